@@ -1,0 +1,152 @@
+//! One measurement of a position sensor, its validation and its quantisation.
+//!
+//! A fix knows nothing of drives, tracks or documents.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// One measured position, as the W3C Geolocation API gives it (WGS 84).
+///
+/// A fix has three times. `fixed_at` is when the sensor measured it and orders a track; `recorded_at` is when the phone
+/// took it in; the third, when the relay received it, is stamped by the relay on the change that carries the fix.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    /// When the sensor measured.
+    pub fixed_at: Timestamp,
+    /// When the phone recorded.
+    pub recorded_at: Timestamp,
+    /// Geodetic latitude, degrees north, -90 to 90.
+    pub lat_deg: f64,
+    /// Longitude, degrees east, -180 to 180.
+    pub lon_deg: f64,
+    /// Radius of the horizontal 95 % confidence circle, metres.
+    #[serde(default)]
+    pub accuracy_m: Option<f64>,
+    /// Altitude, metres; above the ellipsoid or above sea level, as the phone has it: only differences can be trusted.
+    #[serde(default)]
+    pub altitude_m: Option<f64>,
+    /// 95 % confidence of the altitude, metres.
+    #[serde(default)]
+    pub altitude_accuracy_m: Option<f64>,
+    /// Direction of travel, degrees clockwise from true north, 0 to 360; absent when standing.
+    #[serde(default)]
+    pub heading_deg: Option<f64>,
+    /// Ground speed by the sensor (Doppler), metres per second.
+    #[serde(default)]
+    pub speed_mps: Option<f64>,
+}
+
+/// Why a fix cannot be a position at all. The recorder has further reasons of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFix {
+    /// Latitude or longitude is NaN or infinite.
+    #[error("latitude or longitude is not a number")]
+    NotFinite,
+    /// Latitude outside ±90 or longitude outside ±180 degrees.
+    #[error("latitude or longitude is out of range")]
+    OutOfRange,
+    /// Exactly (0, 0): what broken receivers report before they have a position.
+    #[error("the position is exactly 0, 0")]
+    NullIsland,
+    /// Measured before 1970 or after the year 2200.
+    #[error("the time is not of this age")]
+    TimeOutOfRange,
+}
+
+impl Fix {
+    /// Checks that the fix is a position, and rounds every value to what a track keeps, so that everything computed while
+    /// recording is computed again, bit for bit, from the stored track.
+    ///
+    /// Kept are: times to 1 ms, latitude and longitude to 1e-6 degree (0.11 m), altitude to 0.1 m, speed to 0.1 m/s, both
+    /// accuracies to 1 m, heading to 1 degree (360 becomes 0). Optional values that are not finite or out of range
+    /// (altitude beyond ±20 km, speed outside 0 to 1,000 m/s, accuracies outside 0 to 1,000 km, heading outside 0 to 360)
+    /// become absent: sensors say NaN for "don't know".
+    ///
+    /// # Errors
+    /// [`InvalidFix`] if latitude, longitude or time cannot be kept.
+    pub fn quantised(&self) -> Result<Fix, InvalidFix> {
+        if !(self.lat_deg.is_finite() && self.lon_deg.is_finite()) {
+            return Err(InvalidFix::NotFinite);
+        }
+        if self.lat_deg.abs() > 90.0 || self.lon_deg.abs() > 180.0 {
+            return Err(InvalidFix::OutOfRange);
+        }
+        if self.lat_deg == 0.0 && self.lon_deg == 0.0 {
+            return Err(InvalidFix::NullIsland);
+        }
+        const YEAR_2200: Timestamp = Timestamp(7_258_118_400_000);
+        for time in [self.fixed_at, self.recorded_at] {
+            if time < Timestamp(0) || time > YEAR_2200 {
+                return Err(InvalidFix::TimeOutOfRange);
+            }
+        }
+        Ok(Fix {
+            fixed_at: self.fixed_at,
+            recorded_at: self.recorded_at,
+            lat_deg: round_to(self.lat_deg, 1e6),
+            lon_deg: round_to(self.lon_deg, 1e6),
+            accuracy_m: rounded(self.accuracy_m, 1.0, 0.0, 1e6),
+            altitude_m: rounded(self.altitude_m, 10.0, -20_000.0, 20_000.0),
+            altitude_accuracy_m: rounded(self.altitude_accuracy_m, 1.0, 0.0, 1e6),
+            heading_deg: rounded(self.heading_deg, 1.0, 0.0, 360.0).map(|deg| if deg == 360.0 { 0.0 } else { deg }),
+            speed_mps: rounded(self.speed_mps, 10.0, 0.0, 1_000.0),
+        })
+    }
+}
+
+/// The nearest multiple of `1 / per_unit`. Dividing by a whole number gives the same bits as decoding does.
+fn round_to(value: f64, per_unit: f64) -> f64 {
+    // Adding zero turns -0.0 into 0.0, which integers cannot tell apart.
+    (value * per_unit).round() / per_unit + 0.0
+}
+
+fn rounded(value: Option<f64>, per_unit: f64, min: f64, max: f64) -> Option<f64> {
+    value.filter(|v| v.is_finite() && (min..=max).contains(v)).map(|v| round_to(v, per_unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix() -> Fix {
+        Fix {
+            fixed_at: Timestamp(1_700_000_000_123),
+            recorded_at: Timestamp(1_700_000_000_456),
+            lat_deg: 46.528_611_49,
+            lon_deg: -10.454_321_51,
+            accuracy_m: Some(4.6),
+            altitude_m: Some(2757.26),
+            altitude_accuracy_m: None,
+            heading_deg: Some(359.6),
+            speed_mps: Some(f64::NAN),
+        }
+    }
+
+    #[test]
+    fn values_are_rounded_to_what_a_track_keeps_and_stay_there() {
+        let once = fix().quantised().unwrap();
+        assert_eq!((once.lat_deg, once.lon_deg), (46.528_611, -10.454_322));
+        assert_eq!((once.accuracy_m, once.altitude_m), (Some(5.0), Some(2757.3)));
+        assert_eq!((once.heading_deg, once.speed_mps, once.altitude_accuracy_m), (Some(0.0), None, None));
+        assert_eq!(once.quantised().unwrap(), once);
+    }
+
+    #[test]
+    fn what_is_no_position_is_refused_with_its_reason() {
+        let refusal = |change: fn(&mut Fix)| {
+            let mut fix = fix();
+            change(&mut fix);
+            fix.quantised().unwrap_err()
+        };
+        assert_eq!(refusal(|f| f.lat_deg = f64::NAN), InvalidFix::NotFinite);
+        assert_eq!(refusal(|f| f.lon_deg = f64::INFINITY), InvalidFix::NotFinite);
+        assert_eq!(refusal(|f| f.lat_deg = 90.000_001), InvalidFix::OutOfRange);
+        assert_eq!(refusal(|f| f.lon_deg = -180.5), InvalidFix::OutOfRange);
+        assert_eq!(refusal(|f| (f.lat_deg, f.lon_deg) = (0.0, -0.0)), InvalidFix::NullIsland);
+        assert_eq!(refusal(|f| f.fixed_at = Timestamp(-1)), InvalidFix::TimeOutOfRange);
+        assert_eq!(refusal(|f| f.recorded_at = Timestamp(i64::MAX)), InvalidFix::TimeOutOfRange);
+    }
+}

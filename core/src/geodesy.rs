@@ -1,0 +1,1 @@
+//! Distances on the WGS 84 ellipsoid.

@@ -1,0 +1,15 @@
+//! The pure core of Tourismo: recording, documents, sync and projections.
+//!
+//! Core is sans-IO: it has no clock, randomness, IO, threads or globals. Time, seeds and bytes come in as arguments,
+//! effects go out as values, so that the same code runs in the browser, in the relay and in the simulator, and the same
+//! inputs give the same trace everywhere.
+//!
+//! A fix travels from left to right, and a module may use only what stands to the left of it:
+//!
+//! `fix → recorder → track → docs → (store) → session → (relay's log) → projection → (reads)`
+
+pub mod fix;
+pub mod geodesy;
+pub mod id;
+pub mod time;
+pub mod track;
