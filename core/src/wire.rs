@@ -1,0 +1,496 @@
+//! The messages of a sync session and their bytes: one CBOR array per binary WebSocket message (PROTOCOL.md).
+//!
+//! This file knows shapes and limits. What may be said when, and what it means, is the session's business.
+
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use crate::time::Timestamp;
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL: u16 = 1;
+
+/// The largest message that either side accepts, in bytes. A WebSocket frame may be no larger. `[M2]`
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// The largest chunk of one change that the relay accepts, in bytes. `[P3]`
+pub const MAX_CHUNK_BYTES: usize = 512 << 10;
+
+/// The most changes in one push or one page of entries. `[P3]`
+pub const MAX_BATCH: usize = 1_000;
+
+/// How many bytes of chunks a sender puts into one push or page before it closes it.
+pub const BATCH_BYTES: usize = 256 << 10;
+
+/// The most heads that a document may have in a comparison.
+pub const MAX_HEADS: usize = 256;
+
+/// Everything that can be said on a sync connection. Even tags come from the client, odd ones from the relay, 30 from both.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Message {
+    /// Opens the connection. `[H1]`
+    #[n(0)]
+    Hello {
+        /// Protocol versions that the client speaks, at most eight.
+        #[n(0)]
+        protocols: Vec<u16>,
+        /// The account it wants to speak for.
+        #[n(1)]
+        account: AccountId,
+        /// The key of this device.
+        #[n(2)]
+        device: DeviceKey,
+    },
+    /// Asks for a proof that the client holds the device's private key. `[H2]`
+    #[n(1)]
+    Challenge {
+        /// The version chosen from the client's.
+        #[n(0)]
+        protocol: u16,
+        /// Who asks.
+        #[n(1)]
+        relay: RelayId,
+        /// 32 random bytes, used once.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        nonce: [u8; 32],
+    },
+    /// Answers the challenge. `[H3]`
+    #[n(2)]
+    Proof {
+        /// Ed25519 over [`proof_bytes`].
+        #[cbor(n(0), with = "minicbor::bytes")]
+        signature: [u8; 64],
+        /// How the device came to the account; absent for the device that founded it.
+        #[n(1)]
+        grant: Option<Grant>,
+    },
+    /// Lets the client in. `[H4]`
+    #[n(3)]
+    Welcome {
+        /// Which life of the relay's log this is; a restore from a backup starts another.
+        #[n(0)]
+        epoch: Epoch,
+        /// The position of the newest entry in the account's log.
+        #[n(1)]
+        head: u64,
+        /// The largest message that the relay accepts, in bytes.
+        #[n(2)]
+        max_message_bytes: u32,
+        /// The largest chunk that the relay accepts, in bytes.
+        #[n(3)]
+        max_chunk_bytes: u32,
+        /// The relay's clock.
+        #[n(4)]
+        at: Timestamp,
+    },
+    /// Says what the client has. `[C1]`
+    #[n(4)]
+    CatchUp {
+        /// The log position up to which the client has everything.
+        #[n(0)]
+        cursor: u64,
+        /// Over all documents and the heads that the client believes the relay to have.
+        #[n(1)]
+        digest: Digest,
+    },
+    /// Log entries in order, made by other sessions. `[C2]` `[L1]`
+    #[n(5)]
+    Entries {
+        /// The entries, oldest first.
+        #[n(0)]
+        entries: Vec<Entry>,
+        /// The client's new cursor: everything up to here was sent or acknowledged.
+        #[n(1)]
+        cursor: u64,
+    },
+    /// Says that nothing is left to send. `[C3]`
+    #[n(7)]
+    CaughtUp {
+        /// The client's cursor: the head of the log.
+        #[n(0)]
+        cursor: u64,
+        /// Over all documents of the account at this position.
+        #[n(1)]
+        digest: Digest,
+    },
+    /// Offers changes to keep. `[P1]`
+    #[n(6)]
+    Push {
+        /// The changes; one that depends on another comes after it.
+        #[n(0)]
+        changes: Vec<Offer>,
+    },
+    /// Promises that these changes are on disk. `[P2]`
+    #[n(9)]
+    Ack {
+        /// The changes by name.
+        #[n(0)]
+        hashes: Vec<ChangeHash>,
+        /// The client's new cursor.
+        #[n(1)]
+        cursor: u64,
+    },
+    /// Says that one change of a push was refused; the others are kept. `[P4]`
+    #[n(11)]
+    Nack {
+        /// Where the change stood in its push.
+        #[n(0)]
+        index: u32,
+        /// How many pushes came before the one it was in, on this connection.
+        #[n(1)]
+        push: u64,
+        /// Why.
+        #[n(2)]
+        code: NackCode,
+    },
+    /// Asks for every change of one document. `[F1]`
+    #[n(8)]
+    Fetch {
+        /// The document.
+        #[n(0)]
+        doc: DocId,
+    },
+    /// Answers a fetch, page by page. `[F2]`
+    #[n(13)]
+    Fetched {
+        /// The document.
+        #[n(0)]
+        doc: DocId,
+        /// Its changes, as many as fit; dependencies come first.
+        #[n(1)]
+        chunks: Vec<Chunk>,
+        /// Whether this is the last page.
+        #[n(2)]
+        done: bool,
+    },
+    /// Says what the client has of every document in a range of ids. `[D1]`
+    #[n(10)]
+    Compare {
+        /// The first id of the range.
+        #[n(0)]
+        from: DocId,
+        /// The last id of the range.
+        #[n(1)]
+        to: DocId,
+        /// The documents in the range, ascending, with the heads the client believes the relay to have.
+        #[n(2)]
+        docs: Vec<DocHeads>,
+    },
+    /// Answers a comparison, page by page. `[D2]`
+    #[n(15)]
+    Differences {
+        /// The documents that differ, with everything the relay has of them; no hashes for one it does not have.
+        #[n(0)]
+        docs: Vec<DocHistory>,
+        /// Whether this is the last page for the comparison.
+        #[n(1)]
+        done: bool,
+    },
+    /// Says why the sender closes the connection. `[M4]`
+    #[n(30)]
+    Bye {
+        /// Why.
+        #[n(0)]
+        code: ByeCode,
+    },
+}
+
+/// Names one relay, for as long as its database lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct RelayId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+/// Names one life of a relay's log. Within an epoch, a position once given never means another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Epoch(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+/// What a document is. Fixed when the document is made; decides how it syncs and who may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cbor(index_only)]
+#[serde(rename_all = "camelCase")]
+pub enum DocKind {
+    /// Units, defaults, names of devices; one per account.
+    #[n(0)]
+    Settings,
+    /// What everyone may know of an account; one per account.
+    #[n(1)]
+    Profile,
+    /// A car.
+    #[n(2)]
+    Car,
+    /// A drive without its track.
+    #[n(3)]
+    Drive,
+    /// The track of a drive.
+    #[n(4)]
+    Track,
+    /// The redacted copy of a drive that others may see.
+    #[n(5)]
+    Published,
+}
+
+impl DocKind {
+    /// Whether a device gets the changes of such a document only when it asks for them. `[C4]`
+    pub fn is_on_demand(self) -> bool {
+        match self {
+            DocKind::Track => true,
+            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Published => false,
+        }
+    }
+
+    /// The number that stands for the kind on the wire and in storage.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with this number, if there is one.
+    pub fn from_number(number: u8) -> Option<DocKind> {
+        [DocKind::Settings, DocKind::Profile, DocKind::Car, DocKind::Drive, DocKind::Track, DocKind::Published]
+            .into_iter()
+            .find(|kind| kind.number() == number)
+    }
+}
+
+/// The bytes of one change: an Automerge chunk of type 1 or 2.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Chunk(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
+
+impl std::fmt::Debug for Chunk {
+    // A chunk may hold positions: only its length is ever printed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Chunk({} bytes)", self.0.len())
+    }
+}
+
+/// A change that a client asks the relay to keep.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Offer {
+    /// The document it changes.
+    #[n(0)]
+    pub doc: DocId,
+    /// What the document is.
+    #[n(1)]
+    pub kind: DocKind,
+    /// The change.
+    #[n(2)]
+    pub chunk: Chunk,
+}
+
+/// One entry of an account's log, as another device of the account gets it.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Entry {
+    /// The document it changes.
+    #[n(0)]
+    pub doc: DocId,
+    /// What the document is.
+    #[n(1)]
+    pub kind: DocKind,
+    /// When the relay received it.
+    #[n(2)]
+    pub received_at: Timestamp,
+    /// The change itself, or what there is to know about it.
+    #[n(3)]
+    pub body: EntryBody,
+}
+
+/// The change itself, or, for a document that syncs on demand, what there is to know about it. `[C4]`
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(flat)]
+pub enum EntryBody {
+    /// The change.
+    #[n(0)]
+    Change(#[n(0)] Chunk),
+    /// A change that is sent when it is asked for.
+    #[n(1)]
+    Stub {
+        /// Its name.
+        #[n(0)]
+        hash: ChangeHash,
+        /// The changes it depends on.
+        #[n(1)]
+        deps: Vec<ChangeHash>,
+        /// The size of its chunk.
+        #[n(2)]
+        bytes: u32,
+    },
+}
+
+/// A document and its heads.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct DocHeads {
+    /// The document.
+    #[n(0)]
+    pub doc: DocId,
+    /// Its heads, ascending.
+    #[n(1)]
+    pub heads: Vec<ChangeHash>,
+}
+
+/// Everything the relay has of a document, by name.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct DocHistory {
+    /// The document.
+    #[n(0)]
+    pub doc: DocId,
+    /// What it is; absent if the relay does not have it.
+    #[n(1)]
+    pub kind: Option<DocKind>,
+    /// Its heads, ascending.
+    #[n(2)]
+    pub heads: Vec<ChangeHash>,
+    /// All its changes.
+    #[n(3)]
+    pub hashes: Vec<ChangeHash>,
+}
+
+/// A device's word that another device belongs to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Grant {
+    /// The device that was already in.
+    #[n(0)]
+    pub granted_by: DeviceKey,
+    /// Its Ed25519 signature over [`grant_bytes`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub signature: [u8; 64],
+}
+
+/// What a device signs to prove that it holds its key: to this relay, on this connection, for this account. `[H3]`
+pub fn proof_bytes(relay: &RelayId, nonce: &[u8; 32], account: &AccountId, device: &DeviceKey) -> Vec<u8> {
+    [b"tourismo proof v1".as_slice(), &relay.0, nonce, account.as_bytes(), &device.0].concat()
+}
+
+/// What a device signs to let `device` into `account`. `[H5]`
+pub fn grant_bytes(account: &AccountId, device: &DeviceKey) -> Vec<u8> {
+    [b"tourismo grant v1".as_slice(), account.as_bytes(), &device.0].concat()
+}
+
+/// Why the relay refuses one change. `[P4]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum NackCode {
+    /// Not one well-formed change chunk.
+    #[n(0)]
+    Malformed,
+    /// Larger than the relay accepts, packed, unpacked or in operations.
+    #[n(1)]
+    TooLarge,
+    /// A change it depends on is not there.
+    #[n(2)]
+    UnknownDeps,
+    /// Another change of the same actor has its number.
+    #[n(3)]
+    DuplicateSeq,
+    /// The number does not follow the actor's last one.
+    #[n(4)]
+    SeqGap,
+    /// The actor belongs to no device of the account.
+    #[n(5)]
+    ForeignActor,
+    /// The document belongs to another account.
+    #[n(6)]
+    NotYourDocument,
+    /// The document is of another kind.
+    #[n(7)]
+    KindMismatch,
+    /// The relay cannot store anything; try again later.
+    #[n(8)]
+    Unavailable,
+}
+
+/// Why a connection ends. `[M4]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum ByeCode {
+    /// The message is not one of this protocol.
+    #[n(0)]
+    Malformed,
+    /// The message is larger than allowed.
+    #[n(1)]
+    TooLarge,
+    /// The message is not allowed at this point.
+    #[n(2)]
+    OutOfOrder,
+    /// No common protocol version.
+    #[n(3)]
+    UnknownProtocol,
+    /// The signature, the key or the grant is wrong.
+    #[n(4)]
+    NotAuthentic,
+    /// The handshake took too long, or nothing was heard for too long.
+    #[n(5)]
+    TooSlow,
+    /// The relay is stopping or cannot serve; come back later.
+    #[n(6)]
+    GoingAway,
+    /// Too many connections or too much traffic.
+    #[n(7)]
+    Overloaded,
+}
+
+impl ByeCode {
+    /// Whether the same client may try again by itself.
+    pub fn is_temporary(self) -> bool {
+        match self {
+            ByeCode::TooSlow | ByeCode::GoingAway | ByeCode::Overloaded => true,
+            ByeCode::Malformed
+            | ByeCode::TooLarge
+            | ByeCode::OutOfOrder
+            | ByeCode::UnknownProtocol
+            | ByeCode::NotAuthentic => false,
+        }
+    }
+}
+
+/// Why bytes are not a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Longer than [`MAX_MESSAGE_BYTES`].
+    #[error("a message of {bytes} bytes is larger than allowed")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not a message of this protocol.
+    #[error("not a message of this protocol")]
+    Malformed,
+}
+
+impl WireError {
+    /// What to tell the other side.
+    pub fn bye(self) -> ByeCode {
+        match self {
+            WireError::TooLarge { .. } => ByeCode::TooLarge,
+            WireError::Malformed => ByeCode::Malformed,
+        }
+    }
+}
+
+impl Message {
+    /// The bytes of the message.
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to memory cannot fail")
+    }
+
+    /// Reads one message. Nothing allocates more than a small multiple of the input's length.
+    ///
+    /// # Errors
+    /// [`WireError`] if the bytes are too many, are not a message, or hold anything after it. `[M1]` `[M2]`
+    pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
+        if bytes.len() > MAX_MESSAGE_BYTES {
+            return Err(WireError::TooLarge { bytes: bytes.len() });
+        }
+        let mut decoder = minicbor::Decoder::new(bytes);
+        let message = decoder.decode::<Message>().map_err(|_| WireError::Malformed)?;
+        if decoder.position() != bytes.len() { Err(WireError::Malformed) } else { Ok(message) }
+    }
+}
