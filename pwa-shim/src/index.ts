@@ -1,0 +1,3 @@
+// The public surface of @tourismo/client.
+
+export type * from "./generated/types.ts";
