@@ -1,0 +1,18 @@
+//! The documents: what each kind holds, how it is changed, how it is read.
+//!
+//! Every function here takes an Automerge document; none knows where documents are kept or how they travel. Fields are
+//! read at fixed paths, never by walking what is there: a document from another device may hold anything, and what a
+//! newer version wrote is left alone.
+
+pub mod car;
+pub mod drive;
+pub mod open;
+pub mod profile;
+pub mod published;
+pub mod settings;
+pub mod track;
+
+pub use car::CarFields;
+pub use profile::ProfileFields;
+pub use published::Visibility;
+pub use settings::{SettingsFields, Units};

@@ -1,0 +1,69 @@
+//! A car.
+
+use automerge::Automerge;
+use serde::{Deserialize, Serialize};
+
+use crate::docs::open::{self, Edit, EditError};
+
+/// What is known of a car. Texts are empty when unknown.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct CarFields {
+    /// Such as "Mazda"; at most 100 characters.
+    #[n(0)]
+    pub make: String,
+    /// Such as "MX-5"; at most 100 characters.
+    #[n(1)]
+    pub model: String,
+    /// The year it was built, 1880 to 2200.
+    #[n(2)]
+    pub year: Option<u16>,
+    /// What its people call it; at most 100 characters.
+    #[n(3)]
+    pub nickname: String,
+}
+
+impl CarFields {
+    /// Whether every value is within its bounds.
+    pub fn is_valid(&self) -> bool {
+        [&self.make, &self.model, &self.nickname].into_iter().all(|text| text.chars().count() <= 100)
+            && self.year.is_none_or(|year| (1880..=2200).contains(&year))
+    }
+
+    /// What to call the car: its nickname, else make and model.
+    pub fn name(&self) -> String {
+        if self.nickname.is_empty() {
+            format!("{} {}", self.make, self.model).trim().to_owned()
+        } else {
+            self.nickname.clone()
+        }
+    }
+}
+
+/// Writes all fields that differ from what the document holds.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<(), EditError> {
+    let before = read(doc);
+    open::edit(doc, |edit: &mut Edit<'_>| {
+        edit.text_if_changed("make", &before.make, &fields.make)?;
+        edit.text_if_changed("model", &before.model, &fields.model)?;
+        edit.text_if_changed("nickname", &before.nickname, &fields.nickname)?;
+        if before.year != fields.year {
+            edit.int_or_nothing("year", fields.year.map(i64::from))?;
+        }
+        Ok(())
+    })
+}
+
+/// What the document says of its car.
+pub fn read(doc: &Automerge) -> CarFields {
+    CarFields {
+        make: open::string(doc, "make"),
+        model: open::string(doc, "model"),
+        year: open::int(doc, "year").and_then(|year| u16::try_from(year).ok()),
+        nickname: open::string(doc, "nickname"),
+    }
+}

@@ -1,0 +1,59 @@
+//! How an account likes things. Only its own devices read it.
+
+use automerge::Automerge;
+use serde::{Deserialize, Serialize};
+
+use crate::docs::Visibility;
+use crate::docs::open::{self, EditError};
+
+/// How an account likes things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsFields {
+    /// In which units distances and speeds are shown.
+    #[n(0)]
+    pub units: Units,
+    /// What is offered first when a drive is published.
+    #[n(1)]
+    pub default_visibility: Visibility,
+}
+
+/// In which units distances and speeds are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[cbor(index_only)]
+pub enum Units {
+    /// Kilometres and metres.
+    #[default]
+    #[n(0)]
+    Metric,
+    /// Miles and feet.
+    #[n(1)]
+    Imperial,
+}
+
+/// Writes all fields that differ from what the document holds.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<(), EditError> {
+    let before = read(doc);
+    open::edit(doc, |edit| {
+        let units = |units| match units {
+            Units::Metric => "metric",
+            Units::Imperial => "imperial",
+        };
+        edit.text_if_changed("units", units(before.units), units(fields.units))?;
+        edit.text_if_changed("defaultVisibility", before.default_visibility.name(), fields.default_visibility.name())
+    })
+}
+
+/// What the document says; defaults for what it does not say.
+pub fn read(doc: &Automerge) -> SettingsFields {
+    SettingsFields {
+        units: if open::string(doc, "units") == "imperial" { Units::Imperial } else { Units::Metric },
+        default_visibility: Visibility::from_name(&open::string(doc, "defaultVisibility")),
+    }
+}

@@ -1,0 +1,405 @@
+//! What goes into a replica and what comes out: inputs, commands, effects. Shells translate these and decide nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::docs::{CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::fix::Fix;
+use crate::id::DocId;
+
+/// Something that happened, told to the replica.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Input {
+    /// The replica was just opened; comes first and once.
+    Start,
+    /// The position sensor measured.
+    Fix {
+        /// The measurement as the sensor gave it; it need not be valid.
+        fix: Fix,
+    },
+    /// The position sensor failed or may not be used.
+    SensorFailed {
+        /// Why.
+        reason: SensorFailure,
+    },
+    /// A person or a program wants something. Answered by [`Effect::Settled`] with the same `request`.
+    Command {
+        /// Chosen by the caller; comes back with the answer.
+        request: u32,
+        /// What is wanted.
+        command: Command,
+    },
+    /// Answers [`Effect::Store`]: the transaction is on disk.
+    Stored {
+        /// Which transaction.
+        batch: u32,
+    },
+    /// Answers [`Effect::Store`]: nothing of the transaction was stored.
+    StoreFailed {
+        /// Which transaction.
+        batch: u32,
+        /// Why.
+        failure: StorageFailure,
+    },
+    /// Answers [`Effect::Load`].
+    Loaded {
+        /// Which request.
+        request: u32,
+        /// The entries in the ranges asked for, ascending in each range.
+        entries: Vec<StoredEntry>,
+    },
+    /// Answers [`Effect::Load`]: nothing could be read. The replica asks again.
+    LoadFailed {
+        /// Which request.
+        request: u32,
+        /// Why.
+        failure: StorageFailure,
+    },
+    /// Answers [`Effect::Sign`].
+    Signed {
+        /// Which request.
+        request: u32,
+        /// The Ed25519 signature, 64 bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        signature: ByteBuf,
+    },
+    /// The machine believes that it has (or has no) network.
+    Network {
+        /// Whether it has.
+        online: bool,
+    },
+    /// The WebSocket is open.
+    Connected,
+    /// A binary message arrived on the WebSocket.
+    Received {
+        /// Its bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        bytes: ByteBuf,
+    },
+    /// The WebSocket could not be opened or was closed.
+    Disconnected,
+    /// The page was hidden: what is recorded is packed and stored at once.
+    Hidden,
+    /// The page was shown again.
+    Shown,
+    /// The deadline of [`Effect::SetTimer`] has come.
+    Tick,
+}
+
+/// Why the position sensor gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum SensorFailure {
+    /// The person or the browser does not allow it.
+    Denied,
+    /// There is no position at the moment.
+    Unavailable,
+    /// No position came in time.
+    TimedOut,
+}
+
+/// Why storage refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum StorageFailure {
+    /// There is no room.
+    QuotaExceeded,
+    /// The transaction was aborted.
+    Aborted,
+    /// The storage is closed, dead or not allowed here.
+    Unavailable,
+}
+
+/// What a person or a program wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Begin to record a new drive.
+    StartDrive {
+        /// The car it is driven with.
+        car: Option<DocId>,
+    },
+    /// Record nothing for a while.
+    PauseDrive,
+    /// Go on: after a pause, or with a drive that a killed app left unfinished.
+    ResumeDrive,
+    /// End the drive that is being recorded, paused or left unfinished.
+    FinishDrive,
+    /// Change what is not absent.
+    EditDrive {
+        /// The drive.
+        drive: DocId,
+        /// At most 200 characters.
+        title: Option<String>,
+        /// At most 10,000 characters.
+        notes: Option<String>,
+        /// The car it was driven with; `null` inside for none.
+        #[serde(default, with = "double_option")]
+        #[cfg_attr(feature = "ts", ts(type = "string | null", optional))]
+        car: Option<Option<DocId>>,
+    },
+    /// Take a drive off every list on every device of the account, and off the relay's feeds.
+    DeleteDrive {
+        /// The drive.
+        drive: DocId,
+    },
+    /// Make or show the redacted copy of a finished drive, or withdraw it with [`Visibility::Private`].
+    PublishDrive {
+        /// The drive.
+        drive: DocId,
+        /// Who may see the copy.
+        visibility: Visibility,
+    },
+    /// Bring the track of a drive into memory, from this phone or from the relay, so that it can be read.
+    OpenDrive {
+        /// The drive.
+        drive: DocId,
+    },
+    /// Let the opened drive go from memory.
+    CloseDrive,
+    /// Make a car, or change one.
+    PutCar {
+        /// The car to change; absent for a new one.
+        car: Option<DocId>,
+        /// All its fields.
+        fields: CarFields,
+    },
+    /// Change the profile.
+    PutProfile {
+        /// All its fields.
+        fields: ProfileFields,
+    },
+    /// Change the settings.
+    PutSettings {
+        /// All its fields.
+        fields: SettingsFields,
+    },
+    /// Let another device into the account.
+    GrantDevice {
+        /// Its Ed25519 public key, 32 bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        device: ByteBuf,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// Done, and on disk.
+    Done {
+        /// The drive or car that was made or changed, if it was one.
+        doc: Option<DocId>,
+    },
+    /// The grant that lets a device in: what [`crate::replica::Opening::grant`] of that device wants.
+    Granted {
+        /// Its bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        grant: ByteBuf,
+    },
+    /// Refused; nothing was changed.
+    Refused {
+        /// Why.
+        code: CommandError,
+    },
+    /// Done in memory, but this phone's storage refuses to keep it. It is tried again, and lost if the app ends before.
+    NotStored {
+        /// Why.
+        failure: StorageFailure,
+    },
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum CommandError {
+    /// A drive is being recorded, paused or unfinished already.
+    #[error("a drive is being recorded already")]
+    AlreadyRecording,
+    /// Nothing is being recorded.
+    #[error("nothing is being recorded")]
+    NotRecording,
+    /// The drive is not finished yet.
+    #[error("the drive is not finished")]
+    NotFinished,
+    /// There is no such document, or it is of another kind.
+    #[error("there is no such drive or car")]
+    NotFound,
+    /// A text is too long or a value out of range.
+    #[error("a value is too long or out of range")]
+    Invalid,
+    /// Too little of the drive would be left after hiding its start and end.
+    #[error("too little of the drive is left after hiding its start and end")]
+    NothingLeftToPublish,
+    /// The track is not on this phone and the relay cannot be reached.
+    #[error("the track is not on this phone, and the relay cannot be reached")]
+    TrackNotHere,
+    /// What is stored of the document cannot be read.
+    #[error("what is stored of the document cannot be read")]
+    Unreadable,
+}
+
+/// Something that the shell shall do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Effect {
+    /// Perform all operations in one durable transaction and answer with [`Input::Stored`] or [`Input::StoreFailed`].
+    /// At most one is under way at a time.
+    Store {
+        /// Comes back with the answer.
+        batch: u32,
+        /// The operations in order.
+        ops: Vec<StoreOp>,
+    },
+    /// Read ranges of the storage and answer with [`Input::Loaded`] or [`Input::LoadFailed`].
+    Load {
+        /// Comes back with the answer.
+        request: u32,
+        /// The ranges.
+        ranges: Vec<KeyRange>,
+    },
+    /// Sign with the device's private key and answer with [`Input::Signed`].
+    Sign {
+        /// Comes back with the answer.
+        request: u32,
+        /// What to sign.
+        #[serde(with = "serde_bytes")]
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        bytes: Vec<u8>,
+    },
+    /// Open the WebSocket to the relay; answer with [`Input::Connected`] or [`Input::Disconnected`].
+    Connect,
+    /// Send a binary message on the WebSocket.
+    Send {
+        /// Its bytes.
+        #[serde(with = "serde_bytes")]
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        bytes: Vec<u8>,
+    },
+    /// Close the WebSocket. No [`Input::Disconnected`] is needed.
+    Disconnect,
+    /// Set the one timer to this time from now; a new one replaces the last. Answer with [`Input::Tick`].
+    SetTimer {
+        /// Milliseconds from now.
+        in_ms: f64,
+        /// What for.
+        why: &'static str,
+    },
+    /// A command has ended.
+    Settled {
+        /// The command's `request`.
+        request: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// What can be read has changed; whoever shows it reads it again.
+    Changed {
+        /// What.
+        topics: Vec<Topic>,
+    },
+}
+
+/// A thing that can be read and may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Topic {
+    /// [`crate::replica::view::RecordingView`].
+    Recording,
+    /// [`crate::replica::view::DriveView`]s.
+    Drives,
+    /// The opened drive's [`crate::replica::view::TrackView`].
+    Track,
+    /// [`crate::replica::view::CarView`]s.
+    Cars,
+    /// Profile and settings.
+    Account,
+    /// [`crate::replica::view::StatusView`].
+    Status,
+}
+
+/// One of the key-value spaces of the phone's storage. In IndexedDB: one object store each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Space {
+    /// Account, cursor, what is being recorded. Read when the replica is opened.
+    Meta,
+    /// Fixes and marks that are not in a block yet. Read when the replica is opened.
+    Journal,
+    /// What is known of each document. Read when the replica is opened.
+    Doc,
+    /// Projected rows. Read when the replica is opened.
+    Row,
+    /// Changes. Read when they are needed.
+    Change,
+}
+
+impl Space {
+    /// The spaces whose entries [`crate::replica::Replica::open`] wants.
+    pub const OPENING: [Space; 4] = [Space::Meta, Space::Journal, Space::Doc, Space::Row];
+}
+
+/// One operation of a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum StoreOp {
+    /// Set a key to a value.
+    Put(StoredEntry),
+    /// Remove every key of a range.
+    Delete(KeyRange),
+}
+
+/// A key and its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StoredEntry {
+    /// Where.
+    pub space: Space,
+    /// The key; keys sort bytewise.
+    #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub key: Vec<u8>,
+    /// The value.
+    #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub value: Vec<u8>,
+}
+
+/// The keys from `from` up to and including `to`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct KeyRange {
+    /// Where.
+    pub space: Space,
+    /// The first key.
+    #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub from: Vec<u8>,
+    /// The last key.
+    #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub to: Vec<u8>,
+}
+
+/// Tells an absent field (change nothing) from `null` (set to none).
+mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(d).map(Some)
+    }
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Option<Option<T>>, s: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(s)
+    }
+}

@@ -1,0 +1,245 @@
+//! What a replica shows: plain values for interfaces, made on request.
+
+use serde::Serialize;
+
+use crate::display::{Line, Profile};
+use crate::docs::{CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::id::{AccountId, DocId};
+use crate::replica::io::{SensorFailure, StorageFailure};
+use crate::stats::DriveStats;
+use crate::time::Timestamp;
+use crate::wire::{ByeCode, NackCode};
+
+/// The drive that is being recorded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingView {
+    /// What the recording does.
+    pub state: RecordingState,
+    /// The drive.
+    pub drive: DocId,
+    /// The car it is driven with.
+    pub car: Option<DocId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What was driven so far.
+    pub stats: DriveStats,
+    /// Speed at the last accepted fix, metres per second; absent if unknown or older than 5 s.
+    pub speed_mps: Option<f64>,
+    /// The state of the position signal.
+    pub signal: Signal,
+    /// How many fixes have been taken in since the app started.
+    pub taken: u32,
+    /// How many of those are not on disk yet.
+    pub unsaved: u32,
+    /// The last accepted position, `[longitude, latitude]` in degrees.
+    pub position: Option<[f64; 2]>,
+}
+
+/// What a recording does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum RecordingState {
+    /// What was left behind by a killed app is being read.
+    Recovering,
+    /// Left behind by a killed app: to be resumed or finished.
+    Unfinished,
+    /// Fixes are recorded.
+    Active,
+    /// Fixes are ignored.
+    Paused,
+}
+
+/// The state of the position signal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Signal {
+    /// No fix has come yet.
+    Waiting,
+    /// Fixes come and are accepted.
+    Good {
+        /// 95 % radius of the last one, metres.
+        accuracy_m: Option<f64>,
+    },
+    /// Fixes come, but too inaccurate ones. Kilometres mean that the phone gives only approximate positions.
+    Inaccurate {
+        /// 95 % radius of the last one, metres.
+        accuracy_m: f64,
+    },
+    /// No fix for more than 5 s.
+    Lost,
+    /// The sensor failed.
+    Failed {
+        /// Why.
+        reason: SensorFailure,
+    },
+}
+
+/// A drive in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct DriveView {
+    /// The drive.
+    pub id: DocId,
+    /// May be empty.
+    pub title: String,
+    /// May be empty.
+    pub notes: String,
+    /// The car it was driven with.
+    pub car: Option<DocId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it is not finished.
+    pub ended_at: Option<Timestamp>,
+    /// What was driven.
+    pub stats: Option<DriveStats>,
+    /// Who may see its published copy.
+    pub visibility: Visibility,
+    /// The published copy; its id on the relay.
+    pub published: Option<DocId>,
+    /// Where it is.
+    pub sync: DriveSync,
+    /// Titles that other devices gave it at the same time; empty unless they conflict.
+    pub conflicts: Vec<String>,
+}
+
+/// Where a drive, its track and its published copy are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum DriveSync {
+    /// Something of it is not even in this phone's storage yet.
+    Saving,
+    /// Something of it is on this phone only.
+    OnPhone {
+        /// How many changes wait.
+        changes: u32,
+        /// Their size.
+        bytes: u32,
+    },
+    /// The relay has acknowledged all of it.
+    OnRelay {
+        /// Whether the track is on this phone, too.
+        track_here: bool,
+    },
+    /// The relay refuses something of it. It stays on this phone.
+    Refused {
+        /// Why.
+        code: NackCode,
+    },
+}
+
+/// The opened drive's track.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum TrackView {
+    /// On its way from storage or from the relay.
+    Loading {
+        /// The drive.
+        drive: DocId,
+    },
+    /// Here.
+    Ready {
+        /// The drive.
+        drive: DocId,
+        /// For a map.
+        line: Line,
+        /// For charts.
+        profile: Profile,
+    },
+    /// Cannot be shown.
+    Unavailable {
+        /// The drive.
+        drive: DocId,
+        /// Why.
+        code: crate::replica::io::CommandError,
+    },
+}
+
+/// A car in the garage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct CarView {
+    /// The car.
+    pub id: DocId,
+    /// What is known of it.
+    pub fields: CarFields,
+    /// How many drives were driven with it.
+    pub drives: u32,
+    /// How far they went, metres.
+    pub distance_m: f64,
+}
+
+/// The account on this phone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct AccountView {
+    /// Its id.
+    pub account: AccountId,
+    /// What everyone may know.
+    pub profile: ProfileFields,
+    /// How this account likes things.
+    pub settings: SettingsFields,
+}
+
+/// How storage and sync are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// The phone's storage.
+    pub storage: StorageStatus,
+    /// The connection to the relay.
+    pub link: LinkStatus,
+    /// Changes that the relay has not acknowledged.
+    pub unsent_changes: u32,
+    /// Their size in bytes.
+    pub unsent_bytes: u32,
+    /// Documents known, here or on the relay.
+    pub documents: u32,
+    /// Documents of which the relay refuses something.
+    pub refused: u32,
+}
+
+/// How the phone's storage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum StorageStatus {
+    /// Everything is on disk.
+    Saved,
+    /// Something is on its way to the disk.
+    Saving,
+    /// The last attempt failed; another follows.
+    Failing {
+        /// Why.
+        failure: StorageFailure,
+    },
+}
+
+/// How the connection to the relay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum LinkStatus {
+    /// There is none.
+    Offline,
+    /// It is being made.
+    Connecting,
+    /// Differences are being exchanged.
+    Syncing,
+    /// Phone and relay agree.
+    UpToDate,
+    /// The relay sent the phone away; it does not try again by itself.
+    Rejected {
+        /// Why.
+        code: ByeCode,
+    },
+}
