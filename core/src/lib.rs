@@ -8,6 +8,8 @@
 //!
 //! `fix → recorder → track → docs → (store) → session → (relay's log) → projection → (reads)`
 
+pub mod change;
+pub mod digest;
 pub mod fix;
 pub mod geodesy;
 pub mod id;

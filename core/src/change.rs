@@ -1,0 +1,292 @@
+//! What a change says of itself, read from its bytes before Automerge sees them; and the heads that changes leave.
+//!
+//! Automerge 0.12 has no limits: a hundred bytes can keep it busy for a day, or make a document that it can never load
+//! again. So every change that comes from outside is scanned first. What [`scan`] accepts is bounded in every respect
+//! that one change alone can tell, and is byte for byte the encoding that Automerge gives to these operations. The scan
+//! does not recurse, does not panic, inflates no further than its limit, and allocates nothing else of note.
+//!
+//! It knows neither documents nor who may write: that the dependencies are there, that `seq` follows the actor's last
+//! one, and that the actor belongs to the sender are for the caller to check.
+//!
+//! The format is Automerge's [binary document format](https://automerge.org/automerge-binary-format-spec/).
+
+mod error;
+mod ops;
+mod reader;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use sha2::{Digest, Sha256};
+
+pub use self::error::{ChangeError, Column, Limit};
+use self::ops::{Actors, Columns};
+use self::reader::Reader;
+use crate::id::{ChangeHash, DeviceKey};
+
+/// What the scan found out about a change without applying it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScannedChange {
+    /// The name of the change.
+    pub hash: ChangeHash,
+    /// The changes it builds on, sorted and unique.
+    pub deps: Vec<ChangeHash>,
+    /// Who made it.
+    pub actor: Actor,
+    /// Which change of this actor it is; the first is 1.
+    pub seq: u64,
+    /// The counter of its first operation; the first of a document is 1.
+    pub start_op: u64,
+    /// How many operations it has.
+    pub ops: u64,
+    /// When it was made, in the unit and by the clock of who made it; 0 if they did not say.
+    pub time: i64,
+    /// The length of its message.
+    pub message_bytes: usize,
+}
+
+/// Bounds that hold for every change accepted from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeLimits {
+    /// Bytes of the chunk as received.
+    pub max_chunk_bytes: u64,
+    /// Bytes of the body of a deflated chunk after inflation.
+    pub max_inflated_bytes: u64,
+    /// Changes that one change depends on.
+    pub max_deps: u64,
+    /// Actors, besides the author, whose operations are referred to.
+    pub max_other_actors: u64,
+    /// Sequence number within one actor.
+    pub max_seq: u64,
+    /// Counter of the last operation. Automerge keeps counters in 32 bits, and needs room for further edits.
+    pub max_counter: u64,
+    /// Distance of the time from 1970, in whatever unit.
+    pub max_time: u64,
+    /// Bytes of the message.
+    pub max_message_bytes: u64,
+    /// Operations.
+    pub max_ops: u64,
+    /// Operations overwritten, over all operations.
+    pub max_preds: u64,
+    /// Objects made: maps, lists, texts and tables.
+    pub max_objects: u64,
+    /// Bytes of one map key or mark name.
+    pub max_key_bytes: u64,
+}
+
+impl ChangeLimits {
+    /// What the relay and every replica hold others to.
+    pub const DEFAULT: ChangeLimits = ChangeLimits {
+        max_chunk_bytes: 1 << 20,
+        max_inflated_bytes: 1 << 20,
+        max_deps: 64,
+        max_other_actors: 256,
+        max_seq: 1 << 31,
+        max_counter: 1 << 31,
+        max_time: 1 << 53,
+        max_message_bytes: 256,
+        max_ops: 100_000,
+        max_preds: 100_000,
+        max_objects: 10_000,
+        max_key_bytes: 1024,
+    };
+}
+
+impl Default for ChangeLimits {
+    fn default() -> ChangeLimits {
+        ChangeLimits::DEFAULT
+    }
+}
+
+/// Reads `chunk`, which must be exactly one change, plain or deflated.
+///
+/// # Errors
+/// With the first reason found not to accept it. Nothing of the change is to be kept then.
+pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, ChangeError> {
+    check_limit(Limit::ChunkBytes, chunk.len() as u64, limits.max_chunk_bytes)?;
+    let mut reader = Reader::new(chunk);
+    if reader.array()? != MAGIC {
+        return Err(ChangeError::NotAChunk);
+    }
+    let checksum: [u8; 4] = reader.array()?;
+    let kind = reader.byte()?;
+    let data = reader.prefixed()?;
+    if !reader.is_empty() {
+        return Err(ChangeError::TrailingBytes { bytes: reader.rest().len() });
+    }
+    let body = match kind {
+        0 => return Err(ChangeError::DocumentChunk),
+        1 => Cow::Borrowed(data),
+        2 => Cow::Owned(inflate(data, limits.max_inflated_bytes)?),
+        3 => return Err(ChangeError::BundleChunk),
+        kind => return Err(ChangeError::UnknownChunk { kind }),
+    };
+    let hash = hash(&body);
+    if !hash.0.starts_with(&checksum) {
+        return Err(ChangeError::ChecksumMismatch);
+    }
+    scan_body(hash, &body, limits)
+}
+
+/// Takes note in `heads` of a change with these dependencies. Heads are sorted and unique.
+///
+/// The changes must come in an order in which none comes before its dependencies. A change that is noted twice in a row
+/// changes nothing; one that others already build on must not be noted again.
+pub fn advance_heads(heads: &mut Vec<ChangeHash>, deps: &[ChangeHash], hash: ChangeHash) {
+    heads.retain(|head| !deps.contains(head));
+    if let Err(place) = heads.binary_search(&hash) {
+        heads.insert(place, hash);
+    }
+}
+
+/// The id of the actor that made a change, 1 to [`Actor::MAX_BYTES`] bytes long.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Actor(Box<[u8]>);
+
+impl Actor {
+    /// The longest id that is accepted.
+    pub const MAX_BYTES: usize = 64;
+
+    /// The bytes of the id.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether it begins as all actors of `device` do.
+    pub fn is_of(&self, device: &DeviceKey) -> bool {
+        self.0.starts_with(&device.actor_prefix())
+    }
+}
+
+impl TryFrom<&[u8]> for Actor {
+    type Error = ChangeError;
+
+    fn try_from(bytes: &[u8]) -> Result<Actor, ChangeError> {
+        if bytes.is_empty() || bytes.len() > Actor::MAX_BYTES {
+            return Err(ChangeError::BadActors);
+        }
+        Ok(Actor(bytes.into()))
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Actor({self})")
+    }
+}
+
+const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+
+/// Inflates a raw deflate stream that fills `data` exactly, to at most `max` bytes.
+fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
+    let max_bytes = usize::try_from(max).unwrap_or(usize::MAX);
+    let mut inflater = Box::<DecompressorOxide>::default();
+    let mut body = vec![0; data.len().saturating_mul(2).min(max_bytes)];
+    let (mut consumed, mut written) = (0, 0);
+    loop {
+        let (status, read, wrote) =
+            decompress(&mut inflater, &data[consumed..], &mut body, written, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF);
+        consumed += read;
+        written += wrote;
+        match status {
+            TINFLStatus::Done => break,
+            TINFLStatus::HasMoreOutput if body.len() < max_bytes => {
+                body.resize(body.len().saturating_mul(2).min(max_bytes), 0);
+            }
+            TINFLStatus::HasMoreOutput => return Err(ChangeError::TooMuch { limit: Limit::InflatedBytes, max }),
+            _ => return Err(ChangeError::BadDeflate),
+        }
+    }
+    body.truncate(written);
+    match data.len() - consumed {
+        0 => Ok(body),
+        bytes => Err(ChangeError::TrailingBytes { bytes }),
+    }
+}
+
+/// The SHA-256 of the body as an undeflated chunk has it: type 1, length, body.
+fn hash(body: &[u8]) -> ChangeHash {
+    let mut head = [0; 11];
+    head[0] = 1;
+    let mut len = 1;
+    let mut rest = body.len() as u64;
+    while rest > 0x7f {
+        head[len] = rest as u8 | 0x80;
+        rest >>= 7;
+        len += 1;
+    }
+    head[len] = rest as u8;
+    ChangeHash(Sha256::new().chain_update(&head[..=len]).chain_update(body).finalize().into())
+}
+
+fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, ChangeError> {
+    let mut body = Reader::new(body);
+    let deps = read_deps(&mut body, limits)?;
+    let author = body.prefixed()?;
+    let actor = Actor::try_from(author)?;
+    let seq = body.uint()?;
+    if seq == 0 {
+        return Err(ChangeError::ZeroSeq);
+    }
+    check_limit(Limit::Seq, seq, limits.max_seq)?;
+    let start_op = body.uint()?;
+    if start_op == 0 {
+        return Err(ChangeError::ZeroStartOp);
+    }
+    check_limit(Limit::Counter, start_op, limits.max_counter)?;
+    let time = body.int()?;
+    check_limit(Limit::Time, time.unsigned_abs(), limits.max_time)?;
+    let message_bytes = body.text()?.len();
+    check_limit(Limit::MessageBytes, message_bytes as u64, limits.max_message_bytes)?;
+    let actors = Actors { ids: read_actors(author, &mut body, limits)?, start_op };
+    let columns = Columns::read(&mut body)?;
+    let ops = ops::check(&columns, &actors, limits)?;
+    Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, time, message_bytes })
+}
+
+/// The dependencies, which Automerge sorts.
+fn read_deps(body: &mut Reader<'_>, limits: &ChangeLimits) -> Result<Vec<ChangeHash>, ChangeError> {
+    let count = body.uint()?;
+    check_limit(Limit::Deps, count, limits.max_deps)?;
+    let mut deps = Vec::new();
+    for _ in 0..count {
+        deps.push(ChangeHash(body.array()?));
+    }
+    if deps.is_sorted_by(|a, b| a < b) { Ok(deps) } else { Err(ChangeError::UnorderedDeps) }
+}
+
+/// The author and the other actors that the operations refer to by index, which Automerge sorts.
+fn read_actors<'a>(
+    author: &'a [u8],
+    body: &mut Reader<'a>,
+    limits: &ChangeLimits,
+) -> Result<Vec<&'a [u8]>, ChangeError> {
+    let count = body.uint()?;
+    check_limit(Limit::OtherActors, count, limits.max_other_actors)?;
+    let mut actors = vec![author];
+    for _ in 0..count {
+        let other = body.prefixed()?;
+        let ordered = actors.len() == 1 || actors.last() < Some(&other);
+        if other.is_empty() || other.len() > Actor::MAX_BYTES || other == author || !ordered {
+            return Err(ChangeError::BadActors);
+        }
+        actors.push(other);
+    }
+    Ok(actors)
+}
+
+fn check_limit(limit: Limit, found: u64, max: u64) -> Result<(), ChangeError> {
+    if found > max { Err(ChangeError::TooMuch { limit, max }) } else { Ok(()) }
+}

@@ -1,0 +1,243 @@
+//! Why a change is refused, each reason with a code that the wire, HTTP and WASM share.
+
+use std::fmt;
+
+/// Why [`scan`](super::scan) refuses bytes as a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The first four bytes are not Automerge's magic.
+    #[error("not an Automerge chunk")]
+    NotAChunk,
+    /// A chunk of a whole document (type 0), which may hold any number of changes.
+    #[error("a document chunk, not a change")]
+    DocumentChunk,
+    /// A chunk of type 3, which may hold any number of changes.
+    #[error("a bundle chunk, not a change")]
+    BundleChunk,
+    /// A chunk of a type that Automerge does not have.
+    #[error("chunk type {kind} is unknown")]
+    UnknownChunk {
+        /// The type byte.
+        kind: u8,
+    },
+    /// The bytes end before what they announce.
+    #[error("the change ends early")]
+    Truncated,
+    /// Bytes follow where the chunk, its deflate stream or its columns should end.
+    #[error("{bytes} bytes follow where the change should end")]
+    TrailingBytes {
+        /// How many.
+        bytes: usize,
+    },
+    /// The deflate stream of a chunk of type 2 is broken.
+    #[error("the deflated change cannot be inflated")]
+    BadDeflate,
+    /// The chunk's checksum is not that of its contents.
+    #[error("the checksum does not match")]
+    ChecksumMismatch,
+    /// A LEB128 integer is longer than it needs to be or wider than 64 bits.
+    #[error("an integer is badly encoded")]
+    BadInteger,
+    /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    BadText,
+    /// The dependencies are not sorted, or one occurs twice.
+    #[error("the dependencies are not sorted and unique")]
+    UnorderedDeps,
+    /// An actor id is empty or too long, or the other actors are not sorted, not unique, or not all used.
+    #[error("the actors are not as Automerge writes them")]
+    BadActors,
+    /// The sequence number is zero; the first change of an actor has 1.
+    #[error("the sequence number is zero")]
+    ZeroSeq,
+    /// The first operation's counter is zero; the first operation of a document has 1.
+    #[error("the first operation is number zero")]
+    ZeroStartOp,
+    /// A bound of [`ChangeLimits`](super::ChangeLimits) is exceeded.
+    #[error("more than {max} {limit}")]
+    TooMuch {
+        /// Which bound.
+        limit: Limit,
+        /// Its value.
+        max: u64,
+    },
+    /// A column is unknown, deflated, empty, out of order, or occurs twice.
+    #[error("column {spec} is unknown or out of place")]
+    BadColumn {
+        /// The column specification as the chunk has it.
+        spec: u64,
+    },
+    /// A column does not describe as many rows as there are operations.
+    #[error("{column} has not as many rows as there are operations")]
+    RowsDisagree {
+        /// Which column.
+        column: Column,
+    },
+    /// A column's runs are not the shortest ones, so Automerge would write the same operations as another change.
+    #[error("{column} is not encoded as Automerge encodes it")]
+    NotCanonical {
+        /// Which column.
+        column: Column,
+    },
+    /// An operation refers to an actor that is not listed, or to an operation that cannot come before it.
+    #[error("{column} refers to what cannot be there")]
+    BadReference {
+        /// Which column.
+        column: Column,
+    },
+    /// The columns together do not make an operation that Automerge has.
+    #[error("{column} does not fit its operation")]
+    BadOperation {
+        /// The column that does not fit the others.
+        column: Column,
+    },
+}
+
+impl ChangeError {
+    /// The stable name of the reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ChangeError::NotAChunk => "change_not_a_chunk",
+            ChangeError::DocumentChunk => "change_is_document",
+            ChangeError::BundleChunk => "change_is_bundle",
+            ChangeError::UnknownChunk { kind: _ } => "change_unknown_chunk",
+            ChangeError::Truncated => "change_truncated",
+            ChangeError::TrailingBytes { bytes: _ } => "change_trailing_bytes",
+            ChangeError::BadDeflate => "change_bad_deflate",
+            ChangeError::ChecksumMismatch => "change_checksum_mismatch",
+            ChangeError::BadInteger => "change_bad_integer",
+            ChangeError::BadText => "change_bad_text",
+            ChangeError::UnorderedDeps => "change_unordered_deps",
+            ChangeError::BadActors => "change_bad_actors",
+            ChangeError::ZeroSeq => "change_zero_seq",
+            ChangeError::ZeroStartOp => "change_zero_start_op",
+            ChangeError::TooMuch { limit, max: _ } => limit.code(),
+            ChangeError::BadColumn { spec: _ } => "change_bad_column",
+            ChangeError::RowsDisagree { column: _ } => "change_rows_disagree",
+            ChangeError::NotCanonical { column: _ } => "change_not_canonical",
+            ChangeError::BadReference { column: _ } => "change_bad_reference",
+            ChangeError::BadOperation { column: _ } => "change_bad_operation",
+        }
+    }
+}
+
+/// The bounds of [`ChangeLimits`](super::ChangeLimits), by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of the chunk as received.
+    ChunkBytes,
+    /// Bytes of the body after inflation.
+    InflatedBytes,
+    /// Changes that this one depends on.
+    Deps,
+    /// Actors besides the author.
+    OtherActors,
+    /// The sequence number.
+    Seq,
+    /// The counter of the last operation.
+    Counter,
+    /// Milliseconds or seconds, before or after 1970.
+    Time,
+    /// Bytes of the message.
+    MessageBytes,
+    /// Operations.
+    Ops,
+    /// Operations that are overwritten.
+    Preds,
+    /// Objects made.
+    Objects,
+    /// Bytes of one map key or mark name.
+    KeyBytes,
+}
+
+impl Limit {
+    fn code(self) -> &'static str {
+        match self {
+            Limit::ChunkBytes => "change_too_large",
+            Limit::InflatedBytes => "change_inflates_too_large",
+            Limit::Deps => "change_too_many_deps",
+            Limit::OtherActors => "change_too_many_actors",
+            Limit::Seq => "change_seq_too_high",
+            Limit::Counter => "change_counter_too_high",
+            Limit::Time => "change_time_out_of_range",
+            Limit::MessageBytes => "change_message_too_long",
+            Limit::Ops => "change_too_many_ops",
+            Limit::Preds => "change_too_many_preds",
+            Limit::Objects => "change_too_many_objects",
+            Limit::KeyBytes => "change_key_too_long",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::ChunkBytes => "bytes",
+            Limit::InflatedBytes => "bytes when inflated",
+            Limit::Deps => "dependencies",
+            Limit::OtherActors => "other actors",
+            Limit::Seq => "changes by one actor",
+            Limit::Counter => "operations in one document",
+            Limit::Time => "time units from 1970",
+            Limit::MessageBytes => "bytes of message",
+            Limit::Ops => "operations",
+            Limit::Preds => "overwritten operations",
+            Limit::Objects => "objects made",
+            Limit::KeyBytes => "bytes of key",
+        })
+    }
+}
+
+/// The columns of a change's operations, in the order in which a chunk has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// Actor of the object's id.
+    ObjActor,
+    /// Counter of the object's id.
+    ObjCounter,
+    /// Actor of the list element's id.
+    KeyActor,
+    /// Counter of the list element's id.
+    KeyCounter,
+    /// The map key.
+    KeyText,
+    /// Whether the operation inserts a list element.
+    Insert,
+    /// What the operation does.
+    Action,
+    /// Type and length of the value.
+    ValueMeta,
+    /// The bytes of the values.
+    Value,
+    /// How many operations are overwritten.
+    PredCount,
+    /// Actors of the overwritten operations.
+    PredActor,
+    /// Counters of the overwritten operations.
+    PredCounter,
+    /// Whether a mark grows with the text at its edge.
+    Expand,
+    /// The name of a mark.
+    MarkName,
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Column::ObjActor => "the object's actor",
+            Column::ObjCounter => "the object's counter",
+            Column::KeyActor => "the element's actor",
+            Column::KeyCounter => "the element's counter",
+            Column::KeyText => "the map key",
+            Column::Insert => "the insert flag",
+            Column::Action => "the action",
+            Column::ValueMeta => "the value's type",
+            Column::Value => "the value",
+            Column::PredCount => "the count of overwritten operations",
+            Column::PredActor => "the overwritten operation's actor",
+            Column::PredCounter => "the overwritten operation's counter",
+            Column::Expand => "the mark's expand flag",
+            Column::MarkName => "the mark's name",
+        })
+    }
+}

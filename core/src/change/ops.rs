@@ -1,0 +1,474 @@
+//! The operations of a change, checked from their columns without ever being made.
+//!
+//! The walk goes from run to run, all columns in step, so that it takes time in proportion to the bytes (and to the
+//! overwritten operations, which are bounded) however many rows the runs stand for. It knows one change alone: whether
+//! an object that is referred to exists, and how deep objects are nested, only the whole document tells. What it bounds
+//! is the number of objects made, and whoever reads a document reads fixed paths.
+
+use super::ChangeLimits;
+use super::error::{ChangeError, Column, Limit};
+use super::reader::Reader;
+use super::runs::{Flags, Item, Runs};
+
+/// The column data of a change, by column. A column that is absent has no bytes.
+#[derive(Default)]
+pub(super) struct Columns<'a>([&'a [u8]; COLUMNS.len()]);
+
+/// Each column with its specification: the column's id times 16, plus the type of what it holds.
+const COLUMNS: [(Column, u64); 14] = [
+    (Column::ObjActor, 0x01),
+    (Column::ObjCounter, 0x02),
+    (Column::KeyActor, 0x11),
+    (Column::KeyCounter, 0x13),
+    (Column::KeyText, 0x15),
+    (Column::Insert, 0x34),
+    (Column::Action, 0x42),
+    (Column::ValueMeta, 0x56),
+    (Column::Value, 0x57),
+    (Column::PredCount, 0x70),
+    (Column::PredActor, 0x71),
+    (Column::PredCounter, 0x73),
+    (Column::Expand, 0x94),
+    (Column::MarkName, 0xa5),
+];
+
+impl<'a> Columns<'a> {
+    /// Reads the column table and cuts the rest of the body by it, to the last byte.
+    pub(super) fn read(body: &mut Reader<'a>) -> Result<Columns<'a>, ChangeError> {
+        let mut columns = Columns::default();
+        let mut lens = [0; COLUMNS.len()];
+        let mut next = 0;
+        for _ in 0..body.uint()? {
+            let (spec, len) = (body.uint()?, body.uint()?);
+            let found = COLUMNS[next..].iter().position(|(_, known)| *known == spec);
+            let index = next + found.filter(|_| len > 0).ok_or(ChangeError::BadColumn { spec })?;
+            lens[index] = len;
+            next = index + 1;
+        }
+        for (column, len) in columns.0.iter_mut().zip(lens) {
+            *column = body.take(len)?;
+        }
+        match body.rest().len() {
+            0 => Ok(columns),
+            bytes => Err(ChangeError::TrailingBytes { bytes }),
+        }
+    }
+
+    fn bytes(&self, column: Column) -> &'a [u8] {
+        self.0[column as usize]
+    }
+
+    fn runs<T: Item<'a>>(&self, column: Column, rows: u64) -> Runs<'a, T> {
+        Runs::new(column, self.bytes(column), rows)
+    }
+
+    fn flags(&self, column: Column, rows: u64) -> Flags<'a> {
+        Flags::new(column, self.bytes(column), rows)
+    }
+}
+
+/// Who can be referred to in a change.
+pub(super) struct Actors<'a> {
+    /// The author, then the others.
+    pub(super) ids: Vec<&'a [u8]>,
+    /// Counter of the change's first operation: others' operations come before it.
+    pub(super) start_op: u64,
+}
+
+/// Checks all operations and returns how many there are.
+pub(super) fn check(columns: &Columns<'_>, actors: &Actors<'_>, limits: &ChangeLimits) -> Result<u64, ChangeError> {
+    let rows = count_rows(columns, limits)?;
+    if actors.start_op.saturating_add(rows) > limits.max_counter {
+        return Err(ChangeError::TooMuch { limit: Limit::Counter, max: limits.max_counter });
+    }
+    let mut walk = Walk::new(columns, actors, rows, limits)?;
+    let mut row = 0;
+    while row < rows {
+        let count = walk.rows_alike()?;
+        walk.check_rows(row, count)?;
+        walk.advance(count);
+        row += count;
+    }
+    walk.finish()?;
+    Ok(rows)
+}
+
+/// The rows of the action column, the only one that tells how many there are.
+fn count_rows(columns: &Columns<'_>, limits: &ChangeLimits) -> Result<u64, ChangeError> {
+    let too_many = ChangeError::TooMuch { limit: Limit::Ops, max: limits.max_ops };
+    let bytes = columns.bytes(Column::Action);
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    let mut actions = Runs::<u64>::new(Column::Action, bytes, limits.max_ops);
+    let mut rows = 0;
+    while !actions.at_end() {
+        let count = actions.left().map_err(|error| match error {
+            ChangeError::RowsDisagree { column: Column::Action } => too_many,
+            other => other,
+        })?;
+        actions.advance(count);
+        rows += count;
+    }
+    Ok(rows)
+}
+
+/// The sum of the pred count column: how many rows the pred columns have.
+fn count_preds(columns: &Columns<'_>, rows: u64, limits: &ChangeLimits) -> Result<u64, ChangeError> {
+    let mut counts = columns.runs::<u64>(Column::PredCount, rows);
+    let mut row = 0;
+    let mut preds: u64 = 0;
+    while row < rows {
+        let alike = counts.left()?;
+        let per_row = counts.value().ok_or(ChangeError::BadOperation { column: Column::PredCount })?;
+        preds = preds.saturating_add(per_row.saturating_mul(alike));
+        if preds > limits.max_preds {
+            return Err(ChangeError::TooMuch { limit: Limit::Preds, max: limits.max_preds });
+        }
+        counts.advance(alike);
+        row += alike;
+    }
+    counts.finish()?;
+    Ok(preds)
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Make,
+    Set,
+    Delete,
+    Increment,
+    Mark,
+}
+
+impl Action {
+    /// The action with this number; makeMap, makeList, makeText and makeTable are one to us.
+    fn from_number(number: u64) -> Option<Action> {
+        match number {
+            0 | 2 | 4 | 6 => Some(Action::Make),
+            1 => Some(Action::Set),
+            3 => Some(Action::Delete),
+            5 => Some(Action::Increment),
+            7 => Some(Action::Mark),
+            _ => None,
+        }
+    }
+}
+
+/// All columns of a change, in step.
+struct Walk<'a, 'w> {
+    limits: &'w ChangeLimits,
+    references: References<'a, 'w>,
+    obj_actor: Runs<'a, u64>,
+    obj_counter: Runs<'a, u64>,
+    key_actor: Runs<'a, u64>,
+    key_delta: Runs<'a, i64>,
+    /// The last element counter, from which `key_delta` counts.
+    key_counter: i64,
+    key_text: Runs<'a, &'a str>,
+    insert: Flags<'a>,
+    action: Runs<'a, u64>,
+    value_meta: Runs<'a, u64>,
+    values: Reader<'a>,
+    pred_count: Runs<'a, u64>,
+    pred_actor: Runs<'a, u64>,
+    pred_delta: Runs<'a, i64>,
+    /// The last overwritten counter, from which `pred_delta` counts.
+    pred_counter: i64,
+    expand: Flags<'a>,
+    mark_name: Runs<'a, &'a str>,
+    objects: u64,
+}
+
+impl<'a, 'w> Walk<'a, 'w> {
+    fn new(
+        columns: &Columns<'a>,
+        actors: &'w Actors<'a>,
+        rows: u64,
+        limits: &'w ChangeLimits,
+    ) -> Result<Walk<'a, 'w>, ChangeError> {
+        let preds = count_preds(columns, rows, limits)?;
+        Ok(Walk {
+            limits,
+            references: References::new(actors),
+            obj_actor: columns.runs(Column::ObjActor, rows),
+            obj_counter: columns.runs(Column::ObjCounter, rows),
+            key_actor: columns.runs(Column::KeyActor, rows),
+            key_delta: columns.runs(Column::KeyCounter, rows),
+            key_counter: 0,
+            key_text: columns.runs(Column::KeyText, rows),
+            insert: columns.flags(Column::Insert, rows),
+            action: columns.runs(Column::Action, rows),
+            value_meta: columns.runs(Column::ValueMeta, rows),
+            values: Reader::new(columns.bytes(Column::Value)),
+            pred_count: columns.runs(Column::PredCount, rows),
+            pred_actor: columns.runs(Column::PredActor, preds),
+            pred_delta: columns.runs(Column::PredCounter, preds),
+            pred_counter: 0,
+            expand: columns.flags(Column::Expand, rows),
+            mark_name: columns.runs(Column::MarkName, rows),
+            objects: 0,
+        })
+    }
+
+    /// How many rows from here on are the same in all columns, but for counters that go up and down evenly.
+    fn rows_alike(&mut self) -> Result<u64, ChangeError> {
+        let lefts = [
+            self.action.left()?,
+            self.obj_actor.left()?,
+            self.obj_counter.left()?,
+            self.key_actor.left()?,
+            self.key_delta.left()?,
+            self.key_text.left()?,
+            self.insert.left()?,
+            self.value_meta.left()?,
+            self.pred_count.left()?,
+            self.expand.left()?,
+            self.mark_name.left()?,
+        ];
+        Ok(lefts.into_iter().fold(u64::MAX, u64::min))
+    }
+
+    fn advance(&mut self, rows: u64) {
+        self.action.advance(rows);
+        self.obj_actor.advance(rows);
+        self.obj_counter.advance(rows);
+        self.key_actor.advance(rows);
+        self.key_delta.advance(rows);
+        self.key_text.advance(rows);
+        self.insert.advance(rows);
+        self.value_meta.advance(rows);
+        self.pred_count.advance(rows);
+        self.expand.advance(rows);
+        self.mark_name.advance(rows);
+    }
+
+    fn finish(&self) -> Result<(), ChangeError> {
+        self.action.finish()?;
+        self.obj_actor.finish()?;
+        self.obj_counter.finish()?;
+        self.key_actor.finish()?;
+        self.key_delta.finish()?;
+        self.key_text.finish()?;
+        self.insert.finish()?;
+        self.value_meta.finish()?;
+        self.pred_count.finish()?;
+        self.pred_actor.finish()?;
+        self.pred_delta.finish()?;
+        self.expand.finish()?;
+        self.mark_name.finish()?;
+        if !self.values.is_empty() {
+            return Err(ChangeError::RowsDisagree { column: Column::Value });
+        }
+        self.references.finish()
+    }
+
+    /// Checks `count` rows from `row` on, which are alike.
+    fn check_rows(&mut self, row: u64, count: u64) -> Result<(), ChangeError> {
+        let action = self.action.value().and_then(Action::from_number);
+        let action = action.ok_or(ChangeError::BadOperation { column: Column::Action })?;
+        let in_root = self.check_object(row)?;
+        self.check_key(in_root, row, count)?;
+        self.check_value(action, count)?;
+        self.check_mark(action)?;
+        self.check_preds(action, row, count)?;
+        if action == Action::Make {
+            self.objects += count;
+            if self.objects > self.limits.max_objects {
+                return Err(ChangeError::TooMuch { limit: Limit::Objects, max: self.limits.max_objects });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the object that the operations change. Says whether it is the root.
+    fn check_object(&mut self, row: u64) -> Result<bool, ChangeError> {
+        match (self.obj_actor.value(), self.obj_counter.value()) {
+            (None, None) => Ok(true),
+            (Some(actor), Some(counter)) => {
+                self.references.check(Column::ObjCounter, actor, counter, row)?;
+                Ok(false)
+            }
+            (Some(_), None) | (None, Some(_)) => Err(ChangeError::BadOperation { column: Column::ObjActor }),
+        }
+    }
+
+    /// Checks the place in the object: a map key, a list element, or the head of a list.
+    fn check_key(&mut self, in_root: bool, row: u64, count: u64) -> Result<(), ChangeError> {
+        let insert = self.insert.value();
+        match (self.key_actor.value(), self.key_delta.value(), self.key_text.value()) {
+            (None, None, Some(key)) if !insert => self.check_name(key),
+            (None, Some(delta), None) if !in_root && insert => {
+                let head = self.key_counter.checked_add(delta) == Some(0) && (delta == 0 || count == 1);
+                self.key_counter = 0;
+                if head { Ok(()) } else { Err(ChangeError::BadReference { column: Column::KeyCounter }) }
+            }
+            (Some(actor), Some(delta), None) if !in_root => {
+                let first = counter(Column::KeyCounter, self.key_counter, delta, 1)?;
+                let last = counter(Column::KeyCounter, self.key_counter, delta, count)?;
+                self.references.check(Column::KeyCounter, actor, first, row)?;
+                self.references.check(Column::KeyCounter, actor, last, row + count - 1)?;
+                self.key_counter = last.cast_signed();
+                Ok(())
+            }
+            _ => Err(ChangeError::BadOperation { column: Column::KeyText }),
+        }
+    }
+
+    /// Checks the values, whose bytes stand one after the other.
+    fn check_value(&mut self, action: Action, count: u64) -> Result<(), ChangeError> {
+        let bad_meta = ChangeError::BadOperation { column: Column::ValueMeta };
+        let bad_value = ChangeError::BadOperation { column: Column::Value };
+        let meta = self.value_meta.value().ok_or(bad_meta)?;
+        let (kind, len) = (ValueKind::from_number(meta & 0x0f).ok_or(bad_meta)?, meta >> 4);
+        let fits = match action {
+            Action::Make | Action::Delete => kind == ValueKind::Null,
+            Action::Increment => kind == ValueKind::Int,
+            Action::Set | Action::Mark => true,
+        };
+        let sound = match kind {
+            ValueKind::Null | ValueKind::Bool => len == 0,
+            ValueKind::Float => len == 8,
+            ValueKind::Uint | ValueKind::Int => (1..=10).contains(&len),
+            ValueKind::Text | ValueKind::Bytes => true,
+        };
+        if !fits || !sound {
+            return Err(bad_meta);
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        for _ in 0..count {
+            let mut value = Reader::new(self.values.take(len)?);
+            match kind {
+                ValueKind::Uint => drop(value.uint()?),
+                ValueKind::Int => drop(value.int()?),
+                ValueKind::Text => {
+                    std::str::from_utf8(value.rest()).map_err(|_| ChangeError::BadText)?;
+                    continue;
+                }
+                ValueKind::Null | ValueKind::Bool | ValueKind::Float | ValueKind::Bytes => continue,
+            }
+            if !value.is_empty() {
+                return Err(bad_value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that only marks have what marks have.
+    fn check_mark(&self, action: Action) -> Result<(), ChangeError> {
+        match (action, self.mark_name.value()) {
+            (Action::Mark, Some(name)) => self.check_name(name),
+            (Action::Mark, None) => Ok(()),
+            (_, Some(_)) => Err(ChangeError::BadOperation { column: Column::MarkName }),
+            (_, None) if self.expand.value() => Err(ChangeError::BadOperation { column: Column::Expand }),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Checks the operations that each row overwrites: some where there must be some, in order, and none twice.
+    fn check_preds(&mut self, action: Action, row: u64, count: u64) -> Result<(), ChangeError> {
+        let bad_count = ChangeError::BadOperation { column: Column::PredCount };
+        let preds = self.pred_count.value().ok_or(bad_count)?;
+        let fits = match action {
+            Action::Delete | Action::Increment => preds > 0 && !self.insert.value(),
+            Action::Make | Action::Set => preds == 0 || !self.insert.value(),
+            Action::Mark => preds == 0 && self.insert.value(),
+        };
+        if !fits {
+            return Err(bad_count);
+        }
+        if preds == 0 {
+            return Ok(());
+        }
+        for row in row..row + count {
+            let mut before = None;
+            for _ in 0..preds {
+                let actor = self.pred_actor.next_value()?;
+                let pred = counter(Column::PredCounter, self.pred_counter, self.pred_delta.next_value()?, 1)?;
+                let id = self.references.check(Column::PredCounter, actor, pred, row)?;
+                if before >= Some((pred, id)) {
+                    return Err(ChangeError::BadReference { column: Column::PredCounter });
+                }
+                before = Some((pred, id));
+                self.pred_counter = pred.cast_signed();
+            }
+        }
+        Ok(())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), ChangeError> {
+        let max = self.limits.max_key_bytes;
+        if name.len() as u64 > max { Err(ChangeError::TooMuch { limit: Limit::KeyBytes, max }) } else { Ok(()) }
+    }
+}
+
+/// The types of values by their numbers in the value metadata.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ValueKind {
+    Null,
+    Bool,
+    Uint,
+    /// A signed integer, a counter or a timestamp.
+    Int,
+    Float,
+    Text,
+    Bytes,
+}
+
+impl ValueKind {
+    fn from_number(number: u64) -> Option<ValueKind> {
+        match number {
+            0 => Some(ValueKind::Null),
+            1 | 2 => Some(ValueKind::Bool),
+            3 => Some(ValueKind::Uint),
+            4 | 8 | 9 => Some(ValueKind::Int),
+            5 => Some(ValueKind::Float),
+            6 => Some(ValueKind::Text),
+            7 => Some(ValueKind::Bytes),
+            _ => None,
+        }
+    }
+}
+
+/// The counter that lies `steps` deltas after another.
+fn counter(column: Column, from: i64, delta: i64, steps: u64) -> Result<u64, ChangeError> {
+    let steps = i64::try_from(steps).unwrap_or(i64::MAX);
+    let counter = delta.checked_mul(steps).and_then(|way| from.checked_add(way));
+    counter.and_then(|counter| u64::try_from(counter).ok()).ok_or(ChangeError::BadReference { column })
+}
+
+/// The operations that a change may refer to, and the actors it did refer to.
+struct References<'a, 'w> {
+    actors: &'w Actors<'a>,
+    used: Vec<bool>,
+}
+
+impl<'a, 'w> References<'a, 'w> {
+    fn new(actors: &'w Actors<'a>) -> References<'a, 'w> {
+        References { actors, used: vec![false; actors.ids.len()] }
+    }
+
+    /// Checks that operation `row` can refer to this one, and gives the actor's id.
+    ///
+    /// Counters are Lamport clocks: whatever the change builds on has a lower counter than its first operation, and
+    /// only the author has operations after that.
+    fn check(&mut self, column: Column, actor: u64, counter: u64, row: u64) -> Result<&'a [u8], ChangeError> {
+        let bad = ChangeError::BadReference { column };
+        let index = usize::try_from(actor).map_err(|_| bad)?;
+        let id = *self.actors.ids.get(index).ok_or(bad)?;
+        let end = if index == 0 { self.actors.start_op + row } else { self.actors.start_op };
+        if counter == 0 || counter >= end {
+            return Err(bad);
+        }
+        self.used[index] = true;
+        Ok(id)
+    }
+
+    /// Checks that each of the other actors was referred to.
+    fn finish(&self) -> Result<(), ChangeError> {
+        if self.used.iter().skip(1).all(|used| *used) { Ok(()) } else { Err(ChangeError::BadActors) }
+    }
+}
