@@ -1,1 +1,6 @@
-//! stub
+//! What the tests, the samples and the tools share: drives made from a seed, and files of drives.
+//!
+//! Nothing of the product depends on this crate.
+
+pub mod gpx_file;
+pub mod made;
