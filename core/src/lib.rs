@@ -13,5 +13,7 @@ pub mod digest;
 pub mod fix;
 pub mod geodesy;
 pub mod id;
+pub mod session;
 pub mod time;
 pub mod track;
+pub mod wire;

@@ -3,7 +3,7 @@
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, Edit, EditError};
+use crate::docs::open::{self, EditError, NewChange};
 
 /// What is known of a car. Texts are empty when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
@@ -41,16 +41,16 @@ impl CarFields {
     }
 }
 
-/// Writes all fields that differ from what the document holds.
+/// Makes a change of all fields that differ from what the document holds; none if none does.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<(), EditError> {
+pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    open::edit(doc, |edit: &mut Edit<'_>| {
-        edit.text_if_changed("make", &before.make, &fields.make)?;
-        edit.text_if_changed("model", &before.model, &fields.model)?;
-        edit.text_if_changed("nickname", &before.nickname, &fields.nickname)?;
+    open::edit(doc, |edit| {
+        edit.string_if_changed("make", &before.make, &fields.make)?;
+        edit.string_if_changed("model", &before.model, &fields.model)?;
+        edit.string_if_changed("nickname", &before.nickname, &fields.nickname)?;
         if before.year != fields.year {
             edit.int_or_nothing("year", fields.year.map(i64::from))?;
         }

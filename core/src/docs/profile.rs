@@ -3,7 +3,7 @@
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, EditError};
+use crate::docs::open::{self, EditError, NewChange};
 
 /// What everyone may know of an account. Texts are empty when not given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
@@ -29,16 +29,16 @@ impl ProfileFields {
     }
 }
 
-/// Writes all fields that differ from what the document holds.
+/// Makes a change of all fields that differ from what the document holds; none if none does.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<(), EditError> {
+pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
     open::edit(doc, |edit| {
-        edit.text_if_changed("handle", &before.handle, &fields.handle)?;
-        edit.text_if_changed("displayName", &before.display_name, &fields.display_name)?;
-        edit.text_if_changed("bio", &before.bio, &fields.bio)
+        edit.string_if_changed("handle", &before.handle, &fields.handle)?;
+        edit.string_if_changed("displayName", &before.display_name, &fields.display_name)?;
+        edit.string_if_changed("bio", &before.bio, &fields.bio)
     })
 }
 

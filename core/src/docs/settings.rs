@@ -4,7 +4,7 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Visibility;
-use crate::docs::open::{self, EditError};
+use crate::docs::open::{self, EditError, NewChange};
 
 /// How an account likes things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
@@ -34,19 +34,19 @@ pub enum Units {
     Imperial,
 }
 
-/// Writes all fields that differ from what the document holds.
+/// Makes a change of all fields that differ from what the document holds; none if none does.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<(), EditError> {
+pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
     open::edit(doc, |edit| {
         let units = |units| match units {
             Units::Metric => "metric",
             Units::Imperial => "imperial",
         };
-        edit.text_if_changed("units", units(before.units), units(fields.units))?;
-        edit.text_if_changed("defaultVisibility", before.default_visibility.name(), fields.default_visibility.name())
+        edit.string_if_changed("units", units(before.units), units(fields.units))?;
+        edit.string_if_changed("defaultVisibility", before.default_visibility.name(), fields.default_visibility.name())
     })
 }
 

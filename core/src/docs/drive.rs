@@ -1,0 +1,123 @@
+//! A drive without its track.
+
+use automerge::Automerge;
+
+use crate::docs::Visibility;
+use crate::docs::open::{self, EditError, NewChange};
+use crate::id::DocId;
+use crate::stats::DriveStats;
+use crate::time::Timestamp;
+
+/// What a drive document says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriveFields {
+    /// May be empty.
+    pub title: String,
+    /// May be empty.
+    pub notes: String,
+    /// The car it was driven with.
+    pub car: Option<DocId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it is not finished.
+    pub ended_at: Option<Timestamp>,
+    /// What was driven; one value, so that two devices' figures are never mixed.
+    pub stats: Option<DriveStats>,
+    /// The document of its track.
+    pub track: Option<DocId>,
+    /// Who may see its published copy.
+    pub visibility: Visibility,
+    /// The document of its published copy.
+    pub published: Option<DocId>,
+    /// Whether it was taken off all lists.
+    pub deleted: bool,
+}
+
+/// What may be changed in a drive. Absent fields stay as they are.
+#[derive(Clone, Debug, Default)]
+pub struct DriveEdit<'a> {
+    /// A new title.
+    pub title: Option<&'a str>,
+    /// New notes.
+    pub notes: Option<&'a str>,
+    /// Another car, or none.
+    pub car: Option<Option<DocId>>,
+    /// When it ended and what was driven.
+    pub finished: Option<(Timestamp, DriveStats)>,
+    /// Its published copy and who may see it.
+    pub published: Option<(DocId, Visibility)>,
+    /// Take it off all lists.
+    pub deleted: bool,
+}
+
+/// Makes the first change of a drive.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn create(
+    doc: &mut Automerge,
+    started_at: Timestamp,
+    track: DocId,
+    car: Option<DocId>,
+) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| {
+        edit.make_text("title")?;
+        edit.make_text("notes")?;
+        edit.int_or_nothing("startedAt", Some(started_at.as_millis()))?;
+        edit.bytes_or_nothing("track", Some(track.as_bytes()))?;
+        edit.bytes_or_nothing("car", car.as_ref().map(|car| car.as_bytes().as_slice()))
+    })
+}
+
+/// Changes a drive.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewChange>, EditError> {
+    let before = read(doc);
+    open::edit(doc, |edit| {
+        if let Some(title) = change.title {
+            edit.update_text("title", title)?;
+        }
+        if let Some(notes) = change.notes {
+            edit.update_text("notes", notes)?;
+        }
+        if let Some(car) = change.car.filter(|car| *car != before.car) {
+            edit.bytes_or_nothing("car", car.as_ref().map(|car| car.as_bytes().as_slice()))?;
+        }
+        if let Some((ended_at, stats)) = &change.finished {
+            edit.int_or_nothing("endedAt", Some(ended_at.as_millis()))?;
+            edit.bytes_or_nothing("stats", Some(&minicbor::to_vec(stats).expect("writing to memory cannot fail")))?;
+        }
+        if let Some((published, visibility)) = change.published {
+            if before.published != Some(published) {
+                edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
+            }
+            edit.string_if_changed("visibility", before.visibility.name(), visibility.name())?;
+        }
+        if change.deleted && !before.deleted {
+            edit.boolean("deleted", true)?;
+        }
+        Ok(())
+    })
+}
+
+/// What the document says of its drive.
+pub fn read(doc: &Automerge) -> DriveFields {
+    DriveFields {
+        title: open::string(doc, "title"),
+        notes: open::string(doc, "notes"),
+        car: doc_id(doc, "car"),
+        started_at: Timestamp(open::int(doc, "startedAt").unwrap_or(0)),
+        ended_at: open::int(doc, "endedAt").map(Timestamp),
+        stats: open::bytes(doc, "stats").and_then(|bytes| minicbor::decode(&bytes).ok()),
+        track: doc_id(doc, "track"),
+        visibility: Visibility::from_name(&open::string(doc, "visibility")),
+        published: doc_id(doc, "published"),
+        deleted: open::boolean(doc, "deleted"),
+    }
+}
+
+fn doc_id(doc: &Automerge, key: &str) -> Option<DocId> {
+    open::bytes(doc, key).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes)
+}

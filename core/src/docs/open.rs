@@ -1,0 +1,211 @@
+//! Opening, reading and changing an Automerge document, the same way for every kind.
+
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{
+    ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding,
+    Value,
+};
+
+use crate::id::ChangeHash;
+
+/// The largest text that is read from a document, in characters. Longer ones are cut.
+const MAX_TEXT: usize = 10_000;
+
+/// A change that was just made.
+#[derive(Clone, Debug)]
+pub struct NewChange {
+    /// Its name.
+    pub hash: ChangeHash,
+    /// The changes it depends on.
+    pub deps: Vec<ChangeHash>,
+    /// Its chunk, uncompressed.
+    pub chunk: Vec<u8>,
+}
+
+/// Automerge refused an edit. The document is as it was.
+#[derive(Debug, thiserror::Error)]
+#[error("the document cannot be changed")]
+pub struct EditError(#[from] AutomergeError);
+
+/// What is stored of a document cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the document cannot be read")]
+pub struct Unreadable;
+
+/// An empty document whose changes will be made by `actor`.
+pub fn new(actor: &[u8; 16]) -> Automerge {
+    Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(actor.as_slice()))
+}
+
+/// The document that consists of these chunks, in any order, to be changed by `actor`.
+///
+/// Chunks must have passed [`crate::change::scan`].
+///
+/// # Errors
+/// [`Unreadable`] if a chunk is damaged or a change is missing.
+pub fn load<'a>(actor: &[u8; 16], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Automerge, Unreadable> {
+    let mut doc = new(actor);
+    apply(&mut doc, chunks)?;
+    Ok(doc)
+}
+
+/// Adds changes to a document, in any order; those it has are passed over.
+///
+/// # Errors
+/// [`Unreadable`] if a chunk is damaged or a change it depends on is missing.
+pub fn apply<'a>(doc: &mut Automerge, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Unreadable> {
+    let changes: Vec<Change> = chunks
+        .into_iter()
+        .map(|chunk| Change::from_bytes(chunk.to_vec()).map_err(|_| Unreadable))
+        .collect::<Result<_, _>>()?;
+    doc.apply_changes(changes).map_err(|_| Unreadable)?;
+    if doc.get_missing_deps(&[]).is_empty() { Ok(()) } else { Err(Unreadable) }
+}
+
+/// The heads of a document, ascending.
+pub fn heads(doc: &Automerge) -> Vec<ChangeHash> {
+    doc.get_heads().into_iter().map(|hash| ChangeHash(hash.0)).collect()
+}
+
+/// Makes one change of everything that `f` writes; none if it writes nothing.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses; then nothing is changed.
+pub fn edit(
+    doc: &mut Automerge,
+    f: impl FnOnce(&mut Edit<'_, '_>) -> Result<(), AutomergeError>,
+) -> Result<Option<NewChange>, EditError> {
+    let made = doc.transact::<_, _, AutomergeError>(|tx| f(&mut Edit(tx))).map_err(|failure| failure.error)?;
+    Ok(made.hash.map(|hash| {
+        let change = doc.get_change_by_hash(&hash).expect("the change was just made");
+        NewChange {
+            hash: ChangeHash(hash.0),
+            deps: change.deps().iter().map(|dep| ChangeHash(dep.0)).collect(),
+            chunk: change.raw_bytes().to_vec(),
+        }
+    }))
+}
+
+/// A change in the making. Keys are those of the document's root map.
+pub struct Edit<'a, 'd>(&'a mut Transaction<'d>);
+
+impl Edit<'_, '_> {
+    /// Makes an empty `Text`. Done in a document's first change, so that no two devices make it twice.
+    pub fn make_text(&mut self, key: &str) -> Result<(), AutomergeError> {
+        self.0.put_object(ROOT, key, ObjType::Text).map(|_| ())
+    }
+
+    /// Changes a `Text` to `new` by inserting and deleting what differs, so that edits elsewhere in it survive.
+    pub fn update_text(&mut self, key: &str, new: &str) -> Result<(), AutomergeError> {
+        let text = match self.0.get(ROOT, key)? {
+            Some((Value::Object(ObjType::Text), text)) => text,
+            _ => self.0.put_object(ROOT, key, ObjType::Text)?,
+        };
+        if self.0.text(&text)? == new { Ok(()) } else { self.0.update_text(&text, new) }
+    }
+
+    /// Sets a short text as a whole: of two devices' words one wins.
+    pub fn string_if_changed(&mut self, key: &str, before: &str, new: &str) -> Result<(), AutomergeError> {
+        if before == new { Ok(()) } else { self.put(key, ScalarValue::Str(new.into())) }
+    }
+
+    /// Sets a number, or removes it.
+    pub fn int_or_nothing(&mut self, key: &str, value: Option<i64>) -> Result<(), AutomergeError> {
+        match value {
+            Some(value) => self.put(key, ScalarValue::Int(value)),
+            None => self.delete(key),
+        }
+    }
+
+    /// Sets bytes, or removes them.
+    pub fn bytes_or_nothing(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), AutomergeError> {
+        match value {
+            Some(value) => self.put(key, ScalarValue::Bytes(value.to_vec())),
+            None => self.delete(key),
+        }
+    }
+
+    /// Sets a truth.
+    pub fn boolean(&mut self, key: &str, value: bool) -> Result<(), AutomergeError> {
+        self.put(key, ScalarValue::Boolean(value))
+    }
+
+    /// The map at a key of the root, made if it is not there.
+    pub fn map(&mut self, key: &str) -> Result<ObjId, AutomergeError> {
+        self.map_in(&ROOT, key)
+    }
+
+    /// The map at a key of another map, made if it is not there.
+    pub fn map_in(&mut self, parent: &ObjId, key: &str) -> Result<ObjId, AutomergeError> {
+        match self.0.get(parent, key)? {
+            Some((Value::Object(ObjType::Map), map)) => Ok(map),
+            _ => self.0.put_object(parent, key, ObjType::Map),
+        }
+    }
+
+    /// Sets bytes in a map.
+    pub fn bytes_in(&mut self, map: &ObjId, key: &str, value: Vec<u8>) -> Result<(), AutomergeError> {
+        self.0.put(map, key, ScalarValue::Bytes(value))
+    }
+
+    fn put(&mut self, key: &str, value: ScalarValue) -> Result<(), AutomergeError> {
+        self.0.put(ROOT, key, value)
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), AutomergeError> {
+        if self.0.get(ROOT, key)?.is_some() { self.0.delete(ROOT, key) } else { Ok(()) }
+    }
+}
+
+/// The text or string at a key of the root; empty if there is none.
+pub fn string(doc: &Automerge, key: &str) -> String {
+    let text = match doc.get(ROOT, key) {
+        Ok(Some((Value::Scalar(value), _))) => value.to_str().map(str::to_owned),
+        Ok(Some((Value::Object(ObjType::Text), text))) => doc.text(&text).ok(),
+        _ => None,
+    };
+    text.map(|text| text.chars().take(MAX_TEXT).collect()).unwrap_or_default()
+}
+
+/// The number at a key of the root.
+pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
+    match doc.get(ROOT, key) {
+        Ok(Some((Value::Scalar(value), _))) => value.to_i64(),
+        _ => None,
+    }
+}
+
+/// The truth at a key of the root; `false` if there is none.
+pub fn boolean(doc: &Automerge, key: &str) -> bool {
+    matches!(doc.get(ROOT, key), Ok(Some((Value::Scalar(value), _))) if value.to_bool() == Some(true))
+}
+
+/// The bytes at a key of the root.
+pub fn bytes(doc: &Automerge, key: &str) -> Option<Vec<u8>> {
+    match doc.get(ROOT, key) {
+        Ok(Some((Value::Scalar(value), _))) => value.to_bytes().map(<[u8]>::to_vec),
+        _ => None,
+    }
+}
+
+/// The map at a key of a map, if there is one.
+pub fn map_in(doc: &Automerge, parent: &ObjId, key: &str) -> Option<ObjId> {
+    match doc.get(parent, key) {
+        Ok(Some((Value::Object(ObjType::Map), map))) => Some(map),
+        _ => None,
+    }
+}
+
+/// The keys of a map, ascending.
+pub fn keys(doc: &Automerge, map: &ObjId) -> Vec<String> {
+    doc.keys(map).collect()
+}
+
+/// The bytes in a map, ascending by key.
+pub fn all_bytes_in(doc: &Automerge, map: &ObjId) -> Vec<(String, Vec<u8>)> {
+    let value = |key: String| match doc.get(map, &key) {
+        Ok(Some((Value::Scalar(value), _))) => value.to_bytes().map(|bytes| (key, bytes.to_vec())),
+        _ => None,
+    };
+    doc.keys(map).filter_map(value).collect()
+}

@@ -1,0 +1,117 @@
+//! The published copy of a drive: what others may see, made anew from what is left after redaction.
+//!
+//! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`].
+
+use automerge::{Automerge, ROOT};
+use serde::{Deserialize, Serialize};
+
+use crate::docs::open::{self, EditError, NewChange};
+use crate::stats::DriveStats;
+use crate::time::Timestamp;
+
+/// Who may see the published copy of a drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[cbor(index_only)]
+pub enum Visibility {
+    /// Nobody else.
+    #[default]
+    #[n(0)]
+    Private,
+    /// Whoever knows its id; it is in no list.
+    #[n(1)]
+    Link,
+    /// Everyone; it is in the public feed.
+    #[n(2)]
+    Public,
+}
+
+impl Visibility {
+    /// The name that documents use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Visibility::Private => "private",
+            Visibility::Link => "link",
+            Visibility::Public => "public",
+        }
+    }
+
+    /// The visibility of this name. A name from a newer version is private: it may be narrower than anything known here.
+    pub fn from_name(name: &str) -> Visibility {
+        match name {
+            "link" => Visibility::Link,
+            "public" => Visibility::Public,
+            _ => Visibility::Private,
+        }
+    }
+}
+
+/// What a published copy says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedFields {
+    /// May be empty.
+    pub title: String,
+    /// What the car is called, if its owner says so.
+    pub car: String,
+    /// The start of the hour in which the shown part began.
+    pub started_at: Timestamp,
+    /// What was driven in the shown part.
+    pub stats: DriveStats,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// The shown part of the track, as packed blocks in order.
+    pub blocks: Vec<Vec<u8>>,
+}
+
+/// Makes the one change that holds the redacted drive.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| {
+        edit.string_if_changed("title", "", &fields.title)?;
+        edit.string_if_changed("car", "", &fields.car)?;
+        edit.string_if_changed("visibility", "", fields.visibility.name())?;
+        edit.int_or_nothing("startedAt", Some(fields.started_at.as_millis()))?;
+        let stats = minicbor::to_vec(&fields.stats).expect("writing to memory cannot fail");
+        edit.bytes_or_nothing("stats", Some(&stats))?;
+        let blocks = edit.map("b")?;
+        for (index, block) in fields.blocks.iter().enumerate() {
+            edit.bytes_in(&blocks, &format!("{index:04}"), block.clone())?;
+        }
+        Ok(())
+    })
+}
+
+/// Changes what may change after publishing: title, car and who may see it.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn change(
+    doc: &mut Automerge,
+    title: &str,
+    car: &str,
+    visibility: Visibility,
+) -> Result<Option<NewChange>, EditError> {
+    let (title_before, car_before) = (open::string(doc, "title"), open::string(doc, "car"));
+    let visibility_before = open::string(doc, "visibility");
+    open::edit(doc, |edit| {
+        edit.string_if_changed("title", &title_before, title)?;
+        edit.string_if_changed("car", &car_before, car)?;
+        edit.string_if_changed("visibility", &visibility_before, visibility.name())
+    })
+}
+
+/// What the document says, if it says enough to show.
+pub fn read(doc: &Automerge) -> Option<PublishedFields> {
+    let blocks = open::map_in(doc, &ROOT, "b")?;
+    Some(PublishedFields {
+        title: open::string(doc, "title"),
+        car: open::string(doc, "car"),
+        started_at: Timestamp(open::int(doc, "startedAt")?),
+        stats: minicbor::decode(&open::bytes(doc, "stats")?).ok()?,
+        visibility: Visibility::from_name(&open::string(doc, "visibility")),
+        blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
+    })
+}

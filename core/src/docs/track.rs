@@ -1,0 +1,48 @@
+//! The track of a drive: packed blocks, one map of them for each recorder session that added any.
+//!
+//! `rec: { <recorder session>: { "0000": block, "0001": block, … } }`. Keys are zero-padded decimals, so that they sort.
+//! Two sessions never write into one map; a block, once written, is never touched again.
+
+use automerge::{Automerge, ROOT};
+
+use crate::docs::open::{self, EditError, NewChange};
+
+const RECORDERS: &str = "rec";
+
+/// Makes the first change of a track: the map that all recorder sessions share.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn create(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| edit.map(RECORDERS).map(|_| ()))
+}
+
+/// Adds the `index`th block of a recorder session.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn add_block(
+    doc: &mut Automerge,
+    session: &str,
+    index: u32,
+    block: Vec<u8>,
+) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| {
+        let recorders = edit.map(RECORDERS)?;
+        let blocks = edit.map_in(&recorders, session)?;
+        edit.bytes_in(&blocks, &format!("{index:04}"), block)
+    })
+}
+
+/// The blocks of every recorder session, each session's in order.
+pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
+    let Some(recorders) = open::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
+    let blocks = |session: String| {
+        let blocks = open::map_in(doc, &recorders, &session)?;
+        let mut blocks = open::all_bytes_in(doc, &blocks);
+        // "10000" comes after "9999", which plain order of texts would turn round.
+        blocks.sort_by_key(|(key, _)| (key.len(), key.clone()));
+        Some(blocks.into_iter().map(|(_, block)| block).collect())
+    };
+    open::keys(doc, &recorders).into_iter().filter_map(blocks).collect()
+}

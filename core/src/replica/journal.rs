@@ -1,0 +1,177 @@
+//! The journal: what was recorded and is not in a block yet, one entry for each fix or mark.
+//!
+//! An entry is stored by itself as soon as it happens: length (LEB128), CRC-32 (IEEE, little endian), then a CBOR array
+//! of the quantised integers. A damaged entry is recognised and passed over; the others stay readable.
+
+use minicbor::{Decode, Encode};
+
+use crate::fix::Fix;
+use crate::time::Timestamp;
+use crate::track::{Mark, MarkKind};
+
+/// Something that a recording took in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Entry {
+    /// A quantised fix, whatever becomes of it.
+    Fix(Fix),
+    /// A mark.
+    Mark(Mark),
+}
+
+#[derive(Encode, Decode)]
+#[cbor(flat)]
+enum Packed {
+    #[n(0)]
+    Fix {
+        #[n(0)]
+        fixed_at: i64,
+        #[n(1)]
+        delay_ms: i64,
+        #[n(2)]
+        lat_e6: i32,
+        #[n(3)]
+        lon_e6: i32,
+        #[n(4)]
+        accuracy_m: Option<i32>,
+        #[n(5)]
+        altitude_dm: Option<i32>,
+        #[n(6)]
+        altitude_accuracy_m: Option<i32>,
+        #[n(7)]
+        heading_deg: Option<i32>,
+        #[n(8)]
+        speed_dmps: Option<i32>,
+    },
+    #[n(1)]
+    Mark {
+        #[n(0)]
+        at: i64,
+        #[n(1)]
+        kind: u8,
+    },
+}
+
+/// The bytes of an entry.
+pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
+    let payload = minicbor::to_vec(pack(entry)).expect("writing to memory cannot fail");
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length < 0x80).expect("an entry is short");
+    [&[length], crc32fast::hash(&payload).to_le_bytes().as_slice(), &payload].concat()
+}
+
+/// The entry in these bytes; none if they are damaged.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Entry> {
+    let (length, rest) = bytes.split_first()?;
+    let (crc, payload) = rest.split_first_chunk::<4>()?;
+    let whole = payload.len() == usize::from(*length) && crc32fast::hash(payload) == u32::from_le_bytes(*crc);
+    unpack(whole.then(|| minicbor::decode(payload).ok()).flatten()?)
+}
+
+fn pack(entry: &Entry) -> Packed {
+    let scaled = |value: f64, per_unit: f64| (value * per_unit).round() as i32;
+    match entry {
+        Entry::Fix(fix) => Packed::Fix {
+            fixed_at: fix.fixed_at.as_millis(),
+            delay_ms: fix.recorded_at.millis_since(fix.fixed_at),
+            lat_e6: scaled(fix.lat_deg, 1e6),
+            lon_e6: scaled(fix.lon_deg, 1e6),
+            accuracy_m: fix.accuracy_m.map(|v| scaled(v, 1.0)),
+            altitude_dm: fix.altitude_m.map(|v| scaled(v, 10.0)),
+            altitude_accuracy_m: fix.altitude_accuracy_m.map(|v| scaled(v, 1.0)),
+            heading_deg: fix.heading_deg.map(|v| scaled(v, 1.0)),
+            speed_dmps: fix.speed_mps.map(|v| scaled(v, 10.0)),
+        },
+        Entry::Mark(mark) => Packed::Mark { at: mark.at.as_millis(), kind: mark.kind as u8 },
+    }
+}
+
+fn unpack(packed: Packed) -> Option<Entry> {
+    let value = |scaled: i32, per_unit: f64| f64::from(scaled) / per_unit;
+    match packed {
+        Packed::Fix {
+            fixed_at,
+            delay_ms,
+            lat_e6,
+            lon_e6,
+            accuracy_m,
+            altitude_dm,
+            altitude_accuracy_m,
+            heading_deg,
+            speed_dmps,
+        } => Some(Entry::Fix(Fix {
+            fixed_at: Timestamp(fixed_at),
+            recorded_at: Timestamp(fixed_at) + delay_ms,
+            lat_deg: value(lat_e6, 1e6),
+            lon_deg: value(lon_e6, 1e6),
+            accuracy_m: accuracy_m.map(|v| value(v, 1.0)),
+            altitude_m: altitude_dm.map(|v| value(v, 10.0)),
+            altitude_accuracy_m: altitude_accuracy_m.map(|v| value(v, 1.0)),
+            heading_deg: heading_deg.map(|v| value(v, 1.0)),
+            speed_mps: speed_dmps.map(|v| value(v, 10.0)),
+        })),
+        Packed::Mark { at, kind } => {
+            let kind = MarkKind::from_number(kind)?;
+            Some(Entry::Mark(Mark { at: Timestamp(at), kind }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fix() -> Fix {
+        Fix {
+            fixed_at: Timestamp(1_700_000_000_123),
+            recorded_at: Timestamp(1_700_000_000_456),
+            lat_deg: 46.528_611,
+            lon_deg: -10.454_322,
+            accuracy_m: Some(5.0),
+            altitude_m: Some(-2.5),
+            altitude_accuracy_m: None,
+            heading_deg: Some(359.0),
+            speed_mps: Some(27.8),
+        }
+    }
+
+    #[test]
+    fn an_entry_comes_back_as_it_was() {
+        let marks = [MarkKind::Paused, MarkKind::Restarted].map(|kind| Entry::Mark(Mark { at: Timestamp(7), kind }));
+        for entry in [Entry::Fix(fix()), marks[0], marks[1]] {
+            assert_eq!(decode(&encode(&entry)), Some(entry));
+        }
+    }
+
+    #[test]
+    fn a_torn_or_damaged_entry_is_recognised() {
+        let bytes = encode(&Entry::Fix(fix()));
+        assert!(bytes.len() <= 48, "{} bytes", bytes.len());
+        for cut in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..cut]), None);
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            assert_eq!(decode(&damaged), None, "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_valid_fix_comes_back_as_it_was(
+            lat in -90.0..=90.0, lon in -180.0..=180.0, at in 0..4_000_000_000_000_i64, delay in -100_000..100_000_i64,
+            altitude in proptest::option::of(-1_000.0..9_000.0), speed in proptest::option::of(0.0..120.0),
+        ) {
+            let recorded_at = Timestamp((at + delay).max(0));
+            let fix = Fix { fixed_at: Timestamp(at), recorded_at, lat_deg: lat, lon_deg: lon, altitude_m: altitude, speed_mps: speed, ..fix() };
+            if let Ok(fix) = fix.quantised() {
+                prop_assert_eq!(decode(&encode(&Entry::Fix(fix))), Some(Entry::Fix(fix)));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            decode(&bytes);
+        }
+    }
+}

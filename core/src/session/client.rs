@@ -1,0 +1,260 @@
+//! The phone's end of a sync session.
+//!
+//! It knows what may be said next and which pushes wait for their acknowledgement. What the phone holds, and what it does
+//! with what it gets, is the replica's business.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use crate::session::MAX_PUSHES_IN_FLIGHT;
+use crate::wire::{
+    ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, proof_bytes,
+};
+
+/// After how much silence an expected answer is given up, in milliseconds. `[M5]`
+pub const ANSWER_MS: u64 = 30_000;
+
+/// Who the phone is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The account it speaks for.
+    pub account: AccountId,
+    /// The key of this device.
+    pub device: DeviceKey,
+    /// How the device came to the account; absent for the founder.
+    pub grant: Option<Grant>,
+}
+
+/// What a message from the relay means for the replica.
+#[derive(Debug, PartialEq)]
+pub enum Event {
+    /// The device must sign this; [`Session::prove`] goes on.
+    Sign(Vec<u8>),
+    /// The relay let the phone in; [`Session::catch_up`] goes on.
+    Welcomed {
+        /// Which relay it is.
+        relay: RelayId,
+        /// Which life of its log.
+        epoch: Epoch,
+        /// The position of the newest entry in the account's log.
+        head: u64,
+    },
+    /// Changes that other sessions made, or what there is to know about them.
+    Entries {
+        /// Oldest first.
+        entries: Vec<Entry>,
+        /// The new cursor.
+        cursor: u64,
+    },
+    /// Everything the relay had was sent.
+    CaughtUp {
+        /// The new cursor.
+        cursor: u64,
+        /// Over everything the relay has.
+        digest: Digest,
+    },
+    /// These changes are on the relay's disk.
+    Acked {
+        /// Their names.
+        hashes: Vec<ChangeHash>,
+        /// The new cursor.
+        cursor: u64,
+    },
+    /// This change was refused.
+    Nacked {
+        /// Its name.
+        hash: ChangeHash,
+        /// Why.
+        code: NackCode,
+    },
+    /// A page of a document that was asked for.
+    Fetched {
+        /// The document.
+        doc: DocId,
+        /// Its changes, dependencies first.
+        chunks: Vec<Chunk>,
+        /// Whether it was the last page.
+        done: bool,
+    },
+    /// Documents of which the relay has something else.
+    Differences {
+        /// What it has.
+        docs: Vec<DocHistory>,
+        /// Whether it was the last page of the comparison.
+        done: bool,
+    },
+    /// The connection is over.
+    Ended(ByeCode),
+}
+
+/// The phone's end of one connection.
+#[derive(Debug)]
+pub struct Session {
+    identity: Identity,
+    phase: Phase,
+    heard_ms: u64,
+    pushes: u64,
+    /// For each push that waits, the names in it by position; acknowledged or refused ones are taken out.
+    waiting: BTreeMap<u64, BTreeMap<u32, ChangeHash>>,
+    fetching: Option<DocId>,
+    comparing: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Phase {
+    AwaitingChallenge,
+    Signing { relay: RelayId },
+    AwaitingWelcome { relay: RelayId },
+    Welcomed,
+    CatchingUp,
+    Open,
+    Ended,
+}
+
+impl Session {
+    /// A session on a connection that was just opened, and the first message to send. `[H1]`
+    pub fn open(identity: Identity, now_ms: u64) -> (Session, Vec<u8>) {
+        let hello = Message::Hello { protocols: vec![PROTOCOL], account: identity.account, device: identity.device };
+        let session = Session {
+            identity,
+            phase: Phase::AwaitingChallenge,
+            heard_ms: now_ms,
+            pushes: 0,
+            waiting: BTreeMap::new(),
+            fetching: None,
+            comparing: false,
+        };
+        (session, hello.encode())
+    }
+
+    /// The message that carries the signature of [`Event::Sign`]; nothing if it is not awaited. `[H3]`
+    pub fn prove(&mut self, signature: [u8; 64]) -> Option<Vec<u8>> {
+        let Phase::Signing { relay } = self.phase else { return None };
+        self.phase = Phase::AwaitingWelcome { relay };
+        Some(Message::Proof { signature, grant: self.identity.grant }.encode())
+    }
+
+    /// The message that says what the phone has. `[C1]`
+    pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
+        debug_assert_eq!(self.phase, Phase::Welcomed);
+        self.phase = Phase::CatchingUp;
+        Message::CatchUp { cursor, digest }.encode()
+    }
+
+    /// Whether another push may be sent. `[P5]`
+    pub fn can_push(&self) -> bool {
+        self.phase == Phase::Open && self.waiting.len() < MAX_PUSHES_IN_FLIGHT
+    }
+
+    /// Whether the relay has sent everything it had.
+    pub fn is_caught_up(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Whether any answer is outstanding.
+    pub fn is_waiting(&self) -> bool {
+        self.phase != Phase::Open || !self.waiting.is_empty() || self.fetching.is_some() || self.comparing
+    }
+
+    /// The names of all changes that were pushed on this connection and are neither acknowledged nor refused.
+    pub fn in_flight(&self) -> BTreeSet<ChangeHash> {
+        self.waiting.values().flat_map(|push| push.values().copied()).collect()
+    }
+
+    /// The message that offers changes, whose names go beside them. `[P1]`
+    pub fn push(&mut self, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
+        debug_assert!(self.can_push() && !offers.is_empty());
+        let (hashes, changes): (Vec<_>, Vec<_>) = offers.into_iter().unzip();
+        self.waiting.insert(self.pushes, (0..).zip(hashes).collect());
+        self.pushes += 1;
+        Message::Push { changes }.encode()
+    }
+
+    /// Whether [`Session::fetch`] may be called.
+    pub fn can_fetch(&self) -> bool {
+        self.phase == Phase::Open && self.fetching.is_none()
+    }
+
+    /// The message that asks for all changes of a document. `[F1]`
+    pub fn fetch(&mut self, doc: DocId) -> Vec<u8> {
+        self.fetching = Some(doc);
+        Message::Fetch { doc }.encode()
+    }
+
+    /// The message that says what the phone believes the relay to have in a range of ids. `[D1]`
+    pub fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Vec<u8> {
+        self.comparing = true;
+        Message::Compare { from, to, docs }.encode()
+    }
+
+    /// When an awaited answer is given up, on the clock of `now_ms`.
+    pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        (self.phase != Phase::Ended && self.is_waiting())
+            .then_some((self.heard_ms + ANSWER_MS, "give up a silent relay"))
+    }
+
+    /// Takes in a message. After [`Event::Ended`] the connection is to be closed and the session thrown away.
+    pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> Event {
+        self.heard_ms = now_ms;
+        let event = Message::decode(bytes).map_err(|error| error.bye()).and_then(|message| self.take(message));
+        event.unwrap_or_else(|code| self.end(code))
+    }
+
+    fn take(&mut self, message: Message) -> Result<Event, ByeCode> {
+        match (&self.phase, message) {
+            (_, Message::Bye { code }) => Ok(self.end(code)),
+            (Phase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
+                if protocol != PROTOCOL {
+                    return Err(ByeCode::UnknownProtocol);
+                }
+                self.phase = Phase::Signing { relay };
+                Ok(Event::Sign(proof_bytes(&relay, &nonce, &self.identity.account, &self.identity.device)))
+            }
+            (Phase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, .. }) => {
+                let relay = *relay;
+                self.phase = Phase::Welcomed;
+                Ok(Event::Welcomed { relay, epoch, head })
+            }
+            (Phase::CatchingUp | Phase::Open, Message::Entries { entries, cursor }) => {
+                Ok(Event::Entries { entries, cursor })
+            }
+            (Phase::CatchingUp, Message::CaughtUp { cursor, digest }) => {
+                self.phase = Phase::Open;
+                Ok(Event::CaughtUp { cursor, digest })
+            }
+            (Phase::Open, Message::Ack { hashes, cursor }) => {
+                let acked: BTreeSet<_> = hashes.iter().collect();
+                self.waiting.retain(|_, push| {
+                    push.retain(|_, hash| !acked.contains(hash));
+                    !push.is_empty()
+                });
+                Ok(Event::Acked { hashes, cursor })
+            }
+            (Phase::Open, Message::Nack { index, push, code }) => {
+                let waiting = self.waiting.get_mut(&push).ok_or(ByeCode::OutOfOrder)?;
+                let hash = waiting.remove(&index).ok_or(ByeCode::OutOfOrder)?;
+                if waiting.is_empty() {
+                    self.waiting.remove(&push);
+                }
+                Ok(Event::Nacked { hash, code })
+            }
+            (Phase::Open, Message::Fetched { doc, chunks, done }) if self.fetching == Some(doc) => {
+                if done {
+                    self.fetching = None;
+                }
+                Ok(Event::Fetched { doc, chunks, done })
+            }
+            (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
+                self.comparing = !done;
+                Ok(Event::Differences { docs, done })
+            }
+            _ => Err(ByeCode::OutOfOrder),
+        }
+    }
+
+    fn end(&mut self, code: ByeCode) -> Event {
+        self.phase = Phase::Ended;
+        Event::Ended(code)
+    }
+}
