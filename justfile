@@ -1,0 +1,81 @@
+# Tourismo's recipes. `just` itself comes from npm: npx --yes rust-just@1.57.0 <recipe>
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+just := just_executable()
+npm := "npm --silent --prefix pwa-shim run"
+types := "pwa-shim/src/generated/types.ts"
+
+[private]
+default:
+    @{{ just }} --list --unsorted
+
+# Start the relay with the PWA on http://localhost:8080.
+run: pwa
+    cargo build --release --locked -p tourismo-server
+    target/release/tourismo-server serve
+
+# Run every check and every test.
+test: check test-rust test-pwa browser
+    @echo "test: every check and every test passed"
+
+# Install what the machine lacks.
+setup:
+    @tests/setup.sh test
+
+# Compile the core to WebAssembly: pwa-shim/pkg/.
+wasm:
+    @tests/setup.sh build
+    @wasm/build.sh
+
+# Build the npm package and the PWA: pwa-shim/lib/, pwa-shim/dist/.
+pwa: wasm
+    {{ npm }} build
+
+# Check formats, lints, generated types, the packed npm package and the protocol's rules.
+check: setup pwa spec types-fresh
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    {{ npm }} typecheck
+    {{ npm }} pack:check
+
+# Check that every rule of PROTOCOL.md has a test.
+spec:
+    node tests/spec.mjs
+
+# Write the TypeScript types anew from the Rust types.
+types:
+    cargo run --quiet --locked -p tourismo-types -- {{ types }}
+
+[private]
+types-fresh:
+    cargo run --quiet --locked -p tourismo-types -- target/types.ts
+    diff -u {{ types }} target/types.ts || { echo "types: stale; run 'just types'" >&2; exit 1; }
+
+# Run the tests of the Rust crates; `just test-rust recorder` runs those with `recorder` in their names.
+test-rust filter="": pwa
+    cargo test --locked --workspace --all-features --quiet -- {{ filter }}
+
+# Run the tests of the TypeScript package.
+test-pwa: pwa
+    {{ npm }} test
+
+# Run the stories in Chromium.
+browser: setup pwa
+    node --test tests/browser/
+
+# Load drives into a relay from GPX files, without a browser; `just replay --help` explains.
+replay *arguments:
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}
+
+# Run the simulator; `just sim --help` explains.
+sim *arguments:
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
+
+# Measure, and print the figures as a table.
+bench *arguments:
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- {{ arguments }}
+
+# Write the Rust code in its one format.
+fmt:
+    cargo fmt --all

@@ -1,0 +1,53 @@
+// Starts Chromium for a story, as a phone of its own: a profile folder keeps what the page stored, so that a story can kill
+// the browser and open it again. Knows nothing of what the pages do.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+// The npm packages are those of pwa-shim; the stories have none of their own.
+const { chromium } = createRequire(new URL("../../pwa-shim/package.json", import.meta.url))("playwright-core");
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+const flags = [
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-quic",
+  "--disable-sync",
+  "--no-first-run",
+  // WebGL without a graphics card: the map is drawn on the CPU.
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  "--ignore-gpu-blocklist",
+  // Chromium's sandbox refuses to run as root, which is what a container's user is.
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+];
+
+/**
+ * Opens a phone-sized browser on a profile folder.
+ *
+ * @param {string} profile
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @returns {Promise<import("playwright-core").BrowserContext>}
+ */
+export function openPhone(profile, options = {}) {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ...options };
+  return chromium.launchPersistentContext(profile, { executablePath, args: flags, headless: true, ...phone });
+}
+
+/** Makes an empty profile folder, which is removed when the test ends. */
+export function newProfile(test) {
+  const profile = mkdtempSync(join(tmpdir(), "tourismo-phone-"));
+  test.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  return profile;
+}
+
+/** Collects what goes wrong in a context's pages: uncaught errors and error messages on the console. */
+export function errorsOf(context) {
+  const errors = [];
+  context.on("weberror", (event) => errors.push(String(event.error())));
+  context.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  return errors;
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and the machine lacks. Says nothing, and takes no time, when all is there.
+#
+#   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
+#   tests/setup.sh test                the same, Rust's linter and formatter, Chromium
+#   tests/setup.sh packages NAME...    these Debian packages
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+main() {
+    local what=${1:-build}
+    case $what in
+    build)
+        has cargo || fail "Rust is missing. Install it from https://rustup.rs, then open a new shell."
+        has cc || packages build-essential
+        npm_packages
+        ;;
+    test)
+        main build
+        cargo clippy --version &>/dev/null || rustup component add clippy
+        cargo fmt --version &>/dev/null || rustup component add rustfmt
+        has chromium || packages chromium
+        ;;
+    packages) packages "${@:2}" ;;
+    *) fail "tests/setup.sh does not know '$what'" ;;
+    esac
+}
+
+has() {
+    command -v "$1" >/dev/null
+}
+
+fail() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+# Debian packages, as root or through sudo.
+packages() {
+    local as_root=()
+    if [[ $EUID -ne 0 ]]; then
+        has sudo || fail "please install, as root: apt-get install $*"
+        as_root=(sudo)
+    fi
+    has apt-get || fail "please install what Debian calls: $*"
+    echo "setup: installing $*"
+    # The lists may be old or absent; where they cannot be fetched, an installation tells why.
+    "${as_root[@]}" apt-get -qq update || true
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" >/dev/null ||
+        fail "apt-get could not install: $*"
+}
+
+# What package-lock.json names, installed again only when that file changed.
+npm_packages() {
+    local installed=pwa-shim/node_modules/.installed-lock.json
+    cmp --silent pwa-shim/package-lock.json "$installed" && return
+    echo "setup: installing npm packages"
+    npm --prefix pwa-shim ci --no-audit --no-fund --loglevel=error
+    cp pwa-shim/package-lock.json "$installed"
+}
+
+main "$@"

@@ -1,0 +1,39 @@
+// Checks that PROTOCOL.md and the tests speak of the same rules. A rule's paragraph opens with its id (**H1**); a test of
+// that rule opens its name with it (`h1_a_hello_of_an_unknown_version_is_refused`), or with several (`h1_h2_…`).
+// Fails for a rule without a test, and for a test that bears the id of no rule.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const sources = ["core", "wasm", "sync-server", "tests", "pwa-shim/src", "pwa-shim/app"];
+
+const protocol = readFileSync("PROTOCOL.md", "utf8");
+const rules = new Set([...protocol.matchAll(/\*\*([A-Z]\d+)\*\*/g)].map(([, id]) => id));
+const letters = new Set([...rules].map((id) => id[0]));
+const tested = new Set(sources.flatMap(testNames).flatMap(ruleIds));
+
+const untested = [...rules].filter((id) => !tested.has(id));
+const unknown = [...tested].filter((id) => !rules.has(id) && letters.has(id[0]));
+for (const id of untested) console.error(`spec: rule ${id} has no test`);
+for (const id of unknown) console.error(`spec: a test bears the id ${id}, which is no rule of PROTOCOL.md`);
+if (rules.size === 0) console.error("spec: PROTOCOL.md has no rules");
+if (rules.size === 0 || untested.length + unknown.length > 0) process.exit(1);
+console.log(`spec: ${rules.size} rules, each with a test`);
+
+/** The names of all tests in a folder: functions under `#[test]` and its kin, titles of `test("…")` and `it("…")`. */
+function testNames(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter((path) => !path.includes("node_modules") && /\.(rs|ts|mjs)$/.test(path))
+    .flatMap((path) => {
+      const test = path.endsWith(".rs")
+        ? /#\[(?:\w+::)*test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async\s+)?fn\s+(\w+)/g
+        : /\b(?:test|it)\(\s*["'`]([^"'`]+)/g;
+      return [...readFileSync(join(folder, path), "utf8").matchAll(test)].map(([, name]) => name);
+    });
+}
+
+/** The ids with which a test's name opens, as PROTOCOL.md writes them. */
+function ruleIds(name) {
+  const [ids] = /^(?:[a-z]\d+[_ ])*/.exec(name);
+  return ids.toUpperCase().split(/[_ ]/).filter(Boolean);
+}

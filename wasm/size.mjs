@@ -1,0 +1,15 @@
+// Prints the size of a file as it is and as it travels. Fails when it is over the limit: `size.mjs <file> <brotli bytes>`.
+
+import { readFileSync } from "node:fs";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+
+const [file, limit] = process.argv.slice(2);
+const bytes = readFileSync(file);
+const brotli = brotliCompressSync(bytes).length;
+const inKb = (size) => `${(size / 1000).toFixed(1)} KB`;
+
+console.log(`wasm: ${inKb(bytes.length)}, gzip ${inKb(gzipSync(bytes).length)}, brotli ${inKb(brotli)}`);
+if (brotli > Number(limit)) {
+  console.error(`wasm: over the limit of ${inKb(Number(limit))} with brotli`);
+  process.exit(1);
+}
