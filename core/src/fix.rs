@@ -39,6 +39,9 @@ pub struct Fix {
     pub speed_mps: Option<f64>,
 }
 
+/// 2200-01-01T00:00:00Z: no fix is later.
+pub(crate) const YEAR_2200: Timestamp = Timestamp(7_258_118_400_000);
+
 /// Why a fix cannot be a position at all. The recorder has further reasons of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFix {
@@ -48,8 +51,8 @@ pub enum InvalidFix {
     /// Latitude outside ±90 or longitude outside ±180 degrees.
     #[error("latitude or longitude is out of range")]
     OutOfRange,
-    /// Exactly (0, 0): what broken receivers report before they have a position.
-    #[error("the position is exactly 0, 0")]
+    /// (0, 0), to the micro-degree: what broken receivers report before they have a position.
+    #[error("the position is 0, 0")]
     NullIsland,
     /// Measured before 1970 or after the year 2200.
     #[error("the time is not of this age")]
@@ -74,10 +77,10 @@ impl Fix {
         if self.lat_deg.abs() > 90.0 || self.lon_deg.abs() > 180.0 {
             return Err(InvalidFix::OutOfRange);
         }
-        if self.lat_deg == 0.0 && self.lon_deg == 0.0 {
+        let (lat_deg, lon_deg) = (round_to(self.lat_deg, 1e6), round_to(self.lon_deg, 1e6));
+        if lat_deg == 0.0 && lon_deg == 0.0 {
             return Err(InvalidFix::NullIsland);
         }
-        const YEAR_2200: Timestamp = Timestamp(7_258_118_400_000);
         for time in [self.fixed_at, self.recorded_at] {
             if time < Timestamp(0) || time > YEAR_2200 {
                 return Err(InvalidFix::TimeOutOfRange);
@@ -86,8 +89,8 @@ impl Fix {
         Ok(Fix {
             fixed_at: self.fixed_at,
             recorded_at: self.recorded_at,
-            lat_deg: round_to(self.lat_deg, 1e6),
-            lon_deg: round_to(self.lon_deg, 1e6),
+            lat_deg,
+            lon_deg,
             accuracy_m: rounded(self.accuracy_m, 1.0, 0.0, 1e6),
             altitude_m: rounded(self.altitude_m, 10.0, -20_000.0, 20_000.0),
             altitude_accuracy_m: rounded(self.altitude_accuracy_m, 1.0, 0.0, 1e6),
@@ -146,6 +149,7 @@ mod tests {
         assert_eq!(refusal(|f| f.lat_deg = 90.000_001), InvalidFix::OutOfRange);
         assert_eq!(refusal(|f| f.lon_deg = -180.5), InvalidFix::OutOfRange);
         assert_eq!(refusal(|f| (f.lat_deg, f.lon_deg) = (0.0, -0.0)), InvalidFix::NullIsland);
+        assert_eq!(refusal(|f| (f.lat_deg, f.lon_deg) = (4e-7, -4e-7)), InvalidFix::NullIsland);
         assert_eq!(refusal(|f| f.fixed_at = Timestamp(-1)), InvalidFix::TimeOutOfRange);
         assert_eq!(refusal(|f| f.recorded_at = Timestamp(i64::MAX)), InvalidFix::TimeOutOfRange);
     }

@@ -2,6 +2,13 @@
 //!
 //! A track is stored as packed blocks (`track::block`), each self-describing and immutable.
 
+pub mod block;
+mod predictor;
+mod range_coder;
+mod residual;
+mod row;
+mod side_stream;
+
 use crate::fix::Fix;
 use crate::time::Timestamp;
 
@@ -14,6 +21,8 @@ pub struct Stretch {
     pub fixes: Vec<Fix>,
     /// Refused fixes in order of arrival.
     pub refused: Vec<RefusedFix>,
+    /// How many fixes were no position at all ([`Refusal::Invalid`]) and left nothing but this count.
+    pub invalid_count: u32,
     /// What happened to the recording, in order of arrival.
     pub marks: Vec<Mark>,
 }
@@ -45,6 +54,21 @@ pub enum Refusal {
     Outlier = 5,
 }
 
+impl Refusal {
+    /// The reason with this number.
+    pub(crate) const fn from_number(number: u8) -> Option<Refusal> {
+        Some(match number {
+            0 => Refusal::Invalid,
+            1 => Refusal::NotLater,
+            2 => Refusal::InTheFuture,
+            3 => Refusal::BeforeStart,
+            4 => Refusal::TooInaccurate,
+            5 => Refusal::Outlier,
+            _ => return None,
+        })
+    }
+}
+
 /// Something that happened to a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -68,4 +92,18 @@ pub enum MarkKind {
     Shown = 3,
     /// The app was killed or restarted; recording went on from here.
     Restarted = 4,
+}
+
+impl MarkKind {
+    /// The kind with this number.
+    pub(crate) const fn from_number(number: u8) -> Option<MarkKind> {
+        Some(match number {
+            0 => MarkKind::Paused,
+            1 => MarkKind::Resumed,
+            2 => MarkKind::Hidden,
+            3 => MarkKind::Shown,
+            4 => MarkKind::Restarted,
+            _ => return None,
+        })
+    }
 }

@@ -1,0 +1,212 @@
+//! An adaptive binary range coder: decisions in, bytes out, and back.
+//!
+//! It knows probabilities and bytes, nothing of fixes. Integers only, so that every machine computes the same stream.
+//! The scheme is the carry-propagating coder of G. N. N. Martin, "Range encoding" (1979), with binary decisions and
+//! adaptive probabilities as in J. Rissanen and G. Langdon, "Arithmetic coding" (1979).
+
+/// One half of the coder. The models are written once against this trait and run in both directions, so that the two
+/// directions cannot drift apart.
+pub(super) trait BitCoder {
+    /// Codes one decision under an adaptive probability and returns it. An encoder writes `bit`; a decoder ignores `bit`
+    /// and returns what it reads.
+    fn code(&mut self, probability: &mut Probability, bit: bool) -> bool;
+
+    /// Codes the lowest `bit_count` bits of `value` as they are, and returns them, under the same convention.
+    fn code_plain(&mut self, value: u64, bit_count: u32) -> u64;
+}
+
+/// The adaptive probability that a decision is `true`.
+///
+/// The first observations move it far, later ones less: the n-th by 1 / (n + 1.5), at least by 1 / 2^`SLOWEST_SHIFT`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probability {
+    /// Of 2^16.
+    of_true: u16,
+    /// How many observations the estimate is worth, capped at the length of [`STEP`].
+    weight: u8,
+}
+
+/// The share of the way, of 2^16, that a probability of this weight moves towards the decision it has seen.
+const STEP: [u32; 80] = {
+    let mut step = [0; 80];
+    let mut weight = 0;
+    while weight < step.len() {
+        step[weight] = (2 << 16) / (2 * weight as u32 + 3);
+        weight += 1;
+    }
+    step
+};
+
+impl Probability {
+    /// A first guess, of 2^16, worth `weight` observations.
+    pub(super) const fn guess(of_true: u16, weight: u8) -> Probability {
+        Probability { of_true, weight }
+    }
+
+    /// Nothing is known.
+    pub(super) const EVEN: Probability = Probability::guess(1 << 15, 0);
+
+    /// The part of `range` that stands for `true`: never empty, never all of it.
+    fn share(self, range: u32) -> u32 {
+        (range >> 12) * u32::from(self.of_true >> 4).max(1)
+    }
+
+    fn observe(&mut self, bit: bool) {
+        let step = STEP[usize::from(self.weight)];
+        let of_true = u32::from(self.of_true);
+        let moved =
+            if bit { of_true + (((0xffff - of_true) * step) >> 16) } else { of_true - ((of_true * step) >> 16) };
+        self.of_true = moved as u16;
+        self.weight = (self.weight + 1).min(STEP.len() as u8 - 1);
+    }
+}
+
+/// The range is kept at or above this, so that 12 bits of probability always fit into it.
+const MIN_RANGE: u32 = 1 << 24;
+/// The width of the window that the decoder looks at.
+const WINDOW_BYTES: usize = 4;
+
+/// Turns decisions into bytes.
+pub(super) struct RangeEncoder {
+    bytes: Vec<u8>,
+    /// The lower end of the interval, below what is in `bytes`.
+    low: u32,
+    range: u32,
+}
+
+impl RangeEncoder {
+    pub(super) fn new() -> RangeEncoder {
+        RangeEncoder { bytes: Vec::new(), low: 0, range: u32::MAX }
+    }
+
+    /// Writes as few more bytes as name a number inside the interval; the decoder reads zeros after them.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        if self.low != 0 {
+            let ends_in_zeros = (u64::from(self.low) + u64::from(MIN_RANGE - 1)) & !u64::from(MIN_RANGE - 1);
+            let step = (ends_in_zeros - u64::from(self.low)) as u32;
+            self.raise_low(step);
+            self.bytes.push((self.low >> 24) as u8);
+        }
+        self.bytes
+    }
+
+    fn raise_low(&mut self, by: u32) {
+        let (low, carries) = self.low.overflowing_add(by);
+        self.low = low;
+        if carries {
+            // The whole interval lies below 1, so a carry always meets a byte that can take it.
+            for byte in self.bytes.iter_mut().rev() {
+                *byte = byte.wrapping_add(1);
+                if *byte != 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn refill(&mut self) {
+        while self.range < MIN_RANGE {
+            self.bytes.push((self.low >> 24) as u8);
+            self.low <<= 8;
+            self.range <<= 8;
+        }
+    }
+}
+
+impl BitCoder for RangeEncoder {
+    fn code(&mut self, probability: &mut Probability, bit: bool) -> bool {
+        let share = probability.share(self.range);
+        if bit {
+            self.range = share;
+        } else {
+            self.raise_low(share);
+            self.range -= share;
+        }
+        probability.observe(bit);
+        self.refill();
+        bit
+    }
+
+    fn code_plain(&mut self, value: u64, bit_count: u32) -> u64 {
+        for index in (0..bit_count).rev() {
+            self.range >>= 1;
+            if (value >> index) & 1 == 1 {
+                self.raise_low(self.range);
+            }
+            self.refill();
+        }
+        value
+    }
+}
+
+/// Turns bytes into decisions. Past the end it reads zeros, and counts them: any bytes decode to something.
+pub(super) struct RangeDecoder<'a> {
+    bytes: &'a [u8],
+    read: usize,
+    /// The number read, relative to the lower end of the interval.
+    offset: u32,
+    range: u32,
+}
+
+impl<'a> RangeDecoder<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> RangeDecoder<'a> {
+        let mut decoder = RangeDecoder { bytes, read: 0, offset: 0, range: u32::MAX };
+        for _ in 0..WINDOW_BYTES {
+            decoder.read_byte();
+        }
+        decoder
+    }
+
+    /// Whether more was read than an encoder leaves out at the end.
+    pub(super) fn is_past_end(&self) -> bool {
+        self.read > self.bytes.len() + WINDOW_BYTES
+    }
+
+    /// How many bytes were not needed.
+    pub(super) fn unread_byte_count(&self) -> usize {
+        self.bytes.len().saturating_sub(self.read)
+    }
+
+    fn read_byte(&mut self) {
+        let byte = self.bytes.get(self.read).copied().unwrap_or(0);
+        self.read += 1;
+        self.offset = (self.offset << 8) | u32::from(byte);
+    }
+
+    fn refill(&mut self) {
+        while self.range < MIN_RANGE {
+            self.read_byte();
+            self.range <<= 8;
+        }
+    }
+}
+
+impl BitCoder for RangeDecoder<'_> {
+    fn code(&mut self, probability: &mut Probability, _: bool) -> bool {
+        let share = probability.share(self.range);
+        let bit = self.offset < share;
+        if bit {
+            self.range = share;
+        } else {
+            self.offset -= share;
+            self.range -= share;
+        }
+        probability.observe(bit);
+        self.refill();
+        bit
+    }
+
+    fn code_plain(&mut self, _: u64, bit_count: u32) -> u64 {
+        let mut value = 0;
+        for _ in 0..bit_count {
+            self.range >>= 1;
+            let bit = self.offset >= self.range;
+            if bit {
+                self.offset -= self.range;
+            }
+            value = (value << 1) | u64::from(bit);
+            self.refill();
+        }
+        value
+    }
+}

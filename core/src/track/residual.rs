@@ -1,0 +1,130 @@
+//! An adaptive model of residuals: small signed numbers whose size drifts, such as what a prediction got wrong.
+//!
+//! It knows neither what the numbers mean nor how decisions become bytes.
+//!
+//! A residual is coded as decisions: how many bits its magnitude has (in unary), its sign, the rest of the magnitude. The
+//! probabilities depend on the running mean of recent magnitudes, in half octaves, and begin as those of a two-sided
+//! geometric distribution of that mean, so that a fresh model is not far off (S. Golomb, "Run-length encodings", 1966).
+
+use super::range_coder::{BitCoder, Probability};
+
+/// The largest magnitude has this many bits: enough for a time in milliseconds.
+const MAX_BITS: u32 = 44;
+/// Magnitudes of at least this many bits are rare; they state their length outright.
+const LONG_BITS: usize = 16;
+const CONTEXTS: usize = 24;
+/// The running mean carries this many binary places.
+const MEAN_PLACES: u32 = 6;
+/// The mean follows a new magnitude by 1 / 2^this.
+const MEAN_SHIFT: u32 = 3;
+
+/// The model of one kind of residual.
+#[derive(Clone, Debug)]
+pub(super) struct ResidualModel {
+    /// The running mean of the magnitudes, times 2^[`MEAN_PLACES`].
+    mean: u64,
+    /// Whether the magnitude has more bits than the index says.
+    is_longer: [[Probability; LONG_BITS]; CONTEXTS],
+    /// Whether the residual is negative, by the sign of the one before.
+    is_negative: [Probability; 3],
+    /// The two bits below the leading one, by length; the second one by the first as well.
+    below_leading: [[Probability; 3]; LONG_BITS],
+    /// The sign of the last residual, as an index.
+    last_sign: usize,
+}
+
+impl ResidualModel {
+    /// A model that expects magnitudes around `mean_magnitude`.
+    pub(super) fn new(mean_magnitude: u64) -> ResidualModel {
+        ResidualModel {
+            mean: mean_magnitude << MEAN_PLACES,
+            is_longer: GEOMETRIC,
+            is_negative: [Probability::EVEN; 3],
+            below_leading: [[Probability::guess(3 << 13, 4); 3]; LONG_BITS],
+            last_sign: 0,
+        }
+    }
+
+    /// Codes one residual; see [`BitCoder::code`] for which of the values counts. Magnitudes have at most 44 bits.
+    pub(super) fn code(&mut self, coder: &mut impl BitCoder, residual: i64) -> i64 {
+        let magnitude = residual.unsigned_abs();
+        let is_longer = &mut self.is_longer[context(self.mean)];
+        let wanted = bit_length(magnitude) as usize;
+        let mut length = 0;
+        while length < LONG_BITS && coder.code(&mut is_longer[length], wanted > length) {
+            length += 1;
+        }
+        let coded = if length == 0 { 0 } else { self.code_below_leading(coder, magnitude, length) };
+        let negative = coded != 0 && coder.code(&mut self.is_negative[self.last_sign], residual < 0);
+        self.last_sign = if coded == 0 { 0 } else { 1 + usize::from(negative) };
+        // A single long magnitude, a gap say, shall not spoil the mean for long.
+        let seen = coded.min(1 << LONG_BITS) << MEAN_PLACES;
+        self.mean = self.mean - (self.mean >> MEAN_SHIFT) + (seen >> MEAN_SHIFT);
+        if negative { -(coded as i64) } else { coded as i64 }
+    }
+
+    /// The magnitude, of which the length is known unless it is long.
+    fn code_below_leading(&mut self, coder: &mut impl BitCoder, magnitude: u64, length: usize) -> u64 {
+        if length == LONG_BITS {
+            let bits = coder.code_plain(u64::from(bit_length(magnitude)), 6).clamp(1, u64::from(MAX_BITS)) as u32;
+            return (1 << (bits - 1)) | coder.code_plain(magnitude & ((1 << (bits - 1)) - 1), bits - 1);
+        }
+        let below = length as u32 - 1;
+        let models = &mut self.below_leading[length];
+        let mut coded = 1;
+        for place in (0..below).rev().take(2) {
+            let model = if coded == 1 { 0 } else { coded as usize - 1 };
+            let bit = coder.code(&mut models[model], (magnitude >> place) & 1 == 1);
+            coded = (coded << 1) | u64::from(bit);
+        }
+        let plain = below.saturating_sub(2);
+        (coded << plain) | coder.code_plain(magnitude & ((1 << plain) - 1), plain)
+    }
+}
+
+fn bit_length(magnitude: u64) -> u32 {
+    u64::BITS - magnitude.leading_zeros()
+}
+
+/// The half octave of a running mean.
+fn context(mean: u64) -> usize {
+    half_octave(mean >> (MEAN_PLACES - 3)).min(CONTEXTS - 1)
+}
+
+/// 0, 1, 2, 3, 4.., 6.., 8.., 12.., …: two steps per power of two.
+fn half_octave(value: u64) -> usize {
+    if value < 2 {
+        return value as usize;
+    }
+    let octave = bit_length(value) - 1;
+    (2 * octave + ((value >> (octave - 1)) & 1) as u32) as usize
+}
+
+/// For each context, the probability that a magnitude has more bits than the index says, if it has at least as many.
+const GEOMETRIC: [[Probability; LONG_BITS]; CONTEXTS] = {
+    let mut table = [[Probability::EVEN; LONG_BITS]; CONTEXTS];
+    let mut context = 0;
+    while context < CONTEXTS {
+        // The middle of the half octave, times 16: see `half_octave`; means are in eighths there.
+        let octave = context / 2;
+        let mean_x16: u64 = match context {
+            0 | 1 => 1 + 2 * context as u64,
+            _ => ((5 + 2 * (context as u64 % 2)) << octave) / 2,
+        };
+        // P(magnitude >= n) = ratio^n; of 2^16.
+        let mut ratio = (mean_x16 << 16) / (mean_x16 + 16);
+        let mut length = 0;
+        while length < LONG_BITS {
+            let floor = 1 << 12;
+            let guess = if ratio < floor { floor } else { ratio };
+            table[context][length] = Probability::guess(guess as u16, 6);
+            if length > 0 {
+                // From 2^(length-1) to 2^length, the exponent doubles with each bit.
+                ratio = (ratio * ratio) >> 16;
+            }
+            length += 1;
+        }
+        context += 1;
+    }
+    table
+};
