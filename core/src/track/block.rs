@@ -1,8 +1,8 @@
 //! Packs a stretch of recording into a block of bytes, and unpacks it.
 //!
-//! Blocks are what a track document stores: immutable, versioned, a few bytes per fix. This file knows the frame (header,
-//! chain, side stream); how fixes become decisions is the predictor's business, how decisions become bytes the range
-//! coder's. It knows nothing of documents.
+//! Blocks are what a track document stores: immutable, versioned, a few bytes per fix. This file knows the frame
+//! (header, chain, side stream); how fixes become decisions is the predictor's business, how decisions become bytes
+//! the range coder's. It knows nothing of documents.
 //!
 //! # Format, version 1
 //! ```text
@@ -13,15 +13,22 @@
 //! range coded if any fixes: the delay, then the fixes; to the end of the block
 //! ```
 //! A key block starts from nothing; a chained block goes on with what the block before has taught, and is unreadable
-//! without it. A block has at least one byte per eight fixes (zeros at the end fill it up), so that what unpacks is bounded
-//! by what came in. Whether the bytes are what was packed is for the container to check: Automerge changes are hashed.
+//! without it. A block has at least one byte per eight fixes (zeros at the end fill it up), so that what unpacks is
+//! bounded by what came in. Whether the bytes are what was packed is for the container to check: Automerge changes
+//! are hashed.
 //!
-//! `recorded_at` is noise to a compressor and would cost a byte per fix. A block keeps one delay: `recorded_at - fixed_at`
-//! of its last fix. Every fix unpacks with `fixed_at + delay`, held between 1970 and 2200. Refused fixes keep their own.
+//! `recorded_at` is noise to a compressor and would cost a byte per fix. A block keeps one delay: `recorded_at -
+//! fixed_at` of its last fix. Every fix unpacks with `fixed_at + delay`, held between 1970 and 2200. Refused fixes
+//! keep their own.
 
-use crate::fix::{Fix, InvalidFix, YEAR_2200};
+mod error;
+#[cfg(test)]
+mod tests;
+
+use crate::fix::{Fix, YEAR_2200};
 use crate::time::Timestamp;
 
+pub use self::error::{BlockError, EncodeError, Field, Items};
 use super::Stretch;
 use super::predictor::Predictor;
 use super::range_coder::{RangeDecoder, RangeEncoder};
@@ -34,7 +41,8 @@ pub const MAX_ITEMS: usize = 4096;
 pub const MAX_TRACK_FIXES: usize = 1 << 20;
 
 const VERSION: u8 = 1;
-/// Every tenth block is a key block: 9 % larger than one long chain, and a lost block takes at most nine others with it.
+/// Every tenth block is a key block: 2 % larger than one long chain, and a lost block takes at most nine others with
+/// it.
 const BLOCKS_PER_KEY: u8 = 10;
 /// A block has at least a byte for so many fixes.
 const FIXES_PER_BYTE: usize = 8;
@@ -64,109 +72,6 @@ struct Chain {
     check: u16,
 }
 
-/// Why a stretch cannot be packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unpackable {
-    /// More than [`MAX_ITEMS`] of something; make two stretches of it.
-    #[error("{count} {of:?} do not fit into one block")]
-    TooMany {
-        /// Of what.
-        of: Items,
-        /// How many.
-        count: usize,
-    },
-    /// A fix that is no position.
-    #[error("one of the {of:?}: {invalid}")]
-    Invalid {
-        /// Which list it is in.
-        of: Items,
-        /// What is wrong with it.
-        invalid: InvalidFix,
-    },
-    /// A fix that is not later than the one before it.
-    #[error("the fixes are not strictly increasing in time")]
-    NotLater,
-}
-
-/// Why bytes are not a block, or not the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BlockError {
-    /// Written by a later version of the codec.
-    #[error("block version {version} is unknown")]
-    UnknownVersion {
-        /// The version that the block states.
-        version: u8,
-    },
-    /// A chained block, but the block that was decoded last is not the one it was chained to.
-    #[error("the block before this one is missing, {position} blocks after a key block")]
-    MissingPredecessor {
-        /// How many blocks after its key block this one is.
-        position: u8,
-    },
-    /// The bytes end too early.
-    #[error("the block is cut short")]
-    Truncated,
-    /// There are bytes that belong to nothing.
-    #[error("the block has {count} bytes too many")]
-    TrailingBytes {
-        /// How many.
-        count: usize,
-    },
-    /// A count over [`MAX_ITEMS`], or [`MAX_TRACK_FIXES`] for a whole track.
-    #[error("{count} {of:?} are more than allowed")]
-    TooMany {
-        /// Of what.
-        of: Items,
-        /// How many.
-        count: u64,
-    },
-    /// A value that no quantised fix has.
-    #[error("{field:?} is out of range")]
-    OutOfRange {
-        /// Which.
-        field: Field,
-    },
-    /// Fixes that are not strictly increasing in time.
-    #[error("the fixes are not strictly increasing in time")]
-    NotLater,
-    /// A reason or a kind of mark that this version does not have.
-    #[error("{number} is no known number for {of:?}")]
-    UnknownNumber {
-        /// Of what.
-        of: Items,
-        /// The number.
-        number: u8,
-    },
-    /// A number that does not fit.
-    #[error("a number is too long")]
-    VarintTooLong,
-}
-
-/// The lists of a stretch, as errors name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Items {
-    /// Accepted fixes.
-    Fixes,
-    /// Refused fixes.
-    RefusedFixes,
-    /// Marks.
-    Marks,
-}
-
-/// The fields of a fix, as errors name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field of `Fix` of this name")]
-pub enum Field {
-    Time,
-    Latitude,
-    Longitude,
-    Speed,
-    Heading,
-    Altitude,
-    Accuracy,
-    AltitudeAccuracy,
-}
-
 impl BlockEncoder {
     /// An encoder that begins with a key block.
     pub fn new() -> BlockEncoder {
@@ -176,15 +81,15 @@ impl BlockEncoder {
     /// Packs the next stretch. Fixes that are not quantised yet are quantised.
     ///
     /// # Errors
-    /// [`Unpackable`]; the encoder is as before then.
-    pub fn encode(&mut self, stretch: &Stretch) -> Result<Vec<u8>, Unpackable> {
+    /// [`EncodeError`]; the encoder is as before then.
+    pub fn encode(&mut self, stretch: &Stretch) -> Result<Vec<u8>, EncodeError> {
         let rows = quantised_rows(Items::Fixes, stretch.fixes.iter())?;
         let refused_rows = quantised_rows(Items::RefusedFixes, stretch.refused.iter().map(|refused| &refused.fix))?;
         if stretch.marks.len() > MAX_ITEMS {
-            return Err(Unpackable::TooMany { of: Items::Marks, count: stretch.marks.len() });
+            return Err(EncodeError::TooMany { of: Items::Marks, count: stretch.marks.len() });
         }
         if rows.windows(2).any(|pair| pair[0].fixed_at_ms >= pair[1].fixed_at_ms) {
-            return Err(Unpackable::NotLater);
+            return Err(EncodeError::NotLater);
         }
 
         let (mut predictor, position, check) = match self.chain.take() {
@@ -223,8 +128,8 @@ impl BlockDecoder {
     /// Unpacks the next block. Time and memory are bounded by its length and by [`MAX_ITEMS`].
     ///
     /// # Errors
-    /// [`BlockError`]. The chain is broken then: chained blocks are [`BlockError::MissingPredecessor`] until the next key
-    /// block.
+    /// [`BlockError`]. The chain is broken then: chained blocks are [`BlockError::MissingPredecessor`] until the next
+    /// key block.
     pub fn decode(&mut self, block: &[u8]) -> Result<Stretch, BlockError> {
         let chain = self.chain.take();
         let mut bytes = ByteReader::new(block);
@@ -274,8 +179,8 @@ pub struct DecodedTrack {
     pub failures: Vec<(usize, BlockError)>,
 }
 
-/// Unpacks the blocks of one recorder run, in order. Where a block is missing or broken, reading resumes at the next key
-/// block. Blocks that would take the track over [`MAX_TRACK_FIXES`] are failures.
+/// Unpacks the blocks of one recorder run, in order. Where a block is missing or broken, reading resumes at the next
+/// key block. Blocks that would take the track over [`MAX_TRACK_FIXES`] are failures.
 pub fn decode_all<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> DecodedTrack {
     let mut decoder = BlockDecoder::new();
     let mut track = DecodedTrack::default();
@@ -322,12 +227,12 @@ fn read_fixes(
     Ok(coder.unread_byte_count())
 }
 
-fn quantised_rows<'a>(of: Items, fixes: impl ExactSizeIterator<Item = &'a Fix>) -> Result<Vec<Row>, Unpackable> {
+fn quantised_rows<'a>(of: Items, fixes: impl ExactSizeIterator<Item = &'a Fix>) -> Result<Vec<Row>, EncodeError> {
     if fixes.len() > MAX_ITEMS {
-        return Err(Unpackable::TooMany { of, count: fixes.len() });
+        return Err(EncodeError::TooMany { of, count: fixes.len() });
     }
     fixes
-        .map(|fix| Ok(Row::from_fix(&fix.quantised().map_err(|invalid| Unpackable::Invalid { of, invalid })?)))
+        .map(|fix| Ok(Row::from_fix(&fix.quantised().map_err(|invalid| EncodeError::Invalid { of, invalid })?)))
         .collect()
 }
 

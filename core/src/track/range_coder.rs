@@ -7,8 +7,8 @@
 /// One half of the coder. The models are written once against this trait and run in both directions, so that the two
 /// directions cannot drift apart.
 pub(super) trait BitCoder {
-    /// Codes one decision under an adaptive probability and returns it. An encoder writes `bit`; a decoder ignores `bit`
-    /// and returns what it reads.
+    /// Codes one decision under an adaptive probability and returns it. An encoder writes `bit`; a decoder ignores
+    /// `bit` and returns what it reads.
     fn code(&mut self, probability: &mut Probability, bit: bool) -> bool;
 
     /// Codes the lowest `bit_count` bits of `value` as they are, and returns them, under the same convention.
@@ -17,18 +17,20 @@ pub(super) trait BitCoder {
 
 /// The adaptive probability that a decision is `true`.
 ///
-/// The first observations move it far, later ones less: the n-th by 1 / (n + 1.5), at least by 1 / 2^`SLOWEST_SHIFT`.
+/// The first observations move it far, later ones less: one of weight n by 1 / (n + 1.5) of the way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probability {
     /// Of 2^16.
     of_true: u16,
-    /// How many observations the estimate is worth, capped at the length of [`STEP`].
+    /// How many observations the estimate is worth; at most `MAX_WEIGHT`.
     weight: u8,
 }
 
+/// More is forgotten, as roads and drivers change.
+const MAX_WEIGHT: u8 = 63;
 /// The share of the way, of 2^16, that a probability of this weight moves towards the decision it has seen.
-const STEP: [u32; 80] = {
-    let mut step = [0; 80];
+const STEP: [u32; MAX_WEIGHT as usize + 1] = {
+    let mut step = [0; MAX_WEIGHT as usize + 1];
     let mut weight = 0;
     while weight < step.len() {
         step[weight] = (2 << 16) / (2 * weight as u32 + 3);
@@ -57,7 +59,7 @@ impl Probability {
         let moved =
             if bit { of_true + (((0xffff - of_true) * step) >> 16) } else { of_true - ((of_true * step) >> 16) };
         self.of_true = moved as u16;
-        self.weight = (self.weight + 1).min(STEP.len() as u8 - 1);
+        self.weight = (self.weight + 1).min(MAX_WEIGHT);
     }
 }
 

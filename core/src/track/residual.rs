@@ -2,9 +2,10 @@
 //!
 //! It knows neither what the numbers mean nor how decisions become bytes.
 //!
-//! A residual is coded as decisions: how many bits its magnitude has (in unary), its sign, the rest of the magnitude. The
-//! probabilities depend on the running mean of recent magnitudes, in half octaves, and begin as those of a two-sided
-//! geometric distribution of that mean, so that a fresh model is not far off (S. Golomb, "Run-length encodings", 1966).
+//! A residual is coded as decisions: how many bits its magnitude has (in unary), its sign, the rest of the magnitude.
+//! The probabilities depend on the running mean of recent magnitudes, in half octaves, and begin as those of a
+//! two-sided geometric distribution of that mean, so that a fresh model is not far off (S. Golomb, "Run-length
+//! encodings", 1966).
 
 use super::range_coder::{BitCoder, Probability};
 
@@ -16,7 +17,7 @@ const CONTEXTS: usize = 24;
 /// The running mean carries this many binary places.
 const MEAN_PLACES: u32 = 6;
 /// The mean follows a new magnitude by 1 / 2^this.
-const MEAN_SHIFT: u32 = 3;
+const MEAN_SHIFT: u32 = 2;
 
 /// The model of one kind of residual.
 #[derive(Clone, Debug)]
@@ -115,7 +116,7 @@ const GEOMETRIC: [[Probability; LONG_BITS]; CONTEXTS] = {
         let mut ratio = (mean_x16 << 16) / (mean_x16 + 16);
         let mut length = 0;
         while length < LONG_BITS {
-            let floor = 1 << 12;
+            let floor = 1 << 13;
             let guess = if ratio < floor { floor } else { ratio };
             table[context][length] = Probability::guess(guess as u16, 6);
             if length > 0 {

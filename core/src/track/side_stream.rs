@@ -6,9 +6,9 @@
 //! varint      number of refused fixes
 //! varint      number of marks
 //! varint      number of invalid fixes
-//! per refused byte reason; signed varints of what changed since the refused fix before (0 at first) in fixed_at, latitude
-//!             and longitude; signed varint recorded_at - fixed_at; byte of presence bits, lowest first: speed, heading,
-//!             altitude, accuracy, altitude accuracy; a signed varint for each that is present
+//! per refused byte reason; signed varints of what changed since the refused fix before (0 at first) in fixed_at,
+//!             latitude and longitude; signed varint recorded_at - fixed_at; byte of presence bits, lowest first:
+//!             speed, heading, altitude, accuracy, altitude accuracy; a signed varint for each that is present
 //! per mark    byte kind; signed varint of what changed in its time since the mark before (0 at first)
 //! ```
 //! Varints are LEB128 of at most ten bytes; signed ones are zigzag.
