@@ -3,6 +3,7 @@
 //! A track is stored as packed blocks (`track::block`), each self-describing and immutable.
 
 pub mod block;
+pub mod parts;
 mod predictor;
 mod range_coder;
 mod residual;
