@@ -10,9 +10,11 @@
 
 pub mod change;
 pub mod digest;
+pub mod display;
 pub mod fix;
 pub mod geodesy;
 pub mod id;
+pub mod privacy;
 pub mod recorder;
 pub mod session;
 pub mod stats;

@@ -31,7 +31,6 @@ pub struct Recorder {
     held: Option<Fix>,
     stats: RunningStats,
     refused: u32,
-    invalid: u32,
 }
 
 /// What becomes of a fix.
@@ -41,14 +40,14 @@ pub enum Verdict {
     Accepted(Fix),
     /// It does not, and is kept with its reason; quantised.
     Refused(RefusedFix),
-    /// It is no position and cannot be kept.
+    /// It is no position and cannot be kept; it is only counted.
     Invalid(InvalidFix),
 }
 
 impl Recorder {
     /// A recorder that has seen nothing yet. What was measured before `started_at` it refuses.
     pub fn new(started_at: Timestamp) -> Recorder {
-        Recorder { started_at, good_at: started_at, held: None, stats: RunningStats::default(), refused: 0, invalid: 0 }
+        Recorder { started_at, good_at: started_at, held: None, stats: RunningStats::default(), refused: 0 }
     }
 
     /// The recorder that recorded `stretches`, settled, from one run or several, in any order. Its figures are those of
@@ -56,8 +55,10 @@ impl Recorder {
     pub fn resume(started_at: Timestamp, stretches: &[Stretch]) -> Recorder {
         let mut recorder = Recorder::new(started_at);
         merged(stretches).iter().for_each(|fix| recorder.accept(fix));
-        let refused: usize = stretches.iter().map(|stretch| stretch.refused.len()).sum();
-        recorder.refused = u32::try_from(refused).unwrap_or(u32::MAX);
+        for stretch in stretches {
+            let refused = u32::try_from(stretch.refused.len()).unwrap_or(u32::MAX);
+            recorder.refused = recorder.refused.saturating_add(refused).saturating_add(stretch.invalid_count);
+        }
         recorder
     }
 
@@ -69,7 +70,7 @@ impl Recorder {
         let fix = match fix.quantised() {
             Ok(fix) => fix,
             Err(invalid) => {
-                self.invalid = self.invalid.saturating_add(1);
+                self.refused = self.refused.saturating_add(1);
                 return vec![Verdict::Invalid(invalid)];
             }
         };
@@ -173,11 +174,6 @@ impl Recorder {
     /// The figures of the drive so far.
     pub fn stats(&self) -> DriveStats {
         DriveStats { refused: self.refused, ..self.stats.summary() }
-    }
-
-    /// How many of the fixes taken in were no positions. They are in no track.
-    pub fn invalid(&self) -> u32 {
-        self.invalid
     }
 }
 

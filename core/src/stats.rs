@@ -52,7 +52,7 @@ pub struct DriveStats {
     /// Accepted fixes.
     #[n(8)]
     pub fixes: u32,
-    /// Refused fixes that the track keeps.
+    /// Refused fixes.
     #[n(9)]
     pub refused: u32,
     /// Gaps: one less than the parts.

@@ -112,8 +112,8 @@ mod tests {
     fn stretch(fixes: &[(f64, f64)], marks: &[(i64, MarkKind)]) -> Stretch {
         Stretch {
             fixes: fixes.iter().map(|&(seconds, metres)| fix(seconds, metres)).collect(),
-            refused: Vec::new(),
             marks: marks.iter().map(|&(at, kind)| Mark { at: Timestamp(at), kind }).collect(),
+            ..Stretch::default()
         }
     }
 

@@ -1,0 +1,157 @@
+//! A drive as it is shown: a line for the map, a profile for the charts. Small, whatever the length of the drive.
+
+use geo::{Coord, LineString, SimplifyIdx};
+use serde::{Deserialize, Serialize};
+
+use crate::fix::Fix;
+use crate::geodesy::{Position, TangentPlane, distance_m};
+use crate::track::parts::Part;
+
+/// The most samples of a [`Profile`].
+pub const MAX_SAMPLES: usize = 512;
+
+/// A line for a map, in parts: nothing is drawn over a gap.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// Of each part the points as `[longitude, latitude]`, degrees; at least one. A MultiLineString of RFC 7946 but for
+    /// parts of a single point.
+    pub parts: Vec<Vec<[f64; 2]>>,
+}
+
+/// A profile for charts: columns of equal length, at most [`MAX_SAMPLES`].
+///
+/// Where there is a gap, speed and altitude are `null` once, so that a chart breaks its line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// Time since the first fix, seconds; never falling.
+    pub elapsed_s: Vec<f64>,
+    /// Way since the first fix, gaps as straight lines, metres; never falling.
+    pub way_m: Vec<f64>,
+    /// Speed by the receiver, metres per second.
+    pub speed_mps: Vec<Option<f64>>,
+    /// Altitude, metres.
+    pub altitude_m: Vec<Option<f64>>,
+}
+
+impl Line {
+    /// The fewest points that stay within `tolerance_m` of the track (Ramer–Douglas–Peucker, each part on the plane that
+    /// touches the earth at its middle). Ends of parts stay where they are; a tolerance of 0 keeps every point.
+    pub fn simplified(parts: &[Part], tolerance_m: f64) -> Line {
+        Line { parts: parts.iter().map(|part| simplified(&part.fixes, tolerance_m)).collect() }
+    }
+}
+
+fn simplified(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {
+    let Some(middle) = fixes.get(fixes.len() / 2) else { return Vec::new() };
+    let plane = TangentPlane::at(middle.into());
+    let on_plane = |fix: &Fix| {
+        let (x, y) = plane.project_m(fix.into());
+        Coord { x, y }
+    };
+    let kept = LineString::new(fixes.iter().map(on_plane).collect()).simplify_idx(tolerance_m);
+    kept.into_iter().filter_map(|index| fixes.get(index)).map(|fix| [fix.lon_deg, fix.lat_deg]).collect()
+}
+
+impl Profile {
+    /// The profile of a track.
+    ///
+    /// Up to [`MAX_SAMPLES`] every fix is a sample. Beyond, the time is divided into equal buckets; each yields its lowest
+    /// and its highest value of speed and of altitude, in the order in which they came, so that no peak is lost.
+    pub fn of(parts: &[Part]) -> Profile {
+        let fixes: usize = parts.iter().map(|part| part.fixes.len()).sum();
+        let gaps = parts.len().saturating_sub(1);
+        let mut profile = Profile::default();
+        if fixes + gaps <= MAX_SAMPLES {
+            for sample in samples(parts) {
+                profile.break_before(&sample);
+                profile.push(sample.elapsed_s, sample.way_m, sample.speed_mps, sample.altitude_m);
+            }
+            return profile;
+        }
+        let duration_s = samples(parts).last().map_or(0.0, |last| last.elapsed_s).max(1.0);
+        let mut bucket = Bucket::default();
+        for sample in samples(parts) {
+            // A bucket yields a break and two samples at most.
+            let index = (sample.elapsed_s / duration_s * (MAX_SAMPLES / 3 - 1) as f64) as usize;
+            if index != bucket.index {
+                profile.push_bucket(&bucket);
+                bucket = Bucket { index, samples: Vec::new() };
+            }
+            bucket.samples.push(sample);
+        }
+        profile.push_bucket(&bucket);
+        profile
+    }
+
+    fn push(&mut self, elapsed_s: f64, way_m: f64, speed_mps: Option<f64>, altitude_m: Option<f64>) {
+        self.elapsed_s.push(elapsed_s);
+        self.way_m.push(way_m.round());
+        self.speed_mps.push(speed_mps);
+        self.altitude_m.push(altitude_m);
+    }
+
+    fn break_before(&mut self, sample: &Sample) {
+        if sample.begins_after_gap {
+            self.push(sample.elapsed_s, sample.way_m, None, None);
+        }
+    }
+
+    fn push_bucket(&mut self, bucket: &Bucket) {
+        let (Some(first), Some(last)) = (bucket.samples.first(), bucket.samples.last()) else { return };
+        if let Some(sample) = bucket.samples.iter().find(|sample| sample.begins_after_gap) {
+            self.break_before(&Sample { elapsed_s: first.elapsed_s, way_m: first.way_m, ..*sample });
+        }
+        let (speed, altitude) = (bucket.extremes(|sample| sample.speed_mps), bucket.extremes(|s| s.altitude_m));
+        self.push(first.elapsed_s, first.way_m, speed.map(|pair| pair.0), altitude.map(|pair| pair.0));
+        if bucket.samples.len() > 1 {
+            self.push(last.elapsed_s, last.way_m, speed.map(|pair| pair.1), altitude.map(|pair| pair.1));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    elapsed_s: f64,
+    way_m: f64,
+    speed_mps: Option<f64>,
+    altitude_m: Option<f64>,
+    begins_after_gap: bool,
+}
+
+/// Every fix of a track with its time and way since the first.
+fn samples(parts: &[Part]) -> impl Iterator<Item = Sample> {
+    let mut before: Option<(Fix, Sample)> = None;
+    let fixes = parts
+        .iter()
+        .flat_map(|part| part.fixes.iter().enumerate().map(|(index, fix)| (fix, index == 0 && part.after.is_some())));
+    fixes.map(move |(fix, begins_after_gap)| {
+        let (elapsed_s, way_m) = before.map_or((0.0, 0.0), |(last, sample)| {
+            let step_s = fix.fixed_at.millis_since(last.fixed_at) as f64 / 1000.0;
+            (sample.elapsed_s + step_s, sample.way_m + distance_m(Position::from(&last), Position::from(fix)))
+        });
+        let sample =
+            Sample { elapsed_s, way_m, speed_mps: fix.speed_mps, altitude_m: fix.altitude_m, begins_after_gap };
+        before = Some((*fix, sample));
+        sample
+    })
+}
+
+#[derive(Default)]
+struct Bucket {
+    index: usize,
+    samples: Vec<Sample>,
+}
+
+impl Bucket {
+    /// The lowest and the highest known value, the one first that came first.
+    fn extremes(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<(f64, f64)> {
+        let known = || self.samples.iter().filter_map(&value).enumerate();
+        let (low_at, low) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (high_at, high) = known().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(if low_at <= high_at { (low, high) } else { (high, low) })
+    }
+}
