@@ -151,6 +151,11 @@ impl Bounds {
         let (_, west_deg, east_deg) = widest;
         Some(Bounds { west_deg, south_deg, east_deg, north_deg })
     }
+
+    /// West, south, east, north, degrees: the order of RFC 7946.
+    pub fn as_bbox(&self) -> [f64; 4] {
+        [self.west_deg, self.south_deg, self.east_deg, self.north_deg]
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,14 @@ impl DocId {
         DocId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// The id of the one document of this name that an account has, the same on all its devices: a UUIDv8.
+    pub fn only(account: &AccountId, name: &str) -> DocId {
+        let digest = Sha256::new().chain_update(b"tourismo only ").chain_update(name).chain_update(account.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.finalize()[..16]);
+        DocId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
     /// The 16 bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

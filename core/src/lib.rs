@@ -11,11 +11,14 @@
 pub mod change;
 pub mod digest;
 pub mod display;
+pub mod docs;
 pub mod fix;
 pub mod geodesy;
 pub mod id;
 pub mod privacy;
+pub mod projection;
 pub mod recorder;
+pub mod replica;
 pub mod session;
 pub mod stats;
 pub mod time;

@@ -171,6 +171,11 @@ impl Recorder {
         self.held.as_ref()
     }
 
+    /// The speed at the last accepted fix, metres per second, if it is known.
+    pub fn speed_mps(&self) -> Option<f64> {
+        self.stats.speed_mps()
+    }
+
     /// The figures of the drive so far.
     pub fn stats(&self) -> DriveStats {
         DriveStats { refused: self.refused, ..self.stats.summary() }

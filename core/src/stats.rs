@@ -80,6 +80,7 @@ struct OpenPart {
     last: Fix,
     motion: Motion,
     speedometer: Speedometer,
+    speed_mps: Option<f64>,
 }
 
 impl RunningStats {
@@ -105,6 +106,7 @@ impl RunningStats {
             return self.begin_part(fix);
         }
         let speed_mps = part.speedometer.read_mps(fix);
+        part.speed_mps = speed_mps;
         let progress = part.motion.step(&last, fix, way_m, speed_mps);
         self.fastest.fold(speed_mps);
         self.distance_m += progress.distance_m;
@@ -115,15 +117,21 @@ impl RunningStats {
     fn begin_part(&mut self, fix: &Fix) {
         let mut speedometer = Speedometer::default();
         self.fastest.begin_part();
-        self.fastest.fold(speedometer.read_mps(fix));
+        let speed_mps = speedometer.read_mps(fix);
+        self.fastest.fold(speed_mps);
         self.climb.begin_part();
         self.climb.fold(0.0, fix.altitude_m);
-        self.part = Some(OpenPart { last: *fix, motion: Motion::standing_at(fix), speedometer });
+        self.part = Some(OpenPart { last: *fix, motion: Motion::standing_at(fix), speedometer, speed_mps });
     }
 
     /// The last fix that was taken in.
     pub fn last(&self) -> Option<&Fix> {
         self.part.as_ref().map(|part| &part.last)
+    }
+
+    /// The speed at the last fix, metres per second, if it is known.
+    pub fn speed_mps(&self) -> Option<f64> {
+        self.part.as_ref().and_then(|part| part.speed_mps)
     }
 
     /// The figures so far, rounded.

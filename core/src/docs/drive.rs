@@ -9,27 +9,37 @@ use crate::stats::DriveStats;
 use crate::time::Timestamp;
 
 /// What a drive document says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct DriveFields {
     /// May be empty.
+    #[n(0)]
     pub title: String,
     /// May be empty.
+    #[n(1)]
     pub notes: String,
     /// The car it was driven with.
+    #[n(2)]
     pub car: Option<DocId>,
     /// When it began.
+    #[n(3)]
     pub started_at: Timestamp,
     /// When it ended; absent while it is not finished.
+    #[n(4)]
     pub ended_at: Option<Timestamp>,
     /// What was driven; one value, so that two devices' figures are never mixed.
+    #[n(5)]
     pub stats: Option<DriveStats>,
     /// The document of its track.
+    #[n(6)]
     pub track: Option<DocId>,
     /// Who may see its published copy.
+    #[n(7)]
     pub visibility: Visibility,
     /// The document of its published copy.
+    #[n(8)]
     pub published: Option<DocId>,
     /// Whether it was taken off all lists.
+    #[n(9)]
     pub deleted: bool,
 }
 

@@ -2,8 +2,7 @@
 
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{
-    ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding,
-    Value,
+    ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding, Value,
 };
 
 use crate::id::ChangeHash;
@@ -46,20 +45,19 @@ pub fn new(actor: &[u8; 16]) -> Automerge {
 pub fn load<'a>(actor: &[u8; 16], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Automerge, Unreadable> {
     let mut doc = new(actor);
     apply(&mut doc, chunks)?;
-    Ok(doc)
+    if doc.get_missing_deps(&[]).is_empty() { Ok(doc) } else { Err(Unreadable) }
 }
 
-/// Adds changes to a document, in any order; those it has are passed over.
+/// Adds changes to a document, in any order; those it has are passed over, and one waits for what it depends on.
 ///
 /// # Errors
-/// [`Unreadable`] if a chunk is damaged or a change it depends on is missing.
+/// [`Unreadable`] if a chunk is damaged.
 pub fn apply<'a>(doc: &mut Automerge, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Unreadable> {
     let changes: Vec<Change> = chunks
         .into_iter()
         .map(|chunk| Change::from_bytes(chunk.to_vec()).map_err(|_| Unreadable))
         .collect::<Result<_, _>>()?;
-    doc.apply_changes(changes).map_err(|_| Unreadable)?;
-    if doc.get_missing_deps(&[]).is_empty() { Ok(()) } else { Err(Unreadable) }
+    doc.apply_changes(changes).map_err(|_| Unreadable)
 }
 
 /// The heads of a document, ascending.
@@ -160,7 +158,7 @@ impl Edit<'_, '_> {
 /// The text or string at a key of the root; empty if there is none.
 pub fn string(doc: &Automerge, key: &str) -> String {
     let text = match doc.get(ROOT, key) {
-        Ok(Some((Value::Scalar(value), _))) => value.to_str().map(str::to_owned),
+        Ok(Some((Value::Scalar(value), _))) => value.as_str().map(str::to_owned),
         Ok(Some((Value::Object(ObjType::Text), text))) => doc.text(&text).ok(),
         _ => None,
     };
@@ -170,20 +168,20 @@ pub fn string(doc: &Automerge, key: &str) -> String {
 /// The number at a key of the root.
 pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
     match doc.get(ROOT, key) {
-        Ok(Some((Value::Scalar(value), _))) => value.to_i64(),
+        Ok(Some((Value::Scalar(value), _))) => value.as_i64(),
         _ => None,
     }
 }
 
 /// The truth at a key of the root; `false` if there is none.
 pub fn boolean(doc: &Automerge, key: &str) -> bool {
-    matches!(doc.get(ROOT, key), Ok(Some((Value::Scalar(value), _))) if value.to_bool() == Some(true))
+    matches!(doc.get(ROOT, key), Ok(Some((Value::Scalar(value), _))) if value.as_bool() == Some(true))
 }
 
 /// The bytes at a key of the root.
 pub fn bytes(doc: &Automerge, key: &str) -> Option<Vec<u8>> {
     match doc.get(ROOT, key) {
-        Ok(Some((Value::Scalar(value), _))) => value.to_bytes().map(<[u8]>::to_vec),
+        Ok(Some((Value::Scalar(value), _))) => value.as_bytes().map(<[u8]>::to_vec),
         _ => None,
     }
 }
@@ -204,7 +202,7 @@ pub fn keys(doc: &Automerge, map: &ObjId) -> Vec<String> {
 /// The bytes in a map, ascending by key.
 pub fn all_bytes_in(doc: &Automerge, map: &ObjId) -> Vec<(String, Vec<u8>)> {
     let value = |key: String| match doc.get(map, &key) {
-        Ok(Some((Value::Scalar(value), _))) => value.to_bytes().map(|bytes| (key, bytes.to_vec())),
+        Ok(Some((Value::Scalar(value), _))) => value.as_bytes().map(|bytes| (key, bytes.to_vec())),
         _ => None,
     };
     doc.keys(map).filter_map(value).collect()

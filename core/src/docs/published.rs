@@ -1,12 +1,12 @@
 //! The published copy of a drive: what others may see, made anew from what is left after redaction.
 //!
-//! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`].
+//! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`]. Figures are not written
+//! either: whoever shows the copy computes them from the track it holds.
 
 use automerge::{Automerge, ROOT};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, EditError, NewChange};
-use crate::stats::DriveStats;
 use crate::time::Timestamp;
 
 /// Who may see the published copy of a drive.
@@ -56,8 +56,6 @@ pub struct PublishedFields {
     pub car: String,
     /// The start of the hour in which the shown part began.
     pub started_at: Timestamp,
-    /// What was driven in the shown part.
-    pub stats: DriveStats,
     /// Who may see it.
     pub visibility: Visibility,
     /// The shown part of the track, as packed blocks in order.
@@ -74,8 +72,6 @@ pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<Ne
         edit.string_if_changed("car", "", &fields.car)?;
         edit.string_if_changed("visibility", "", fields.visibility.name())?;
         edit.int_or_nothing("startedAt", Some(fields.started_at.as_millis()))?;
-        let stats = minicbor::to_vec(&fields.stats).expect("writing to memory cannot fail");
-        edit.bytes_or_nothing("stats", Some(&stats))?;
         let blocks = edit.map("b")?;
         for (index, block) in fields.blocks.iter().enumerate() {
             edit.bytes_in(&blocks, &format!("{index:04}"), block.clone())?;
@@ -110,7 +106,6 @@ pub fn read(doc: &Automerge) -> Option<PublishedFields> {
         title: open::string(doc, "title"),
         car: open::string(doc, "car"),
         started_at: Timestamp(open::int(doc, "startedAt")?),
-        stats: minicbor::decode(&open::bytes(doc, "stats")?).ok()?,
         visibility: Visibility::from_name(&open::string(doc, "visibility")),
         blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })

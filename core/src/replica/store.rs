@@ -63,10 +63,9 @@ impl Store {
     /// The values of all keys in a range that are queued and perhaps not on disk.
     pub(crate) fn pending<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a StoredEntry> {
         self.in_flight.iter().flatten().chain(&self.queued).filter_map(move |op| match op {
-            StoreOp::Put(entry) => (entry.space == range.space
-                && range.from <= entry.key
-                && entry.key <= range.to)
-                .then_some(entry),
+            StoreOp::Put(entry) => {
+                (entry.space == range.space && range.from <= entry.key && entry.key <= range.to).then_some(entry)
+            }
             StoreOp::Delete(_) => None,
         })
     }

@@ -103,8 +103,6 @@ pub struct DriveView {
     pub published: Option<DocId>,
     /// Where it is.
     pub sync: DriveSync,
-    /// Titles that other devices gave it at the same time; empty unless they conflict.
-    pub conflicts: Vec<String>,
 }
 
 /// Where a drive, its track and its published copy are.

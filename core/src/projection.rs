@@ -1,0 +1,109 @@
+//! The fold from documents to rows: the same on the phone, for its own lists, and on the relay, for everybody's.
+//!
+//! Rows are derived. Dropping them all and folding again gives the same rows.
+
+use automerge::Automerge;
+use minicbor::{Decode, Encode};
+
+use crate::display::Line;
+use crate::docs::drive::DriveFields;
+use crate::docs::{self, CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::geodesy::{Bounds, Position};
+use crate::stats::{DriveStats, RunningStats};
+use crate::time::Timestamp;
+use crate::track::block::decode_all;
+use crate::track::parts::parts;
+use crate::wire::DocKind;
+
+/// How far the line of a published drive may be from its track, metres: enough for a thumbnail.
+const LINE_TOLERANCE_M: f64 = 20.0;
+
+/// What a document says, as far as lists need it.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Row {
+    /// How an account likes things.
+    #[n(0)]
+    Settings(#[n(0)] SettingsFields),
+    /// What everyone may know of an account.
+    #[n(1)]
+    Profile(#[n(0)] ProfileFields),
+    /// A car.
+    #[n(2)]
+    Car(#[n(0)] CarFields),
+    /// A drive.
+    #[n(3)]
+    Drive(#[n(0)] DriveFields),
+    /// The published copy of a drive.
+    #[n(4)]
+    Published(#[n(0)] Box<PublishedRow>),
+}
+
+/// The published copy of a drive.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct PublishedRow {
+    /// May be empty.
+    #[n(0)]
+    pub title: String,
+    /// What the car is called; may be empty.
+    #[n(1)]
+    pub car: String,
+    /// The start of the hour in which the shown part began.
+    #[n(2)]
+    pub started_at: Timestamp,
+    /// What was driven in the shown part.
+    #[n(3)]
+    pub stats: DriveStats,
+    /// Who may see it.
+    #[n(4)]
+    pub visibility: Visibility,
+    /// West, south, east, north of the shown part, degrees, as RFC 7946 has it: west is greater than east over the date
+    /// line.
+    #[n(5)]
+    pub bbox: [f64; 4],
+    /// The shown part for a thumbnail: parts of `[longitude, latitude]`, at most 20 m from the track.
+    #[n(6)]
+    pub line: Vec<Vec<[f64; 2]>>,
+    /// The shown part in full, as packed blocks.
+    #[n(7)]
+    pub blocks: Vec<minicbor::bytes::ByteVec>,
+}
+
+/// Whether the phone keeps rows of documents of this kind for its own lists.
+pub fn is_kept_on_phone(kind: DocKind) -> bool {
+    match kind {
+        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive => true,
+        DocKind::Track | DocKind::Published => false,
+    }
+}
+
+/// Folds a document into its row. There is none for tracks, and none for a published copy that says too little to show.
+///
+/// Reads fixed paths only; whatever else a document holds is left alone.
+pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
+    match kind {
+        DocKind::Settings => Some(Row::Settings(docs::settings::read(doc))),
+        DocKind::Profile => Some(Row::Profile(docs::profile::read(doc))),
+        DocKind::Car => Some(Row::Car(docs::car::read(doc))),
+        DocKind::Drive => Some(Row::Drive(docs::drive::read(doc))),
+        DocKind::Published => published(doc).map(|row| Row::Published(Box::new(row))),
+        DocKind::Track => None,
+    }
+}
+
+/// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.
+fn published(doc: &Automerge) -> Option<PublishedRow> {
+    let fields = docs::published::read(doc)?;
+    let stretches = decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches;
+    let parts = parts(&stretches);
+    let fixes = || parts.iter().flat_map(|part| &part.fixes);
+    Some(PublishedRow {
+        title: fields.title,
+        car: fields.car,
+        started_at: fixes().next()?.fixed_at.floor_to_hour(),
+        stats: RunningStats::of(fixes()).summary(),
+        visibility: fields.visibility,
+        bbox: Bounds::around(fixes().map(Position::from))?.as_bbox(),
+        line: Line::simplified(&parts, LINE_TOLERANCE_M).parts,
+        blocks: fields.blocks.into_iter().map(Into::into).collect(),
+    })
+}

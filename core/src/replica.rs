@@ -1,0 +1,489 @@
+//! The phone's engine behind one door: [`Replica::handle`] takes what happened and says what to do.
+//!
+//! It records, edits, stores and syncs. It has no clock, no chance and no IO: the shell brings time and events and
+//! performs the effects. What it shows is read through plain functions.
+
+mod commands;
+pub mod io;
+mod journal;
+mod link;
+mod recording;
+mod shelf;
+mod store;
+mod views;
+
+pub mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::id::{AccountId, DeviceKey, DocId};
+use crate::replica::commands::Parked;
+use crate::replica::io::{Effect, Input, Outcome, Space, StoredEntry, Topic};
+use crate::replica::link::{Desk, Link};
+use crate::replica::recording::Recording;
+use crate::replica::shelf::Shelf;
+use crate::replica::store::{Store, Ticket};
+use crate::replica::view::{RecordingState, TrackView};
+use crate::session::client::Identity;
+use crate::time::Now;
+use crate::wire::Grant;
+
+const ACCOUNT_KEY: &[u8] = b"account";
+/// How many rows are folded in one go after a catch-up.
+const FOLD_DOCS: usize = 100;
+/// How long to wait after storage could not be read, in milliseconds.
+const READ_AGAIN_MS: u64 = 1_000;
+
+/// What a replica needs to begin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Opening {
+    /// 32 fresh random bytes. Never the same twice: they name the writer of this start's changes.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub seed: ByteBuf,
+    /// The Ed25519 public key of this device, 32 bytes, the same at every start.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub device: ByteBuf,
+    /// At the first start of a device that another device let in: what that device gave it, see [`Linked`].
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null", optional))]
+    pub grant: Option<ByteBuf>,
+    /// All entries of the spaces in [`Space::OPENING`].
+    pub stored: Vec<StoredEntry>,
+}
+
+/// Which account a device was let into, and by whom. CBOR, the bytes of [`Outcome::Granted`].
+#[derive(Clone, Copy, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Linked {
+    /// The account.
+    #[n(0)]
+    pub account: AccountId,
+    /// The word of the device that was in.
+    #[n(1)]
+    pub grant: Grant,
+}
+
+/// Why a replica cannot begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Seed or device key does not have 32 bytes.
+    #[error("the seed and the device key have 32 bytes each")]
+    WrongLength,
+    /// The grant cannot be read.
+    #[error("the grant cannot be read")]
+    BadGrant,
+    /// The grant is for another account than the one that this phone holds data of.
+    #[error("this phone belongs to another account already")]
+    OtherAccount,
+}
+
+impl OpenError {
+    /// The stable name of the error.
+    pub fn code(self) -> &'static str {
+        match self {
+            OpenError::WrongLength => "wrong_length",
+            OpenError::BadGrant => "bad_grant",
+            OpenError::OtherAccount => "other_account",
+        }
+    }
+}
+
+/// What is read from storage, and for whom.
+#[derive(Debug)]
+enum Reading {
+    /// A document that a command or a recording waits for.
+    Document(DocId),
+    /// Documents whose rows must be folded.
+    Rows(Vec<DocId>),
+    /// Changes to be pushed: the link's reading of this number.
+    Push(u32),
+}
+
+/// Why the device is asked to sign.
+#[derive(Debug)]
+enum Signing {
+    /// To prove itself to the relay.
+    Proof,
+    /// To let another device in; the command with this request.
+    Grant(u32),
+}
+
+/// The phone's engine.
+#[derive(Debug)]
+pub struct Replica {
+    identity: Identity,
+    actor: [u8; 16],
+    rng: ChaCha12Rng,
+    store: Store,
+    shelf: Shelf,
+    link: Link,
+    recording: Option<Recording>,
+    opened: Option<TrackView>,
+    parked: Vec<Parked>,
+    /// Commands that are done in memory and settle when the disk has them.
+    settling: Vec<(Ticket, u32, Outcome)>,
+    requests: u32,
+    readings: BTreeMap<u32, Reading>,
+    signings: BTreeMap<u32, Signing>,
+    /// After storage could not be read: the documents to read again, and when.
+    unread: Vec<DocId>,
+    read_again_at_ms: Option<u64>,
+    timer: Option<u64>,
+    topics: BTreeSet<Topic>,
+    effects: Vec<Effect>,
+}
+
+impl Replica {
+    /// The replica as storage has it. [`Input::Start`] sets it going.
+    ///
+    /// # Errors
+    /// [`OpenError`] if what the shell gives does not fit.
+    pub fn open(opening: &Opening) -> Result<Replica, OpenError> {
+        let seed: [u8; 32] = opening.seed.as_slice().try_into().map_err(|_| OpenError::WrongLength)?;
+        let device = DeviceKey(opening.device.as_slice().try_into().map_err(|_| OpenError::WrongLength)?);
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let mut store = Store::default();
+        let identity = identity(device, opening, &mut store)?;
+        // A fresh actor for every start: one that a restored or doubled tab used again would wedge Automerge for good.
+        let mut actor = [0; 16];
+        actor[..8].copy_from_slice(&device.actor_prefix());
+        rng.fill_bytes(&mut actor[8..]);
+        Ok(Replica {
+            identity,
+            actor,
+            rng,
+            store,
+            shelf: Shelf::open(actor, &opening.stored),
+            link: Link::open(identity, &opening.stored),
+            recording: Recording::left_behind(&opening.stored, &actor),
+            opened: None,
+            parked: Vec::new(),
+            settling: Vec::new(),
+            requests: 0,
+            readings: BTreeMap::new(),
+            signings: BTreeMap::new(),
+            unread: Vec::new(),
+            read_again_at_ms: None,
+            timer: None,
+            topics: BTreeSet::new(),
+            effects: Vec::new(),
+        })
+    }
+
+    /// Takes in what happened and says what to do, in this order.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.take(now, input);
+        self.pump(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn take(&mut self, now: Now, input: Input) {
+        let now_ms = now.monotonic_ms as u64;
+        match input {
+            Input::Start => {
+                if let Some(recording) = &self.recording {
+                    let track = recording.track();
+                    self.read_document(track);
+                }
+            }
+            Input::Fix { fix } => {
+                if let Some(recording) = &mut self.recording {
+                    recording.fix(&fix, now, &mut self.shelf, &mut self.store);
+                    self.topics.insert(Topic::Recording);
+                }
+            }
+            Input::SensorFailed { reason } => {
+                if let Some(recording) = &mut self.recording {
+                    recording.sensor_failed(reason);
+                    self.topics.insert(Topic::Recording);
+                }
+            }
+            Input::Command { request, command } => self.command(now, request, command),
+            Input::Stored { batch } => {
+                self.store.stored(batch);
+                self.settle();
+                self.saved();
+            }
+            Input::StoreFailed { batch, failure } => {
+                if let Some(ticket) = self.store.failed(batch, failure, now_ms) {
+                    let (failed, waiting) = self.settling.drain(..).partition(|(until, ..)| *until <= ticket);
+                    self.settling = waiting;
+                    let failed: Vec<(Ticket, u32, Outcome)> = failed;
+                    for (_, request, _) in failed {
+                        self.effects.push(Effect::Settled { request, outcome: Outcome::NotStored { failure } });
+                    }
+                }
+                self.topics.insert(Topic::Status);
+            }
+            Input::Loaded { request, entries } => self.loaded(now, request, &entries),
+            Input::LoadFailed { request, failure: _ } => self.load_failed(now, request),
+            Input::Signed { request, signature } => self.signed(request, &signature),
+            Input::Network { online } => self.link.network(online, now_ms),
+            Input::Connected => self.with_link(now, Link::connected),
+            Input::Received { bytes } => self.with_link(now, |link, desk| link.received(&bytes, desk)),
+            Input::Disconnected => {
+                self.with_link(now, |link, desk| {
+                    link.disconnected(desk);
+                    Vec::new()
+                });
+                self.retry_parked(now);
+            }
+            Input::Hidden => {
+                if let Some(recording) = &mut self.recording {
+                    recording.hidden(now, &mut self.shelf, &mut self.store);
+                }
+            }
+            Input::Shown => {
+                if let Some(recording) = &mut self.recording {
+                    recording.shown(now, &mut self.store);
+                }
+                self.link.network(true, now_ms);
+            }
+            Input::Tick => {
+                self.timer = None;
+                if let Some(recording) = &mut self.recording {
+                    recording.tick(now, &mut self.shelf, &mut self.store);
+                    self.topics.insert(Topic::Recording);
+                }
+                self.with_link(now, Link::tick);
+            }
+        }
+    }
+
+    /// Whatever can go on at this moment: rows, pushes, transactions, the timer, the news.
+    fn pump(&mut self, now: Now) {
+        let now_ms = now.monotonic_ms as u64;
+        self.read_again(now_ms);
+        self.fold_stale();
+        if self.link.should_connect(now_ms) {
+            self.effects.push(Effect::Connect);
+            self.topics.insert(Topic::Status);
+        }
+        let mut reading = None;
+        self.with_link(now, |link, desk| {
+            let (outcomes, read) = link.pump(desk);
+            reading = read;
+            outcomes
+        });
+        if let Some((number, ranges)) = reading {
+            let request = self.request();
+            self.readings.insert(request, Reading::Push(number));
+            self.effects.push(Effect::Load { request, ranges });
+        }
+        let recording = self.recording.as_ref();
+        let in_use: Vec<DocId> = recording.map(|recording| recording.track()).into_iter().collect();
+        self.shelf.trim(&in_use);
+        self.effects.extend(self.store.next(now_ms));
+        self.set_timer(now_ms);
+        if !self.topics.is_empty() {
+            self.effects.push(Effect::Changed { topics: std::mem::take(&mut self.topics).into_iter().collect() });
+        }
+    }
+
+    fn set_timer(&mut self, now_ms: u64) {
+        let recording = self.recording.as_ref().and_then(|recording| recording.next_deadline(now_ms));
+        let read = self.read_again_at_ms.map(|due| (due, "read storage again"));
+        let deadlines = [self.store.next_deadline(), self.link.next_deadline(), recording, read];
+        let Some((due, why)) = deadlines.into_iter().flatten().min() else { return };
+        if self.timer != Some(due) {
+            self.timer = Some(due);
+            self.effects.push(Effect::SetTimer { in_ms: due.saturating_sub(now_ms) as f64, why });
+        }
+    }
+
+    /// Lets the link work, and does what it wants done.
+    fn with_link(&mut self, now: Now, work: impl FnOnce(&mut Link, &mut Desk<'_>) -> Vec<link::Outcome>) {
+        let before = self.link.status(&self.shelf);
+        let mut desk = Desk {
+            shelf: &mut self.shelf,
+            store: &mut self.store,
+            now_ms: now.monotonic_ms as u64,
+            dice: self.rng.next_u64(),
+        };
+        let ticket = desk.store.ticket();
+        let outcomes = work(&mut self.link, &mut desk);
+        if self.store.ticket() != ticket {
+            self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account, Topic::Status]);
+        }
+        if self.link.status(&self.shelf) != before {
+            self.topics.insert(Topic::Status);
+        }
+        for outcome in outcomes {
+            match outcome {
+                link::Outcome::Send(bytes) => self.effects.push(Effect::Send { bytes }),
+                link::Outcome::Sign(bytes) => self.sign(bytes, Signing::Proof),
+                link::Outcome::Disconnect => {
+                    self.effects.push(Effect::Disconnect);
+                    self.retry_parked(now);
+                }
+                link::Outcome::Fetched => self.retry_parked(now),
+            }
+        }
+    }
+
+    fn sign(&mut self, bytes: Vec<u8>, signing: Signing) {
+        let request = self.request();
+        self.signings.insert(request, signing);
+        self.effects.push(Effect::Sign { request, bytes });
+    }
+
+    fn signed(&mut self, request: u32, signature: &[u8]) {
+        let Some(signing) = self.signings.remove(&request) else { return };
+        let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };
+        match signing {
+            Signing::Proof => {
+                if let Some(link::Outcome::Send(bytes)) = self.link.signed(signature) {
+                    self.effects.push(Effect::Send { bytes });
+                }
+            }
+            Signing::Grant(request) => {
+                let grant = Grant { granted_by: self.identity.device, signature };
+                let linked = Linked { account: self.identity.account, grant };
+                let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
+                self.effects.push(Effect::Settled { request, outcome });
+            }
+        }
+    }
+
+    /// Answers commands whose writes have reached the disk.
+    fn settle(&mut self) {
+        let settling = std::mem::take(&mut self.settling);
+        for (ticket, request, outcome) in settling {
+            if self.store.is_durable(ticket) {
+                self.effects.push(Effect::Settled { request, outcome });
+            } else {
+                self.settling.push((ticket, request, outcome));
+            }
+        }
+    }
+
+    fn saved(&mut self) {
+        if let Some(recording) = &mut self.recording
+            && recording.saved(&self.store)
+        {
+            self.topics.insert(Topic::Recording);
+        }
+        if self.store.is_idle() {
+            self.topics.extend([Topic::Status, Topic::Drives]);
+        }
+    }
+
+    fn read_document(&mut self, doc: DocId) {
+        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other) if *other == doc);
+        if self.readings.values().any(under_way) {
+            return;
+        }
+        let request = self.request();
+        self.readings.insert(request, Reading::Document(doc));
+        self.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
+    }
+
+    fn read_again(&mut self, now_ms: u64) {
+        if self.read_again_at_ms.is_some_and(|due| due <= now_ms) {
+            self.read_again_at_ms = None;
+            for doc in std::mem::take(&mut self.unread) {
+                self.read_document(doc);
+            }
+        }
+    }
+
+    fn fold_stale(&mut self) {
+        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(_)))
+        {
+            return;
+        }
+        let docs = self.shelf.some_stale(FOLD_DOCS);
+        if !docs.is_empty() {
+            let request = self.request();
+            let ranges = docs.iter().map(Shelf::range).collect();
+            self.readings.insert(request, Reading::Rows(docs));
+            self.effects.push(Effect::Load { request, ranges });
+        }
+    }
+
+    fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
+        match self.readings.remove(&request) {
+            None => {}
+            Some(Reading::Document(doc)) => {
+                self.shelf.load(doc, entries, &self.store);
+                self.recover(&doc);
+                self.retry_parked(now);
+            }
+            Some(Reading::Rows(docs)) => {
+                self.shelf.fold_stale(&mut self.store, &docs, entries);
+                self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
+            }
+            Some(Reading::Push(number)) => {
+                self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());
+            }
+        }
+    }
+
+    fn load_failed(&mut self, now: Now, request: u32) {
+        match self.readings.remove(&request) {
+            None => {}
+            Some(Reading::Document(doc)) => {
+                self.unread.push(doc);
+                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
+            }
+            Some(Reading::Rows(_)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
+            Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
+                link.read_failed(number, desk);
+                Vec::new()
+            }),
+        }
+    }
+
+    fn recover(&mut self, doc: &DocId) {
+        if let Some(recording) = &mut self.recording
+            && recording.track() == *doc
+            && recording.state() == RecordingState::Recovering
+            && self.shelf.loaded(doc).is_some()
+        {
+            recording.recover(&mut self.shelf, &mut self.store);
+            self.topics.insert(Topic::Recording);
+        }
+    }
+
+    fn request(&mut self) -> u32 {
+        self.requests = self.requests.wrapping_add(1);
+        self.requests
+    }
+
+    fn new_doc_id(&mut self, now: Now) -> DocId {
+        let mut random = [0; 10];
+        self.rng.fill_bytes(&mut random);
+        DocId::new(now.wall, random)
+    }
+}
+
+/// Who this phone is: what storage says, else what the grant says, else the founder of a new account.
+fn identity(device: DeviceKey, opening: &Opening, store: &mut Store) -> Result<Identity, OpenError> {
+    #[derive(minicbor::Encode, minicbor::Decode)]
+    struct Stored {
+        #[n(0)]
+        account: AccountId,
+        #[n(1)]
+        grant: Option<Grant>,
+    }
+    let is_account = |entry: &&StoredEntry| entry.space == Space::Meta && entry.key == ACCOUNT_KEY;
+    let stored = opening.stored.iter().find(is_account).and_then(|entry| minicbor::decode::<Stored>(&entry.value).ok());
+    let linked = match &opening.grant {
+        Some(bytes) => Some(minicbor::decode::<Linked>(bytes).map_err(|_| OpenError::BadGrant)?),
+        None => None,
+    };
+    let stored = match (stored, linked) {
+        (Some(stored), Some(linked)) if stored.account != linked.account => return Err(OpenError::OtherAccount),
+        (Some(stored), _) => return Ok(Identity { account: stored.account, device, grant: stored.grant }),
+        (None, Some(linked)) => Stored { account: linked.account, grant: Some(linked.grant) },
+        (None, None) => Stored { account: AccountId::founded_by(&device), grant: None },
+    };
+    store.put(Space::Meta, ACCOUNT_KEY.to_vec(), shelf::cbor(&stored));
+    Ok(Identity { account: stored.account, device, grant: stored.grant })
+}

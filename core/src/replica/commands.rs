@@ -1,0 +1,397 @@
+//! What a person or a program can want, and how it is done with the documents.
+//!
+//! A command is attempted as a whole. One that needs a document from storage or from the relay changes nothing, is
+//! parked, and is attempted again when something has come.
+
+use crate::docs::{self, Visibility, car, drive, profile, published, settings};
+use crate::id::{AccountId, DocId};
+use crate::privacy;
+use crate::projection::Row;
+use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
+use crate::replica::recording::Recording;
+use crate::replica::view::{RecordingState, TrackView};
+use crate::replica::{Replica, Signing, views};
+use crate::time::Now;
+use crate::track::Stretch;
+use crate::track::block::{BlockEncoder, decode_all};
+use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes};
+
+/// A command that waits for a document.
+#[derive(Debug)]
+pub(super) struct Parked {
+    request: u32,
+    command: Command,
+}
+
+/// Why an attempt ended.
+enum Stop {
+    /// The command is refused.
+    Refused(CommandError),
+    /// It is to be attempted again when something has come.
+    Wait,
+    /// Its answer comes from elsewhere.
+    Elsewhere,
+}
+
+impl From<CommandError> for Stop {
+    fn from(code: CommandError) -> Stop {
+        Stop::Refused(code)
+    }
+}
+
+impl Replica {
+    pub(super) fn command(&mut self, now: Now, request: u32, command: Command) {
+        match self.attempt(now, request, &command) {
+            Ok(doc) => {
+                self.settling.push((self.store.ticket(), request, Outcome::Done { doc }));
+                self.settle();
+            }
+            Err(Stop::Refused(code)) => {
+                if let Command::OpenDrive { drive } = command {
+                    self.opened = Some(TrackView::Unavailable { drive, code });
+                    self.topics.insert(Topic::Track);
+                }
+                self.effects.push(Effect::Settled { request, outcome: Outcome::Refused { code } });
+            }
+            Err(Stop::Wait) => self.parked.push(Parked { request, command }),
+            Err(Stop::Elsewhere) => {}
+        }
+    }
+
+    pub(super) fn retry_parked(&mut self, now: Now) {
+        for Parked { request, command } in std::mem::take(&mut self.parked) {
+            self.command(now, request, command);
+        }
+    }
+
+    fn attempt(&mut self, now: Now, request: u32, command: &Command) -> Result<Option<DocId>, Stop> {
+        match command {
+            Command::StartDrive { car } => self.start_drive(now, *car),
+            Command::PauseDrive => self.pause_drive(now),
+            Command::ResumeDrive => self.resume_drive(now),
+            Command::FinishDrive => self.finish_drive(now),
+            Command::EditDrive { drive, title, notes, car } => {
+                let edit = drive::DriveEdit {
+                    title: title.as_deref(),
+                    notes: notes.as_deref(),
+                    car: *car,
+                    ..drive::DriveEdit::default()
+                };
+                self.edit_drive(*drive, &edit)
+            }
+            Command::DeleteDrive { drive } => self.delete_drive(*drive),
+            Command::PublishDrive { drive, visibility } => self.publish_drive(now, *drive, *visibility),
+            Command::OpenDrive { drive } => self.open_drive(*drive),
+            Command::CloseDrive => {
+                self.opened = None;
+                self.topics.insert(Topic::Track);
+                Ok(None)
+            }
+            Command::PutCar { car, fields } => self.put_car(now, *car, fields),
+            Command::PutProfile { fields } => {
+                check(fields.is_valid())?;
+                self.put_only(DocKind::Profile, |doc| profile::put(doc, fields))
+            }
+            Command::PutSettings { fields } => self.put_only(DocKind::Settings, |doc| settings::put(doc, fields)),
+            Command::GrantDevice { device } => {
+                let device = device.as_slice().try_into().map_err(|_| CommandError::Invalid)?;
+                let bytes = grant_bytes(&self.identity.account, &crate::id::DeviceKey(device));
+                self.sign(bytes, Signing::Grant(request));
+                Err(Stop::Elsewhere)
+            }
+        }
+    }
+
+    fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, Stop> {
+        if self.recording.is_some() {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        if let Some(car) = car {
+            self.expect(&car, DocKind::Car)?;
+        }
+        let (drive, track) = (self.new_doc_id(now), self.new_doc_id(now));
+        let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, track, change);
+        let change = drive::create(self.shelf.make(drive, DocKind::Drive), now.wall, track, car).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, drive, change);
+        self.recording = Some(Recording::start(drive, track, car, &self.actor, now, &mut self.store));
+        self.topics.extend([Topic::Recording, Topic::Drives]);
+        Ok(Some(drive))
+    }
+
+    /// The recording, once a killed app's is taken up.
+    fn recording(&mut self) -> Result<&mut Recording, Stop> {
+        let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
+        if recording.state() == RecordingState::Recovering {
+            let unreadable = self.shelf.is_unreadable(&recording.track());
+            return Err(if unreadable { CommandError::Unreadable.into() } else { Stop::Wait });
+        }
+        Ok(recording)
+    }
+
+    fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let recording = self.recording()?;
+        if recording.state() != RecordingState::Active {
+            return Err(CommandError::NotRecording.into());
+        }
+        let drive = recording.drive();
+        let recording = self.recording.as_mut().expect("it was there a moment ago");
+        recording.pause(now, &mut self.shelf, &mut self.store);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    fn resume_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let recording = self.recording()?;
+        if recording.state() == RecordingState::Active {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        let drive = recording.drive();
+        let recording = self.recording.as_mut().expect("it was there a moment ago");
+        recording.resume(now, &mut self.store);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let drive = self.recording()?.drive();
+        self.ready(&drive, DocKind::Drive)?;
+        let mut recording = self.recording.take().expect("it was there a moment ago");
+        let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
+        let finished = Some((ended_at, recording.stats()));
+        self.change_drive(drive, &drive::DriveEdit { finished, ..drive::DriveEdit::default() })?;
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    fn edit_drive(&mut self, drive: DocId, edit: &drive::DriveEdit<'_>) -> Result<Option<DocId>, Stop> {
+        let within = |text: Option<&str>, chars: usize| text.is_none_or(|text| text.chars().count() <= chars);
+        check(within(edit.title, 200) && within(edit.notes, 10_000))?;
+        if let Some(Some(car)) = &edit.car {
+            self.expect(car, DocKind::Car)?;
+        }
+        self.ready(&drive, DocKind::Drive)?;
+        let published = self.drive(&drive)?.published;
+        if let Some(published) = &published {
+            self.ready(published, DocKind::Published)?;
+        }
+        self.change_drive(drive, edit)?;
+        if let Some(published) = published {
+            let visibility = self.drive(&drive)?.visibility;
+            self.change_published(drive, published, visibility)?;
+        }
+        Ok(Some(drive))
+    }
+
+    fn delete_drive(&mut self, drive: DocId) -> Result<Option<DocId>, Stop> {
+        if self.recording.as_ref().is_some_and(|recording| recording.drive() == drive) {
+            return Err(CommandError::NotFinished.into());
+        }
+        self.ready(&drive, DocKind::Drive)?;
+        if let Some(published) = self.drive(&drive)?.published {
+            self.ready(&published, DocKind::Published)?;
+            self.change_published(drive, published, Visibility::Private)?;
+        }
+        self.change_drive(drive, &drive::DriveEdit { deleted: true, ..drive::DriveEdit::default() })?;
+        Ok(Some(drive))
+    }
+
+    fn publish_drive(&mut self, now: Now, drive: DocId, visibility: Visibility) -> Result<Option<DocId>, Stop> {
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?.clone();
+        if fields.ended_at.is_none() {
+            return Err(CommandError::NotFinished.into());
+        }
+        let copy = match fields.published {
+            Some(copy) => {
+                self.ready(&copy, DocKind::Published)?;
+                self.change_published(drive, copy, visibility)?;
+                copy
+            }
+            None if visibility == Visibility::Private => return Ok(Some(drive)),
+            None => {
+                let track = fields.track.ok_or(CommandError::Unreadable)?;
+                self.whole(&track)?;
+                let copy = self.new_doc_id(now);
+                let redacted = self.redact(&track, &fields, visibility)?;
+                // Everything is checked before anything is written: the copy's one change is the largest there is.
+                let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted);
+                let change = change.map_err(unreadable)?;
+                if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
+                    self.shelf.unmake(&copy);
+                    return Err(CommandError::Invalid.into());
+                }
+                self.shelf.add_own(&mut self.store, copy, change);
+                copy
+            }
+        };
+        let published = Some((copy, visibility));
+        self.change_drive(drive, &drive::DriveEdit { published, ..drive::DriveEdit::default() })?;
+        Ok(Some(drive))
+    }
+
+    /// What others may see of a track, made anew.
+    fn redact(
+        &mut self,
+        track: &DocId,
+        fields: &drive::DriveFields,
+        visibility: Visibility,
+    ) -> Result<published::PublishedFields, Stop> {
+        let stretches = self.stretches(track);
+        let redacted = privacy::redact(&stretches).map_err(|_| CommandError::NothingLeftToPublish)?;
+        let mut encoder = BlockEncoder::new();
+        let pack = |fixes: &[crate::fix::Fix]| {
+            let stretch = Stretch { fixes: fixes.to_vec(), ..Stretch::default() };
+            encoder.encode(&stretch).expect("redacted fixes are quantised and ascending")
+        };
+        Ok(published::PublishedFields {
+            title: fields.title.clone(),
+            car: self.car_name(fields.car),
+            started_at: redacted.started_at,
+            visibility,
+            blocks: redacted.fixes.chunks(PUBLISHED_BLOCK).map(pack).collect(),
+        })
+    }
+
+    fn open_drive(&mut self, drive: DocId) -> Result<Option<DocId>, Stop> {
+        let track = self.drive(&drive)?.track.ok_or(CommandError::Unreadable)?;
+        if let Err(stop) = self.whole(&track) {
+            if matches!(stop, Stop::Wait) {
+                self.opened = Some(TrackView::Loading { drive });
+                self.topics.insert(Topic::Track);
+            }
+            return Err(stop);
+        }
+        let stretches = self.stretches(&track);
+        self.opened = Some(views::track(drive, &stretches));
+        self.topics.insert(Topic::Track);
+        Ok(Some(drive))
+    }
+
+    fn put_car(&mut self, now: Now, car: Option<DocId>, fields: &docs::CarFields) -> Result<Option<DocId>, Stop> {
+        check(fields.is_valid() && !fields.name().is_empty())?;
+        let id = match car {
+            Some(id) => {
+                self.ready(&id, DocKind::Car)?;
+                id
+            }
+            None => {
+                let id = self.new_doc_id(now);
+                self.shelf.make(id, DocKind::Car);
+                id
+            }
+        };
+        let change = car::put(self.shelf.loaded(&id).expect("it was just made ready"), fields).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, id, change);
+        self.topics.insert(Topic::Cars);
+        Ok(Some(id))
+    }
+
+    /// Changes a document of which the account has only one.
+    fn put_only(
+        &mut self,
+        kind: DocKind,
+        put: impl FnOnce(&mut automerge::Automerge) -> Result<Option<docs::open::NewChange>, docs::open::EditError>,
+    ) -> Result<Option<DocId>, Stop> {
+        let id = only(&self.identity.account, kind);
+        if self.shelf.record(&id).is_some_and(|record| record.is_here()) {
+            self.ready(&id, kind)?;
+        }
+        let change = put(self.shelf.make(id, kind)).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, id, change);
+        self.topics.insert(Topic::Account);
+        Ok(None)
+    }
+
+    fn change_drive(&mut self, drive: DocId, edit: &drive::DriveEdit<'_>) -> Result<(), Stop> {
+        let document = self.shelf.loaded(&drive).ok_or(CommandError::NotFound)?;
+        let change = drive::change(document, edit).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, drive, change);
+        self.topics.extend([Topic::Drives, Topic::Cars]);
+        Ok(())
+    }
+
+    /// Brings a published copy up to date with its drive.
+    fn change_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<(), Stop> {
+        let fields = self.drive(&drive)?.clone();
+        let car = self.car_name(fields.car);
+        let document = self.shelf.loaded(&copy).ok_or(CommandError::NotFound)?;
+        let change = published::change(document, &fields.title, &car, visibility).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, copy, change);
+        Ok(())
+    }
+
+    /// What is known of a drive that is on the lists.
+    fn drive(&self, drive: &DocId) -> Result<&drive::DriveFields, CommandError> {
+        match self.shelf.row(drive) {
+            Some(Row::Drive(fields)) if !fields.deleted => Ok(fields),
+            _ => Err(CommandError::NotFound),
+        }
+    }
+
+    fn car_name(&self, car: Option<DocId>) -> String {
+        match car.and_then(|car| self.shelf.row(&car)) {
+            Some(Row::Car(fields)) => fields.name(),
+            _ => String::new(),
+        }
+    }
+
+    fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
+        let sessions = self.shelf.loaded(track).map(|track| docs::track::sessions(track)).unwrap_or_default();
+        sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect()
+    }
+
+    /// Makes sure that there is a document of this kind.
+    fn expect(&self, doc: &DocId, kind: DocKind) -> Result<(), CommandError> {
+        match self.shelf.record(doc) {
+            Some(record) if record.kind == kind => Ok(()),
+            _ => Err(CommandError::NotFound),
+        }
+    }
+
+    /// Makes sure that what is here of a document is in memory.
+    fn ready(&mut self, doc: &DocId, kind: DocKind) -> Result<(), Stop> {
+        self.expect(doc, kind)?;
+        if self.shelf.loaded(doc).is_some() {
+            return Ok(());
+        }
+        if self.shelf.is_unreadable(doc) {
+            return Err(CommandError::Unreadable.into());
+        }
+        if !self.shelf.record(doc).is_some_and(|record| record.is_here()) {
+            return Err(CommandError::NotFound.into());
+        }
+        self.read_document(*doc);
+        Err(Stop::Wait)
+    }
+
+    /// Makes sure that a track is in memory, and all of it if the relay can be asked for what is missing.
+    fn whole(&mut self, track: &DocId) -> Result<(), Stop> {
+        self.expect(track, DocKind::Track)?;
+        let record = self.shelf.record(track).expect("it was there a moment ago");
+        if record.missing > 0 && self.link.is_there() {
+            self.link.want(*track);
+            return Err(Stop::Wait);
+        }
+        if !record.is_here() {
+            return Err(CommandError::TrackNotHere.into());
+        }
+        self.ready(track, DocKind::Track)
+    }
+}
+
+/// How many fixes one block of a published copy holds.
+const PUBLISHED_BLOCK: usize = 600;
+
+/// The document of this kind that an account has only one of.
+pub(super) fn only(account: &AccountId, kind: DocKind) -> DocId {
+    DocId::only(account, if kind == DocKind::Profile { "profile" } else { "settings" })
+}
+
+fn check(valid: bool) -> Result<(), CommandError> {
+    if valid { Ok(()) } else { Err(CommandError::Invalid) }
+}
+
+fn unreadable(_: docs::open::EditError) -> CommandError {
+    CommandError::Unreadable
+}

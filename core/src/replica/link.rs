@@ -1,0 +1,418 @@
+//! The phone's connection to its relay: when to connect, what to send next, what to do with what comes.
+//!
+//! It moves changes between the shelf and a session. It never looks into a document.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use minicbor::{Decode, Encode};
+
+use crate::digest::Digest;
+use crate::id::{ChangeHash, DocId};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::shelf::{self, Record, Shelf, Unsent};
+use crate::replica::store::Store;
+use crate::replica::view::LinkStatus;
+use crate::session::client::{Event, Identity, Session};
+use crate::wire::{
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, Offer, RelayId,
+};
+
+const FIRST_RETRY_MS: u64 = 1_000;
+const LAST_RETRY_MS: u64 = 60_000;
+/// How many documents one comparison covers.
+const COMPARE_DOCS: usize = 500;
+const META_KEY: &[u8] = b"relay";
+
+/// What the phone remembers of its relay. Stored in [`Space::Meta`].
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+struct Known {
+    #[n(0)]
+    relay: RelayId,
+    #[n(1)]
+    epoch: Epoch,
+    #[n(2)]
+    cursor: u64,
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    identity: Identity,
+    known: Option<Known>,
+    state: State,
+    online: bool,
+    failures: u32,
+    /// Pushed and not acknowledged: where each change is, and what it depends on.
+    sent: BTreeMap<ChangeHash, (Unsent, Vec<ChangeHash>)>,
+    /// Taken from the shelf and being read from storage, and which reading it is.
+    reading: Option<(u32, Vec<Unsent>)>,
+    readings: u32,
+    read_again_at_ms: u64,
+    wanted: VecDeque<DocId>,
+    fetching: Option<DocId>,
+    comparison: Comparison,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle { retry_at_ms: u64 },
+    Connecting,
+    Open(Session),
+    Rejected(ByeCode),
+}
+
+/// How far the comparison of all documents is.
+#[derive(Debug, PartialEq)]
+enum Comparison {
+    NotNeeded,
+    /// Everything below this id is compared.
+    From(DocId),
+    /// An answer for the range that ends here is awaited.
+    Awaiting(DocId),
+    Done,
+}
+
+/// What the replica has to do for the link, besides sending.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// Send a message.
+    Send(Vec<u8>),
+    /// Have the device sign this and give the signature to [`Link::signed`].
+    Sign(Vec<u8>),
+    /// Close the connection.
+    Disconnect,
+    /// A document that was wanted is here.
+    Fetched,
+}
+
+/// What the link works on.
+pub(crate) struct Desk<'a> {
+    pub(crate) shelf: &'a mut Shelf,
+    pub(crate) store: &'a mut Store,
+    pub(crate) now_ms: u64,
+    /// A random number for this moment.
+    pub(crate) dice: u64,
+}
+
+impl Link {
+    /// The link as storage has it.
+    pub(crate) fn open(identity: Identity, stored: &[StoredEntry]) -> Link {
+        let known = stored
+            .iter()
+            .find(|entry| entry.space == Space::Meta && entry.key == META_KEY)
+            .and_then(|entry| minicbor::decode(&entry.value).ok());
+        Link {
+            identity,
+            known,
+            state: State::Idle { retry_at_ms: 0 },
+            online: true,
+            failures: 0,
+            sent: BTreeMap::new(),
+            reading: None,
+            readings: 0,
+            read_again_at_ms: 0,
+            wanted: VecDeque::new(),
+            fetching: None,
+            comparison: Comparison::NotNeeded,
+        }
+    }
+
+    /// How the connection is.
+    pub(crate) fn status(&self, shelf: &Shelf) -> LinkStatus {
+        let nothing_waits =
+            || shelf.records().values().all(|record| record.unsent().0 == 0 || record.refused.is_some());
+        match &self.state {
+            State::Idle { .. } => LinkStatus::Offline,
+            State::Connecting => LinkStatus::Connecting,
+            State::Rejected(code) => LinkStatus::Rejected { code: *code },
+            State::Open(session) if session.is_caught_up() && !session.is_waiting() && nothing_waits() => {
+                LinkStatus::UpToDate
+            }
+            State::Open(_) => LinkStatus::Syncing,
+        }
+    }
+
+    /// Whether the relay can be asked for a document, if perhaps a moment later.
+    pub(crate) fn is_there(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Open(_))
+    }
+
+    /// Whether a document is on its way from the relay.
+    pub(crate) fn is_fetching(&self, doc: &DocId) -> bool {
+        self.fetching.as_ref() == Some(doc) || self.wanted.contains(doc)
+    }
+
+    /// Asks for a document when there is a connection.
+    pub(crate) fn want(&mut self, doc: DocId) {
+        if !self.is_fetching(&doc) {
+            self.wanted.push_back(doc);
+        }
+    }
+
+    /// Takes in whether the machine believes to have a network. With one, a new attempt is made at once.
+    pub(crate) fn network(&mut self, online: bool, now_ms: u64) {
+        self.online = online;
+        self.failures = 0;
+        if online && !matches!(self.state, State::Connecting | State::Open(_)) {
+            self.state = State::Idle { retry_at_ms: now_ms };
+        }
+    }
+
+    /// Whether to connect at once; if so, the link takes it as being done.
+    pub(crate) fn should_connect(&mut self, now_ms: u64) -> bool {
+        let due = matches!(self.state, State::Idle { retry_at_ms } if self.online && retry_at_ms <= now_ms);
+        if due {
+            self.state = State::Connecting;
+        }
+        due
+    }
+
+    /// When to do something, and what.
+    pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        match &self.state {
+            State::Idle { retry_at_ms } if self.online => Some((*retry_at_ms, "connect again")),
+            State::Open(session) => {
+                let read_again =
+                    (self.read_again_at_ms > 0).then_some((self.read_again_at_ms, "read unsent changes again"));
+                session.next_deadline().into_iter().chain(read_again).min()
+            }
+            State::Idle { .. } | State::Connecting | State::Rejected(_) => None,
+        }
+    }
+
+    /// Takes in that the deadline has come.
+    pub(crate) fn tick(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        match &self.state {
+            State::Open(session) if session.next_deadline().is_some_and(|(due, _)| due <= desk.now_ms) => {
+                self.disconnected(desk);
+                vec![Outcome::Disconnect]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes in that the connection is open.
+    pub(crate) fn connected(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        let (session, hello) = Session::open(self.identity, desk.now_ms);
+        self.state = State::Open(session);
+        self.comparison = Comparison::NotNeeded;
+        vec![Outcome::Send(hello)]
+    }
+
+    /// Takes in that the connection is gone. What was pushed and not acknowledged is pushed again later. `[P6]`
+    pub(crate) fn disconnected(&mut self, desk: &mut Desk<'_>) {
+        if matches!(self.state, State::Connecting | State::Open(_)) {
+            let wait = FIRST_RETRY_MS.saturating_mul(1 << self.failures.min(10)).min(LAST_RETRY_MS);
+            self.failures += 1;
+            // Between half and all of it, so that phones do not come back in step.
+            self.state = State::Idle { retry_at_ms: desk.now_ms + wait / 2 + desk.dice % (wait / 2 + 1) };
+        }
+        let sent = std::mem::take(&mut self.sent).into_values().map(|(unsent, _)| unsent);
+        let reading = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
+        desk.shelf.give_back(sent.chain(reading));
+        self.fetching = None;
+        self.wanted.clear();
+    }
+
+    /// Takes in the device's signature.
+    pub(crate) fn signed(&mut self, signature: [u8; 64]) -> Option<Outcome> {
+        let State::Open(session) = &mut self.state else { return None };
+        session.prove(signature).map(Outcome::Send)
+    }
+
+    /// Takes in a message.
+    pub(crate) fn received(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Vec<Outcome> {
+        let State::Open(session) = &mut self.state else { return Vec::new() };
+        match session.receive(desk.now_ms, bytes) {
+            Event::Sign(bytes) => vec![Outcome::Sign(bytes)],
+            Event::Welcomed { relay, epoch, head } => vec![self.welcomed(relay, epoch, head, desk)],
+            Event::Entries { entries, cursor } => {
+                for entry in entries {
+                    self.take_entry(entry, desk);
+                }
+                self.advance(cursor, desk);
+                Vec::new()
+            }
+            Event::CaughtUp { cursor, digest } => {
+                self.advance(cursor, desk);
+                self.failures = 0;
+                if digest != desk.shelf.digest() {
+                    self.comparison = Comparison::From(DocId::from_bytes([0; 16]));
+                }
+                Vec::new()
+            }
+            Event::Acked { hashes, cursor } => {
+                for hash in hashes {
+                    self.acked(&hash, desk);
+                }
+                self.advance(cursor, desk);
+                Vec::new()
+            }
+            Event::Nacked { hash, code } => {
+                if let Some((unsent, _)) = self.sent.remove(&hash) {
+                    desk.shelf.refuse(desk.store, unsent.doc, code);
+                }
+                Vec::new()
+            }
+            Event::Fetched { doc, chunks, done } => self.fetched(doc, chunks, done, desk),
+            Event::Differences { docs, done } => {
+                self.differ(docs, done, desk);
+                Vec::new()
+            }
+            Event::Ended(code) => {
+                self.disconnected(desk);
+                if !code.is_temporary() {
+                    self.state = State::Rejected(code);
+                }
+                vec![Outcome::Disconnect]
+            }
+        }
+    }
+
+    fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, desk: &mut Desk<'_>) -> Outcome {
+        let same = self.known.filter(|known| known.relay == relay && known.epoch == epoch);
+        // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
+        let nothing_from_there = desk.shelf.digest() == Digest::default();
+        let known = same.unwrap_or(Known { relay, epoch, cursor: if nothing_from_there { 0 } else { head } });
+        self.known = Some(known);
+        let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
+        Outcome::Send(session.catch_up(known.cursor, desk.shelf.digest()))
+    }
+
+    fn advance(&mut self, cursor: u64, desk: &mut Desk<'_>) {
+        if let Some(known) = &mut self.known
+            && known.cursor != cursor
+        {
+            known.cursor = cursor;
+            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(known));
+        }
+    }
+
+    fn take_entry(&mut self, entry: Entry, desk: &mut Desk<'_>) {
+        let Entry { doc, kind, received_at: _, body } = entry;
+        match body {
+            EntryBody::Change(Chunk(chunk)) => {
+                // What cannot be read here differs in the next digest; it is never acted upon.
+                let Some(scanned) = shelf::scan(&chunk) else { return };
+                desk.shelf.add_foreign(desk.store, doc, kind, &scanned, chunk);
+                self.relay_has(&scanned.hash, &scanned.deps, doc, kind, desk);
+            }
+            EntryBody::Stub { hash, deps, bytes: _ } => self.relay_has(&hash, &deps, doc, kind, desk),
+        }
+    }
+
+    fn relay_has(&mut self, hash: &ChangeHash, deps: &[ChangeHash], doc: DocId, kind: DocKind, desk: &mut Desk<'_>) {
+        self.sent.remove(hash);
+        desk.shelf.relay_has(desk.store, doc, kind, hash, deps);
+    }
+
+    fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
+        let Some((unsent, deps)) = self.sent.remove(hash) else { return };
+        let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
+        desk.shelf.relay_has(desk.store, unsent.doc, kind, hash, &deps);
+    }
+
+    fn fetched(&mut self, doc: DocId, chunks: Vec<Chunk>, done: bool, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        let Some(kind) = desk.shelf.record(&doc).map(|record| record.kind) else { return Vec::new() };
+        for Chunk(chunk) in chunks {
+            if let Some(scanned) = shelf::scan(&chunk) {
+                desk.shelf.add_foreign(desk.store, doc, kind, &scanned, chunk);
+            }
+        }
+        if !done {
+            return Vec::new();
+        }
+        self.fetching = None;
+        desk.shelf.nothing_missing(desk.store, doc);
+        vec![Outcome::Fetched]
+    }
+
+    fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
+        for history in &docs {
+            let missing = desk.shelf.relay_has_exactly(desk.store, history);
+            if missing && history.kind.is_some_and(|kind| !kind.is_on_demand()) {
+                self.want(history.doc);
+            }
+        }
+        if done && let Comparison::Awaiting(to) = self.comparison {
+            self.comparison = match successor(to) {
+                Some(next) => Comparison::From(next),
+                None => Comparison::Done,
+            };
+        }
+    }
+
+    /// Whatever can be sent at this moment, and what must be read from storage for it, with the number of that reading.
+    pub(crate) fn pump(&mut self, desk: &mut Desk<'_>) -> (Vec<Outcome>, Option<(u32, Vec<KeyRange>)>) {
+        let State::Open(session) = &mut self.state else { return (Vec::new(), None) };
+        let mut outcomes = Vec::new();
+        if session.is_caught_up()
+            && let Comparison::From(from) = self.comparison
+        {
+            let mut rest = desk.shelf.records().range(from..);
+            let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.relay_heads.clone() };
+            let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
+            let last = DocId::from_bytes([0xff; 16]);
+            let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
+            let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
+            outcomes.push(Outcome::Send(session.compare(from, to, known)));
+            self.comparison = Comparison::Awaiting(to);
+        }
+        if session.can_fetch()
+            && let Some(doc) = self.wanted.pop_front()
+        {
+            outcomes.push(Outcome::Send(session.fetch(doc)));
+            self.fetching = Some(doc);
+        }
+        let settled = matches!(self.comparison, Comparison::NotNeeded | Comparison::Done);
+        // Only what storage gives back is sent, so only what is durable here. `[P1]`
+        let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
+        if settled && session.can_push() && may_read {
+            self.read_again_at_ms = 0;
+            let unsent = desk.shelf.take_unsent(MAX_BATCH, BATCH_BYTES);
+            if !unsent.is_empty() {
+                let ranges = unsent.iter().map(Shelf::unsent_range).collect();
+                self.readings += 1;
+                self.reading = Some((self.readings, unsent));
+                return (outcomes, Some((self.readings, ranges)));
+            }
+        }
+        (outcomes, None)
+    }
+
+    /// Takes in what [`Link::pump`] wanted read, and pushes it.
+    pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
+        let taken: BTreeSet<Unsent> = self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
+        let State::Open(session) = &mut self.state else { return None };
+        let mut offers = Vec::new();
+        let mut bytes = 0;
+        for entry in entries {
+            let Some(unsent) = Shelf::unsent_at(&entry.key).filter(|unsent| taken.contains(unsent)) else { continue };
+            let (Some(record), Some(scanned)) = (desk.shelf.record(&unsent.doc), shelf::scan(&entry.value)) else {
+                continue;
+            };
+            bytes += entry.value.len();
+            if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
+                desk.shelf.give_back([unsent]);
+                continue;
+            }
+            let offer = Offer { doc: unsent.doc, kind: record.kind, chunk: Chunk(entry.value.clone()) };
+            self.sent.insert(scanned.hash, (unsent, scanned.deps));
+            offers.push((scanned.hash, offer));
+        }
+        (!offers.is_empty()).then(|| Outcome::Send(session.push(offers)))
+    }
+
+    /// Takes in that storage could not be read.
+    pub(crate) fn read_failed(&mut self, reading: u32, desk: &mut Desk<'_>) {
+        if let Some((_, unsent)) = self.reading.take_if(|(number, _)| *number == reading) {
+            desk.shelf.give_back(unsent);
+            self.read_again_at_ms = desk.now_ms + FIRST_RETRY_MS;
+        }
+    }
+}
+
+/// The id after this one.
+fn successor(doc: DocId) -> Option<DocId> {
+    u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
+}

@@ -1,0 +1,368 @@
+//! The drive that is being recorded: from a fix to the journal, from the journal to a block, and back after a kill.
+//!
+//! Every fix is queued for the journal at once. Every 60 s, and at pause, hide and finish, what the journal holds becomes
+//! one block, one change of the track, in the transaction that empties the journal.
+
+use std::collections::VecDeque;
+
+use minicbor::{Decode, Encode};
+
+use crate::docs;
+use crate::fix::Fix;
+use crate::id::DocId;
+use crate::recorder::{Recorder, Verdict};
+use crate::replica::io::{KeyRange, SensorFailure, Space, StoredEntry};
+use crate::replica::journal::{self, Entry};
+use crate::replica::shelf::{self, Shelf};
+use crate::replica::store::{Store, Ticket};
+use crate::replica::view::{RecordingState, RecordingView, Signal};
+use crate::stats::DriveStats;
+use crate::time::{Now, Timestamp};
+use crate::track::block::{BlockEncoder, decode_all};
+use crate::track::{Mark, MarkKind, Refusal, Stretch};
+
+/// How long a stretch may become before it is packed, in milliseconds.
+const BLOCK_MS: u64 = 60_000;
+/// How many items a stretch may hold before it is packed.
+const BLOCK_ITEMS: usize = 1_000;
+/// After how long without a fix the signal counts as lost, in milliseconds.
+const SIGNAL_MS: u64 = 5_000;
+const META_KEY: &[u8] = b"recording";
+
+/// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+struct Subject {
+    #[n(0)]
+    drive: DocId,
+    #[n(1)]
+    track: DocId,
+    #[n(2)]
+    started_at: Timestamp,
+    #[n(3)]
+    car: Option<DocId>,
+}
+
+/// The drive that is being recorded.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    subject: Subject,
+    state: RecordingState,
+    recorder: Recorder,
+    encoder: BlockEncoder,
+    /// Names this start of the app among the recorder sessions of the track.
+    session: String,
+    next_block: u32,
+    stretch: Stretch,
+    stretch_began_ms: Option<u64>,
+    /// The key of the next journal entry.
+    journal_next: u64,
+    /// What a killed app left in the journal, until the track is loaded and it can be taken up.
+    left_behind: Vec<Entry>,
+    /// For each fix that is not known to be on disk, the write that brings it there.
+    unsaved: VecDeque<Ticket>,
+    taken: u32,
+    last_fix: Option<LastFix>,
+    failure: Option<SensorFailure>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastFix {
+    at_ms: u64,
+    accuracy_m: Option<f64>,
+    refused: Option<Refusal>,
+}
+
+impl Recording {
+    /// Begins a drive. The caller makes its documents.
+    pub(crate) fn start(
+        drive: DocId,
+        track: DocId,
+        car: Option<DocId>,
+        actor: &[u8; 16],
+        now: Now,
+        store: &mut Store,
+    ) -> Recording {
+        let subject = Subject { drive, track, started_at: now.wall, car };
+        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
+        Recording::new(subject, RecordingState::Active, actor)
+    }
+
+    /// The recording that a killed app left behind, if it did. It goes on with [`Recording::recover`].
+    pub(crate) fn left_behind(stored: &[StoredEntry], actor: &[u8; 16]) -> Option<Recording> {
+        let meta = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == META_KEY)?;
+        let subject = minicbor::decode(&meta.value).ok()?;
+        let mut recording = Recording::new(subject, RecordingState::Recovering, actor);
+        let mut journal: Vec<_> = stored.iter().filter(|entry| entry.space == Space::Journal).collect();
+        journal.sort_by(|a, b| a.key.cmp(&b.key));
+        recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
+        let last_key = journal.last().and_then(|entry| entry.key.as_slice().try_into().ok()).map(u64::from_be_bytes);
+        recording.journal_next = last_key.map_or(0, |key| key + 1);
+        Some(recording)
+    }
+
+    fn new(subject: Subject, state: RecordingState, actor: &[u8; 16]) -> Recording {
+        Recording {
+            subject,
+            state,
+            recorder: Recorder::new(subject.started_at),
+            encoder: BlockEncoder::new(),
+            session: actor.iter().map(|byte| format!("{byte:02x}")).collect(),
+            next_block: 0,
+            stretch: Stretch::default(),
+            stretch_began_ms: None,
+            journal_next: 0,
+            left_behind: Vec::new(),
+            unsaved: VecDeque::new(),
+            taken: 0,
+            last_fix: None,
+            failure: None,
+        }
+    }
+
+    /// The drive.
+    pub(crate) fn drive(&self) -> DocId {
+        self.subject.drive
+    }
+
+    /// The document of its track, which must stay in memory.
+    pub(crate) fn track(&self) -> DocId {
+        self.subject.track
+    }
+
+    /// What was driven so far.
+    pub(crate) fn stats(&self) -> DriveStats {
+        self.recorder.stats()
+    }
+
+    /// What the recording does.
+    pub(crate) fn state(&self) -> RecordingState {
+        self.state
+    }
+
+    /// Takes up what a killed app left behind, as soon as the track is in memory: what was packed is counted again, and
+    /// the journal becomes a block.
+    pub(crate) fn recover(&mut self, shelf: &mut Shelf, store: &mut Store) {
+        if self.state != RecordingState::Recovering {
+            return;
+        }
+        let track = shelf.loaded(&self.subject.track);
+        let sessions = track.map(|track| docs::track::sessions(track)).unwrap_or_default();
+        let stretches: Vec<Stretch> =
+            sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect();
+        self.recorder = Recorder::resume(self.subject.started_at, &stretches);
+        for entry in std::mem::take(&mut self.left_behind) {
+            self.replay(entry);
+        }
+        self.settle();
+        self.state = RecordingState::Unfinished;
+        self.pack(shelf, store);
+    }
+
+    /// Goes on after a pause, or with what a killed app left behind.
+    pub(crate) fn resume(&mut self, now: Now, store: &mut Store) {
+        let kind = if self.state == RecordingState::Paused { MarkKind::Resumed } else { MarkKind::Restarted };
+        self.state = RecordingState::Active;
+        self.mark(kind, now, store);
+    }
+
+    /// Records nothing until [`Recording::resume`].
+    pub(crate) fn pause(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+        self.settle();
+        self.mark(MarkKind::Paused, now, store);
+        self.state = RecordingState::Paused;
+        self.pack(shelf, store);
+    }
+
+    /// Takes in that the page was hidden: what is recorded is packed, since the app may be killed at any moment.
+    pub(crate) fn hidden(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+        if self.state == RecordingState::Active {
+            self.mark(MarkKind::Hidden, now, store);
+            self.pack(shelf, store);
+        }
+    }
+
+    /// Takes in that the page was shown again.
+    pub(crate) fn shown(&mut self, now: Now, store: &mut Store) {
+        if self.state == RecordingState::Active {
+            self.mark(MarkKind::Shown, now, store);
+        }
+    }
+
+    /// Ends the recording and says when the drive ended. What was recorded is packed; the caller finishes the drive.
+    pub(crate) fn finish(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) -> Timestamp {
+        self.settle();
+        self.pack(shelf, store);
+        let range = KeyRange { space: Space::Meta, from: META_KEY.to_vec(), to: META_KEY.to_vec() };
+        store.delete(range);
+        // A drive that a killed app left behind ended when its last fix came, not when it was found.
+        let last_fix = self.recorder.last().map(|fix| fix.recorded_at);
+        match self.state {
+            RecordingState::Unfinished | RecordingState::Recovering => last_fix.unwrap_or(self.subject.started_at),
+            RecordingState::Active | RecordingState::Paused => now.wall,
+        }
+    }
+
+    /// Takes in a measurement.
+    pub(crate) fn fix(&mut self, fix: &Fix, now: Now, shelf: &mut Shelf, store: &mut Store) {
+        if self.state != RecordingState::Active {
+            return;
+        }
+        let now_ms = now.monotonic_ms as u64;
+        self.failure = None;
+        self.taken = self.taken.saturating_add(1);
+        // An invalid fix cannot be stored; the recorder counts it.
+        if let Ok(fix) = fix.quantised() {
+            self.write(&Entry::Fix(fix), store);
+            self.unsaved.push_back(store.ticket());
+        }
+        let refused = self.take(fix);
+        self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m: fix.accuracy_m, refused });
+        let began_ms = *self.stretch_began_ms.get_or_insert(now_ms);
+        if now_ms >= began_ms + BLOCK_MS || self.items() >= BLOCK_ITEMS {
+            self.pack(shelf, store);
+        }
+    }
+
+    /// Takes in that the sensor failed.
+    pub(crate) fn sensor_failed(&mut self, reason: SensorFailure) {
+        self.failure = Some(reason);
+    }
+
+    /// Looks whether it is time to pack.
+    pub(crate) fn tick(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+        if self.stretch_began_ms.is_some_and(|began_ms| began_ms + BLOCK_MS <= now.monotonic_ms as u64) {
+            self.pack(shelf, store);
+        }
+    }
+
+    /// Takes in that some writes have succeeded. Says whether that changes what is shown.
+    pub(crate) fn saved(&mut self, store: &Store) -> bool {
+        let before = self.unsaved.len();
+        while self.unsaved.front().is_some_and(|ticket| store.is_durable(*ticket)) {
+            self.unsaved.pop_front();
+        }
+        self.unsaved.len() != before
+    }
+
+    /// When to do something, on the monotonic clock, and what.
+    pub(crate) fn next_deadline(&self, now_ms: u64) -> Option<(u64, &'static str)> {
+        let pack = self.stretch_began_ms.map(|began_ms| (began_ms + BLOCK_MS, "pack a block"));
+        let lost = self.last_fix.map(|last| (last.at_ms + SIGNAL_MS, "show that the signal is lost"));
+        let lost = lost.filter(|(due, _)| self.state == RecordingState::Active && *due > now_ms);
+        pack.into_iter().chain(lost).min()
+    }
+
+    /// What to show.
+    pub(crate) fn view(&self, now: Now) -> RecordingView {
+        let now_ms = now.monotonic_ms as u64;
+        let fresh = self.last_fix.is_some_and(|last| now_ms < last.at_ms + SIGNAL_MS);
+        let last = self.recorder.last();
+        RecordingView {
+            state: self.state,
+            drive: self.subject.drive,
+            car: self.subject.car,
+            started_at: self.subject.started_at,
+            stats: self.recorder.stats(),
+            speed_mps: self.recorder.speed_mps().filter(|_| fresh && self.state == RecordingState::Active),
+            signal: self.signal(fresh),
+            taken: self.taken,
+            unsaved: self.unsaved.len() as u32,
+            position: last.map(|fix| [fix.lon_deg, fix.lat_deg]),
+        }
+    }
+
+    fn signal(&self, fresh: bool) -> Signal {
+        match (self.failure, self.last_fix) {
+            (Some(reason), _) => Signal::Failed { reason },
+            (None, None) => Signal::Waiting,
+            (None, Some(_)) if !fresh => Signal::Lost,
+            (None, Some(LastFix { refused: Some(Refusal::TooInaccurate), accuracy_m: Some(accuracy_m), .. })) => {
+                Signal::Inaccurate { accuracy_m }
+            }
+            (None, Some(last)) => Signal::Good { accuracy_m: last.accuracy_m },
+        }
+    }
+
+    fn items(&self) -> usize {
+        self.stretch.fixes.len() + self.stretch.refused.len() + self.stretch.marks.len()
+    }
+
+    fn write(&mut self, entry: &Entry, store: &mut Store) {
+        store.put(Space::Journal, journal_key(self.journal_next), journal::encode(entry));
+        self.journal_next += 1;
+    }
+
+    fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
+        let mark = Mark { at: now.wall, kind };
+        self.settle();
+        self.write(&Entry::Mark(mark), store);
+        self.stretch.marks.push(mark);
+        self.stretch_began_ms.get_or_insert(now.monotonic_ms as u64);
+    }
+
+    fn replay(&mut self, entry: Entry) {
+        match entry {
+            Entry::Fix(fix) => {
+                self.take(&fix);
+            }
+            Entry::Mark(mark) => {
+                self.settle();
+                self.stretch.marks.push(mark);
+            }
+        }
+    }
+
+    fn take(&mut self, fix: &Fix) -> Option<Refusal> {
+        let verdicts = self.recorder.take(fix);
+        self.note(verdicts)
+    }
+
+    fn settle(&mut self) {
+        let verdict = self.recorder.settle();
+        self.note(verdict);
+    }
+
+    /// Puts what was decided into the stretch, and says why the newest fix was refused, if it was.
+    fn note(&mut self, verdicts: impl IntoIterator<Item = Verdict>) -> Option<Refusal> {
+        let mut last = None;
+        for verdict in verdicts {
+            last = match verdict {
+                Verdict::Accepted(fix) => {
+                    self.stretch.fixes.push(fix);
+                    None
+                }
+                Verdict::Refused(refused) => {
+                    self.stretch.refused.push(refused);
+                    Some(refused.refusal)
+                }
+                Verdict::Invalid(_) => Some(Refusal::Invalid),
+            };
+        }
+        last
+    }
+
+    /// Turns the stretch into one block, one change, in the transaction that takes it out of the journal.
+    fn pack(&mut self, shelf: &mut Shelf, store: &mut Store) {
+        self.stretch_began_ms = None;
+        // Without the track in memory everything stays in the journal, and the next attempt packs it.
+        let Some(track) = shelf.loaded(&self.subject.track) else { return };
+        if self.items() == 0 {
+            return;
+        }
+        let stretch = std::mem::take(&mut self.stretch);
+        let block = self.encoder.encode(&stretch).expect("the recorder gives only what a block can hold");
+        let change = docs::track::add_block(track, &self.session, self.next_block, block);
+        let change = change.expect("a block has a key of its own");
+        self.next_block += 1;
+        shelf.add_own(store, self.subject.track, change);
+        // A fix that is still held back is the journal's newest entry, and stays there.
+        let keep = u64::from(self.recorder.held().is_some());
+        if let Some(last) = self.journal_next.checked_sub(1 + keep) {
+            store.delete(KeyRange { space: Space::Journal, from: journal_key(0), to: journal_key(last) });
+        }
+    }
+}
+
+fn journal_key(index: u64) -> Vec<u8> {
+    index.to_be_bytes().to_vec()
+}

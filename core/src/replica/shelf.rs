@@ -1,0 +1,476 @@
+//! The documents of this phone: what is known of each, which are in memory, and the rows projected from them.
+//!
+//! Every change, of this phone or from elsewhere, passes through here exactly once: it is queued for the disk, the
+//! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::Automerge;
+use minicbor::{Decode, Encode};
+
+use crate::change::{self, ChangeLimits, ScannedChange};
+use crate::digest::Digest;
+use crate::docs::open::{self, NewChange, Unreadable};
+use crate::id::{ChangeHash, DocId};
+use crate::projection::{self, Row};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::store::{Store, Ticket};
+use crate::wire::{DocHistory, DocKind, NackCode};
+
+/// How many documents stay in memory without being in use.
+const KEEP_LOADED: usize = 16;
+
+/// The first eight bytes of a change's name: enough to tell the changes of one document apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+struct ShortHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]);
+
+impl From<&ChangeHash> for ShortHash {
+    fn from(hash: &ChangeHash) -> ShortHash {
+        ShortHash(*hash.0.first_chunk().expect("a hash has 32 bytes"))
+    }
+}
+
+/// What is known of a document without loading it. Stored in [`Space::Doc`] under the document's id.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Record {
+    /// What it is.
+    #[n(0)]
+    pub(crate) kind: DocKind,
+    /// The heads of the changes that are here.
+    #[n(1)]
+    pub(crate) heads: Vec<ChangeHash>,
+    /// The heads of the changes that the relay is known to have.
+    #[n(2)]
+    pub(crate) relay_heads: Vec<ChangeHash>,
+    /// The changes that are here, in the order in which they were stored.
+    #[n(3)]
+    changes: Vec<ShortHash>,
+    /// Which of them the relay has not acknowledged, and their sizes in bytes.
+    #[n(4)]
+    unacked: BTreeMap<u32, u32>,
+    /// How many changes the relay has that are not here.
+    #[n(5)]
+    pub(crate) missing: u32,
+    /// Why the relay refused one of the changes.
+    #[n(6)]
+    pub(crate) refused: Option<NackCode>,
+}
+
+impl Record {
+    fn new(kind: DocKind) -> Record {
+        Record {
+            kind,
+            heads: Vec::new(),
+            relay_heads: Vec::new(),
+            changes: Vec::new(),
+            unacked: BTreeMap::new(),
+            missing: 0,
+            refused: None,
+        }
+    }
+
+    fn position(&self, hash: &ChangeHash) -> Option<u32> {
+        let short = ShortHash::from(hash);
+        self.changes.iter().position(|known| *known == short).map(|index| index as u32)
+    }
+
+    /// How many changes the relay has not acknowledged, and their size in bytes.
+    pub(crate) fn unsent(&self) -> (u32, u32) {
+        (self.unacked.len() as u32, self.unacked.values().sum())
+    }
+
+    /// Whether any change is here.
+    pub(crate) fn is_here(&self) -> bool {
+        !self.changes.is_empty()
+    }
+}
+
+/// A change that is here and that the relay has not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unsent {
+    /// Its document.
+    pub(crate) doc: DocId,
+    /// Its place among the document's changes.
+    pub(crate) index: u32,
+}
+
+/// The documents.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    actor: [u8; 16],
+    records: BTreeMap<DocId, Record>,
+    rows: BTreeMap<DocId, Row>,
+    /// Documents whose row does not show all changes that are here.
+    stale: BTreeSet<DocId>,
+    loaded: BTreeMap<DocId, Automerge>,
+    unreadable: BTreeSet<DocId>,
+    /// The last write that concerned each document.
+    tickets: BTreeMap<DocId, Ticket>,
+    unsent: BTreeSet<Unsent>,
+    digest: Digest,
+}
+
+#[derive(Encode, Decode)]
+struct StoredRow {
+    #[n(0)]
+    heads: Vec<ChangeHash>,
+    #[n(1)]
+    row: Row,
+}
+
+impl Shelf {
+    /// The shelf as storage has it. What cannot be read is left out; it can be had from the relay again.
+    pub(crate) fn open(actor: [u8; 16], stored: &[StoredEntry]) -> Shelf {
+        let mut shelf = Shelf {
+            actor,
+            records: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            loaded: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            tickets: BTreeMap::new(),
+            unsent: BTreeSet::new(),
+            digest: Digest::default(),
+        };
+        let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
+        for entry in stored.iter().filter(|entry| entry.space == Space::Doc) {
+            let (Some(doc), Ok(record)) = (id(entry), minicbor::decode::<Record>(&entry.value)) else { continue };
+            shelf.digest.replace(&doc, &[], &record.relay_heads);
+            shelf.unsent.extend(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
+            if projection::is_kept_on_phone(record.kind) && record.is_here() {
+                shelf.stale.insert(doc);
+            }
+            shelf.records.insert(doc, record);
+        }
+        for entry in stored.iter().filter(|entry| entry.space == Space::Row) {
+            let (Some(doc), Ok(stored)) = (id(entry), minicbor::decode::<StoredRow>(&entry.value)) else { continue };
+            if shelf.records.get(&doc).is_some_and(|record| record.heads == stored.heads) {
+                shelf.stale.remove(&doc);
+            }
+            shelf.rows.insert(doc, stored.row);
+        }
+        shelf
+    }
+
+    /// All documents, ascending.
+    pub(crate) fn records(&self) -> &BTreeMap<DocId, Record> {
+        &self.records
+    }
+
+    /// What is known of a document.
+    pub(crate) fn record(&self, doc: &DocId) -> Option<&Record> {
+        self.records.get(doc)
+    }
+
+    /// All rows, ascending by document.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &Row)> {
+        self.rows.iter()
+    }
+
+    /// The row of a document.
+    pub(crate) fn row(&self, doc: &DocId) -> Option<&Row> {
+        self.rows.get(doc)
+    }
+
+    /// Over everything that the relay is known to have.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether everything of the document is on disk.
+    pub(crate) fn is_durable(&self, doc: &DocId, store: &Store) -> bool {
+        self.tickets.get(doc).is_none_or(|ticket| store.is_durable(*ticket))
+    }
+
+    /// The document, if it is in memory.
+    pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
+        self.loaded.get_mut(doc)
+    }
+
+    /// Whether what is stored of the document cannot be read.
+    pub(crate) fn is_unreadable(&self, doc: &DocId) -> bool {
+        self.unreadable.contains(doc)
+    }
+
+    /// Where the changes of a document are stored.
+    pub(crate) fn range(doc: &DocId) -> KeyRange {
+        KeyRange { space: Space::Change, from: change_key(doc, 0), to: change_key(doc, u32::MAX) }
+    }
+
+    /// Puts a new, empty document into memory. It exists once its first change is added.
+    pub(crate) fn make(&mut self, doc: DocId, kind: DocKind) -> &mut Automerge {
+        self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        self.loaded.entry(doc).or_insert_with(|| open::new(&self.actor))
+    }
+
+    /// Takes back [`Shelf::make`] of a document that has no change yet.
+    pub(crate) fn unmake(&mut self, doc: &DocId) {
+        self.records.remove(doc);
+        self.loaded.remove(doc);
+    }
+
+    /// Puts a document into memory from the chunks that storage gave, and those that are on their way there.
+    pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store) {
+        if self.loaded.contains_key(&doc) {
+            return;
+        }
+        match self.assemble(&doc, entries, store) {
+            Ok(document) => {
+                self.loaded.insert(doc, document);
+                self.refold(doc);
+            }
+            Err(Unreadable) => {
+                self.unreadable.insert(doc);
+            }
+        }
+    }
+
+    fn assemble(&self, doc: &DocId, entries: &[StoredEntry], store: &Store) -> Result<Automerge, Unreadable> {
+        let range = Shelf::range(doc);
+        let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+        let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
+        open::load(&self.actor, chunks)
+    }
+
+    /// Lets documents go from memory, but for those in use.
+    pub(crate) fn trim(&mut self, in_use: &[DocId]) {
+        while self.loaded.len() > KEEP_LOADED + in_use.len() {
+            let idle = self.loaded.keys().find(|doc| !in_use.contains(doc)).copied();
+            let Some(doc) = idle else { return };
+            self.loaded.remove(&doc);
+        }
+    }
+
+    /// Keeps a change that was just made to a document in memory.
+    pub(crate) fn add_own(&mut self, store: &mut Store, doc: DocId, change: Option<NewChange>) {
+        let Some(change) = change else { return };
+        let record = self.records.get_mut(&doc).expect("a document in memory has a record");
+        let index = append(store, &doc, record, &change.hash, &change.deps, change.chunk.clone());
+        record.unacked.insert(index, change.chunk.len() as u32);
+        self.unsent.insert(Unsent { doc, index });
+        self.put_record(store, doc);
+        self.refold(doc);
+        self.put_row(store, doc);
+    }
+
+    /// Keeps a change from elsewhere. Says whether it was new here.
+    pub(crate) fn add_foreign(
+        &mut self,
+        store: &mut Store,
+        doc: DocId,
+        kind: DocKind,
+        scanned: &ScannedChange,
+        chunk: Vec<u8>,
+    ) -> bool {
+        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        if record.position(&scanned.hash).is_some() {
+            return false;
+        }
+        if let Some(document) = self.loaded.get_mut(&doc) {
+            // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
+            let _ = open::apply(document, [chunk.as_slice()]);
+        }
+        append(store, &doc, record, &scanned.hash, &scanned.deps, chunk);
+        self.unreadable.remove(&doc);
+        if projection::is_kept_on_phone(kind) {
+            self.stale.insert(doc);
+        }
+        self.put_record(store, doc);
+        self.refold(doc);
+        true
+    }
+
+    /// Takes in that the relay has sent everything it has of a document. What is missing still, nobody has.
+    pub(crate) fn nothing_missing(&mut self, store: &mut Store, doc: DocId) {
+        if let Some(record) = self.records.get_mut(&doc) {
+            record.missing = 0;
+            self.put_record(store, doc);
+        }
+    }
+
+    /// Takes in that the relay has a change.
+    pub(crate) fn relay_has(
+        &mut self,
+        store: &mut Store,
+        doc: DocId,
+        kind: DocKind,
+        hash: &ChangeHash,
+        deps: &[ChangeHash],
+    ) {
+        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        match record.position(hash) {
+            Some(index) => {
+                record.unacked.remove(&index);
+                self.unsent.remove(&Unsent { doc, index });
+            }
+            None => record.missing += 1,
+        }
+        let mut heads = record.relay_heads.clone();
+        change::advance_heads(&mut heads, deps, *hash);
+        self.set_relay_heads(store, doc, heads);
+    }
+
+    /// Takes in everything that the relay has of a document. Says whether something of it is missing here.
+    pub(crate) fn relay_has_exactly(&mut self, store: &mut Store, history: &DocHistory) -> bool {
+        let doc = history.doc;
+        let Some(kind) = history.kind.or_else(|| self.records.get(&doc).map(|record| record.kind)) else {
+            return false;
+        };
+        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        let theirs: BTreeSet<ShortHash> = history.hashes.iter().map(ShortHash::from).collect();
+        for (index, short) in (0..).zip(&record.changes) {
+            if theirs.contains(short) {
+                record.unacked.remove(&index);
+                self.unsent.remove(&Unsent { doc, index });
+            } else {
+                // Its size is looked up when it is sent.
+                record.unacked.entry(index).or_insert(0);
+                self.unsent.insert(Unsent { doc, index });
+            }
+        }
+        let ours: BTreeSet<ShortHash> = record.changes.iter().copied().collect();
+        record.missing = theirs.difference(&ours).count() as u32;
+        let missing = record.missing > 0;
+        self.set_relay_heads(store, doc, history.heads.clone());
+        missing
+    }
+
+    /// Takes in that the relay refused a change.
+    pub(crate) fn refuse(&mut self, store: &mut Store, doc: DocId, code: NackCode) {
+        if let Some(record) = self.records.get_mut(&doc) {
+            record.refused = Some(code);
+            self.put_record(store, doc);
+        }
+    }
+
+    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first.
+    pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
+        let mut taken = Vec::new();
+        let mut size = 0;
+        while taken.len() < count
+            && let Some(next) = self.unsent.first().copied()
+        {
+            let record = self.records.get(&next.doc);
+            size += record.and_then(|record| record.unacked.get(&next.index)).map_or(0, |size| *size as usize);
+            if size > bytes && !taken.is_empty() {
+                break;
+            }
+            self.unsent.remove(&next);
+            taken.push(next);
+        }
+        taken
+    }
+
+    /// Gives back changes that were taken and not acknowledged.
+    pub(crate) fn give_back(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
+        for item in unsent {
+            if self.records.get(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index)) {
+                self.unsent.insert(item);
+            }
+        }
+    }
+
+    /// Where an unsent change is stored.
+    pub(crate) fn unsent_range(unsent: &Unsent) -> KeyRange {
+        let key = change_key(&unsent.doc, unsent.index);
+        KeyRange { space: Space::Change, from: key.clone(), to: key }
+    }
+
+    /// Which unsent change is stored under a key.
+    pub(crate) fn unsent_at(key: &[u8]) -> Option<Unsent> {
+        let (doc, index) = key.split_first_chunk::<16>()?;
+        Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })
+    }
+
+    /// Some documents whose rows must be folded again and which are not in memory.
+    pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
+        self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).take(count).copied().collect()
+    }
+
+    /// Folds rows of documents that are not in memory, from what storage gave.
+    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry]) {
+        for doc in docs {
+            match self.assemble(doc, entries, store) {
+                Ok(document) => self.fold(*doc, &document),
+                Err(Unreadable) => {
+                    self.unreadable.insert(*doc);
+                }
+            }
+            self.put_row(store, *doc);
+        }
+    }
+
+    fn refold(&mut self, doc: DocId) {
+        if let Some(document) = self.loaded.remove(&doc) {
+            self.fold(doc, &document);
+            self.loaded.insert(doc, document);
+        }
+    }
+
+    fn fold(&mut self, doc: DocId, document: &Automerge) {
+        self.stale.remove(&doc);
+        let kind = self.records.get(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
+        match kind.and_then(|kind| projection::fold(kind, document)) {
+            Some(row) => self.rows.insert(doc, row),
+            None => self.rows.remove(&doc),
+        };
+    }
+
+    fn put_row(&mut self, store: &mut Store, doc: DocId) {
+        let (Some(row), Some(record)) = (self.rows.get(&doc), self.records.get(&doc)) else { return };
+        if self.stale.contains(&doc) {
+            return;
+        }
+        let stored = StoredRow { heads: record.heads.clone(), row: row.clone() };
+        store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
+        self.tickets.insert(doc, store.ticket());
+    }
+
+    fn put_record(&mut self, store: &mut Store, doc: DocId) {
+        if let Some(record) = self.records.get(&doc) {
+            store.put(Space::Doc, doc.as_bytes().to_vec(), cbor(record));
+            self.tickets.insert(doc, store.ticket());
+        }
+    }
+
+    fn set_relay_heads(&mut self, store: &mut Store, doc: DocId, heads: Vec<ChangeHash>) {
+        let record = self.records.get_mut(&doc).expect("the caller looked it up");
+        self.digest.replace(&doc, &record.relay_heads, &heads);
+        record.relay_heads = heads;
+        if record.unacked.is_empty() {
+            record.refused = None;
+        }
+        self.put_record(store, doc);
+    }
+}
+
+/// Queues a change for the disk behind the document's others.
+fn append(
+    store: &mut Store,
+    doc: &DocId,
+    record: &mut Record,
+    hash: &ChangeHash,
+    deps: &[ChangeHash],
+    chunk: Vec<u8>,
+) -> u32 {
+    let index = record.changes.len() as u32;
+    record.changes.push(ShortHash::from(hash));
+    change::advance_heads(&mut record.heads, deps, *hash);
+    store.put(Space::Change, change_key(doc, index), chunk);
+    index
+}
+
+fn change_key(doc: &DocId, index: u32) -> Vec<u8> {
+    [doc.as_bytes().as_slice(), &index.to_be_bytes()].concat()
+}
+
+/// The bytes of a value as storage has it.
+pub(crate) fn cbor(value: &impl Encode<()>) -> Vec<u8> {
+    minicbor::to_vec(value).expect("writing to memory cannot fail")
+}
+
+/// Scans a change from elsewhere.
+pub(crate) fn scan(chunk: &[u8]) -> Option<ScannedChange> {
+    change::scan(chunk, &ChangeLimits::DEFAULT).ok()
+}

@@ -1,0 +1,144 @@
+//! What a replica shows, put together from rows and records. Nothing here opens a document.
+
+use std::collections::BTreeMap;
+
+use crate::display::{Line, Profile};
+use crate::docs::drive::DriveFields;
+use crate::id::DocId;
+use crate::projection::Row;
+use crate::replica::Replica;
+use crate::replica::commands::only;
+use crate::replica::view::{
+    AccountView, CarView, DriveSync, DriveView, RecordingView, StatusView, StorageStatus, TrackView,
+};
+use crate::time::Now;
+use crate::track::Stretch;
+use crate::track::parts::parts;
+use crate::wire::DocKind;
+
+/// How far the line on the map may be from the track, metres.
+const LINE_TOLERANCE_M: f64 = 3.0;
+
+impl Replica {
+    /// The drive that is being recorded.
+    pub fn recording_view(&self, now: Now) -> Option<RecordingView> {
+        self.recording.as_ref().map(|recording| recording.view(now))
+    }
+
+    /// All drives on the lists, newest first.
+    pub fn drives(&self) -> Vec<DriveView> {
+        let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields)).collect();
+        drives.sort_by(|a, b| (b.started_at, b.id).cmp(&(a.started_at, a.id)));
+        drives
+    }
+
+    /// All cars, by name.
+    pub fn cars(&self) -> Vec<CarView> {
+        let mut driven: BTreeMap<DocId, (u32, f64)> = BTreeMap::new();
+        for (_, fields) in self.drive_rows() {
+            if let Some(car) = fields.car {
+                let entry = driven.entry(car).or_default();
+                entry.0 += 1;
+                entry.1 += fields.stats.map_or(0.0, |stats| stats.distance_m);
+            }
+        }
+        let view = |(id, row): (&DocId, &Row)| {
+            let Row::Car(fields) = row else { return None };
+            let (drives, distance_m) = driven.get(id).copied().unwrap_or_default();
+            Some(CarView { id: *id, fields: fields.clone(), drives, distance_m })
+        };
+        let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
+        cars.sort_by_key(|car| (car.fields.name().to_lowercase(), car.id));
+        cars
+    }
+
+    /// The track of the drive that was opened last.
+    pub fn track(&self) -> Option<&TrackView> {
+        self.opened.as_ref()
+    }
+
+    /// The account on this phone.
+    pub fn account(&self) -> AccountView {
+        let account = self.identity.account;
+        let profile = match self.shelf.row(&only(&account, DocKind::Profile)) {
+            Some(Row::Profile(fields)) => fields.clone(),
+            _ => Default::default(),
+        };
+        let settings = match self.shelf.row(&only(&account, DocKind::Settings)) {
+            Some(Row::Settings(fields)) => *fields,
+            _ => Default::default(),
+        };
+        AccountView { account, profile, settings }
+    }
+
+    /// How storage and sync are.
+    pub fn status(&self) -> StatusView {
+        let records = self.shelf.records();
+        let (unsent_changes, unsent_bytes) = records
+            .values()
+            .map(|record| record.unsent())
+            .fold((0, 0), |sum, unsent| (sum.0 + unsent.0, sum.1 + unsent.1));
+        let storage = match self.store.failing() {
+            Some(failure) => StorageStatus::Failing { failure },
+            None if self.store.is_idle() => StorageStatus::Saved,
+            None => StorageStatus::Saving,
+        };
+        StatusView {
+            storage,
+            link: self.link.status(&self.shelf),
+            unsent_changes,
+            unsent_bytes,
+            documents: records.len() as u32,
+            refused: records.values().filter(|record| record.refused.is_some()).count() as u32,
+        }
+    }
+
+    fn drive_rows(&self) -> impl Iterator<Item = (&DocId, &DriveFields)> {
+        self.shelf.rows().filter_map(|(id, row)| match row {
+            Row::Drive(fields) if !fields.deleted => Some((id, fields)),
+            _ => None,
+        })
+    }
+
+    fn drive_view(&self, id: DocId, fields: &DriveFields) -> DriveView {
+        DriveView {
+            id,
+            title: fields.title.clone(),
+            notes: fields.notes.clone(),
+            car: fields.car,
+            started_at: fields.started_at,
+            ended_at: fields.ended_at,
+            stats: fields.stats,
+            visibility: fields.visibility,
+            published: fields.published,
+            sync: self.drive_sync(id, fields),
+        }
+    }
+
+    /// Where a drive, its track and its published copy are: as far as the one that is least far.
+    fn drive_sync(&self, id: DocId, fields: &DriveFields) -> DriveSync {
+        let docs = [Some(id), fields.track, fields.published].into_iter().flatten();
+        let known: Vec<_> = docs.filter_map(|doc| self.shelf.record(&doc).map(|record| (doc, record))).collect();
+        if known.iter().any(|(doc, _)| !self.shelf.is_durable(doc, &self.store)) {
+            return DriveSync::Saving;
+        }
+        if let Some(code) = known.iter().find_map(|(_, record)| record.refused) {
+            return DriveSync::Refused { code };
+        }
+        let (changes, bytes) = known
+            .iter()
+            .map(|(_, record)| record.unsent())
+            .fold((0, 0), |sum, unsent| (sum.0 + unsent.0, sum.1 + unsent.1));
+        if changes > 0 {
+            return DriveSync::OnPhone { changes, bytes };
+        }
+        let track = fields.track.and_then(|track| self.shelf.record(&track));
+        DriveSync::OnRelay { track_here: track.is_some_and(|record| record.is_here() && record.missing == 0) }
+    }
+}
+
+/// The view of a track that is in memory.
+pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
+    let parts = parts(stretches);
+    TrackView::Ready { drive, line: Line::simplified(&parts, LINE_TOLERANCE_M), profile: Profile::of(&parts) }
+}
