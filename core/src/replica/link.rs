@@ -57,7 +57,7 @@ pub(crate) struct Link {
 enum State {
     Idle { retry_at_ms: u64 },
     Connecting,
-    Open(Session),
+    Open(Box<Session>),
     Rejected(ByeCode),
 }
 
@@ -194,7 +194,7 @@ impl Link {
     /// Takes in that the connection is open.
     pub(crate) fn connected(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
         let (session, hello) = Session::open(self.identity, desk.now_ms);
-        self.state = State::Open(session);
+        self.state = State::Open(Box::new(session));
         self.comparison = Comparison::NotNeeded;
         vec![Outcome::Send(hello)]
     }

@@ -28,7 +28,7 @@ impl Replica {
     /// All drives on the lists, newest first.
     pub fn drives(&self) -> Vec<DriveView> {
         let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields)).collect();
-        drives.sort_by(|a, b| (b.started_at, b.id).cmp(&(a.started_at, a.id)));
+        drives.sort_by_key(|drive| std::cmp::Reverse((drive.started_at, drive.id)));
         drives
     }
 
