@@ -5,11 +5,14 @@
 //! that one change alone can tell, and is byte for byte the encoding that Automerge gives to these operations. The scan
 //! does not recurse, does not panic, inflates no further than its limit, and allocates nothing else of note.
 //!
-//! It knows neither documents nor who may write: that the dependencies are there, that `seq` follows the actor's last
-//! one, and that the actor belongs to the sender are for the caller to check.
+//! It knows neither documents nor who may write. Whether a change fits into its document, the caller checks; Automerge
+//! panics where it does not. A change that fits has dependencies that are all there, `seq` one higher than its actor's
+//! last change, `start_op` one higher than the highest [`max_op`](ScannedChange::max_op) of its dependencies (1 without
+//! any), and other actors that all have changes in the document.
 //!
 //! The format is Automerge's [binary document format](https://automerge.org/automerge-binary-format-spec/).
 
+mod columns;
 mod error;
 mod ops;
 mod reader;
@@ -25,8 +28,9 @@ use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUT
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use sha2::{Digest, Sha256};
 
+use self::columns::Columns;
 pub use self::error::{ChangeError, Column, Limit};
-use self::ops::{Actors, Columns};
+use self::ops::Actors;
 use self::reader::Reader;
 use crate::id::{ChangeHash, DeviceKey};
 
@@ -45,10 +49,19 @@ pub struct ScannedChange {
     pub start_op: u64,
     /// How many operations it has.
     pub ops: u64,
+    /// The actors, besides the author, whose operations it refers to, sorted and unique.
+    pub other_actors: Vec<Actor>,
     /// When it was made, in the unit and by the clock of who made it; 0 if they did not say.
     pub time: i64,
     /// The length of its message.
     pub message_bytes: usize,
+}
+
+impl ScannedChange {
+    /// The counter of its last operation; for a change without operations, that of the last one before it.
+    pub fn max_op(&self) -> u64 {
+        self.start_op + self.ops - 1
+    }
 }
 
 /// Bounds that hold for every change accepted from outside.
@@ -76,12 +89,15 @@ pub struct ChangeLimits {
     pub max_preds: u64,
     /// Objects made: maps, lists, texts and tables.
     pub max_objects: u64,
-    /// Bytes of one map key or mark name.
+    /// Bytes of one map key.
     pub max_key_bytes: u64,
 }
 
 impl ChangeLimits {
     /// What the relay and every replica hold others to.
+    ///
+    /// A few dozen bytes can stand for as many operations as are allowed, and each of them costs Automerge 1 to 5 µs.
+    /// Every character of a text is an operation, so longer texts must be pasted in several changes.
     pub const DEFAULT: ChangeLimits = ChangeLimits {
         max_chunk_bytes: 1 << 20,
         max_inflated_bytes: 1 << 20,
@@ -91,10 +107,10 @@ impl ChangeLimits {
         max_counter: 1 << 31,
         max_time: 1 << 53,
         max_message_bytes: 256,
-        max_ops: 100_000,
-        max_preds: 100_000,
-        max_objects: 10_000,
-        max_key_bytes: 1024,
+        max_ops: 20_000,
+        max_preds: 20_000,
+        max_objects: 2_000,
+        max_key_bytes: 256,
     };
 }
 
@@ -191,9 +207,11 @@ const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
 /// Inflates a raw deflate stream that fills `data` exactly, to at most `max` bytes.
 fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
-    let max_bytes = usize::try_from(max).unwrap_or(usize::MAX);
+    let too_large = ChangeError::TooMuch { limit: Limit::InflatedBytes, max };
+    // One byte more than the limit, because the inflater may ask for room before it sees that the stream ends.
+    let room = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1);
     let mut inflater = Box::<DecompressorOxide>::default();
-    let mut body = vec![0; data.len().saturating_mul(2).min(max_bytes)];
+    let mut body = vec![0; data.len().saturating_mul(2).min(room)];
     let (mut consumed, mut written) = (0, 0);
     loop {
         let (status, read, wrote) =
@@ -202,15 +220,16 @@ fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
         written += wrote;
         match status {
             TINFLStatus::Done => break,
-            TINFLStatus::HasMoreOutput if body.len() < max_bytes => {
-                body.resize(body.len().saturating_mul(2).min(max_bytes), 0);
+            TINFLStatus::HasMoreOutput if body.len() < room => {
+                body.resize(body.len().saturating_mul(2).min(room), 0);
             }
-            TINFLStatus::HasMoreOutput => return Err(ChangeError::TooMuch { limit: Limit::InflatedBytes, max }),
+            TINFLStatus::HasMoreOutput => return Err(too_large),
             _ => return Err(ChangeError::BadDeflate),
         }
     }
     body.truncate(written);
     match data.len() - consumed {
+        _ if written == room => Err(too_large),
         0 => Ok(body),
         bytes => Err(ChangeError::TrailingBytes { bytes }),
     }
@@ -253,7 +272,8 @@ fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<Sca
     let actors = Actors { ids: read_actors(author, &mut body, limits)?, start_op };
     let columns = Columns::read(&mut body)?;
     let ops = ops::check(&columns, &actors, limits)?;
-    Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, time, message_bytes })
+    let other_actors = actors.ids.iter().skip(1).map(|id| Actor((*id).into())).collect();
+    Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, other_actors, time, message_bytes })
 }
 
 /// The dependencies, which Automerge sorts.

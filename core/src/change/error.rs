@@ -61,7 +61,7 @@ pub enum ChangeError {
         /// Its value.
         max: u64,
     },
-    /// A column is unknown, deflated, empty, out of order, or occurs twice.
+    /// A column is unknown, deflated, empty, out of order, or occurs twice. The columns of marks are unknown.
     #[error("column {spec} is unknown or out of place")]
     BadColumn {
         /// The column specification as the chunk has it.
@@ -146,7 +146,7 @@ pub enum Limit {
     Preds,
     /// Objects made.
     Objects,
-    /// Bytes of one map key or mark name.
+    /// Bytes of one map key.
     KeyBytes,
 }
 
@@ -215,10 +215,6 @@ pub enum Column {
     PredActor,
     /// Counters of the overwritten operations.
     PredCounter,
-    /// Whether a mark grows with the text at its edge.
-    Expand,
-    /// The name of a mark.
-    MarkName,
 }
 
 impl fmt::Display for Column {
@@ -236,8 +232,6 @@ impl fmt::Display for Column {
             Column::PredCount => "the count of overwritten operations",
             Column::PredActor => "the overwritten operation's actor",
             Column::PredCounter => "the overwritten operation's counter",
-            Column::Expand => "the mark's expand flag",
-            Column::MarkName => "the mark's name",
         })
     }
 }

@@ -3,69 +3,14 @@
 //! The walk goes from run to run, all columns in step, so that it takes time in proportion to the bytes (and to the
 //! overwritten operations, which are bounded) however many rows the runs stand for. It knows one change alone: whether
 //! an object that is referred to exists, and how deep objects are nested, only the whole document tells. What it bounds
-//! is the number of objects made, and whoever reads a document reads fixed paths.
+//! is the number of objects made, and whoever reads a document reads fixed paths. Marks, Automerge's rich text, are
+//! refused with their columns: no document has any.
 
 use super::ChangeLimits;
+use super::columns::Columns;
 use super::error::{ChangeError, Column, Limit};
 use super::reader::Reader;
-use super::runs::{Flags, Item, Runs};
-
-/// The column data of a change, by column. A column that is absent has no bytes.
-#[derive(Default)]
-pub(super) struct Columns<'a>([&'a [u8]; COLUMNS.len()]);
-
-/// Each column with its specification: the column's id times 16, plus the type of what it holds.
-const COLUMNS: [(Column, u64); 14] = [
-    (Column::ObjActor, 0x01),
-    (Column::ObjCounter, 0x02),
-    (Column::KeyActor, 0x11),
-    (Column::KeyCounter, 0x13),
-    (Column::KeyText, 0x15),
-    (Column::Insert, 0x34),
-    (Column::Action, 0x42),
-    (Column::ValueMeta, 0x56),
-    (Column::Value, 0x57),
-    (Column::PredCount, 0x70),
-    (Column::PredActor, 0x71),
-    (Column::PredCounter, 0x73),
-    (Column::Expand, 0x94),
-    (Column::MarkName, 0xa5),
-];
-
-impl<'a> Columns<'a> {
-    /// Reads the column table and cuts the rest of the body by it, to the last byte.
-    pub(super) fn read(body: &mut Reader<'a>) -> Result<Columns<'a>, ChangeError> {
-        let mut columns = Columns::default();
-        let mut lens = [0; COLUMNS.len()];
-        let mut next = 0;
-        for _ in 0..body.uint()? {
-            let (spec, len) = (body.uint()?, body.uint()?);
-            let found = COLUMNS[next..].iter().position(|(_, known)| *known == spec);
-            let index = next + found.filter(|_| len > 0).ok_or(ChangeError::BadColumn { spec })?;
-            lens[index] = len;
-            next = index + 1;
-        }
-        for (column, len) in columns.0.iter_mut().zip(lens) {
-            *column = body.take(len)?;
-        }
-        match body.rest().len() {
-            0 => Ok(columns),
-            bytes => Err(ChangeError::TrailingBytes { bytes }),
-        }
-    }
-
-    fn bytes(&self, column: Column) -> &'a [u8] {
-        self.0[column as usize]
-    }
-
-    fn runs<T: Item<'a>>(&self, column: Column, rows: u64) -> Runs<'a, T> {
-        Runs::new(column, self.bytes(column), rows)
-    }
-
-    fn flags(&self, column: Column, rows: u64) -> Flags<'a> {
-        Flags::new(column, self.bytes(column), rows)
-    }
-}
+use super::runs::{Flags, Runs};
 
 /// Who can be referred to in a change.
 pub(super) struct Actors<'a> {
@@ -139,7 +84,6 @@ enum Action {
     Set,
     Delete,
     Increment,
-    Mark,
 }
 
 impl Action {
@@ -150,7 +94,6 @@ impl Action {
             1 => Some(Action::Set),
             3 => Some(Action::Delete),
             5 => Some(Action::Increment),
-            7 => Some(Action::Mark),
             _ => None,
         }
     }
@@ -176,8 +119,6 @@ struct Walk<'a, 'w> {
     pred_delta: Runs<'a, i64>,
     /// The last overwritten counter, from which `pred_delta` counts.
     pred_counter: i64,
-    expand: Flags<'a>,
-    mark_name: Runs<'a, &'a str>,
     objects: u64,
 }
 
@@ -206,8 +147,6 @@ impl<'a, 'w> Walk<'a, 'w> {
             pred_actor: columns.runs(Column::PredActor, preds),
             pred_delta: columns.runs(Column::PredCounter, preds),
             pred_counter: 0,
-            expand: columns.flags(Column::Expand, rows),
-            mark_name: columns.runs(Column::MarkName, rows),
             objects: 0,
         })
     }
@@ -224,8 +163,6 @@ impl<'a, 'w> Walk<'a, 'w> {
             self.insert.left()?,
             self.value_meta.left()?,
             self.pred_count.left()?,
-            self.expand.left()?,
-            self.mark_name.left()?,
         ];
         Ok(lefts.into_iter().fold(u64::MAX, u64::min))
     }
@@ -240,8 +177,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         self.insert.advance(rows);
         self.value_meta.advance(rows);
         self.pred_count.advance(rows);
-        self.expand.advance(rows);
-        self.mark_name.advance(rows);
     }
 
     fn finish(&self) -> Result<(), ChangeError> {
@@ -256,8 +191,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         self.pred_count.finish()?;
         self.pred_actor.finish()?;
         self.pred_delta.finish()?;
-        self.expand.finish()?;
-        self.mark_name.finish()?;
         if !self.values.is_empty() {
             return Err(ChangeError::RowsDisagree { column: Column::Value });
         }
@@ -271,7 +204,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         let in_root = self.check_object(row)?;
         self.check_key(in_root, row, count)?;
         self.check_value(action, count)?;
-        self.check_mark(action)?;
         self.check_preds(action, row, count)?;
         if action == Action::Make {
             self.objects += count;
@@ -298,7 +230,7 @@ impl<'a, 'w> Walk<'a, 'w> {
     fn check_key(&mut self, in_root: bool, row: u64, count: u64) -> Result<(), ChangeError> {
         let insert = self.insert.value();
         match (self.key_actor.value(), self.key_delta.value(), self.key_text.value()) {
-            (None, None, Some(key)) if !insert => self.check_name(key),
+            (None, None, Some(key)) if !insert => self.check_key_bytes(key),
             (None, Some(delta), None) if !in_root && insert => {
                 let head = self.key_counter.checked_add(delta) == Some(0) && (delta == 0 || count == 1);
                 self.key_counter = 0;
@@ -325,12 +257,12 @@ impl<'a, 'w> Walk<'a, 'w> {
         let fits = match action {
             Action::Make | Action::Delete => kind == ValueKind::Null,
             Action::Increment => kind == ValueKind::Int,
-            Action::Set | Action::Mark => true,
+            Action::Set => true,
         };
         let sound = match kind {
             ValueKind::Null | ValueKind::Bool => len == 0,
             ValueKind::Float => len == 8,
-            ValueKind::Uint | ValueKind::Int => (1..=10).contains(&len),
+            ValueKind::Uint | ValueKind::Int | ValueKind::CounterOrTime => (1..=10).contains(&len),
             ValueKind::Text | ValueKind::Bytes => true,
         };
         if !fits || !sound {
@@ -343,7 +275,7 @@ impl<'a, 'w> Walk<'a, 'w> {
             let mut value = Reader::new(self.values.take(len)?);
             match kind {
                 ValueKind::Uint => drop(value.uint()?),
-                ValueKind::Int => drop(value.int()?),
+                ValueKind::Int | ValueKind::CounterOrTime => drop(value.int()?),
                 ValueKind::Text => {
                     std::str::from_utf8(value.rest()).map_err(|_| ChangeError::BadText)?;
                     continue;
@@ -357,17 +289,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         Ok(())
     }
 
-    /// Checks that only marks have what marks have.
-    fn check_mark(&self, action: Action) -> Result<(), ChangeError> {
-        match (action, self.mark_name.value()) {
-            (Action::Mark, Some(name)) => self.check_name(name),
-            (Action::Mark, None) => Ok(()),
-            (_, Some(_)) => Err(ChangeError::BadOperation { column: Column::MarkName }),
-            (_, None) if self.expand.value() => Err(ChangeError::BadOperation { column: Column::Expand }),
-            (_, None) => Ok(()),
-        }
-    }
-
     /// Checks the operations that each row overwrites: some where there must be some, in order, and none twice.
     fn check_preds(&mut self, action: Action, row: u64, count: u64) -> Result<(), ChangeError> {
         let bad_count = ChangeError::BadOperation { column: Column::PredCount };
@@ -375,7 +296,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         let fits = match action {
             Action::Delete | Action::Increment => preds > 0 && !self.insert.value(),
             Action::Make | Action::Set => preds == 0 || !self.insert.value(),
-            Action::Mark => preds == 0 && self.insert.value(),
         };
         if !fits {
             return Err(bad_count);
@@ -399,9 +319,9 @@ impl<'a, 'w> Walk<'a, 'w> {
         Ok(())
     }
 
-    fn check_name(&self, name: &str) -> Result<(), ChangeError> {
+    fn check_key_bytes(&self, key: &str) -> Result<(), ChangeError> {
         let max = self.limits.max_key_bytes;
-        if name.len() as u64 > max { Err(ChangeError::TooMuch { limit: Limit::KeyBytes, max }) } else { Ok(()) }
+        if key.len() as u64 > max { Err(ChangeError::TooMuch { limit: Limit::KeyBytes, max }) } else { Ok(()) }
     }
 }
 
@@ -411,8 +331,9 @@ enum ValueKind {
     Null,
     Bool,
     Uint,
-    /// A signed integer, a counter or a timestamp.
     Int,
+    /// A counter's first value or a timestamp.
+    CounterOrTime,
     Float,
     Text,
     Bytes,
@@ -424,10 +345,11 @@ impl ValueKind {
             0 => Some(ValueKind::Null),
             1 | 2 => Some(ValueKind::Bool),
             3 => Some(ValueKind::Uint),
-            4 | 8 | 9 => Some(ValueKind::Int),
+            4 => Some(ValueKind::Int),
             5 => Some(ValueKind::Float),
             6 => Some(ValueKind::Text),
             7 => Some(ValueKind::Bytes),
+            8 | 9 => Some(ValueKind::CounterOrTime),
             _ => None,
         }
     }

@@ -96,30 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// The shortest form of a signed LEB128 integer, by repeated division.
-    fn sleb(mut value: i64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        loop {
-            let low = (value & 0x7f) as u8;
-            value >>= 7;
-            if (value == 0 && low & 0x40 == 0) || (value == -1 && low & 0x40 != 0) {
-                bytes.push(low);
-                return bytes;
-            }
-            bytes.push(low | 0x80);
-        }
-    }
-
-    fn uleb(mut value: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while value > 0x7f {
-            bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    }
+    use crate::change::tests::{sleb, uleb};
 
     #[test]
     fn the_ends_of_the_range_are_read() {
