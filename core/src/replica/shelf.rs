@@ -344,6 +344,11 @@ impl Shelf {
         }
     }
 
+    /// Whether any change waits to be sent.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first.
     pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
         let mut taken = Vec::new();
