@@ -119,8 +119,7 @@ impl Link {
 
     /// How the connection is.
     pub(crate) fn status(&self, shelf: &Shelf) -> LinkStatus {
-        let nothing_waits =
-            || shelf.records().values().all(|record| record.unsent().0 == 0 || record.refused.is_some());
+        let nothing_waits = || !shelf.has_unsent() && self.sent.is_empty() && self.reading.is_none();
         match &self.state {
             State::Idle { .. } => LinkStatus::Offline,
             State::Connecting => LinkStatus::Connecting,
