@@ -14,11 +14,14 @@ use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
 use crate::wire::{
-    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, Offer, RelayId,
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer,
+    RelayId,
 };
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
+/// How long a relay that cannot store anything is left alone, in milliseconds.
+const UNAVAILABLE_MS: u64 = 5_000;
 /// How many documents one comparison covers.
 const COMPARE_DOCS: usize = 500;
 const META_KEY: &[u8] = b"relay";
@@ -248,9 +251,7 @@ impl Link {
                 Vec::new()
             }
             Event::Nacked { hash, code } => {
-                if let Some((unsent, _)) = self.sent.remove(&hash) {
-                    desk.shelf.refuse(desk.store, unsent.doc, code);
-                }
+                self.nacked(&hash, code, desk);
                 Vec::new()
             }
             Event::Fetched { doc, chunks, done } => self.fetched(doc, chunks, done, desk),
@@ -309,6 +310,31 @@ impl Link {
         let Some((unsent, deps)) = self.sent.remove(hash) else { return };
         let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
         desk.shelf.relay_has(desk.store, unsent.doc, kind, hash, &deps);
+    }
+
+    fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
+        let Some((unsent, _)) = self.sent.remove(hash) else { return };
+        match code {
+            NackCode::Unavailable => {
+                desk.shelf.give_back([unsent]);
+                self.read_again_at_ms = desk.now_ms + UNAVAILABLE_MS;
+            }
+            // The relay does not have what this phone believes it to have: find out what, and push that first.
+            NackCode::UnknownDeps if self.comparison != Comparison::Done => {
+                desk.shelf.give_back([unsent]);
+                if self.comparison == Comparison::NotNeeded {
+                    self.comparison = Comparison::From(DocId::from_bytes([0; 16]));
+                }
+            }
+            NackCode::UnknownDeps
+            | NackCode::Malformed
+            | NackCode::TooLarge
+            | NackCode::DuplicateSeq
+            | NackCode::SeqGap
+            | NackCode::ForeignActor
+            | NackCode::NotYourDocument
+            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent.doc, code),
+        }
     }
 
     fn fetched(&mut self, doc: DocId, chunks: Vec<Chunk>, done: bool, desk: &mut Desk<'_>) -> Vec<Outcome> {
