@@ -155,3 +155,119 @@ impl Bucket {
         Some(if low_at <= high_at { (low, high) } else { (high, low) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{DEGREE_EAST_M, eastward, fix, fix_at_speed};
+    use crate::track::Stretch;
+    use crate::track::parts::parts;
+
+    fn parts_of(fixes: Vec<Fix>) -> Vec<Part> {
+        parts(&[Stretch { fixes, ..Stretch::default() }])
+    }
+
+    /// A winding road: 14 m a second, swinging 100 m to both sides.
+    fn winding(seconds: u32) -> Vec<Fix> {
+        let at = |second: u32| {
+            let s = f64::from(second);
+            let swing = libm::sin(s / 20.0);
+            let fix = fix_at_speed(s, 14.0 * s, 100.0 * swing, 14.0 + 5.0 * swing);
+            Fix { altitude_m: Some(500.0 + 50.0 * libm::cos(s / 300.0)), ..fix }
+        };
+        (0..seconds).map(at).collect()
+    }
+
+    #[test]
+    fn a_straight_road_is_a_line_of_two_points() {
+        let line = Line::simplified(&parts_of(eastward(&[(600, 10.0)])), 1.0);
+        assert_eq!(line.parts, [vec![[10.0, 0.0], [10.0 + (6000.0 / DEGREE_EAST_M * 1e6).round() / 1e6, 0.0]]]);
+    }
+
+    #[test]
+    fn a_simplified_line_stays_within_its_tolerance() {
+        let fixes = winding(1000);
+        let plane = TangentPlane::at((&fixes[500]).into());
+        for tolerance_m in [1.0, 5.0, 20.0] {
+            let line = Line::simplified(&parts_of(fixes.clone()), tolerance_m);
+            let points: Vec<(f64, f64)> = line.parts[0]
+                .iter()
+                .map(|&[lon_deg, lat_deg]| plane.project_m(Position { lat_deg, lon_deg }))
+                .collect();
+            assert!(points.len() < 300, "{tolerance_m} m: {}", points.len());
+            for fix in &fixes {
+                let (x, y) = plane.project_m(fix.into());
+                let to_segment_m = |pair: &[(f64, f64)]| {
+                    let ((ax, ay), (dx, dy)) = (pair[0], (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+                    let along = (((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+                    libm::hypot(x - ax - along * dx, y - ay - along * dy)
+                };
+                let off_m = points.windows(2).map(to_segment_m).fold(f64::MAX, f64::min);
+                assert!(off_m <= tolerance_m + 0.01, "{off_m} of {tolerance_m} m");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_over_a_gap_and_the_date_line_breaks_no_line() {
+        let mut fixes = winding(300);
+        fixes.drain(100..150);
+        assert_eq!(Line::simplified(&parts_of(fixes.clone()), 5.0).parts.len(), 2);
+        for fix in &mut fixes {
+            fix.lon_deg += if fix.lon_deg < 10.02 { 169.98 } else { -190.02 };
+        }
+        let over_the_line = Line::simplified(&parts_of(fixes), 5.0);
+        assert_eq!(over_the_line.parts.len(), 2);
+        assert!(over_the_line.parts.iter().flatten().count() < 60);
+    }
+
+    #[test]
+    fn lines_and_profiles_of_nothing_are_empty() {
+        assert_eq!(Line::simplified(&[], 5.0), Line::default());
+        assert_eq!(Profile::of(&[]), Profile::default());
+        assert_eq!(Line::simplified(&parts_of(vec![fix(0.0, 0.0, 0.0)]), 5.0).parts, [[[10.0, 0.0]]]);
+        assert_eq!(Profile::of(&parts_of(vec![fix(0.0, 0.0, 0.0)])).elapsed_s, [0.0]);
+    }
+
+    #[test]
+    fn a_short_drive_shows_every_fix() {
+        let profile = Profile::of(&parts_of(eastward(&[(10, 10.0)])));
+        assert_eq!(profile.elapsed_s, (0..=10).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(profile.way_m, (0..=10).map(|second| f64::from(second * 10)).collect::<Vec<_>>());
+        assert_eq!((profile.speed_mps[3], profile.altitude_m[3]), (Some(10.0), None));
+    }
+
+    #[test]
+    fn a_long_profile_keeps_its_peaks_within_the_limit() {
+        let mut fixes = winding(36_000);
+        fixes[20_000].speed_mps = Some(44.0);
+        fixes[20_007].speed_mps = Some(0.5);
+        fixes[30_000].altitude_m = Some(999.0);
+        let profile = Profile::of(&parts_of(fixes));
+        assert!((300..=MAX_SAMPLES).contains(&profile.elapsed_s.len()), "{}", profile.elapsed_s.len());
+        for column in [&profile.speed_mps, &profile.altitude_m] {
+            assert_eq!(column.len(), profile.elapsed_s.len());
+        }
+        assert!(profile.elapsed_s.is_sorted() && profile.way_m.is_sorted());
+        assert!(profile.speed_mps.contains(&Some(44.0)) && profile.speed_mps.contains(&Some(0.5)));
+        assert!(profile.altitude_m.contains(&Some(999.0)));
+        assert_eq!(profile.elapsed_s.last(), Some(&35_999.0));
+    }
+
+    #[test]
+    fn a_gap_is_a_null_in_short_and_in_long_profiles() {
+        for seconds in [300, 3000] {
+            let mut fixes = winding(seconds);
+            fixes.drain(100..150);
+            let profile = Profile::of(&parts_of(fixes));
+            let nulls = profile.speed_mps.iter().filter(|speed| speed.is_none()).count();
+            assert_eq!(nulls, 1, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_track_of_gaps_alone_is_bounded_too() {
+        let alone: Vec<Fix> = (0..2000).map(|index| fix(f64::from(index) * 20.0, 0.0, 0.0)).collect();
+        assert!(Profile::of(&parts_of(alone)).elapsed_s.len() <= MAX_SAMPLES);
+    }
+}

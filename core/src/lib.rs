@@ -21,6 +21,8 @@ pub mod recorder;
 pub mod replica;
 pub mod session;
 pub mod stats;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod track;
 pub mod wire;

@@ -158,3 +158,6 @@ fn append(shown: &mut Vec<Fix>, piece: &[Fix]) {
         }
     }));
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,3 +185,6 @@ impl Recorder {
 fn way_m(from: &Fix, to: &Fix) -> f64 {
     distance_m(from.into(), to.into())
 }
+
+#[cfg(test)]
+mod tests;

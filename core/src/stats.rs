@@ -170,3 +170,6 @@ impl DriveStats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

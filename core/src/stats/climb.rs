@@ -44,6 +44,11 @@ impl Climb {
         self.turns.fold_median(&self.window);
     }
 
+    #[cfg(test)]
+    pub(super) fn samples(&self) -> usize {
+        self.window.len()
+    }
+
     pub(super) fn ascent_and_descent_m(&self) -> (f64, f64) {
         let turns = self.finished();
         (turns.ascent_m, turns.descent_m)

@@ -32,6 +32,13 @@ impl Speedometer {
     }
 }
 
+#[cfg(test)]
+impl Speedometer {
+    pub(super) fn fixes(&self) -> usize {
+        self.recent.len()
+    }
+}
+
 /// The greatest speed that is not a single spike: the maximum of the medians of three consecutive speeds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fastest {

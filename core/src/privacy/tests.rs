@@ -1,0 +1,224 @@
+use geo::{Destination, Distance, Geodesic, Point};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+use super::*;
+use crate::testing::{START, eastward, fix_at_speed};
+use crate::track::parts::parts;
+use crate::track::{Mark, MarkKind, Refusal, RefusedFix};
+
+/// Everything that a fix can tell besides where and when it was measured.
+fn chatty(fix: Fix) -> Fix {
+    Fix { altitude_m: Some(800.0), altitude_accuracy_m: Some(4.0), heading_deg: Some(90.0), ..fix }
+}
+
+fn track(fixes: Vec<Fix>) -> [Stretch; 1] {
+    let refused = vec![RefusedFix { fix: fixes[0], refusal: Refusal::Outlier }];
+    let marks = vec![Mark { at: fixes[0].recorded_at, kind: MarkKind::Resumed }];
+    [Stretch { fixes, refused, marks, ..Stretch::default() }]
+}
+
+/// A drive through corners given in metres east and north, 10 m and a second per fix.
+fn through(corners: &[(f64, f64)]) -> Vec<Fix> {
+    let mut fixes = Vec::new();
+    for pair in corners.windows(2) {
+        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
+        let steps = (libm::hypot(to_x - x, to_y - y) / 10.0).ceil();
+        for step in 0..steps as u32 {
+            let part = f64::from(step) / steps;
+            fixes.push(fix_at_speed(fixes.len() as f64, x + (to_x - x) * part, y + (to_y - y) * part, 10.0));
+        }
+    }
+    fixes
+}
+
+fn way_m(a: &Fix, b: &Fix) -> f64 {
+    Geodesic.distance(Point::new(a.lon_deg, a.lat_deg), Point::new(b.lon_deg, b.lat_deg))
+}
+
+#[test]
+fn a_straight_drive_is_cut_at_the_first_grid_lines_beyond_three_hundred_metres() {
+    let shown = redact(&track(eastward(&[(600, 10.0)]))).unwrap();
+    // Lines every 0.005°, 556.6 m; the drive begins on one and ends 6,000 m further.
+    let east_m = |fix: &Fix| ((fix.lon_deg - 10.0) * 111_319.5).round();
+    assert_eq!(east_m(&shown.fixes[0]), 560.0);
+    assert_eq!(east_m(shown.fixes.last().unwrap()), 5560.0);
+    assert_eq!(shown.stats.distance_m, 5000.0);
+    assert_eq!((shown.stats.duration_ms, shown.stats.fixes, shown.stats.refused), (500_000, 501, 0));
+    assert!((shown.bounds.west_deg, shown.bounds.east_deg) == (shown.fixes[0].lon_deg, shown.fixes[500].lon_deg));
+}
+
+#[test]
+fn only_the_hour_of_the_start_and_no_accuracy_heading_or_time_of_recording_survives() {
+    let late: Vec<Fix> = eastward(&[(600, 10.0)])
+        .into_iter()
+        .map(|fix| chatty(Fix { fixed_at: fix.fixed_at + 1_234_567, recorded_at: fix.recorded_at + 1_239_000, ..fix }))
+        .collect();
+    let shown = redact(&track(late)).unwrap();
+    assert_eq!((shown.started_at, shown.fixes[0].fixed_at), (START, START));
+    for fix in &shown.fixes {
+        assert_eq!(fix.recorded_at, fix.fixed_at);
+        assert_eq!((fix.accuracy_m, fix.altitude_accuracy_m, fix.heading_deg), (None, None, None));
+        assert_eq!((fix.altitude_m, fix.speed_mps), (Some(800.0), Some(10.0)));
+        assert_eq!(fix.quantised(), Ok(*fix));
+    }
+}
+
+#[test]
+fn passing_home_on_the_way_is_hidden_and_how_long_it_took_too() {
+    let past_home =
+        through(&[(0.0, 0.0), (3000.0, 0.0), (3000.0, 2000.0), (-100.0, 2000.0), (-100.0, 0.0), (-3000.0, 0.0)]);
+    let home = past_home[0];
+    let shown = redact(&track(past_home.clone())).unwrap();
+    let pieces = parts(&[Stretch { fixes: shown.fixes.clone(), ..Stretch::default() }]);
+    assert_eq!((pieces.len(), shown.stats.gaps), (2, 1));
+    let gap_ms = |fixes: &[Fix]| fixes.windows(2).map(|pair| pair[1].fixed_at.millis_since(pair[0].fixed_at)).max();
+    assert_eq!(gap_ms(&shown.fixes), Some(HIDDEN_GAP_MS));
+    assert!(shown.fixes.iter().all(|fix| way_m(fix, &home) >= HIDDEN_M));
+    // An hour at home does not show.
+    let nearest =
+        (400..past_home.len()).min_by(|&a, &b| way_m(&past_home[a], &home).total_cmp(&way_m(&past_home[b], &home)));
+    let mut with_a_break = past_home;
+    for fix in &mut with_a_break[nearest.unwrap()..] {
+        (fix.fixed_at, fix.recorded_at) = (fix.fixed_at + 3_600_000, fix.recorded_at + 3_600_000);
+    }
+    assert_eq!(redact(&track(with_a_break)).unwrap(), shown);
+}
+
+#[test]
+fn a_tunnel_keeps_its_time_and_its_gap() {
+    let mut fixes = eastward(&[(600, 10.0)]);
+    fixes.drain(300..340);
+    let shown = redact(&track(fixes)).unwrap();
+    assert_eq!((shown.stats.gaps, shown.stats.gap_distance_m, shown.stats.duration_ms), (1, 410.0, 500_000));
+}
+
+#[test]
+fn a_gap_near_home_hides_what_comes_out_of_it() {
+    // The signal is lost at home and found again 2 km away: the next grid line counts, not the place.
+    let mut fixes = eastward(&[(800, 10.0)]);
+    fixes.drain(3..200);
+    let shown = redact(&track(fixes)).unwrap();
+    let east_m = ((shown.fixes[0].lon_deg - 10.0) * 111_319.5).round();
+    assert_eq!(east_m, 2230.0);
+}
+
+#[test]
+fn of_a_drive_that_stays_near_its_ends_nothing_is_left() {
+    let nothing = |fixes: Vec<Fix>| assert_eq!(redact(&track(fixes)), Err(RedactError::NothingLeft));
+    nothing(eastward(&[(50, 10.0)]));
+    nothing(eastward(&[(100, 10.0)]));
+    nothing(through(&[(0.0, 0.0), (250.0, 0.0), (0.0, 100.0), (250.0, 200.0), (0.0, 0.0), (250.0, 0.0), (0.0, 0.0)]));
+    assert_eq!(redact(&[]), Err(RedactError::NothingLeft));
+    nothing(eastward(&[(0, 0.0)]));
+}
+
+#[test]
+fn cells_are_about_as_wide_as_high_wherever_roads_are() {
+    for lat_deg in [0.0, 30.0, 46.5, 60.0, 70.0, 78.0] {
+        let mut fix = eastward(&[])[0];
+        fix.lat_deg = lat_deg;
+        let width_deg = (1..)
+            .map(|step| f64::from(step) * 1e-4)
+            .find(|offset| cell(&Fix { lon_deg: 20.0 + offset, ..fix }).1 > cell(&Fix { lon_deg: 20.0, ..fix }).1 + 1);
+        let two_cells_m = width_deg.unwrap() * 111_319.5 * libm::cos(lat_deg.to_radians());
+        assert!((380.0..1700.0).contains(&two_cells_m), "{lat_deg}: {two_cells_m}");
+    }
+}
+
+/// A drive anywhere on earth: legs of some seconds at a speed after a turn, some of them without a signal. Legs turn
+/// enough to come home now and then.
+fn drives() -> impl Strategy<Value = Vec<Fix>> {
+    let place = prop_oneof![
+        (-85.0..85.0_f64, -180.0..180.0_f64),
+        (-60.0..60.0_f64, Just(179.995)),
+        (89.9..90.0_f64, -180.0..180.0_f64),
+    ];
+    let leg = (5..60_u32, 0.0..30.0_f64, -120.0..120.0_f64, 0..8_u8);
+    (place, prop::collection::vec(leg, 1..60), 0..7_200_000_i64).prop_map(|((lat_deg, lon_deg), legs, late_ms)| {
+        let mut place = Point::new(lon_deg, lat_deg);
+        let mut bearing_deg = 0.0;
+        let mut seconds = 0.0;
+        let mut fixes = Vec::new();
+        for (duration_s, speed_mps, turn_deg, kind) in legs {
+            bearing_deg += turn_deg;
+            for _ in 0..duration_s {
+                let fix = fix_at_speed(seconds, 0.0, 0.0, speed_mps);
+                let fixed_at = fix.fixed_at + late_ms;
+                let fix = Fix { fixed_at, recorded_at: fixed_at + 90, lat_deg: place.y(), lon_deg: place.x(), ..fix };
+                if kind != 0 || fixes.is_empty() {
+                    fixes.push(chatty(fix).quantised().expect("it is a position"));
+                }
+                seconds += 1.0;
+                place = Geodesic.destination(place, bearing_deg, speed_mps);
+            }
+        }
+        fixes
+    })
+}
+
+/// The properties below say nothing of drives of which nothing is left; these must be few enough.
+#[test]
+fn something_is_left_of_most_drives_and_some_pass_home() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let shown: Vec<Redacted> =
+        (0..200).filter_map(|_| redact(&track(drives().new_tree(&mut runner).unwrap().current())).ok()).collect();
+    let pass_home = shown.iter().filter(|shown| shown.stats.gaps > 0).count();
+    assert!(shown.len() > 120 && pass_home > 20, "{} left, {pass_home} with gaps", shown.len());
+}
+
+proptest! {
+    #[test]
+    fn nothing_shows_within_three_hundred_metres_of_the_true_ends(fixes in drives()) {
+        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        let (first, last) = (fixes[0], fixes[fixes.len() - 1]);
+        for fix in &shown.fixes {
+            // The distance to the ends is within 1e-7 of the geodesic.
+            prop_assert!(way_m(fix, &first) > HIDDEN_M - 1e-3 && way_m(fix, &last) > HIDDEN_M - 1e-3);
+        }
+        prop_assert_eq!(shown.started_at.floor_to_hour(), shown.started_at);
+        prop_assert_eq!(shown.fixes[0].fixed_at, shown.started_at);
+        prop_assert!(shown.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at));
+        prop_assert_eq!(RunningStats::of(&shown.fixes).summary(), shown.stats);
+    }
+
+    #[test]
+    fn every_cut_lies_at_a_grid_line_and_every_gap_is_true_or_hidden(fixes in drives()) {
+        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        // Shown fixes are true ones in their order.
+        let mut from = 0;
+        let mut true_indices = Vec::new();
+        for fix in &shown.fixes {
+            let same = |true_fix: &Fix| (true_fix.lat_deg, true_fix.lon_deg) == (fix.lat_deg, fix.lon_deg);
+            let found = fixes[from..].iter().position(same).expect("it was measured") + from;
+            true_indices.push(found);
+            from = found + 1;
+        }
+        let crosses = |index: usize| cell(&fixes[index - 1]) != cell(&fixes[index]);
+        prop_assert!(crosses(true_indices[0]) && crosses(from));
+        for (shown_pair, indices) in shown.fixes.windows(2).zip(true_indices.windows(2)) {
+            let shown_ms = shown_pair[1].fixed_at.millis_since(shown_pair[0].fixed_at);
+            if indices[1] == indices[0] + 1 {
+                prop_assert_eq!(shown_ms, fixes[indices[1]].fixed_at.millis_since(fixes[indices[0]].fixed_at));
+            } else {
+                prop_assert_eq!(shown_ms, HIDDEN_GAP_MS);
+                prop_assert!(crosses(indices[0] + 1) && crosses(indices[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_does_not_show_in_what_is_published(fixes in drives(), noise in 1.0..50.0_f64) {
+        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        let is_shown = |fix: &Fix| shown.fixes.iter().any(|s| (s.lat_deg, s.lon_deg) == (fix.lat_deg, fix.lon_deg));
+        let mut changed = fixes;
+        for fix in changed.iter_mut().filter(|fix| !is_shown(fix)) {
+            fix.altitude_m = Some(noise * 20.0);
+            fix.speed_mps = Some(noise);
+            fix.accuracy_m = Some(noise);
+            fix.heading_deg = None;
+            fix.recorded_at = fix.recorded_at + 5_000;
+        }
+        prop_assert_eq!(redact(&track(changed)).unwrap(), shown);
+    }
+}

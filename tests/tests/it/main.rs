@@ -1,0 +1,3 @@
+//! Stories across crates, one module each.
+
+mod real_drives;
