@@ -23,9 +23,9 @@ main() {
     fi
     local compiler
     compiler=$(choose_compiler)
-    echo "wasm: compiling with $("compile_by_$compiler" --version)"
-    rm -rf "$package"
+    echo "wasm: compiling with $compiler's $("compile_by_$compiler" --version)"
     "compile_by_$compiler" build --locked --profile wasm --target "$triple" --target-dir "$target" -p tourismo-wasm
+    rm -rf "$package"
     shrink
     node wasm/size.mjs "$package/tourismo_wasm_bg.wasm" "$brotli_limit"
     echo "$fingerprint" >"$package/.fingerprint"
@@ -37,13 +37,20 @@ fingerprint() {
         sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 
+# Says which compiler to use, once it is there.
 choose_compiler() {
-    if [[ -n ${TOURISMO_WASM_COMPILER:-} ]]; then
-        echo "$TOURISMO_WASM_COMPILER"
-    elif has_std || { ! has_debian_compiler && add_std_by_rustup; }; then
+    local wanted=${TOURISMO_WASM_COMPILER:-rustup or debian}
+    if [[ $wanted == *rustup* ]] && has_std; then
         echo rustup
-    else
+    elif [[ $wanted == *debian* ]] && has_debian; then
         echo debian
+    elif [[ $wanted == *rustup* ]] && add_std; then
+        echo rustup
+    elif [[ $wanted == *debian* ]] && add_debian; then
+        echo debian
+    else
+        echo "wasm: there is no compiler for $triple" >&2
+        return 1
     fi
 }
 
@@ -51,26 +58,27 @@ has_std() {
     compgen -G "$(rustc --print target-libdir --target "$triple" 2>/dev/null)/libstd-*.rlib" >/dev/null
 }
 
-# Quiet, and not for long: where nothing can be downloaded this must fail, and the other compiler serves as well.
-add_std_by_rustup() {
-    command -v rustup >/dev/null && timeout 120 rustup --quiet target add "$triple" >&2 2>/dev/null && has_std
+# Quietly, and not for long: where nothing can be downloaded this fails, and the other compiler serves as well.
+add_std() {
+    command -v rustup >/dev/null && timeout 120 rustup --quiet target add "$triple" &>/dev/null && has_std
 }
 
-has_debian_compiler() {
+has_debian() {
     [[ -x /usr/bin/cargo && -d /usr/lib/rustlib/src/rust/library ]] && command -v wasm-ld-22 >/dev/null
+}
+
+add_debian() {
+    tests/setup.sh packages rustc-web cargo-web rust-web-src lld-22 >&2 && has_debian
 }
 
 compile_by_rustup() {
     cargo "$@"
 }
 
+# -Z belongs to nightly compilers; RUSTC_BOOTSTRAP lets a stable one have it, too.
 compile_by_debian() {
-    has_debian_compiler || tests/setup.sh packages rustc-web cargo-web rust-web-src lld-22 >&2
-    local build_std=()
-    # -Z is for nightly compilers, unless the compiler is told that it bootstraps.
-    [[ $1 == build ]] && build_std=(-Zbuild-std=std,panic_abort)
     PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
-        /usr/bin/cargo "$@" "${build_std[@]}"
+        /usr/bin/cargo -Zbuild-std=std,panic_abort "$@"
 }
 
 shrink() {
