@@ -15,6 +15,7 @@ pub mod docs;
 pub mod fix;
 pub mod geodesy;
 pub mod id;
+pub mod log;
 pub mod privacy;
 pub mod projection;
 pub mod recorder;
