@@ -1,1 +1,189 @@
-//! stub
+//! The relay of Tourismo: keeps the changes of every account, passes them on to the account's other devices, derives
+//! read models from what is published, and serves them with the PWA.
+//!
+//! Everything that is a rule lives in `tourismo-core`. This crate moves bytes: sockets in and out, SQL, HTTP.
+
+mod api;
+mod authorize;
+mod db;
+mod hub;
+mod newest;
+mod pwa;
+mod socket;
+mod writer;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use sqlx::SqlitePool;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tourismo_core::wire::{Epoch, RelayId};
+
+use self::db::Database;
+pub use self::db::OpenError;
+use self::db::relay::Identity;
+use self::hub::Hub;
+use self::newest::NewestPage;
+use self::pwa::Pwa;
+use self::writer::Writer;
+
+/// How long connections may take to end when the server stops.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a server is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The SQLite file, made if it is not there.
+    pub database: PathBuf,
+    /// The folder of the built PWA; the one inside the binary if absent.
+    pub pwa: Option<PathBuf>,
+    /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
+    pub allowed_origins: Vec<String>,
+    /// The most sync connections at the same time.
+    pub max_connections: usize,
+    /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
+    pub max_database_bytes: Option<u64>,
+}
+
+impl Config {
+    /// A server on this address with this database file, and the defaults for everything else.
+    pub fn new(listen: SocketAddr, database: PathBuf) -> Config {
+        Config {
+            listen,
+            database,
+            pwa: None,
+            allowed_origins: Vec::new(),
+            max_connections: 1_024,
+            max_database_bytes: None,
+        }
+    }
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {error}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// The relay, as one process.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that answers. Dropping it does not stop it.
+#[derive(Debug)]
+pub struct Running {
+    addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    relay: Arc<Relay>,
+    serving: JoinHandle<()>,
+    writing: JoinHandle<()>,
+}
+
+/// What requests and connections share.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    identity: Identity,
+    readers: SqlitePool,
+    writer: Writer,
+    hub: Hub,
+    newest: Arc<NewestPage>,
+    pwa: Pwa,
+    allowed_origins: Vec<String>,
+    /// One permit for each sync connection that may still be opened.
+    places: Arc<Semaphore>,
+    max_connections: u32,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Opens the database, starts to listen, and returns as soon as the server answers.
+    ///
+    /// # Errors
+    /// [`StartError`] if the database or the address cannot be used.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let Database { mut writer, readers } = Database::open(&config.database, config.max_database_bytes).await?;
+        let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
+        let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
+        let listening =
+            TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
+
+        let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
+        let (writer, writing) = Writer::spawn(writer, hub.clone(), newest.clone());
+        let (stop, stopping) = watch::channel(false);
+        let max_connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX).min(1 << 24);
+        let relay = Arc::new(Relay {
+            identity,
+            readers,
+            writer,
+            hub,
+            newest,
+            pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
+            allowed_origins: config.allowed_origins,
+            places: Arc::new(Semaphore::new(max_connections as usize)),
+            max_connections,
+            stopping: stopping.clone(),
+        });
+        let serving = tokio::spawn(serve(listener, relay.clone(), stopping));
+        tracing::info!(%addr, "listening");
+        Ok(Running { addr, stop, relay, serving, writing })
+    }
+}
+
+impl Running {
+    /// Where the server listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Says goodbye to everyone, does what waits to be written, and closes the database.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        // A permit comes back when its connection has ended.
+        if timeout(DRAIN_DEADLINE, self.relay.places.acquire_many(self.relay.max_connections)).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        if timeout(DRAIN_DEADLINE, self.serving).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+        self.relay.readers.close().await;
+        self.relay.writer.stop().await;
+        if self.writing.await.is_err() {
+            tracing::error!("the writer ended by a panic");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+async fn serve(listener: TcpListener, relay: Arc<Relay>, mut stopping: watch::Receiver<bool>) {
+    // Acknowledgements are small and must not wait to be sent with something else.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+    if let Err(error) = axum::serve(listener, api::router(relay)).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the server cannot accept connections");
+    }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness; without it no key is safe");
+    bytes
+}

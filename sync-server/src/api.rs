@@ -1,0 +1,140 @@
+//! The HTTP side: routes, what is wrapped around all of them, and the body that every refusal has.
+
+pub(crate) mod drives;
+pub(crate) mod feed;
+pub(crate) mod health;
+pub(crate) mod ready;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::{Relay, pwa, socket};
+
+/// How long a read may take.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What pages of this host may do. The core is WebAssembly, maps draw in workers made of blobs and set styles, and the
+/// relay that a page syncs with may be another one.
+const POLICIES: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' data: blob:; \
+         style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "geolocation=(self), screen-wake-lock=(self), camera=(), microphone=()",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Everything that the server answers.
+pub(crate) fn router(relay: Arc<Relay>) -> Router {
+    // Reads carry no credentials: any page may make them.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG])
+        .max_age(Duration::from_secs(86_400));
+    let reads = Router::new()
+        .route("/v1/feed/public", get(feed::public))
+        .route("/v1/drives/{id}", get(drives::drive))
+        .route("/v1/health", get(health::health))
+        .route("/v1/ready", get(ready::ready))
+        .layer(cors)
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, READ_DEADLINE));
+    let mut router = Router::new()
+        .merge(reads)
+        .route("/v1/sync", get(socket::sync))
+        .route("/v1/{*rest}", get(async || ApiError::not_found()))
+        .fallback(pwa::serve)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
+    for (name, value) in POLICIES {
+        router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
+    }
+    router.with_state(relay)
+}
+
+/// A refusal: `{ "error": { "code", "message", "hint"? } }`. Codes are stable, texts are not.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+    hint: Option<String>,
+}
+
+impl ApiError {
+    /// For what does not exist and for what the viewer may not see, alike.
+    pub(crate) fn not_found() -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+    }
+
+    pub(crate) fn bad_parameter(code: &'static str, hint: String) -> ApiError {
+        let error = ApiError::new(StatusCode::BAD_REQUEST, code, "A parameter is not as it should be.");
+        ApiError { hint: Some(hint), ..error }
+    }
+
+    pub(crate) fn forbidden_origin() -> ApiError {
+        let error =
+            ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");
+        ApiError { hint: Some("Start the server with --allow-origin for pages of another host.".to_owned()), ..error }
+    }
+
+    pub(crate) fn overloaded() -> ApiError {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There are too many connections. Try again later.")
+    }
+
+    pub(crate) fn method_not_allowed() -> ApiError {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This can only be read.")
+    }
+
+    pub(crate) fn internal() -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed. It has made a note of it.")
+    }
+
+    fn new(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
+        ApiError { status, code, message, hint: None }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> ApiError {
+        tracing::error!(%error, "the database cannot be read");
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database cannot be read. Try again later.")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: Error,
+        }
+        #[derive(Serialize)]
+        struct Error {
+            code: &'static str,
+            message: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<String>,
+        }
+        let error = Error { code: self.code, message: self.message, hint: self.hint };
+        (self.status, [(header::CACHE_CONTROL, "no-store")], Json(Body { error })).into_response()
+    }
+}

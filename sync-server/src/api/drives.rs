@@ -1,0 +1,118 @@
+//! `GET /v1/drives/{id}`: a published drive as a GeoJSON Feature (RFC 7946), its track in parts, with what charts need.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use geojson::{Feature, Geometry, GeometryValue, JsonObject, Position};
+use serde_json::{Value, json};
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::{Gap, Part, parts};
+
+use super::ApiError;
+use crate::Relay;
+use crate::authorize::{Access, Audience, Viewer, authorize};
+use crate::db::published::{self, DrivePage};
+
+/// Serves the drive. Private, withdrawn and unknown ones are not found, all the same.
+///
+/// The geometry is a `MultiLineString` without the gaps; `properties.parts` has for each of its lines the columns
+/// `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown), one value for each position.
+pub(crate) async fn drive(
+    State(relay): State<Arc<Relay>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id: DocId = id.parse().map_err(|_| ApiError::not_found())?;
+    let mut reader = relay.readers.begin().await?;
+    let page = published::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
+    let audience = Audience { owner: page.account, visibility: page.visibility };
+    authorize(Viewer::Anonymous, audience, Access::ById).map_err(|_| ApiError::not_found())?;
+
+    let etag = etag(&relay, &page);
+    let caching: [(HeaderName, HeaderValue); 2] =
+        [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    if is_known(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    let blocks = published::blocks(&mut reader, page.account, id).await?;
+    drop(reader);
+    let body = tokio::task::spawn_blocking(move || feature(id, &page, &blocks).map(|feature| feature.to_string()));
+    let body = body.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
+    let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
+    Ok((caching, [content_type], body).into_response())
+}
+
+/// Changes whenever the answer does: with the drive, its author's profile, the life of the log, and the server. Weak,
+/// because an answer may be compressed.
+fn etag(relay: &Relay, page: &DrivePage) -> HeaderValue {
+    let (drive, profile) = page.revisions;
+    let epoch: String = relay.identity.epoch.0[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("W/\"{epoch}-{drive}-{profile}-{}\"", env!("CARGO_PKG_VERSION"));
+    HeaderValue::from_str(&etag).expect("digits and dots are visible ASCII")
+}
+
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || known.trim().as_bytes() == etag)
+}
+
+fn feature(id: DocId, page: &DrivePage, blocks: &[Vec<u8>]) -> Result<Feature, serde_json::Error> {
+    let parts = parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches);
+    // The time of day is nobody's business: times count from the first fix.
+    let start = parts.first().and_then(|part| part.fixes.first()).map(|fix| fix.fixed_at).unwrap_or_default();
+    // A line has two positions at least.
+    let lines: Vec<&Part> = parts.iter().filter(|part| part.fixes.len() > 1).collect();
+    let coordinates =
+        lines.iter().map(|part| part.fixes.iter().map(|fix| position(fix.lon_deg, fix.lat_deg)).collect());
+    let properties = json!({
+        "id": id,
+        "account": page.account,
+        "handle": page.handle,
+        "displayName": page.display_name,
+        "title": page.title,
+        "startedAt": page.started_at,
+        "car": page.car,
+        "stats": serde_json::from_str::<Value>(&page.stats)?,
+        "parts": lines.iter().map(|part| columns(part, start)).collect::<Vec<_>>(),
+    });
+    let properties: Option<JsonObject> = serde_json::from_value(properties)?;
+    Ok(Feature {
+        bbox: page.bbox.as_deref().map(serde_json::from_str).transpose()?,
+        geometry: Some(Geometry::new(GeometryValue::MultiLineString { coordinates: coordinates.collect() })),
+        id: Some(geojson::feature::Id::String(id.to_string())),
+        properties,
+        foreign_members: None,
+    })
+}
+
+fn columns(part: &Part, start: Timestamp) -> Value {
+    json!({
+        "gap": part.after.map(gap),
+        "elapsedMs": part.fixes.iter().map(|fix| fix.fixed_at.millis_since(start)).collect::<Vec<_>>(),
+        "speedMps": part.fixes.iter().map(|fix| fix.speed_mps.map(tenths)).collect::<Vec<_>>(),
+        "altitudeM": part.fixes.iter().map(|fix| fix.altitude_m.map(tenths)).collect::<Vec<_>>(),
+    })
+}
+
+/// Why nothing was measured before a part.
+fn gap(gap: Gap) -> &'static str {
+    match gap {
+        Gap::NoSignal => "noSignal",
+        Gap::Hidden => "hidden",
+        Gap::Restarted => "restarted",
+        Gap::Paused => "paused",
+    }
+}
+
+fn position(lon_deg: f64, lat_deg: f64) -> Position {
+    let rounded = |degrees: f64| (degrees * 1e6).round() / 1e6;
+    Position::from([rounded(lon_deg), rounded(lat_deg)])
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

@@ -1,0 +1,162 @@
+//! `GET /v1/feed/public`: public drives, newest first, page by page.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tourismo_core::docs::Visibility;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+
+use super::ApiError;
+use crate::Relay;
+use crate::authorize::{Access, Audience, Viewer, authorize};
+use crate::db::feed::{self, FeedKey, FeedRow};
+
+const DEFAULT_LIMIT: u32 = 20;
+const MAX_LIMIT: u32 = 100;
+
+/// A page of the feed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    drives: Vec<Item>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    next: Option<String>,
+}
+
+/// A drive as the feed shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    id: DocId,
+    account: AccountId,
+    handle: Option<String>,
+    display_name: Option<String>,
+    title: String,
+    started_at: Timestamp,
+    car: Option<String>,
+    stats: Box<RawValue>,
+    bbox: Option<Box<RawValue>>,
+    line: Box<RawValue>,
+}
+
+/// Serves a page after the place that `after` names, of at most `limit` drives (1 to 100, 20 unless told).
+pub(crate) async fn public(
+    State(relay): State<Arc<Relay>>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, ApiError> {
+    let Parameters { limit, after } = Parameters::parse(query.as_deref().unwrap_or_default())?;
+    // One row more than is shown tells whether there is a next page.
+    let rows: Arc<[FeedRow]> = match after {
+        None => newest(&relay).await?,
+        Some(_) => feed::page(&mut *relay.readers.acquire().await?, after, limit + 1).await?.into(),
+    };
+    let shown = &rows[..rows.len().min(limit as usize)];
+    let next = shown.last().filter(|_| rows.len() > shown.len()).map(|row| cursor(row.key));
+    let may_list = |row: &&FeedRow| {
+        let audience = Audience { owner: row.account, visibility: Visibility::Public };
+        authorize(Viewer::Anonymous, audience, Access::Listed).is_ok()
+    };
+    let drives = shown.iter().filter(may_list).map(item).collect::<Result<_, ApiError>>()?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Page { drives, next })))
+}
+
+async fn newest(relay: &Relay) -> Result<Arc<[FeedRow]>, ApiError> {
+    match relay.newest.get() {
+        Ok(rows) => Ok(rows),
+        Err(generation) => {
+            let rows: Arc<[FeedRow]> =
+                feed::page(&mut *relay.readers.acquire().await?, None, MAX_LIMIT + 1).await?.into();
+            relay.newest.keep(generation, rows.clone());
+            Ok(rows)
+        }
+    }
+}
+
+fn item(row: &FeedRow) -> Result<Item, ApiError> {
+    Ok(Item {
+        id: row.key.doc,
+        account: row.account,
+        handle: row.handle.clone(),
+        display_name: row.display_name.clone(),
+        title: row.title.clone(),
+        started_at: row.started_at,
+        car: row.car.clone(),
+        stats: raw(&row.stats)?,
+        bbox: row.bbox.as_deref().map(raw).transpose()?,
+        line: raw(&row.line)?,
+    })
+}
+
+fn raw(json: &str) -> Result<Box<RawValue>, ApiError> {
+    RawValue::from_string(json.to_owned()).map_err(|_| ApiError::internal())
+}
+
+#[derive(Debug, PartialEq)]
+struct Parameters {
+    limit: u32,
+    after: Option<FeedKey>,
+}
+
+impl Parameters {
+    /// Reads a query string. Values need no percent-decoding: neither numbers nor cursors hold a reserved character.
+    fn parse(query: &str) -> Result<Parameters, ApiError> {
+        let mut parameters = Parameters { limit: DEFAULT_LIMIT, after: None };
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "limit" => parameters.limit = limit(value)?,
+                "after" => parameters.after = Some(place(value)?),
+                // What others append to links is none of our business.
+                _ => {}
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+fn limit(value: &str) -> Result<u32, ApiError> {
+    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| ApiError::bad_parameter("bad_limit", format!("limit is a number from 1 to {MAX_LIMIT}.")))
+}
+
+/// Names a place in the feed. Opaque to clients, who can only hand it back.
+fn cursor(key: FeedKey) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode([&key.sort_at.as_millis().to_be_bytes()[..], key.doc.as_bytes()].concat())
+}
+
+fn place(cursor: &str) -> Result<FeedKey, ApiError> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
+    let bytes: Option<[u8; 24]> = bytes.and_then(|bytes| bytes.try_into().ok());
+    let error = || ApiError::bad_parameter("bad_cursor", "after takes what next of the page before says.".to_owned());
+    let bytes = bytes.ok_or_else(error)?;
+    let (sort_at, doc) = bytes.split_first_chunk::<8>().expect("24 bytes have 8 first ones");
+    let doc = DocId::from_bytes(doc.try_into().expect("24 bytes less 8 are 16"));
+    Ok(FeedKey { sort_at: Timestamp(i64::from_be_bytes(*sort_at)), doc })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        let key = FeedKey { sort_at: Timestamp(-5), doc: DocId::from_bytes([0xfe; 16]) };
+        assert_eq!(place(&cursor(key)).unwrap(), key);
+    }
+
+    #[test]
+    fn parameters_have_defaults_and_bounds() {
+        assert_eq!(Parameters::parse("").unwrap(), Parameters { limit: DEFAULT_LIMIT, after: None });
+        assert_eq!(Parameters::parse("utm_source=x&limit=100").unwrap().limit, 100);
+        for bad in ["limit=0", "limit=101", "limit=-1", "limit=", "limit=2e1", "after=", "after=AAAA", "after=%20"] {
+            assert!(Parameters::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `GET /v1/ready`: whether the server can do its work. Send it nobody while it cannot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::Relay;
+use crate::db::relay::is_readable;
+
+/// How long the writer may take to get round to a question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Says whether the writer is alive, the database can be read, and the server is not stopping.
+pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
+    let writer = matches!(timeout(PATIENCE, relay.writer.ping()).await, Ok(Ok(())));
+    let database = match timeout(PATIENCE, relay.readers.acquire()).await {
+        Ok(Ok(mut reader)) => is_readable(&mut reader).await,
+        Ok(Err(_)) | Err(_) => false,
+    };
+    let stopping = *relay.stopping.borrow();
+    let is_ready = writer && database && !stopping;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "ready": is_ready, "writer": writer, "database": database, "stopping": stopping });
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}

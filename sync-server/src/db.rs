@@ -1,0 +1,181 @@
+//! The database: how it is opened, and the columns that several tables share.
+//!
+//! There is one connection that writes, owned by the [`Writer`](crate::writer::Writer), and a pool of connections that
+//! can only read. All SQL about a table stands in the file named after it. Statements are written for SQLite and Postgres
+//! alike; the migrations, whose column types differ, are kept for each engine.
+
+pub(crate) mod accounts;
+pub(crate) mod change_log;
+pub(crate) mod documents;
+pub(crate) mod feed;
+pub(crate) mod profiles;
+pub(crate) mod published;
+pub(crate) mod relay;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
+
+/// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How many connections read at the same time.
+const READERS: u32 = 4;
+
+/// The schema, step by step. Steps that were released are never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "log and read models", include_str!("../migrations/sqlite/0001_log_and_read_models.sql"))];
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite refuses to open it, or cannot read it.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Its schema cannot be brought up to date.
+    #[error("the schema cannot be brought up to date: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The SQLite that this binary is linked with may lose commits.
+    #[error("SQLite {found} may lose commits; at least 3.51.3 is needed")]
+    OldSqlite {
+        /// Its version.
+        found: String,
+    },
+}
+
+/// An open database: the connection that writes, and those that read.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) writer: SqliteConnection,
+    pub(crate) readers: SqlitePool,
+}
+
+impl Database {
+    /// Opens the database file, makes it if it is not there, and brings its schema up to date.
+    ///
+    /// `max_bytes` caps the size of the file; beyond it, writes fail as on a full disk.
+    pub(crate) async fn open(path: &Path, max_bytes: Option<u64>) -> Result<Database, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        let mut writer = options.connect().await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut writer).await?;
+        check_version(&version)?;
+        migrator().run(&mut writer).await?;
+        if let Some(max_bytes) = max_bytes {
+            cap(&mut writer, max_bytes).await?;
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
+            .await?;
+        Ok(Database { writer, readers })
+    }
+}
+
+/// Moves what the write-ahead log holds into the database file, and closes the connection.
+pub(crate) async fn checkpoint_and_close(mut writer: SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer).await?;
+    writer.close().await
+}
+
+fn check_version(version: &str) -> Result<(), OpenError> {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite { found: version.to_owned() });
+    }
+    Ok(())
+}
+
+fn migrator() -> Migrator {
+    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
+}
+
+async fn cap(writer: &mut SqliteConnection, max_bytes: u64) -> Result<(), sqlx::Error> {
+    let page_size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *writer).await?;
+    let pages = max_bytes / page_size.max(1).unsigned_abs();
+    // A pragma takes no parameters.
+    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    sqlx::query(pragma).execute(writer).await?;
+    Ok(())
+}
+
+/// A column that does not hold what the schema says. Only its name is told: its content may be private.
+#[derive(Debug, thiserror::Error)]
+#[error("the column {0} is damaged")]
+struct DamagedColumn(&'static str);
+
+fn damaged(column: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(DamagedColumn(column)))
+}
+
+/// The bytes of a column of fixed length.
+fn fixed<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], sqlx::Error> {
+    bytes.try_into().map_err(|_| damaged(column))
+}
+
+fn account_id(bytes: &[u8]) -> Result<AccountId, sqlx::Error> {
+    fixed("account", bytes).map(AccountId::from_bytes)
+}
+
+fn doc_id(bytes: &[u8]) -> Result<DocId, sqlx::Error> {
+    fixed("doc", bytes).map(DocId::from_bytes)
+}
+
+fn hash(bytes: &[u8]) -> Result<ChangeHash, sqlx::Error> {
+    fixed("hash", bytes).map(ChangeHash)
+}
+
+/// Hashes as one column holds them: one after the other.
+fn hashes(column: &'static str, bytes: &[u8]) -> Result<Vec<ChangeHash>, sqlx::Error> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    if rest.is_empty() { Ok(hashes.iter().copied().map(ChangeHash).collect()) } else { Err(damaged(column)) }
+}
+
+fn concatenated(hashes: &[ChangeHash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+/// A position in a log as the column holds it. Positions count rows, so that they fit.
+fn column(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn position(column: &'static str, seq: i64) -> Result<u64, sqlx::Error> {
+    u64::try_from(seq).map_err(|_| damaged(column))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_that_may_lose_commits_is_refused() {
+        for (version, is_good) in
+            [("3.51.3", true), ("3.52.0", true), ("4.0.0", true), ("3.51.2", false), ("3.46.1", false), ("", false)]
+        {
+            assert_eq!(check_version(version).is_ok(), is_good, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_hashes_is_read_back_or_refused_as_a_whole() {
+        let two = vec![ChangeHash([1; 32]), ChangeHash([2; 32])];
+        assert_eq!(hashes("heads", &concatenated(&two)).unwrap(), two);
+        assert!(hashes("heads", &[0; 33]).is_err());
+    }
+}

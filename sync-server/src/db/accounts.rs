@@ -1,0 +1,87 @@
+//! The tables `account` and `device`: whose log it is, and who may write to it.
+
+use sqlx::SqliteConnection;
+use tourismo_core::digest::Digest;
+use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::log::AccountLog;
+use tourismo_core::time::Timestamp;
+
+use super::{column, damaged, fixed, position};
+
+/// Makes an account with an empty log, unless it is there.
+pub(crate) async fn insert(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO account (account, head, digest) VALUES ($1, 0, $2) ON CONFLICT (account) DO NOTHING")
+        .bind(account.as_bytes().as_slice())
+        .bind(Digest::default().0.as_slice())
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// Lets a device in, unless it is in.
+pub(crate) async fn insert_device(
+    writer: &mut SqliteConnection,
+    account: AccountId,
+    device: DeviceKey,
+    granted_by: Option<DeviceKey>,
+    added_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO device (account, device, actor_prefix, granted_by, added_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (account, device) DO NOTHING
+    "#;
+    sqlx::query(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(device.0.as_slice())
+        .bind(device.actor_prefix().as_slice())
+        .bind(granted_by.map(|key| key.0.to_vec()))
+        .bind(added_at.as_millis())
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// Whether the device may speak for the account.
+pub(crate) async fn has_device(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    device: DeviceKey,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>("SELECT 1 FROM device WHERE account = $1 AND device = $2")
+        .bind(account.as_bytes().as_slice())
+        .bind(device.0.as_slice())
+        .fetch_optional(connection)
+        .await
+        .map(|row| row.is_some())
+}
+
+/// The position of the newest entry in the account's log, and the digest of all its documents there.
+pub(crate) async fn head(connection: &mut SqliteConnection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
+    let (head, digest): (i64, Vec<u8>) = sqlx::query_as("SELECT head, digest FROM account WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_one(connection)
+        .await?;
+    Ok((position("head", head)?, Digest(fixed("digest", &digest)?)))
+}
+
+/// The books of an account's log.
+pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
+    let (head, digest) = head(connection, account).await?;
+    let prefixes: Vec<Vec<u8>> = sqlx::query_scalar("SELECT actor_prefix FROM device WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_all(connection)
+        .await?;
+    let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
+    Ok(AccountLog { account, actor_prefixes, head, digest })
+}
+
+/// Writes back what appending to the log changed.
+pub(crate) async fn update(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
+    let done = sqlx::query("UPDATE account SET head = $2, digest = $3 WHERE account = $1 AND head <= $2")
+        .bind(log.account.as_bytes().as_slice())
+        .bind(column(log.head))
+        .bind(log.digest.0.as_slice())
+        .execute(writer)
+        .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(damaged("head")) }
+}

@@ -1,0 +1,226 @@
+//! The table `change`: the log of every account. Entries are appended and read, never changed.
+
+use sqlx::SqliteConnection;
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
+use tourismo_core::session::relay::{DocPage, LogPage};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{BATCH_BYTES, Chunk, DocHistory, Entry, EntryBody, MAX_BATCH};
+
+use super::documents::kind_of;
+use super::{accounts, column, concatenated, doc_id, documents, hash, hashes, position};
+
+/// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
+const ENTRY_BYTES: i64 = 128;
+
+/// A change at its place in a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewEntry<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) seq: u64,
+    pub(crate) doc: DocId,
+    pub(crate) hash: ChangeHash,
+    pub(crate) deps: &'a [ChangeHash],
+    pub(crate) received_at: Timestamp,
+    pub(crate) chunk: &'a [u8],
+}
+
+/// Appends an entry. Fails if its place or its change is taken.
+pub(crate) async fn insert(writer: &mut SqliteConnection, entry: NewEntry<'_>) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO change (account, seq, doc, hash, deps, received_at, chunk) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    "#;
+    sqlx::query(sql)
+        .bind(entry.account.as_bytes().as_slice())
+        .bind(column(entry.seq))
+        .bind(entry.doc.as_bytes().as_slice())
+        .bind(entry.hash.0.as_slice())
+        .bind(concatenated(entry.deps))
+        .bind(entry.received_at.as_millis())
+        .bind(entry.chunk)
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// Where a change stands in the log, if the log has it.
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    hash: ChangeHash,
+) -> Result<Option<u64>, sqlx::Error> {
+    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM change WHERE account = $1 AND doc = $2 AND hash = $3")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(hash.0.as_slice())
+        .fetch_optional(connection)
+        .await?;
+    seq.map(|seq| position("seq", seq)).transpose()
+}
+
+/// A page of an account's log after a position. All of it must be read in one transaction.
+pub(crate) async fn page(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    after: u64,
+) -> Result<LogPage, sqlx::Error> {
+    let (head, digest) = accounts::head(snapshot, account).await?;
+    if head <= after {
+        return Ok(LogPage { entries: Vec::new(), head, digest });
+    }
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT seq, LENGTH(chunk) + LENGTH(deps) FROM change WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+    )
+    .bind(account.as_bytes().as_slice())
+    .bind(column(after))
+    .bind(column(MAX_BATCH as u64))
+    .fetch_all(&mut *snapshot)
+    .await?;
+    type Row = (i64, Vec<u8>, i64, Vec<u8>, Vec<u8>, i64, Vec<u8>);
+    let sql = r#"
+        SELECT change.seq, change.doc, document.kind, change.hash, change.deps, change.received_at, change.chunk
+        FROM change JOIN document ON document.account = change.account AND document.doc = change.doc
+        WHERE change.account = $1 AND change.seq > $2 AND change.seq <= $3
+        ORDER BY change.seq
+    "#;
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(last_that_fits(&sizes))
+        .fetch_all(snapshot)
+        .await?;
+    let entry = |(seq, doc, kind, name, deps, received_at, chunk): Row| {
+        let (doc, kind, name) = (doc_id(&doc)?, kind_of(kind)?, hash(&name)?);
+        let body = if kind.is_on_demand() {
+            EntryBody::Stub { hash: name, deps: hashes("deps", &deps)?, bytes: chunk.len() as u32 }
+        } else {
+            EntryBody::Change(Chunk(chunk))
+        };
+        Ok((position("seq", seq)?, name, Entry { doc, kind, received_at: Timestamp(received_at), body }))
+    };
+    Ok(LogPage { entries: rows.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?, head, digest })
+}
+
+/// A page of one document's changes after a position of the account's log. All of it must be read in one transaction.
+pub(crate) async fn doc_page(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    after: u64,
+) -> Result<DocPage, sqlx::Error> {
+    let sql = r#"
+        SELECT seq, LENGTH(chunk) FROM change WHERE account = $1 AND doc = $2 AND seq > $3 ORDER BY seq LIMIT $4
+    "#;
+    // One more than fits on the page tells whether anything follows it.
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(column(MAX_BATCH as u64 + 1))
+        .fetch_all(&mut *snapshot)
+        .await?;
+    let last = last_that_fits(&sizes[..sizes.len().min(MAX_BATCH)]);
+    let done = sizes.last().is_none_or(|(seq, _)| *seq == last);
+    let sql = r#"
+        SELECT seq, chunk FROM change WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
+    "#;
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(last)
+        .fetch_all(snapshot)
+        .await?;
+    let change = |(seq, chunk)| Ok((position("seq", seq)?, Chunk(chunk)));
+    Ok(DocPage { doc, changes: rows.into_iter().map(change).collect::<Result<_, sqlx::Error>>()?, done })
+}
+
+/// Everything the account's log has of some documents, by name. All of it must be read in one transaction.
+pub(crate) async fn histories(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    docs: &[DocId],
+) -> Result<Vec<DocHistory>, sqlx::Error> {
+    let mut histories = Vec::with_capacity(docs.len());
+    for &doc in docs {
+        let history = match documents::find(snapshot, doc).await? {
+            Some(log) if log.owner == account => {
+                let hashes = hashes_of(snapshot, account, doc).await?;
+                DocHistory { doc, kind: Some(log.kind), heads: log.heads, hashes }
+            }
+            Some(_) | None => DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() },
+        };
+        histories.push(history);
+    }
+    Ok(histories)
+}
+
+/// The chunks of a document in log order, with the first time that the relay heard of it; `None` if they are more than
+/// `max_bytes`.
+pub(crate) async fn chunks(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    max_bytes: i64,
+) -> Result<Option<(Timestamp, Vec<Vec<u8>>)>, sqlx::Error> {
+    let sql = r#"
+        SELECT MIN(received_at), CAST(SUM(LENGTH(chunk)) AS BIGINT) FROM change WHERE account = $1 AND doc = $2
+    "#;
+    let (received_at, bytes): (Option<i64>, Option<i64>) = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_one(&mut *connection)
+        .await?;
+    if bytes.unwrap_or(0) > max_bytes {
+        return Ok(None);
+    }
+    let chunks = sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_all(connection)
+        .await?;
+    Ok(Some((Timestamp(received_at.unwrap_or(0)), chunks)))
+}
+
+async fn hashes_of(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Vec<ChangeHash>, sqlx::Error> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|bytes| hash(bytes)).collect()
+}
+
+/// The last position that still fits on a page, of entries with these positions and sizes; the first always does.
+fn last_that_fits(sizes: &[(i64, i64)]) -> i64 {
+    let mut bytes = 0;
+    let fits = |(_, size): &&(i64, i64)| {
+        let first = bytes == 0;
+        bytes += size + ENTRY_BYTES;
+        first || bytes <= BATCH_BYTES as i64
+    };
+    sizes.iter().take_while(fits).last().map_or(0, |(seq, _)| *seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_what_fits_and_always_something() {
+        let half = BATCH_BYTES as i64 / 2 - ENTRY_BYTES;
+        for (sizes, last) in [
+            (vec![], 0),
+            (vec![(7, 10)], 7),
+            (vec![(7, 10 * BATCH_BYTES as i64), (8, 1)], 7),
+            (vec![(7, half), (8, half), (9, 0)], 8),
+            (vec![(7, 0), (8, 0), (9, 0)], 9),
+        ] {
+            assert_eq!(last_that_fits(&sizes), last, "{sizes:?}");
+        }
+    }
+}

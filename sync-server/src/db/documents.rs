@@ -1,0 +1,102 @@
+//! The tables `document` and `actor`: what the log knows of each document.
+
+use sqlx::SqliteConnection;
+use tourismo_core::change::Actor;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::log::DocLog;
+use tourismo_core::wire::{DocHeads, DocKind};
+
+use super::{account_id, column, concatenated, damaged, doc_id, hashes, position};
+
+/// The document with this id, whoever owns it.
+pub(crate) async fn find(connection: &mut SqliteConnection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
+    let row: Option<(Vec<u8>, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT account, kind, heads FROM document WHERE doc = $1")
+            .bind(doc.as_bytes().as_slice())
+            .fetch_optional(connection)
+            .await?;
+    let read = |(owner, kind, heads): (Vec<u8>, i64, Vec<u8>)| {
+        Ok(DocLog { owner: account_id(&owner)?, kind: kind_of(kind)?, heads: hashes("heads", &heads)? })
+    };
+    row.map(read).transpose()
+}
+
+/// Kind and heads of an account's documents in an inclusive range of ids, ascending.
+pub(crate) async fn in_range(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    from: DocId,
+    to: DocId,
+) -> Result<Vec<(DocHeads, DocKind)>, sqlx::Error> {
+    let sql = r#"
+        SELECT doc, kind, heads FROM document WHERE account = $1 AND doc >= $2 AND doc <= $3 ORDER BY doc
+    "#;
+    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(from.as_bytes().as_slice())
+        .bind(to.as_bytes().as_slice())
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|(doc, kind, heads)| Ok((DocHeads { doc: doc_id(doc)?, heads: hashes("heads", heads)? }, kind_of(*kind)?)))
+        .collect()
+}
+
+/// Writes the state of a document that was made or appended to.
+pub(crate) async fn upsert(writer: &mut SqliteConnection, doc: DocId, state: &DocLog) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO document (account, doc, kind, heads) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (account, doc) DO UPDATE SET heads = excluded.heads
+    "#;
+    sqlx::query(sql)
+        .bind(state.owner.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(i64::from(state.kind.number()))
+        .bind(concatenated(&state.heads))
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// The last number that an actor used in a document; 0 if it used none.
+pub(crate) async fn last_seq(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    actor: &Actor,
+) -> Result<u64, sqlx::Error> {
+    let sql = "SELECT last_seq FROM actor WHERE account = $1 AND doc = $2 AND actor = $3";
+    let last: Option<i64> = sqlx::query_scalar(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(actor.as_bytes())
+        .fetch_optional(connection)
+        .await?;
+    position("last_seq", last.unwrap_or(0))
+}
+
+/// Writes the last number that an actor used in a document.
+pub(crate) async fn upsert_last_seq(
+    writer: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    actor: &Actor,
+    last_seq: u64,
+) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO actor (account, doc, actor, last_seq) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq
+    "#;
+    sqlx::query(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(actor.as_bytes())
+        .bind(column(last_seq))
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+pub(super) fn kind_of(number: i64) -> Result<DocKind, sqlx::Error> {
+    u8::try_from(number).ok().and_then(DocKind::from_number).ok_or_else(|| damaged("kind"))
+}

@@ -1,0 +1,181 @@
+//! The tables `published_drive` and `published_block`: drives that others may see, one by one.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use tourismo_core::docs::Visibility;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+
+use super::{account_id, column, damaged, position};
+
+/// How many parts the feed's index has.
+pub(crate) const BUCKETS: u8 = 16;
+
+/// A drive as it is derived.
+#[derive(Clone, Debug)]
+pub(crate) struct DriveRecord {
+    pub(crate) account: AccountId,
+    pub(crate) doc: DocId,
+    pub(crate) revision: u64,
+    pub(crate) sort_at: Timestamp,
+    pub(crate) visibility: Visibility,
+    pub(crate) started_at: Timestamp,
+    pub(crate) title: String,
+    pub(crate) car: Option<String>,
+    /// JSON, as the API shows it.
+    pub(crate) stats: String,
+    /// JSON, as the API shows it.
+    pub(crate) bbox: Option<String>,
+    /// JSON, as the API shows it.
+    pub(crate) line: String,
+}
+
+/// A drive with what its page shows besides.
+#[derive(Clone, Debug)]
+pub(crate) struct DrivePage {
+    pub(crate) account: AccountId,
+    /// Changes whenever anything on the page does.
+    pub(crate) revisions: (u64, u64),
+    pub(crate) visibility: Visibility,
+    pub(crate) started_at: Timestamp,
+    pub(crate) title: String,
+    pub(crate) car: Option<String>,
+    pub(crate) stats: String,
+    pub(crate) bbox: Option<String>,
+    pub(crate) handle: Option<String>,
+    pub(crate) display_name: Option<String>,
+}
+
+/// Replaces a drive and the blocks of its track.
+pub(crate) async fn replace(
+    writer: &mut SqliteConnection,
+    drive: &DriveRecord,
+    blocks: &[Vec<u8>],
+) -> Result<(), sqlx::Error> {
+    remove(writer, drive.account, drive.doc).await?;
+    let sql = r#"
+        INSERT INTO published_drive
+            (account, doc, revision, bucket, sort_at, visibility, started_at, title, car, stats, bbox, line)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    "#;
+    sqlx::query(sql)
+        .bind(drive.account.as_bytes().as_slice())
+        .bind(drive.doc.as_bytes().as_slice())
+        .bind(column(drive.revision))
+        .bind(i64::from(bucket(drive.doc)))
+        .bind(drive.sort_at.as_millis())
+        .bind(number(drive.visibility))
+        .bind(drive.started_at.as_millis())
+        .bind(&drive.title)
+        .bind(&drive.car)
+        .bind(&drive.stats)
+        .bind(&drive.bbox)
+        .bind(&drive.line)
+        .execute(&mut *writer)
+        .await?;
+    for (place, block) in (0i64..).zip(blocks) {
+        sqlx::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
+            .bind(drive.account.as_bytes().as_slice())
+            .bind(drive.doc.as_bytes().as_slice())
+            .bind(place)
+            .bind(block)
+            .execute(&mut *writer)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Removes a drive and the blocks of its track, if it is there.
+pub(crate) async fn remove(writer: &mut SqliteConnection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// A drive by its id alone, whoever may see it: the caller must authorize the read.
+pub(crate) async fn find(reader: &mut SqliteConnection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
+    let sql = r#"
+        SELECT
+            drive.account, drive.revision, profile.revision AS profile_revision, drive.visibility, drive.started_at,
+            drive.title, drive.car, drive.stats, drive.bbox, profile.handle, profile.display_name
+        FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        WHERE drive.doc = $1
+    "#;
+    let read = |row: SqliteRow| {
+        let account: Vec<u8> = row.try_get("account")?;
+        let profile_revision: Option<i64> = row.try_get("profile_revision")?;
+        Ok(DrivePage {
+            account: account_id(&account)?,
+            revisions: (
+                position("revision", row.try_get("revision")?)?,
+                position("revision", profile_revision.unwrap_or(0))?,
+            ),
+            visibility: visibility(row.try_get("visibility")?)?,
+            started_at: Timestamp(row.try_get("started_at")?),
+            title: row.try_get("title")?,
+            car: row.try_get("car")?,
+            stats: row.try_get("stats")?,
+            bbox: row.try_get("bbox")?,
+            handle: row.try_get("handle")?,
+            display_name: row.try_get("display_name")?,
+        })
+    };
+    sqlx::query(sql).bind(doc.as_bytes().as_slice()).try_map(read).fetch_optional(reader).await
+}
+
+/// The packed blocks of a drive's track, in order.
+pub(crate) async fn blocks(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar("SELECT block FROM published_block WHERE account = $1 AND doc = $2 ORDER BY place")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_all(reader)
+        .await
+}
+
+/// FNV-1a of the id, folded to a bucket. The bits of a UUIDv7 themselves follow the time.
+fn bucket(doc: DocId) -> u8 {
+    let hash = doc
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 32) as u8 % BUCKETS
+}
+
+/// How the column holds a visibility. The feed's index names the number of [`Visibility::Public`].
+fn number(visibility: Visibility) -> i64 {
+    match visibility {
+        Visibility::Private => 0,
+        Visibility::Link => 1,
+        Visibility::Public => 2,
+    }
+}
+
+fn visibility(number: i64) -> Result<Visibility, sqlx::Error> {
+    [Visibility::Private, Visibility::Link, Visibility::Public]
+        .into_iter()
+        .find(|visibility| self::number(*visibility) == number)
+        .ok_or_else(|| damaged("visibility"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_made_one_after_the_other_spread_over_all_buckets() {
+        let mut counts = [0; BUCKETS as usize];
+        for i in 0..1_600u32 {
+            let mut random = [7; 10];
+            random[..4].copy_from_slice(&i.wrapping_mul(2_654_435_761).to_le_bytes());
+            counts[usize::from(bucket(DocId::new(Timestamp(1_790_000_000_000 + i64::from(i)), random)))] += 1;
+        }
+        assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
+    }
+}

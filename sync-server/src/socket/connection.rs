@@ -1,0 +1,215 @@
+//! One sync connection: a loop that hands the session what happened and does what it says.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use sqlx::SqliteConnection;
+use tokio::time::{Instant, sleep_until, timeout};
+use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::log;
+use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
+use tourismo_core::wire::{ByeCode, NackCode, Offer};
+
+use crate::Relay;
+use crate::db::{accounts, change_log, documents};
+use crate::hub::Subscription;
+use crate::writer::{Examined, Unavailable, wall_clock};
+
+/// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the other side may take to close after it was told to.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Work for the session that is under way. The session bounds how much there can be.
+type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = Input> + Send>>>;
+
+pub(super) struct Connection {
+    relay: Arc<Relay>,
+    session: Session,
+    opened: Instant,
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    pending: Pending,
+    account: Option<(AccountId, Subscription)>,
+}
+
+/// An answer that is being read from the database.
+type Reading<'c> = Pin<Box<dyn Future<Output = Result<Input, sqlx::Error>> + Send + 'c>>;
+
+/// The socket is of no more use.
+struct Broken;
+
+impl Connection {
+    pub(super) fn new(relay: Arc<Relay>, socket: WebSocket) -> Connection {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).expect("the system has randomness; without it no key is safe");
+        let (sink, stream) = socket.split();
+        Connection {
+            session: Session::new(relay.identity.id, nonce, 0),
+            opened: Instant::now(),
+            sink,
+            stream,
+            pending: Pending::new(),
+            account: None,
+            relay,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut stopping = self.relay.stopping.clone();
+        while !self.session.is_closed() {
+            let deadline = self.session.next_deadline().map(|(due_ms, _)| self.opened + Duration::from_millis(due_ms));
+            // Answers come before the news of a longer log: what this client pushed itself is then not read back.
+            let input = tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => Input::Stop(ByeCode::GoingAway),
+                Some(input) = self.pending.next(), if !self.pending.is_empty() => input,
+                Some(head) = grown(&mut self.account) => Input::Grew(head),
+                Some(()) = due(deadline) => Input::Tick,
+                frame = self.stream.next() => match frame {
+                    Some(Ok(Message::Binary(bytes))) => Input::Received(bytes.into()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Input::Heard,
+                    Some(Ok(Message::Text(_))) => Input::Stop(ByeCode::Malformed),
+                    Some(Ok(Message::Close(_))) | None => break,
+                    Some(Err(error)) => match farewell(error) {
+                        Some(code) => Input::Stop(code),
+                        None => break,
+                    },
+                },
+            };
+            let now_ms = self.opened.elapsed().as_millis() as u64;
+            for effect in self.session.handle(now_ms, input) {
+                if self.perform(effect).await.is_err() {
+                    return;
+                }
+            }
+        }
+        self.close().await;
+    }
+
+    async fn perform(&mut self, effect: Effect) -> Result<(), Broken> {
+        match effect {
+            Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
+            Effect::Ping => self.send(Message::Ping(Vec::new().into())).await?,
+            Effect::Admit { account, device, granted_by } => {
+                // Listening begins before the log is looked at, so that no growth falls in between.
+                self.account = Some((account, self.relay.hub.subscribe(account)));
+                self.pending.push(Box::pin(admit(self.relay.clone(), account, device, granted_by)));
+            }
+            // All that follows comes from a session that was admitted.
+            Effect::Commit { push, changes } => {
+                let account = self.account()?;
+                self.pending.push(Box::pin(commit(self.relay.clone(), account, push, changes)));
+            }
+            Effect::ReadLog { after } => self.read(move |snapshot, account| {
+                Box::pin(async move { change_log::page(snapshot, account, after).await.map(Input::Log) })
+            })?,
+            Effect::ReadDoc { doc, after } => self.read(move |snapshot, account| {
+                Box::pin(async move { change_log::doc_page(snapshot, account, doc, after).await.map(Input::Doc) })
+            })?,
+            Effect::ReadHeads { from, to } => self.read(move |snapshot, account| {
+                Box::pin(async move { documents::in_range(snapshot, account, from, to).await.map(Input::Heads) })
+            })?,
+            Effect::ReadHistories(docs) => self.read(move |snapshot, account| {
+                Box::pin(async move { change_log::histories(snapshot, account, &docs).await.map(Input::Histories) })
+            })?,
+            Effect::Close => {}
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Broken> {
+        match timeout(WRITE_DEADLINE, self.sink.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Broken),
+        }
+    }
+
+    /// Reads for the session, in one snapshot.
+    fn read<F>(&mut self, read: F) -> Result<(), Broken>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection, AccountId) -> Reading<'c> + Send + 'static,
+    {
+        let (readers, account) = (self.relay.readers.clone(), self.account()?);
+        let snapshot = async move {
+            let mut snapshot = readers.begin().await?;
+            read(&mut snapshot, account).await
+        };
+        self.pending.push(Box::pin(async move { snapshot.await.unwrap_or_else(cannot_read) }));
+        Ok(())
+    }
+
+    fn account(&self) -> Result<AccountId, Broken> {
+        self.account.as_ref().map(|(account, _)| *account).ok_or(Broken)
+    }
+
+    /// Says goodbye, and lets what was sent arrive: closing a socket with unread bytes in it would throw that away.
+    async fn close(mut self) {
+        let goodbye = async {
+            if self.sink.close().await.is_ok() {
+                while self.stream.next().await.is_some_and(|frame| frame.is_ok()) {}
+            }
+        };
+        // Whoever does not answer in time is left alone.
+        let _ = timeout(CLOSE_DEADLINE, goodbye).await;
+    }
+}
+
+/// Looks whether the device may speak for the account. One that is known costs no write. `[H4]` `[H5]`
+async fn admit(relay: Arc<Relay>, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> Input {
+    let admitted = async {
+        let is_known = accounts::has_device(&mut *relay.readers.acquire().await?, account, device).await?;
+        if !is_known {
+            match relay.writer.admit(account, device, granted_by).await {
+                Ok(true) => tracing::info!(%account, "a device was added"),
+                Ok(false) => return Ok(Input::NotAdmitted(ByeCode::NotAuthentic)),
+                Err(Unavailable) => return Ok(Input::NotAdmitted(ByeCode::GoingAway)),
+            }
+        }
+        let (head, _) = accounts::head(&mut *relay.readers.acquire().await?, account).await?;
+        Ok(Input::Admitted { epoch: relay.identity.epoch, head, at: wall_clock() })
+    };
+    admitted.await.unwrap_or_else(cannot_read)
+}
+
+/// Looks at the changes of a push here, on the connection's own time, and has the writer keep what can be kept.
+async fn commit(relay: Arc<Relay>, account: AccountId, push: u64, changes: Vec<Offer>) -> Input {
+    let count = changes.len();
+    let examine = |offer: Offer| Examined { scanned: log::examine(&offer.chunk.0), offer };
+    let changes = changes.into_iter().map(examine).collect();
+    let outcomes = relay.writer.commit(account, changes).await;
+    let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
+    Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
+}
+
+fn cannot_read(error: sqlx::Error) -> Input {
+    tracing::error!(%error, "the database cannot be read");
+    Input::Stop(ByeCode::GoingAway)
+}
+
+/// What to say after a frame that could not be read, if anything can be said.
+fn farewell(error: axum::Error) -> Option<ByeCode> {
+    match *error.into_inner().downcast::<tungstenite::Error>().ok()? {
+        tungstenite::Error::Capacity(_) => Some(ByeCode::TooLarge),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) => Some(ByeCode::Malformed),
+        _ => None,
+    }
+}
+
+async fn grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {
+    match account {
+        Some((_, subscription)) => Some(subscription.next().await),
+        None => None,
+    }
+}
+
+async fn due(deadline: Option<Instant>) -> Option<()> {
+    sleep_until(deadline?).await;
+    Some(())
+}

@@ -1,0 +1,212 @@
+//! The one task that writes: it commits what waits for it in groups, one transaction and one sync of the disk for each,
+//! and answers nobody before that.
+//!
+//! It knows jobs and transactions. What a change must be to be kept is for [`Append`] to say.
+
+mod append;
+mod projector;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tourismo_core::change::ScannedChange;
+use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::session::relay::Outcome;
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{NackCode, Offer};
+
+use self::append::{Append, Appended};
+use crate::db;
+use crate::hub::Hub;
+use crate::newest::NewestPage;
+
+/// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
+const QUEUE: usize = 256;
+
+/// How many bytes of changes may wait, over all connections.
+const QUEUED_BYTES: usize = 64 << 20;
+
+/// The most jobs in one transaction.
+const MAX_GROUP: usize = 128;
+
+/// Takes jobs to the writing task.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    bytes: Arc<Semaphore>,
+}
+
+/// One change of a push, looked at but not yet judged.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) offer: Offer,
+    pub(crate) scanned: Result<ScannedChange, NackCode>,
+}
+
+/// The writer cannot take jobs any more, or could not do this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unavailable;
+
+#[derive(Debug)]
+enum Job {
+    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<bool> },
+    Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
+    Ping(oneshot::Sender<()>),
+    Stop,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
+
+/// What a job came to, held back until it is on disk.
+enum Done {
+    Admitted(bool),
+    Committed(Vec<Outcome>),
+    Nothing,
+}
+
+impl Writer {
+    /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
+    pub(crate) fn spawn(
+        connection: SqliteConnection,
+        hub: Hub,
+        newest: Arc<NewestPage>,
+    ) -> (Writer, tokio::task::JoinHandle<()>) {
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        let task = tokio::spawn(Task { connection, jobs, hub, newest }.run());
+        (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
+    }
+
+    /// Lets a device speak for an account, if it founded it or was let in by a device that may. `[H5]`
+    pub(crate) async fn admit(
+        &self,
+        account: AccountId,
+        device: DeviceKey,
+        granted_by: Option<DeviceKey>,
+    ) -> Result<bool, Unavailable> {
+        self.ask(|reply| Job::Admit { account, device, granted_by, reply }).await
+    }
+
+    /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
+    pub(crate) async fn commit(&self, account: AccountId, changes: Vec<Examined>) -> Result<Vec<Outcome>, Unavailable> {
+        let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
+        let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
+        let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
+        self.ask(|reply| Job::Commit { account, changes, reply, _bytes: permit }).await
+    }
+
+    /// Returns when the task has got round to it.
+    pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
+        let (reply, pong) = oneshot::channel();
+        self.jobs.send(Job::Ping(reply)).await.map_err(|_| Unavailable)?;
+        pong.await.map_err(|_| Unavailable)
+    }
+
+    /// Takes no more jobs, and does those that wait.
+    pub(crate) async fn stop(&self) {
+        // An error means that it has stopped already.
+        let _ = self.jobs.send(Job::Stop).await;
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+}
+
+struct Task {
+    connection: SqliteConnection,
+    jobs: mpsc::Receiver<Job>,
+    hub: Hub,
+    newest: Arc<NewestPage>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        // While one group syncs the disk, the next one gathers: the slower the disk, the larger the groups.
+        while self.jobs.recv_many(&mut group, MAX_GROUP).await > 0 {
+            if group.iter().any(|job| matches!(job, Job::Stop)) {
+                self.jobs.close();
+            }
+            self.perform(std::mem::take(&mut group)).await;
+        }
+        if let Err(error) = db::checkpoint_and_close(self.connection).await {
+            tracing::warn!(%error, "the last checkpoint failed; the next start does it");
+        }
+    }
+
+    async fn perform(&mut self, group: Vec<Job>) {
+        let error = match self.transact(&group).await {
+            Ok((done, appended)) => return self.answer(group, done, appended),
+            Err(error) => error,
+        };
+        tracing::error!(%error, jobs = group.len(), "a commit failed; nothing of it was acknowledged");
+        if group.len() == 1 {
+            return group.into_iter().for_each(Job::fail);
+        }
+        // One job must not spoil the others'.
+        for job in group {
+            let alone = [job];
+            match self.transact(&alone).await {
+                Ok((done, appended)) => self.answer(alone.into(), done, appended),
+                Err(_) => alone.into_iter().for_each(Job::fail),
+            }
+        }
+    }
+
+    async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut append = Append::new(&mut transaction, wall_clock());
+        let mut done = Vec::with_capacity(group.len());
+        for job in group {
+            done.push(match job {
+                Job::Admit { account, device, granted_by, .. } => {
+                    Done::Admitted(append.admit(*account, *device, *granted_by).await?)
+                }
+                Job::Commit { account, changes, .. } => Done::Committed(append.push(*account, changes).await?),
+                Job::Ping(_) | Job::Stop => Done::Nothing,
+            });
+        }
+        let appended = append.finish().await?;
+        transaction.commit().await?;
+        Ok((done, appended))
+    }
+
+    fn answer(&self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
+        for (job, done) in group.into_iter().zip(done) {
+            // Whoever has gone away in the meantime gets no answer.
+            match (job, done) {
+                (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
+                (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
+                (Job::Ping(reply), _) => drop(reply.send(())),
+                (Job::Admit { .. } | Job::Commit { .. } | Job::Stop, _) => {}
+            }
+        }
+        if appended.feed_changed {
+            self.newest.invalidate();
+        }
+        for (account, head) in appended.heads {
+            self.hub.announce(account, head);
+        }
+    }
+}
+
+impl Job {
+    fn fail(self) {
+        match self {
+            Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
+            Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
+            Job::Ping(reply) => drop(reply.send(())),
+            Job::Stop => {}
+        }
+    }
+}
+
+/// The time of the machine's clock.
+pub(crate) fn wall_clock() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
