@@ -1,1 +1,130 @@
-//! stub
+//! The binding of the core for JavaScript: convert, call, convert. It decides nothing.
+//!
+//! Values cross as plain objects of the shapes in `pwa-shim/src/generated/types.ts`: bytes as `Uint8Array`, integers as
+//! `number`, absent values as `null`. Whatever cannot be converted, and an opening that does not fit, is thrown as an
+//! `Error` with a `code`. A panic is reported on the console and ends the instance: every later call throws.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_wasm_bindgen::Serializer;
+use tourismo_core::replica::{OpenError, Replica};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// A replica.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Core {
+    replica: Replica,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// Opens a replica.
+    ///
+    /// # Errors
+    /// `not_convertible`, or a code of [`OpenError`].
+    #[wasm_bindgen(constructor)]
+    pub fn new(opening: JsValue) -> Result<Core, JsValue> {
+        let opening = from_js(opening)?;
+        let failed = |error: OpenError| js_error(error.code(), &error.to_string());
+        Ok(Core { replica: Replica::open(&opening).map_err(failed)? })
+    }
+
+    /// Takes in what happened; gives what to do, in this order.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn handle(&mut self, now: JsValue, input: JsValue) -> Result<JsValue, JsValue> {
+        let (now, input) = (from_js(now)?, from_js(input)?);
+        to_js(&self.replica.handle(now, input))
+    }
+
+    /// The drive that is being recorded, or `null`.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn recording(&self, now: JsValue) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.recording_view(from_js(now)?))
+    }
+
+    /// All drives on the lists, newest first.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn drives(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.drives())
+    }
+
+    /// All cars, by name.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn cars(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.cars())
+    }
+
+    /// The track of the opened drive, or `null`.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn track(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.track())
+    }
+
+    /// The account on this phone.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn account(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.account())
+    }
+
+    /// How storage and sync are.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn status(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.status())
+    }
+}
+
+/// Reports panics on the console; without it they are a bare `unreachable`.
+#[wasm_bindgen(start)]
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|info| console_error(&info.to_string())));
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(message: &str);
+
+    /// JavaScript's `Error`.
+    type Error;
+
+    #[wasm_bindgen(constructor)]
+    fn new(message: &str) -> Error;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_code(this: &Error, code: &str);
+}
+
+fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(not_convertible)
+}
+
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    const SHAPES: Serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);
+    value.serialize(&SHAPES).map_err(not_convertible)
+}
+
+fn not_convertible(error: serde_wasm_bindgen::Error) -> JsValue {
+    js_error("not_convertible", &error.to_string())
+}
+
+fn js_error(code: &str, message: &str) -> JsValue {
+    let error = Error::new(message);
+    error.set_code(code);
+    error.into()
+}

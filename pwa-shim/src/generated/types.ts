@@ -1,6 +1,179 @@
 // Generated from the Rust types of tourismo-core by `just types`. Do not edit.
 
 /**
+ * An account: a UUIDv8 whose bits are the SHA-256 of the public key that founded it.
+ *
+ * The name proves itself: only who holds the founding key, or was granted access by it, can speak for the account, so
+ * that an account born with no signal needs no registry.
+ */
+export type AccountId = string;
+
+/** The account on this phone. */
+export type AccountView = {
+  /** Its id. */
+  account: AccountId,
+  /** What everyone may know. */
+  profile: ProfileFields,
+  /** How this account likes things. */
+  settings: SettingsFields,
+};
+
+/** Why a connection ends. `[M4]` */
+export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded";
+
+/** What is known of a car. Texts are empty when unknown. */
+export type CarFields = {
+  /** Such as "Mazda"; at most 100 characters. */
+  make: string,
+  /** Such as "MX-5"; at most 100 characters. */
+  model: string,
+  /** The year it was built, 1880 to 2200. */
+  year: number | null,
+  /** What its people call it; at most 100 characters. */
+  nickname: string,
+};
+
+/** A car in the garage. */
+export type CarView = {
+  /** The car. */
+  id: DocId,
+  /** What is known of it. */
+  fields: CarFields,
+  /** How many drives were driven with it. */
+  drives: number,
+  /** How far they went, metres. */
+  distanceM: number,
+};
+
+/** What a person or a program wants. */
+export type Command = { "type": "startDrive",
+  /** The car it is driven with. */
+  car: DocId | null, } | { "type": "pauseDrive" } | { "type": "resumeDrive" } | { "type": "finishDrive" } | { "type": "editDrive",
+  /** The drive. */
+  drive: DocId,
+  /** At most 200 characters. */
+  title: string | null,
+  /** At most 10,000 characters. */
+  notes: string | null,
+  /** The car it was driven with; `null` inside for none. */
+  car?: string | null, } | { "type": "deleteDrive",
+  /** The drive. */
+  drive: DocId, } | { "type": "publishDrive",
+  /** The drive. */
+  drive: DocId,
+  /** Who may see the copy. */
+  visibility: Visibility, } | { "type": "openDrive",
+  /** The drive. */
+  drive: DocId, } | { "type": "closeDrive" } | { "type": "putCar",
+  /** The car to change; absent for a new one. */
+  car: DocId | null,
+  /** All its fields. */
+  fields: CarFields, } | { "type": "putProfile",
+  /** All its fields. */
+  fields: ProfileFields, } | { "type": "putSettings",
+  /** All its fields. */
+  fields: SettingsFields, } | { "type": "grantDevice",
+  /** Its Ed25519 public key, 32 bytes. */
+  device: Uint8Array,
+};
+
+/** Why a command was refused. */
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable";
+
+/** A document: a UUIDv7 made by the device that created it. */
+export type DocId = string;
+
+/** The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s. */
+export type DriveStats = {
+  /** What was driven, over the ellipsoid and without gaps, metres. */
+  distanceM: number,
+  /** The straight lines over all gaps, metres: the least that was driven unmeasured. */
+  gapDistanceM: number,
+  /** From the first fix to the last, with stops and gaps, milliseconds. */
+  durationMs: number,
+  /** The time in motion, without stops and gaps, milliseconds. */
+  movingMs: number,
+  /** Distance by time in motion, metres per second; 0 if there was no motion. */
+  meanSpeedMps: number,
+  /** The greatest median of three consecutive speeds, metres per second; 0 if there are none. */
+  maxSpeedMps: number,
+  /** Metres climbed. */
+  ascentM: number,
+  /** Metres descended. */
+  descentM: number,
+  /** Accepted fixes. */
+  fixes: number,
+  /** Refused fixes. */
+  refused: number,
+  /** Gaps: one less than the parts. */
+  gaps: number,
+};
+
+/** Where a drive, its track and its published copy are. */
+export type DriveSync = { "type": "saving" } | { "type": "onPhone",
+  /** How many changes wait. */
+  changes: number,
+  /** Their size. */
+  bytes: number, } | { "type": "onRelay",
+  /** Whether the track is on this phone, too. */
+  trackHere: boolean, } | { "type": "refused",
+  /** Why. */
+  code: NackCode,
+};
+
+/** A drive in a list. */
+export type DriveView = {
+  /** The drive. */
+  id: DocId,
+  /** May be empty. */
+  title: string,
+  /** May be empty. */
+  notes: string,
+  /** The car it was driven with. */
+  car: DocId | null,
+  /** When it began. */
+  startedAt: Timestamp,
+  /** When it ended; absent while it is not finished. */
+  endedAt: Timestamp | null,
+  /** What was driven. */
+  stats: DriveStats | null,
+  /** Who may see its published copy. */
+  visibility: Visibility,
+  /** The published copy; its id on the relay. */
+  published: DocId | null,
+  /** Where it is. */
+  sync: DriveSync,
+};
+
+/** Something that the shell shall do. */
+export type Effect = { "type": "store",
+  /** Comes back with the answer. */
+  batch: number,
+  /** The operations in order. */
+  ops: Array<StoreOp>, } | { "type": "load",
+  /** Comes back with the answer. */
+  request: number,
+  /** The ranges. */
+  ranges: Array<KeyRange>, } | { "type": "sign",
+  /** Comes back with the answer. */
+  request: number,
+  /** What to sign. */
+  bytes: Uint8Array, } | { "type": "connect" } | { "type": "send",
+  /** Its bytes. */
+  bytes: Uint8Array, } | { "type": "disconnect" } | { "type": "setTimer",
+  /** Milliseconds from now. */
+  inMs: number,
+  /** What for. */
+  why: string, } | { "type": "settled",
+  /** The command's `request`. */
+  request: number,
+  /** How. */
+  outcome: Outcome, } | { "type": "changed",
+  /** What. */
+  topics: Array<Topic>,
+};
+
+/**
  * One measured position, as the W3C Geolocation API gives it (WGS 84).
  *
  * A fix has three times. `fixed_at` is when the sensor measured it and orders a track; `recorded_at` is when the phone
@@ -27,6 +200,67 @@ export type Fix = {
   speedMps?: number,
 };
 
+/** Something that happened, told to the replica. */
+export type Input = { "type": "start" } | { "type": "fix",
+  /** The measurement as the sensor gave it; it need not be valid. */
+  fix: Fix, } | { "type": "sensorFailed",
+  /** Why. */
+  reason: SensorFailure, } | { "type": "command",
+  /** Chosen by the caller; comes back with the answer. */
+  request: number,
+  /** What is wanted. */
+  command: Command, } | { "type": "stored",
+  /** Which transaction. */
+  batch: number, } | { "type": "storeFailed",
+  /** Which transaction. */
+  batch: number,
+  /** Why. */
+  failure: StorageFailure, } | { "type": "loaded",
+  /** Which request. */
+  request: number,
+  /** The entries in the ranges asked for, ascending in each range. */
+  entries: Array<StoredEntry>, } | { "type": "loadFailed",
+  /** Which request. */
+  request: number,
+  /** Why. */
+  failure: StorageFailure, } | { "type": "signed",
+  /** Which request. */
+  request: number,
+  /** The Ed25519 signature, 64 bytes. */
+  signature: Uint8Array, } | { "type": "network",
+  /** Whether it has. */
+  online: boolean, } | { "type": "connected" } | { "type": "received",
+  /** Its bytes. */
+  bytes: Uint8Array, } | { "type": "disconnected" } | { "type": "hidden" } | { "type": "shown" } | { "type": "tick" };
+
+/** The keys from `from` up to and including `to`. */
+export type KeyRange = {
+  /** Where. */
+  space: Space,
+  /** The first key. */
+  from: Uint8Array,
+  /** The last key. */
+  to: Uint8Array,
+};
+
+/** A line for a map, in parts: nothing is drawn over a gap. */
+export type Line = {
+  /**
+   * Of each part the points as `[longitude, latitude]`, degrees; at least one. A MultiLineString of RFC 7946 but for
+   * parts of a single point.
+   */
+  parts: Array<Array<[number, number]>>,
+};
+
+/** How the connection to the relay is. */
+export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "type": "syncing" } | { "type": "upToDate" } | { "type": "rejected",
+  /** Why. */
+  code: ByeCode,
+};
+
+/** Why the relay refuses one change. `[P4]` */
+export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable";
+
 /**
  * What the shell's clocks show at the moment of an input.
  *
@@ -39,9 +273,173 @@ export type Now = {
   monotonic_ms: number,
 };
 
+/** What a replica needs to begin. */
+export type Opening = {
+  /** 32 fresh random bytes. Never the same twice: they name the writer of this start's changes. */
+  seed: Uint8Array,
+  /** The Ed25519 public key of this device, 32 bytes, the same at every start. */
+  device: Uint8Array,
+  /** At the first start of a device that another device let in: what that device gave it, see [`Linked`]. */
+  grant?: Uint8Array | null,
+  /** All entries of the spaces in [`Space::OPENING`]. */
+  stored: Array<StoredEntry>,
+};
+
+/** How a command ended. */
+export type Outcome = { "type": "done",
+  /** The drive or car that was made or changed, if it was one. */
+  doc: DocId | null, } | { "type": "granted",
+  /** Its bytes. */
+  grant: Uint8Array, } | { "type": "refused",
+  /** Why. */
+  code: CommandError, } | { "type": "notStored",
+  /** Why. */
+  failure: StorageFailure,
+};
+
+/**
+ * A profile for charts: columns of equal length, at most [`MAX_SAMPLES`].
+ *
+ * Where there is a gap, speed and altitude are `null` once, so that a chart breaks its line.
+ */
+export type Profile = {
+  /** Time since the first fix, seconds; never falling. */
+  elapsedS: Array<number>,
+  /** Way since the first fix, gaps as straight lines, metres; never falling. */
+  wayM: Array<number>,
+  /** Speed by the receiver, metres per second. */
+  speedMps: Array<number | null>,
+  /** Altitude, metres. */
+  altitudeM: Array<number | null>,
+};
+
+/** What everyone may know of an account. Texts are empty when not given. */
+export type ProfileFields = {
+  /** The name by which others find the account; at most 30 characters. */
+  handle: string,
+  /** The name that others see; at most 100 characters. */
+  displayName: string,
+  /** At most 1,000 characters. */
+  bio: string,
+};
+
+/** What a recording does. */
+export type RecordingState = "recovering" | "unfinished" | "active" | "paused";
+
+/** The drive that is being recorded. */
+export type RecordingView = {
+  /** What the recording does. */
+  state: RecordingState,
+  /** The drive. */
+  drive: DocId,
+  /** The car it is driven with. */
+  car: DocId | null,
+  /** When it began. */
+  startedAt: Timestamp,
+  /** What was driven so far. */
+  stats: DriveStats,
+  /** Speed at the last accepted fix, metres per second; absent if unknown or older than 5 s. */
+  speedMps: number | null,
+  /** The state of the position signal. */
+  signal: Signal,
+  /** How many fixes have been taken in since the app started. */
+  taken: number,
+  /** How many of those are not on disk yet. */
+  unsaved: number,
+  /** The last accepted position, `[longitude, latitude]` in degrees. */
+  position: [number, number] | null,
+};
+
+/** Why the position sensor gives nothing. */
+export type SensorFailure = "denied" | "unavailable" | "timedOut";
+
+/** How an account likes things. */
+export type SettingsFields = {
+  /** In which units distances and speeds are shown. */
+  units: Units,
+  /** What is offered first when a drive is published. */
+  defaultVisibility: Visibility,
+};
+
+/** The state of the position signal. */
+export type Signal = { "type": "waiting" } | { "type": "good",
+  /** 95 % radius of the last one, metres. */
+  accuracyM: number | null, } | { "type": "inaccurate",
+  /** 95 % radius of the last one, metres. */
+  accuracyM: number, } | { "type": "lost" } | { "type": "failed",
+  /** Why. */
+  reason: SensorFailure,
+};
+
+/** One of the key-value spaces of the phone's storage. In IndexedDB: one object store each. */
+export type Space = "meta" | "journal" | "doc" | "row" | "change";
+
+/** How storage and sync are. */
+export type StatusView = {
+  /** The phone's storage. */
+  storage: StorageStatus,
+  /** The connection to the relay. */
+  link: LinkStatus,
+  /** Changes that the relay has not acknowledged. */
+  unsentChanges: number,
+  /** Their size in bytes. */
+  unsentBytes: number,
+  /** Documents known, here or on the relay. */
+  documents: number,
+  /** Documents of which the relay refuses something. */
+  refused: number,
+};
+
+/** Why storage refused. */
+export type StorageFailure = "quotaExceeded" | "aborted" | "unavailable";
+
+/** How the phone's storage is. */
+export type StorageStatus = { "type": "saved" } | { "type": "saving" } | { "type": "failing",
+  /** Why. */
+  failure: StorageFailure,
+};
+
+/** One operation of a transaction. */
+export type StoreOp = { "type": "put" } & StoredEntry | { "type": "delete" } & KeyRange;
+
+/** A key and its value. */
+export type StoredEntry = {
+  /** Where. */
+  space: Space,
+  /** The key; keys sort bytewise. */
+  key: Uint8Array,
+  /** The value. */
+  value: Uint8Array,
+};
+
 /**
  * An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
  *
  * In JavaScript a `number`, as `Date.now()` gives it.
  */
 export type Timestamp = number;
+
+/** A thing that can be read and may change. */
+export type Topic = "recording" | "drives" | "track" | "cars" | "account" | "status";
+
+/** The opened drive's track. */
+export type TrackView = { "type": "loading",
+  /** The drive. */
+  drive: DocId, } | { "type": "ready",
+  /** The drive. */
+  drive: DocId,
+  /** For a map. */
+  line: Line,
+  /** For charts. */
+  profile: Profile, } | { "type": "unavailable",
+  /** The drive. */
+  drive: DocId,
+  /** Why. */
+  code: CommandError,
+};
+
+/** In which units distances and speeds are shown. */
+export type Units = "metric" | "imperial";
+
+/** Who may see the published copy of a drive. */
+export type Visibility = "private" | "link" | "public";

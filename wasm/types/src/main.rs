@@ -12,8 +12,18 @@ use ts_rs::{Config, TS, TypeVisitor};
 
 /// The types that callers name themselves. Every type that these contain follows by itself.
 fn declare_all(module: &mut Module) {
-    module.visit::<tourismo_core::fix::Fix>();
+    use tourismo_core::replica::{Opening, io, view};
+
+    module.visit::<Opening>();
     module.visit::<tourismo_core::time::Now>();
+    module.visit::<io::Input>();
+    module.visit::<io::Effect>();
+    module.visit::<view::RecordingView>();
+    module.visit::<view::DriveView>();
+    module.visit::<view::CarView>();
+    module.visit::<view::TrackView>();
+    module.visit::<view::AccountView>();
+    module.visit::<view::StatusView>();
 }
 
 /// One TypeScript module, its declarations in the order of their names.
