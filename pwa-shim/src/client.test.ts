@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+
+import { Tourismo, type WorkerLike } from "./client.ts";
+import { TourismoError } from "./errors.ts";
+import type { DriveView } from "./generated/types.ts";
+import type { Answer, Ask, FromWorker, Reply, ToWorker } from "./messages.ts";
+import { RelayReads } from "./relay-reads.ts";
+import { settle } from "./testing/tabs.ts";
+
+/** A worker whose answers the test gives. */
+class TestWorker implements WorkerLike {
+  onmessage: ((event: MessageEvent<FromWorker>) => void) | null = null;
+  onerror: ((event: ErrorEvent) => void) | null = null;
+  asked: { request: number; ask: Ask }[] = [];
+
+  postMessage(message: ToWorker): void {
+    if (message.type === "ask") this.asked.push(message);
+  }
+
+  terminate(): void {}
+
+  say(message: FromWorker): void {
+    this.onmessage?.({ data: message } as MessageEvent<FromWorker>);
+  }
+
+  /** Answers the oldest ask. */
+  answer(answer: Answer): void {
+    this.reply({ ok: true, answer });
+  }
+
+  reply(reply: Reply): void {
+    const { request } = this.asked.shift() as { request: number };
+    this.say({ type: "reply", request, reply });
+  }
+}
+
+function open() {
+  const worker = new TestWorker();
+  return { worker, tourismo: new Tourismo(worker, new RelayReads(new URL("http://relay.test"))) };
+}
+
+const drives = (...titles: string[]) => titles.map((title) => ({ title })) as DriveView[];
+
+describe("a command", () => {
+  test("resolves when it is done", async () => {
+    const { worker, tourismo } = open();
+    const started = tourismo.startDrive();
+    worker.answer({ type: "done", doc: "0190-drive" });
+    expect(await started).toBe("0190-drive");
+  });
+
+  test("rejects with the code with which it was refused", async () => {
+    const { worker, tourismo } = open();
+    const paused = tourismo.pauseDrive();
+    worker.answer({ type: "refused", code: "not_recording" });
+    await expect(paused).rejects.toMatchObject({ name: "TourismoError", code: "not_recording" });
+  });
+
+  test("rejects with the reason for which it could not be stored", async () => {
+    const { worker, tourismo } = open();
+    const finished = tourismo.finishDrive();
+    worker.answer({ type: "notStored", failure: "quotaExceeded" });
+    await expect(finished).rejects.toMatchObject({ code: "not_stored", storageFailure: "quotaExceeded" });
+  });
+
+  test.each([
+    [{ title: "Pass" }, { title: "Pass", notes: null }],
+    [{ notes: "", car: null }, { title: null, notes: "", car: null }],
+  ])("to edit says only what shall change: %j", (change, said) => {
+    const { worker, tourismo } = open();
+    tourismo.editDrive("0190-drive", change).catch(() => {});
+    expect(worker.asked[0]?.ask).toEqual({ type: "command", command: { type: "editDrive", drive: "0190-drive", ...said } });
+  });
+
+  test("rejects when the worker fails, when it cannot be loaded and when the engine is closed", async () => {
+    for (const [code, end] of [
+      ["core_failed", (worker: TestWorker) => worker.say({ type: "failed", code: "core_failed", message: "" })],
+      ["core_failed", (worker: TestWorker) => worker.onerror?.({ message: "404" } as ErrorEvent)],
+      ["closed", (_: TestWorker, tourismo: Tourismo) => tourismo.close()],
+    ] as const) {
+      const { worker, tourismo } = open();
+      const failures: TourismoError[] = [];
+      tourismo.onFailed((why) => failures.push(why));
+      const paused = tourismo.pauseDrive();
+      end(worker, tourismo);
+      await expect(paused).rejects.toMatchObject({ code });
+      await expect(tourismo.pauseDrive()).rejects.toMatchObject({ code });
+      expect(failures.map((why) => why.code)).toEqual(code === "closed" ? [] : [code]);
+    }
+  });
+});
+
+describe("a live query", () => {
+  test("reads once at a time, and once more if something changed meanwhile", async () => {
+    const { worker, tourismo } = open();
+    const seen: string[][] = [];
+    tourismo.subscribe("drives", (view) => seen.push(view.map(({ title }) => title)));
+    for (let i = 0; i < 3; i++) worker.say({ type: "changed", topics: ["drives", "status"] });
+    expect(worker.asked).toHaveLength(1);
+    worker.answer(drives("old"));
+    await settle();
+    expect(worker.asked).toHaveLength(1);
+    worker.answer(drives("new", "old"));
+    await settle();
+    expect(seen).toEqual([["old"], ["new", "old"]]);
+    expect(worker.asked).toHaveLength(0);
+  });
+
+  test("gives a second reader what is known already", async () => {
+    const { worker, tourismo } = open();
+    tourismo.subscribe("drives", () => {});
+    worker.answer(drives("old"));
+    await settle();
+    const seen: DriveView[][] = [];
+    tourismo.subscribe("drives", (view) => seen.push(view));
+    expect(seen).toEqual([drives("old")]);
+    expect(worker.asked).toHaveLength(0);
+  });
+
+  test("that nobody reads asks nothing, and asks anew for its next reader", async () => {
+    const { worker, tourismo } = open();
+    const stop = tourismo.subscribe("drives", () => {});
+    worker.answer(drives("old"));
+    await settle();
+    stop();
+    worker.say({ type: "changed", topics: ["drives"] });
+    expect(worker.asked).toHaveLength(0);
+    tourismo.subscribe("drives", () => {});
+    expect(worker.asked).toHaveLength(1);
+  });
+});

@@ -1,0 +1,307 @@
+// The public face of the engine: commands that settle when they are on disk, and live queries.
+
+import type { Views } from "./core.ts";
+import { TourismoError } from "./errors.ts";
+import type {
+  CarFields,
+  Command,
+  DocId,
+  Outcome,
+  ProfileFields,
+  SettingsFields,
+  Topic,
+  Visibility,
+} from "./generated/types.ts";
+import { type Answer, type Ask, errorOf, type FromWorker, type PageInput, type ToWorker } from "./messages.ts";
+import { RelayReads, socketAddress } from "./relay-reads.ts";
+import { attachSensors } from "./sensors.ts";
+
+/** How to open an engine. Everything has a default. */
+export interface TourismoOptions {
+  /** The relay's address; the page's own origin if absent. */
+  relayUrl?: string | URL;
+  /** Where the package's worker.js is served, if the bundler does not find it by itself. */
+  workerUrl?: string | URL;
+  /** Where the package's .wasm is served, if the bundler does not find it by itself. */
+  wasmUrl?: string | URL;
+  /** Names the database. Engines of one name share it, in all tabs of an origin. */
+  name?: string;
+  /** What another device's `grantDevice` gave: opens that device's account. Wanted once, and kept. */
+  grant?: Uint8Array;
+  /** Whether this page measures positions and keeps the screen on while a drive is recorded. Default true. */
+  sensors?: boolean;
+}
+
+/** Opens the engine. Rejects with a `TourismoError` if this browser cannot run it or its storage cannot be opened. */
+export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
+  const relay = new URL(options.relayUrl ?? "/", location.href);
+  // Bundlers look for this very expression.
+  const worker = options.workerUrl
+    ? new Worker(options.workerUrl, { type: "module", name: "tourismo" })
+    : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tourismo" });
+  const tourismo = new Tourismo(worker, new RelayReads(relay));
+  const open: ToWorker = {
+    type: "open",
+    options: {
+      name: options.name ?? "tourismo",
+      relay: socketAddress(relay),
+      wasm: options.wasmUrl === undefined ? undefined : new URL(options.wasmUrl, location.href).href,
+      grant: options.grant ?? null,
+    },
+  };
+  worker.postMessage(open);
+  try {
+    await tourismo.read("status");
+  } catch (thrown) {
+    tourismo.close();
+    throw thrown;
+  }
+  if (options.sensors ?? true) tourismo.onClose(attachSensors(tourismo));
+  return tourismo;
+}
+
+/** What an engine needs of a worker. */
+export interface WorkerLike {
+  postMessage(message: ToWorker): void;
+  onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  terminate(): void;
+}
+
+/** An open engine. Commands reject with `TourismoError`. */
+export class Tourismo {
+  /** What the relay tells everybody. */
+  readonly relay: RelayReads;
+  readonly #worker: WorkerLike;
+  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(why: TourismoError): void }>();
+  readonly #queries = new Map<Topic, Query>();
+  readonly #cleanups: (() => void)[] = [];
+  readonly #onFailed = new Set<(why: TourismoError) => void>();
+  #requests = 0;
+  #ended: TourismoError | undefined;
+
+  constructor(worker: WorkerLike, relay: RelayReads) {
+    this.#worker = worker;
+    this.relay = relay;
+    worker.onmessage = (event) => this.#receive(event.data);
+    worker.onerror = (event) => this.#end(new TourismoError("core_failed", event.message || "the worker could not be loaded"));
+  }
+
+  /** Begins to record; gives the new drive. */
+  startDrive(car: DocId | null = null): Promise<DocId> {
+    return this.#made({ type: "startDrive", car });
+  }
+
+  pauseDrive(): Promise<void> {
+    return this.#done({ type: "pauseDrive" });
+  }
+
+  /** Goes on after a pause, or with a drive that was left unfinished. */
+  resumeDrive(): Promise<void> {
+    return this.#done({ type: "resumeDrive" });
+  }
+
+  /** Ends the drive that is being recorded, paused or unfinished. */
+  finishDrive(): Promise<void> {
+    return this.#done({ type: "finishDrive" });
+  }
+
+  /** Changes what is given. `car: null` means that the drive was driven with none of the cars. */
+  editDrive(drive: DocId, change: { title?: string; notes?: string; car?: DocId | null }): Promise<void> {
+    const { title = null, notes = null } = change;
+    return this.#done({ type: "editDrive", drive, title, notes, ...("car" in change ? { car: change.car } : {}) });
+  }
+
+  deleteDrive(drive: DocId): Promise<void> {
+    return this.#done({ type: "deleteDrive", drive });
+  }
+
+  /** Makes, shows or (with `private`) withdraws the redacted copy that others may see; gives that copy. */
+  publishDrive(drive: DocId, visibility: Visibility): Promise<void> {
+    return this.#done({ type: "publishDrive", drive, visibility });
+  }
+
+  /** Brings a drive's track into memory, so that the topic `track` shows it. */
+  openDrive(drive: DocId): Promise<void> {
+    return this.#done({ type: "openDrive", drive });
+  }
+
+  closeDrive(): Promise<void> {
+    return this.#done({ type: "closeDrive" });
+  }
+
+  /** Makes a car, or changes the one given. */
+  putCar(fields: CarFields, car: DocId | null = null): Promise<DocId> {
+    return this.#made({ type: "putCar", car, fields });
+  }
+
+  putProfile(fields: ProfileFields): Promise<void> {
+    return this.#done({ type: "putProfile", fields });
+  }
+
+  putSettings(fields: SettingsFields): Promise<void> {
+    return this.#done({ type: "putSettings", fields });
+  }
+
+  /** Lets another device into the account; gives the grant with which it opens its engine. */
+  async grantDevice(device: Uint8Array): Promise<Uint8Array> {
+    const outcome = await this.#command({ type: "grantDevice", device });
+    if (outcome.type !== "granted") throw unexpected(outcome);
+    return outcome.grant;
+  }
+
+  /** Reads a view once. */
+  read<T extends Topic>(topic: T): Promise<Views[T]> {
+    return this.#ask({ type: "read", topic }) as Promise<Views[T]>;
+  }
+
+  /** Calls with the view as soon as it is read, and again whenever it changed. The returned function ends that. */
+  subscribe<T extends Topic>(topic: T, callback: (view: Views[T]) => void): () => void {
+    let query = this.#queries.get(topic);
+    if (!query) {
+      query = new Query(() => this.read(topic));
+      this.#queries.set(topic, query);
+    }
+    return query.subscribe(callback as (view: Views[Topic]) => void);
+  }
+
+  /** Tells the engine what happened on this page. `sensors: true` does so by itself. */
+  async tell(input: PageInput): Promise<void> {
+    await this.#ask({ type: "tell", input });
+  }
+
+  /** Calls if the engine has to stop. What was on disk is safe; opening anew goes on from there. */
+  onFailed(callback: (why: TourismoError) => void): () => void {
+    this.#onFailed.add(callback);
+    return () => this.#onFailed.delete(callback);
+  }
+
+  /** Calls when the engine is closed or has failed. */
+  onClose(cleanup: () => void): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Ends this engine. Another tab goes on if there is one. */
+  close(): void {
+    this.#worker.postMessage({ type: "close" });
+    this.#end(new TourismoError("closed", "the engine was closed"));
+  }
+
+  async #done(command: Command): Promise<void> {
+    const outcome = await this.#command(command);
+    if (outcome.type !== "done") throw unexpected(outcome);
+  }
+
+  async #made(command: Command): Promise<DocId> {
+    const outcome = await this.#command(command);
+    if (outcome.type !== "done" || outcome.doc === null) throw unexpected(outcome);
+    return outcome.doc;
+  }
+
+  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" }>> {
+    const outcome = (await this.#ask({ type: "command", command })) as Outcome;
+    switch (outcome.type) {
+      case "done":
+      case "granted":
+        return outcome;
+      case "refused":
+        throw new TourismoError(outcome.code);
+      case "notStored":
+        throw new TourismoError("not_stored", `this phone's storage refuses: ${outcome.failure}`, outcome.failure);
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #ask(ask: Ask): Promise<Answer> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(request, { resolve, reject });
+      this.#worker.postMessage({ type: "ask", request, ask });
+    });
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "reply": {
+        const waiting = this.#waiting.get(message.request);
+        this.#waiting.delete(message.request);
+        if (message.reply.ok) waiting?.resolve(message.reply.answer);
+        else waiting?.reject(errorOf(message.reply));
+        break;
+      }
+      case "changed":
+        for (const topic of message.topics) this.#queries.get(topic)?.refresh();
+        break;
+      case "failed":
+        this.#end(new TourismoError(message.code, message.message));
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #end(why: TourismoError): void {
+    if (this.#ended) return;
+    this.#ended = why;
+    this.#worker.terminate();
+    for (const cleanup of this.#cleanups) cleanup();
+    for (const { reject } of this.#waiting.values()) reject(why);
+    this.#waiting.clear();
+    if (why.code !== "closed") for (const callback of this.#onFailed) callback(why);
+  }
+}
+
+/** A live query: reads once at a time, and once more if something changed meanwhile. */
+class Query {
+  readonly #read: () => Promise<Views[Topic]>;
+  readonly #callbacks = new Set<(view: Views[Topic]) => void>();
+  #latest: { view: Views[Topic] } | undefined;
+  #reading = false;
+  #stale = false;
+
+  constructor(read: () => Promise<Views[Topic]>) {
+    this.#read = read;
+  }
+
+  subscribe(callback: (view: Views[Topic]) => void): () => void {
+    this.#callbacks.add(callback);
+    if (this.#latest) callback(this.#latest.view);
+    else this.refresh();
+    return () => {
+      this.#callbacks.delete(callback);
+      // Nobody is told of changes that nobody reads.
+      if (this.#callbacks.size === 0) this.#latest = undefined;
+    };
+  }
+
+  refresh(): void {
+    if (this.#callbacks.size === 0) return;
+    if (this.#reading) {
+      this.#stale = true;
+      return;
+    }
+    this.#reading = true;
+    this.#read()
+      .then(
+        (view) => {
+          this.#latest = { view };
+          for (const callback of this.#callbacks) callback(view);
+        },
+        // The engine has ended, which `onFailed` tells.
+        () => {},
+      )
+      .finally(() => {
+        this.#reading = false;
+        if (!this.#stale) return;
+        this.#stale = false;
+        this.refresh();
+      });
+  }
+}
+
+function unexpected(outcome: Outcome): TourismoError {
+  return new TourismoError("core_failed", `the core ended the command with ${outcome.type}`);
+}
+

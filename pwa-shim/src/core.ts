@@ -1,0 +1,62 @@
+// The core as the shell sees it: one door in, values out. The WASM binding is one; unit tests bring others.
+
+import type {
+  AccountView,
+  CarView,
+  DriveView,
+  Effect,
+  Input,
+  Now,
+  Opening,
+  RecordingView,
+  StatusView,
+  Topic,
+  TrackView,
+} from "./generated/types.ts";
+
+/** A replica, opened. The first input is `start`. */
+export interface Core {
+  handle(now: Now, input: Input): Effect[];
+  recording(now: Now): RecordingView | null;
+  drives(): DriveView[];
+  cars(): CarView[];
+  track(): TrackView | null;
+  account(): AccountView;
+  status(): StatusView;
+}
+
+/** Opens a replica. */
+export type OpenCore = (opening: Opening) => Core;
+
+/** What can be read, by topic. */
+export interface Views {
+  recording: RecordingView | null;
+  drives: DriveView[];
+  cars: CarView[];
+  track: TrackView | null;
+  account: AccountView;
+  status: StatusView;
+}
+
+/** All topics: what a reader reads again when another tab took over. */
+export const TOPICS = ["recording", "drives", "track", "cars", "account", "status"] as const satisfies readonly Topic[];
+
+/** Reads the view of one topic. */
+export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {
+  switch (topic) {
+    case "recording":
+      return core.recording(now);
+    case "drives":
+      return core.drives();
+    case "cars":
+      return core.cars();
+    case "track":
+      return core.track();
+    case "account":
+      return core.account();
+    case "status":
+      return core.status();
+    default:
+      return topic satisfies never;
+  }
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+
+import { fixOf, watchFixes } from "./geolocation.ts";
+
+const coords = {
+  latitude: 46.5,
+  longitude: 10.4,
+  accuracy: 4,
+  altitude: null,
+  altitudeAccuracy: null,
+  heading: Number.NaN,
+  speed: 0,
+};
+const position = { coords, timestamp: 1_700_000_000_000.4 } as GeolocationPosition;
+
+test("what the sensor does not know is absent, and zero is known", () => {
+  expect(fixOf(position, 1_700_000_000_123)).toEqual({
+    fixedAt: 1_700_000_000_000,
+    recordedAt: 1_700_000_000_123,
+    latDeg: 46.5,
+    lonDeg: 10.4,
+    accuracyM: 4,
+    speedMps: 0,
+  });
+});
+
+test("every measurement and every failure is passed on until the watch ends", () => {
+  const seen: unknown[] = [];
+  const sensor = {
+    report: undefined as PositionCallback | undefined,
+    fail: undefined as PositionErrorCallback | null | undefined,
+    options: undefined as PositionOptions | undefined,
+    watchPosition(report: PositionCallback, fail?: PositionErrorCallback | null, options?: PositionOptions) {
+      Object.assign(this, { report, fail, options });
+      return 17;
+    },
+    clearWatch: (watch: number) => seen.push(`cleared ${watch}`),
+  };
+  const stop = watchFixes((fix) => seen.push(fix.latDeg), (reason) => seen.push(reason), sensor);
+  sensor.report?.(position);
+  for (const code of [1, 2, 3]) {
+    sensor.fail?.({ code, PERMISSION_DENIED: 1, POSITION_UNAVAILABLE: 2, TIMEOUT: 3, message: "" });
+  }
+  stop();
+  expect(seen).toEqual([46.5, "denied", "unavailable", "timedOut", "cleared 17"]);
+  expect(sensor.options).toMatchObject({ enableHighAccuracy: true, maximumAge: 0 });
+});

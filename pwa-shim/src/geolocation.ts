@@ -1,0 +1,47 @@
+// The position sensor, as fixes. It only translates: every measurement is passed on, good or bad.
+
+import type { Fix, SensorFailure } from "./generated/types.ts";
+
+/** How long the browser may search before it says that it found nothing. It goes on searching. */
+const TIMEOUT_MS = 20_000;
+
+/** Watches the sensor until the returned function is called. Must be called by a visible page in a secure context. */
+export function watchFixes(
+  onFix: (fix: Fix) => void,
+  onFailure: (reason: SensorFailure) => void,
+  geolocation: Pick<Geolocation, "watchPosition" | "clearWatch"> = navigator.geolocation,
+): () => void {
+  const watch = geolocation.watchPosition(
+    (position) => onFix(fixOf(position, Date.now())),
+    (error) => onFailure(failureOf(error)),
+    { enableHighAccuracy: true, maximumAge: 0, timeout: TIMEOUT_MS },
+  );
+  return () => geolocation.clearWatch(watch);
+}
+
+/** A position of the browser's as a fix. Absent is what the sensor does not know, be it null or NaN. */
+export function fixOf(position: GeolocationPosition, recordedAt: number): Fix {
+  const { latitude, longitude, accuracy, altitude, altitudeAccuracy, heading, speed } = position.coords;
+  const fix: Fix = { fixedAt: Math.round(position.timestamp), recordedAt, latDeg: latitude, lonDeg: longitude };
+  if (isKnown(accuracy)) fix.accuracyM = accuracy;
+  if (isKnown(altitude)) fix.altitudeM = altitude;
+  if (isKnown(altitudeAccuracy)) fix.altitudeAccuracyM = altitudeAccuracy;
+  if (isKnown(heading)) fix.headingDeg = heading;
+  if (isKnown(speed)) fix.speedMps = speed;
+  return fix;
+}
+
+function isKnown(value: number | null): value is number {
+  return value !== null && Number.isFinite(value);
+}
+
+function failureOf(error: GeolocationPositionError): SensorFailure {
+  switch (error.code) {
+    case error.PERMISSION_DENIED:
+      return "denied";
+    case error.TIMEOUT:
+      return "timedOut";
+    default:
+      return "unavailable";
+  }
+}

@@ -1,0 +1,190 @@
+import { describe, expect, test } from "vitest";
+
+import type { Core } from "./core.ts";
+import { TourismoError } from "./errors.ts";
+import type { Effect, Input, Opening, StatusView, Topic } from "./generated/types.ts";
+import { Owner, type Surroundings } from "./owner.ts";
+import type { SocketEvents } from "./relay-socket.ts";
+import { Fenced, type Storage, StorageError } from "./storage.ts";
+import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
+import { settle, Tabs } from "./testing/tabs.ts";
+
+/** A core that answers each input with what the test laid out for it. */
+class ScriptedCore implements Core {
+  readonly inputs: Input[] = [];
+  readonly script: Partial<Record<Input["type"], Effect[]>> = {};
+
+  handle(_: unknown, input: Input): Effect[] {
+    this.inputs.push(input);
+    return this.script[input.type] ?? [];
+  }
+
+  types(): string[] {
+    return this.inputs.map(({ type }) => type);
+  }
+
+  recording = (): null => null;
+  drives = (): [] => [];
+  cars = (): [] => [];
+  track = (): null => null;
+  account = (): never => {
+    throw new Error("unreachable");
+  };
+  status = (): StatusView => ({}) as StatusView;
+}
+
+async function open(storage: Storage = new MemoryStorage(new MemoryDisk()), grant: Uint8Array | null = null) {
+  const core = new ScriptedCore();
+  const tab = new Tabs().open();
+  const seen = {
+    opening: undefined as Opening | undefined,
+    socket: undefined as SocketEvents | undefined,
+    said: [] as string[],
+    changed: [] as Topic[],
+    stopped: [] as string[],
+  };
+  const around: Surroundings = {
+    openCore: (opening) => {
+      seen.opening = opening;
+      return core;
+    },
+    storage,
+    openSocket: (events) => {
+      seen.socket = events;
+      return {
+        connect: () => seen.said.push("connect"),
+        send: (bytes) => seen.said.push(`send ${[...bytes]}`),
+        disconnect: () => seen.said.push("disconnect"),
+      };
+    },
+    clock: tab.clock,
+    isOnline: () => true,
+    grant,
+  };
+  const owner = await Owner.open("owner", around, {
+    changed: (topics) => seen.changed.push(...topics),
+    stopped: (why) => seen.stopped.push(why.code),
+  });
+  return { owner, core, tab, seen };
+}
+
+const store: Effect = {
+  type: "store",
+  batch: 7,
+  ops: [{ type: "put", space: "doc", key: Uint8Array.of(1), value: Uint8Array.of(2) }],
+};
+
+describe("an owner", () => {
+  test("starts the core with what is stored, a fresh seed and always the same key", async () => {
+    const disk = new MemoryDisk();
+    const first = await open(new MemoryStorage(disk));
+    first.core.script.hidden = [store];
+    first.owner.tell({ type: "hidden" });
+    await settle();
+    const second = await open(new MemoryStorage(disk));
+    expect(second.core.types()).toEqual(["start", "network"]);
+    expect(second.seen.opening?.stored).toHaveLength(1);
+    expect(second.seen.opening?.device).toEqual(first.seen.opening?.device);
+    expect(second.seen.opening?.seed).not.toEqual(first.seen.opening?.seed);
+  });
+
+  test("keeps the grant that let its device in", async () => {
+    const disk = new MemoryDisk();
+    await open(new MemoryStorage(disk), Uint8Array.of(4, 2));
+    expect((await open(new MemoryStorage(disk))).seen.opening?.grant).toEqual(Uint8Array.of(4, 2));
+  });
+
+  test("tells the core when a transaction is on disk", async () => {
+    const { owner, core } = await open();
+    core.script.hidden = [store];
+    owner.tell({ type: "hidden" });
+    await settle();
+    expect(core.inputs.at(-1)).toEqual({ type: "stored", batch: 7 });
+  });
+
+  test.each(["quotaExceeded", "aborted", "unavailable"] as const)("tells the core that storage said %s", async (failure) => {
+    const storage = new MemoryStorage(new MemoryDisk());
+    const { owner, core } = await open(storage);
+    storage.store = () => Promise.reject(new StorageError(failure, "injected"));
+    storage.load = () => Promise.reject(new StorageError(failure, "injected"));
+    core.script.hidden = [store, { type: "load", request: 3, ranges: [] }];
+    owner.tell({ type: "hidden" });
+    await settle();
+    expect(core.inputs).toContainEqual({ type: "storeFailed", batch: 7, failure });
+    expect(core.inputs).toContainEqual({ type: "loadFailed", request: 3, failure });
+  });
+
+  test("signs what only its key can have signed", async () => {
+    const { owner, core, seen } = await open();
+    core.script.hidden = [{ type: "sign", request: 1, bytes: Uint8Array.of(1, 2, 3) }];
+    owner.tell({ type: "hidden" });
+    await expect.poll(() => core.types()).toContain("signed");
+    const signed = core.inputs.find((input) => input.type === "signed");
+    const key = await crypto.subtle.importKey("raw", Uint8Array.from(seen.opening?.device ?? []), "Ed25519", true, ["verify"]);
+    const signature = Uint8Array.from(signed?.signature ?? []);
+    expect(await crypto.subtle.verify("Ed25519", key, signature, Uint8Array.of(1, 2, 3))).toBe(true);
+  });
+
+  test("carries messages both ways", async () => {
+    const { owner, core, seen } = await open();
+    core.script.hidden = [{ type: "connect" }, { type: "send", bytes: Uint8Array.of(1) }, { type: "disconnect" }];
+    owner.tell({ type: "hidden" });
+    expect(seen.said).toEqual(["connect", "send 1", "disconnect"]);
+    seen.socket?.connected();
+    seen.socket?.received(Uint8Array.of(9));
+    seen.socket?.disconnected();
+    expect(core.types().slice(-3)).toEqual(["connected", "received", "disconnected"]);
+  });
+
+  test("has one timer, which a new one replaces", async () => {
+    const { owner, core, tab } = await open();
+    core.script.hidden = [{ type: "setTimer", inMs: 100, why: "test" }];
+    owner.tell({ type: "hidden" });
+    owner.tell({ type: "hidden" });
+    tab.advance(99);
+    expect(core.types()).not.toContain("tick");
+    tab.advance(1);
+    expect(core.types().filter((type) => type === "tick")).toHaveLength(1);
+  });
+
+  test("settles each command with its own outcome", async () => {
+    const { owner, core } = await open();
+    const [first, second] = [owner.command({ type: "pauseDrive" }), owner.command({ type: "pauseDrive" })];
+    core.script.tick = [
+      { type: "settled", request: 2, outcome: { type: "refused", code: "not_recording" } },
+      { type: "settled", request: 1, outcome: { type: "done", doc: null } },
+    ];
+    owner.tell({ type: "tick" });
+    expect(await first).toEqual({ type: "done", doc: null });
+    expect(await second).toEqual({ type: "refused", code: "not_recording" });
+  });
+
+  test("stops when somebody else claimed the storage", async () => {
+    const storage = new MemoryStorage(new MemoryDisk());
+    const { owner, core, seen } = await open(storage);
+    const waiting = owner.command({ type: "pauseDrive" });
+    storage.store = () => Promise.reject(new Fenced());
+    core.script.hidden = [store];
+    owner.tell({ type: "hidden" });
+    await expect(waiting).rejects.toMatchObject({ code: "owner_lost" });
+    expect(seen.stopped).toEqual(["owner_lost"]);
+    const before = core.inputs.length;
+    owner.tell({ type: "tick" });
+    expect(core.inputs).toHaveLength(before);
+  });
+
+  test("stops when the core fails, and tells whoever waits", async () => {
+    const { owner, seen } = await open();
+    const waiting = owner.command({ type: "pauseDrive" });
+    expect(() => owner.read("account")).toThrow(TourismoError);
+    await expect(waiting).rejects.toMatchObject({ code: "core_failed" });
+    expect(seen.stopped).toEqual(["core_failed"]);
+    await expect(owner.command({ type: "pauseDrive" })).rejects.toMatchObject({ code: "core_failed" });
+  });
+
+  test("does not open on a storage that cannot be read", async () => {
+    const storage = new MemoryStorage(new MemoryDisk());
+    storage.loadSpaces = () => Promise.reject(new StorageError("unavailable", "injected"));
+    await expect(open(storage)).rejects.toMatchObject({ code: "storage_unavailable" });
+  });
+});

@@ -1,0 +1,83 @@
+// The worker that every tab has: opens the WASM core if this tab is elected, else follows the tab that was.
+
+import init, { Core as WasmCore } from "../pkg/tourismo_wasm.js";
+
+import type { Core, OpenCore } from "./core.ts";
+import { TourismoError } from "./errors.ts";
+import { failedReply, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
+import { type Clock, Owner } from "./owner.ts";
+import { type Channel, Peer } from "./peer.ts";
+import { webSocketTo } from "./relay-socket.ts";
+import { IndexedDbStorage } from "./storage/indexed-db.ts";
+
+const clock: Clock = {
+  now: () => ({ wall: Date.now(), monotonic_ms: performance.now() }),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+const openCore: OpenCore = (opening): Core => new WasmCore(opening);
+
+let peer: Peer | undefined;
+
+addEventListener("message", (event: MessageEvent<ToWorker>) => {
+  const message = event.data;
+  switch (message.type) {
+    case "open":
+      peer = open(message.options);
+      break;
+    case "ask":
+      (peer?.ask(message.ask) ?? Promise.reject(new TourismoError("closed"))).then(
+        (answer) => post({ type: "reply", request: message.request, reply: { ok: true, answer } }),
+        (thrown) => post({ type: "reply", request: message.request, reply: failedReply(TourismoError.from(thrown, "core_failed")) }),
+      );
+      break;
+    case "close":
+      peer?.close();
+      close();
+      break;
+    default:
+      message satisfies never;
+  }
+});
+
+function open(options: WorkerOptions): Peer {
+  let owner: Owner | undefined;
+  addEventListener("online", () => owner?.tell({ type: "network", online: true }));
+  addEventListener("offline", () => owner?.tell({ type: "network", online: false }));
+  return new Peer(
+    {
+      id: crypto.randomUUID(),
+      lock: options.name,
+      locks: navigator.locks,
+      channel: new BroadcastChannel(options.name) as Channel,
+      clock,
+      openOwner: async (id, events) => {
+        await init({ module_or_path: options.wasm ?? new URL("../pkg/tourismo_wasm_bg.wasm", import.meta.url) });
+        owner = await Owner.open(
+          id,
+          {
+            openCore,
+            storage: new IndexedDbStorage(options.name),
+            openSocket: webSocketTo(options.relay),
+            clock,
+            isOnline: () => navigator.onLine,
+            grant: options.grant,
+          },
+          events,
+        );
+        return owner;
+      },
+    },
+    {
+      changed: (topics) => post({ type: "changed", topics }),
+      failed: (why) => post({ type: "failed", code: why.code, message: why.message }),
+    },
+  );
+}
+
+function post(message: FromWorker): void {
+  postMessage(message);
+}
