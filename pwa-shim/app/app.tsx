@@ -1,0 +1,123 @@
+// The frame around every screen: what to say while the engine opens or fails, the screen, the navigation.
+
+import type { ComponentType } from "preact";
+
+import { engine, openEngine, recording } from "./engine.ts";
+import { CarIcon, FeedIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
+import { Notice } from "./parts/notice.tsx";
+import { href, type Route, route } from "./route.ts";
+import { DriveScreen } from "./screens/drive.tsx";
+import { DrivesScreen } from "./screens/drives.tsx";
+import { FeedScreen } from "./screens/feed.tsx";
+import { GarageScreen } from "./screens/garage.tsx";
+import { PublicDriveScreen } from "./screens/public-drive.tsx";
+import { RecordScreen } from "./screens/record.tsx";
+import { SettingsScreen } from "./screens/settings.tsx";
+import { hasNewVersion, switchVersion } from "./shell.ts";
+import { wordsOfError } from "./words.ts";
+
+export function App() {
+  return (
+    <>
+      <main class="screen">
+        <UpdateBanner />
+        <Screen />
+      </main>
+      <Navigation />
+      <Notice />
+    </>
+  );
+}
+
+function Screen() {
+  const at = route.value;
+  // What the relay tells everybody needs no engine.
+  if (at.screen === "feed") return <FeedScreen />;
+  if (at.screen === "public") return <PublicDriveScreen key={at.id} id={at.id} />;
+  switch (engine.value.type) {
+    case "opening":
+      return <p class="opening">Opening…</p>;
+    case "failed":
+      return <EngineFailed why={wordsOfError(engine.value.why)} />;
+    case "open":
+      return <OwnScreen at={at} />;
+    default:
+      return engine.value satisfies never;
+  }
+}
+
+function OwnScreen({ at }: { at: Exclude<Route, { screen: "feed" | "public" }> }) {
+  switch (at.screen) {
+    case "record":
+      return <RecordScreen />;
+    case "drives":
+      return <DrivesScreen />;
+    case "drive":
+      return <DriveScreen key={at.id} id={at.id} />;
+    case "garage":
+      return <GarageScreen />;
+    case "settings":
+      return <SettingsScreen />;
+    default:
+      return at satisfies never;
+  }
+}
+
+function EngineFailed({ why }: { why: string }) {
+  return (
+    <section class="card failed">
+      <h1>Tourismo cannot start</h1>
+      <p>{why}</p>
+      <button type="button" class="button primary" onClick={() => void openEngine()}>
+        Try again
+      </button>
+    </section>
+  );
+}
+
+/** A new version waits until no drive is being recorded. */
+function UpdateBanner() {
+  if (!hasNewVersion() || recording.value !== null) return null;
+  return (
+    <button type="button" class="banner" onClick={switchVersion}>
+      A new version is here. <strong>Switch to it</strong>
+    </button>
+  );
+}
+
+interface Tab {
+  to: Route;
+  label: string;
+  icon: ComponentType;
+  screens: Route["screen"][];
+}
+
+const TABS: Tab[] = [
+  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
+  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "public"] },
+  { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
+  { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage"] },
+  { to: { screen: "settings" }, label: "Settings", icon: SettingsIcon, screens: ["settings"] },
+];
+
+function Navigation() {
+  const isRecording = recording.value?.state === "active";
+  return (
+    <nav class="navigation" aria-label="Screens">
+      <span class="brand" aria-hidden="true">
+        Tourismo
+      </span>
+      {TABS.map(({ to, label, icon: Icon, screens }) => (
+        <a
+          key={label}
+          href={href(to)}
+          class={to.screen === "record" ? `tab record-tab ${isRecording ? "live" : ""}` : "tab"}
+          aria-current={screens.includes(route.value.screen) ? "page" : undefined}
+        >
+          <Icon />
+          <span>{label}</span>
+        </a>
+      ))}
+    </nav>
+  );
+}

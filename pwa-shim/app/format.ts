@@ -1,0 +1,79 @@
+// Figures for people: distances, speeds, heights and times in their units and their language.
+
+import type { Timestamp, Units } from "@tourismo/client";
+
+const METRES_PER_MILE = 1609.344;
+const METRES_PER_FOOT = 0.3048;
+
+/** A number and its unit, to be set in two sizes. */
+export interface Figure {
+  value: string;
+  unit: string;
+}
+
+export function distance(metres: number, units: Units): Figure {
+  const unit = units === "metric" ? "km" : "mi";
+  const value = metres / (units === "metric" ? 1000 : METRES_PER_MILE);
+  return { value: value.toFixed(value < 100 ? 1 : 0), unit };
+}
+
+export function speed(mps: number | null, units: Units): Figure {
+  const unit = units === "metric" ? "km/h" : "mph";
+  return { value: mps === null ? "–" : Math.round(inSpeedUnit(mps, units)).toString(), unit };
+}
+
+export function inSpeedUnit(mps: number, units: Units): number {
+  return units === "metric" ? mps * 3.6 : (mps * 3600) / METRES_PER_MILE;
+}
+
+export function height(metres: number, units: Units): Figure {
+  return { value: Math.round(inHeightUnit(metres, units)).toString(), unit: units === "metric" ? "m" : "ft" };
+}
+
+export function inHeightUnit(metres: number, units: Units): number {
+  return units === "metric" ? metres : metres / METRES_PER_FOOT;
+}
+
+/** 4:05, 1:04:05 */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = (value: number): string => value.toString().padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** 12 min, 1 h 04 min */
+export function roughDuration(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${(minutes % 60).toString().padStart(2, "0")} min`;
+}
+
+export function day(at: Timestamp): string {
+  const date = new Date(at);
+  const sameYear = date.getFullYear() === new Date().getFullYear();
+  return date.toLocaleDateString(undefined, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    ...(sameYear ? {} : { year: "numeric" }),
+  });
+}
+
+export function clock(at: Timestamp): string {
+  return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+}
+
+/** What to call a drive that nobody named: by the time of the day it began. */
+export function titleOf(drive: { title: string; startedAt: Timestamp }): string {
+  if (drive.title !== "") return drive.title;
+  const hour = new Date(drive.startedAt).getHours();
+  if (hour < 5 || hour >= 22) return "Night drive";
+  if (hour < 11) return "Morning drive";
+  if (hour < 14) return "Midday drive";
+  return hour < 18 ? "Afternoon drive" : "Evening drive";
+}
+
+export function bytes(count: number): string {
+  if (count < 1000) return `${count} bytes`;
+  return count < 1_000_000 ? `${(count / 1000).toFixed(1)} kB` : `${(count / 1_000_000).toFixed(1)} MB`;
+}

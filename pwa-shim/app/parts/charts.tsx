@@ -1,0 +1,20 @@
+// Speed and altitude along the way. The chart library is loaded when the first chart is shown.
+
+import type { Profile, Units } from "@tourismo/client";
+import { useEffect, useRef } from "preact/hooks";
+
+export function Charts({ profile, units }: { profile: Profile; units: Units }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    let remove = (): void => {};
+    let wanted = true;
+    void import("../charts/profile-charts.ts").then(({ showProfile }) => {
+      if (wanted && place.current) remove = showProfile(place.current, profile, units);
+    });
+    return () => {
+      wanted = false;
+      remove();
+    };
+  }, [profile, units]);
+  return <div class="charts" ref={place} />;
+}

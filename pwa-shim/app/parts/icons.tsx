@@ -1,0 +1,78 @@
+// Icons, drawn as strokes on a grid of 24. They are decoration: whatever bears one has words, too.
+
+import type { ComponentChildren } from "preact";
+
+function Icon({ children }: { children: ComponentChildren }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      {children}
+    </svg>
+  );
+}
+
+export const RoadIcon = () => (
+  <Icon>
+    <path d="M8 3 4 21M16 3l4 18M12 4v2.5M12 10.5V13M12 17v3" />
+  </Icon>
+);
+
+export const FeedIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="9" />
+    <path d="M3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18" />
+  </Icon>
+);
+
+export const WheelIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="9" />
+    <circle cx="12" cy="12" r="2.2" />
+    <path d="M3.4 10.2c5.4-1.6 11.8-1.6 17.2 0M11 14l-2 6.4M13 14l2 6.4" />
+  </Icon>
+);
+
+export const CarIcon = () => (
+  <Icon>
+    <path d="M3 16v-3.2l2.6-1L8 7.6h7l3.2 4 2.8 1V16h-2M8.6 16h6.8" />
+    <circle cx="6.8" cy="16.4" r="1.9" />
+    <circle cx="17.2" cy="16.4" r="1.9" />
+  </Icon>
+);
+
+export const SettingsIcon = () => (
+  <Icon>
+    <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+    <circle cx="15" cy="7" r="2" />
+    <circle cx="9" cy="17" r="2" />
+  </Icon>
+);
+
+export const BackIcon = () => (
+  <Icon>
+    <path d="m14 5-7 7 7 7" />
+  </Icon>
+);
+
+export const PauseIcon = () => (
+  <Icon>
+    <path d="M9 5v14M15 5v14" />
+  </Icon>
+);
+
+export const PlayIcon = () => (
+  <Icon>
+    <path d="M8 5v14l11-7z" />
+  </Icon>
+);
+
+export const FlagIcon = () => (
+  <Icon>
+    <path d="M6 21V4h12l-3 4 3 4H6" />
+  </Icon>
+);
+
+export const PlusIcon = () => (
+  <Icon>
+    <path d="M12 5v14M5 12h14" />
+  </Icon>
+);

@@ -1,0 +1,55 @@
+// The way driven while this page was open, as a line without a map. It costs next to nothing while the phone records.
+
+import { effect, signal } from "@preact/signals";
+
+import { recording } from "../engine.ts";
+
+type Position = [number, number];
+
+/** How many positions are kept; of more, every second one is forgotten. */
+const MAX_POSITIONS = 600;
+/** Nearer positions than this are the same, degrees: about 5 m. */
+const STEP_DEG = 0.00005;
+
+const positions = signal<Position[]>([]);
+let drive: string | undefined;
+
+effect(() => {
+  const view = recording.value;
+  if (view?.drive !== drive) {
+    drive = view?.drive;
+    positions.value = [];
+  }
+  if (view?.state !== "active" || view.position === null) return;
+  const last = positions.peek().at(-1);
+  const [lon, lat] = view.position;
+  if (last && Math.abs(last[0] - lon) < STEP_DEG && Math.abs(last[1] - lat) < STEP_DEG) return;
+  const all = [...positions.peek(), view.position];
+  positions.value = all.length <= MAX_POSITIONS ? all : all.filter((_, i) => i % 2 === 1);
+});
+
+export function Trace() {
+  if (positions.value.length < 2) return null;
+  const points = projected(positions.value);
+  const [x, y] = points.at(-1) as Position;
+  return (
+    <svg class="trace" viewBox="-6 -6 112 112" preserveAspectRatio="xMidYMid meet" aria-hidden="true">
+      <polyline points={points.map((point) => point.map((value) => value.toFixed(1)).join(",")).join(" ")} />
+      <circle cx={x} cy={y} r="5" />
+    </svg>
+  );
+}
+
+/** North up, in a square of 100 with its middle in the middle of the line. */
+export function projected(line: Position[]): Position[] {
+  const middle = (line[0]?.[1] ?? 0) * (Math.PI / 180);
+  const flat = line.map(([lon, lat]): Position => [lon * Math.cos(middle), -lat]);
+  const [xs, ys] = [flat.map(([x]) => x), flat.map(([, y]) => y)];
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  const [width, height] = [Math.max(...xs) - left, Math.max(...ys) - top];
+  const scale = 100 / Math.max(width, height, 1e-9);
+  return flat.map(([x, y]) => [
+    (x - left - width / 2) * scale + 50,
+    (y - top - height / 2) * scale + 50,
+  ]);
+}

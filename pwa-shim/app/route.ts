@@ -1,0 +1,57 @@
+// Where in the app this page is: the part of the address after `#`, so that any server can serve it.
+
+import { signal } from "@preact/signals";
+
+export type Route =
+  | { screen: "record" }
+  | { screen: "drives" }
+  | { screen: "drive"; id: string }
+  | { screen: "feed" }
+  | { screen: "public"; id: string }
+  | { screen: "garage" }
+  | { screen: "settings" };
+
+export const route = signal<Route>(parse(location.hash));
+
+addEventListener("hashchange", () => {
+  route.value = parse(location.hash);
+  scrollTo(0, 0);
+});
+
+/** The address of a place in the app. */
+export function href(to: Route): string {
+  switch (to.screen) {
+    case "drive":
+      return `#/drives/${to.id}`;
+    case "public":
+      return `#/public/${to.id}`;
+    case "record":
+    case "drives":
+    case "feed":
+    case "garage":
+    case "settings":
+      return `#/${to.screen}`;
+    default:
+      return to satisfies never;
+  }
+}
+
+export function go(to: Route): void {
+  location.hash = href(to);
+}
+
+function parse(hash: string): Route {
+  const [screen, id] = hash.replace(/^#\/?/, "").split("/");
+  switch (screen) {
+    case "drives":
+      return id ? { screen: "drive", id } : { screen: "drives" };
+    case "public":
+      return id ? { screen: "public", id } : { screen: "feed" };
+    case "feed":
+    case "garage":
+    case "settings":
+      return { screen };
+    default:
+      return { screen: "record" };
+  }
+}

@@ -1,0 +1,140 @@
+// One of the person's own drives: its map and charts, its title, notes and car, and who may see it.
+
+import type { DriveView, TrackView } from "@tourismo/client";
+import { useEffect } from "preact/hooks";
+
+import { nameOf } from "../car-name.ts";
+import { cars, drives, engine, give, track, units } from "../engine.ts";
+import { clock, day, titleOf } from "../format.ts";
+import { State } from "../parts/badge.tsx";
+import { Charts } from "../parts/charts.tsx";
+import { DriveFigures } from "../parts/figures.tsx";
+import { BackIcon } from "../parts/icons.tsx";
+import { DriveMap } from "../parts/map.tsx";
+import { go, href } from "../route.ts";
+import { wordsOfError, wordsOfSync } from "../words.ts";
+import { Publish } from "./publish.tsx";
+import { TourismoError } from "@tourismo/client";
+
+export function DriveScreen({ id }: { id: string }) {
+  useOpenedTrack(id);
+  const drive = drives.value?.find((one) => one.id === id);
+  if (!drive) {
+    return (
+      <section class="page">
+        <BackTo />
+        <p class="empty">{drives.value === undefined ? "Opening…" : "There is no such drive on this phone."}</p>
+      </section>
+    );
+  }
+  return (
+    <section class="page drive-page">
+      <BackTo />
+      <header class="page-head">
+        <div>
+          <h1>{titleOf(drive)}</h1>
+          <p class="row-line">
+            {day(drive.startedAt)}, {clock(drive.startedAt)}
+            {drive.endedAt === null ? "" : ` – ${clock(drive.endedAt)}`}
+          </p>
+        </div>
+      </header>
+      <div class="drive-columns">
+        <div class="drive-shown">
+          <Track view={track.value?.drive === id ? track.value : null} />
+          {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
+          {track.value?.type === "ready" && track.value.drive === id ? (
+            <Charts profile={track.value.profile} units={units()} />
+          ) : null}
+        </div>
+        <div class="drive-told">
+          <div data-testid="sync">
+            <State words={wordsOfSync(drive.sync)} />
+          </div>
+          <Publish drive={drive} />
+          <Details drive={drive} />
+          <button type="button" class="button quiet danger" onClick={() => void remove(drive)}>
+            Delete this drive
+          </button>
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function BackTo() {
+  return (
+    <a class="back" href={href({ screen: "drives" })}>
+      <BackIcon /> Drives
+    </a>
+  );
+}
+
+/** Has the engine keep the drive's track in memory while the screen is shown. */
+function useOpenedTrack(id: string): void {
+  useEffect(() => {
+    void give((tourismo) => tourismo.openDrive(id));
+    return () => {
+      if (engine.value.type === "open") engine.value.tourismo.closeDrive().catch(() => {});
+    };
+  }, [id]);
+}
+
+function Track({ view }: { view: TrackView | null }) {
+  if (view === null || view.type === "loading") return <div class="map waiting">Fetching the track…</div>;
+  if (view.type === "unavailable") return <div class="map waiting">{wordsOfError(new TourismoError(view.code))}</div>;
+  if (view.line.parts.every((part) => part.length === 0)) return <div class="map waiting">No position was measured.</div>;
+  return <DriveMap line={view.line} />;
+}
+
+function Details({ drive }: { drive: DriveView }) {
+  const edit = (change: { title?: string; notes?: string; car?: string | null }): void =>
+    void give((tourismo) => tourismo.editDrive(drive.id, change));
+  return (
+    <div class="card form">
+      <label class="field">
+        <span>Title</span>
+        <input
+          type="text"
+          name="title"
+          maxLength={200}
+          placeholder={titleOf({ ...drive, title: "" })}
+          value={drive.title}
+          onChange={(event) => edit({ title: event.currentTarget.value.trim() })}
+        />
+      </label>
+      <label class="field">
+        <span>Notes, for yourself</span>
+        <textarea
+          name="notes"
+          rows={3}
+          maxLength={10_000}
+          value={drive.notes}
+          onChange={(event) => edit({ notes: event.currentTarget.value })}
+        />
+      </label>
+      {cars.value.length > 0 ? (
+        <label class="field">
+          <span>Car</span>
+          <select value={drive.car ?? ""} onChange={(event) => edit({ car: event.currentTarget.value || null })}>
+            <option value="">None of mine</option>
+            {cars.value.map(({ id, fields }) => (
+              <option key={id} value={id}>
+                {nameOf(fields)}
+              </option>
+            ))}
+          </select>
+        </label>
+      ) : null}
+    </div>
+  );
+}
+
+async function remove(drive: DriveView): Promise<void> {
+  if (!confirm("Delete this drive from all your devices and from the relay's feed?")) return;
+  const done = await give(async (tourismo) => {
+    await tourismo.deleteDrive(drive.id);
+    return true;
+  });
+  if (done) go({ screen: "drives" });
+}

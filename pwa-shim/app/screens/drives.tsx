@@ -1,0 +1,74 @@
+// The person's own drives, newest first, and where each of them is.
+
+import type { DriveView } from "@tourismo/client";
+
+import { nameOf } from "../car-name.ts";
+import { cars, drives, recording, status, units } from "../engine.ts";
+import { clock, day, distance, roughDuration, titleOf } from "../format.ts";
+import { Badge } from "../parts/badge.tsx";
+import { href } from "../route.ts";
+import { wordsOfLink, wordsOfSync } from "../words.ts";
+
+export function DrivesScreen() {
+  const all = drives.value;
+  if (all === undefined) return <p class="opening">Opening…</p>;
+  const shown = all.filter(({ id }) => id !== recording.value?.drive);
+  return (
+    <section class="page">
+      <header class="page-head">
+        <h1>Drives</h1>
+        {status.value ? <Badge words={wordsOfLink(status.value.link)} /> : null}
+      </header>
+      {shown.length === 0 ? <Empty /> : null}
+      <ul class="list">
+        {shown.map((drive) => (
+          <DriveRow key={drive.id} drive={drive} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function DriveRow({ drive }: { drive: DriveView }) {
+  const car = cars.value.find(({ id }) => id === drive.car);
+  const length = drive.stats ? distance(drive.stats.distanceM, units()) : undefined;
+  return (
+    <li>
+      <a class="row" href={href({ screen: "drive", id: drive.id })} data-testid="drive">
+        <div class="row-main">
+          <h2>{titleOf(drive)}</h2>
+          <p class="row-line">
+            {day(drive.startedAt)}, {clock(drive.startedAt)}
+            {car ? ` · ${nameOf(car.fields)}` : ""}
+          </p>
+          <p class="row-states">
+            <Badge words={wordsOfSync(drive.sync)} />
+            {drive.visibility === "public" ? <Badge words={{ tone: "plain", text: "Public" }} /> : null}
+            {drive.visibility === "link" ? <Badge words={{ tone: "plain", text: "By link" }} /> : null}
+          </p>
+        </div>
+        {length && drive.stats ? (
+          <div class="row-figure">
+            <span class="figure-value">
+              {length.value}
+              <span class="figure-unit">{length.unit}</span>
+            </span>
+            <span class="figure-label">{roughDuration(drive.stats.durationMs)}</span>
+          </div>
+        ) : null}
+      </a>
+    </li>
+  );
+}
+
+function Empty() {
+  return (
+    <div class="empty">
+      <p>No drives yet.</p>
+      <p class="hint">What you record stays on this phone, and goes to the relay when there is signal.</p>
+      <a class="button primary" href={href({ screen: "record" })}>
+        Record the first one
+      </a>
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+// Who may see a drive. Publishing is an act: a copy is made whose ends and exact times are hidden; it says so before.
+
+import type { DriveView, Visibility } from "@tourismo/client";
+import { useSignal } from "@preact/signals";
+
+import { account, give } from "../engine.ts";
+import { showNotice } from "../parts/notice.tsx";
+import { href } from "../route.ts";
+
+const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
+  { visibility: "private", title: "Only me", what: "It stays among your own devices." },
+  { visibility: "link", title: "By link", what: "Whoever has the link sees the copy. It is in no list." },
+  { visibility: "public", title: "Everyone", what: "The copy is in the public feed." },
+];
+
+export function Publish({ drive }: { drive: DriveView }) {
+  const offered = drive.published === null ? (account.value?.settings.defaultVisibility ?? "private") : drive.visibility;
+  const chosen = useSignal<Visibility>(offered);
+  const isBusy = useSignal(false);
+  if (drive.endedAt === null) return null;
+
+  async function publish(): Promise<void> {
+    isBusy.value = true;
+    await give((tourismo) => tourismo.publishDrive(drive.id, chosen.value));
+    isBusy.value = false;
+  }
+
+  return (
+    <fieldset class="card publish">
+      <legend>Who may see it</legend>
+      {CHOICES.map(({ visibility, title, what }) => (
+        <label key={visibility} class="choice">
+          <input
+            type="radio"
+            name="visibility"
+            value={visibility}
+            checked={chosen.value === visibility}
+            onChange={() => (chosen.value = visibility)}
+          />
+          <span>
+            <strong>{title}</strong>
+            <span class="hint">{what}</span>
+          </span>
+        </label>
+      ))}
+      {chosen.value === "private" ? null : (
+        <p class="hint explained">
+          Others get a copy that is made anew: the first and last 300 m and every pass near them are cut off, the start is
+          told only to the hour, and all figures are those of what is left. Your notes stay yours.
+        </p>
+      )}
+      {chosen.value === drive.visibility ? null : (
+        <button type="button" class="button primary wide" data-testid="publish" disabled={isBusy.value} onClick={() => void publish()}>
+          {labelOf(drive.visibility, chosen.value)}
+        </button>
+      )}
+      {drive.published !== null && drive.visibility !== "private" ? <Share id={drive.published} /> : null}
+    </fieldset>
+  );
+}
+
+function labelOf(from: Visibility, to: Visibility): string {
+  if (to === "private") return "Withdraw the copy";
+  return from === "private" ? "Make the copy and publish it" : "Change who sees it";
+}
+
+function Share({ id }: { id: string }) {
+  const link = new URL(href({ screen: "public", id }), location.href).href;
+  async function share(): Promise<void> {
+    try {
+      if (navigator.share) await navigator.share({ url: link });
+      else {
+        await navigator.clipboard.writeText(link);
+        showNotice("The link is copied.");
+      }
+    } catch {
+      // The person changed their mind.
+    }
+  }
+  return (
+    <div class="share">
+      <a href={href({ screen: "public", id })}>See it as others do</a>
+      <button type="button" class="button" onClick={() => void share()}>
+        Share the link
+      </button>
+    </div>
+  );
+}

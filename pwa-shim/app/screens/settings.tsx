@@ -1,0 +1,116 @@
+// The person's name and units, and how storage and sync are.
+
+import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
+
+import { account, give, persistence, status } from "../engine.ts";
+import { bytes } from "../format.ts";
+import { State } from "../parts/badge.tsx";
+import { wordsOfLink, wordsOfPersistence, wordsOfStorage } from "../words.ts";
+
+export function SettingsScreen() {
+  if (!account.value) return <p class="opening">Opening…</p>;
+  const { profile, settings } = account.value;
+  return (
+    <section class="page">
+      <header class="page-head">
+        <h1>Settings</h1>
+      </header>
+      <ProfileForm profile={profile} />
+      <SettingsForm settings={settings} />
+      {status.value ? <StatusCard status={status.value} /> : null}
+      <p class="hint version">Tourismo {__VERSION__}</p>
+    </section>
+  );
+}
+
+function ProfileForm({ profile }: { profile: ProfileFields }) {
+  const put = (change: Partial<ProfileFields>): void =>
+    void give((tourismo) => tourismo.putProfile({ ...profile, ...change }));
+  return (
+    <div class="card form">
+      <h2>You, as others see you</h2>
+      <label class="field">
+        <span>Name</span>
+        <input
+          type="text"
+          name="displayName"
+          maxLength={100}
+          value={profile.displayName}
+          autocomplete="nickname"
+          onChange={(event) => put({ displayName: event.currentTarget.value.trim() })}
+        />
+      </label>
+      <label class="field">
+        <span>Handle</span>
+        <input
+          type="text"
+          name="handle"
+          maxLength={30}
+          value={profile.handle}
+          autocapitalize="none"
+          autocomplete="username"
+          onChange={(event) => put({ handle: event.currentTarget.value.trim() })}
+        />
+      </label>
+    </div>
+  );
+}
+
+function SettingsForm({ settings }: { settings: SettingsFields }) {
+  const put = (change: Partial<SettingsFields>): void =>
+    void give((tourismo) => tourismo.putSettings({ ...settings, ...change }));
+  return (
+    <div class="card form">
+      <h2>How you like it</h2>
+      <label class="field">
+        <span>Distances</span>
+        <select value={settings.units} onChange={(event) => put({ units: event.currentTarget.value as Units })}>
+          <option value="metric">Kilometres</option>
+          <option value="imperial">Miles</option>
+        </select>
+      </label>
+      <label class="field">
+        <span>When you publish, offer first</span>
+        <select
+          value={settings.defaultVisibility}
+          onChange={(event) => put({ defaultVisibility: event.currentTarget.value as Visibility })}
+        >
+          <option value="private">Only me</option>
+          <option value="link">By link</option>
+          <option value="public">Everyone</option>
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function StatusCard({ status }: { status: StatusView }) {
+  const { unsentChanges, unsentBytes } = status;
+  return (
+    <div class="card status-card" data-testid="status">
+      <h2>Where everything is</h2>
+      <dl>
+        <dt>This phone</dt>
+        <dd>
+          <State words={wordsOfStorage(status.storage)} />
+        </dd>
+        <dt>Its storage</dt>
+        <dd>
+          <State words={wordsOfPersistence(persistence.value)} />
+        </dd>
+        <dt>The relay</dt>
+        <dd>
+          <State words={wordsOfLink(status.link)} />
+        </dd>
+        <dt>Waiting to be sent</dt>
+        <dd>{unsentChanges === 0 ? "Nothing" : `${unsentChanges} changes, ${bytes(unsentBytes)}`}</dd>
+        {status.refused === 0 ? null : (
+          <>
+            <dt>Refused by the relay</dt>
+            <dd>{status.refused} documents, which stay on this phone</dd>
+          </>
+        )}
+      </dl>
+    </div>
+  );
+}

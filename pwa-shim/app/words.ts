@@ -1,0 +1,237 @@
+// States and codes in words. Every list here is complete: a code that Rust adds does not compile until it has its words.
+
+import {
+  type ByeCode,
+  type DriveSync,
+  type ErrorCode,
+  type LinkStatus,
+  type NackCode,
+  type Persistence,
+  type RecordingView,
+  type SensorFailure,
+  type Signal,
+  type StorageFailure,
+  type StorageStatus,
+  TourismoError,
+} from "@tourismo/client";
+
+import { bytes } from "./format.ts";
+
+/** How much a state should worry. */
+export type Tone = "good" | "busy" | "warn" | "bad" | "plain";
+
+export interface Words {
+  tone: Tone;
+  text: string;
+  /** What it means, or what to do. */
+  detail?: string;
+}
+
+export function wordsOfSignal(signal: Signal): Words {
+  switch (signal.type) {
+    case "waiting":
+      return { tone: "busy", text: "Searching for satellites" };
+    case "good":
+      return { tone: "good", text: signal.accuracyM === null ? "Position" : `Position ± ${Math.round(signal.accuracyM)} m` };
+    case "inaccurate":
+      return signal.accuracyM >= 1000
+        ? {
+            tone: "bad",
+            text: "Approximate location only",
+            detail: "This phone tells the app only roughly where it is. Allow the precise location in the phone's settings.",
+          }
+        : { tone: "warn", text: `Weak signal ± ${Math.round(signal.accuracyM)} m` };
+    case "lost":
+      return { tone: "warn", text: "Signal lost", detail: "The drive goes on, with an honest gap until it is back." };
+    case "failed":
+      return wordsOfSensor(signal.reason);
+    default:
+      return signal satisfies never;
+  }
+}
+
+function wordsOfSensor(reason: SensorFailure): Words {
+  switch (reason) {
+    case "denied":
+      return {
+        tone: "bad",
+        text: "Location not allowed",
+        detail: "Allow this site to use the location in the browser's and the phone's settings.",
+      };
+    case "unavailable":
+      return { tone: "bad", text: "No position", detail: "Is location switched on in the phone's settings?" };
+    case "timedOut":
+      return { tone: "warn", text: "Still searching", detail: "A free view of the sky helps." };
+    default:
+      return reason satisfies never;
+  }
+}
+
+/** How safe is what is being recorded. */
+export function wordsOfSafety(recording: RecordingView, storage: StorageStatus): Words {
+  if (storage.type === "failing") {
+    const unsaved = recording.unsaved === 1 ? "1 fix is" : `${recording.unsaved} fixes are`;
+    return { ...wordsOfStorage(storage), detail: `${unsaved} only in memory. Keep the app open; it tries again.` };
+  }
+  // One fix is always on its way to the disk.
+  if (recording.unsaved <= 2) return { tone: "good", text: "Everything saved" };
+  return { tone: "busy", text: `${recording.unsaved} fixes not saved yet` };
+}
+
+export function wordsOfStorage(storage: StorageStatus): Words {
+  switch (storage.type) {
+    case "saved":
+      return { tone: "good", text: "Everything is saved on this phone" };
+    case "saving":
+      return { tone: "good", text: "Saving" };
+    case "failing":
+      return { tone: "bad", text: wordsOfStorageFailure(storage.failure) };
+    default:
+      return storage satisfies never;
+  }
+}
+
+function wordsOfStorageFailure(failure: StorageFailure): string {
+  switch (failure) {
+    case "quotaExceeded":
+      return "This phone's storage is full";
+    case "aborted":
+      return "This phone's storage broke off";
+    case "unavailable":
+      return "This phone's storage does not answer";
+    default:
+      return failure satisfies never;
+  }
+}
+
+export function wordsOfSync(sync: DriveSync): Words {
+  switch (sync.type) {
+    case "saving":
+      return { tone: "busy", text: "Being saved" };
+    case "onPhone":
+      return { tone: "plain", text: "On this phone", detail: `${bytes(sync.bytes)} wait for a connection.` };
+    case "onRelay":
+      return { tone: "good", text: sync.trackHere ? "On the relay" : "On the relay only" };
+    case "refused":
+      return { tone: "bad", text: "Refused by the relay", detail: `It stays on this phone. ${wordsOfNack(sync.code)}` };
+    default:
+      return sync satisfies never;
+  }
+}
+
+function wordsOfNack(code: NackCode): string {
+  switch (code) {
+    case "too_large":
+      return "It is larger than the relay accepts.";
+    case "unavailable":
+      return "The relay cannot store anything at the moment.";
+    case "malformed":
+    case "unknown_deps":
+    case "duplicate_seq":
+    case "seq_gap":
+    case "foreign_actor":
+    case "not_your_document":
+    case "kind_mismatch":
+      return `The relay says: ${code.replaceAll("_", " ")}.`;
+    default:
+      return code satisfies never;
+  }
+}
+
+export function wordsOfLink(link: LinkStatus): Words {
+  switch (link.type) {
+    case "offline":
+      return { tone: "plain", text: "Offline", detail: "Everything works; it goes to the relay when there is signal." };
+    case "connecting":
+      return { tone: "busy", text: "Connecting" };
+    case "syncing":
+      return { tone: "busy", text: "Syncing" };
+    case "upToDate":
+      return { tone: "good", text: "Up to date" };
+    case "rejected":
+      return { tone: "bad", text: "Sent away by the relay", detail: wordsOfBye(link.code) };
+    default:
+      return link satisfies never;
+  }
+}
+
+function wordsOfBye(code: ByeCode): string {
+  switch (code) {
+    case "unknown_protocol":
+      return "This app is too old or too new for the relay: reload it.";
+    case "not_authentic":
+      return "The relay does not recognise this phone.";
+    case "going_away":
+    case "overloaded":
+    case "too_slow":
+      return "The relay is busy.";
+    case "malformed":
+    case "too_large":
+    case "out_of_order":
+      return "The relay did not understand this app: reload it.";
+    default:
+      return code satisfies never;
+  }
+}
+
+export function wordsOfPersistence(persistence: Persistence): Words {
+  switch (persistence) {
+    case "persisted":
+      return { tone: "good", text: "Kept", detail: "The browser will not remove drives to make room." };
+    case "evictable":
+      return {
+        tone: "warn",
+        text: "May be removed by the browser",
+        detail: "If the phone runs out of room, or the app is not used for long. Adding it to the home screen helps.",
+      };
+    case "unknown":
+      return { tone: "plain", text: "The browser does not say" };
+    default:
+      return persistence satisfies never;
+  }
+}
+
+export function wordsOfError(thrown: unknown): string {
+  return thrown instanceof TourismoError ? wordsOfCode(thrown.code, thrown) : String(thrown);
+}
+
+function wordsOfCode(code: ErrorCode, error: TourismoError): string {
+  switch (code) {
+    case "already_recording":
+      return "A drive is being recorded already.";
+    case "not_recording":
+      return "Nothing is being recorded.";
+    case "not_finished":
+      return "The drive is not finished yet.";
+    case "not_found":
+      return "It is not here any more.";
+    case "invalid":
+      return "A text is too long, or a value out of range.";
+    case "nothing_left_to_publish":
+      return "This drive is too short to be shown: hardly anything is left once its start and end are hidden.";
+    case "track_not_here":
+      return "The track is not on this phone, and the relay cannot be reached.";
+    case "unreadable":
+      return "What is stored of it cannot be read.";
+    case "not_stored":
+      return `${wordsOfStorageFailure(error.storageFailure ?? "unavailable")}. It is done in memory, and tried again.`;
+    case "owner_lost":
+      return "Another tab took over in the middle of it. Please look whether it is done.";
+    case "closed":
+      return "The app was closed.";
+    case "unsupported":
+      return `This browser is too old: ${error.message}.`;
+    case "storage_unavailable":
+      return "This browser's storage cannot be opened. Private windows may not have one.";
+    case "core_failed":
+      return "The app ran into an error of its own. What was saved is safe.";
+    case "relay_unreachable":
+      return "The relay cannot be reached.";
+    case "relay_failed":
+      return "The relay gave an answer that this app does not understand.";
+    case "not_on_relay":
+      return "There is no such drive, or it is not shown to you.";
+    default:
+      return code satisfies never;
+  }
+}
