@@ -25,6 +25,9 @@ const flags = [
   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
 ];
 
+/** The browsers that run on a profile folder. */
+const running = new Map();
+
 /**
  * Opens a phone-sized browser on a profile folder.
  *
@@ -32,15 +35,22 @@ const flags = [
  * @param {import("playwright-core").BrowserContextOptions} [options]
  * @returns {Promise<import("playwright-core").BrowserContext>}
  */
-export function openPhone(profile, options = {}) {
-  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ...options };
-  return chromium.launchPersistentContext(profile, { executablePath, args: flags, headless: true, ...phone });
+export async function openPhone(profile, options = {}) {
+  const screen = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ...options };
+  const phone = await chromium.launchPersistentContext(profile, { executablePath, args: flags, headless: true, ...screen });
+  running.get(profile)?.add(phone);
+  phone.once("close", () => running.get(profile)?.delete(phone));
+  return phone;
 }
 
-/** Makes an empty profile folder, which is removed when the test ends. */
+/** Makes an empty profile folder. When the test ends, its browsers are closed and it is removed. */
 export function newProfile(test) {
   const profile = mkdtempSync(join(tmpdir(), "tourismo-phone-"));
-  test.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  running.set(profile, new Set());
+  test.after(async () => {
+    await Promise.all([...running.get(profile)].map((phone) => phone.close()));
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  });
   return profile;
 }
 

@@ -15,7 +15,6 @@ const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 test("the_app_opens_without_an_error", async (t) => {
   const address = await serve(t);
   const phone = await openPhone(newProfile(t));
-  t.after(() => phone.close());
   const errors = errorsOf(phone);
 
   const page = phone.pages()[0];
