@@ -9,7 +9,7 @@ mod projector;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
@@ -157,9 +157,26 @@ impl Task {
         }
     }
 
+    /// Does the jobs in one transaction, which is on disk when this returns.
+    ///
+    /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
+    /// another one, so that the statements are said here.
     async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut append = Append::new(&mut transaction, wall_clock());
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let error = match self.append(group).await {
+            Ok(done) => match sqlx::query("COMMIT").execute(&mut self.connection).await {
+                Ok(_) => return Ok(done),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        // This fails if it was rolled back already.
+        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        Err(error)
+    }
+
+    async fn append(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+        let mut append = Append::new(&mut self.connection, wall_clock());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
@@ -170,9 +187,7 @@ impl Task {
                 Job::Ping(_) | Job::Stop => Done::Nothing,
             });
         }
-        let appended = append.finish().await?;
-        transaction.commit().await?;
-        Ok((done, appended))
+        Ok((done, append.finish().await?))
     }
 
     fn answer(&self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
