@@ -2,5 +2,7 @@
 //!
 //! Nothing of the product depends on this crate.
 
+pub mod bench;
 pub mod gpx_file;
 pub mod made;
+pub mod real_drives;

@@ -1,3 +1,4 @@
 //! Stories across crates, one module each.
 
+mod codec_on_drives;
 mod real_drives;

@@ -1,0 +1,53 @@
+//! Whole drives through the block codec: made ones, and real ones where they are at hand.
+
+use tourismo_core::fix::Fix;
+use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
+use tourismo_core::track::block::{BlockEncoder, decode_all};
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::real_drives;
+
+/// Packs a drive in blocks of a minute, expects it back, and returns how many bytes it took.
+#[track_caller]
+fn check_round_trip(fixes: &[Fix]) -> usize {
+    let mut encoder = BlockEncoder::new();
+    let blocks: Vec<Vec<u8>> = fixes
+        .chunks(60)
+        .map(|fixes| encoder.encode(&Stretch { fixes: fixes.to_vec(), ..Stretch::default() }).expect("a drive"))
+        .collect();
+    let track = decode_all(blocks.iter().map(Vec::as_slice));
+    assert_eq!(track.failures, []);
+    let decoded: Vec<Fix> = track.stretches.into_iter().flat_map(|stretch| stretch.fixes).collect();
+    assert_eq!(decoded.len(), fixes.len());
+    for (decoded, fix) in decoded.iter().zip(fixes) {
+        // A block keeps one delay for all its fixes.
+        assert_eq!(*decoded, Fix { recorded_at: decoded.recorded_at, ..*fix });
+    }
+    blocks.iter().map(Vec::len).sum()
+}
+
+#[track_caller]
+fn check_bytes_per_fix(drives: &[Vec<Fix>], limit: f64) {
+    let bytes: usize = drives.iter().map(|fixes| check_round_trip(fixes)).sum();
+    let per_fix = bytes as f64 / drives.iter().map(Vec::len).sum::<usize>() as f64;
+    assert!(per_fix <= limit, "{per_fix:.2} bytes per fix");
+}
+
+#[test]
+fn made_drives_come_back_from_few_bytes_per_fix() {
+    let drives = [Kind::Mountain, Kind::Town, Kind::Motorway].map(|kind| {
+        real_drives::ordered(&made::drive(5, Options { start: Timestamp(1_717_232_400_000), minutes: 40, kind }))
+    });
+    check_bytes_per_fix(&drives, 4.5);
+}
+
+#[test]
+fn real_drives_come_back_from_at_most_three_and_a_half_bytes_per_fix() {
+    let mut drives = real_drives::omaha().expect("readable drives");
+    if drives.is_empty() {
+        eprintln!("no real drives at hand; the made ones are tested");
+        return;
+    }
+    drives.iter_mut().zip(1..).for_each(|(drive, seed)| real_drives::complete(drive, seed));
+    check_bytes_per_fix(&drives, 2.7);
+}
