@@ -212,3 +212,65 @@ impl BitCoder for RangeDecoder<'_> {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// Decisions that are `true` once in `rarity` times, and plain numbers between them.
+    fn check_round_trip(seed: u64, rarity: u32) -> usize {
+        let decisions = || {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            (0..2_000).map(move |_| (random.next_u32().is_multiple_of(rarity), u64::from(random.next_u32() >> 27)))
+        };
+        let mut encoder = RangeEncoder::new();
+        let mut probability = Probability::EVEN;
+        for (bit, plain) in decisions() {
+            encoder.code(&mut probability, bit);
+            encoder.code_plain(plain, 5);
+        }
+        let bytes = encoder.finish();
+        let mut decoder = RangeDecoder::new(&bytes);
+        let mut probability = Probability::EVEN;
+        for (bit, plain) in decisions() {
+            assert_eq!(decoder.code(&mut probability, false), bit, "seed {seed}");
+            assert_eq!(decoder.code_plain(0, 5), plain, "seed {seed}");
+        }
+        assert!(!decoder.is_past_end());
+        assert_eq!(decoder.unread_byte_count(), 0);
+        bytes.len()
+    }
+
+    #[test]
+    fn decisions_come_back_and_rare_ones_cost_what_they_tell() {
+        let plain_bytes = 2_000 * 5 / 8;
+        for seed in 0..50 {
+            assert!(check_round_trip(seed, 1) <= plain_bytes + 10, "seed {seed}");
+            // Entropy: 250 bytes for even decisions, 14 for one in 200.
+            assert!((240..265).contains(&(check_round_trip(seed, 2) - plain_bytes)), "seed {seed}");
+            assert!(check_round_trip(seed, 200) <= plain_bytes + 45, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_carry_runs_through_all_the_bytes_that_are_full() {
+        let mut encoder = RangeEncoder::new();
+        encoder.bytes = vec![0x12, 0xff, 0xff];
+        encoder.low = u32::MAX;
+        encoder.raise_low(1);
+        assert_eq!((encoder.bytes, encoder.low), (vec![0x13, 0, 0], 0));
+    }
+
+    #[test]
+    fn no_observation_makes_a_probability_certain() {
+        for bit in [false, true] {
+            let mut probability = Probability::EVEN;
+            (0..100_000).for_each(|_| probability.observe(bit));
+            let share = probability.share(MIN_RANGE);
+            assert!(0 < share && share < MIN_RANGE, "{share}");
+        }
+    }
+}

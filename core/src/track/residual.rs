@@ -58,8 +58,8 @@ impl ResidualModel {
         let coded = if length == 0 { 0 } else { self.code_below_leading(coder, magnitude, length) };
         let negative = coded != 0 && coder.code(&mut self.is_negative[self.last_sign], residual < 0);
         self.last_sign = if coded == 0 { 0 } else { 1 + usize::from(negative) };
-        // A single long magnitude, a gap say, shall not spoil the mean for long.
-        let seen = coded.min(1 << LONG_BITS) << MEAN_PLACES;
+        // One large magnitude, as of a gap, shall not spoil what follows.
+        let seen = (coded << MEAN_PLACES).min(4 * self.mean + (8 << MEAN_PLACES));
         self.mean = self.mean - (self.mean >> MEAN_SHIFT) + (seen >> MEAN_SHIFT);
         if negative { -(coded as i64) } else { coded as i64 }
     }
@@ -129,3 +129,49 @@ const GEOMETRIC: [[Probability; LONG_BITS]; CONTEXTS] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::track::range_coder::{RangeDecoder, RangeEncoder};
+
+    fn check_round_trip(residuals: &[i64]) -> usize {
+        let mut encoder = RangeEncoder::new();
+        let mut model = ResidualModel::new(4);
+        residuals.iter().for_each(|residual| assert_eq!(model.code(&mut encoder, *residual), *residual));
+        let bytes = encoder.finish();
+        let mut decoder = RangeDecoder::new(&bytes);
+        let mut model = ResidualModel::new(4);
+        for residual in residuals {
+            assert_eq!(model.code(&mut decoder, 0), *residual);
+        }
+        bytes.len()
+    }
+
+    #[test]
+    fn residuals_of_every_length_and_sign_come_back() {
+        let longest = (1 << MAX_BITS) - 1;
+        let powers = (0..MAX_BITS).flat_map(|bits| [-1, 0, 1].map(|off| (1_i64 << bits) + off));
+        let residuals: Vec<i64> = powers.filter(|value| *value <= longest).flat_map(|value| [value, -value]).collect();
+        check_round_trip(&residuals);
+        check_round_trip(&[longest, -longest, 0, longest]);
+    }
+
+    #[test]
+    fn residuals_that_are_always_zero_cost_next_to_nothing() {
+        assert!(check_round_trip(&[0; 10_000]) < 60);
+    }
+
+    #[test]
+    fn a_lone_gap_costs_little_afterwards() {
+        let steady = [1, -1, 0, 2, -1, 0].repeat(50);
+        let with_gap = [&steady[..150], &[40_000], &steady[150..]].concat();
+        assert!(check_round_trip(&with_gap) - check_round_trip(&steady) <= 16);
+    }
+
+    #[test]
+    fn contexts_are_half_octaves() {
+        let values = [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16];
+        assert_eq!(values.map(half_octave), [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8]);
+    }
+}

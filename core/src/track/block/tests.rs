@@ -260,8 +260,8 @@ fn the_format_of_version_1_is_locked() {
         blocks.iter().map(|block| block.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
     let golden = [
         "100701010201d0afabfef962c0a2ac2c80c4f509f0010ff601ce05eaae030a00e8a7abfef962\
-         0df005cb5e9e1b9029ec2689e1d3eebd0acca16f6a045229de185d7e13ec",
-        "11825002ff370b71",
+         0df005cb5e9e1b9029ec2689e1d3eebd0acca16f6a045229de185d7ca2fe",
+        "115d6a02ff1c6f57",
     ];
     assert_eq!(hex, golden);
 }
