@@ -12,8 +12,15 @@ default:
 
 # Start the relay with the PWA on http://localhost:8080.
 run: pwa
+    #!/usr/bin/env bash
+    set -euo pipefail
     cargo build --release --locked -p tourismo-server
-    target/release/tourismo-server serve
+    target/release/tourismo-server serve &
+    relay=$!
+    trap 'kill $relay 2>/dev/null || true; wait' EXIT
+    until (: </dev/tcp/localhost/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
+    echo "run: open http://localhost:8080"
+    wait $relay
 
 # Run every check and every test.
 test: check test-rust test-pwa browser

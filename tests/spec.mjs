@@ -1,6 +1,6 @@
 // Checks that PROTOCOL.md and the tests speak of the same rules. A rule's paragraph opens with its id (**H1**); a test of
-// that rule opens its name with it (`h1_a_hello_of_an_unknown_version_is_refused`), or with several (`h1_h2_…`).
-// Fails for a rule without a test, and for a test that bears the id of no rule.
+// that rule bears the id in its name (`h1_a_hello_of_an_unknown_version_is_refused`), or several (`h1_h2_…`).
+// Fails for a rule without a test, and for a test whose name opens with the id of no rule.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +10,12 @@ const sources = ["core", "wasm", "sync-server", "tests", "pwa-shim/src", "pwa-sh
 const protocol = readFileSync("PROTOCOL.md", "utf8");
 const rules = new Set([...protocol.matchAll(/\*\*([A-Z]\d+)\*\*/g)].map(([, id]) => id));
 const letters = new Set([...rules].map((id) => id[0]));
-const tested = new Set(sources.flatMap(testNames).flatMap(ruleIds));
+const names = sources.flatMap(testNames);
+const tested = new Set(names.flatMap((name) => idsIn(name, /(?:^|[_ ])([a-z]\d+)(?=[_ ])/g)));
 
 const untested = [...rules].filter((id) => !tested.has(id));
-const unknown = [...tested].filter((id) => !rules.has(id) && letters.has(id[0]));
+const opening = new Set(names.flatMap((name) => idsIn(name, /^([a-z]\d+)(?=[_ ])/g)));
+const unknown = [...opening].filter((id) => !rules.has(id) && letters.has(id[0]));
 for (const id of untested) console.error(`spec: rule ${id} has no test`);
 for (const id of unknown) console.error(`spec: a test bears the id ${id}, which is no rule of PROTOCOL.md`);
 if (rules.size === 0) console.error("spec: PROTOCOL.md has no rules");
@@ -32,8 +34,7 @@ function testNames(folder) {
     });
 }
 
-/** The ids with which a test's name opens, as PROTOCOL.md writes them. */
-function ruleIds(name) {
-  const [ids] = /^(?:[a-z]\d+[_ ])*/.exec(name);
-  return ids.toUpperCase().split(/[_ ]/).filter(Boolean);
+/** The ids that a pattern finds in a test's name, as PROTOCOL.md writes them. */
+function idsIn(name, pattern) {
+  return [...name.matchAll(pattern)].map(([, id]) => id.toUpperCase());
 }

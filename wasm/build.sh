@@ -31,9 +31,9 @@ main() {
     echo "$fingerprint" >"$package/.fingerprint"
 }
 
-# A hash of every file that the package is made from. The npm packages bring wasm-opt.
+# A hash of every file that the package is made from, and of the version of wasm-opt.
 fingerprint() {
-    find Cargo.toml Cargo.lock core wasm pwa-shim/package-lock.json -type f -print0 |
+    find Cargo.toml Cargo.lock core wasm pwa-shim/node_modules/binaryen/package.json -type f -print0 |
         sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 
