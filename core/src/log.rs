@@ -84,6 +84,23 @@ pub fn examine(chunk: &[u8]) -> Result<ScannedChange, NackCode> {
     })
 }
 
+/// Checks that a change to be appended continues its document as Automerge would: it panics where one does not.
+///
+/// `max_op_of` tells [`ScannedChange::max_op`] of a dependency, `has_written` whether an actor has changes in the
+/// document. What they do not know does not fit.
+///
+/// # Errors
+/// [`NackCode::Malformed`] if the first operation has the wrong number or operations of strangers are referred to.
+pub fn check_fit(
+    change: &ScannedChange,
+    max_op_of: impl Fn(&ChangeHash) -> Option<u64>,
+    has_written: impl Fn(&Actor) -> bool,
+) -> Result<(), NackCode> {
+    let highest = change.deps.iter().map(max_op_of).try_fold(0, |highest, max_op| Some(highest.max(max_op?)));
+    let continues = highest.is_some_and(|highest| change.start_op == highest + 1);
+    if continues && change.other_actors.iter().all(has_written) { Ok(()) } else { Err(NackCode::Malformed) }
+}
+
 impl AccountLog {
     /// The empty log of an account whose first device is `device`.
     pub fn new(account: AccountId, device: &DeviceKey) -> AccountLog {
@@ -95,9 +112,11 @@ impl AccountLog {
         }
     }
 
-    /// Judges one change of this account to a document, `None` if nobody has written to it yet.
+    /// Judges one change of this account to a document, `None` if nobody has written to it yet. What is to be appended
+    /// must pass [`check_fit`] besides.
     ///
-    /// `is_stored` is asked about the hashes that [`Candidate::to_look_up`] names, and about no others.
+    /// `is_stored` tells whether the document's log has a change. It is asked about dependencies, and about the change
+    /// itself if its number is not above its actor's last.
     ///
     /// # Errors
     /// The [`NackCode`] to answer with. `[P4]`
@@ -105,7 +124,7 @@ impl AccountLog {
         &self,
         doc: Option<&DocLog>,
         candidate: Candidate<'_>,
-        mut is_stored: impl FnMut(&ChangeHash) -> bool,
+        is_stored: impl Fn(&ChangeHash) -> bool,
     ) -> Result<Admission, NackCode> {
         let Candidate { kind, change, last_seq } = candidate;
         if doc.is_some_and(|doc| doc.owner != self.account) {
@@ -159,14 +178,155 @@ impl DocLog {
     }
 }
 
-impl Candidate<'_> {
-    /// The hashes of which the caller must find out whether the document's log has them. Usually there are none: the
-    /// change depends on the heads and continues its actor's numbers.
-    pub fn to_look_up(&self, doc: Option<&DocLog>) -> Vec<ChangeHash> {
-        if self.change.seq <= self.last_seq {
-            return vec![self.change.hash];
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::time::Timestamp;
+
+    const DEVICE: DeviceKey = DeviceKey([1; 32]);
+
+    /// A log in memory, as small as one can be.
+    struct Log {
+        account: AccountLog,
+        docs: BTreeMap<DocId, DocLog>,
+        last_seqs: BTreeMap<Vec<u8>, u64>,
+        stored: BTreeSet<ChangeHash>,
+    }
+
+    impl Log {
+        fn new() -> Log {
+            let account = AccountLog::new(AccountId::founded_by(&DEVICE), &DEVICE);
+            Log { account, docs: BTreeMap::new(), last_seqs: BTreeMap::new(), stored: BTreeSet::new() }
         }
-        let Some(doc) = doc else { return Vec::new() };
-        self.change.deps.iter().filter(|dep| !doc.heads.contains(dep)).copied().collect()
+
+        fn take(&mut self, doc: DocId, kind: DocKind, change: &ScannedChange) -> Result<Admission, NackCode> {
+            let last_seq = self.last_seqs.get(change.actor.as_bytes()).copied().unwrap_or(0);
+            let candidate = Candidate { kind, change, last_seq };
+            let is_stored = |hash: &ChangeHash| self.stored.contains(hash);
+            let admission = self.account.judge(self.docs.get(&doc), candidate, is_stored)?;
+            if admission == Admission::Append {
+                let log = self.docs.entry(doc).or_insert_with(|| DocLog::new(self.account.account, kind));
+                self.account.append(doc, log, change);
+                self.last_seqs.insert(change.actor.as_bytes().to_vec(), change.seq);
+                self.stored.insert(change.hash);
+            }
+            Ok(admission)
+        }
+    }
+
+    fn doc(number: u8) -> DocId {
+        DocId::new(Timestamp(0), [number; 10])
+    }
+
+    /// Change `name` of the device's actor `actor`.
+    fn change(name: u8, actor: u8, seq: u64, deps: &[u8]) -> ScannedChange {
+        let actor = [DEVICE.actor_prefix().as_slice(), &[actor; 8]].concat();
+        ScannedChange {
+            hash: ChangeHash([name; 32]),
+            deps: deps.iter().map(|dep| ChangeHash([*dep; 32])).collect(),
+            actor: Actor::try_from(actor.as_slice()).unwrap(),
+            seq,
+            start_op: 1,
+            ops: 1,
+            other_actors: Vec::new(),
+            time: 0,
+            message_bytes: 0,
+        }
+    }
+
+    const CAR: DocKind = DocKind::Car;
+
+    #[test]
+    fn changes_in_order_are_appended_and_counted() {
+        let mut log = Log::new();
+        for (name, deps) in [(1, &[][..]), (2, &[1]), (3, &[2])] {
+            assert_eq!(log.take(doc(1), CAR, &change(name, 0, u64::from(name), deps)), Ok(Admission::Append));
+        }
+        assert_eq!((log.account.head, &log.docs[&doc(1)].heads), (3, &vec![ChangeHash([3; 32])]));
+        let mut digest = Digest::default();
+        digest.replace(&doc(1), &[], &[ChangeHash([3; 32])]);
+        assert_eq!(log.account.digest, digest);
+    }
+
+    #[test]
+    fn the_same_change_again_is_known_and_changes_nothing() {
+        let mut log = Log::new();
+        let (first, second) = (change(1, 0, 1, &[]), change(2, 0, 2, &[1]));
+        log.take(doc(1), CAR, &first).unwrap();
+        log.take(doc(1), CAR, &second).unwrap();
+        assert_eq!(log.take(doc(1), CAR, &first), Ok(Admission::AlreadyStored));
+        assert_eq!((log.account.head, &log.docs[&doc(1)].heads), (2, &vec![ChangeHash([2; 32])]));
+    }
+
+    #[test]
+    fn p4_what_breaks_a_rule_is_refused_with_its_code() {
+        let mut log = Log::new();
+        log.take(doc(1), CAR, &change(1, 0, 1, &[])).unwrap();
+        log.take(doc(1), CAR, &change(2, 0, 2, &[1])).unwrap();
+        let foreign = ScannedChange { actor: Actor::try_from([9; 16].as_slice()).unwrap(), ..change(3, 0, 3, &[2]) };
+        let short = ScannedChange { actor: Actor::try_from([9; 7].as_slice()).unwrap(), ..change(3, 0, 3, &[2]) };
+        for (kind, change, code) in [
+            (DocKind::Drive, change(3, 0, 3, &[2]), NackCode::KindMismatch),
+            (CAR, foreign, NackCode::ForeignActor),
+            (CAR, short, NackCode::ForeignActor),
+            (CAR, change(3, 0, 2, &[1]), NackCode::DuplicateSeq),
+            (CAR, change(3, 0, 1, &[]), NackCode::DuplicateSeq),
+            (CAR, change(3, 0, 4, &[2]), NackCode::SeqGap),
+            (CAR, change(3, 7, 2, &[2]), NackCode::SeqGap),
+            (CAR, change(3, 0, 3, &[2, 8]), NackCode::UnknownDeps),
+            (CAR, change(3, 0, 4, &[8]), NackCode::UnknownDeps),
+        ] {
+            assert_eq!(log.take(doc(1), kind, &change), Err(code), "{kind:?} {change:?}");
+        }
+        assert_eq!(log.account.head, 2);
+    }
+
+    #[test]
+    fn p4_a_document_of_another_account_is_not_ones_own() {
+        let mut log = Log::new();
+        let owner = AccountId::founded_by(&DeviceKey([2; 32]));
+        log.docs.insert(doc(1), DocLog::new(owner, CAR));
+        assert_eq!(log.take(doc(1), CAR, &change(1, 0, 1, &[])), Err(NackCode::NotYourDocument));
+    }
+
+    #[test]
+    fn concurrent_changes_leave_several_heads_up_to_a_limit() {
+        let mut log = Log::new();
+        for name in 0..=u8::MAX {
+            log.take(doc(1), CAR, &change(name, name, 1, &[])).unwrap();
+        }
+        assert_eq!(log.docs[&doc(1)].heads.len(), MAX_HEADS);
+        let more = ChangeHash([[0xee; 16], [0xdd; 16]].concat().try_into().unwrap());
+        let beside = ScannedChange { hash: more, ..change(0, 0, 2, &[]) };
+        assert_eq!(log.take(doc(1), CAR, &beside), Err(NackCode::TooLarge));
+        let merge = ScannedChange { hash: more, ..change(0, 0, 2, &[0, 1]) };
+        assert_eq!(log.take(doc(1), CAR, &merge), Ok(Admission::Append));
+        assert_eq!(log.docs[&doc(1)].heads.len(), MAX_HEADS - 1);
+    }
+
+    #[test]
+    fn p4_a_change_that_does_not_continue_its_document_is_malformed() {
+        let continuing = ScannedChange { start_op: 8, ..change(3, 0, 1, &[1, 2]) };
+        let max_op_of =
+            |hash: &ChangeHash| [(1, 4), (2, 7)].into_iter().find_map(|(of, op)| (hash.0[0] == of).then_some(op));
+        let stranger = Actor::try_from([7; 16].as_slice()).unwrap();
+        assert_eq!(check_fit(&continuing, max_op_of, |_| false), Ok(()));
+        for start_op in [1, 5, 7, 9] {
+            let change = ScannedChange { start_op, ..continuing.clone() };
+            assert_eq!(check_fit(&change, max_op_of, |_| true), Err(NackCode::Malformed), "{start_op}");
+        }
+        assert_eq!(check_fit(&continuing, |_| None, |_| true), Err(NackCode::Malformed));
+        let referring = ScannedChange { other_actors: vec![stranger], ..continuing };
+        assert_eq!(check_fit(&referring, max_op_of, |_| true), Ok(()));
+        assert_eq!(check_fit(&referring, max_op_of, |_| false), Err(NackCode::Malformed));
+        assert_eq!(check_fit(&change(1, 0, 1, &[]), max_op_of, |_| false), Ok(()), "the first change begins at 1");
+    }
+
+    #[test]
+    fn p3_p4_bytes_that_are_no_change_are_malformed_or_too_large() {
+        assert_eq!(examine(&[]).unwrap_err(), NackCode::Malformed);
+        assert_eq!(examine(&vec![0; MAX_CHUNK_BYTES + 1]).unwrap_err(), NackCode::TooLarge);
     }
 }
