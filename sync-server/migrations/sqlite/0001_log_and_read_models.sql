@@ -56,6 +56,7 @@ CREATE TABLE change (
     doc         BLOB    NOT NULL,
     hash        BLOB    NOT NULL CHECK (LENGTH(hash) = 32),
     deps        BLOB    NOT NULL CHECK (LENGTH(deps) % 32 = 0),  -- hashes, ascending, one after the other
+    max_op      INTEGER NOT NULL CHECK (max_op >= 0),            -- the counter of its last operation
     received_at INTEGER NOT NULL,                                -- the relay's clock
     chunk       BLOB    NOT NULL,                                -- the change, as it came
     PRIMARY KEY (account, seq),

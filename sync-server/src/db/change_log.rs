@@ -20,6 +20,7 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) doc: DocId,
     pub(crate) hash: ChangeHash,
     pub(crate) deps: &'a [ChangeHash],
+    pub(crate) max_op: u64,
     pub(crate) received_at: Timestamp,
     pub(crate) chunk: &'a [u8],
 }
@@ -27,7 +28,8 @@ pub(crate) struct NewEntry<'a> {
 /// Appends an entry. Fails if its place or its change is taken.
 pub(crate) async fn insert(writer: &mut SqliteConnection, entry: NewEntry<'_>) -> Result<(), sqlx::Error> {
     let sql = r#"
-        INSERT INTO change (account, seq, doc, hash, deps, received_at, chunk) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO change (account, seq, doc, hash, deps, max_op, received_at, chunk)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     "#;
     sqlx::query(sql)
         .bind(entry.account.as_bytes().as_slice())
@@ -35,6 +37,7 @@ pub(crate) async fn insert(writer: &mut SqliteConnection, entry: NewEntry<'_>) -
         .bind(entry.doc.as_bytes().as_slice())
         .bind(entry.hash.0.as_slice())
         .bind(concatenated(entry.deps))
+        .bind(column(entry.max_op))
         .bind(entry.received_at.as_millis())
         .bind(entry.chunk)
         .execute(writer)
@@ -42,20 +45,28 @@ pub(crate) async fn insert(writer: &mut SqliteConnection, entry: NewEntry<'_>) -
     Ok(())
 }
 
-/// Where a change stands in the log, if the log has it.
+/// Where a change stands in the log, and what judging others needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) seq: u64,
+    pub(crate) max_op: u64,
+}
+
+/// Finds a change by its name, if the log has it.
 pub(crate) async fn find(
     connection: &mut SqliteConnection,
     account: AccountId,
     doc: DocId,
     hash: ChangeHash,
-) -> Result<Option<u64>, sqlx::Error> {
-    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM change WHERE account = $1 AND doc = $2 AND hash = $3")
+) -> Result<Option<Found>, sqlx::Error> {
+    let sql = "SELECT seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash = $3";
+    let row: Option<(i64, i64)> = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(hash.0.as_slice())
         .fetch_optional(connection)
         .await?;
-    seq.map(|seq| position("seq", seq)).transpose()
+    row.map(|(seq, max_op)| Ok(Found { seq: position("seq", seq)?, max_op: position("max_op", max_op)? })).transpose()
 }
 
 /// A page of an account's log after a position. All of it must be read in one transaction.

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog};
+use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit};
 use tourismo_core::session::relay::Outcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
 use super::{Examined, projector};
-use crate::db::{accounts, change_log, documents};
+use crate::db::change_log::{self, Found};
+use crate::db::{accounts, documents};
 
 /// A transaction in the making.
 pub(super) struct Append<'t> {
@@ -23,6 +24,7 @@ pub(super) struct Append<'t> {
     accounts: BTreeMap<AccountId, AccountLog>,
     docs: BTreeMap<DocId, Option<DocLog>>,
     last_seqs: BTreeMap<(DocId, Actor), u64>,
+    stored: BTreeMap<(DocId, ChangeHash), Found>,
     touched: BTreeMap<DocId, Touched>,
 }
 
@@ -49,6 +51,7 @@ impl<'t> Append<'t> {
             accounts: BTreeMap::new(),
             docs: BTreeMap::new(),
             last_seqs: BTreeMap::new(),
+            stored: BTreeMap::new(),
             touched: BTreeMap::new(),
         }
     }
@@ -117,63 +120,127 @@ impl<'t> Append<'t> {
         offer: &Offer,
         change: &ScannedChange,
     ) -> Result<Outcome, sqlx::Error> {
-        self.look_up(account, offer.doc, &change.actor).await?;
-        let actor = (offer.doc, change.actor.clone());
-        let doc = self.docs.get(&offer.doc).and_then(Option::as_ref);
-        let candidate =
-            Candidate { kind: offer.kind, change, last_seq: self.last_seqs.get(&actor).copied().unwrap_or(0) };
-        let mut stored = BTreeMap::<ChangeHash, u64>::new();
-        for hash in candidate.to_look_up(doc) {
-            if let Some(seq) = change_log::find(self.connection, account, offer.doc, hash).await? {
-                stored.insert(hash, seq);
-            }
-        }
+        let id = offer.doc;
+        self.look_up(account, id, change).await?;
+        let last_seq = self.last_seq(id, &change.actor);
+        let candidate = Candidate { kind: offer.kind, change, last_seq };
+        let doc = self.docs.get(&id).and_then(Option::as_ref);
+        let stored = &self.stored;
         let log = self.accounts.get_mut(&account).expect("the account has just been looked up");
-        match log.judge(doc, candidate, |hash| stored.contains_key(hash)) {
+        match log.judge(doc, candidate, |hash| stored.contains_key(&(id, *hash))) {
             Err(code) => return Ok(Outcome::Refused(code)),
             Ok(Admission::AlreadyStored) => {
-                let seq = stored.get(&change.hash).copied().expect("it was found stored");
+                let seq = stored.get(&(id, change.hash)).expect("it was found stored").seq;
                 return Ok(Outcome::Stored { seq, hash: change.hash });
             }
             Ok(Admission::Append) => {}
         }
+        let last_seqs = &self.last_seqs;
+        let has_written = |actor: &Actor| last_seqs.get(&(id, actor.clone())).is_some_and(|last_seq| *last_seq > 0);
+        let max_op_of = |hash: &ChangeHash| stored.get(&(id, *hash)).map(|found| found.max_op);
+        if let Err(code) = check_fit(change, max_op_of, has_written) {
+            return Ok(Outcome::Refused(code));
+        }
         let is_new = doc.is_none();
-        let doc = self.docs.entry(offer.doc).or_default().get_or_insert_with(|| DocLog::new(account, offer.kind));
-        let seq = log.append(offer.doc, doc, change);
+        let doc = self.docs.entry(id).or_default().get_or_insert_with(|| DocLog::new(account, offer.kind));
+        let seq = log.append(id, doc, change);
         if is_new {
             // The entry refers to its document.
-            documents::upsert(self.connection, offer.doc, doc).await?;
+            documents::upsert(self.connection, id, doc).await?;
         }
         let entry = change_log::NewEntry {
             account,
             seq,
-            doc: offer.doc,
+            doc: id,
             hash: change.hash,
             deps: &change.deps,
+            max_op: change.max_op(),
             received_at: self.received_at,
             chunk: &offer.chunk.0,
         };
         change_log::insert(self.connection, entry).await?;
-        let touched = self.touched.entry(offer.doc).or_default();
+        let touched = self.touched.entry(id).or_default();
         touched.actors.insert(change.actor.clone());
         touched.last = seq;
-        self.last_seqs.insert(actor, change.seq);
+        self.last_seqs.insert((id, change.actor.clone()), change.seq);
+        self.stored.insert((id, change.hash), Found { seq, max_op: change.max_op() });
         Ok(Outcome::Stored { seq, hash: change.hash })
     }
 
-    /// Reads what is known of account, document and actor, unless this transaction has it.
-    async fn look_up(&mut self, account: AccountId, doc: DocId, actor: &Actor) -> Result<(), sqlx::Error> {
+    /// Reads what judging the change needs to know, unless this transaction knows it. A document's changes usually build
+    /// one on the other, so that only the first of a push costs look-ups.
+    async fn look_up(&mut self, account: AccountId, id: DocId, change: &ScannedChange) -> Result<(), sqlx::Error> {
         if !self.accounts.contains_key(&account) {
             self.accounts.insert(account, accounts::log(self.connection, account).await?);
         }
-        if !self.docs.contains_key(&doc) {
-            self.docs.insert(doc, documents::find(self.connection, doc).await?);
+        if !self.docs.contains_key(&id) {
+            self.docs.insert(id, documents::find(self.connection, id).await?);
         }
-        let key = (doc, actor.clone());
-        if !self.last_seqs.contains_key(&key) {
-            let last_seq = documents::last_seq(self.connection, account, doc, actor).await?;
-            self.last_seqs.insert(key, last_seq);
+        // Of a document that is new, or another account's, there is nothing to know. What one account asks must not end
+        // up as what is known of the other's.
+        if self.docs.get(&id).and_then(Option::as_ref).is_none_or(|doc| doc.owner != account) {
+            return Ok(());
+        }
+        for actor in std::iter::once(&change.actor).chain(&change.other_actors) {
+            let key = (id, actor.clone());
+            if !self.last_seqs.contains_key(&key) {
+                let last_seq = documents::last_seq(self.connection, account, id, actor).await?;
+                self.last_seqs.insert(key, last_seq);
+            }
+        }
+        // A change that continues its actor's numbers cannot be there yet.
+        let itself = (change.seq <= self.last_seq(id, &change.actor)).then_some(&change.hash);
+        for hash in change.deps.iter().chain(itself) {
+            if !self.stored.contains_key(&(id, *hash))
+                && let Some(found) = change_log::find(self.connection, account, id, *hash).await?
+            {
+                self.stored.insert((id, *hash), found);
+            }
         }
         Ok(())
+    }
+
+    fn last_seq(&self, id: DocId, actor: &Actor) -> u64 {
+        self.last_seqs.get(&(id, actor.clone())).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tourismo_core::docs::open;
+    use tourismo_core::log::examine;
+    use tourismo_core::wire::{Chunk, NackCode};
+
+    use super::*;
+    use crate::db::Database;
+
+    #[tokio::test]
+    async fn p4_what_a_stranger_pushes_in_the_same_transaction_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Database::open(&folder.path().join("x.sqlite"), None).await.unwrap().writer;
+        let (ours, theirs) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
+        let accounts = [ours, theirs].map(|device| AccountId::founded_by(&device));
+        let mut actor = [0; 16];
+        actor[..8].copy_from_slice(&ours.actor_prefix());
+        let mut doc = open::new(&actor);
+        let mut change = |key: &str| {
+            let chunk = open::edit(&mut doc, |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
+            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(chunk) };
+            Examined { scanned: examine(&offer.chunk.0), offer }
+        };
+        let (first, second) = ([change("first")], [change("second")]);
+
+        let mut before = Append::new(&mut writer, Timestamp(0));
+        before.admit(accounts[0], ours, None).await.unwrap();
+        before.admit(accounts[1], theirs, None).await.unwrap();
+        before.push(accounts[0], &first).await.unwrap();
+        before.finish().await.unwrap();
+
+        let mut append = Append::new(&mut writer, Timestamp(0));
+        let refused = append.push(accounts[1], &second).await.unwrap();
+        assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
+        let kept = append.push(accounts[0], &second).await.unwrap();
+        assert!(matches!(kept[..], [Outcome::Stored { seq: 2, .. }]), "{kept:?}");
+        assert_eq!(append.finish().await.unwrap().heads, [(accounts[0], 2)]);
     }
 }
