@@ -6,3 +6,4 @@ pub mod bench;
 pub mod gpx_file;
 pub mod made;
 pub mod real_drives;
+pub mod phone;
