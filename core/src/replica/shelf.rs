@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
 
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
@@ -98,6 +99,7 @@ pub(crate) struct Unsent {
 /// The documents.
 #[derive(Debug)]
 pub(crate) struct Shelf {
+    /// Of this start of the app; see [`Shelf::actor_in`].
     actor: [u8; 16],
     records: BTreeMap<DocId, Record>,
     rows: BTreeMap<DocId, Row>,
@@ -201,7 +203,8 @@ impl Shelf {
     /// Puts a new, empty document into memory. It exists once its first change is added.
     pub(crate) fn make(&mut self, doc: DocId, kind: DocKind) -> &mut Automerge {
         self.records.entry(doc).or_insert_with(|| Record::new(kind));
-        self.loaded.entry(doc).or_insert_with(|| open::new(&self.actor))
+        let actor = self.actor_in(&doc);
+        self.loaded.entry(doc).or_insert_with(|| open::new(&actor))
     }
 
     /// Takes back [`Shelf::make`] of a document that has no change yet.
@@ -230,7 +233,16 @@ impl Shelf {
         let range = Shelf::range(doc);
         let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
         let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
-        open::load(&self.actor, chunks)
+        open::load(&self.actor_in(doc), chunks)
+    }
+
+    /// The writer of this start's changes to one document: the device's eight bytes, then eight of its own. With one for
+    /// all documents, the same first change of two of them would have one name.
+    fn actor_in(&self, doc: &DocId) -> [u8; 16] {
+        let mut actor = self.actor;
+        let digest = Sha256::new().chain_update(self.actor).chain_update(doc.as_bytes()).finalize();
+        actor[8..].copy_from_slice(&digest[..8]);
+        actor
     }
 
     /// Lets documents go from memory, but for those in use.
@@ -478,4 +490,24 @@ pub(crate) fn cbor(value: &impl Encode<()>) -> Vec<u8> {
 /// Scans a change from elsewhere.
 pub(crate) fn scan(chunk: &[u8]) -> Option<ScannedChange> {
     change::scan(chunk, &ChangeLimits::DEFAULT).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docs;
+
+    #[test]
+    fn the_same_change_to_two_documents_has_two_names() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let docs = [1, 2].map(|byte| DocId::from_bytes([byte; 16]));
+        for doc in docs {
+            let change = docs::track::create(shelf.make(doc, DocKind::Track)).unwrap();
+            shelf.add_own(&mut store, doc, change);
+        }
+        let [first, second] = docs.map(|doc| shelf.record(&doc).unwrap().heads.clone());
+        assert_eq!((first.len(), second.len()), (1, 1));
+        assert_ne!(first, second);
+        assert_eq!(shelf.actor_in(&docs[0])[..8], [7; 8]);
+    }
 }
