@@ -84,13 +84,14 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
     let mut open: Vec<Element> = Vec::new();
     let mut point: Option<PointText> = None;
     let mut content = String::new();
+    let mut is_gpx = false;
     loop {
         match reader.read_event()? {
             Event::DocType(_) => return Err(GpxError::DocType),
             Event::Start(tag) => {
                 let element = Element::of(&tag);
                 match (element, open.is_empty()) {
-                    (Element::Gpx, true) => {}
+                    (Element::Gpx, true) => is_gpx = true,
                     (_, true) => return Err(GpxError::NotGpx),
                     (Element::TrackPoint, false) => point = Some(PointText::of(&tag, file.fixes.len())?),
                     (_, false) => {}
@@ -130,7 +131,7 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
                 }
             }
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-            Event::Eof if open.is_empty() && reader.buffer_position() > 0 => break,
+            Event::Eof if open.is_empty() && is_gpx => break,
             Event::Eof => return Err(GpxError::NotGpx),
         }
     }
@@ -349,6 +350,7 @@ mod tests {
     fn what_is_no_drive_is_refused_with_its_reason() {
         assert_eq!(refusal(""), "the file is not GPX");
         assert_eq!(refusal("<html></html>"), "the file is not GPX");
+        assert_eq!(refusal("A letter, not a drive."), "the file is not GPX");
         assert_eq!(refusal("<gpx><trk>"), "the file is not GPX");
         assert_eq!(refusal(&point("<ele>3</ele>")), "track point 0 has no time");
         assert_eq!(
