@@ -427,8 +427,7 @@ fn framed(bytes: usize, mask: u64) -> u64 {
 fn key_in(path: &Path) -> Result<SigningKey, PhoneError> {
     match std::fs::read(path) {
         Ok(bytes) => {
-            let key: [u8; 32] =
-                bytes.as_slice().try_into().map_err(|_| PhoneError::BadKey { bytes: bytes.len() })?;
+            let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| PhoneError::BadKey { bytes: bytes.len() })?;
             Ok(SigningKey::from_bytes(&key))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -48,9 +48,8 @@ impl Socket {
 }
 
 async fn run(url: &str, mut to_send: UnboundedReceiver<Vec<u8>>, report: &UnboundedSender<SocketEvent>) -> String {
-    let limits = WebSocketConfig::default()
-        .max_message_size(Some(MAX_MESSAGE_BYTES))
-        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let limits =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
     let stream = match connect_async_with_config(url, Some(limits), true).await {
         Ok((stream, _)) => stream,
         Err(error) => return error.to_string(),
