@@ -10,15 +10,16 @@ types := "pwa-shim/src/generated/types.ts"
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA on http://localhost:8080.
+# Start the relay with the PWA and some made drives on http://localhost:8080.
 run: pwa
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build --release --locked -p tourismo-server
+    cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin tourismo-replay
     target/release/tourismo-server serve &
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
     until (: </dev/tcp/localhost/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
+    target/release/tourismo-replay --relay ws://localhost:8080/v1/sync --made 48
     echo "run: open http://localhost:8080"
     wait $relay
 
@@ -71,7 +72,7 @@ test-pwa: pwa
 browser: setup pwa
     node --test tests/browser/
 
-# Load drives into a relay from GPX files, without a browser; `just replay --help` explains.
+# Load drives into a relay from GPX files, or made ones, without a browser; `just replay --help` explains.
 replay *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}
 

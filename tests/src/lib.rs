@@ -5,5 +5,6 @@
 pub mod bench;
 pub mod gpx_file;
 pub mod made;
-pub mod real_drives;
 pub mod phone;
+pub mod real_drives;
+pub mod replay;

@@ -1,0 +1,211 @@
+//! The command `tourismo-replay`: drives a phone from GPX files, or along drives made from a seed, against a relay.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::{Parser, ValueEnum};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tourismo_core::docs::{CarFields, Visibility};
+use tourismo_core::time::Timestamp;
+use tourismo_tests::gpx_file;
+use tourismo_tests::phone::{Clock, Phone, Setup};
+use tourismo_tests::replay::people::{Crowd, Loaded};
+use tourismo_tests::replay::{self, Pace, Ride};
+
+/// Records drives from GPX files as a phone would, and brings them to a relay.
+///
+/// Ends with 0 when the relay has acknowledged everything, else with 1 and a reason.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// The relay.
+    #[arg(long, env = "TOURISMO_RELAY", default_value = "ws://127.0.0.1:8080/v1/sync")]
+    relay: String,
+    /// Give up when nothing has moved for so many seconds.
+    #[arg(long, default_value_t = 15)]
+    patience: u64,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    made: Made,
+}
+
+#[derive(clap::Args)]
+struct Files {
+    /// GPX files, one drive each, recorded one after another.
+    #[arg(value_name = "FILE", required_unless_present = "made", conflicts_with = "made")]
+    files: Vec<PathBuf>,
+    /// Times as fast as it was driven, or `max`: record with no network as fast as the machine can, then sync.
+    #[arg(long, default_value = "max", value_parser = pace)]
+    speed: Pace,
+    /// Who may see the drives. Private unless told.
+    #[arg(long)]
+    publish: Option<Audience>,
+    /// What the drives are called; the track's name in the file unless told.
+    #[arg(long)]
+    title: Option<String>,
+    /// The car they were driven with, such as "Mazda MX-5".
+    #[arg(long)]
+    car: Option<String>,
+    /// Keep the phone's key and data in this folder, every fix at once, and go on with what is there. Unless told, both
+    /// live in memory: a new account each time, forgotten at the end, and much faster.
+    #[arg(long, value_name = "FOLDER")]
+    phone: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct Made {
+    /// Load so many made drives of made people rather than files, all public. What the relay has already is not made again.
+    #[arg(long, value_name = "DRIVES", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    made: Option<u64>,
+    /// How many people; one for eight drives unless told.
+    #[arg(long, requires = "made", value_parser = clap::value_parser!(u64).range(1..))]
+    people: Option<u64>,
+    /// Makes all of it. Whoever knows the seed can speak for these people.
+    #[arg(long, requires = "made", default_value_t = 1)]
+    seed: u64,
+    /// The drives lie in the four months before the day of this time, such as 2024-06-01T00:00:00Z. Today unless told.
+    #[arg(long, requires = "made", value_parser = timestamp)]
+    until: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Audience {
+    Public,
+    Link,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let patience = Duration::from_secs(cli.patience);
+    let done = match cli.made.made {
+        Some(drives) => load_made(cli.relay, patience, drives, &cli.made).await,
+        None => load_files(&cli.relay, patience, &cli.files).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If even this cannot be said, the exit code says it.
+            let _ = writeln!(std::io::stderr(), "tourismo-replay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let people = made.people.unwrap_or_else(|| drives.div_ceil(8)).min(drives);
+    let until = made.until.unwrap_or_else(|| Clock::of_this_machine().now().wall);
+    let crowd = Arc::new(Crowd { seed: made.seed, people, drives, until, relay, patience });
+    // Recording keeps a core busy; while one person's drives travel, the next one's are recorded.
+    let places = Arc::new(Semaphore::new(1 + std::thread::available_parallelism().map_or(1, usize::from)));
+    let mut loading = JoinSet::new();
+    for person in 0..people {
+        let (crowd, places) = (crowd.clone(), places.clone());
+        loading.spawn(async move {
+            let _place = places.acquire().await.expect("it is never closed");
+            crowd.load(person).await
+        });
+    }
+    let mut sum = Loaded::default();
+    while let Some(loaded) = loading.join_next().await {
+        sum += loaded.context("a person's phone failed")??;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let Loaded { present, drives, fixes, sent_bytes, recording: _, syncing: _ } = sum;
+    say(format_args!(
+        "{drives} drives of {} people recorded, {present} people were there already: {fixes} fixes, {} KB sent, all \
+         acknowledged, {seconds:.1} s ({:.1} drives/s)",
+        people - present,
+        sent_bytes / 1024,
+        drives as f64 / seconds,
+    ))
+}
+
+async fn load_files(relay: &str, patience: Duration, files: &Files) -> anyhow::Result<()> {
+    // A file that cannot be read is better known before anything is recorded.
+    let drives = files.files.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let setup = match &files.phone {
+        Some(folder) => Setup::in_folder(folder, relay)?,
+        None => Setup::in_memory(relay),
+    };
+    let mut phone = Phone::open(setup)?;
+    phone.sync(patience).await?;
+    if replay::finish_left_behind(&mut phone).await?.is_some() {
+        say(format_args!("finished a drive that an earlier run had left unfinished"))?;
+    }
+    phone.network(matches!(files.speed, Pace::Times(_)));
+    let car = match &files.car {
+        Some(name) => Some(replay::car(&mut phone, car_of(name)).await?),
+        None => None,
+    };
+    let visibility = match files.publish {
+        Some(Audience::Public) => Some(Visibility::Public),
+        Some(Audience::Link) => Some(Visibility::Link),
+        None => None,
+    };
+    for (path, drive) in files.files.iter().zip(drives) {
+        let title = files.title.clone().or(drive.name).unwrap_or_default();
+        let ride = Ride { title, car, fixes: drive.fixes };
+        let recorded = async {
+            let view = ride.record(&mut phone, files.speed).await?;
+            match visibility {
+                Some(visibility) => replay::publish(&mut phone, view.id, visibility).await,
+                None => Ok(view),
+            }
+        };
+        let view = recorded.await.with_context(|| path.display().to_string())?;
+        let stats = view.stats.unwrap_or_default();
+        let published = view.published.map(|id| format!(", published as {id}")).unwrap_or_default();
+        say(format_args!(
+            "{}: {} fixes kept, {} refused, {:.1} km{published}",
+            path.display(),
+            stats.fixes,
+            stats.refused,
+            stats.distance_m / 1000.0,
+        ))?;
+    }
+    phone.clock().set_rate(1.0);
+    phone.network(true);
+    phone.sync(patience).await?;
+    say(format_args!("all acknowledged by the relay; {} bytes sent", phone.traffic().sent_bytes))
+}
+
+fn read(path: &Path) -> anyhow::Result<gpx_file::GpxFile> {
+    let file = std::fs::read(path).map_err(anyhow::Error::from).and_then(|bytes| Ok(gpx_file::read(&bytes)?));
+    let file = file.with_context(|| path.display().to_string())?;
+    if file.fixes.is_empty() {
+        bail!("{}: there is no track point in the file", path.display());
+    }
+    Ok(file)
+}
+
+fn car_of(name: &str) -> CarFields {
+    let (make, model) = name.trim().split_once(' ').unwrap_or((name.trim(), ""));
+    CarFields { make: make.to_owned(), model: model.trim().to_owned(), ..CarFields::default() }
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    match (text, text.parse::<f64>()) {
+        ("max", _) => Ok(Pace::Max),
+        (_, Ok(rate)) if rate > 0.0 && rate.is_finite() => Ok(Pace::Times(rate)),
+        _ => Err("a number greater than 0, or max".to_owned()),
+    }
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| error.to_string())?;
+    Ok(Timestamp(time.unix_timestamp() * 1_000))
+}
+
+fn say(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}

@@ -1,0 +1,160 @@
+//! Drives a [`Phone`] along drives that exist already: from a file, or made from a seed.
+//!
+//! What a person would do with their thumb is done here by commands: start, finish, name, publish.
+
+pub mod people;
+
+use std::time::Duration;
+
+use tourismo_core::docs::{CarFields, Visibility};
+use tourismo_core::fix::Fix;
+use tourismo_core::id::DocId;
+use tourismo_core::replica::io::{Command, CommandError, Outcome, StorageFailure};
+use tourismo_core::replica::view::DriveView;
+
+use crate::phone::Phone;
+
+/// How long a command may take that needs nothing but the phone.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A drive to be recorded.
+#[derive(Clone, Debug)]
+pub struct Ride {
+    /// What it is called; may be empty.
+    pub title: String,
+    /// The car it is driven with.
+    pub car: Option<DocId>,
+    /// What the sensor measures, at least one fix, in the order in which it tells.
+    pub fixes: Vec<Fix>,
+}
+
+/// How fast a drive is replayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// So many times as fast as it was driven. All of the phone's time runs as fast: with 60, a relay that answers
+    /// within a second looks like one that takes a minute.
+    Times(f64),
+    /// As fast as the machine can. The phone's clock jumps from fix to fix, so that there must be no network meanwhile.
+    Max,
+}
+
+/// Why a drive was not recorded as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum RideError {
+    /// There is no fix.
+    #[error("there is no fix to record")]
+    Empty,
+    /// The recorder took none of the fixes.
+    #[error("none of the {fixes} fixes can be used")]
+    AllRefused {
+        /// How many there were.
+        fixes: usize,
+    },
+    /// The replica refused a command.
+    #[error("{command}: {code}")]
+    Refused {
+        /// Which.
+        command: &'static str,
+        /// Why.
+        code: CommandError,
+    },
+    /// The phone could not store it.
+    #[error("{command}: the phone's storage fails: {failure:?}")]
+    NotStored {
+        /// Which command.
+        command: &'static str,
+        /// Why.
+        failure: StorageFailure,
+    },
+    /// A command was not answered.
+    #[error("{command}: no answer")]
+    NoAnswer {
+        /// Which.
+        command: &'static str,
+    },
+}
+
+impl Ride {
+    /// Records the drive, names it, and says what came of it. The phone's clock is left as the drive had it: with
+    /// [`Pace::Max`] it stands.
+    ///
+    /// # Errors
+    /// [`RideError`]. A drive of which no fix can be used is taken off the lists again.
+    pub async fn record(&self, phone: &mut Phone, pace: Pace) -> Result<DriveView, RideError> {
+        let Some(first) = self.fixes.first() else { return Err(RideError::Empty) };
+        phone.clock().set(first.recorded_at);
+        phone.clock().set_rate(match pace {
+            Pace::Times(rate) => rate,
+            Pace::Max => 0.0,
+        });
+        let started = order(phone, "start the drive", Command::StartDrive { car: self.car }).await?;
+        let drive = started.expect("a drive that was started has an id");
+        for fix in &self.fixes {
+            match pace {
+                Pace::Times(_) => phone.live_until(fix.recorded_at).await,
+                Pace::Max => phone.travel(fix.recorded_at),
+            }
+            phone.feed(*fix);
+        }
+        order(phone, "finish the drive", Command::FinishDrive).await?;
+        if view(phone, drive).stats.is_none_or(|stats| stats.fixes == 0) {
+            order(phone, "delete the drive", Command::DeleteDrive { drive }).await?;
+            return Err(RideError::AllRefused { fixes: self.fixes.len() });
+        }
+        let naming = Command::EditDrive { drive, title: Some(self.title.clone()), notes: None, car: None };
+        order(phone, "name the drive", naming).await?;
+        Ok(view(phone, drive))
+    }
+}
+
+/// Lets others see a drive.
+///
+/// # Errors
+/// [`RideError::Refused`] with [`CommandError::NothingLeftToPublish`] if it never gets far from its ends, and others.
+pub async fn publish(phone: &mut Phone, drive: DocId, visibility: Visibility) -> Result<DriveView, RideError> {
+    order(phone, "publish the drive", Command::PublishDrive { drive, visibility }).await?;
+    Ok(view(phone, drive))
+}
+
+/// Finishes the drive that an earlier run left unfinished, if it did.
+///
+/// # Errors
+/// [`RideError`] if that is refused.
+pub async fn finish_left_behind(phone: &mut Phone) -> Result<Option<DocId>, RideError> {
+    let now = phone.clock().now();
+    match phone.replica().recording_view(now) {
+        Some(_) => order(phone, "finish the drive of an earlier run", Command::FinishDrive).await,
+        None => Ok(None),
+    }
+}
+
+/// The car of this name, made if the account has none.
+///
+/// # Errors
+/// [`RideError`] if the name is refused.
+pub async fn car(phone: &mut Phone, fields: CarFields) -> Result<DocId, RideError> {
+    if let Some(car) = phone.replica().cars().into_iter().find(|car| car.fields.name() == fields.name()) {
+        return Ok(car.id);
+    }
+    let made = order(phone, "make the car", Command::PutCar { car: None, fields }).await?;
+    Ok(made.expect("a car that was made has an id"))
+}
+
+/// Has a command carried out that must succeed.
+///
+/// # Errors
+/// [`RideError`] if it does not.
+pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> Result<Option<DocId>, RideError> {
+    match phone.command(command, COMMAND_PATIENCE).await {
+        Some(Outcome::Done { doc }) => Ok(doc),
+        Some(Outcome::Granted { grant: _ }) => Ok(None),
+        Some(Outcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
+        Some(Outcome::NotStored { failure }) => Err(RideError::NotStored { command: name, failure }),
+        None => Err(RideError::NoAnswer { command: name }),
+    }
+}
+
+fn view(phone: &Phone, drive: DocId) -> DriveView {
+    let found = phone.replica().drives().into_iter().find(|view| view.id == drive);
+    found.expect("a drive that was just recorded is on the list")
+}
