@@ -4,6 +4,9 @@
 //! the next page when the last one has been sent, so that a slow reader costs a number, not memory. Entries that this
 //! very client pushed are acknowledged at their place in the log; all others are sent.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signature, VerifyingKey};

@@ -1,0 +1,116 @@
+//! The relay's end by itself: what depends on the clock, or on answers that come late and out of order.
+
+use ed25519_dalek::{Signer, SigningKey};
+
+use super::*;
+use crate::wire::EntryBody;
+
+const RELAY: RelayId = RelayId([7; 16]);
+
+fn sent(effects: Vec<Effect>) -> Vec<Message> {
+    let message = |effect| match effect {
+        Effect::Send(bytes) => Some(Message::decode(&bytes).unwrap()),
+        _ => None,
+    };
+    effects.into_iter().filter_map(message).collect()
+}
+
+fn say(session: &mut Session, now_ms: u64, message: Message) -> Vec<Effect> {
+    session.handle(now_ms, Input::Received(message.encode()))
+}
+
+/// A session that has caught up with an empty log, at time 0.
+fn open() -> Session {
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let device = DeviceKey(key.verifying_key().to_bytes());
+    let account = AccountId::founded_by(&device);
+    let nonce = [3; 32];
+    let mut session = Session::new(RELAY, nonce, 0);
+    say(&mut session, 0, Message::Hello { protocols: vec![PROTOCOL], account, device });
+    let signature = key.sign(&proof_bytes(&RELAY, &nonce, &account, &device)).to_bytes();
+    let admit = say(&mut session, 0, Message::Proof { signature, grant: None });
+    assert_eq!(admit, [Effect::Admit { account, device, granted_by: None }]);
+    session.handle(0, Input::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
+    let read = say(&mut session, 0, Message::CatchUp { cursor: 0, digest: Digest::default() });
+    assert_eq!(read, [Effect::ReadLog { after: 0 }]);
+    session.handle(0, Input::Log(page(&[], 0)));
+    session
+}
+
+fn page(seqs: &[u64], head: u64) -> LogPage {
+    let entry = |seq: &u64| {
+        let body = EntryBody::Change(Chunk(vec![*seq as u8]));
+        let doc = DocId::from_bytes([1; 16]);
+        (*seq, hash(*seq), Entry { doc, kind: DocKind::Car, received_at: Timestamp(0), body })
+    };
+    LogPage { entries: seqs.iter().map(entry).collect(), head, digest: Digest::default() }
+}
+
+fn hash(seq: u64) -> ChangeHash {
+    ChangeHash([seq as u8; 32])
+}
+
+fn push(session: &mut Session) -> Vec<Effect> {
+    let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(vec![0]) };
+    say(session, 0, Message::Push { changes: vec![offer] })
+}
+
+fn stored(push: u64, seqs: &[u64]) -> Input {
+    let outcomes = seqs.iter().map(|seq| Outcome::Stored { seq: *seq, hash: hash(*seq) }).collect();
+    Input::Committed { push, outcomes }
+}
+
+#[test]
+fn p5_a_fifth_push_under_way_is_one_too_many() {
+    let mut session = open();
+    for _ in 0..MAX_PUSHES_IN_FLIGHT {
+        assert!(matches!(push(&mut session)[..], [Effect::Commit { .. }]));
+    }
+    session.handle(0, stored(0, &[1]));
+    assert!(matches!(push(&mut session)[..], [Effect::Commit { .. }]), "an answer makes room");
+    assert_eq!(sent(push(&mut session)), [Message::Bye { code: ByeCode::Overloaded }]);
+    assert!(session.is_closed());
+}
+
+#[test]
+fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
+    let mut session = open();
+    push(&mut session);
+    // 1 is another device's; 2 is this one's.
+    assert_eq!(session.handle(0, stored(0, &[2])), [Effect::ReadLog { after: 0 }]);
+    let messages = sent(session.handle(0, Input::Log(page(&[1, 2], 2))));
+    let [Message::Entries { entries, cursor: 2 }, Message::Ack { hashes, cursor: 2 }] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!((entries.len(), hashes), (1, &vec![hash(2)]));
+}
+
+#[test]
+fn p2_what_comes_back_while_the_log_is_being_read_is_acknowledged_once() {
+    let mut session = open();
+    push(&mut session);
+    assert_eq!(session.handle(0, Input::Grew(1)), [Effect::ReadLog { after: 0 }]);
+    assert!(session.handle(0, stored(0, &[1])).is_empty(), "the page on its way may hold it");
+    assert_eq!(sent(session.handle(0, Input::Log(page(&[1], 1)))), [Message::Ack { hashes: vec![hash(1)], cursor: 1 }]);
+    assert!(session.handle(0, Input::Grew(1)).is_empty());
+}
+
+#[test]
+fn m5_a_silent_client_is_pinged_and_then_given_up() {
+    let mut session = open();
+    assert_eq!(session.next_deadline().unwrap().0, PING_AFTER_MS);
+    assert!(session.handle(PING_AFTER_MS - 1, Input::Tick).is_empty());
+    assert_eq!(session.handle(PING_AFTER_MS, Input::Tick), [Effect::Ping]);
+    session.handle(PING_AFTER_MS + 1, Input::Heard);
+    assert_eq!(session.handle(2 * PING_AFTER_MS + 1, Input::Tick), [Effect::Ping], "a pong begins the count anew");
+    let given_up_ms = PING_AFTER_MS + 1 + SILENCE_MS;
+    assert!(session.handle(given_up_ms - 1, Input::Tick).is_empty());
+    assert_eq!(sent(session.handle(given_up_ms, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
+}
+
+#[test]
+fn h6_signs_of_life_do_not_prolong_the_handshake() {
+    let mut session = Session::new(RELAY, [0; 32], 0);
+    session.handle(HANDSHAKE_MS - 1, Input::Heard);
+    assert_eq!(sent(session.handle(HANDSHAKE_MS, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
+}
