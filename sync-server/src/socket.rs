@@ -17,7 +17,7 @@ use self::connection::Connection;
 use crate::Relay;
 use crate::api::ApiError;
 
-/// Opens a sync connection. `[H6]` `[M2]`
+/// Opens a sync connection. `[M2]`
 pub(crate) async fn sync(
     State(relay): State<Arc<Relay>>,
     headers: HeaderMap,

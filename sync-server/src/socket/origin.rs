@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn h6_pages_of_other_hosts_are_kept_out() {
+    fn pages_of_other_hosts_are_kept_out() {
         let allowed = ["https://drive.example".to_owned()];
         for (origin, is_good) in [
             (None, true),

@@ -168,7 +168,7 @@ async fn m4_a_relay_that_stops_says_so() {
 }
 
 #[tokio::test]
-async fn h6_no_more_connections_are_taken_than_there_are_places() {
+async fn no_more_connections_are_taken_than_there_are_places() {
     let relay = Relay::start_with(|config| config.max_connections = 1).await;
     let phone = Phone::founder(1);
     let wire = phone.join(relay.addr()).await;
@@ -182,7 +182,7 @@ async fn h6_no_more_connections_are_taken_than_there_are_places() {
 }
 
 #[tokio::test]
-async fn h6_a_page_of_another_host_cannot_connect() {
+async fn a_page_of_another_host_cannot_connect() {
     let relay = Relay::start_with(|config| config.allowed_origins = vec!["https://drive.example".into()]).await;
     let connect = async |origin: String| {
         let mut request = format!("ws://{}/v1/sync", relay.addr()).into_client_request().unwrap();
