@@ -1,0 +1,86 @@
+//! What the stories share: a relay in this process, HTTP by hand, drives, patience.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tourismo_core::fix::Fix;
+use tourismo_core::time::Timestamp;
+use tourismo_server::{Config, Running, Server};
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::phone::{Clock, Phone, Setup};
+
+/// How long to wait for what must come: only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When the drives of the stories begin.
+pub(crate) const START: Timestamp = Timestamp(1_717_232_400_000);
+
+/// A relay in this process, with its database in a folder of its own.
+pub(crate) struct Relay {
+    running: Running,
+    _folder: TempDir,
+}
+
+impl Relay {
+    pub(crate) async fn start() -> anyhow::Result<Relay> {
+        let folder = tempfile::tempdir()?;
+        let config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
+        Ok(Relay { running: Server::start(config).await?, _folder: folder })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        url(self.running.addr())
+    }
+
+    /// The JSON that the relay serves at a path.
+    pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.get(path).await?;
+        anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// The status with which the relay answers.
+    pub(crate) async fn status(&self, path: &str) -> anyhow::Result<u16> {
+        let answer = self.get(path).await?;
+        Ok(answer.split(' ').nth(1).context("an answer has a status")?.parse()?)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.running.addr()).await?;
+        // HTTP/1.0 keeps the body in one piece.
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
+    }
+}
+
+pub(crate) fn url(relay: SocketAddr) -> String {
+    format!("ws://{relay}/v1/sync")
+}
+
+/// A phone with no network, in memory, whose clock stands at [`START`].
+pub(crate) fn offline(relay: &str) -> Setup {
+    Setup { clock: Clock::standing_at(START), online: false, ..Setup::in_memory(relay) }
+}
+
+/// The same person's device after it has lost everything but its key.
+pub(crate) fn forgetful(key: &Setup, relay: &str) -> anyhow::Result<Phone> {
+    Ok(Phone::open(Setup { key: key.key.clone(), ..Setup::in_memory(relay) })?)
+}
+
+/// Gives a phone real time and a network.
+pub(crate) fn go_online(phone: &mut Phone) {
+    phone.clock().set_rate(1.0);
+    phone.network(true);
+}
+
+pub(crate) fn made_drive(seed: u64, minutes: u32, kind: Kind) -> Vec<Fix> {
+    made::drive(seed, Options { start: START, minutes, kind })
+}
