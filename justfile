@@ -10,16 +10,17 @@ types := "pwa-shim/src/generated/types.ts"
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA and some made drives on http://localhost:8080.
+# Start the relay with the PWA on http://localhost:8080. A relay that has no database yet is given sample drives.
 run: pwa
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin tourismo-replay
-    target/release/tourismo-server serve &
+    samples=$([[ -e tourismo.sqlite ]] || echo 40)
+    target/release/tourismo-server serve --listen 127.0.0.1:8080 --data tourismo.sqlite &
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
-    until (: </dev/tcp/localhost/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
-    target/release/tourismo-replay --relay ws://localhost:8080/v1/sync --made 48
+    until (: </dev/tcp/127.0.0.1/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
+    [[ -z $samples ]] || target/release/tourismo-replay --made "$samples"
     echo "run: open http://localhost:8080"
     wait $relay
 
@@ -80,9 +81,10 @@ replay *arguments:
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 
-# Measure, and print the figures as a table.
-bench *arguments:
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- {{ arguments }}
+# Measure, and print the figures as tables: bytes a fix takes, changes the relay keeps.
+bench:
+    cargo run --quiet --release --locked -p tourismo-tests --bin track_sizes
+    cargo bench --quiet --locked -p tourismo-server
 
 # Write the Rust code in its one format.
 fmt:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles tourismo-wasm, generates its JavaScript and shrinks it, into pwa-shim/pkg/. Ends at once if nothing changed.
+# Compiles tourismo-wasm, generates its JavaScript and shrinks it for download, into pwa-shim/pkg/. Ends at once if nothing changed.
 #
 # The compiler is the first of these that is there, or that can be had:
 #   1. the Rust in use, with the standard library for WebAssembly, which rustup adds;
@@ -83,9 +83,14 @@ compile_by_debian() {
 
 shrink() {
     cargo run --quiet --locked -p tourismo-bindgen -- "$target/$triple/wasm/tourismo_wasm.wasm" "$package"
-    # The features that Rust's compiler uses by default for this target; every browser of the last years has them.
+    # What Rust's compiler uses by default for this target; every browser of the last years has it.
     local features=(bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext)
-    pwa-shim/node_modules/.bin/wasm-opt -O3 "${features[@]/#/--enable-}" --strip-producers --strip-target-features \
+    # Chosen one by one. -O3 and -Oz make the file smaller and the download larger, by a tenth: they number the local
+    # variables of each function anew, so that functions alike are no longer alike for brotli.
+    local passes=(duplicate-function-elimination precompute-propagate optimize-instructions dce vacuum
+        remove-unused-module-elements simplify-globals-optimizing dae-optimizing directize duplicate-function-elimination)
+    pwa-shim/node_modules/.bin/wasm-opt "${features[@]/#/--enable-}" "${passes[@]/#/--}" \
+        --strip-producers --strip-target-features \
         "$package/tourismo_wasm_bg.wasm" -o "$package/tourismo_wasm_bg.wasm"
 }
 

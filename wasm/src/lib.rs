@@ -4,6 +4,10 @@
 //! `number`, absent values as `null`. Whatever cannot be converted, and an opening that does not fit, is thrown as an
 //! `Error` with a `code`. A panic is reported on the console and ends the instance: every later call throws.
 
+mod read;
+
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_wasm_bindgen::Serializer;
@@ -111,7 +115,7 @@ extern "C" {
 }
 
 fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(not_convertible)
+    read::read(value).map_err(not_convertible)
 }
 
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
@@ -119,7 +123,7 @@ fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     value.serialize(&SHAPES).map_err(not_convertible)
 }
 
-fn not_convertible(error: serde_wasm_bindgen::Error) -> JsValue {
+fn not_convertible(error: impl Display) -> JsValue {
     js_error("not_convertible", &error.to_string())
 }
 
