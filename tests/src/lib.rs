@@ -8,3 +8,4 @@ pub mod made;
 pub mod phone;
 pub mod real_drives;
 pub mod replay;
+pub mod sim;

@@ -1,0 +1,54 @@
+//! Runs simulations: one story for each seed, until one breaks a promise.
+
+#![expect(clippy::print_stdout, reason = "prints what it finds")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tourismo_tests::sim::{Outline, Plant, run};
+
+/// Simulate phones, their relay, and everything that can go wrong between them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// How many stories to tell.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The seed of the first.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// How many things people and faults do in each.
+    #[arg(long, default_value_t = 60)]
+    steps: u32,
+    /// Print everything that happens in the first story.
+    #[arg(long)]
+    trace: bool,
+    /// Go on after a broken promise.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (mut broken, mut fixes, mut changes, mut virtual_ms, mut slowest_ms) = (0_u64, 0, 0, 0, 0);
+    let seeds = if arguments.trace { 1 } else { arguments.seeds };
+    for seed in arguments.first..arguments.first + seeds {
+        let outline = Outline { seed, steps: arguments.steps, plant: Plant::Nothing, keeps_lines: arguments.trace };
+        let report = run(outline);
+        report.lines.iter().for_each(|line| println!("{line}"));
+        (fixes, changes) = (fixes + report.fixes, changes + report.changes);
+        (virtual_ms, slowest_ms) = (virtual_ms + report.virtual_ms, slowest_ms.max(report.converged_ms));
+        if let Some(promise) = report.broken {
+            println!("seed {seed}: BROKEN: {promise}");
+            println!("  just sim --first {seed} --steps {} --trace", arguments.steps);
+            broken += 1;
+            if !arguments.keep_going {
+                break;
+            }
+        }
+    }
+    let hours = virtual_ms as f64 / 3_600_000.0;
+    println!("{seeds} stories, {hours:.1} virtual hours, {fixes} fixes, {changes} changes; {broken} broken");
+    println!("slowest to agree after the faults: {:.1} s", slowest_ms as f64 / 1_000.0);
+    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

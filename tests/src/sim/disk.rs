@@ -1,0 +1,95 @@
+//! A phone's storage: what is on disk, and the transactions that are on their way there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::replica::io::{KeyRange, Space, StoreOp, StoredEntry};
+
+/// Key-value spaces that survive a kill.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    entries: BTreeMap<(Space, Vec<u8>), Vec<u8>>,
+    in_flight: Vec<(u32, Vec<StoreOp>)>,
+}
+
+impl Disk {
+    /// What a replica wants when it is opened.
+    pub fn opening(&self) -> Vec<StoredEntry> {
+        let wanted = self.entries.iter().filter(|((space, _), _)| Space::OPENING.contains(space));
+        wanted.map(entry).collect()
+    }
+
+    /// The entries of some ranges.
+    pub fn read(&self, ranges: &[KeyRange]) -> Vec<StoredEntry> {
+        let within = |range: &KeyRange| (range.space, range.from.clone())..=(range.space, range.to.clone());
+        ranges.iter().flat_map(|range| self.entries.range(within(range)).map(entry)).collect()
+    }
+
+    /// How many entries a space has.
+    pub fn count(&self, space: Space) -> usize {
+        self.entries.keys().filter(|(of, _)| *of == space).count()
+    }
+
+    /// Every change on disk with its document.
+    pub fn changes(&self) -> impl Iterator<Item = (DocId, &[u8])> {
+        let changes = self.entries.iter().filter(|((space, _), _)| *space == Space::Change);
+        changes.filter_map(|((_, key), chunk)| Some((DocId::from_bytes(*key.first_chunk()?), chunk.as_slice())))
+    }
+
+    /// Whether a change of a document is on disk.
+    pub fn has(&self, doc: &DocId, chunk: &[u8]) -> bool {
+        let from = (Space::Change, doc.as_bytes().to_vec());
+        let mut of_doc = self
+            .entries
+            .range(from..)
+            .take_while(|((space, key), _)| *space == Space::Change && key.starts_with(doc.as_bytes()));
+        of_doc.any(|(_, stored)| stored == chunk)
+    }
+
+    /// The names of all changes on disk.
+    pub fn hashes(&self) -> BTreeSet<ChangeHash> {
+        self.changes().filter_map(|(_, chunk)| Some(tourismo_core::log::examine(chunk).ok()?.hash)).collect()
+    }
+
+    /// Begins a transaction. Says whether it is the only one under way.
+    pub(super) fn begin(&mut self, batch: u32, ops: Vec<StoreOp>) -> bool {
+        self.in_flight.push((batch, ops));
+        self.in_flight.len() == 1
+    }
+
+    pub(super) fn commit(&mut self, batch: u32) {
+        for (_, ops) in self.in_flight.extract_if(.., |(under_way, _)| *under_way == batch).collect::<Vec<_>>() {
+            self.apply(&ops);
+        }
+    }
+
+    pub(super) fn abort(&mut self, batch: u32) {
+        self.in_flight.retain(|(under_way, _)| *under_way != batch);
+    }
+
+    /// The app is killed: so many operations of what was in flight are on disk. A real disk has all of them or none.
+    pub(super) fn kill(&mut self, survive: impl FnOnce(usize) -> usize) {
+        let ops: Vec<StoreOp> = std::mem::take(&mut self.in_flight).into_iter().flat_map(|(_, ops)| ops).collect();
+        self.apply(&ops[..survive(ops.len())]);
+    }
+
+    fn apply(&mut self, ops: &[StoreOp]) {
+        for op in ops {
+            match op {
+                StoreOp::Put(entry) => {
+                    self.entries.insert((entry.space, entry.key.clone()), entry.value.clone());
+                }
+                StoreOp::Delete(range) => {
+                    let within = |space: Space, key: &[u8]| {
+                        space == range.space && range.from.as_slice() <= key && key <= range.to.as_slice()
+                    };
+                    self.entries.retain(|(space, key), _| !within(*space, key));
+                }
+            }
+        }
+    }
+}
+
+fn entry(((space, key), value): (&(Space, Vec<u8>), &Vec<u8>)) -> StoredEntry {
+    StoredEntry { space: *space, key: key.clone(), value: value.clone() }
+}

@@ -1,0 +1,193 @@
+//! What was promised: a small model beside the system, of what phones called saved and what the relay acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tourismo_core::fix::Fix;
+use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::replica::io::{Command, Outcome};
+use tourismo_core::replica::view::{RecordingState, RecordingView};
+use tourismo_core::time::Timestamp;
+
+use crate::sim::relay::Books;
+
+/// A fix as its place in a track is found again: time, latitude and longitude in micro-degrees.
+pub(super) type Key = (Timestamp, i64, i64);
+
+/// Everything that was promised.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    /// What was taken in for each drive.
+    pub(super) drives: BTreeMap<DocId, Taken>,
+    /// What is being recorded on each phone since its app started.
+    live: BTreeMap<usize, Live>,
+    /// Finished in memory, and not settled yet.
+    finishing: BTreeMap<usize, Live>,
+    /// Commands that are not settled yet.
+    commands: BTreeMap<(usize, u32), Command>,
+    /// What the relay has acknowledged.
+    pub(super) acknowledged: BTreeSet<ChangeHash>,
+    /// Drives and cars that were said to be made, finished, deleted.
+    pub(super) started: BTreeSet<DocId>,
+    pub(super) finished: BTreeSet<DocId>,
+    pub(super) deleted: BTreeSet<DocId>,
+    pub(super) cars: BTreeSet<DocId>,
+    /// For each drive the titles that it may have, oldest first.
+    pub(super) titles: BTreeMap<DocId, Vec<(Option<(usize, u32)>, String)>>,
+    /// Whether the relay was restored, so that it may have less than a phone believes.
+    pub(super) may_differ: bool,
+}
+
+/// What was taken in for a drive, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    /// What was called saved.
+    pub(super) saved: Vec<Key>,
+    /// What was in memory only when the app was killed: it may have reached the disk.
+    pub(super) perhaps: Vec<Key>,
+    /// How many fixes were no positions.
+    pub(super) invalid: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Live {
+    drive: DocId,
+    fixes: Vec<(u64, Key)>,
+    invalid: u32,
+    unsaved: usize,
+}
+
+impl Ledger {
+    pub(super) fn commanded(&mut self, phone: usize, request: u32, command: &Command) {
+        if let Command::EditDrive { drive, title: Some(title), .. } = command {
+            let initial = || vec![(None, String::new())];
+            self.titles.entry(*drive).or_insert_with(initial).push((Some((phone, request)), title.clone()));
+        }
+        self.commands.insert((phone, request), command.clone());
+    }
+
+    pub(super) fn settled(&mut self, phone: usize, request: u32, outcome: &Outcome) {
+        let Some(command) = self.commands.remove(&(phone, request)) else { return };
+        match (outcome, command) {
+            (Outcome::Done { doc: Some(drive) }, Command::StartDrive { .. }) => {
+                self.started.insert(*drive);
+            }
+            (Outcome::Done { doc: Some(drive) }, Command::FinishDrive) => {
+                self.finished.insert(*drive);
+                if let Some(mut live) = self.finishing.remove(&phone) {
+                    live.unsaved = 0;
+                    self.keep(live);
+                }
+            }
+            (Outcome::Done { .. }, Command::DeleteDrive { drive }) => {
+                self.deleted.insert(drive);
+            }
+            (Outcome::Done { doc: Some(car) }, Command::PutCar { .. }) => {
+                self.cars.insert(*car);
+            }
+            (Outcome::Done { .. }, Command::EditDrive { drive, title: Some(_), .. }) => {
+                if let Some(titles) = self.titles.get_mut(&drive)
+                    && let Some(place) = titles.iter().position(|(by, _)| *by == Some((phone, request)))
+                {
+                    titles.drain(..place);
+                }
+            }
+            (Outcome::Refused { .. }, Command::EditDrive { drive, title: Some(_), .. }) => {
+                if let Some(titles) = self.titles.get_mut(&drive) {
+                    titles.retain(|(by, _)| *by != Some((phone, request)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A replica has handled an input; `fed` is the fix, if it was one.
+    pub(super) fn handled(
+        &mut self,
+        phone: usize,
+        now_ms: u64,
+        before: Option<&RecordingView>,
+        fed: Option<&Fix>,
+        after: Option<&RecordingView>,
+    ) {
+        if let (Some(before), Some(fed)) = (before, fed)
+            && before.state == RecordingState::Active
+        {
+            let live = self.live.entry(phone).or_insert_with(|| Live::of(before.drive));
+            match fed.quantised() {
+                Ok(fix) => live.fixes.push((now_ms, key(&fix))),
+                Err(_) => live.invalid += 1,
+            }
+        }
+        match (self.live.get_mut(&phone), after) {
+            (Some(live), Some(after)) if live.drive == after.drive => live.unsaved = after.unsaved as usize,
+            (Some(_), _) => {
+                let live = self.live.remove(&phone).expect("it was there a moment ago");
+                if let Some(earlier) = self.finishing.insert(phone, live) {
+                    self.keep(earlier);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// An app was killed. Complains if more is lost than may be.
+    pub(super) fn killed(
+        &mut self,
+        phone: usize,
+        now_ms: u64,
+        view: Option<&RecordingView>,
+        is_healthy: bool,
+    ) -> Option<String> {
+        self.commands.retain(|(of, _), _| *of != phone);
+        let lives = [self.finishing.remove(&phone), self.live.remove(&phone)];
+        let mut complaint = None;
+        for live in lives.into_iter().flatten() {
+            let (saved, unsaved) = live.fixes.split_at(live.fixes.len().saturating_sub(live.unsaved));
+            let is_late = unsaved.iter().any(|(at_ms, _)| at_ms + 1_000 < now_ms);
+            if is_late && is_healthy && view.is_some() {
+                complaint = Some(format!("at most the last second is lost: phone {phone}, {} fixes", unsaved.len()));
+            }
+            debug_assert!(saved.len() <= live.fixes.len());
+            self.keep(live);
+        }
+        complaint
+    }
+
+    pub(super) fn acknowledged(&mut self, hashes: &[ChangeHash]) {
+        self.acknowledged.extend(hashes);
+    }
+
+    /// The relay went back to a backup: what it acknowledged since then, the phones still have.
+    pub(super) fn restored(&mut self, books: &Books) {
+        self.may_differ = true;
+        self.acknowledged.retain(|hash| books.has(hash));
+    }
+
+    fn keep(&mut self, live: Live) {
+        let taken = self.drives.entry(live.drive).or_default();
+        let saved = live.fixes.len().saturating_sub(live.unsaved);
+        taken.saved.extend(live.fixes[..saved].iter().map(|(_, key)| *key));
+        taken.perhaps.extend(live.fixes[saved..].iter().map(|(_, key)| *key));
+        taken.invalid += live.invalid;
+    }
+
+    /// The run is over: what is still open counts as it stands.
+    pub(super) fn close(&mut self) {
+        let lives =
+            std::mem::take(&mut self.finishing).into_values().chain(std::mem::take(&mut self.live).into_values());
+        for live in lives.collect::<Vec<_>>() {
+            self.keep(live);
+        }
+    }
+}
+
+impl Live {
+    fn of(drive: DocId) -> Live {
+        Live { drive, fixes: Vec::new(), invalid: 0, unsaved: 0 }
+    }
+}
+
+/// The key of a quantised fix.
+pub(super) fn key(fix: &Fix) -> Key {
+    (fix.fixed_at, (fix.lat_deg * 1e6).round() as i64, (fix.lon_deg * 1e6).round() as i64)
+}

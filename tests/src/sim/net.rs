@@ -1,0 +1,102 @@
+//! The connections between phones and their relay: ordered, slow, and cut without warning.
+
+use std::collections::BTreeMap;
+
+/// Names a connection.
+pub(super) type ConnId = u32;
+
+/// One of the two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    Phone,
+    Relay,
+}
+
+/// What travels on a connection.
+#[derive(Clone, Debug)]
+pub(super) enum Frame {
+    Message(Vec<u8>),
+    Ping,
+    Pong,
+}
+
+/// What went over one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Tag and length in bytes of each message from the phone.
+    pub from_phone: Vec<(u8, usize)>,
+    /// Tag and length in bytes of each message from the relay.
+    pub from_relay: Vec<(u8, usize)>,
+}
+
+impl Traffic {
+    /// All bytes in both directions.
+    pub fn bytes(&self) -> usize {
+        self.from_phone.iter().chain(&self.from_relay).map(|(_, bytes)| bytes).sum()
+    }
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub(super) struct Conn {
+    pub(super) phone: usize,
+    /// Which start of the phone's app it belongs to.
+    pub(super) life: u32,
+    /// Whether the relay has accepted it.
+    pub(super) is_open: bool,
+    /// Whether messages still arrive.
+    pub(super) is_whole: bool,
+    /// Whether anything was wrong with it, so that giving it up is no surprise.
+    pub(super) is_troubled: bool,
+    /// When the last message on its way to each end arrives.
+    last_at_ms: [u64; 2],
+    pub(super) traffic: Traffic,
+}
+
+/// All connections there ever were.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Net {
+    conns: BTreeMap<ConnId, Conn>,
+    next: ConnId,
+}
+
+impl Net {
+    pub(super) fn dial(&mut self, phone: usize, life: u32) -> ConnId {
+        self.next += 1;
+        let traffic = Traffic::default();
+        let conn =
+            Conn { phone, life, is_open: false, is_whole: true, is_troubled: false, last_at_ms: [0; 2], traffic };
+        self.conns.insert(self.next, conn);
+        self.next
+    }
+
+    pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
+        self.conns.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.conns.get_mut(&id)
+    }
+
+    /// The connections that are open and whole.
+    pub(super) fn whole(&self) -> Vec<ConnId> {
+        self.conns.iter().filter(|(_, conn)| conn.is_open && conn.is_whole).map(|(id, _)| *id).collect()
+    }
+
+    /// When a message that leaves at `now_ms` arrives at an end, if it does. Messages keep their order.
+    pub(super) fn arrival_ms(
+        &mut self,
+        id: ConnId,
+        to: End,
+        now_ms: u64,
+        delay_ms: u64,
+        bytes: usize,
+        bytes_per_s: u64,
+    ) -> Option<u64> {
+        let conn = self.conns.get_mut(&id).filter(|conn| conn.is_open && conn.is_whole)?;
+        let last = &mut conn.last_at_ms[to as usize];
+        let on_the_way_ms = bytes as u64 * 1_000 / bytes_per_s;
+        *last = (now_ms + delay_ms).max(*last) + on_the_way_ms;
+        Some(*last)
+    }
+}

@@ -1,0 +1,94 @@
+//! One phone: its app with a real replica, its key, its disk and its position sensor.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::SigningKey;
+use tourismo_core::fix::Fix;
+use tourismo_core::id::DeviceKey;
+use tourismo_core::replica::Replica;
+use tourismo_core::replica::io::Outcome;
+use tourismo_core::time::Timestamp;
+
+use crate::sim::disk::Disk;
+use crate::sim::net::ConnId;
+
+/// A phone.
+#[derive(Debug)]
+pub struct Phone {
+    pub(super) key: SigningKey,
+    /// What let it into another phone's account.
+    pub(super) grant: Option<Vec<u8>>,
+    pub(super) disk: Disk,
+    /// The running app, if it runs.
+    pub(super) replica: Option<Replica>,
+    /// How often the app was started.
+    pub(super) life: u32,
+    pub(super) born_ms: u64,
+    /// How far the wall clock is off.
+    pub(super) clock_ms: i64,
+    pub(super) conn: Option<ConnId>,
+    pub(super) timer: u32,
+    pub(super) is_shown: bool,
+    pub(super) sensor: Sensor,
+    pub(super) outcomes: BTreeMap<u32, Outcome>,
+    /// How many reads of storage were asked for, by the space they went to.
+    pub(super) loads: u32,
+}
+
+/// A position sensor that drives along a made route.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sensor {
+    pub(super) route: Vec<Fix>,
+    pub(super) next: usize,
+    /// Whether broken measurements come in between.
+    pub(super) is_odd: bool,
+}
+
+impl Phone {
+    pub(super) fn new(secret: [u8; 32], grant: Option<Vec<u8>>) -> Phone {
+        Phone {
+            key: SigningKey::from_bytes(&secret),
+            grant,
+            disk: Disk::default(),
+            replica: None,
+            life: 0,
+            born_ms: 0,
+            clock_ms: 0,
+            conn: None,
+            timer: 0,
+            is_shown: true,
+            sensor: Sensor::default(),
+            outcomes: BTreeMap::new(),
+            loads: 0,
+        }
+    }
+
+    /// Its public key.
+    pub fn device(&self) -> DeviceKey {
+        DeviceKey(self.key.verifying_key().to_bytes())
+    }
+
+    /// What is on its disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The running app.
+    pub fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref()
+    }
+
+    /// How often storage was asked to be read.
+    pub fn loads(&self) -> u32 {
+        self.loads
+    }
+}
+
+impl Sensor {
+    /// The next measurement, as if it had been made a moment ago.
+    pub(super) fn measure(&mut self, wall: Timestamp) -> Option<Fix> {
+        let fix = *self.route.get(self.next)?;
+        self.next += 1;
+        Some(Fix { fixed_at: wall - 150, recorded_at: wall, ..fix })
+    }
+}

@@ -1,0 +1,274 @@
+//! A relay in memory: the log as a real relay keeps it, judged by the same rules, with a disk that is synced in groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tourismo_core::change::Actor;
+use tourismo_core::digest::Digest;
+use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, examine};
+use tourismo_core::session::relay::{DocPage, LogPage, Outcome, Session};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{
+    BATCH_BYTES, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
+};
+
+use crate::sim::net::ConnId;
+
+/// A relay.
+#[derive(Debug)]
+pub struct Relay {
+    pub(super) id: RelayId,
+    pub(super) epoch: Epoch,
+    /// Which start of the relay this is.
+    pub(super) boot: u32,
+    pub(super) is_up: bool,
+    pub(super) books: Books,
+    pub(super) sessions: BTreeMap<ConnId, Served>,
+    /// Pushes that wait for the disk.
+    pub(super) waiting: Vec<Waiting>,
+}
+
+/// A connection that the relay serves.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) session: Session,
+    pub(super) account: Option<AccountId>,
+    pub(super) timer_at_ms: Option<u64>,
+}
+
+/// A push that waits for the disk.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) conn: ConnId,
+    pub(super) account: AccountId,
+    pub(super) push: u64,
+    pub(super) changes: Vec<Offer>,
+    pub(super) received_at: Timestamp,
+}
+
+/// Everything that is on the relay's disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Books {
+    pub(super) accounts: BTreeMap<AccountId, Account>,
+}
+
+/// One account on the relay's disk.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    devices: BTreeSet<DeviceKey>,
+    log: AccountLog,
+    docs: BTreeMap<DocId, Doc>,
+    pub(super) entries: Vec<Stored>,
+}
+
+#[derive(Clone, Debug)]
+struct Doc {
+    log: DocLog,
+    last_seqs: BTreeMap<Actor, u64>,
+    /// Positions in the account's log.
+    positions: BTreeMap<ChangeHash, u64>,
+}
+
+/// One entry of a log.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) doc: DocId,
+    pub(super) kind: DocKind,
+    pub(super) hash: ChangeHash,
+    pub(super) deps: Vec<ChangeHash>,
+    pub(super) chunk: Vec<u8>,
+    pub(super) received_at: Timestamp,
+}
+
+impl Relay {
+    pub(super) fn new(id: [u8; 16], epoch: [u8; 16]) -> Relay {
+        Relay {
+            id: RelayId(id),
+            epoch: Epoch(epoch),
+            boot: 0,
+            is_up: true,
+            books: Books::default(),
+            sessions: BTreeMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Everything stored for an account: document, kind and chunk, in the order of the log.
+    pub fn entries(&self, account: &AccountId) -> Vec<(DocId, DocKind, &[u8])> {
+        let entries = self.books.accounts.get(account).map_or(&[][..], |account| &account.entries);
+        entries.iter().map(|stored| (stored.doc, stored.kind, stored.chunk.as_slice())).collect()
+    }
+
+    /// The digest over everything stored for an account.
+    pub fn digest(&self, account: &AccountId) -> Digest {
+        self.books.accounts.get(account).map_or(Digest::default(), |account| account.log.digest)
+    }
+
+    /// The changes of every document of an account with its kind, in the order of the log.
+    pub fn documents(&self, account: &AccountId) -> BTreeMap<DocId, (DocKind, Vec<&[u8]>)> {
+        let mut documents: BTreeMap<DocId, (DocKind, Vec<&[u8]>)> = BTreeMap::new();
+        for (doc, kind, chunk) in self.entries(account) {
+            documents.entry(doc).or_insert_with(|| (kind, Vec::new())).1.push(chunk);
+        }
+        documents
+    }
+}
+
+impl Books {
+    pub(super) fn has(&self, hash: &ChangeHash) -> bool {
+        self.accounts.values().any(|account| account.docs.values().any(|doc| doc.positions.contains_key(hash)))
+    }
+
+    /// Lets a device in, if it may: as founder, or because a device of the account says so.
+    pub(super) fn admit(&mut self, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> bool {
+        if granted_by.is_none() {
+            self.accounts.entry(account).or_insert_with(|| Account::new(account, device));
+        }
+        let Some(books) = self.accounts.get_mut(&account) else { return false };
+        let may = granted_by.is_none_or(|granter| books.devices.contains(&granter));
+        if may {
+            books.devices.insert(device);
+            books.log.actor_prefixes.insert(device.actor_prefix());
+        }
+        may
+    }
+
+    pub(super) fn commit(&mut self, waiting: &Waiting) -> Vec<Outcome> {
+        let Some(account) = self.accounts.get_mut(&waiting.account) else {
+            return vec![Outcome::Refused(NackCode::Unavailable); waiting.changes.len()];
+        };
+        waiting.changes.iter().map(|offer| account.offer(offer, waiting.received_at)).collect()
+    }
+
+    /// The books as a backup has them that was made when each log was so long.
+    pub(super) fn restored(&self, lengths: &BTreeMap<AccountId, usize>) -> Books {
+        let mut books = Books::default();
+        for (id, account) in &self.accounts {
+            let Some(length) = lengths.get(id) else { continue };
+            let mut devices = account.devices.iter();
+            let mut old = Account::new(*id, *devices.next().expect("an account has a device"));
+            for device in devices {
+                old.devices.insert(*device);
+                old.log.actor_prefixes.insert(device.actor_prefix());
+            }
+            for stored in &account.entries[..*length] {
+                let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
+                let outcome = old.offer(&offer, stored.received_at);
+                assert!(matches!(outcome, Outcome::Stored { .. }), "what was stored once is stored again");
+            }
+            books.accounts.insert(*id, old);
+        }
+        books
+    }
+}
+
+impl Account {
+    fn new(account: AccountId, device: DeviceKey) -> Account {
+        Account {
+            devices: BTreeSet::from([device]),
+            log: AccountLog::new(account, &device),
+            docs: BTreeMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        self.log.head
+    }
+
+    pub(super) fn forget_digest(&mut self) {
+        self.log.digest = Digest::default();
+    }
+
+    fn offer(&mut self, offer: &Offer, received_at: Timestamp) -> Outcome {
+        match self.judge(offer, received_at) {
+            Ok((seq, hash)) => Outcome::Stored { seq, hash },
+            Err(code) => Outcome::Refused(code),
+        }
+    }
+
+    fn judge(&mut self, offer: &Offer, received_at: Timestamp) -> Result<(u64, ChangeHash), NackCode> {
+        let change = examine(&offer.chunk.0)?;
+        let doc = self.docs.get(&offer.doc);
+        let last_seq = doc.and_then(|doc| doc.last_seqs.get(&change.actor)).copied().unwrap_or(0);
+        let candidate = Candidate { kind: offer.kind, change: &change, last_seq };
+        let is_stored = |hash: &ChangeHash| doc.is_some_and(|doc| doc.positions.contains_key(hash));
+        match self.log.judge(doc.map(|doc| &doc.log), candidate, is_stored)? {
+            Admission::AlreadyStored => {
+                let seq = doc.and_then(|doc| doc.positions.get(&change.hash)).expect("it was found there");
+                Ok((*seq, change.hash))
+            }
+            Admission::Append => {
+                let owner = self.log.account;
+                let doc = self.docs.entry(offer.doc).or_insert_with(|| Doc {
+                    log: DocLog::new(owner, offer.kind),
+                    last_seqs: BTreeMap::new(),
+                    positions: BTreeMap::new(),
+                });
+                let seq = self.log.append(offer.doc, &mut doc.log, &change);
+                doc.last_seqs.insert(change.actor.clone(), change.seq);
+                doc.positions.insert(change.hash, seq);
+                self.entries.push(Stored {
+                    doc: offer.doc,
+                    kind: offer.kind,
+                    hash: change.hash,
+                    deps: change.deps,
+                    chunk: offer.chunk.0.clone(),
+                    received_at,
+                });
+                Ok((seq, change.hash))
+            }
+        }
+    }
+
+    pub(super) fn page(&self, after: u64) -> LogPage {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for (seq, stored) in (1..).zip(&self.entries).skip(after as usize) {
+            let is_stub = stored.kind.is_on_demand();
+            bytes += if is_stub { 100 } else { stored.chunk.len() };
+            if entries.len() == MAX_BATCH || (bytes > BATCH_BYTES && !entries.is_empty()) {
+                break;
+            }
+            let stub = || {
+                let (hash, deps, bytes) = (stored.hash, stored.deps.clone(), stored.chunk.len() as u32);
+                EntryBody::Stub { hash, deps, bytes }
+            };
+            let body = if is_stub { stub() } else { EntryBody::Change(Chunk(stored.chunk.clone())) };
+            let entry = Entry { doc: stored.doc, kind: stored.kind, received_at: stored.received_at, body };
+            entries.push((seq, stored.hash, entry));
+        }
+        LogPage { entries, head: self.log.head, digest: self.log.digest }
+    }
+
+    pub(super) fn doc_page(&self, doc: DocId, after: u64) -> DocPage {
+        let mut changes = Vec::new();
+        let mut bytes = 0;
+        for (seq, stored) in (1..).zip(&self.entries).skip(after as usize).filter(|(_, stored)| stored.doc == doc) {
+            bytes += stored.chunk.len();
+            if changes.len() == MAX_BATCH || (bytes > BATCH_BYTES && !changes.is_empty()) {
+                return DocPage { doc, changes, done: false };
+            }
+            changes.push((seq, Chunk(stored.chunk.clone())));
+        }
+        DocPage { doc, changes, done: true }
+    }
+
+    pub(super) fn doc_heads(&self, from: DocId, to: DocId) -> Vec<(DocHeads, DocKind)> {
+        let heads = |(id, doc): (&DocId, &Doc)| (DocHeads { doc: *id, heads: doc.log.heads.clone() }, doc.log.kind);
+        self.docs.range(from..=to).map(heads).collect()
+    }
+
+    pub(super) fn histories(&self, docs: &[DocId]) -> Vec<DocHistory> {
+        let history = |id: &DocId| match self.docs.get(id) {
+            Some(doc) => DocHistory {
+                doc: *id,
+                kind: Some(doc.log.kind),
+                heads: doc.log.heads.clone(),
+                hashes: doc.positions.keys().copied().collect(),
+            },
+            None => DocHistory { doc: *id, kind: None, heads: Vec::new(), hashes: Vec::new() },
+        };
+        docs.iter().map(history).collect()
+    }
+}

@@ -1,0 +1,46 @@
+//! What happened, as a number to compare and, on request, as lines to read.
+
+use std::fmt::{Arguments, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
+
+/// The course of a simulation.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    hasher: DefaultHasher,
+    lines: Option<Vec<String>>,
+    line: String,
+}
+
+impl Trace {
+    /// A trace that keeps its lines if asked to.
+    pub(super) fn new(keeps_lines: bool) -> Trace {
+        Trace { lines: keeps_lines.then(Vec::new), ..Trace::default() }
+    }
+
+    /// Takes note of something. It must not depend on anything but the seed.
+    pub(super) fn note(&mut self, now_ms: u64, what: Arguments<'_>) {
+        self.line.clear();
+        write!(self.line, "{:>9.3} {what}", now_ms as f64 / 1000.0).expect("writing to memory cannot fail");
+        self.hasher.write(self.line.as_bytes());
+        if let Some(lines) = &mut self.lines {
+            lines.push(self.line.clone());
+        }
+    }
+
+    /// Stands for everything noted so far.
+    pub(super) fn hash(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    /// The lines, if they were kept.
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines.unwrap_or_default()
+    }
+}
+
+/// A short number for some bytes.
+pub(super) fn short(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    format!("{} B #{:04x}", bytes.len(), hasher.finish() as u16)
+}

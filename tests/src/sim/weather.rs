@@ -1,0 +1,93 @@
+//! How slow and how unreliable the world is at a moment, and faults that are planted to see whether they are found.
+
+use tourismo_core::replica::io::StorageFailure;
+
+use crate::sim::Chance;
+
+/// How slow and how unreliable everything is. Times are drawn between two bounds, in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Weather {
+    /// How long a phone's transaction takes.
+    pub store_ms: (u64, u64),
+    /// How long a phone's reading takes.
+    pub load_ms: (u64, u64),
+    /// How long a signature takes.
+    pub sign_ms: (u64, u64),
+    /// How long it takes to open a connection, or to find that there is no way.
+    pub connect_ms: (u64, u64),
+    /// How long a message travels, besides its length.
+    pub delay_ms: (u64, u64),
+    /// How many bytes travel in a second, each way.
+    pub bytes_per_s: u64,
+    /// How long the relay takes to read.
+    pub relay_read_ms: (u64, u64),
+    /// How long the relay takes to sync its disk.
+    pub fsync_ms: (u64, u64),
+    /// How the phones' transactions fail, and once in how many times; never if 0.
+    pub store_fails: (StorageFailure, u64),
+    /// Once in how many times a phone's reading fails; never if 0.
+    pub load_fails: u64,
+    /// Whether there is any network.
+    pub has_network: bool,
+}
+
+impl Weather {
+    /// Nothing fails and everything is quick.
+    pub fn calm() -> Weather {
+        Weather {
+            store_ms: (5, 40),
+            load_ms: (1, 20),
+            sign_ms: (1, 3),
+            connect_ms: (50, 150),
+            delay_ms: (20, 60),
+            bytes_per_s: 1 << 20,
+            relay_read_ms: (1, 5),
+            fsync_ms: (2, 10),
+            store_fails: (StorageFailure::Aborted, 0),
+            load_fails: 0,
+            has_network: true,
+        }
+    }
+
+    /// Any weather there is.
+    pub(super) fn any(chance: &mut Chance) -> Weather {
+        let calm = Weather::calm();
+        let failures = [StorageFailure::QuotaExceeded, StorageFailure::Aborted, StorageFailure::Unavailable];
+        let store_fails = (chance.pick(&failures), chance.pick(&[0, 0, 0, 20, 3, 1]));
+        Weather {
+            store_ms: chance.pick(&[calm.store_ms, calm.store_ms, (1, 300), (500, 3_000)]),
+            load_ms: chance.pick(&[calm.load_ms, (1, 2_000)]),
+            sign_ms: chance.pick(&[calm.sign_ms, (1, 1_000)]),
+            connect_ms: chance.pick(&[calm.connect_ms, (200, 8_000)]),
+            delay_ms: chance.pick(&[calm.delay_ms, (20, 3_000), (500, 1_500)]),
+            bytes_per_s: chance.pick(&[calm.bytes_per_s, calm.bytes_per_s, 100_000, 4_000]),
+            relay_read_ms: chance.pick(&[calm.relay_read_ms, (1, 800)]),
+            fsync_ms: chance.pick(&[calm.fsync_ms, (5, 1_000)]),
+            store_fails,
+            load_fails: chance.pick(&[0, 0, 10, 2]),
+            has_network: !chance.one_in(4),
+        }
+    }
+}
+
+/// A fault that does not belong to the world but to the system, planted to show that it is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plant {
+    /// Everything works as it should.
+    #[default]
+    Nothing,
+    /// The relay acknowledges before its disk has the changes.
+    AcksBeforeSync,
+    /// The relay passes changes on before its disk has them.
+    TellsBeforeSync,
+    /// The phone's shell says that a transaction is done before it is.
+    StoredTooEarly,
+    /// A kill leaves half of a transaction on the phone's disk.
+    TornTransactions,
+    /// Once in a while the relay leaves a change out that another device should hear of.
+    LeavesEntriesOut,
+    /// Once in a while the phone's shell forgets a transaction and says that it is done.
+    ForgetsTransactions,
+    /// The relay's books forget a change that is in the log.
+    WrongDigest,
+}
