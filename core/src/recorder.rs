@@ -70,7 +70,7 @@ impl Recorder {
         let fix = match fix.quantised() {
             Ok(fix) => fix,
             Err(invalid) => {
-                self.refused = self.refused.saturating_add(1);
+                self.count_invalid();
                 return vec![Verdict::Invalid(invalid)];
             }
         };
@@ -88,6 +88,11 @@ impl Recorder {
             verdicts.push(Verdict::Accepted(fix));
         }
         verdicts
+    }
+
+    /// Counts a fix that was no position, as [`Recorder::take`] does.
+    pub fn count_invalid(&mut self) {
+        self.refused = self.refused.saturating_add(1);
     }
 
     /// Decides about a held fix, if there is one, without waiting for the next: at every mark and at the end. One sign

@@ -16,6 +16,8 @@ pub(crate) enum Entry {
     Fix(Fix),
     /// A mark.
     Mark(Mark),
+    /// A fix that was no position and of which nothing else can be kept.
+    Invalid,
 }
 
 #[derive(Encode, Decode)]
@@ -49,6 +51,8 @@ enum Packed {
         #[n(1)]
         kind: u8,
     },
+    #[n(2)]
+    Invalid,
 }
 
 /// The bytes of an entry.
@@ -81,6 +85,7 @@ fn pack(entry: &Entry) -> Packed {
             speed_dmps: fix.speed_mps.map(|v| scaled(v, 10.0)),
         },
         Entry::Mark(mark) => Packed::Mark { at: mark.at.as_millis(), kind: mark.kind as u8 },
+        Entry::Invalid => Packed::Invalid,
     }
 }
 
@@ -112,6 +117,7 @@ fn unpack(packed: Packed) -> Option<Entry> {
             let kind = MarkKind::from_number(kind)?;
             Some(Entry::Mark(Mark { at: Timestamp(at), kind }))
         }
+        Packed::Invalid => Some(Entry::Invalid),
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was() {
         let marks = [MarkKind::Paused, MarkKind::Restarted].map(|kind| Entry::Mark(Mark { at: Timestamp(7), kind }));
-        for entry in [Entry::Fix(fix()), marks[0], marks[1]] {
+        for entry in [Entry::Fix(fix()), marks[0], marks[1], Entry::Invalid] {
             assert_eq!(decode(&encode(&entry)), Some(entry));
         }
     }

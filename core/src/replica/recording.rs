@@ -56,6 +56,8 @@ pub(crate) struct Recording {
     stretch_began_ms: Option<u64>,
     /// The key of the next journal entry.
     journal_next: u64,
+    /// The key of the journal entry whose fix the recorder holds back, if it does.
+    journal_held: Option<u64>,
     /// What a killed app left in the journal, until the track is loaded and it can be taken up.
     left_behind: Vec<Entry>,
     /// For each fix that is not known to be on disk, the write that brings it there.
@@ -94,9 +96,9 @@ impl Recording {
         let mut recording = Recording::new(subject, RecordingState::Recovering, actor);
         let mut journal: Vec<_> = stored.iter().filter(|entry| entry.space == Space::Journal).collect();
         journal.sort_by(|a, b| a.key.cmp(&b.key));
+        let key = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(u64::from_be_bytes);
         recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
-        let last_key = journal.last().and_then(|entry| entry.key.as_slice().try_into().ok()).map(u64::from_be_bytes);
-        recording.journal_next = last_key.map_or(0, |key| key + 1);
+        recording.journal_next = journal.last().and_then(|entry| key(entry)).map_or(0, |last| last + 1);
         Some(recording)
     }
 
@@ -111,6 +113,7 @@ impl Recording {
             stretch: Stretch::default(),
             stretch_began_ms: None,
             journal_next: 0,
+            journal_held: None,
             left_behind: Vec::new(),
             unsaved: VecDeque::new(),
             taken: 0,
@@ -210,12 +213,14 @@ impl Recording {
         let now_ms = now.monotonic_ms as u64;
         self.failure = None;
         self.taken = self.taken.saturating_add(1);
-        // An invalid fix cannot be stored; the recorder counts it.
-        if let Ok(fix) = fix.quantised() {
-            self.write(&Entry::Fix(fix), store);
-            self.unsaved.push_back(store.ticket());
-        }
+        // Of a fix that is no position only that it came can be stored.
+        let key = self.write(&fix.quantised().map_or(Entry::Invalid, Entry::Fix), store);
+        self.unsaved.push_back(store.ticket());
+        let held_before = self.recorder.held().copied();
         let refused = self.take(fix);
+        if self.recorder.held().copied() != held_before {
+            self.journal_held = Some(key);
+        }
         self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m: fix.accuracy_m, refused });
         let began_ms = *self.stretch_began_ms.get_or_insert(now_ms);
         if now_ms >= began_ms + BLOCK_MS || self.items() >= BLOCK_ITEMS {
@@ -284,12 +289,16 @@ impl Recording {
     }
 
     fn items(&self) -> usize {
-        self.stretch.fixes.len() + self.stretch.refused.len() + self.stretch.marks.len()
+        let Stretch { fixes, refused, invalid_count, marks } = &self.stretch;
+        fixes.len() + refused.len() + *invalid_count as usize + marks.len()
     }
 
-    fn write(&mut self, entry: &Entry, store: &mut Store) {
-        store.put(Space::Journal, journal_key(self.journal_next), journal::encode(entry));
+    /// Queues an entry for the journal, and returns its key.
+    fn write(&mut self, entry: &Entry, store: &mut Store) -> u64 {
+        let key = self.journal_next;
+        store.put(Space::Journal, journal_key(key), journal::encode(entry));
         self.journal_next += 1;
+        key
     }
 
     fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
@@ -304,6 +313,10 @@ impl Recording {
         match entry {
             Entry::Fix(fix) => {
                 self.take(&fix);
+            }
+            Entry::Invalid => {
+                self.recorder.count_invalid();
+                self.stretch.invalid_count += 1;
             }
             Entry::Mark(mark) => {
                 self.settle();
@@ -335,7 +348,10 @@ impl Recording {
                     self.stretch.refused.push(refused);
                     Some(refused.refusal)
                 }
-                Verdict::Invalid(_) => Some(Refusal::Invalid),
+                Verdict::Invalid(_) => {
+                    self.stretch.invalid_count += 1;
+                    Some(Refusal::Invalid)
+                }
             };
         }
         last
@@ -355,10 +371,14 @@ impl Recording {
         let change = change.expect("a block has a key of its own");
         self.next_block += 1;
         shelf.add_own(store, self.subject.track, change);
-        // A fix that is still held back is the journal's newest entry, and stays there.
-        let keep = u64::from(self.recorder.held().is_some());
-        if let Some(last) = self.journal_next.checked_sub(1 + keep) {
-            store.delete(KeyRange { space: Space::Journal, from: journal_key(0), to: journal_key(last) });
+        // A fix that is still held back is in no block yet, and stays in the journal.
+        let kept = self.journal_held.filter(|_| self.recorder.held().is_some());
+        let mut from = 0;
+        for until in kept.into_iter().chain([self.journal_next]) {
+            if from < until {
+                store.delete(KeyRange { space: Space::Journal, from: journal_key(from), to: journal_key(until - 1) });
+            }
+            from = until + 1;
         }
     }
 }
