@@ -179,7 +179,15 @@ struct Open {
     pushes: u64,
     pushes_in_flight: usize,
     fetching: Option<DocId>,
-    comparing: Option<Vec<DocHeads>>,
+    comparing: Option<Comparing>,
+}
+
+/// A comparison that is being answered.
+#[derive(Debug)]
+struct Comparing {
+    from: DocId,
+    to: DocId,
+    theirs: Vec<DocHeads>,
 }
 
 impl Session {
@@ -323,7 +331,9 @@ impl Open {
 
     /// Reads the next page of the log, if there is one to be had and none is on its way. `[C2]`
     fn read_on(&mut self) -> Vec<Effect> {
-        if self.reading || (self.caught_up && self.head <= self.tail) {
+        // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]`
+        let is_busy = self.reading || self.comparing.is_some();
+        if is_busy || (self.caught_up && self.head <= self.tail) {
             return Vec::new();
         }
         self.reading = true;
@@ -358,7 +368,9 @@ impl Open {
             }
         }
         // What follows the tail without a stranger's entry in between needs no reading back.
-        while let Some(hash) = (!self.reading).then(|| self.mine.remove(&(self.tail + 1))).flatten() {
+        while let Some(hash) =
+            (!self.reading && self.comparing.is_none()).then(|| self.mine.remove(&(self.tail + 1))).flatten()
+        {
             self.tail += 1;
             acks.push(hash);
         }
@@ -375,27 +387,37 @@ impl Open {
     fn log(&mut self, page: LogPage) -> Vec<Effect> {
         self.reading = false;
         self.head = self.head.max(page.head);
-        let (mut acks, mut entries) = (Vec::new(), Vec::new());
-        for (seq, hash, entry) in page.entries {
-            self.tail = seq;
-            match self.mine.remove(&seq) {
-                Some(mine) => acks.push(mine),
-                None => entries.push((hash, entry)),
-            }
-        }
         let mut effects = Vec::new();
-        // Entries go first: a cursor must never pass an entry that was not sent. `[C2]`
-        if !entries.is_empty() {
-            let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-            effects.push(send(Message::Entries { entries, cursor: self.tail }));
+        let (mut acks, mut entries) = (Vec::new(), Vec::new());
+        // In the order of the log, so that the client hears of nothing before what it depends on, and no cursor passes
+        // an entry that was not sent. `[C2]`
+        for (seq, _, entry) in page.entries {
+            match self.mine.remove(&seq) {
+                Some(mine) => {
+                    effects.extend(self.entries(&mut entries));
+                    acks.push(mine);
+                }
+                None => {
+                    effects.extend(self.ack(std::mem::take(&mut acks)));
+                    entries.push(entry);
+                }
+            }
+            self.tail = seq;
         }
+        effects.extend(self.entries(&mut entries));
         effects.extend(self.ack(acks));
         if !self.caught_up && self.tail == page.head {
             self.caught_up = true;
             effects.push(send(Message::CaughtUp { cursor: self.tail, digest: page.digest }));
         }
         effects.extend(self.read_on());
+        effects.extend(self.read_heads());
         effects
+    }
+
+    fn entries(&self, entries: &mut Vec<Entry>) -> Option<Effect> {
+        let entries = std::mem::take(entries);
+        (!entries.is_empty()).then(|| send(Message::Entries { entries, cursor: self.tail }))
     }
 
     fn ack(&self, hashes: Vec<ChangeHash>) -> Option<Effect> {
@@ -427,14 +449,21 @@ impl Open {
     fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Result<Vec<Effect>, ByeCode> {
         let ascending = docs.windows(2).all(|pair| pair[0].doc < pair[1].doc);
         let within = docs.iter().all(|d| from <= d.doc && d.doc <= to && d.heads.len() <= MAX_HEADS);
-        if !ascending || !within || from > to || self.comparing.replace(docs).is_some() {
+        let comparing = Comparing { from, to, theirs: docs };
+        if !ascending || !within || from > to || self.comparing.replace(comparing).is_some() {
             return Err(ByeCode::OutOfOrder);
         }
-        Ok(vec![Effect::ReadHeads { from, to }])
+        Ok(self.read_heads())
+    }
+
+    /// Begins to answer a comparison when no page of the log is on its way that might be newer than the answer.
+    fn read_heads(&self) -> Vec<Effect> {
+        let read = |comparing: &Comparing| Effect::ReadHeads { from: comparing.from, to: comparing.to };
+        self.comparing.iter().filter(|_| !self.reading).map(read).collect()
     }
 
     fn heads(&mut self, ours: Vec<(DocHeads, DocKind)>) -> Vec<Effect> {
-        let Some(theirs) = &self.comparing else { return Vec::new() };
+        let Some(Comparing { theirs, .. }) = &self.comparing else { return Vec::new() };
         let theirs: BTreeMap<DocId, &[ChangeHash]> = theirs.iter().map(|d| (d.doc, d.heads.as_slice())).collect();
         let ours: BTreeMap<DocId, &[ChangeHash]> = ours.iter().map(|(d, _)| (d.doc, d.heads.as_slice())).collect();
         let differ: std::collections::BTreeSet<DocId> =
@@ -458,7 +487,9 @@ impl Open {
         }
         let last = pages.len() - 1;
         let message = |(i, docs)| send(Message::Differences { docs, done: i == last });
-        pages.into_iter().enumerate().map(message).collect()
+        let mut effects: Vec<_> = pages.into_iter().enumerate().map(message).collect();
+        effects.extend(self.read_on());
+        effects
     }
 }
 
