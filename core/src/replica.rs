@@ -97,10 +97,11 @@ impl OpenError {
 /// What is read from storage, and for whom.
 #[derive(Debug)]
 enum Reading {
-    /// A document that a command or a recording waits for.
-    Document(DocId),
+    /// A document that a command or a recording waits for. What was durable when the reading began is certainly in what
+    /// is read; what reached the disk meanwhile may be missing.
+    Document(DocId, Ticket),
     /// Documents whose rows must be folded.
-    Rows(Vec<DocId>),
+    Rows(Vec<DocId>, Ticket),
     /// Changes to be pushed: the link's reading of this number.
     Push(u32),
 }
@@ -276,9 +277,11 @@ impl Replica {
             self.readings.insert(request, Reading::Push(number));
             self.effects.push(Effect::Load { request, ranges });
         }
-        let recording = self.recording.as_ref();
-        let in_use: Vec<DocId> = recording.map(|recording| recording.track()).into_iter().collect();
-        self.shelf.trim(&in_use);
+        // What a command has waited for stays until it has everything: else its documents could push each other out.
+        if self.parked.is_empty() {
+            let in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
+            self.shelf.trim(&in_use);
+        }
         self.effects.extend(self.store.next(now_ms));
         self.set_timer(now_ms);
         if !self.topics.is_empty() {
@@ -375,12 +378,12 @@ impl Replica {
     }
 
     fn read_document(&mut self, doc: DocId) {
-        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other) if *other == doc);
+        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other, _) if *other == doc);
         if self.readings.values().any(under_way) {
             return;
         }
         let request = self.request();
-        self.readings.insert(request, Reading::Document(doc));
+        self.readings.insert(request, Reading::Document(doc, self.store.durable()));
         self.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
     }
 
@@ -394,7 +397,7 @@ impl Replica {
     }
 
     fn fold_stale(&mut self) {
-        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(_)))
+        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(..)))
         {
             return;
         }
@@ -402,7 +405,7 @@ impl Replica {
         if !docs.is_empty() {
             let request = self.request();
             let ranges = docs.iter().map(Shelf::range).collect();
-            self.readings.insert(request, Reading::Rows(docs));
+            self.readings.insert(request, Reading::Rows(docs, self.store.durable()));
             self.effects.push(Effect::Load { request, ranges });
         }
     }
@@ -410,13 +413,15 @@ impl Replica {
     fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
         match self.readings.remove(&request) {
             None => {}
-            Some(Reading::Document(doc)) => {
-                self.shelf.load(doc, entries, &self.store);
+            Some(Reading::Document(doc, since)) => {
+                if !self.shelf.load(doc, entries, &self.store, since) {
+                    return self.read_document(doc);
+                }
                 self.recover(&doc);
                 self.retry_parked(now);
             }
-            Some(Reading::Rows(docs)) => {
-                self.shelf.fold_stale(&mut self.store, &docs, entries);
+            Some(Reading::Rows(docs, since)) => {
+                self.shelf.fold_stale(&mut self.store, &docs, entries, since);
                 self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
             }
             Some(Reading::Push(number)) => {
@@ -428,11 +433,11 @@ impl Replica {
     fn load_failed(&mut self, now: Now, request: u32) {
         match self.readings.remove(&request) {
             None => {}
-            Some(Reading::Document(doc)) => {
+            Some(Reading::Document(doc, _)) => {
                 self.unread.push(doc);
                 self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
             }
-            Some(Reading::Rows(_)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
+            Some(Reading::Rows(..)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
             Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
                 link.read_failed(number, desk);
                 Vec::new()

@@ -369,7 +369,7 @@ impl Replica {
     fn whole(&mut self, track: &DocId) -> Result<(), Stop> {
         self.expect(track, DocKind::Track)?;
         let record = self.shelf.record(track).expect("it was there a moment ago");
-        if record.missing > 0 && self.link.is_there() {
+        if record.lacks_any() && self.link.is_there() {
             self.link.want(*track);
             return Err(Stop::Wait);
         }

@@ -9,13 +9,12 @@ use minicbor::{Decode, Encode};
 use crate::digest::Digest;
 use crate::id::{ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
-use crate::replica::shelf::{self, Record, Shelf, Unsent};
+use crate::replica::shelf::{self, Record, Shelf, ShortHash, Unsent};
 use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
 use crate::wire::{
-    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer,
-    RelayId,
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
 };
 
 const FIRST_RETRY_MS: u64 = 1_000;
@@ -52,7 +51,8 @@ pub(crate) struct Link {
     readings: u32,
     read_again_at_ms: u64,
     wanted: VecDeque<DocId>,
-    fetching: Option<DocId>,
+    /// What is being fetched, and what was missing of it when it was asked for.
+    fetching: Option<(DocId, BTreeSet<ShortHash>)>,
     comparison: Comparison,
 }
 
@@ -73,6 +73,20 @@ enum Comparison {
     /// An answer for the range that ends here is awaited.
     Awaiting(DocId),
     Done,
+}
+
+impl Comparison {
+    fn beginning() -> Comparison {
+        Comparison::From(DocId::from_bytes([0; 16]))
+    }
+
+    /// Whether it is known what the relay has.
+    fn is_settled(&self) -> bool {
+        match self {
+            Comparison::NotNeeded | Comparison::Done => true,
+            Comparison::From(_) | Comparison::Awaiting(_) => false,
+        }
+    }
 }
 
 /// What the replica has to do for the link, besides sending.
@@ -141,7 +155,7 @@ impl Link {
 
     /// Whether a document is on its way from the relay.
     pub(crate) fn is_fetching(&self, doc: &DocId) -> bool {
-        self.fetching.as_ref() == Some(doc) || self.wanted.contains(doc)
+        self.fetching.as_ref().is_some_and(|(fetching, _)| fetching == doc) || self.wanted.contains(doc)
     }
 
     /// Asks for a document when there is a connection.
@@ -184,6 +198,10 @@ impl Link {
 
     /// Takes in that the deadline has come.
     pub(crate) fn tick(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        if self.read_again_at_ms <= desk.now_ms {
+            // From here on the reading waits for other things only, which come by themselves.
+            self.read_again_at_ms = 0;
+        }
         match &self.state {
             State::Open(session) if session.next_deadline().is_some_and(|(due, _)| due <= desk.now_ms) => {
                 self.disconnected(desk);
@@ -238,9 +256,10 @@ impl Link {
             Event::CaughtUp { cursor, digest } => {
                 self.advance(cursor, desk);
                 self.failures = 0;
-                if digest != desk.shelf.digest() {
-                    self.comparison = Comparison::From(DocId::from_bytes([0; 16]));
-                }
+                self.comparison =
+                    if digest == desk.shelf.digest() { Comparison::NotNeeded } else { Comparison::beginning() };
+                // What an earlier connection did not live to bring.
+                self.want_all(desk);
                 Vec::new()
             }
             Event::Acked { hashes, cursor } => {
@@ -274,6 +293,9 @@ impl Link {
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
         let known = same.unwrap_or(Known { relay, epoch, cursor: if nothing_from_there { 0 } else { head } });
+        if same.is_none() {
+            self.comparison = Comparison::beginning();
+        }
         self.known = Some(known);
         let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
         Outcome::Send(session.catch_up(known.cursor, desk.shelf.digest()))
@@ -294,16 +316,21 @@ impl Link {
             EntryBody::Change(Chunk(chunk)) => {
                 // What cannot be read here differs in the next digest; it is never acted upon.
                 let Some(scanned) = shelf::scan(&chunk) else { return };
-                desk.shelf.add_foreign(desk.store, doc, kind, &scanned, chunk);
-                self.relay_has(&scanned.hash, &scanned.deps, doc, kind, desk);
+                self.sent.remove(&scanned.hash);
+                if self.comparison.is_settled() {
+                    if desk.shelf.add_entry(desk.store, doc, kind, &scanned, chunk) {
+                        self.want(doc);
+                    }
+                } else {
+                    // It may build on what the comparison will tell to be missing, and is fetched together with that.
+                    desk.shelf.relay_has(desk.store, doc, kind, &scanned.hash, &scanned.deps);
+                }
             }
-            EntryBody::Stub { hash, deps, bytes: _ } => self.relay_has(&hash, &deps, doc, kind, desk),
+            EntryBody::Stub { hash, deps, bytes: _ } => {
+                self.sent.remove(&hash);
+                desk.shelf.relay_has(desk.store, doc, kind, &hash, &deps);
+            }
         }
-    }
-
-    fn relay_has(&mut self, hash: &ChangeHash, deps: &[ChangeHash], doc: DocId, kind: DocKind, desk: &mut Desk<'_>) {
-        self.sent.remove(hash);
-        desk.shelf.relay_has(desk.store, doc, kind, hash, deps);
     }
 
     fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
@@ -323,7 +350,7 @@ impl Link {
             NackCode::UnknownDeps if self.comparison != Comparison::Done => {
                 desk.shelf.give_back([unsent]);
                 if self.comparison == Comparison::NotNeeded {
-                    self.comparison = Comparison::From(DocId::from_bytes([0; 16]));
+                    self.comparison = Comparison::beginning();
                 }
             }
             NackCode::UnknownDeps
@@ -341,29 +368,38 @@ impl Link {
         let Some(kind) = desk.shelf.record(&doc).map(|record| record.kind) else { return Vec::new() };
         for Chunk(chunk) in chunks {
             if let Some(scanned) = shelf::scan(&chunk) {
-                desk.shelf.add_foreign(desk.store, doc, kind, &scanned, chunk);
+                desk.shelf.add_fetched(desk.store, doc, kind, &scanned, chunk);
             }
         }
         if !done {
             return Vec::new();
         }
-        self.fetching = None;
-        desk.shelf.nothing_missing(desk.store, doc);
+        let were_missing = self.fetching.take().map(|(_, were_missing)| were_missing).unwrap_or_default();
+        if desk.shelf.fetched_all(desk.store, doc, &were_missing) {
+            // More of it came to the relay in the meantime.
+            self.want(doc);
+            return Vec::new();
+        }
         vec![Outcome::Fetched]
     }
 
     fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
         for history in &docs {
-            let missing = desk.shelf.relay_has_exactly(desk.store, history);
-            if missing && history.kind.is_some_and(|kind| !kind.is_on_demand()) {
-                self.want(history.doc);
-            }
+            desk.shelf.relay_has_exactly(desk.store, history);
         }
         if done && let Comparison::Awaiting(to) = self.comparison {
             self.comparison = match successor(to) {
                 Some(next) => Comparison::From(next),
                 None => Comparison::Done,
             };
+            self.want_all(desk);
+        }
+    }
+
+    /// Asks for whatever this phone keeps in full and lacks something of.
+    fn want_all(&mut self, desk: &Desk<'_>) {
+        if self.comparison.is_settled() {
+            desk.shelf.wanted().into_iter().for_each(|doc| self.want(doc));
         }
     }
 
@@ -380,19 +416,18 @@ impl Link {
             let last = DocId::from_bytes([0xff; 16]);
             let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
             let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
-            outcomes.push(Outcome::Send(session.compare(from, to, known)));
+            outcomes.push(Outcome::Send(session.compare(desk.now_ms, from, to, known)));
             self.comparison = Comparison::Awaiting(to);
         }
         if session.can_fetch()
             && let Some(doc) = self.wanted.pop_front()
         {
-            outcomes.push(Outcome::Send(session.fetch(doc)));
-            self.fetching = Some(doc);
+            outcomes.push(Outcome::Send(session.fetch(desk.now_ms, doc)));
+            self.fetching = Some((doc, desk.shelf.missing(&doc)));
         }
-        let settled = matches!(self.comparison, Comparison::NotNeeded | Comparison::Done);
         // Only what storage gives back is sent, so only what is durable here. `[P1]`
         let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
-        if settled && session.can_push() && may_read {
+        if self.comparison.is_settled() && session.can_push() && may_read {
             self.read_again_at_ms = 0;
             let unsent = desk.shelf.take_unsent(MAX_BATCH, BATCH_BYTES);
             if !unsent.is_empty() {
@@ -425,7 +460,7 @@ impl Link {
             self.sent.insert(scanned.hash, (unsent, scanned.deps));
             offers.push((scanned.hash, offer));
         }
-        (!offers.is_empty()).then(|| Outcome::Send(session.push(offers)))
+        (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)))
     }
 
     /// Takes in that storage could not be read.

@@ -24,7 +24,7 @@ const KEEP_LOADED: usize = 16;
 /// The first eight bytes of a change's name: enough to tell the changes of one document apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
-struct ShortHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]);
+pub(crate) struct ShortHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]);
 
 impl From<&ChangeHash> for ShortHash {
     fn from(hash: &ChangeHash) -> ShortHash {
@@ -50,9 +50,9 @@ pub(crate) struct Record {
     /// Which of them the relay has not acknowledged, and their sizes in bytes.
     #[n(4)]
     unacked: BTreeMap<u32, u32>,
-    /// How many changes the relay has that are not here.
+    /// The changes that the relay has and that are not here.
     #[n(5)]
-    pub(crate) missing: u32,
+    missing: BTreeSet<ShortHash>,
     /// Why the relay refused one of the changes.
     #[n(6)]
     pub(crate) refused: Option<NackCode>,
@@ -66,7 +66,7 @@ impl Record {
             relay_heads: Vec::new(),
             changes: Vec::new(),
             unacked: BTreeMap::new(),
-            missing: 0,
+            missing: BTreeSet::new(),
             refused: None,
         }
     }
@@ -79,6 +79,19 @@ impl Record {
     /// How many changes the relay has not acknowledged, and their size in bytes.
     pub(crate) fn unsent(&self) -> (u32, u32) {
         (self.unacked.len() as u32, self.unacked.values().sum())
+    }
+
+    /// Whether the relay has changes that are not here.
+    pub(crate) fn lacks_any(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
+    /// Whether the relay heads stand for this change, too, as far as is known.
+    fn is_on_relay(&self, hash: &ChangeHash) -> bool {
+        match self.position(hash) {
+            Some(index) => !self.unacked.contains_key(&index),
+            None => self.missing.contains(&ShortHash::from(hash)),
+        }
     }
 
     /// Whether any change is here.
@@ -214,26 +227,38 @@ impl Shelf {
     }
 
     /// Puts a document into memory from the chunks that storage gave, and those that are on their way there.
-    pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store) {
+    ///
+    /// `since` stands for what was durable when the reading began. Says whether that was enough; if not, something
+    /// reached the disk behind the reading's back, and it is to be read again.
+    pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store, since: Ticket) -> bool {
         if self.loaded.contains_key(&doc) {
-            return;
+            return true;
         }
         match self.assemble(&doc, entries, store) {
             Ok(document) => {
                 self.loaded.insert(doc, document);
                 self.refold(doc);
             }
+            Err(Unreadable) if self.was_written_since(&doc, since) => return false,
             Err(Unreadable) => {
                 self.unreadable.insert(doc);
             }
         }
+        true
     }
 
+    fn was_written_since(&self, doc: &DocId, since: Ticket) -> bool {
+        self.tickets.get(doc).is_some_and(|last| *last > since)
+    }
+
+    /// The whole document, with every change that the record counts.
     fn assemble(&self, doc: &DocId, entries: &[StoredEntry], store: &Store) -> Result<Automerge, Unreadable> {
         let range = Shelf::range(doc);
         let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
         let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
-        open::load(&self.actor_in(doc), chunks)
+        let document = open::load(&self.actor_in(doc), chunks)?;
+        let is_whole = self.records.get(doc).is_none_or(|record| open::heads(&document) == record.heads);
+        if is_whole { Ok(document) } else { Err(Unreadable) }
     }
 
     /// The writer of this start's changes to one document: the device's eight bytes, then eight of its own. With one for
@@ -266,8 +291,9 @@ impl Shelf {
         self.put_row(store, doc);
     }
 
-    /// Keeps a change from elsewhere. Says whether it was new here.
-    pub(crate) fn add_foreign(
+    /// Keeps the next change of the log, if it is not here yet. Says whether the document has to be fetched first: if
+    /// something before it is missing, only its name is kept, so that whatever is stored depends on what was stored before.
+    pub(crate) fn add_entry(
         &mut self,
         store: &mut Store,
         doc: DocId,
@@ -275,9 +301,28 @@ impl Shelf {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) -> bool {
-        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
-        if record.position(&scanned.hash).is_some() {
-            return false;
+        let lacked_any = self.records.get(&doc).is_some_and(Record::lacks_any);
+        if lacked_any {
+            self.relay_has(store, doc, kind, &scanned.hash, &scanned.deps);
+        } else {
+            self.add_fetched(store, doc, kind, scanned, chunk);
+        }
+        lacked_any
+    }
+
+    /// Keeps a change that was fetched behind all that it depends on, if it is not here yet.
+    pub(crate) fn add_fetched(
+        &mut self,
+        store: &mut Store,
+        doc: DocId,
+        kind: DocKind,
+        scanned: &ScannedChange,
+        chunk: Vec<u8>,
+    ) {
+        self.relay_has(store, doc, kind, &scanned.hash, &scanned.deps);
+        let record = self.records.get_mut(&doc).expect("the relay has something of it");
+        if !record.missing.remove(&ShortHash::from(&scanned.hash)) {
+            return;
         }
         if let Some(document) = self.loaded.get_mut(&doc) {
             // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
@@ -290,18 +335,30 @@ impl Shelf {
         }
         self.put_record(store, doc);
         self.refold(doc);
-        true
+        self.put_row(store, doc);
     }
 
-    /// Takes in that the relay has sent everything it has of a document. What is missing still, nobody has.
-    pub(crate) fn nothing_missing(&mut self, store: &mut Store, doc: DocId) {
-        if let Some(record) = self.records.get_mut(&doc) {
-            record.missing = 0;
+    /// The changes of a document that the relay has and that are not here.
+    pub(crate) fn missing(&self, doc: &DocId) -> BTreeSet<ShortHash> {
+        self.records.get(doc).map(|record| record.missing.clone()).unwrap_or_default()
+    }
+
+    /// Takes in that the relay has sent everything it had of a document when these were missing. Those that are missing
+    /// still, nobody has. Says whether others are.
+    pub(crate) fn fetched_all(&mut self, store: &mut Store, doc: DocId, were_missing: &BTreeSet<ShortHash>) -> bool {
+        let Some(record) = self.records.get_mut(&doc) else { return false };
+        let before = record.missing.len();
+        record.missing.retain(|hash| !were_missing.contains(hash));
+        let lacks_any = record.lacks_any();
+        if record.missing.len() < before {
             self.put_record(store, doc);
         }
+        lacks_any
     }
 
-    /// Takes in that the relay has a change.
+    /// Takes in that the relay has a change; nothing, if that is known.
+    ///
+    /// The changes of a document must come in the order of the log, but for those that are known.
     pub(crate) fn relay_has(
         &mut self,
         store: &mut Store,
@@ -311,23 +368,28 @@ impl Shelf {
         deps: &[ChangeHash],
     ) {
         let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        if record.is_on_relay(hash) {
+            return;
+        }
         match record.position(hash) {
             Some(index) => {
                 record.unacked.remove(&index);
                 self.unsent.remove(&Unsent { doc, index });
             }
-            None => record.missing += 1,
+            None => {
+                record.missing.insert(ShortHash::from(hash));
+            }
         }
         let mut heads = record.relay_heads.clone();
         change::advance_heads(&mut heads, deps, *hash);
         self.set_relay_heads(store, doc, heads);
     }
 
-    /// Takes in everything that the relay has of a document. Says whether something of it is missing here.
-    pub(crate) fn relay_has_exactly(&mut self, store: &mut Store, history: &DocHistory) -> bool {
+    /// Takes in everything that the relay has of a document.
+    pub(crate) fn relay_has_exactly(&mut self, store: &mut Store, history: &DocHistory) {
         let doc = history.doc;
         let Some(kind) = history.kind.or_else(|| self.records.get(&doc).map(|record| record.kind)) else {
-            return false;
+            return;
         };
         let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
         let theirs: BTreeSet<ShortHash> = history.hashes.iter().map(ShortHash::from).collect();
@@ -342,10 +404,14 @@ impl Shelf {
             }
         }
         let ours: BTreeSet<ShortHash> = record.changes.iter().copied().collect();
-        record.missing = theirs.difference(&ours).count() as u32;
-        let missing = record.missing > 0;
+        record.missing = theirs.difference(&ours).copied().collect();
         self.set_relay_heads(store, doc, history.heads.clone());
-        missing
+    }
+
+    /// The documents that this phone keeps in full and of which it lacks something.
+    pub(crate) fn wanted(&self) -> Vec<DocId> {
+        let is_wanted = |record: &Record| record.lacks_any() && !record.kind.is_on_demand();
+        self.records.iter().filter(|(_, record)| is_wanted(record)).map(|(doc, _)| *doc).collect()
     }
 
     /// Takes in that the relay refused a change.
@@ -405,11 +471,12 @@ impl Shelf {
         self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).take(count).copied().collect()
     }
 
-    /// Folds rows of documents that are not in memory, from what storage gave.
-    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry]) {
+    /// Folds rows of documents that are not in memory, from what storage gave; see [`Shelf::load`].
+    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry], since: Ticket) {
         for doc in docs {
             match self.assemble(doc, entries, store) {
                 Ok(document) => self.fold(*doc, &document),
+                Err(Unreadable) if self.was_written_since(doc, since) => {}
                 Err(Unreadable) => {
                     self.unreadable.insert(*doc);
                 }

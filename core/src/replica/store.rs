@@ -45,6 +45,11 @@ impl Store {
         Ticket(self.issued)
     }
 
+    /// Stands for everything that the disk has.
+    pub(crate) fn durable(&self) -> Ticket {
+        Ticket(self.durable)
+    }
+
     /// Whether the disk has everything that the ticket stands for.
     pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {
         ticket.0 <= self.durable

@@ -133,7 +133,7 @@ impl Replica {
             return DriveSync::OnPhone { changes, bytes };
         }
         let track = fields.track.and_then(|track| self.shelf.record(&track));
-        DriveSync::OnRelay { track_here: track.is_some_and(|record| record.is_here() && record.missing == 0) }
+        DriveSync::OnRelay { track_here: track.is_some_and(|record| record.is_here() && !record.lacks_any()) }
     }
 }
 

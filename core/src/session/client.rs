@@ -93,7 +93,8 @@ pub enum Event {
 pub struct Session {
     identity: Identity,
     phase: Phase,
-    heard_ms: u64,
+    /// When the relay was last heard, or when it was asked something while nothing else was outstanding.
+    quiet_since_ms: u64,
     pushes: u64,
     /// For each push that waits, the names in it by position; acknowledged or refused ones are taken out.
     waiting: BTreeMap<u64, BTreeMap<u32, ChangeHash>>,
@@ -119,7 +120,7 @@ impl Session {
         let session = Session {
             identity,
             phase: Phase::AwaitingChallenge,
-            heard_ms: now_ms,
+            quiet_since_ms: now_ms,
             pushes: 0,
             waiting: BTreeMap::new(),
             fetching: None,
@@ -163,8 +164,9 @@ impl Session {
     }
 
     /// The message that offers changes, whose names go beside them. `[P1]`
-    pub fn push(&mut self, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
+    pub fn push(&mut self, now_ms: u64, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
         debug_assert!(self.can_push() && !offers.is_empty());
+        self.ask(now_ms);
         let (hashes, changes): (Vec<_>, Vec<_>) = offers.into_iter().unzip();
         self.waiting.insert(self.pushes, (0..).zip(hashes).collect());
         self.pushes += 1;
@@ -177,26 +179,35 @@ impl Session {
     }
 
     /// The message that asks for all changes of a document. `[F1]`
-    pub fn fetch(&mut self, doc: DocId) -> Vec<u8> {
+    pub fn fetch(&mut self, now_ms: u64, doc: DocId) -> Vec<u8> {
+        self.ask(now_ms);
         self.fetching = Some(doc);
         Message::Fetch { doc }.encode()
     }
 
     /// The message that says what the phone believes the relay to have in a range of ids. `[D1]`
-    pub fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Vec<u8> {
+    pub fn compare(&mut self, now_ms: u64, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Vec<u8> {
+        self.ask(now_ms);
         self.comparing = true;
         Message::Compare { from, to, docs }.encode()
+    }
+
+    /// The silence before a question says nothing about the relay.
+    fn ask(&mut self, now_ms: u64) {
+        if !self.is_waiting() {
+            self.quiet_since_ms = now_ms;
+        }
     }
 
     /// When an awaited answer is given up, on the clock of `now_ms`.
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         (self.phase != Phase::Ended && self.is_waiting())
-            .then_some((self.heard_ms + ANSWER_MS, "give up a silent relay"))
+            .then_some((self.quiet_since_ms + ANSWER_MS, "give up a silent relay"))
     }
 
     /// Takes in a message. After [`Event::Ended`] the connection is to be closed and the session thrown away.
     pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> Event {
-        self.heard_ms = now_ms;
+        self.quiet_since_ms = now_ms;
         let event = Message::decode(bytes).map_err(|error| error.bye()).and_then(|message| self.take(message));
         event.unwrap_or_else(|code| self.end(code))
     }
