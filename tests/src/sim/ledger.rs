@@ -13,6 +13,9 @@ use crate::sim::relay::Books;
 /// A fix as its place in a track is found again: time, latitude and longitude in micro-degrees.
 pub(super) type Key = (Timestamp, i64, i64);
 
+/// A title, and the phone and the request that wanted it; none for the first.
+pub(super) type Title = (Option<(usize, u32)>, String);
+
 /// Everything that was promised.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
@@ -32,7 +35,7 @@ pub(super) struct Ledger {
     pub(super) deleted: BTreeSet<DocId>,
     pub(super) cars: BTreeSet<DocId>,
     /// For each drive the titles that it may have, oldest first.
-    pub(super) titles: BTreeMap<DocId, Vec<(Option<(usize, u32)>, String)>>,
+    pub(super) titles: BTreeMap<DocId, Vec<Title>>,
     /// Whether the relay was restored, so that it may have less than a phone believes.
     pub(super) may_differ: bool,
 }
@@ -44,15 +47,16 @@ pub(super) struct Taken {
     pub(super) saved: Vec<Key>,
     /// What was in memory only when the app was killed: it may have reached the disk.
     pub(super) perhaps: Vec<Key>,
-    /// How many fixes were no positions.
-    pub(super) invalid: u32,
+    /// How many fixes that were no positions were called saved, and how many were not.
+    pub(super) invalid_saved: u32,
+    pub(super) invalid_perhaps: u32,
 }
 
 #[derive(Clone, Debug)]
 struct Live {
     drive: DocId,
-    fixes: Vec<(u64, Key)>,
-    invalid: u32,
+    /// When each was taken in; no key for what is no position.
+    fixes: Vec<(u64, Option<Key>)>,
     unsaved: usize,
 }
 
@@ -113,10 +117,7 @@ impl Ledger {
             && before.state == RecordingState::Active
         {
             let live = self.live.entry(phone).or_insert_with(|| Live::of(before.drive));
-            match fed.quantised() {
-                Ok(fix) => live.fixes.push((now_ms, key(&fix))),
-                Err(_) => live.invalid += 1,
-            }
+            live.fixes.push((now_ms, fed.quantised().ok().as_ref().map(key)));
         }
         match (self.live.get_mut(&phone), after) {
             (Some(live), Some(after)) if live.drive == after.drive => live.unsaved = after.unsaved as usize,
@@ -131,25 +132,17 @@ impl Ledger {
     }
 
     /// An app was killed. Complains if more is lost than may be.
-    pub(super) fn killed(
-        &mut self,
-        phone: usize,
-        now_ms: u64,
-        view: Option<&RecordingView>,
-        is_healthy: bool,
-    ) -> Option<String> {
+    pub(super) fn killed(&mut self, phone: usize, now_ms: u64, is_healthy: bool) -> Option<String> {
         self.commands.retain(|(of, _), _| *of != phone);
-        let lives = [self.finishing.remove(&phone), self.live.remove(&phone)];
-        let mut complaint = None;
-        for live in lives.into_iter().flatten() {
-            let (saved, unsaved) = live.fixes.split_at(live.fixes.len().saturating_sub(live.unsaved));
-            let is_late = unsaved.iter().any(|(at_ms, _)| at_ms + 1_000 < now_ms);
-            if is_late && is_healthy && view.is_some() {
-                complaint = Some(format!("at most the last second is lost: phone {phone}, {} fixes", unsaved.len()));
-            }
-            debug_assert!(saved.len() <= live.fixes.len());
-            self.keep(live);
+        if let Some(finishing) = self.finishing.remove(&phone) {
+            self.keep(finishing);
         }
+        let live = self.live.remove(&phone)?;
+        let unsaved = &live.fixes[live.fixes.len().saturating_sub(live.unsaved)..];
+        let is_late = unsaved.iter().any(|(at_ms, _)| at_ms + 1_000 < now_ms);
+        let complaint = (is_late && is_healthy)
+            .then(|| format!("at most the last second is lost: phone {phone}, {} fixes", unsaved.len()));
+        self.keep(live);
         complaint
     }
 
@@ -165,10 +158,12 @@ impl Ledger {
 
     fn keep(&mut self, live: Live) {
         let taken = self.drives.entry(live.drive).or_default();
-        let saved = live.fixes.len().saturating_sub(live.unsaved);
-        taken.saved.extend(live.fixes[..saved].iter().map(|(_, key)| *key));
-        taken.perhaps.extend(live.fixes[saved..].iter().map(|(_, key)| *key));
-        taken.invalid += live.invalid;
+        let (saved, unsaved) = live.fixes.split_at(live.fixes.len().saturating_sub(live.unsaved));
+        let invalid = |fixes: &[(u64, Option<Key>)]| fixes.iter().filter(|(_, key)| key.is_none()).count() as u32;
+        taken.saved.extend(saved.iter().filter_map(|(_, key)| *key));
+        taken.perhaps.extend(unsaved.iter().filter_map(|(_, key)| *key));
+        taken.invalid_saved += invalid(saved);
+        taken.invalid_perhaps += invalid(unsaved);
     }
 
     /// The run is over: what is still open counts as it stands.
@@ -183,7 +178,7 @@ impl Ledger {
 
 impl Live {
     fn of(drive: DocId) -> Live {
-        Live { drive, fixes: Vec::new(), invalid: 0, unsaved: 0 }
+        Live { drive, fixes: Vec::new(), unsaved: 0 }
     }
 }
 

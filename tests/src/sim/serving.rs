@@ -246,6 +246,20 @@ impl World {
         self.schedule(in_ms, Event::RelayTells { conn, boot, input });
     }
 
+    fn note_push(&mut self, waiting: &Waiting, outcomes: &[serve::Outcome]) {
+        for (offer, outcome) in waiting.changes.iter().zip(outcomes) {
+            if let Ok(change) = tourismo_core::log::examine(&offer.chunk.0) {
+                self.trace.note(
+                    self.now_ms,
+                    format_args!(
+                        "relay: {} {:?} {} {} deps {:?}: {outcome:?}",
+                        waiting.conn, offer.kind, offer.doc, change.hash, change.deps
+                    ),
+                );
+            }
+        }
+    }
+
     /// The relay's disk is synced with everything that waits; then, and not before, it is acknowledged.
     pub(super) fn relay_commits(&mut self, boot: u32) {
         if boot != self.relay.boot {
@@ -253,6 +267,7 @@ impl World {
         }
         for waiting in std::mem::take(&mut self.relay.waiting) {
             let outcomes = self.relay.books.commit(&waiting);
+            self.note_push(&waiting, &outcomes);
             if self.plant == Plant::WrongDigest && self.chance.one_in(20) {
                 self.relay.books.accounts.get_mut(&waiting.account).expect("it was just written to").forget_digest();
             }
@@ -287,6 +302,10 @@ impl World {
     fn send_from_relay(&mut self, conn: ConnId, bytes: Vec<u8>) {
         let message = Message::decode(&bytes).expect("a relay sends messages of the protocol");
         self.trace.note(self.now_ms, format_args!("relay -> {conn}: {} {}", name(&message), short(&bytes)));
+        match &message {
+            Message::Nack { .. } | Message::Bye { .. } => self.trace.note(self.now_ms, format_args!("{message:?}")),
+            _ => {}
+        }
         match &message {
             Message::Ack { hashes, .. } => self.ledger.acknowledged(hashes),
             Message::Entries { entries, .. } => {

@@ -8,6 +8,7 @@ use tourismo_core::replica::io::{Command, Input, SensorFailure};
 use tourismo_core::replica::view::RecordingState;
 
 use crate::made::{self, Kind};
+use crate::sim::net::End;
 use crate::sim::weather::Plant;
 use crate::sim::{Weather, World};
 
@@ -253,9 +254,13 @@ impl World {
                 self.show(phone, true);
             }
             self.phones[phone].sensor.route.clear();
+            // A phone that waits for nothing cannot know that its connection was cut in silence; its machine tells it.
+            if let Some(conn) = self.phones[phone].conn.filter(|conn| self.net.get(*conn).is_some_and(|c| !c.is_whole))
+            {
+                self.learns(conn, End::Phone);
+            }
             self.tell(phone, Input::Network { online: true });
         }
-        // What was cut in silence is noticed at the latest when an answer is overdue.
         let begin_ms = self.now_ms;
         for phone in 0..self.phones.len() {
             self.finish(phone);

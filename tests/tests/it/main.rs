@@ -6,3 +6,4 @@ mod real_drives;
 mod relay_killed;
 mod replay_tool;
 mod support;
+mod sim;
