@@ -79,10 +79,43 @@ fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
     // 1 is another device's; 2 is this one's.
     assert_eq!(session.handle(0, stored(0, &[2])), [Effect::ReadLog { after: 0 }]);
     let messages = sent(session.handle(0, Input::Log(page(&[1, 2], 2))));
-    let [Message::Entries { entries, cursor: 2 }, Message::Ack { hashes, cursor: 2 }] = &messages[..] else {
+    let [Message::Entries { entries, cursor: 1 }, Message::Ack { hashes, cursor: 2 }] = &messages[..] else {
         panic!("{messages:?}")
     };
     assert_eq!((entries.len(), hashes), (1, &vec![hash(2)]));
+}
+
+#[test]
+fn c2_what_builds_on_a_change_comes_after_its_acknowledgement() {
+    let mut session = open();
+    push(&mut session);
+    session.handle(0, Input::Grew(1));
+    session.handle(0, stored(0, &[1]));
+    // 1 is this device's, 2 another one's that has heard of 1 already, 3 is this one's again.
+    push(&mut session);
+    session.handle(0, stored(1, &[3]));
+    let messages = sent(session.handle(0, Input::Log(page(&[1, 2, 3], 3))));
+    let [Message::Ack { cursor: 1, .. }, Message::Entries { cursor: 2, .. }, Message::Ack { cursor: 3, .. }] =
+        &messages[..]
+    else {
+        panic!("{messages:?}")
+    };
+}
+
+#[test]
+fn d2_nothing_newer_than_the_answer_to_a_comparison_is_said_before_it() {
+    let mut session = open();
+    let (from, to) = (DocId::from_bytes([0; 16]), DocId::from_bytes([9; 16]));
+    let compare = Message::Compare { from, to, docs: Vec::new() }.encode();
+    assert_eq!(session.handle(0, Input::Grew(1)), [Effect::ReadLog { after: 0 }]);
+    assert!(session.handle(0, Input::Received(compare)).is_empty(), "the page on its way may be newer than the answer");
+    let effects = session.handle(0, Input::Log(page(&[1], 1)));
+    assert_eq!(effects.last(), Some(&Effect::ReadHeads { from, to }));
+    assert!(session.handle(0, Input::Grew(2)).is_empty());
+    session.handle(0, Input::Heads(Vec::new()));
+    let effects = session.handle(0, Input::Histories(Vec::new()));
+    assert_eq!(effects.last(), Some(&Effect::ReadLog { after: 1 }));
+    assert_eq!(sent(effects), [Message::Differences { docs: Vec::new(), done: true }]);
 }
 
 #[test]
