@@ -5,5 +5,5 @@ mod phone_and_relay;
 mod real_drives;
 mod relay_killed;
 mod replay_tool;
-mod support;
 mod sim;
+mod support;
