@@ -75,10 +75,11 @@ compile_by_rustup() {
     cargo "$@"
 }
 
-# -Z belongs to nightly compilers; RUSTC_BOOTSTRAP lets a stable one have it, too.
+# -Z belongs to nightly compilers; RUSTC_BOOTSTRAP lets a stable one have it, too. A standard library that is compiled along
+# can be made small: without its fast ways to sort, above all.
 compile_by_debian() {
     PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
-        /usr/bin/cargo -Zbuild-std=std,panic_abort "$@"
+        /usr/bin/cargo -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size "$@"
 }
 
 shrink() {
@@ -86,11 +87,12 @@ shrink() {
     # What Rust's compiler uses by default for this target; every browser of the last years has it.
     local features=(bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext)
     # Chosen one by one. -O3 and -Oz make the file smaller and the download larger, by a tenth: they number the local
-    # variables of each function anew, so that functions alike are no longer alike for brotli.
+    # variables of each function anew, which hides from brotli that functions are alike. Sorting by name puts the instances
+    # of a generic function side by side.
     local passes=(duplicate-function-elimination precompute-propagate optimize-instructions dce vacuum
-        remove-unused-module-elements simplify-globals-optimizing dae-optimizing directize duplicate-function-elimination)
+        remove-unused-module-elements simplify-globals-optimizing dae-optimizing directize duplicate-function-elimination
+        reorder-functions-by-name strip-debug strip-producers strip-target-features)
     pwa-shim/node_modules/.bin/wasm-opt "${features[@]/#/--enable-}" "${passes[@]/#/--}" \
-        --strip-producers --strip-target-features \
         "$package/tourismo_wasm_bg.wasm" -o "$package/tourismo_wasm_bg.wasm"
 }
 

@@ -1,7 +1,8 @@
 //! Runs the generator of wasm-bindgen in the version that Cargo.lock pins, which must be the version of the crate.
 //!
 //! `tourismo-bindgen <input.wasm> <output folder>` writes an ES module, its types and its WASM. The module can be started
-//! by address, as a browser does, and from bytes: `initSync({ module })` in Node and in tests.
+//! by address, as a browser does, and from bytes: `initSync({ module })` in Node and in tests. The WASM keeps the names of
+//! its functions; `wasm/build.sh` sorts by them and then drops them.
 
 use std::env;
 use std::path::PathBuf;
@@ -16,7 +17,6 @@ fn main() -> anyhow::Result<()> {
         .input_path(input)
         .web(true)?
         .typescript(true)
-        .remove_name_section(true)
         .remove_producers_section(true)
         .generate(output)
         .with_context(|| format!("no bindings for {}", input.display()))
