@@ -10,6 +10,8 @@ mod link;
 mod recording;
 mod shelf;
 mod store;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub mod view;

@@ -1,0 +1,123 @@
+//! What the whole replica promises, shown with a shell and a relay of a few lines. The stories are in `tests/`.
+
+use ed25519_dalek::{Signer, SigningKey};
+use serde_bytes::ByteBuf;
+
+use super::io::{Command, Effect, Input, Outcome};
+use super::{Opening, Replica};
+use crate::digest::Digest;
+use crate::session::relay::{self, LogPage, Session};
+use crate::time::{Now, Timestamp};
+use crate::wire::{Epoch, Message, RelayId};
+
+/// A shell whose disk answers only when it is told to, connected to a relay that has nothing.
+struct Bench {
+    key: SigningKey,
+    replica: Replica,
+    relay: Session,
+    held: Vec<Input>,
+    disk: Vec<super::io::StoredEntry>,
+    /// What the phone said, in order.
+    said: Vec<Message>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let opening = Opening {
+            seed: ByteBuf::from([1; 32]),
+            device: ByteBuf::from(key.verifying_key().to_bytes()),
+            grant: None,
+            stored: Vec::new(),
+        };
+        Bench {
+            key,
+            replica: Replica::open(&opening).unwrap(),
+            relay: Session::new(RelayId([2; 16]), [3; 32], 0),
+            held: Vec::new(),
+            disk: Vec::new(),
+            said: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let now = Now { wall: Timestamp(1_800_000_000_000), monotonic_ms: 1_000.0 };
+        for effect in self.replica.handle(now, input) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Store { batch, ops } => {
+                self.disk.extend(ops.into_iter().filter_map(|op| match op {
+                    super::io::StoreOp::Put(entry) => Some(entry),
+                    super::io::StoreOp::Delete(_) => None,
+                }));
+                self.held.push(Input::Stored { batch });
+            }
+            Effect::Load { request, ranges } => {
+                let within = |entry: &&super::io::StoredEntry| {
+                    ranges.iter().any(|r| r.space == entry.space && r.from <= entry.key && entry.key <= r.to)
+                };
+                let entries = self.disk.iter().filter(within).cloned().collect();
+                self.tell(Input::Loaded { request, entries });
+            }
+            Effect::Sign { request, bytes } => {
+                let signature = ByteBuf::from(self.key.sign(&bytes).to_bytes());
+                self.tell(Input::Signed { request, signature });
+            }
+            Effect::Connect => self.tell(Input::Connected),
+            Effect::Send { bytes } => {
+                self.said.push(Message::decode(&bytes).unwrap());
+                self.relay_hears(relay::Input::Received(bytes));
+            }
+            Effect::Settled { outcome, .. } => self.outcomes.push(outcome),
+            Effect::Disconnect | Effect::SetTimer { .. } | Effect::Changed { .. } => {}
+        }
+    }
+
+    fn relay_hears(&mut self, input: relay::Input) {
+        for effect in self.relay.handle(0, input) {
+            match effect {
+                relay::Effect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
+                relay::Effect::Admit { .. } => {
+                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: 0, at: Timestamp(0) };
+                    self.relay_hears(admitted);
+                }
+                relay::Effect::ReadLog { .. } => {
+                    let page = LogPage { entries: Vec::new(), head: 0, digest: Digest::default() };
+                    self.relay_hears(relay::Input::Log(page));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The disk answers everything that waits, and what comes of it.
+    fn sync_disk(&mut self) {
+        while let Some(input) = (!self.held.is_empty()).then(|| self.held.remove(0)) {
+            self.tell(input);
+        }
+    }
+
+    fn pushed(&self) -> usize {
+        let changes = |message: &Message| if let Message::Push { changes } = message { changes.len() } else { 0 };
+        self.said.iter().map(changes).sum()
+    }
+}
+
+#[test]
+fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
+    let mut bench = Bench::new();
+    bench.tell(Input::Start);
+    bench.tell(Input::Command { request: 1, command: Command::StartDrive { car: None } });
+    let caught_up = |said: &[Message]| said.iter().any(|message| matches!(message, Message::CatchUp { .. }));
+    assert!(caught_up(&bench.said), "the phone is connected and would push");
+    assert_eq!((bench.pushed(), bench.outcomes.len()), (0, 0));
+    bench.sync_disk();
+    assert_eq!(bench.pushed(), 2, "the first changes of the drive and of its track");
+    assert!(matches!(bench.outcomes[..], [Outcome::Done { .. }]));
+}
