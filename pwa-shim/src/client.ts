@@ -13,6 +13,7 @@ import type {
   Visibility,
 } from "./generated/types.ts";
 import { type Answer, type Ask, errorOf, type FromWorker, type PageInput, type ToWorker } from "./messages.ts";
+import { attachPage } from "./page-events.ts";
 import { RelayReads, socketAddress } from "./relay-reads.ts";
 import { attachSensors } from "./sensors.ts";
 
@@ -56,6 +57,7 @@ export async function openTourismo(options: TourismoOptions = {}): Promise<Touri
     tourismo.close();
     throw thrown;
   }
+  tourismo.onClose(attachPage(tourismo));
   if (options.sensors ?? true) tourismo.onClose(attachSensors(tourismo));
   return tourismo;
 }
@@ -165,7 +167,7 @@ export class Tourismo {
     return query.subscribe(callback as (view: Views[Topic]) => void);
   }
 
-  /** Tells the engine what happened on this page. `sensors: true` does so by itself. */
+  /** Tells the engine what happened on this page. For positions `sensors: true` does so by itself. */
   async tell(input: PageInput): Promise<void> {
     await this.#ask({ type: "tell", input });
   }

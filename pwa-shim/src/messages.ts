@@ -8,11 +8,11 @@ import type { Command, Input, Outcome, StorageFailure, Topic } from "./generated
 export type Ask =
   | { type: "command"; command: Command }
   | { type: "read"; topic: Topic }
-  /** Something that happened on a page: its sensor, its visibility. */
+  /** Something that happened on a page: to its sensor, its visibility, its network. */
   | { type: "tell"; input: PageInput };
 
 /** The inputs that come from pages. All others come from the owner's own surroundings. */
-export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" }>;
+export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" | "network" }>;
 
 /** What an ask may be answered with: how a command ended, a view, or nothing. */
 export type Answer = Outcome | Views[Topic] | null;

@@ -47,7 +47,7 @@ export class RelayReads {
     if (after !== undefined) url.searchParams.set("after", after);
     if (limit !== undefined) url.searchParams.set("limit", String(limit));
     const page = record(await readJson(url));
-    const drives = list(page["items"]).map((item) => {
+    const drives = list(page["drives"]).map((item) => {
       const properties = record(item);
       return { ...publishedDrive(properties), line: lineOf(properties["line"]) };
     });

@@ -1,35 +1,29 @@
-// What a page does for the recording: measures positions, keeps the screen on, says when it is hidden.
+// What a page does for the recording: measures positions and keeps the screen on.
 //
-// Of all tabs, one measures: the one that was visible last. The browser would tell each of them every position.
+// Of all tabs, one measures: the one that was shown last. The browser would tell each of them every position.
 
 import type { Tourismo } from "./client.ts";
 import { watchFixes } from "./geolocation.ts";
 import type { DocId, RecordingView } from "./generated/types.ts";
+import type { PageInput } from "./messages.ts";
 import { holdWakeLock } from "./wake-lock.ts";
 
+/** The lock of the tab that measures. */
+const LOCK = "tourismo sensors";
+
 /** Makes this page serve the recording until the returned function is called. */
-export function attachSensors(tourismo: Tourismo, lockName = "tourismo sensors"): () => void {
-  let recording: RecordingView | null = null;
+export function attachSensors(tourismo: Tourismo): () => void {
   /** The drive that this page has seen being recorded. */
   let served: DocId | undefined;
-  let stopMeasuring: (() => void) | undefined;
+  let isActive = false;
+  let stop: (() => void) | undefined;
 
-  const tell = (input: Parameters<Tourismo["tell"]>[0]): void => {
+  const tell = (input: PageInput): void => {
     // Without an engine nothing is recorded, which its user is told by `onFailed`.
     tourismo.tell(input).catch(() => {});
   };
 
-  function update(): void {
-    if (recording?.state !== "active") {
-      stopMeasuring?.();
-      stopMeasuring = undefined;
-    } else if (document.visibilityState === "visible") {
-      stopMeasuring ??= measure(tell, lockName, () => (stopMeasuring = undefined));
-    }
-  }
-
   function onRecording(view: RecordingView | null): void {
-    recording = view;
     if (view?.state === "unfinished" && view.drive === served) {
       // The tab that owned the engine died and another went on, but this page was recording all along.
       served = undefined;
@@ -39,47 +33,66 @@ export function attachSensors(tourismo: Tourismo, lockName = "tourismo sensors")
     } else if (view === null || view.state === "paused") {
       served = undefined;
     }
-    update();
+    isActive = view?.state === "active";
+    if (!isActive) {
+      stop?.();
+      stop = undefined;
+    } else if (!stop) {
+      measure();
+    }
   }
 
-  function onVisibility(): void {
-    tell({ type: document.visibilityState === "visible" ? "shown" : "hidden" });
-    update();
-  }
-  const onHidden = (): void => tell({ type: "hidden" });
-
-  const unsubscribe = tourismo.subscribe("recording", onRecording);
-  document.addEventListener("visibilitychange", onVisibility);
-  document.addEventListener("freeze", onHidden);
-  addEventListener("pagehide", onHidden);
-  return () => {
-    unsubscribe();
-    stopMeasuring?.();
-    document.removeEventListener("visibilitychange", onVisibility);
-    document.removeEventListener("freeze", onHidden);
-    removeEventListener("pagehide", onHidden);
-  };
-}
-
-/** Measures until the returned function is called, or until another tab does so. */
-function measure(tell: (input: Parameters<Tourismo["tell"]>[0]) => void, lockName: string, onTaken: () => void): () => void {
-  let stop = (): void => {};
-  const done = new Promise<void>((resolve) => (stop = resolve));
-  let cleanup = (): void => {};
-  navigator.locks
-    .request(lockName, { steal: true }, () => {
+  /** Measures from now on if the page is seen, else when no other tab does. */
+  function measure(): void {
+    stop?.();
+    stop = whileHeld(document.visibilityState === "visible", () => {
       const stopWatching = watchFixes(
         (fix) => tell({ type: "fix", fix }),
         (reason) => tell({ type: "sensorFailed", reason }),
       );
       const releaseScreen = holdWakeLock();
-      cleanup = () => {
+      return () => {
         stopWatching();
         releaseScreen();
       };
-      return done;
-    })
-    .catch(onTaken)
-    .finally(() => cleanup());
-  return stop;
+    });
+  }
+
+  const onVisibility = (): void => {
+    if (isActive && document.visibilityState === "visible") measure();
+  };
+  const unsubscribe = tourismo.subscribe("recording", onRecording);
+  document.addEventListener("visibilitychange", onVisibility);
+  return () => {
+    unsubscribe();
+    document.removeEventListener("visibilitychange", onVisibility);
+    stop?.();
+  };
+}
+
+/**
+ * Does something while this tab holds the lock: at once, taking it from another tab, or when it is free. A tab from which
+ * it is taken waits for it again. `begin` gives what ends it; the returned function ends it all.
+ */
+function whileHeld(atOnce: boolean, begin: () => () => void): () => void {
+  const wanted = new AbortController();
+
+  function request(steal: boolean): void {
+    let end = (): void => {};
+    const options: LockOptions = steal ? { steal: true } : { signal: wanted.signal };
+    navigator.locks
+      .request(LOCK, options, () => {
+        if (wanted.signal.aborted) return undefined;
+        end = begin();
+        return new Promise<void>((resolve) => wanted.signal.addEventListener("abort", () => resolve()));
+      })
+      .catch((thrown: unknown) => {
+        const isTaken = thrown instanceof DOMException && thrown.name === "AbortError";
+        if (isTaken && !wanted.signal.aborted) request(false);
+      })
+      .finally(() => end());
+  }
+
+  request(atOnce);
+  return () => wanted.abort();
 }

@@ -44,9 +44,6 @@ addEventListener("message", (event: MessageEvent<ToWorker>) => {
 });
 
 function open(options: WorkerOptions): Peer {
-  let owner: Owner | undefined;
-  addEventListener("online", () => owner?.tell({ type: "network", online: true }));
-  addEventListener("offline", () => owner?.tell({ type: "network", online: false }));
   return new Peer(
     {
       id: crypto.randomUUID(),
@@ -56,7 +53,7 @@ function open(options: WorkerOptions): Peer {
       clock,
       openOwner: async (id, events) => {
         await init({ module_or_path: options.wasm ?? new URL("../pkg/tourismo_wasm_bg.wasm", import.meta.url) });
-        owner = await Owner.open(
+        return Owner.open(
           id,
           {
             openCore,
@@ -68,7 +65,6 @@ function open(options: WorkerOptions): Peer {
           },
           events,
         );
-        return owner;
       },
     },
     {

@@ -1,7 +1,7 @@
 // MapLibre with a drive on it.
 
 import type { Line } from "@tourismo/client";
-import { AttributionControl, LngLatBounds, Map as MapLibre, ScaleControl, setWorkerUrl } from "maplibre-gl";
+import { LngLatBounds, Map as MapLibre, ScaleControl, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 
@@ -26,7 +26,6 @@ export async function showDrive(container: HTMLElement, line: Line): Promise<() 
     pitchWithRotate: false,
     maxZoom: 17,
   });
-  map.addControl(new AttributionControl({ compact: true, customAttribution: "Land: Natural Earth" }));
   map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
   const restyle = (): void => void map.setStyle(styleOf(line, land, dark.matches));
   dark.addEventListener("change", restyle);

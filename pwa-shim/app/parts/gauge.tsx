@@ -19,7 +19,7 @@ export function Gauge({ speedMps, units }: { speedMps: number | null; units: Uni
         <path class="gauge-track" d={arc(1)} />
         {share > 0.004 ? <path class="gauge-needle" d={arc(share)} /> : null}
         {ticks.map((tick) => (
-          <line key={tick} class={tick <= share ? "gauge-tick passed" : "gauge-tick"} {...tickAt(tick)} />
+          <line key={tick} class={tick < share ? "gauge-tick passed" : "gauge-tick"} {...tickAt(tick)} />
         ))}
       </svg>
       <div class="gauge-text">

@@ -82,7 +82,7 @@ function Start() {
 function Unfinished({ view }: { view: RecordingView }) {
   const { value, unit } = distance(view.stats.distanceM, units());
   return (
-    <section class="record unfinished" data-testid="unfinished">
+    <section class="record unfinished" data-testid="unfinished" data-fixes={view.stats.fixes}>
       <header class="record-head">
         <h1>A drive was left unfinished</h1>
         <p class="lead">

@@ -18,7 +18,7 @@ export function SettingsScreen() {
       <ProfileForm profile={profile} />
       <SettingsForm settings={settings} />
       {status.value ? <StatusCard status={status.value} /> : null}
-      <p class="hint version">Tourismo {__VERSION__}</p>
+      <p class="hint version">Tourismo {__VERSION__}. Maps show land by Natural Earth.</p>
     </section>
   );
 }
