@@ -1,0 +1,58 @@
+// A drive to feed to a browser: fixes from a GPX file, and a sensor that measures them.
+
+/**
+ * The track points of a GPX file as our own tools write it.
+ *
+ * @returns {{ latitude: number, longitude: number, accuracy: number, altitude: number, speed: number, heading: number }[]}
+ */
+export function fixesOf(gpx) {
+  const points = gpx.matchAll(/<trkpt lat="([^"]+)" lon="([^"]+)">(.*?)<\/trkpt>/gs);
+  return Array.from(points, ([, latitude, longitude, inner]) => {
+    const value = (name) => Number(new RegExp(`<${name}>([^<]+)</`).exec(inner)?.[1] ?? Number.NaN);
+    return {
+      latitude: Number(latitude),
+      longitude: Number(longitude),
+      accuracy: value("opentracks:accuracy_horizontal"),
+      altitude: value("ele"),
+      altitudeAccuracy: value("opentracks:accuracy_vertical"),
+      speed: value("gpxtpx:speed"),
+      heading: value("gpxtpx:course"),
+    };
+  });
+}
+
+/** The sensor of the phone that shows `page`. */
+export async function sensorOf(page) {
+  const devtools = await page.context().newCDPSession(page);
+  return {
+    /** Measures once. */
+    measure: (fix) => devtools.send("Emulation.setGeolocationOverride", known(fix)),
+    /** Measures fix after fix, one every `everyMs`, until all are measured or `signal` is aborted. Gives when each was. */
+    async drive(fixes, everyMs, signal) {
+      const measuredAt = [];
+      const began = Date.now();
+      for (const fix of fixes) {
+        const due = began + measuredAt.length * everyMs;
+        if (due > Date.now()) await new Promise((resolve) => setTimeout(resolve, due - Date.now()));
+        if (signal?.aborted) break;
+        await devtools.send("Emulation.setGeolocationOverride", known(fix));
+        measuredAt.push(Date.now());
+      }
+      return measuredAt;
+    },
+  };
+}
+
+/** Metres between two positions, on a sphere. */
+export function distanceM(a, b) {
+  const radians = Math.PI / 180;
+  const [dLat, dLon] = [(b.latitude - a.latitude) * radians, (b.longitude - a.longitude) * radians];
+  const h =
+    Math.sin(dLat / 2) ** 2 +
+    Math.cos(a.latitude * radians) * Math.cos(b.latitude * radians) * Math.sin(dLon / 2) ** 2;
+  return 2 * 6_371_008.8 * Math.asin(Math.sqrt(h));
+}
+
+function known(fix) {
+  return Object.fromEntries(Object.entries(fix).filter(([, value]) => Number.isFinite(value)));
+}

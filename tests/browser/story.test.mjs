@@ -1,0 +1,131 @@
+// The whole way of a drive, as a person and a stranger see it: recorded with no signal, through the death of the browser,
+// finished, sent when there is signal again, published, and found in the public feed with its ends hidden.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { layCable } from "./cable.mjs";
+import { newProfile, openPhone } from "./chromium.mjs";
+import { distanceM, fixesOf, sensorOf } from "./drive.mjs";
+import { hold } from "./hand.mjs";
+import { built, startRelay, until } from "./relay.mjs";
+
+/** Fixes come four times as fast as they were driven; the speeds that the sensor tells are as much higher. */
+const HASTE = 4;
+const EVERY_MS = 1000 / HASTE;
+/** How much of what was measured a killed browser may lose. */
+const MAY_LOSE_MS = 1000;
+/** What is hidden at both ends of a published drive. */
+const HIDDEN_M = 300;
+
+test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", { timeout: 300_000 }, async (t) => {
+  const drive = await madeDrive();
+  const cable = await layCable(t, await startRelay(t));
+  const profile = newProfile(t);
+  const open = () => openPhone(profile, { permissions: ["geolocation"] });
+  const half = drive.slice(0, drive.length / 2);
+  const rest = drive.slice(half.length);
+
+  // With signal: the app is opened once, which leaves it on the phone.
+  let phone = await open();
+  let page = phone.pages()[0];
+  await page.goto(cable.address);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+
+  // No signal: the app opens all the same, and records.
+  await cable.cut();
+  await phone.setOffline(true);
+  await page.goto(cable.address);
+  await page.getByTestId("start").click();
+  await page.getByTestId("live").waitFor();
+  const measuring = new AbortController();
+  const measured = (await sensorOf(page)).drive(half, EVERY_MS, measuring.signal).catch(() => []);
+  const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
+  await until("the first half is nearly recorded", async () => (await fixes()) > half.length - 20, 60_000);
+  const before = await fixes();
+  const lookedAt = Date.now();
+
+  // The browser dies.
+  await killed(phone, profile);
+  measuring.abort();
+  await measured;
+  assert.ok(Date.now() - lookedAt < MAY_LOSE_MS, "the browser was dead before anything that was seen could be allowed to be lost");
+
+  // It is opened again, still without signal: the drive is there.
+  phone = await open();
+  await phone.setOffline(true);
+  page = phone.pages()[0];
+  await page.goto(cable.address);
+  const unfinished = page.getByTestId("unfinished");
+  await unfinished.waitFor();
+  const after = Number(await unfinished.getAttribute("data-fixes"));
+  t.diagnostic(`${before} fixes were seen before the kill, ${after} are there after it`);
+  assert.ok(after >= before - MAY_LOSE_MS / EVERY_MS, `${before} fixes were recorded, ${after} are left`);
+
+  // It goes on, and is finished.
+  await page.getByTestId("resume").click();
+  await page.getByTestId("live").waitFor();
+  await (await sensorOf(page)).drive(rest, EVERY_MS);
+  await until("the rest is recorded", async () => (await fixes()) > after + rest.length - 10);
+  const sync = page.getByTestId("sync");
+  await hold(page, page.getByRole("button", { name: "Finish" }), () => sync.waitFor());
+  await until("the drive is on this phone", async () => (await sync.textContent()).includes("On this phone"));
+
+  // Signal again: the relay acknowledges it.
+  await cable.mend();
+  await phone.setOffline(false);
+  await until("the drive is on the relay", async () => (await sync.textContent()).includes("On the relay"), 60_000);
+  assert.deepEqual((await feed(cable)).drives, [], "nobody else has heard of it");
+
+  // It is published, and a stranger finds it.
+  await page.getByLabel("Everyone").check();
+  await page.getByTestId("publish").click();
+  const [item] = await until("the drive is in the feed", async () => {
+    const { drives } = await feed(cable);
+    return drives.length === 1 && drives;
+  });
+  const published = await (await fetch(`${cable.address}/v1/drives/${item.id}`)).json();
+  const lines = published.geometry.coordinates;
+  assert.ok(lines.length >= 2, "the kill is a gap, not a straight line");
+  for (const [longitude, latitude] of lines.flat()) {
+    for (const end of [drive[0], drive.at(-1)]) {
+      const near = distanceM({ longitude, latitude }, end);
+      assert.ok(near >= HIDDEN_M - 15, `a published position lies ${Math.round(near)} m from an end of the drive`);
+    }
+  }
+  assert.ok(item.stats.distanceM < wayM(drive) - 2 * HIDDEN_M, "the figures are those of what is shown");
+  assert.equal(item.startedAt % 3_600_000, 0, "the start is told to the hour");
+
+  // The stranger's own phone shows it.
+  const stranger = await openPhone(newProfile(t));
+  const theirs = stranger.pages()[0];
+  await theirs.goto(`${cable.address}/#/feed`);
+  await theirs.getByTestId("feed-drive").click();
+  await theirs.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
+});
+
+async function madeDrive() {
+  const made = await built("tourismo-tests", "tourismo-made");
+  const gpx = execFileSync(made, ["--seed", "3", "--minutes", "5", "--road", "mountain"], { encoding: "utf8" });
+  return fixesOf(gpx).map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
+}
+
+async function feed(cable) {
+  return (await fetch(`${cable.address}/v1/feed/public`)).json();
+}
+
+function wayM(fixes) {
+  return fixes.slice(1).reduce((sum, fix, i) => sum + distanceM(fixes[i], fix), 0);
+}
+
+/** Kills the browser's process at once, as a phone does that runs out of memory. */
+async function killed(phone, profile) {
+  const closed = once(phone, "close");
+  // Chromium's lock on its profile is a link to "host-process".
+  process.kill(Number(readlinkSync(join(profile, "SingletonLock")).split("-").at(-1)), "SIGKILL");
+  await closed;
+}
