@@ -4,6 +4,7 @@
 //! performs the effects. What it shows is read through plain functions.
 
 mod commands;
+mod copies;
 pub mod io;
 mod journal;
 mod link;
@@ -129,6 +130,8 @@ pub struct Replica {
     recording: Option<Recording>,
     opened: Option<TrackView>,
     parked: Vec<Parked>,
+    /// Drives that were merged and whose published copies may say something else.
+    misaligned: BTreeSet<DocId>,
     /// Commands that are done in memory and settle when the disk has them.
     settling: Vec<(Ticket, u32, Outcome)>,
     requests: u32,
@@ -167,6 +170,7 @@ impl Replica {
             recording: Recording::left_behind(&opening.stored, &actor),
             opened: None,
             parked: Vec::new(),
+            misaligned: BTreeSet::new(),
             settling: Vec::new(),
             requests: 0,
             readings: BTreeMap::new(),
@@ -264,6 +268,7 @@ impl Replica {
         let now_ms = now.monotonic_ms as u64;
         self.read_again(now_ms);
         self.fold_stale();
+        self.align_copies();
         if self.link.should_connect(now_ms) {
             self.effects.push(Effect::Connect);
             self.topics.insert(Topic::Status);
@@ -280,7 +285,7 @@ impl Replica {
             self.effects.push(Effect::Load { request, ranges });
         }
         // What a command has waited for stays until it has everything: else its documents could push each other out.
-        if self.parked.is_empty() {
+        if self.parked.is_empty() && self.misaligned.is_empty() {
             let in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
             self.shelf.trim(&in_use);
         }

@@ -14,6 +14,7 @@ use crate::replica::{Replica, Signing, views};
 use crate::time::Now;
 use crate::track::Stretch;
 use crate::track::block::{BlockEncoder, decode_all};
+use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes};
 
 /// A command that waits for a document.
@@ -80,7 +81,7 @@ impl Replica {
                 self.edit_drive(*drive, &edit)
             }
             Command::DeleteDrive { drive } => self.delete_drive(*drive),
-            Command::PublishDrive { drive, visibility } => self.publish_drive(now, *drive, *visibility),
+            Command::PublishDrive { drive, visibility } => self.publish_drive(*drive, *visibility),
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.opened = None;
@@ -196,7 +197,7 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    fn publish_drive(&mut self, now: Now, drive: DocId, visibility: Visibility) -> Result<Option<DocId>, Stop> {
+    fn publish_drive(&mut self, drive: DocId, visibility: Visibility) -> Result<Option<DocId>, Stop> {
         self.ready(&drive, DocKind::Drive)?;
         let fields = self.drive(&drive)?.clone();
         if fields.ended_at.is_none() {
@@ -210,9 +211,15 @@ impl Replica {
             }
             None if visibility == Visibility::Private => return Ok(Some(drive)),
             None => {
+                // Whichever device publishes makes the same document: two copies could not both be withdrawn.
+                let copy = DocId::only(&self.identity.account, &format!("published {drive}"));
+                if self.shelf.record(&copy).is_some_and(|record| record.is_here()) {
+                    self.ready(&copy, DocKind::Published)?;
+                    self.change_published(drive, copy, visibility)?;
+                    return self.note_published(drive, copy, visibility);
+                }
                 let track = fields.track.ok_or(CommandError::Unreadable)?;
                 self.whole(&track)?;
-                let copy = self.new_doc_id(now);
                 let redacted = self.redact(&track, &fields, visibility)?;
                 // Everything is checked before anything is written: the copy's one change is the largest there is.
                 let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted);
@@ -225,6 +232,11 @@ impl Replica {
                 copy
             }
         };
+        self.note_published(drive, copy, visibility)
+    }
+
+    /// Says in a drive where its copy is and who may see it.
+    fn note_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<Option<DocId>, Stop> {
         let published = Some((copy, visibility));
         self.change_drive(drive, &drive::DriveEdit { published, ..drive::DriveEdit::default() })?;
         Ok(Some(drive))
@@ -238,6 +250,10 @@ impl Replica {
         visibility: Visibility,
     ) -> Result<published::PublishedFields, Stop> {
         let stretches = self.stretches(track);
+        // Where the drive ended cannot be hidden while that part of the track is still on the way from another device.
+        if merged(&stretches).len() < fields.stats.map_or(0, |stats| stats.fixes as usize) {
+            return Err(CommandError::TrackNotHere.into());
+        }
         let redacted = privacy::redact(&stretches).map_err(|_| CommandError::NothingLeftToPublish)?;
         let mut encoder = BlockEncoder::new();
         let pack = |fixes: &[crate::fix::Fix]| {
@@ -329,7 +345,7 @@ impl Replica {
         }
     }
 
-    fn car_name(&self, car: Option<DocId>) -> String {
+    pub(super) fn car_name(&self, car: Option<DocId>) -> String {
         match car.and_then(|car| self.shelf.row(&car)) {
             Some(Row::Car(fields)) => fields.name(),
             _ => String::new(),

@@ -94,6 +94,11 @@ impl Record {
         }
     }
 
+    /// Whether changes of two devices meet in it, and its published copy or its drive may say something else.
+    fn needs_alignment(&self) -> bool {
+        matches!(self.kind, DocKind::Drive | DocKind::Published) && self.heads.len() > 1
+    }
+
     /// Whether any change is here.
     pub(crate) fn is_here(&self) -> bool {
         !self.changes.is_empty()
@@ -120,6 +125,8 @@ pub(crate) struct Shelf {
     stale: BTreeSet<DocId>,
     loaded: BTreeMap<DocId, Automerge>,
     unreadable: BTreeSet<DocId>,
+    /// Drives and published copies in which changes of two devices met.
+    merged: BTreeSet<DocId>,
     /// The last write that concerned each document.
     tickets: BTreeMap<DocId, Ticket>,
     unsent: BTreeSet<Unsent>,
@@ -144,6 +151,7 @@ impl Shelf {
             stale: BTreeSet::new(),
             loaded: BTreeMap::new(),
             unreadable: BTreeSet::new(),
+            merged: BTreeSet::new(),
             tickets: BTreeMap::new(),
             unsent: BTreeSet::new(),
             digest: Digest::default(),
@@ -155,6 +163,9 @@ impl Shelf {
             shelf.unsent.extend(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
             if projection::is_kept_on_phone(record.kind) && record.is_here() {
                 shelf.stale.insert(doc);
+            }
+            if record.needs_alignment() {
+                shelf.merged.insert(doc);
             }
             shelf.records.insert(doc, record);
         }
@@ -201,6 +212,19 @@ impl Shelf {
     /// The document, if it is in memory.
     pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
         self.loaded.get_mut(doc)
+    }
+
+    /// The drives and published copies in which changes of two devices met since the last call.
+    pub(crate) fn take_merged(&mut self) -> BTreeSet<DocId> {
+        // One that is not folded yet is looked at when it is.
+        let (later, merged) = std::mem::take(&mut self.merged).into_iter().partition(|doc| self.is_stale(doc));
+        self.merged = later;
+        merged
+    }
+
+    /// Whether the row of a document does not show all changes that are here.
+    pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
+        self.stale.contains(doc) && !self.unreadable.contains(doc)
     }
 
     /// Whether what is stored of the document cannot be read.
@@ -329,6 +353,9 @@ impl Shelf {
             let _ = open::apply(document, [chunk.as_slice()]);
         }
         append(store, &doc, record, &scanned.hash, &scanned.deps, chunk);
+        if record.needs_alignment() {
+            self.merged.insert(doc);
+        }
         self.unreadable.remove(&doc);
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);

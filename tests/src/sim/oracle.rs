@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use automerge::Automerge;
+use tourismo_core::docs::drive::DriveFields;
 use tourismo_core::docs::{self, Visibility, open};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
@@ -190,8 +191,15 @@ impl World {
             }
             if let Some(copy) = drive.published {
                 let copy = loaded.get(&copy).ok_or_else(|| format!("a published copy is on the relay: {copy}"))?;
-                check_published(&copy.1, &merged(&stretches), drive.visibility)?;
+                check_published(&copy.1, &merged(&stretches), &drive)?;
             }
+        }
+        let is_copy = |id: &DocId| {
+            loaded.values().any(|(kind, doc)| *kind == DocKind::Drive && docs::drive::read(doc).published == Some(*id))
+        };
+        let stray = loaded.iter().find(|(id, (kind, _))| *kind == DocKind::Published && !is_copy(id));
+        if let Some((id, _)) = stray {
+            return Err(format!("a published copy belongs to a drive: {id}"));
         }
         let missing = self.ledger.drives.iter().find(|(id, taken)| !taken.saved.is_empty() && !loaded.contains_key(id));
         missing.map_or(Ok(()), |(id, _)| Err(format!("a drive with saved fixes is there: {id}")))
@@ -235,10 +243,11 @@ impl World {
 }
 
 /// Nothing published lies near the ends of a drive.
-fn check_published(copy: &Automerge, private: &[Fix], visibility: Visibility) -> Result<(), String> {
+fn check_published(copy: &Automerge, private: &[Fix], drive: &DriveFields) -> Result<(), String> {
     let fields = docs::published::read(copy).ok_or("a published copy can be read")?;
-    if fields.visibility != visibility {
-        return Err(format!("a copy is as visible as its drive says: {:?}, {visibility:?}", fields.visibility));
+    let visibility = if drive.deleted { Visibility::Private } else { drive.visibility };
+    if fields.visibility != visibility || fields.title != drive.title {
+        return Err(format!("a copy says what its drive says: {:?}, {:?}: {drive:?}", fields.visibility, fields.title));
     }
     let (Some(first), Some(last)) = (private.first(), private.last()) else { return Ok(()) };
     for fix in decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches.iter().flat_map(|stretch| &stretch.fixes) {

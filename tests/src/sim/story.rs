@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visibility};
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, Input, SensorFailure};
-use tourismo_core::replica::view::RecordingState;
+use tourismo_core::replica::view::{DriveView, RecordingState};
 
 use crate::made::{self, Kind};
 use crate::sim::net::End;
@@ -97,7 +97,7 @@ enum Act {
 impl Story<'_> {
     fn begin(world: &mut World) -> Story<'_> {
         let minutes = 12;
-        let kind = world.chance.pick(&[Kind::Mountain, Kind::Town, Kind::Motorway]);
+        let kind = world.chance.pick(&[Kind::Mountain, Kind::Town, Kind::Motorway, Kind::Motorway]);
         let devices = world.chance.between(1, 2);
         let route_seed = world.chance.between(0, 3);
         let has_backups = world.chance.one_in(5);
@@ -113,6 +113,13 @@ impl Story<'_> {
             world.drive_along(phone, route);
             world.phones[phone].sensor.is_odd = is_odd;
         }
+        if world.chance.one_in(2) {
+            // A drive that is long enough to be published.
+            world.command(0, Command::StartDrive { car: None });
+            world.go_on_for(300_000);
+            world.command(0, Command::FinishDrive);
+            world.go_on_for(3_000);
+        }
         Story { world, has_backups, titles: 0 }
     }
 
@@ -122,7 +129,7 @@ impl Story<'_> {
                 return;
             }
             self.act();
-            let ms = self.world.chance.weighted(&[(3, 50), (4, 1_000), (4, 7_000), (1, 45_000)]);
+            let ms = self.world.chance.weighted(&[(3, 50), (4, 1_000), (5, 7_000), (1, 45_000)]);
             let ms = self.world.chance.between(1, ms);
             self.world.go_on_for(ms);
         }
@@ -195,11 +202,18 @@ impl Story<'_> {
         let Some(replica) = &world.phones[phone].replica else { return };
         let recording = replica.recording_view(now).map(|view| view.state);
         let drives: Vec<DocId> = replica.drives().iter().map(|drive| drive.id).collect();
+        let finished = replica.drives().into_iter().filter(|drive| drive.ended_at.is_some());
+        let way_m = |drive: &DriveView| drive.stats.map_or(0, |stats| stats.distance_m as u64);
+        let longest = finished.max_by_key(way_m).map(|drive| drive.id);
         let cars: Vec<DocId> = replica.cars().iter().map(|car| car.id).collect();
         let chance = &mut world.chance;
         let any = |chance: &mut super::Chance, docs: &[DocId]| (!docs.is_empty()).then(|| chance.pick(docs));
-        let (drive, car) = (any(chance, &drives), any(chance, &cars));
-        let visibility = chance.pick(&[Visibility::Private, Visibility::Link, Visibility::Public]);
+        let (mut drive, car) = (any(chance, &drives), any(chance, &cars));
+        if chance.one_in(2) {
+            // The drive that is most worth showing is what people return to, from all their devices.
+            drive = longest.or(drive);
+        }
+        let visibility = chance.pick(&[Visibility::Private, Visibility::Link, Visibility::Public, Visibility::Public]);
         self.titles += 1;
         let title = format!("Drive {}", self.titles);
         let command = match (chance.between(0, 19), recording, drive) {
@@ -207,7 +221,7 @@ impl Story<'_> {
             (0..=2, Some(RecordingState::Active), _) => Command::PauseDrive,
             (0..=4, Some(RecordingState::Paused | RecordingState::Unfinished), _) => Command::ResumeDrive,
             (3..=4, Some(_), _) => Command::FinishDrive,
-            (5..=6, Some(RecordingState::Active), _) => {
+            (5..=6, Some(RecordingState::Active), _) if world.phones[phone].is_shown == chance.one_in(3) => {
                 let is_shown = !world.phones[phone].is_shown;
                 return world.show(phone, is_shown);
             }
