@@ -331,8 +331,9 @@ impl Open {
 
     /// Reads the next page of the log, if there is one to be had and none is on its way. `[C2]`
     fn read_on(&mut self) -> Vec<Effect> {
-        // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]`
-        let is_busy = self.reading || self.comparing.is_some();
+        // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]` While a commit is under
+        // way, the log may have grown by this client's own changes, which are not for sending back.
+        let is_busy = self.reading || self.comparing.is_some() || self.pushes_in_flight > 0;
         if is_busy || (self.caught_up && self.head <= self.tail) {
             return Vec::new();
         }

@@ -88,8 +88,8 @@ fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
 #[test]
 fn c2_what_builds_on_a_change_comes_after_its_acknowledgement() {
     let mut session = open();
-    push(&mut session);
     session.handle(0, Input::Grew(1));
+    push(&mut session);
     session.handle(0, stored(0, &[1]));
     // 1 is this device's, 2 another one's that has heard of 1 already, 3 is this one's again.
     push(&mut session);
@@ -121,11 +121,21 @@ fn d2_nothing_newer_than_the_answer_to_a_comparison_is_said_before_it() {
 #[test]
 fn p2_what_comes_back_while_the_log_is_being_read_is_acknowledged_once() {
     let mut session = open();
-    push(&mut session);
     assert_eq!(session.handle(0, Input::Grew(1)), [Effect::ReadLog { after: 0 }]);
-    assert!(session.handle(0, stored(0, &[1])).is_empty(), "the page on its way may hold it");
-    assert_eq!(sent(session.handle(0, Input::Log(page(&[1], 1)))), [Message::Ack { hashes: vec![hash(1)], cursor: 1 }]);
+    push(&mut session);
+    assert!(session.handle(0, stored(0, &[2])).is_empty(), "the page on its way may hold it");
+    let messages = sent(session.handle(0, Input::Log(page(&[1, 2], 2))));
+    assert_eq!(messages[1..], [Message::Ack { hashes: vec![hash(2)], cursor: 2 }]);
+    assert!(session.handle(0, Input::Grew(2)).is_empty());
+}
+
+#[test]
+fn p2_what_a_client_pushed_does_not_come_back_when_the_log_is_heard_to_grow_first() {
+    let mut session = open();
+    push(&mut session);
     assert!(session.handle(0, Input::Grew(1)).is_empty());
+    let messages = sent(session.handle(0, stored(0, &[1])));
+    assert_eq!(messages, [Message::Ack { hashes: vec![hash(1)], cursor: 1 }]);
 }
 
 #[test]
