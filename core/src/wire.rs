@@ -21,8 +21,9 @@ pub const MAX_CHUNK_BYTES: usize = 512 << 10;
 /// The most changes in one push or one page of entries. `[P3]`
 pub const MAX_BATCH: usize = 1_000;
 
-/// How many bytes of chunks a sender puts into one push or page before it closes it.
-pub const BATCH_BYTES: usize = 256 << 10;
+/// How many bytes of chunks a sender puts into one push or page before it closes it: so few that one passes a weak signal
+/// (4 KB/s) well before the other side takes the silence for a broken connection.
+pub const BATCH_BYTES: usize = 64 << 10;
 
 /// The most heads that a document may have in a comparison.
 pub const MAX_HEADS: usize = 256;
