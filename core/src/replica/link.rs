@@ -293,7 +293,7 @@ impl Link {
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
         let known = same.unwrap_or(Known { relay, epoch, cursor: if nothing_from_there { 0 } else { head } });
-        if same.is_none() {
+        if same.is_none() && !nothing_from_there {
             self.comparison = Comparison::beginning();
         }
         self.known = Some(known);
