@@ -140,18 +140,17 @@ impl Books {
         waiting.changes.iter().map(|offer| account.offer(offer, waiting.received_at)).collect()
     }
 
-    /// The books as a backup has them that was made when each log was so long.
-    pub(super) fn restored(&self, lengths: &BTreeMap<AccountId, usize>) -> Books {
+    /// The books with some entries of each log only; whatever is kept must not build on what is not.
+    pub(super) fn keeping(&self, keeps: impl Fn(&Account, usize) -> bool) -> Books {
         let mut books = Books::default();
         for (id, account) in &self.accounts {
-            let Some(length) = lengths.get(id) else { continue };
             let mut devices = account.devices.iter();
             let mut old = Account::new(*id, *devices.next().expect("an account has a device"));
             for device in devices {
                 old.devices.insert(*device);
                 old.log.actor_prefixes.insert(device.actor_prefix());
             }
-            for stored in &account.entries[..*length] {
+            for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
                 let outcome = old.offer(&offer, stored.received_at);
                 assert!(matches!(outcome, Outcome::Stored { .. }), "what was stored once is stored again");

@@ -240,7 +240,7 @@ impl Story<'_> {
             }
             (12..=14, _, Some(drive)) => Command::EditDrive { drive, title: Some(title), notes: None, car: Some(car) },
             (15, _, Some(drive)) => Command::EditDrive { drive, title: None, notes: Some(title), car: None },
-            (16..=17, _, Some(drive)) => Command::PublishDrive { drive, visibility },
+            (16..=17, _, Some(drive)) => Command::PublishDrive { drive: longest.unwrap_or(drive), visibility },
             (18, _, Some(drive)) => Command::OpenDrive { drive },
             (19, _, Some(drive)) if chance.one_in(3) => Command::DeleteDrive { drive },
             _ => Command::CloseDrive,

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use ed25519_dalek::Signer;
 use serde_bytes::ByteBuf;
 use tourismo_core::fix::Fix;
-use tourismo_core::id::AccountId;
-use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Outcome, StorageFailure, StoredEntry};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::replica::io::{
+    Command, Effect, Input, KeyRange, Outcome, SensorFailure, StorageFailure, StoredEntry,
+};
 use tourismo_core::replica::view::StorageStatus;
 use tourismo_core::replica::{OpenError, Opening, Replica};
 use tourismo_core::session::relay as serve;
@@ -15,7 +17,7 @@ use tourismo_core::time::{Now, Timestamp};
 use crate::sim::ledger::Ledger;
 use crate::sim::net::{ConnId, End, Frame, Net};
 use crate::sim::phone::Phone;
-use crate::sim::relay::Relay;
+use crate::sim::relay::{Account, Relay};
 use crate::sim::trace::{Trace, short};
 use crate::sim::{Chance, Plant, Traffic, Weather};
 
@@ -137,6 +139,11 @@ impl World {
         phone
     }
 
+    /// How many phones there are.
+    pub fn phones(&self) -> usize {
+        self.phones.len()
+    }
+
     /// A phone.
     pub fn phone(&self, phone: usize) -> &Phone {
         &self.phones[phone]
@@ -242,6 +249,11 @@ impl World {
         self.tell(phone, Input::Fix { fix });
     }
 
+    /// Tells a phone that its sensor failed.
+    pub fn sensor_fails(&mut self, phone: usize, reason: SensorFailure) {
+        self.tell(phone, Input::SensorFailed { reason });
+    }
+
     /// Hides or shows the page of a phone. A hidden page measures nothing.
     pub fn show(&mut self, phone: usize, is_shown: bool) {
         self.phones[phone].is_shown = is_shown;
@@ -321,6 +333,15 @@ impl World {
         Ok(())
     }
 
+    /// Starts a phone's app with what another device gave it.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the replica does not open.
+    pub fn start_with_grant(&mut self, phone: usize, grant: Vec<u8>) -> Result<(), OpenError> {
+        self.phones[phone].grant = Some(grant);
+        self.start(phone)
+    }
+
     /// Stops the relay at once. What its disk was writing is there or is not.
     pub fn crash_relay(&mut self, down_ms: u64) {
         self.trace.note(self.now_ms, format_args!("the relay crashes"));
@@ -341,11 +362,18 @@ impl World {
 
     /// Replaces the relay's data by a backup that has only part of each log. Its epoch is another.
     pub fn restore_relay(&mut self, keeps_percent: usize) {
+        self.replace_books(|account, index| index < account.entries.len() * keeps_percent / 100);
+    }
+
+    /// Replaces the relay's data by one that lacks the last change of a document. Its epoch is another.
+    pub fn forget_last_change(&mut self, doc: &DocId) {
+        let last = |account: &Account| account.entries.iter().rposition(|stored| stored.doc == *doc);
+        self.replace_books(|account, index| last(account) != Some(index));
+    }
+
+    fn replace_books(&mut self, keeps: impl Fn(&Account, usize) -> bool) {
         self.crash_relay(1_000);
-        let length = |entries: usize| entries * keeps_percent / 100;
-        let accounts = &self.relay.books.accounts;
-        let lengths: BTreeMap<_, _> = accounts.iter().map(|(id, a)| (*id, length(a.entries.len()))).collect();
-        self.relay.books = self.relay.books.restored(&lengths);
+        self.relay.books = self.relay.books.keeping(keeps);
         self.relay.epoch = tourismo_core::wire::Epoch(self.chance.bytes());
         self.ledger.restored(&self.relay.books);
     }

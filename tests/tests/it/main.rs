@@ -2,8 +2,11 @@
 
 mod codec_on_drives;
 mod phone_and_relay;
+mod publishing;
 mod real_drives;
+mod recording;
 mod relay_killed;
 mod replay_tool;
 mod sim;
 mod support;
+mod syncing;

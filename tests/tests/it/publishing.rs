@@ -1,0 +1,234 @@
+//! Publishing is an act: what leaves the phone, what never does, and who can take it back.
+
+use tourismo_core::docs::published::{self, PublishedFields};
+use tourismo_core::docs::{self, CarFields, Visibility, open};
+use tourismo_core::fix::Fix;
+use tourismo_core::geodesy::{Position, distance_m};
+use tourismo_core::id::DocId;
+use tourismo_core::privacy::HIDDEN_M;
+use tourismo_core::projection::{self, Row};
+use tourismo_core::replica::io::{Command, CommandError, Outcome};
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::merged;
+use tourismo_core::wire::DocKind;
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::sim::{CONVERGENCE_MS, World};
+
+fn done(world: &mut World, phone: usize, command: Command) -> Option<DocId> {
+    match world.perform(phone, command) {
+        Outcome::Done { doc } => doc,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn settle(world: &mut World) {
+    let all = |world: &World| (0..world.phones()).all(|phone| world.is_settled(phone).is_ok());
+    assert!(world.run_until(CONVERGENCE_MS, all));
+    world.run_for(2_000);
+    assert!(world.run_until(CONVERGENCE_MS, all));
+}
+
+/// A world with so many devices of one account, and a drive of six minutes on a motorway on the first.
+fn after_a_drive(devices: usize) -> (World, DocId) {
+    let mut world = World::new(21);
+    world.add_phone();
+    settle(&mut world);
+    for _ in 1..devices {
+        world.add_device(0);
+    }
+    let options = Options { start: world.now(0).wall, minutes: 7, kind: Kind::Motorway };
+    world.drive_along(0, made::drive(5, options));
+    let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
+    world.run_for(360_000);
+    done(&mut world, 0, Command::FinishDrive);
+    settle(&mut world);
+    (world, drive)
+}
+
+fn publish(drive: DocId, visibility: Visibility) -> Command {
+    Command::PublishDrive { drive, visibility }
+}
+
+/// The published copies that the relay has.
+fn copies(world: &World) -> Vec<PublishedFields> {
+    let documents = world.relay().documents(&world.account(0));
+    let copies = documents.into_values().filter(|(kind, _)| *kind == DocKind::Published);
+    copies.map(|(_, chunks)| published::read(&open::load(&[0; 16], chunks).unwrap()).unwrap()).collect()
+}
+
+fn fixes(copy: &PublishedFields) -> Vec<Fix> {
+    merged(&decode_all(copy.blocks.iter().map(Vec::as_slice)).stretches)
+}
+
+/// The private fixes of the only drive.
+fn private(world: &World) -> Vec<Fix> {
+    let documents = world.relay().documents(&world.account(0));
+    let (_, chunks) = documents.into_values().find(|(kind, _)| *kind == DocKind::Track).unwrap();
+    let sessions = docs::track::sessions(&open::load(&[0; 16], chunks).unwrap());
+    let stretches = sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches);
+    merged(&stretches.collect::<Vec<_>>())
+}
+
+#[test]
+fn a_published_copy_holds_nothing_near_the_ends_of_the_drive() {
+    let (mut world, drive) = after_a_drive(1);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    settle(&mut world);
+    let (private, copies) = (private(&world), copies(&world));
+    assert_eq!((copies.len(), copies[0].visibility), (1, Visibility::Public));
+    let shown = fixes(&copies[0]);
+    assert!(shown.len() > 60, "{} fixes are shown", shown.len());
+    for end in [private.first().unwrap(), private.last().unwrap()] {
+        for fix in &shown {
+            let way_m = distance_m(Position::from(end), Position::from(fix));
+            assert!(way_m >= HIDDEN_M, "{way_m} m from an end");
+        }
+    }
+}
+
+#[test]
+fn no_byte_of_a_published_copy_says_where_the_drive_began_or_ended() {
+    let (mut world, drive) = after_a_drive(1);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    settle(&mut world);
+    let private = private(&world);
+    let hidden: Vec<[u8; 4]> = [private.first().unwrap(), private.last().unwrap()]
+        .into_iter()
+        .flat_map(|fix| [fix.lat_deg, fix.lon_deg])
+        .flat_map(|deg| {
+            let quantised = (deg * 1e6).round() as i32;
+            [quantised.to_le_bytes(), quantised.to_be_bytes()]
+        })
+        .collect();
+    let documents = world.relay().documents(&world.account(0));
+    for (_, chunks) in documents.into_values().filter(|(kind, _)| *kind == DocKind::Published) {
+        for chunk in chunks {
+            assert!(hidden.iter().all(|bytes| !chunk.windows(4).any(|window| window == bytes)));
+            assert!(!chunk.windows(16).any(|window| window == drive.as_bytes()), "nor which drive it is made of");
+        }
+    }
+}
+
+#[test]
+fn title_and_car_of_a_published_copy_follow_the_drive() {
+    let (mut world, drive) = after_a_drive(1);
+    done(&mut world, 0, publish(drive, Visibility::Link));
+    let fields = CarFields { nickname: "Rosi".to_owned(), ..CarFields::default() };
+    let car = done(&mut world, 0, Command::PutCar { car: None, fields });
+    let title = Some("Along the coast".to_owned());
+    done(&mut world, 0, Command::EditDrive { drive, title, notes: Some("secret".to_owned()), car: Some(car) });
+    settle(&mut world);
+    let copy = copies(&world).remove(0);
+    assert_eq!(
+        (copy.title.as_str(), copy.car.as_str(), copy.visibility),
+        ("Along the coast", "Rosi", Visibility::Link)
+    );
+    let documents = world.relay().documents(&world.account(0));
+    let of_copy = documents.into_values().filter(|(kind, _)| *kind == DocKind::Published);
+    let mut chunks = of_copy.flat_map(|(_, chunks)| chunks);
+    assert!(chunks.all(|chunk| !chunk.windows(6).any(|window| window == b"secret")), "notes are private");
+}
+
+#[test]
+fn a_drive_is_withdrawn_shown_again_and_withdrawn_by_its_deletion() {
+    let (mut world, drive) = after_a_drive(1);
+    for visibility in [Visibility::Public, Visibility::Private, Visibility::Link, Visibility::Public] {
+        done(&mut world, 0, publish(drive, visibility));
+        settle(&mut world);
+        let (copies, view) = (copies(&world), world.replica(0).drives().remove(0));
+        assert_eq!((copies.len(), copies[0].visibility, view.visibility), (1, visibility, visibility));
+    }
+    done(&mut world, 0, Command::DeleteDrive { drive });
+    settle(&mut world);
+    assert_eq!(copies(&world)[0].visibility, Visibility::Private);
+    assert!(world.replica(0).drives().is_empty());
+}
+
+#[test]
+fn two_devices_that_publish_at_the_same_time_make_one_copy() {
+    let (mut world, drive) = after_a_drive(2);
+    done(&mut world, 1, Command::OpenDrive { drive });
+    world.set_network(false);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    done(&mut world, 1, publish(drive, Visibility::Public));
+    world.set_network(true);
+    settle(&mut world);
+    assert_eq!(copies(&world).len(), 1);
+    assert!(fixes(&copies(&world)[0]).len() > 60);
+    done(&mut world, 1, publish(drive, Visibility::Private));
+    settle(&mut world);
+    assert_eq!(copies(&world)[0].visibility, Visibility::Private);
+}
+
+#[test]
+fn a_copy_is_as_visible_as_its_drive_says_however_edits_crossed() {
+    for (first, second) in [(0, 1), (1, 0)] {
+        let (mut world, drive) = after_a_drive(2);
+        done(&mut world, 0, publish(drive, Visibility::Link));
+        settle(&mut world);
+        world.set_network(false);
+        // The more a device edits a document, the later its edits count: drive and copy may come out differently.
+        for title in ["a", "b", "c"] {
+            let edit = Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None };
+            done(&mut world, first, edit);
+        }
+        done(&mut world, first, publish(drive, Visibility::Public));
+        for visibility in [Visibility::Public, Visibility::Link, Visibility::Public, Visibility::Private] {
+            done(&mut world, second, publish(drive, visibility));
+        }
+        world.set_network(true);
+        settle(&mut world);
+        let copy = copies(&world).remove(0);
+        for phone in [0, 1] {
+            let view = world.replica(phone).drives().remove(0);
+            assert_eq!((copy.visibility, &copy.title), (view.visibility, &view.title));
+        }
+    }
+}
+
+#[test]
+fn a_drive_that_is_deleted_while_another_device_publishes_it_stays_hidden() {
+    let (mut world, drive) = after_a_drive(2);
+    done(&mut world, 1, Command::OpenDrive { drive });
+    world.set_network(false);
+    done(&mut world, 0, Command::DeleteDrive { drive });
+    done(&mut world, 1, publish(drive, Visibility::Public));
+    world.set_network(true);
+    settle(&mut world);
+    assert!(copies(&world).iter().all(|copy| copy.visibility == Visibility::Private));
+}
+
+#[test]
+fn a_track_of_which_a_part_is_still_on_another_device_is_not_published() {
+    let (mut world, drive) = after_a_drive(2);
+    // The relay has the end of the drive, and not yet the last block of its track.
+    let documents = world.relay().documents(&world.account(0));
+    let (track, _) = documents.iter().find(|(_, (kind, _))| *kind == DocKind::Track).unwrap();
+    let track = *track;
+    world.kill(0);
+    world.forget_last_change(&track);
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(1).is_ok()));
+    let outcome = world.perform(1, publish(drive, Visibility::Public));
+    assert_eq!(outcome, Outcome::Refused { code: CommandError::TrackNotHere });
+    // When the first device is back, it brings the rest.
+    world.start(0).unwrap();
+    settle(&mut world);
+    done(&mut world, 1, publish(drive, Visibility::Public));
+    settle(&mut world);
+    assert_eq!(copies(&world).len(), 1);
+}
+
+#[test]
+fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
+    let (mut world, drive) = after_a_drive(1);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    settle(&mut world);
+    let documents = world.relay().documents(&world.account(0));
+    let (_, chunks) = documents.into_values().find(|(kind, _)| *kind == DocKind::Published).unwrap();
+    let doc = open::load(&[0; 16], chunks).unwrap();
+    let Some(Row::Published(row)) = projection::fold(DocKind::Published, &doc) else { panic!("it has a row") };
+    let whole = world.replica(0).drives()[0].stats.unwrap();
+    assert!(row.stats.distance_m < whole.distance_m - 2.0 * HIDDEN_M, "{:?} {whole:?}", row.stats);
+    assert_eq!(row.started_at.as_millis() % 3_600_000, 0);
+    assert!(!row.line.is_empty() && row.bbox[0] <= row.bbox[2]);
+}

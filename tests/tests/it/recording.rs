@@ -1,0 +1,301 @@
+//! A phone records: from the first fix to the finished drive, through pauses, kills and disks that refuse.
+
+use tourismo_core::docs::{self, open};
+use tourismo_core::fix::Fix;
+use tourismo_core::id::DocId;
+use tourismo_core::recorder::Recorder;
+use tourismo_core::replica::io::{Command, Outcome, SensorFailure, Space, StorageFailure};
+use tourismo_core::replica::view::{DriveView, RecordingState, RecordingView, Signal, StorageStatus};
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::{Gap, parts};
+use tourismo_core::track::{MarkKind, Refusal, Stretch};
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::sim::World;
+
+/// A world with one phone on a motorway, without any network unless a test gives it one.
+fn on_the_road() -> World {
+    let mut world = World::new(7);
+    let phone = world.add_phone();
+    world.set_network(false);
+    let options = Options { start: world.now(phone).wall, minutes: 20, kind: Kind::Motorway };
+    world.drive_along(phone, made::drive(1, options));
+    world.run_for(500);
+    world
+}
+
+fn start(world: &mut World) -> DocId {
+    match world.perform(0, Command::StartDrive { car: None }) {
+        Outcome::Done { doc: Some(drive) } => drive,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(world: &mut World, command: Command) {
+    let outcome = world.perform(0, command);
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+}
+
+fn recording(world: &World) -> RecordingView {
+    world.replica(0).recording_view(world.now(0)).expect("something is being recorded")
+}
+
+fn only_drive(world: &World) -> DriveView {
+    let drives = world.replica(0).drives();
+    assert_eq!(drives.len(), 1);
+    drives[0].clone()
+}
+
+/// The only track on the phone's disk.
+fn track(world: &World) -> Vec<Stretch> {
+    let drive = only_drive(world).id;
+    let of = |doc: DocId| -> Vec<Vec<u8>> {
+        let chunks = world.phone(0).disk().changes();
+        chunks.filter(|(id, _)| *id == doc).map(|(_, chunk)| chunk.to_vec()).collect()
+    };
+    let load = |doc| open::load(&[1; 16], of(doc).iter().map(Vec::as_slice)).expect("what is stored can be read");
+    let track = docs::drive::read(&load(drive)).track.expect("a drive has a track");
+    let sessions = docs::track::sessions(&load(track));
+    sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect()
+}
+
+fn marks(stretches: &[Stretch]) -> Vec<MarkKind> {
+    let mut marks: Vec<_> = stretches.iter().flat_map(|stretch| stretch.marks.clone()).collect();
+    marks.sort_by_key(|mark| mark.at);
+    marks.iter().map(|mark| mark.kind).collect()
+}
+
+fn fixes(stretches: &[Stretch]) -> usize {
+    stretches.iter().map(|stretch| stretch.fixes.len()).sum()
+}
+
+/// Kills the app and starts it again, and waits until what was left behind is read.
+fn restart(world: &mut World) {
+    world.kill(0);
+    world.start(0).unwrap();
+    world.run_until(5_000, |world| {
+        let view = world.replica(0).recording_view(world.now(0));
+        view.is_none_or(|view| view.state != RecordingState::Recovering)
+    });
+}
+
+#[test]
+fn a_drive_is_recorded_paused_resumed_and_finished() {
+    let mut world = on_the_road();
+    let drive = start(&mut world);
+    assert_eq!(recording(&world).signal, Signal::Waiting);
+    world.run_for(100_000);
+    let view = recording(&world);
+    assert_eq!((view.state, view.drive), (RecordingState::Active, drive));
+    assert!(matches!(view.signal, Signal::Good { .. }) && view.stats.distance_m > 2_000.0, "{view:?}");
+    done(&mut world, Command::PauseDrive);
+    let paused = recording(&world).stats;
+    world.run_for(60_000);
+    assert_eq!((recording(&world).state, recording(&world).stats), (RecordingState::Paused, paused));
+    done(&mut world, Command::ResumeDrive);
+    world.run_for(20_000);
+    done(&mut world, Command::FinishDrive);
+    assert_eq!(world.replica(0).recording_view(world.now(0)), None);
+    let view = only_drive(&world);
+    let stretches = track(&world);
+    assert_eq!(marks(&stretches), [MarkKind::Paused, MarkKind::Resumed]);
+    let gaps: Vec<_> = parts(&stretches).iter().filter_map(|part| part.after).collect();
+    assert_eq!(gaps, [Gap::Paused]);
+    let stats = view.stats.expect("a finished drive has figures");
+    assert_eq!(stats, Recorder::resume(view.started_at, &stretches).stats());
+    assert_eq!((stats.fixes as usize, stats.gaps), (fixes(&stretches), 1));
+    assert!(view.ended_at.unwrap().millis_since(view.started_at) > 180_000);
+    assert_eq!(world.phone(0).disk().count(Space::Journal), 0);
+}
+
+#[test]
+fn a_fix_is_on_disk_within_a_second() {
+    let mut world = on_the_road();
+    start(&mut world);
+    for _ in 0..30 {
+        world.run_for(1_000);
+        assert!(recording(&world).unsaved <= 1, "{:?}", recording(&world));
+    }
+}
+
+#[test]
+fn a_killed_drive_is_offered_and_goes_on_with_a_gap() {
+    let mut world = on_the_road();
+    let drive = start(&mut world);
+    world.run_for(90_000);
+    let before = recording(&world);
+    restart(&mut world);
+    let offered = recording(&world);
+    assert_eq!((offered.state, offered.drive), (RecordingState::Unfinished, drive));
+    assert!(before.stats.fixes - offered.stats.fixes <= 1, "{before:?} {offered:?}");
+    world.run_for(30_000);
+    assert_eq!(recording(&world).stats, offered.stats, "nothing is recorded before somebody says so");
+    done(&mut world, Command::ResumeDrive);
+    world.run_for(30_000);
+    done(&mut world, Command::FinishDrive);
+    let stretches = track(&world);
+    assert_eq!(marks(&stretches), [MarkKind::Restarted]);
+    assert_eq!(parts(&stretches)[1].after, Some(Gap::Restarted));
+    let view = only_drive(&world);
+    assert_eq!(view.stats, Some(Recorder::resume(view.started_at, &stretches).stats()));
+}
+
+#[test]
+fn a_killed_drive_that_is_finished_ended_with_its_last_fix() {
+    let mut world = on_the_road();
+    start(&mut world);
+    world.run_for(30_000);
+    world.kill(0);
+    world.run_for(3_600_000);
+    restart(&mut world);
+    done(&mut world, Command::FinishDrive);
+    let view = only_drive(&world);
+    assert!(view.ended_at.unwrap().millis_since(view.started_at) <= 30_000, "{view:?}");
+}
+
+#[test]
+fn a_killed_app_loses_nothing_when_it_is_killed_again_while_it_recovers() {
+    let mut world = on_the_road();
+    start(&mut world);
+    world.run_for(90_000);
+    let before = recording(&world).stats.fixes;
+    for _ in 0..5 {
+        world.kill(0);
+        world.start(0).unwrap();
+        world.run_for(5);
+    }
+    restart(&mut world);
+    assert!(before - recording(&world).stats.fixes <= 1);
+}
+
+#[test]
+fn a_hidden_page_has_everything_in_a_block() {
+    let mut world = on_the_road();
+    start(&mut world);
+    world.run_for(20_000);
+    assert!(world.phone(0).disk().count(Space::Journal) > 15);
+    world.show(0, false);
+    world.run_for(1_000);
+    assert_eq!(world.phone(0).disk().count(Space::Journal), 0);
+    assert_eq!(fixes(&track(&world)), recording(&world).stats.fixes as usize);
+    world.run_for(20_000);
+    world.show(0, true);
+    world.run_for(5_000);
+    done(&mut world, Command::FinishDrive);
+    assert_eq!(marks(&track(&world)), [MarkKind::Hidden, MarkKind::Shown]);
+    assert_eq!(parts(&track(&world))[1].after, Some(Gap::Hidden));
+}
+
+#[test]
+fn a_disk_that_refuses_is_shown_and_tried_again_and_nothing_is_lost() {
+    for failure in [StorageFailure::QuotaExceeded, StorageFailure::Aborted, StorageFailure::Unavailable] {
+        let mut world = on_the_road();
+        start(&mut world);
+        world.run_for(10_000);
+        world.weather.store_fails = (failure, 1);
+        world.run_for(70_000);
+        assert_eq!(world.replica(0).status().storage, StorageStatus::Failing { failure });
+        assert!(recording(&world).unsaved >= 69);
+        let finish = world.perform(0, Command::FinishDrive);
+        assert_eq!(finish, Outcome::NotStored { failure });
+        world.weather.store_fails = (failure, 0);
+        world.run_for(11_000);
+        assert_eq!(world.replica(0).status().storage, StorageStatus::Saved);
+        restart(&mut world);
+        assert_eq!(only_drive(&world).stats.unwrap().fixes as usize, fixes(&track(&world)));
+        assert!(fixes(&track(&world)) > 75);
+    }
+}
+
+/// A fix that jumps two kilometres aside, if `aside`, and is so accurate.
+fn fix(world: &World, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
+    let wall = world.now(0).wall;
+    let lat_deg = 10.0 + f64::from(seconds) * 1e-4 + if aside { 0.02 } else { 0.0 };
+    Fix {
+        fixed_at: wall,
+        recorded_at: wall,
+        lat_deg,
+        lon_deg: 5.0,
+        accuracy_m: Some(accuracy_m),
+        altitude_m: None,
+        altitude_accuracy_m: None,
+        heading_deg: None,
+        speed_mps: None,
+    }
+}
+
+#[test]
+fn a_fix_that_is_held_back_survives_a_block_and_a_kill_with_a_refused_one_behind_it() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    start(&mut world);
+    for second in 0..60 {
+        world.run_for(1_000);
+        // The 59th jumps, so that the recorder waits for the next; that one is too inaccurate to tell.
+        let measured = fix(&world, second, second == 58, if second == 59 { 900.0 } else { 5.0 });
+        world.measure(0, measured);
+    }
+    world.run_for(2_000);
+    assert_eq!(world.phone(0).disk().count(Space::Journal), 1, "the block is stored; the held fix stays behind");
+    restart(&mut world);
+    done(&mut world, Command::FinishDrive);
+    let stretches = track(&world);
+    let refused: Vec<_> =
+        stretches.iter().flat_map(|stretch| &stretch.refused).map(|refused| refused.refusal).collect();
+    assert_eq!((fixes(&stretches), refused), (59, vec![Refusal::TooInaccurate]));
+}
+
+#[test]
+fn what_is_no_position_is_counted_in_the_block_and_after_a_kill() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    start(&mut world);
+    for second in 0..90 {
+        world.run_for(1_000);
+        let mut measured = fix(&world, second, false, 5.0);
+        if second % 10 == 0 {
+            measured.lat_deg = f64::NAN;
+        }
+        world.measure(0, measured);
+    }
+    world.run_for(500);
+    assert_eq!(recording(&world).stats.refused, 9);
+    restart(&mut world);
+    assert_eq!((recording(&world).stats.refused, recording(&world).stats.fixes), (9, 81));
+    done(&mut world, Command::FinishDrive);
+    assert_eq!(track(&world).iter().map(|stretch| stretch.invalid_count).sum::<u32>(), 9);
+}
+
+#[test]
+fn the_signal_is_good_lost_inaccurate_or_failed() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    start(&mut world);
+    let measured = fix(&world, 0, false, 5.0);
+    world.measure(0, measured);
+    assert_eq!(recording(&world).signal, Signal::Good { accuracy_m: Some(5.0) });
+    world.run_for(5_001);
+    assert_eq!(recording(&world).signal, Signal::Lost);
+    let measured = fix(&world, 1, false, 3_000.0);
+    world.measure(0, measured);
+    assert_eq!(recording(&world).signal, Signal::Inaccurate { accuracy_m: 3_000.0 });
+    world.sensor_fails(0, SensorFailure::Denied);
+    assert_eq!(recording(&world).signal, Signal::Failed { reason: SensorFailure::Denied });
+}
+
+#[test]
+fn every_start_of_the_app_writes_as_another_actor() {
+    let mut world = on_the_road();
+    for _ in 0..3 {
+        start(&mut world);
+        world.run_for(2_000);
+        done(&mut world, Command::FinishDrive);
+        restart(&mut world);
+    }
+    let chunks = world.phone(0).disk().changes();
+    let actors: Vec<_> = chunks.map(|(doc, chunk)| (doc, tourismo_core::log::examine(chunk).unwrap().actor)).collect();
+    let device = world.phone(0).device();
+    assert!(actors.iter().all(|(_, actor)| actor.is_of(&device)));
+    for (doc, actor) in &actors {
+        assert!(actors.iter().all(|(other, same)| same != actor || other == doc), "an actor writes to one document");
+    }
+}

@@ -1,0 +1,285 @@
+//! Phones of one account and their relay: what is sent when, what it costs, and what comes of edits that cross.
+
+use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visibility};
+use tourismo_core::id::DocId;
+use tourismo_core::replica::OpenError;
+use tourismo_core::replica::io::{Command, CommandError, Outcome};
+use tourismo_core::replica::view::{DriveSync, LinkStatus, TrackView};
+use tourismo_core::session::client::ANSWER_MS;
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::sim::{CONVERGENCE_MS, World};
+
+fn done(world: &mut World, phone: usize, command: Command) -> Option<DocId> {
+    match world.perform(phone, command) {
+        Outcome::Done { doc } => doc,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until all phones have nothing left to do.
+fn settle(world: &mut World, phones: usize) {
+    let all = |world: &World| (0..phones).all(|phone| world.is_settled(phone).is_ok());
+    // What broke off is noticed within two seconds, and what one device pushed reaches the others a moment later.
+    for _ in 0..2 {
+        let reasons = |world: &World| (0..phones).map(|phone| world.is_settled(phone)).collect::<Vec<_>>();
+        assert!(world.run_until(CONVERGENCE_MS, all), "{:?}", reasons(world));
+        world.run_for(2_000);
+    }
+}
+
+/// Records and finishes a drive.
+fn drive(world: &mut World, phone: usize, seconds: u32) -> DocId {
+    let options = Options { start: world.now(phone).wall, minutes: seconds / 60 + 1, kind: Kind::Motorway };
+    world.drive_along(phone, made::drive(3, options));
+    let drive = done(world, phone, Command::StartDrive { car: None }).expect("a drive was made");
+    world.run_for(u64::from(seconds) * 1_000);
+    done(world, phone, Command::FinishDrive);
+    world.drive_along(phone, Vec::new());
+    drive
+}
+
+fn title(world: &World, phone: usize, drive: DocId) -> String {
+    world.replica(phone).drives().into_iter().find(|view| view.id == drive).expect("the drive is listed").title
+}
+
+fn rename(drive: DocId, title: &str) -> Command {
+    Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None }
+}
+
+fn two_phones() -> World {
+    let mut world = World::new(11);
+    world.add_phone();
+    settle(&mut world, 1);
+    world.add_device(0);
+    settle(&mut world, 2);
+    world
+}
+
+#[test]
+fn what_was_recorded_without_a_network_is_sent_when_there_is_one() {
+    let mut world = World::new(1);
+    world.add_phone();
+    world.set_network(false);
+    let drive = drive(&mut world, 0, 150);
+    let view = world.replica(0).drives().remove(0);
+    assert!(matches!(view.sync, DriveSync::OnPhone { changes: 5.., .. }), "{:?}", view.sync);
+    assert_eq!(world.replica(0).status().link, LinkStatus::Offline);
+    world.set_network(true);
+    settle(&mut world, 1);
+    assert_eq!(world.replica(0).drives()[0].sync, DriveSync::OnRelay { track_here: true });
+    assert!(world.relay().documents(&world.account(0)).contains_key(&drive));
+}
+
+#[test]
+fn l1_a_second_device_hears_of_drives_at_once_and_fetches_a_track_when_it_is_opened() {
+    let mut world = two_phones();
+    let drive = drive(&mut world, 0, 130);
+    settle(&mut world, 2);
+    let view = world.replica(1).drives().remove(0);
+    assert_eq!((view.id, view.sync), (drive, DriveSync::OnRelay { track_here: false }));
+    assert_eq!(view.stats, world.replica(0).drives()[0].stats);
+    world.set_network(false);
+    let outcome = world.perform(1, Command::OpenDrive { drive });
+    assert_eq!(outcome, Outcome::Refused { code: CommandError::TrackNotHere });
+    world.set_network(true);
+    settle(&mut world, 2);
+    done(&mut world, 1, Command::OpenDrive { drive });
+    done(&mut world, 0, Command::OpenDrive { drive });
+    assert!(matches!(world.replica(1).track(), Some(TrackView::Ready { .. })));
+    assert_eq!(world.replica(1).track(), world.replica(0).track());
+    assert_eq!(world.replica(1).drives()[0].sync, DriveSync::OnRelay { track_here: true });
+    done(&mut world, 1, Command::CloseDrive);
+    assert_eq!(world.replica(1).track(), None);
+}
+
+#[test]
+fn a_title_that_two_devices_edit_without_a_network_keeps_both_edits() {
+    let mut world = two_phones();
+    let drive = drive(&mut world, 0, 20);
+    done(&mut world, 0, rename(drive, "Over the pass"));
+    settle(&mut world, 2);
+    world.set_network(false);
+    done(&mut world, 0, rename(drive, "Slowly over the pass"));
+    done(&mut world, 1, rename(drive, "Over the pass and back"));
+    world.set_network(true);
+    settle(&mut world, 2);
+    assert_eq!(title(&world, 0, drive), "Slowly over the pass and back");
+    assert_eq!(title(&world, 1, drive), "Slowly over the pass and back");
+}
+
+#[test]
+fn cars_profile_and_settings_reach_the_other_device() {
+    let mut world = two_phones();
+    let fields = CarFields { make: "Mazda".to_owned(), model: "MX-5".to_owned(), ..CarFields::default() };
+    let car = done(&mut world, 0, Command::PutCar { car: None, fields: fields.clone() });
+    let profile = ProfileFields { handle: "dan".to_owned(), ..ProfileFields::default() };
+    done(&mut world, 1, Command::PutProfile { fields: profile.clone() });
+    let settings = SettingsFields { units: Units::Imperial, default_visibility: Visibility::Link };
+    done(&mut world, 0, Command::PutSettings { fields: settings });
+    settle(&mut world, 2);
+    for phone in [0, 1] {
+        let cars = world.replica(phone).cars();
+        assert_eq!((Some(cars[0].id), &cars[0].fields), (car, &fields));
+        let account = world.replica(phone).account();
+        assert_eq!((account.profile, account.settings), (profile.clone(), settings));
+    }
+}
+
+#[test]
+fn two_drives_that_begin_alike_are_both_sent() {
+    let mut world = World::new(2);
+    world.add_phone();
+    world.set_network(false);
+    for _ in 0..3 {
+        drive(&mut world, 0, 2);
+    }
+    world.set_network(true);
+    settle(&mut world, 1);
+    assert_eq!(world.relay().documents(&world.account(0)).len(), 6);
+}
+
+#[test]
+fn m5_a_long_silence_before_a_push_is_no_reason_to_give_up() {
+    let mut world = World::new(3);
+    world.add_phone();
+    settle(&mut world, 1);
+    world.run_for(20 * ANSWER_MS);
+    done(&mut world, 0, Command::PutProfile { fields: ProfileFields { bio: "x".to_owned(), ..Default::default() } });
+    settle(&mut world, 1);
+    assert!(world.traffic(0).from_phone.len() == 4, "all on one connection: {:?}", world.traffic(0));
+}
+
+#[test]
+fn c3_a_reconnect_without_news_costs_one_question_and_one_answer_however_much_there_is() {
+    let mut world = two_phones();
+    for count in [10, 100, 500] {
+        while world.replica(0).cars().len() < count {
+            let nickname = format!("Car {}", world.replica(0).cars().len());
+            world.command(0, Command::PutCar { car: None, fields: CarFields { nickname, ..CarFields::default() } });
+        }
+        settle(&mut world, 2);
+        for phone in [0, 1] {
+            world.kill(phone);
+            world.start(phone).unwrap();
+            assert_eq!(world.replica(phone).cars().len(), count, "lists are there at once");
+        }
+        let loads = [world.phone(0).loads(), world.phone(1).loads()];
+        settle(&mut world, 2);
+        for phone in [0, 1] {
+            let traffic = world.traffic(phone);
+            assert_eq!((traffic.from_phone.len(), traffic.from_relay.len()), (3, 3), "{traffic:?}");
+            let after_handshake = traffic.from_phone[2].1 + traffic.from_relay[2].1;
+            assert!(after_handshake < 100 && traffic.bytes() < 1_000, "{count} documents: {} bytes", traffic.bytes());
+            assert_eq!(world.phone(phone).loads(), loads[phone], "no document is loaded");
+        }
+    }
+}
+
+#[test]
+fn p6_what_a_cut_connection_took_along_is_pushed_again_and_stored_once() {
+    let mut world = World::new(4);
+    world.add_phone();
+    settle(&mut world, 1);
+    for count in 0..30 {
+        let nickname = format!("Car {count}");
+        done(&mut world, 0, Command::PutCar { car: None, fields: CarFields { nickname, ..CarFields::default() } });
+        world.run_for(17 * count);
+        world.cut_all();
+    }
+    settle(&mut world, 1);
+    assert_eq!(world.relay().entries(&world.account(0)).len(), 30);
+}
+
+#[test]
+fn what_a_cut_connection_did_not_bring_is_fetched_on_the_next() {
+    let mut world = two_phones();
+    let drive = drive(&mut world, 0, 5);
+    settle(&mut world, 2);
+    done(&mut world, 0, rename(drive, "A"));
+    settle(&mut world, 2);
+    // The relay forgets; the first phone brings everything back, and the second is cut off while it compares and fetches.
+    for cut_ms in (100..2_000).step_by(130) {
+        world.restore_relay(0);
+        world.run_for(1_500 + cut_ms);
+        world.cut_all();
+        done(&mut world, 0, rename(drive, &format!("A {cut_ms}")));
+        settle(&mut world, 2);
+        assert_eq!(title(&world, 1, drive), format!("A {cut_ms}"));
+        assert_eq!(world.replica(1).status().refused, 0);
+    }
+}
+
+#[test]
+fn a_relay_that_was_restored_gets_back_what_it_lost() {
+    for keeps_percent in [0, 50, 90] {
+        let mut world = two_phones();
+        drive(&mut world, 0, 90);
+        let other = drive(&mut world, 1, 70);
+        settle(&mut world, 2);
+        let before = world.relay().digest(&world.account(0));
+        world.restore_relay(keeps_percent);
+        assert_ne!(world.relay().digest(&world.account(0)), before);
+        settle(&mut world, 2);
+        assert_eq!(world.relay().digest(&world.account(0)), before);
+        assert_eq!(world.replica(0).drives().len(), 2);
+        done(&mut world, 0, Command::OpenDrive { drive: other });
+    }
+}
+
+#[test]
+fn a_slow_network_is_slow_and_nothing_else() {
+    let mut world = World::new(5);
+    world.add_phone();
+    world.set_network(false);
+    for count in 0..40 {
+        let bio = format!("{count}{}", "long ".repeat(190));
+        let fields = ProfileFields { bio, ..ProfileFields::default() };
+        done(&mut world, 0, Command::PutProfile { fields });
+        let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
+        done(&mut world, 0, Command::FinishDrive);
+        let notes = format!("{count}{}", "far away ".repeat(1_100));
+        done(&mut world, 0, Command::EditDrive { drive, title: None, notes: Some(notes), car: None });
+    }
+    let bytes = u64::from(world.replica(0).status().unsent_bytes);
+    world.weather.bytes_per_s = 3_000;
+    world.set_network(true);
+    assert!(bytes > 300_000, "{bytes}");
+    let sent = world.run_until(bytes / 3 * 2, |world| world.is_settled(0).is_ok());
+    assert_eq!(world.broken(), None);
+    assert!(sent, "{bytes} bytes: {:?}", world.is_settled(0));
+    // And all of it comes down again on a new device.
+    let second = world.add_device(0);
+    assert!(world.run_until(bytes / 3 * 2, |world| world.is_settled(second).is_ok()));
+    assert_eq!(world.replica(second).drives().len(), 40);
+}
+
+#[test]
+fn an_old_drive_and_its_copy_can_be_edited_while_many_newer_ones_are_in_memory() {
+    let mut world = World::new(6);
+    world.add_phone();
+    let old = drive(&mut world, 0, 120);
+    done(&mut world, 0, Command::PublishDrive { drive: old, visibility: Visibility::Public });
+    world.kill(0);
+    world.start(0).unwrap();
+    for _ in 0..20 {
+        let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
+        done(&mut world, 0, Command::FinishDrive);
+        done(&mut world, 0, rename(drive, "new"));
+    }
+    done(&mut world, 0, rename(old, "old"));
+    settle(&mut world, 1);
+}
+
+#[test]
+fn h5_a_phone_that_belongs_to_one_account_does_not_open_for_another() {
+    let mut world = World::new(8);
+    let (one, other) = (world.add_phone(), world.add_phone());
+    world.run_for(5_000);
+    let device = serde_bytes::ByteBuf::from(world.phone(one).device().0);
+    let Outcome::Granted { grant } = world.perform(other, Command::GrantDevice { device }) else {
+        panic!("a grant is given")
+    };
+    world.kill(one);
+    assert_eq!(world.start_with_grant(one, grant.into_vec()), Err(OpenError::OtherAccount));
+    assert_eq!(world.start_with_grant(one, vec![1, 2, 3]), Err(OpenError::BadGrant));
+}
