@@ -50,7 +50,7 @@ impl AccountId {
     }
 
     /// The account with these 16 bytes, as storage has them.
-    pub fn from_bytes(bytes: [u8; 16]) -> AccountId {
+    pub const fn from_bytes(bytes: [u8; 16]) -> AccountId {
         AccountId(Uuid::from_bytes(bytes))
     }
 }
@@ -76,7 +76,7 @@ impl DocId {
     }
 
     /// The document with these 16 bytes, as storage and the wire have them.
-    pub fn from_bytes(bytes: [u8; 16]) -> DocId {
+    pub const fn from_bytes(bytes: [u8; 16]) -> DocId {
         DocId(Uuid::from_bytes(bytes))
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! This file knows shapes and limits. What may be said when, and what it means, is the session's business.
 
+#[cfg(test)]
+mod tests;
+
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
