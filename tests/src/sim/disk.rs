@@ -67,6 +67,11 @@ impl Disk {
         self.in_flight.retain(|(under_way, _)| *under_way != batch);
     }
 
+    /// Loses the changes that stand at this place among those of their document, as a damaged disk would.
+    pub(super) fn lose(&mut self, index: u32) {
+        self.entries.retain(|(space, key), _| *space != Space::Change || !key.ends_with(&index.to_be_bytes()));
+    }
+
     /// The app is killed: so many operations of what was in flight are on disk. A real disk has all of them or none.
     pub(super) fn kill(&mut self, survive: impl FnOnce(usize) -> usize) {
         let ops: Vec<StoreOp> = std::mem::take(&mut self.in_flight).into_iter().flat_map(|(_, ops)| ops).collect();

@@ -289,6 +289,11 @@ impl World {
         }
     }
 
+    /// Damages a phone's disk: of every document the change at this place, counted from 0, is gone.
+    pub fn lose_change(&mut self, phone: usize, index: u32) {
+        self.phones[phone].disk.lose(index);
+    }
+
     /// Kills a phone's app. What its disk was writing is there or is not.
     pub fn kill(&mut self, phone: usize) {
         let Some(replica) = self.phones[phone].replica.take() else { return };

@@ -5,6 +5,7 @@ mod phone_and_relay;
 mod publishing;
 mod real_drives;
 mod recording;
+mod refusals;
 mod relay_killed;
 mod replay_tool;
 mod sim;

@@ -176,6 +176,22 @@ fn c3_a_reconnect_without_news_costs_one_question_and_one_answer_however_much_th
 }
 
 #[test]
+fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
+    let mut world = World::new(9);
+    world.add_phone();
+    settle(&mut world, 1);
+    let before = world.traffic(0).from_phone.len();
+    world.weather.store_ms = (3_000, 3_000);
+    let fields = CarFields { nickname: "Rosi".to_owned(), ..CarFields::default() };
+    let request = world.command(0, Command::PutCar { car: None, fields });
+    world.run_for(2_990);
+    assert_eq!((world.outcome(0, request), world.traffic(0).from_phone.len()), (None, before));
+    world.run_for(500);
+    assert!(world.outcome(0, request).is_some());
+    assert_eq!(world.traffic(0).from_phone.len(), before + 1, "and at once after that");
+}
+
+#[test]
 fn p6_what_a_cut_connection_took_along_is_pushed_again_and_stored_once() {
     let mut world = World::new(4);
     world.add_phone();
