@@ -2,12 +2,14 @@
 //!
 //! This file knows shapes and limits. What may be said when, and what it means, is the session's business.
 
+mod codes;
 #[cfg(test)]
 mod tests;
 
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
+pub use self::codes::{ByeCode, NackCode};
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::time::Timestamp;
@@ -372,87 +374,6 @@ pub fn proof_bytes(relay: &RelayId, nonce: &[u8; 32], account: &AccountId, devic
 /// What a device signs to let `device` into `account`. `[H5]`
 pub fn grant_bytes(account: &AccountId, device: &DeviceKey) -> Vec<u8> {
     [b"tourismo grant v1".as_slice(), account.as_bytes(), &device.0].concat()
-}
-
-/// Why the relay refuses one change. `[P4]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[cbor(index_only)]
-#[serde(rename_all = "snake_case")]
-pub enum NackCode {
-    /// Not one well-formed change chunk.
-    #[n(0)]
-    Malformed,
-    /// Larger than the relay accepts, packed, unpacked or in operations.
-    #[n(1)]
-    TooLarge,
-    /// A change it depends on is not there.
-    #[n(2)]
-    UnknownDeps,
-    /// Another change of the same actor has its number.
-    #[n(3)]
-    DuplicateSeq,
-    /// The number does not follow the actor's last one.
-    #[n(4)]
-    SeqGap,
-    /// The actor belongs to no device of the account.
-    #[n(5)]
-    ForeignActor,
-    /// The document belongs to another account.
-    #[n(6)]
-    NotYourDocument,
-    /// The document is of another kind.
-    #[n(7)]
-    KindMismatch,
-    /// The relay cannot store anything; try again later.
-    #[n(8)]
-    Unavailable,
-}
-
-/// Why a connection ends. `[M4]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[cbor(index_only)]
-#[serde(rename_all = "snake_case")]
-pub enum ByeCode {
-    /// The message is not one of this protocol.
-    #[n(0)]
-    Malformed,
-    /// The message is larger than allowed.
-    #[n(1)]
-    TooLarge,
-    /// The message is not allowed at this point.
-    #[n(2)]
-    OutOfOrder,
-    /// No common protocol version.
-    #[n(3)]
-    UnknownProtocol,
-    /// The signature, the key or the grant is wrong.
-    #[n(4)]
-    NotAuthentic,
-    /// The handshake took too long, or nothing was heard for too long.
-    #[n(5)]
-    TooSlow,
-    /// The relay is stopping or cannot serve; come back later.
-    #[n(6)]
-    GoingAway,
-    /// Too many connections or too much traffic.
-    #[n(7)]
-    Overloaded,
-}
-
-impl ByeCode {
-    /// Whether the same client may try again by itself.
-    pub fn is_temporary(self) -> bool {
-        match self {
-            ByeCode::TooSlow | ByeCode::GoingAway | ByeCode::Overloaded => true,
-            ByeCode::Malformed
-            | ByeCode::TooLarge
-            | ByeCode::OutOfOrder
-            | ByeCode::UnknownProtocol
-            | ByeCode::NotAuthentic => false,
-        }
-    }
 }
 
 /// Why bytes are not a message.

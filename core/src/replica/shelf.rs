@@ -3,12 +3,15 @@
 //! Every change, of this phone or from elsewhere, passes through here exactly once: it is queued for the disk, the
 //! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
 
+mod record;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use self::record::{Record, ShortHash, Unsent};
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
 use crate::docs::open::{self, NewChange, Unreadable};
@@ -20,99 +23,6 @@ use crate::wire::{DocHistory, DocKind, NackCode};
 
 /// How many documents stay in memory without being in use.
 const KEEP_LOADED: usize = 16;
-
-/// The first eight bytes of a change's name: enough to tell the changes of one document apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(transparent)]
-pub(crate) struct ShortHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]);
-
-impl From<&ChangeHash> for ShortHash {
-    fn from(hash: &ChangeHash) -> ShortHash {
-        ShortHash(*hash.0.first_chunk().expect("a hash has 32 bytes"))
-    }
-}
-
-/// What is known of a document without loading it. Stored in [`Space::Doc`] under the document's id.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct Record {
-    /// What it is.
-    #[n(0)]
-    pub(crate) kind: DocKind,
-    /// The heads of the changes that are here.
-    #[n(1)]
-    pub(crate) heads: Vec<ChangeHash>,
-    /// The heads of the changes that the relay is known to have.
-    #[n(2)]
-    pub(crate) relay_heads: Vec<ChangeHash>,
-    /// The changes that are here, in the order in which they were stored.
-    #[n(3)]
-    changes: Vec<ShortHash>,
-    /// Which of them the relay has not acknowledged, and their sizes in bytes.
-    #[n(4)]
-    unacked: BTreeMap<u32, u32>,
-    /// The changes that the relay has and that are not here.
-    #[n(5)]
-    missing: BTreeSet<ShortHash>,
-    /// Why the relay refused one of the changes.
-    #[n(6)]
-    pub(crate) refused: Option<NackCode>,
-}
-
-impl Record {
-    fn new(kind: DocKind) -> Record {
-        Record {
-            kind,
-            heads: Vec::new(),
-            relay_heads: Vec::new(),
-            changes: Vec::new(),
-            unacked: BTreeMap::new(),
-            missing: BTreeSet::new(),
-            refused: None,
-        }
-    }
-
-    fn position(&self, hash: &ChangeHash) -> Option<u32> {
-        let short = ShortHash::from(hash);
-        self.changes.iter().position(|known| *known == short).map(|index| index as u32)
-    }
-
-    /// How many changes the relay has not acknowledged, and their size in bytes.
-    pub(crate) fn unsent(&self) -> (u32, u32) {
-        (self.unacked.len() as u32, self.unacked.values().sum())
-    }
-
-    /// Whether the relay has changes that are not here.
-    pub(crate) fn lacks_any(&self) -> bool {
-        !self.missing.is_empty()
-    }
-
-    /// Whether the relay heads stand for this change, too, as far as is known.
-    fn is_on_relay(&self, hash: &ChangeHash) -> bool {
-        match self.position(hash) {
-            Some(index) => !self.unacked.contains_key(&index),
-            None => self.missing.contains(&ShortHash::from(hash)),
-        }
-    }
-
-    /// Whether changes of two devices meet in it, and its published copy or its drive may say something else.
-    fn needs_alignment(&self) -> bool {
-        matches!(self.kind, DocKind::Drive | DocKind::Published) && self.heads.len() > 1
-    }
-
-    /// Whether any change is here.
-    pub(crate) fn is_here(&self) -> bool {
-        !self.changes.is_empty()
-    }
-}
-
-/// A change that is here and that the relay has not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Unsent {
-    /// Its document.
-    pub(crate) doc: DocId,
-    /// Its place among the document's changes.
-    pub(crate) index: u32,
-}
 
 /// The documents.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use ed25519_dalek::{Signer, SigningKey};
 
 use super::*;
+use crate::session::MAX_PUSHES_IN_FLIGHT;
 use crate::wire::EntryBody;
 
 const RELAY: RelayId = RelayId([7; 16]);

@@ -1,0 +1,213 @@
+//! What a client may say once it is let in, and what it is told: the log from its cursor on, acknowledgements at their
+//! place in it, documents it fetches, comparisons.
+
+use std::collections::BTreeMap;
+
+use super::{DocPage, Effect, LogPage, Outcome, send};
+use crate::id::{ChangeHash, DocId};
+use crate::session::MAX_PUSHES_IN_FLIGHT;
+use crate::wire::{BATCH_BYTES, ByeCode, DocHeads, DocHistory, DocKind, Entry, MAX_BATCH, MAX_HEADS, Message, Offer};
+
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Up to here the client has been sent everything or had it acknowledged.
+    tail: u64,
+    /// The newest position known to exist.
+    head: u64,
+    /// This client's own entries beyond the tail, to be acknowledged at their place.
+    mine: BTreeMap<u64, ChangeHash>,
+    reading: bool,
+    caught_up: bool,
+    pushes: u64,
+    pushes_in_flight: usize,
+    fetching: Option<DocId>,
+    comparing: Option<Comparing>,
+}
+
+/// A comparison that is being answered.
+#[derive(Debug)]
+struct Comparing {
+    from: DocId,
+    to: DocId,
+    theirs: Vec<DocHeads>,
+}
+
+impl Open {
+    pub(super) fn at(tail: u64, head: u64) -> Open {
+        Open {
+            tail,
+            head,
+            mine: BTreeMap::new(),
+            reading: false,
+            caught_up: false,
+            pushes: 0,
+            pushes_in_flight: 0,
+            fetching: None,
+            comparing: None,
+        }
+    }
+
+    /// Reads the next page of the log, if there is one to be had and none is on its way. `[C2]`
+    pub(super) fn read_on(&mut self) -> Vec<Effect> {
+        // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]` While a commit is under
+        // way, the log may have grown by this client's own changes, which are not for sending back.
+        let is_busy = self.reading || self.comparing.is_some() || self.pushes_in_flight > 0;
+        if is_busy || (self.caught_up && self.head <= self.tail) {
+            return Vec::new();
+        }
+        self.reading = true;
+        vec![Effect::ReadLog { after: self.tail }]
+    }
+
+    pub(super) fn push(&mut self, changes: Vec<Offer>) -> Result<Vec<Effect>, ByeCode> {
+        if !self.caught_up || changes.is_empty() {
+            return Err(ByeCode::OutOfOrder);
+        }
+        if self.pushes_in_flight == MAX_PUSHES_IN_FLIGHT || changes.len() > MAX_BATCH {
+            return Err(ByeCode::Overloaded);
+        }
+        let push = self.pushes;
+        self.pushes += 1;
+        self.pushes_in_flight += 1;
+        Ok(vec![Effect::Commit { push, changes }])
+    }
+
+    pub(super) fn committed(&mut self, push: u64, outcomes: Vec<Outcome>) -> Vec<Effect> {
+        self.pushes_in_flight -= 1;
+        let mut effects = Vec::new();
+        let mut acks = Vec::new();
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Outcome::Stored { seq, hash } if seq <= self.tail => acks.push(hash),
+                Outcome::Stored { seq, hash } => {
+                    self.head = self.head.max(seq);
+                    self.mine.insert(seq, hash);
+                }
+                Outcome::Refused(code) => effects.push(send(Message::Nack { index: index as u32, push, code })),
+            }
+        }
+        // What follows the tail without a stranger's entry in between needs no reading back.
+        while let Some(hash) =
+            (!self.reading && self.comparing.is_none()).then(|| self.mine.remove(&(self.tail + 1))).flatten()
+        {
+            self.tail += 1;
+            acks.push(hash);
+        }
+        effects.extend(self.ack(acks));
+        effects.extend(self.read_on());
+        effects
+    }
+
+    pub(super) fn grew(&mut self, head: u64) -> Vec<Effect> {
+        self.head = self.head.max(head);
+        self.read_on()
+    }
+
+    pub(super) fn log(&mut self, page: LogPage) -> Vec<Effect> {
+        self.reading = false;
+        self.head = self.head.max(page.head);
+        let mut effects = Vec::new();
+        let (mut acks, mut entries) = (Vec::new(), Vec::new());
+        // In the order of the log, so that the client hears of nothing before what it depends on, and no cursor passes
+        // an entry that was not sent. `[C2]`
+        for (seq, _, entry) in page.entries {
+            match self.mine.remove(&seq) {
+                Some(mine) => {
+                    effects.extend(self.entries(&mut entries));
+                    acks.push(mine);
+                }
+                None => {
+                    effects.extend(self.ack(std::mem::take(&mut acks)));
+                    entries.push(entry);
+                }
+            }
+            self.tail = seq;
+        }
+        effects.extend(self.entries(&mut entries));
+        effects.extend(self.ack(acks));
+        if !self.caught_up && self.tail == page.head {
+            self.caught_up = true;
+            effects.push(send(Message::CaughtUp { cursor: self.tail, digest: page.digest }));
+        }
+        effects.extend(self.read_on());
+        effects.extend(self.read_heads());
+        effects
+    }
+
+    fn entries(&self, entries: &mut Vec<Entry>) -> Option<Effect> {
+        let entries = std::mem::take(entries);
+        (!entries.is_empty()).then(|| send(Message::Entries { entries, cursor: self.tail }))
+    }
+
+    fn ack(&self, hashes: Vec<ChangeHash>) -> Option<Effect> {
+        (!hashes.is_empty()).then(|| send(Message::Ack { hashes, cursor: self.tail }))
+    }
+
+    pub(super) fn fetch(&mut self, doc: DocId) -> Result<Vec<Effect>, ByeCode> {
+        if self.fetching.replace(doc).is_some() {
+            return Err(ByeCode::OutOfOrder);
+        }
+        Ok(vec![Effect::ReadDoc { doc, after: 0 }])
+    }
+
+    pub(super) fn doc(&mut self, page: DocPage) -> Vec<Effect> {
+        if self.fetching != Some(page.doc) {
+            return Vec::new();
+        }
+        let after = page.changes.last().map_or(0, |(seq, _)| *seq);
+        let chunks = page.changes.into_iter().map(|(_, chunk)| chunk).collect();
+        let mut effects = vec![send(Message::Fetched { doc: page.doc, chunks, done: page.done })];
+        if page.done {
+            self.fetching = None;
+        } else {
+            effects.push(Effect::ReadDoc { doc: page.doc, after });
+        }
+        effects
+    }
+
+    pub(super) fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Result<Vec<Effect>, ByeCode> {
+        let ascending = docs.windows(2).all(|pair| pair[0].doc < pair[1].doc);
+        let within = docs.iter().all(|d| from <= d.doc && d.doc <= to && d.heads.len() <= MAX_HEADS);
+        let comparing = Comparing { from, to, theirs: docs };
+        if !ascending || !within || from > to || self.comparing.replace(comparing).is_some() {
+            return Err(ByeCode::OutOfOrder);
+        }
+        Ok(self.read_heads())
+    }
+
+    /// Begins to answer a comparison when no page of the log is on its way that might be newer than the answer.
+    fn read_heads(&self) -> Vec<Effect> {
+        let read = |comparing: &Comparing| Effect::ReadHeads { from: comparing.from, to: comparing.to };
+        self.comparing.iter().filter(|_| !self.reading).map(read).collect()
+    }
+
+    pub(super) fn heads(&mut self, ours: Vec<(DocHeads, DocKind)>) -> Vec<Effect> {
+        let Some(Comparing { theirs, .. }) = &self.comparing else { return Vec::new() };
+        let theirs: BTreeMap<DocId, &[ChangeHash]> = theirs.iter().map(|d| (d.doc, d.heads.as_slice())).collect();
+        let ours: BTreeMap<DocId, &[ChangeHash]> = ours.iter().map(|(d, _)| (d.doc, d.heads.as_slice())).collect();
+        let differ: std::collections::BTreeSet<DocId> =
+            theirs.keys().chain(ours.keys()).filter(|doc| theirs.get(doc) != ours.get(doc)).copied().collect();
+        vec![Effect::ReadHistories(differ.into_iter().collect())]
+    }
+
+    pub(super) fn histories(&mut self, docs: Vec<DocHistory>) -> Vec<Effect> {
+        if self.comparing.take().is_none() {
+            return Vec::new();
+        }
+        let mut pages = vec![Vec::new()];
+        let mut bytes = 0;
+        for doc in docs {
+            bytes += 64 + 34 * (doc.heads.len() + doc.hashes.len());
+            if bytes > BATCH_BYTES && !pages[pages.len() - 1].is_empty() {
+                pages.push(Vec::new());
+                bytes = 0;
+            }
+            pages.last_mut().expect("there is always a page").push(doc);
+        }
+        let last = pages.len() - 1;
+        let message = |(i, docs)| send(Message::Differences { docs, done: i == last });
+        let mut effects: Vec<_> = pages.into_iter().enumerate().map(message).collect();
+        effects.extend(self.read_on());
+        effects
+    }
+}
