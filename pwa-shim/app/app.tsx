@@ -35,6 +35,7 @@ function Screen() {
   if (at.screen === "feed") return <FeedScreen />;
   if (at.screen === "public") return <PublicDriveScreen key={at.id} id={at.id} />;
   switch (engine.value.type) {
+    case "closed":
     case "opening":
       return <p class="opening">Opening…</p>;
     case "failed":

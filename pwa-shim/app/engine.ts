@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import {
   openTourismo,
   type Persistence,
+  RelayReads,
   requestPersistence,
   type Topic,
   type Tourismo,
@@ -16,11 +17,13 @@ import { showNotice } from "./parts/notice.tsx";
 import { wordsOfError } from "./words.ts";
 
 export type EngineState =
+  /** Nobody needed it yet: who only looks at what others published gets no account. */
+  | { type: "closed" }
   | { type: "opening" }
   | { type: "open"; tourismo: Tourismo }
   | { type: "failed"; why: TourismoError };
 
-export const engine = signal<EngineState>({ type: "opening" });
+export const engine = signal<EngineState>({ type: "closed" });
 export const recording = signal<Views["recording"]>(null);
 export const drives = signal<Views["drives"] | undefined>(undefined);
 export const cars = signal<Views["cars"]>([]);
@@ -29,7 +32,18 @@ export const account = signal<Views["account"] | undefined>(undefined);
 export const status = signal<Views["status"] | undefined>(undefined);
 export const persistence = signal<Persistence>("unknown");
 
+/** What the relay tells everybody. */
+export const relay = new RelayReads(new URL("/", location.href));
+
+/** In the browser's own drawer: whether the engine was ever opened here. */
+const USED = "tourismo used";
+
 const signals = { recording, drives, cars, track, account, status } satisfies Record<Topic, { value: unknown }>;
+
+/** Opens the engine when it is first needed: by a screen of the person's own, or because this phone holds their data. */
+export function openWhenNeeded(isOwnScreen: boolean): void {
+  if (engine.value.type === "closed" && (isOwnScreen || wasUsed())) void openEngine();
+}
 
 /** Opens the engine; again after it failed. */
 export async function openEngine(): Promise<void> {
@@ -44,6 +58,7 @@ export async function openEngine(): Promise<void> {
     tourismo.subscribe("account", (view) => (signals.account.value = view));
     tourismo.subscribe("status", (view) => (signals.status.value = view));
     engine.value = { type: "open", tourismo };
+    markUsed();
     persistence.value = await requestPersistence();
   } catch (thrown) {
     fail(thrown instanceof TourismoError ? thrown : new TourismoError("core_failed", String(thrown)));
@@ -64,6 +79,23 @@ export async function give<T>(command: (tourismo: Tourismo) => Promise<T>): Prom
 /** In which units this person reads. */
 export function units(): Units {
   return account.value?.settings.units ?? "metric";
+}
+
+function wasUsed(): boolean {
+  try {
+    return localStorage.getItem(USED) !== null;
+  } catch {
+    // A browser that keeps nothing for this site holds nobody's data.
+    return false;
+  }
+}
+
+function markUsed(): void {
+  try {
+    localStorage.setItem(USED, "yes");
+  } catch {
+    // The engine is opened by the screens that need it.
+  }
 }
 
 function fail(why: TourismoError): void {

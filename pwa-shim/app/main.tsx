@@ -1,14 +1,19 @@
 // The PWA's entry. The PWA uses `@tourismo/client` through its public surface alone.
 
+import { effect, untracked } from "@preact/signals";
 import { render } from "preact";
 
 import { App } from "./app.tsx";
-import { openEngine } from "./engine.ts";
+import { openWhenNeeded } from "./engine.ts";
+import { isOwn, route } from "./route.ts";
 import { registerShell } from "./shell.ts";
 import "./style/base.css";
 import "./style/parts.css";
 import "./style/screens.css";
 
 render(<App />, document.getElementById("app") as HTMLElement);
-void openEngine();
+effect(() => {
+  const isOwnScreen = isOwn(route.value);
+  untracked(() => openWhenNeeded(isOwnScreen));
+});
 registerShell();

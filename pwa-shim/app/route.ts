@@ -36,6 +36,11 @@ export function href(to: Route): string {
   }
 }
 
+/** Whether a place shows what is the person's own rather than what others published. */
+export function isOwn(place: Route): boolean {
+  return place.screen !== "feed" && place.screen !== "public";
+}
+
 export function go(to: Route): void {
   location.hash = href(to);
 }

@@ -4,7 +4,6 @@ import { Tourismo, type WorkerLike } from "./client.ts";
 import { TourismoError } from "./errors.ts";
 import type { DriveView } from "./generated/types.ts";
 import type { Answer, Ask, FromWorker, Reply, ToWorker } from "./messages.ts";
-import { RelayReads } from "./relay-reads.ts";
 import { settle } from "./testing/tabs.ts";
 
 /** A worker whose answers the test gives. */
@@ -36,7 +35,7 @@ class TestWorker implements WorkerLike {
 
 function open() {
   const worker = new TestWorker();
-  return { worker, tourismo: new Tourismo(worker, new RelayReads(new URL("http://relay.test"))) };
+  return { worker, tourismo: new Tourismo(worker) };
 }
 
 const drives = (...titles: string[]) => titles.map((title) => ({ title })) as DriveView[];

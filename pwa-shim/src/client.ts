@@ -14,7 +14,7 @@ import type {
 } from "./generated/types.ts";
 import { type Answer, type Ask, errorOf, type FromWorker, type PageInput, type ToWorker } from "./messages.ts";
 import { attachPage } from "./page-events.ts";
-import { RelayReads, socketAddress } from "./relay-reads.ts";
+import { socketAddress } from "./relay-reads.ts";
 import { attachSensors } from "./sensors.ts";
 
 /** How to open an engine. Everything has a default. */
@@ -40,7 +40,7 @@ export async function openTourismo(options: TourismoOptions = {}): Promise<Touri
   const worker = options.workerUrl
     ? new Worker(options.workerUrl, { type: "module", name: "tourismo" })
     : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tourismo" });
-  const tourismo = new Tourismo(worker, new RelayReads(relay));
+  const tourismo = new Tourismo(worker);
   const open: ToWorker = {
     type: "open",
     options: {
@@ -72,8 +72,6 @@ export interface WorkerLike {
 
 /** An open engine. Commands reject with `TourismoError`. */
 export class Tourismo {
-  /** What the relay tells everybody. */
-  readonly relay: RelayReads;
   readonly #worker: WorkerLike;
   readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(why: TourismoError): void }>();
   readonly #queries = new Map<Topic, Query>();
@@ -82,9 +80,8 @@ export class Tourismo {
   #requests = 0;
   #ended: TourismoError | undefined;
 
-  constructor(worker: WorkerLike, relay: RelayReads) {
+  constructor(worker: WorkerLike) {
     this.#worker = worker;
-    this.relay = relay;
     worker.onmessage = (event) => this.#receive(event.data);
     worker.onerror = (event) => this.#end(new TourismoError("core_failed", event.message || "the worker could not be loaded"));
   }

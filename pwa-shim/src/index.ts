@@ -5,4 +5,4 @@ export type { Views } from "./core.ts";
 export { type ErrorCode, TourismoError } from "./errors.ts";
 export type * from "./generated/types.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";
-export type { FeedDrive, FeedPage, PublishedDrive, PublishedTrack, RelayReads } from "./relay-reads.ts";
+export { type FeedDrive, type FeedPage, type PublishedDrive, type PublishedTrack, RelayReads } from "./relay-reads.ts";

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { FeedDrive } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { engine, units } from "../engine.ts";
+import { relay, units } from "../engine.ts";
 import { day, distance, roughDuration, titleOf } from "../format.ts";
 import { Sketch } from "../parts/sketch.tsx";
 import { href } from "../route.ts";
@@ -16,10 +16,9 @@ export function FeedScreen() {
   const state = useSignal<"loading" | "ready" | { failed: string }>("loading");
 
   async function load(after: string | null): Promise<void> {
-    if (engine.value.type !== "open") return;
     state.value = "loading";
     try {
-      const page = await engine.value.tourismo.relay.publicFeed(after === null ? {} : { after });
+      const page = await relay.publicFeed(after === null ? {} : { after });
       shown.value = after === null ? page.drives : [...shown.value, ...page.drives];
       next.value = page.next;
       state.value = "ready";
@@ -28,13 +27,12 @@ export function FeedScreen() {
     }
   }
 
-  const isOpen = engine.value.type === "open";
   useEffect(() => {
     const reload = (): void => void load(null);
-    if (isOpen) reload();
+    reload();
     addEventListener("online", reload);
     return () => removeEventListener("online", reload);
-  }, [isOpen]);
+  }, []);
 
   return (
     <section class="page">

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { PublishedTrack } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { engine, units } from "../engine.ts";
+import { relay, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
 import { Charts } from "../parts/charts.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
@@ -16,14 +16,12 @@ import { wordsOfError } from "../words.ts";
 export function PublicDriveScreen({ id }: { id: string }) {
   const drive = useSignal<PublishedTrack | undefined>(undefined);
   const failed = useSignal<string | undefined>(undefined);
-  const state = engine.value;
   useEffect(() => {
-    if (state.type !== "open") return;
-    state.tourismo.relay.publishedDrive(id).then(
+    relay.publishedDrive(id).then(
       (found) => (drive.value = found),
       (thrown: unknown) => (failed.value = wordsOfError(thrown)),
     );
-  }, [id, state]);
+  }, [id]);
 
   const shown = drive.value;
   return (

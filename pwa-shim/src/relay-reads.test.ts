@@ -1,0 +1,71 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+
+import type { DriveStats } from "./generated/types.ts";
+import { RelayReads, socketAddress } from "./relay-reads.ts";
+
+const relay = new RelayReads(new URL("https://relay.test/app/"));
+
+afterEach(() => void vi.unstubAllGlobals());
+
+/** Has the relay answer, and gives what it was asked. */
+function answering(answer: () => Response): URL[] {
+  const asked: URL[] = [];
+  vi.stubGlobal("fetch", async (url: URL) => {
+    asked.push(url);
+    return answer();
+  });
+  return asked;
+}
+
+const stats = { distanceM: 12_000, movingMs: 60_000 } as DriveStats;
+const known = { id: "0190-copy", account: "a", handle: "dan", displayName: null, title: "Pass", startedAt: 3_600_000, car: null, stats };
+
+describe("the public feed", () => {
+  test("is read page by page", async () => {
+    const line = [[[10.4, 46.5], [10.5, 46.6]]];
+    const asked = answering(() => Response.json({ drives: [{ ...known, bbox: null, line }], next: "further" }));
+    const page = await relay.publicFeed({ after: "here", limit: 5 });
+    expect(asked.map(String)).toEqual(["https://relay.test/v1/feed/public?after=here&limit=5"]);
+    expect(page.next).toBe("further");
+    expect(page.drives).toMatchObject([{ id: "0190-copy", title: "Pass", handle: "dan", stats, line: { parts: line } }]);
+  });
+
+  test.each([
+    ["relay_failed", () => Response.json({ drives: "none" })],
+    ["relay_failed", () => Response.json({ drives: [{ ...known, line: [["46.5"]] }] })],
+    ["relay_failed", () => Response.json(null)],
+    ["relay_failed", () => new Response("<html>")],
+    ["relay_failed", () => new Response("", { status: 503 })],
+    ["relay_unreachable", () => { throw new TypeError("Failed to fetch"); }],
+  ])("that is not to be had is told as %s", async (code, answer) => {
+    answering(answer);
+    await expect(relay.publicFeed()).rejects.toMatchObject({ code });
+  });
+});
+
+describe("a published drive", () => {
+  test("has one profile of all its parts, broken where nothing was measured", async () => {
+    const coordinates = [[[0, 0], [0, 0.01]], [[0, 0.02], [0, 0.03]]];
+    const parts = [
+      { gap: null, elapsedMs: [0, 1000], speedMps: [10, null], altitudeM: [100, 101] },
+      { gap: "noSignal", elapsedMs: [9000, 10_000], speedMps: [12, 13], altitudeM: [null, null] },
+    ];
+    answering(() => Response.json({ type: "Feature", geometry: { coordinates }, properties: { ...known, parts } }));
+    const { line, profile } = await relay.publishedDrive("0190-copy");
+    expect(line.parts).toEqual(coordinates);
+    expect(profile.elapsedS).toEqual([0, 1, 9, 9, 10]);
+    expect(profile.speedMps).toEqual([10, null, null, 12, 13]);
+    expect(profile.altitudeM).toEqual([100, 101, null, null, null]);
+    expect(profile.wayM.map((metres) => Math.round(metres))).toEqual([0, 1112, 2224, 2224, 3336]);
+  });
+
+  test("that does not exist, or is not for everybody, is told as not_on_relay", async () => {
+    answering(() => new Response("", { status: 404 }));
+    await expect(relay.publishedDrive("0190-copy")).rejects.toMatchObject({ code: "not_on_relay" });
+  });
+});
+
+test("the socket is as safe as the page", () => {
+  expect(socketAddress(new URL("https://relay.test/"))).toBe("wss://relay.test/v1/sync");
+  expect(socketAddress(new URL("http://localhost:8080/app"))).toBe("ws://localhost:8080/v1/sync");
+});
