@@ -8,13 +8,18 @@ import { fileURLToPath } from "node:url";
 const dist = fileURLToPath(new URL("../../pwa-shim/dist/", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
 
-/** Serves dist/ on a port of the system's choice until the test ends; gives the address. */
-export async function serveApp(test) {
+/**
+ * Serves dist/ on a port of the system's choice until the test ends; gives the address.
+ *
+ * @param {import("node:test").TestContext} test
+ * @param {(path: string, body: Buffer) => Buffer | string} [released] what is served of a file: a newer version of it
+ */
+export async function serveApp(test, released = (_, body) => body) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const file = join(dist, normalize(pathname.endsWith("/") ? `${pathname}index.html` : pathname));
     try {
-      const body = await readFile(file);
+      const body = released(pathname, await readFile(file));
       response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(body);
     } catch {
       response.writeHead(404).end();

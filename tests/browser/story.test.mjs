@@ -47,13 +47,11 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
   await until("the first half is nearly recorded", async () => (await fixes()) > half.length - 20, 60_000);
   const before = await fixes();
-  const lookedAt = Date.now();
 
   // The browser dies.
   await killed(phone, profile);
   measuring.abort();
   await measured;
-  assert.ok(Date.now() - lookedAt < MAY_LOSE_MS, "the browser was dead before anything that was seen could be allowed to be lost");
 
   // It is opened again, still without signal: the drive is there.
   phone = await open();
