@@ -75,10 +75,8 @@ function FeedCard({ drive }: { drive: FeedDrive }) {
       <Sketch parts={drive.line.parts} />
       <div class="row-main">
         <h2>{titleOf(drive)}</h2>
-        <p class="row-line">
-          {drive.displayName || drive.handle || "A driver"} · {day(drive.startedAt)}
-        </p>
-        <p class="row-line">{drive.car ?? ""}</p>
+        <p class="row-line">{drive.displayName || drive.handle || "A driver"}</p>
+        <p class="row-line">{day(drive.startedAt)}</p>
       </div>
       <div class="row-figure">
         <span class="figure-value">
