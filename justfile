@@ -81,9 +81,12 @@ replay *arguments:
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 
-# Measure, and print the figures as tables: bytes a fix takes, changes the relay keeps.
-bench:
-    cargo run --quiet --release --locked -p tourismo-tests --bin track_sizes
+# Measure beside samod and automerge-repo, and write BENCHMARKS.md: some minutes; `just bench --help` explains.
+bench *arguments: wasm
+    npm --prefix tests/peers ci --no-audit --no-fund --loglevel=error
+    cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- \
+        --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
     cargo bench --quiet --locked -p tourismo-server
 
 # Write the Rust code in its one format.

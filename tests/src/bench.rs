@@ -1,3 +1,65 @@
-//! What the benchmarks measure. Each module has a function from data to rows; nothing here prints.
+//! What the benchmarks measure. Each module has a function from data to figures; nothing here prints.
 
+pub mod append;
 pub mod codec;
+pub mod in_node;
+pub mod live;
+pub mod machine;
+pub mod peers;
+pub mod reconnect;
+pub mod tap;
+
+use std::fmt::Write;
+
+/// A table as people read it.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What it shows.
+    pub title: &'static str,
+    /// How it was measured.
+    pub notes: String,
+    /// The names of the columns.
+    pub columns: Vec<&'static str>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// The table in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("## {}\n\n{}\n\n", self.title, self.notes);
+        let mut line = |cells: &[String]| writeln!(text, "| {} |", cells.join(" | ")).expect("memory takes all");
+        line(&self.columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let rules: Vec<_> = (0..self.columns.len()).map(|column| if column == 0 { "---" } else { "--:" }).collect();
+        line(&rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>());
+        for row in &self.rows {
+            line(row);
+        }
+        text
+    }
+}
+
+/// The middle one of some values; 0 of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// A whole number as people read it.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or("")).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands_and_the_middle_one_is_found() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!((median(vec![3.0, 1.0, 2.0]), median(Vec::new())), (2.0, 0.0));
+    }
+}

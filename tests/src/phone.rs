@@ -212,6 +212,11 @@ impl Phone {
         self.traffic
     }
 
+    /// Ends the phone and leaves what it stored.
+    pub fn into_storage(self) -> Storage {
+        self.storage
+    }
+
     /// The time on the phone.
     pub fn clock(&mut self) -> &mut Clock {
         &mut self.clock

@@ -1,13 +1,12 @@
 //! How many bytes a fix takes, packed as a track packs it and in other ways, and how long packing takes.
 
-use std::time::Instant;
-
 use automerge::transaction::Transactable;
 use automerge::{Automerge, AutomergeError, ObjType, ROOT, ScalarValue};
 use tourismo_core::fix::Fix;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockDecoder, BlockEncoder};
 
+use crate::bench::machine::Stopwatch;
 use crate::gpx_file;
 
 /// One way of keeping drives.
@@ -37,17 +36,17 @@ pub fn track_sizes(drives: &[Vec<Fix>]) -> anyhow::Result<Vec<TrackSize>> {
     let fix_count = drives.iter().map(Vec::len).sum::<usize>() as f64;
     let per_fix = |bytes: usize| bytes as f64 / fix_count;
 
-    let started = Instant::now();
+    let stopwatch = Stopwatch::start();
     let packed = drives.iter().map(|fixes| packed(fixes)).collect::<anyhow::Result<Vec<_>>>()?;
-    let encode_ns = started.elapsed().as_nanos() as f64 / fix_count;
-    let started = Instant::now();
+    let encode_ns = stopwatch.elapsed_ns() / fix_count;
+    let stopwatch = Stopwatch::start();
     for blocks in &packed {
         let mut decoder = BlockDecoder::new();
         for block in blocks {
             std::hint::black_box(decoder.decode(block)?);
         }
     }
-    let decode_ns = started.elapsed().as_nanos() as f64 / fix_count;
+    let decode_ns = stopwatch.elapsed_ns() / fix_count;
 
     let (mut block_bytes, mut document, mut list, mut gpx_bytes) = (0, Sizes::default(), Sizes::default(), 0);
     for (fixes, blocks) in drives.iter().zip(&packed) {

@@ -1,0 +1,44 @@
+// automerge-repo as a sync server and as its client, each with its files in a folder.
+//
+// `serve ADDRESS FOLDER` serves as the project's own sync server does. `make URL FOLDER COUNT` makes documents and syncs them;
+// `open URL FOLDER` loads what was made and then connects. Clients end when their standard input does.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Repo } from "@automerge/automerge-repo";
+import { WebSocketClientAdapter, WebSocketServerAdapter } from "@automerge/automerge-repo-network-websocket";
+import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs";
+import { WebSocketServer } from "ws";
+
+const [role, where, folder, count] = process.argv.slice(2);
+mkdirSync(folder, { recursive: true });
+const storage = new NodeFSStorageAdapter(`${folder}/repo`);
+
+switch (role) {
+  case "serve": {
+    const network = [new WebSocketServerAdapter(new WebSocketServer({ host: "127.0.0.1", port: Number(where.split(":")[1]) }))];
+    new Repo({ network, storage, peerId: "server", sharePolicy: async () => false });
+    break;
+  }
+  case "make": {
+    const repo = new Repo({ network: [new WebSocketClientAdapter(where)], storage });
+    const fields = (number) => ({ make: "Mazda", model: "MX-5", year: 1991, nickname: `car ${number}` });
+    const handles = Array.from({ length: Number(count) }, (_, number) => repo.create(fields(number)));
+    writeFileSync(`${folder}/ids`, handles.map((handle) => handle.url).join("\n"));
+    await toldToEnd();
+    await repo.flush();
+    process.exit(0);
+  }
+  case "open": {
+    const repo = new Repo({ network: [], storage });
+    await Promise.all(readFileSync(`${folder}/ids`, "utf8").split("\n").map((url) => repo.find(url)));
+    repo.networkSubsystem.addNetworkAdapter(new WebSocketClientAdapter(where));
+    await toldToEnd();
+    process.exit(0);
+  }
+  default:
+    throw new Error("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER");
+}
+
+async function toldToEnd() {
+  for await (const _ of process.stdin);
+}

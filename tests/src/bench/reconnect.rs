@@ -1,0 +1,121 @@
+//! What it costs to come back when nothing has changed.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::{Connection, SqliteConnection};
+use tourismo_core::docs::CarFields;
+use tourismo_core::replica::io::{Command, KeyRange, Space, StoreOp, StoredEntry};
+use tourismo_core::time::Timestamp;
+use tourismo_server::{Config, Running, Server};
+
+use super::tap::{Count, Frame, Tap, Way, count};
+use crate::phone::{Clock, Phone, Setup, Storage};
+use crate::replay;
+
+/// How long to wait for a relay that is on this machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The messages of our handshake each way: hello and proof; challenge and welcome.
+const HANDSHAKE: usize = 2;
+
+/// One reconnect.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconnect {
+    /// Documents that both sides have.
+    pub documents: usize,
+    /// After the handshake, to the server.
+    pub up: Count,
+    /// After the handshake, to the client.
+    pub down: Count,
+    /// From the first frame to the last, the handshake included.
+    pub took: Duration,
+}
+
+impl Reconnect {
+    /// Reads it off the frames, without so many messages of the handshake each way.
+    pub fn of(documents: usize, frames: &[Frame], handshake: usize) -> Reconnect {
+        let (up, down) = (count(frames, Way::Up, handshake), count(frames, Way::Down, handshake));
+        let took = match frames {
+            [first, .., last] => last.at - first.at,
+            _ => Duration::ZERO,
+        };
+        Reconnect { documents, up, down, took }
+    }
+
+    /// Bytes both ways.
+    pub fn bytes(&self) -> f64 {
+        (self.up.bytes + self.down.bytes) as f64
+    }
+}
+
+/// Measures a phone and a relay that have so many cars, both started afresh on what they stored.
+///
+/// In between, every change in the phone's storage and in the relay's database is overwritten with a zero byte: if either
+/// side loaded a single document, they would not come to agree.
+///
+/// # Errors
+/// If they do not.
+pub async fn ours(documents: usize) -> anyhow::Result<Reconnect> {
+    let folder = tempfile::tempdir()?;
+    let database = folder.path().join("relay.sqlite");
+    let relay = start(&database).await?;
+    let setup = Setup {
+        clock: Clock::standing_at(Timestamp(1_717_232_400_000)),
+        online: false,
+        ..Setup::in_memory(&url(relay.addr()))
+    };
+    let key = setup.key.clone();
+    let mut phone = Phone::open(setup)?;
+    for number in 0..documents {
+        let fields = CarFields {
+            make: "Mazda".to_owned(),
+            model: "MX-5".to_owned(),
+            year: Some(1991),
+            nickname: format!("car {number}"),
+        };
+        replay::order(&mut phone, "car", Command::PutCar { car: None, fields }).await?;
+    }
+    phone.clock().set_rate(1.0);
+    phone.network(true);
+    phone.sync(PATIENCE).await?;
+    let mut storage = phone.into_storage();
+    relay.shutdown().await;
+
+    spoil_phone(&mut storage)?;
+    spoil_relay(&database).await?;
+    let relay = start(&database).await?;
+    let tap = Tap::before(relay.addr()).await?;
+    let mut phone = Phone::open(Setup { storage, key, ..Setup::in_memory(&url(tap.address())) })?;
+    phone.sync(PATIENCE).await?;
+    let frames = tap.take();
+    anyhow::ensure!(phone.status().documents as usize == documents, "documents are missing");
+    drop(phone);
+    relay.shutdown().await;
+    Ok(Reconnect::of(documents, &frames, HANDSHAKE))
+}
+
+async fn start(database: &Path) -> anyhow::Result<Running> {
+    Ok(Server::start(Config::new("127.0.0.1:0".parse()?, database.to_owned())).await?)
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("ws://{address}/v1/sync")
+}
+
+fn spoil_phone(storage: &mut Storage) -> anyhow::Result<()> {
+    let all = KeyRange { space: Space::Change, from: Vec::new(), to: vec![0xff; 32] };
+    let changes = storage.read(&[all]);
+    let spoiled = |entry: StoredEntry| StoreOp::Put(StoredEntry { value: vec![0], ..entry });
+    let ops: Vec<_> = changes.into_iter().map(spoiled).collect();
+    anyhow::ensure!(!ops.is_empty(), "the phone has no change");
+    storage.write(&ops).ok().context("memory takes all")
+}
+
+async fn spoil_relay(database: &Path) -> anyhow::Result<()> {
+    let mut database = SqliteConnection::connect(&format!("sqlite:{}", database.display())).await?;
+    let spoiled = sqlx::query("UPDATE change SET chunk = x'00'").execute(&mut database).await?;
+    anyhow::ensure!(spoiled.rows_affected() > 0, "the relay has no change");
+    Ok(database.close().await?)
+}

@@ -1,0 +1,221 @@
+//! The command `tourismo-bench`: measures the figures that Tourismo promises, beside those of its peers, as tables.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tourismo_core::fix::Fix;
+use tourismo_core::time::Timestamp;
+use tourismo_tests::bench::append::appending;
+use tourismo_tests::bench::codec::track_sizes;
+use tourismo_tests::bench::in_node;
+use tourismo_tests::bench::live::{UpAndDown, live_size};
+use tourismo_tests::bench::peers::Peer;
+use tourismo_tests::bench::reconnect::{self, Reconnect};
+use tourismo_tests::bench::{Table, grouped, machine};
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::real_drives;
+
+/// Measures, and prints the figures as tables in Markdown.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Write the tables into this file, too.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// The binary of `tests/peers`; without it, only Tourismo is measured.
+    #[arg(long, value_name = "FILE")]
+    samod: Option<PathBuf>,
+    /// Measure the peers with 5,000 documents, too: some minutes more.
+    #[arg(long)]
+    patient: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If even this cannot be said, the exit code says it.
+            let _ = writeln!(std::io::stderr(), "tourismo-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let peers = cli.samod.map(|samod| Peer::all(samod, &root.join("tests/peers")));
+    let peers = peers.as_ref().map_or(&[][..], |peers| peers.as_slice());
+    let mut text = format!(
+        "# Benchmarks\n\nWritten by `just bench` on {}, shared with other work. Counts and bytes are exact and the same \
+         everywhere; times are medians of CPU time, unless a note says otherwise.\n",
+        machine::description()
+    );
+    let mut show = |table: Table| -> anyhow::Result<()> {
+        let table = format!("\n{}", table.markdown());
+        write!(std::io::stdout(), "{table}")?;
+        text.push_str(&table);
+        Ok(())
+    };
+    show(reconnects(peers, cli.patient).await?)?;
+    show(sizes().await?)?;
+    show(costs(&root, !peers.is_empty())?)?;
+    if let Some(path) = cli.write {
+        std::fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+async fn reconnects(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, measured: Reconnect, ours: Reconnect| {
+        let Reconnect { documents, up, down, took } = measured;
+        rows.push(vec![
+            name.to_owned(),
+            grouped(documents as u64),
+            format!("{} + {}", grouped(up.messages), grouped(down.messages)),
+            format!("{} + {}", grouped(up.bytes), grouped(down.bytes)),
+            format!("{:.2}", measured.bytes() / documents as f64),
+            grouped((measured.bytes() / ours.bytes()).round() as u64),
+            format!("{:.0}", took.as_secs_f64() * 1e3),
+        ]);
+    };
+    for documents in [10, 1_000, 5_000] {
+        let ours = reconnect::ours(documents).await?;
+        row("Tourismo", ours, ours);
+        if documents <= 1_000 || patient {
+            for peer in peers {
+                row(peer.name, peer.reconnect(documents).await?, ours);
+            }
+        }
+    }
+    Ok(Table {
+        title: "Reconnecting when nothing has changed",
+        notes: "Counted by a listener between client and server, WebSocket frames included, after the handshake; up + \
+                down. Before Tourismo reconnects, both sides are started afresh and every change in the phone's storage \
+                and in the relay's database is overwritten with one zero byte: that they agree all the same shows that \
+                neither loads a document. The peers' servers have all documents in memory, and their clients have \
+                loaded them before the clock starts. A document is a map of four short fields. Time is that on the \
+                clock, from the first frame to the last."
+            .to_owned(),
+        columns: vec!["", "documents", "messages", "bytes", "bytes per document", "times Tourismo's bytes", "ms"],
+        rows,
+    })
+}
+
+async fn sizes() -> anyhow::Result<Table> {
+    let (drives, origin) = drives()?;
+    let fixes: usize = drives.iter().map(Vec::len).sum();
+    let live = live_size(&drives).await?;
+    let sent = |size: UpAndDown| format!("{:.2} ({:.2} + {:.2})", size.up + size.down, size.up, size.down);
+    let mut rows = vec![
+        vec!["Tourismo, on the way".to_owned(), String::new(), sent(live.driving), String::new()],
+        vec![
+            "Tourismo, from start to finish".to_owned(),
+            format!("{:.2}", live.stored),
+            sent(live.whole),
+            String::new(),
+        ],
+    ];
+    rows.extend(track_sizes(&drives)?.into_iter().map(|size| {
+        vec![
+            size.form.to_owned(),
+            format!("{:.2}", size.stored),
+            size.live.map_or_else(String::new, |bytes| format!("{bytes:.2}")),
+            size.encode_and_decode_ns.map_or_else(String::new, |(encode, decode)| format!("{encode:.0}, {decode:.0}")),
+        ]
+    }));
+    Ok(Table {
+        title: "Bytes per fix",
+        notes: format!(
+            "{} {origin} drives at 1 Hz, {} fixes with all eight values. The first two rows are a real phone and a real \
+             relay, with WebSocket frames, up + down: on the way, one push and one acknowledgement a minute; from start \
+             to finish also what begins and ends a drive, which makes more of a short one, and as stored all its changes \
+             as they were made. The other rows are tracks alone: stored as a saved document or file; live as the bare \
+             changes, one a minute.",
+            drives.len(),
+            grouped(fixes as u64),
+        ),
+        columns: vec!["", "stored", "live", "encode, decode (ns per fix)"],
+        rows,
+    })
+}
+
+/// Real drives if they are there, else made ones.
+fn drives() -> anyhow::Result<(Vec<Vec<Fix>>, &'static str)> {
+    let (mut drives, mut origin) = (real_drives::omaha()?, "real");
+    if drives.is_empty() {
+        let kinds = [Kind::Mountain, Kind::Town, Kind::Motorway];
+        drives = kinds.map(|kind| real_drives::ordered(&made_drive(60, kind))).into();
+        origin = "made";
+    }
+    drives.iter_mut().zip(1..).for_each(|(drive, seed)| real_drives::complete(drive, seed));
+    Ok((drives, origin))
+}
+
+fn made_drive(minutes: u32, kind: Kind) -> Vec<Fix> {
+    made::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
+}
+
+fn costs(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
+    // Ten hours and some seconds: tunnels and lost seconds are missing.
+    let mut fixes = made_drive(605, Kind::Motorway);
+    fixes.truncate(36_000);
+    let native = appending(&fixes)?;
+    let wasm = in_node::ours(root, &fixes)?;
+    let kilobytes = |bytes: u64| format!("{:.0}", bytes as f64 / 1e3);
+    let mut rows = vec![
+        vec![
+            "Tourismo, native".to_owned(),
+            format!("{:.1}", native.first_us),
+            format!("{:.1}", native.last_us),
+            format!("{:.1}", native.load_ms),
+            format!("{:.1}", native.load_ms + native.show_ms),
+            String::new(),
+            String::new(),
+        ],
+        vec![
+            "Tourismo, WASM in Node".to_owned(),
+            format!("{:.1}", wasm.first_us),
+            format!("{:.1}", wasm.last_us),
+            format!("{:.1}", wasm.open_ms - wasm.reopen_ms),
+            format!("{:.1}", wasm.open_ms),
+            kilobytes(wasm.wasm_bytes),
+            kilobytes(wasm.brotli_bytes),
+        ],
+    ];
+    if with_peers {
+        let theirs = in_node::theirs(root, &fixes)?;
+        rows.push(vec![
+            "automerge 3.5.0, a list of maps, WASM in Node".to_owned(),
+            format!("{:.0}", theirs.first_us),
+            format!("{:.0}", theirs.last_us),
+            format!("{:.0}", theirs.load_ms),
+            String::new(),
+            kilobytes(theirs.wasm_bytes),
+            kilobytes(theirs.brotli_bytes),
+        ]);
+    }
+    Ok(Table {
+        title: "The cost of a fix and of a day's drive",
+        notes: "A made drive of 36,000 fixes at 1 Hz. What a fix costs the core to check, count, journal and, once a \
+                minute, pack, with every transaction answered as stored. Loading makes the document of its stored \
+                changes; showing also decodes all blocks and makes the line on the map and the charts' values. In Node \
+                it is time inside the binding, conversions included; for a fix it is that on the clock, in the quietest \
+                ten minutes of the hour: the median of those that are only journalled and a sixtieth of the median of \
+                those that also pack a block."
+            .to_owned(),
+        columns: vec![
+            "",
+            "µs per fix, first hour",
+            "µs per fix, last hour",
+            "ms to load ten hours",
+            "ms to load and show them",
+            "WASM, KB",
+            "with Brotli, KB",
+        ],
+        rows,
+    })
+}
