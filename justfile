@@ -83,7 +83,7 @@ sim *arguments:
 
 # Measure beside samod and automerge-repo, and write BENCHMARKS.md: some minutes; `just bench --help` explains.
 bench *arguments: wasm
-    npm --prefix tests/peers ci --no-audit --no-fund --loglevel=error
+    npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error
     cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- \
         --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
