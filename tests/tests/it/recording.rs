@@ -206,6 +206,19 @@ fn a_disk_that_refuses_is_shown_and_tried_again_and_nothing_is_lost() {
     }
 }
 
+#[test]
+fn a_drive_is_opened_while_the_disk_refuses() {
+    let mut world = on_the_road();
+    let drive = start(&mut world);
+    world.run_for(90_000);
+    done(&mut world, Command::FinishDrive);
+    world.weather.store_fails = (StorageFailure::QuotaExceeded, 1);
+    let start = world.perform(0, Command::StartDrive { car: None });
+    assert_eq!(start, Outcome::NotStored { failure: StorageFailure::QuotaExceeded });
+    done(&mut world, Command::OpenDrive { drive });
+    done(&mut world, Command::CloseDrive);
+}
+
 /// A fix that jumps two kilometres aside, if `aside`, and is so accurate.
 fn fix(world: &World, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
     let wall = world.now(0).wall;
