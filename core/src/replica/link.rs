@@ -41,6 +41,8 @@ struct Known {
 pub(crate) struct Link {
     identity: Identity,
     known: Option<Known>,
+    /// What storage has of that.
+    kept: Option<Known>,
     state: State,
     online: bool,
     failures: u32,
@@ -70,8 +72,8 @@ enum Comparison {
     NotNeeded,
     /// Everything below this id is compared.
     From(DocId),
-    /// An answer for the range that ends here is awaited.
-    Awaiting(DocId),
+    /// An answer for this range, the last id included, is awaited.
+    Awaiting(DocId, DocId),
     Done,
 }
 
@@ -84,7 +86,15 @@ impl Comparison {
     fn is_settled(&self) -> bool {
         match self {
             Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(_) | Comparison::Awaiting(_) => false,
+            Comparison::From(_) | Comparison::Awaiting(..) => false,
+        }
+    }
+
+    /// Whether it is known what the relay has of a document, so that entries of the log add to it.
+    fn covers(&self, doc: &DocId) -> bool {
+        match self {
+            Comparison::NotNeeded | Comparison::Done => true,
+            Comparison::From(from) | Comparison::Awaiting(from, _) => doc < from,
         }
     }
 }
@@ -121,6 +131,7 @@ impl Link {
         Link {
             identity,
             known,
+            kept: known,
             state: State::Idle { retry_at_ms: 0 },
             online: true,
             failures: 0,
@@ -227,6 +238,10 @@ impl Link {
             // Between half and all of it, so that phones do not come back in step.
             self.state = State::Idle { retry_at_ms: desk.now_ms + wait / 2 + desk.dice % (wait / 2 + 1) };
         }
+        if !self.comparison.is_settled() {
+            // What the rest of it would have told can be had by another comparison only.
+            self.known = None;
+        }
         let sent = std::mem::take(&mut self.sent).into_values().map(|(unsent, _)| unsent);
         let reading = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
         desk.shelf.give_back(sent.chain(reading));
@@ -258,6 +273,7 @@ impl Link {
                 self.failures = 0;
                 self.comparison =
                     if digest == desk.shelf.digest() { Comparison::NotNeeded } else { Comparison::beginning() };
+                self.keep_cursor(desk);
                 // What an earlier connection did not live to bring.
                 self.want_all(desk);
                 Vec::new()
@@ -306,24 +322,33 @@ impl Link {
             && known.cursor != cursor
         {
             known.cursor = cursor;
-            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(known));
+            self.keep_cursor(desk);
+        }
+    }
+
+    /// Remembers how far this phone knows the log, unless there may be something before that it does not know.
+    fn keep_cursor(&mut self, desk: &mut Desk<'_>) {
+        if self.comparison.is_settled()
+            && let Some(known) = self.known
+            && self.kept.replace(known) != Some(known)
+        {
+            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&known));
         }
     }
 
     fn take_entry(&mut self, entry: Entry, desk: &mut Desk<'_>) {
         let Entry { doc, kind, received_at: _, body } = entry;
+        if !self.comparison.covers(&doc) {
+            // It may build on what the comparison will tell to be missing, and is told again together with that.
+            return;
+        }
         match body {
             EntryBody::Change(Chunk(chunk)) => {
                 // What cannot be read here differs in the next digest; it is never acted upon.
                 let Some(scanned) = shelf::scan(&chunk) else { return };
                 self.sent.remove(&scanned.hash);
-                if self.comparison.is_settled() {
-                    if desk.shelf.add_entry(desk.store, doc, kind, &scanned, chunk) {
-                        self.want(doc);
-                    }
-                } else {
-                    // It may build on what the comparison will tell to be missing, and is fetched together with that.
-                    desk.shelf.relay_has(desk.store, doc, kind, &scanned.hash, &scanned.deps);
+                if desk.shelf.add_entry(desk.store, doc, kind, &scanned, chunk) && self.comparison.is_settled() {
+                    self.want(doc);
                 }
             }
             EntryBody::Stub { hash, deps, bytes: _ } => {
@@ -387,12 +412,13 @@ impl Link {
         for history in &docs {
             desk.shelf.relay_has_exactly(desk.store, history);
         }
-        if done && let Comparison::Awaiting(to) = self.comparison {
+        if done && let Comparison::Awaiting(_, to) = self.comparison {
             self.comparison = match successor(to) {
                 Some(next) => Comparison::From(next),
                 None => Comparison::Done,
             };
             self.want_all(desk);
+            self.keep_cursor(desk);
         }
     }
 
@@ -417,7 +443,7 @@ impl Link {
             let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
             let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
             outcomes.push(Outcome::Send(session.compare(desk.now_ms, from, to, known)));
-            self.comparison = Comparison::Awaiting(to);
+            self.comparison = Comparison::Awaiting(from, to);
         }
         if session.can_fetch()
             && let Some(doc) = self.wanted.pop_front()
