@@ -327,7 +327,11 @@ impl Replica {
         for outcome in outcomes {
             match outcome {
                 link::Outcome::Send(bytes) => self.effects.push(Effect::Send { bytes }),
-                link::Outcome::Sign(bytes) => self.sign(bytes, Signing::Proof),
+                link::Outcome::Sign(bytes) => {
+                    // A signature that comes late belongs to a connection that is gone.
+                    self.signings.retain(|_, signing| !matches!(signing, Signing::Proof));
+                    self.sign(bytes, Signing::Proof);
+                }
                 link::Outcome::Disconnect => {
                     self.effects.push(Effect::Disconnect);
                     self.retry_parked(now);

@@ -100,7 +100,7 @@ impl Story<'_> {
         let kind = world.chance.pick(&[Kind::Mountain, Kind::Town, Kind::Motorway, Kind::Motorway]);
         let devices = world.chance.between(1, 2);
         let route_seed = world.chance.between(0, 3);
-        let has_backups = world.chance.one_in(5);
+        let has_backups = world.chance.one_in(3);
         let is_odd = world.chance.one_in(2);
         world.add_phone();
         if devices == 2 {
@@ -136,7 +136,7 @@ impl Story<'_> {
     }
 
     fn act(&mut self) {
-        let restore = u64::from(self.has_backups);
+        let restore = if self.has_backups { 4 } else { 0 };
         let act = self.world.chance.weighted(&[
             (50, Act::Person),
             (8, Act::Kill),

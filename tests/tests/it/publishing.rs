@@ -207,6 +207,8 @@ fn a_track_of_which_a_part_is_still_on_another_device_is_not_published() {
     let track = *track;
     world.kill(0);
     world.forget_last_change(&track);
+    // The crash is noticed within a second.
+    world.run_for(2_000);
     assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(1).is_ok()));
     let outcome = world.perform(1, publish(drive, Visibility::Public));
     assert_eq!(outcome, Outcome::Refused { code: CommandError::TrackNotHere });

@@ -26,6 +26,12 @@ fn phones_and_relay_keep_their_promises_whatever_breaks_part_2() {
     check(200..400);
 }
 
+/// The second comparison of a phone that met a relay restored twice; a signature that came after its connection.
+#[test]
+fn seeds_that_failed_once_do_not_fail_again() {
+    check([80, 122, 616, 775, 826, 836, 20_503]);
+}
+
 #[test]
 fn one_seed_tells_one_story() {
     for seed in [3, 80] {

@@ -194,6 +194,20 @@ fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
 }
 
 #[test]
+fn h3_a_signature_that_comes_after_its_connection_ended_proves_nothing_on_the_next() {
+    let mut world = World::new(10);
+    world.weather.sign_ms = (4_000, 4_000);
+    world.add_phone();
+    for wait_ms in (500..5_000).step_by(370) {
+        world.cut_all();
+        world.run_for(wait_ms);
+        assert!(!matches!(world.replica(0).status().link, LinkStatus::Rejected { .. }));
+    }
+    world.run_for(10_000);
+    settle(&mut world, 1);
+}
+
+#[test]
 fn p6_what_a_cut_connection_took_along_is_pushed_again_and_stored_once() {
     let mut world = World::new(4);
     world.add_phone();
