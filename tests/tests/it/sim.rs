@@ -45,8 +45,8 @@ fn one_seed_tells_one_story() {
 
 /// Tells stories with a planted fault until one is found that breaks this promise.
 fn check_found(plant: Plant, promise: &str) {
-    let found: Vec<String> = (0..100).filter_map(|seed| story(seed, plant).broken).collect();
-    assert!(found.iter().any(|broken| broken.contains(promise)), "{plant:?} is found: {found:?}");
+    let found = (0..1_000).any(|seed| story(seed, plant).broken.is_some_and(|broken| broken.contains(promise)));
+    assert!(found, "{plant:?} is found");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_phone_that_loses_a_transaction_it_called_stored_is_found() {
 
 #[test]
 fn a_disk_that_tears_transactions_is_found() {
-    check_found(Plant::TornTransactions, "");
+    check_found(Plant::TornTransactions, "a fix ");
 }
 
 #[test]
