@@ -13,6 +13,7 @@ mod oracle;
 mod phone;
 mod relay;
 mod serving;
+mod shell;
 mod story;
 mod trace;
 mod weather;

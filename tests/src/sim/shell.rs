@@ -1,0 +1,139 @@
+//! The shell of a phone: tells its replica what happens, and does what it wants.
+
+use ed25519_dalek::Signer;
+use serde_bytes::ByteBuf;
+use tourismo_core::replica::io::{Effect, Input, StorageFailure, StoredEntry};
+
+use crate::sim::trace::short;
+use crate::sim::world::Event;
+use crate::sim::{Plant, World};
+
+impl World {
+    pub(super) fn lives(&self, phone: usize, life: u32) -> bool {
+        self.phones[phone].life == life && self.phones[phone].replica.is_some()
+    }
+
+    pub(super) fn tell_life(&mut self, phone: usize, life: u32, input: Input) {
+        if self.lives(phone, life) {
+            self.tell(phone, input);
+        }
+    }
+
+    pub(super) fn sense(&mut self, phone: usize, life: u32) {
+        self.schedule(1_000, Event::Measures { phone, life });
+        let wall = self.now(phone).wall;
+        let state = &mut self.phones[phone];
+        if !state.is_shown {
+            return;
+        }
+        let Some(mut fix) = state.sensor.measure(wall) else { return };
+        if state.sensor.is_odd && self.chance.one_in(8) {
+            match self.chance.between(0, 6) {
+                0 => fix.lat_deg = f64::NAN,
+                1 => fix.fixed_at = fix.fixed_at - 3_000,
+                2 => fix.fixed_at = fix.fixed_at + 90_000,
+                3 => fix.accuracy_m = Some(900.0),
+                4 => fix.lat_deg += 0.02,
+                5 => self.phones[phone].sensor.next += 40,
+                _ => return,
+            }
+        }
+        self.measure(phone, fix);
+    }
+
+    /// Tells a running replica something and does what it wants.
+    pub(super) fn tell(&mut self, phone: usize, input: Input) {
+        let now = self.now(phone);
+        self.trace.note(self.now_ms, format_args!("phone {phone} <- {}", describe(&input)));
+        let Some(replica) = &mut self.phones[phone].replica else { return };
+        let fed = match &input {
+            Input::Fix { fix } => Some(*fix),
+            _ => None,
+        };
+        let before = replica.recording_view(now);
+        let effects = replica.handle(now, input);
+        let after = replica.recording_view(now);
+        self.ledger.handled(phone, self.now_ms, before.as_ref(), fed.as_ref(), after.as_ref());
+        for effect in effects {
+            self.do_for_phone(phone, effect);
+        }
+    }
+
+    fn do_for_phone(&mut self, phone: usize, effect: Effect) {
+        let life = self.phones[phone].life;
+        match effect {
+            Effect::Store { batch, ops } => {
+                self.trace.note(self.now_ms, format_args!("phone {phone} stores {batch}: {} operations", ops.len()));
+                let in_ms = self.chance.between(self.weather.store_ms.0, self.weather.store_ms.1);
+                let (failure, once_in) = self.weather.store_fails;
+                let is_alone = self.phones[phone].disk.begin(batch, ops);
+                if self.plant == Plant::StoredTooEarly {
+                    self.schedule(0, Event::Tell { phone, life, input: Input::Stored { batch } });
+                } else if !is_alone {
+                    self.breaks("one transaction is under way at a time".to_owned());
+                }
+                if self.chance.one_in(once_in) {
+                    self.schedule(in_ms, Event::DiskFails { phone, life, batch, failure });
+                    return;
+                }
+                self.schedule(in_ms, Event::DiskCommits { phone, life, batch });
+            }
+            Effect::Load { request, ranges } => {
+                self.phones[phone].loads += 1;
+                let in_ms = self.chance.between(self.weather.load_ms.0, self.weather.load_ms.1) / 2;
+                if self.chance.one_in(self.weather.load_fails) {
+                    let input = Input::LoadFailed { request, failure: StorageFailure::Unavailable };
+                    self.schedule(in_ms, Event::Tell { phone, life, input });
+                } else {
+                    self.schedule(in_ms, Event::DiskReads { phone, life, request, ranges });
+                }
+            }
+            Effect::Sign { request, bytes } => {
+                let in_ms = self.chance.between(self.weather.sign_ms.0, self.weather.sign_ms.1);
+                let signature = ByteBuf::from(self.phones[phone].key.sign(&bytes).to_bytes());
+                self.schedule(in_ms, Event::Tell { phone, life, input: Input::Signed { request, signature } });
+            }
+            Effect::Connect => self.dial(phone, life),
+            Effect::Send { bytes } => self.send_from_phone(phone, bytes),
+            Effect::Disconnect => self.hang_up(phone),
+            Effect::SetTimer { in_ms, why } => {
+                self.trace.note(self.now_ms, format_args!("phone {phone} sets its timer: {in_ms} ms, {why}"));
+                self.phones[phone].timer += 1;
+                let timer = self.phones[phone].timer;
+                self.schedule(in_ms.ceil() as u64, Event::Rings { phone, life, timer });
+            }
+            Effect::Settled { request, outcome } => {
+                self.trace.note(self.now_ms, format_args!("phone {phone} settles {request}: {outcome:?}"));
+                self.ledger.settled(phone, request, &outcome);
+                if self.phones[phone].outcomes.insert(request, outcome).is_some() {
+                    self.breaks(format!("a command is settled once: {request}"));
+                }
+            }
+            Effect::Changed { topics: _ } => {}
+        }
+    }
+}
+
+fn describe(input: &Input) -> String {
+    let entries = |entries: &[StoredEntry]| entries.iter().flat_map(|entry| entry.value.clone()).collect::<Vec<u8>>();
+    match input {
+        Input::Received { bytes } => format!("Received {}", short(bytes)),
+        Input::Loaded { request, entries: loaded } => {
+            format!("Loaded {request}: {} entries, {}", loaded.len(), short(&entries(loaded)))
+        }
+        Input::Signed { request, signature } => format!("Signed {request}: {}", short(signature)),
+        Input::Start
+        | Input::Fix { .. }
+        | Input::SensorFailed { .. }
+        | Input::Command { .. }
+        | Input::Stored { .. }
+        | Input::StoreFailed { .. }
+        | Input::LoadFailed { .. }
+        | Input::Network { .. }
+        | Input::Connected
+        | Input::Disconnected
+        | Input::Hidden
+        | Input::Shown
+        | Input::Tick => format!("{input:?}"),
+    }
+}
