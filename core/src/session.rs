@@ -9,7 +9,7 @@ pub mod relay;
 /// How long the handshake may take, in milliseconds. `[H6]`
 pub const HANDSHAKE_MS: u64 = 10_000;
 
-/// After how much silence the relay pings, in milliseconds. `[M5]`
+/// After how much silence the relay asks whether the phone is still there, in milliseconds. `[M5]`
 pub const PING_AFTER_MS: u64 = 30_000;
 
 /// After how much silence either side gives the connection up, in milliseconds. `[M5]`

@@ -195,6 +195,12 @@ pub enum Message {
         #[n(1)]
         done: bool,
     },
+    /// Answers a ping. `[M5]`
+    #[n(28)]
+    Pong,
+    /// Asks whether the client is still there. `[M5]`
+    #[n(29)]
+    Ping,
     /// Says why the sender closes the connection. `[M4]`
     #[n(30)]
     Bye {

@@ -294,6 +294,7 @@ impl Link {
                 self.differ(docs, done, desk);
                 Vec::new()
             }
+            Event::Pinged(pong) => vec![Outcome::Send(pong)],
             Event::Ended(code) => {
                 self.disconnected(desk);
                 if !code.is_temporary() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use crate::session::MAX_PUSHES_IN_FLIGHT;
+use crate::session::{MAX_PUSHES_IN_FLIGHT, SILENCE_MS};
 use crate::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, proof_bytes,
 };
@@ -84,6 +84,8 @@ pub enum Event {
         /// Whether it was the last page of the comparison.
         done: bool,
     },
+    /// The relay wants to know whether the phone is still there, and this says so.
+    Pinged(Vec<u8>),
     /// The connection is over.
     Ended(ByeCode),
 }
@@ -199,10 +201,10 @@ impl Session {
         }
     }
 
-    /// When an awaited answer is given up, on the clock of `now_ms`.
+    /// When a silent relay is given up, on the clock of `now_ms`: an answer is due soon, a ping now and then. `[M5]`
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
-        (self.phase != Phase::Ended && self.is_waiting())
-            .then_some((self.quiet_since_ms + ANSWER_MS, "give up a silent relay"))
+        let patience_ms = if self.is_waiting() { ANSWER_MS } else { SILENCE_MS };
+        (self.phase != Phase::Ended).then_some((self.quiet_since_ms + patience_ms, "give up a silent relay"))
     }
 
     /// Takes in a message. After [`Event::Ended`] the connection is to be closed and the session thrown away.
@@ -215,6 +217,7 @@ impl Session {
     fn take(&mut self, message: Message) -> Result<Event, ByeCode> {
         match (&self.phase, message) {
             (_, Message::Bye { code }) => Ok(self.end(code)),
+            (Phase::CatchingUp | Phase::Open, Message::Ping) => Ok(Event::Pinged(Message::Pong.encode())),
             (Phase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
                 if protocol != PROTOCOL {
                     return Err(ByeCode::UnknownProtocol);

@@ -25,8 +25,6 @@ use crate::wire::{
 pub enum Input {
     /// A binary message arrived.
     Received(Vec<u8>),
-    /// Any other sign of life arrived, such as a pong.
-    Heard,
     /// Answers [`Effect::Admit`]: the device may speak for the account.
     Admitted {
         /// The current epoch of the relay's log.
@@ -66,8 +64,6 @@ pub enum Input {
 pub enum Effect {
     /// Send a binary message. The shell goes on to the next effect when the socket has taken it.
     Send(Vec<u8>),
-    /// Send a ping.
-    Ping,
     /// Look whether the device may speak for the account, remember it, and from then on report [`Input::Grew`].
     /// Signatures have been verified. A founder founds the account if it is new.
     Admit {
@@ -194,7 +190,7 @@ impl Session {
         if self.is_closed() {
             return Vec::new();
         }
-        if matches!(input, Input::Received(_) | Input::Heard) {
+        if matches!(input, Input::Received(_)) {
             (self.heard_ms, self.pinged) = (now_ms, false);
         }
         self.step(now_ms, input).unwrap_or_else(|code| self.bye(code))
@@ -203,7 +199,6 @@ impl Session {
     fn step(&mut self, now_ms: u64, input: Input) -> Result<Vec<Effect>, ByeCode> {
         match input {
             Input::Received(bytes) => self.receive(Message::decode(&bytes).map_err(|error| error.bye())?),
-            Input::Heard => Ok(Vec::new()),
             Input::Admitted { epoch, head, at } => Ok(self.admitted(epoch, head, at)),
             Input::NotAdmitted(code) | Input::Stop(code) => Err(code),
             Input::Tick => self.tick(now_ms),
@@ -250,6 +245,7 @@ impl Session {
                 self.phase = Phase::Open(open);
                 Ok(effects)
             }
+            (Phase::Open(_), Message::Pong) => Ok(Vec::new()),
             (Phase::Open(open), Message::Push { changes }) => open.push(changes),
             (Phase::Open(open), Message::Fetch { doc }) => open.fetch(doc),
             (Phase::Open(open), Message::Compare { from, to, docs }) => open.compare(from, to, docs),
@@ -276,7 +272,7 @@ impl Session {
             Some((due, _)) if due <= now_ms => match &self.phase {
                 Phase::Open(_) if !self.pinged => {
                     self.pinged = true;
-                    Ok(vec![Effect::Ping])
+                    Ok(vec![send(Message::Ping)])
                 }
                 _ => Err(ByeCode::TooSlow),
             },

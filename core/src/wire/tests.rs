@@ -83,6 +83,8 @@ fn golden() -> Vec<(Message, &'static str)> {
             },
             "830f828450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d101815820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1815820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c18450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1f68080f4",
         ),
+        (Message::Pong, "81181c"),
+        (Message::Ping, "81181d"),
         (Message::Bye { code: ByeCode::GoingAway }, "82181e06"),
     ]
 }

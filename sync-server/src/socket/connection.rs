@@ -73,7 +73,8 @@ impl Connection {
                 Some(()) = due(deadline) => Input::Tick,
                 frame = self.stream.next() => match frame {
                     Some(Ok(Message::Binary(bytes))) => Input::Received(bytes.into()),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Input::Heard,
+                    // The socket answers these by itself; only messages of the protocol are signs of life. `[M5]`
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Text(_))) => Input::Stop(ByeCode::Malformed),
                     Some(Ok(Message::Close(_))) | None => break,
                     Some(Err(error)) => match farewell(error) {
@@ -95,7 +96,6 @@ impl Connection {
     async fn perform(&mut self, effect: Effect) -> Result<(), Broken> {
         match effect {
             Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
-            Effect::Ping => self.send(Message::Ping(Vec::new().into())).await?,
             Effect::Admit { account, device, granted_by } => {
                 // Listening begins before the log is looked at, so that no growth falls in between.
                 self.account = Some((account, self.relay.hub.subscribe(account)));

@@ -12,14 +12,6 @@ pub(super) enum End {
     Relay,
 }
 
-/// What travels on a connection.
-#[derive(Clone, Debug)]
-pub(super) enum Frame {
-    Message(Vec<u8>),
-    Ping,
-    Pong,
-}
-
 /// What went over one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -44,13 +36,31 @@ pub(super) struct Conn {
     pub(super) life: u32,
     /// Whether the relay has accepted it.
     pub(super) is_open: bool,
-    /// Whether messages still arrive.
-    pub(super) is_whole: bool,
+    /// Whether messages still arrive at each end.
+    carries: [bool; 2],
     /// Whether anything was wrong with it, so that giving it up is no surprise.
     pub(super) is_troubled: bool,
     /// When the last message on its way to each end arrives.
     last_at_ms: [u64; 2],
     pub(super) traffic: Traffic,
+}
+
+impl Conn {
+    /// Whether messages still arrive at an end.
+    pub(super) fn carries_to(&self, end: End) -> bool {
+        self.carries[end as usize]
+    }
+
+    /// Whether messages still arrive at both ends.
+    pub(super) fn is_whole(&self) -> bool {
+        self.carries == [true; 2]
+    }
+
+    /// From here on nothing arrives at an end.
+    pub(super) fn fall_silent(&mut self, end: End) {
+        self.carries[end as usize] = false;
+        self.is_troubled = true;
+    }
 }
 
 /// All connections there ever were.
@@ -65,7 +75,7 @@ impl Net {
         self.next += 1;
         let traffic = Traffic::default();
         let conn =
-            Conn { phone, life, is_open: false, is_whole: true, is_troubled: false, last_at_ms: [0; 2], traffic };
+            Conn { phone, life, is_open: false, carries: [true; 2], is_troubled: false, last_at_ms: [0; 2], traffic };
         self.conns.insert(self.next, conn);
         self.next
     }
@@ -80,7 +90,7 @@ impl Net {
 
     /// The connections that are open and whole.
     pub(super) fn whole(&self) -> Vec<ConnId> {
-        self.conns.iter().filter(|(_, conn)| conn.is_open && conn.is_whole).map(|(id, _)| *id).collect()
+        self.conns.iter().filter(|(_, conn)| conn.is_open && conn.is_whole()).map(|(id, _)| *id).collect()
     }
 
     /// When a message that leaves at `now_ms` arrives at an end, if it does. Messages keep their order.
@@ -93,7 +103,7 @@ impl Net {
         bytes: usize,
         bytes_per_s: u64,
     ) -> Option<u64> {
-        let conn = self.conns.get_mut(&id).filter(|conn| conn.is_open && conn.is_whole)?;
+        let conn = self.conns.get_mut(&id).filter(|conn| conn.is_open && conn.carries_to(to))?;
         let last = &mut conn.last_at_ms[to as usize];
         let on_the_way_ms = bytes as u64 * 1_000 / bytes_per_s;
         *last = (now_ms + delay_ms).max(*last) + on_the_way_ms;

@@ -28,6 +28,9 @@ impl World {
         if status.storage != StorageStatus::Saved || status.link != LinkStatus::UpToDate || status.unsent_changes > 0 {
             return Err(format!("{status:?}"));
         }
+        if !self.phones[phone].conn.and_then(|conn| self.net.get(conn)).is_some_and(|conn| conn.is_whole()) {
+            return Err("its connection is dead, and it does not know".to_owned());
+        }
         match replica.drives().into_iter().find(|drive| !matches!(drive.sync, DriveSync::OnRelay { .. })) {
             Some(drive) => Err(format!("drive {}: {:?}", drive.id, drive.sync)),
             None => Ok(()),

@@ -5,7 +5,7 @@ use tourismo_core::session::relay::{self as serve, Session};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, EntryBody, Message};
 
-use crate::sim::net::{ConnId, End, Frame};
+use crate::sim::net::{ConnId, End};
 use crate::sim::relay::{Served, Waiting};
 use crate::sim::trace::short;
 use crate::sim::world::Event;
@@ -42,8 +42,8 @@ impl World {
         self.trace.note(self.now_ms, format_args!("phone {phone} hangs up"));
         let Some(conn) = self.phones[phone].conn.take() else { return };
         let Some(state) = self.net.get_mut(conn) else { return };
-        let was_healthy = state.is_whole && !state.is_troubled;
-        state.is_whole = false;
+        let was_healthy = state.is_whole() && !state.is_troubled;
+        [End::Phone, End::Relay].into_iter().for_each(|end| state.fall_silent(end));
         self.schedule(50, Event::Learns { conn, end: End::Relay });
         if was_healthy {
             self.breaks(format!("a phone does not give up connection {conn}, which is healthy"));
@@ -72,38 +72,27 @@ impl World {
         if let Some(state) = self.net.get_mut(conn) {
             state.traffic.from_phone.push((tag(&bytes), bytes.len()));
         }
-        self.carry(conn, End::Relay, Frame::Message(bytes));
+        self.carry(conn, End::Relay, bytes);
     }
 
-    fn carry(&mut self, conn: ConnId, to: End, frame: Frame) {
+    fn carry(&mut self, conn: ConnId, to: End, message: Vec<u8>) {
         let delay_ms = self.chance.between(self.weather.delay_ms.0, self.weather.delay_ms.1);
-        let bytes = match &frame {
-            Frame::Message(bytes) => bytes.len(),
-            Frame::Ping | Frame::Pong => 2,
-        };
-        let at_ms = self.net.arrival_ms(conn, to, self.now_ms, delay_ms, bytes, self.weather.bytes_per_s);
+        let at_ms = self.net.arrival_ms(conn, to, self.now_ms, delay_ms, message.len(), self.weather.bytes_per_s);
         if let Some(at_ms) = at_ms {
-            self.schedule(at_ms - self.now_ms, Event::Arrives { conn, at: to, frame });
+            self.schedule(at_ms - self.now_ms, Event::Arrives { conn, at: to, message });
         }
     }
 
-    pub(super) fn arrives(&mut self, conn: ConnId, at: End, frame: Frame) {
-        let Some(state) = self.net.get(conn).filter(|state| state.is_whole) else { return };
+    pub(super) fn arrives(&mut self, conn: ConnId, at: End, message: Vec<u8>) {
+        let Some(state) = self.net.get(conn).filter(|state| state.carries_to(at)) else { return };
         let (phone, life) = (state.phone, state.life);
-        match (at, frame) {
-            (End::Phone, Frame::Message(bytes)) if self.lives(phone, life) => {
-                self.tell(phone, Input::Received { bytes: bytes.into() });
-            }
-            (End::Phone, Frame::Ping) => self.carry(conn, End::Relay, Frame::Pong),
-            (End::Relay, Frame::Message(bytes)) => {
+        match at {
+            End::Phone if self.lives(phone, life) => self.tell(phone, Input::Received { bytes: message.into() }),
+            End::Phone => {}
+            End::Relay => {
                 let boot = self.relay.boot;
-                self.tell_session(conn, boot, serve::Input::Received(bytes));
+                self.tell_session(conn, boot, serve::Input::Received(message));
             }
-            (End::Relay, Frame::Ping | Frame::Pong) => {
-                let boot = self.relay.boot;
-                self.tell_session(conn, boot, serve::Input::Heard);
-            }
-            (End::Phone, Frame::Message(_) | Frame::Pong) => {}
         }
     }
 
@@ -159,7 +148,6 @@ impl World {
         let boot = self.relay.boot;
         match effect {
             serve::Effect::Send(bytes) => self.send_from_relay(conn, bytes),
-            serve::Effect::Ping => self.carry(conn, End::Phone, Frame::Ping),
             serve::Effect::Close => {
                 self.relay.sessions.remove(&conn);
                 if let Some(state) = self.net.get_mut(conn) {
@@ -238,7 +226,7 @@ impl World {
             serve::Effect::ReadDoc { doc, after } => serve::Input::Doc(account.doc_page(*doc, *after)),
             serve::Effect::ReadHeads { from, to } => serve::Input::Heads(account.doc_heads(*from, *to)),
             serve::Effect::ReadHistories(docs) => serve::Input::Histories(account.histories(docs)),
-            serve::Effect::Send(_) | serve::Effect::Ping | serve::Effect::Commit { .. } | serve::Effect::Close => {
+            serve::Effect::Send(_) | serve::Effect::Commit { .. } | serve::Effect::Close => {
                 unreachable!("these are no questions")
             }
         };
@@ -331,7 +319,7 @@ impl World {
         if let Some(state) = self.net.get_mut(conn) {
             state.traffic.from_relay.push((tag(&bytes), bytes.len()));
         }
-        self.carry(conn, End::Phone, Frame::Message(bytes));
+        self.carry(conn, End::Phone, bytes);
     }
 
     /// Tells all sessions that the relay is stopping.
@@ -373,6 +361,8 @@ fn name(message: &Message) -> &'static str {
         Message::Fetched { .. } => "Fetched",
         Message::Compare { .. } => "Compare",
         Message::Differences { .. } => "Differences",
+        Message::Pong => "Pong",
+        Message::Ping => "Ping",
         Message::Bye { .. } => "Bye",
     }
 }

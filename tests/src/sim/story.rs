@@ -6,15 +6,15 @@ use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visib
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, Input, SensorFailure};
 use tourismo_core::replica::view::{DriveView, RecordingState};
+use tourismo_core::session::SILENCE_MS;
 
 use crate::made::{self, Kind};
-use crate::sim::net::End;
 use crate::sim::weather::Plant;
 use crate::sim::{Weather, World};
 
-/// How long everybody may take to agree once the faults are over, in virtual milliseconds: the longest wait before a
-/// connection is tried again, and half a minute to talk.
-pub const CONVERGENCE_MS: u64 = 90_000;
+/// How long everybody may take to agree once the faults are over, in virtual milliseconds: until a connection that is cut in
+/// silence is given up, the longest wait before the next is tried, and half a minute to talk.
+pub const CONVERGENCE_MS: u64 = SILENCE_MS + 60_000 + 30_000;
 
 /// What a story is made of.
 #[derive(Clone, Copy, Debug)]
@@ -166,8 +166,15 @@ impl Story<'_> {
                 let conns = world.net.whole();
                 if !conns.is_empty() {
                     let conn = world.chance.pick(&conns);
-                    let within_ms = world.chance.pick(&[100, 5_000, 60_000]);
-                    world.cut(conn, within_ms);
+                    match world.chance.between(0, 5) {
+                        0 => world.silence(conn, true, true),
+                        1 => world.silence(conn, true, false),
+                        2 => world.silence(conn, false, true),
+                        _ => {
+                            let within_ms = world.chance.pick(&[100, 5_000, 60_000]);
+                            world.cut(conn, within_ms);
+                        }
+                    }
                 }
             }
             Act::Network => {
@@ -268,12 +275,9 @@ impl World {
                 self.show(phone, true);
             }
             self.phones[phone].sensor.route.clear();
-            // A phone that waits for nothing cannot know that its connection was cut in silence; its machine tells it.
-            if let Some(conn) = self.phones[phone].conn.filter(|conn| self.net.get(*conn).is_some_and(|c| !c.is_whole))
-            {
-                self.learns(conn, End::Phone);
+            if !self.believes_online {
+                self.tell(phone, Input::Network { online: true });
             }
-            self.tell(phone, Input::Network { online: true });
         }
         let begin_ms = self.now_ms;
         for phone in 0..self.phones.len() {

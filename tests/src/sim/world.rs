@@ -12,7 +12,7 @@ use tourismo_core::session::relay as serve;
 use tourismo_core::time::{Now, Timestamp};
 
 use crate::sim::ledger::Ledger;
-use crate::sim::net::{ConnId, End, Frame, Net};
+use crate::sim::net::{ConnId, End, Net};
 use crate::sim::phone::Phone;
 use crate::sim::relay::{Account, Relay};
 use crate::sim::trace::Trace;
@@ -40,6 +40,8 @@ pub struct World {
     pub(super) ledger: Ledger,
     pub(super) trace: Trace,
     requests: u32,
+    /// Whether the machines of the phones believe that there is a network.
+    pub(super) believes_online: bool,
     /// When a phone's storage was slow or failing last.
     storage_ill_ms: u64,
     /// The first broken promise.
@@ -65,8 +67,8 @@ pub(super) enum Event {
     Starts { phone: usize },
     /// A connection is open or fails.
     Dialled { conn: ConnId },
-    /// A frame arrives.
-    Arrives { conn: ConnId, at: End, frame: Frame },
+    /// A message arrives.
+    Arrives { conn: ConnId, at: End, message: Vec<u8> },
     /// An end learns that its connection is gone.
     Learns { conn: ConnId, end: End },
     /// The relay reads for a session.
@@ -104,6 +106,7 @@ impl World {
             ledger: Ledger::default(),
             trace: Trace::new(keeps_lines),
             requests: 0,
+            believes_online: true,
             storage_ill_ms: 0,
             broken: None,
         }
@@ -260,6 +263,7 @@ impl World {
     /// Gives all phones a network, or takes it away with every connection.
     pub fn set_network(&mut self, has_network: bool) {
         self.weather.has_network = has_network;
+        self.believes_online = has_network;
         if !has_network {
             self.cut_all();
         }
@@ -275,11 +279,28 @@ impl World {
         }
     }
 
+    /// Cuts every connection in silence: nothing arrives at these ends, and nobody learns why.
+    pub fn silence_all(&mut self, at_phones: bool, at_relay: bool) {
+        for conn in self.net.whole() {
+            self.silence(conn, at_phones, at_relay);
+        }
+    }
+
+    pub(super) fn silence(&mut self, conn: ConnId, at_phone: bool, at_relay: bool) {
+        self.trace.note(self.now_ms, format_args!("connection {conn} falls silent: {at_phone} {at_relay}"));
+        let Some(state) = self.net.get_mut(conn) else { return };
+        for (end, _) in [(End::Phone, at_phone), (End::Relay, at_relay)].into_iter().filter(|(_, silent)| *silent) {
+            state.fall_silent(end);
+        }
+    }
+
     /// Cuts a connection: what is under way is lost, and the ends learn it within `within_ms`.
     pub(super) fn cut(&mut self, conn: ConnId, within_ms: u64) {
         self.trace.note(self.now_ms, format_args!("connection {conn} is cut"));
         let Some(state) = self.net.get_mut(conn) else { return };
-        (state.is_whole, state.is_troubled) = (false, true);
+        for end in [End::Phone, End::Relay] {
+            state.fall_silent(end);
+        }
         for end in [End::Phone, End::Relay] {
             let in_ms = self.chance.between(0, within_ms);
             self.schedule(in_ms, Event::Learns { conn, end });
@@ -308,7 +329,7 @@ impl World {
         });
         state.outcomes.clear();
         if let Some(conn) = state.conn.take()
-            && self.net.get(conn).is_some_and(|conn| conn.is_open && conn.is_whole)
+            && self.net.get(conn).is_some_and(|conn| conn.is_open && conn.is_whole())
         {
             self.cut(conn, 2_000);
         }
@@ -439,7 +460,7 @@ impl World {
             }
             Event::DiskCommits { .. } | Event::DiskFails { .. } | Event::DiskReads { .. } | Event::Measures { .. } => {}
             Event::Dialled { conn } => self.dialled(conn),
-            Event::Arrives { conn, at, frame } => self.arrives(conn, at, frame),
+            Event::Arrives { conn, at, message } => self.arrives(conn, at, message),
             Event::Learns { conn, end } => self.learns(conn, end),
             Event::RelayReads { conn, boot, effect } => self.relay_reads(conn, boot, &effect),
             Event::RelayTells { conn, boot, input } => self.tell_session(conn, boot, input),

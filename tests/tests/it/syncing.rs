@@ -5,6 +5,7 @@ use tourismo_core::id::DocId;
 use tourismo_core::replica::OpenError;
 use tourismo_core::replica::io::{Command, CommandError, Outcome};
 use tourismo_core::replica::view::{DriveSync, LinkStatus, TrackView};
+use tourismo_core::session::SILENCE_MS;
 use tourismo_core::session::client::ANSWER_MS;
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::sim::{CONVERGENCE_MS, World};
@@ -146,7 +147,33 @@ fn m5_a_long_silence_before_a_push_is_no_reason_to_give_up() {
     world.run_for(20 * ANSWER_MS);
     done(&mut world, 0, Command::PutProfile { fields: ProfileFields { bio: "x".to_owned(), ..Default::default() } });
     settle(&mut world, 1);
-    assert!(world.traffic(0).from_phone.len() == 4, "all on one connection: {:?}", world.traffic(0));
+    let pushes = world.traffic(0).from_phone.iter().filter(|(tag, _)| *tag == 6).count();
+    assert_eq!((pushes, world.traffic(0).from_phone[0].0), (1, 0), "all on one connection: {:?}", world.traffic(0));
+}
+
+#[test]
+fn m5_a_phone_that_waits_for_nothing_notices_that_its_connection_is_dead_whichever_way() {
+    for (at_phones, at_relay) in [(true, true), (true, false), (false, true)] {
+        let mut world = two_phones();
+        let drive = drive(&mut world, 0, 5);
+        settle(&mut world, 2);
+        world.silence_all(at_phones, at_relay);
+        // The second phone has nothing to ask for: it must find out to hear of this.
+        done(&mut world, 0, rename(drive, "After"));
+        let heard = |world: &World| title(world, 1, drive) == "After";
+        assert!(world.run_until(2 * SILENCE_MS, heard), "{at_phones} {at_relay}: {:?}", world.is_settled(1));
+        settle(&mut world, 2);
+    }
+}
+
+#[test]
+fn m5_a_quiet_connection_is_kept() {
+    let mut world = two_phones();
+    world.run_for(20 * SILENCE_MS);
+    for phone in [0, 1] {
+        let traffic = world.traffic(phone);
+        assert!((40..=60).contains(&traffic.from_phone.len()), "an hour of pongs on one connection: {traffic:?}");
+    }
 }
 
 #[test]

@@ -144,9 +144,10 @@ fn m5_a_silent_client_is_pinged_and_then_given_up() {
     let mut session = open();
     assert_eq!(session.next_deadline().unwrap().0, PING_AFTER_MS);
     assert!(session.handle(PING_AFTER_MS - 1, Input::Tick).is_empty());
-    assert_eq!(session.handle(PING_AFTER_MS, Input::Tick), [Effect::Ping]);
-    session.handle(PING_AFTER_MS + 1, Input::Heard);
-    assert_eq!(session.handle(2 * PING_AFTER_MS + 1, Input::Tick), [Effect::Ping], "a pong begins the count anew");
+    assert_eq!(sent(session.handle(PING_AFTER_MS, Input::Tick)), [Message::Ping]);
+    assert!(say(&mut session, PING_AFTER_MS + 1, Message::Pong).is_empty());
+    let again = sent(session.handle(2 * PING_AFTER_MS + 1, Input::Tick));
+    assert_eq!(again, [Message::Ping], "a pong begins the count anew");
     let given_up_ms = PING_AFTER_MS + 1 + SILENCE_MS;
     assert!(session.handle(given_up_ms - 1, Input::Tick).is_empty());
     assert_eq!(sent(session.handle(given_up_ms, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
@@ -155,6 +156,9 @@ fn m5_a_silent_client_is_pinged_and_then_given_up() {
 #[test]
 fn h6_signs_of_life_do_not_prolong_the_handshake() {
     let mut session = Session::new(RELAY, [0; 32], 0);
-    session.handle(HANDSHAKE_MS - 1, Input::Heard);
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let device = DeviceKey(key.verifying_key().to_bytes());
+    let account = AccountId::founded_by(&device);
+    say(&mut session, HANDSHAKE_MS - 1, Message::Hello { protocols: vec![PROTOCOL], account, device });
     assert_eq!(sent(session.handle(HANDSHAKE_MS, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
 }
