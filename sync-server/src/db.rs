@@ -20,6 +20,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 
+pub use crate::data_file::ClaimError;
+use crate::data_file::DataFile;
+
 /// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -33,6 +36,9 @@ const MIGRATIONS: [(i64, &str, &str); 1] =
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// Another process has it, or its files cannot be used.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// SQLite refuses to open it, or cannot read it.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] sqlx::Error),
@@ -47,30 +53,32 @@ pub enum OpenError {
     },
 }
 
-/// An open database: the connection that writes, and those that read.
+/// An open database: the connection that writes, those that read, and the right to write.
 #[derive(Debug)]
 pub(crate) struct Database {
+    pub(crate) file: DataFile,
     pub(crate) writer: SqliteConnection,
     pub(crate) readers: SqlitePool,
 }
 
 impl Database {
-    /// Opens the database file, makes it if it is not there, and brings its schema up to date.
+    /// Claims and opens the database file, makes it if it is not there, and brings its schema up to date.
     ///
     /// `max_bytes` caps the size of the file; beyond it, writes fail as on a full disk.
-    pub(crate) async fn open(path: &Path, max_bytes: Option<u64>) -> Result<Database, OpenError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            .disable_statement_logging();
+    pub(crate) async fn open(
+        path: &Path,
+        max_bytes: Option<u64>,
+        durability: Durability,
+    ) -> Result<Database, OpenError> {
+        let file = DataFile::claim(path)?;
+        let synchronous = match durability {
+            Durability::EveryCommit => SqliteSynchronous::Full,
+            Durability::Checkpoints => SqliteSynchronous::Normal,
+        };
+        let options =
+            options(file.path()).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
         let mut writer = options.connect().await?;
-        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut writer).await?;
-        check_version(&version)?;
-        migrator().run(&mut writer).await?;
+        bring_up_to_date(&mut writer).await?;
         if let Some(max_bytes) = max_bytes {
             cap(&mut writer, max_bytes).await?;
         }
@@ -79,8 +87,55 @@ impl Database {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
             .await?;
-        Ok(Database { writer, readers })
+        Ok(Database { file, writer, readers })
     }
+}
+
+/// When what was committed is synced to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the commit returns (`synchronous = FULL`).
+    #[default]
+    EveryCommit,
+    /// Some time later (`synchronous = NORMAL`): a power cut takes back what was acknowledged. Only there for the test
+    /// that shows it.
+    Checkpoints,
+}
+
+/// A connection that reads a database file, whoever writes to it.
+pub(crate) async fn connect_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).pragma("query_only", "on").connect().await
+}
+
+/// A connection to a database file, whoever has it open besides.
+pub(crate) async fn connect_beside_others(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).connect().await
+}
+
+/// A connection to a database file that nobody serves, as one file without a write-ahead log beside it.
+pub(crate) async fn connect_alone(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).journal_mode(SqliteJournalMode::Delete).synchronous(SqliteSynchronous::Full).connect().await
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging()
+}
+
+/// Brings the schema up to date, with an SQLite that is good enough.
+pub(crate) async fn bring_up_to_date(writer: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *writer).await?;
+    check_version(&version)?;
+    Ok(migrator().run(writer).await?)
+}
+
+/// Looks whether the schema is the one that this version writes.
+pub(crate) async fn has_current_schema(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection).await?;
+    Ok(MIGRATIONS.last().is_some_and(|(version, ..)| *version == newest))
 }
 
 /// Moves what the write-ahead log holds into the database file, and closes the connection.

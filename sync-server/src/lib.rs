@@ -5,11 +5,13 @@
 
 mod api;
 mod authorize;
+mod data_file;
 mod db;
 mod hub;
 mod newest;
 mod pwa;
 mod socket;
+pub mod upkeep;
 mod writer;
 
 use std::net::SocketAddr;
@@ -26,8 +28,8 @@ use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, RelayId};
 
 use self::db::Database;
-pub use self::db::OpenError;
 use self::db::relay::Identity;
+pub use self::db::{ClaimError, Durability, OpenError};
 use self::hub::Hub;
 use self::newest::NewestPage;
 use self::pwa::Pwa;
@@ -51,6 +53,8 @@ pub struct Config {
     pub max_connections: usize,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     pub max_database_bytes: Option<u64>,
+    /// When what is acknowledged is on the disk.
+    pub durability: Durability,
 }
 
 impl Config {
@@ -63,6 +67,7 @@ impl Config {
             allowed_origins: Vec::new(),
             max_connections: 1_024,
             max_database_bytes: None,
+            durability: Durability::EveryCommit,
         }
     }
 }
@@ -119,7 +124,8 @@ impl Server {
     /// # Errors
     /// [`StartError`] if the database or the address cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let Database { mut writer, readers } = Database::open(&config.database, config.max_database_bytes).await?;
+        let database = Database::open(&config.database, config.max_database_bytes, config.durability).await?;
+        let Database { file, mut writer, readers } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
         let listening =
@@ -127,7 +133,7 @@ impl Server {
         let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
-        let (writer, writing) = Writer::spawn(writer, hub.clone(), newest.clone());
+        let (writer, writing) = Writer::spawn(file, writer, hub.clone(), newest.clone());
         let (stop, stopping) = watch::channel(false);
         let max_connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX).min(1 << 24);
         let relay = Arc::new(Relay {

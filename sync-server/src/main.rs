@@ -1,16 +1,20 @@
-//! The command `tourismo-server`: reads the command line and the environment, runs the server until it is told to stop.
+//! The command `tourismo-server`: reads the command line and the environment, runs the server until it is told to stop,
+//! or does what the operator wants done with a database and says what came of it.
+#![expect(clippy::print_stdout, reason = "a command answers on the standard output")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
-use tourismo_server::{Config, Server};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
+use tourismo_server::{Config, Durability, Server};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -22,6 +26,51 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT (the default).
     Serve(Serve),
+    /// Write a checked copy of the database to a file, also while it is served.
+    Backup(Backup),
+    /// Put a backup in the place of the database, and keep what was there beside it. Phones offer again what the backup
+    /// lacks.
+    Restore(Restore),
+    /// Read everything, count and fold it again, and compare: ends with 0 if all is well, 1 if something is wrong, 2 if
+    /// the database cannot be looked at.
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Data {
+    /// The database file.
+    #[arg(long = "data", env = "TOURISMO_DATA", default_value = "tourismo.sqlite")]
+    path: PathBuf,
+}
+
+#[derive(Args)]
+struct Backup {
+    #[command(flatten)]
+    data: Data,
+    /// The file to write. It has this name only when it is whole, checked and on disk.
+    #[arg(long)]
+    to: PathBuf,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(Args)]
+struct Restore {
+    #[command(flatten)]
+    data: Data,
+    /// The backup, which stays as it is.
+    #[arg(long)]
+    from: PathBuf,
+}
+
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    data: Data,
+    /// Throw away what can be derived from the log (heads, digests, feeds) and derive it again. Stop the server first.
+    #[arg(long)]
+    repair: bool,
 }
 
 #[derive(Args)]
@@ -44,20 +93,94 @@ struct Serve {
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
     max_database_bytes: Option<u64>,
+    /// When commits are synced to the disk. Anything but the default loses what was acknowledged; it is there for the test
+    /// that shows this.
+    #[arg(long, hide = true, default_value = "full")]
+    synchronous: Synchronous,
     /// Log as JSON, one object a line. RUST_LOG chooses what is logged.
     #[arg(long, env = "TOURISMO_LOG_JSON")]
     log_json: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+#[derive(Clone, Copy, ValueEnum)]
+enum Synchronous {
+    Full,
+    Normal,
+}
+
+/// How many findings are named one by one.
+const NAMED_FINDINGS: usize = 100;
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    let serve = match cli.command {
-        Some(Command::Serve(serve)) => serve,
-        None => cli.serve,
-    };
-    start_logging(serve.log_json);
+    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    start_logging(matches!(&command, Command::Serve(serve) if serve.log_json));
+    let is_check = matches!(command, Command::Check(_));
+    carry_out(command).unwrap_or_else(|error| {
+        eprintln!("tourismo-server: {error:#}");
+        ExitCode::from(if is_check { 2 } else { 1 })
+    })
+}
+
+fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(serve))
+    runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => run(serve).await?,
+            Command::Backup(Backup { data, to, replace }) => {
+                let backup = upkeep::back_up(&data.path, &to, replace).await.inspect_err(name_findings)?;
+                let upkeep::Backup { bytes, accounts, changes } = backup;
+                println!("backup: {changes} changes of {accounts} accounts in {} ({bytes} bytes)", to.display());
+            }
+            Command::Restore(Restore { data, from }) => {
+                let restored = upkeep::restore(&from, &data.path).await.inspect_err(name_findings)?;
+                println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
+                if let Some(kept) = restored.kept {
+                    println!("restore: what was there is kept as {}", kept.display());
+                }
+            }
+            Command::Check(check) => return look(&check.data.path, check.repair).await,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn look(data: &Path, repair: bool) -> anyhow::Result<ExitCode> {
+    let report = if repair { upkeep::repair(data).await? } else { upkeep::check(data).await? };
+    name(&report.findings);
+    println!("check: {}", counted(&report));
+    if report.findings.is_empty() {
+        println!("check: all is well");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("check: {} findings", report.findings.len());
+    println!(
+        "check: {}",
+        if report.findings.iter().all(Finding::is_derived) {
+            "the log is whole: 'check --repair' derives the rest from it again"
+        } else {
+            "the log is damaged: restore a backup; phones offer again what it lacks"
+        }
+    );
+    Ok(ExitCode::from(1))
+}
+
+fn counted(report: &Report) -> String {
+    let Report { accounts, documents, changes, rows, findings: _ } = report;
+    format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows")
+}
+
+fn name_findings(error: &UpkeepError) {
+    if let UpkeepError::Damaged { findings, .. } = error {
+        name(findings);
+    }
+}
+
+fn name(findings: &[Finding]) {
+    findings.iter().take(NAMED_FINDINGS).for_each(|finding| println!("{finding}"));
+    if findings.len() > NAMED_FINDINGS {
+        println!("and {} more", findings.len() - NAMED_FINDINGS);
+    }
 }
 
 async fn run(serve: Serve) -> anyhow::Result<()> {
@@ -68,6 +191,10 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         allowed_origins: serve.allow_origin,
         max_connections: serve.max_connections,
         max_database_bytes: serve.max_database_bytes,
+        durability: match serve.synchronous {
+            Synchronous::Full => Durability::EveryCommit,
+            Synchronous::Normal => Durability::Checkpoints,
+        },
     };
     let running = Server::start(config).await?;
     asked_to_stop().await.context("cannot listen for signals")?;

@@ -4,7 +4,7 @@
 //! It knows jobs and transactions. What a change must be to be kept is for [`Append`] to say.
 
 mod append;
-mod projector;
+pub(crate) mod projector;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
+use crate::data_file::DataFile;
 use crate::db;
 use crate::hub::Hub;
 use crate::newest::NewestPage;
@@ -69,12 +70,13 @@ enum Done {
 impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
     pub(crate) fn spawn(
+        file: DataFile,
         connection: SqliteConnection,
         hub: Hub,
         newest: Arc<NewestPage>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(Task { connection, jobs, hub, newest }.run());
+        let task = tokio::spawn(Task { file, connection, jobs, hub, newest }.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
 
@@ -117,6 +119,7 @@ impl Writer {
 }
 
 struct Task {
+    file: DataFile,
     connection: SqliteConnection,
     jobs: mpsc::Receiver<Job>,
     hub: Hub,
@@ -136,6 +139,8 @@ impl Task {
         if let Err(error) = db::checkpoint_and_close(self.connection).await {
             tracing::warn!(%error, "the last checkpoint failed; the next start does it");
         }
+        // Nobody else may write before the last checkpoint.
+        drop(self.file);
     }
 
     async fn perform(&mut self, group: Vec<Job>) {

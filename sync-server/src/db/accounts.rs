@@ -6,7 +6,7 @@ use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log::AccountLog;
 use tourismo_core::time::Timestamp;
 
-use super::{column, damaged, fixed, position};
+use super::{account_id, column, damaged, fixed, position};
 
 /// Makes an account with an empty log, unless it is there.
 pub(crate) async fn insert(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
@@ -64,6 +64,28 @@ pub(crate) async fn head(connection: &mut SqliteConnection, account: AccountId) 
     Ok((position("head", head)?, Digest(fixed("digest", &digest)?)))
 }
 
+/// All accounts, ascending.
+pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<AccountId>, sqlx::Error> {
+    let ids: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT account FROM account ORDER BY account").fetch_all(connection).await?;
+    ids.iter().map(|id| account_id(id)).collect()
+}
+
+/// The accounts whose logs do not have exactly the positions from 1 to their head.
+pub(crate) async fn with_gaps(connection: &mut SqliteConnection) -> Result<Vec<AccountId>, sqlx::Error> {
+    let sql = r#"
+        SELECT account.account
+        FROM account
+        LEFT JOIN (
+            SELECT account, COUNT(*) AS entries, MAX(seq) AS last FROM change GROUP BY account
+        ) log ON log.account = account.account
+        WHERE account.head <> COALESCE(log.entries, 0) OR account.head <> COALESCE(log.last, 0)
+        ORDER BY account.account
+    "#;
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    ids.iter().map(|id| account_id(id)).collect()
+}
+
 /// The books of an account's log.
 pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
     let (head, digest) = head(connection, account).await?;
@@ -73,6 +95,17 @@ pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -
         .await?;
     let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
     Ok(AccountLog { account, actor_prefixes, head, digest })
+}
+
+/// Writes what counting the log again came to, whatever stood there.
+pub(crate) async fn correct(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE account SET head = $2, digest = $3 WHERE account = $1")
+        .bind(log.account.as_bytes().as_slice())
+        .bind(column(log.head))
+        .bind(log.digest.0.as_slice())
+        .execute(writer)
+        .await
+        .map(drop)
 }
 
 /// Writes back what appending to the log changed.

@@ -112,6 +112,46 @@ pub(crate) async fn page(
     Ok(LogPage { entries: rows.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?, head, digest })
 }
 
+/// An entry as it is stored, every column of it.
+pub(crate) struct StoredEntry {
+    pub(crate) seq: u64,
+    pub(crate) doc: DocId,
+    pub(crate) hash: ChangeHash,
+    pub(crate) deps: Vec<ChangeHash>,
+    pub(crate) max_op: u64,
+    pub(crate) chunk: Vec<u8>,
+}
+
+/// Up to `count` entries of an account's log after a position.
+pub(crate) async fn stored(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    after: u64,
+    count: u32,
+) -> Result<Vec<StoredEntry>, sqlx::Error> {
+    type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>, i64, Vec<u8>);
+    let sql = r#"
+        SELECT seq, doc, hash, deps, max_op, chunk FROM change WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3
+    "#;
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(i64::from(count))
+        .fetch_all(reader)
+        .await?;
+    let entry = |(seq, doc, name, deps, max_op, chunk): Row| {
+        Ok(StoredEntry {
+            seq: position("seq", seq)?,
+            doc: doc_id(&doc)?,
+            hash: hash(&name)?,
+            deps: hashes("deps", &deps)?,
+            max_op: position("max_op", max_op)?,
+            chunk,
+        })
+    };
+    rows.into_iter().map(entry).collect()
+}
+
 /// A page of one document's changes after a position of the account's log. All of it must be read in one transaction.
 pub(crate) async fn doc_page(
     snapshot: &mut SqliteConnection,

@@ -1,5 +1,7 @@
 //! The tables `document` and `actor`: what the log knows of each document.
 
+use std::collections::BTreeMap;
+
 use sqlx::SqliteConnection;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
@@ -73,6 +75,29 @@ pub(crate) async fn last_seq(
         .fetch_optional(connection)
         .await?;
     position("last_seq", last.unwrap_or(0))
+}
+
+/// The last number of every actor of an account, by document.
+pub(crate) async fn last_seqs(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+) -> Result<BTreeMap<(DocId, Actor), u64>, sqlx::Error> {
+    let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
+        sqlx::query_as("SELECT doc, actor, last_seq FROM actor WHERE account = $1")
+            .bind(account.as_bytes().as_slice())
+            .fetch_all(connection)
+            .await?;
+    let read = |(doc, actor, last_seq): (Vec<u8>, Vec<u8>, i64)| {
+        let actor = Actor::try_from(actor.as_slice()).map_err(|_| damaged("actor"))?;
+        Ok(((doc_id(&doc)?, actor), position("last_seq", last_seq)?))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Forgets the last numbers of an account's actors, to be counted again.
+pub(crate) async fn remove_last_seqs(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM actor WHERE account = $1").bind(account.as_bytes().as_slice()).execute(writer).await?;
+    Ok(())
 }
 
 /// Writes the last number that an actor used in a document.

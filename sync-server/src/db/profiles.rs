@@ -3,10 +3,10 @@
 use sqlx::SqliteConnection;
 use tourismo_core::id::AccountId;
 
-use super::column;
+use super::{column, position};
 
 /// A profile as it is derived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ProfileRecord {
     pub(crate) account: AccountId,
     pub(crate) revision: u64,
@@ -38,4 +38,30 @@ pub(crate) async fn replace(writer: &mut SqliteConnection, profile: &ProfileReco
 pub(crate) async fn remove(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM profile WHERE account = $1").bind(account.as_bytes().as_slice()).execute(writer).await?;
     Ok(())
+}
+
+/// The account's profile, if it has one.
+pub(crate) async fn find(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+) -> Result<Option<ProfileRecord>, sqlx::Error> {
+    let row: Option<(i64, String, String, String)> =
+        sqlx::query_as("SELECT revision, handle, display_name, bio FROM profile WHERE account = $1")
+            .bind(account.as_bytes().as_slice())
+            .fetch_optional(reader)
+            .await?;
+    let read = |(revision, handle, display_name, bio)| {
+        Ok(ProfileRecord { account, revision: position("revision", revision)?, handle, display_name, bio })
+    };
+    row.map(read).transpose()
+}
+
+/// How many profiles there are.
+pub(crate) async fn count(reader: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    position("count", sqlx::query_scalar("SELECT COUNT(*) FROM profile").fetch_one(reader).await?)
+}
+
+/// Removes all profiles, to be derived again.
+pub(crate) async fn remove_all(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM profile").execute(writer).await.map(drop)
 }

@@ -12,7 +12,7 @@ use super::{account_id, column, damaged, position};
 pub(crate) const BUCKETS: u8 = 16;
 
 /// A drive as it is derived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DriveRecord {
     pub(crate) account: AccountId,
     pub(crate) doc: DocId,
@@ -93,6 +93,51 @@ pub(crate) async fn remove(writer: &mut SqliteConnection, account: AccountId, do
         .execute(writer)
         .await?;
     Ok(())
+}
+
+/// Removes all drives with their blocks, to be derived again.
+pub(crate) async fn remove_all(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM published_block").execute(&mut *writer).await?;
+    sqlx::query("DELETE FROM published_drive").execute(writer).await.map(drop)
+}
+
+/// How many drives there are.
+pub(crate) async fn count(reader: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    position("count", sqlx::query_scalar("SELECT COUNT(*) FROM published_drive").fetch_one(reader).await?)
+}
+
+/// A drive as it was derived; `None` if it is not there, or in another bucket of the feed than its own.
+pub(crate) async fn record(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<DriveRecord>, sqlx::Error> {
+    let sql = r#"
+        SELECT revision, sort_at, visibility, started_at, title, car, stats, bbox, line
+        FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
+    "#;
+    let read = |row: SqliteRow| {
+        Ok(DriveRecord {
+            account,
+            doc,
+            revision: position("revision", row.try_get("revision")?)?,
+            sort_at: Timestamp(row.try_get("sort_at")?),
+            visibility: visibility(row.try_get("visibility")?)?,
+            started_at: Timestamp(row.try_get("started_at")?),
+            title: row.try_get("title")?,
+            car: row.try_get("car")?,
+            stats: row.try_get("stats")?,
+            bbox: row.try_get("bbox")?,
+            line: row.try_get("line")?,
+        })
+    };
+    sqlx::query(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(i64::from(bucket(doc)))
+        .try_map(read)
+        .fetch_optional(reader)
+        .await
 }
 
 /// A drive by its id alone, whoever may see it: the caller must authorize the read.

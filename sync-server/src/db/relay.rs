@@ -23,6 +23,17 @@ pub(crate) async fn identify(writer: &mut SqliteConnection, fresh: Identity) -> 
     Ok(Identity { id: RelayId(fixed("id", &id)?), epoch: Epoch(fixed("epoch", &epoch)?) })
 }
 
+/// Begins another life of the log.
+pub(crate) async fn begin_epoch(writer: &mut SqliteConnection, epoch: Epoch) -> Result<(), sqlx::Error> {
+    let done = sqlx::query("UPDATE relay SET epoch = $1").bind(epoch.0.as_slice()).execute(writer).await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+/// Whether this database knows which relay it is.
+pub(crate) async fn is_identified(reader: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(sqlx::query_scalar::<_, i64>("SELECT one FROM relay").fetch_optional(reader).await?.is_some())
+}
+
 /// Whether the database can be read at all.
 pub(crate) async fn is_readable(reader: &mut SqliteConnection) -> bool {
     sqlx::query_scalar::<_, i64>("SELECT one FROM relay").fetch_one(reader).await.is_ok()

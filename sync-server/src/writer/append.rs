@@ -90,7 +90,10 @@ impl<'t> Append<'t> {
     /// Writes the books, derives the rows, and says what has changed.
     pub(super) async fn finish(self) -> Result<Appended, sqlx::Error> {
         let mut appended = Appended::default();
-        for (id, touched) in &self.touched {
+        // In the order of the log: of two profiles of one account, the one that was written last is shown.
+        let mut touched: Vec<_> = self.touched.iter().collect();
+        touched.sort_by_key(|(_, touched)| touched.last);
+        for (id, touched) in touched {
             let doc = self.docs.get(id).and_then(Option::as_ref).expect("a touched document has been looked up");
             documents::upsert(self.connection, *id, doc).await?;
             for actor in &touched.actors {
@@ -212,12 +215,13 @@ mod tests {
     use tourismo_core::wire::{Chunk, NackCode};
 
     use super::*;
-    use crate::db::Database;
+    use crate::db::{Database, Durability};
 
     #[tokio::test]
     async fn p4_what_a_stranger_pushes_in_the_same_transaction_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = Database::open(&folder.path().join("x.sqlite"), None).await.unwrap().writer;
+        let mut writer =
+            Database::open(&folder.path().join("x.sqlite"), None, Durability::EveryCommit).await.unwrap().writer;
         let (ours, theirs) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
         let accounts = [ours, theirs].map(|device| AccountId::founded_by(&device));
         let mut actor = [0; 16];

@@ -1,7 +1,7 @@
 //! Derives the rows that others may read, in the transaction that stores the change they come from.
 //!
 //! The only place of the relay where Automerge loads a document. What was pushed passed core's scan, but Automerge may
-//! still panic over it: then the panic stays here, and the row stays as it was.
+//! still panic over it: then the panic stays here, and the document has no row.
 
 use sqlx::SqliteConnection;
 use tourismo_core::docs::{Visibility, open};
@@ -27,38 +27,75 @@ const MAX_LINE_POINTS: usize = 1_000;
 /// The most characters of a title or of what a car is called.
 const MAX_CHARS: usize = 200;
 
+/// What is derived from a document.
+#[derive(PartialEq)]
+pub(crate) enum Derived {
+    /// The row of a published drive, and the blocks of its track.
+    Drive(Box<DriveRecord>, Vec<Vec<u8>>),
+    /// The row of its account's profile.
+    Profile(ProfileRecord),
+    /// No row: it says too little, nobody may see it, or it cannot be read.
+    Nothing,
+}
+
 /// Folds a document and replaces its row. `revision` is the log position of its newest change.
-pub(super) async fn project(
+pub(crate) async fn project(
     writer: &mut SqliteConnection,
     doc: &DocLog,
     id: DocId,
     revision: u64,
 ) -> Result<(), sqlx::Error> {
-    let Some((received_at, chunks)) = change_log::chunks(writer, doc.owner, id, MAX_BYTES).await? else {
+    match (derive(writer, doc, id, revision).await?, doc.kind) {
+        (Derived::Drive(drive, blocks), _) => published::replace(writer, &drive, &blocks).await,
+        (Derived::Profile(profile), _) => profiles::replace(writer, &profile).await,
+        (Derived::Nothing, DocKind::Profile) => profiles::remove(writer, doc.owner).await,
+        (Derived::Nothing, _) => published::remove(writer, doc.owner, id).await,
+    }
+}
+
+/// What was derived from a document, as its row says.
+pub(crate) async fn stored(reader: &mut SqliteConnection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
+    let derived = match doc.kind {
+        DocKind::Profile => profiles::find(reader, doc.owner).await?.map(Derived::Profile),
+        DocKind::Published => match published::record(reader, doc.owner, id).await? {
+            Some(drive) => Some(Derived::Drive(Box::new(drive), published::blocks(reader, doc.owner, id).await?)),
+            None => None,
+        },
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => None,
+    };
+    Ok(derived.unwrap_or(Derived::Nothing))
+}
+
+/// What is to be derived from a document, whatever rows there are.
+///
+/// A document that cannot be read has no row: its newest change may be the one that withdraws it.
+pub(crate) async fn derive(
+    reader: &mut SqliteConnection,
+    doc: &DocLog,
+    id: DocId,
+    revision: u64,
+) -> Result<Derived, sqlx::Error> {
+    let Some((received_at, chunks)) = change_log::chunks(reader, doc.owner, id, MAX_BYTES).await? else {
         tracing::warn!(doc = %id, "a document is too large to be shown");
-        return Ok(());
+        return Ok(Derived::Nothing);
     };
     // A task of its own contains a panic, and keeps the work off the threads that serve sockets.
     let kind = doc.kind;
     let Ok(Some(row)) = tokio::task::spawn_blocking(move || fold(kind, &chunks)).await else {
         tracing::warn!(doc = %id, "a document cannot be read");
-        return Ok(());
+        return Ok(Derived::Nothing);
     };
-    match row {
-        Some(Row::Published(row)) => publish(writer, doc.owner, id, revision, received_at, *row).await,
-        Some(Row::Profile(fields)) if fields.is_valid() => {
-            let profile = ProfileRecord {
-                account: doc.owner,
-                revision,
-                handle: fields.handle,
-                display_name: fields.display_name,
-                bio: fields.bio,
-            };
-            profiles::replace(writer, &profile).await
-        }
-        Some(Row::Profile(_)) => profiles::remove(writer, doc.owner).await,
-        Some(Row::Settings(_) | Row::Car(_) | Row::Drive(_)) | None => published::remove(writer, doc.owner, id).await,
-    }
+    Ok(match row {
+        Some(Row::Published(row)) => published(doc.owner, id, revision, received_at, *row),
+        Some(Row::Profile(fields)) if fields.is_valid() => Derived::Profile(ProfileRecord {
+            account: doc.owner,
+            revision,
+            handle: fields.handle,
+            display_name: fields.display_name,
+            bio: fields.bio,
+        }),
+        Some(Row::Profile(_) | Row::Settings(_) | Row::Car(_) | Row::Drive(_)) | None => Derived::Nothing,
+    })
 }
 
 /// The row of a document; `None` outside if its changes cannot be read, inside if it says too little for a row.
@@ -68,19 +105,10 @@ fn fold(kind: DocKind, chunks: &[Vec<u8>]) -> Option<Option<Row>> {
     Some(projection::fold(kind, &doc))
 }
 
-async fn publish(
-    writer: &mut SqliteConnection,
-    account: AccountId,
-    doc: DocId,
-    revision: u64,
-    received_at: Timestamp,
-    row: PublishedRow,
-) -> Result<(), sqlx::Error> {
+fn published(account: AccountId, doc: DocId, revision: u64, received_at: Timestamp, row: PublishedRow) -> Derived {
     match row.visibility {
         Visibility::Link | Visibility::Public if row.stats.fixes <= MAX_FIXES => {}
-        Visibility::Link | Visibility::Public | Visibility::Private => {
-            return published::remove(writer, account, doc).await;
-        }
+        Visibility::Link | Visibility::Public | Visibility::Private => return Derived::Nothing,
     }
     let drive = DriveRecord {
         account,
@@ -96,8 +124,7 @@ async fn publish(
         bbox: Some(json(&row.bbox)),
         line: json(&thinned(&row.line)),
     };
-    let blocks: Vec<Vec<u8>> = row.blocks.into_iter().map(Vec::from).collect();
-    published::replace(writer, &drive, &blocks).await
+    Derived::Drive(Box::new(drive), row.blocks.into_iter().map(Vec::from).collect())
 }
 
 fn shortened(text: &str) -> String {

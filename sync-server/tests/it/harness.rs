@@ -30,7 +30,7 @@ impl Relay {
         Relay::start_in(tempfile::tempdir().unwrap(), configure).await
     }
 
-    async fn start_in(folder: TempDir, configure: impl FnOnce(&mut Config)) -> Relay {
+    pub(crate) async fn start_in(folder: TempDir, configure: impl FnOnce(&mut Config)) -> Relay {
         let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), folder.path().join("tourismo.sqlite"));
         configure(&mut config);
         let running = Server::start(config).await.unwrap();
@@ -45,6 +45,12 @@ impl Relay {
 
     pub(crate) async fn stop(self) {
         self.running.shutdown().await;
+    }
+
+    /// Stops the server and leaves its database.
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        self.running.shutdown().await;
+        self.folder
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {

@@ -6,3 +6,4 @@ mod harness;
 mod kill;
 mod push;
 mod reads;
+mod upkeep;

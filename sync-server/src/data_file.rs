@@ -1,0 +1,217 @@
+//! The database as files: who may write to it, and how another file takes its place.
+//!
+//! Knows names, locks and renames; never what is in a file. A database named `x` may have beside it `x-wal` and `x-shm`
+//! (SQLite's), `x-lock` (locked by whoever writes), `x-restored` (a restore that is decided and not yet done) and
+//! `x.replaced-…` (what a restore put aside).
+
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// The right to write to a database file. At most one process has it, until it ends, by whatever death.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a database file cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another process writes to it.
+    #[error("{path} is in use: stop the server that serves it first")]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A restore was interrupted. Whoever may write to the database finishes it.
+    #[error("a restore of {path} was interrupted: start the server, or restore again, to finish it")]
+    HalfRestored {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The files cannot be used.
+    #[error("{path} cannot be used: {error}")]
+    Io {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl DataFile {
+    /// Claims a database, which need not exist yet, and finishes a restore that was interrupted.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if another process has it, or the files cannot be used.
+    pub(crate) fn claim(path: &Path) -> Result<DataFile, ClaimError> {
+        let failed = |error| ClaimError::Io { path: path.to_owned(), error };
+        let path = resolved(path).map_err(failed)?;
+        // The lock is on a file of its own: the database's may be replaced, and SQLite has locks of its own on it.
+        let lock = File::options().write(true).create(true).truncate(false).open(beside(&path, "-lock"));
+        let lock = lock.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse { path }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let file = DataFile { path, _lock: lock };
+        if let Some(kept) = file.finish_replacing().map_err(failed)? {
+            tracing::info!(kept = %kept.display(), "finished a restore that was interrupted");
+        }
+        Ok(file)
+    }
+
+    /// The file, without symbolic links.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a file, which is complete, closed and in the same folder, in the place of the database. Returns where the
+    /// database that was there is kept.
+    ///
+    /// A crash leaves the old database or the new one: once the file bears its middle name the matter is decided, and
+    /// whoever next claims the database does the rest.
+    pub(crate) fn replace_with(&self, file: &Path) -> io::Result<Option<PathBuf>> {
+        File::open(file)?.sync_all()?;
+        fs::rename(file, beside(&self.path, "-restored"))?;
+        sync_folder_of(&self.path)?;
+        self.finish_replacing()
+    }
+
+    fn finish_replacing(&self) -> io::Result<Option<PathBuf>> {
+        let decided = beside(&self.path, "-restored");
+        let Some(written) = if_there(fs::metadata(&decided))? else { return Ok(None) };
+        // The same name at every attempt, so that the parts of one database stay together.
+        let written_ms = written.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let kept = beside(&self.path, &format!(".replaced-{written_ms}"));
+        // SQLite would read a write-ahead log into whatever database it finds beside it: it goes first.
+        if_there(fs::rename(beside(&self.path, "-wal"), beside(&kept, "-wal")))?;
+        if_there(fs::remove_file(beside(&self.path, "-shm")))?;
+        let was_there = if_there(fs::rename(&self.path, &kept))?.is_some();
+        sync_folder_of(&self.path)?;
+        fs::rename(&decided, &self.path)?;
+        sync_folder_of(&self.path)?;
+        Ok((was_there || kept.exists()).then_some(kept))
+    }
+}
+
+/// A database that is only to be read, whoever writes to it meanwhile.
+///
+/// # Errors
+/// [`ClaimError`] if there is none, or its restore was interrupted.
+pub(crate) fn to_read(path: &Path) -> Result<PathBuf, ClaimError> {
+    let failed = |error| ClaimError::Io { path: path.to_owned(), error };
+    let resolved = resolved(path).map_err(failed)?;
+    if beside(&resolved, "-restored").exists() {
+        return Err(ClaimError::HalfRestored { path: resolved });
+    }
+    fs::metadata(&resolved).map_err(failed)?;
+    Ok(resolved)
+}
+
+/// Waits until what was named or renamed beside a file is on disk.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    // Elsewhere folders are no files that can be opened.
+    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    match if_there(fs::canonicalize(path))? {
+        Some(path) => Ok(path),
+        None => Ok(fs::canonicalize(folder_of(path))?.join(path.file_name().ok_or(io::ErrorKind::InvalidFilename)?)),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+        folder
+    }
+
+    fn read(folder: &Path, name: &str) -> Option<String> {
+        fs::read_to_string(folder.join(name)).ok()
+    }
+
+    #[test]
+    fn a_database_is_claimed_by_one_at_a_time_by_whatever_name() {
+        let folder = folder_with(&[("x", "")]);
+        let path = folder.path().join("x");
+        let claimed = DataFile::claim(&path).unwrap();
+        assert!(matches!(DataFile::claim(&path), Err(ClaimError::InUse { .. })));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&path, folder.path().join("y")).unwrap();
+            assert!(matches!(DataFile::claim(&folder.path().join("y")), Err(ClaimError::InUse { .. })));
+        }
+        drop(claimed);
+        assert!(DataFile::claim(&path).is_ok());
+    }
+
+    #[test]
+    fn what_is_replaced_is_kept_with_its_write_ahead_log() {
+        let folder = folder_with(&[("x", "old"), ("x-wal", "old log"), ("x-shm", "old index"), ("new", "new")]);
+        let file = DataFile::claim(&folder.path().join("x")).unwrap();
+        let kept = file.replace_with(&folder.path().join("new")).unwrap().unwrap();
+        assert_eq!(read(folder.path(), "x").as_deref(), Some("new"));
+        assert_eq!(
+            [read(folder.path(), "x-wal"), read(folder.path(), "x-shm"), read(folder.path(), "new")],
+            [const { None }; 3]
+        );
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "old");
+        assert_eq!(fs::read_to_string(beside(&kept, "-wal")).unwrap(), "old log");
+    }
+
+    #[test]
+    fn a_replacement_that_was_interrupted_anywhere_is_finished_by_the_next_claim() {
+        let whole = [("x", "old"), ("x-wal", "old log"), ("x-restored", "new")];
+        for done in 0..=2 {
+            let folder = folder_with(&whole);
+            let path = folder.path().join("x");
+            let written = fs::metadata(folder.path().join("x-restored")).unwrap().modified().unwrap();
+            let kept = format!("x.replaced-{}", written.duration_since(UNIX_EPOCH).unwrap().as_millis());
+            let renames = [("x-wal", format!("{kept}-wal")), ("x", kept.clone())];
+            for (from, to) in &renames[..done] {
+                fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
+            }
+            assert!(matches!(to_read(&path), Err(ClaimError::HalfRestored { .. })));
+            DataFile::claim(&path).unwrap();
+            assert_eq!(read(folder.path(), "x").as_deref(), Some("new"), "after {done} renames");
+            assert_eq!(read(folder.path(), &kept).as_deref(), Some("old"));
+            assert_eq!(read(folder.path(), &format!("{kept}-wal")).as_deref(), Some("old log"));
+            assert!(to_read(&path).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_is_not_read() {
+        let folder = folder_with(&[]);
+        assert!(matches!(to_read(&folder.path().join("x")), Err(ClaimError::Io { .. })));
+    }
+}

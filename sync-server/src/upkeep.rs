@@ -1,0 +1,73 @@
+//! What an operator does with a database: copy it while it is served, put a copy back, look whether it is sound.
+//!
+//! Each is one function from paths to a report. Nothing here prints, and nothing here serves.
+
+mod backup;
+mod check;
+mod recount;
+mod restore;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::backup::{Backup, back_up};
+pub use self::check::{EntryFault, Finding, Report, check, repair};
+pub use self::restore::{Restored, restore};
+use crate::db::{ClaimError, OpenError};
+
+/// Why an operator's wish was not done. What was there before is there still.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The database cannot be had.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database cannot be read or written.
+    #[error("{path} cannot be read or written: {error}")]
+    Database {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: sqlx::Error,
+    },
+    /// A file cannot be written.
+    #[error("{path} cannot be written: {error}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The backup is there already.
+    #[error("{path} is there already: name another file, or add --replace")]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What is or would be a backup is not sound. The findings say what is wrong.
+    #[error("{path} is damaged; nothing was replaced")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// The database was written by another version of this program.
+    #[error("{path} was written by another version: use that version, or start this one's server on it first")]
+    OtherVersion {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl UpkeepError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> UpkeepError {
+        move |error| UpkeepError::Io { path: path.to_owned(), error }
+    }
+
+    fn database(path: &Path) -> impl Fn(sqlx::Error) -> UpkeepError {
+        move |error| UpkeepError::Database { path: path.to_owned(), error }
+    }
+}

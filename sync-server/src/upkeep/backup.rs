@@ -1,0 +1,88 @@
+//! Copies a database into one file, whether or not it is being served.
+
+use std::path::Path;
+
+use sqlx::Connection;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::UpkeepError;
+use super::check::{self, Finding};
+use crate::data_file::{folder_of, sync_folder_of, to_read};
+use crate::db;
+
+/// A backup that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Backup {
+    /// Its size.
+    pub bytes: u64,
+    /// How many accounts are in it.
+    pub accounts: u64,
+    /// How many changes are in it.
+    pub changes: u64,
+}
+
+/// Writes a copy of the database as it is at one moment. The file has its name only when it was checked and is on disk.
+///
+/// # Errors
+/// [`UpkeepError`] if the copy cannot be made or is not sound, or if the file is there and not to be replaced.
+pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, UpkeepError> {
+    let data = to_read(data)?;
+    if !replace && to.exists() {
+        return Err(UpkeepError::Exists { path: to.to_owned() });
+    }
+    let copy = copy_beside(&data, to).await?;
+    let mut connection = db::connect_to_read(&copy).await.map_err(UpkeepError::database(&copy))?;
+    let backup = sound(&mut connection, &copy).await?;
+    connection.close().await.map_err(UpkeepError::database(&copy))?;
+
+    let bytes = sync(&copy).map_err(UpkeepError::io(to))?;
+    let named = if replace { copy.persist(to) } else { copy.persist_noclobber(to) };
+    named.map_err(|failed| match failed.error.kind() {
+        std::io::ErrorKind::AlreadyExists => UpkeepError::Exists { path: to.to_owned() },
+        _ => UpkeepError::Io { path: to.to_owned(), error: failed.error },
+    })?;
+    sync_folder_of(to).map_err(UpkeepError::io(to))?;
+    Ok(Backup { bytes, ..backup })
+}
+
+/// Copies a database into a new file in the folder of another: the pages in use, without a write-ahead log.
+///
+/// The file is removed when it is dropped without having been given a name.
+pub(super) async fn copy_beside(from: &Path, beside: &Path) -> Result<TempPath, UpkeepError> {
+    let copy = tempfile::Builder::new().prefix("tourismo-").suffix(".partial").tempfile_in(folder_of(beside));
+    let copy = copy.map(NamedTempFile::into_temp_path).map_err(UpkeepError::io(beside))?;
+    let mut connection = db::connect_beside_others(from).await.map_err(UpkeepError::database(from))?;
+    let name = copy.to_string_lossy();
+    let copied = sqlx::query("VACUUM INTO $1").bind(name.as_ref()).execute(&mut connection).await;
+    copied.map_err(UpkeepError::database(from))?;
+    connection.close().await.map_err(UpkeepError::database(from))?;
+    Ok(copy)
+}
+
+/// Looks whether a copy is as sound as can be told without reading every change of it.
+async fn sound(connection: &mut sqlx::SqliteConnection, path: &Path) -> Result<Backup, UpkeepError> {
+    let failed = UpkeepError::database(path);
+    let findings: Vec<Finding> = check::storage(connection).await.map_err(&failed)?;
+    if !findings.is_empty() {
+        return Err(UpkeepError::Damaged { path: path.to_owned(), findings });
+    }
+    let findings = check::positions(connection).await.map_err(&failed)?;
+    if !findings.is_empty() {
+        return Err(UpkeepError::Damaged { path: path.to_owned(), findings });
+    }
+    let count = async |connection: &mut sqlx::SqliteConnection, sql| {
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(connection).await.map(i64::unsigned_abs)
+    };
+    Ok(Backup {
+        bytes: 0,
+        accounts: count(connection, "SELECT COUNT(*) FROM account").await.map_err(&failed)?,
+        changes: count(connection, "SELECT COUNT(*) FROM change").await.map_err(&failed)?,
+    })
+}
+
+/// Waits until a file is on disk, and returns its size.
+fn sync(path: &Path) -> std::io::Result<u64> {
+    let file = std::fs::File::options().write(true).open(path)?;
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}

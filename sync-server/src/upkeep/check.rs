@@ -1,0 +1,265 @@
+//! Looks whether a database is sound, and derives again what can be derived.
+//!
+//! The log is the truth: each entry is read as it was when it came, the books (heads, digest, numbers) are counted again,
+//! and every row is folded again and compared.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sqlx::{Connection, SqliteConnection};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::wire::DocKind;
+
+use super::UpkeepError;
+pub use super::recount::EntryFault;
+use super::recount::Recount;
+use crate::data_file::{DataFile, to_read};
+use crate::db::{self, accounts, change_log, documents, profiles, published};
+use crate::writer::projector::{self, Derived};
+
+/// How many entries are in memory at a time.
+const PAGE: u32 = 256;
+
+/// What a check came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// How many accounts were looked at.
+    pub accounts: u64,
+    /// How many documents.
+    pub documents: u64,
+    /// How many changes.
+    pub changes: u64,
+    /// How many rows that others may read.
+    pub rows: u64,
+    /// What is wrong; empty if nothing is.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is wrong with a database. Names what it is about, never what that holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// SQLite finds its file damaged.
+    #[error("SQLite: {0}")]
+    Storage(String),
+    /// The relay does not know who it is.
+    #[error("this is no relay's database: it has no identity")]
+    NoIdentity,
+    /// An account's positions are not 1, 2, 3… up to its head.
+    #[error("account {account}: its log does not have the entries that its head counts")]
+    Positions {
+        /// Whose log.
+        account: AccountId,
+    },
+    /// An entry of a log is not as it must be.
+    #[error("account {account}: entry {seq} of its log {fault}")]
+    Entry {
+        /// Whose log.
+        account: AccountId,
+        /// Its position.
+        seq: u64,
+        /// What it is not.
+        fault: EntryFault,
+    },
+    /// An account's head, digest or numbers are not those of its log.
+    #[error("account {account}: its books are not those of its log")]
+    Books {
+        /// Whose.
+        account: AccountId,
+    },
+    /// A document's heads are not those of its changes.
+    #[error("document {doc}: its heads are not those of its changes")]
+    Heads {
+        /// Which.
+        doc: DocId,
+    },
+    /// A document's row is not what its changes fold to.
+    #[error("document {doc}: its row is not what its changes say")]
+    Row {
+        /// Which.
+        doc: DocId,
+    },
+    /// There are rows of no document.
+    #[error("{rows} rows belong to no document")]
+    StrayRows {
+        /// How many.
+        rows: u64,
+    },
+}
+
+impl Finding {
+    /// Whether it is about something that can be derived from the log again.
+    pub fn is_derived(&self) -> bool {
+        match self {
+            Finding::Books { .. } | Finding::Heads { .. } | Finding::Row { .. } | Finding::StrayRows { .. } => true,
+            Finding::Storage(_) | Finding::NoIdentity | Finding::Positions { .. } | Finding::Entry { .. } => false,
+        }
+    }
+}
+
+/// Looks at a database, also while it is served: at one moment of it.
+///
+/// # Errors
+/// [`UpkeepError`] if it cannot be looked at.
+pub async fn check(data: &Path) -> Result<Report, UpkeepError> {
+    let path = to_read(data)?;
+    let failed = UpkeepError::database(&path);
+    let mut connection = db::connect_to_read(&path).await.map_err(&failed)?;
+    let storage = storage(&mut connection).await.map_err(&failed)?;
+    if !storage.is_empty() {
+        return Ok(Report { findings: storage, ..Report::default() });
+    }
+    if !db::has_current_schema(&mut connection).await.map_err(&failed)? {
+        return Err(UpkeepError::OtherVersion { path: path.clone() });
+    }
+    let report = look(&mut connection).await.map_err(&failed)?;
+    connection.close().await.map_err(&failed)?;
+    Ok(report)
+}
+
+/// Throws away what can be derived from the log and derives it again, then looks at the database.
+///
+/// # Errors
+/// [`UpkeepError`] if somebody serves the database, or it cannot be written.
+pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
+    to_read(data)?;
+    let file = DataFile::claim(data)?;
+    let failed = UpkeepError::database(file.path());
+    let mut connection = db::connect_beside_others(file.path()).await.map_err(&failed)?;
+    let storage = storage(&mut connection).await.map_err(&failed)?;
+    if !storage.is_empty() {
+        return Ok(Report { findings: storage, ..Report::default() });
+    }
+    db::bring_up_to_date(&mut connection).await?;
+    derive_again(&mut connection).await.map_err(&failed)?;
+    let report = look(&mut connection).await.map_err(&failed)?;
+    db::checkpoint_and_close(connection).await.map_err(&failed)?;
+    Ok(report)
+}
+
+/// What SQLite itself finds.
+pub(super) async fn storage(connection: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
+    let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
+        Ok(lines) => lines,
+        // What is too damaged to be looked at.
+        Err(sqlx::Error::Database(error)) => return Ok(vec![Finding::Storage(error.message().to_owned())]),
+        Err(error) => return Err(error),
+    };
+    let mut findings: Vec<_> = lines.into_iter().filter(|line| line != "ok").map(Finding::Storage).collect();
+    let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_all(connection).await?.len();
+    if dangling > 0 {
+        findings.push(Finding::Storage(format!("{dangling} rows refer to rows that are not there")));
+    }
+    Ok(findings)
+}
+
+/// Looks at what costs no reading of changes: the identity, and whether the logs have no gaps.
+pub(super) async fn positions(connection: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
+    if !db::relay::is_identified(connection).await? {
+        return Ok(vec![Finding::NoIdentity]);
+    }
+    let accounts = accounts::with_gaps(connection).await?;
+    Ok(accounts.into_iter().map(|account| Finding::Positions { account }).collect())
+}
+
+/// Looks at everything, at one moment of the database.
+pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Report, sqlx::Error> {
+    let mut snapshot = connection.begin().await?;
+    let mut report = Report { findings: positions(&mut snapshot).await?, ..Report::default() };
+    for account in accounts::all(&mut snapshot).await? {
+        report.accounts += 1;
+        let recount = recount(&mut snapshot, account, &mut report).await?;
+        compare_books(&mut snapshot, account, &recount, &mut report).await?;
+        for doc in shown_docs(&recount) {
+            let state = &recount.docs[&doc];
+            let derived = projector::derive(&mut snapshot, state, doc, recount.revisions[&doc]).await?;
+            let stored = projector::stored(&mut snapshot, state, doc).await?;
+            report.rows += u64::from(derived != Derived::Nothing || stored != Derived::Nothing);
+            if derived != stored {
+                report.findings.push(Finding::Row { doc });
+            }
+        }
+    }
+    let stored = profiles::count(&mut snapshot).await? + published::count(&mut snapshot).await?;
+    if stored > report.rows {
+        report.findings.push(Finding::StrayRows { rows: stored - report.rows });
+    }
+    snapshot.commit().await?;
+    Ok(report)
+}
+
+/// Writes the books and the rows anew, of every account whose log is whole, in one transaction.
+pub(super) async fn derive_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut writer = connection.begin().await?;
+    profiles::remove_all(&mut writer).await?;
+    published::remove_all(&mut writer).await?;
+    for account in accounts::all(&mut writer).await? {
+        let mut report = Report::default();
+        let recount = recount(&mut writer, account, &mut report).await?;
+        if report.findings.is_empty() {
+            accounts::correct(&mut writer, &recount.log).await?;
+            for (doc, state) in &recount.docs {
+                documents::upsert(&mut writer, *doc, state).await?;
+            }
+            documents::remove_last_seqs(&mut writer, account).await?;
+            for ((doc, actor), last_seq) in &recount.last_seqs {
+                documents::upsert_last_seq(&mut writer, account, *doc, actor, *last_seq).await?;
+            }
+        }
+        for doc in shown_docs(&recount) {
+            projector::project(&mut writer, &recount.docs[&doc], doc, recount.revisions[&doc]).await?;
+        }
+    }
+    writer.commit().await
+}
+
+/// Counts the books of an account again, and reports the entries that are not as they must be.
+async fn recount(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    report: &mut Report,
+) -> Result<Recount, sqlx::Error> {
+    let books = accounts::log(reader, account).await?;
+    let all = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
+    let docs = documents::in_range(reader, account, all.0, all.1).await?;
+    let kinds: BTreeMap<DocId, DocKind> = docs.iter().map(|(doc, kind)| (doc.doc, *kind)).collect();
+    let mut recount = Recount::new(&books, &kinds);
+    loop {
+        let page = change_log::stored(reader, account, recount.log.head, PAGE).await?;
+        for entry in &page {
+            if let Err(fault) = recount.enter(entry) {
+                report.findings.push(Finding::Entry { account, seq: entry.seq, fault });
+            }
+        }
+        report.changes += page.len() as u64;
+        if page.is_empty() {
+            return Ok(recount);
+        }
+    }
+}
+
+async fn compare_books(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    recount: &Recount,
+    report: &mut Report,
+) -> Result<(), sqlx::Error> {
+    let books = accounts::log(reader, account).await?;
+    let last_seqs = documents::last_seqs(reader, account).await?;
+    if (books.head, books.digest) != (recount.log.head, recount.log.digest) || last_seqs != recount.last_seqs {
+        report.findings.push(Finding::Books { account });
+    }
+    for (doc, counted) in &recount.docs {
+        report.documents += 1;
+        if documents::find(reader, *doc).await?.as_ref() != Some(counted) {
+            report.findings.push(Finding::Heads { doc: *doc });
+        }
+    }
+    Ok(())
+}
+
+/// The documents that rows are derived from: all published drives, and the profile that was written last.
+fn shown_docs(recount: &Recount) -> Vec<DocId> {
+    let of_kind = |kind| recount.revisions.keys().copied().filter(move |doc| recount.docs[doc].kind == kind);
+    let profile = of_kind(DocKind::Profile).max_by_key(|doc| recount.revisions[doc]);
+    of_kind(DocKind::Published).chain(profile).collect()
+}
