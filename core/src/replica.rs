@@ -8,6 +8,8 @@ mod copies;
 pub mod io;
 mod journal;
 mod link;
+mod opening;
+mod reading;
 mod recording;
 mod shelf;
 mod store;
@@ -21,93 +23,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::id::{AccountId, DeviceKey, DocId};
+pub use self::opening::{Linked, OpenError, Opening};
+use crate::id::{DeviceKey, DocId};
 use crate::replica::commands::Parked;
-use crate::replica::io::{Effect, Input, Outcome, Space, StoredEntry, Topic};
+use crate::replica::io::{Effect, Input, Outcome, Topic};
 use crate::replica::link::{Desk, Link};
+use crate::replica::opening::identity;
+use crate::replica::reading::Reading;
 use crate::replica::recording::Recording;
 use crate::replica::shelf::Shelf;
 use crate::replica::store::{Store, Ticket};
-use crate::replica::view::{RecordingState, TrackView};
+use crate::replica::view::TrackView;
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::wire::Grant;
-
-const ACCOUNT_KEY: &[u8] = b"account";
-/// How many rows are folded in one go after a catch-up.
-const FOLD_DOCS: usize = 100;
-/// How long to wait after storage could not be read, in milliseconds.
-const READ_AGAIN_MS: u64 = 1_000;
-
-/// What a replica needs to begin.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct Opening {
-    /// 32 fresh random bytes. Never the same twice: they name the writer of this start's changes.
-    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
-    pub seed: ByteBuf,
-    /// The Ed25519 public key of this device, 32 bytes, the same at every start.
-    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
-    pub device: ByteBuf,
-    /// At the first start of a device that another device let in: what that device gave it, see [`Linked`].
-    #[serde(default)]
-    #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null", optional))]
-    pub grant: Option<ByteBuf>,
-    /// All entries of the spaces in [`Space::OPENING`].
-    pub stored: Vec<StoredEntry>,
-}
-
-/// Which account a device was let into, and by whom. CBOR, the bytes of [`Outcome::Granted`].
-#[derive(Clone, Copy, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub struct Linked {
-    /// The account.
-    #[n(0)]
-    pub account: AccountId,
-    /// The word of the device that was in.
-    #[n(1)]
-    pub grant: Grant,
-}
-
-/// Why a replica cannot begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Seed or device key does not have 32 bytes.
-    #[error("the seed and the device key have 32 bytes each")]
-    WrongLength,
-    /// The grant cannot be read.
-    #[error("the grant cannot be read")]
-    BadGrant,
-    /// The grant is for another account than the one that this phone holds data of.
-    #[error("this phone belongs to another account already")]
-    OtherAccount,
-}
-
-impl OpenError {
-    /// The stable name of the error.
-    pub fn code(self) -> &'static str {
-        match self {
-            OpenError::WrongLength => "wrong_length",
-            OpenError::BadGrant => "bad_grant",
-            OpenError::OtherAccount => "other_account",
-        }
-    }
-}
-
-/// What is read from storage, and for whom.
-#[derive(Debug)]
-enum Reading {
-    /// A document that a command or a recording waits for. What was durable when the reading began is certainly in what
-    /// is read; what reached the disk meanwhile may be missing.
-    Document(DocId, Ticket),
-    /// Documents whose rows must be folded.
-    Rows(Vec<DocId>, Ticket),
-    /// Changes to be pushed: the link's reading of this number.
-    Push(u32),
-}
 
 /// Why the device is asked to sign.
 #[derive(Debug)]
@@ -388,85 +319,6 @@ impl Replica {
         }
     }
 
-    fn read_document(&mut self, doc: DocId) {
-        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other, _) if *other == doc);
-        if self.readings.values().any(under_way) {
-            return;
-        }
-        let request = self.request();
-        self.readings.insert(request, Reading::Document(doc, self.store.durable()));
-        self.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
-    }
-
-    fn read_again(&mut self, now_ms: u64) {
-        if self.read_again_at_ms.is_some_and(|due| due <= now_ms) {
-            self.read_again_at_ms = None;
-            for doc in std::mem::take(&mut self.unread) {
-                self.read_document(doc);
-            }
-        }
-    }
-
-    fn fold_stale(&mut self) {
-        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(..)))
-        {
-            return;
-        }
-        let docs = self.shelf.some_stale(FOLD_DOCS);
-        if !docs.is_empty() {
-            let request = self.request();
-            let ranges = docs.iter().map(Shelf::range).collect();
-            self.readings.insert(request, Reading::Rows(docs, self.store.durable()));
-            self.effects.push(Effect::Load { request, ranges });
-        }
-    }
-
-    fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
-        match self.readings.remove(&request) {
-            None => {}
-            Some(Reading::Document(doc, since)) => {
-                if !self.shelf.load(doc, entries, &self.store, since) {
-                    return self.read_document(doc);
-                }
-                self.recover(&doc);
-                self.retry_parked(now);
-            }
-            Some(Reading::Rows(docs, since)) => {
-                self.shelf.fold_stale(&mut self.store, &docs, entries, since);
-                self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
-            }
-            Some(Reading::Push(number)) => {
-                self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());
-            }
-        }
-    }
-
-    fn load_failed(&mut self, now: Now, request: u32) {
-        match self.readings.remove(&request) {
-            None => {}
-            Some(Reading::Document(doc, _)) => {
-                self.unread.push(doc);
-                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
-            }
-            Some(Reading::Rows(..)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
-            Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
-                link.read_failed(number, desk);
-                Vec::new()
-            }),
-        }
-    }
-
-    fn recover(&mut self, doc: &DocId) {
-        if let Some(recording) = &mut self.recording
-            && recording.track() == *doc
-            && recording.state() == RecordingState::Recovering
-            && self.shelf.loaded(doc).is_some()
-        {
-            recording.recover(&mut self.shelf, &mut self.store);
-            self.topics.insert(Topic::Recording);
-        }
-    }
-
     fn request(&mut self) -> u32 {
         self.requests = self.requests.wrapping_add(1);
         self.requests
@@ -477,29 +329,4 @@ impl Replica {
         self.rng.fill_bytes(&mut random);
         DocId::new(now.wall, random)
     }
-}
-
-/// Who this phone is: what storage says, else what the grant says, else the founder of a new account.
-fn identity(device: DeviceKey, opening: &Opening, store: &mut Store) -> Result<Identity, OpenError> {
-    #[derive(minicbor::Encode, minicbor::Decode)]
-    struct Stored {
-        #[n(0)]
-        account: AccountId,
-        #[n(1)]
-        grant: Option<Grant>,
-    }
-    let is_account = |entry: &&StoredEntry| entry.space == Space::Meta && entry.key == ACCOUNT_KEY;
-    let stored = opening.stored.iter().find(is_account).and_then(|entry| minicbor::decode::<Stored>(&entry.value).ok());
-    let linked = match &opening.grant {
-        Some(bytes) => Some(minicbor::decode::<Linked>(bytes).map_err(|_| OpenError::BadGrant)?),
-        None => None,
-    };
-    let stored = match (stored, linked) {
-        (Some(stored), Some(linked)) if stored.account != linked.account => return Err(OpenError::OtherAccount),
-        (Some(stored), _) => return Ok(Identity { account: stored.account, device, grant: stored.grant }),
-        (None, Some(linked)) => Stored { account: linked.account, grant: Some(linked.grant) },
-        (None, None) => Stored { account: AccountId::founded_by(&device), grant: None },
-    };
-    store.put(Space::Meta, ACCOUNT_KEY.to_vec(), shelf::cbor(&stored));
-    Ok(Identity { account: stored.account, device, grant: stored.grant })
 }

@@ -2,6 +2,9 @@
 //!
 //! It moves changes between the shelf and a session. It never looks into a document.
 
+mod comparison;
+mod offers;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minicbor::{Decode, Encode};
@@ -9,20 +12,15 @@ use minicbor::{Decode, Encode};
 use crate::digest::Digest;
 use crate::id::{ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
-use crate::replica::shelf::{self, Record, Shelf, ShortHash, Unsent};
+use crate::replica::link::comparison::Comparison;
+use crate::replica::shelf::{self, Shelf, ShortHash, Unsent};
 use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
-use crate::wire::{
-    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
-};
+use crate::wire::{ByeCode, Chunk, Entry, EntryBody, Epoch, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
-/// How long a relay that cannot store anything is left alone, in milliseconds.
-const UNAVAILABLE_MS: u64 = 5_000;
-/// How many documents one comparison covers.
-const COMPARE_DOCS: usize = 500;
 const META_KEY: &[u8] = b"relay";
 
 /// What the phone remembers of its relay. Stored in [`Space::Meta`].
@@ -64,39 +62,6 @@ enum State {
     Connecting,
     Open(Box<Session>),
     Rejected(ByeCode),
-}
-
-/// How far the comparison of all documents is.
-#[derive(Debug, PartialEq)]
-enum Comparison {
-    NotNeeded,
-    /// Everything below this id is compared.
-    From(DocId),
-    /// An answer for this range, the last id included, is awaited.
-    Awaiting(DocId, DocId),
-    Done,
-}
-
-impl Comparison {
-    fn beginning() -> Comparison {
-        Comparison::From(DocId::from_bytes([0; 16]))
-    }
-
-    /// Whether it is known what the relay has.
-    fn is_settled(&self) -> bool {
-        match self {
-            Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(_) | Comparison::Awaiting(..) => false,
-        }
-    }
-
-    /// Whether it is known what the relay has of a document, so that entries of the log add to it.
-    fn covers(&self, doc: &DocId) -> bool {
-        match self {
-            Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(from) | Comparison::Awaiting(from, _) => doc < from,
-        }
-    }
 }
 
 /// What the replica has to do for the link, besides sending.
@@ -359,37 +324,6 @@ impl Link {
         }
     }
 
-    fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
-        let Some((unsent, deps)) = self.sent.remove(hash) else { return };
-        let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
-        desk.shelf.relay_has(desk.store, unsent.doc, kind, hash, &deps);
-    }
-
-    fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
-        let Some((unsent, _)) = self.sent.remove(hash) else { return };
-        match code {
-            NackCode::Unavailable => {
-                desk.shelf.give_back([unsent]);
-                self.read_again_at_ms = desk.now_ms + UNAVAILABLE_MS;
-            }
-            // The relay does not have what this phone believes it to have: find out what, and push that first.
-            NackCode::UnknownDeps if self.comparison != Comparison::Done => {
-                desk.shelf.give_back([unsent]);
-                if self.comparison == Comparison::NotNeeded {
-                    self.comparison = Comparison::beginning();
-                }
-            }
-            NackCode::UnknownDeps
-            | NackCode::Malformed
-            | NackCode::TooLarge
-            | NackCode::DuplicateSeq
-            | NackCode::SeqGap
-            | NackCode::ForeignActor
-            | NackCode::NotYourDocument
-            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent.doc, code),
-        }
-    }
-
     fn fetched(&mut self, doc: DocId, chunks: Vec<Chunk>, done: bool, desk: &mut Desk<'_>) -> Vec<Outcome> {
         let Some(kind) = desk.shelf.record(&doc).map(|record| record.kind) else { return Vec::new() };
         for Chunk(chunk) in chunks {
@@ -409,20 +343,6 @@ impl Link {
         vec![Outcome::Fetched]
     }
 
-    fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
-        for history in &docs {
-            desk.shelf.relay_has_exactly(desk.store, history);
-        }
-        if done && let Comparison::Awaiting(_, to) = self.comparison {
-            self.comparison = match successor(to) {
-                Some(next) => Comparison::From(next),
-                None => Comparison::Done,
-            };
-            self.want_all(desk);
-            self.keep_cursor(desk);
-        }
-    }
-
     /// Asks for whatever this phone keeps in full and lacks something of.
     fn want_all(&mut self, desk: &Desk<'_>) {
         if self.comparison.is_settled() {
@@ -432,74 +352,14 @@ impl Link {
 
     /// Whatever can be sent at this moment, and what must be read from storage for it, with the number of that reading.
     pub(crate) fn pump(&mut self, desk: &mut Desk<'_>) -> (Vec<Outcome>, Option<(u32, Vec<KeyRange>)>) {
-        let State::Open(session) = &mut self.state else { return (Vec::new(), None) };
-        let mut outcomes = Vec::new();
-        if session.is_caught_up()
-            && let Comparison::From(from) = self.comparison
-        {
-            let mut rest = desk.shelf.records().range(from..);
-            let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.relay_heads.clone() };
-            let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
-            let last = DocId::from_bytes([0xff; 16]);
-            let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
-            let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
-            outcomes.push(Outcome::Send(session.compare(desk.now_ms, from, to, known)));
-            self.comparison = Comparison::Awaiting(from, to);
-        }
-        if session.can_fetch()
+        let mut outcomes = Vec::from_iter(self.compare_on(desk));
+        if let State::Open(session) = &mut self.state
+            && session.can_fetch()
             && let Some(doc) = self.wanted.pop_front()
         {
             outcomes.push(Outcome::Send(session.fetch(desk.now_ms, doc)));
             self.fetching = Some((doc, desk.shelf.missing(&doc)));
         }
-        // Only what storage gives back is sent, so only what is durable here. `[P1]`
-        let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
-        if self.comparison.is_settled() && session.can_push() && may_read {
-            self.read_again_at_ms = 0;
-            let unsent = desk.shelf.take_unsent(MAX_BATCH, BATCH_BYTES);
-            if !unsent.is_empty() {
-                let ranges = unsent.iter().map(Shelf::unsent_range).collect();
-                self.readings += 1;
-                self.reading = Some((self.readings, unsent));
-                return (outcomes, Some((self.readings, ranges)));
-            }
-        }
-        (outcomes, None)
+        (outcomes, self.take_offers(desk))
     }
-
-    /// Takes in what [`Link::pump`] wanted read, and pushes it.
-    pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
-        let taken: BTreeSet<Unsent> = self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
-        let State::Open(session) = &mut self.state else { return None };
-        let mut offers = Vec::new();
-        let mut bytes = 0;
-        for entry in entries {
-            let Some(unsent) = Shelf::unsent_at(&entry.key).filter(|unsent| taken.contains(unsent)) else { continue };
-            let (Some(record), Some(scanned)) = (desk.shelf.record(&unsent.doc), shelf::scan(&entry.value)) else {
-                continue;
-            };
-            bytes += entry.value.len();
-            if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
-                desk.shelf.give_back([unsent]);
-                continue;
-            }
-            let offer = Offer { doc: unsent.doc, kind: record.kind, chunk: Chunk(entry.value.clone()) };
-            self.sent.insert(scanned.hash, (unsent, scanned.deps));
-            offers.push((scanned.hash, offer));
-        }
-        (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)))
-    }
-
-    /// Takes in that storage could not be read.
-    pub(crate) fn read_failed(&mut self, reading: u32, desk: &mut Desk<'_>) {
-        if let Some((_, unsent)) = self.reading.take_if(|(number, _)| *number == reading) {
-            desk.shelf.give_back(unsent);
-            self.read_again_at_ms = desk.now_ms + FIRST_RETRY_MS;
-        }
-    }
-}
-
-/// The id after this one.
-fn successor(doc: DocId) -> Option<DocId> {
-    u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
 }

@@ -4,14 +4,18 @@
 //! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
 
 mod record;
+mod rows;
+mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::record::{Record, ShortHash, Unsent};
+pub(crate) use self::record::{Record, ShortHash};
+use self::rows::StoredRow;
+pub(crate) use self::unsent::Unsent;
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
 use crate::docs::open::{self, NewChange, Unreadable};
@@ -19,7 +23,7 @@ use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, Row};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::store::{Store, Ticket};
-use crate::wire::{DocHistory, DocKind, NackCode};
+use crate::wire::{DocHistory, DocKind};
 
 /// How many documents stay in memory without being in use.
 const KEEP_LOADED: usize = 16;
@@ -41,14 +45,6 @@ pub(crate) struct Shelf {
     tickets: BTreeMap<DocId, Ticket>,
     unsent: BTreeSet<Unsent>,
     digest: Digest,
-}
-
-#[derive(Encode, Decode)]
-struct StoredRow {
-    #[n(0)]
-    heads: Vec<ChangeHash>,
-    #[n(1)]
-    row: Row,
 }
 
 impl Shelf {
@@ -99,16 +95,6 @@ impl Shelf {
         self.records.get(doc)
     }
 
-    /// All rows, ascending by document.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &Row)> {
-        self.rows.iter()
-    }
-
-    /// The row of a document.
-    pub(crate) fn row(&self, doc: &DocId) -> Option<&Row> {
-        self.rows.get(doc)
-    }
-
     /// Over everything that the relay is known to have.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
@@ -130,11 +116,6 @@ impl Shelf {
         let (later, merged) = std::mem::take(&mut self.merged).into_iter().partition(|doc| self.is_stale(doc));
         self.merged = later;
         merged
-    }
-
-    /// Whether the row of a document does not show all changes that are here.
-    pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
-        self.stale.contains(doc) && !self.unreadable.contains(doc)
     }
 
     /// Whether what is stored of the document cannot be read.
@@ -349,103 +330,6 @@ impl Shelf {
     pub(crate) fn wanted(&self) -> Vec<DocId> {
         let is_wanted = |record: &Record| record.lacks_any() && !record.kind.is_on_demand();
         self.records.iter().filter(|(_, record)| is_wanted(record)).map(|(doc, _)| *doc).collect()
-    }
-
-    /// Takes in that the relay refused a change.
-    pub(crate) fn refuse(&mut self, store: &mut Store, doc: DocId, code: NackCode) {
-        if let Some(record) = self.records.get_mut(&doc) {
-            record.refused = Some(code);
-            self.put_record(store, doc);
-        }
-    }
-
-    /// Whether any change waits to be sent.
-    pub(crate) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
-    }
-
-    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first.
-    pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
-        let mut taken = Vec::new();
-        let mut size = 0;
-        while taken.len() < count
-            && let Some(next) = self.unsent.first().copied()
-        {
-            let record = self.records.get(&next.doc);
-            size += record.and_then(|record| record.unacked.get(&next.index)).map_or(0, |size| *size as usize);
-            if size > bytes && !taken.is_empty() {
-                break;
-            }
-            self.unsent.remove(&next);
-            taken.push(next);
-        }
-        taken
-    }
-
-    /// Gives back changes that were taken and not acknowledged.
-    pub(crate) fn give_back(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
-        for item in unsent {
-            if self.records.get(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index)) {
-                self.unsent.insert(item);
-            }
-        }
-    }
-
-    /// Where an unsent change is stored.
-    pub(crate) fn unsent_range(unsent: &Unsent) -> KeyRange {
-        let key = change_key(&unsent.doc, unsent.index);
-        KeyRange { space: Space::Change, from: key.clone(), to: key }
-    }
-
-    /// Which unsent change is stored under a key.
-    pub(crate) fn unsent_at(key: &[u8]) -> Option<Unsent> {
-        let (doc, index) = key.split_first_chunk::<16>()?;
-        Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })
-    }
-
-    /// Some documents whose rows must be folded again and which are not in memory.
-    pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
-        self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).take(count).copied().collect()
-    }
-
-    /// Folds rows of documents that are not in memory, from what storage gave; see [`Shelf::load`].
-    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry], since: Ticket) {
-        for doc in docs {
-            match self.assemble(doc, entries, store) {
-                Ok(document) => self.fold(*doc, &document),
-                Err(Unreadable) if self.was_written_since(doc, since) => {}
-                Err(Unreadable) => {
-                    self.unreadable.insert(*doc);
-                }
-            }
-            self.put_row(store, *doc);
-        }
-    }
-
-    fn refold(&mut self, doc: DocId) {
-        if let Some(document) = self.loaded.remove(&doc) {
-            self.fold(doc, &document);
-            self.loaded.insert(doc, document);
-        }
-    }
-
-    fn fold(&mut self, doc: DocId, document: &Automerge) {
-        self.stale.remove(&doc);
-        let kind = self.records.get(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
-        match kind.and_then(|kind| projection::fold(kind, document)) {
-            Some(row) => self.rows.insert(doc, row),
-            None => self.rows.remove(&doc),
-        };
-    }
-
-    fn put_row(&mut self, store: &mut Store, doc: DocId) {
-        let (Some(row), Some(record)) = (self.rows.get(&doc), self.records.get(&doc)) else { return };
-        if self.stale.contains(&doc) {
-            return;
-        }
-        let stored = StoredRow { heads: record.heads.clone(), row: row.clone() };
-        store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
-        self.tickets.insert(doc, store.ticket());
     }
 
     fn put_record(&mut self, store: &mut Store, doc: DocId) {

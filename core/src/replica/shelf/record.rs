@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
-use crate::id::{ChangeHash, DocId};
+use crate::id::ChangeHash;
 use crate::wire::{DocKind, NackCode};
 
 /// What is known of a document without loading it. Stored in [`Space::Doc`] under the document's id.
@@ -89,13 +89,4 @@ impl From<&ChangeHash> for ShortHash {
     fn from(hash: &ChangeHash) -> ShortHash {
         ShortHash(*hash.0.first_chunk().expect("a hash has 32 bytes"))
     }
-}
-
-/// A change that is here and that the relay has not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Unsent {
-    /// Its document.
-    pub(crate) doc: DocId,
-    /// Its place among the document's changes.
-    pub(crate) index: u32,
 }

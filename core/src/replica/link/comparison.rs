@@ -1,0 +1,81 @@
+//! The comparison of all documents with the relay's, when digests differ: range by range, ascending by id.
+
+use crate::id::DocId;
+use crate::replica::link::{Desk, Link, Outcome, State};
+use crate::replica::shelf::Record;
+use crate::wire::{DocHeads, DocHistory};
+
+/// How many documents one comparison covers.
+const COMPARE_DOCS: usize = 500;
+
+/// How far the comparison of all documents is.
+#[derive(Debug, PartialEq)]
+pub(super) enum Comparison {
+    NotNeeded,
+    /// Everything below this id is compared.
+    From(DocId),
+    /// An answer for this range, the last id included, is awaited.
+    Awaiting(DocId, DocId),
+    Done,
+}
+
+impl Comparison {
+    pub(super) fn beginning() -> Comparison {
+        Comparison::From(DocId::from_bytes([0; 16]))
+    }
+
+    /// Whether it is known what the relay has.
+    pub(super) fn is_settled(&self) -> bool {
+        match self {
+            Comparison::NotNeeded | Comparison::Done => true,
+            Comparison::From(_) | Comparison::Awaiting(..) => false,
+        }
+    }
+
+    /// Whether it is known what the relay has of a document, so that entries of the log add to it.
+    pub(super) fn covers(&self, doc: &DocId) -> bool {
+        match self {
+            Comparison::NotNeeded | Comparison::Done => true,
+            Comparison::From(from) | Comparison::Awaiting(from, _) => doc < from,
+        }
+    }
+}
+
+impl Link {
+    /// Asks about the next range, if it is time to.
+    pub(super) fn compare_on(&mut self, desk: &Desk<'_>) -> Option<Outcome> {
+        let State::Open(session) = &mut self.state else { return None };
+        let Comparison::From(from) = self.comparison else { return None };
+        if !session.is_caught_up() {
+            return None;
+        }
+        let mut rest = desk.shelf.records().range(from..);
+        let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.relay_heads.clone() };
+        let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
+        let last = DocId::from_bytes([0xff; 16]);
+        let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
+        let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
+        self.comparison = Comparison::Awaiting(from, to);
+        Some(Outcome::Send(session.compare(desk.now_ms, from, to, known)))
+    }
+
+    /// Takes in a page of what differs.
+    pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
+        for history in &docs {
+            desk.shelf.relay_has_exactly(desk.store, history);
+        }
+        if done && let Comparison::Awaiting(_, to) = self.comparison {
+            self.comparison = match successor(to) {
+                Some(next) => Comparison::From(next),
+                None => Comparison::Done,
+            };
+            self.want_all(desk);
+            self.keep_cursor(desk);
+        }
+    }
+}
+
+/// The id after this one.
+fn successor(doc: DocId) -> Option<DocId> {
+    u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
+}

@@ -1,0 +1,96 @@
+//! What the phone offers to the relay, and what becomes of it.
+
+use std::collections::BTreeSet;
+
+use crate::id::ChangeHash;
+use crate::replica::io::{KeyRange, StoredEntry};
+use crate::replica::link::comparison::Comparison;
+use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, State};
+use crate::replica::shelf::{self, Shelf, Unsent};
+use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
+
+/// How long a relay that cannot store anything is left alone, in milliseconds.
+const UNAVAILABLE_MS: u64 = 5_000;
+
+impl Link {
+    pub(super) fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
+        let Some((unsent, deps)) = self.sent.remove(hash) else { return };
+        let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
+        desk.shelf.relay_has(desk.store, unsent.doc, kind, hash, &deps);
+    }
+
+    pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
+        let Some((unsent, _)) = self.sent.remove(hash) else { return };
+        match code {
+            NackCode::Unavailable => {
+                desk.shelf.give_back([unsent]);
+                self.read_again_at_ms = desk.now_ms + UNAVAILABLE_MS;
+            }
+            // The relay does not have what this phone believes it to have: find out what, and push that first.
+            NackCode::UnknownDeps if self.comparison != Comparison::Done => {
+                desk.shelf.give_back([unsent]);
+                if self.comparison == Comparison::NotNeeded {
+                    self.comparison = Comparison::beginning();
+                }
+            }
+            NackCode::UnknownDeps
+            | NackCode::Malformed
+            | NackCode::TooLarge
+            | NackCode::DuplicateSeq
+            | NackCode::SeqGap
+            | NackCode::ForeignActor
+            | NackCode::NotYourDocument
+            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent.doc, code),
+        }
+    }
+
+    /// Takes some unsent changes, and says what must be read from storage for them, with the number of that reading.
+    pub(super) fn take_offers(&mut self, desk: &mut Desk<'_>) -> Option<(u32, Vec<KeyRange>)> {
+        let State::Open(session) = &self.state else { return None };
+        // Only what storage gives back is sent, so only what is durable here. `[P1]`
+        let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
+        if !(self.comparison.is_settled() && session.can_push() && may_read) {
+            return None;
+        }
+        self.read_again_at_ms = 0;
+        let unsent = desk.shelf.take_unsent(MAX_BATCH, BATCH_BYTES);
+        if unsent.is_empty() {
+            return None;
+        }
+        let ranges = unsent.iter().map(Shelf::unsent_range).collect();
+        self.readings += 1;
+        self.reading = Some((self.readings, unsent));
+        Some((self.readings, ranges))
+    }
+
+    /// Takes in what [`Link::pump`] wanted read, and pushes it.
+    pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
+        let taken: BTreeSet<Unsent> = self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
+        let State::Open(session) = &mut self.state else { return None };
+        let mut offers = Vec::new();
+        let mut bytes = 0;
+        for entry in entries {
+            let Some(unsent) = Shelf::unsent_at(&entry.key).filter(|unsent| taken.contains(unsent)) else { continue };
+            let (Some(record), Some(scanned)) = (desk.shelf.record(&unsent.doc), shelf::scan(&entry.value)) else {
+                continue;
+            };
+            bytes += entry.value.len();
+            if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
+                desk.shelf.give_back([unsent]);
+                continue;
+            }
+            let offer = Offer { doc: unsent.doc, kind: record.kind, chunk: Chunk(entry.value.clone()) };
+            self.sent.insert(scanned.hash, (unsent, scanned.deps));
+            offers.push((scanned.hash, offer));
+        }
+        (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)))
+    }
+
+    /// Takes in that storage could not be read.
+    pub(crate) fn read_failed(&mut self, reading: u32, desk: &mut Desk<'_>) {
+        if let Some((_, unsent)) = self.reading.take_if(|(number, _)| *number == reading) {
+            desk.shelf.give_back(unsent);
+            self.read_again_at_ms = desk.now_ms + FIRST_RETRY_MS;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What is read from the phone's storage, and what becomes of it: documents that something waits for, rows to be folded,
+//! changes to be pushed.
+
+use crate::id::DocId;
+use crate::replica::Replica;
+use crate::replica::io::{Effect, StoredEntry, Topic};
+use crate::replica::shelf::Shelf;
+use crate::replica::store::Ticket;
+use crate::replica::view::RecordingState;
+use crate::time::Now;
+
+/// How many rows are folded in one go after a catch-up.
+const FOLD_DOCS: usize = 100;
+/// How long to wait after storage could not be read, in milliseconds.
+const READ_AGAIN_MS: u64 = 1_000;
+
+/// What is read from storage, and for whom.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// A document that a command or a recording waits for. What was durable when the reading began is certainly in what
+    /// is read; what reached the disk meanwhile may be missing.
+    Document(DocId, Ticket),
+    /// Documents whose rows must be folded.
+    Rows(Vec<DocId>, Ticket),
+    /// Changes to be pushed: the link's reading of this number.
+    Push(u32),
+}
+
+impl Replica {
+    pub(super) fn read_document(&mut self, doc: DocId) {
+        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other, _) if *other == doc);
+        if self.readings.values().any(under_way) {
+            return;
+        }
+        let request = self.request();
+        self.readings.insert(request, Reading::Document(doc, self.store.durable()));
+        self.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
+    }
+
+    pub(super) fn read_again(&mut self, now_ms: u64) {
+        if self.read_again_at_ms.is_some_and(|due| due <= now_ms) {
+            self.read_again_at_ms = None;
+            for doc in std::mem::take(&mut self.unread) {
+                self.read_document(doc);
+            }
+        }
+    }
+
+    pub(super) fn fold_stale(&mut self) {
+        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(..)))
+        {
+            return;
+        }
+        let docs = self.shelf.some_stale(FOLD_DOCS);
+        if !docs.is_empty() {
+            let request = self.request();
+            let ranges = docs.iter().map(Shelf::range).collect();
+            self.readings.insert(request, Reading::Rows(docs, self.store.durable()));
+            self.effects.push(Effect::Load { request, ranges });
+        }
+    }
+
+    pub(super) fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
+        match self.readings.remove(&request) {
+            None => {}
+            Some(Reading::Document(doc, since)) => {
+                if !self.shelf.load(doc, entries, &self.store, since) {
+                    return self.read_document(doc);
+                }
+                self.recover(&doc);
+                self.retry_parked(now);
+            }
+            Some(Reading::Rows(docs, since)) => {
+                self.shelf.fold_stale(&mut self.store, &docs, entries, since);
+                self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
+            }
+            Some(Reading::Push(number)) => {
+                self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());
+            }
+        }
+    }
+
+    pub(super) fn load_failed(&mut self, now: Now, request: u32) {
+        match self.readings.remove(&request) {
+            None => {}
+            Some(Reading::Document(doc, _)) => {
+                self.unread.push(doc);
+                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
+            }
+            Some(Reading::Rows(..)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
+            Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
+                link.read_failed(number, desk);
+                Vec::new()
+            }),
+        }
+    }
+
+    pub(super) fn recover(&mut self, doc: &DocId) {
+        if let Some(recording) = &mut self.recording
+            && recording.track() == *doc
+            && recording.state() == RecordingState::Recovering
+            && self.shelf.loaded(doc).is_some()
+        {
+            recording.recover(&mut self.shelf, &mut self.store);
+            self.topics.insert(Topic::Recording);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The rows projected from the documents, and which of them must be folded again.
+
+use automerge::Automerge;
+use minicbor::{Decode, Encode};
+
+use crate::docs::open::Unreadable;
+use crate::id::{ChangeHash, DocId};
+use crate::projection::{self, Row};
+use crate::replica::io::{Space, StoredEntry};
+use crate::replica::shelf::{Shelf, cbor};
+use crate::replica::store::{Store, Ticket};
+
+#[derive(Encode, Decode)]
+pub(super) struct StoredRow {
+    #[n(0)]
+    pub(super) heads: Vec<ChangeHash>,
+    #[n(1)]
+    pub(super) row: Row,
+}
+
+impl Shelf {
+    /// All rows, ascending by document.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &Row)> {
+        self.rows.iter()
+    }
+
+    /// The row of a document.
+    pub(crate) fn row(&self, doc: &DocId) -> Option<&Row> {
+        self.rows.get(doc)
+    }
+
+    /// Whether the row of a document does not show all changes that are here.
+    pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
+        self.stale.contains(doc) && !self.unreadable.contains(doc)
+    }
+
+    /// Some documents whose rows must be folded again and which are not in memory.
+    pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
+        self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).take(count).copied().collect()
+    }
+
+    /// Folds rows of documents that are not in memory, from what storage gave; see [`Shelf::load`].
+    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry], since: Ticket) {
+        for doc in docs {
+            match self.assemble(doc, entries, store) {
+                Ok(document) => self.fold(*doc, &document),
+                Err(Unreadable) if self.was_written_since(doc, since) => {}
+                Err(Unreadable) => {
+                    self.unreadable.insert(*doc);
+                }
+            }
+            self.put_row(store, *doc);
+        }
+    }
+
+    pub(super) fn refold(&mut self, doc: DocId) {
+        if let Some(document) = self.loaded.remove(&doc) {
+            self.fold(doc, &document);
+            self.loaded.insert(doc, document);
+        }
+    }
+
+    fn fold(&mut self, doc: DocId, document: &Automerge) {
+        self.stale.remove(&doc);
+        let kind = self.records.get(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
+        match kind.and_then(|kind| projection::fold(kind, document)) {
+            Some(row) => self.rows.insert(doc, row),
+            None => self.rows.remove(&doc),
+        };
+    }
+
+    pub(super) fn put_row(&mut self, store: &mut Store, doc: DocId) {
+        let (Some(row), Some(record)) = (self.rows.get(&doc), self.records.get(&doc)) else { return };
+        if self.stale.contains(&doc) {
+            return;
+        }
+        let stored = StoredRow { heads: record.heads.clone(), row: row.clone() };
+        store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
+        self.tickets.insert(doc, store.ticket());
+    }
+}
