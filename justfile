@@ -85,6 +85,7 @@ sim *arguments:
 bench *arguments: wasm
     npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error
     cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers
+    cargo build --quiet --release --locked -p tourismo-server
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- \
         --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
     cargo bench --quiet --locked -p tourismo-server

@@ -1,7 +1,8 @@
 // automerge-repo as a sync server and as its client, each with its files in a folder.
 //
-// `serve ADDRESS FOLDER` serves as the project's own sync server does. `make URL FOLDER COUNT` makes documents and syncs them;
-// `open URL FOLDER` loads what was made and then connects. Clients end when their standard input does.
+// `serve ADDRESS FOLDER` serves as the project's own sync server does. `make URL FOLDER COUNT` makes documents, syncs them,
+// and says `synced` when the server has said that it has them all; `open URL FOLDER` loads what was made and then connects.
+// Clients end when their standard input does. `count FOLDER IDS` says how many of those documents a folder holds.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Repo } from "@automerge/automerge-repo";
@@ -9,7 +10,8 @@ import { WebSocketClientAdapter, WebSocketServerAdapter } from "@automerge/autom
 import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs";
 import { WebSocketServer } from "ws";
 
-const [role, where, folder, count] = process.argv.slice(2);
+const [role, ...rest] = process.argv.slice(2);
+const [where, folder, count] = role === "count" ? [rest[1], rest[0]] : rest;
 mkdirSync(folder, { recursive: true });
 const storage = new NodeFSStorageAdapter(`${folder}/repo`);
 
@@ -24,6 +26,7 @@ switch (role) {
     const fields = (number) => ({ make: "Mazda", model: "MX-5", year: 1991, nickname: `car ${number}` });
     const handles = Array.from({ length: Number(count) }, (_, number) => repo.create(fields(number)));
     writeFileSync(`${folder}/ids`, handles.map((handle) => handle.url).join("\n"));
+    void Promise.all(handles.map(known)).then(() => console.log("synced"));
     await toldToEnd();
     await repo.flush();
     process.exit(0);
@@ -35,8 +38,24 @@ switch (role) {
     await toldToEnd();
     process.exit(0);
   }
+  case "count": {
+    const repo = new Repo({ network: [], storage });
+    const urls = readFileSync(where, "utf8").split("\n");
+    const found = await Promise.allSettled(urls.map((url) => repo.find(url)));
+    console.log(found.filter(({ status }) => status === "fulfilled").length);
+    process.exit(0);
+  }
   default:
-    throw new Error("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER");
+    throw new Error("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER | count FOLDER IDS");
+}
+
+/** Resolves when the server has said that its heads are those of the document here. */
+function known(handle) {
+  return new Promise((resolve) => {
+    handle.on("remote-heads", ({ heads }) => {
+      if (heads.toString() === handle.heads().toString()) resolve();
+    });
+  });
 }
 
 async function toldToEnd() {

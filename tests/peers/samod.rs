@@ -1,8 +1,10 @@
 //! samod as a sync server and as its client, each with its files in a folder.
 //!
-//! `serve ADDRESS FOLDER` serves. `make URL FOLDER COUNT` makes documents and syncs them; `open URL FOLDER` loads what was
-//! made and then connects. Clients end when their standard input does.
+//! `serve ADDRESS FOLDER` serves. `make URL FOLDER COUNT` makes documents, syncs them, and says `synced` when the server has
+//! said that it has them all; `open URL FOLDER` loads what was made and then connects. Clients end when their standard input
+//! does. `count FOLDER IDS` says how many of those documents a folder holds.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +31,8 @@ async fn main() -> anyhow::Result<()> {
         ["serve", address, folder] => serve(address, Path::new(folder)).await,
         ["make", url, folder, count] => make(url.parse()?, Path::new(folder), count.parse()?).await,
         ["open", url, folder] => open(url.parse()?, Path::new(folder)).await,
-        _ => bail!("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER"),
+        ["count", folder, ids] => count(Path::new(folder), Path::new(ids)).await,
+        _ => bail!("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER | count FOLDER IDS"),
     }
 }
 
@@ -48,8 +51,11 @@ async fn serve(address: &str, folder: &Path) -> anyhow::Result<()> {
 
 async fn make(url: Url, folder: &Path, count: usize) -> anyhow::Result<()> {
     let repo = repo(folder).await;
-    repo.dial(BackoffConfig::default(), Arc::new(Plain(url)))?.established().await?;
+    let dialer = repo.dial(BackoffConfig::default(), Arc::new(Plain(url)))?;
+    dialer.established().await?;
+    let server = dialer.connection_id().context("the connection is gone already")?;
     let mut ids = String::new();
+    let mut synced = Vec::new();
     for number in 0..count {
         let mut document = Automerge::new();
         let made = document.transact(|change| {
@@ -61,8 +67,13 @@ async fn make(url: Url, folder: &Path, count: usize) -> anyhow::Result<()> {
         made.map_err(|failure| failure.error)?;
         let handle = repo.create(document).await?;
         ids.push_str(&format!("{}\n", handle.document_id()));
+        synced.push(handle);
     }
     std::fs::write(folder.join(IDS), ids)?;
+    for handle in &synced {
+        handle.they_have_our_changes(server).await;
+    }
+    writeln!(std::io::stdout(), "synced")?;
     until_told_to_end().await?;
     repo.stop().await;
     Ok(())
@@ -79,6 +90,19 @@ async fn open(url: Url, folder: &Path) -> anyhow::Result<()> {
     repo.dial(BackoffConfig::default(), Arc::new(Plain(url)))?.established().await?;
     until_told_to_end().await?;
     repo.stop().await;
+    Ok(())
+}
+
+async fn count(folder: &Path, ids: &Path) -> anyhow::Result<()> {
+    let repo = repo(folder).await;
+    let mut count = 0;
+    for id in std::fs::read_to_string(ids)?.lines() {
+        let id: DocumentId = id.parse()?;
+        if let Some(handle) = repo.find(id).await? {
+            count += usize::from(handle.with_document(|document| !document.get_heads().is_empty()));
+        }
+    }
+    writeln!(std::io::stdout(), "{count}")?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ pub mod machine;
 pub mod peers;
 pub mod reconnect;
 pub mod tap;
+pub mod upload;
 
 use std::fmt::Write;
 

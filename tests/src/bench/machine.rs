@@ -1,5 +1,9 @@
-//! The machine that measures, and how much of a core a thread has used.
+//! The machine that measures, and what a thread or a process has used of it.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The processor's name and how many of its cores there are; nothing that tells whose machine it is.
@@ -32,4 +36,51 @@ impl Stopwatch {
 fn worked_ns() -> i128 {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     i128::from(spent.tv_sec) * 1_000_000_000 + i128::from(spent.tv_nsec)
+}
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Time of all its threads on a core.
+    pub cpu: Duration,
+    /// The most memory it had at once, bytes of resident pages.
+    pub peak_bytes: u64,
+}
+
+impl Usage {
+    /// Reads it from `/proc` (proc_pid_stat(5), proc_pid_status(5)).
+    ///
+    /// # Errors
+    /// If there is no such process.
+    pub fn of(process: u32) -> anyhow::Result<Usage> {
+        let read = |file: &str| std::fs::read_to_string(PathBuf::from(format!("/proc/{process}/{file}")));
+        let (stat, status) = (read("stat")?, read("status")?);
+        // The second field, the name, is the only one that may hold spaces; it ends with the last parenthesis.
+        let fields = stat.rsplit_once(')').context("a stat file has a name")?.1.split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        let peak =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+        let peak_kb: u64 = peak.context("a status file tells the peak")?;
+        let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+        Ok(Usage { cpu, peak_bytes: peak_kb << 10 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_and_memory_of_a_process_are_seen() {
+        let before = Usage::of(std::process::id()).unwrap();
+        let filled = vec![1u8; 64 << 20];
+        let watch = Stopwatch::start();
+        let mut sum = 0u64;
+        while watch.elapsed_ns() < 5e7 {
+            sum += filled.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        }
+        let after = Usage::of(std::process::id()).unwrap();
+        assert!(sum > 0 && after.peak_bytes >= 64 << 20, "{after:?}");
+        assert!(after.cpu >= before.cpu + Duration::from_millis(30), "{before:?} {after:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The same reconnect with what others built: `tests/peers`, each in processes of its own.
+//! The same with what others built: `tests/peers`, each in processes of its own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -6,15 +6,19 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::machine::Usage;
 use super::reconnect::Reconnect;
 use super::tap::{Frame, Tap};
+use super::upload::Upload;
 
 /// Nothing has passed for so long: they are done.
 const SILENCE: Duration = Duration::from_secs(3);
 /// The longest that anything may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The messages of their handshake each way: join; peer.
 const HANDSHAKE: usize = 1;
 
@@ -41,31 +45,69 @@ impl Peer {
     /// # Errors
     /// If a process cannot be started, ends by itself, or is never done.
     pub async fn reconnect(&self, documents: usize) -> anyhow::Result<Reconnect> {
-        let folder = tempfile::tempdir()?;
-        let (ours, theirs) = (folder.path().join("client"), folder.path().join("server"));
-        std::fs::create_dir_all(&ours)?;
-        std::fs::create_dir_all(&theirs)?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut server = self.run(&["serve", &address.to_string(), path(&theirs)?])?;
-        listening(address, &mut server).await?;
-        let tap = Tap::before(address).await?;
-        let url = format!("ws://{}", tap.address());
-
-        let client = self.run(&["make", &url, path(&ours)?, &documents.to_string()])?;
+        let Pair { folder: _folder, client_folder, mut server, tap, url, .. } = self.serve().await?;
+        let client = self.run(&["make", &url, path(&client_folder)?, &documents.to_string()])?;
         let made = done(&tap, client).await?;
         ensure!(made.len() >= documents, "{} synced nothing", self.name);
 
-        let client = self.run(&["open", &url, path(&ours)?])?;
+        let client = self.run(&["open", &url, path(&client_folder)?])?;
         let reconnect = Reconnect::of(documents, &done(&tap, client).await?, HANDSHAKE);
         server.kill().await?;
         Ok(reconnect)
     }
 
+    /// Measures a client that makes so many documents, and kills the server when the client knows them to be synced.
+    ///
+    /// # Errors
+    /// If a process cannot be started, ends by itself, or is never done.
+    pub async fn upload(&self, documents: usize) -> anyhow::Result<Upload> {
+        let Pair { folder: _folder, client_folder, server_folder, mut server, tap, url } = self.serve().await?;
+        let mut client = self.run(&["make", &url, path(&client_folder)?, &documents.to_string()])?;
+        let said = client.stdout.take().context("its output is listened to")?;
+        let mut line = String::new();
+        let heard = tokio::time::timeout(PATIENCE, BufReader::new(said).read_line(&mut line)).await;
+        let used = Usage::of(server.id().with_context(|| format!("{}'s server ended by itself", self.name))?)?;
+        server.kill().await?;
+        let frames = tap.take();
+        heard.context("a peer's client never knows its documents to be synced")??;
+        ensure!(line.trim() == "synced", "{}'s client ended by itself", self.name);
+        client.kill().await?;
+
+        let counting = self.run(&["count", path(&server_folder)?, path(&client_folder.join("ids"))?])?;
+        let counted = counting.wait_with_output().await?;
+        let left: usize = String::from_utf8(counted.stdout)?.trim().parse()?;
+        Ok(Upload::of(documents, &frames, used, left))
+    }
+
+    /// Starts the server, with a listener before it.
+    async fn serve(&self) -> anyhow::Result<Pair> {
+        let folder = tempfile::tempdir()?;
+        let (client_folder, server_folder) = (folder.path().join("client"), folder.path().join("server"));
+        std::fs::create_dir_all(&client_folder)?;
+        std::fs::create_dir_all(&server_folder)?;
+        let address = free_address()?;
+        let mut server = self.run(&["serve", &address.to_string(), path(&server_folder)?])?;
+        listening(address, &mut server).await?;
+        let tap = Tap::before(address).await?;
+        let url = format!("ws://{}", tap.address());
+        Ok(Pair { folder, client_folder, server_folder, server, tap, url })
+    }
+
     fn run(&self, arguments: &[&str]) -> anyhow::Result<Child> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).args(arguments).stdin(Stdio::piped()).kill_on_drop(true);
+        command.args(&self.arguments).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         command.spawn().with_context(|| format!("{} cannot be started", self.name))
     }
+}
+
+/// A server that runs, and what its client needs to know.
+struct Pair {
+    folder: TempDir,
+    client_folder: PathBuf,
+    server_folder: PathBuf,
+    server: Child,
+    tap: Tap,
+    url: String,
 }
 
 /// Waits until a client has nothing more to say, and has it end. What passed until then.
@@ -80,9 +122,15 @@ async fn done(tap: &Tap, mut client: Child) -> anyhow::Result<Vec<Frame>> {
     Ok(frames)
 }
 
-async fn listening(address: SocketAddr, server: &mut Child) -> anyhow::Result<()> {
+/// An address of this machine that nobody listens on.
+pub(super) fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// Waits until a server answers.
+pub(super) async fn listening(address: SocketAddr, server: &mut Child) -> anyhow::Result<()> {
     while TcpStream::connect(address).is_err() {
-        ensure!(server.try_wait()?.is_none(), "a peer's server ended by itself");
+        ensure!(server.try_wait()?.is_none(), "a server ended by itself");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What it costs to come back when nothing has changed.
+//! What it costs to come back when nothing has changed, or next to nothing.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -50,41 +50,63 @@ impl Reconnect {
     }
 }
 
+/// What happened on the phone while it was away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// One document was edited.
+    OneEdit,
+}
+
+/// A phone without a network that has made so many cars.
+///
+/// # Errors
+/// If the phone refuses.
+pub async fn phone_with_cars(setup: Setup, documents: usize) -> anyhow::Result<Phone> {
+    let clock = Clock::standing_at(Timestamp(1_717_232_400_000));
+    let mut phone = Phone::open(Setup { clock, online: false, ..setup })?;
+    for number in 0..documents {
+        let command = Command::PutCar { car: None, fields: car(format!("car {number}")) };
+        replay::order(&mut phone, "car", command).await?;
+    }
+    phone.clock().set_rate(1.0);
+    Ok(phone)
+}
+
+fn car(nickname: String) -> CarFields {
+    CarFields { make: "Mazda".to_owned(), model: "MX-5".to_owned(), year: Some(1991), nickname }
+}
+
 /// Measures a phone and a relay that have so many cars, both started afresh on what they stored.
 ///
-/// In between, every change in the phone's storage and in the relay's database is overwritten with a zero byte: if either
-/// side loaded a single document, they would not come to agree.
+/// If nothing happened meanwhile, every change in the phone's storage and in the relay's database is overwritten with a
+/// zero byte before: if either side loaded a single document, they would not come to agree.
 ///
 /// # Errors
 /// If they do not.
-pub async fn ours(documents: usize) -> anyhow::Result<Reconnect> {
+pub async fn ours(documents: usize, meanwhile: Meanwhile) -> anyhow::Result<Reconnect> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("relay.sqlite");
     let relay = start(&database).await?;
-    let setup = Setup {
-        clock: Clock::standing_at(Timestamp(1_717_232_400_000)),
-        online: false,
-        ..Setup::in_memory(&url(relay.addr()))
-    };
+    let setup = Setup::in_memory(&url(relay.addr()));
     let key = setup.key.clone();
-    let mut phone = Phone::open(setup)?;
-    for number in 0..documents {
-        let fields = CarFields {
-            make: "Mazda".to_owned(),
-            model: "MX-5".to_owned(),
-            year: Some(1991),
-            nickname: format!("car {number}"),
-        };
-        replay::order(&mut phone, "car", Command::PutCar { car: None, fields }).await?;
-    }
-    phone.clock().set_rate(1.0);
+    let mut phone = phone_with_cars(setup, documents).await?;
     phone.network(true);
     phone.sync(PATIENCE).await?;
+    if meanwhile == Meanwhile::OneEdit {
+        phone.network(false);
+        let first = phone.replica().cars().first().map(|car| car.id);
+        let command = Command::PutCar { car: first, fields: car("another name".to_owned()) };
+        replay::order(&mut phone, "rename a car", command).await?;
+    }
     let mut storage = phone.into_storage();
     relay.shutdown().await;
 
-    spoil_phone(&mut storage)?;
-    spoil_relay(&database).await?;
+    if meanwhile == Meanwhile::Nothing {
+        spoil_phone(&mut storage)?;
+        spoil_relay(&database).await?;
+    }
     let relay = start(&database).await?;
     let tap = Tap::before(relay.addr()).await?;
     let mut phone = Phone::open(Setup { storage, key, ..Setup::in_memory(&url(tap.address())) })?;

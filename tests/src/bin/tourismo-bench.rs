@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 use tourismo_tests::bench::append::appending;
@@ -12,7 +12,8 @@ use tourismo_tests::bench::codec::track_sizes;
 use tourismo_tests::bench::in_node;
 use tourismo_tests::bench::live::{UpAndDown, live_size};
 use tourismo_tests::bench::peers::Peer;
-use tourismo_tests::bench::reconnect::{self, Reconnect};
+use tourismo_tests::bench::reconnect::{self, Meanwhile, Reconnect};
+use tourismo_tests::bench::upload::{self, Upload};
 use tourismo_tests::bench::{Table, grouped, machine};
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::real_drives;
@@ -24,12 +25,31 @@ struct Cli {
     /// Write the tables into this file, too.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// Measure only this.
+    #[arg(long, conflicts_with = "write")]
+    only: Option<Part>,
+    /// The binary of the relay, to be run as a process of its own.
+    #[arg(long, value_name = "FILE", default_value = "target/release/tourismo-server")]
+    relay: PathBuf,
     /// The binary of `tests/peers`; without it, only Tourismo is measured.
     #[arg(long, value_name = "FILE")]
     samod: Option<PathBuf>,
     /// Measure the peers with 5,000 documents, too: some minutes more.
     #[arg(long)]
     patient: bool,
+}
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Coming back when nothing has changed.
+    Reconnect,
+    /// The first upload, and a kill behind it.
+    Upload,
+    /// Bytes per fix.
+    Sizes,
+    /// What a fix and a long drive cost.
+    Costs,
 }
 
 #[tokio::main]
@@ -59,9 +79,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         text.push_str(&table);
         Ok(())
     };
-    show(reconnects(peers, cli.patient).await?)?;
-    show(sizes().await?)?;
-    show(costs(&root, !peers.is_empty())?)?;
+    for part in Part::value_variants().iter().filter(|part| cli.only.is_none_or(|only| only == **part)) {
+        show(match part {
+            Part::Reconnect => reconnects(peers, cli.patient).await?,
+            Part::Upload => uploads(&cli.relay, peers, cli.patient).await?,
+            Part::Sizes => sizes().await?,
+            Part::Costs => costs(&root, !peers.is_empty())?,
+        })?;
+    }
     if let Some(path) = cli.write {
         std::fs::write(path, text)?;
     }
@@ -83,12 +108,15 @@ async fn reconnects(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
         ]);
     };
     for documents in [10, 1_000, 5_000] {
-        let ours = reconnect::ours(documents).await?;
+        let ours = reconnect::ours(documents, Meanwhile::Nothing).await?;
         row("Tourismo", ours, ours);
         if documents <= 1_000 || patient {
             for peer in peers {
                 row(peer.name, peer.reconnect(documents).await?, ours);
             }
+        }
+        if documents == 5_000 {
+            row("Tourismo, one edited meanwhile", reconnect::ours(documents, Meanwhile::OneEdit).await?, ours);
         }
     }
     Ok(Table {
@@ -101,6 +129,56 @@ async fn reconnects(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
                 clock, from the first frame to the last."
             .to_owned(),
         columns: vec!["", "documents", "messages", "bytes", "bytes per document", "times Tourismo's bytes", "ms"],
+        rows,
+    })
+}
+
+async fn uploads(relay: &Path, peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, measured: Upload, ours: Upload| {
+        let Upload { documents, up, down, took, server, lost } = measured;
+        rows.push(vec![
+            name.to_owned(),
+            grouped(documents as u64),
+            format!("{} + {}", grouped(up.messages), grouped(down.messages)),
+            grouped(measured.messages() / ours.messages()),
+            format!("{:.2}", (up.bytes + down.bytes) as f64 / 1e6),
+            format!("{:.2}", took.as_secs_f64()),
+            format!("{:.0}", took.as_secs_f64() / ours.took.as_secs_f64()),
+            format!("{:.2}", server.cpu.as_secs_f64()),
+            format!("{:.0}", server.peak_bytes as f64 / 1e6),
+            grouped(lost as u64),
+        ]);
+    };
+    for documents in [1_000, 5_000] {
+        let ours = upload::ours(relay, documents).await?;
+        row("Tourismo", ours, ours);
+        if documents <= 1_000 || patient {
+            for peer in peers {
+                row(peer.name, peer.upload(documents).await?, ours);
+            }
+        }
+    }
+    Ok(Table {
+        title: "The first upload, and a server killed right behind it",
+        notes: "A client brings small documents to a server that has none. Messages and bytes are up + down, with the \
+                handshake; seconds are those on the clock, from the first frame to the last; the server's time on a core \
+                and its largest resident size are the kernel's. The moment the client knows that the server has every \
+                document (Tourismo: all acknowledged; the peers: the server's heads are the client's), the server gets a \
+                SIGKILL; what it has not on disk then is counted by opening every document again."
+            .to_owned(),
+        columns: vec![
+            "",
+            "documents",
+            "messages",
+            "times Tourismo's",
+            "MB",
+            "s",
+            "times Tourismo's",
+            "server's CPU s",
+            "server's peak MB",
+            "lost by the kill",
+        ],
         rows,
     })
 }

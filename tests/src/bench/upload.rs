@@ -1,0 +1,92 @@
+//! What it costs to bring many documents to a server for the first time, and what is left of them when the server is killed
+//! at the very moment when the client believes them safe.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tokio::process::{Child, Command};
+
+use super::machine::Usage;
+use super::peers::{free_address, listening};
+use super::reconnect::phone_with_cars;
+use super::tap::{Count, Frame, Tap, Way, count};
+use crate::phone::{Phone, Setup, Storage};
+
+/// How long nothing may move.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A first upload.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload {
+    /// How many documents.
+    pub documents: usize,
+    /// To the server, the handshake included.
+    pub up: Count,
+    /// To the client.
+    pub down: Count,
+    /// From the first frame to the last.
+    pub took: Duration,
+    /// What the server used.
+    pub server: Usage,
+    /// How many documents the server did not have on disk after a SIGKILL right behind that.
+    pub lost: usize,
+}
+
+impl Upload {
+    /// Reads it off the frames.
+    pub fn of(documents: usize, frames: &[Frame], server: Usage, left: usize) -> Upload {
+        let took = frames.first().zip(frames.last()).map_or(Duration::ZERO, |(first, last)| last.at - first.at);
+        let (up, down) = (count(frames, Way::Up, 0), count(frames, Way::Down, 0));
+        Upload { documents, up, down, took, server, lost: documents - left }
+    }
+
+    /// Messages both ways.
+    pub fn messages(&self) -> u64 {
+        self.up.messages + self.down.messages
+    }
+}
+
+/// Measures a phone that has made so many cars with no signal, and this binary of the relay.
+///
+/// # Errors
+/// If they do not come to agree.
+pub async fn ours(relay: &Path, documents: usize) -> anyhow::Result<Upload> {
+    let folder = tempfile::tempdir()?;
+    let database = folder.path().join("relay.sqlite");
+    let (address, mut server) = serve(relay, &database).await?;
+    let tap = Tap::before(address).await?;
+    let setup = Setup::in_memory(&url(tap.address()));
+    let key = setup.key.clone();
+    let mut phone = phone_with_cars(setup, documents).await?;
+    phone.network(true);
+    phone.sync(PATIENCE).await?;
+    let used = Usage::of(server.id().context("the relay runs")?)?;
+    server.kill().await?;
+
+    let (address, mut server) = serve(relay, &database).await?;
+    // The same device with nothing on it: what it gets, the relay had on its disk.
+    let mut restored = Phone::open(Setup { key, storage: Storage::in_memory(), ..Setup::in_memory(&url(address)) })?;
+    restored.sync(PATIENCE).await?;
+    let left = restored.replica().cars().len();
+    server.kill().await?;
+    Ok(Upload::of(documents, &tap.take(), used, left))
+}
+
+/// Starts this binary of the relay.
+async fn serve(relay: &Path, database: &Path) -> anyhow::Result<(SocketAddr, Child)> {
+    ensure!(relay.exists(), "there is no relay at {}", relay.display());
+    let address = free_address()?;
+    let mut command = Command::new(relay);
+    let arguments =
+        ["serve".into(), "--listen".into(), PathBuf::from(address.to_string()), "--data".into(), database.into()];
+    command.args(arguments).env("RUST_LOG", "warn").kill_on_drop(true);
+    let mut server = command.spawn().context("the relay cannot be started")?;
+    listening(address, &mut server).await?;
+    Ok((address, server))
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("ws://{address}/v1/sync")
+}
