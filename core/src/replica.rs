@@ -11,6 +11,7 @@ mod link;
 mod opening;
 mod reading;
 mod recording;
+mod recovery;
 mod shelf;
 mod store;
 #[cfg(test)]
@@ -124,12 +125,7 @@ impl Replica {
     fn take(&mut self, now: Now, input: Input) {
         let now_ms = now.monotonic_ms as u64;
         match input {
-            Input::Start => {
-                if let Some(recording) = &self.recording {
-                    let track = recording.track();
-                    self.read_document(track);
-                }
-            }
+            Input::Start => self.read_recovering(),
             Input::Fix { fix } => {
                 if let Some(recording) = &mut self.recording {
                     recording.fix(&fix, now, &mut self.shelf, &mut self.store);
@@ -142,7 +138,10 @@ impl Replica {
                     self.topics.insert(Topic::Recording);
                 }
             }
-            Input::Command { request, command } => self.command(now, request, command),
+            Input::Command { request, command } => {
+                self.store.hurry(now_ms);
+                self.command(now, request, command);
+            }
             Input::Stored { batch } => {
                 self.store.stored(batch);
                 self.settle();
@@ -170,14 +169,17 @@ impl Replica {
                     link.disconnected(desk);
                     Vec::new()
                 });
+                self.read_recovering();
                 self.retry_parked(now);
             }
             Input::Hidden => {
+                self.store.hurry(now_ms);
                 if let Some(recording) = &mut self.recording {
                     recording.hidden(now, &mut self.shelf, &mut self.store);
                 }
             }
             Input::Shown => {
+                self.store.hurry(now_ms);
                 if let Some(recording) = &mut self.recording {
                     recording.shown(now, &mut self.store);
                 }
@@ -265,9 +267,13 @@ impl Replica {
                 }
                 link::Outcome::Disconnect => {
                     self.effects.push(Effect::Disconnect);
+                    self.read_recovering();
                     self.retry_parked(now);
                 }
-                link::Outcome::Fetched => self.retry_parked(now),
+                link::Outcome::Fetched => {
+                    self.read_recovering();
+                    self.retry_parked(now);
+                }
             }
         }
     }

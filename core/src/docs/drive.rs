@@ -54,6 +54,8 @@ pub struct DriveEdit<'a> {
     pub car: Option<Option<DocId>>,
     /// When it ended and what was driven.
     pub finished: Option<(Timestamp, DriveStats)>,
+    /// The document of its track, where another took its place.
+    pub track: Option<DocId>,
     /// Its published copy and who may see it.
     pub published: Option<(DocId, Visibility)>,
     /// Take it off all lists.
@@ -98,6 +100,9 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
         if let Some((ended_at, stats)) = &change.finished {
             edit.int_or_nothing("endedAt", Some(ended_at.as_millis()))?;
             edit.bytes_or_nothing("stats", Some(&minicbor::to_vec(stats).expect("writing to memory cannot fail")))?;
+        }
+        if let Some(track) = change.track.filter(|track| before.track != Some(*track)) {
+            edit.bytes_or_nothing("track", Some(track.as_bytes()))?;
         }
         if let Some((published, visibility)) = change.published {
             if before.published != Some(published) {

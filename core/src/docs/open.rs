@@ -60,6 +60,12 @@ pub fn apply<'a>(doc: &mut Automerge, chunks: impl IntoIterator<Item = &'a [u8]>
     doc.apply_changes(changes).map_err(|_| Unreadable)
 }
 
+/// The chunk of a change of the document whose name is the one looked for.
+pub fn chunk(doc: &Automerge, is_it: impl Fn(&ChangeHash) -> bool) -> Option<Vec<u8>> {
+    let change = doc.get_changes(&[]).into_iter().find(|change| is_it(&ChangeHash(change.hash().0)))?;
+    Some(change.raw_bytes().to_vec())
+}
+
 /// The heads of a document, ascending.
 pub fn heads(doc: &Automerge) -> Vec<ChangeHash> {
     doc.get_heads().into_iter().map(|hash| ChangeHash(hash.0)).collect()

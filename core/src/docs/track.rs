@@ -34,6 +34,25 @@ pub fn add_block(
     })
 }
 
+/// Makes the first change of a track that takes over every block of another one.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| {
+        let recorders = edit.map(RECORDERS)?;
+        let Some(theirs) = open::map_in(from, &ROOT, RECORDERS) else { return Ok(()) };
+        for session in open::keys(from, &theirs) {
+            let Some(blocks) = open::map_in(from, &theirs, &session) else { continue };
+            let ours = edit.map_in(&recorders, &session)?;
+            for (key, block) in open::all_bytes_in(from, &blocks) {
+                edit.bytes_in(&ours, &key, block)?;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The blocks of every recorder session, each session's in order.
 pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
     let Some(recorders) = open::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };

@@ -8,7 +8,7 @@ use crate::id::{AccountId, DocId};
 use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
-use crate::replica::recording::Recording;
+use crate::replica::recording::{Recording, Subject};
 use crate::replica::view::{RecordingState, TrackView};
 use crate::replica::{Replica, Signing, views};
 use crate::time::Now;
@@ -127,11 +127,7 @@ impl Replica {
     /// The recording, once a killed app's is taken up.
     fn recording(&mut self) -> Result<&mut Recording, Stop> {
         let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
-        if recording.state() == RecordingState::Recovering {
-            let unreadable = self.shelf.is_unreadable(&recording.track());
-            return Err(if unreadable { CommandError::Unreadable.into() } else { Stop::Wait });
-        }
-        Ok(recording)
+        if recording.state() == RecordingState::Recovering { Err(Stop::Wait) } else { Ok(recording) }
     }
 
     fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
@@ -159,12 +155,15 @@ impl Replica {
     }
 
     fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let drive = self.recording()?.drive();
-        self.ready(&drive, DocKind::Drive)?;
+        let Subject { drive, track, .. } = self.recording()?.subject();
+        let drive = match self.ready(&drive, DocKind::Drive) {
+            Err(Stop::Refused(CommandError::Unreadable)) => self.replace_drive(now, drive).map_err(unreadable)?,
+            ready => ready.map(|()| drive)?,
+        };
         let mut recording = self.recording.take().expect("it was there a moment ago");
         let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
         let finished = Some((ended_at, recording.stats()));
-        self.change_drive(drive, &drive::DriveEdit { finished, ..drive::DriveEdit::default() })?;
+        self.change_drive(drive, &drive::DriveEdit { finished, track: Some(track), ..drive::DriveEdit::default() })?;
         self.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
@@ -376,6 +375,10 @@ impl Replica {
             return Ok(());
         }
         if self.shelf.is_unreadable(doc) {
+            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.is_there() {
+                self.link.want(*doc);
+                return Err(Stop::Wait);
+            }
             return Err(CommandError::Unreadable.into());
         }
         if !self.shelf.record(doc).is_some_and(|record| record.is_here()) {

@@ -50,6 +50,8 @@ pub(crate) struct Link {
     reading: Option<(u32, Vec<Unsent>)>,
     readings: u32,
     read_again_at_ms: u64,
+    /// When to offer again what was refused.
+    offer_again_at_ms: Option<u64>,
     wanted: VecDeque<DocId>,
     /// What is being fetched, and what was missing of it when it was asked for.
     fetching: Option<(DocId, BTreeSet<ShortHash>)>,
@@ -104,6 +106,7 @@ impl Link {
             reading: None,
             readings: 0,
             read_again_at_ms: 0,
+            offer_again_at_ms: None,
             wanted: VecDeque::new(),
             fetching: None,
             comparison: Comparison::NotNeeded,
@@ -166,7 +169,8 @@ impl Link {
             State::Open(session) => {
                 let read_again =
                     (self.read_again_at_ms > 0).then_some((self.read_again_at_ms, "read unsent changes again"));
-                session.next_deadline().into_iter().chain(read_again).min()
+                let offer_again = self.offer_again_at_ms.map(|due| (due, "offer again what was refused"));
+                session.next_deadline().into_iter().chain(read_again).chain(offer_again).min()
             }
             State::Idle { .. } | State::Connecting | State::Rejected(_) => None,
         }
@@ -231,6 +235,7 @@ impl Link {
                     self.take_entry(entry, desk);
                 }
                 self.advance(cursor, desk);
+                self.news(desk);
                 Vec::new()
             }
             Event::CaughtUp { cursor, digest } => {
@@ -239,6 +244,7 @@ impl Link {
                 self.comparison =
                     if digest == desk.shelf.digest() { Comparison::NotNeeded } else { Comparison::beginning() };
                 self.keep_cursor(desk);
+                desk.shelf.offer_refused_again();
                 // What an earlier connection did not live to bring.
                 self.want_all(desk);
                 Vec::new()

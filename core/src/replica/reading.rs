@@ -3,10 +3,9 @@
 
 use crate::id::DocId;
 use crate::replica::Replica;
-use crate::replica::io::{Effect, StoredEntry, Topic};
-use crate::replica::shelf::Shelf;
+use crate::replica::io::{Effect, StorageFailure, StoredEntry, Topic};
+use crate::replica::shelf::{Record, Shelf};
 use crate::replica::store::Ticket;
-use crate::replica::view::RecordingState;
 use crate::time::Now;
 
 /// How many rows are folded in one go after a catch-up.
@@ -61,17 +60,23 @@ impl Replica {
     }
 
     pub(super) fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
+        // A storage that can be read is alive.
+        if matches!(self.store.failing(), Some(StorageFailure::Aborted | StorageFailure::Unavailable)) {
+            self.store.hurry(now.monotonic_ms as u64);
+        }
         match self.readings.remove(&request) {
             None => {}
             Some(Reading::Document(doc, since)) => {
                 if !self.shelf.load(doc, entries, &self.store, since) {
                     return self.read_document(doc);
                 }
-                self.recover(&doc);
+                self.want_repair(doc);
+                self.recover(now, &doc, entries);
                 self.retry_parked(now);
             }
             Some(Reading::Rows(docs, since)) => {
                 self.shelf.fold_stale(&mut self.store, &docs, entries, since);
+                docs.into_iter().for_each(|doc| self.want_repair(doc));
                 self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
             }
             Some(Reading::Push(number)) => {
@@ -95,14 +100,11 @@ impl Replica {
         }
     }
 
-    pub(super) fn recover(&mut self, doc: &DocId) {
-        if let Some(recording) = &mut self.recording
-            && recording.track() == *doc
-            && recording.state() == RecordingState::Recovering
-            && self.shelf.loaded(doc).is_some()
-        {
-            recording.recover(&mut self.shelf, &mut self.store);
-            self.topics.insert(Topic::Recording);
+    /// Has the relay asked for what is damaged of a document that this phone keeps in full.
+    fn want_repair(&mut self, doc: DocId) {
+        let is_wanted = |record: &Record| record.lacks_any() && !record.kind.is_on_demand();
+        if self.shelf.is_unreadable(&doc) && self.shelf.record(&doc).is_some_and(is_wanted) {
+            self.link.want(doc);
         }
     }
 }

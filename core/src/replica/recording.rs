@@ -31,15 +31,15 @@ const META_KEY: &[u8] = b"recording";
 
 /// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
-struct Subject {
+pub(crate) struct Subject {
     #[n(0)]
-    drive: DocId,
+    pub(crate) drive: DocId,
     #[n(1)]
-    track: DocId,
+    pub(crate) track: DocId,
     #[n(2)]
-    started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     #[n(3)]
-    car: Option<DocId>,
+    pub(crate) car: Option<DocId>,
 }
 
 /// The drive that is being recorded.
@@ -130,6 +130,17 @@ impl Recording {
     /// The document of its track, which must stay in memory.
     pub(crate) fn track(&self) -> DocId {
         self.subject.track
+    }
+
+    /// The drive, and what is known of it without its document.
+    pub(crate) fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// Records into another track from here on.
+    pub(crate) fn replace_track(&mut self, track: DocId, store: &mut Store) {
+        self.subject.track = track;
+        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
     }
 
     /// What was driven so far.

@@ -3,6 +3,7 @@
 //! Every change, of this phone or from elsewhere, passes through here exactly once: it is queued for the disk, the
 //! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
 
+mod damage;
 mod record;
 mod rows;
 mod unsent;
@@ -23,7 +24,7 @@ use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, Row};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::store::{Store, Ticket};
-use crate::wire::{DocHistory, DocKind};
+use crate::wire::{DocHistory, DocKind, NackCode};
 
 /// How many documents stay in memory without being in use.
 const KEEP_LOADED: usize = 16;
@@ -44,6 +45,8 @@ pub(crate) struct Shelf {
     /// The last write that concerned each document.
     tickets: BTreeMap<DocId, Ticket>,
     unsent: BTreeSet<Unsent>,
+    /// Of the changes that are not acknowledged those that a relay refused since this start of the app, and why.
+    refused: BTreeMap<Unsent, NackCode>,
     digest: Digest,
 }
 
@@ -60,6 +63,7 @@ impl Shelf {
             merged: BTreeSet::new(),
             tickets: BTreeMap::new(),
             unsent: BTreeSet::new(),
+            refused: BTreeMap::new(),
             digest: Digest::default(),
         };
         let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
@@ -151,13 +155,12 @@ impl Shelf {
         }
         match self.assemble(&doc, entries, store) {
             Ok(document) => {
+                self.unreadable.remove(&doc);
                 self.loaded.insert(doc, document);
                 self.refold(doc);
             }
             Err(Unreadable) if self.was_written_since(&doc, since) => return false,
-            Err(Unreadable) => {
-                self.unreadable.insert(doc);
-            }
+            Err(Unreadable) => self.damaged(doc, entries, store),
         }
         true
     }
@@ -239,6 +242,12 @@ impl Shelf {
         if !record.missing.remove(&ShortHash::from(&scanned.hash)) {
             return;
         }
+        if !record.lacks_any() {
+            self.unreadable.remove(&doc);
+        }
+        if let Some(index) = record.position(&scanned.hash) {
+            return self.repair(store, doc, index, chunk);
+        }
         if let Some(document) = self.loaded.get_mut(&doc) {
             // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
             let _ = open::apply(document, [chunk.as_slice()]);
@@ -247,7 +256,6 @@ impl Shelf {
         if record.needs_alignment() {
             self.merged.insert(doc);
         }
-        self.unreadable.remove(&doc);
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);
         }
@@ -293,6 +301,7 @@ impl Shelf {
             Some(index) => {
                 record.unacked.remove(&index);
                 self.unsent.remove(&Unsent { doc, index });
+                self.refused.remove(&Unsent { doc, index });
             }
             None => {
                 record.missing.insert(ShortHash::from(hash));
@@ -315,6 +324,7 @@ impl Shelf {
             if theirs.contains(short) {
                 record.unacked.remove(&index);
                 self.unsent.remove(&Unsent { doc, index });
+                self.refused.remove(&Unsent { doc, index });
             } else {
                 // Its size is looked up when it is sent.
                 record.unacked.entry(index).or_insert(0);
@@ -322,7 +332,9 @@ impl Shelf {
             }
         }
         let ours: BTreeSet<ShortHash> = record.changes.iter().copied().collect();
-        record.missing = theirs.difference(&ours).copied().collect();
+        // What is damaged here counts as missing, too.
+        let is_missing = |short: &ShortHash| !ours.contains(short) || record.missing.contains(short);
+        record.missing = theirs.into_iter().filter(is_missing).collect();
         self.set_relay_heads(store, doc, history.heads.clone());
     }
 

@@ -5,7 +5,7 @@
 use crate::replica::io::{Effect, KeyRange, Space, StorageFailure, StoreOp, StoredEntry};
 
 const FIRST_RETRY_MS: u64 = 1_000;
-const LAST_RETRY_MS: u64 = 10_000;
+const LAST_RETRY_MS: u64 = 5_000;
 
 /// Everything that was queued up to some moment. It is durable once the disk has all of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +109,13 @@ impl Store {
         Some(ticket)
     }
 
+    /// Has a failed transaction tried again at once: there may be room again, and somebody looks.
+    pub(crate) fn hurry(&mut self, now_ms: u64) {
+        if let Some((_, retry_at)) = &mut self.failing {
+            *retry_at = now_ms.min(*retry_at);
+        }
+    }
+
     /// When a failed transaction is tried again.
     pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let (_, retry_at) = self.failing.filter(|_| self.in_flight.is_none())?;
@@ -168,5 +175,18 @@ mod tests {
         assert!(!store.is_idle(), "the answer to the transaction that failed is not taken for the new one's");
         store.stored(2);
         assert!(store.is_idle() && store.failing().is_none());
+    }
+
+    #[test]
+    fn a_failed_transaction_is_tried_at_once_when_somebody_is_there() {
+        let mut store = Store::default();
+        put(&mut store, 1);
+        store.next(0);
+        store.failed(1, StorageFailure::QuotaExceeded, 0);
+        assert_eq!(store.next_deadline().map(|(due, _)| due), Some(FIRST_RETRY_MS));
+        store.hurry(10);
+        assert_eq!(keys(store.next(10)), [1]);
+        store.failed(2, StorageFailure::QuotaExceeded, 10);
+        assert_eq!(store.next_deadline().map(|(due, _)| due), Some(10 + 2 * FIRST_RETRY_MS));
     }
 }

@@ -38,6 +38,20 @@ pub enum NackCode {
     Unavailable,
 }
 
+impl NackCode {
+    /// Whether a relay may judge the same change otherwise at another time: when it knows more of the account. `[P7]`
+    pub fn may_change(self) -> bool {
+        match self {
+            NackCode::UnknownDeps
+            | NackCode::DuplicateSeq
+            | NackCode::SeqGap
+            | NackCode::ForeignActor
+            | NackCode::Unavailable => true,
+            NackCode::Malformed | NackCode::TooLarge | NackCode::NotYourDocument | NackCode::KindMismatch => false,
+        }
+    }
+}
+
 /// Why a connection ends. `[M4]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]

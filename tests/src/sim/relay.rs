@@ -23,6 +23,8 @@ pub struct Relay {
     pub(super) boot: u32,
     pub(super) is_up: bool,
     pub(super) books: Books,
+    /// An older state of the books, kept elsewhere.
+    pub(super) backup: Option<Books>,
     pub(super) sessions: BTreeMap<ConnId, Served>,
     /// Pushes that wait for the disk.
     pub(super) waiting: Vec<Waiting>,
@@ -88,6 +90,7 @@ impl Relay {
             boot: 0,
             is_up: true,
             books: Books::default(),
+            backup: None,
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
         }

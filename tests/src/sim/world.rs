@@ -310,6 +310,7 @@ impl World {
     /// Damages a phone's disk: of every document the change at this place, counted from 0, is gone.
     pub fn lose_change(&mut self, phone: usize, index: u32) {
         self.phones[phone].disk.lose(index);
+        self.ledger.may_differ = true;
     }
 
     /// Kills a phone's app. What its disk was writing is there or is not.
@@ -392,6 +393,21 @@ impl World {
     pub fn forget_last_change(&mut self, doc: &DocId) {
         let last = |account: &Account| account.entries.iter().rposition(|stored| stored.doc == *doc);
         self.replace_books(|account, index| last(account) != Some(index));
+    }
+
+    /// Makes a backup of the relay.
+    pub fn back_up_relay(&mut self) {
+        self.relay.backup = Some(self.relay.books.clone());
+    }
+
+    /// Replaces the relay's data by its last backup, if there is one. Its epoch is another.
+    pub fn restore_backup(&mut self) {
+        if let Some(backup) = self.relay.backup.clone() {
+            self.crash_relay(1_000);
+            self.relay.books = backup;
+            self.relay.epoch = tourismo_core::wire::Epoch(self.chance.bytes());
+            self.ledger.restored(&self.relay.books);
+        }
     }
 
     fn replace_books(&mut self, keeps: impl Fn(&Account, usize) -> bool) {

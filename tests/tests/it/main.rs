@@ -1,6 +1,7 @@
 //! Stories across crates, one module each.
 
 mod codec_on_drives;
+mod damage;
 mod phone_and_relay;
 mod publishing;
 mod real_drives;

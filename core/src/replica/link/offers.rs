@@ -9,6 +9,8 @@ use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, State};
 use crate::replica::shelf::{self, Shelf, Unsent};
 use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 
+/// How soon what was refused is offered again when the relay tells of something new, in milliseconds.
+const OFFER_AGAIN_MS: u64 = 10_000;
 /// How long a relay that cannot store anything is left alone, in milliseconds.
 const UNAVAILABLE_MS: u64 = 5_000;
 
@@ -40,13 +42,23 @@ impl Link {
             | NackCode::SeqGap
             | NackCode::ForeignActor
             | NackCode::NotYourDocument
-            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent.doc, code),
+            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent, code),
+        }
+    }
+
+    /// Takes in that the relay told of something new: it may take what it refused before, if it is asked in a while. `[P7]`
+    pub(super) fn news(&mut self, desk: &Desk<'_>) {
+        if desk.shelf.has_refused() {
+            self.offer_again_at_ms.get_or_insert(desk.now_ms + OFFER_AGAIN_MS);
         }
     }
 
     /// Takes some unsent changes, and says what must be read from storage for them, with the number of that reading.
     pub(super) fn take_offers(&mut self, desk: &mut Desk<'_>) -> Option<(u32, Vec<KeyRange>)> {
         let State::Open(session) = &self.state else { return None };
+        if self.offer_again_at_ms.take_if(|due| *due <= desk.now_ms).is_some() {
+            desk.shelf.offer_refused_again();
+        }
         // Only what storage gives back is sent, so only what is durable here. `[P1]`
         let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
         if !(self.comparison.is_settled() && session.can_push() && may_read) {
@@ -65,7 +77,8 @@ impl Link {
 
     /// Takes in what [`Link::pump`] wanted read, and pushes it.
     pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
-        let taken: BTreeSet<Unsent> = self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
+        let mut taken: BTreeSet<Unsent> =
+            self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
         let State::Open(session) = &mut self.state else { return None };
         let mut offers = Vec::new();
         let mut bytes = 0;
@@ -74,6 +87,7 @@ impl Link {
             let (Some(record), Some(scanned)) = (desk.shelf.record(&unsent.doc), shelf::scan(&entry.value)) else {
                 continue;
             };
+            taken.remove(&unsent);
             bytes += entry.value.len();
             if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
                 desk.shelf.give_back([unsent]);
@@ -83,7 +97,9 @@ impl Link {
             self.sent.insert(scanned.hash, (unsent, scanned.deps));
             offers.push((scanned.hash, offer));
         }
-        (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)))
+        let push = (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)));
+        taken.into_iter().for_each(|damaged| desk.shelf.restore_unsent(desk.store, damaged));
+        push
     }
 
     /// Takes in that storage could not be read.

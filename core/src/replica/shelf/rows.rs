@@ -45,9 +45,7 @@ impl Shelf {
             match self.assemble(doc, entries, store) {
                 Ok(document) => self.fold(*doc, &document),
                 Err(Unreadable) if self.was_written_since(doc, since) => {}
-                Err(Unreadable) => {
-                    self.unreadable.insert(*doc);
-                }
+                Err(Unreadable) => self.damaged(*doc, entries, store),
             }
             self.put_row(store, *doc);
         }

@@ -1,8 +1,9 @@
 //! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
 
+use crate::docs::open;
 use crate::id::DocId;
 use crate::replica::io::{KeyRange, Space};
-use crate::replica::shelf::{Shelf, change_key};
+use crate::replica::shelf::{Shelf, ShortHash, change_key};
 use crate::replica::store::Store;
 use crate::wire::NackCode;
 
@@ -17,10 +18,41 @@ pub(crate) struct Unsent {
 
 impl Shelf {
     /// Takes in that the relay refused a change.
-    pub(crate) fn refuse(&mut self, store: &mut Store, doc: DocId, code: NackCode) {
-        if let Some(record) = self.records.get_mut(&doc) {
-            record.refused = Some(code);
-            self.put_record(store, doc);
+    pub(crate) fn refuse(&mut self, store: &mut Store, unsent: Unsent, code: NackCode) {
+        let Some(record) = self.records.get_mut(&unsent.doc) else { return };
+        if record.unacked.contains_key(&unsent.index) {
+            self.refused.insert(unsent, code);
+            if record.refused.replace(code) != Some(code) {
+                self.put_record(store, unsent.doc);
+            }
+        }
+    }
+
+    /// Whether any change was refused that may be taken another time.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused.values().any(|code| code.may_change())
+    }
+
+    /// Has what was refused offered again, as far as it may be taken another time. `[P7]`
+    pub(crate) fn offer_refused_again(&mut self) {
+        let again: Vec<Unsent> = self.refused.extract_if(.., |_, code| code.may_change()).map(|(at, _)| at).collect();
+        self.give_back(again);
+    }
+
+    /// Takes in that storage does not have an unsent change as it was written. A document in memory still has it; else it
+    /// is what a relay would call it.
+    pub(crate) fn restore_unsent(&mut self, store: &mut Store, unsent: Unsent) {
+        let short = self.records.get(&unsent.doc).and_then(|record| record.changes.get(unsent.index as usize)).copied();
+        let document = self.loaded.get(&unsent.doc);
+        let chunk = document
+            .zip(short)
+            .and_then(|(document, short)| open::chunk(document, |hash| ShortHash::from(hash) == short));
+        match chunk {
+            Some(chunk) => {
+                store.put(Space::Change, change_key(&unsent.doc, unsent.index), chunk);
+                self.give_back([unsent]);
+            }
+            None => self.refuse(store, unsent, NackCode::Malformed),
         }
     }
 

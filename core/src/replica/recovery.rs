@@ -1,0 +1,80 @@
+//! How a recording that a killed app left behind is taken up again, also when its documents can no longer be read.
+//!
+//! A damaged track is asked for at the relay. If that has no more of it, or cannot be asked, recording goes on in a new track
+//! that takes over what can still be read: nobody waits for a signal in order to drive on. What is damaged stays where it is.
+
+use crate::docs::open::EditError;
+use crate::docs::{self, drive};
+use crate::id::DocId;
+use crate::projection::Row;
+use crate::replica::Replica;
+use crate::replica::io::{StoredEntry, Topic};
+use crate::replica::recording::Subject;
+use crate::replica::view::RecordingState;
+use crate::time::Now;
+use crate::wire::DocKind;
+
+impl Replica {
+    /// Reads the track of a recording that waits for it.
+    pub(super) fn read_recovering(&mut self) {
+        if let Some(track) = self.recovering() {
+            self.read_document(track);
+        }
+    }
+
+    /// Goes on with a recording whose track storage has just given, well or not.
+    pub(super) fn recover(&mut self, now: Now, doc: &DocId, entries: &[StoredEntry]) {
+        if self.recovering() != Some(*doc) {
+            return;
+        }
+        if self.shelf.loaded(doc).is_none() {
+            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.is_there() {
+                return self.link.want(*doc);
+            }
+            self.replace_track(now, doc, entries);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.recover(&mut self.shelf, &mut self.store);
+            self.topics.insert(Topic::Recording);
+        }
+    }
+
+    /// The track of the recording that waits for it.
+    fn recovering(&self) -> Option<DocId> {
+        let recording = self.recording.as_ref()?;
+        (recording.state() == RecordingState::Recovering).then(|| recording.track())
+    }
+
+    /// Puts a new track in the place of one that cannot be read.
+    fn replace_track(&mut self, now: Now, damaged: &DocId, entries: &[StoredEntry]) {
+        let remains = self.shelf.remains(damaged, entries, &self.store);
+        let track = self.new_doc_id(now);
+        let made = docs::track::take_over(self.shelf.make(track, DocKind::Track), &remains);
+        // A new document refuses nothing.
+        let Ok(change) = made else { return };
+        self.shelf.add_own(&mut self.store, track, change);
+        if let Some(recording) = &mut self.recording {
+            recording.replace_track(track, &mut self.store);
+        }
+    }
+
+    /// Puts a new drive in the place of one that cannot be read, with what its row still tells.
+    pub(super) fn replace_drive(&mut self, now: Now, damaged: DocId) -> Result<DocId, EditError> {
+        let fields = match self.shelf.row(&damaged) {
+            Some(Row::Drive(fields)) => Some(fields.clone()),
+            _ => None,
+        };
+        let Subject { track, started_at, car, .. } =
+            self.recording.as_ref().expect("only a drive that is being recorded is replaced").subject();
+        let drive = self.new_doc_id(now);
+        let change = drive::create(self.shelf.make(drive, DocKind::Drive), started_at, track, car)?;
+        self.shelf.add_own(&mut self.store, drive, change);
+        if let Some(fields) = fields {
+            let (title, notes) = (Some(fields.title.as_str()), Some(fields.notes.as_str()));
+            let edit = drive::DriveEdit { title, notes, ..drive::DriveEdit::default() };
+            let change = drive::change(self.shelf.make(drive, DocKind::Drive), &edit)?;
+            self.shelf.add_own(&mut self.store, drive, change);
+        }
+        Ok(drive)
+    }
+}

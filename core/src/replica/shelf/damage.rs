@@ -1,0 +1,58 @@
+//! Documents of which storage does not give back what was written: what the relay has of them is fetched again.
+
+use std::collections::BTreeMap;
+
+use automerge::Automerge;
+
+use crate::docs::open;
+use crate::id::DocId;
+use crate::projection;
+use crate::replica::io::{Space, StoredEntry};
+use crate::replica::shelf::{Shelf, ShortHash, change_key, scan};
+use crate::replica::store::Store;
+
+impl Shelf {
+    /// Takes in that a document cannot be put together from what storage gave, and finds out what is damaged. What the relay
+    /// has of that counts as missing, so that it is fetched like everything that is not here.
+    pub(super) fn damaged(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store) {
+        self.unreadable.insert(doc);
+        let whole = whole_changes(&doc, entries, store);
+        let Some(record) = self.records.get_mut(&doc) else { return };
+        for (index, short) in (0..).zip(&record.changes) {
+            if whole.get(&index) != Some(short) && !record.unacked.contains_key(&index) {
+                record.missing.insert(*short);
+            }
+        }
+    }
+
+    /// Stores a change again that was damaged.
+    pub(super) fn repair(&mut self, store: &mut Store, doc: DocId, index: u32, chunk: Vec<u8>) {
+        store.put(Space::Change, change_key(&doc, index), chunk);
+        if self.records.get(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
+            self.stale.insert(doc);
+        }
+        self.put_record(store, doc);
+    }
+
+    /// Whatever can still be read of a document: all changes that are whole and build on whole ones.
+    pub(crate) fn remains(&self, doc: &DocId, entries: &[StoredEntry], store: &Store) -> Automerge {
+        let range = Shelf::range(doc);
+        let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+        let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
+        let mut document = open::new(&self.actor_in(doc));
+        // One that waits for a damaged one stays out.
+        let _ = open::apply(&mut document, chunks.filter(|chunk| scan(chunk).is_some()));
+        document
+    }
+}
+
+/// The changes of a document that can be read, by their places.
+fn whole_changes(doc: &DocId, entries: &[StoredEntry], store: &Store) -> BTreeMap<u32, ShortHash> {
+    let range = Shelf::range(doc);
+    let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+    let place = |entry: &StoredEntry| {
+        let at = Shelf::unsent_at(&entry.key)?;
+        Some((at.index, ShortHash::from(&scan(&entry.value)?.hash)))
+    };
+    stored.chain(store.pending(&range)).filter_map(place).collect()
+}
