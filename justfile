@@ -81,6 +81,10 @@ replay *arguments:
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 
+# Kill the relay while clients push and look up all it acknowledged; `just kill --times 300`.
+kill *arguments:
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}
+
 # Measure beside samod and automerge-repo, and write BENCHMARKS.md: some minutes; `just bench --help` explains.
 bench *arguments: wasm
     npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error

@@ -1,9 +1,13 @@
-//! What the tests, the samples and the tools share: drives made from a seed, and files of drives.
+//! What the tests, the samples and the tools share: drives made from a seed, files of drives, phones and clients, the
+//! relay as a process, the simulator.
 //!
 //! Nothing of the product depends on this crate.
 
 pub mod bench;
+pub mod client;
+pub mod daemon;
 pub mod gpx_file;
+pub mod kills;
 pub mod made;
 pub mod phone;
 pub mod real_drives;

@@ -1,9 +1,9 @@
-//! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what survives a kill.
+//! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what an operator does.
 
 mod catch_up;
 mod handshake;
 mod harness;
-mod kill;
 mod push;
 mod reads;
+mod stop;
 mod upkeep;

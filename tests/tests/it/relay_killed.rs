@@ -1,77 +1,53 @@
 //! The real server, killed while a phone pushes: what it acknowledged is on its disk, and in the end both agree.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 
-use anyhow::Context;
 use sqlx::{Connection, SqliteConnection};
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
+use tourismo_tests::daemon::{Daemon, Start};
+use tourismo_tests::kills;
 use tourismo_tests::made::Kind;
 use tourismo_tests::phone::Phone;
 use tourismo_tests::replay;
 
 use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 
-/// The server as a process of its own.
+/// The server as a process of its own, at one address for all its lives.
 struct Relay {
-    process: Child,
-    address: SocketAddr,
-    database: PathBuf,
+    start: Start,
+    daemon: Daemon,
 }
 
 impl Relay {
-    fn start(address: SocketAddr, folder: &Path) -> anyhow::Result<Relay> {
-        let database = folder.join("relay.sqlite");
-        let mut process = Process::new(binary()?);
-        process.args(["serve", "--listen", &address.to_string(), "--data"]).arg(&database);
-        let process = process.stderr(Stdio::null()).spawn()?;
-        let mut relay = Relay { process, address, database };
-        while TcpStream::connect(address).is_err() {
-            anyhow::ensure!(relay.process.try_wait()?.is_none(), "the server ended by itself");
-            std::thread::yield_now();
-        }
-        Ok(relay)
+    async fn start(address: SocketAddr, folder: &Path) -> anyhow::Result<Relay> {
+        let start = Start { listen: address, ..Start::on(&folder.join("relay.sqlite")) };
+        Ok(Relay { daemon: start.start().await?, start })
     }
 
     /// Kills it with SIGKILL, and starts it again where it was.
-    fn kill_and_restart(mut self) -> anyhow::Result<Relay> {
-        self.process.kill()?;
-        self.process.wait()?;
-        let folder = self.database.parent().expect("the database is in a folder");
-        Relay::start(self.address, folder)
+    async fn kill_and_restart(self) -> anyhow::Result<Relay> {
+        self.daemon.kill().await?;
+        Ok(Relay { daemon: self.start.start().await?, start: self.start })
     }
 
     /// How many changes are on its disk.
     async fn changes(&self) -> anyhow::Result<u32> {
-        let mut database = SqliteConnection::connect(&format!("sqlite:{}?mode=ro", self.database.display())).await?;
+        let url = format!("sqlite:{}?mode=ro", self.start.data.display());
+        let mut database = SqliteConnection::connect(&url).await?;
         let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM change").fetch_one(&mut database).await?;
         Ok(count as u32)
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The server's binary beside this test's, built if it is not there.
-fn binary() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("a test lies two folders deep in target")?;
-    let binary = folder.join("tourismo-server");
-    if !binary.exists() {
-        let built = Process::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sync-server/Cargo.toml"))
-            .status()?;
-        anyhow::ensure!(built.success(), "the server cannot be built");
-    }
-    Ok(binary)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_a_relay_killed_at_twenty_moments_has_everything_that_it_acknowledged() -> anyhow::Result<()> {
+    let seed = u64::from(getrandom::u32()?);
+    let report = kills::run(kills::Plan { seed, times: 20, clients: 4 }).await?;
+    assert_eq!((report.kills, report.lost), (20, 0), "seed {seed}: {report:?}");
+    assert!(report.acknowledged > 100, "seed {seed}: {report:?}");
+    Ok(())
 }
 
 fn free_address() -> anyhow::Result<SocketAddr> {
@@ -90,13 +66,13 @@ async fn a_relay_killed_between_two_pushes_has_all_that_it_acknowledged_and_gets
         let fields = CarFields { nickname: format!("car {number}"), ..CarFields::default() };
         replay::order(&mut phone, "car", Command::PutCar { car: None, fields }).await?;
     }
-    let mut relay = Relay::start(address, folder.path())?;
+    let mut relay = Relay::start(address, folder.path()).await?;
     go_online(&mut phone);
     let mut acknowledged = 0;
     while acknowledged < CARS {
         let unsent = CARS - acknowledged;
         assert!(phone.until(PATIENCE, |replica| replica.status().unsent_changes < unsent).await);
-        relay = relay.kill_and_restart()?;
+        relay = relay.kill_and_restart().await?;
         acknowledged = CARS - phone.status().unsent_changes;
         let stored = relay.changes().await?;
         assert!(stored >= acknowledged, "{stored} stored, {acknowledged} acknowledged");
@@ -116,7 +92,7 @@ async fn a_drive_recorded_while_the_relay_dies_again_and_again_arrives_whole() -
     let (setup, mut again) = (offline(&url(address)), offline(&url(address)));
     again.key = setup.key.clone();
     let mut phone = Phone::open(setup)?;
-    let mut relay = Relay::start(address, folder.path())?;
+    let mut relay = Relay::start(address, folder.path()).await?;
     phone.network(true);
     let drive =
         replay::order(&mut phone, "start", Command::StartDrive { car: None }).await?.expect("a drive has an id");
@@ -128,7 +104,7 @@ async fn a_drive_recorded_while_the_relay_dies_again_and_again_arrives_whole() -
         }
         // What was just packed is perhaps on its way, perhaps there already.
         tokio::task::yield_now().await;
-        relay = relay.kill_and_restart()?;
+        relay = relay.kill_and_restart().await?;
         // The phone waits before it connects again; with a clock that runs faster it waits less.
         phone.clock().set_rate(20.0);
         phone.sync(PATIENCE).await?;

@@ -1,0 +1,44 @@
+//! A document as a phone makes it, change by change.
+
+use automerge::Automerge;
+use tourismo_core::docs::open;
+use tourismo_core::id::{ChangeHash, DeviceKey, DocId};
+use tourismo_core::wire::{Chunk, DocKind, Offer};
+
+/// A document with one writer.
+#[derive(Debug)]
+pub struct Document {
+    id: DocId,
+    kind: DocKind,
+    doc: Automerge,
+    changes: u64,
+}
+
+impl Document {
+    /// An empty document that a device will write to. The name tells ids and writers apart.
+    pub fn new(device: DeviceKey, name: [u8; 16], kind: DocKind) -> Document {
+        let mut actor = name;
+        actor[..8].copy_from_slice(&device.actor_prefix());
+        actor[8..].copy_from_slice(&name[..8]);
+        Document { id: DocId::from_bytes(name), kind, doc: open::new(&actor), changes: 0 }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> DocId {
+        self.id
+    }
+
+    /// The next change, with so many bytes in it besides that cannot be deflated.
+    ///
+    /// # Panics
+    /// Never: an edit that sets other bytes changes something.
+    pub fn change(&mut self, bytes: usize) -> (ChangeHash, Offer) {
+        self.changes += 1;
+        let from = self.changes * 1_000_003;
+        let noise = (from..from + bytes as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
+        let value: Vec<u8> = self.changes.to_le_bytes().into_iter().chain(noise).collect();
+        let change = open::edit(&mut self.doc, |edit| edit.bytes_or_nothing("value", Some(&value)));
+        let change = change.expect("a document takes bytes").expect("other bytes are a change");
+        (change.hash, Offer { doc: self.id, kind: self.kind, chunk: Chunk(change.chunk) })
+    }
+}

@@ -1,0 +1,143 @@
+//! The relay's real binary as a process of its own: started, watched, killed.
+//!
+//! Knows how the binary is built and told what to do; nothing of what it serves.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::Context;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+/// How to start a relay.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The database.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// More arguments for `serve`.
+    pub arguments: Vec<OsString>,
+    /// A program, with arguments, that runs the relay under it and keeps its process id.
+    pub under: Vec<OsString>,
+}
+
+impl Start {
+    /// A relay on a free port.
+    pub fn on(data: &Path) -> Start {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Start { data: data.to_owned(), listen, arguments: Vec::new(), under: Vec::new() }
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    /// If it ends before.
+    pub async fn start(&self) -> anyhow::Result<Daemon> {
+        let mut line = self.under.clone();
+        line.push(binary()?.into());
+        let mut command = tokio::process::Command::new(&line[0]);
+        command.args(&line[1..]).args(["serve", "--log-json", "--listen", &self.listen.to_string(), "--data"]);
+        command.arg(&self.data).args(&self.arguments).env("RUST_LOG", "info");
+        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut log = BufReader::new(child.stderr.take().context("standard error is a pipe")?).lines();
+        let mut said = String::new();
+        while let Some(line) = log.next_line().await? {
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if let ("listening", Some(addr)) = (text(&entry["fields"]["message"]), entry["fields"]["addr"].as_str()) {
+                let addr = addr.parse()?;
+                // A pipe that nobody empties would stop the relay.
+                tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+                return Ok(Daemon { child, addr });
+            }
+            said = line;
+        }
+        anyhow::bail!("the relay ended before it listened: {said}")
+    }
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A running relay. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Daemon {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Kills it with SIGKILL: nothing is flushed, nobody is told.
+    ///
+    /// # Errors
+    /// If it was dead already.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.child.try_wait()?.is_none(), "the relay ended by itself");
+        Ok(self.child.kill().await?)
+    }
+
+    /// Tells it to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// If it does not end well.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        anyhow::ensure!(told.success(), "the relay cannot be told to stop");
+        let ended = self.child.wait().await?;
+        anyhow::ensure!(ended.success(), "the relay ended with {ended}");
+        Ok(())
+    }
+}
+
+/// Has the binary check a database.
+///
+/// # Errors
+/// What it finds.
+pub fn check(data: &Path) -> anyhow::Result<()> {
+    let output = Command::new(binary()?).arg("check").arg("--data").arg(data).env("RUST_LOG", "error").output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    anyhow::ensure!(output.status.success(), "{said}");
+    Ok(())
+}
+
+/// The relay's binary of this build, brought up to date once.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn binary() -> anyhow::Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}"))) {
+        Ok(path) => Ok(path),
+        Err(error) => anyhow::bail!("{error}"),
+    }
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    // Programs lie in target/<profile>, tests in target/<profile>/deps.
+    let folder = this.parent().context("a program lies in a folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent().context("deps lies in a folder")? } else { folder };
+    let profile = if folder.ends_with("debug") { "dev" } else { "release" };
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--locked", "--bin", "tourismo-server", "--profile", profile, "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sync-server/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(folder.parent().context("a profile's folder lies in target")?)
+        .status()?;
+    anyhow::ensure!(built.success(), "the relay cannot be built");
+    Ok(folder.join("tourismo-server"))
+}

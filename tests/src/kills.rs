@@ -1,0 +1,189 @@
+//! Kills the real relay at random moments while clients push, and looks up everything that it ever acknowledged.
+//!
+//! The seed decides what is pushed and after which acknowledgement the kill comes; how far the relay has got by then is
+//! the machine's doing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tourismo_core::id::ChangeHash;
+use tourismo_core::wire::{DocKind, Message, Offer};
+
+use crate::client::{Client, Device, Document};
+use crate::daemon::{Start, check};
+use crate::sim::Chance;
+
+/// How many pushes a client has under way.
+const IN_FLIGHT: usize = 4;
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Decides everything that chance decides.
+    pub seed: u64,
+    /// How many times to kill.
+    pub times: u32,
+    /// How many clients push at the same time, each for an account of its own.
+    pub clients: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many times the relay was killed.
+    pub kills: u32,
+    /// How many changes were acknowledged.
+    pub acknowledged: u64,
+    /// How many of them were missing after a restart.
+    pub lost: u64,
+    /// How many changes were on disk though the acknowledgement did not get out any more.
+    pub unheard: u64,
+}
+
+/// One client, between two connections.
+struct Pusher {
+    device: Device,
+    document: Document,
+    chance: Chance,
+    acknowledged: BTreeSet<ChangeHash>,
+    /// Offered and never answered, in order: to be offered again first. `[P6]`
+    unanswered: VecDeque<(ChangeHash, Offer)>,
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+/// If something goes wrong other than a loss, such as a change that is refused or a database that is damaged.
+pub async fn run(plan: Plan) -> anyhow::Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("relay.sqlite");
+    let mut chance = Chance::new(plan.seed);
+    let mut pushers: Vec<Pusher> = (0..plan.clients).map(|_| Pusher::new(&mut chance)).collect();
+    let mut report = Report::default();
+    for _ in 0..plan.times {
+        let relay = Start::on(&data).start().await?;
+        look_up(&data, &mut pushers, &mut report).await?;
+        // Some kills come before anything was acknowledged, some after a dozen groups.
+        let acknowledgements = if chance.one_in(8) { 0 } else { chance.between(1, 60) };
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let addr = relay.addr();
+        let at_work: Vec<_> =
+            pushers.drain(..).map(|pusher| tokio::spawn(pusher.push_until_cut(addr, tell.clone()))).collect();
+        drop(tell);
+        let mut heard = 0;
+        while heard < acknowledgements {
+            heard += told.recv().await.context("the relay let nobody in")?;
+        }
+        // The moment within a commit.
+        tokio::time::sleep(Duration::from_micros(chance.between(0, 4_000))).await;
+        relay.kill().await?;
+        report.kills += 1;
+        for pusher in at_work {
+            pushers.push(pusher.await??);
+        }
+    }
+    let relay = Start::on(&data).start().await?;
+    look_up(&data, &mut pushers, &mut report).await?;
+    for pusher in &pushers {
+        let chunks = pusher.device.connect(relay.addr()).await?.fetch(pusher.document.id()).await?;
+        let sent: BTreeSet<ChangeHash> = chunks.into_iter().map(name_of).collect::<Result<_, _>>()?;
+        report.lost += pusher.acknowledged.difference(&sent).count() as u64;
+    }
+    relay.stop().await?;
+    check(&data).context("after the last kill")?;
+    report.acknowledged = pushers.iter().map(|pusher| pusher.acknowledged.len() as u64).sum();
+    Ok(report)
+}
+
+/// Looks up every acknowledged change in the database of a relay that has just come back.
+async fn look_up(data: &Path, pushers: &mut [Pusher], report: &mut Report) -> anyhow::Result<()> {
+    let mut database = SqliteConnection::connect(&format!("sqlite://{}?mode=ro", data.display())).await?;
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT doc, hash FROM change").fetch_all(&mut database).await?;
+    database.close().await?;
+    let mut stored: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for (doc, hash) in rows {
+        stored.entry(doc).or_default().insert(hash);
+    }
+    for pusher in pushers {
+        let stored = stored.remove(pusher.document.id().as_bytes().as_slice()).unwrap_or_default();
+        let is_stored = |hash: &ChangeHash| stored.contains(hash.0.as_slice());
+        report.lost += pusher.acknowledged.iter().filter(|hash| !is_stored(hash)).count() as u64;
+        report.unheard += pusher.unanswered.iter().filter(|(hash, _)| is_stored(hash)).count() as u64;
+    }
+    Ok(())
+}
+
+fn name_of(chunk: Vec<u8>) -> anyhow::Result<ChangeHash> {
+    Ok(ChangeHash(automerge::Change::from_bytes(chunk)?.hash().0))
+}
+
+impl Pusher {
+    fn new(chance: &mut Chance) -> Pusher {
+        let device = Device::founder(chance.bytes());
+        let document = Document::new(device.key(), chance.bytes(), DocKind::Track);
+        let chance = Chance::new(chance.between(0, u64::MAX - 1));
+        Pusher { device, document, chance, acknowledged: BTreeSet::new(), unanswered: VecDeque::new() }
+    }
+
+    /// Pushes and listens until the connection breaks. What arrived before it broke was promised.
+    async fn push_until_cut(mut self, relay: SocketAddr, tell: UnboundedSender<u64>) -> anyhow::Result<Pusher> {
+        let Ok(mut client) = self.device.connect(relay).await else { return Ok(self) };
+        // How many changes of each push on its way are not answered.
+        let mut on_the_way: VecDeque<usize> = VecDeque::new();
+        let mut next = 0;
+        loop {
+            while on_the_way.len() < IN_FLIGHT {
+                let count = self.chance.between(1, 24) as usize;
+                while self.unanswered.len() < next + count {
+                    let bytes = self.chance.between(20, 400) as usize;
+                    self.unanswered.push_back(self.document.change(bytes));
+                }
+                let offers = self.unanswered.range(next..next + count).map(|(_, offer)| offer.clone()).collect();
+                if client.push(offers).await.is_err() {
+                    self.hear_out(&mut client).await?;
+                    return Ok(self);
+                }
+                on_the_way.push_back(count);
+                next += count;
+            }
+            let Ok(message) = client.receive().await else { return Ok(self) };
+            let acked = self.take(message)?;
+            // Nobody listens any more once the kill is on its way.
+            let _ = tell.send(acked as u64);
+            next -= acked;
+            let mut left = acked;
+            // Acknowledgements come in the order of the pushes.
+            while left > 0 {
+                let first = on_the_way.front_mut().context("more is acknowledged than was pushed")?;
+                let of_first = left.min(*first);
+                (*first, left) = (*first - of_first, left - of_first);
+                if *first == 0 {
+                    on_the_way.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Takes in what had arrived before the connection broke.
+    async fn hear_out(&mut self, client: &mut Client) -> anyhow::Result<()> {
+        while let Ok(message) = client.receive().await {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message) -> anyhow::Result<usize> {
+        let Message::Ack { hashes, .. } = message else { anyhow::bail!("an acknowledgement was due: {message:?}") };
+        for hash in &hashes {
+            anyhow::ensure!(self.unanswered.front().is_some_and(|(first, _)| first == hash), "out of order");
+            self.unanswered.pop_front();
+            self.acknowledged.insert(*hash);
+        }
+        Ok(hashes.len())
+    }
+}
