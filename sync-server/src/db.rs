@@ -138,6 +138,15 @@ pub(crate) async fn has_current_schema(connection: &mut SqliteConnection) -> Res
     Ok(MIGRATIONS.last().is_some_and(|(version, ..)| *version == newest))
 }
 
+/// Writes a page, in the transaction that is open, to see whether anything can be written. SQLite passes over an update
+/// that changes no byte, so that this counts in a field of the file's header that nothing else uses.
+pub(crate) async fn probe(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let probes: i32 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *writer).await?;
+    // A pragma takes no parameters.
+    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", probes.wrapping_add(1)));
+    sqlx::query(pragma).execute(writer).await.map(drop)
+}
+
 /// Moves what the write-ahead log holds into the database file, and closes the connection.
 pub(crate) async fn checkpoint_and_close(mut writer: SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer).await?;

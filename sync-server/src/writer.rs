@@ -54,7 +54,7 @@ pub(crate) struct Unavailable;
 enum Job {
     Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<bool> },
     Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
-    Ping(oneshot::Sender<()>),
+    Ping(Reply<()>),
     Stop,
 }
 
@@ -76,7 +76,7 @@ impl Writer {
         newest: Arc<NewestPage>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(Task { file, connection, jobs, hub, newest }.run());
+        let task = tokio::spawn(Task { file, connection, jobs, hub, newest, has_failed: false }.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
 
@@ -98,11 +98,9 @@ impl Writer {
         self.ask(|reply| Job::Commit { account, changes, reply, _bytes: permit }).await
     }
 
-    /// Returns when the task has got round to it.
+    /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        let (reply, pong) = oneshot::channel();
-        self.jobs.send(Job::Ping(reply)).await.map_err(|_| Unavailable)?;
-        pong.await.map_err(|_| Unavailable)
+        self.ask(Job::Ping).await
     }
 
     /// Takes no more jobs, and does those that wait.
@@ -124,6 +122,8 @@ struct Task {
     jobs: mpsc::Receiver<Job>,
     hub: Hub,
     newest: Arc<NewestPage>,
+    /// Whether the last transaction failed, such as on a full disk.
+    has_failed: bool,
 }
 
 impl Task {
@@ -167,6 +167,12 @@ impl Task {
     /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
     /// another one, so that the statements are said here.
     async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+        let result = self.attempt(group).await;
+        self.has_failed = result.is_err();
+        result
+    }
+
+    async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let error = match self.append(group).await {
             Ok(done) => match sqlx::query("COMMIT").execute(&mut self.connection).await {
@@ -181,6 +187,10 @@ impl Task {
     }
 
     async fn append(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+        // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
+        if self.has_failed && group.iter().any(|job| matches!(job, Job::Ping(_))) {
+            db::probe(&mut self.connection).await?;
+        }
         let mut append = Append::new(&mut self.connection, wall_clock());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
@@ -201,7 +211,7 @@ impl Task {
             match (job, done) {
                 (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
-                (Job::Ping(reply), _) => drop(reply.send(())),
+                (Job::Ping(reply), _) => drop(reply.send(Ok(()))),
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Stop, _) => {}
             }
         }
@@ -219,7 +229,7 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply) => drop(reply.send(())),
+            Job::Ping(reply) => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::db::relay::is_readable;
 /// How long the writer may take to get round to a question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Says whether the writer is alive, the database can be read, and the server is not stopping.
+/// Says whether the writer can store, the database can be read, and the server is not stopping.
 pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
     let writer = matches!(timeout(PATIENCE, relay.writer.ping()).await, Ok(Ok(())));
     let database = match timeout(PATIENCE, relay.readers.acquire()).await {

@@ -52,13 +52,18 @@ impl Relay {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.running.addr()).await?;
-        // HTTP/1.0 keeps the body in one piece.
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
+        get(self.running.addr(), path).await
     }
+}
+
+/// What a relay answers to a GET.
+pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(relay).await?;
+    // HTTP/1.0 keeps the body in one piece.
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
 }
 
 pub(crate) fn url(relay: SocketAddr) -> String {
