@@ -66,6 +66,11 @@ impl<'t> Append<'t> {
         match granted_by {
             None => accounts::insert(self.connection, account).await?,
             Some(granter) if accounts::has_device(self.connection, account, granter).await? => {}
+            // The account's name tells who founded it: that device need not have come before the one that it let in.
+            Some(granter) if AccountId::founded_by(&granter) == account => {
+                accounts::insert(self.connection, account).await?;
+                accounts::insert_device(self.connection, account, granter, None, self.received_at).await?;
+            }
             Some(_) => return Ok(false),
         }
         accounts::insert_device(self.connection, account, device, granted_by, self.received_at).await?;

@@ -69,10 +69,12 @@ async fn h3_a_proof_for_another_relay_or_another_connection_is_refused() {
 async fn h5_a_device_that_a_device_let_in_may_speak_for_the_account() {
     let (relay, founder) = (Relay::start().await, Phone::founder(1));
     let second = founder.link(2);
-    assert_eq!(second.knock(relay.addr()).await.bye().await, ByeCode::NotAuthentic, "the account is not there yet");
-    founder.enter(relay.addr()).await;
+    let third = second.link(3);
+    assert_eq!(third.knock(relay.addr()).await.bye().await, ByeCode::NotAuthentic, "nobody knows who let it in");
+    // The account's name tells who founded it: whom that device let in may come before it.
     second.enter(relay.addr()).await;
-    second.link(3).enter(relay.addr()).await;
+    founder.enter(relay.addr()).await;
+    third.enter(relay.addr()).await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM device").await, 3);
     assert_eq!(relay.count("SELECT COUNT(*) FROM account").await, 1);
 }

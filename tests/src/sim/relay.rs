@@ -124,8 +124,10 @@ impl Books {
 
     /// Lets a device in, if it may: as founder, or because a device of the account says so.
     pub(super) fn admit(&mut self, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> bool {
-        if granted_by.is_none() {
-            self.accounts.entry(account).or_insert_with(|| Account::new(account, device));
+        // The account's name tells who founded it, also when another device of it comes first.
+        let founder = granted_by.unwrap_or(device);
+        if AccountId::founded_by(&founder) == account {
+            self.accounts.entry(account).or_insert_with(|| Account::new(account, founder));
         }
         let Some(books) = self.accounts.get_mut(&account) else { return false };
         let may = granted_by.is_none_or(|granter| books.devices.contains(&granter));

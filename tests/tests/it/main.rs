@@ -10,6 +10,7 @@ mod recording;
 mod refusals;
 mod relay_killed;
 mod replay_tool;
+mod restored;
 mod sim;
 mod support;
 mod syncing;

@@ -1,0 +1,249 @@
+//! The real relay restored from an old backup: what it lost comes back from the phones that live.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tourismo_core::docs::{CarFields, Visibility};
+use tourismo_core::id::DocId;
+use tourismo_core::replica::Replica;
+use tourismo_core::replica::io::{Command, Outcome};
+use tourismo_core::replica::view::DriveView;
+use tourismo_server::upkeep;
+use tourismo_tests::daemon::{Daemon, Start, check};
+use tourismo_tests::made::Kind;
+use tourismo_tests::phone::{Phone, Setup};
+use tourismo_tests::replay::{self, Pace, Ride};
+
+use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
+
+/// A relay at one address for all its lives, and one backup of it.
+struct Relay {
+    folder: TempDir,
+    start: Start,
+    daemon: Option<Daemon>,
+}
+
+impl Relay {
+    async fn start() -> anyhow::Result<Relay> {
+        let folder = tempfile::tempdir()?;
+        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let start = Start { listen, ..Start::on(&folder.path().join("relay.sqlite")) };
+        Ok(Relay { daemon: Some(start.start().await?), folder, start })
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.start.listen
+    }
+
+    fn data(&self) -> &Path {
+        &self.start.data
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.path().join("backup.sqlite")
+    }
+
+    /// Backs it up while it serves.
+    async fn back_up(&self) -> anyhow::Result<()> {
+        upkeep::back_up(self.data(), &self.backup(), false).await?;
+        Ok(())
+    }
+
+    /// Kills it, restores the backup, and starts it again. Returns where the other database is kept.
+    async fn restore(&mut self) -> anyhow::Result<PathBuf> {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill().await?;
+        }
+        let restored = upkeep::restore(&self.backup(), self.data()).await?;
+        self.daemon = Some(self.start.start().await?);
+        Ok(restored.kept.expect("there was a database"))
+    }
+
+    /// Stops it and has its binary check the database.
+    async fn is_sound(mut self) -> anyhow::Result<()> {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop().await?;
+        }
+        check(self.data())
+    }
+}
+
+/// The names of all changes in a database.
+async fn names(database: &Path) -> anyhow::Result<BTreeSet<Vec<u8>>> {
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
+    let names: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM change").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(names.into_iter().collect())
+}
+
+async fn record(phone: &mut Phone, title: &str, seed: u64) -> anyhow::Result<DocId> {
+    let ride = Ride { title: title.to_owned(), car: None, fixes: made_drive(seed, 4, Kind::Motorway) };
+    Ok(ride.record(phone, Pace::Max).await?.id)
+}
+
+async fn rename(phone: &mut Phone, drive: DocId, title: &str) -> anyhow::Result<()> {
+    let edit = Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None };
+    replay::order(phone, "rename", edit).await?;
+    Ok(())
+}
+
+async fn car(phone: &mut Phone, nickname: &str) -> anyhow::Result<()> {
+    let fields = CarFields { nickname: nickname.to_owned(), ..CarFields::default() };
+    replay::order(phone, "car", Command::PutCar { car: None, fields }).await?;
+    Ok(())
+}
+
+fn nicknames(replica: &Replica) -> BTreeSet<String> {
+    replica.cars().into_iter().map(|car| car.fields.nickname).collect()
+}
+
+fn titles(replica: &Replica) -> BTreeSet<String> {
+    replica.drives().into_iter().map(|drive| drive.title).collect()
+}
+
+/// Another phone of the same account, let in by this one. No relay hears of it.
+async fn link(phone: &mut Phone, relay: SocketAddr) -> anyhow::Result<Phone> {
+    let setup = offline(&url(relay));
+    let device = setup.key.verifying_key().to_bytes().to_vec().into();
+    let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
+    let Some(Outcome::Granted { grant }) = granted else { panic!("{granted:?}") };
+    Ok(Phone::open(Setup { grant: Some(grant.into_vec()), ..setup })?)
+}
+
+/// Gives phones a network until the relay has everything of each, and then once more what the others brought.
+async fn meet(phones: &mut [&mut Phone]) -> anyhow::Result<()> {
+    for _ in 0..2 {
+        for phone in phones.iter_mut() {
+            go_online(phone);
+            phone.sync(PATIENCE).await?;
+            phone.network(false);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -> anyhow::Result<()> {
+    let mut relay = Relay::start().await?;
+    let (setup, mut again) = (offline(&url(relay.address())), offline(&url(relay.address())));
+    again.key = setup.key.clone();
+    let mut phone = Phone::open(setup)?;
+    let early = record(&mut phone, "Early", 1).await?;
+    replay::publish(&mut phone, early, Visibility::Public).await?;
+    meet(&mut [&mut phone]).await?;
+    relay.back_up().await?;
+
+    // A new drive, a withdrawn one, an edit, ten cars: none of it is in the backup.
+    let late = record(&mut phone, "Late", 2).await?;
+    replay::publish(&mut phone, late, Visibility::Public).await?;
+    replay::publish(&mut phone, early, Visibility::Private).await?;
+    rename(&mut phone, early, "Early in the morning").await?;
+    for number in 0..10 {
+        car(&mut phone, &format!("car {number}")).await?;
+    }
+    meet(&mut [&mut phone]).await?;
+    assert_eq!(phone.status().unsent_changes, 0, "all of it was acknowledged");
+
+    let before = relay.restore().await?;
+    assert!(names(relay.data()).await?.len() + 14 < names(&before).await?.len());
+    // The phone comes back by itself, with nothing to send as far as it knows.
+    meet(&mut [&mut phone]).await?;
+    assert!(names(relay.data()).await?.is_superset(&names(&before).await?));
+
+    let mut other = forgetful(&again, &url(relay.address()))?;
+    other.sync(PATIENCE).await?;
+    assert_eq!(titles(other.replica()), BTreeSet::from(["Early in the morning".to_owned(), "Late".to_owned()]));
+    assert_eq!(other.replica().cars(), phone.replica().cars());
+    let visibility = |drive: &DriveView| drive.visibility;
+    let shown: Vec<Visibility> = other.replica().drives().iter().map(visibility).collect();
+    assert_eq!(shown, phone.replica().drives().iter().map(visibility).collect::<Vec<_>>());
+    relay.is_sound().await
+}
+
+#[tokio::test]
+async fn an_account_written_on_both_sides_of_a_restore_ends_in_the_union() -> anyhow::Result<()> {
+    let mut relay = Relay::start().await?;
+    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let drive = record(&mut first, "Over the pass", 1).await?;
+    meet(&mut [&mut first]).await?;
+    let mut second = link(&mut first, relay.address()).await?;
+    meet(&mut [&mut second]).await?;
+    relay.back_up().await?;
+
+    // The first phone speaks with the relay as it was, the second with the relay as the backup has it.
+    rename(&mut first, drive, "Slowly over the pass").await?;
+    car(&mut first, "before").await?;
+    meet(&mut [&mut first]).await?;
+    let before = relay.restore().await?;
+    rename(&mut second, drive, "Over the pass and back").await?;
+    car(&mut second, "after").await?;
+    meet(&mut [&mut second]).await?;
+    let after = names(relay.data()).await?;
+    assert!(!after.is_superset(&names(&before).await?), "nobody has brought back what was lost");
+    assert_eq!(nicknames(second.replica()), BTreeSet::from(["after".to_owned()]));
+
+    meet(&mut [&mut first, &mut second]).await?;
+    for phone in [&first, &second] {
+        assert_eq!(nicknames(phone.replica()), BTreeSet::from(["after".to_owned(), "before".to_owned()]));
+        assert_eq!(titles(phone.replica()), BTreeSet::from(["Slowly over the pass and back".to_owned()]));
+    }
+    let union: BTreeSet<_> = names(&before).await?.union(&after).cloned().collect();
+    assert_eq!(names(relay.data()).await?, union);
+    relay.is_sound().await
+}
+
+#[tokio::test]
+async fn h5_an_account_founded_since_the_backup_comes_back_from_a_phone_that_the_founder_let_in() -> anyhow::Result<()>
+{
+    let mut relay = Relay::start().await?;
+    relay.back_up().await?;
+    let mut founder = Phone::open(offline(&url(relay.address())))?;
+    let drive = record(&mut founder, "The only one", 1).await?;
+    meet(&mut [&mut founder]).await?;
+    let mut second = link(&mut founder, relay.address()).await?;
+    go_online(&mut second);
+    second.sync(PATIENCE).await?;
+    replay::order(&mut second, "open", Command::OpenDrive { drive }).await?;
+    car(&mut second, "hers").await?;
+    second.sync(PATIENCE).await?;
+    second.network(false);
+
+    let before = relay.restore().await?;
+    assert!(names(relay.data()).await?.is_empty());
+    // The founder's phone never comes back.
+    drop(founder);
+    meet(&mut [&mut second]).await?;
+    assert_eq!(names(relay.data()).await?, names(&before).await?);
+    relay.is_sound().await
+}
+
+#[tokio::test]
+async fn p7_changes_of_a_phone_linked_since_the_backup_wait_for_it_and_all_that_builds_on_them_too()
+-> anyhow::Result<()> {
+    let mut relay = Relay::start().await?;
+    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let drive = record(&mut first, "Over the pass", 1).await?;
+    meet(&mut [&mut first]).await?;
+    relay.back_up().await?;
+    let mut second = link(&mut first, relay.address()).await?;
+    meet(&mut [&mut second]).await?;
+    rename(&mut second, drive, "Over the pass again").await?;
+    meet(&mut [&mut second, &mut first]).await?;
+    rename(&mut first, drive, "Over the pass again and again").await?;
+    meet(&mut [&mut first]).await?;
+
+    let before = relay.restore().await?;
+    // The relay does not know the second phone, so that it takes nothing of it from the first: that keeps it.
+    go_online(&mut first);
+    assert!(first.until(PATIENCE, |replica| replica.status().refused > 0).await);
+    first.network(false);
+    meet(&mut [&mut second]).await?;
+    first.network(true);
+    assert!(first.until(PATIENCE, |replica| replica.status().unsent_changes == 0).await);
+    assert_eq!(names(relay.data()).await?, names(&before).await?);
+    assert_eq!(titles(first.replica()), BTreeSet::from(["Over the pass again and again".to_owned()]));
+    relay.is_sound().await
+}
