@@ -10,6 +10,10 @@ use crate::track::parts::Part;
 /// The most samples of a [`Profile`].
 pub const MAX_SAMPLES: usize = 512;
 
+/// How many fixes are simplified at once. Simplifying recurses once for every point that it keeps, and takes the square of
+/// the time: a track made for it would overflow the stack.
+const FIXES_AT_ONCE: usize = 1_024;
+
 /// A line for a map, in parts: nothing is drawn over a gap.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -38,11 +42,21 @@ pub struct Profile {
 }
 
 impl Line {
-    /// The fewest points that stay within `tolerance_m` of the track (Ramer–Douglas–Peucker, each part on the plane that
-    /// touches the earth at its middle). Ends of parts stay where they are; a tolerance of 0 keeps every point.
+    /// Few points that stay within `tolerance_m` of the track (Ramer–Douglas–Peucker, every 1,024 fixes on the plane that
+    /// touches the earth at their middle). Ends of parts stay where they are; a tolerance of 0 keeps every point.
     pub fn simplified(parts: &[Part], tolerance_m: f64) -> Line {
-        Line { parts: parts.iter().map(|part| simplified(&part.fixes, tolerance_m)).collect() }
+        Line { parts: parts.iter().map(|part| simplified_part(&part.fixes, tolerance_m)).collect() }
     }
+}
+
+fn simplified_part(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {
+    let mut line: Vec<[f64; 2]> = Vec::new();
+    // Each piece begins where the last one ends.
+    for from in (0..fixes.len().saturating_sub(1).max(1)).step_by(FIXES_AT_ONCE) {
+        line.pop();
+        line.extend(simplified(&fixes[from..fixes.len().min(from + FIXES_AT_ONCE + 1)], tolerance_m));
+    }
+    line
 }
 
 fn simplified(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {

@@ -21,6 +21,30 @@ pub struct AccountLog {
     pub head: u64,
     /// Over all documents of the account.
     pub digest: Digest,
+    /// What it takes.
+    pub usage: Usage,
+}
+
+/// What an account has in its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Changes.
+    pub changes: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of chunks.
+    pub bytes: u64,
+}
+
+/// The most that an account may have in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Changes.
+    pub changes: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of chunks.
+    pub bytes: u64,
 }
 
 /// What the log knows of one document.
@@ -109,6 +133,7 @@ impl AccountLog {
             actor_prefixes: BTreeSet::from([device.actor_prefix()]),
             head: 0,
             digest: Digest::default(),
+            usage: Usage::default(),
         }
     }
 
@@ -155,11 +180,25 @@ impl AccountLog {
         Ok(Admission::Append)
     }
 
+    /// Checks that the account has room for a chunk of so many bytes. `[P8]`
+    ///
+    /// # Errors
+    /// [`NackCode::OverQuota`] if it has not.
+    pub fn check_quota(&self, quota: &Quota, is_new_doc: bool, chunk_bytes: usize) -> Result<(), NackCode> {
+        let fits = self.usage.changes < quota.changes
+            && self.usage.documents + u64::from(is_new_doc) <= quota.documents
+            && self.usage.bytes + chunk_bytes as u64 <= quota.bytes;
+        if fits { Ok(()) } else { Err(NackCode::OverQuota) }
+    }
+
     /// Enters a change that [`AccountLog::judge`] said to append, and returns its position in the log.
     ///
     /// The caller stores the change at this position, the document's new state, and `change.seq` as its actor's last.
-    pub fn append(&mut self, id: DocId, doc: &mut DocLog, change: &ScannedChange) -> u64 {
+    pub fn append(&mut self, id: DocId, doc: &mut DocLog, change: &ScannedChange, chunk_bytes: usize) -> u64 {
         let before = doc.heads.clone();
+        self.usage.changes += 1;
+        self.usage.documents += u64::from(before.is_empty());
+        self.usage.bytes += chunk_bytes as u64;
         advance_heads(&mut doc.heads, &change.deps, change.hash);
         self.digest.replace(&id, &before, &doc.heads);
         self.head += 1;
@@ -208,7 +247,7 @@ mod tests {
             let admission = self.account.judge(self.docs.get(&doc), candidate, is_stored)?;
             if admission == Admission::Append {
                 let log = self.docs.entry(doc).or_insert_with(|| DocLog::new(self.account.account, kind));
-                self.account.append(doc, log, change);
+                self.account.append(doc, log, change, 100);
                 self.last_seqs.insert(change.actor.as_bytes().to_vec(), change.seq);
                 self.stored.insert(change.hash);
             }
@@ -281,6 +320,26 @@ mod tests {
             assert_eq!(log.take(doc(1), kind, &change), Err(code), "{kind:?} {change:?}");
         }
         assert_eq!(log.account.head, 2);
+    }
+
+    #[test]
+    fn p8_an_account_keeps_no_more_than_its_share() {
+        let mut log = Log::new();
+        log.take(doc(1), CAR, &change(1, 0, 1, &[])).unwrap();
+        log.take(doc(1), CAR, &change(2, 0, 2, &[1])).unwrap();
+        log.take(doc(2), CAR, &change(3, 1, 1, &[])).unwrap();
+        assert_eq!(log.account.usage, Usage { changes: 3, documents: 2, bytes: 300 });
+        let room = Quota { changes: 4, documents: 3, bytes: 350 };
+        for (quota, is_new_doc, bytes, fits) in [
+            (room, true, 50, true),
+            (room, true, 51, false),
+            (Quota { documents: 2, ..room }, false, 50, true),
+            (Quota { documents: 2, ..room }, true, 50, false),
+            (Quota { changes: 3, ..room }, false, 0, false),
+        ] {
+            let expected = if fits { Ok(()) } else { Err(NackCode::OverQuota) };
+            assert_eq!(log.account.check_quota(&quota, is_new_doc, bytes), expected, "{quota:?} {is_new_doc} {bytes}");
+        }
     }
 
     #[test]

@@ -11,12 +11,15 @@ use crate::docs::{self, CarFields, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::Timestamp;
-use crate::track::block::decode_all;
+use crate::track::block::{decode_all, fix_count};
 use crate::track::parts::parts;
 use crate::wire::DocKind;
 
 /// How far the line of a published drive may be from its track, metres: enough for a thumbnail.
 const LINE_TOLERANCE_M: f64 = 20.0;
+
+/// The most fixes of a published drive that is shown: 27 hours at one a second.
+pub const MAX_PUBLISHED_FIXES: usize = 100_000;
 
 /// What a document says, as far as lists need it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -76,7 +79,8 @@ pub fn is_kept_on_phone(kind: DocKind) -> bool {
     }
 }
 
-/// Folds a document into its row. There is none for tracks, and none for a published copy that says too little to show.
+/// Folds a document into its row. There is none for tracks, and none for a published copy that says too little to show, or
+/// too much ([`MAX_PUBLISHED_FIXES`]).
 ///
 /// Reads fixed paths only; whatever else a document holds is left alone.
 pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
@@ -93,6 +97,10 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
 /// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.
 fn published(doc: &Automerge) -> Option<PublishedRow> {
     let fields = docs::published::read(doc)?;
+    // A few bytes can stand for thousands of fixes.
+    if fields.blocks.iter().map(|block| fix_count(block)).sum::<usize>() > MAX_PUBLISHED_FIXES {
+        return None;
+    }
     let stretches = decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches;
     let parts = parts(&stretches);
     let fixes = || parts.iter().flat_map(|part| &part.fixes);

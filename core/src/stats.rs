@@ -60,6 +60,16 @@ pub struct DriveStats {
     pub gaps: u32,
 }
 
+impl DriveStats {
+    /// Whether the figures can be those of a drive: finite, none below 0.
+    pub fn is_valid(&self) -> bool {
+        let metres = [self.distance_m, self.gap_distance_m, self.ascent_m, self.descent_m];
+        let speeds = [self.mean_speed_mps, self.max_speed_mps];
+        let sound = |figure: &f64| figure.is_finite() && *figure >= 0.0;
+        metres.iter().chain(&speeds).all(sound) && self.duration_ms >= 0 && self.moving_ms >= 0
+    }
+}
+
 /// The figures of a drive so far, unrounded.
 #[derive(Clone, Debug, Default)]
 pub struct RunningStats {

@@ -125,6 +125,8 @@ function wordsOfNack(code: NackCode): string {
       return "It is larger than the relay accepts.";
     case "unavailable":
       return "The relay cannot store anything at the moment.";
+    case "over_quota":
+      return "The relay has no more room for this account. It is offered again by itself; ask who runs the relay for more.";
     case "malformed":
     case "unknown_deps":
     case "duplicate_seq":
@@ -161,6 +163,8 @@ function wordsOfBye(code: ByeCode): string {
       return "This app is too old or too new for the relay: reload it.";
     case "not_authentic":
       return "The relay does not recognise this phone.";
+    case "over_quota":
+      return "This account has as many phones as the relay allows.";
     case "going_away":
     case "overloaded":
     case "too_slow":

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use it::harness::{Document, Phone, Relay};
 use tourismo_core::wire::{DocKind, Offer};
+use tourismo_server::Limits;
 
 /// How many changes are pushed for each line of the table.
 const CHANGES: usize = 4_000;
@@ -27,7 +28,7 @@ async fn main() {
 }
 
 async fn measure(phones: usize, batch: usize) {
-    let relay = Relay::start().await;
+    let relay = Relay::start_with(|config| config.limits = Limits::NONE).await;
     let addr = relay.addr();
     let pushes = (CHANGES / phones / batch).clamp(1, 1_000 / phones.min(10));
     let mut ready = Vec::new();

@@ -5,10 +5,13 @@ pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod ready;
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -19,6 +22,8 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::limits::{Source, TooMuch};
+use crate::serving::Peer;
 use crate::{Relay, pwa, socket};
 
 /// How long a read may take.
@@ -63,12 +68,43 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/sync", get(socket::sync))
         .route("/v1/{*rest}", get(async || ApiError::not_found()))
         .fallback(pwa::serve)
+        .layer(from_fn_with_state(relay.clone(), count))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
     for (name, value) in POLICIES {
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
     router.with_state(relay)
+}
+
+/// Counts the request of whoever makes it, and says who that is to those that ask for a [`Source`].
+async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    let peer = request.extensions().get::<Peer>().ok_or_else(ApiError::internal)?;
+    let source = Source::from(if relay.doorkeeper.limits().trust_proxy {
+        last_hop(request.headers()).unwrap_or(peer.address)
+    } else {
+        if request.headers().contains_key(FORWARDED_FOR) {
+            warn_of_proxy();
+        }
+        peer.address
+    });
+    relay.doorkeeper.request(source)?;
+    request.extensions_mut().insert(source);
+    Ok(next.run(request).await)
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The address that the proxy itself saw: what stands before it, clients can make up.
+fn last_hop(headers: &HeaderMap) -> Option<IpAddr> {
+    headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}
+
+fn warn_of_proxy() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!("requests come through a proxy: without --trust-proxy its clients share one address's limits");
+    });
 }
 
 /// A refusal: `{ "error": { "code", "message", "hint"? } }`. Codes are stable, texts are not.
@@ -114,6 +150,14 @@ impl ApiError {
     }
 }
 
+impl From<TooMuch> for ApiError {
+    fn from(too_much: TooMuch) -> ApiError {
+        let error =
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests from here.");
+        ApiError { hint: Some(format!("Try again in {} s.", too_much.retry_in.as_secs() + 1)), ..error }
+    }
+}
+
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
         tracing::error!(%error, "the database cannot be read");
@@ -136,5 +180,25 @@ impl IntoResponse for ApiError {
         }
         let error = Error { code: self.code, message: self.message, hint: self.hint };
         (self.status, [(header::CACHE_CONTROL, "no-store")], Json(Body { error })).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_hop_is_the_one_that_the_proxy_adds() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&["192.0.2.1"], Some("192.0.2.1")),
+            (&["198.51.100.7, 192.0.2.1"], Some("192.0.2.1")),
+            (&["198.51.100.7", "2001:db8::1"], Some("2001:db8::1")),
+            (&["192.0.2.1, unknown"], None),
+            (&[""], None),
+        ] {
+            let headers = values.iter().map(|value| (FORWARDED_FOR, HeaderValue::from_static(value))).collect();
+            assert_eq!(last_hop(&headers), expected.map(|address| address.parse().unwrap()), "{values:?}");
+        }
     }
 }

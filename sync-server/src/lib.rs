@@ -8,8 +8,10 @@ mod authorize;
 mod data_file;
 mod db;
 mod hub;
+mod limits;
 mod newest;
 mod pwa;
+mod serving;
 mod socket;
 pub mod upkeep;
 mod writer;
@@ -19,7 +21,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -31,6 +32,8 @@ use self::db::Database;
 use self::db::relay::Identity;
 pub use self::db::{ClaimError, Durability, OpenError};
 use self::hub::Hub;
+use self::limits::Doorkeeper;
+pub use self::limits::Limits;
 use self::newest::NewestPage;
 use self::pwa::Pwa;
 use self::writer::Writer;
@@ -49,8 +52,8 @@ pub struct Config {
     pub pwa: Option<PathBuf>,
     /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
     pub allowed_origins: Vec<String>,
-    /// The most sync connections at the same time.
-    pub max_connections: usize,
+    /// What the server puts up with.
+    pub limits: Limits,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     pub max_database_bytes: Option<u64>,
     /// When what is acknowledged is on the disk.
@@ -65,7 +68,7 @@ impl Config {
             database,
             pwa: None,
             allowed_origins: Vec::new(),
-            max_connections: 1_024,
+            limits: Limits::DEFAULT,
             max_database_bytes: None,
             durability: Durability::EveryCommit,
         }
@@ -112,6 +115,7 @@ pub(crate) struct Relay {
     newest: Arc<NewestPage>,
     pwa: Pwa,
     allowed_origins: Vec<String>,
+    doorkeeper: Arc<Doorkeeper>,
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
     max_connections: u32,
@@ -133,9 +137,10 @@ impl Server {
         let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
-        let (writer, writing) = Writer::spawn(file, writer, hub.clone(), newest.clone());
+        let doorkeeper = Doorkeeper::new(config.limits);
+        let (writer, writing) = Writer::spawn(file, writer, hub.clone(), newest.clone(), doorkeeper.clone());
         let (stop, stopping) = watch::channel(false);
-        let max_connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX).min(1 << 24);
+        let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
             readers,
@@ -144,11 +149,12 @@ impl Server {
             newest,
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
             allowed_origins: config.allowed_origins,
+            doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             stopping: stopping.clone(),
         });
-        let serving = tokio::spawn(serve(listener, relay.clone(), stopping));
+        let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));
         tracing::info!(%addr, "listening");
         Ok(Running { addr, stop, relay, serving, writing })
     }
@@ -176,15 +182,6 @@ impl Running {
             tracing::error!("the writer ended by a panic");
         }
         tracing::info!("stopped");
-    }
-}
-
-async fn serve(listener: TcpListener, relay: Arc<Relay>, mut stopping: watch::Receiver<bool>) {
-    // Acknowledgements are small and must not wait to be sent with something else.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-    if let Err(error) = axum::serve(listener, api::router(relay)).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "the server cannot accept connections");
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
-use tourismo_server::{Config, Durability, Server};
+use tourismo_server::{Config, Durability, Limits, Server};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -87,12 +87,11 @@ struct Serve {
     /// An origin, such as https://drive.example, whose pages may sync here besides this host's own. May be repeated.
     #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
-    /// The most sync connections at the same time.
-    #[arg(long, env = "TOURISMO_MAX_CONNECTIONS", default_value_t = 1_024)]
-    max_connections: usize,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
     max_database_bytes: Option<u64>,
+    #[command(flatten)]
+    limits: Limits,
     /// When commits are synced to the disk. Anything but the default loses what was acknowledged; it is there for the test
     /// that shows this.
     #[arg(long, hide = true, default_value = "full")]
@@ -166,8 +165,9 @@ async fn look(data: &Path, repair: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn counted(report: &Report) -> String {
-    let Report { accounts, documents, changes, rows, findings: _ } = report;
-    format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows")
+    let Report { accounts, documents, changes, rows, quarantined, findings: _ } = report;
+    let all = format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows");
+    if *quarantined == 0 { all } else { format!("{all}; {quarantined} documents in quarantine, kept but not shown") }
 }
 
 fn name_findings(error: &UpkeepError) {
@@ -189,7 +189,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         database: serve.data,
         pwa: serve.pwa,
         allowed_origins: serve.allow_origin,
-        max_connections: serve.max_connections,
+        limits: serve.limits,
         max_database_bytes: serve.max_database_bytes,
         durability: match serve.synchronous {
             Synchronous::Full => Durability::EveryCommit,

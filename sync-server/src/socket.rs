@@ -8,18 +8,25 @@ mod origin;
 
 use std::sync::Arc;
 
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::{Extension, State, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tourismo_core::wire::MAX_MESSAGE_BYTES;
 
-use self::connection::Connection;
+use self::connection::{Connection, Visitor};
 use crate::Relay;
 use crate::api::ApiError;
+use crate::limits::Source;
+use crate::serving::Peer;
+
+/// How many bytes a connection reads, and writes, at once: most messages are smaller, and every connection has these.
+const BUFFER_BYTES: usize = 4 << 10;
 
 /// Opens a sync connection. `[M2]`
 pub(crate) async fn sync(
     State(relay): State<Arc<Relay>>,
+    Extension(peer): Extension<Peer>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
@@ -29,9 +36,19 @@ pub(crate) async fn sync(
     let Ok(place) = relay.places.clone().try_acquire_owned() else {
         return Err(ApiError::overloaded());
     };
-    let upgrade = upgrade.max_frame_size(MAX_MESSAGE_BYTES).max_message_size(MAX_MESSAGE_BYTES);
+    // Elsewhere the socket itself is counted.
+    let by_source = match relay.doorkeeper.limits().trust_proxy {
+        true => Some(relay.doorkeeper.admit_source(source).ok_or_else(ApiError::overloaded)?),
+        false => None,
+    };
+    let upgrade = upgrade
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES);
+    let visitor = Visitor { source, allowance: peer.allowance };
     Ok(upgrade.on_upgrade(async move |socket| {
-        Connection::new(relay, socket).run().await;
-        drop(place);
+        Connection::new(relay, visitor, socket).run().await;
+        drop((place, by_source));
     }))
 }

@@ -21,6 +21,7 @@ use self::append::{Append, Appended};
 use crate::data_file::DataFile;
 use crate::db;
 use crate::hub::Hub;
+use crate::limits::Doorkeeper;
 use crate::newest::NewestPage;
 
 /// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
@@ -50,9 +51,19 @@ pub(crate) struct Examined {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unavailable;
 
+/// Whether a device may speak for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    Yes,
+    /// Nobody of the account let it in.
+    Stranger,
+    /// The account has as many devices as it may have.
+    OneTooMany,
+}
+
 #[derive(Debug)]
 enum Job {
-    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<bool> },
+    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
     Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
     Ping(Reply<()>),
     Stop,
@@ -62,7 +73,7 @@ type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
 /// What a job came to, held back until it is on disk.
 enum Done {
-    Admitted(bool),
+    Admitted(Admitted),
     Committed(Vec<Outcome>),
     Nothing,
 }
@@ -74,9 +85,10 @@ impl Writer {
         connection: SqliteConnection,
         hub: Hub,
         newest: Arc<NewestPage>,
+        doorkeeper: Arc<Doorkeeper>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(Task { file, connection, jobs, hub, newest, has_failed: false }.run());
+        let task = tokio::spawn(Task { file, connection, jobs, hub, newest, doorkeeper, has_failed: false }.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
 
@@ -86,7 +98,7 @@ impl Writer {
         account: AccountId,
         device: DeviceKey,
         granted_by: Option<DeviceKey>,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Admitted, Unavailable> {
         self.ask(|reply| Job::Admit { account, device, granted_by, reply }).await
     }
 
@@ -122,6 +134,7 @@ struct Task {
     jobs: mpsc::Receiver<Job>,
     hub: Hub,
     newest: Arc<NewestPage>,
+    doorkeeper: Arc<Doorkeeper>,
     /// Whether the last transaction failed, such as on a full disk.
     has_failed: bool,
 }
@@ -191,7 +204,7 @@ impl Task {
         if self.has_failed && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.connection).await?;
         }
-        let mut append = Append::new(&mut self.connection, wall_clock());
+        let mut append = Append::new(&mut self.connection, wall_clock(), self.doorkeeper.limits());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
@@ -217,6 +230,10 @@ impl Task {
         }
         if appended.feed_changed {
             self.newest.invalidate();
+        }
+        for (account, work) in appended.work {
+            // What a push makes the relay do besides storing it, its account pays with the next ones.
+            self.doorkeeper.charge(account, work.changes);
         }
         for (account, head) in appended.heads {
             self.hub.announce(account, head);

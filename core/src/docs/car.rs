@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, EditError, NewChange};
 
+const YEARS: std::ops::RangeInclusive<u16> = 1880..=2200;
+
 /// What is known of a car. Texts are empty when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -28,7 +30,7 @@ impl CarFields {
     /// Whether every value is within its bounds.
     pub fn is_valid(&self) -> bool {
         [&self.make, &self.model, &self.nickname].into_iter().all(|text| text.chars().count() <= 100)
-            && self.year.is_none_or(|year| (1880..=2200).contains(&year))
+            && self.year.is_none_or(|year| YEARS.contains(&year))
     }
 
     /// What to call the car: its nickname, else make and model.
@@ -63,7 +65,7 @@ pub fn read(doc: &Automerge) -> CarFields {
     CarFields {
         make: open::string(doc, "make"),
         model: open::string(doc, "model"),
-        year: open::int(doc, "year").and_then(|year| u16::try_from(year).ok()),
+        year: open::int(doc, "year").and_then(|year| u16::try_from(year).ok()).filter(|year| YEARS.contains(year)),
         nickname: open::string(doc, "nickname"),
     }
 }

@@ -5,7 +5,9 @@ use automerge::{
     ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding, Value,
 };
 
+use crate::fix::YEAR_2200;
 use crate::id::ChangeHash;
+use crate::time::Timestamp;
 
 /// The largest text that is read from a document, in characters. Longer ones are cut.
 const MAX_TEXT: usize = 10_000;
@@ -161,14 +163,25 @@ impl Edit<'_, '_> {
     }
 }
 
-/// The text or string at a key of the root; empty if there is none.
+/// The text or string at a key of the root, as it may be shown; empty if there is none.
 pub fn string(doc: &Automerge, key: &str) -> String {
     let text = match doc.get(ROOT, key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_str().map(str::to_owned),
         Ok(Some((Value::Object(ObjType::Text), text))) => doc.text(&text).ok(),
         _ => None,
     };
-    text.map(|text| text.chars().take(MAX_TEXT).collect()).unwrap_or_default()
+    text.map(|text| text.chars().filter(|c| is_shown(*c)).take(MAX_TEXT).collect()).unwrap_or_default()
+}
+
+/// Whether a character may be shown. Control characters may not, but for the end of a line; nor may those that turn the
+/// direction of what follows them, in whoever's text that is (Unicode Standard Annex 9).
+fn is_shown(c: char) -> bool {
+    c == '\n' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+/// The instant at a key of the root, if it lies between 1970 and 2200.
+pub fn time(doc: &Automerge, key: &str) -> Option<Timestamp> {
+    int(doc, key).map(Timestamp).filter(|at| (Timestamp(0)..=YEAR_2200).contains(at))
 }
 
 /// The number at a key of the root.

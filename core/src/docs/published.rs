@@ -105,7 +105,7 @@ pub fn read(doc: &Automerge) -> Option<PublishedFields> {
     Some(PublishedFields {
         title: open::string(doc, "title"),
         car: open::string(doc, "car"),
-        started_at: Timestamp(open::int(doc, "startedAt")?),
+        started_at: open::time(doc, "startedAt")?,
         visibility: Visibility::from_name(&open::string(doc, "visibility")),
         blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })

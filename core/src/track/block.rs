@@ -170,6 +170,19 @@ impl BlockDecoder {
     }
 }
 
+/// How many fixes a block says to hold, without unpacking it; 0 for what is no block.
+pub fn fix_count(block: &[u8]) -> usize {
+    let count = || {
+        let mut bytes = ByteReader::new(block);
+        if bytes.byte()? & 0xf > 0 {
+            bytes.byte()?;
+            bytes.byte()?;
+        }
+        checked_count(Items::Fixes, bytes.varint()? >> 1)
+    };
+    count().unwrap_or(0)
+}
+
 /// A track as far as it could be unpacked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecodedTrack {

@@ -36,6 +36,9 @@ pub enum NackCode {
     /// The relay cannot store anything; try again later.
     #[n(8)]
     Unavailable,
+    /// The account has no room left at the relay; there may be more of it some day.
+    #[n(9)]
+    OverQuota,
 }
 
 impl NackCode {
@@ -46,7 +49,8 @@ impl NackCode {
             | NackCode::DuplicateSeq
             | NackCode::SeqGap
             | NackCode::ForeignActor
-            | NackCode::Unavailable => true,
+            | NackCode::Unavailable
+            | NackCode::OverQuota => true,
             NackCode::Malformed | NackCode::TooLarge | NackCode::NotYourDocument | NackCode::KindMismatch => false,
         }
     }
@@ -82,6 +86,9 @@ pub enum ByeCode {
     /// Too many connections or too much traffic.
     #[n(7)]
     Overloaded,
+    /// The account has as many devices as the relay allows.
+    #[n(8)]
+    OverQuota,
 }
 
 impl ByeCode {
@@ -93,7 +100,8 @@ impl ByeCode {
             | ByeCode::TooLarge
             | ByeCode::OutOfOrder
             | ByeCode::UnknownProtocol
-            | ByeCode::NotAuthentic => false,
+            | ByeCode::NotAuthentic
+            | ByeCode::OverQuota => false,
         }
     }
 }

@@ -115,8 +115,9 @@ fn every_code_and_kind_has_its_number() {
         NackCode::NotYourDocument,
         NackCode::KindMismatch,
         NackCode::Unavailable,
+        NackCode::OverQuota,
     ];
-    assert_eq!(nacks.map(nack), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(nacks.map(nack), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let byes = [
         ByeCode::Malformed,
         ByeCode::TooLarge,
@@ -126,8 +127,9 @@ fn every_code_and_kind_has_its_number() {
         ByeCode::TooSlow,
         ByeCode::GoingAway,
         ByeCode::Overloaded,
+        ByeCode::OverQuota,
     ];
-    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     let kinds = (0..=u8::MAX).filter_map(DocKind::from_number);
     let expected =
         [DocKind::Settings, DocKind::Profile, DocKind::Car, DocKind::Drive, DocKind::Track, DocKind::Published];

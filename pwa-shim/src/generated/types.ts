@@ -19,7 +19,7 @@ export type AccountView = {
 };
 
 /** Why a connection ends. `[M4]` */
-export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded";
+export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota";
 
 /** What is known of a car. Texts are empty when unknown. */
 export type CarFields = {
@@ -259,7 +259,7 @@ export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "t
 };
 
 /** Why the relay refuses one change. `[P4]` */
-export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable";
+export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
 /**
  * What the shell's clocks show at the moment of an input.

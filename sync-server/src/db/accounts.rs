@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::AccountLog;
+use tourismo_core::log::{AccountLog, Usage};
 use tourismo_core::time::Timestamp;
 
 use super::{account_id, column, damaged, fixed, position};
@@ -55,6 +55,24 @@ pub(crate) async fn has_device(
         .map(|row| row.is_some())
 }
 
+/// Whether the account has been founded.
+pub(crate) async fn exists(connection: &mut SqliteConnection, account: AccountId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, i64>("SELECT 1 FROM account WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await
+        .map(|row| row.is_some())
+}
+
+/// How many devices may speak for the account.
+pub(crate) async fn devices(connection: &mut SqliteConnection, account: AccountId) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_one(connection)
+        .await?;
+    position("count", count)
+}
+
 /// The position of the newest entry in the account's log, and the digest of all its documents there.
 pub(crate) async fn head(connection: &mut SqliteConnection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
     let (head, digest): (i64, Vec<u8>) = sqlx::query_as("SELECT head, digest FROM account WHERE account = $1")
@@ -88,21 +106,33 @@ pub(crate) async fn with_gaps(connection: &mut SqliteConnection) -> Result<Vec<A
 
 /// The books of an account's log.
 pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
-    let (head, digest) = head(connection, account).await?;
+    let sql = "SELECT head, digest, changes, documents, bytes FROM account WHERE account = $1";
+    let (head, digest, changes, documents, bytes): (i64, Vec<u8>, i64, i64, i64) =
+        sqlx::query_as(sql).bind(account.as_bytes().as_slice()).fetch_one(&mut *connection).await?;
+    let usage = Usage {
+        changes: position("changes", changes)?,
+        documents: position("documents", documents)?,
+        bytes: position("bytes", bytes)?,
+    };
     let prefixes: Vec<Vec<u8>> = sqlx::query_scalar("SELECT actor_prefix FROM device WHERE account = $1")
         .bind(account.as_bytes().as_slice())
         .fetch_all(connection)
         .await?;
     let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
-    Ok(AccountLog { account, actor_prefixes, head, digest })
+    let (head, digest) = (position("head", head)?, Digest(fixed("digest", &digest)?));
+    Ok(AccountLog { account, actor_prefixes, head, digest, usage })
 }
 
 /// Writes what counting the log again came to, whatever stood there.
 pub(crate) async fn correct(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE account SET head = $2, digest = $3 WHERE account = $1")
+    let sql = "UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6 WHERE account = $1";
+    sqlx::query(sql)
         .bind(log.account.as_bytes().as_slice())
         .bind(column(log.head))
         .bind(log.digest.0.as_slice())
+        .bind(column(log.usage.changes))
+        .bind(column(log.usage.documents))
+        .bind(column(log.usage.bytes))
         .execute(writer)
         .await
         .map(drop)
@@ -110,10 +140,17 @@ pub(crate) async fn correct(writer: &mut SqliteConnection, log: &AccountLog) -> 
 
 /// Writes back what appending to the log changed.
 pub(crate) async fn update(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
-    let done = sqlx::query("UPDATE account SET head = $2, digest = $3 WHERE account = $1 AND head <= $2")
+    let sql = r#"
+        UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6
+        WHERE account = $1 AND head <= $2
+    "#;
+    let done = sqlx::query(sql)
         .bind(log.account.as_bytes().as_slice())
         .bind(column(log.head))
         .bind(log.digest.0.as_slice())
+        .bind(column(log.usage.changes))
+        .bind(column(log.usage.documents))
+        .bind(column(log.usage.bytes))
         .execute(writer)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(damaged("head")) }

@@ -206,31 +206,44 @@ pub(crate) async fn histories(
     Ok(histories)
 }
 
-/// The chunks of a document in log order, with the first time that the relay heard of it; `None` if they are more than
-/// `max_bytes`.
+/// The chunks of a document, if they are not too much.
+#[derive(Debug)]
+pub(crate) enum ChunksOf {
+    Whole {
+        /// When the relay first heard of it.
+        received_at: Timestamp,
+        /// In log order.
+        chunks: Vec<Vec<u8>>,
+    },
+    TooMuch,
+}
+
+/// The chunks of a document, unless they are more than so many bytes or changes.
 pub(crate) async fn chunks(
     connection: &mut SqliteConnection,
     account: AccountId,
     doc: DocId,
-    max_bytes: i64,
-) -> Result<Option<(Timestamp, Vec<Vec<u8>>)>, sqlx::Error> {
+    max_bytes: u64,
+    max_changes: u64,
+) -> Result<ChunksOf, sqlx::Error> {
     let sql = r#"
-        SELECT MIN(received_at), CAST(SUM(LENGTH(chunk)) AS BIGINT) FROM change WHERE account = $1 AND doc = $2
+        SELECT MIN(received_at), CAST(SUM(LENGTH(chunk)) AS BIGINT), COUNT(*) FROM change
+        WHERE account = $1 AND doc = $2
     "#;
-    let (received_at, bytes): (Option<i64>, Option<i64>) = sqlx::query_as(sql)
+    let (received_at, bytes, changes): (Option<i64>, Option<i64>, i64) = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_one(&mut *connection)
         .await?;
-    if bytes.unwrap_or(0) > max_bytes {
-        return Ok(None);
+    if bytes.unwrap_or(0) > column(max_bytes) || changes > column(max_changes) {
+        return Ok(ChunksOf::TooMuch);
     }
     let chunks = sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_all(connection)
         .await?;
-    Ok(Some((Timestamp(received_at.unwrap_or(0)), chunks)))
+    Ok(ChunksOf::Whole { received_at: Timestamp(received_at.unwrap_or(0)), chunks })
 }
 
 async fn hashes_of(

@@ -60,6 +60,66 @@ pub(crate) async fn upsert(writer: &mut SqliteConnection, doc: DocId, state: &Do
     Ok(())
 }
 
+/// Why no row can be derived from a document. The names are stored; they never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quarantine {
+    /// Automerge cannot read it, or panics over it.
+    Unreadable,
+    /// It has more bytes, changes, operations or fixes than anything that is shown.
+    TooLarge,
+}
+
+impl Quarantine {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Quarantine::Unreadable => "unreadable",
+            Quarantine::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Why a document is in quarantine, if it is.
+pub(crate) async fn quarantine_of(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<Quarantine>, sqlx::Error> {
+    let name: Option<Option<String>> =
+        sqlx::query_scalar("SELECT quarantined FROM document WHERE account = $1 AND doc = $2")
+            .bind(account.as_bytes().as_slice())
+            .bind(doc.as_bytes().as_slice())
+            .fetch_optional(connection)
+            .await?;
+    let from_name = |name: String| {
+        [Quarantine::Unreadable, Quarantine::TooLarge]
+            .into_iter()
+            .find(|why| why.name() == name)
+            .ok_or_else(|| damaged("quarantined"))
+    };
+    name.flatten().map(from_name).transpose()
+}
+
+/// Ends all quarantines, before all rows are derived anew.
+pub(crate) async fn release_all(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE document SET quarantined = NULL WHERE quarantined IS NOT NULL").execute(writer).await.map(drop)
+}
+
+/// Puts a document into quarantine.
+pub(crate) async fn quarantine(
+    writer: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    why: Quarantine,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE document SET quarantined = $3 WHERE account = $1 AND doc = $2")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(why.name())
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
 /// The last number that an actor used in a document; 0 if it used none.
 pub(crate) async fn last_seq(
     connection: &mut SqliteConnection,

@@ -1,5 +1,7 @@
 //! One sync connection: a loop that hands the session what happened and does what it says.
 
+use std::future::ready;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sqlx::SqliteConnection;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
@@ -17,7 +19,9 @@ use tourismo_core::wire::{ByeCode, NackCode, Offer};
 use crate::Relay;
 use crate::db::{accounts, change_log, documents};
 use crate::hub::Subscription;
-use crate::writer::{Examined, Unavailable, wall_clock};
+use crate::limits::{Place, Source};
+use crate::serving::Allowance;
+use crate::writer::{Admitted, Examined, Unavailable, wall_clock};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -25,17 +29,31 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the other side may take to close after it was told to.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// The longest that a push may wait for its turn; a phone takes a longer silence for a broken connection.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
 /// Work for the session that is under way. The session bounds how much there can be.
 type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = Input> + Send>>>;
 
+/// Who is at the other end, before they say their name.
+pub(super) struct Visitor {
+    pub(super) source: Source,
+    pub(super) allowance: Arc<Allowance>,
+}
+
 pub(super) struct Connection {
     relay: Arc<Relay>,
+    visitor: Visitor,
     session: Session,
     opened: Instant,
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
     pending: Pending,
     account: Option<(AccountId, Subscription)>,
+    /// Counts this connection among the account's.
+    place: Option<Place>,
+    /// When the next message is read.
+    read_at: Instant,
 }
 
 /// An answer that is being read from the database.
@@ -45,17 +63,20 @@ type Reading<'c> = Pin<Box<dyn Future<Output = Result<Input, sqlx::Error>> + Sen
 struct Broken;
 
 impl Connection {
-    pub(super) fn new(relay: Arc<Relay>, socket: WebSocket) -> Connection {
+    pub(super) fn new(relay: Arc<Relay>, visitor: Visitor, socket: WebSocket) -> Connection {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).expect("the system has randomness; without it no key is safe");
         let (sink, stream) = socket.split();
         Connection {
             session: Session::new(relay.identity.id, nonce, 0),
+            visitor,
             opened: Instant::now(),
             sink,
             stream,
             pending: Pending::new(),
             account: None,
+            place: None,
+            read_at: Instant::now(),
             relay,
         }
     }
@@ -71,10 +92,13 @@ impl Connection {
                 Some(input) = self.pending.next(), if !self.pending.is_empty() => input,
                 Some(head) = grown(&mut self.account) => Input::Grew(head),
                 Some(()) = due(deadline) => Input::Tick,
-                frame = self.stream.next() => match frame {
+                frame = next(&mut self.stream, self.read_at) => match frame {
                     Some(Ok(Message::Binary(bytes))) => Input::Received(bytes.into()),
                     // The socket answers these by itself; only messages of the protocol are signs of life. `[M5]`
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                        self.count_message();
+                        continue;
+                    }
                     Some(Ok(Message::Text(_))) => Input::Stop(ByeCode::Malformed),
                     Some(Ok(Message::Close(_))) | None => break,
                     Some(Err(error)) => match farewell(error) {
@@ -83,6 +107,12 @@ impl Connection {
                     },
                 },
             };
+            if let Input::Received(_) = input {
+                self.count_message();
+            }
+            if let Input::Admitted { .. } = input {
+                self.visitor.allowance.lift();
+            }
             let now_ms = self.opened.elapsed().as_millis() as u64;
             for effect in self.session.handle(now_ms, input) {
                 if self.perform(effect).await.is_err() {
@@ -97,9 +127,16 @@ impl Connection {
         match effect {
             Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
             Effect::Admit { account, device, granted_by } => {
+                let Some(place) = self.relay.doorkeeper.admit_account(account) else {
+                    let refusal = Input::NotAdmitted(ByeCode::Overloaded);
+                    self.pending.push(Box::pin(ready(refusal)));
+                    return Ok(());
+                };
+                self.place = Some(place);
                 // Listening begins before the log is looked at, so that no growth falls in between.
                 self.account = Some((account, self.relay.hub.subscribe(account)));
-                self.pending.push(Box::pin(admit(self.relay.clone(), account, device, granted_by)));
+                let candidate = Candidate { account, device, granted_by };
+                self.pending.push(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
             }
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
@@ -127,6 +164,13 @@ impl Connection {
         match timeout(WRITE_DEADLINE, self.sink.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Broken),
+        }
+    }
+
+    /// Counts what an account says, so that one who says too much is read more slowly. Strangers have their allowance.
+    fn count_message(&mut self) {
+        if let Some((account, _)) = &self.account {
+            self.read_at = Instant::now() + self.relay.doorkeeper.message(*account).min(LONGEST_WAIT);
         }
     }
 
@@ -160,14 +204,29 @@ impl Connection {
     }
 }
 
+/// A device that proved its key, and wants to speak for an account.
+#[derive(Clone, Copy)]
+struct Candidate {
+    account: AccountId,
+    device: DeviceKey,
+    granted_by: Option<DeviceKey>,
+}
+
 /// Looks whether the device may speak for the account. One that is known costs no write. `[H4]` `[H5]`
-async fn admit(relay: Arc<Relay>, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> Input {
+async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Input {
+    let Candidate { account, device, granted_by } = candidate;
     let admitted = async {
         let is_known = accounts::has_device(&mut *relay.readers.acquire().await?, account, device).await?;
         if !is_known {
+            let may_found = AccountId::founded_by(&granted_by.unwrap_or(device)) == account;
+            let founds = may_found && !accounts::exists(&mut *relay.readers.acquire().await?, account).await?;
+            if founds && relay.doorkeeper.found_account(source).is_err() {
+                return Ok(Input::NotAdmitted(ByeCode::Overloaded));
+            }
             match relay.writer.admit(account, device, granted_by).await {
-                Ok(true) => tracing::info!(%account, "a device was added"),
-                Ok(false) => return Ok(Input::NotAdmitted(ByeCode::NotAuthentic)),
+                Ok(Admitted::Yes) => tracing::info!(%account, "a device was added"),
+                Ok(Admitted::Stranger) => return Ok(Input::NotAdmitted(ByeCode::NotAuthentic)),
+                Ok(Admitted::OneTooMany) => return Ok(Input::NotAdmitted(ByeCode::OverQuota)),
                 Err(Unavailable) => return Ok(Input::NotAdmitted(ByeCode::GoingAway)),
             }
         }
@@ -180,10 +239,15 @@ async fn admit(relay: Arc<Relay>, account: AccountId, device: DeviceKey, granted
 /// Looks at the changes of a push here, on the connection's own time, and has the writer keep what can be kept.
 async fn commit(relay: Arc<Relay>, account: AccountId, push: u64, changes: Vec<Offer>) -> Input {
     let count = changes.len();
+    let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
+    let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
+    match relay.doorkeeper.push(account, count, bytes, LONGEST_WAIT) {
+        Ok(wait) => sleep(wait).await,
+        Err(_) => return Input::Committed { push, outcomes: refuse_all(Unavailable) },
+    }
     let examine = |offer: Offer| Examined { scanned: log::examine(&offer.chunk.0), offer };
     let changes = changes.into_iter().map(examine).collect();
     let outcomes = relay.writer.commit(account, changes).await;
-    let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
     Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
 }
 
@@ -196,10 +260,16 @@ fn cannot_read(error: sqlx::Error) -> Input {
 fn farewell(error: axum::Error) -> Option<ByeCode> {
     match *error.into_inner().downcast::<tungstenite::Error>().ok()? {
         tungstenite::Error::Capacity(_) => Some(ByeCode::TooLarge),
+        tungstenite::Error::Io(error) if error.kind() == ErrorKind::QuotaExceeded => Some(ByeCode::TooLarge),
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
         tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) => Some(ByeCode::Malformed),
         _ => None,
     }
+}
+
+async fn next(stream: &mut SplitStream<WebSocket>, at: Instant) -> Option<Result<Message, axum::Error>> {
+    sleep_until(at).await;
+    stream.next().await
 }
 
 async fn grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {

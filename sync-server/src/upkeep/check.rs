@@ -31,6 +31,8 @@ pub struct Report {
     pub changes: u64,
     /// How many rows that others may read.
     pub rows: u64,
+    /// How many documents are kept and synced, but in quarantine: no row can be derived from them.
+    pub quarantined: u64,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
 }
@@ -171,9 +173,10 @@ pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Report, sq
         compare_books(&mut snapshot, account, &recount, &mut report).await?;
         for doc in shown_docs(&recount) {
             let state = &recount.docs[&doc];
-            let derived = projector::derive(&mut snapshot, state, doc, recount.revisions[&doc]).await?;
+            let (derived, _) = projector::derive(&mut snapshot, state, doc, recount.revisions[&doc]).await?;
             let stored = projector::stored(&mut snapshot, state, doc).await?;
-            report.rows += u64::from(derived != Derived::Nothing || stored != Derived::Nothing);
+            report.rows += u64::from(derived.is_row() || stored.is_row());
+            report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
             if derived != stored {
                 report.findings.push(Finding::Row { doc });
             }
@@ -192,6 +195,7 @@ pub(super) async fn derive_again(connection: &mut SqliteConnection) -> Result<()
     let mut writer = connection.begin().await?;
     profiles::remove_all(&mut writer).await?;
     published::remove_all(&mut writer).await?;
+    documents::release_all(&mut writer).await?;
     for account in accounts::all(&mut writer).await? {
         let mut report = Report::default();
         let recount = recount(&mut writer, account, &mut report).await?;
@@ -245,7 +249,9 @@ async fn compare_books(
 ) -> Result<(), sqlx::Error> {
     let books = accounts::log(reader, account).await?;
     let last_seqs = documents::last_seqs(reader, account).await?;
-    if (books.head, books.digest) != (recount.log.head, recount.log.digest) || last_seqs != recount.last_seqs {
+    let counted = &recount.log;
+    let agree = (books.head, books.digest, books.usage) == (counted.head, counted.digest, counted.usage);
+    if !agree || last_seqs != recount.last_seqs {
         report.findings.push(Finding::Books { account });
     }
     for (doc, counted) in &recount.docs {

@@ -39,7 +39,7 @@ pub enum EntryFault {
 
 /// The books as they should be after the entries so far.
 pub(super) struct Recount {
-    /// Head and digest.
+    /// Head, digest and usage.
     pub(super) log: AccountLog,
     /// The documents with their heads.
     pub(super) docs: BTreeMap<DocId, DocLog>,
@@ -53,7 +53,7 @@ pub(super) struct Recount {
 impl Recount {
     /// Before the first entry of an account. `books` tell its devices, `kinds` what its documents are.
     pub(super) fn new(books: &AccountLog, kinds: &BTreeMap<DocId, DocKind>) -> Recount {
-        let log = AccountLog { head: 0, digest: Default::default(), ..books.clone() };
+        let log = AccountLog { head: 0, digest: Default::default(), usage: Default::default(), ..books.clone() };
         let docs = kinds.iter().map(|(id, kind)| (*id, DocLog::new(books.account, *kind))).collect();
         Recount { log, docs, revisions: BTreeMap::new(), last_seqs: BTreeMap::new(), names: BTreeMap::new() }
     }
@@ -73,7 +73,7 @@ impl Recount {
         let names = self.names.entry(entry.doc).or_default();
         let is_orphan = !change.deps.iter().all(|dep| names.contains(dep));
         names.insert(change.hash);
-        self.log.append(entry.doc, doc, &change);
+        self.log.append(entry.doc, doc, &change, entry.chunk.len());
         self.revisions.insert(entry.doc, entry.seq);
         let last_seq = self.last_seqs.insert((entry.doc, change.actor.clone()), change.seq).unwrap_or(0);
         let is_of = |prefix: &[u8; 8]| change.actor.as_bytes().starts_with(prefix);

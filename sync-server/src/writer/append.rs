@@ -13,14 +13,17 @@ use tourismo_core::session::relay::Outcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
-use super::{Examined, projector};
+use super::projector::{self, Work};
+use super::{Admitted, Examined};
 use crate::db::change_log::{self, Found};
 use crate::db::{accounts, documents};
+use crate::limits::Limits;
 
 /// A transaction in the making.
 pub(super) struct Append<'t> {
     connection: &'t mut SqliteConnection,
     received_at: Timestamp,
+    limits: &'t Limits,
     accounts: BTreeMap<AccountId, AccountLog>,
     docs: BTreeMap<DocId, Option<DocLog>>,
     last_seqs: BTreeMap<(DocId, Actor), u64>,
@@ -35,6 +38,8 @@ pub(super) struct Appended {
     pub(super) heads: Vec<(AccountId, u64)>,
     /// Whether the public feed may look different.
     pub(super) feed_changed: bool,
+    /// What deriving rows from their documents took.
+    pub(super) work: Vec<(AccountId, Work)>,
 }
 
 #[derive(Debug, Default)]
@@ -44,10 +49,11 @@ struct Touched {
 }
 
 impl<'t> Append<'t> {
-    pub(super) fn new(connection: &'t mut SqliteConnection, received_at: Timestamp) -> Append<'t> {
+    pub(super) fn new(connection: &'t mut SqliteConnection, received_at: Timestamp, limits: &'t Limits) -> Append<'t> {
         Append {
             connection,
             received_at,
+            limits,
             accounts: BTreeMap::new(),
             docs: BTreeMap::new(),
             last_seqs: BTreeMap::new(),
@@ -56,13 +62,13 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Lets a device in; returns whether it is.
+    /// Lets a device in; says whether it is.
     pub(super) async fn admit(
         &mut self,
         account: AccountId,
         device: DeviceKey,
         granted_by: Option<DeviceKey>,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<Admitted, sqlx::Error> {
         match granted_by {
             None => accounts::insert(self.connection, account).await?,
             Some(granter) if accounts::has_device(self.connection, account, granter).await? => {}
@@ -71,13 +77,16 @@ impl<'t> Append<'t> {
                 accounts::insert(self.connection, account).await?;
                 accounts::insert_device(self.connection, account, granter, None, self.received_at).await?;
             }
-            Some(_) => return Ok(false),
+            Some(_) => return Ok(Admitted::Stranger),
+        }
+        if accounts::devices(self.connection, account).await? >= u64::from(self.limits.max_devices_per_account) {
+            return Ok(Admitted::OneTooMany);
         }
         accounts::insert_device(self.connection, account, device, granted_by, self.received_at).await?;
         if let Some(log) = self.accounts.get_mut(&account) {
             log.actor_prefixes.insert(device.actor_prefix());
         }
-        Ok(true)
+        Ok(Admitted::Yes)
     }
 
     /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
@@ -107,7 +116,8 @@ impl<'t> Append<'t> {
             }
             match doc.kind {
                 DocKind::Published | DocKind::Profile => {
-                    projector::project(self.connection, doc, *id, touched.last).await?;
+                    let work = projector::project(self.connection, doc, *id, touched.last).await?;
+                    appended.work.push((doc.owner, work));
                     appended.feed_changed = true;
                 }
                 DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => {}
@@ -150,8 +160,11 @@ impl<'t> Append<'t> {
             return Ok(Outcome::Refused(code));
         }
         let is_new = doc.is_none();
+        if let Err(code) = log.check_quota(&self.limits.quota(), is_new, offer.chunk.0.len()) {
+            return Ok(Outcome::Refused(code));
+        }
         let doc = self.docs.entry(id).or_default().get_or_insert_with(|| DocLog::new(account, offer.kind));
-        let seq = log.append(id, doc, change);
+        let seq = log.append(id, doc, change, offer.chunk.0.len());
         if is_new {
             // The entry refers to its document.
             documents::upsert(self.connection, id, doc).await?;
@@ -239,13 +252,13 @@ mod tests {
         };
         let (first, second) = ([change("first")], [change("second")]);
 
-        let mut before = Append::new(&mut writer, Timestamp(0));
+        let mut before = Append::new(&mut writer, Timestamp(0), &Limits::DEFAULT);
         before.admit(accounts[0], ours, None).await.unwrap();
         before.admit(accounts[1], theirs, None).await.unwrap();
         before.push(accounts[0], &first).await.unwrap();
         before.finish().await.unwrap();
 
-        let mut append = Append::new(&mut writer, Timestamp(0));
+        let mut append = Append::new(&mut writer, Timestamp(0), &Limits::DEFAULT);
         let refused = append.push(accounts[1], &second).await.unwrap();
         assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
         let kept = append.push(accounts[0], &second).await.unwrap();

@@ -1,25 +1,32 @@
 //! Derives the rows that others may read, in the transaction that stores the change they come from.
 //!
 //! The only place of the relay where Automerge loads a document. What was pushed passed core's scan, but Automerge may
-//! still panic over it: then the panic stays here, and the document has no row.
+//! still panic over it: then the panic stays here, and the document goes into quarantine. Its changes are kept and synced
+//! all the same; it is shown to nobody, and never loaded again. So is one that is larger than anything that is shown:
+//! every push to a document loads all of it, and writers of others wait meanwhile.
 
 use sqlx::SqliteConnection;
 use tourismo_core::docs::{Visibility, open};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::DocLog;
+use tourismo_core::log::{DocLog, examine};
 use tourismo_core::projection::{self, PublishedRow, Row};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use crate::db::change_log;
+use crate::db::change_log::{self, ChunksOf};
+use crate::db::documents::{self, Quarantine};
 use crate::db::profiles::{self, ProfileRecord};
 use crate::db::published::{self, DriveRecord};
 
-/// The most bytes of chunks that are loaded for one row: some thirty times a published drive of ten hours.
-const MAX_BYTES: i64 = 4 << 20;
+/// The most that is loaded for one row: ten times a published drive of ten hours.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// The most fixes of a drive that is shown: 27 hours at one a second.
-const MAX_FIXES: u32 = 100_000;
+/// The most changes that are loaded for one row. A published drive has one, and one for each edit of its title.
+const MAX_CHANGES: u64 = 1_000;
+
+/// The most operations that are loaded for one row. A published drive has one for each minute. A few dozen bytes can
+/// stand for thousands, and each takes Automerge up to 5 µs.
+const MAX_OPS: u64 = 10_000;
 
 /// The most points of a thumbnail. A drive of 200 km takes some 150.
 const MAX_LINE_POINTS: usize = 1_000;
@@ -34,27 +41,73 @@ pub(crate) enum Derived {
     Drive(Box<DriveRecord>, Vec<Vec<u8>>),
     /// The row of its account's profile.
     Profile(ProfileRecord),
-    /// No row: it says too little, nobody may see it, or it cannot be read.
+    /// No row: it says too little, or nobody may see it.
     Nothing,
+    /// No row: it cannot be read.
+    Quarantined(Quarantine),
 }
 
-/// Folds a document and replaces its row. `revision` is the log position of its newest change.
+impl Derived {
+    /// Whether others can read it.
+    pub(crate) fn is_row(&self) -> bool {
+        match self {
+            Derived::Drive(..) | Derived::Profile(_) => true,
+            Derived::Nothing | Derived::Quarantined(_) => false,
+        }
+    }
+}
+
+/// What it took to derive a row, in changes that could have been stored meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(super) changes: u64,
+}
+
+/// Folds a document and replaces its row, unless it is in quarantine: more changes make no document smaller or easier to
+/// read. `revision` is the log position of its newest change.
 pub(crate) async fn project(
     writer: &mut SqliteConnection,
     doc: &DocLog,
     id: DocId,
     revision: u64,
+) -> Result<Work, sqlx::Error> {
+    if documents::quarantine_of(writer, doc.owner, id).await?.is_some() {
+        return Ok(Work::default());
+    }
+    let (derived, work) = derive(writer, doc, id, revision).await?;
+    match (derived, doc.kind) {
+        (Derived::Drive(drive, blocks), _) => published::replace(writer, &drive, &blocks).await?,
+        (Derived::Profile(profile), _) => profiles::replace(writer, &profile).await?,
+        (Derived::Nothing, kind) => remove(writer, kind, doc.owner, id).await?,
+        // What was shown is shown no more: its newest change may be the one that withdraws it.
+        (Derived::Quarantined(why), kind) => {
+            tracing::warn!(account = %doc.owner, doc = %id, why = why.name(), "a document is in quarantine");
+            documents::quarantine(writer, doc.owner, id, why).await?;
+            remove(writer, kind, doc.owner, id).await?;
+        }
+    }
+    Ok(work)
+}
+
+async fn remove(
+    writer: &mut SqliteConnection,
+    kind: DocKind,
+    account: AccountId,
+    id: DocId,
 ) -> Result<(), sqlx::Error> {
-    match (derive(writer, doc, id, revision).await?, doc.kind) {
-        (Derived::Drive(drive, blocks), _) => published::replace(writer, &drive, &blocks).await,
-        (Derived::Profile(profile), _) => profiles::replace(writer, &profile).await,
-        (Derived::Nothing, DocKind::Profile) => profiles::remove(writer, doc.owner).await,
-        (Derived::Nothing, _) => published::remove(writer, doc.owner, id).await,
+    match kind {
+        DocKind::Profile => profiles::remove(writer, account).await,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Published => {
+            published::remove(writer, account, id).await
+        }
     }
 }
 
 /// What was derived from a document, as its row says.
 pub(crate) async fn stored(reader: &mut SqliteConnection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
+    if let Some(why) = documents::quarantine_of(reader, doc.owner, id).await? {
+        return Ok(Derived::Quarantined(why));
+    }
     let derived = match doc.kind {
         DocKind::Profile => profiles::find(reader, doc.owner).await?.map(Derived::Profile),
         DocKind::Published => match published::record(reader, doc.owner, id).await? {
@@ -66,26 +119,34 @@ pub(crate) async fn stored(reader: &mut SqliteConnection, doc: &DocLog, id: DocI
     Ok(derived.unwrap_or(Derived::Nothing))
 }
 
-/// What is to be derived from a document, whatever rows there are.
-///
-/// A document that cannot be read has no row: its newest change may be the one that withdraws it.
+/// What is to be derived from a document, whatever rows there are, and what that took.
 pub(crate) async fn derive(
     reader: &mut SqliteConnection,
     doc: &DocLog,
     id: DocId,
     revision: u64,
-) -> Result<Derived, sqlx::Error> {
-    let Some((received_at, chunks)) = change_log::chunks(reader, doc.owner, id, MAX_BYTES).await? else {
-        tracing::warn!(doc = %id, "a document is too large to be shown");
-        return Ok(Derived::Nothing);
+) -> Result<(Derived, Work), sqlx::Error> {
+    let (received_at, chunks) = match change_log::chunks(reader, doc.owner, id, MAX_BYTES, MAX_CHANGES).await? {
+        ChunksOf::Whole { received_at, chunks } => (received_at, chunks),
+        ChunksOf::TooMuch => return Ok((Derived::Quarantined(Quarantine::TooLarge), Work::default())),
     };
     // A task of its own contains a panic, and keeps the work off the threads that serve sockets.
     let kind = doc.kind;
-    let Ok(Some(row)) = tokio::task::spawn_blocking(move || fold(kind, &chunks)).await else {
-        tracing::warn!(doc = %id, "a document cannot be read");
-        return Ok(Derived::Nothing);
+    let bytes: usize = chunks.iter().map(Vec::len).sum();
+    let wasted = Work { changes: MAX_OPS / 20 };
+    let (row, ops) = match tokio::task::spawn_blocking(move || fold(kind, &chunks)).await {
+        Ok(Ok(folded)) => folded,
+        Ok(Err(why)) => return Ok((Derived::Quarantined(why), wasted)),
+        Err(error) if error.is_panic() => return Ok((Derived::Quarantined(Quarantine::Unreadable), wasted)),
+        // The server is ending; what it was writing is not committed.
+        Err(_) => return Err(sqlx::Error::WorkerCrashed),
     };
-    Ok(match row {
+    let fixes = match &row {
+        Some(Row::Published(row)) => u64::from(row.stats.fixes),
+        Some(Row::Settings(_) | Row::Profile(_) | Row::Car(_) | Row::Drive(_)) | None => 0,
+    };
+    let work = Work { changes: ops / 20 + bytes as u64 / 8_192 + fixes / 150 };
+    let derived = match row {
         Some(Row::Published(row)) => published(doc.owner, id, revision, received_at, *row),
         Some(Row::Profile(fields)) if fields.is_valid() => Derived::Profile(ProfileRecord {
             account: doc.owner,
@@ -95,20 +156,26 @@ pub(crate) async fn derive(
             bio: fields.bio,
         }),
         Some(Row::Profile(_) | Row::Settings(_) | Row::Car(_) | Row::Drive(_)) | None => Derived::Nothing,
-    })
+    };
+    Ok((derived, work))
 }
 
-/// The row of a document; `None` outside if its changes cannot be read, inside if it says too little for a row.
-fn fold(kind: DocKind, chunks: &[Vec<u8>]) -> Option<Option<Row>> {
+/// The row of a document and how many operations it took; no row if the document says too little for one.
+fn fold(kind: DocKind, chunks: &[Vec<u8>]) -> Result<(Option<Row>, u64), Quarantine> {
+    let ops_of = |chunk: &Vec<u8>| examine(chunk).map(|change| change.ops).map_err(|_| Quarantine::Unreadable);
+    let ops = chunks.iter().map(ops_of).try_fold(0, |sum, ops| Ok(sum + ops?))?;
+    if ops > MAX_OPS {
+        return Err(Quarantine::TooLarge);
+    }
     // Nothing is ever written as this actor.
-    let doc = open::load(&[0; 16], chunks.iter().map(Vec::as_slice)).ok()?;
-    Some(projection::fold(kind, &doc))
+    let doc = open::load(&[0; 16], chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
+    Ok((projection::fold(kind, &doc), ops))
 }
 
 fn published(account: AccountId, doc: DocId, revision: u64, received_at: Timestamp, row: PublishedRow) -> Derived {
     match row.visibility {
-        Visibility::Link | Visibility::Public if row.stats.fixes <= MAX_FIXES => {}
-        Visibility::Link | Visibility::Public | Visibility::Private => return Derived::Nothing,
+        Visibility::Link | Visibility::Public => {}
+        Visibility::Private => return Derived::Nothing,
     }
     let drive = DriveRecord {
         account,

@@ -171,7 +171,7 @@ async fn m4_a_relay_that_stops_says_so() {
 
 #[tokio::test]
 async fn no_more_connections_are_taken_than_there_are_places() {
-    let relay = Relay::start_with(|config| config.max_connections = 1).await;
+    let relay = Relay::start_with(|config| config.limits.max_connections = 1).await;
     let phone = Phone::founder(1);
     let wire = phone.join(relay.addr()).await;
     let refused = tokio_tungstenite::connect_async(format!("ws://{}/v1/sync", relay.addr())).await;

@@ -4,7 +4,7 @@ mod documents;
 mod http;
 mod phone;
 
-pub(crate) use documents::{Document, drive_on};
+pub(crate) use documents::{Document, drive_on, transplanted};
 pub(crate) use http::{get, get_with};
 pub(crate) use phone::{Phone, Wire};
 

@@ -3,7 +3,9 @@
 mod catch_up;
 mod handshake;
 mod harness;
+mod limits;
 mod push;
+mod quarantine;
 mod reads;
 mod stop;
 mod upkeep;

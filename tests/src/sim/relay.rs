@@ -209,7 +209,7 @@ impl Account {
                     last_seqs: BTreeMap::new(),
                     positions: BTreeMap::new(),
                 });
-                let seq = self.log.append(offer.doc, &mut doc.log, &change);
+                let seq = self.log.append(offer.doc, &mut doc.log, &change, offer.chunk.0.len());
                 doc.last_seqs.insert(change.actor.clone(), change.seq);
                 doc.positions.insert(change.hash, seq);
                 self.entries.push(Stored {

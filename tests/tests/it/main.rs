@@ -5,6 +5,7 @@ mod damage;
 mod full_disk;
 mod phone_and_relay;
 mod publishing;
+mod quota;
 mod real_drives;
 mod recording;
 mod refusals;

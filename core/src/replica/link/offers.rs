@@ -13,6 +13,8 @@ use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 const OFFER_AGAIN_MS: u64 = 10_000;
 /// How long a relay that cannot store anything is left alone, in milliseconds.
 const UNAVAILABLE_MS: u64 = 5_000;
+/// How soon a relay that has no room for this account is asked again, in milliseconds. `[P8]`
+const OVER_QUOTA_MS: u64 = 15 * 60_000;
 
 impl Link {
     pub(super) fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
@@ -27,6 +29,14 @@ impl Link {
             NackCode::Unavailable => {
                 desk.shelf.give_back([unsent]);
                 self.read_again_at_ms = desk.now_ms + UNAVAILABLE_MS;
+            }
+            NackCode::OverQuota => {
+                self.offer_again_at_ms.get_or_insert(desk.now_ms + OVER_QUOTA_MS);
+                desk.shelf.refuse(desk.store, unsent, code);
+            }
+            // It builds on what there was no room for.
+            NackCode::UnknownDeps if desk.shelf.is_over_quota(&unsent.doc) => {
+                desk.shelf.refuse(desk.store, unsent, NackCode::OverQuota);
             }
             // The relay does not have what this phone believes it to have: find out what, and push that first.
             NackCode::UnknownDeps if self.comparison != Comparison::Done => {

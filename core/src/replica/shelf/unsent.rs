@@ -28,6 +28,11 @@ impl Shelf {
         }
     }
 
+    /// Whether the relay had no room for a change of the document.
+    pub(crate) fn is_over_quota(&self, doc: &DocId) -> bool {
+        self.records.get(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
+    }
+
     /// Whether any change was refused that may be taken another time.
     pub(crate) fn has_refused(&self) -> bool {
         self.refused.values().any(|code| code.may_change())

@@ -165,6 +165,11 @@ impl Wire {
         code
     }
 
+    /// Whether a goodbye comes next rather than a welcome.
+    pub(crate) async fn sent_away(mut self) -> bool {
+        matches!(self.receive().await, Message::Bye { .. })
+    }
+
     pub(crate) async fn catch_up(&mut self, cursor: u64) -> (Vec<Entry>, u64, Digest) {
         self.send(&Message::CatchUp { cursor, digest: Digest::default() }).await;
         let mut all = Vec::new();

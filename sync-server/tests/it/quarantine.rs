@@ -1,0 +1,102 @@
+//! Documents that cannot be shown: they are kept, synced, and harm nobody.
+
+use automerge::ReadDoc;
+use tourismo_core::docs::{Visibility, open, published};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{DocKind, Offer};
+use tourismo_server::upkeep;
+
+use crate::harness::{Document, Phone, Relay, drive_on, get, transplanted};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+async fn push(relay: &Relay, phone: &Phone, offers: Vec<Offer>) {
+    let mut wire = phone.join(relay.addr()).await;
+    let count = offers.len();
+    wire.push(offers).await;
+    assert_eq!(wire.answers(count).await.acked.len(), count);
+    wire.close().await;
+}
+
+async fn shown(relay: &Relay) -> usize {
+    get(relay.addr(), "/v1/feed/public").await.json()["drives"].as_array().unwrap().len()
+}
+
+async fn quarantined(relay: &Relay, why: &'static str) -> i64 {
+    match why {
+        "unreadable" => relay.count("SELECT COUNT(*) FROM document WHERE quarantined = 'unreadable'").await,
+        _ => relay.count("SELECT COUNT(*) FROM document WHERE quarantined = 'too_large'").await,
+    }
+}
+
+/// A change behind `doc`'s last one that puts something into a map where the document has none.
+fn poison(phone: &Phone, doc: &mut Document, number: u8) -> Offer {
+    let mut other = Document::new(phone.device(), number, DocKind::Published);
+    // The same operations as the document has, so that numbers fit, but the last one is a map.
+    let ops = doc.doc.stats().num_ops;
+    other.offer(|doc| {
+        open::edit(doc, |edit| {
+            for op in 1..ops {
+                edit.boolean(&format!("{op}"), true)?;
+            }
+            edit.map("map").map(|_| ())
+        })
+    });
+    let (inside, _) = other.offer(|doc| {
+        open::edit(doc, |edit| {
+            let map = edit.map("map")?;
+            edit.bytes_in(&map, "inside", vec![1])
+        })
+    });
+    let mut chunk = inside.chunk;
+    chunk.0 = transplanted(&chunk.0, doc.heads[0]);
+    Offer { doc: doc.id, kind: doc.kind, chunk }
+}
+
+#[tokio::test]
+async fn a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_to_nobody() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut sound = Document::new(phone.device(), 1, DocKind::Published);
+    let mut broken = Document::new(phone.device(), 2, DocKind::Published);
+    let offers = [&mut sound, &mut broken].map(|doc| doc.publish("Pass", Visibility::Public, &drive_on(START)));
+    push(&relay, &phone, offers.into()).await;
+    assert_eq!(shown(&relay).await, 2);
+    let poison = poison(&phone, &mut broken, 2);
+    push(&relay, &phone, vec![poison.clone()]).await;
+    assert_eq!((quarantined(&relay, "unreadable").await, shown(&relay).await), (1, 1));
+
+    // The owner's other devices get it all the same, and other documents go on.
+    let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
+    assert_eq!(entries.len(), 3);
+    assert_eq!(wire.fetch(broken.id).await[1], poison.chunk.0);
+    let change = sound.offer(|doc| published::change(doc, "Another pass", "", Visibility::Public)).0;
+    push(&relay, &phone, vec![change]).await;
+    let page = get(relay.addr(), "/v1/feed/public").await.json();
+    assert_eq!(page["drives"][0]["title"], "Another pass");
+
+    // The operator is told, and nothing is wrong with the database.
+    let report = upkeep::check(&relay.database()).await.unwrap();
+    assert_eq!((report.quarantined, report.rows, report.findings), (1, 1, vec![]));
+}
+
+#[tokio::test]
+async fn a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut long = Document::new(phone.device(), 1, DocKind::Published);
+    let mut many = Document::new(phone.device(), 2, DocKind::Published);
+    let offers = [&mut long, &mut many].map(|doc| doc.publish("Pass", Visibility::Public, &drive_on(START)));
+    push(&relay, &phone, offers.into()).await;
+    for _ in 0..2 {
+        push(&relay, &phone, (0..2).map(|_| long.large_change(300 << 10).0).collect()).await;
+    }
+    let ops: Vec<Offer> = (0..3).map(|_| many.offer(|doc| open::edit(doc, |edit| edit.make_text("t"))).0).collect();
+    push(&relay, &phone, ops).await;
+    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 1));
+    let texts = ["a", "b"].map(|letter| {
+        let text = letter.repeat(6_000);
+        many.offer(|doc| open::edit(doc, |edit| edit.update_text("t", &text))).0
+    });
+    push(&relay, &phone, texts.into()).await;
+    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 0));
+    assert_eq!(relay.changes_on_disk().await, 2 + 4 + 3 + 2);
+}
