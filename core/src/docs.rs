@@ -13,6 +13,7 @@ pub mod settings;
 pub mod track;
 
 pub use car::CarFields;
+pub use drive::DriveConflict;
 pub use profile::ProfileFields;
 pub use published::Visibility;
 pub use settings::{SettingsFields, Units};

@@ -5,6 +5,7 @@
 
 mod commands;
 mod copies;
+mod figures;
 pub mod io;
 mod journal;
 mod link;
@@ -64,6 +65,8 @@ pub struct Replica {
     parked: Vec<Parked>,
     /// Drives that were merged and whose published copies may say something else.
     misaligned: BTreeSet<DocId>,
+    /// Drives whose tracks were merged and whose figures may be those of a part.
+    miscounted: BTreeSet<DocId>,
     /// Commands that are done in memory and settle when the disk has them.
     settling: Vec<(Ticket, u32, Outcome)>,
     requests: u32,
@@ -103,6 +106,7 @@ impl Replica {
             opened: None,
             parked: Vec::new(),
             misaligned: BTreeSet::new(),
+            miscounted: BTreeSet::new(),
             settling: Vec::new(),
             requests: 0,
             readings: BTreeMap::new(),
@@ -202,6 +206,8 @@ impl Replica {
         self.read_again(now_ms);
         self.fold_stale();
         self.align_copies();
+        self.count_again();
+        self.leave_finished();
         if self.link.should_connect(now_ms) {
             self.effects.push(Effect::Connect);
             self.topics.insert(Topic::Status);

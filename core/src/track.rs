@@ -3,6 +3,7 @@
 //! A track is stored as packed blocks (`track::block`), each self-describing and immutable.
 
 pub mod block;
+mod overlap;
 pub mod parts;
 mod predictor;
 mod range_coder;
@@ -26,6 +27,8 @@ pub struct Stretch {
     pub invalid_count: u32,
     /// What happened to the recording, in order of arrival.
     pub marks: Vec<Mark>,
+    /// Which run of a recorder it comes from, among those it stands with. No block holds this.
+    pub run: u32,
 }
 
 /// A fix that is not part of the drive, and why.

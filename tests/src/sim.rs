@@ -6,10 +6,12 @@
 //! was acknowledged is there after a crash, and everybody agrees once the faults are over.
 
 mod chance;
+mod devices;
 mod disk;
 mod ledger;
 mod net;
 mod oracle;
+mod outages;
 mod phone;
 mod relay;
 mod serving;
@@ -17,6 +19,7 @@ mod shell;
 mod story;
 mod trace;
 mod weather;
+mod wires;
 mod world;
 
 pub use chance::Chance;

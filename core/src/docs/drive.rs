@@ -1,6 +1,7 @@
 //! A drive without its track.
 
-use automerge::Automerge;
+use automerge::{Automerge, ScalarValue};
+use serde::Serialize;
 
 use crate::docs::Visibility;
 use crate::docs::open::{self, EditError, NewChange};
@@ -41,6 +42,31 @@ pub struct DriveFields {
     /// Whether it was taken off all lists.
     #[n(9)]
     pub deleted: bool,
+    /// What devices said of it at the same time and nobody has settled since.
+    #[n(10)]
+    pub conflicts: Vec<DriveConflict>,
+}
+
+/// A field for which several devices set different values at the same time. Each value is there once, the one that counts
+/// first; to set the field again, also to the same value, settles it.
+#[derive(Clone, Debug, PartialEq, Serialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "field", rename_all = "camelCase")]
+pub enum DriveConflict {
+    /// The car it was driven with.
+    #[n(0)]
+    Car {
+        /// The cars; `null` for none.
+        #[n(0)]
+        values: Vec<Option<DocId>>,
+    },
+    /// Who may see its published copy: the narrowest counts.
+    #[n(1)]
+    Visibility {
+        /// What was said.
+        #[n(0)]
+        values: Vec<Visibility>,
+    },
 }
 
 /// What may be changed in a drive. Absent fields stay as they are.
@@ -87,6 +113,7 @@ pub fn create(
 /// [`EditError`] if Automerge refuses.
 pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
+    let said = (open::competing(doc, "car").len(), open::competing(doc, "visibility").len());
     open::edit(doc, |edit| {
         if let Some(title) = change.title {
             edit.update_text("title", title)?;
@@ -94,8 +121,8 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
         if let Some(notes) = change.notes {
             edit.update_text("notes", notes)?;
         }
-        if let Some(car) = change.car.filter(|car| *car != before.car) {
-            edit.bytes_or_nothing("car", car.as_ref().map(|car| car.as_bytes().as_slice()))?;
+        if let Some(car) = change.car.filter(|car| *car != before.car || said.0 > 1) {
+            edit.bytes_or_null("car", car.as_ref().map(|car| car.as_bytes().as_slice()))?;
         }
         if let Some((ended_at, stats)) = &change.finished {
             edit.int_or_nothing("endedAt", Some(ended_at.as_millis()))?;
@@ -108,7 +135,9 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
             if before.published != Some(published) {
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
             }
-            edit.string_if_changed("visibility", before.visibility.name(), visibility.name())?;
+            if before.visibility != visibility || said.1 > 1 {
+                edit.string("visibility", visibility.name())?;
+            }
         }
         if change.deleted && !before.deleted {
             edit.boolean("deleted", true)?;
@@ -119,18 +148,40 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
 
 /// What the document says of its drive.
 pub fn read(doc: &Automerge) -> DriveFields {
+    let visibilities = open::competing(doc, "visibility");
     DriveFields {
         title: open::string(doc, "title"),
         notes: open::string(doc, "notes"),
         car: doc_id(doc, "car"),
         started_at: open::time(doc, "startedAt").unwrap_or_default(),
-        ended_at: open::time(doc, "endedAt"),
+        // A drive that two devices finished ended when the later one did.
+        ended_at: open::latest_time(doc, "endedAt"),
         stats: open::bytes(doc, "stats").and_then(|bytes| minicbor::decode(&bytes).ok()).filter(DriveStats::is_valid),
         track: doc_id(doc, "track"),
-        visibility: Visibility::from_name(&open::string(doc, "visibility")),
+        visibility: Visibility::among(&visibilities),
         published: doc_id(doc, "published"),
         deleted: open::boolean(doc, "deleted"),
+        conflicts: conflicts(doc, &visibilities),
     }
+}
+
+fn conflicts(doc: &Automerge, visibilities: &[ScalarValue]) -> Vec<DriveConflict> {
+    let cars = open::competing(doc, "car");
+    let mut conflicts = Vec::new();
+    if cars.len() > 1 {
+        let car = |value: &ScalarValue| value.as_bytes().and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes);
+        conflicts.push(DriveConflict::Car { values: cars.iter().map(car).collect() });
+    }
+    if visibilities.len() > 1 {
+        let mut values = vec![Visibility::among(visibilities)];
+        for value in visibilities.iter().filter_map(ScalarValue::as_str).map(Visibility::from_name) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        conflicts.push(DriveConflict::Visibility { values });
+    }
+    conflicts
 }
 
 fn doc_id(doc: &Automerge, key: &str) -> Option<DocId> {

@@ -112,7 +112,12 @@ impl Edit<'_, '_> {
 
     /// Sets a short text as a whole: of two devices' words one wins.
     pub fn string_if_changed(&mut self, key: &str, before: &str, new: &str) -> Result<(), AutomergeError> {
-        if before == new { Ok(()) } else { self.put(key, ScalarValue::Str(new.into())) }
+        if before == new { Ok(()) } else { self.string(key, new) }
+    }
+
+    /// Sets a short text as a whole, whatever it was.
+    pub fn string(&mut self, key: &str, new: &str) -> Result<(), AutomergeError> {
+        self.put(key, ScalarValue::Str(new.into()))
     }
 
     /// Sets a number, or removes it.
@@ -129,6 +134,11 @@ impl Edit<'_, '_> {
             Some(value) => self.put(key, ScalarValue::Bytes(value.to_vec())),
             None => self.delete(key),
         }
+    }
+
+    /// Sets bytes, or says that there are none: a word that competes with others' like any value.
+    pub fn bytes_or_null(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), AutomergeError> {
+        self.put(key, value.map_or(ScalarValue::Null, |value| ScalarValue::Bytes(value.to_vec())))
     }
 
     /// Sets a truth.
@@ -181,7 +191,16 @@ fn is_shown(c: char) -> bool {
 
 /// The instant at a key of the root, if it lies between 1970 and 2200.
 pub fn time(doc: &Automerge, key: &str) -> Option<Timestamp> {
-    int(doc, key).map(Timestamp).filter(|at| (Timestamp(0)..=YEAR_2200).contains(at))
+    int(doc, key).map(Timestamp).filter(is_sane)
+}
+
+/// The latest of the instants that compete at a key of the root.
+pub fn latest_time(doc: &Automerge, key: &str) -> Option<Timestamp> {
+    competing(doc, key).iter().filter_map(ScalarValue::as_i64).map(Timestamp).filter(is_sane).max()
+}
+
+fn is_sane(at: &Timestamp) -> bool {
+    (Timestamp(0)..=YEAR_2200).contains(at)
 }
 
 /// The number at a key of the root.
@@ -190,6 +209,20 @@ pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
         Ok(Some((Value::Scalar(value), _))) => value.as_i64(),
         _ => None,
     }
+}
+
+/// Every value at a key of the root that some device set and none has set anew knowing of it: the one that counts first,
+/// then what others said at the same time, each once.
+pub fn competing(doc: &Automerge, key: &str) -> Vec<ScalarValue> {
+    let mut values = Vec::new();
+    for (value, _) in doc.get_all(ROOT, key).unwrap_or_default().into_iter().rev() {
+        if let Value::Scalar(value) = value
+            && !values.contains(value.as_ref())
+        {
+            values.push(value.into_owned());
+        }
+    }
+    values
 }
 
 /// The truth at a key of the root; `false` if there is none.

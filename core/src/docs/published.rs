@@ -3,7 +3,7 @@
 //! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`]. Figures are not written
 //! either: whoever shows the copy computes them from the track it holds.
 
-use automerge::{Automerge, ROOT};
+use automerge::{Automerge, ROOT, ScalarValue};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, EditError, NewChange};
@@ -35,6 +35,17 @@ impl Visibility {
             Visibility::Link => "link",
             Visibility::Public => "public",
         }
+    }
+
+    /// What counts of what several devices said at the same time: the narrowest, until one of them says it anew.
+    pub fn among(values: &[ScalarValue]) -> Visibility {
+        let narrowness = |visibility: &Visibility| match visibility {
+            Visibility::Private => 0,
+            Visibility::Link => 1,
+            Visibility::Public => 2,
+        };
+        let said = values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
+        said.min_by_key(narrowness).unwrap_or_default()
     }
 
     /// The visibility of this name. A name from a newer version is private: it may be narrower than anything known here.
@@ -91,11 +102,12 @@ pub fn change(
     visibility: Visibility,
 ) -> Result<Option<NewChange>, EditError> {
     let (title_before, car_before) = (open::string(doc, "title"), open::string(doc, "car"));
-    let visibility_before = open::string(doc, "visibility");
+    let said = open::competing(doc, "visibility");
+    let is_settled = said.len() == 1 && Visibility::among(&said) == visibility;
     open::edit(doc, |edit| {
         edit.string_if_changed("title", &title_before, title)?;
         edit.string_if_changed("car", &car_before, car)?;
-        edit.string_if_changed("visibility", &visibility_before, visibility.name())
+        if is_settled { Ok(()) } else { edit.string("visibility", visibility.name()) }
     })
 }
 
@@ -106,7 +118,7 @@ pub fn read(doc: &Automerge) -> Option<PublishedFields> {
         title: open::string(doc, "title"),
         car: open::string(doc, "car"),
         started_at: open::time(doc, "startedAt")?,
-        visibility: Visibility::from_name(&open::string(doc, "visibility")),
+        visibility: Visibility::among(&open::competing(doc, "visibility")),
         blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })
 }

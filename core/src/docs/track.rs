@@ -6,6 +6,8 @@
 use automerge::{Automerge, ROOT};
 
 use crate::docs::open::{self, EditError, NewChange};
+use crate::track::Stretch;
+use crate::track::block::decode_all;
 
 const RECORDERS: &str = "rec";
 
@@ -51,6 +53,20 @@ pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChan
         }
         Ok(())
     })
+}
+
+/// Everything that was recorded, each recorder session a run of its own. What cannot be read is left out.
+pub fn stretches(doc: &Automerge) -> Vec<Stretch> {
+    let run = |(run, blocks): (u32, Vec<Vec<u8>>)| {
+        let stretches = decode_all(blocks.iter().map(Vec::as_slice)).stretches;
+        stretches.into_iter().map(move |stretch| Stretch { run, ..stretch })
+    };
+    (0..).zip(sessions(doc)).flat_map(run).collect()
+}
+
+/// How many blocks there are, of all recorder sessions.
+pub fn block_count(doc: &Automerge) -> usize {
+    sessions(doc).iter().map(Vec::len).sum()
 }
 
 /// The blocks of every recorder session, each session's in order.

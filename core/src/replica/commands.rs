@@ -13,7 +13,7 @@ use crate::replica::view::{RecordingState, TrackView};
 use crate::replica::{Replica, Signing, views};
 use crate::time::Now;
 use crate::track::Stretch;
-use crate::track::block::{BlockEncoder, decode_all};
+use crate::track::block::BlockEncoder;
 use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes};
 
@@ -74,6 +74,7 @@ impl Replica {
             Command::StartDrive { car } => self.start_drive(now, *car),
             Command::PauseDrive => self.pause_drive(now),
             Command::ResumeDrive => self.resume_drive(now),
+            Command::TakeOverDrive { drive } => self.take_over_drive(now, *drive),
             Command::FinishDrive => self.finish_drive(now),
             Command::EditDrive { drive, title, notes, car } => {
                 let edit = drive::DriveEdit {
@@ -150,6 +151,26 @@ impl Replica {
         let drive = recording.drive();
         let recording = self.recording.as_mut().expect("it was there a moment ago");
         recording.resume(now, &mut self.store);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, Stop> {
+        if self.recording.is_some() {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?;
+        let (track, started_at, car) = (fields.track.ok_or(CommandError::Unreadable)?, fields.started_at, fields.car);
+        if fields.ended_at.is_some() {
+            return Err(CommandError::NotRecording.into());
+        }
+        self.whole(&track)?;
+        let subject = Subject { drive, track, started_at, car };
+        let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
+        recording.recover(&mut self.shelf, &mut self.store);
+        recording.resume(now, &mut self.store);
+        self.recording = Some(recording);
         self.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
@@ -355,9 +376,8 @@ impl Replica {
         }
     }
 
-    fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
-        let sessions = self.shelf.loaded(track).map(|track| docs::track::sessions(track)).unwrap_or_default();
-        sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect()
+    pub(super) fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
+        self.shelf.loaded(track).map(|track| docs::track::stretches(track)).unwrap_or_default()
     }
 
     /// Makes sure that there is a document of this kind.

@@ -130,6 +130,12 @@ pub enum Command {
     PauseDrive,
     /// Go on: after a pause, or with a drive that a killed app left unfinished.
     ResumeDrive,
+    /// Go on here with a drive that another device of the account has not finished. Whatever that one still records of it
+    /// stays apart in the track.
+    TakeOverDrive {
+        /// The drive.
+        drive: DocId,
+    },
     /// End the drive that is being recorded, paused or left unfinished.
     FinishDrive,
     /// Change what is not absent.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use automerge::Automerge;
 use minicbor::{Decode, Encode};
 
 use crate::docs;
@@ -18,7 +19,7 @@ use crate::replica::store::{Store, Ticket};
 use crate::replica::view::{RecordingState, RecordingView, Signal};
 use crate::stats::DriveStats;
 use crate::time::{Now, Timestamp};
-use crate::track::block::{BlockEncoder, decode_all};
+use crate::track::block::BlockEncoder;
 use crate::track::{Mark, MarkKind, Refusal, Stretch};
 
 /// How long a stretch may become before it is packed, in milliseconds.
@@ -51,6 +52,8 @@ pub(crate) struct Recording {
     encoder: BlockEncoder,
     /// Names this start of the app among the recorder sessions of the track.
     session: String,
+    /// How many blocks of others the recorder's figures contain.
+    known_blocks: usize,
     next_block: u32,
     stretch: Stretch,
     stretch_began_ms: Option<u64>,
@@ -89,6 +92,12 @@ impl Recording {
         Recording::new(subject, RecordingState::Active, actor)
     }
 
+    /// Goes on with a drive of another device. It begins with [`Recording::recover`].
+    pub(crate) fn take_over(subject: Subject, actor: &[u8; 16], store: &mut Store) -> Recording {
+        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
+        Recording::new(subject, RecordingState::Recovering, actor)
+    }
+
     /// The recording that a killed app left behind, if it did. It goes on with [`Recording::recover`].
     pub(crate) fn left_behind(stored: &[StoredEntry], actor: &[u8; 16]) -> Option<Recording> {
         let meta = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == META_KEY)?;
@@ -109,6 +118,7 @@ impl Recording {
             recorder: Recorder::new(subject.started_at),
             encoder: BlockEncoder::new(),
             session: actor.iter().map(|byte| format!("{byte:02x}")).collect(),
+            known_blocks: 0,
             next_block: 0,
             stretch: Stretch::default(),
             stretch_began_ms: None,
@@ -160,9 +170,8 @@ impl Recording {
             return;
         }
         let track = shelf.loaded(&self.subject.track);
-        let sessions = track.map(|track| docs::track::sessions(track)).unwrap_or_default();
-        let stretches: Vec<Stretch> =
-            sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect();
+        self.known_blocks = track.as_ref().map_or(0, |track| docs::track::block_count(track));
+        let stretches = track.map(|track| docs::track::stretches(track)).unwrap_or_default();
         self.recorder = Recorder::resume(self.subject.started_at, &stretches);
         for entry in std::mem::take(&mut self.left_behind) {
             self.replay(entry);
@@ -204,16 +213,31 @@ impl Recording {
 
     /// Ends the recording and says when the drive ended. What was recorded is packed; the caller finishes the drive.
     pub(crate) fn finish(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) -> Timestamp {
-        self.settle();
-        self.pack(shelf, store);
-        let range = KeyRange { space: Space::Meta, from: META_KEY.to_vec(), to: META_KEY.to_vec() };
-        store.delete(range);
+        self.close(shelf, store);
+        if let Some(track) = shelf.loaded(&self.subject.track)
+            && self.has_company(track)
+        {
+            self.recorder = Recorder::resume(self.subject.started_at, &docs::track::stretches(track));
+        }
         // A drive that a killed app left behind ended when its last fix came, not when it was found.
         let last_fix = self.recorder.last().map(|fix| fix.recorded_at);
         match self.state {
             RecordingState::Unfinished | RecordingState::Recovering => last_fix.unwrap_or(self.subject.started_at),
             RecordingState::Active | RecordingState::Paused => now.wall,
         }
+    }
+
+    /// Ends the recording without ending the drive: what was recorded is packed.
+    pub(crate) fn close(&mut self, shelf: &mut Shelf, store: &mut Store) {
+        self.settle();
+        self.pack(shelf, store);
+        let range = KeyRange { space: Space::Meta, from: META_KEY.to_vec(), to: META_KEY.to_vec() };
+        store.delete(range);
+    }
+
+    /// Whether another device has recorded into the track meanwhile.
+    fn has_company(&self, track: &Automerge) -> bool {
+        docs::track::block_count(track) > self.known_blocks + self.next_block as usize
     }
 
     /// Takes in a measurement.
@@ -300,7 +324,7 @@ impl Recording {
     }
 
     fn items(&self) -> usize {
-        let Stretch { fixes, refused, invalid_count, marks } = &self.stretch;
+        let Stretch { fixes, refused, invalid_count, marks, run: _ } = &self.stretch;
         fixes.len() + refused.len() + *invalid_count as usize + marks.len()
     }
 

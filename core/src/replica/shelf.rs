@@ -40,7 +40,7 @@ pub(crate) struct Shelf {
     stale: BTreeSet<DocId>,
     loaded: BTreeMap<DocId, Automerge>,
     unreadable: BTreeSet<DocId>,
-    /// Drives and published copies in which changes of two devices met.
+    /// Drives, tracks and published copies in which changes of two devices met.
     merged: BTreeSet<DocId>,
     /// The last write that concerned each document.
     tickets: BTreeMap<DocId, Ticket>,
@@ -114,7 +114,7 @@ impl Shelf {
         self.loaded.get_mut(doc)
     }
 
-    /// The drives and published copies in which changes of two devices met since the last call.
+    /// The drives, tracks and published copies in which changes of two devices met since the last call.
     pub(crate) fn take_merged(&mut self) -> BTreeSet<DocId> {
         // One that is not folded yet is looked at when it is.
         let (later, merged) = std::mem::take(&mut self.merged).into_iter().partition(|doc| self.is_stale(doc));
@@ -310,6 +310,9 @@ impl Shelf {
         let mut heads = record.relay_heads.clone();
         change::advance_heads(&mut heads, deps, *hash);
         self.set_relay_heads(store, doc, heads);
+        if kind == DocKind::Track && self.records.get(&doc).is_some_and(Record::needs_alignment) {
+            self.merged.insert(doc);
+        }
     }
 
     /// Takes in everything that the relay has of a document.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::display::{Line, Profile};
-use crate::docs::{CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::docs::{CarFields, DriveConflict, ProfileFields, SettingsFields, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::stats::DriveStats;
@@ -101,6 +101,8 @@ pub struct DriveView {
     pub visibility: Visibility,
     /// The published copy; its id on the relay.
     pub published: Option<DocId>,
+    /// What several devices said of it at the same time, to be shown and settled.
+    pub conflicts: Vec<DriveConflict>,
     /// Where it is.
     pub sync: DriveSync,
 }

@@ -111,6 +111,7 @@ impl Replica {
             stats: fields.stats,
             visibility: fields.visibility,
             published: fields.published,
+            conflicts: fields.conflicts.clone(),
             sync: self.drive_sync(id, fields),
         }
     }

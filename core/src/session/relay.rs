@@ -65,13 +65,13 @@ pub enum Effect {
     /// Send a binary message. The shell goes on to the next effect when the socket has taken it.
     Send(Vec<u8>),
     /// Look whether the device may speak for the account, remember it, and from then on report [`Input::Grew`].
-    /// Signatures have been verified. A founder founds the account if it is new.
+    /// Signatures have been verified. A founder founds the account if it is new, and so does its word for another device.
     Admit {
         /// The account.
         account: AccountId,
         /// The device whose key was proved.
         device: DeviceKey,
-        /// The device that let it in, which must be one of the account; absent for the founder.
+        /// The device that let it in, which must be one of the account or its founder; absent for the founder.
         granted_by: Option<DeviceKey>,
     },
     /// Store the changes, refusing each by itself, and sync the disk before answering.

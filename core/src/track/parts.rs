@@ -5,7 +5,7 @@
 
 use crate::fix::Fix;
 use crate::geodesy::{Position, distance_m};
-use crate::track::{Mark, MarkKind, Stretch};
+use crate::track::{Mark, MarkKind, Stretch, overlap};
 
 /// The longest time between two fixes of one part.
 pub const LONGEST_STEP_MS: i64 = 10_000;
@@ -56,13 +56,10 @@ pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
     parts
 }
 
-/// All accepted fixes, ordered by the time at which they were measured. Of several with one time the first stays: the
-/// one that stands first in `stretches`.
+/// The accepted fixes that count, ordered by the time at which they were measured: all of one run, and of several that
+/// overlap those of the better one.
 pub fn merged(stretches: &[Stretch]) -> Vec<Fix> {
-    let mut fixes: Vec<Fix> = stretches.iter().flat_map(|stretch| stretch.fixes.iter().copied()).collect();
-    fixes.sort_by_key(|fix| fix.fixed_at);
-    fixes.dedup_by_key(|fix| fix.fixed_at);
-    fixes
+    overlap::merged(stretches)
 }
 
 fn is_gap_between(last: &Fix, next: &Fix) -> bool {
@@ -157,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_several_recorders_are_one_track_whatever_their_order() {
-        let (first, second) = (stretch(&[(0.0, 0.0), (2.0, 20.0)], &[]), stretch(&[(1.0, 10.0), (2.0, 99.0)], &[]));
-        check(&[first.clone(), second.clone()], &[(None, &[0, 1, 2])]);
-        check(&[second.clone(), first.clone()], &[(None, &[0, 1, 2])]);
-        assert_eq!(merged(&[first, second])[2], fix(2.0, 20.0));
+    fn runs_one_after_the_other_are_one_track_whatever_their_order() {
+        let (first, second) = (stretch(&[(0.0, 0.0), (2.0, 20.0)], &[]), stretch(&[(3.0, 30.0)], &[]));
+        let second = Stretch { run: 1, ..second };
+        check(&[first.clone(), second.clone()], &[(None, &[0, 2, 3])]);
+        check(&[second, first], &[(None, &[0, 2, 3])]);
     }
 
     #[test]

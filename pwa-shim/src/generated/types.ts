@@ -48,7 +48,9 @@ export type CarView = {
 /** What a person or a program wants. */
 export type Command = { "type": "startDrive",
   /** The car it is driven with. */
-  car: DocId | null, } | { "type": "pauseDrive" } | { "type": "resumeDrive" } | { "type": "finishDrive" } | { "type": "editDrive",
+  car: DocId | null, } | { "type": "pauseDrive" } | { "type": "resumeDrive" } | { "type": "takeOverDrive",
+  /** The drive. */
+  drive: DocId, } | { "type": "finishDrive" } | { "type": "editDrive",
   /** The drive. */
   drive: DocId,
   /** At most 200 characters. */
@@ -82,6 +84,17 @@ export type CommandError = "already_recording" | "not_recording" | "not_finished
 
 /** A document: a UUIDv7 made by the device that created it. */
 export type DocId = string;
+
+/**
+ * A field for which several devices set different values at the same time. Each value is there once, the one that counts
+ * first; to set the field again, also to the same value, settles it.
+ */
+export type DriveConflict = { "field": "car",
+  /** The cars; `null` for none. */
+  values: Array<DocId | null>, } | { "field": "visibility",
+  /** What was said. */
+  values: Array<Visibility>,
+};
 
 /** The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s. */
 export type DriveStats = {
@@ -141,6 +154,8 @@ export type DriveView = {
   visibility: Visibility,
   /** The published copy; its id on the relay. */
   published: DocId | null,
+  /** What several devices said of it at the same time, to be shown and settled. */
+  conflicts: Array<DriveConflict>,
   /** Where it is. */
   sync: DriveSync,
 };

@@ -57,6 +57,15 @@ impl Disk {
         self.in_flight.len() == 1
     }
 
+    /// How many bytes are there, with what is under way.
+    pub(super) fn bytes(&self) -> usize {
+        let under_way = self.in_flight.iter().flat_map(|(_, ops)| ops).map(|op| match op {
+            StoreOp::Put(entry) => entry.key.len() + entry.value.len(),
+            StoreOp::Delete(_) => 0,
+        });
+        self.entries.iter().map(|((_, key), value)| key.len() + value.len()).chain(under_way).sum()
+    }
+
     pub(super) fn commit(&mut self, batch: u32) {
         for (_, ops) in self.in_flight.extract_if(.., |(under_way, _)| *under_way == batch).collect::<Vec<_>>() {
             self.apply(&ops);

@@ -27,8 +27,8 @@ pub(super) struct Ledger {
     finishing: BTreeMap<usize, Live>,
     /// Commands that are not settled yet.
     commands: BTreeMap<(usize, u32), Command>,
-    /// What the relay has acknowledged.
-    pub(super) acknowledged: BTreeSet<ChangeHash>,
+    /// What each relay has acknowledged.
+    pub(super) acknowledged: BTreeSet<(usize, ChangeHash)>,
     /// Drives and cars that were said to be made, finished, deleted.
     pub(super) started: BTreeSet<DocId>,
     pub(super) finished: BTreeSet<DocId>,
@@ -36,8 +36,12 @@ pub(super) struct Ledger {
     pub(super) cars: BTreeSet<DocId>,
     /// For each drive the titles that it may have, oldest first.
     pub(super) titles: BTreeMap<DocId, Vec<Title>>,
-    /// Whether the relay was restored, so that it may have less than a phone believes.
+    /// Whether the relay was restored or another took its place, so that it may have less than a phone believes.
     pub(super) may_differ: bool,
+    /// Whether a phone's storage was copied or put back, so that what one phone took in may be in a track twice.
+    pub(super) has_copies: bool,
+    /// The phones that recorded each drive.
+    recorded_on: BTreeMap<DocId, BTreeSet<usize>>,
 }
 
 /// What was taken in for a drive, in order.
@@ -116,6 +120,7 @@ impl Ledger {
         if let (Some(before), Some(fed)) = (before, fed)
             && before.state == RecordingState::Active
         {
+            self.recorded_on.entry(before.drive).or_default().insert(phone);
             let live = self.live.entry(phone).or_insert_with(|| Live::of(before.drive));
             live.fixes.push((now_ms, fed.quantised().ok().as_ref().map(key)));
         }
@@ -146,14 +151,32 @@ impl Ledger {
         complaint
     }
 
-    pub(super) fn acknowledged(&mut self, hashes: &[ChangeHash]) {
-        self.acknowledged.extend(hashes);
+    pub(super) fn acknowledged(&mut self, relay: usize, hashes: &[ChangeHash]) {
+        self.acknowledged.extend(hashes.iter().map(|hash| (relay, *hash)));
     }
 
     /// The relay went back to a backup: what it acknowledged since then, the phones still have.
-    pub(super) fn restored(&mut self, books: &Books) {
+    pub(super) fn restored(&mut self, relay: usize, books: &Books) {
         self.may_differ = true;
-        self.acknowledged.retain(|hash| books.has(hash));
+        self.acknowledged.retain(|(of, hash)| *of != relay || books.has(hash));
+    }
+
+    /// A phone's storage is not what it was. What was only there, and is not safe elsewhere, nobody has promised.
+    pub(super) fn rolled_back(&mut self, phone: usize, is_safe: bool) {
+        self.has_copies = true;
+        if is_safe {
+            return;
+        }
+        for (drive, taken) in &mut self.drives {
+            if self.recorded_on.get(drive).is_some_and(|phones| phones.contains(&phone)) {
+                taken.perhaps.append(&mut taken.saved);
+                taken.invalid_perhaps += std::mem::take(&mut taken.invalid_saved);
+            }
+        }
+        for promised in [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars] {
+            promised.clear();
+        }
+        self.titles.clear();
     }
 
     fn keep(&mut self, live: Live) {

@@ -34,6 +34,7 @@ pub(super) struct Conn {
     pub(super) phone: usize,
     /// Which start of the phone's app it belongs to.
     pub(super) life: u32,
+    pub(super) relay: usize,
     /// Whether the relay has accepted it.
     pub(super) is_open: bool,
     /// Whether messages still arrive at each end.
@@ -71,13 +72,26 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn dial(&mut self, phone: usize, life: u32) -> ConnId {
+    pub(super) fn dial(&mut self, phone: usize, life: u32, relay: usize) -> ConnId {
         self.next += 1;
         let traffic = Traffic::default();
-        let conn =
-            Conn { phone, life, is_open: false, carries: [true; 2], is_troubled: false, last_at_ms: [0; 2], traffic };
+        let conn = Conn {
+            phone,
+            life,
+            relay,
+            is_open: false,
+            carries: [true; 2],
+            is_troubled: false,
+            last_at_ms: [0; 2],
+            traffic,
+        };
         self.conns.insert(self.next, conn);
         self.next
+    }
+
+    /// Which relay a connection leads to.
+    pub(super) fn relay_of(&self, id: ConnId) -> usize {
+        self.conns[&id].relay
     }
 
     pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {

@@ -19,6 +19,10 @@ pub struct Phone {
     /// What let it into another phone's account.
     pub(super) grant: Option<Vec<u8>>,
     pub(super) disk: Disk,
+    /// The most bytes that its disk takes.
+    pub(super) quota_bytes: Option<usize>,
+    /// The relay that it talks to.
+    pub(super) relay: usize,
     /// The running app, if it runs.
     pub(super) replica: Option<Replica>,
     /// How often the app was started.
@@ -50,6 +54,8 @@ impl Phone {
             key: SigningKey::from_bytes(&secret),
             grant,
             disk: Disk::default(),
+            quota_bytes: None,
+            relay: 0,
             replica: None,
             life: 0,
             born_ms: 0,

@@ -25,6 +25,12 @@ pub struct Relay {
     pub(super) books: Books,
     /// An older state of the books, kept elsewhere.
     pub(super) backup: Option<Books>,
+    /// What it had before it was restored last.
+    pub(super) other_life: Option<(Books, Epoch)>,
+    /// Whether its disk takes nothing more.
+    pub(super) is_full: bool,
+    /// How far its wall clock is off.
+    pub(super) clock_ms: i64,
     pub(super) sessions: BTreeMap<ConnId, Served>,
     /// Pushes that wait for the disk.
     pub(super) waiting: Vec<Waiting>,
@@ -91,6 +97,9 @@ impl Relay {
             is_up: true,
             books: Books::default(),
             backup: None,
+            other_life: None,
+            is_full: false,
+            clock_ms: 0,
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
         }
@@ -122,12 +131,20 @@ impl Books {
         self.accounts.values().any(|account| account.docs.values().any(|doc| doc.positions.contains_key(hash)))
     }
 
+    /// Whether a device is in.
+    pub(super) fn knows(&self, account: &AccountId, device: &DeviceKey) -> bool {
+        self.accounts.get(account).is_some_and(|books| books.devices.contains(device))
+    }
+
     /// Lets a device in, if it may: as founder, or because a device of the account says so.
     pub(super) fn admit(&mut self, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> bool {
         // The account's name tells who founded it, also when another device of it comes first.
         let founder = granted_by.unwrap_or(device);
         if AccountId::founded_by(&founder) == account {
             self.accounts.entry(account).or_insert_with(|| Account::new(account, founder));
+        }
+        if let Some(founder) = granted_by.filter(|granter| AccountId::founded_by(granter) == account) {
+            self.admit(account, founder, None);
         }
         let Some(books) = self.accounts.get_mut(&account) else { return false };
         let may = granted_by.is_none_or(|granter| books.devices.contains(&granter));

@@ -72,6 +72,13 @@ impl World {
                 } else if !is_alone {
                     self.breaks("one transaction is under way at a time".to_owned());
                 }
+                let state = &self.phones[phone];
+                if state.quota_bytes.is_some_and(|quota_bytes| state.disk.bytes() > quota_bytes) {
+                    self.storage_ill_ms = self.now_ms;
+                    let failure = StorageFailure::QuotaExceeded;
+                    self.schedule(in_ms, Event::DiskFails { phone, life, batch, failure });
+                    return;
+                }
                 if self.chance.one_in(once_in) {
                     self.schedule(in_ms, Event::DiskFails { phone, life, batch, failure });
                     return;

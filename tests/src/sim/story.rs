@@ -10,6 +10,7 @@ use tourismo_core::session::SILENCE_MS;
 
 use crate::made::{self, Kind};
 use crate::sim::weather::Plant;
+use crate::sim::world::HOME;
 use crate::sim::{Weather, World};
 
 /// How long everybody may take to agree once the faults are over, in virtual milliseconds: until a connection that is cut in
@@ -61,7 +62,7 @@ pub fn run(outline: Outline) -> Report {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         world.breaks(format!("nothing panics: {}", text.unwrap_or_default()));
     }
-    let changes = world.relay.books.accounts.values().map(|account| account.entries.len()).sum();
+    let changes = world.relays[HOME].books.accounts.values().map(|account| account.entries.len()).sum();
     let fixes = world.ledger.drives.values().map(|taken| taken.saved.len()).sum();
     Report {
         broken: world.broken.clone(),
@@ -182,14 +183,14 @@ impl Story<'_> {
                 world.set_network(has_network);
             }
             Act::CrashRelay => {
-                if world.relay.is_up {
+                if world.relays[HOME].is_up {
                     let down_ms = world.chance.between(100, 30_000);
                     world.crash_relay(down_ms);
                 }
             }
-            Act::StopRelay => world.stop_sessions(),
+            Act::StopRelay => world.stop_sessions(HOME),
             Act::RestoreRelay => {
-                if world.relay.is_up {
+                if world.relays[HOME].is_up {
                     let keeps_percent = world.chance.pick(&[0, 30, 80, 95, 100]);
                     world.restore_relay(keeps_percent);
                 }
@@ -264,7 +265,7 @@ impl World {
         }
         self.trace.note(self.now_ms, format_args!("the faults are over"));
         self.weather = Weather::calm();
-        self.relay.is_up = true;
+        self.relays[HOME].is_up = true;
         for phone in 0..self.phones.len() {
             if self.phones[phone].replica.is_none()
                 && let Err(error) = self.start(phone)

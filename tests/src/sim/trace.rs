@@ -3,6 +3,8 @@
 use std::fmt::{Arguments, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 
+use tourismo_core::wire::Message;
+
 /// The course of a simulation.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
@@ -43,4 +45,36 @@ pub(super) fn short(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     format!("{} B #{:04x}", bytes.len(), hasher.finish() as u16)
+}
+
+/// The tag of a message: the first field of its array.
+pub(super) fn tag(bytes: &[u8]) -> u8 {
+    match bytes.get(1) {
+        Some(0x18) => bytes.get(2).copied().unwrap_or(u8::MAX),
+        Some(tag) => *tag,
+        None => u8::MAX,
+    }
+}
+
+/// What a message is called.
+pub(super) fn name(message: &Message) -> &'static str {
+    match message {
+        Message::Hello { .. } => "Hello",
+        Message::Challenge { .. } => "Challenge",
+        Message::Proof { .. } => "Proof",
+        Message::Welcome { .. } => "Welcome",
+        Message::CatchUp { .. } => "CatchUp",
+        Message::Entries { .. } => "Entries",
+        Message::CaughtUp { .. } => "CaughtUp",
+        Message::Push { .. } => "Push",
+        Message::Ack { .. } => "Ack",
+        Message::Nack { .. } => "Nack",
+        Message::Fetch { .. } => "Fetch",
+        Message::Fetched { .. } => "Fetched",
+        Message::Compare { .. } => "Compare",
+        Message::Differences { .. } => "Differences",
+        Message::Pong => "Pong",
+        Message::Ping => "Ping",
+        Message::Bye { .. } => "Bye",
+    }
 }

@@ -88,6 +88,8 @@ pub enum Plant {
     LeavesEntriesOut,
     /// Once in a while the phone's shell forgets a transaction and says that it is done.
     ForgetsTransactions,
+    /// Every start of an app is given the same randomness.
+    ReusesSeeds,
     /// The relay's books forget a change that is in the log.
     WrongDigest,
 }

@@ -2,6 +2,7 @@
 
 mod codec_on_drives;
 mod damage;
+mod devices;
 mod full_disk;
 mod phone_and_relay;
 mod publishing;

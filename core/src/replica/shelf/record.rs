@@ -69,9 +69,18 @@ impl Record {
         }
     }
 
-    /// Whether changes of two devices meet in it, and its published copy or its drive may say something else.
+    /// Whether changes of two devices meet in it, and what is derived from it may say something else.
     pub(super) fn needs_alignment(&self) -> bool {
-        matches!(self.kind, DocKind::Drive | DocKind::Published) && self.heads.len() > 1
+        match self.kind {
+            DocKind::Drive | DocKind::Published => self.heads.len() > 1,
+            DocKind::Track => self.is_here() && self.has_branches(),
+            DocKind::Settings | DocKind::Profile | DocKind::Car => false,
+        }
+    }
+
+    /// Whether two devices changed it without knowing of each other, and none has changed it since.
+    pub(crate) fn has_branches(&self) -> bool {
+        self.heads.len() > 1 || self.relay_heads.len() > 1
     }
 
     /// Whether any change is here.

@@ -249,6 +249,7 @@ fn the_format_of_version_1_is_locked() {
     let mark = Mark { at: Timestamp(1_700_000_000_500), kind: MarkKind::Paused };
     let refused = RefusedFix { fix: fix(1, 46.5, 10.4), refusal: Refusal::NotLater };
     let first = Stretch {
+        run: 0,
         fixes: vec![fix(0, 46.5, 10.4), fix(1, 46.500_1, 10.400_1), fix(2, 46.500_21, 10.400_19)],
         refused: vec![refused],
         invalid_count: 2,

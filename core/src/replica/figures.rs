@@ -1,0 +1,86 @@
+//! Keeps the figures of drives true after two devices recorded into one track.
+//!
+//! Whoever finishes a drive says what was driven as far as it knows. When the tracks of both have met, each device that holds
+//! the track counts again, and says so if it comes to something else: from the same track all come to the same.
+
+use crate::docs::drive;
+use crate::id::DocId;
+use crate::projection::Row;
+use crate::recorder::Recorder;
+use crate::replica::Replica;
+use crate::replica::io::Topic;
+use crate::replica::view::RecordingState;
+
+impl Replica {
+    /// Looks after the drives whose tracks were merged, as far as they are here; fetches and reads the others.
+    pub(super) fn count_again(&mut self) {
+        if self.read_again_at_ms.is_some() {
+            return;
+        }
+        for drive in std::mem::take(&mut self.miscounted) {
+            if !self.count_drive_again(drive) {
+                self.miscounted.insert(drive);
+            }
+        }
+    }
+
+    /// The drive that a track is of.
+    pub(super) fn drive_on(&self, track: &DocId) -> Option<DocId> {
+        let is_of = |(_, row): &(&DocId, &Row)| matches!(row, Row::Drive(fields) if fields.track == Some(*track));
+        self.shelf.rows().find(is_of).map(|(id, _)| *id)
+    }
+
+    /// Says what was driven, if it is not what the drive says. Says whether that is settled.
+    fn count_drive_again(&mut self, drive: DocId) -> bool {
+        let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return true };
+        let (Some(ended_at), Some(track), stats) = (fields.ended_at, fields.track, fields.stats) else { return true };
+        let started_at = fields.started_at;
+        let is_recorded = self.recording.as_ref().is_some_and(|recording| recording.drive() == drive);
+        let Some(record) = self.shelf.record(&track).filter(|record| record.is_here()) else { return true };
+        // Who is still recording counts when it finishes; one writer alone has counted everything.
+        if fields.deleted || is_recorded || !record.has_branches() {
+            return true;
+        }
+        if record.lacks_any() {
+            if self.link.is_there() {
+                self.link.want(track);
+            }
+            return false;
+        }
+        if self.shelf.is_unreadable(&track) || self.shelf.is_unreadable(&drive) {
+            return true;
+        }
+        if self.shelf.loaded(&track).is_none() {
+            self.read_document(track);
+            return false;
+        }
+        let counted = Recorder::resume(started_at, &self.stretches(&track)).stats();
+        if stats == Some(counted) {
+            return true;
+        }
+        let Some(document) = self.shelf.loaded(&drive) else {
+            self.read_document(drive);
+            return false;
+        };
+        let edit = drive::DriveEdit { finished: Some((ended_at, counted)), ..drive::DriveEdit::default() };
+        // What Automerge refuses to change stays as it is; another device may know how.
+        if let Ok(change) = drive::change(document, &edit) {
+            self.shelf.add_own(&mut self.store, drive, change);
+            self.topics.extend([Topic::Drives, Topic::Cars]);
+        }
+        true
+    }
+
+    /// Lets a recording go that a killed app left behind, if another device has finished the drive meanwhile.
+    pub(super) fn leave_finished(&mut self) {
+        let Some(recording) = self.recording.as_ref() else { return };
+        let (drive, track) = (recording.drive(), recording.track());
+        let is_finished = matches!(self.shelf.row(&drive), Some(Row::Drive(fields)) if fields.ended_at.is_some());
+        if recording.state() == RecordingState::Unfinished && is_finished && self.shelf.loaded(&track).is_some() {
+            let mut recording = self.recording.take().expect("it was there a moment ago");
+            recording.close(&mut self.shelf, &mut self.store);
+            self.miscounted.insert(drive);
+            self.topics.extend([Topic::Recording, Topic::Drives]);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One way out of several recordings of it: two phones in one car, or one phone's storage copied to another.
+//!
+//! Receivers differ by some metres, so that fixes of two of them in turn would be a zigzag of twice the length. Where runs
+//! cover the same time, one counts: the one with more and more accurate fixes, all in all. Another fills the gaps it leaves
+//! (a pause, a dead battery, a tunnel), and is kept but neither drawn nor counted elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::fix::Fix;
+use crate::time::Timestamp;
+use crate::track::Stretch;
+use crate::track::parts::LONGEST_STEP_MS;
+
+/// What a fix without any accuracy is taken for, metres.
+const UNKNOWN_ACCURACY_M: f64 = 20.0;
+
+/// The fixes that count, ordered by the time at which they were measured, no two with one time.
+///
+/// The order of runs is that of their numbers where they are equally good; that of stretches makes no difference.
+pub(super) fn merged(stretches: &[Stretch]) -> Vec<Fix> {
+    let mut runs: BTreeMap<u32, Vec<Fix>> = BTreeMap::new();
+    for stretch in stretches {
+        runs.entry(stretch.run).or_default().extend(&stretch.fixes);
+    }
+    let mut runs: Vec<Vec<Fix>> = runs.into_values().collect();
+    for fixes in &mut runs {
+        fixes.sort_by_key(|fix| fix.fixed_at);
+        fixes.dedup_by_key(|fix| fix.fixed_at);
+    }
+    if runs.len() < 2 {
+        return runs.pop().unwrap_or_default();
+    }
+    runs.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+    let mut covered = Covered::default();
+    let mut counting: Vec<Fix> = Vec::new();
+    for fixes in runs {
+        counting.extend(fixes.iter().filter(|fix| !covered.holds(fix.fixed_at)));
+        covered.add(&fixes);
+    }
+    counting.sort_by_key(|fix| fix.fixed_at);
+    counting
+}
+
+/// How good a run is: each fix counts for as much as it is accurate.
+fn worth(fixes: &[Fix]) -> f64 {
+    fixes.iter().map(|fix| 1.0 / fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_M).max(1.0)).sum()
+}
+
+/// The times at which a better run measured: spans from a first to a last fix, by their beginning, apart from each other.
+#[derive(Default)]
+struct Covered(Vec<(Timestamp, Timestamp)>);
+
+impl Covered {
+    fn holds(&self, at: Timestamp) -> bool {
+        let after = self.0.partition_point(|(from, _)| *from <= at);
+        after > 0 && at <= self.0[after - 1].1
+    }
+
+    fn add(&mut self, fixes: &[Fix]) {
+        let steps = fixes.chunk_by(|last, next| next.fixed_at.millis_since(last.fixed_at) <= LONGEST_STEP_MS);
+        self.0.extend(steps.map(|span| (span[0].fixed_at, span[span.len() - 1].fixed_at)));
+        self.0.sort();
+        self.0.dedup_by(|next, last| {
+            let overlap = next.0 <= last.1;
+            if overlap {
+                last.1 = last.1.max(next.1);
+            }
+            overlap
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(run: u32, seconds: impl IntoIterator<Item = i64>, lon_deg: f64, accuracy_m: f64) -> Stretch {
+        let fix = |second: i64| Fix {
+            fixed_at: Timestamp(second * 1_000 + i64::from(run)),
+            recorded_at: Timestamp(second * 1_000 + 300),
+            lat_deg: 46.0 + second as f64 * 1e-4,
+            lon_deg,
+            accuracy_m: Some(accuracy_m),
+            altitude_m: None,
+            altitude_accuracy_m: None,
+            heading_deg: None,
+            speed_mps: None,
+        };
+        Stretch { fixes: seconds.into_iter().map(fix).collect(), run, ..Stretch::default() }
+    }
+
+    /// The counting fixes as runs of consecutive ones with one longitude: which, and how many.
+    fn check(stretches: &[Stretch], expected: &[(f64, usize)]) {
+        let found = merged(stretches);
+        let same = |a: &Fix, b: &Fix| a.lon_deg == b.lon_deg;
+        let found: Vec<_> = found.chunk_by(same).map(|fixes| (fixes[0].lon_deg, fixes.len())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn of_two_phones_in_one_car_the_more_accurate_one_counts() {
+        check(&[run(0, 0..100, 10.0, 9.0), run(1, 0..100, 10.1, 4.0)], &[(10.0, 1), (10.1, 100)]);
+        check(&[run(0, 0..100, 10.0, 4.0), run(1, 0..100, 10.1, 9.0)], &[(10.0, 100), (10.1, 1)]);
+    }
+
+    #[test]
+    fn the_other_fills_what_the_better_one_left_out() {
+        let better = || [run(0, 20..50, 10.0, 4.0), run(0, 80..200, 10.0, 4.0)];
+        let other = run(1, 0..220, 10.1, 9.0);
+        let expected = [(10.1, 20), (10.0, 30), (10.1, 31), (10.0, 120), (10.1, 21)];
+        let [first, second] = better();
+        check(&[first.clone(), second.clone(), other.clone()], &expected);
+        check(&[other, second, first], &expected);
+    }
+
+    #[test]
+    fn a_copy_of_a_run_adds_nothing() {
+        let (one, mut copy) = (run(0, 0..50, 10.0, 5.0), run(0, 0..40, 10.0, 5.0));
+        copy.run = 7;
+        assert_eq!(merged(&[one.clone(), copy.clone()]), one.fixes);
+        assert_eq!(merged(&[copy, one.clone()]), one.fixes);
+    }
+
+    #[test]
+    fn runs_one_after_the_other_all_count() {
+        check(&[run(1, 50..80, 10.1, 30.0), run(0, 0..50, 10.0, 5.0)], &[(10.0, 50), (10.1, 30)]);
+    }
+}

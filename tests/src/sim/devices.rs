@@ -1,0 +1,167 @@
+//! What becomes of phones: they are added, killed, started again, copied, restored, wiped, handed from tab to tab, and moved to
+//! another relay.
+
+use serde_bytes::ByteBuf;
+use tourismo_core::id::ChangeHash;
+use tourismo_core::replica::io::{Command, Input, Outcome, Space};
+use tourismo_core::replica::view::StorageStatus;
+use tourismo_core::replica::{OpenError, Opening, Replica};
+
+use crate::sim::phone::Phone;
+use crate::sim::world::{Event, HOME};
+use crate::sim::{Disk, Plant, World};
+
+impl World {
+    /// Adds a phone that founds an account, and starts its app.
+    pub fn add_phone(&mut self) -> usize {
+        self.add(None)
+    }
+
+    /// Adds a phone that another one lets into its account.
+    pub fn add_device(&mut self, of: usize) -> usize {
+        let secret = self.chance.bytes();
+        let device = ByteBuf::from(Phone::new(secret, None).device().0);
+        let Outcome::Granted { grant } = self.perform(of, Command::GrantDevice { device }) else {
+            panic!("a device that is in lets others in")
+        };
+        self.add_with(secret, Some(grant.into_vec()))
+    }
+
+    fn add(&mut self, grant: Option<Vec<u8>>) -> usize {
+        let secret = self.chance.bytes();
+        self.add_with(secret, grant)
+    }
+
+    fn add_with(&mut self, secret: [u8; 32], grant: Option<Vec<u8>>) -> usize {
+        self.phones.push(Phone::new(secret, grant));
+        let phone = self.phones.len() - 1;
+        self.start(phone).expect("a new phone opens");
+        phone
+    }
+
+    /// Damages a phone's disk: of every document the change at this place, counted from 0, is gone.
+    pub fn lose_change(&mut self, phone: usize, index: u32) {
+        self.phones[phone].disk.lose(index);
+        self.ledger.may_differ = true;
+    }
+
+    /// Kills a phone's app. What its disk was writing is there or is not.
+    pub fn kill(&mut self, phone: usize) {
+        let Some(replica) = self.phones[phone].replica.take() else { return };
+        self.trace.note(self.now_ms, format_args!("phone {phone} is killed"));
+        // Time enough for the slowest transaction; and a replica that says that storage fails has said it.
+        let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
+        let is_healthy = !is_failing && self.now_ms >= self.storage_ill_ms + 4_000;
+        let complaint = self.ledger.killed(phone, self.now_ms, is_healthy);
+        let (all, torn) = (self.chance.one_in(2), self.plant == Plant::TornTransactions);
+        let state = &mut self.phones[phone];
+        state.disk.kill(|ops| match (torn, all) {
+            (true, _) => ops / 2,
+            (false, true) => ops,
+            (false, false) => 0,
+        });
+        state.outcomes.clear();
+        if let Some(conn) = state.conn.take()
+            && self.net.get(conn).is_some_and(|conn| conn.is_open && conn.is_whole())
+        {
+            self.cut(conn, 2_000);
+        }
+        if let Some(complaint) = complaint {
+            self.breaks(complaint);
+        }
+    }
+
+    /// Starts a phone's app.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the replica does not open.
+    pub fn start(&mut self, phone: usize) -> Result<(), OpenError> {
+        self.trace.note(self.now_ms, format_args!("phone {phone} starts"));
+        let mut seed = ByteBuf::from(self.chance.bytes::<32>());
+        let state = &mut self.phones[phone];
+        if self.plant == Plant::ReusesSeeds {
+            seed = ByteBuf::from([7; 32]);
+        }
+        let device = ByteBuf::from(state.device().0);
+        let grant = state.grant.clone().map(ByteBuf::from);
+        state.replica = Some(Replica::open(&Opening { seed, device, grant, stored: state.disk.opening() })?);
+        (state.life, state.born_ms, state.is_shown) = (state.life + 1, self.now_ms, true);
+        let life = state.life;
+        self.schedule(1_000, Event::Measures { phone, life });
+        self.tell(phone, Input::Start);
+        if !self.believes_online {
+            self.tell(phone, Input::Network { online: false });
+        }
+        Ok(())
+    }
+
+    /// Starts a phone's app with what another device gave it.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the replica does not open.
+    pub fn start_with_grant(&mut self, phone: usize, grant: Vec<u8>) -> Result<(), OpenError> {
+        self.phones[phone].grant = Some(grant);
+        self.start(phone)
+    }
+
+    /// Another tab takes a phone over from the one that owned it: it opens the same storage, and whatever the old one still
+    /// does has no effect. Its connection stays open for as long as it takes the relay to notice.
+    pub fn hand_over(&mut self, phone: usize) {
+        self.trace.note(self.now_ms, format_args!("phone {phone} goes to another tab"));
+        let conn = self.phones[phone].conn.take();
+        self.kill(phone);
+        if let Some(conn) = conn {
+            self.silence(conn, true, false);
+        }
+        if let Err(error) = self.start(phone) {
+            self.breaks(format!("another tab opens the same storage: {error}"));
+        }
+    }
+
+    /// What is on a phone's disk, as a backup of the phone has it.
+    pub fn snapshot(&self, phone: usize) -> Disk {
+        let mut disk = self.phones[phone].disk.clone();
+        disk.kill(|_| 0);
+        disk
+    }
+
+    /// Kills a phone's app and puts an older state of its disk in the place of what is there. What was only there is lost.
+    pub fn restore_phone(&mut self, phone: usize, disk: Disk) {
+        self.kill(phone);
+        self.trace.note(self.now_ms, format_args!("phone {phone} is restored"));
+        let kept = &self.relays[HOME].books;
+        let is_elsewhere = |hash: &ChangeHash| kept.has(hash) || disk.hashes().contains(hash);
+        let state = &self.phones[phone];
+        let is_safe = state.disk.count(Space::Journal) == 0 && state.disk.hashes().iter().all(is_elsewhere);
+        self.ledger.rolled_back(phone, is_safe);
+        self.phones[phone].disk = disk;
+    }
+
+    /// Wipes a phone's storage, as a browser may that needs the room. Its key is kept elsewhere.
+    pub fn evict(&mut self, phone: usize) {
+        self.restore_phone(phone, Disk::default());
+    }
+
+    /// Adds a phone with the key of another one and a copy of its storage, as after a move to a new machine. Both may be used
+    /// from then on.
+    pub fn copy_phone(&mut self, of: usize, disk: Disk) -> usize {
+        let state = &self.phones[of];
+        let (secret, grant, relay) = (state.key.to_bytes(), state.grant.clone(), state.relay);
+        self.phones.push(Phone { disk, relay, ..Phone::new(secret, grant) });
+        let phone = self.phones.len() - 1;
+        self.trace.note(self.now_ms, format_args!("phone {phone} is a copy of {of}"));
+        self.ledger.has_copies = true;
+        self.start(phone).expect("a copy opens like its original");
+        phone
+    }
+
+    /// Makes a phone talk to another relay from its next start on.
+    pub fn move_phone(&mut self, phone: usize, relay: usize) {
+        if self.phones[phone].relay != relay {
+            self.kill(phone);
+            self.trace.note(self.now_ms, format_args!("phone {phone} moves to relay {relay}"));
+            self.phones[phone].relay = relay;
+            self.ledger.may_differ = true;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The connections at work: phones open and close them, messages travel on them, and both ends learn or do not learn of their
+//! end.
+
+use tourismo_core::replica::io::Input;
+use tourismo_core::session::relay::{self as serve, Session};
+use tourismo_core::wire::Message;
+
+use crate::sim::World;
+use crate::sim::net::{ConnId, End};
+use crate::sim::relay::Served;
+use crate::sim::trace::{name, short, tag};
+use crate::sim::world::Event;
+
+impl World {
+    pub(super) fn dial(&mut self, phone: usize, life: u32) {
+        let conn = self.net.dial(phone, life, self.phones[phone].relay);
+        self.phones[phone].conn = Some(conn);
+        let in_ms = self.chance.between(self.weather.connect_ms.0, self.weather.connect_ms.1);
+        self.schedule(in_ms, Event::Dialled { conn });
+    }
+
+    pub(super) fn dialled(&mut self, conn: ConnId) {
+        let Some(state) = self.net.get(conn) else { return };
+        let (phone, life, relay) = (state.phone, state.life, state.relay);
+        if !self.lives(phone, life) || self.phones[phone].conn != Some(conn) {
+            return;
+        }
+        if !(self.weather.has_network && self.relays[relay].is_up) {
+            self.phones[phone].conn = None;
+            self.tell(phone, Input::Disconnected);
+            return;
+        }
+        let session = Session::new(self.relays[relay].id, self.chance.bytes(), self.now_ms);
+        self.relays[relay].sessions.insert(conn, Served { session, account: None, timer_at_ms: None });
+        self.net.get_mut(conn).expect("it was there a moment ago").is_open = true;
+        self.set_session_timer(conn);
+        self.tell(phone, Input::Connected);
+    }
+
+    /// The phone closes its connection by itself; the relay learns it a little later.
+    pub(super) fn hang_up(&mut self, phone: usize) {
+        self.trace.note(self.now_ms, format_args!("phone {phone} hangs up"));
+        let Some(conn) = self.phones[phone].conn.take() else { return };
+        let Some(state) = self.net.get_mut(conn) else { return };
+        let was_healthy = state.is_whole() && !state.is_troubled;
+        [End::Phone, End::Relay].into_iter().for_each(|end| state.fall_silent(end));
+        self.schedule(50, Event::Learns { conn, end: End::Relay });
+        if was_healthy {
+            self.breaks(format!("a phone does not give up connection {conn}, which is healthy"));
+        }
+    }
+
+    pub(super) fn send_from_phone(&mut self, phone: usize, bytes: Vec<u8>) {
+        let message = Message::decode(&bytes);
+        match &message {
+            Ok(Message::Push { changes }) => {
+                let disk = &self.phones[phone].disk;
+                if let Some(offer) = changes.iter().find(|offer| !disk.has(&offer.doc, &offer.chunk.0)) {
+                    let doc = offer.doc;
+                    self.breaks(format!("nothing is sent before it is durable: phone {phone}, document {doc}"));
+                }
+            }
+            Ok(Message::Compare { .. }) if !self.ledger.may_differ => {
+                self.breaks(format!("digests agree: phone {phone} compares though no relay was restored"));
+            }
+            Ok(_) => {}
+            Err(error) => self.breaks(format!("a phone sends messages of the protocol: {error}")),
+        }
+        let name = message.as_ref().map(name).unwrap_or_default();
+        self.trace.note(self.now_ms, format_args!("phone {phone} -> {name} {}", short(&bytes)));
+        let Some(conn) = self.phones[phone].conn else { return };
+        if let Some(state) = self.net.get_mut(conn) {
+            state.traffic.from_phone.push((tag(&bytes), bytes.len()));
+        }
+        self.carry(conn, End::Relay, bytes);
+    }
+
+    pub(super) fn carry(&mut self, conn: ConnId, to: End, message: Vec<u8>) {
+        let delay_ms = self.chance.between(self.weather.delay_ms.0, self.weather.delay_ms.1);
+        let at_ms = self.net.arrival_ms(conn, to, self.now_ms, delay_ms, message.len(), self.weather.bytes_per_s);
+        if let Some(at_ms) = at_ms {
+            self.schedule(at_ms - self.now_ms, Event::Arrives { conn, at: to, message });
+        }
+    }
+
+    pub(super) fn arrives(&mut self, conn: ConnId, at: End, message: Vec<u8>) {
+        let Some(state) = self.net.get(conn).filter(|state| state.carries_to(at)) else { return };
+        let (phone, life) = (state.phone, state.life);
+        match at {
+            End::Phone if self.lives(phone, life) => self.tell(phone, Input::Received { bytes: message.into() }),
+            End::Phone => {}
+            End::Relay => {
+                let boot = self.relays[self.net.relay_of(conn)].boot;
+                self.tell_session(conn, boot, serve::Input::Received(message));
+            }
+        }
+    }
+
+    pub(super) fn learns(&mut self, conn: ConnId, end: End) {
+        let Some(state) = self.net.get(conn) else { return };
+        let (phone, life) = (state.phone, state.life);
+        match end {
+            End::Relay => {
+                self.relays[self.net.relay_of(conn)].sessions.remove(&conn);
+            }
+            End::Phone => {
+                if self.lives(phone, life) && self.phones[phone].conn == Some(conn) {
+                    self.phones[phone].conn = None;
+                    self.tell(phone, Input::Disconnected);
+                }
+            }
+        }
+    }
+}
