@@ -344,7 +344,7 @@ pub struct DocHeads {
     pub heads: Vec<ChangeHash>,
 }
 
-/// Everything the relay has of a document, by name.
+/// Everything the relay has of a document, by name. What does not fit on a page goes on in the next. `[D2]`
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct DocHistory {
     /// The document.
@@ -356,7 +356,7 @@ pub struct DocHistory {
     /// Its heads, ascending.
     #[n(2)]
     pub heads: Vec<ChangeHash>,
-    /// All its changes.
+    /// Its changes: all of them, or as many as fit on the page.
     #[n(3)]
     pub hashes: Vec<ChangeHash>,
 }

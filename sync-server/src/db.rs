@@ -30,9 +30,10 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const READERS: u32 = 4;
 
 /// The schema, step by step. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "log and read models", include_str!("../migrations/sqlite/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/sqlite/0002_usage_and_quarantine.sql")),
+    (3, "changes by document", include_str!("../migrations/sqlite/0003_change_by_doc.sql")),
 ];
 
 /// Why the database cannot be used.

@@ -119,6 +119,8 @@ pub(crate) struct Relay {
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
     max_connections: u32,
+    /// One permit for each kilobyte of drives that may be on their way to readers.
+    bodies: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -152,6 +154,7 @@ impl Server {
             doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
+            bodies: Arc::new(Semaphore::new(api::drives::BODIES_KB)),
             stopping: stopping.clone(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));

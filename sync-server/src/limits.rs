@@ -210,8 +210,13 @@ impl Doorkeeper {
 
     /// Counts a request of an address.
     pub(crate) fn request(&self, source: Source) -> Result<(), TooMuch> {
+        self.requests(source, 1)
+    }
+
+    /// Counts work for an address that is worth so many requests.
+    pub(crate) fn requests(&self, source: Source, count: usize) -> Result<(), TooMuch> {
         let rate = f64::from(self.limits.max_requests_per_second);
-        lock(&self.sources).entry(source).requests.take_or_refuse(1.0, rate, BURST_S)
+        lock(&self.sources).entry(source).requests.take_or_refuse(count as f64, rate, BURST_S)
     }
 
     /// Counts an account that is to be founded from an address.

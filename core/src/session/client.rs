@@ -79,7 +79,7 @@ pub enum Event {
     },
     /// Documents of which the relay has something else.
     Differences {
-        /// What it has.
+        /// What it has, each with all its changes.
         docs: Vec<DocHistory>,
         /// Whether it was the last page of the comparison.
         done: bool,
@@ -102,6 +102,8 @@ pub struct Session {
     waiting: BTreeMap<u64, BTreeMap<u32, ChangeHash>>,
     fetching: Option<DocId>,
     comparing: bool,
+    /// What has come of a document that may go on in the next page. `[D2]`
+    begun_history: Option<DocHistory>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -127,6 +129,7 @@ impl Session {
             waiting: BTreeMap::new(),
             fetching: None,
             comparing: false,
+            begun_history: None,
         };
         (session, hello.encode())
     }
@@ -261,10 +264,25 @@ impl Session {
             }
             (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;
-                Ok(Event::Differences { docs, done })
+                Ok(Event::Differences { docs: self.whole(docs, done), done })
             }
             _ => Err(ByeCode::OutOfOrder),
         }
+    }
+
+    /// The documents that have come as a whole. One that goes on does so at the head of the next page.
+    fn whole(&mut self, docs: Vec<DocHistory>, done: bool) -> Vec<DocHistory> {
+        let mut whole = Vec::new();
+        for doc in docs {
+            match &mut self.begun_history {
+                Some(begun) if begun.doc == doc.doc => begun.hashes.extend(doc.hashes),
+                _ => whole.extend(self.begun_history.replace(doc)),
+            }
+        }
+        if done {
+            whole.extend(self.begun_history.take());
+        }
+        whole
     }
 
     fn end(&mut self, code: ByeCode) -> Event {

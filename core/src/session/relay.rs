@@ -4,6 +4,7 @@
 //! the next page when the last one has been sent, so that a slow reader costs a number, not memory. Entries that this
 //! very client pushed are acknowledged at their place in the log; all others are sent.
 
+mod comparing;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::session::{HANDSHAKE_MS, PING_AFTER_MS, SILENCE_MS};
 use crate::time::Timestamp;
 use crate::wire::{
-    ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, Message,
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocKind, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, Message,
     NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
 };
 
@@ -49,10 +50,10 @@ pub enum Input {
     Log(LogPage),
     /// Answers [`Effect::ReadDoc`].
     Doc(DocPage),
-    /// Answers [`Effect::ReadHeads`]: the account's documents in the range, ascending, with kind and heads.
-    Heads(Vec<(DocHeads, DocKind)>),
-    /// Answers [`Effect::ReadHistories`].
-    Histories(Vec<DocHistory>),
+    /// Answers [`Effect::ReadHeads`].
+    Heads(HeadsPage),
+    /// Answers [`Effect::ReadNames`].
+    Names(NamesPage),
     /// The deadline has passed, or the shell just wants the time looked at.
     Tick,
     /// The relay is stopping or its storage has failed.
@@ -93,15 +94,22 @@ pub enum Effect {
         /// The log position after which to read.
         after: u64,
     },
-    /// Read kind and heads of the account's documents in an inclusive range of ids.
+    /// Read kind and heads of the account's documents in an inclusive range of ids: the first [`MAX_HEADS_PAGE`] at most.
     ReadHeads {
         /// The first id.
         from: DocId,
         /// The last id.
         to: DocId,
     },
-    /// Read the hashes of all changes of some documents.
-    ReadHistories(Vec<DocId>),
+    /// Read the names of changes of some documents, one document after the other: at most [`MAX_NAMES_PAGE`].
+    ReadNames {
+        /// The documents; some may not be the account's, or not there.
+        docs: Vec<DocId>,
+        /// Of the first document, only names above this one.
+        after: Option<ChangeHash>,
+        /// Only changes up to this position of the log.
+        upto: u64,
+    },
     /// Close the socket. Nothing follows.
     Close,
 }
@@ -140,6 +148,33 @@ pub struct DocPage {
     pub changes: Vec<(u64, Chunk)>,
     /// Whether nothing follows.
     pub done: bool,
+}
+
+/// The most documents of a [`HeadsPage`].
+pub const MAX_HEADS_PAGE: usize = 500;
+
+/// The most names of a [`NamesPage`]: as many as fit into one batch.
+pub const MAX_NAMES_PAGE: usize = BATCH_BYTES / 34;
+
+/// What an account has in the first part of a range of ids, read in one snapshot.
+#[derive(Clone, Debug)]
+pub struct HeadsPage {
+    /// Heads and kind of each document, ascending.
+    pub docs: Vec<(DocHeads, DocKind)>,
+    /// The last id of the part that the page covers; the last of the range if it covers all.
+    pub through: DocId,
+    /// The position of the newest entry in the account's log.
+    pub head: u64,
+}
+
+/// Names of the changes of some documents.
+#[derive(Clone, Debug)]
+pub struct NamesPage {
+    /// Of each of the first documents that were asked for, the names, ascending; at least of one document. None of one that
+    /// is not there.
+    pub names: Vec<Vec<ChangeHash>>,
+    /// Whether the last of these documents has more.
+    pub goes_on: bool,
 }
 
 /// The relay's end of one connection.
@@ -206,8 +241,8 @@ impl Session {
             Input::Grew(head) => Ok(self.open_or_ignore(|open| open.grew(head))),
             Input::Log(page) => Ok(self.open_or_ignore(|open| open.log(page))),
             Input::Doc(page) => Ok(self.open_or_ignore(|open| open.doc(page))),
-            Input::Heads(docs) => Ok(self.open_or_ignore(|open| open.heads(docs))),
-            Input::Histories(docs) => Ok(self.open_or_ignore(|open| open.histories(docs))),
+            Input::Heads(page) => Ok(self.open_or_ignore(|open| open.heads(page))),
+            Input::Names(page) => Ok(self.open_or_ignore(|open| open.names(page))),
         }
     }
 

@@ -1,21 +1,38 @@
 //! `GET /v1/drives/{id}`: a published drive as a GeoJSON Feature (RFC 7946), its track in parts, with what charts need.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use geojson::{Feature, Geometry, GeometryValue, JsonObject, Position};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
-use tourismo_core::track::block::decode_all;
+use tourismo_core::track::block::{decode_all, fix_count};
 use tourismo_core::track::parts::{Gap, Part, parts};
 
 use super::ApiError;
 use crate::Relay;
 use crate::authorize::{Access, Audience, Viewer, authorize};
 use crate::db::published::{self, DrivePage};
+use crate::limits::Source;
+
+/// How many kilobytes of drives may be on their way to readers at the same time. Whoever comes then waits.
+pub(crate) const BODIES_KB: usize = 64 << 10;
+
+/// How many bytes a fix takes in an answer, about: the position, and a value in each of three columns.
+const BYTES_PER_FIX: usize = 64;
+
+/// How many fixes are as much work as any other request.
+const FIXES_PER_REQUEST: usize = 5_000;
+
+/// How many bytes are handed to the connection at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Serves the drive. Private, withdrawn and unknown ones are not found, all the same.
 ///
@@ -23,6 +40,7 @@ use crate::db::published::{self, DrivePage};
 /// `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown), one value for each position.
 pub(crate) async fn drive(
     State(relay): State<Arc<Relay>>,
+    Extension(source): Extension<Source>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -40,10 +58,24 @@ pub(crate) async fn drive(
     }
     let blocks = published::blocks(&mut reader, page.account, id).await?;
     drop(reader);
+    let fixes: usize = blocks.iter().map(|block| fix_count(block)).sum();
+    relay.doorkeeper.requests(source, fixes / FIXES_PER_REQUEST)?;
+    let kilobytes = (1 + fixes * BYTES_PER_FIX / 1_000).min(BODIES_KB) as u32;
+    let room = relay.bodies.clone().acquire_many_owned(kilobytes).await.map_err(|_| ApiError::internal())?;
     let body = tokio::task::spawn_blocking(move || feature(id, &page, &blocks).map(|feature| feature.to_string()));
     let body = body.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
-    Ok((caching, [content_type], body).into_response())
+    let length = (header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Ok((caching, [content_type, length], in_pieces(body.into(), room)).into_response())
+}
+
+/// A body that gives its room back when it was read, or its reader has gone.
+fn in_pieces(body: Bytes, room: OwnedSemaphorePermit) -> Body {
+    let pieces = stream::unfold((body, room), async |(mut rest, room)| {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, room)))
+    });
+    Body::from_stream(pieces)
 }
 
 /// Changes whenever the answer does: with the drive, its author's profile, the life of the log, and the server. Weak,

@@ -2,12 +2,12 @@
 
 use sqlx::SqliteConnection;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
-use tourismo_core::session::relay::{DocPage, LogPage};
+use tourismo_core::session::relay::{DocPage, LogPage, MAX_NAMES_PAGE, NamesPage};
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{BATCH_BYTES, Chunk, DocHistory, Entry, EntryBody, MAX_BATCH};
+use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
-use super::{accounts, column, concatenated, doc_id, documents, hash, hashes, position};
+use super::{accounts, column, concatenated, doc_id, hash, hashes, position};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
 const ENTRY_BYTES: i64 = 128;
@@ -186,24 +186,41 @@ pub(crate) async fn doc_page(
     Ok(DocPage { doc, changes: rows.into_iter().map(change).collect::<Result<_, sqlx::Error>>()?, done })
 }
 
-/// Everything the account's log has of some documents, by name. All of it must be read in one transaction.
-pub(crate) async fn histories(
+/// Names of the changes of some documents, as many as fit on a page: of the first document only those above `after`, of
+/// all only those up to a position of the account's log.
+pub(crate) async fn names_page(
     snapshot: &mut SqliteConnection,
     account: AccountId,
     docs: &[DocId],
-) -> Result<Vec<DocHistory>, sqlx::Error> {
-    let mut histories = Vec::with_capacity(docs.len());
-    for &doc in docs {
-        let history = match documents::find(snapshot, doc).await? {
-            Some(log) if log.owner == account => {
-                let hashes = hashes_of(snapshot, account, doc).await?;
-                DocHistory { doc, kind: Some(log.kind), heads: log.heads, hashes }
-            }
-            Some(_) | None => DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() },
-        };
-        histories.push(history);
+    after: Option<ChangeHash>,
+    upto: u64,
+) -> Result<NamesPage, sqlx::Error> {
+    // By name, which an index has: finding a page takes the same time wherever it is. A document of another account has no
+    // names in this one's log.
+    let sql = r#"
+        SELECT hash FROM change WHERE account = $1 AND doc = $2 AND hash > $3 AND seq <= $4 ORDER BY hash LIMIT $5
+    "#;
+    let mut page = NamesPage { names: Vec::new(), goes_on: false };
+    let (mut after, mut room) = (after.map(|after| after.0.to_vec()).unwrap_or_default(), MAX_NAMES_PAGE);
+    for doc in docs {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+            .bind(account.as_bytes().as_slice())
+            .bind(doc.as_bytes().as_slice())
+            .bind(std::mem::take(&mut after))
+            .bind(column(upto))
+            // One more than fits tells whether anything follows.
+            .bind(column(room as u64 + 1))
+            .fetch_all(&mut *snapshot)
+            .await?;
+        page.goes_on = rows.len() > room;
+        let names = rows.iter().take(room).map(|bytes| hash(bytes)).collect::<Result<Vec<_>, _>>()?;
+        room -= names.len();
+        page.names.push(names);
+        if page.goes_on || room == 0 {
+            break;
+        }
     }
-    Ok(histories)
+    Ok(page)
 }
 
 /// The chunks of a document, if they are not too much.
@@ -244,19 +261,6 @@ pub(crate) async fn chunks(
         .fetch_all(connection)
         .await?;
     Ok(ChunksOf::Whole { received_at: Timestamp(received_at.unwrap_or(0)), chunks })
-}
-
-async fn hashes_of(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    doc: DocId,
-) -> Result<Vec<ChangeHash>, sqlx::Error> {
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|bytes| hash(bytes)).collect()
 }
 
 /// The last position that still fits on a page, of entries with these positions and sizes; the first always does.

@@ -6,9 +6,10 @@ use sqlx::SqliteConnection;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::log::DocLog;
+use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::wire::{DocHeads, DocKind};
 
-use super::{account_id, column, concatenated, damaged, doc_id, hashes, position};
+use super::{account_id, accounts, column, concatenated, damaged, doc_id, hashes, position};
 
 /// The document with this id, whoever owns it.
 pub(crate) async fn find(connection: &mut SqliteConnection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
@@ -23,25 +24,41 @@ pub(crate) async fn find(connection: &mut SqliteConnection, doc: DocId) -> Resul
     row.map(read).transpose()
 }
 
-/// Kind and heads of an account's documents in an inclusive range of ids, ascending.
+/// Kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
 pub(crate) async fn in_range(
     connection: &mut SqliteConnection,
     account: AccountId,
     from: DocId,
     to: DocId,
+    max: usize,
 ) -> Result<Vec<(DocHeads, DocKind)>, sqlx::Error> {
     let sql = r#"
-        SELECT doc, kind, heads FROM document WHERE account = $1 AND doc >= $2 AND doc <= $3 ORDER BY doc
+        SELECT doc, kind, heads FROM document WHERE account = $1 AND doc >= $2 AND doc <= $3 ORDER BY doc LIMIT $4
     "#;
     let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
         .bind(from.as_bytes().as_slice())
         .bind(to.as_bytes().as_slice())
+        .bind(column(max as u64))
         .fetch_all(connection)
         .await?;
     rows.iter()
         .map(|(doc, kind, heads)| Ok((DocHeads { doc: doc_id(doc)?, heads: hashes("heads", heads)? }, kind_of(*kind)?)))
         .collect()
+}
+
+/// The first documents of an account in an inclusive range of ids, with the position of its newest entry. All of it must
+/// be read in one transaction.
+pub(crate) async fn heads_page(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    from: DocId,
+    to: DocId,
+) -> Result<HeadsPage, sqlx::Error> {
+    let (head, _) = accounts::head(snapshot, account).await?;
+    let docs = in_range(snapshot, account, from, to, MAX_HEADS_PAGE).await?;
+    let through = docs.last().filter(|_| docs.len() == MAX_HEADS_PAGE).map_or(to, |(last, _)| last.doc);
+    Ok(HeadsPage { docs, through, head })
 }
 
 /// Writes the state of a document that was made or appended to.

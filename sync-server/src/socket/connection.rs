@@ -150,10 +150,11 @@ impl Connection {
                 Box::pin(async move { change_log::doc_page(snapshot, account, doc, after).await.map(Input::Doc) })
             })?,
             Effect::ReadHeads { from, to } => self.read(move |snapshot, account| {
-                Box::pin(async move { documents::in_range(snapshot, account, from, to).await.map(Input::Heads) })
+                Box::pin(async move { documents::heads_page(snapshot, account, from, to).await.map(Input::Heads) })
             })?,
-            Effect::ReadHistories(docs) => self.read(move |snapshot, account| {
-                Box::pin(async move { change_log::histories(snapshot, account, &docs).await.map(Input::Histories) })
+            Effect::ReadNames { docs, after, upto } => self.read(move |snapshot, account| {
+                let page = async move { change_log::names_page(snapshot, account, &docs, after, upto).await };
+                Box::pin(async move { page.await.map(Input::Names) })
             })?,
             Effect::Close => {}
         }

@@ -224,7 +224,7 @@ async fn recount(
 ) -> Result<Recount, sqlx::Error> {
     let books = accounts::log(reader, account).await?;
     let all = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
-    let docs = documents::in_range(reader, account, all.0, all.1).await?;
+    let docs = documents::in_range(reader, account, all.0, all.1, usize::MAX).await?;
     let kinds: BTreeMap<DocId, DocKind> = docs.iter().map(|(doc, kind)| (doc.doc, *kind)).collect();
     let mut recount = Recount::new(&books, &kinds);
     loop {

@@ -6,10 +6,10 @@ use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, examine};
-use tourismo_core::session::relay::{DocPage, LogPage, Outcome, Session};
+use tourismo_core::session::relay::{DocPage, HeadsPage, LogPage, NamesPage, Outcome, Session};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
-    BATCH_BYTES, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
+    BATCH_BYTES, Chunk, DocHeads, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
 };
 
 use crate::sim::net::ConnId;
@@ -275,21 +275,31 @@ impl Account {
         DocPage { doc, changes, done: true }
     }
 
-    pub(super) fn doc_heads(&self, from: DocId, to: DocId) -> Vec<(DocHeads, DocKind)> {
+    /// A page of a few documents, so that comparisons have several.
+    pub(super) fn heads_page(&self, from: DocId, to: DocId) -> HeadsPage {
         let heads = |(id, doc): (&DocId, &Doc)| (DocHeads { doc: *id, heads: doc.log.heads.clone() }, doc.log.kind);
-        self.docs.range(from..=to).map(heads).collect()
+        let docs: Vec<_> = self.docs.range(from..=to).map(heads).take(4).collect();
+        let through = docs.last().filter(|_| docs.len() == 4).map_or(to, |(last, _)| last.doc);
+        HeadsPage { docs, through, head: self.head() }
     }
 
-    pub(super) fn histories(&self, docs: &[DocId]) -> Vec<DocHistory> {
-        let history = |id: &DocId| match self.docs.get(id) {
-            Some(doc) => DocHistory {
-                doc: *id,
-                kind: Some(doc.log.kind),
-                heads: doc.log.heads.clone(),
-                hashes: doc.positions.keys().copied().collect(),
-            },
-            None => DocHistory { doc: *id, kind: None, heads: Vec::new(), hashes: Vec::new() },
-        };
-        docs.iter().map(history).collect()
+    /// A page of a few names.
+    pub(super) fn names_page(&self, docs: &[DocId], after: Option<ChangeHash>, upto: u64) -> NamesPage {
+        const NAMES: usize = 5;
+        let mut page = NamesPage { names: Vec::new(), goes_on: false };
+        let mut room = NAMES;
+        for (place, id) in docs.iter().enumerate() {
+            let is_due = |hash: &ChangeHash| place > 0 || after.is_none_or(|after| *hash > after);
+            let positions = self.docs.get(id).map(|doc| &doc.positions);
+            let due = positions.into_iter().flatten().filter(|(hash, seq)| **seq <= upto && is_due(hash));
+            let names: Vec<ChangeHash> = due.map(|(hash, _)| *hash).take(room + 1).collect();
+            page.goes_on = names.len() > room;
+            page.names.push(names.into_iter().take(room).collect());
+            room -= page.names[place].len();
+            if page.goes_on || room == 0 {
+                break;
+            }
+        }
+        page
     }
 }

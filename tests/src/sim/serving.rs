@@ -89,7 +89,7 @@ impl World {
             | serve::Effect::ReadLog { .. }
             | serve::Effect::ReadDoc { .. }
             | serve::Effect::ReadHeads { .. }
-            | serve::Effect::ReadHistories(_) => {
+            | serve::Effect::ReadNames { .. } => {
                 let in_ms = self.chance.between(self.weather.relay_read_ms.0, self.weather.relay_read_ms.1);
                 self.schedule(in_ms, Event::RelayReads { conn, boot, effect });
             }
@@ -136,8 +136,10 @@ impl World {
                 serve::Input::Log(page)
             }
             serve::Effect::ReadDoc { doc, after } => serve::Input::Doc(account.doc_page(*doc, *after)),
-            serve::Effect::ReadHeads { from, to } => serve::Input::Heads(account.doc_heads(*from, *to)),
-            serve::Effect::ReadHistories(docs) => serve::Input::Histories(account.histories(docs)),
+            serve::Effect::ReadHeads { from, to } => serve::Input::Heads(account.heads_page(*from, *to)),
+            serve::Effect::ReadNames { docs, after, upto } => {
+                serve::Input::Names(account.names_page(docs, *after, *upto))
+            }
             serve::Effect::Send(_) | serve::Effect::Commit { .. } | serve::Effect::Close => {
                 unreachable!("these are no questions")
             }

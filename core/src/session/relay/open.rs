@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{DocPage, Effect, LogPage, Outcome, send};
+use super::comparing::Comparing;
+use super::{DocPage, Effect, HeadsPage, LogPage, NamesPage, Outcome, send};
 use crate::id::{ChangeHash, DocId};
 use crate::session::MAX_PUSHES_IN_FLIGHT;
-use crate::wire::{BATCH_BYTES, ByeCode, DocHeads, DocHistory, DocKind, Entry, MAX_BATCH, MAX_HEADS, Message, Offer};
+use crate::wire::{ByeCode, DocHeads, DocHistory, Entry, MAX_BATCH, Message, Offer};
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -22,14 +23,6 @@ pub(super) struct Open {
     pushes_in_flight: usize,
     fetching: Option<DocId>,
     comparing: Option<Comparing>,
-}
-
-/// A comparison that is being answered.
-#[derive(Debug)]
-struct Comparing {
-    from: DocId,
-    to: DocId,
-    theirs: Vec<DocHeads>,
 }
 
 impl Open {
@@ -166,10 +159,8 @@ impl Open {
     }
 
     pub(super) fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Result<Vec<Effect>, ByeCode> {
-        let ascending = docs.windows(2).all(|pair| pair[0].doc < pair[1].doc);
-        let within = docs.iter().all(|d| from <= d.doc && d.doc <= to && d.heads.len() <= MAX_HEADS);
-        let comparing = Comparing { from, to, theirs: docs };
-        if !ascending || !within || from > to || self.comparing.replace(comparing).is_some() {
+        let comparing = Comparing::new(from, to, docs).ok_or(ByeCode::OutOfOrder)?;
+        if self.comparing.replace(comparing).is_some() {
             return Err(ByeCode::OutOfOrder);
         }
         Ok(self.read_heads())
@@ -177,37 +168,33 @@ impl Open {
 
     /// Begins to answer a comparison when no page of the log is on its way that might be newer than the answer.
     fn read_heads(&self) -> Vec<Effect> {
-        let read = |comparing: &Comparing| Effect::ReadHeads { from: comparing.from, to: comparing.to };
-        self.comparing.iter().filter(|_| !self.reading).map(read).collect()
+        self.comparing.iter().filter(|_| !self.reading).filter_map(Comparing::question).collect()
     }
 
-    pub(super) fn heads(&mut self, ours: Vec<(DocHeads, DocKind)>) -> Vec<Effect> {
-        let Some(Comparing { theirs, .. }) = &self.comparing else { return Vec::new() };
-        let theirs: BTreeMap<DocId, &[ChangeHash]> = theirs.iter().map(|d| (d.doc, d.heads.as_slice())).collect();
-        let ours: BTreeMap<DocId, &[ChangeHash]> = ours.iter().map(|(d, _)| (d.doc, d.heads.as_slice())).collect();
-        let differ: std::collections::BTreeSet<DocId> =
-            theirs.keys().chain(ours.keys()).filter(|doc| theirs.get(doc) != ours.get(doc)).copied().collect();
-        vec![Effect::ReadHistories(differ.into_iter().collect())]
+    pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<Effect> {
+        let Some(comparing) = &mut self.comparing else { return Vec::new() };
+        comparing.heads(page);
+        self.tell(Vec::new())
     }
 
-    pub(super) fn histories(&mut self, docs: Vec<DocHistory>) -> Vec<Effect> {
-        if self.comparing.take().is_none() {
-            return Vec::new();
+    pub(super) fn names(&mut self, page: NamesPage) -> Vec<Effect> {
+        let Some(comparing) = &mut self.comparing else { return Vec::new() };
+        let pages = comparing.names(page);
+        self.tell(pages)
+    }
+
+    /// Tells what differs, and goes on with the comparison or ends it.
+    fn tell(&mut self, mut pages: Vec<Vec<DocHistory>>) -> Vec<Effect> {
+        let question = self.comparing.as_ref().and_then(Comparing::question);
+        let last = if question.is_none() { Some(pages.pop().unwrap_or_default()) } else { None };
+        let mut effects: Vec<_> =
+            pages.into_iter().map(|docs| send(Message::Differences { docs, done: false })).collect();
+        effects.extend(question);
+        if let Some(docs) = last {
+            self.comparing = None;
+            effects.push(send(Message::Differences { docs, done: true }));
+            effects.extend(self.read_on());
         }
-        let mut pages = vec![Vec::new()];
-        let mut bytes = 0;
-        for doc in docs {
-            bytes += 64 + 34 * (doc.heads.len() + doc.hashes.len());
-            if bytes > BATCH_BYTES && !pages[pages.len() - 1].is_empty() {
-                pages.push(Vec::new());
-                bytes = 0;
-            }
-            pages.last_mut().expect("there is always a page").push(doc);
-        }
-        let last = pages.len() - 1;
-        let message = |(i, docs)| send(Message::Differences { docs, done: i == last });
-        let mut effects: Vec<_> = pages.into_iter().enumerate().map(message).collect();
-        effects.extend(self.read_on());
         effects
     }
 }

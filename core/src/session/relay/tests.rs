@@ -113,8 +113,7 @@ fn d2_nothing_newer_than_the_answer_to_a_comparison_is_said_before_it() {
     let effects = session.handle(0, Input::Log(page(&[1], 1)));
     assert_eq!(effects.last(), Some(&Effect::ReadHeads { from, to }));
     assert!(session.handle(0, Input::Grew(2)).is_empty());
-    session.handle(0, Input::Heads(Vec::new()));
-    let effects = session.handle(0, Input::Histories(Vec::new()));
+    let effects = session.handle(0, Input::Heads(HeadsPage { docs: Vec::new(), through: to, head: 3 }));
     assert_eq!(effects.last(), Some(&Effect::ReadLog { after: 1 }));
     assert_eq!(sent(effects), [Message::Differences { docs: Vec::new(), done: true }]);
 }
@@ -161,4 +160,52 @@ fn h6_signs_of_life_do_not_prolong_the_handshake() {
     let account = AccountId::founded_by(&device);
     say(&mut session, HANDSHAKE_MS - 1, Message::Hello { protocols: vec![PROTOCOL], account, device });
     assert_eq!(sent(session.handle(HANDSHAKE_MS, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
+}
+
+fn doc(number: u8) -> DocId {
+    DocId::from_bytes([number; 16])
+}
+
+/// The documents with how many of their names are told, message by message, and which of the messages is the last.
+fn differences(effects: Vec<Effect>) -> Vec<(Vec<(u8, usize)>, bool)> {
+    let told = |message| match message {
+        Message::Differences { docs, done } => {
+            (docs.iter().map(|doc| (doc.doc.as_bytes()[0], doc.hashes.len())).collect(), done)
+        }
+        message => panic!("a page was due: {message:?}"),
+    };
+    sent(effects).into_iter().map(told).collect()
+}
+
+#[test]
+fn d2_a_comparison_is_answered_in_pages_however_much_differs() {
+    let mut session = open();
+    let heads = |number: u8, head: u64| DocHeads { doc: doc(number), heads: vec![hash(head)] };
+    let (from, to) = (doc(1), doc(9));
+    let docs = vec![heads(1, 1), heads(2, 2), heads(7, 7)];
+    let asked = say(&mut session, 0, Message::Compare { from, to, docs });
+    assert_eq!(asked, [Effect::ReadHeads { from, to }]);
+
+    // The first part: one that is the same, one that differs, one that only the relay has.
+    let docs = [heads(1, 1), heads(2, 5), heads(3, 3)].map(|heads| (heads, DocKind::Car)).into();
+    let effects = session.handle(0, Input::Heads(HeadsPage { docs, through: doc(5), head: 40 }));
+    assert_eq!(effects, [Effect::ReadNames { docs: vec![doc(2), doc(3)], after: None, upto: 40 }]);
+    let page = NamesPage { names: vec![vec![hash(1), hash(2)], vec![hash(3)]], goes_on: true };
+    let mut effects = session.handle(0, Input::Names(page));
+    let more = Effect::ReadNames { docs: vec![doc(3)], after: Some(hash(3)), upto: 40 };
+    assert_eq!(effects.pop(), Some(more), "the second document goes on");
+    assert_eq!(differences(effects), [(vec![(2, 2), (3, 1)], false)]);
+    let page = NamesPage { names: vec![vec![hash(4)]], goes_on: false };
+    let mut effects = session.handle(0, Input::Names(page));
+    let after_five = DocId::from_bytes((u128::from_be_bytes([5; 16]) + 1).to_be_bytes());
+    assert_eq!(effects.pop(), Some(Effect::ReadHeads { from: after_five, to }), "the rest of the range");
+    assert_eq!(differences(effects), [(vec![(3, 1)], false)]);
+
+    // The second part: one that only the client has.
+    assert_eq!(session.handle(0, Input::Grew(41)), [], "nothing newer is said before");
+    session.handle(0, Input::Heads(HeadsPage { docs: Vec::new(), through: to, head: 41 }));
+    let page = NamesPage { names: vec![vec![]], goes_on: false };
+    let mut effects = session.handle(0, Input::Names(page));
+    assert_eq!(effects.pop(), Some(Effect::ReadLog { after: 0 }));
+    assert_eq!(differences(effects), [(vec![(7, 0)], true)]);
 }
