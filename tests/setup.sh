@@ -2,7 +2,7 @@
 # Installs what building and testing need and the machine lacks. Says nothing, and takes no time, when all is there.
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
-#   tests/setup.sh test                the same, Rust's linter and formatter, Chromium
+#   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, on Linux strace (for power cuts)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,6 +20,7 @@ main() {
         cargo clippy --version &>/dev/null || rustup component add clippy
         cargo fmt --version &>/dev/null || rustup component add rustfmt
         has chromium || packages chromium
+        [[ $(uname) != Linux ]] || has strace || packages strace
         ;;
     packages) packages "${@:2}" ;;
     *) fail "tests/setup.sh does not know '$what'" ;;

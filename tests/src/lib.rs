@@ -10,6 +10,7 @@ pub mod gpx_file;
 pub mod kills;
 pub mod made;
 pub mod phone;
+pub mod power_cut;
 pub mod real_drives;
 pub mod replay;
 pub mod sim;

@@ -5,6 +5,7 @@ mod damage;
 mod devices;
 mod full_disk;
 mod phone_and_relay;
+mod power_cut;
 mod publishing;
 mod quota;
 mod real_drives;

@@ -63,7 +63,7 @@ impl Relay {
     }
 
     /// Stops it and has its binary check the database.
-    async fn is_sound(mut self) -> anyhow::Result<()> {
+    async fn stop_and_check(mut self) -> anyhow::Result<()> {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await?;
         }
@@ -160,7 +160,7 @@ async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -
     let visibility = |drive: &DriveView| drive.visibility;
     let shown: Vec<Visibility> = other.replica().drives().iter().map(visibility).collect();
     assert_eq!(shown, phone.replica().drives().iter().map(visibility).collect::<Vec<_>>());
-    relay.is_sound().await
+    relay.stop_and_check().await
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn an_account_written_on_both_sides_of_a_restore_ends_in_the_union() -> an
     }
     let union: BTreeSet<_> = names(&before).await?.union(&after).cloned().collect();
     assert_eq!(names(relay.data()).await?, union);
-    relay.is_sound().await
+    relay.stop_and_check().await
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn h5_an_account_founded_since_the_backup_comes_back_from_a_phone_that_the
     drop(founder);
     meet(&mut [&mut second]).await?;
     assert_eq!(names(relay.data()).await?, names(&before).await?);
-    relay.is_sound().await
+    relay.stop_and_check().await
 }
 
 #[tokio::test]
@@ -245,5 +245,5 @@ async fn p7_changes_of_a_phone_linked_since_the_backup_wait_for_it_and_all_that_
     assert!(first.until(PATIENCE, |replica| replica.status().unsent_changes == 0).await);
     assert_eq!(names(relay.data()).await?, names(&before).await?);
     assert_eq!(titles(first.replica()), BTreeSet::from(["Over the pass again and again".to_owned()]));
-    relay.is_sound().await
+    relay.stop_and_check().await
 }

@@ -1,0 +1,109 @@
+//! The real relay, and what is on its disk after a power cut at any moment.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tourismo_core::id::ChangeHash;
+use tourismo_core::wire::DocKind;
+use tourismo_tests::client::{Device, Document};
+use tourismo_tests::daemon::Start;
+use tourismo_tests::power_cut::{DataPart, Disk, Event, Trace, Unsynced, kill_traced, under_strace};
+use tourismo_tests::sim::Chance;
+
+/// What a relay was traced doing.
+struct Traced {
+    /// Its database before.
+    base: Vec<u8>,
+    trace: Trace,
+    pushed: BTreeSet<ChangeHash>,
+}
+
+/// Has clients push so many changes, one push after another each, to a real relay that is killed in the end.
+async fn traced(clients: u8, pushes: usize, bytes: usize, synchronous: &str) -> anyhow::Result<Traced> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("relay.sqlite");
+    // It begins with a database that is whole on the disk, and knows its clients.
+    let relay = Start::on(&data).start().await?;
+    let devices: Vec<Device> = (1..=clients).map(|seed| Device::founder([seed; 32])).collect();
+    for device in &devices {
+        device.connect(relay.addr()).await?;
+    }
+    relay.stop().await?;
+    let base = std::fs::read(&data)?;
+    anyhow::ensure!(!Path::new(&format!("{}-wal", data.display())).exists(), "the log is in the database");
+
+    let notes = folder.path().join("notes");
+    let arguments = ["--synchronous", synchronous].map(Into::into).to_vec();
+    let relay = Start { under: under_strace(&notes), arguments, ..Start::on(&data) }.start().await?;
+    let addr = relay.addr();
+    let at_work: Vec<_> = devices
+        .into_iter()
+        .zip(1..)
+        .map(|(device, number)| {
+            tokio::spawn(async move {
+                let mut document = Document::new(device.key(), [number; 16], DocKind::Track);
+                let mut client = device.connect(addr).await?;
+                let mut pushed = Vec::new();
+                for _ in 0..pushes {
+                    let (hash, offer) = document.change(bytes);
+                    client.push(vec![offer]).await?;
+                    let answers = client.answers(1).await?;
+                    anyhow::ensure!(answers.acked == [hash], "{answers:?}");
+                    pushed.push(hash);
+                }
+                Ok(pushed)
+            })
+        })
+        .collect();
+    let mut pushed = BTreeSet::new();
+    for client in at_work {
+        pushed.extend(client.await??);
+    }
+    kill_traced(relay, &notes).await?;
+    Ok(Traced { base, trace: Trace::read(&notes, &data)?, pushed })
+}
+
+#[tokio::test]
+async fn p2_every_commit_syncs_the_disk_once_and_commits_of_many_clients_share_it() -> anyhow::Result<()> {
+    // The write-ahead log is synced once more when it is begun.
+    let syncs = |trace: &Trace| trace.log_syncs() - trace.log_headers();
+    let alone = traced(1, 50, 100, "full").await?.trace;
+    assert_eq!((alone.log_headers(), alone.commits(), syncs(&alone)), (1, 50, 50), "one of each for each push");
+    let together = traced(8, 12, 100, "full").await?.trace;
+    assert_eq!(together.commits(), syncs(&together));
+    assert!((12..=96).contains(&together.commits()), "{} commits of 96 pushes", together.commits());
+    Ok(())
+}
+
+#[tokio::test]
+async fn p2_what_was_acknowledged_survives_a_power_cut_at_any_moment_and_without_full_syncs_it_would_not()
+-> anyhow::Result<()> {
+    let seed = u64::from(getrandom::u32()?);
+    let mut chance = Chance::new(seed);
+    // Large enough for checkpoints, which empty the write-ahead log and begin it again.
+    for (synchronous, holds) in [("full", true), ("normal", false)] {
+        let Traced { base, trace, pushed } = traced(2, 90, 8_000, synchronous).await?;
+        let disk = Disk::new(&base, &trace);
+        let acknowledgements = trace.behind_acknowledgements(&pushed);
+        assert_eq!(trace.acknowledged(trace.events().len(), &pushed), pushed);
+        let is_checkpoint = |event: &Event| matches!(event, Event::Write { part: DataPart::Database, .. });
+        assert!(trace.events().iter().any(is_checkpoint), "{synchronous}: too little was written for a checkpoint");
+        let (mut lost, mut cuts) = (0, 0);
+        for round in 0..60 {
+            // The worst moment is right behind an acknowledgement; the others are not to be forgotten.
+            let before = match round % 2 {
+                0 => chance.pick(&acknowledgements),
+                _ => chance.between(0, trace.events().len() as u64) as usize,
+            };
+            let unsynced = chance.pick(&[Unsynced::Dropped, Unsynced::Torn, Unsynced::Torn, Unsynced::Kept]);
+            let found = disk.cut(before, unsynced, &mut chance, &pushed).await;
+            let found = found
+                .map_err(|error| error.context(format!("seed {seed}: {synchronous}, event {before}, {unsynced:?}")))?;
+            (lost, cuts) = (lost + found.lost, cuts + usize::from(found.lost > 0));
+            assert!(!holds || found.lost == 0, "seed {seed}: {found:?} at event {before}, {unsynced:?}");
+        }
+        assert_eq!(lost == 0, holds, "seed {seed}: {synchronous} lost {lost} acknowledged changes in {cuts} cuts");
+    }
+    Ok(())
+}
