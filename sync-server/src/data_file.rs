@@ -8,7 +8,16 @@ use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::time::sleep;
+
+/// How often a claimed database is tried. A process that ends, and a child of it that has not begun its own program, hold
+/// the lock a little longer than the work for which it was taken.
+const ATTEMPTS: u32 = 10;
+
+/// How long to wait between two attempts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// The right to write to a database file. At most one process has it, until it ends, by whatever death.
 #[derive(Debug)]
@@ -43,20 +52,25 @@ pub enum ClaimError {
 }
 
 impl DataFile {
-    /// Claims a database, which need not exist yet, and finishes a restore that was interrupted.
+    /// Claims a database, which need not exist yet, and finishes a restore that was interrupted. Waits a moment for a
+    /// process that is just ending.
     ///
     /// # Errors
     /// [`ClaimError`] if another process has it, or the files cannot be used.
-    pub(crate) fn claim(path: &Path) -> Result<DataFile, ClaimError> {
+    pub(crate) async fn claim(path: &Path) -> Result<DataFile, ClaimError> {
         let failed = |error| ClaimError::Io { path: path.to_owned(), error };
         let path = resolved(path).map_err(failed)?;
         // The lock is on a file of its own: the database's may be replaced, and SQLite has locks of its own on it.
         let lock = File::options().write(true).create(true).truncate(false).open(beside(&path, "-lock"));
         let lock = lock.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse { path }),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        let mut attempts = 0;
+        while let Err(error) = lock.try_lock() {
+            attempts += 1;
+            match error {
+                TryLockError::WouldBlock if attempts < ATTEMPTS => sleep(BETWEEN_ATTEMPTS).await,
+                TryLockError::WouldBlock => return Err(ClaimError::InUse { path }),
+                TryLockError::Error(error) => return Err(failed(error)),
+            }
         }
         let file = DataFile { path, _lock: lock };
         if let Some(kept) = file.finish_replacing().map_err(failed)? {
@@ -159,25 +173,25 @@ mod tests {
         fs::read_to_string(folder.join(name)).ok()
     }
 
-    #[test]
-    fn a_database_is_claimed_by_one_at_a_time_by_whatever_name() {
+    #[tokio::test]
+    async fn a_database_is_claimed_by_one_at_a_time_by_whatever_name() {
         let folder = folder_with(&[("x", "")]);
         let path = folder.path().join("x");
-        let claimed = DataFile::claim(&path).unwrap();
-        assert!(matches!(DataFile::claim(&path), Err(ClaimError::InUse { .. })));
+        let claimed = DataFile::claim(&path).await.unwrap();
+        assert!(matches!(DataFile::claim(&path).await, Err(ClaimError::InUse { .. })));
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(&path, folder.path().join("y")).unwrap();
-            assert!(matches!(DataFile::claim(&folder.path().join("y")), Err(ClaimError::InUse { .. })));
+            assert!(matches!(DataFile::claim(&folder.path().join("y")).await, Err(ClaimError::InUse { .. })));
         }
         drop(claimed);
-        assert!(DataFile::claim(&path).is_ok());
+        assert!(DataFile::claim(&path).await.is_ok());
     }
 
-    #[test]
-    fn what_is_replaced_is_kept_with_its_write_ahead_log() {
+    #[tokio::test]
+    async fn what_is_replaced_is_kept_with_its_write_ahead_log() {
         let folder = folder_with(&[("x", "old"), ("x-wal", "old log"), ("x-shm", "old index"), ("new", "new")]);
-        let file = DataFile::claim(&folder.path().join("x")).unwrap();
+        let file = DataFile::claim(&folder.path().join("x")).await.unwrap();
         let kept = file.replace_with(&folder.path().join("new")).unwrap().unwrap();
         assert_eq!(read(folder.path(), "x").as_deref(), Some("new"));
         assert_eq!(
@@ -188,8 +202,8 @@ mod tests {
         assert_eq!(fs::read_to_string(beside(&kept, "-wal")).unwrap(), "old log");
     }
 
-    #[test]
-    fn a_replacement_that_was_interrupted_anywhere_is_finished_by_the_next_claim() {
+    #[tokio::test]
+    async fn a_replacement_that_was_interrupted_anywhere_is_finished_by_the_next_claim() {
         let whole = [("x", "old"), ("x-wal", "old log"), ("x-restored", "new")];
         for done in 0..=2 {
             let folder = folder_with(&whole);
@@ -201,7 +215,7 @@ mod tests {
                 fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
             }
             assert!(matches!(to_read(&path), Err(ClaimError::HalfRestored { .. })));
-            DataFile::claim(&path).unwrap();
+            DataFile::claim(&path).await.unwrap();
             assert_eq!(read(folder.path(), "x").as_deref(), Some("new"), "after {done} renames");
             assert_eq!(read(folder.path(), &kept).as_deref(), Some("old"));
             assert_eq!(read(folder.path(), &format!("{kept}-wal")).as_deref(), Some("old log"));

@@ -73,7 +73,7 @@ impl Database {
         max_bytes: Option<u64>,
         durability: Durability,
     ) -> Result<Database, OpenError> {
-        let file = DataFile::claim(path)?;
+        let file = DataFile::claim(path).await?;
         let synchronous = match durability {
             Durability::EveryCommit => SqliteSynchronous::Full,
             Durability::Checkpoints => SqliteSynchronous::Normal,

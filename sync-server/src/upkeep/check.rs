@@ -124,7 +124,7 @@ pub async fn check(data: &Path) -> Result<Report, UpkeepError> {
 /// [`UpkeepError`] if somebody serves the database, or it cannot be written.
 pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
     to_read(data)?;
-    let file = DataFile::claim(data)?;
+    let file = DataFile::claim(data).await?;
     let failed = UpkeepError::database(file.path());
     let mut connection = db::connect_beside_others(file.path()).await.map_err(&failed)?;
     let storage = storage(&mut connection).await.map_err(&failed)?;

@@ -28,7 +28,7 @@ pub struct Restored {
 /// [`UpkeepError`] if the backup is not sound, or if somebody serves the database.
 pub async fn restore(from: &Path, data: &Path) -> Result<Restored, UpkeepError> {
     let from = to_read(from)?;
-    let file = DataFile::claim(data)?;
+    let file = DataFile::claim(data).await?;
     let copy = copy_beside(&from, file.path()).await?;
 
     let failed = UpkeepError::database(&from);
