@@ -47,8 +47,8 @@ use crate::wire::Grant;
 enum Signing {
     /// To prove itself to the relay.
     Proof,
-    /// To let another device in; the command with this request.
-    Grant(u32),
+    /// To let this other device in; the command with this request.
+    Grant(u32, DeviceKey),
 }
 
 /// The phone's engine.
@@ -248,7 +248,7 @@ impl Replica {
 
     /// Lets the link work, and does what it wants done.
     fn with_link(&mut self, now: Now, work: impl FnOnce(&mut Link, &mut Desk<'_>) -> Vec<link::Outcome>) {
-        let before = self.link.status(&self.shelf);
+        let (before, was_under_way) = (self.link.status(&self.shelf), self.link.under_way());
         let mut desk = Desk {
             shelf: &mut self.shelf,
             store: &mut self.store,
@@ -262,6 +262,9 @@ impl Replica {
         }
         if self.link.status(&self.shelf) != before {
             self.topics.insert(Topic::Status);
+        }
+        if self.link.under_way() != was_under_way {
+            self.topics.extend([Topic::Drives, Topic::Status]);
         }
         for outcome in outcomes {
             match outcome {
@@ -299,9 +302,9 @@ impl Replica {
                     self.effects.push(Effect::Send { bytes });
                 }
             }
-            Signing::Grant(request) => {
+            Signing::Grant(request, device) => {
                 let grant = Grant { granted_by: self.identity.device, signature };
-                let linked = Linked { account: self.identity.account, grant };
+                let linked = Linked { account: self.identity.account, grant, device };
                 let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
                 self.effects.push(Effect::Settled { request, outcome });
             }

@@ -57,6 +57,7 @@ impl fmt::Display for Timestamp {
 /// Phone clocks jump; deadlines and gaps are measured on the monotonic clock, times that people read on the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 pub struct Now {
     /// The wall clock: `Date.now()`.
     pub wall: Timestamp,

@@ -17,7 +17,7 @@ const fixes = JSON.parse(readFileSync(process.argv[2], "utf8"));
 class Phone {
   constructor(stored, seed) {
     this.stored = stored;
-    this.now = { wall: fixes[0].recordedAt, monotonic_ms: 0 };
+    this.now = { wall: fixes[0].recordedAt, monotonicMs: 0 };
     const opening = [...stored.values()].filter((entry) => entry.space !== "change");
     this.core = new Core({ seed: new Uint8Array(32).fill(seed), device: new Uint8Array(32).fill(2), grant: null, stored: opening });
     this.waiting = [];
@@ -29,7 +29,7 @@ class Phone {
   }
 
   passTo(wall) {
-    this.now = { wall, monotonic_ms: this.now.monotonic_ms + Math.max(0, wall - this.now.wall) };
+    this.now = { wall, monotonicMs: this.now.monotonicMs + Math.max(0, wall - this.now.wall) };
   }
 
   command(command) {

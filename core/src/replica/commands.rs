@@ -4,13 +4,14 @@
 //! parked, and is attempted again when something has come.
 
 use crate::docs::{self, Visibility, car, drive, profile, published, settings};
-use crate::id::{AccountId, DocId};
+use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
 use crate::replica::recording::{Recording, Subject};
 use crate::replica::view::{RecordingState, TrackView};
-use crate::replica::{Replica, Signing, views};
+use crate::replica::{Replica, Signing, opening, views};
+use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
 use crate::track::block::BlockEncoder;
@@ -100,12 +101,32 @@ impl Replica {
             }
             Command::PutSettings { fields } => self.put_only(DocKind::Settings, |doc| settings::put(doc, fields)),
             Command::GrantDevice { device } => {
-                let device = device.as_slice().try_into().map_err(|_| CommandError::Invalid)?;
-                let bytes = grant_bytes(&self.identity.account, &crate::id::DeviceKey(device));
-                self.sign(bytes, Signing::Grant(request));
+                let device = DeviceKey(device.as_slice().try_into().map_err(|_| CommandError::Invalid)?);
+                let bytes = grant_bytes(&self.identity.account, &device);
+                self.sign(bytes, Signing::Grant(request, device));
                 Err(Stop::Elsewhere)
             }
+            Command::JoinAccount { grant } => self.join_account(grant),
         }
+    }
+
+    /// Enters the account that a grant is for, if nothing here belongs to another.
+    fn join_account(&mut self, grant: &[u8]) -> Result<Option<DocId>, Stop> {
+        let linked = opening::read_grant(grant, &self.identity.device)?;
+        if linked.account == self.identity.account {
+            return Ok(None);
+        }
+        if !self.shelf.records().is_empty() || self.recording.is_some() {
+            return Err(CommandError::OtherAccount.into());
+        }
+        self.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.identity };
+        opening::remember(&self.identity, &mut self.store);
+        self.link.join(self.identity);
+        // What is signed for the connection that ends proves nothing on the next.
+        self.signings.retain(|_, signing| matches!(signing, Signing::Grant(..)));
+        self.effects.push(Effect::Disconnect);
+        self.topics.extend([Topic::Account, Topic::Status]);
+        Ok(None)
     }
 
     fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, Stop> {

@@ -193,6 +193,13 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         device: ByteBuf,
     },
+    /// Enter the account into which another device let this one. Only a phone that holds nothing can: what it holds
+    /// belongs to the account that it has.
+    JoinAccount {
+        /// What that device's [`Command::GrantDevice`] gave.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        grant: ByteBuf,
+    },
 }
 
 /// How a command ended.
@@ -205,7 +212,8 @@ pub enum Outcome {
         /// The drive or car that was made or changed, if it was one.
         doc: Option<DocId>,
     },
-    /// The grant that lets a device in: what [`crate::replica::Opening::grant`] of that device wants.
+    /// The grant that lets a device in: what that device's [`Command::JoinAccount`], or its
+    /// [`crate::replica::Opening::grant`], wants.
     Granted {
         /// Its bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
@@ -252,6 +260,34 @@ pub enum CommandError {
     /// What is stored of the document cannot be read.
     #[error("what is stored of the document cannot be read")]
     Unreadable,
+    /// The grant cannot be read.
+    #[error("the grant cannot be read")]
+    BadGrant,
+    /// The grant lets in another device than this one.
+    #[error("the grant is for another device")]
+    ForeignGrant,
+    /// The grant is for another account than the one that this phone holds data of.
+    #[error("this phone holds data of another account")]
+    OtherAccount,
+}
+
+impl CommandError {
+    /// The stable name of the error.
+    pub fn code(self) -> &'static str {
+        match self {
+            CommandError::AlreadyRecording => "already_recording",
+            CommandError::NotRecording => "not_recording",
+            CommandError::NotFinished => "not_finished",
+            CommandError::NotFound => "not_found",
+            CommandError::Invalid => "invalid",
+            CommandError::NothingLeftToPublish => "nothing_left_to_publish",
+            CommandError::TrackNotHere => "track_not_here",
+            CommandError::Unreadable => "unreadable",
+            CommandError::BadGrant => "bad_grant",
+            CommandError::ForeignGrant => "foreign_grant",
+            CommandError::OtherAccount => "other_account",
+        }
+    }
 }
 
 /// Something that the shell shall do.

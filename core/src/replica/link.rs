@@ -4,13 +4,14 @@
 
 mod comparison;
 mod offers;
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minicbor::{Decode, Encode};
 
 use crate::digest::Digest;
-use crate::id::{ChangeHash, DocId};
+use crate::id::{AccountId, ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::link::comparison::Comparison;
 use crate::replica::shelf::{self, Shelf, ShortHash, Unsent};
@@ -32,6 +33,9 @@ struct Known {
     epoch: Epoch,
     #[n(2)]
     cursor: u64,
+    /// In whose log.
+    #[n(3)]
+    account: AccountId,
 }
 
 /// The connection.
@@ -94,7 +98,8 @@ impl Link {
         let known = stored
             .iter()
             .find(|entry| entry.space == Space::Meta && entry.key == META_KEY)
-            .and_then(|entry| minicbor::decode(&entry.value).ok());
+            .and_then(|entry| minicbor::decode(&entry.value).ok())
+            .filter(|known: &Known| known.account == identity.account);
         Link {
             identity,
             known,
@@ -111,6 +116,11 @@ impl Link {
             fetching: None,
             comparison: Comparison::NotNeeded,
         }
+    }
+
+    /// The link of another account on the same phone, which knows nothing yet of any relay.
+    pub(crate) fn join(&mut self, identity: Identity) {
+        *self = Link { online: self.online, ..Link::open(identity, &[]) };
     }
 
     /// How the connection is.
@@ -280,7 +290,8 @@ impl Link {
         let same = self.known.filter(|known| known.relay == relay && known.epoch == epoch);
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
-        let known = same.unwrap_or(Known { relay, epoch, cursor: if nothing_from_there { 0 } else { head } });
+        let cursor = if nothing_from_there { 0 } else { head };
+        let known = same.unwrap_or(Known { relay, epoch, cursor, account: self.identity.account });
         if same.is_none() && !nothing_from_there {
             self.comparison = Comparison::beginning();
         }

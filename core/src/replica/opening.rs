@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::id::{AccountId, DeviceKey};
-use crate::replica::io::{Space, StoredEntry};
+use crate::replica::io::{CommandError, Space, StoredEntry};
 use crate::replica::shelf;
 use crate::replica::store::Store;
 use crate::session::client::Identity;
@@ -23,7 +23,8 @@ pub struct Opening {
     /// The Ed25519 public key of this device, 32 bytes, the same at every start.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub device: ByteBuf,
-    /// At the first start of a device that another device let in: what that device gave it, see [`Linked`].
+    /// What another device gave this one to let it in, see [`Linked`]: at the first start, or as long as this phone holds
+    /// nothing.
     #[serde(default)]
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null", optional))]
     pub grant: Option<ByteBuf>,
@@ -40,6 +41,9 @@ pub struct Linked {
     /// The word of the device that was in.
     #[n(1)]
     pub grant: Grant,
+    /// The device that is let in.
+    #[n(2)]
+    pub device: DeviceKey,
 }
 
 /// Why a replica cannot begin.
@@ -48,12 +52,9 @@ pub enum OpenError {
     /// Seed or device key does not have 32 bytes.
     #[error("the seed and the device key have 32 bytes each")]
     WrongLength,
-    /// The grant cannot be read.
-    #[error("the grant cannot be read")]
-    BadGrant,
-    /// The grant is for another account than the one that this phone holds data of.
-    #[error("this phone belongs to another account already")]
-    OtherAccount,
+    /// The grant does not fit: `bad_grant`, `foreign_grant` or `other_account`.
+    #[error(transparent)]
+    Grant(#[from] CommandError),
 }
 
 impl OpenError {
@@ -61,33 +62,48 @@ impl OpenError {
     pub fn code(self) -> &'static str {
         match self {
             OpenError::WrongLength => "wrong_length",
-            OpenError::BadGrant => "bad_grant",
-            OpenError::OtherAccount => "other_account",
+            OpenError::Grant(error) => error.code(),
         }
     }
 }
 
-/// Who this phone is: what storage says, else what the grant says, else the founder of a new account.
+/// Who this phone is, and how it became so. Stored in [`Space::Meta`].
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct StoredIdentity {
+    #[n(0)]
+    account: AccountId,
+    #[n(1)]
+    grant: Option<Grant>,
+}
+
+/// Who this phone is: what storage says, else what the grant says, else the founder of a new account. A phone that holds
+/// nothing follows a grant into another account.
 pub(super) fn identity(device: DeviceKey, opening: &Opening, store: &mut Store) -> Result<Identity, OpenError> {
-    #[derive(minicbor::Encode, minicbor::Decode)]
-    struct Stored {
-        #[n(0)]
-        account: AccountId,
-        #[n(1)]
-        grant: Option<Grant>,
-    }
     let is_account = |entry: &&StoredEntry| entry.space == Space::Meta && entry.key == ACCOUNT_KEY;
-    let stored = opening.stored.iter().find(is_account).and_then(|entry| minicbor::decode::<Stored>(&entry.value).ok());
-    let linked = match &opening.grant {
-        Some(bytes) => Some(minicbor::decode::<Linked>(bytes).map_err(|_| OpenError::BadGrant)?),
-        None => None,
+    let stored = opening.stored.iter().find(is_account);
+    let stored = stored.and_then(|entry| minicbor::decode::<StoredIdentity>(&entry.value).ok());
+    let holds_anything = || opening.stored.iter().any(|entry| entry.space != Space::Meta);
+    let linked = opening.grant.as_ref().map(|grant| read_grant(grant, &device)).transpose()?;
+    let identity = match (stored, linked) {
+        (Some(StoredIdentity { account, grant }), linked) if linked.is_none_or(|linked| linked.account == account) => {
+            return Ok(Identity { account, device, grant });
+        }
+        (Some(_), Some(_)) if holds_anything() => return Err(CommandError::OtherAccount.into()),
+        (_, Some(linked)) => Identity { account: linked.account, device, grant: Some(linked.grant) },
+        (_, None) => Identity { account: AccountId::founded_by(&device), device, grant: None },
     };
-    let stored = match (stored, linked) {
-        (Some(stored), Some(linked)) if stored.account != linked.account => return Err(OpenError::OtherAccount),
-        (Some(stored), _) => return Ok(Identity { account: stored.account, device, grant: stored.grant }),
-        (None, Some(linked)) => Stored { account: linked.account, grant: Some(linked.grant) },
-        (None, None) => Stored { account: AccountId::founded_by(&device), grant: None },
-    };
+    remember(&identity, store);
+    Ok(identity)
+}
+
+/// What a grant says, if it is one for this device.
+pub(super) fn read_grant(grant: &[u8], device: &DeviceKey) -> Result<Linked, CommandError> {
+    let linked: Linked = minicbor::decode(grant).map_err(|_| CommandError::BadGrant)?;
+    if linked.device == *device { Ok(linked) } else { Err(CommandError::ForeignGrant) }
+}
+
+/// Keeps who this phone is.
+pub(super) fn remember(identity: &Identity, store: &mut Store) {
+    let stored = StoredIdentity { account: identity.account, grant: identity.grant };
     store.put(Space::Meta, ACCOUNT_KEY.to_vec(), shelf::cbor(&stored));
-    Ok(Identity { account: stored.account, device, grant: stored.grant })
 }

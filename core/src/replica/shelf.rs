@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::record::{Record, ShortHash};
 use self::rows::StoredRow;
-pub(crate) use self::unsent::Unsent;
+pub(crate) use self::unsent::{Amount, Unsent};
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
 use crate::docs::open::{self, NewChange, Unreadable};

@@ -116,15 +116,26 @@ pub enum DriveSync {
     Saving,
     /// Something of it is on this phone only.
     OnPhone {
-        /// How many changes wait.
+        /// How many changes the relay has not acknowledged.
         changes: u32,
-        /// Their size.
+        /// Their size. After a relay was restored from a backup, the size of what it lost is counted as it is sent.
         bytes: u32,
+        /// How many of them are on their way: pushed, and neither acknowledged nor refused.
+        sent_changes: u32,
+        /// Their size.
+        sent_bytes: u32,
+        /// How many changes the relay has acknowledged.
+        acked_changes: u32,
     },
     /// The relay has acknowledged all of it.
     OnRelay {
         /// Whether the track is on this phone, too.
         track_here: bool,
+    },
+    /// The relay has acknowledged all of it, and this phone is fetching what it lacks.
+    Fetching {
+        /// How many changes are still to come.
+        changes: u32,
     },
     /// The relay refuses something of it. It stays on this phone.
     Refused {
@@ -200,12 +211,24 @@ pub struct StatusView {
     pub link: LinkStatus,
     /// Changes that the relay has not acknowledged.
     pub unsent_changes: u32,
-    /// Their size in bytes.
+    /// Their size in bytes; see [`DriveSync::OnPhone`].
     pub unsent_bytes: u32,
+    /// The documents that they belong to.
+    pub unsent_documents: u32,
+    /// How many of these changes are on their way: pushed, and neither acknowledged nor refused.
+    pub sent_changes: u32,
+    /// Their size in bytes.
+    pub sent_bytes: u32,
+    /// Documents of which something is being fetched or about to be.
+    pub fetching_documents: u32,
+    /// The changes that are to come of them.
+    pub fetching_changes: u32,
     /// Documents known, here or on the relay.
     pub documents: u32,
     /// Documents of which the relay refuses something.
     pub refused: u32,
+    /// Why, of the first of them.
+    pub refusal: Option<NackCode>,
 }
 
 /// How the phone's storage is.

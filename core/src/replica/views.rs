@@ -8,6 +8,7 @@ use crate::id::DocId;
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::commands::only;
+use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
     AccountView, CarView, DriveSync, DriveView, RecordingView, StatusView, StorageStatus, TrackView,
 };
@@ -27,7 +28,8 @@ impl Replica {
 
     /// All drives on the lists, newest first.
     pub fn drives(&self) -> Vec<DriveView> {
-        let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields)).collect();
+        let sent = self.link.sent(&self.shelf);
+        let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields, &sent)).collect();
         drives.sort_by_key(|drive| std::cmp::Reverse((drive.started_at, drive.id)));
         drives
     }
@@ -74,10 +76,9 @@ impl Replica {
     /// How storage and sync are.
     pub fn status(&self) -> StatusView {
         let records = self.shelf.records();
-        let (unsent_changes, unsent_bytes) = records
-            .values()
-            .map(|record| record.unsent())
-            .fold((0, 0), |sum, unsent| (sum.0 + unsent.0, sum.1 + unsent.1));
+        let unsent = total(records.values().map(Record::unsent));
+        let sent = total(self.link.sent(&self.shelf).into_values());
+        let fetching: Vec<u32> = self.link.fetches().map(|doc| self.shelf.missing(doc).len() as u32).collect();
         let storage = match self.store.failing() {
             Some(failure) => StorageStatus::Failing { failure },
             None if self.store.is_idle() => StorageStatus::Saved,
@@ -86,10 +87,16 @@ impl Replica {
         StatusView {
             storage,
             link: self.link.status(&self.shelf),
-            unsent_changes,
-            unsent_bytes,
+            unsent_changes: unsent.changes,
+            unsent_bytes: unsent.bytes,
+            unsent_documents: records.values().filter(|record| record.unsent().changes > 0).count() as u32,
+            sent_changes: sent.changes,
+            sent_bytes: sent.bytes,
+            fetching_documents: fetching.len() as u32,
+            fetching_changes: fetching.iter().sum(),
             documents: records.len() as u32,
             refused: records.values().filter(|record| record.refused.is_some()).count() as u32,
+            refusal: records.values().find_map(|record| record.refused),
         }
     }
 
@@ -100,7 +107,7 @@ impl Replica {
         })
     }
 
-    fn drive_view(&self, id: DocId, fields: &DriveFields) -> DriveView {
+    fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &BTreeMap<DocId, Amount>) -> DriveView {
         DriveView {
             id,
             title: fields.title.clone(),
@@ -112,12 +119,12 @@ impl Replica {
             visibility: fields.visibility,
             published: fields.published,
             conflicts: fields.conflicts.clone(),
-            sync: self.drive_sync(id, fields),
+            sync: self.drive_sync(id, fields, sent),
         }
     }
 
     /// Where a drive, its track and its published copy are: as far as the one that is least far.
-    fn drive_sync(&self, id: DocId, fields: &DriveFields) -> DriveSync {
+    fn drive_sync(&self, id: DocId, fields: &DriveFields, sent: &BTreeMap<DocId, Amount>) -> DriveSync {
         let docs = [Some(id), fields.track, fields.published].into_iter().flatten();
         let known: Vec<_> = docs.filter_map(|doc| self.shelf.record(&doc).map(|record| (doc, record))).collect();
         if known.iter().any(|(doc, _)| !self.shelf.is_durable(doc, &self.store)) {
@@ -126,16 +133,29 @@ impl Replica {
         if let Some(code) = known.iter().find_map(|(_, record)| record.refused) {
             return DriveSync::Refused { code };
         }
-        let (changes, bytes) = known
-            .iter()
-            .map(|(_, record)| record.unsent())
-            .fold((0, 0), |sum, unsent| (sum.0 + unsent.0, sum.1 + unsent.1));
+        let unsent = total(known.iter().map(|(_, record)| record.unsent()));
+        if unsent.changes > 0 {
+            let sent = total(known.iter().filter_map(|(doc, _)| sent.get(doc).copied()));
+            return DriveSync::OnPhone {
+                changes: unsent.changes,
+                bytes: unsent.bytes,
+                sent_changes: sent.changes,
+                sent_bytes: sent.bytes,
+                acked_changes: known.iter().map(|(_, record)| record.acked()).sum(),
+            };
+        }
+        let fetched = known.iter().filter(|(doc, _)| self.link.is_fetching(doc));
+        let changes = fetched.map(|(_, record)| record.lacks()).sum();
         if changes > 0 {
-            return DriveSync::OnPhone { changes, bytes };
+            return DriveSync::Fetching { changes };
         }
         let track = fields.track.and_then(|track| self.shelf.record(&track));
         DriveSync::OnRelay { track_here: track.is_some_and(|record| record.is_here() && !record.lacks_any()) }
     }
+}
+
+fn total(amounts: impl IntoIterator<Item = Amount>) -> Amount {
+    amounts.into_iter().fold(Amount::default(), Amount::plus)
 }
 
 /// The view of a track that is in memory.

@@ -76,11 +76,13 @@ export type Command = { "type": "startDrive",
   /** All its fields. */
   fields: SettingsFields, } | { "type": "grantDevice",
   /** Its Ed25519 public key, 32 bytes. */
-  device: Uint8Array,
+  device: Uint8Array, } | { "type": "joinAccount",
+  /** What that device's [`Command::GrantDevice`] gave. */
+  grant: Uint8Array,
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account";
 
 /** A document: a UUIDv7 made by the device that created it. */
 export type DocId = string;
@@ -124,12 +126,20 @@ export type DriveStats = {
 
 /** Where a drive, its track and its published copy are. */
 export type DriveSync = { "type": "saving" } | { "type": "onPhone",
-  /** How many changes wait. */
+  /** How many changes the relay has not acknowledged. */
   changes: number,
+  /** Their size. After a relay was restored from a backup, the size of what it lost is counted as it is sent. */
+  bytes: number,
+  /** How many of them are on their way: pushed, and neither acknowledged nor refused. */
+  sentChanges: number,
   /** Their size. */
-  bytes: number, } | { "type": "onRelay",
+  sentBytes: number,
+  /** How many changes the relay has acknowledged. */
+  ackedChanges: number, } | { "type": "onRelay",
   /** Whether the track is on this phone, too. */
-  trackHere: boolean, } | { "type": "refused",
+  trackHere: boolean, } | { "type": "fetching",
+  /** How many changes are still to come. */
+  changes: number, } | { "type": "refused",
   /** Why. */
   code: NackCode,
 };
@@ -285,7 +295,7 @@ export type Now = {
   /** The wall clock: `Date.now()`. */
   wall: Timestamp,
   /** Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.now()`. */
-  monotonic_ms: number,
+  monotonicMs: number,
 };
 
 /** What a replica needs to begin. */
@@ -294,7 +304,10 @@ export type Opening = {
   seed: Uint8Array,
   /** The Ed25519 public key of this device, 32 bytes, the same at every start. */
   device: Uint8Array,
-  /** At the first start of a device that another device let in: what that device gave it, see [`Linked`]. */
+  /**
+   * What another device gave this one to let it in, see [`Linked`]: at the first start, or as long as this phone holds
+   * nothing.
+   */
   grant?: Uint8Array | null,
   /** All entries of the spaces in [`Space::OPENING`]. */
   stored: Array<StoredEntry>,
@@ -397,12 +410,24 @@ export type StatusView = {
   link: LinkStatus,
   /** Changes that the relay has not acknowledged. */
   unsentChanges: number,
-  /** Their size in bytes. */
+  /** Their size in bytes; see [`DriveSync::OnPhone`]. */
   unsentBytes: number,
+  /** The documents that they belong to. */
+  unsentDocuments: number,
+  /** How many of these changes are on their way: pushed, and neither acknowledged nor refused. */
+  sentChanges: number,
+  /** Their size in bytes. */
+  sentBytes: number,
+  /** Documents of which something is being fetched or about to be. */
+  fetchingDocuments: number,
+  /** The changes that are to come of them. */
+  fetchingChanges: number,
   /** Documents known, here or on the relay. */
   documents: number,
   /** Documents of which the relay refuses something. */
   refused: number,
+  /** Why, of the first of them. */
+  refusal: NackCode | null,
 };
 
 /** Why storage refused. */

@@ -209,6 +209,11 @@ impl World {
         self.requests += 1;
         let request = self.requests;
         self.ledger.commanded(phone, request, &command);
+        if let Command::JoinAccount { .. } = command {
+            // Who enters another account leaves a connection that is healthy.
+            let conn = self.phones[phone].conn.and_then(|conn| self.net.get_mut(conn));
+            conn.into_iter().for_each(|conn| conn.is_troubled = true);
+        }
         self.tell(phone, Input::Command { request, command });
         request
     }

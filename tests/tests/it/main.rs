@@ -6,6 +6,7 @@ mod devices;
 mod full_disk;
 mod phone_and_relay;
 mod power_cut;
+mod progress;
 mod publishing;
 mod quota;
 mod real_drives;

@@ -2,6 +2,8 @@
 
 use tourismo_core::docs::{ProfileFields, Visibility};
 use tourismo_core::geodesy::{Position, distance_m};
+use tourismo_core::id::DeviceKey;
+use tourismo_core::replica::Linked;
 use tourismo_core::replica::io::{Command, Outcome};
 use tourismo_core::replica::view::{DriveSync, RecordingState, TrackView};
 use tourismo_tests::made::Kind;
@@ -87,10 +89,12 @@ async fn a_device_that_was_not_let_in_is_sent_away() -> anyhow::Result<()> {
     let relay = Relay::start().await?;
     let mut owner = Phone::open(Setup::in_memory(&relay.url()))?;
     owner.sync(PATIENCE).await?;
-    // A grant for another device than the one that shows it.
+    // A grant for another device than the one that shows it, which says that it is for this one.
     let granted = owner.command(Command::GrantDevice { device: vec![7; 32].into() }, PATIENCE).await;
     let Some(Outcome::Granted { grant }) = granted else { panic!("{granted:?}") };
-    let mut stranger = Phone::open(Setup { grant: Some(grant.into_vec()), ..Setup::in_memory(&relay.url()) })?;
+    let setup = Setup::in_memory(&relay.url());
+    let linked = Linked { device: DeviceKey(setup.key.verifying_key().to_bytes()), ..minicbor::decode(&grant)? };
+    let mut stranger = Phone::open(Setup { grant: Some(minicbor::to_vec(linked)?), ..setup })?;
     let refused = stranger.sync(PATIENCE).await.unwrap_err();
     assert_eq!(refused.to_string(), "the relay sends this device away: NotAuthentic");
     Ok(())

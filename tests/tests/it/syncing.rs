@@ -333,16 +333,69 @@ fn an_old_drive_and_its_copy_can_be_edited_while_many_newer_ones_are_in_memory()
     settle(&mut world, 1);
 }
 
+/// What `of` gives to let another phone in.
+fn grant(world: &mut World, of: usize, to: usize) -> serde_bytes::ByteBuf {
+    let device = serde_bytes::ByteBuf::from(world.phone(to).device().0);
+    match world.perform(of, Command::GrantDevice { device }) {
+        Outcome::Granted { grant } => grant,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn put_a_car(world: &mut World, phone: usize) {
+    let fields = CarFields { make: "Mazda".to_owned(), ..CarFields::default() };
+    done(world, phone, Command::PutCar { car: None, fields });
+}
+
 #[test]
-fn h5_a_phone_that_belongs_to_one_account_does_not_open_for_another() {
+fn h5_a_phone_that_holds_data_of_one_account_does_not_open_for_another() {
     let mut world = World::new(8);
     let (one, other) = (world.add_phone(), world.add_phone());
+    put_a_car(&mut world, one);
     world.run_for(5_000);
-    let device = serde_bytes::ByteBuf::from(world.phone(one).device().0);
-    let Outcome::Granted { grant } = world.perform(other, Command::GrantDevice { device }) else {
-        panic!("a grant is given")
-    };
+    let grant = grant(&mut world, other, one);
+    let join = Command::JoinAccount { grant: grant.clone() };
+    assert_eq!(world.perform(one, join), Outcome::Refused { code: CommandError::OtherAccount });
     world.kill(one);
-    assert_eq!(world.start_with_grant(one, grant.into_vec()), Err(OpenError::OtherAccount));
-    assert_eq!(world.start_with_grant(one, vec![1, 2, 3]), Err(OpenError::BadGrant));
+    assert_eq!(world.start_with_grant(one, grant.into_vec()), Err(CommandError::OtherAccount.into()));
+    assert_eq!(world.start_with_grant(one, vec![1, 2, 3]), Err(CommandError::BadGrant.into()));
+    assert_eq!(OpenError::from(CommandError::OtherAccount).code(), "other_account");
+}
+
+#[test]
+fn h5_a_phone_that_holds_nothing_can_leave_its_account_for_another_whether_the_app_runs_or_not() {
+    for runs in [true, false] {
+        let mut world = World::new(9);
+        let (one, other) = (world.add_phone(), world.add_phone());
+        put_a_car(&mut world, other);
+        settle(&mut world, 2);
+        let grant = grant(&mut world, other, one);
+        if runs {
+            done(&mut world, one, Command::JoinAccount { grant: grant.clone() });
+            done(&mut world, one, Command::JoinAccount { grant });
+        } else {
+            world.kill(one);
+            world.start_with_grant(one, grant.into_vec()).unwrap();
+        }
+        settle(&mut world, 2);
+        assert_eq!(world.account(one), world.account(other));
+        assert_eq!(world.replica(one).cars(), world.replica(other).cars());
+        // And it stays so, without the grant being shown again.
+        world.kill(one);
+        world.start(one).unwrap();
+        settle(&mut world, 2);
+        assert_eq!(world.replica(one).cars().len(), 1);
+    }
+}
+
+#[test]
+fn h5_a_grant_for_another_device_lets_nobody_in() {
+    let mut world = World::new(10);
+    let (one, other, third) = (world.add_phone(), world.add_phone(), world.add_phone());
+    let join = |grant| Command::JoinAccount { grant };
+    let grant = grant(&mut world, other, third);
+    assert_eq!(world.perform(one, join(grant)), Outcome::Refused { code: CommandError::ForeignGrant });
+    let bytes = serde_bytes::ByteBuf::from([1, 2, 3]);
+    assert_eq!(world.perform(one, join(bytes)), Outcome::Refused { code: CommandError::BadGrant });
+    settle(&mut world, 3);
 }

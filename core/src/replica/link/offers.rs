@@ -94,16 +94,16 @@ impl Link {
         let mut bytes = 0;
         for entry in entries {
             let Some(unsent) = Shelf::unsent_at(&entry.key).filter(|unsent| taken.contains(unsent)) else { continue };
-            let (Some(record), Some(scanned)) = (desk.shelf.record(&unsent.doc), shelf::scan(&entry.value)) else {
-                continue;
-            };
+            let kind = desk.shelf.record(&unsent.doc).map(|record| record.kind);
+            let (Some(kind), Some(scanned)) = (kind, shelf::scan(&entry.value)) else { continue };
             taken.remove(&unsent);
+            desk.shelf.size_up(&unsent, entry.value.len() as u32);
             bytes += entry.value.len();
             if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
                 desk.shelf.give_back([unsent]);
                 continue;
             }
-            let offer = Offer { doc: unsent.doc, kind: record.kind, chunk: Chunk(entry.value.clone()) };
+            let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(entry.value.clone()) };
             self.sent.insert(scanned.hash, (unsent, scanned.deps));
             offers.push((scanned.hash, offer));
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decode, Encode};
 
 use crate::id::ChangeHash;
+use crate::replica::shelf::Amount;
 use crate::wire::{DocKind, NackCode};
 
 /// What is known of a document without loading it. Stored in [`Space::Doc`] under the document's id.
@@ -51,14 +52,29 @@ impl Record {
         self.changes.iter().position(|known| *known == short).map(|index| index as u32)
     }
 
-    /// How many changes the relay has not acknowledged, and their size in bytes.
-    pub(crate) fn unsent(&self) -> (u32, u32) {
-        (self.unacked.len() as u32, self.unacked.values().sum())
+    /// What the relay has not acknowledged.
+    pub(crate) fn unsent(&self) -> Amount {
+        Amount { changes: self.unacked.len() as u32, bytes: self.unacked.values().sum() }
+    }
+
+    /// One change that the relay has not acknowledged; nothing, if it has.
+    pub(crate) fn unsent_at(&self, index: u32) -> Amount {
+        self.unacked.get(&index).map_or(Amount::default(), |bytes| Amount { changes: 1, bytes: *bytes })
+    }
+
+    /// How many of the changes that are here the relay has.
+    pub(crate) fn acked(&self) -> u32 {
+        (self.changes.len() - self.unacked.len()) as u32
     }
 
     /// Whether the relay has changes that are not here.
     pub(crate) fn lacks_any(&self) -> bool {
         !self.missing.is_empty()
+    }
+
+    /// How many those are.
+    pub(crate) fn lacks(&self) -> u32 {
+        self.missing.len() as u32
     }
 
     /// Whether the relay heads stand for this change, too, as far as is known.

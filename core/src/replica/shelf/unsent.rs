@@ -16,6 +16,20 @@ pub(crate) struct Unsent {
     pub(crate) index: u32,
 }
 
+/// Some changes, and their size together in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) changes: u32,
+    pub(crate) bytes: u32,
+}
+
+impl Amount {
+    /// Both together.
+    pub(crate) fn plus(self, other: Amount) -> Amount {
+        Amount { changes: self.changes + other.changes, bytes: self.bytes + other.bytes }
+    }
+}
+
 impl Shelf {
     /// Takes in that the relay refused a change.
     pub(crate) fn refuse(&mut self, store: &mut Store, unsent: Unsent, code: NackCode) {
@@ -97,6 +111,14 @@ impl Shelf {
     pub(crate) fn unsent_range(unsent: &Unsent) -> KeyRange {
         let key = change_key(&unsent.doc, unsent.index);
         KeyRange { space: Space::Change, from: key.clone(), to: key }
+    }
+
+    /// Takes in the size of an unsent change as storage has it: a relay that lost it did not say.
+    pub(crate) fn size_up(&mut self, unsent: &Unsent, bytes: u32) {
+        let record = self.records.get_mut(&unsent.doc);
+        if let Some(size) = record.and_then(|record| record.unacked.get_mut(&unsent.index)) {
+            *size = bytes;
+        }
     }
 
     /// Which unsent change is stored under a key.

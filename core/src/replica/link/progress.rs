@@ -1,0 +1,31 @@
+//! What is on its way between the phone and its relay. Nothing is counted along: it is what the link waits for.
+
+use std::collections::BTreeMap;
+
+use crate::id::DocId;
+use crate::replica::link::Link;
+use crate::replica::shelf::{Amount, Shelf};
+
+impl Link {
+    /// What is being fetched or about to be.
+    pub(crate) fn fetches(&self) -> impl Iterator<Item = &DocId> {
+        self.fetching.iter().map(|(doc, _)| doc).chain(&self.wanted)
+    }
+
+    /// What is pushed and neither acknowledged nor refused, by document.
+    pub(crate) fn sent(&self, shelf: &Shelf) -> BTreeMap<DocId, Amount> {
+        let mut sent: BTreeMap<DocId, Amount> = BTreeMap::new();
+        for (unsent, _) in self.sent.values() {
+            let amount = shelf.record(&unsent.doc).map_or(Amount::default(), |record| record.unsent_at(unsent.index));
+            let sum = sent.entry(unsent.doc).or_default();
+            *sum = sum.plus(amount);
+        }
+        sent
+    }
+
+    /// How many changes and documents are on their way, to the relay and from it. While it stays the same, so does
+    /// everything that is shown of the way, but for what reaches the shelf.
+    pub(crate) fn under_way(&self) -> (usize, usize) {
+        (self.sent.len(), self.fetches().count())
+    }
+}
