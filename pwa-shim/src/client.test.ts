@@ -71,6 +71,13 @@ describe("a command", () => {
     expect(worker.asked[0]?.ask).toEqual({ type: "command", command: { type: "editDrive", drive: "0190-drive", ...said } });
   });
 
+  test("to enter an account says why the grant does not fit", async () => {
+    const { worker, tourismo } = open();
+    const joined = tourismo.joinAccount(Uint8Array.of(1));
+    worker.answer({ type: "refused", code: "bad_grant" });
+    await expect(joined).rejects.toMatchObject({ code: "bad_grant" });
+  });
+
   test("rejects when the worker fails, when it cannot be loaded and when the engine is closed", async () => {
     for (const [code, end] of [
       ["core_failed", (worker: TestWorker) => worker.say({ type: "failed", code: "core_failed", message: "" })],

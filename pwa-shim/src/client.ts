@@ -27,13 +27,16 @@ export interface TourismoOptions {
   wasmUrl?: string | URL;
   /** Names the database. Engines of one name share it, in all tabs of an origin. */
   name?: string;
-  /** What another device's `grantDevice` gave: opens that device's account. Wanted once, and kept. */
+  /** What another device's `grantDevice` gave: enters that device's account, as `joinAccount` does. Wanted once. */
   grant?: Uint8Array;
   /** Whether this page measures positions and keeps the screen on while a drive is recorded. Default true. */
   sensors?: boolean;
 }
 
-/** Opens the engine. Rejects with a `TourismoError` if this browser cannot run it or its storage cannot be opened. */
+/**
+ * Opens the engine. Rejects with a `TourismoError` if this browser cannot run it, if its storage cannot be opened, or if the
+ * grant does not fit (see `joinAccount`).
+ */
 export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
   const relay = new URL(options.relayUrl ?? "/", location.href);
   // Bundlers look for this very expression.
@@ -47,12 +50,12 @@ export async function openTourismo(options: TourismoOptions = {}): Promise<Touri
       name: options.name ?? "tourismo",
       relay: socketAddress(relay),
       wasm: options.wasmUrl === undefined ? undefined : new URL(options.wasmUrl, location.href).href,
-      grant: options.grant ?? null,
     },
   };
   worker.postMessage(open);
   try {
     await tourismo.read("status");
+    if (options.grant) await tourismo.joinAccount(options.grant);
   } catch (thrown) {
     tourismo.close();
     throw thrown;
@@ -142,11 +145,25 @@ export class Tourismo {
     return this.#done({ type: "putSettings", fields });
   }
 
-  /** Lets another device into the account; gives the grant with which it opens its engine. */
+  /** The public key by which this device is known, 32 bytes: what another device's `grantDevice` wants. */
+  device(): Promise<Uint8Array> {
+    return this.#ask({ type: "device" }) as Promise<Uint8Array>;
+  }
+
+  /** Lets another device, known by its `device()`, into this account; gives the grant that its `joinAccount` wants. */
   async grantDevice(device: Uint8Array): Promise<Uint8Array> {
     const outcome = await this.#command({ type: "grantDevice", device });
     if (outcome.type !== "granted") throw unexpected(outcome);
     return outcome.grant;
+  }
+
+  /**
+   * Enters the account of the device that gave the grant. Rejects with `bad_grant` (it cannot be read), `foreign_grant` (it
+   * is for another device) or `other_account`: this phone holds drives, cars or settings of the account that it has, which
+   * are never given up.
+   */
+  joinAccount(grant: Uint8Array): Promise<void> {
+    return this.#done({ type: "joinAccount", grant });
   }
 
   /** Reads a view once. */
@@ -162,6 +179,11 @@ export class Tourismo {
       this.#queries.set(topic, query);
     }
     return query.subscribe(callback as (view: Views[Topic]) => void);
+  }
+
+  /** Tries to reach the relay at once, also after it sent this device away. */
+  async reconnect(): Promise<void> {
+    await this.tell({ type: "network", online: navigator.onLine });
   }
 
   /** Tells the engine what happened on this page. For positions `sensors: true` does so by itself. */

@@ -8,14 +8,16 @@ import type { Command, Input, Outcome, StorageFailure, Topic } from "./generated
 export type Ask =
   | { type: "command"; command: Command }
   | { type: "read"; topic: Topic }
+  /** The public key of this device. */
+  | { type: "device" }
   /** Something that happened on a page: to its sensor, its visibility, its network. */
   | { type: "tell"; input: PageInput };
 
 /** The inputs that come from pages. All others come from the owner's own surroundings. */
 export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" | "network" }>;
 
-/** What an ask may be answered with: how a command ended, a view, or nothing. */
-export type Answer = Outcome | Views[Topic] | null;
+/** What an ask may be answered with: how a command ended, a view, a key, or nothing. */
+export type Answer = Outcome | Views[Topic] | Uint8Array | null;
 
 /** An answer or an error, as it crosses. */
 export type Reply =
@@ -39,7 +41,6 @@ export interface WorkerOptions {
   relay: string;
   /** Where the WASM is, unless beside the package's JavaScript. */
   wasm: string | undefined;
-  grant: Uint8Array | null;
 }
 
 /** What tabs say to each other. `to` and `from` are names of peers. */

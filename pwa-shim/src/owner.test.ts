@@ -33,7 +33,7 @@ class ScriptedCore implements Core {
   status = (): StatusView => ({}) as StatusView;
 }
 
-async function open(storage: Storage = new MemoryStorage(new MemoryDisk()), grant: Uint8Array | null = null) {
+async function open(storage: Storage = new MemoryStorage(new MemoryDisk())) {
   const core = new ScriptedCore();
   const tab = new Tabs().open();
   const seen = {
@@ -59,7 +59,6 @@ async function open(storage: Storage = new MemoryStorage(new MemoryDisk()), gran
     },
     clock: tab.clock,
     isOnline: () => true,
-    grant,
   };
   const owner = await Owner.open("owner", around, {
     changed: (topics) => seen.changed.push(...topics),
@@ -88,10 +87,10 @@ describe("an owner", () => {
     expect(second.seen.opening?.seed).not.toEqual(first.seen.opening?.seed);
   });
 
-  test("keeps the grant that let its device in", async () => {
-    const disk = new MemoryDisk();
-    await open(new MemoryStorage(disk), Uint8Array.of(4, 2));
-    expect((await open(new MemoryStorage(disk))).seen.opening?.grant).toEqual(Uint8Array.of(4, 2));
+  test("is known by its key", async () => {
+    const { owner, seen } = await open();
+    expect(owner.device()).toEqual(seen.opening?.device);
+    expect(owner.device()).toHaveLength(32);
   });
 
   test("tells the core when a transaction is on disk", async () => {

@@ -20,8 +20,6 @@ export interface Surroundings {
   openSocket: OpenSocket;
   clock: Clock;
   isOnline(): boolean;
-  /** What another device gave to let this one into its account; kept from then on. */
-  grant: Uint8Array | null;
 }
 
 export interface Clock {
@@ -53,11 +51,9 @@ export class Owner {
     try {
       await storage.claim(name);
       const key = await openDeviceKey(storage);
-      if (around.grant) await storage.put("grant", around.grant);
-      const grant = ((await storage.get("grant")) as Uint8Array | undefined) ?? null;
       const stored = await storage.loadSpaces(OPENING_SPACES);
       const seed = crypto.getRandomValues(new Uint8Array(32));
-      const core = openCore({ seed, device: key.publicKey, grant, stored });
+      const core = openCore({ seed, device: key.publicKey, stored });
       const owner = new Owner(core, key, around, events);
       owner.tell({ type: "start" });
       owner.tell({ type: "network", online: around.isOnline() });
@@ -102,6 +98,11 @@ export class Owner {
       this.#waiting.set(request, { resolve, reject });
       this.tell({ type: "command", request, command });
     });
+  }
+
+  /** The public key of this device. */
+  device(): Uint8Array {
+    return this.#key.publicKey;
   }
 
   /** Reads a view. */

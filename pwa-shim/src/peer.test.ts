@@ -41,6 +41,10 @@ class TestOwner implements OwnerLike {
     for (const { resolve } of this.#waiting.splice(0)) resolve(done);
   }
 
+  device(): Uint8Array {
+    return Uint8Array.of(1);
+  }
+
   read(): StatusView {
     return { name: this.name } as unknown as StatusView;
   }

@@ -33,7 +33,7 @@ export interface Channel {
 }
 
 /** What a peer needs of an owner. */
-export type OwnerLike = Pick<Owner, "command" | "read" | "tell" | "stop">;
+export type OwnerLike = Pick<Owner, "command" | "read" | "device" | "tell" | "stop">;
 
 export interface PeerEvents {
   changed(topics: readonly Topic[]): void;
@@ -296,6 +296,8 @@ async function answer(owner: OwnerLike, ask: Ask): Promise<Answer> {
       return owner.command(ask.command);
     case "read":
       return owner.read(ask.topic);
+    case "device":
+      return owner.device();
     case "tell":
       owner.tell(ask.input);
       return null;

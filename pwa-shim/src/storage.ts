@@ -25,7 +25,7 @@ export interface Storage {
 }
 
 /** What the shell itself keeps. */
-export type ShellName = "deviceKey" | "grant";
+export type ShellName = "deviceKey";
 
 /** The storage refused; every method may reject with it. Nothing of the transaction was stored. */
 export class StorageError extends Error {

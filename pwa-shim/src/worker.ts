@@ -11,7 +11,7 @@ import { webSocketTo } from "./relay-socket.ts";
 import { IndexedDbStorage } from "./storage/indexed-db.ts";
 
 const clock: Clock = {
-  now: () => ({ wall: Date.now(), monotonic_ms: performance.now() }),
+  now: () => ({ wall: Date.now(), monotonicMs: performance.now() }),
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);
@@ -61,7 +61,6 @@ function open(options: WorkerOptions): Peer {
             openSocket: webSocketTo(options.relay),
             clock,
             isOnline: () => navigator.onLine,
-            grant: options.grant,
           },
           events,
         );

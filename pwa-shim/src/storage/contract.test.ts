@@ -2,7 +2,7 @@
 
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import type { StoredEntry, StoreOp } from "../generated/types.ts";
 import { Fenced, type Storage, StorageError } from "../storage.ts";
@@ -96,9 +96,9 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
 
   test("the shell's own things are kept apart", async () => {
     const { storage, another } = await claimed();
-    expect(await storage.get("grant")).toBeUndefined();
-    await storage.put("grant", Uint8Array.from([1, 2]));
-    expect(await another().get("grant")).toEqual(Uint8Array.from([1, 2]));
+    expect(await storage.get("deviceKey")).toBeUndefined();
+    await storage.put("deviceKey", Uint8Array.from([1, 2]));
+    expect(await another().get("deviceKey")).toEqual(Uint8Array.from([1, 2]));
     expect(await storage.loadSpaces(["meta", "journal", "doc", "row", "change"])).toEqual([]);
   });
 });
@@ -109,6 +109,22 @@ describe("IndexedDB", () => {
     await storage.claim("first");
     await storage.store([put("doc", [1], [1])]);
     expect(await storage.loadSpaces(["doc"])).toEqual([entry("doc", [1], [1])]);
+  });
+
+  test("a transaction that is never answered is given up, and performed with a new handle", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const storage = new IndexedDbStorage("test", silentFactory(1));
+      const claimed = storage.claim("first");
+      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+      await vi.advanceTimersByTimeAsync(10_000);
+      vi.useRealTimers();
+      await claimed;
+      await storage.store([put("doc", [1], [1])]);
+      expect(await storage.loadSpaces(["doc"])).toEqual([entry("doc", [1], [1])]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test.each([
@@ -149,6 +165,23 @@ function failingFactory(name: string): IDBFactory {
       request.result.transaction = () => {
         throw new DOMException("injected", name);
       };
+    });
+    return request;
+  };
+  return factory;
+}
+
+/** A factory whose first `silences` handles answer nothing. */
+function silentFactory(silences: number): IDBFactory {
+  const factory = new IDBFactory();
+  let left = silences;
+  const open = factory.open.bind(factory);
+  factory.open = (...args) => {
+    const request = open(...args);
+    request.addEventListener("success", () => {
+      if (left-- <= 0) return;
+      const nothing = { objectStore: () => ({ put: () => undefined }), abort: () => undefined };
+      request.result.transaction = () => nothing as unknown as IDBTransaction;
     });
     return request;
   };

@@ -12,6 +12,8 @@ const SPACES = ["meta", "journal", "doc", "row", "change"] as const satisfies re
 const SHELL = "shell";
 const OWNER = "owner";
 const VERSION = 1;
+/** How long the browser may leave a request unanswered. Some phones never answer one whose handle they have killed. */
+const SILENCE_MS = 10_000;
 
 export class IndexedDbStorage implements Storage {
   readonly #name: string;
@@ -124,9 +126,15 @@ type Fill = (tx: IDBTransaction, stop: (reason: Error) => void) => void;
 function open(factory: IDBFactory, name: string, onGone: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const failed = (thrown: unknown): void => {
+      clearTimeout(silence);
       onGone();
       reject(thrown);
     };
+    let isAwaited = true;
+    const silence = setTimeout(() => {
+      isAwaited = false;
+      failed(silent("the database does not open"));
+    }, SILENCE_MS);
     try {
       const request = factory.open(name, VERSION);
       request.onupgradeneeded = () => {
@@ -134,6 +142,11 @@ function open(factory: IDBFactory, name: string, onGone: () => void): Promise<ID
       };
       request.onsuccess = () => {
         const db = request.result;
+        clearTimeout(silence);
+        if (!isAwaited) {
+          db.close();
+          return;
+        }
         db.onclose = onGone;
         // A newer version of the app wants to change the database: it must not wait for this one.
         db.onversionchange = () => {
@@ -154,19 +167,46 @@ function runTransaction(db: IDBDatabase, stores: string[], mode: IDBTransactionM
   return new Promise((resolve, reject) => {
     let reason: Error | undefined;
     const tx = db.transaction(stores, mode, { durability: "strict" });
-    tx.oncomplete = () => resolve();
-    // Errors of a request abort its transaction; quota shows on the transaction alone.
-    tx.onabort = () => reject(reason ?? tx.error ?? new DOMException("the transaction was aborted", "AbortError"));
     const stop = (why: Error): void => {
       reason = why;
       tx.abort();
     };
+    // Whether it is still performed then, nobody can say. To perform it once more does no harm.
+    const silence = setTimeout(() => {
+      reject(silent("a transaction does not end"));
+      tryTo(() => tx.abort());
+    }, SILENCE_MS);
+    tx.oncomplete = () => {
+      clearTimeout(silence);
+      resolve();
+    };
+    // Errors of a request abort its transaction; quota shows on the transaction alone.
+    tx.onabort = () => {
+      clearTimeout(silence);
+      reject(reason ?? tx.error ?? new DOMException("the transaction was aborted", "AbortError"));
+    };
     try {
       fill(tx, stop);
     } catch (thrown) {
-      stop(thrown as Error);
+      clearTimeout(silence);
+      reject(thrown);
+      // A handle that died in between aborts nothing any more.
+      tryTo(() => tx.abort());
     }
   });
+}
+
+/** Nothing was heard: as good as a dead handle. */
+function silent(message: string): DOMException {
+  return new DOMException(message, "UnknownError");
+}
+
+function tryTo(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // There is nothing left to act upon.
+  }
 }
 
 function isDeadHandle(thrown: unknown): boolean {

@@ -115,7 +115,7 @@ export class Tab implements Channel {
     this.#tabs = tabs;
     this.locks = tabs.locks.of(this);
     this.clock = {
-      now: () => ({ wall: this.#nowMs, monotonic_ms: this.#nowMs }),
+      now: () => ({ wall: this.#nowMs, monotonicMs: this.#nowMs }),
       after: (ms, call) => {
         const timer = { at: this.#nowMs + ms, call };
         this.#timers.add(timer);
