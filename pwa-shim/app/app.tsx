@@ -6,6 +6,7 @@ import { engine, openEngine, recording } from "./engine.ts";
 import { CarIcon, FeedIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
 import { Notice } from "./parts/notice.tsx";
 import { href, type Route, route } from "./route.ts";
+import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
 import { DrivesScreen } from "./screens/drives.tsx";
 import { FeedScreen } from "./screens/feed.tsx";
@@ -59,6 +60,8 @@ function OwnScreen({ at }: { at: Exclude<Route, { screen: "feed" | "public" }> }
       return <GarageScreen />;
     case "settings":
       return <SettingsScreen />;
+    case "devices":
+      return <DevicesScreen key={at.code} {...at} />;
     default:
       return at satisfies never;
   }
@@ -98,7 +101,7 @@ const TABS: Tab[] = [
   { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "public"] },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
   { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage"] },
-  { to: { screen: "settings" }, label: "Settings", icon: SettingsIcon, screens: ["settings"] },
+  { to: { screen: "settings" }, label: "Settings", icon: SettingsIcon, screens: ["settings", "devices"] },
 ];
 
 function Navigation() {

@@ -75,5 +75,6 @@ export function titleOf(drive: { title: string; startedAt: Timestamp }): string 
 
 export function bytes(count: number): string {
   if (count < 1000) return `${count} bytes`;
-  return count < 1_000_000 ? `${(count / 1000).toFixed(1)} kB` : `${(count / 1_000_000).toFixed(1)} MB`;
+  const [value, unit] = count < 999_500 ? [count / 1000, "kB"] : [count / 1_000_000, "MB"];
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }

@@ -9,7 +9,9 @@ export type Route =
   | { screen: "feed" }
   | { screen: "public"; id: string }
   | { screen: "garage" }
-  | { screen: "settings" };
+  | { screen: "settings" }
+  /** With the code of a link that was opened. */
+  | { screen: "devices"; code?: string };
 
 export const route = signal<Route>(parse(location.hash));
 
@@ -30,6 +32,7 @@ export function href(to: Route): string {
     case "feed":
     case "garage":
     case "settings":
+    case "devices":
       return `#/${to.screen}`;
     default:
       return to satisfies never;
@@ -55,7 +58,11 @@ function parse(hash: string): Route {
     case "feed":
     case "garage":
     case "settings":
+    case "devices":
       return { screen };
+    case "link":
+    case "join":
+      return { screen: "devices", code: id ?? "" };
     default:
       return { screen: "record" };
   }

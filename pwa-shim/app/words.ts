@@ -3,6 +3,7 @@
 import {
   type ByeCode,
   type DriveSync,
+  type DriveView,
   type ErrorCode,
   type LinkStatus,
   type NackCode,
@@ -10,6 +11,7 @@ import {
   type RecordingView,
   type SensorFailure,
   type Signal,
+  type StatusView,
   type StorageFailure,
   type StorageStatus,
   TourismoError,
@@ -108,33 +110,64 @@ export function wordsOfSync(sync: DriveSync): Words {
   switch (sync.type) {
     case "saving":
       return { tone: "busy", text: "Being saved" };
-    case "onPhone":
-      return { tone: "plain", text: "On this phone", detail: `${bytes(sync.bytes)} wait for a connection.` };
+    case "onPhone": {
+      if (sync.sentBytes > 0) return { tone: "busy", text: `Sending ${share(sync.sentBytes, sync.bytes)}` };
+      const some = sync.ackedChanges > 0 ? "Some of it is on the relay; " : "";
+      return { tone: "plain", text: "On this phone only", detail: `${some}${bytes(sync.bytes)} wait for a connection.` };
+    }
     case "onRelay":
-      return { tone: "good", text: sync.trackHere ? "On the relay" : "On the relay only" };
+      return sync.trackHere
+        ? { tone: "good", text: "On the relay" }
+        : { tone: "good", text: "On the relay", detail: "Its track comes to this phone when it is opened." };
+    case "fetching":
+      return { tone: "busy", text: `Fetching its track, ${count(sync.changes, "part")} to come` };
     case "refused":
-      return { tone: "bad", text: "Refused by the relay", detail: `It stays on this phone. ${wordsOfNack(sync.code)}` };
+      return { tone: "bad", text: "Refused by the relay", detail: `It is safe on this phone. ${wordsOfNack(sync.code)}` };
     default:
       return sync satisfies never;
   }
 }
 
+/** How far all of it is on its way to the relay, in one line. */
+export function wordsOfProgress(status: StatusView, drives: readonly DriveView[]): Words {
+  const { link, refusal } = status;
+  if (link.type === "rejected") return wordsOfLink(link);
+  if (refusal !== null) {
+    const refused = drives.filter(({ sync }) => sync.type === "refused").length;
+    const what = refused > 0 ? count(refused, "drive") : "something";
+    return { tone: "bad", text: `The relay refuses ${what}`, detail: `It is safe on this phone. ${wordsOfNack(refusal)}` };
+  }
+  if (status.sentBytes > 0) return { tone: "busy", text: `Sending ${share(status.sentBytes, status.unsentBytes)}` };
+  if (status.unsentChanges > 0) {
+    const waiting = drives.filter(({ sync }) => sync.type === "onPhone" || sync.type === "saving").length;
+    const what = waiting > 0 ? count(waiting, "drive") : count(status.unsentChanges, "change");
+    const words: Words = { tone: "plain", text: `${what} on this phone only, ${bytes(status.unsentBytes)}` };
+    return link.type === "offline" ? { ...words, detail: "It goes to the relay by itself when there is signal." } : words;
+  }
+  if (status.fetchingDocuments > 0) {
+    return { tone: "busy", text: `Fetching ${count(status.fetchingChanges, "part")} from the relay` };
+  }
+  return { tone: "good", text: "Everything is on the relay" };
+}
+
 function wordsOfNack(code: NackCode): string {
   switch (code) {
     case "too_large":
-      return "It is larger than the relay accepts.";
+      return "It is larger than this relay accepts. Shorter notes may help; else ask whoever runs the relay.";
     case "unavailable":
-      return "The relay cannot store anything at the moment.";
+      return "The relay cannot store anything at the moment. It is tried again by itself.";
     case "over_quota":
-      return "The relay has no more room for this account. It is offered again by itself; ask who runs the relay for more.";
+      return "The relay has no more room for this account. It is offered again by itself; ask whoever runs the relay for more.";
+    case "foreign_actor":
+      return "The relay does not know the device that made it. Let this device into the account again.";
+    case "not_your_document":
+      return "The relay keeps it for another account. Open that account on this device to change it.";
     case "malformed":
     case "unknown_deps":
     case "duplicate_seq":
     case "seq_gap":
-    case "foreign_actor":
-    case "not_your_document":
     case "kind_mismatch":
-      return `The relay says: ${code.replaceAll("_", " ")}.`;
+      return `The relay can make nothing of it (${code}). Reload the app; if that changes nothing, tell whoever runs the relay.`;
     default:
       return code satisfies never;
   }
@@ -160,22 +193,34 @@ export function wordsOfLink(link: LinkStatus): Words {
 function wordsOfBye(code: ByeCode): string {
   switch (code) {
     case "unknown_protocol":
-      return "This app is too old or too new for the relay: reload it.";
+      return "App and relay are of different times. Reload the app; if that changes nothing, the relay needs an update.";
     case "not_authentic":
-      return "The relay does not recognise this phone.";
+      return "The relay does not let this device into the account. Another device of yours can: Settings, Your devices.";
     case "over_quota":
-      return "This account has as many phones as the relay allows.";
+      return "This account has as many devices as the relay allows. Ask whoever runs the relay for more.";
     case "going_away":
     case "overloaded":
     case "too_slow":
-      return "The relay is busy.";
+      return "The relay is busy. It is tried again by itself.";
     case "malformed":
     case "too_large":
     case "out_of_order":
-      return "The relay did not understand this app: reload it.";
+      return `App and relay did not understand each other (${code}). Reload the app, then try again.`;
     default:
       return code satisfies never;
   }
+}
+
+/** 64 of 214 kB */
+function share(part: number, whole: number): string {
+  const [some, all] = [bytes(part), bytes(whole)];
+  if (part >= whole) return all;
+  const unit = all.slice(all.indexOf(" "));
+  return `${some.endsWith(unit) ? some.slice(0, -unit.length) : some} of ${all}`;
+}
+
+function count(number: number, what: string): string {
+  return number === 1 ? `1 ${what}` : `${number} ${what}s`;
 }
 
 export function wordsOfPersistence(persistence: Persistence): Words {
@@ -217,6 +262,12 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
       return "The track is not on this phone, and the relay cannot be reached.";
     case "unreadable":
       return "What is stored of it cannot be read.";
+    case "bad_grant":
+      return "That answer cannot be read: perhaps it is not all of it.";
+    case "foreign_grant":
+      return "That answer is for another device. Show this device's own code, and bring the answer to that.";
+    case "other_account":
+      return "What is on this device belongs to the account that it has. It stays here, and no other account can be entered.";
     case "not_stored":
       return `${wordsOfStorageFailure(error.storageFailure ?? "unavailable")}. It is done in memory, and tried again.`;
     case "owner_lost":

@@ -1,8 +1,8 @@
-// The way driven while this page was open, as a line without a map. It costs next to nothing while the phone records.
+// The way driven so far, as a line without a map. It costs next to nothing while the phone records.
 
 import { effect, signal } from "@preact/signals";
 
-import { recording } from "../engine.ts";
+import { engine, recording } from "../engine.ts";
 
 type Position = [number, number];
 
@@ -16,17 +16,37 @@ let drive: string | undefined;
 
 effect(() => {
   const view = recording.value;
-  if (view?.drive !== drive) {
+  if (view?.drive !== drive && view?.state !== "recovering") {
     drive = view?.drive;
     positions.value = [];
+    // What was driven before the app was opened is on the disk.
+    if (view && view.stats.fixes > 1) void readBefore(view.drive);
   }
   if (view?.state !== "active" || view.position === null) return;
   const last = positions.peek().at(-1);
   const [lon, lat] = view.position;
   if (last && Math.abs(last[0] - lon) < STEP_DEG && Math.abs(last[1] - lat) < STEP_DEG) return;
-  const all = [...positions.peek(), view.position];
-  positions.value = all.length <= MAX_POSITIONS ? all : all.filter((_, i) => i % 2 === 1);
+  positions.value = thinned([...positions.peek(), view.position]);
 });
+
+async function readBefore(id: string): Promise<void> {
+  const opened = engine.peek();
+  if (opened.type !== "open") return;
+  const { tourismo } = opened;
+  try {
+    await tourismo.openDrive(id);
+    const track = await tourismo.read("track");
+    await tourismo.closeDrive();
+    if (track?.type !== "ready" || track.drive !== id || drive !== id) return;
+    positions.value = thinned([...track.line.parts.flat(), ...positions.peek()]);
+  } catch {
+    // The line begins here, then.
+  }
+}
+
+function thinned(line: Position[]): Position[] {
+  return line.length <= MAX_POSITIONS ? line : thinned(line.filter((_, i) => i % 2 === 1));
+}
 
 export function Trace() {
   if (positions.value.length < 2) return null;

@@ -73,8 +73,15 @@ function BackTo() {
 /** Has the engine keep the drive's track in memory while the screen is shown. */
 function useOpenedTrack(id: string): void {
   useEffect(() => {
-    void give((tourismo) => tourismo.openDrive(id));
+    const open = (): void => void give((tourismo) => tourismo.openDrive(id));
+    // All tabs share one opened drive: another tab may have opened its own meanwhile.
+    const onVisibility = (): void => {
+      if (document.visibilityState === "visible" && track.peek()?.drive !== id) open();
+    };
+    open();
+    document.addEventListener("visibilitychange", onVisibility);
     return () => {
+      document.removeEventListener("visibilitychange", onVisibility);
       if (engine.value.type === "open") engine.value.tourismo.closeDrive().catch(() => {});
     };
   }, [id]);

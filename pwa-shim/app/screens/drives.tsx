@@ -7,7 +7,8 @@ import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, day, distance, roughDuration, titleOf } from "../format.ts";
 import { Badge } from "../parts/badge.tsx";
 import { href } from "../route.ts";
-import { wordsOfLink, wordsOfSync } from "../words.ts";
+import { Progress } from "../parts/progress.tsx";
+import { wordsOfSync } from "../words.ts";
 
 export function DrivesScreen() {
   const all = drives.value;
@@ -17,8 +18,8 @@ export function DrivesScreen() {
     <section class="page">
       <header class="page-head">
         <h1>Drives</h1>
-        {status.value ? <Badge words={wordsOfLink(status.value.link)} /> : null}
       </header>
+      {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
       {shown.length === 0 ? <Empty /> : null}
       <ul class="list">
         {shown.map((drive) => (
@@ -42,7 +43,7 @@ function DriveRow({ drive }: { drive: DriveView }) {
             {car ? ` · ${nameOf(car.fields)}` : ""}
           </p>
           <p class="row-states">
-            <Badge words={wordsOfSync(drive.sync)} />
+            {drive.sync.type === "onRelay" ? null : <Badge words={wordsOfSync(drive.sync)} />}
             {drive.visibility === "public" ? <Badge words={{ tone: "plain", text: "Public" }} /> : null}
             {drive.visibility === "link" ? <Badge words={{ tone: "plain", text: "By link" }} /> : null}
           </p>

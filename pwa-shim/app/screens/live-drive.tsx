@@ -20,7 +20,12 @@ export function LiveDrive({ view }: { view: RecordingView }) {
   const safety = wordsOfSafety(view, status.value?.storage ?? { type: "saved" });
   const elapsed = useElapsed(view.startedAt);
   return (
-    <section class={isPaused ? "record live paused" : "record live"} data-testid="live" data-fixes={view.stats.fixes}>
+    <section
+      class={isPaused ? "record live paused" : "record live"}
+      data-testid="live"
+      data-fixes={view.stats.fixes}
+      data-saved={view.taken - view.unsaved}
+    >
       <div class="live-states">
         <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} />
         <span data-testid="safety">

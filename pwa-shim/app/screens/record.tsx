@@ -82,7 +82,12 @@ function Start() {
 function Unfinished({ view }: { view: RecordingView }) {
   const { value, unit } = distance(view.stats.distanceM, units());
   return (
-    <section class="record unfinished" data-testid="unfinished" data-fixes={view.stats.fixes}>
+    <section
+      class="record unfinished"
+      data-testid="unfinished"
+      data-fixes={view.stats.fixes}
+      data-recorded={view.stats.fixes + view.stats.refused}
+    >
       <header class="record-head">
         <h1>A drive was left unfinished</h1>
         <p class="lead">

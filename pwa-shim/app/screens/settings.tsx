@@ -2,10 +2,11 @@
 
 import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
-import { account, give, persistence, status } from "../engine.ts";
-import { bytes } from "../format.ts";
+import { account, drives, give, persistence, status } from "../engine.ts";
 import { State } from "../parts/badge.tsx";
-import { wordsOfLink, wordsOfPersistence, wordsOfStorage } from "../words.ts";
+import { TryAgain } from "../parts/progress.tsx";
+import { href } from "../route.ts";
+import { wordsOfLink, wordsOfPersistence, wordsOfProgress, wordsOfStorage } from "../words.ts";
 
 export function SettingsScreen() {
   if (!account.value) return <p class="opening">Opening…</p>;
@@ -17,6 +18,7 @@ export function SettingsScreen() {
       </header>
       <ProfileForm profile={profile} />
       <SettingsForm settings={settings} />
+      <DevicesCard />
       {status.value ? <StatusCard status={status.value} /> : null}
       <p class="hint version">Tourismo {__VERSION__}. Maps show land by Natural Earth.</p>
     </section>
@@ -84,12 +86,31 @@ function SettingsForm({ settings }: { settings: SettingsFields }) {
   );
 }
 
+function DevicesCard() {
+  return (
+    <a class="row" href={href({ screen: "devices" })} data-testid="devices">
+      <div class="row-main">
+        <h2>Your devices</h2>
+        <p class="row-line">Let another one in, or bring this one in</p>
+      </div>
+    </a>
+  );
+}
+
 function StatusCard({ status }: { status: StatusView }) {
-  const { unsentChanges, unsentBytes } = status;
   return (
     <div class="card status-card" data-testid="status">
       <h2>Where everything is</h2>
       <dl>
+        <dt>On the way</dt>
+        <dd>
+          <State words={wordsOfProgress(status, drives.value ?? [])} />
+        </dd>
+        <dt>The relay</dt>
+        <dd>
+          <State words={wordsOfLink(status.link)} />
+          {status.link.type === "rejected" ? <TryAgain /> : null}
+        </dd>
         <dt>This phone</dt>
         <dd>
           <State words={wordsOfStorage(status.storage)} />
@@ -98,18 +119,6 @@ function StatusCard({ status }: { status: StatusView }) {
         <dd>
           <State words={wordsOfPersistence(persistence.value)} />
         </dd>
-        <dt>The relay</dt>
-        <dd>
-          <State words={wordsOfLink(status.link)} />
-        </dd>
-        <dt>Waiting to be sent</dt>
-        <dd>{unsentChanges === 0 ? "Nothing" : `${unsentChanges} changes, ${bytes(unsentBytes)}`}</dd>
-        {status.refused === 0 ? null : (
-          <>
-            <dt>Refused by the relay</dt>
-            <dd>{status.refused} documents, which stay on this phone</dd>
-          </>
-        )}
       </dl>
     </div>
   );

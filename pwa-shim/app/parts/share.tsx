@@ -1,0 +1,29 @@
+// A link to hand on: by whatever the phone shares with, and as text to copy.
+
+import { showNotice } from "./notice.tsx";
+
+export function ShareLink({ link, what }: { link: string; what: string }) {
+  async function copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(link);
+      showNotice(`${what} is copied.`);
+    } catch {
+      showNotice("This browser does not let the app copy. Mark the text and copy it.");
+    }
+  }
+
+  // A person may change their mind, which is no failure.
+  const share = (): void => void navigator.share({ url: link }).catch(() => {});
+  return (
+    <div class="controls">
+      <button type="button" class="button" onClick={() => void copy()}>
+        Copy
+      </button>
+      {"share" in navigator ? (
+        <button type="button" class="button" onClick={share}>
+          Send
+        </button>
+      ) : null}
+    </div>
+  );
+}

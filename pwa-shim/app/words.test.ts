@@ -1,0 +1,41 @@
+import type { DriveSync, DriveView, StatusView } from "@tourismo/client";
+import { describe, expect, test } from "vitest";
+
+import { wordsOfProgress } from "./words.ts";
+
+const quiet: StatusView = {
+  storage: { type: "saved" },
+  link: { type: "upToDate" },
+  unsentChanges: 0,
+  unsentBytes: 0,
+  unsentDocuments: 0,
+  sentChanges: 0,
+  sentBytes: 0,
+  fetchingDocuments: 0,
+  fetchingChanges: 0,
+  documents: 9,
+  refused: 0,
+  refusal: null,
+};
+
+const waiting: DriveSync = { type: "onPhone", changes: 4, bytes: 71_000, sentChanges: 0, sentBytes: 0, ackedChanges: 0 };
+const drives = (...syncs: DriveSync[]) => syncs.map((sync) => ({ sync })) as DriveView[];
+const offline: Partial<StatusView> = { link: { type: "offline" } };
+
+describe("progress in one line", () => {
+  test.each<[string, string, Partial<StatusView>, DriveView[]]>([
+    ["Everything is on the relay", "good", {}, drives({ type: "onRelay", trackHere: true })],
+    ["Everything is on the relay", "good", offline, []],
+    ["3 drives on this phone only, 214 kB", "plain", { ...offline, unsentChanges: 12, unsentBytes: 214_000 }, drives(waiting, waiting, waiting)],
+    ["1 change on this phone only, 310 bytes", "plain", { unsentChanges: 1, unsentBytes: 310 }, []],
+    ["Sending 64 of 214 kB", "busy", { unsentChanges: 12, unsentBytes: 214_000, sentChanges: 3, sentBytes: 64_000 }, drives(waiting)],
+    ["Sending 900 bytes of 1.2 MB", "busy", { unsentChanges: 12, unsentBytes: 1_200_000, sentChanges: 3, sentBytes: 900 }, []],
+    ["Sending 2.1 kB", "busy", { unsentChanges: 1, unsentBytes: 2_100, sentChanges: 1, sentBytes: 2_100 }, []],
+    ["Fetching 31 parts from the relay", "busy", { fetchingDocuments: 1, fetchingChanges: 31 }, []],
+    ["The relay refuses 1 drive", "bad", { refused: 1, refusal: "too_large" }, drives({ type: "refused", code: "too_large" })],
+    ["The relay refuses something", "bad", { refused: 1, refusal: "malformed" }, []],
+    ["Sent away by the relay", "bad", { link: { type: "rejected", code: "not_authentic" }, unsentChanges: 1 }, []],
+  ])("says %j", (text, tone, change, listed) => {
+    expect(wordsOfProgress({ ...quiet, ...change }, listed)).toMatchObject({ text, tone });
+  });
+});
