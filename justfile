@@ -73,6 +73,10 @@ test-pwa: pwa
 browser: setup pwa
     node --test tests/browser/
 
+# Kill the browser at random moments of a recording, and look up every fix: `just kill-browser 50`; with a seed, that run again.
+kill-browser times="50" seed="": setup pwa
+    TOURISMO_KILLS={{ times }} {{ if seed == "" { "" } else { "TOURISMO_SEED=" + seed } }} node --test tests/browser/kills.test.mjs
+
 # Load drives into a relay from GPX files, or made ones, without a browser; `just replay --help` explains.
 replay *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}

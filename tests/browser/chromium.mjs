@@ -1,7 +1,8 @@
 // Starts Chromium for a story, as a phone of its own: a profile folder keeps what the page stored, so that a story can kill
 // the browser and open it again. Knows nothing of what the pages do.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +42,14 @@ export async function openPhone(profile, options = {}) {
   running.get(profile)?.add(phone);
   phone.once("close", () => running.get(profile)?.delete(phone));
   return phone;
+}
+
+/** Kills a browser's process at once, as a phone does that runs out of memory. */
+export async function kill(phone, profile) {
+  const closed = once(phone, "close");
+  // Chromium's lock on its profile is a link to "host-process".
+  process.kill(Number(readlinkSync(join(profile, "SingletonLock")).split("-").at(-1)), "SIGKILL");
+  await closed;
 }
 
 /** Makes an empty profile folder. When the test ends, its browsers are closed and it is removed. */

@@ -43,6 +43,30 @@ export async function sensorOf(page) {
   };
 }
 
+/** Fixes on a straight road, 20 m/s, one every `everyMs`. */
+export function straight(from, to, everyMs) {
+  const fix = (i) => ({ latitude: 46.5 + (i * 20 * everyMs) / 1000 / 111_320, longitude: 10.4, accuracy: 5, speed: 20 });
+  return Array.from({ length: to - from }, (_, i) => fix(from + i));
+}
+
+/**
+ * Notes when each fix reaches the pages of a phone that are opened from now on. Gives a function that says how many had
+ * come by a moment, and another that begins to count anew.
+ */
+export async function countFixes(phone) {
+  let comings = [];
+  await phone.exposeBinding("fixCame", () => void comings.push(Date.now()));
+  await phone.addInitScript(() => {
+    const watch = navigator.geolocation.watchPosition.bind(navigator.geolocation);
+    navigator.geolocation.watchPosition = (onFix, ...rest) =>
+      watch((position) => {
+        onFix(position);
+        globalThis.fixCame();
+      }, ...rest);
+  });
+  return { by: (moment) => comings.filter((at) => at <= moment).length, reset: () => void (comings = []) };
+}
+
 /** Metres between two positions, on a sphere. */
 export function distanceM(a, b) {
   const radians = Math.PI / 180;

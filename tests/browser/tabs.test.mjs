@@ -1,11 +1,11 @@
-// Two tabs of one app in a real browser: one engine, whichever tab it lives in.
+// Several tabs of one app in a real browser: one engine, whichever tab it lives in.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { serveApp } from "./app.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
-import { sensorOf } from "./drive.mjs";
+import { sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hand.mjs";
 import { until } from "./relay.mjs";
 
@@ -26,25 +26,50 @@ test("a_drive_goes_on_in_another_tab_when_the_tab_that_owned_the_engine_is_close
   await live.waitFor();
   // The phone has one sensor; one of the tabs listens to it.
   const sensors = [await sensorOf(owner), await sensorOf(follower)];
-  await Promise.all(sensors.map((sensor) => sensor.drive(straight(0, 20), EVERY_MS)));
+  await Promise.all(sensors.map((sensor) => sensor.drive(straight(0, 20, EVERY_MS), EVERY_MS)));
   const fixes = async () => Number(await live.getAttribute("data-fixes"));
   const before = await until("the first fixes are recorded", async () => (await fixes()) >= 15 && fixes());
   assert.ok(before <= 21, `${before} fixes were recorded: no measurement was taken twice`);
 
   await owner.close();
   await until("the drive goes on in the other tab", async () => {
-    await sensors[1].measure(straight(20, 21)[0]);
+    await sensors[1].measure(straight(20, 21, EVERY_MS)[0]);
     return live.isVisible();
   });
-  await sensors[1].drive(straight(22, 42), EVERY_MS);
+  await sensors[1].drive(straight(22, 42, EVERY_MS), EVERY_MS);
   await until("further fixes are recorded", async () => (await fixes()) >= before + 15);
 
   await hold(follower, follower.getByRole("button", { name: "Finish" }), () => follower.getByTestId("sync").waitFor());
   assert.equal(await follower.locator(".figures").count(), 1);
 });
 
-/** Fixes on a straight road, 20 m/s. */
-function straight(from, to) {
-  const fix = (i) => ({ latitude: 46.5 + (i * 20 * EVERY_MS) / 1000 / 111_320, longitude: 10.4, accuracy: 5, speed: 20 });
-  return Array.from({ length: to - from }, (_, i) => fix(from + i));
+test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeout: 120_000 }, async (t) => {
+  const address = await serveApp(t);
+  const phone = await openPhone(newProfile(t));
+  const tabs = [phone.pages()[0], await phone.newPage(), await phone.newPage()];
+  for (const tab of tabs) {
+    await tab.goto(`${address}#/garage`);
+    await tab.getByRole("button", { name: "Add a car" }).waitFor();
+  }
+
+  // Each tab adds a car, and every tab that is open shows it: the first owns the engine, then the second, then the third.
+  const names = ["Alfa", "Beetle", "Capri", "Dino", "Elise", "Fulvia"];
+  const shown = async (tab) => (await tab.locator(".row h2").allTextContents()).join(" ");
+  const added = [];
+  for (let open = tabs.length; open > 0; open--) {
+    const here = tabs.slice(-open);
+    for (const tab of [here[0], here.at(-1)]) {
+      const name = names[added.length];
+      await addCar(tab, name);
+      added.push(name);
+      for (const other of here) await until(`${added} are shown in every tab`, async () => (await shown(other)) === added.join(" "));
+    }
+    if (open > 1) await here[0].close();
+  }
+});
+
+async function addCar(tab, name) {
+  await tab.getByRole("button", { name: "Add a car" }).click();
+  await tab.getByLabel("What you call it").fill(name);
+  await tab.getByRole("button", { name: "Save" }).click();
 }

@@ -1,0 +1,88 @@
+// A browser that is killed at random moments of a recording, with and without signal: at most a second is missing, and
+// nothing that the page called saved.
+//
+// TOURISMO_KILLS=50 kills more often; TOURISMO_SEED repeats a run.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { layCable } from "./cable.mjs";
+import { kill, newProfile, openPhone } from "./chromium.mjs";
+import { countFixes, sensorOf, straight } from "./drive.mjs";
+import { hold } from "./hand.mjs";
+import { startRelay, until } from "./relay.mjs";
+
+const EVERY_MS = 250;
+/** How much of what was measured a killed browser may lose. */
+const MAY_LOSE_MS = 1000;
+const kills = Number(process.env.TOURISMO_KILLS ?? 5);
+const seed = Number(process.env.TOURISMO_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 60_000 + kills * 20_000 }, async (t) => {
+  t.diagnostic(`TOURISMO_SEED=${seed} TOURISMO_KILLS=${kills}`);
+  const random = chance(seed);
+  const cable = await layCable(t, await startRelay(t));
+  const profile = newProfile(t);
+  let page;
+  let phone = await openPhone(profile, { permissions: ["geolocation"] });
+  let fixes = await countFixes(phone);
+  page = phone.pages()[0];
+  await page.goto(cable.address);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.getByTestId("start").click();
+
+  let recorded = 0;
+  let way = 0;
+  for (let round = 1; round <= kills; round++) {
+    await page.getByTestId("live").waitFor();
+    const online = random() < 0.5;
+    if (!online) await cable.cut();
+
+    // What the page says is saved is noted until it dies.
+    let saved = 0;
+    const watching = (async () => {
+      for (;;) saved = Math.max(saved, Number(await page.getByTestId("live").getAttribute("data-saved")));
+    })().catch(() => {});
+    const driving = new AbortController();
+    const stretch = straight(way, way + 200, EVERY_MS);
+    const measured = (await sensorOf(page)).drive(stretch, EVERY_MS, driving.signal).catch(() => {});
+    const beforeMs = random() * 4000;
+    await new Promise((resolve) => setTimeout(resolve, beforeMs));
+    const due = fixes.by(Date.now() - MAY_LOSE_MS);
+    const came = fixes.by(Date.now());
+    await kill(phone, profile);
+    driving.abort();
+    await Promise.all([watching, measured]);
+    way += 200;
+
+    phone = await openPhone(profile, { permissions: ["geolocation"] });
+    fixes = await countFixes(phone);
+    page = phone.pages()[0];
+    await page.goto(cable.address);
+    const unfinished = page.getByTestId("unfinished");
+    await unfinished.waitFor();
+    const found = Number(await unfinished.getAttribute("data-recorded")) - recorded;
+    const story = `${came} came, ${saved} were called saved, ${found} are there`;
+    t.diagnostic(`kill ${round}, after ${Math.round(beforeMs)} ms, ${online ? "with" : "without"} signal: ${story}`);
+    assert.ok(found >= due, `${due} came more than a second before the kill: ${story}`);
+    assert.ok(found >= saved, `what was called saved is there: ${story}`);
+    recorded += found;
+    if (!online) await cable.mend();
+    await page.getByTestId("resume").click();
+  }
+
+  await page.getByTestId("live").waitFor();
+  const sync = page.getByTestId("sync");
+  await hold(page, page.getByRole("button", { name: "Finish" }), () => sync.waitFor());
+  await until("all of it is on the relay", async () => (await sync.textContent()).includes("On the relay"), 60_000);
+});
+
+/** Numbers from 0 to 1, always the same for one seed (mulberry32). */
+function chance(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
