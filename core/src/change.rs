@@ -23,9 +23,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use flate2::{Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
 use self::columns::Columns;
@@ -210,23 +208,20 @@ fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
     let too_large = ChangeError::TooMuch { limit: Limit::InflatedBytes, max };
     // One byte more than the limit, because the inflater may ask for room before it sees that the stream ends.
     let room = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1);
-    let mut inflater = Box::<DecompressorOxide>::default();
-    let mut body = vec![0; data.len().saturating_mul(2).min(room)];
-    let (mut consumed, mut written) = (0, 0);
-    loop {
-        let (status, read, wrote) =
-            decompress(&mut inflater, &data[consumed..], &mut body, written, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF);
-        consumed += read;
-        written += wrote;
-        match status {
-            TINFLStatus::Done => break,
-            TINFLStatus::HasMoreOutput if body.len() < room => {
-                body.resize(body.len().saturating_mul(2).min(room), 0);
-            }
-            TINFLStatus::HasMoreOutput => return Err(too_large),
-            _ => return Err(ChangeError::BadDeflate),
+    // The same inflater as Automerge's: a second one would be a hundredth of the WASM.
+    let mut inflater = Decompress::new(false);
+    let mut body = vec![0; data.len().saturating_mul(2).clamp(1, room)];
+    let (consumed, written) = loop {
+        let at = (inflater.total_in() as usize, inflater.total_out() as usize);
+        let status = inflater.decompress(&data[at.0..], &mut body[at.1..], FlushDecompress::None);
+        let written = inflater.total_out() as usize;
+        match status.map_err(|_| ChangeError::BadDeflate)? {
+            Status::StreamEnd => break (inflater.total_in() as usize, written),
+            Status::Ok | Status::BufError if written < body.len() => return Err(ChangeError::BadDeflate),
+            Status::Ok | Status::BufError if written == room => return Err(too_large),
+            Status::Ok | Status::BufError => body.resize(body.len().saturating_mul(2).min(room), 0),
         }
-    }
+    };
     body.truncate(written);
     match data.len() - consumed {
         _ if written == room => Err(too_large),

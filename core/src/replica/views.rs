@@ -50,7 +50,7 @@ impl Replica {
             Some(CarView { id: *id, fields: fields.clone(), drives, distance_m })
         };
         let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
-        cars.sort_by_key(|car| (car.fields.name().to_lowercase(), car.id));
+        cars.sort_by_key(|car| (car.fields.name().to_ascii_lowercase(), car.id));
         cars
     }
 
