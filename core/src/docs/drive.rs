@@ -45,6 +45,9 @@ pub struct DriveFields {
     /// What devices said of it at the same time and nobody has settled since.
     #[n(10)]
     pub conflicts: Vec<DriveConflict>,
+    /// Whether devices finished it at the same time and say different figures.
+    #[n(11)]
+    pub is_contested: bool,
 }
 
 /// A field for which several devices set different values at the same time. Each value is there once, the one that counts
@@ -162,6 +165,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         published: doc_id(doc, "published"),
         deleted: open::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
+        is_contested: open::competing(doc, "stats").len() > 1,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
 use crate::replica::recording::{Recording, Subject};
+use crate::replica::shelf::Record;
 use crate::replica::view::{RecordingState, TrackView};
 use crate::replica::{Replica, Signing, opening, views};
 use crate::session::client::Identity;
@@ -206,6 +207,9 @@ impl Replica {
         let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
         let finished = Some((ended_at, recording.stats()));
         self.change_drive(drive, &drive::DriveEdit { finished, track: Some(track), ..drive::DriveEdit::default() })?;
+        if self.shelf.record(&track).is_some_and(Record::needs_alignment) {
+            self.miscounted.insert(drive);
+        }
         self.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }

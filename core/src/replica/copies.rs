@@ -18,7 +18,7 @@ impl Replica {
         }
         for doc in self.shelf.take_merged() {
             self.misaligned.extend(self.drive_of(&doc));
-            self.miscounted.extend(self.drive_on(&doc).or_else(|| self.drive_of(&doc)));
+            self.miscounted.extend(self.drive_in_doubt(&doc));
         }
         for drive in std::mem::take(&mut self.misaligned) {
             if !self.align_copy(drive) {

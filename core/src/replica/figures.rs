@@ -24,10 +24,10 @@ impl Replica {
         }
     }
 
-    /// The drive that a track is of.
-    pub(super) fn drive_on(&self, track: &DocId) -> Option<DocId> {
-        let is_of = |(_, row): &(&DocId, &Row)| matches!(row, Row::Drive(fields) if fields.track == Some(*track));
-        self.shelf.rows().find(is_of).map(|(id, _)| *id)
+    /// The drive whose figures a document makes doubtful: as its track, or because it says two things itself.
+    pub(super) fn drive_in_doubt(&self, doc: &DocId) -> Option<DocId> {
+        let is_it = |(id, row): &(&DocId, &Row)| matches!(row, Row::Drive(fields) if fields.track == Some(*doc) || (*id == doc && fields.is_contested));
+        self.shelf.rows().find(is_it).map(|(id, _)| *id)
     }
 
     /// Says what was driven, if it is not what the drive says. Says whether that is settled.
@@ -37,8 +37,8 @@ impl Replica {
         let started_at = fields.started_at;
         let is_recorded = self.recording.as_ref().is_some_and(|recording| recording.drive() == drive);
         let Some(record) = self.shelf.record(&track).filter(|record| record.is_here()) else { return true };
-        // Who is still recording counts when it finishes; one writer alone has counted everything.
-        if fields.deleted || is_recorded || !record.has_branches() {
+        // Who is still recording counts when it finishes.
+        if fields.deleted || is_recorded {
             return true;
         }
         if record.lacks_any() {

@@ -84,6 +84,9 @@ impl Shelf {
             if shelf.records.get(&doc).is_some_and(|record| record.heads == stored.heads) {
                 shelf.stale.remove(&doc);
             }
+            if rows::is_contested(&stored.row) {
+                shelf.merged.insert(doc);
+            }
             shelf.rows.insert(doc, stored.row);
         }
         shelf

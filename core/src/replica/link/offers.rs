@@ -38,6 +38,8 @@ impl Link {
             NackCode::UnknownDeps if desk.shelf.is_over_quota(&unsent.doc) => {
                 desk.shelf.refuse(desk.store, unsent, NackCode::OverQuota);
             }
+            // It waits together with what it depends on, which the relay could not store either.
+            NackCode::UnknownDeps if self.read_again_at_ms > desk.now_ms => desk.shelf.give_back([unsent]),
             // The relay does not have what this phone believes it to have: find out what, and push that first.
             NackCode::UnknownDeps if self.comparison != Comparison::Done => {
                 desk.shelf.give_back([unsent]);

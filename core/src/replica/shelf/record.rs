@@ -86,17 +86,15 @@ impl Record {
     }
 
     /// Whether changes of two devices meet in it, and what is derived from it may say something else.
-    pub(super) fn needs_alignment(&self) -> bool {
+    pub(crate) fn needs_alignment(&self) -> bool {
         match self.kind {
             DocKind::Drive | DocKind::Published => self.heads.len() > 1,
-            DocKind::Track => self.is_here() && self.has_branches(),
+            // Who finished it may have had a part of it only.
+            DocKind::Track => {
+                self.is_here() && (self.heads.len() > 1 || self.relay_heads.len() > 1 || self.lacks_any())
+            }
             DocKind::Settings | DocKind::Profile | DocKind::Car => false,
         }
-    }
-
-    /// Whether two devices changed it without knowing of each other, and none has changed it since.
-    pub(crate) fn has_branches(&self) -> bool {
-        self.heads.len() > 1 || self.relay_heads.len() > 1
     }
 
     /// Whether any change is here.

@@ -62,7 +62,12 @@ impl Shelf {
         self.stale.remove(&doc);
         let kind = self.records.get(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
         match kind.and_then(|kind| projection::fold(kind, document)) {
-            Some(row) => self.rows.insert(doc, row),
+            Some(row) => {
+                if is_contested(&row) {
+                    self.merged.insert(doc);
+                }
+                self.rows.insert(doc, row)
+            }
             None => self.rows.remove(&doc),
         };
     }
@@ -76,4 +81,9 @@ impl Shelf {
         store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
         self.tickets.insert(doc, store.ticket());
     }
+}
+
+/// Whether devices say different figures of a drive.
+pub(super) fn is_contested(row: &Row) -> bool {
+    matches!(row, Row::Drive(fields) if fields.is_contested)
 }
