@@ -81,7 +81,8 @@ kill-browser times="50" seed="": setup pwa
 replay *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}
 
-# Run the simulator; `just sim --help` explains.
+# Tell made-up stories of phones, relays and everything that breaks between them, each twice, until one breaks a promise:
+# `just sim --seeds 100000` runs for hours; `just sim --first SEED --trace` prints one; `just sim --help` explains.
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 

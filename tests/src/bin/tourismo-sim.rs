@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tourismo_tests::sim::{Outline, Plant, run};
+use tourismo_tests::sim::{Outline, Plant, run, run_twice};
 
 /// Simulate phones, their relay, and everything that can go wrong between them.
 #[derive(Debug, Parser)]
@@ -23,6 +23,9 @@ struct Arguments {
     /// Print everything that happens in the first story.
     #[arg(long)]
     trace: bool,
+    /// Tell each story once. Otherwise each is told twice, and must be the same.
+    #[arg(long)]
+    once: bool,
     /// Go on after a broken promise.
     #[arg(long)]
     keep_going: bool,
@@ -30,12 +33,13 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (mut broken, mut fixes, mut changes, mut virtual_ms, mut slowest_ms) = (0_u64, 0, 0, 0, 0);
+    let (mut broken, mut events, mut fixes, mut changes, mut virtual_ms, mut slowest_ms) = (0_u64, 0, 0, 0, 0, 0);
     let seeds = if arguments.trace { 1 } else { arguments.seeds };
     for seed in arguments.first..arguments.first + seeds {
         let outline = Outline { seed, steps: arguments.steps, plant: Plant::Nothing, keeps_lines: arguments.trace };
-        let report = run(outline);
+        let report = if arguments.once || arguments.trace { run(outline) } else { run_twice(outline) };
         report.lines.iter().for_each(|line| println!("{line}"));
+        events += report.events;
         (fixes, changes) = (fixes + report.fixes, changes + report.changes);
         (virtual_ms, slowest_ms) = (virtual_ms + report.virtual_ms, slowest_ms.max(report.converged_ms));
         if let Some(promise) = report.broken {
@@ -48,7 +52,9 @@ fn main() -> ExitCode {
         }
     }
     let hours = virtual_ms as f64 / 3_600_000.0;
-    println!("{seeds} stories, {hours:.1} virtual hours, {fixes} fixes, {changes} changes; {broken} broken");
+    println!(
+        "{seeds} stories, {events} steps, {hours:.1} virtual hours, {fixes} fixes, {changes} changes; {broken} broken"
+    );
     println!("slowest to agree after the faults: {:.1} s", slowest_ms as f64 / 1_000.0);
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

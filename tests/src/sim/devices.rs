@@ -104,6 +104,12 @@ impl World {
         self.start(phone)
     }
 
+    /// Starts a phone's app some seconds later.
+    pub(super) fn start_later(&mut self, phone: usize) {
+        let in_ms = self.chance.between(0, 20_000);
+        self.schedule(in_ms, Event::Starts { phone });
+    }
+
     /// Another tab takes a phone over from the one that owned it: it opens the same storage, and whatever the old one still
     /// does has no effect. Its connection stays open for as long as it takes the relay to notice.
     pub fn hand_over(&mut self, phone: usize) {

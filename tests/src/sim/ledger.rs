@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tourismo_core::change::ScannedChange;
 use tourismo_core::fix::Fix;
-use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::replica::io::{Command, Outcome};
 use tourismo_core::replica::view::{RecordingState, RecordingView};
 use tourismo_core::time::Timestamp;
@@ -38,8 +39,18 @@ pub(super) struct Ledger {
     pub(super) titles: BTreeMap<DocId, Vec<Title>>,
     /// Whether the relay was restored or another took its place, so that it may have less than a phone believes.
     pub(super) may_differ: bool,
+    /// Whether a relay's disk was full, so that it refused what other changes build on.
+    pub(super) was_full: bool,
     /// Whether a phone's storage was copied or put back, so that what one phone took in may be in a track twice.
     pub(super) has_copies: bool,
+    /// Whose each document is that was ever pushed.
+    pub(super) owners: BTreeMap<DocId, AccountId>,
+    /// Which change each number of an actor named.
+    numbers: BTreeMap<(DocId, Vec<u8>, u64), ChangeHash>,
+    /// Whether a title that nobody promised any more may be there.
+    pub(super) has_unknown_titles: bool,
+    /// Whether a phone lost what was only there, and nobody else may have it.
+    pub(super) was_rolled_back: bool,
     /// The phones that recorded each drive.
     recorded_on: BTreeMap<DocId, BTreeSet<usize>>,
 }
@@ -159,11 +170,17 @@ impl Ledger {
     pub(super) fn restored(&mut self, relay: usize, books: &Books) {
         self.may_differ = true;
         self.acknowledged.retain(|(of, hash)| *of != relay || books.has(hash));
+        if self.was_rolled_back {
+            // What a phone had lost, the relay alone may have had.
+            for phone in self.recorded_on.values().flatten().copied().collect::<BTreeSet<_>>() {
+                self.rolled_back(phone, false);
+            }
+        }
     }
 
     /// A phone's storage is not what it was. What was only there, and is not safe elsewhere, nobody has promised.
     pub(super) fn rolled_back(&mut self, phone: usize, is_safe: bool) {
-        self.has_copies = true;
+        (self.has_copies, self.was_rolled_back) = (true, true);
         if is_safe {
             return;
         }
@@ -177,6 +194,20 @@ impl Ledger {
             promised.clear();
         }
         self.titles.clear();
+        self.has_unknown_titles = true;
+    }
+
+    /// How many phones recorded a drive.
+    pub(super) fn recorders(&self, drive: &DocId) -> usize {
+        self.recorded_on.get(drive).map_or(0, BTreeSet::len)
+    }
+
+    /// A phone pushes a change. Complains if its number names another one already.
+    pub(super) fn pushed(&mut self, account: AccountId, doc: DocId, change: &ScannedChange) -> Option<String> {
+        self.owners.insert(doc, account);
+        let number = (doc, change.actor.as_bytes().to_vec(), change.seq);
+        let before = self.numbers.insert(number, change.hash);
+        before.is_some_and(|hash| hash != change.hash).then(|| format!("a number names one change: document {doc}"))
     }
 
     fn keep(&mut self, live: Live) {

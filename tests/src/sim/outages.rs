@@ -8,7 +8,7 @@ use crate::sim::net::{ConnId, End};
 use crate::sim::relay::{Account, Books};
 use crate::sim::world::Event;
 use crate::sim::world::HOME;
-use crate::sim::{Plant, World};
+use crate::sim::{Plant, Relay, World};
 
 impl World {
     /// Gives all phones a network, or takes it away with every connection.
@@ -85,13 +85,25 @@ impl World {
 
     /// Replaces the first relay's data by a backup that has only part of each log. Its epoch is another.
     pub fn restore_relay(&mut self, keeps_percent: usize) {
-        self.replace_books(|account, index| index < account.entries.len() * keeps_percent / 100);
+        self.restore_part(HOME, keeps_percent);
     }
 
     /// Replaces the first relay's data by one that lacks the last change of a document. Its epoch is another.
     pub fn forget_last_change(&mut self, doc: &DocId) {
         let last = |account: &Account| account.entries.iter().rposition(|stored| stored.doc == *doc);
         self.replace_books(|account, index| last(account) != Some(index));
+    }
+
+    pub(super) fn restore_part(&mut self, relay: usize, keeps_percent: usize) {
+        let books =
+            self.relays[relay].books.keeping(|account, index| index < account.entries.len() * keeps_percent / 100);
+        self.begin_life(relay, books, None);
+    }
+
+    /// Adds a relay.
+    pub fn add_relay(&mut self) {
+        let relay = Relay::new(self.chance.bytes(), self.chance.bytes());
+        self.relays.push(relay);
     }
 
     fn replace_books(&mut self, keeps: impl Fn(&Account, usize) -> bool) {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
+use tourismo_core::docs::open;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, examine};
+use tourismo_core::projection::{self, Row};
 use tourismo_core::session::relay::{DocPage, HeadsPage, LogPage, NamesPage, Outcome, Session};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
@@ -58,6 +60,8 @@ pub(super) struct Waiting {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Books {
     pub(super) accounts: BTreeMap<AccountId, Account>,
+    /// What others may see of the documents.
+    pub(super) rows: BTreeMap<DocId, Row>,
 }
 
 /// One account on the relay's disk.
@@ -86,6 +90,14 @@ pub(super) struct Stored {
     pub(super) deps: Vec<ChangeHash>,
     pub(super) chunk: Vec<u8>,
     pub(super) received_at: Timestamp,
+}
+
+/// Whether others may see what the relay derives from documents of a kind.
+pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
+    match kind {
+        DocKind::Profile | DocKind::Published => true,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
+    }
 }
 
 impl Relay {
@@ -159,7 +171,24 @@ impl Books {
         let Some(account) = self.accounts.get_mut(&waiting.account) else {
             return vec![Outcome::Refused(NackCode::Unavailable); waiting.changes.len()];
         };
-        waiting.changes.iter().map(|offer| account.offer(offer, waiting.received_at)).collect()
+        let outcomes = waiting.changes.iter().map(|offer| account.offer(offer, waiting.received_at)).collect();
+        let shown = waiting.changes.iter().filter(|offer| is_shown_to_others(offer.kind)).map(|offer| offer.doc);
+        for doc in shown.collect::<BTreeSet<_>>() {
+            self.fold(&waiting.account, doc);
+        }
+        outcomes
+    }
+
+    /// Derives the row of a document again.
+    pub(super) fn fold(&mut self, account: &AccountId, doc: DocId) {
+        let Some(account) = self.accounts.get(account) else { return };
+        let chunks = account.entries.iter().filter(|stored| stored.doc == doc).map(|stored| stored.chunk.as_slice());
+        let kind = account.docs.get(&doc).map(|doc| doc.log.kind);
+        let row = kind.zip(open::load(&[0; 16], chunks).ok()).and_then(|(kind, doc)| projection::fold(kind, &doc));
+        match row {
+            Some(row) => self.rows.insert(doc, row),
+            None => self.rows.remove(&doc),
+        };
     }
 
     /// The books with some entries of each log only; whatever is kept must not build on what is not.
@@ -178,6 +207,13 @@ impl Books {
                 assert!(matches!(outcome, Outcome::Stored { .. }), "what was stored once is stored again");
             }
             books.accounts.insert(*id, old);
+        }
+        for (account, doc) in
+            self.accounts.iter().flat_map(|(id, account)| account.docs.keys().map(move |doc| (id, doc)))
+        {
+            if self.rows.contains_key(doc) {
+                books.fold(account, *doc);
+            }
         }
         books
     }

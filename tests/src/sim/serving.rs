@@ -1,6 +1,6 @@
 //! What goes over the connections, and how the relay serves them.
 
-use tourismo_core::id::AccountId;
+use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::session::relay as serve;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, EntryBody, Message, NackCode};
@@ -115,7 +115,13 @@ impl World {
             self.serve(conn, may.then_some(*account));
         }
         let served = &self.relays[relay].sessions[&conn];
-        let account = served.account.and_then(|account| self.relays[relay].books.accounts.get(&account));
+        let mut account = served.account.and_then(|account| self.relays[relay].books.accounts.get(&account));
+        if self.plant == Plant::LeaksAccounts
+            && matches!(effect, serve::Effect::ReadLog { .. })
+            && self.chance.one_in(10)
+        {
+            account = self.relays[relay].books.accounts.values().next().or(account);
+        }
         let Some(account) = account else {
             return self.tell_session(conn, boot, serve::Input::NotAdmitted(ByeCode::NotAuthentic));
         };
@@ -175,11 +181,16 @@ impl World {
             return;
         }
         for waiting in std::mem::take(&mut self.relays[relay].waiting) {
+            let rows = (self.plant == Plant::ForgetsToFold && self.chance.one_in(4))
+                .then(|| self.relays[relay].books.rows.clone());
             let outcomes = if self.relays[relay].is_full {
                 vec![serve::Outcome::Refused(NackCode::Unavailable); waiting.changes.len()]
             } else {
                 self.relays[relay].books.commit(&waiting)
             };
+            if let Some(rows) = rows {
+                self.relays[relay].books.rows = rows;
+            }
             self.note_push(&waiting, &outcomes);
             if self.plant == Plant::WrongDigest && self.chance.one_in(20) {
                 self.relays[relay]
@@ -228,7 +239,9 @@ impl World {
         }
         match &message {
             Message::Ack { hashes, .. } => self.ledger.acknowledged(relay, hashes),
+            Message::Fetched { doc, chunks, .. } if !chunks.is_empty() => self.check_right(conn, *doc),
             Message::Entries { entries, .. } => {
+                entries.iter().for_each(|entry| self.check_right(conn, entry.doc));
                 let books = &self.relays[relay].books;
                 let is_durable = |body: &EntryBody| match body {
                     EntryBody::Change(chunk) => {
@@ -241,6 +254,7 @@ impl World {
                 }
             }
             Message::Nack { code: NackCode::Unavailable, .. } => {}
+            Message::Nack { code: NackCode::UnknownDeps, .. } if self.ledger.was_full => {}
             Message::Nack { code, .. } if !self.ledger.may_differ => {
                 self.breaks(format!("the relay refuses nothing of an honest phone: {code:?}"));
             }
@@ -253,6 +267,16 @@ impl World {
             state.traffic.from_relay.push((tag(&bytes), bytes.len()));
         }
         self.carry(conn, End::Phone, bytes);
+    }
+
+    /// What travels to a phone must be of its account.
+    fn check_right(&mut self, conn: ConnId, doc: DocId) {
+        let Some(phone) = self.net.get(conn).map(|conn| conn.phone) else { return };
+        let Some(replica) = &self.phones[phone].replica else { return };
+        let account = replica.account().account;
+        if self.ledger.owners.get(&doc).is_some_and(|owner| *owner != account) {
+            self.breaks(format!("nobody is sent what is another account's: phone {phone}, document {doc}"));
+        }
     }
 
     /// Tells all sessions that the relay is stopping.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::Signer;
 use serde_bytes::ByteBuf;
-use tourismo_core::replica::io::{Effect, Input, StorageFailure, StoredEntry};
+use tourismo_core::replica::io::{Effect, Input, Space, StorageFailure, StoreOp, StoredEntry};
 
 use crate::sim::trace::short;
 use crate::sim::world::Event;
@@ -62,7 +62,10 @@ impl World {
     fn do_for_phone(&mut self, phone: usize, effect: Effect) {
         let life = self.phones[phone].life;
         match effect {
-            Effect::Store { batch, ops } => {
+            Effect::Store { batch, mut ops } => {
+                if self.plant == Plant::WrongRows && self.chance.one_in(3) {
+                    ops.iter_mut().for_each(falsify);
+                }
                 self.trace.note(self.now_ms, format_args!("phone {phone} stores {batch}: {} operations", ops.len()));
                 let in_ms = self.chance.between(self.weather.store_ms.0, self.weather.store_ms.1);
                 let (failure, once_in) = self.weather.store_fails;
@@ -105,6 +108,9 @@ impl World {
             Effect::Disconnect => self.hang_up(phone),
             Effect::SetTimer { in_ms, why } => {
                 self.trace.note(self.now_ms, format_args!("phone {phone} sets its timer: {in_ms} ms, {why}"));
+                if self.plant == Plant::ForgetsTimers && self.chance.one_in(10) {
+                    return;
+                }
                 self.phones[phone].timer += 1;
                 let timer = self.phones[phone].timer;
                 self.schedule(in_ms.ceil() as u64, Event::Rings { phone, life, timer });
@@ -118,6 +124,16 @@ impl World {
             }
             Effect::Changed { topics: _ } => {}
         }
+    }
+}
+
+/// Changes what a row says, and nothing else.
+fn falsify(op: &mut StoreOp) {
+    if let StoreOp::Put(entry) = op
+        && entry.space == Space::Row
+        && let Some(place) = entry.value.windows(6).position(|bytes| bytes == b"Drive ")
+    {
+        entry.value[place] = b'X';
     }
 }
 

@@ -88,6 +88,16 @@ pub enum Plant {
     LeavesEntriesOut,
     /// Once in a while the phone's shell forgets a transaction and says that it is done.
     ForgetsTransactions,
+    /// The relay reads from the log of another account once in a while.
+    LeaksAccounts,
+    /// Others get to see the private track in the place of the copy.
+    ShowsOriginals,
+    /// Once in a while the relay does not fold a document again that has changed.
+    ForgetsToFold,
+    /// Once in a while a phone's shell writes a row that says something else.
+    WrongRows,
+    /// Once in a while a phone's shell forgets to set a timer.
+    ForgetsTimers,
     /// Every start of an app is given the same randomness.
     ReusesSeeds,
     /// The relay's books forget a change that is in the log.

@@ -1,6 +1,7 @@
 //! The connections at work: phones open and close them, messages travel on them, and both ends learn or do not learn of their
 //! end.
 
+use tourismo_core::log::examine;
 use tourismo_core::replica::io::Input;
 use tourismo_core::session::relay::{self as serve, Session};
 use tourismo_core::wire::Message;
@@ -58,6 +59,14 @@ impl World {
                 if let Some(offer) = changes.iter().find(|offer| !disk.has(&offer.doc, &offer.chunk.0)) {
                     let doc = offer.doc;
                     self.breaks(format!("nothing is sent before it is durable: phone {phone}, document {doc}"));
+                }
+                let account = self.account(phone);
+                for offer in changes {
+                    let complaint =
+                        examine(&offer.chunk.0).ok().and_then(|change| self.ledger.pushed(account, offer.doc, &change));
+                    if let Some(complaint) = complaint {
+                        self.breaks(complaint);
+                    }
                 }
             }
             Ok(Message::Compare { .. }) if !self.ledger.may_differ => {

@@ -1,0 +1,98 @@
+//! The end of a story: all faults are over, every drive is finished, and everybody must come to agree in time.
+
+use tourismo_core::replica::io::{Command, Input};
+use tourismo_core::replica::view::RecordingState;
+use tourismo_core::session::SILENCE_MS;
+
+use crate::sim::world::HOME;
+use crate::sim::{Weather, World};
+
+/// How long everybody may take to agree once the faults are over, in virtual milliseconds: until a connection that is cut in
+/// silence is given up, the longest wait before the next is tried, and half a minute to talk.
+pub const CONVERGENCE_MS: u64 = SILENCE_MS + 60_000 + 30_000;
+
+impl World {
+    /// Ends all faults, lets every drive be finished, and waits until everybody agrees. Says how long that took.
+    pub(super) fn heal(&mut self) -> u64 {
+        if self.broken.is_some() {
+            return 0;
+        }
+        self.trace.note(self.now_ms, format_args!("the faults are over"));
+        self.weather = Weather::calm();
+        for relay in &mut self.relays {
+            (relay.is_up, relay.is_full) = (true, false);
+        }
+        for phone in 0..self.phones.len() {
+            self.phones[phone].quota_bytes = None;
+            self.move_phone(phone, HOME);
+            if self.phones[phone].replica.is_none()
+                && let Err(error) = self.start(phone)
+            {
+                return self.breaks_at(format!("a phone's app starts again: {error}"));
+            }
+            if !self.phones[phone].is_shown {
+                self.show(phone, true);
+            }
+            self.phones[phone].sensor.route.clear();
+            if !self.believes_online {
+                self.tell(phone, Input::Network { online: true });
+            }
+        }
+        let begin_ms = self.now_ms;
+        for phone in 0..self.phones.len() {
+            self.finish(phone);
+        }
+        let all = |world: &World| (0..world.phones.len()).all(|phone| world.is_settled(phone).is_ok());
+        let converged = self.run_until(CONVERGENCE_MS, all);
+        if self.broken.is_some() {
+            return 0;
+        }
+        if !converged {
+            let reasons: Vec<_> = (0..self.phones.len()).map(|phone| self.is_settled(phone)).collect();
+            return self.breaks_at(format!("everybody agrees within {CONVERGENCE_MS} ms: {reasons:?}"));
+        }
+        // Devices of an account hear of each other within moments, and what was slow on its way before has arrived.
+        for _ in 0..2 {
+            self.go_on_for(4_000);
+            self.run_until(CONVERGENCE_MS, all);
+        }
+        let converged_ms = self.now_ms - begin_ms;
+        self.check_end();
+        if self.broken.is_none() {
+            self.check_reconnect();
+        }
+        converged_ms
+    }
+
+    fn breaks_at(&mut self, promise: String) -> u64 {
+        self.breaks(promise);
+        0
+    }
+
+    fn finish(&mut self, phone: usize) {
+        let is_recording = |world: &World| world.replica(phone).recording_view(world.now(phone)).map(|view| view.state);
+        self.run_until(30_000, |world| is_recording(world) != Some(RecordingState::Recovering));
+        if is_recording(self).is_some() {
+            self.command(phone, Command::FinishDrive);
+            if !self.run_until(30_000, |world| is_recording(world).is_none()) && self.broken.is_none() {
+                self.breaks(format!("a drive can be finished: phone {phone}, {:?}", is_recording(self)));
+            }
+        }
+    }
+
+    /// When nothing changed, a new connection costs a handshake, one question and one answer.
+    fn check_reconnect(&mut self) {
+        self.cut_all();
+        let all = |world: &World| (0..world.phones.len()).all(|phone| world.is_settled(phone).is_ok());
+        self.go_on_for(2_100);
+        if !self.run_until(CONVERGENCE_MS, all) && self.broken.is_none() {
+            return self.breaks("a connection is made again".to_owned());
+        }
+        for phone in 0..self.phones.len() {
+            let traffic = self.traffic(phone);
+            if traffic.from_phone.len() > 3 || traffic.from_relay.len() > 3 || traffic.bytes() > 1_000 {
+                self.breaks(format!("equal digests end it: phone {phone}, {traffic:?}"));
+            }
+        }
+    }
+}

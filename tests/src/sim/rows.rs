@@ -1,0 +1,140 @@
+//! Whether rows are what a fold over the documents gives, on phones and on the relay.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_bytes::ByteBuf;
+use tourismo_core::docs::open;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::projection::{self, Row};
+use tourismo_core::replica::io::{Effect, Input, Space};
+use tourismo_core::replica::view::{AccountView, CarView, DriveSync, DriveView};
+use tourismo_core::replica::{Opening, Replica};
+
+use crate::sim::World;
+use crate::sim::relay::is_shown_to_others;
+use crate::sim::world::HOME;
+
+/// What a phone's lists show.
+type Lists = (Vec<DriveView>, Vec<CarView>, AccountView);
+
+impl World {
+    /// Every phone shows what the relay's rows say.
+    pub(super) fn check_views(&self, account: AccountId, phones: &[usize]) -> Result<(), String> {
+        let loaded = self.loaded(account)?;
+        let rows = loaded.iter().filter_map(|(id, (kind, doc))| Some((*id, projection::fold(*kind, doc)?)));
+        let rows: BTreeMap<DocId, Row> = rows.collect();
+        for phone in phones.iter().copied() {
+            let replica = self.replica(phone);
+            let shown: BTreeMap<DocId, DriveView> = replica.drives().into_iter().map(|view| (view.id, view)).collect();
+            let listed = rows.iter().filter_map(|(id, row)| match row {
+                Row::Drive(fields) if !fields.deleted => Some((id, fields)),
+                _ => None,
+            });
+            let mut count = 0;
+            for (id, fields) in listed {
+                count += 1;
+                let view = shown.get(id).ok_or_else(|| format!("phone {phone} shows drive {id}"))?;
+                let same = view.title == fields.title
+                    && view.notes == fields.notes
+                    && view.car == fields.car
+                    && view.started_at == fields.started_at
+                    && view.ended_at == fields.ended_at
+                    && view.stats == fields.stats
+                    && view.visibility == fields.visibility
+                    && view.published == fields.published
+                    && view.conflicts == fields.conflicts;
+                if !same {
+                    return Err(format!("phone {phone} shows what the relay has: {view:?} is {fields:?}"));
+                }
+            }
+            if shown.len() != count {
+                return Err(format!("phone {phone} shows {} drives, the relay has {count}", shown.len()));
+            }
+            let cars: BTreeMap<_, _> = replica.cars().into_iter().map(|car| (car.id, car.fields)).collect();
+            let relay_cars: BTreeMap<_, _> = rows
+                .iter()
+                .filter_map(|(id, row)| match row {
+                    Row::Car(fields) => Some((*id, fields.clone())),
+                    _ => None,
+                })
+                .collect();
+            if cars != relay_cars {
+                return Err(format!("phone {phone} has the relay's cars: {cars:?} are {relay_cars:?}"));
+            }
+            let account = replica.account();
+            for row in rows.values() {
+                match row {
+                    Row::Profile(fields) if *fields != account.profile => {
+                        return Err(format!("phone {phone} has the relay's profile: {account:?}"));
+                    }
+                    Row::Settings(fields) if *fields != account.settings => {
+                        return Err(format!("phone {phone} has the relay's settings: {account:?}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A phone that has lost every row shows the same as before.
+    pub(super) fn check_phone_rows(&self) -> Result<(), String> {
+        for phone in 0..self.phones.len() {
+            let before = lists(self.replica(phone));
+            let after = lists(&self.without_rows(phone)?);
+            if before != after {
+                return Err(format!("rows are a fold over the documents: phone {phone}: {before:?} were {after:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A phone as it would be after a start with every row gone.
+    fn without_rows(&self, phone: usize) -> Result<Replica, String> {
+        let state = &self.phones[phone];
+        let stored = state.disk.opening().into_iter().filter(|entry| entry.space != Space::Row).collect();
+        let device = ByteBuf::from(state.device().0);
+        let grant = state.grant.clone().map(ByteBuf::from);
+        let opening = Opening { seed: ByteBuf::from([9; 32]), device, grant, stored };
+        let mut replica = Replica::open(&opening).map_err(|error| format!("a phone opens without rows: {error}"))?;
+        let mut inputs = VecDeque::from([Input::Start]);
+        while let Some(input) = inputs.pop_front() {
+            for effect in replica.handle(self.now(phone), input) {
+                match effect {
+                    Effect::Load { request, ranges } => {
+                        inputs.push_back(Input::Loaded { request, entries: state.disk.read(&ranges) });
+                    }
+                    Effect::Store { batch, .. } => inputs.push_back(Input::Stored { batch }),
+                    Effect::Sign { .. }
+                    | Effect::Connect
+                    | Effect::Send { .. }
+                    | Effect::Disconnect
+                    | Effect::SetTimer { .. }
+                    | Effect::Settled { .. }
+                    | Effect::Changed { .. } => {}
+                }
+            }
+        }
+        Ok(replica)
+    }
+
+    /// The relay's rows are those that its documents give.
+    pub(super) fn check_relay_rows(&self) -> Result<(), String> {
+        for account in self.relays[HOME].books.accounts.keys() {
+            for (id, (kind, chunks)) in self.relays[HOME].documents(account) {
+                let folded = open::load(&[0; 16], chunks).ok().and_then(|doc| projection::fold(kind, &doc));
+                let row = self.relays[HOME].books.rows.get(&id);
+                if is_shown_to_others(kind) && row != folded.as_ref() {
+                    return Err(format!("the relay's rows are a fold over its documents: {kind:?} {id}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lists(replica: &Replica) -> Lists {
+    let sync = DriveSync::Saving;
+    let drives = replica.drives().into_iter().map(|drive| DriveView { sync, ..drive }).collect();
+    (drives, replica.cars(), replica.account())
+}

@@ -1,0 +1,142 @@
+//! Whether tracks hold what was taken in, once, and published copies no more than they may.
+
+use std::collections::BTreeMap;
+
+use automerge::Automerge;
+use tourismo_core::docs::drive::DriveFields;
+use tourismo_core::docs::{self, Visibility};
+use tourismo_core::fix::Fix;
+use tourismo_core::geodesy::{Position, distance_m};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::privacy::HIDDEN_M;
+use tourismo_core::recorder::Recorder;
+use tourismo_core::track::Stretch;
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::merged;
+use tourismo_core::wire::DocKind;
+
+use crate::sim::ledger::{Key, Taken, key};
+use crate::sim::{Plant, World};
+
+impl World {
+    /// Every fix that was called saved is in its track exactly once, and nothing else is.
+    pub(super) fn check_tracks(&self, account: AccountId) -> Result<(), String> {
+        let loaded = self.loaded(account)?;
+        for (id, (kind, doc)) in &loaded {
+            if *kind != DocKind::Drive {
+                continue;
+            }
+            let drive = docs::drive::read(doc);
+            let Some(track) = drive.track.and_then(|track| loaded.get(&track)) else {
+                // A phone that was put back may know of a track that only another relay has.
+                if self.ledger.was_rolled_back {
+                    continue;
+                }
+                return Err(format!("a drive has its track: {id}"));
+            };
+            for blocks in docs::track::sessions(&track.1) {
+                let decoded = decode_all(blocks.iter().map(Vec::as_slice));
+                if !decoded.failures.is_empty() {
+                    return Err(format!("every block can be read: drive {id}, {:?}", decoded.failures));
+                }
+            }
+            let stretches = docs::track::stretches(&track.1);
+            self.check_fixes(id, &stretches).map_err(|broken| format!("{broken} (drive {id})"))?;
+            // Nobody counts again what is on no list, and nobody can who has lost a part.
+            let is_whole = !(self.ledger.was_rolled_back && self.ledger.may_differ);
+            if let Some(stats) = drive.stats.filter(|_| !drive.deleted && is_whole) {
+                let again = Recorder::resume(drive.started_at, &stretches).stats();
+                if again != stats {
+                    return Err(format!("figures come out the same from the track: {id}: {stats:?} are {again:?}"));
+                }
+            }
+            if let Some(copy) = drive.published {
+                let copy = loaded.get(&copy).ok_or_else(|| format!("a published copy is on the relay: {copy}"))?;
+                let shown = self.published_blocks(&copy.1, &track.1);
+                // Another device may have driven on after the drive was published.
+                let is_of_one = !self.ledger.has_copies && self.ledger.recorders(id) < 2;
+                check_published(&copy.1, shown, &merged(&stretches), &drive, is_of_one)?;
+            }
+        }
+        let is_copy = |id: &DocId| {
+            loaded.values().any(|(kind, doc)| *kind == DocKind::Drive && docs::drive::read(doc).published == Some(*id))
+        };
+        let stray = loaded.iter().find(|(id, (kind, _))| *kind == DocKind::Published && !is_copy(id));
+        if let Some((id, _)) = stray {
+            return Err(format!("a published copy belongs to a drive: {id}"));
+        }
+        let is_ours = |id: &DocId| self.ledger.owners.get(id) == Some(&account);
+        let is_missing =
+            |(id, taken): &(&DocId, &Taken)| !taken.saved.is_empty() && is_ours(id) && !loaded.contains_key(id);
+        let missing = self.ledger.drives.iter().find(is_missing);
+        missing.map_or(Ok(()), |(id, _)| Err(format!("a drive with saved fixes is there: {id}")))
+    }
+
+    fn check_fixes(&self, drive: &DocId, stretches: &[Stretch]) -> Result<(), String> {
+        let Some(taken) = self.ledger.drives.get(drive) else {
+            return match stretches.iter().find_map(|stretch| stretch.fixes.first()) {
+                Some(fix) => Err(format!("a track holds only what was measured: {fix:?}")),
+                None => Ok(()),
+            };
+        };
+        let mut found: BTreeMap<Key, u32> = BTreeMap::new();
+        let refused = stretches.iter().flat_map(|stretch| stretch.refused.iter().map(|refused| &refused.fix));
+        for fix in stretches.iter().flat_map(|stretch| &stretch.fixes).chain(refused) {
+            *found.entry(key(fix)).or_default() += 1;
+        }
+        let count = |keys: &[Key]| {
+            let mut counts: BTreeMap<Key, u32> = BTreeMap::new();
+            keys.iter().for_each(|key| *counts.entry(*key).or_default() += 1);
+            counts
+        };
+        let (saved, perhaps) = (count(&taken.saved), count(&taken.perhaps));
+        for (key, times) in &saved {
+            if found.get(key).copied().unwrap_or(0) < *times {
+                return Err(format!("a fix that was called saved is in the track: {key:?}, {times} times"));
+            }
+        }
+        for (key, times) in &found {
+            let fed = saved.get(key).copied().unwrap_or(0) + perhaps.get(key).copied().unwrap_or(0);
+            if fed == 0 || (*times > fed && !self.ledger.has_copies) {
+                return Err(format!("a fix is in the track once: {key:?}, {times} times of {fed}"));
+            }
+        }
+        let invalid: u32 = stretches.iter().map(|stretch| stretch.invalid_count).sum();
+        let most = taken.invalid_saved + taken.invalid_perhaps;
+        if invalid < taken.invalid_saved || (invalid > most && !self.ledger.has_copies) {
+            return Err(format!("what is no position is counted once: {invalid}, {} saved", taken.invalid_saved));
+        }
+        Ok(())
+    }
+
+    /// What others get to see of a track.
+    fn published_blocks(&self, copy: &Automerge, private: &Automerge) -> Vec<Vec<u8>> {
+        match self.plant {
+            Plant::ShowsOriginals => docs::track::sessions(private).concat(),
+            _ => docs::published::read(copy).map(|fields| fields.blocks).unwrap_or_default(),
+        }
+    }
+}
+
+/// Nothing published lies near the ends of a drive.
+fn check_published(
+    copy: &Automerge,
+    blocks: Vec<Vec<u8>>,
+    private: &[Fix],
+    drive: &DriveFields,
+    is_of_one: bool,
+) -> Result<(), String> {
+    let fields = docs::published::read(copy).ok_or("a published copy can be read")?;
+    let visibility = if drive.deleted { Visibility::Private } else { drive.visibility };
+    if fields.visibility != visibility || fields.title != drive.title {
+        return Err(format!("a copy says what its drive says: {:?}, {:?}: {drive:?}", fields.visibility, fields.title));
+    }
+    let (Some(first), Some(last), true) = (private.first(), private.last(), is_of_one) else { return Ok(()) };
+    for fix in decode_all(blocks.iter().map(Vec::as_slice)).stretches.iter().flat_map(|stretch| &stretch.fixes) {
+        let place = Position::from(fix);
+        if [first, last].iter().any(|end| distance_m(Position::from(*end), place) < HIDDEN_M) {
+            return Err(format!("nothing published is near an end of its drive: {}", fields.title));
+        }
+    }
+    Ok(())
+}
