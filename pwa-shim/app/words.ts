@@ -15,6 +15,7 @@ import {
   type StorageFailure,
   type StorageStatus,
   TourismoError,
+  type Visibility,
 } from "@tourismo/client";
 
 import { bytes } from "./format.ts";
@@ -221,6 +222,19 @@ function share(part: number, whole: number): string {
 
 function count(number: number, what: string): string {
   return number === 1 ? `1 ${what}` : `${number} ${what}s`;
+}
+
+export function wordsOfVisibility(visibility: Visibility): string {
+  switch (visibility) {
+    case "private":
+      return "Only me";
+    case "link":
+      return "By link";
+    case "public":
+      return "Everyone";
+    default:
+      return visibility satisfies never;
+  }
 }
 
 export function wordsOfPersistence(persistence: Persistence): Words {

@@ -103,6 +103,11 @@ export class Tourismo {
     return this.#done({ type: "resumeDrive" });
   }
 
+  /** Goes on here with a drive that another device of the account has not finished. */
+  takeOverDrive(drive: DocId): Promise<void> {
+    return this.#done({ type: "takeOverDrive", drive });
+  }
+
   /** Ends the drive that is being recorded, paused or unfinished. */
   finishDrive(): Promise<void> {
     return this.#done({ type: "finishDrive" });

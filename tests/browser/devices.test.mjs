@@ -21,8 +21,8 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   };
   const [old, fresh] = [await phone(), await phone()];
 
-  // The first phone holds a drive and two cars.
-  for (const name of ["Alfa", "Beetle"]) await addCar(old, name);
+  // The first phone holds three cars, and a drive with the Alfa.
+  for (const name of ["Alfa", "Beetle", "Capri"]) await addCar(old, name);
   await old.goto(`${cable.address}/#/record`);
   await old.getByTestId("start").click();
   await old.getByTestId("live").waitFor();
@@ -55,8 +55,8 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   await edit(old, "title", "Slowly over the pass");
   await edit(fresh, "title", "Over the pass and back");
   await edit(old, "notes", "Snow on top.");
-  await old.getByLabel("Car").selectOption({ label: "Alfa" });
-  await fresh.getByLabel("Car").selectOption({ label: "Beetle" });
+  await old.getByLabel("Car").selectOption({ label: "Beetle" });
+  await fresh.getByLabel("Car").selectOption({ label: "Capri" });
   for (const page of phones) await until("it says that it is on this phone", async () => (await words(page)).includes("On this phone only"));
 
   await cable.mend();
@@ -66,8 +66,20 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
     await until("the notes are there", async () => (await value(page, "notes")) === "Snow on top.");
     await until("all of it is on the relay", async () => (await words(page)).includes("On the relay"));
   }
-  const car = (page) => page.getByLabel("Car").inputValue();
-  await until("both show the same car", async () => (await car(old)) === (await car(fresh)));
+
+  // Only one car can count. Both phones show both, and what is chosen on one settles it on the other.
+  const car = (page) => page.getByLabel("Car").evaluate((list) => list.selectedOptions[0].label);
+  for (const page of phones) {
+    const choices = page.getByTestId("conflict").getByRole("button");
+    await until("both cars are shown", async () => (await choices.allTextContents()).sort().join() === "Beetle,Capri");
+  }
+  assert.equal(await car(old), await car(fresh));
+  const other = (await car(old)) === "Beetle" ? "Capri" : "Beetle";
+  await fresh.getByTestId("conflict").getByRole("button", { name: other }).click();
+  for (const page of phones) {
+    await until(`the car is the ${other}`, async () => (await car(page)) === other);
+    await page.getByTestId("conflict").waitFor({ state: "detached" });
+  }
 });
 
 async function addCar(page, name) {

@@ -4,7 +4,7 @@ import type { DriveView, TrackView } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { nameOf } from "../car-name.ts";
-import { cars, drives, engine, give, track, units } from "../engine.ts";
+import { cars, drives, engine, give, recording, track, units } from "../engine.ts";
 import { clock, day, titleOf } from "../format.ts";
 import { State } from "../parts/badge.tsx";
 import { Charts } from "../parts/charts.tsx";
@@ -13,6 +13,7 @@ import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
 import { go, href } from "../route.ts";
 import { wordsOfError, wordsOfSync } from "../words.ts";
+import { Conflicts } from "./conflicts.tsx";
 import { Publish } from "./publish.tsx";
 import { TourismoError } from "@tourismo/client";
 
@@ -51,6 +52,8 @@ export function DriveScreen({ id }: { id: string }) {
           <div data-testid="sync">
             <State words={wordsOfSync(drive.sync)} />
           </div>
+          <Conflicts drive={drive} />
+          <TakeOver drive={drive} />
           <Publish drive={drive} />
           <Details drive={drive} />
           <button type="button" class="button quiet danger" onClick={() => void remove(drive)}>
@@ -133,6 +136,30 @@ function Details({ drive }: { drive: DriveView }) {
           </select>
         </label>
       ) : null}
+    </div>
+  );
+}
+
+/** A drive that is not finished and is not recorded here. */
+function TakeOver({ drive }: { drive: DriveView }) {
+  if (drive.endedAt !== null || recording.value !== null) return null;
+  async function takeOver(): Promise<void> {
+    const done = await give(async (tourismo) => {
+      await tourismo.takeOverDrive(drive.id);
+      return true;
+    });
+    if (done) go({ screen: "record" });
+  }
+  return (
+    <div class="card form" data-testid="take-over">
+      <h2>Not finished yet</h2>
+      <p class="hint">
+        Another of your devices began this drive. If that one is still recording, leave it to it. If not, go on here or finish
+        it.
+      </p>
+      <button type="button" class="button wide" onClick={() => void takeOver()}>
+        Go on with it here
+      </button>
     </div>
   );
 }
