@@ -117,9 +117,7 @@ export function wordsOfSync(sync: DriveSync): Words {
       return { tone: "plain", text: "On this phone only", detail: `${some}${bytes(sync.bytes)} wait for a connection.` };
     }
     case "onRelay":
-      return sync.trackHere
-        ? { tone: "good", text: "On the relay" }
-        : { tone: "good", text: "On the relay", detail: "Its track comes to this phone when it is opened." };
+      return { tone: "good", text: "On the relay" };
     case "fetching":
       return { tone: "busy", text: `Fetching its track, ${count(sync.changes, "part")} to come` };
     case "refused":

@@ -4,7 +4,7 @@ import type { DriveView, TrackView } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { nameOf } from "../car-name.ts";
-import { cars, drives, engine, give, recording, track, units } from "../engine.ts";
+import { cars, drives, engine, give, recording, status, track, units } from "../engine.ts";
 import { clock, day, titleOf } from "../format.ts";
 import { State } from "../parts/badge.tsx";
 import { Charts } from "../parts/charts.tsx";
@@ -42,7 +42,7 @@ export function DriveScreen({ id }: { id: string }) {
       </header>
       <div class="drive-columns">
         <div class="drive-shown">
-          <Track view={track.value?.drive === id ? track.value : null} />
+          <Track view={track.value?.drive === id ? track.value : null} isFinished={drive.endedAt !== null} />
           {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
           {track.value?.type === "ready" && track.value.drive === id ? (
             <Charts profile={track.value.profile} units={units()} />
@@ -75,8 +75,16 @@ function BackTo() {
 
 /** Has the engine keep the drive's track in memory while the screen is shown. */
 function useOpenedTrack(id: string): void {
+  // Where the track would be shown it says why it is not.
+  const open = (): void => {
+    if (engine.value.type === "open") engine.value.tourismo.openDrive(id).catch(() => {});
+  };
+  const isMissing = track.value?.type === "unavailable" && track.value.code === "track_not_here";
+  const isConnected = status.value?.link.type === "upToDate";
   useEffect(() => {
-    const open = (): void => void give((tourismo) => tourismo.openDrive(id));
+    if (isMissing && isConnected) open();
+  }, [isMissing, isConnected]);
+  useEffect(() => {
     // All tabs share one opened drive: another tab may have opened its own meanwhile.
     const onVisibility = (): void => {
       if (document.visibilityState === "visible" && track.peek()?.drive !== id) open();
@@ -90,10 +98,12 @@ function useOpenedTrack(id: string): void {
   }, [id]);
 }
 
-function Track({ view }: { view: TrackView | null }) {
+function Track({ view, isFinished }: { view: TrackView | null; isFinished: boolean }) {
   if (view === null || view.type === "loading") return <div class="map waiting">Fetching the track…</div>;
   if (view.type === "unavailable") return <div class="map waiting">{wordsOfError(new TourismoError(view.code))}</div>;
-  if (view.line.parts.every((part) => part.length === 0)) return <div class="map waiting">No position was measured.</div>;
+  if (view.line.parts.every((part) => part.length === 0)) {
+    return <div class="map waiting">{isFinished ? "No position was measured." : "No position has come here yet."}</div>;
+  }
   return <DriveMap line={view.line} />;
 }
 
@@ -154,11 +164,11 @@ function TakeOver({ drive }: { drive: DriveView }) {
     <div class="card form" data-testid="take-over">
       <h2>Not finished yet</h2>
       <p class="hint">
-        Another of your devices began this drive. If that one is still recording, leave it to it. If not, go on here or finish
-        it.
+        Another of your devices began this drive. If that one still records, leave it to it. If not, take it over; here it
+        can go on or be finished.
       </p>
       <button type="button" class="button wide" onClick={() => void takeOver()}>
-        Go on with it here
+        Take it over
       </button>
     </div>
   );

@@ -43,6 +43,7 @@ function DriveRow({ drive }: { drive: DriveView }) {
             {car ? ` · ${nameOf(car.fields)}` : ""}
           </p>
           <p class="row-states">
+            {drive.endedAt === null ? <Badge words={{ tone: "plain", text: "Not finished" }} /> : null}
             {drive.sync.type === "onRelay" ? null : <Badge words={wordsOfSync(drive.sync)} />}
             {drive.visibility === "public" ? <Badge words={{ tone: "plain", text: "Public" }} /> : null}
             {drive.visibility === "link" ? <Badge words={{ tone: "plain", text: "By link" }} /> : null}

@@ -3,7 +3,7 @@
 import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
 import { account, drives, give, persistence, status } from "../engine.ts";
-import { State } from "../parts/badge.tsx";
+import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
 import { href } from "../route.ts";
 import { wordsOfLink, wordsOfPersistence, wordsOfProgress, wordsOfStorage } from "../words.ts";
@@ -104,7 +104,7 @@ function StatusCard({ status }: { status: StatusView }) {
       <dl>
         <dt>On the way</dt>
         <dd>
-          <State words={wordsOfProgress(status, drives.value ?? [])} />
+          <Badge words={wordsOfProgress(status, drives.value ?? [])} />
         </dd>
         <dt>The relay</dt>
         <dd>
