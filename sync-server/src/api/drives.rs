@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use geojson::{Feature, Geometry, GeometryValue, JsonObject, Position};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -75,7 +75,8 @@ fn in_pieces(body: Bytes, room: OwnedSemaphorePermit) -> Body {
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
         (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, room)))
     });
-    Body::from_stream(pieces)
+    // Whoever compresses it asks once more behind its end.
+    Body::from_stream(pieces.fuse())
 }
 
 /// Changes whenever the answer does: with the drive, its author's profile, the life of the log, and the server. Weak,

@@ -145,6 +145,18 @@ async fn a_published_drive_is_read_as_geojson() {
 }
 
 #[tokio::test]
+async fn a_drive_is_read_whole_when_it_is_compressed() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut drive = Document::new(phone.device(), 1, DocKind::Published);
+    let offer = drive.publish("Over the pass", Visibility::Link, &drive_on(START + 600_000));
+    push(&relay, &phone, vec![offer]).await;
+    let path = format!("/v1/drives/{}", drive.id);
+    let answer = get_with(relay.addr(), &path, "accept-encoding: gzip\r\n").await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+    assert!(answer.body.ends_with(b"\r\n0\r\n\r\n"), "the last chunk says that it is the last");
+}
+
+#[tokio::test]
 async fn private_withdrawn_and_unknown_drives_look_the_same() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut private = Document::new(phone.device(), 1, DocKind::Published);
