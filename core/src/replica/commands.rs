@@ -3,14 +3,14 @@
 //! A command is attempted as a whole. One that needs a document from storage or from the relay changes nothing, is
 //! parked, and is attempted again when something has come.
 
+mod driving;
+
 use crate::docs::{self, Visibility, car, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
-use crate::replica::recording::{Recording, Subject};
-use crate::replica::shelf::Record;
-use crate::replica::view::{RecordingState, TrackView};
+use crate::replica::view::TrackView;
 use crate::replica::{Replica, Signing, opening, views};
 use crate::session::client::Identity;
 use crate::time::Now;
@@ -128,90 +128,6 @@ impl Replica {
         self.effects.push(Effect::Disconnect);
         self.topics.extend([Topic::Account, Topic::Status]);
         Ok(None)
-    }
-
-    fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, Stop> {
-        if self.recording.is_some() {
-            return Err(CommandError::AlreadyRecording.into());
-        }
-        if let Some(car) = car {
-            self.expect(&car, DocKind::Car)?;
-        }
-        let (drive, track) = (self.new_doc_id(now), self.new_doc_id(now));
-        let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, track, change);
-        let change = drive::create(self.shelf.make(drive, DocKind::Drive), now.wall, track, car).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, drive, change);
-        self.recording = Some(Recording::start(drive, track, car, &self.actor, now, &mut self.store));
-        self.topics.extend([Topic::Recording, Topic::Drives]);
-        Ok(Some(drive))
-    }
-
-    /// The recording, once a killed app's is taken up.
-    fn recording(&mut self) -> Result<&mut Recording, Stop> {
-        let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
-        if recording.state() == RecordingState::Recovering { Err(Stop::Wait) } else { Ok(recording) }
-    }
-
-    fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let recording = self.recording()?;
-        if recording.state() != RecordingState::Active {
-            return Err(CommandError::NotRecording.into());
-        }
-        let drive = recording.drive();
-        let recording = self.recording.as_mut().expect("it was there a moment ago");
-        recording.pause(now, &mut self.shelf, &mut self.store);
-        self.topics.insert(Topic::Recording);
-        Ok(Some(drive))
-    }
-
-    fn resume_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let recording = self.recording()?;
-        if recording.state() == RecordingState::Active {
-            return Err(CommandError::AlreadyRecording.into());
-        }
-        let drive = recording.drive();
-        let recording = self.recording.as_mut().expect("it was there a moment ago");
-        recording.resume(now, &mut self.store);
-        self.topics.insert(Topic::Recording);
-        Ok(Some(drive))
-    }
-
-    fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, Stop> {
-        if self.recording.is_some() {
-            return Err(CommandError::AlreadyRecording.into());
-        }
-        self.ready(&drive, DocKind::Drive)?;
-        let fields = self.drive(&drive)?;
-        let (track, started_at, car) = (fields.track.ok_or(CommandError::Unreadable)?, fields.started_at, fields.car);
-        if fields.ended_at.is_some() {
-            return Err(CommandError::NotRecording.into());
-        }
-        self.whole(&track)?;
-        let subject = Subject { drive, track, started_at, car };
-        let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
-        recording.recover(&mut self.shelf, &mut self.store);
-        recording.resume(now, &mut self.store);
-        self.recording = Some(recording);
-        self.topics.insert(Topic::Recording);
-        Ok(Some(drive))
-    }
-
-    fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let Subject { drive, track, .. } = self.recording()?.subject();
-        let drive = match self.ready(&drive, DocKind::Drive) {
-            Err(Stop::Refused(CommandError::Unreadable)) => self.replace_drive(now, drive).map_err(unreadable)?,
-            ready => ready.map(|()| drive)?,
-        };
-        let mut recording = self.recording.take().expect("it was there a moment ago");
-        let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
-        let finished = Some((ended_at, recording.stats()));
-        self.change_drive(drive, &drive::DriveEdit { finished, track: Some(track), ..drive::DriveEdit::default() })?;
-        if self.shelf.record(&track).is_some_and(Record::needs_alignment) {
-            self.miscounted.insert(drive);
-        }
-        self.topics.insert(Topic::Recording);
-        Ok(Some(drive))
     }
 
     fn edit_drive(&mut self, drive: DocId, edit: &drive::DriveEdit<'_>) -> Result<Option<DocId>, Stop> {

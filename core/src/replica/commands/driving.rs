@@ -1,0 +1,98 @@
+//! Commands about the drive that is being recorded: start, pause, resume, take over, finish.
+
+use crate::docs::{self, drive};
+use crate::id::DocId;
+use crate::replica::Replica;
+use crate::replica::commands::{Stop, unreadable};
+use crate::replica::io::{CommandError, Topic};
+use crate::replica::recording::{Recording, Subject};
+use crate::replica::shelf::Record;
+use crate::replica::view::RecordingState;
+use crate::time::Now;
+use crate::wire::DocKind;
+
+impl Replica {
+    pub(super) fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, Stop> {
+        if self.recording.is_some() {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        if let Some(car) = car {
+            self.expect(&car, DocKind::Car)?;
+        }
+        let (drive, track) = (self.new_doc_id(now), self.new_doc_id(now));
+        let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, track, change);
+        let change = drive::create(self.shelf.make(drive, DocKind::Drive), now.wall, track, car).map_err(unreadable)?;
+        self.shelf.add_own(&mut self.store, drive, change);
+        self.recording = Some(Recording::start(drive, track, car, &self.actor, now, &mut self.store));
+        self.topics.extend([Topic::Recording, Topic::Drives]);
+        Ok(Some(drive))
+    }
+
+    /// The recording, once a killed app's is taken up.
+    fn recording(&mut self) -> Result<&mut Recording, Stop> {
+        let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
+        if recording.state() == RecordingState::Recovering { Err(Stop::Wait) } else { Ok(recording) }
+    }
+
+    pub(super) fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let recording = self.recording()?;
+        if recording.state() != RecordingState::Active {
+            return Err(CommandError::NotRecording.into());
+        }
+        let drive = recording.drive();
+        let recording = self.recording.as_mut().expect("it was there a moment ago");
+        recording.pause(now, &mut self.shelf, &mut self.store);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    pub(super) fn resume_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let recording = self.recording()?;
+        if recording.state() == RecordingState::Active {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        let drive = recording.drive();
+        let recording = self.recording.as_mut().expect("it was there a moment ago");
+        recording.resume(now, &mut self.store);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    pub(super) fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, Stop> {
+        if self.recording.is_some() {
+            return Err(CommandError::AlreadyRecording.into());
+        }
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?;
+        let (track, started_at, car) = (fields.track.ok_or(CommandError::Unreadable)?, fields.started_at, fields.car);
+        if fields.ended_at.is_some() {
+            return Err(CommandError::NotRecording.into());
+        }
+        self.whole(&track)?;
+        let subject = Subject { drive, track, started_at, car };
+        let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
+        recording.recover(&mut self.shelf, &mut self.store);
+        recording.resume(now, &mut self.store);
+        self.recording = Some(recording);
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
+    pub(super) fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let Subject { drive, track, .. } = self.recording()?.subject();
+        let drive = match self.ready(&drive, DocKind::Drive) {
+            Err(Stop::Refused(CommandError::Unreadable)) => self.replace_drive(now, drive).map_err(unreadable)?,
+            ready => ready.map(|()| drive)?,
+        };
+        let mut recording = self.recording.take().expect("it was there a moment ago");
+        let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
+        let finished = Some((ended_at, recording.stats()));
+        self.change_drive(drive, &drive::DriveEdit { finished, track: Some(track), ..drive::DriveEdit::default() })?;
+        if self.shelf.record(&track).is_some_and(Record::needs_alignment) {
+            self.miscounted.insert(drive);
+        }
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+}
