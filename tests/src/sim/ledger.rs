@@ -47,8 +47,6 @@ pub(super) struct Ledger {
     pub(super) owners: BTreeMap<DocId, AccountId>,
     /// Which change each number of an actor named.
     numbers: BTreeMap<(DocId, Vec<u8>, u64), ChangeHash>,
-    /// Whether a title that nobody promised any more may be there.
-    pub(super) has_unknown_titles: bool,
     /// Whether a phone lost what was only there, and nobody else may have it.
     pub(super) was_rolled_back: bool,
     /// The phones that recorded each drive.
@@ -194,7 +192,6 @@ impl Ledger {
             promised.clear();
         }
         self.titles.clear();
-        self.has_unknown_titles = true;
     }
 
     /// How many phones recorded a drive.
