@@ -86,6 +86,16 @@ replay *arguments:
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 
+# Attack the relay in every known way beside an honest phone; fails if it costs too much; `just attack --help` explains.
+attack *arguments:
+    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-attack -- {{ arguments }}
+
+# Fuzz one of the targets in tests/fuzz/ for a while: `just fuzz wire 300`. Needs nightly Rust and `cargo install cargo-fuzz`.
+fuzz target seconds="60":
+    mkdir -p tests/fuzz/found/{{ target }}
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz {{ target }} tests/fuzz/found/{{ target }} \
+        tests/fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=16384
+
 # Kill the relay while clients push and look up all it acknowledged; `just kill --times 300`.
 kill *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}

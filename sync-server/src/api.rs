@@ -1,5 +1,6 @@
 //! The HTTP side: routes, what is wrapped around all of them, and the body that every refusal has.
 
+pub(crate) mod cursor;
 pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod health;

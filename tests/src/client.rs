@@ -4,16 +4,16 @@
 
 mod document;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Grant, Message, NackCode, Offer, PROTOCOL, grant_bytes, proof_bytes};
@@ -58,7 +58,19 @@ impl Device {
     /// # Errors
     /// If the relay does not let it in.
     pub async fn connect(&self, relay: SocketAddr) -> anyhow::Result<Client> {
-        let (socket, _) = connect_async(format!("ws://{relay}/v1/sync")).await?;
+        self.connect_from(relay, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+    }
+
+    /// The same from another address of this machine.
+    ///
+    /// # Errors
+    /// If the relay does not let it in.
+    pub async fn connect_from(&self, relay: SocketAddr, from: IpAddr) -> anyhow::Result<Client> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        let stream = socket.connect(relay).await?;
+        stream.set_nodelay(true)?;
+        let (socket, _) = client_async(format!("ws://{relay}/v1/sync"), stream).await?;
         let mut client = Client { socket };
         client.send(&Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }).await?;
         let Message::Challenge { relay, nonce, .. } = client.receive().await? else { bail!("a challenge was due") };
@@ -88,7 +100,7 @@ pub struct Answers {
 /// A connection.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
 }
 
 impl Client {

@@ -3,6 +3,7 @@
 //!
 //! Nothing of the product depends on this crate.
 
+pub mod attack;
 pub mod bench;
 pub mod client;
 pub mod daemon;

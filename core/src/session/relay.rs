@@ -103,7 +103,7 @@ pub enum Effect {
     },
     /// Read the names of changes of some documents, one document after the other: at most [`MAX_NAMES_PAGE`].
     ReadNames {
-        /// The documents; some may not be the account's, or not there.
+        /// The documents, [`MAX_HEADS_PAGE`] at most.
         docs: Vec<DocId>,
         /// Of the first document, only names above this one.
         after: Option<ChangeHash>,
@@ -170,8 +170,7 @@ pub struct HeadsPage {
 /// Names of the changes of some documents.
 #[derive(Clone, Debug)]
 pub struct NamesPage {
-    /// Of each of the first documents that were asked for, the names, ascending; at least of one document. None of one that
-    /// is not there.
+    /// Of each of the first documents that were asked for, the names, ascending; at least of one document.
     pub names: Vec<Vec<ChangeHash>>,
     /// Whether the last of these documents has more.
     pub goes_on: bool,

@@ -22,11 +22,11 @@ use crate::authorize::{Access, Audience, Viewer, authorize};
 use crate::db::published::{self, DrivePage};
 use crate::limits::Source;
 
-/// How many kilobytes of drives may be on their way to readers at the same time. Whoever comes then waits.
+/// How many kilobytes drives that are made, or on their way to readers, may take together. Whoever comes then waits.
 pub(crate) const BODIES_KB: usize = 64 << 10;
 
-/// How many bytes a fix takes in an answer, about: the position, and a value in each of three columns.
-const BYTES_PER_FIX: usize = 64;
+/// How many bytes a fix takes while an answer is made, about.
+const BYTES_PER_FIX: usize = 400;
 
 /// How many fixes are as much work as any other request.
 const FIXES_PER_REQUEST: usize = 5_000;
@@ -61,10 +61,12 @@ pub(crate) async fn drive(
     let fixes: usize = blocks.iter().map(|block| fix_count(block)).sum();
     relay.doorkeeper.requests(source, fixes / FIXES_PER_REQUEST)?;
     let kilobytes = (1 + fixes * BYTES_PER_FIX / 1_000).min(BODIES_KB) as u32;
-    let room = relay.bodies.clone().acquire_many_owned(kilobytes).await.map_err(|_| ApiError::internal())?;
+    let mut room = relay.bodies.clone().acquire_many_owned(kilobytes).await.map_err(|_| ApiError::internal())?;
     let body = tokio::task::spawn_blocking(move || feature(id, &page, &blocks).map(|feature| feature.to_string()));
     let body = body.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
+    let kilobytes = (1 + body.len() / 1_000).min(room.num_permits());
+    let room = room.split(kilobytes).ok_or_else(ApiError::internal)?;
     let length = (header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     Ok((caching, [content_type, length], in_pieces(body.into(), room)).into_response())
 }

@@ -1,9 +1,11 @@
 //! Stories across crates, one module each.
 
+mod attack;
 mod codec_on_drives;
 mod damage;
 mod devices;
 mod full_disk;
+mod fuzz_corpus;
 mod phone_and_relay;
 mod power_cut;
 mod progress;

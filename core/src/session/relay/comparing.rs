@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Effect, HeadsPage, NamesPage};
+use super::{Effect, HeadsPage, MAX_HEADS_PAGE, NamesPage};
 use crate::id::{ChangeHash, DocId};
 use crate::wire::{BATCH_BYTES, DocHeads, DocHistory, MAX_HEADS};
 
@@ -18,9 +18,11 @@ pub(super) struct Comparing {
     rest: Option<(DocId, DocId)>,
     /// What the client has in the rest.
     theirs: BTreeMap<DocId, Vec<ChangeHash>>,
-    /// Documents that differ and have not been told of, without their hashes.
+    /// Documents that the relay has, that differ and have not been told of, without their hashes.
     differing: VecDeque<DocHistory>,
-    /// The last hash of the first of them that was told.
+    /// Documents of the same part of the range that only the client has, and that have not been told of.
+    lost: Vec<DocHistory>,
+    /// The last hash of the first that differs that was told.
     after: Option<ChangeHash>,
     /// The log reached up to here when their heads were read: what is newer comes as entries.
     upto: u64,
@@ -35,6 +37,7 @@ impl Comparing {
             rest: Some((from, to)),
             theirs: docs.into_iter().map(|d| (d.doc, d.heads)).collect(),
             differing: VecDeque::new(),
+            lost: Vec::new(),
             after: None,
             upto: 0,
         })
@@ -43,30 +46,29 @@ impl Comparing {
     /// What must be read to go on; nothing when all was told.
     pub(super) fn question(&self) -> Option<Effect> {
         if !self.differing.is_empty() {
-            let docs = self.differing.iter().map(|history| history.doc).collect();
+            let docs = self.differing.iter().take(MAX_HEADS_PAGE).map(|history| history.doc).collect();
             return Some(Effect::ReadNames { docs, after: self.after, upto: self.upto });
         }
         self.rest.map(|(from, to)| Effect::ReadHeads { from, to })
     }
 
-    /// Takes in what the relay has in the first part of the rest.
-    pub(super) fn heads(&mut self, page: HeadsPage) {
-        let Some((_, to)) = self.rest.take() else { return };
+    /// Takes in what the relay has in the first part of the rest, and returns what can be told if nothing of it must be
+    /// read: the documents that it does not have, in pages for a message each. `[D2]`
+    pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<Vec<DocHistory>> {
+        let Some((_, to)) = self.rest.take() else { return Vec::new() };
         let beyond = successor(page.through).filter(|beyond| *beyond <= to);
         self.rest = beyond.map(|beyond| (beyond, to));
         let later = beyond.map(|beyond| self.theirs.split_off(&beyond)).unwrap_or_default();
         let mut theirs = std::mem::replace(&mut self.theirs, later);
-        let mut differing: BTreeMap<DocId, DocHistory> = BTreeMap::new();
         for (DocHeads { doc, heads }, kind) in page.docs {
             if theirs.remove(&doc).is_none_or(|known| known != heads) {
-                differing.insert(doc, DocHistory { doc, kind: Some(kind), heads, hashes: Vec::new() });
+                self.differing.push_back(DocHistory { doc, kind: Some(kind), heads, hashes: Vec::new() });
             }
         }
-        for doc in theirs.into_keys() {
-            differing.insert(doc, DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() });
-        }
-        self.differing = differing.into_values().collect();
         self.upto = page.head;
+        let lost = |doc| DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() };
+        self.lost.extend(theirs.into_keys().map(lost));
+        if self.differing.is_empty() { in_pages(std::mem::take(&mut self.lost)) } else { Vec::new() }
     }
 
     /// Takes in names of the first documents that differ, and returns what can be told of them, in pages for a message
@@ -83,6 +85,10 @@ impl Comparing {
             } else if let Some(history) = self.differing.pop_front() {
                 told.push(DocHistory { hashes, ..history });
             }
+        }
+        // One that goes on does so at the head of the next page: nothing may come in between.
+        if !page.goes_on {
+            told.append(&mut self.lost);
         }
         in_pages(told)
     }

@@ -173,8 +173,8 @@ impl Open {
 
     pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<Effect> {
         let Some(comparing) = &mut self.comparing else { return Vec::new() };
-        comparing.heads(page);
-        self.tell(Vec::new())
+        let pages = comparing.heads(page);
+        self.tell(pages)
     }
 
     pub(super) fn names(&mut self, page: NamesPage) -> Vec<Effect> {

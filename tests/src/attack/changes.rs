@@ -1,0 +1,279 @@
+//! Attacks with changes: a phone that was let in and offers what no phone should.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tourismo_core::docs::published::{self, PublishedFields};
+use tourismo_core::docs::{Visibility, open};
+use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{Chunk, DocHeads, DocKind, Message, NackCode, Offer};
+
+use super::foe::Foe;
+use super::forge::{Forged, bomb};
+use super::{Attack, Field};
+use crate::bench::grouped;
+use crate::client::{Client, Device};
+
+pub(super) fn attacks() -> Vec<Attack> {
+    let attack =
+        |name, max_growth_mib, cpu_s, run| Attack { name, max_growth_mib, max_cpu: Duration::from_secs(cpu_s), run };
+    vec![
+        attack("inflation bombs, 1 MiB each", 16, 10, |field| Box::pin(inflation_bombs(field))),
+        attack("runs of 1e12 operations", 16, 10, |field| Box::pin(run_length_bombs(field))),
+        attack("published drives of as many operations as a change may have", 48, 15, |field| {
+            Box::pin(operation_bombs(field))
+        }),
+        attack("published drives of a million fixes in 128 KB", 48, 15, |field| Box::pin(fix_bombs(field))),
+        attack("maps in maps, 2,000 deep", 32, 10, |field| Box::pin(deep_nesting(field))),
+        attack("poisoned counters, numbers and clocks", 16, 10, |field| Box::pin(poisoned_counters(field))),
+        attack("forged, repeated and missing numbers", 16, 10, |field| Box::pin(forged_numbers(field))),
+        attack("orphans by the thousand", 16, 10, |field| Box::pin(orphans(field))),
+        attack("a flood of small documents", 48, 40, |field| Box::pin(document_flood(field))),
+        attack("one change after the other to a large published drive", 48, 40, |field| Box::pin(projections(field))),
+        attack("comparisons of 20,000 documents, again and again", 48, 20, |field| Box::pin(comparisons(field))),
+    ]
+}
+
+/// A phone of an account of its own at a hostile host.
+struct Intruder {
+    device: Device,
+    client: Client,
+    answers: BTreeMap<Option<NackCode>, u64>,
+    documents: u64,
+}
+
+impl Intruder {
+    async fn join(foe: Foe, seed: u8) -> anyhow::Result<Intruder> {
+        let device = Device::founder([seed; 32]);
+        let client = foe.join(&device).await?;
+        Ok(Intruder { device, client, answers: BTreeMap::new(), documents: 0 })
+    }
+
+    /// The id of a document that is new.
+    fn document(&mut self) -> DocId {
+        self.documents += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.device.key().actor_prefix());
+        id[8..].copy_from_slice(&self.documents.to_be_bytes());
+        DocId::from_bytes(id)
+    }
+
+    fn offer(&mut self, kind: DocKind, chunk: Vec<u8>) -> Offer {
+        Offer { doc: self.document(), kind, chunk: Chunk(chunk) }
+    }
+
+    async fn push(&mut self, offers: Vec<Offer>) -> anyhow::Result<()> {
+        let count = offers.len();
+        self.client.push(offers).await?;
+        let answers = self.client.answers(count).await?;
+        *self.answers.entry(None).or_default() += answers.acked.len() as u64;
+        for (_, _, code) in answers.nacked {
+            *self.answers.entry(Some(code)).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// What became of all that was offered.
+    fn told(&self) -> String {
+        let told = self.answers.iter().filter(|(_, count)| **count > 0).map(|(code, count)| match code {
+            Some(code) => format!("{} {code:?}", grouped(*count)),
+            None => format!("{} kept", grouped(*count)),
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    fn must_keep_nothing(&self) -> anyhow::Result<String> {
+        anyhow::ensure!(self.answers.get(&None).is_none_or(|kept| *kept == 0), "hostile changes were kept");
+        Ok(self.told())
+    }
+}
+
+async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let chunk = bomb(510 << 10);
+    for _ in 0..field.scale.of(100) {
+        let offers = (0..2).map(|_| intruder.offer(DocKind::Car, chunk.clone())).collect();
+        intruder.push(offers).await?;
+    }
+    intruder.must_keep_nothing()
+}
+
+async fn run_length_bombs(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    for push in 0..field.scale.of(40) as u64 {
+        let chunk = |writer| Forged::sets(key, writer, 1_000_000_000_000 + push).chunk().1;
+        let offers = (0..500).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
+        intruder.push(offers).await?;
+    }
+    intruder.must_keep_nothing()
+}
+
+async fn operation_bombs(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    for push in 0..field.scale.of(40) as u64 {
+        // The first has just as many operations as are folded, the others more.
+        let chunk =
+            |writer| Forged::sets(key, push * 100 + writer, if writer == 0 { 10_000 } else { 20_000 }).chunk().1;
+        let offers = (0..100).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
+        intruder.push(offers).await?;
+    }
+    Ok(intruder.told())
+}
+
+/// A published drive whose blocks say to hold many fixes in few bytes.
+fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyhow::Result<open::NewChange> {
+    let mut actor = [0; 16];
+    actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
+    actor[8..].copy_from_slice(&writer.to_be_bytes());
+    let mut doc = open::new(&actor);
+    // A key block of 4,096 fixes, of which the range coder makes something out of zeros.
+    let block = [&[0x10, 0x80, 0x40][..], &[0; 509]].concat();
+    let fields = PublishedFields {
+        title: "Pass".to_owned(),
+        car: String::new(),
+        started_at: Timestamp(1_717_232_400_000),
+        visibility: Visibility::Public,
+        blocks: vec![block; blocks],
+    };
+    Ok(published::create(&mut doc, &fields)?.expect("a drive is a change"))
+}
+
+async fn fix_bombs(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    for writer in 0..field.scale.of(200) as u64 {
+        // As many as are shown, and ten times as many.
+        let blocks = if writer % 2 == 0 { 24 } else { 250 };
+        let change = drive_of_many_fixes(&intruder, writer, blocks)?;
+        let offer = intruder.offer(DocKind::Published, change.chunk);
+        intruder.push(vec![offer]).await?;
+    }
+    Ok(intruder.told())
+}
+
+async fn deep_nesting(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    for writer in 0..field.scale.of(200) as u64 {
+        let offers = [DocKind::Published, DocKind::Profile, DocKind::Car]
+            .into_iter()
+            .zip(0..)
+            .map(|(kind, number)| intruder.offer(kind, Forged::nested(key, writer * 3 + number, 2_000).chunk().1))
+            .collect();
+        intruder.push(offers).await?;
+    }
+    Ok(intruder.told())
+}
+
+async fn poisoned_counters(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let sound = Forged::sets(intruder.device.key(), 1, 4);
+    let changes = [
+        Forged { start_op: u64::from(u32::MAX), ..sound.clone() },
+        Forged { start_op: u64::MAX, ..sound.clone() },
+        Forged { start_op: 0, ..sound.clone() },
+        Forged { start_op: 2, ..sound.clone() },
+        Forged { seq: 0, ..sound.clone() },
+        Forged { seq: u64::MAX, ..sound.clone() },
+        Forged { time: i64::MAX, ..sound.clone() },
+        Forged { time: i64::MIN, ..sound.clone() },
+    ];
+    for _ in 0..field.scale.of(200) {
+        let offers = changes.iter().map(|change| intruder.offer(DocKind::Published, change.chunk().1)).collect();
+        intruder.push(offers).await?;
+    }
+    intruder.must_keep_nothing()
+}
+
+async fn forged_numbers(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    let first = Forged::sets(key, 1, 1);
+    let (hash, chunk) = first.chunk();
+    let doc = intruder.document();
+    let offer = |chunk| Offer { doc, kind: DocKind::Car, chunk: Chunk(chunk) };
+    intruder.push(vec![offer(chunk)]).await?;
+    let behind = Forged { deps: vec![hash], start_op: 2, ..first.clone() };
+    for _ in 0..field.scale.of(100) as i64 {
+        let offers = (1..=100).flat_map(|time| {
+            let twice = Forged { time, ..first.clone() };
+            let gap = Forged { seq: 3, time, ..behind.clone() };
+            let foreign = Forged { actor: vec![9; 16], time, ..first.clone() };
+            [twice, gap, foreign].map(|change| offer(change.chunk().1))
+        });
+        intruder.push(offers.collect()).await?;
+    }
+    anyhow::ensure!(intruder.answers.get(&None) == Some(&1), "{}", intruder.told());
+    Ok(intruder.told())
+}
+
+async fn orphans(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let sound = Forged::sets(intruder.device.key(), 1, 1);
+    for push in 0..field.scale.of(20) as u32 {
+        let orphan = |number: u32| {
+            let mut dep = [0; 32];
+            dep[..4].copy_from_slice(&push.to_be_bytes());
+            dep[4..8].copy_from_slice(&number.to_be_bytes());
+            Forged { deps: vec![ChangeHash(dep)], seq: 2, start_op: 2, ..sound.clone() }.chunk().1
+        };
+        let offers = (0..1_000).map(|number| intruder.offer(DocKind::Drive, orphan(number))).collect();
+        intruder.push(offers).await?;
+    }
+    intruder.must_keep_nothing()
+}
+
+async fn document_flood(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    for push in 0..field.scale.of(30) as u64 {
+        let chunk = |writer| Forged::sets(key, push * 1_000 + writer, 1).chunk().1;
+        let offers = (0..1_000).map(|writer| intruder.offer(DocKind::Car, chunk(writer))).collect();
+        intruder.push(offers).await?;
+    }
+    Ok(intruder.told())
+}
+
+async fn projections(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let mut actor = [7; 16];
+    actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
+    let mut doc = open::new(&actor);
+    let noise = |from: u32| (from..from + 900_000).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8);
+    let id = intruder.document();
+    for part in 0..2 {
+        let bytes: Vec<u8> = noise(part * 1_000_003).step_by(2).collect();
+        let change = open::edit(&mut doc, |edit| edit.bytes_or_nothing(&format!("noise {part}"), Some(&bytes)))?;
+        let chunk = Chunk(change.expect("bytes are a change").chunk);
+        intruder.push(vec![Offer { doc: id, kind: DocKind::Published, chunk }]).await?;
+    }
+    for number in 0..field.scale.of(1_200) {
+        let change = open::edit(&mut doc, |edit| edit.string_if_changed("title", "", &number.to_string()))?;
+        let chunk = Chunk(change.expect("another title is a change").chunk);
+        intruder.push(vec![Offer { doc: id, kind: DocKind::Published, chunk }]).await?;
+    }
+    Ok(intruder.told())
+}
+
+async fn comparisons(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let (from, to) = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
+    let docs: Vec<DocHeads> =
+        (1..=20_000u128).map(|n| DocHeads { doc: DocId::from_bytes(n.to_be_bytes()), heads: Vec::new() }).collect();
+    let mut told = 0;
+    for _ in 0..field.scale.of(40) {
+        intruder.client.send(&Message::Compare { from, to, docs: docs.clone() }).await?;
+        loop {
+            let Message::Differences { docs, done } = intruder.client.receive().await? else {
+                anyhow::bail!("differences were due");
+            };
+            told += docs.len() as u64;
+            if done {
+                break;
+            }
+        }
+    }
+    Ok(format!("{} documents told of", grouped(told)))
+}
