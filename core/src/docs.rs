@@ -16,4 +16,4 @@ pub use car::CarFields;
 pub use drive::DriveConflict;
 pub use profile::ProfileFields;
 pub use published::Visibility;
-pub use settings::{SettingsFields, Units};
+pub use settings::{NamedDevice, SettingsFields, Units};

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::display::Line;
 use crate::docs::drive::DriveFields;
-use crate::docs::{self, CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::docs::{self, CarFields, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::Timestamp;
@@ -24,9 +24,9 @@ pub const MAX_PUBLISHED_FIXES: usize = 100_000;
 /// What a document says, as far as lists need it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Row {
-    /// How an account likes things.
+    /// How an account likes things, and what it calls its devices.
     #[n(0)]
-    Settings(#[n(0)] SettingsFields),
+    Settings(#[n(0)] SettingsFields, #[n(1)] Vec<NamedDevice>),
     /// What everyone may know of an account.
     #[n(1)]
     Profile(#[n(0)] ProfileFields),
@@ -85,7 +85,7 @@ pub fn is_kept_on_phone(kind: DocKind) -> bool {
 /// Reads fixed paths only; whatever else a document holds is left alone.
 pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
     match kind {
-        DocKind::Settings => Some(Row::Settings(docs::settings::read(doc))),
+        DocKind::Settings => Some(Row::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
         DocKind::Profile => Some(Row::Profile(docs::profile::read(doc))),
         DocKind::Car => Some(Row::Car(docs::car::read(doc))),
         DocKind::Drive => Some(Row::Drive(docs::drive::read(doc))),

@@ -150,6 +150,11 @@ export class Tourismo {
     return this.#done({ type: "putSettings", fields });
   }
 
+  /** Calls this device by a name among those of the account, or by none if it is empty. */
+  nameDevice(name: string): Promise<void> {
+    return this.#done({ type: "nameDevice", name });
+  }
+
   /** The public key by which this device is known, 32 bytes: what another device's `grantDevice` wants. */
   device(): Promise<Uint8Array> {
     return this.#ask({ type: "device" }) as Promise<Uint8Array>;

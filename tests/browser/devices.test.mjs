@@ -48,6 +48,12 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   await fresh.getByTestId("drive").waitFor();
   await fresh.getByText("Over the pass").waitFor();
 
+  // Each lists the other.
+  for (const page of [old, fresh]) {
+    await page.goto(`${cable.address}/#/devices`);
+    await page.getByTestId("named-devices").getByText("In the account, too").waitFor();
+  }
+
   // Both edit the drive, and neither hears of the other.
   await cable.cut();
   const phones = [old, fresh];

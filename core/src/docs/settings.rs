@@ -1,10 +1,11 @@
 //! How an account likes things. Only its own devices read it.
 
-use automerge::Automerge;
+use automerge::{Automerge, ROOT};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Visibility;
 use crate::docs::open::{self, EditError, NewChange};
+use crate::id::DeviceKey;
 
 /// How an account likes things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
@@ -34,6 +35,21 @@ pub enum Units {
     Imperial,
 }
 
+/// A device of the account, as its person calls it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct NamedDevice {
+    /// Its public key, hexadecimal.
+    #[n(0)]
+    pub key: String,
+    /// Never empty.
+    #[n(1)]
+    pub name: String,
+}
+
+/// Before the key of a device in the document. Each device has an entry of its own, so that no two of them meet.
+const DEVICE: &str = "device ";
+
 /// Makes a change of all fields that differ from what the document holds; none if none does.
 ///
 /// # Errors
@@ -56,4 +72,24 @@ pub fn read(doc: &Automerge) -> SettingsFields {
         units: if open::string(doc, "units") == "imperial" { Units::Imperial } else { Units::Metric },
         default_visibility: Visibility::from_name(&open::string(doc, "defaultVisibility")),
     }
+}
+
+/// Makes a change that calls a device by a name, or takes its name away; none if it is called so.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn name_device(doc: &mut Automerge, device: &DeviceKey, name: &str) -> Result<Option<NewChange>, EditError> {
+    let key = format!("{DEVICE}{device}");
+    let before = open::string(doc, &key);
+    open::edit(doc, |edit| edit.string_if_changed(&key, &before, name))
+}
+
+/// The devices that have names.
+pub fn devices(doc: &Automerge) -> Vec<NamedDevice> {
+    let named = |entry: String| {
+        let name = open::string(doc, &entry);
+        let key = entry.strip_prefix(DEVICE)?.to_owned();
+        (!name.is_empty()).then_some(NamedDevice { key, name })
+    };
+    open::keys(doc, &ROOT).into_iter().filter_map(named).collect()
 }

@@ -101,6 +101,11 @@ impl Replica {
                 self.put_only(DocKind::Profile, |doc| profile::put(doc, fields))
             }
             Command::PutSettings { fields } => self.put_only(DocKind::Settings, |doc| settings::put(doc, fields)),
+            Command::NameDevice { name } => {
+                check(name.chars().count() <= 100)?;
+                let device = self.identity.device;
+                self.put_only(DocKind::Settings, |doc| settings::name_device(doc, &device, name))
+            }
             Command::GrantDevice { device } => {
                 let device = DeviceKey(device.as_slice().try_into().map_err(|_| CommandError::Invalid)?);
                 let bytes = grant_bytes(&self.identity.account, &device);

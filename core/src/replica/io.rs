@@ -187,6 +187,11 @@ pub enum Command {
         /// All its fields.
         fields: SettingsFields,
     },
+    /// Call this device by a name among those of the account, or by none.
+    NameDevice {
+        /// At most 100 characters; empty for none.
+        name: String,
+    },
     /// Let another device into the account.
     GrantDevice {
         /// Its Ed25519 public key, 32 bytes.

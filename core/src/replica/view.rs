@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::display::{Line, Profile};
-use crate::docs::{CarFields, DriveConflict, ProfileFields, SettingsFields, Visibility};
+use crate::docs::{CarFields, DriveConflict, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::stats::DriveStats;
@@ -198,6 +198,10 @@ pub struct AccountView {
     pub profile: ProfileFields,
     /// How this account likes things.
     pub settings: SettingsFields,
+    /// The public key of this device, hexadecimal.
+    pub device: String,
+    /// The devices of the account that have names, this one among them if it has.
+    pub devices: Vec<NamedDevice>,
 }
 
 /// How storage and sync are.

@@ -66,11 +66,11 @@ impl Replica {
             Some(Row::Profile(fields)) => fields.clone(),
             _ => Default::default(),
         };
-        let settings = match self.shelf.row(&only(&account, DocKind::Settings)) {
-            Some(Row::Settings(fields)) => *fields,
+        let (settings, devices) = match self.shelf.row(&only(&account, DocKind::Settings)) {
+            Some(Row::Settings(fields, devices)) => (*fields, devices.clone()),
             _ => Default::default(),
         };
-        AccountView { account, profile, settings }
+        AccountView { account, profile, settings, device: self.identity.device.to_string(), devices }
     }
 
     /// How storage and sync are.

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { type Code, linkOf, readCode } from "../codes.ts";
-import { give, recording, status } from "../engine.ts";
+import { guessedName } from "../device-name.ts";
+import { account, give, recording, status } from "../engine.ts";
 import { BackIcon } from "../parts/icons.tsx";
 import { showNotice } from "../parts/notice.tsx";
 import { QrCode } from "../parts/qr.tsx";
@@ -28,9 +29,44 @@ export function DevicesScreen({ code }: { code?: string }) {
       </header>
       <p class="lead">All your devices show the same drives, cars and settings. What one records, the others get when there is signal.</p>
       {code !== undefined && brought === undefined ? <p class="hint">The link that was opened holds no whole code.</p> : null}
+      {isNew ? null : <Devices />}
       {isNew && brought?.type !== "link" ? cards.reverse() : cards}
     </section>
   );
+}
+
+/** The devices that have names. */
+function Devices() {
+  if (!account.value) return null;
+  const { device, devices } = account.value;
+  const own = devices.find(({ key }) => key === device);
+  const others = devices.filter(({ key }) => key !== device);
+  return (
+    <div class="card form" data-testid="named-devices">
+      <label class="field">
+        <span>This device is called</span>
+        <input
+          type="text"
+          name="device"
+          maxLength={100}
+          placeholder={guessedName()}
+          value={own?.name ?? ""}
+          onChange={(event) => void name(event.currentTarget.value.trim())}
+        />
+      </label>
+      {others.length === 0 ? null : <p class="hint">In the account, too: {others.map(({ name }) => name).join(", ")}.</p>}
+    </div>
+  );
+}
+
+async function name(text: string): Promise<void> {
+  await give((tourismo) => tourismo.nameDevice(text));
+}
+
+/** Names this device if nobody did, so that the others can list it. */
+async function nameOnce(): Promise<void> {
+  const { device, devices } = account.value ?? {};
+  if (!devices?.some(({ key }) => key === device)) await name(guessedName());
 }
 
 /** For the device that is in. */
@@ -40,7 +76,9 @@ function LetIn({ brought }: { brought: Code | undefined }) {
 
   async function letIn(key: Uint8Array): Promise<void> {
     const grant = await give((tourismo) => tourismo.grantDevice(key));
-    if (grant) answer.value = linkOf({ type: "join", grant });
+    if (!grant) return;
+    answer.value = linkOf({ type: "join", grant });
+    await nameOnce();
   }
 
   function take(code: Code): void {
@@ -99,6 +137,7 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
       return true;
     });
     if (!done) return;
+    await nameOnce();
     showNotice("This device is in. Your drives are coming as fast as the signal allows.");
     go({ screen: "drives" });
   }

@@ -16,6 +16,10 @@ export type AccountView = {
   profile: ProfileFields,
   /** How this account likes things. */
   settings: SettingsFields,
+  /** The public key of this device, hexadecimal. */
+  device: string,
+  /** The devices of the account that have names, this one among them if it has. */
+  devices: Array<NamedDevice>,
 };
 
 /** Why a connection ends. `[M4]` */
@@ -74,7 +78,9 @@ export type Command = { "type": "startDrive",
   /** All its fields. */
   fields: ProfileFields, } | { "type": "putSettings",
   /** All its fields. */
-  fields: SettingsFields, } | { "type": "grantDevice",
+  fields: SettingsFields, } | { "type": "nameDevice",
+  /** At most 100 characters; empty for none. */
+  name: string, } | { "type": "grantDevice",
   /** Its Ed25519 public key, 32 bytes. */
   device: Uint8Array, } | { "type": "joinAccount",
   /** What that device's [`Command::GrantDevice`] gave. */
@@ -285,6 +291,14 @@ export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "t
 
 /** Why the relay refuses one change. `[P4]` */
 export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
+
+/** A device of the account, as its person calls it. */
+export type NamedDevice = {
+  /** Its public key, hexadecimal. */
+  key: string,
+  /** Never empty. */
+  name: string,
+};
 
 /**
  * What the shell's clocks show at the moment of an input.

@@ -143,7 +143,7 @@ pub(crate) async fn derive(
     };
     let fixes = match &row {
         Some(Row::Published(row)) => u64::from(row.stats.fixes),
-        Some(Row::Settings(_) | Row::Profile(_) | Row::Car(_) | Row::Drive(_)) | None => 0,
+        Some(Row::Settings(..) | Row::Profile(_) | Row::Car(_) | Row::Drive(_)) | None => 0,
     };
     let work = Work { changes: ops / 20 + bytes as u64 / 8_192 + fixes / 150 };
     let derived = match row {
@@ -155,7 +155,7 @@ pub(crate) async fn derive(
             display_name: fields.display_name,
             bio: fields.bio,
         }),
-        Some(Row::Profile(_) | Row::Settings(_) | Row::Car(_) | Row::Drive(_)) | None => Derived::Nothing,
+        Some(Row::Profile(_) | Row::Settings(..) | Row::Car(_) | Row::Drive(_)) | None => Derived::Nothing,
     };
     Ok((derived, work))
 }

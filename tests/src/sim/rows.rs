@@ -67,7 +67,7 @@ impl World {
                     Row::Profile(fields) if *fields != account.profile => {
                         return Err(format!("phone {phone} has the relay's profile: {account:?}"));
                     }
-                    Row::Settings(fields) if *fields != account.settings => {
+                    Row::Settings(fields, _) if *fields != account.settings => {
                         return Err(format!("phone {phone} has the relay's settings: {account:?}"));
                     }
                     _ => {}

@@ -389,6 +389,28 @@ fn h5_a_phone_that_holds_nothing_can_leave_its_account_for_another_whether_the_a
 }
 
 #[test]
+fn two_devices_that_name_themselves_without_a_network_are_both_listed() {
+    let mut world = two_phones();
+    world.set_network(false);
+    let name = |name: &str| Command::NameDevice { name: name.to_owned() };
+    done(&mut world, 0, name("Phone"));
+    done(&mut world, 1, name("Laptop"));
+    world.set_network(true);
+    settle(&mut world, 2);
+    for phone in [0, 1] {
+        let account = world.replica(phone).account();
+        let mut names: Vec<_> = account.devices.iter().map(|device| device.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["Laptop", "Phone"]);
+        let own = account.devices.iter().find(|device| device.key == account.device).expect("it has named itself");
+        assert_eq!(own.name, ["Phone", "Laptop"][phone]);
+    }
+    done(&mut world, 1, name(""));
+    settle(&mut world, 2);
+    assert_eq!(world.replica(0).account().devices.len(), 1);
+}
+
+#[test]
 fn h5_a_grant_for_another_device_lets_nobody_in() {
     let mut world = World::new(10);
     let (one, other, third) = (world.add_phone(), world.add_phone(), world.add_phone());
