@@ -15,6 +15,7 @@ mod recording;
 mod recovery;
 mod shelf;
 mod store;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -37,6 +38,7 @@ use crate::replica::reading::Reading;
 use crate::replica::recording::Recording;
 use crate::replica::shelf::Shelf;
 use crate::replica::store::{Store, Ticket};
+use crate::replica::suspects::Suspects;
 use crate::replica::view::TrackView;
 use crate::session::client::Identity;
 use crate::time::Now;
@@ -59,6 +61,7 @@ pub struct Replica {
     rng: ChaCha12Rng,
     store: Store,
     shelf: Shelf,
+    suspects: Suspects,
     link: Link,
     recording: Option<Recording>,
     opened: Option<TrackView>,
@@ -95,12 +98,15 @@ impl Replica {
         let mut actor = [0; 16];
         actor[..8].copy_from_slice(&device.actor_prefix());
         rng.fill_bytes(&mut actor[8..]);
+        let mut shelf = Shelf::open(actor, &opening.stored);
+        let suspects = Suspects::open(&opening.stored, &mut shelf, &mut store);
         Ok(Replica {
             identity,
             actor,
             rng,
             store,
-            shelf: Shelf::open(actor, &opening.stored),
+            shelf,
+            suspects,
             link: Link::open(identity, &opening.stored),
             recording: Recording::left_behind(&opening.stored, &actor),
             opened: None,

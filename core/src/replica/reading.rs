@@ -8,8 +8,6 @@ use crate::replica::shelf::{Record, Shelf};
 use crate::replica::store::Ticket;
 use crate::time::Now;
 
-/// How many rows are folded in one go after a catch-up.
-const FOLD_DOCS: usize = 100;
 /// How long to wait after storage could not be read, in milliseconds.
 const READ_AGAIN_MS: u64 = 1_000;
 
@@ -50,7 +48,7 @@ impl Replica {
         {
             return;
         }
-        let docs = self.shelf.some_stale(FOLD_DOCS);
+        let docs = self.suspects.next(&self.shelf, &mut self.store);
         if !docs.is_empty() {
             let request = self.request();
             let ranges = docs.iter().map(Shelf::range).collect();
@@ -76,6 +74,7 @@ impl Replica {
             }
             Some(Reading::Rows(docs, since)) => {
                 self.shelf.fold_stale(&mut self.store, &docs, entries, since);
+                self.suspects.came_back(&docs, &mut self.store);
                 docs.into_iter().for_each(|doc| self.want_repair(doc));
                 self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
             }
@@ -92,7 +91,10 @@ impl Replica {
                 self.unread.push(doc);
                 self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
             }
-            Some(Reading::Rows(..)) => self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS),
+            Some(Reading::Rows(..)) => {
+                self.suspects.not_read();
+                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
+            }
             Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
                 link.read_failed(number, desk);
                 Vec::new()

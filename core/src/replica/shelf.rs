@@ -130,6 +130,11 @@ impl Shelf {
         self.unreadable.contains(doc)
     }
 
+    /// Leaves a document alone until something new comes for it.
+    pub(crate) fn quarantine(&mut self, doc: DocId) {
+        self.unreadable.insert(doc);
+    }
+
     /// Where the changes of a document are stored.
     pub(crate) fn range(doc: &DocId) -> KeyRange {
         KeyRange { space: Space::Change, from: change_key(doc, 0), to: change_key(doc, u32::MAX) }
@@ -365,6 +370,18 @@ impl Shelf {
             record.refused = None;
         }
         self.put_record(store, doc);
+    }
+}
+
+#[cfg(test)]
+impl Shelf {
+    pub(crate) fn make_stale(&mut self, doc: DocId, kind: DocKind) {
+        self.records.insert(doc, Record::new(kind));
+        self.stale.insert(doc);
+    }
+
+    pub(crate) fn no_longer_stale(&mut self, doc: &DocId) {
+        self.stale.remove(doc);
     }
 }
 

@@ -9,6 +9,7 @@ const KEY_TEXT: u64 = 0x15;
 const INSERT: u64 = 0x34;
 const ACTION: u64 = 0x42;
 const VALUE_META: u64 = 0x56;
+const VALUE: u64 = 0x57;
 const PRED_COUNT: u64 = 0x70;
 const OBJ_ACTOR: u64 = 0x01;
 const OBJ_COUNTER: u64 = 0x02;
@@ -47,6 +48,15 @@ impl Forged {
                 (PRED_COUNT, run(rows, &[0])),
             ],
         }
+    }
+
+    /// Has its one operation set bytes.
+    pub fn value(&mut self, bytes: Vec<u8>) {
+        self.columns.retain(|(spec, _)| *spec != VALUE_META);
+        // Type 7 is bytes; the length stands above it.
+        self.columns.push((VALUE_META, run(1, &uleb((bytes.len() as u64) << 4 | 7))));
+        self.columns.push((VALUE, bytes));
+        self.columns.sort_by_key(|(spec, _)| *spec);
     }
 
     /// A change that makes maps, each inside the one before it.
@@ -156,6 +166,13 @@ mod tests {
             assert_eq!((scanned.hash, scanned.ops), (hash, rows));
             assert_eq!(automerge::Change::from_bytes(chunk).unwrap().hash().0, hash.0);
         }
+    }
+
+    #[test]
+    fn bytes_are_a_sound_value() {
+        let mut change = Forged::sets(DEVICE, 1, 1);
+        change.value(vec![7; 1_000]);
+        assert_eq!(examine(&change.chunk().1).map(|change| change.ops), Ok(1));
     }
 
     #[test]

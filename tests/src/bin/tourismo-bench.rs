@@ -9,6 +9,7 @@ use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 use tourismo_tests::bench::append::appending;
 use tourismo_tests::bench::codec::track_sizes;
+use tourismo_tests::bench::hostile;
 use tourismo_tests::bench::in_node;
 use tourismo_tests::bench::live::{UpAndDown, live_size};
 use tourismo_tests::bench::peers::Peer;
@@ -37,6 +38,9 @@ struct Cli {
     /// Measure the peers with 5,000 documents, too: some minutes more.
     #[arg(long)]
     patient: bool,
+    /// Only give a hostile message to Automerge, to be watched by another process.
+    #[arg(long, hide = true)]
+    automerge_alone: Option<String>,
 }
 
 /// A table.
@@ -50,6 +54,8 @@ enum Part {
     Sizes,
     /// What a fix and a long drive cost.
     Costs,
+    /// What a hostile message costs.
+    Hostile,
 }
 
 #[tokio::main]
@@ -65,6 +71,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(kind) = cli.automerge_alone {
+        hostile::automerge_alone(&kind);
+        return Ok(());
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let peers = cli.samod.map(|samod| Peer::all(samod, &root.join("tests/peers")));
     let peers = peers.as_ref().map_or(&[][..], |peers| peers.as_slice());
@@ -85,6 +95,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Upload => uploads(&cli.relay, peers, cli.patient).await?,
             Part::Sizes => sizes().await?,
             Part::Costs => costs(&root, !peers.is_empty())?,
+            Part::Hostile => hostile::table().await?,
         })?;
     }
     if let Some(path) = cli.write {

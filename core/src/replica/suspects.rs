@@ -1,0 +1,206 @@
+//! Documents over which the app may have died.
+//!
+//! What other devices changed is loaded and folded by itself, at every start if need be. Automerge may panic over a change
+//! that is sound by itself and wrong in its document, and in WebAssembly a panic ends the app: it would end at every start.
+//! So the documents to be folded are noted on disk before, and struck out when they came back. What a start finds noted is
+//! folded one by one; a document that did not come back three times alone is quarantined: it stays stored and synced, is
+//! not loaded again until something new comes for it, and everything else works.
+//!
+//! A note costs a small write for up to a hundred documents of a catch-up. What this phone itself changes is folded in
+//! memory and not noted.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+
+use crate::id::DocId;
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::shelf::{Shelf, cbor};
+use crate::replica::store::{Store, Ticket};
+
+/// How many documents are folded in one go after a catch-up.
+const FOLD_DOCS: usize = 100;
+/// How often a document may not come back.
+const ATTEMPTS: u32 = 3;
+const NOTE_KEY: &[u8] = b"folding";
+const QUARANTINE_KEY: &[u8] = b"quarantine";
+
+/// What is being folded, as it is noted on disk.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+struct Note {
+    #[n(0)]
+    docs: Vec<DocId>,
+    /// How often exactly these were noted in a row.
+    #[n(1)]
+    attempts: u32,
+}
+
+/// The documents over which the app may have died, and those that are being folded.
+#[derive(Debug)]
+pub(crate) struct Suspects {
+    /// What the last start noted and did not strike out.
+    left: Option<Note>,
+    /// Of those, what is still to be folded alone.
+    alone: BTreeSet<DocId>,
+    quarantined: BTreeSet<DocId>,
+    noted: Option<(Note, Ticket)>,
+}
+
+impl Suspects {
+    /// What the last start left behind.
+    pub(crate) fn open(stored: &[StoredEntry], shelf: &mut Shelf, store: &mut Store) -> Suspects {
+        let meta = |key: &[u8]| {
+            let entry = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == key);
+            entry.map(|entry| entry.value.as_slice())
+        };
+        let quarantined: Vec<DocId> =
+            meta(QUARANTINE_KEY).and_then(|value| minicbor::decode(value).ok()).unwrap_or_default();
+        let left: Option<Note> = meta(NOTE_KEY).and_then(|value| minicbor::decode(value).ok());
+        let alone = left.iter().flat_map(|note| note.docs.iter().copied()).collect();
+        let mut suspects = Suspects { left, alone, quarantined: quarantined.into_iter().collect(), noted: None };
+        let given_up = suspects.left.as_ref().filter(|note| note.attempts >= ATTEMPTS && note.docs.len() == 1);
+        if let Some(doc) = given_up.map(|note| note.docs[0]) {
+            suspects.quarantined.insert(doc);
+            suspects.alone.clear();
+            suspects.keep_quarantine(store);
+            store.delete(note());
+        }
+        suspects.quarantined.iter().for_each(|doc| shelf.quarantine(*doc));
+        suspects
+    }
+
+    /// The documents to fold next, when they are noted on disk. On a disk that takes nothing, nothing can be noted.
+    pub(crate) fn next(&mut self, shelf: &Shelf, store: &mut Store) -> Vec<DocId> {
+        if let Some((note, ticket)) = &self.noted {
+            let may_go_on = store.is_durable(*ticket) || store.failing().is_some();
+            return if may_go_on { note.docs.clone() } else { Vec::new() };
+        }
+        self.alone.retain(|doc| shelf.is_stale(doc));
+        let docs = match self.alone.first() {
+            Some(doc) => vec![*doc],
+            None => shelf.some_stale(FOLD_DOCS),
+        };
+        if !docs.is_empty() {
+            let before = self.left.take().filter(|left| left.docs == docs).map_or(0, |left| left.attempts);
+            let note = Note { docs, attempts: before + 1 };
+            store.put(Space::Meta, NOTE_KEY.to_vec(), cbor(&note));
+            self.noted = Some((note, store.ticket()));
+        }
+        Vec::new()
+    }
+
+    /// Takes in that documents came back.
+    pub(crate) fn came_back(&mut self, docs: &[DocId], store: &mut Store) {
+        self.noted = None;
+        store.delete(note());
+        let before = self.quarantined.len();
+        for doc in docs {
+            self.alone.remove(doc);
+            self.quarantined.remove(doc);
+        }
+        if self.quarantined.len() < before {
+            self.keep_quarantine(store);
+        }
+    }
+
+    /// Takes in that they could not be read.
+    pub(crate) fn not_read(&mut self) {
+        self.noted = None;
+    }
+
+    fn keep_quarantine(&self, store: &mut Store) {
+        let docs: Vec<DocId> = self.quarantined.iter().copied().collect();
+        store.put(Space::Meta, QUARANTINE_KEY.to_vec(), cbor(&docs));
+    }
+}
+
+fn note() -> KeyRange {
+    KeyRange { space: Space::Meta, from: NOTE_KEY.to_vec(), to: NOTE_KEY.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::io::{Effect, StoreOp};
+    use crate::wire::DocKind;
+
+    const DOCS: [DocId; 3] = [DocId::from_bytes([1; 16]), DocId::from_bytes([2; 16]), DocId::from_bytes([3; 16])];
+
+    /// A phone that dies whenever one document is folded: storage that outlives it, and what a start folds.
+    #[derive(Default)]
+    struct Phone {
+        disk: Vec<StoredEntry>,
+    }
+
+    impl Phone {
+        /// Starts, folds until it dies or is done, and says what came back.
+        fn start(&mut self, deadly: Option<DocId>) -> (Vec<DocId>, Shelf) {
+            let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+            DOCS.iter().for_each(|doc| shelf.make_stale(*doc, DocKind::Car));
+            let mut suspects = Suspects::open(&self.disk, &mut shelf, &mut store);
+            let mut back = Vec::new();
+            for _ in 0..20 {
+                self.sync(&mut store);
+                let docs = suspects.next(&shelf, &mut store);
+                if deadly.is_some_and(|deadly| docs.contains(&deadly)) {
+                    return (back, shelf);
+                }
+                if !docs.is_empty() {
+                    docs.iter().for_each(|doc| shelf.no_longer_stale(doc));
+                    suspects.came_back(&docs, &mut store);
+                    back.extend(docs);
+                }
+            }
+            (back, shelf)
+        }
+
+        fn sync(&mut self, store: &mut Store) {
+            while let Some(Effect::Store { batch, ops }) = store.next(0) {
+                for op in ops {
+                    match op {
+                        StoreOp::Put(entry) => {
+                            self.disk.retain(|other| other.key != entry.key);
+                            self.disk.push(entry);
+                        }
+                        StoreOp::Delete(range) => self.disk.retain(|entry| entry.key != range.from),
+                    }
+                }
+                store.stored(batch);
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_folded_at_once_and_leaves_no_note() {
+        let mut phone = Phone::default();
+        assert_eq!(phone.start(None).0, DOCS);
+        assert_eq!(phone.disk, []);
+    }
+
+    #[test]
+    fn a_document_that_kills_the_app_is_found_and_quarantined_and_the_others_are_folded() {
+        let mut phone = Phone::default();
+        assert_eq!(phone.start(Some(DOCS[1])).0, [], "all at once");
+        let starts: Vec<_> = (0..ATTEMPTS).map(|_| phone.start(Some(DOCS[1])).0).collect();
+        assert_eq!(
+            starts,
+            [DOCS[..1].to_vec(), vec![], vec![]],
+            "one by one, then the one that did not come back first"
+        );
+        let (back, shelf) = phone.start(Some(DOCS[1]));
+        assert_eq!(back, [DOCS[0], DOCS[2]]);
+        assert!(shelf.is_unreadable(&DOCS[1]) && !shelf.is_unreadable(&DOCS[0]));
+        assert_eq!(phone.start(Some(DOCS[1])).0, [DOCS[0], DOCS[2]], "and at every start from then on");
+    }
+
+    #[test]
+    fn an_app_that_is_killed_otherwise_quarantines_nothing() {
+        let mut phone = Phone::default();
+        for _ in 0..2 {
+            phone.start(Some(DOCS[0]));
+        }
+        let (back, shelf) = phone.start(None);
+        assert_eq!(back.len(), 3);
+        assert!(DOCS.iter().all(|doc| !shelf.is_unreadable(doc)));
+    }
+}
