@@ -13,6 +13,7 @@
 //! The format is Automerge's [binary document format](https://automerge.org/automerge-binary-format-spec/).
 
 mod columns;
+mod document;
 mod error;
 mod ops;
 mod reader;
@@ -26,7 +27,8 @@ use std::fmt;
 use flate2::{Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
-use self::columns::Columns;
+use self::columns::{CHANGE, Table};
+pub use self::document::{DocumentLimits, ScannedDocument, is_document, scan_document};
 pub use self::error::{ChangeError, Column, Limit};
 use self::ops::Actors;
 use self::reader::Reader;
@@ -124,16 +126,7 @@ impl Default for ChangeLimits {
 /// With the first reason found not to accept it. Nothing of the change is to be kept then.
 pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, ChangeError> {
     check_limit(Limit::ChunkBytes, chunk.len() as u64, limits.max_chunk_bytes)?;
-    let mut reader = Reader::new(chunk);
-    if reader.array()? != MAGIC {
-        return Err(ChangeError::NotAChunk);
-    }
-    let checksum: [u8; 4] = reader.array()?;
-    let kind = reader.byte()?;
-    let data = reader.prefixed()?;
-    if !reader.is_empty() {
-        return Err(ChangeError::TrailingBytes { bytes: reader.rest().len() });
-    }
+    let Chunk { checksum, kind, data } = self::chunk(chunk)?;
     let body = match kind {
         0 => return Err(ChangeError::DocumentChunk),
         1 => Cow::Borrowed(data),
@@ -141,7 +134,7 @@ pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, Change
         3 => return Err(ChangeError::BundleChunk),
         kind => return Err(ChangeError::UnknownChunk { kind }),
     };
-    let hash = hash(&body);
+    let hash = hash(1, &body);
     if !hash.0.starts_with(&checksum) {
         return Err(ChangeError::ChecksumMismatch);
     }
@@ -203,6 +196,26 @@ impl fmt::Debug for Actor {
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
+/// The parts of a chunk, none of them looked at.
+struct Chunk<'a> {
+    checksum: [u8; 4],
+    kind: u8,
+    data: &'a [u8],
+}
+
+/// Takes `bytes` apart, which must be exactly one chunk.
+fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, ChangeError> {
+    let mut reader = Reader::new(bytes);
+    if reader.array()? != MAGIC {
+        return Err(ChangeError::NotAChunk);
+    }
+    let chunk = Chunk { checksum: reader.array()?, kind: reader.byte()?, data: reader.prefixed()? };
+    match reader.rest().len() {
+        0 => Ok(chunk),
+        bytes => Err(ChangeError::TrailingBytes { bytes }),
+    }
+}
+
 /// Inflates a raw deflate stream that fills `data` exactly, to at most `max` bytes.
 fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
     let too_large = ChangeError::TooMuch { limit: Limit::InflatedBytes, max };
@@ -230,10 +243,10 @@ fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
     }
 }
 
-/// The SHA-256 of the body as an undeflated chunk has it: type 1, length, body.
-fn hash(body: &[u8]) -> ChangeHash {
+/// The SHA-256 of the body as an undeflated chunk has it: type, length, body.
+fn hash(kind: u8, body: &[u8]) -> ChangeHash {
     let mut head = [0; 11];
-    head[0] = 1;
+    head[0] = kind;
     let mut len = 1;
     let mut rest = body.len() as u64;
     while rest > 0x7f {
@@ -265,7 +278,10 @@ fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<Sca
     let message_bytes = body.text()?.len();
     check_limit(Limit::MessageBytes, message_bytes as u64, limits.max_message_bytes)?;
     let actors = Actors { ids: read_actors(author, &mut body, limits)?, start_op };
-    let columns = Columns::read(&mut body)?;
+    let columns = Table::read(&mut body, CHANGE)?.cut(&mut body)?;
+    if !body.is_empty() {
+        return Err(ChangeError::TrailingBytes { bytes: body.rest().len() });
+    }
     let ops = ops::check(&columns, &actors, limits)?;
     let other_actors = actors.ids.iter().skip(1).map(|id| Actor((*id).into())).collect();
     Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, other_actors, time, message_bytes })

@@ -89,6 +89,7 @@ pub fn examine(chunk: &[u8]) -> Result<ScannedChange, NackCode> {
         ChangeError::NotAChunk
         | ChangeError::DocumentChunk
         | ChangeError::BundleChunk
+        | ChangeError::NotADocument { .. }
         | ChangeError::UnknownChunk { .. }
         | ChangeError::Truncated
         | ChangeError::TrailingBytes { .. }

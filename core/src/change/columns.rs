@@ -1,15 +1,15 @@
-//! The column table of a change, and the cut of its data by it. What stands in the columns it does not know.
+//! The column tables of changes and documents, and the cut of their data by it. What stands in the columns they do not know.
 
 use super::error::{ChangeError, Column};
 use super::reader::Reader;
 use super::runs::{Flags, Item, Runs};
 
-/// The column data of a change, by column. A column that is absent has no bytes.
-#[derive(Default)]
-pub(super) struct Columns<'a>([&'a [u8]; COLUMNS.len()]);
+/// The columns that a table may have, in order, each with its specification: the column's id times 16, plus the type of
+/// what it holds.
+pub(super) type Layout = &'static [(Column, u64)];
 
-/// Each column with its specification: the column's id times 16, plus the type of what it holds.
-const COLUMNS: [(Column, u64); 12] = [
+/// The columns of a change's operations.
+pub(super) const CHANGE: Layout = &[
     (Column::ObjActor, 0x01),
     (Column::ObjCounter, 0x02),
     (Column::KeyActor, 0x11),
@@ -24,31 +24,69 @@ const COLUMNS: [(Column, u64); 12] = [
     (Column::PredCounter, 0x73),
 ];
 
-impl<'a> Columns<'a> {
-    /// Reads the column table and cuts the rest of the body by it, to the last byte.
-    pub(super) fn read(body: &mut Reader<'a>) -> Result<Columns<'a>, ChangeError> {
-        let mut columns = Columns::default();
-        let mut lens = [0; COLUMNS.len()];
+/// The columns of a document's changes.
+pub(super) const DOCUMENT_CHANGES: Layout = &[
+    (Column::Author, 0x01),
+    (Column::Seq, 0x03),
+    (Column::MaxOp, 0x13),
+    (Column::Time, 0x23),
+    (Column::Message, 0x35),
+    (Column::DepCount, 0x40),
+    (Column::Dep, 0x43),
+    (Column::ExtraMeta, 0x56),
+];
+
+/// The columns of a document's operations.
+pub(super) const DOCUMENT_OPS: Layout = &[
+    (Column::ObjActor, 0x01),
+    (Column::ObjCounter, 0x02),
+    (Column::KeyActor, 0x11),
+    (Column::KeyCounter, 0x13),
+    (Column::KeyText, 0x15),
+    (Column::IdActor, 0x21),
+    (Column::IdCounter, 0x23),
+    (Column::Insert, 0x34),
+    (Column::Action, 0x42),
+    (Column::ValueMeta, 0x56),
+    (Column::Value, 0x57),
+    (Column::SuccCount, 0x80),
+    (Column::SuccActor, 0x81),
+    (Column::SuccCounter, 0x83),
+];
+
+/// A column table: which columns there are, and how long each is.
+pub(super) struct Table(Vec<(Column, u64)>);
+
+/// The column data of a change or of a document, by column. A column that is absent has no bytes.
+#[derive(Default)]
+pub(super) struct Columns<'a>(Vec<(Column, &'a [u8])>);
+
+impl Table {
+    /// Reads a table of such columns.
+    pub(super) fn read(body: &mut Reader<'_>, layout: Layout) -> Result<Table, ChangeError> {
+        let mut table = Table(Vec::new());
         let mut next = 0;
         for _ in 0..body.uint()? {
             let (spec, len) = (body.uint()?, body.uint()?);
-            let found = COLUMNS[next..].iter().position(|(_, known)| *known == spec);
-            let index = next + found.filter(|_| len > 0).ok_or(ChangeError::BadColumn { spec })?;
-            lens[index] = len;
-            next = index + 1;
+            let found = layout[next..].iter().position(|(_, known)| *known == spec);
+            next += found.filter(|_| len > 0).ok_or(ChangeError::BadColumn { spec })?;
+            table.0.push((layout[next].0, len));
+            next += 1;
         }
-        for (column, len) in columns.0.iter_mut().zip(lens) {
-            *column = body.take(len)?;
-        }
-        match body.rest().len() {
-            0 => Ok(columns),
-            bytes => Err(ChangeError::TrailingBytes { bytes }),
-        }
+        Ok(table)
     }
 
+    /// Cuts the data of the columns off the front.
+    pub(super) fn cut<'a>(&self, body: &mut Reader<'a>) -> Result<Columns<'a>, ChangeError> {
+        let cut = |(column, len): &(Column, u64)| Ok((*column, body.take(*len)?));
+        Ok(Columns(self.0.iter().map(cut).collect::<Result<_, _>>()?))
+    }
+}
+
+impl<'a> Columns<'a> {
     /// The bytes of a column, none if it is absent.
     pub(super) fn bytes(&self, column: Column) -> &'a [u8] {
-        self.0[column as usize]
+        self.0.iter().find(|(found, _)| *found == column).map_or(&[], |(_, bytes)| bytes)
     }
 
     /// A walk along a column that must have `rows` rows.

@@ -14,6 +14,12 @@ pub enum ChangeError {
     /// A chunk of type 3, which may hold any number of changes.
     #[error("a bundle chunk, not a change")]
     BundleChunk,
+    /// A chunk of a change where one of a whole document is due.
+    #[error("chunk type {kind} is no document")]
+    NotADocument {
+        /// The type byte.
+        kind: u8,
+    },
     /// A chunk of a type that Automerge does not have.
     #[error("chunk type {kind} is unknown")]
     UnknownChunk {
@@ -100,6 +106,7 @@ impl ChangeError {
             ChangeError::NotAChunk => "change_not_a_chunk",
             ChangeError::DocumentChunk => "change_is_document",
             ChangeError::BundleChunk => "change_is_bundle",
+            ChangeError::NotADocument { kind: _ } => "change_not_a_document",
             ChangeError::UnknownChunk { kind: _ } => "change_unknown_chunk",
             ChangeError::Truncated => "change_truncated",
             ChangeError::TrailingBytes { bytes: _ } => "change_trailing_bytes",
@@ -148,6 +155,14 @@ pub enum Limit {
     Objects,
     /// Bytes of one map key.
     KeyBytes,
+    /// Changes in one document.
+    Changes,
+    /// Actors in one document.
+    Actors,
+    /// Heads of one document.
+    Heads,
+    /// How deep objects are nested.
+    Depth,
 }
 
 impl Limit {
@@ -165,6 +180,10 @@ impl Limit {
             Limit::Preds => "change_too_many_preds",
             Limit::Objects => "change_too_many_objects",
             Limit::KeyBytes => "change_key_too_long",
+            Limit::Changes => "document_too_many_changes",
+            Limit::Actors => "document_too_many_actors",
+            Limit::Heads => "document_too_many_heads",
+            Limit::Depth => "document_too_deep",
         }
     }
 }
@@ -184,12 +203,16 @@ impl fmt::Display for Limit {
             Limit::Preds => "overwritten operations",
             Limit::Objects => "objects made",
             Limit::KeyBytes => "bytes of key",
+            Limit::Changes => "changes in one document",
+            Limit::Actors => "actors in one document",
+            Limit::Heads => "heads of one document",
+            Limit::Depth => "objects inside each other",
         })
     }
 }
 
-/// The columns of a change's operations, in the order in which a chunk has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The columns of operations, and those that a document has for its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// Actor of the object's id.
     ObjActor,
@@ -215,6 +238,32 @@ pub enum Column {
     PredActor,
     /// Counters of the overwritten operations.
     PredCounter,
+    /// Actor of the operation's own id.
+    IdActor,
+    /// Counter of the operation's own id.
+    IdCounter,
+    /// How many operations overwrite this one.
+    SuccCount,
+    /// Actors of the overwriting operations.
+    SuccActor,
+    /// Counters of the overwriting operations.
+    SuccCounter,
+    /// Who made a change.
+    Author,
+    /// Which change of its author it is.
+    Seq,
+    /// The counter of a change's last operation.
+    MaxOp,
+    /// When a change was made.
+    Time,
+    /// The message of a change.
+    Message,
+    /// How many changes a change builds on.
+    DepCount,
+    /// The changes that a change builds on.
+    Dep,
+    /// The length of what follows a change.
+    ExtraMeta,
 }
 
 impl fmt::Display for Column {
@@ -232,6 +281,19 @@ impl fmt::Display for Column {
             Column::PredCount => "the count of overwritten operations",
             Column::PredActor => "the overwritten operation's actor",
             Column::PredCounter => "the overwritten operation's counter",
+            Column::IdActor => "the operation's actor",
+            Column::IdCounter => "the operation's counter",
+            Column::SuccCount => "the count of overwriting operations",
+            Column::SuccActor => "the overwriting operation's actor",
+            Column::SuccCounter => "the overwriting operation's counter",
+            Column::Author => "the change's actor",
+            Column::Seq => "the change's number",
+            Column::MaxOp => "the change's last counter",
+            Column::Time => "the change's time",
+            Column::Message => "the change's message",
+            Column::DepCount => "the count of dependencies",
+            Column::Dep => "the dependency",
+            Column::ExtraMeta => "the length of what follows a change",
         })
     }
 }

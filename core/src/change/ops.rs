@@ -22,7 +22,7 @@ pub(super) struct Actors<'a> {
 
 /// Checks all operations and returns how many there are.
 pub(super) fn check(columns: &Columns<'_>, actors: &Actors<'_>, limits: &ChangeLimits) -> Result<u64, ChangeError> {
-    let rows = count_rows(columns, limits)?;
+    let rows = count_rows(columns, Column::Action, Limit::Ops, limits.max_ops)?;
     if actors.start_op.saturating_add(rows) > limits.max_counter {
         return Err(ChangeError::TooMuch { limit: Limit::Counter, max: limits.max_counter });
     }
@@ -38,48 +38,54 @@ pub(super) fn check(columns: &Columns<'_>, actors: &Actors<'_>, limits: &ChangeL
     Ok(rows)
 }
 
-/// The rows of the action column, the only one that tells how many there are.
-fn count_rows(columns: &Columns<'_>, limits: &ChangeLimits) -> Result<u64, ChangeError> {
-    let too_many = ChangeError::TooMuch { limit: Limit::Ops, max: limits.max_ops };
-    let bytes = columns.bytes(Column::Action);
+/// The rows of a column that has a value in every row, which tells how many there are.
+pub(super) fn count_rows(columns: &Columns<'_>, column: Column, limit: Limit, max: u64) -> Result<u64, ChangeError> {
+    let too_many = ChangeError::TooMuch { limit, max };
+    let bytes = columns.bytes(column);
     if bytes.is_empty() {
         return Ok(0);
     }
-    let mut actions = Runs::<u64>::new(Column::Action, bytes, limits.max_ops);
+    let mut runs = Runs::<u64>::new(column, bytes, max);
     let mut rows = 0;
-    while !actions.at_end() {
-        let count = actions.left().map_err(|error| match error {
-            ChangeError::RowsDisagree { column: Column::Action } => too_many,
+    while !runs.at_end() {
+        let count = runs.left().map_err(|error| match error {
+            ChangeError::RowsDisagree { column: _ } => too_many,
             other => other,
         })?;
-        actions.advance(count);
+        runs.advance(count);
         rows += count;
     }
     Ok(rows)
 }
 
-/// The sum of the pred count column: how many rows the pred columns have.
-fn count_preds(columns: &Columns<'_>, rows: u64, limits: &ChangeLimits) -> Result<u64, ChangeError> {
-    let mut counts = columns.runs::<u64>(Column::PredCount, rows);
+/// The sum of a column of counts: how many rows the columns have that it counts.
+pub(super) fn sum(
+    columns: &Columns<'_>,
+    column: Column,
+    rows: u64,
+    limit: Limit,
+    max: u64,
+) -> Result<u64, ChangeError> {
+    let mut counts = columns.runs::<u64>(column, rows);
     let mut row = 0;
-    let mut preds: u64 = 0;
+    let mut sum: u64 = 0;
     while row < rows {
         let alike = counts.left()?;
-        let per_row = counts.value().ok_or(ChangeError::BadOperation { column: Column::PredCount })?;
-        preds = preds.saturating_add(per_row.saturating_mul(alike));
-        if preds > limits.max_preds {
-            return Err(ChangeError::TooMuch { limit: Limit::Preds, max: limits.max_preds });
+        let per_row = counts.value().ok_or(ChangeError::BadOperation { column })?;
+        sum = sum.saturating_add(per_row.saturating_mul(alike));
+        if sum > max {
+            return Err(ChangeError::TooMuch { limit, max });
         }
         counts.advance(alike);
         row += alike;
     }
     counts.finish()?;
-    Ok(preds)
+    Ok(sum)
 }
 
 /// What an operation does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
+pub(super) enum Action {
     Make,
     Set,
     Delete,
@@ -88,7 +94,7 @@ enum Action {
 
 impl Action {
     /// The action with this number; makeMap, makeList, makeText and makeTable are one to us.
-    fn from_number(number: u64) -> Option<Action> {
+    pub(super) fn from_number(number: u64) -> Option<Action> {
         match number {
             0 | 2 | 4 | 6 => Some(Action::Make),
             1 => Some(Action::Set),
@@ -129,7 +135,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         rows: u64,
         limits: &'w ChangeLimits,
     ) -> Result<Walk<'a, 'w>, ChangeError> {
-        let preds = count_preds(columns, rows, limits)?;
+        let preds = sum(columns, Column::PredCount, rows, Limit::Preds, limits.max_preds)?;
         Ok(Walk {
             limits,
             references: References::new(actors),
@@ -203,7 +209,8 @@ impl<'a, 'w> Walk<'a, 'w> {
         let action = action.ok_or(ChangeError::BadOperation { column: Column::Action })?;
         let in_root = self.check_object(row)?;
         self.check_key(in_root, row, count)?;
-        self.check_value(action, count)?;
+        let meta = self.value_meta.value().ok_or(ChangeError::BadOperation { column: Column::ValueMeta })?;
+        check_value(action, meta, count, &mut self.values)?;
         self.check_preds(action, row, count)?;
         if action == Action::Make {
             self.objects += count;
@@ -248,47 +255,6 @@ impl<'a, 'w> Walk<'a, 'w> {
         }
     }
 
-    /// Checks the values, whose bytes stand one after the other.
-    fn check_value(&mut self, action: Action, count: u64) -> Result<(), ChangeError> {
-        let bad_meta = ChangeError::BadOperation { column: Column::ValueMeta };
-        let bad_value = ChangeError::BadOperation { column: Column::Value };
-        let meta = self.value_meta.value().ok_or(bad_meta)?;
-        let (kind, len) = (ValueKind::from_number(meta & 0x0f).ok_or(bad_meta)?, meta >> 4);
-        let fits = match action {
-            Action::Make | Action::Delete => kind == ValueKind::Null,
-            Action::Increment => kind == ValueKind::Int,
-            Action::Set => true,
-        };
-        let sound = match kind {
-            ValueKind::Null | ValueKind::Bool => len == 0,
-            ValueKind::Float => len == 8,
-            ValueKind::Uint | ValueKind::Int | ValueKind::CounterOrTime => (1..=10).contains(&len),
-            ValueKind::Text | ValueKind::Bytes => true,
-        };
-        if !fits || !sound {
-            return Err(bad_meta);
-        }
-        if len == 0 {
-            return Ok(());
-        }
-        for _ in 0..count {
-            let mut value = Reader::new(self.values.take(len)?);
-            match kind {
-                ValueKind::Uint => drop(value.uint()?),
-                ValueKind::Int | ValueKind::CounterOrTime => drop(value.int()?),
-                ValueKind::Text => {
-                    std::str::from_utf8(value.rest()).map_err(|_| ChangeError::BadText)?;
-                    continue;
-                }
-                ValueKind::Null | ValueKind::Bool | ValueKind::Float | ValueKind::Bytes => continue,
-            }
-            if !value.is_empty() {
-                return Err(bad_value);
-            }
-        }
-        Ok(())
-    }
-
     /// Checks the operations that each row overwrites: some where there must be some, in order, and none twice.
     fn check_preds(&mut self, action: Action, row: u64, count: u64) -> Result<(), ChangeError> {
         let bad_count = ChangeError::BadOperation { column: Column::PredCount };
@@ -325,6 +291,46 @@ impl<'a, 'w> Walk<'a, 'w> {
     }
 }
 
+/// Checks `count` values of this sort, whose bytes stand one after the other.
+pub(super) fn check_value(action: Action, meta: u64, count: u64, values: &mut Reader<'_>) -> Result<(), ChangeError> {
+    let bad_meta = ChangeError::BadOperation { column: Column::ValueMeta };
+    let bad_value = ChangeError::BadOperation { column: Column::Value };
+    let (kind, len) = (ValueKind::from_number(meta & 0x0f).ok_or(bad_meta)?, meta >> 4);
+    let fits = match action {
+        Action::Make | Action::Delete => kind == ValueKind::Null,
+        Action::Increment => kind == ValueKind::Int,
+        Action::Set => true,
+    };
+    let sound = match kind {
+        ValueKind::Null | ValueKind::Bool => len == 0,
+        ValueKind::Float => len == 8,
+        ValueKind::Uint | ValueKind::Int | ValueKind::CounterOrTime => (1..=10).contains(&len),
+        ValueKind::Text | ValueKind::Bytes => true,
+    };
+    if !fits || !sound {
+        return Err(bad_meta);
+    }
+    if len == 0 {
+        return Ok(());
+    }
+    for _ in 0..count {
+        let mut value = Reader::new(values.take(len)?);
+        match kind {
+            ValueKind::Uint => drop(value.uint()?),
+            ValueKind::Int | ValueKind::CounterOrTime => drop(value.int()?),
+            ValueKind::Text => {
+                std::str::from_utf8(value.rest()).map_err(|_| ChangeError::BadText)?;
+                continue;
+            }
+            ValueKind::Null | ValueKind::Bool | ValueKind::Float | ValueKind::Bytes => continue,
+        }
+        if !value.is_empty() {
+            return Err(bad_value);
+        }
+    }
+    Ok(())
+}
+
 /// The types of values by their numbers in the value metadata.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValueKind {
@@ -356,7 +362,7 @@ impl ValueKind {
 }
 
 /// The counter that lies `steps` deltas after another.
-fn counter(column: Column, from: i64, delta: i64, steps: u64) -> Result<u64, ChangeError> {
+pub(super) fn counter(column: Column, from: i64, delta: i64, steps: u64) -> Result<u64, ChangeError> {
     let steps = i64::try_from(steps).unwrap_or(i64::MAX);
     let counter = delta.checked_mul(steps).and_then(|way| from.checked_add(way));
     counter.and_then(|counter| u64::try_from(counter).ok()).ok_or(ChangeError::BadReference { column })

@@ -80,11 +80,16 @@ impl<'a, T: Item<'a>> Runs<'a, T> {
         self.left -= rows;
     }
 
-    /// The value of this row, which must not be null, and goes on to the next.
-    pub(super) fn next_value(&mut self) -> Result<T, ChangeError> {
+    /// The value of this row, and goes on to the next.
+    pub(super) fn next(&mut self) -> Result<Option<T>, ChangeError> {
         self.left()?;
         self.advance(1);
-        self.value.ok_or(ChangeError::BadOperation { column: self.column })
+        Ok(self.value)
+    }
+
+    /// The value of this row, which must not be null, and goes on to the next.
+    pub(super) fn next_value(&mut self) -> Result<T, ChangeError> {
+        self.next()?.ok_or(ChangeError::BadOperation { column: self.column })
     }
 
     /// Checks that nothing follows the last row.
@@ -201,6 +206,13 @@ impl<'a> Flags<'a> {
     /// Goes on by `rows` rows, at most as many as are [`left`](Flags::left).
     pub(super) fn advance(&mut self, rows: u64) {
         self.left -= rows;
+    }
+
+    /// The value of this row, and goes on to the next.
+    pub(super) fn next(&mut self) -> Result<bool, ChangeError> {
+        self.left()?;
+        self.advance(1);
+        Ok(self.value)
     }
 
     /// Checks that nothing follows the last row.

@@ -1,5 +1,6 @@
 //! The scan against changes that Automerge makes, against changes that nobody should make, and against chance.
 
+mod documents;
 mod hostile;
 mod mutants;
 mod shapes;
@@ -47,13 +48,13 @@ pub(super) fn sleb(mut value: i64) -> Vec<u8> {
 
 /// A chunk of type 1 with the checksum that belongs to its body.
 fn plain_chunk(body: &[u8]) -> Vec<u8> {
-    [&MAGIC, &hash(body).0[..4], &[1], &uleb(body.len() as u64), body].concat()
+    [&MAGIC, &hash(1, body).0[..4], &[1], &uleb(body.len() as u64), body].concat()
 }
 
 /// A chunk of type 2 that inflates to `body`.
 fn deflated_chunk(body: &[u8]) -> Vec<u8> {
     let data = miniz_oxide::deflate::compress_to_vec(body, 6);
-    [&MAGIC, &hash(body).0[..4], &[2], &uleb(data.len() as u64), &data].concat()
+    [&MAGIC, &hash(1, body).0[..4], &[2], &uleb(data.len() as u64), &data].concat()
 }
 
 /// The body of a chunk of type 1.

@@ -157,7 +157,7 @@ fn inflation_stops_at_its_limit() {
 fn a_deflate_stream_is_whole_and_alone() {
     let with_data = |data: &[u8]| {
         let body = Parts::sets(1).body();
-        [&MAGIC, &hash(&body).0[..4], &[2], &uleb(data.len() as u64), data].concat()
+        [&MAGIC, &hash(1, &body).0[..4], &[2], &uleb(data.len() as u64), data].concat()
     };
     let data = miniz_oxide::deflate::compress_to_vec(&Parts::sets(1).body(), 6);
     assert_eq!(code(&with_data(&data)), "accepted");
