@@ -9,6 +9,7 @@
 //! `fix → recorder → track → docs → (store) → session → (relay's log) → projection → (reads)`
 
 pub mod change;
+mod crc;
 pub mod digest;
 pub mod display;
 pub mod docs;

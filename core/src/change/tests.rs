@@ -5,6 +5,8 @@ mod hostile;
 mod mutants;
 mod shapes;
 
+use std::io::Write;
+
 use super::*;
 
 #[test]
@@ -51,9 +53,16 @@ fn plain_chunk(body: &[u8]) -> Vec<u8> {
     [&MAGIC, &hash(1, body).0[..4], &[1], &uleb(body.len() as u64), body].concat()
 }
 
+/// A raw deflate stream that inflates to `body`.
+fn deflated(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// A chunk of type 2 that inflates to `body`.
 fn deflated_chunk(body: &[u8]) -> Vec<u8> {
-    let data = miniz_oxide::deflate::compress_to_vec(body, 6);
+    let data = deflated(body);
     [&MAGIC, &hash(1, body).0[..4], &[2], &uleb(data.len() as u64), &data].concat()
 }
 

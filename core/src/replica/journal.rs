@@ -5,6 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::crc::crc32;
 use crate::fix::Fix;
 use crate::time::Timestamp;
 use crate::track::{Mark, MarkKind};
@@ -59,14 +60,14 @@ enum Packed {
 pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     let payload = minicbor::to_vec(pack(entry)).expect("writing to memory cannot fail");
     let length = u8::try_from(payload.len()).ok().filter(|length| *length < 0x80).expect("an entry is short");
-    [&[length], crc32fast::hash(&payload).to_le_bytes().as_slice(), &payload].concat()
+    [&[length], crc32(&payload).to_le_bytes().as_slice(), &payload].concat()
 }
 
 /// The entry in these bytes; none if they are damaged.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Entry> {
     let (length, rest) = bytes.split_first()?;
     let (crc, payload) = rest.split_first_chunk::<4>()?;
-    let whole = payload.len() == usize::from(*length) && crc32fast::hash(payload) == u32::from_le_bytes(*crc);
+    let whole = payload.len() == usize::from(*length) && crc32(payload) == u32::from_le_bytes(*crc);
     unpack(whole.then(|| minicbor::decode(payload).ok()).flatten()?)
 }
 

@@ -25,6 +25,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use crate::crc::crc32;
 use crate::fix::{Fix, YEAR_2200};
 use crate::time::Timestamp;
 
@@ -254,5 +255,5 @@ fn least_length(fix_count: usize) -> usize {
 }
 
 fn check_of(block: &[u8]) -> u16 {
-    crc32fast::hash(block) as u16
+    crc32(block) as u16
 }

@@ -159,7 +159,7 @@ fn a_deflate_stream_is_whole_and_alone() {
         let body = Parts::sets(1).body();
         [&MAGIC, &hash(1, &body).0[..4], &[2], &uleb(data.len() as u64), data].concat()
     };
-    let data = miniz_oxide::deflate::compress_to_vec(&Parts::sets(1).body(), 6);
+    let data = deflated(&Parts::sets(1).body());
     assert_eq!(code(&with_data(&data)), "accepted");
     assert_eq!(code(&with_data(&[&data[..], b"more"].concat())), "change_trailing_bytes");
     assert_eq!(code(&with_data(&data[..data.len() - 1])), "change_bad_deflate");
