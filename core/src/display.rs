@@ -1,6 +1,5 @@
 //! A drive as it is shown: a line for the map, a profile for the charts. Small, whatever the length of the drive.
 
-use geo::{Coord, LineString, SimplifyIdx};
 use serde::{Deserialize, Serialize};
 
 use crate::fix::Fix;
@@ -10,8 +9,7 @@ use crate::track::parts::Part;
 /// The most samples of a [`Profile`].
 pub const MAX_SAMPLES: usize = 512;
 
-/// How many fixes are simplified at once. Simplifying recurses once for every point that it keeps, and takes the square of
-/// the time: a track made for it would overflow the stack.
+/// How many fixes are simplified at once: it takes the square of the time for a track made for it.
 const FIXES_AT_ONCE: usize = 1_024;
 
 /// A line for a map, in parts: nothing is drawn over a gap.
@@ -62,12 +60,39 @@ fn simplified_part(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {
 fn simplified(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {
     let Some(middle) = fixes.get(fixes.len() / 2) else { return Vec::new() };
     let plane = TangentPlane::at(middle.into());
-    let on_plane = |fix: &Fix| {
-        let (x, y) = plane.project_m(fix.into());
-        Coord { x, y }
-    };
-    let kept = LineString::new(fixes.iter().map(on_plane).collect()).simplify_idx(tolerance_m);
-    kept.into_iter().filter_map(|index| fixes.get(index)).map(|fix| [fix.lon_deg, fix.lat_deg]).collect()
+    let points: Vec<(f64, f64)> = fixes.iter().map(|fix| plane.project_m(fix.into())).collect();
+    kept(&points, tolerance_m).into_iter().map(|index| [fixes[index].lon_deg, fixes[index].lat_deg]).collect()
+}
+
+/// Which points of a line to keep so that the others are no farther than the tolerance from what is left (Douglas and
+/// Peucker, 1973). A tolerance of 0 keeps all.
+fn kept(points: &[(f64, f64)], tolerance_m: f64) -> Vec<usize> {
+    if tolerance_m <= 0.0 || points.len() < 3 {
+        return (0..points.len()).collect();
+    }
+    let mut kept = vec![0];
+    // The ends of the stretches that are still to be looked at, the next one on top.
+    let mut ends = vec![points.len() - 1];
+    while let (Some(&from), Some(&to)) = (kept.last(), ends.last()) {
+        let apart = |index: &usize| squared_distance(points[*index], points[from], points[to]);
+        match (from + 1..to).max_by(|a, b| apart(a).total_cmp(&apart(b))) {
+            Some(farthest) if apart(&farthest) > tolerance_m * tolerance_m => ends.push(farthest),
+            Some(_) | None => {
+                kept.push(to);
+                ends.pop();
+            }
+        }
+    }
+    kept
+}
+
+/// The square of the distance from a point to a segment.
+fn squared_distance((x, y): (f64, f64), (ax, ay): (f64, f64), (bx, by): (f64, f64)) -> f64 {
+    let (dx, dy) = (bx - ax, by - ay);
+    let length = dx * dx + dy * dy;
+    let along = if length > 0.0 { (((x - ax) * dx + (y - ay) * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
+    let (x, y) = (x - ax - along * dx, y - ay - along * dy);
+    x * x + y * y
 }
 
 impl Profile {

@@ -10,6 +10,7 @@ pub mod open;
 pub mod profile;
 pub mod published;
 pub mod settings;
+pub mod snapshot;
 pub mod track;
 
 pub use car::CarFields;

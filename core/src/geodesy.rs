@@ -3,10 +3,10 @@
 //! Everything goes through earth-centred coordinates, where the date line and the poles are places like any other. Sines
 //! and cosines come from crate `libm`, so that phone and relay compute the same bits.
 
-use geo::{Distance, Geodesic, Point};
 use serde::{Deserialize, Serialize};
 
 use crate::fix::Fix;
+use crate::sorting::sort_by;
 
 /// Half of the equator's diameter (WGS 84, defining), metres.
 const SEMI_MAJOR_AXIS_M: f64 = 6_378_137.0;
@@ -15,7 +15,7 @@ const FLATTENING: f64 = 1.0 / 298.257_223_563;
 const ECCENTRICITY_SQUARED: f64 = FLATTENING * (2.0 - FLATTENING);
 /// Mean radius (IUGG, R1), metres.
 const MEAN_RADIUS_M: f64 = 6_371_008.8;
-/// Beyond this chord the bent chord is off by more than 1e-7 and the exact geodesic takes over.
+/// Beyond this chord the bent chord is off by more than 1e-7, and the way is measured in pieces.
 const LONGEST_CHORD_M: f64 = 50_000.0;
 
 /// A place on the WGS 84 ellipsoid.
@@ -38,15 +38,20 @@ impl From<&Fix> for Position {
 /// The length of the shortest way between two positions over the ellipsoid, metres.
 ///
 /// Up to 50 km the chord through the earth, bent by `c³ / 24R²` (the first term of `2R asin(c / 2R)`): within 1e-7 of
-/// the geodesic (the radius of curvature differs from R by 0.6 % at most) and 1 nm of rounding. Beyond, the geodesic of
-/// Karney (2013), as crate `geo` has it.
+/// the geodesic (the radius of curvature differs from R by 0.6 % at most) and 1 nm of rounding. Beyond, in such pieces
+/// along the great ellipse, the curve in which the plane through both and the centre of the earth cuts the ellipsoid:
+/// within 1e-5 of the geodesic up to 10,000 km, and 0.2 % to the antipodes. (Karney's exact one is a tenth of what else a
+/// phone needs of the earth, and nobody measures a lost signal to the millimetre.)
 pub fn distance_m(a: Position, b: Position) -> f64 {
-    let chord_m = Ecef::from(a).chord_m(Ecef::from(b));
+    let (a, b) = (Ecef::from(a), Ecef::from(b));
+    let chord_m = a.chord_m(b);
     if chord_m <= LONGEST_CHORD_M {
-        bent_m(chord_m)
-    } else {
-        Geodesic.distance(Point::new(a.lon_deg, a.lat_deg), Point::new(b.lon_deg, b.lat_deg))
+        return bent_m(chord_m);
     }
+    // Pieces of the chord look longer from the centre in its middle; an odd number has no end in the centre itself.
+    let pieces = 4 * (chord_m / LONGEST_CHORD_M) as u32 + 1;
+    let point = |index: u32| a.towards(b, f64::from(index) / f64::from(pieces)).on_ellipsoid();
+    (0..pieces).map(|index| bent_m(point(index).chord_m(point(index + 1)))).sum()
 }
 
 /// The length along the ground that belongs to a chord through the earth.
@@ -80,6 +85,20 @@ impl From<Position> for Ecef {
 }
 
 impl Ecef {
+    /// The point so far of the way along the straight line to another, from 0 to 1.
+    fn towards(self, other: Ecef, part: f64) -> Ecef {
+        let between = |from: f64, to: f64| from + (to - from) * part;
+        Ecef { x_m: between(self.x_m, other.x_m), y_m: between(self.y_m, other.y_m), z_m: between(self.z_m, other.z_m) }
+    }
+
+    /// Where the ray from the centre through this point leaves the ellipsoid.
+    fn on_ellipsoid(self) -> Ecef {
+        let Ecef { x_m, y_m, z_m } = self;
+        let polar = z_m / (1.0 - FLATTENING);
+        let scale = SEMI_MAJOR_AXIS_M / (x_m * x_m + y_m * y_m + polar * polar).sqrt();
+        Ecef { x_m: x_m * scale, y_m: y_m * scale, z_m: z_m * scale }
+    }
+
     /// The straight line through the earth, metres. Up to 10 km it equals the way over the ground within 1 mm.
     pub fn chord_m(self, other: Ecef) -> f64 {
         let (x, y, z) = (self.x_m - other.x_m, self.y_m - other.y_m, self.z_m - other.z_m);
@@ -137,8 +156,8 @@ impl Bounds {
     pub fn around(positions: impl IntoIterator<Item = Position>) -> Option<Bounds> {
         let (mut lats, mut lons): (Vec<f64>, Vec<f64>) =
             positions.into_iter().map(|position| (position.lat_deg, position.lon_deg)).unzip();
-        lats.sort_by(f64::total_cmp);
-        lons.sort_by(f64::total_cmp);
+        sort_by(&mut lats, f64::total_cmp);
+        sort_by(&mut lons, f64::total_cmp);
         let (&south_deg, &north_deg) = (lats.first()?, lats.last()?);
         let (&first, &last) = (lons.first()?, lons.last()?);
         // Whatever is not inside the bounds is the widest empty stretch of longitudes.
@@ -160,7 +179,7 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
-    use geo::Destination;
+    use geo::{Destination, Distance, Geodesic, Point};
     use proptest::prelude::*;
 
     use super::*;
@@ -184,7 +203,7 @@ mod tests {
             assert!((parallel_m - degree_of_longitude_m).abs() < 1.0, "{lat}: {parallel_m}");
         }
         // A quarter of a meridian, by which the metre was once defined: 10,001,965.729 m.
-        assert!((distance_m(at(0.0, 0.0), at(90.0, 0.0)) - 10_001_965.729).abs() < 0.001);
+        assert!((distance_m(at(0.0, 0.0), at(90.0, 0.0)) - 10_001_965.729).abs() < 1.0);
     }
 
     #[test]
@@ -223,7 +242,7 @@ mod tests {
         /// The stated error: 1e-7 of the length, or 10 nm.
         #[test]
         fn distances_are_those_of_the_exact_geodesic(
-            lat in -90.0..=90.0_f64, lon in -180.0..=180.0_f64, bearing in 0.0..360.0_f64, exponent in -1.0..5.5_f64,
+            lat in -90.0..=90.0_f64, lon in -180.0..=180.0_f64, bearing in 0.0..360.0_f64, exponent in -1.0..4.69_f64,
         ) {
             let length_m = libm::pow(10.0, exponent);
             let there = Geodesic.destination(Point::new(lon, lat), bearing, length_m);
@@ -238,7 +257,9 @@ mod tests {
             lat_a in -90.0..=90.0_f64, lon_a in -180.0..=180.0_f64, lat_b in -90.0..=90.0_f64, lon_b in -180.0..=180.0_f64,
         ) {
             let (a, b) = (at(lat_a, lon_a), at(lat_b, lon_b));
-            prop_assert!((distance_m(a, b) - geodesic_m(a, b)).abs() <= 1e-7 * geodesic_m(a, b) + 1e-8);
+            let (exact_m, found_m) = (geodesic_m(a, b), distance_m(a, b));
+            let error = if exact_m < 10_000_000.0 { 1e-5 } else { 2e-3 };
+            prop_assert!((found_m - exact_m).abs() <= error * exact_m, "{} {}", found_m, exact_m);
         }
     }
 }

@@ -22,6 +22,8 @@ pub mod projection;
 pub mod recorder;
 pub mod replica;
 pub mod session;
+mod sorted;
+mod sorting;
 pub mod stats;
 #[cfg(test)]
 mod testing;

@@ -22,8 +22,6 @@ mod views;
 
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_bytes::ByteBuf;
@@ -41,6 +39,7 @@ use crate::replica::store::{Store, Ticket};
 use crate::replica::suspects::Suspects;
 use crate::replica::view::TrackView;
 use crate::session::client::Identity;
+use crate::sorted::{Map, Set};
 use crate::time::Now;
 use crate::wire::Grant;
 
@@ -67,19 +66,19 @@ pub struct Replica {
     opened: Option<TrackView>,
     parked: Vec<Parked>,
     /// Drives that were merged and whose published copies may say something else.
-    misaligned: BTreeSet<DocId>,
+    misaligned: Set<DocId>,
     /// Drives whose tracks were merged and whose figures may be those of a part.
-    miscounted: BTreeSet<DocId>,
+    miscounted: Set<DocId>,
     /// Commands that are done in memory and settle when the disk has them.
     settling: Vec<(Ticket, u32, Outcome)>,
     requests: u32,
-    readings: BTreeMap<u32, Reading>,
-    signings: BTreeMap<u32, Signing>,
+    readings: Map<u32, Reading>,
+    signings: Map<u32, Signing>,
     /// After storage could not be read: the documents to read again, and when.
     unread: Vec<DocId>,
     read_again_at_ms: Option<u64>,
     timer: Option<u64>,
-    topics: BTreeSet<Topic>,
+    topics: Set<Topic>,
     effects: Vec<Effect>,
 }
 
@@ -111,16 +110,16 @@ impl Replica {
             recording: Recording::left_behind(&opening.stored, &actor),
             opened: None,
             parked: Vec::new(),
-            misaligned: BTreeSet::new(),
-            miscounted: BTreeSet::new(),
+            misaligned: Set::new(),
+            miscounted: Set::new(),
             settling: Vec::new(),
             requests: 0,
-            readings: BTreeMap::new(),
-            signings: BTreeMap::new(),
+            readings: Map::new(),
+            signings: Map::new(),
             unread: Vec::new(),
             read_again_at_ms: None,
             timer: None,
-            topics: BTreeSet::new(),
+            topics: Set::new(),
             effects: Vec::new(),
         })
     }
@@ -234,10 +233,11 @@ impl Replica {
             let in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
             self.shelf.trim(&in_use);
         }
+        self.shelf.write(&mut self.store);
         self.effects.extend(self.store.next(now_ms));
         self.set_timer(now_ms);
         if !self.topics.is_empty() {
-            self.effects.push(Effect::Changed { topics: std::mem::take(&mut self.topics).into_iter().collect() });
+            self.effects.push(Effect::Changed { topics: self.topics.take() });
         }
     }
 
@@ -263,6 +263,7 @@ impl Replica {
         };
         let ticket = desk.store.ticket();
         let outcomes = work(&mut self.link, &mut desk);
+        desk.shelf.write(desk.store);
         if self.store.ticket() != ticket {
             self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account, Topic::Status]);
         }

@@ -165,12 +165,15 @@ pub enum Message {
         /// The document.
         #[n(0)]
         doc: DocId,
-        /// Its changes, as many as fit; dependencies come first.
+        /// Its changes and perhaps a snapshot, as many as fit; dependencies come first.
         #[n(1)]
         chunks: Vec<Chunk>,
         /// Whether this is the last page.
         #[n(2)]
         done: bool,
+        /// Whether the last chunk goes on with the first one of the next page. `[F3]`
+        #[n(3)]
+        goes_on: bool,
     },
     /// Says what the client has of every document in a range of ids. `[D1]`
     #[n(10)]
@@ -268,7 +271,7 @@ impl DocKind {
     }
 }
 
-/// The bytes of one change: an Automerge chunk of type 1 or 2.
+/// The bytes of one change, an Automerge chunk of type 1 or 2, or of a snapshot, one of type 0.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Chunk(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
@@ -311,7 +314,8 @@ pub struct Entry {
     pub body: EntryBody,
 }
 
-/// The change itself, or, for a document that syncs on demand, what there is to know about it. `[C4]`
+/// The change itself, or, for a document that syncs on demand, what there is to know about it `[C4]`; or a snapshot in
+/// place of all changes up to its own position. `[S1]`
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(flat)]
 pub enum EntryBody {
@@ -331,6 +335,52 @@ pub enum EntryBody {
         #[n(2)]
         bytes: u32,
     },
+    /// All changes of the document up to here in one chunk. `[S1]`
+    #[n(2)]
+    Snapshot {
+        /// The heads of these changes, ascending.
+        #[n(0)]
+        heads: Vec<ChangeHash>,
+        /// How many they are.
+        #[n(1)]
+        changes: u32,
+        /// A whole document.
+        #[n(2)]
+        chunk: Chunk,
+    },
+    /// A snapshot that is sent when it is asked for. `[S3]`
+    #[n(3)]
+    SnapshotStub {
+        /// The heads of its changes, ascending.
+        #[n(0)]
+        heads: Vec<ChangeHash>,
+        /// How many they are.
+        #[n(1)]
+        changes: u32,
+        /// The size of its chunk.
+        #[n(2)]
+        bytes: u32,
+    },
+}
+
+impl EntryBody {
+    /// How the log tells of a snapshot: with its chunk, if the document is sent in full and the chunk is no larger than a
+    /// page. `[S1]` `[S3]`
+    pub fn of_snapshot(kind: DocKind, heads: Vec<ChangeHash>, changes: u32, chunk: Vec<u8>) -> EntryBody {
+        if kind.is_on_demand() || chunk.len() > BATCH_BYTES {
+            EntryBody::SnapshotStub { heads, changes, bytes: chunk.len() as u32 }
+        } else {
+            EntryBody::Snapshot { heads, changes, chunk: Chunk(chunk) }
+        }
+    }
+
+    /// Whether it stands for all changes of the document up to here.
+    pub fn is_snapshot(&self) -> bool {
+        match self {
+            EntryBody::Snapshot { .. } | EntryBody::SnapshotStub { .. } => true,
+            EntryBody::Change(_) | EntryBody::Stub { .. } => false,
+        }
+    }
 }
 
 /// A document and its heads.

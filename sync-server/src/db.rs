@@ -11,6 +11,7 @@ pub(crate) mod feed;
 pub(crate) mod profiles;
 pub(crate) mod published;
 pub(crate) mod relay;
+pub(crate) mod snapshots;
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,10 +31,11 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const READERS: u32 = 4;
 
 /// The schema, step by step. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "log and read models", include_str!("../migrations/sqlite/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/sqlite/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/sqlite/0003_change_by_doc.sql")),
+    (4, "snapshots", include_str!("../migrations/sqlite/0004_snapshots.sql")),
 ];
 
 /// Why the database cannot be used.

@@ -5,6 +5,7 @@
 
 mod api;
 mod authorize;
+mod compactor;
 mod data_file;
 mod db;
 mod hub;
@@ -23,11 +24,12 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, RelayId};
 
+use self::compactor::Compactor;
 use self::db::Database;
 use self::db::relay::Identity;
 pub use self::db::{ClaimError, Durability, OpenError};
@@ -58,6 +60,8 @@ pub struct Config {
     pub max_database_bytes: Option<u64>,
     /// When what is acknowledged is on the disk.
     pub durability: Durability,
+    /// How long a document must have rested before its changes are put into a snapshot.
+    pub compact_after: Duration,
 }
 
 impl Config {
@@ -71,6 +75,7 @@ impl Config {
             limits: Limits::DEFAULT,
             max_database_bytes: None,
             durability: Durability::EveryCommit,
+            compact_after: Duration::from_secs(600),
         }
     }
 }
@@ -102,6 +107,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     relay: Arc<Relay>,
     serving: JoinHandle<()>,
+    compacting: JoinHandle<()>,
     writing: JoinHandle<()>,
 }
 
@@ -139,9 +145,19 @@ impl Server {
         let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
+        let grown = Arc::new(Notify::new());
         let doorkeeper = Doorkeeper::new(config.limits);
-        let (writer, writing) = Writer::spawn(file, writer, hub.clone(), newest.clone(), doorkeeper.clone());
+        let (writer, writing) =
+            Writer::spawn(file, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
         let (stop, stopping) = watch::channel(false);
+        let compacting = Compactor {
+            readers: readers.clone(),
+            writer: writer.clone(),
+            grown,
+            rest: config.compact_after,
+            stopping: stopping.clone(),
+        };
+        let compacting = compacting.spawn();
         let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
@@ -159,7 +175,7 @@ impl Server {
         });
         let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));
         tracing::info!(%addr, "listening");
-        Ok(Running { addr, stop, relay, serving, writing })
+        Ok(Running { addr, stop, relay, serving, compacting, writing })
     }
 }
 
@@ -178,6 +194,9 @@ impl Running {
         }
         if timeout(DRAIN_DEADLINE, self.serving).await.is_err() {
             tracing::warn!("some requests did not end in time");
+        }
+        if self.compacting.await.is_err() {
+            tracing::error!("the compactor ended by a panic");
         }
         self.relay.readers.close().await;
         self.relay.writer.stop().await;

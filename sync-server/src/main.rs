@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -92,6 +93,9 @@ struct Serve {
     max_database_bytes: Option<u64>,
     #[command(flatten)]
     limits: Limits,
+    /// How long a document must have rested, in seconds, before its changes are put into a snapshot.
+    #[arg(long, env = "TOURISMO_COMPACT_AFTER_SECONDS", default_value_t = 600)]
+    compact_after_seconds: u64,
     /// When commits are synced to the disk. Anything but the default loses what was acknowledged; it is there for the test
     /// that shows this.
     #[arg(long, hide = true, default_value = "full")]
@@ -195,6 +199,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
             Synchronous::Full => Durability::EveryCommit,
             Synchronous::Normal => Durability::Checkpoints,
         },
+        compact_after: Duration::from_secs(serve.compact_after_seconds),
     };
     let running = Server::start(config).await?;
     asked_to_stop().await.context("cannot listen for signals")?;

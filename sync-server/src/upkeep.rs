@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod entries;
 mod recount;
 mod restore;
 

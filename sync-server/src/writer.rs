@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::SqliteConnection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::session::relay::Outcome;
@@ -20,6 +20,7 @@ use tourismo_core::wire::{NackCode, Offer};
 use self::append::{Append, Appended};
 use crate::data_file::DataFile;
 use crate::db;
+use crate::db::snapshots::{Snapshot, Subject};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
 use crate::newest::NewestPage;
@@ -66,7 +67,21 @@ enum Job {
     Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
     Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
     Ping(Reply<()>),
+    Compact { step: Compaction, reply: Reply<bool> },
     Stop,
+}
+
+/// One step of making a snapshot.
+#[derive(Debug)]
+pub(crate) enum Compaction {
+    /// Write it down.
+    Write(Snapshot),
+    /// Make it part of the log: it was verified. The newest changes that it covers leave in the same moment.
+    Enforce(Subject, u64),
+    /// Take some more of the changes that it covers out of the log; says whether any are left.
+    Sweep(Subject, u64),
+    /// Throw away what was written.
+    GiveUp(Subject),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
@@ -75,6 +90,7 @@ type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 enum Done {
     Admitted(Admitted),
     Committed(Vec<Outcome>),
+    Compacted(bool),
     Nothing,
 }
 
@@ -86,9 +102,11 @@ impl Writer {
         hub: Hub,
         newest: Arc<NewestPage>,
         doorkeeper: Arc<Doorkeeper>,
+        grown: Arc<Notify>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(Task { file, connection, jobs, hub, newest, doorkeeper, has_failed: false }.run());
+        let task = Task { file, connection, jobs, hub, newest, doorkeeper, grown, has_failed: false };
+        let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
 
@@ -108,6 +126,11 @@ impl Writer {
         let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
         let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
         self.ask(|reply| Job::Commit { account, changes, reply, _bytes: permit }).await
+    }
+
+    /// Does one step of making a snapshot; of a sweep it says whether anything is left.
+    pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
+        self.ask(|reply| Job::Compact { step, reply }).await
     }
 
     /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
@@ -137,6 +160,8 @@ struct Task {
     doorkeeper: Arc<Doorkeeper>,
     /// Whether the last transaction failed, such as on a full disk.
     has_failed: bool,
+    /// Told when a log has grown.
+    grown: Arc<Notify>,
 }
 
 impl Task {
@@ -212,6 +237,7 @@ impl Task {
                     Done::Admitted(append.admit(*account, *device, *granted_by).await?)
                 }
                 Job::Commit { account, changes, .. } => Done::Committed(append.push(*account, changes).await?),
+                Job::Compact { step, .. } => Done::Compacted(append.compact(step).await?),
                 Job::Ping(_) | Job::Stop => Done::Nothing,
             });
         }
@@ -224,12 +250,16 @@ impl Task {
             match (job, done) {
                 (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
+                (Job::Compact { reply, .. }, Done::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
                 (Job::Ping(reply), _) => drop(reply.send(Ok(()))),
-                (Job::Admit { .. } | Job::Commit { .. } | Job::Stop, _) => {}
+                (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
         if appended.feed_changed {
             self.newest.invalidate();
+        }
+        if !appended.heads.is_empty() {
+            self.grown.notify_one();
         }
         for (account, work) in appended.work {
             // What a push makes the relay do besides storing it, its account pays with the next ones.
@@ -247,6 +277,7 @@ impl Job {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Ping(reply) => drop(reply.send(Err(Unavailable))),
+            Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }
     }

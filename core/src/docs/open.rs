@@ -2,9 +2,11 @@
 
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{
-    ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding, Value,
+    ActorId, Automerge, AutomergeError, Change, LoadOptions, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding,
+    Value,
 };
 
+use crate::change::is_document;
 use crate::fix::YEAR_2200;
 use crate::id::ChangeHash;
 use crate::time::Timestamp;
@@ -38,16 +40,59 @@ pub fn new(actor: &[u8; 16]) -> Automerge {
     Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(actor.as_slice()))
 }
 
-/// The document that consists of these chunks, in any order, to be changed by `actor`.
+/// The document that consists of these chunks, in any order, to be changed by `actor`. Of several snapshots the last is
+/// taken.
 ///
-/// Chunks must have passed [`crate::change::scan`].
+/// Chunks must have passed [`scan`](crate::change::scan) or [`scan_document`](crate::change::scan_document).
 ///
 /// # Errors
 /// [`Unreadable`] if a chunk is damaged or a change is missing.
 pub fn load<'a>(actor: &[u8; 16], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Automerge, Unreadable> {
-    let mut doc = new(actor);
-    apply(&mut doc, chunks)?;
+    let mut snapshot = None;
+    let mut changes = Vec::new();
+    for chunk in chunks {
+        if is_document(chunk) {
+            snapshot = Some(chunk);
+        } else {
+            changes.push(chunk);
+        }
+    }
+    let mut doc = match snapshot {
+        Some(chunk) => {
+            let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
+            let doc = Automerge::load_with_options(chunk, options).map_err(|_| Unreadable)?;
+            doc.with_actor(ActorId::from(actor.as_slice()))
+        }
+        None => new(actor),
+    };
+    if !changes.is_empty() {
+        apply(&mut doc, changes)?;
+    }
     if doc.get_missing_deps(&[]).is_empty() { Ok(doc) } else { Err(Unreadable) }
+}
+
+/// Adds what another document has and this one has not.
+///
+/// # Errors
+/// [`Unreadable`] if Automerge cannot.
+pub fn merge(doc: &mut Automerge, other: &Automerge) -> Result<(), Unreadable> {
+    doc.apply_changes(other.get_changes(&[])).map_err(|_| Unreadable)
+}
+
+/// One chunk that is the whole document: a snapshot, which [`load`] takes in place of all its changes. Not deflated.
+pub fn snapshot(doc: &Automerge) -> Vec<u8> {
+    doc.save_nocompress()
+}
+
+/// The names of all changes of a document with those of the changes they build on, dependencies first.
+pub fn names(doc: &Automerge) -> Vec<(ChangeHash, Vec<ChangeHash>)> {
+    let hash = |hash: &automerge::ChangeHash| ChangeHash(hash.0);
+    doc.get_changes_meta(&[]).iter().map(|meta| (hash(&meta.hash), meta.deps.iter().map(hash).collect())).collect()
+}
+
+/// The changes of a document, dependencies first: their names and their chunks, as they were made.
+pub fn chunks(doc: &Automerge) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> + use<> {
+    doc.get_changes(&[]).into_iter().map(|change| (ChangeHash(change.hash().0), change.raw_bytes().to_vec()))
 }
 
 /// Adds changes to a document, in any order; those it has are passed over, and one waits for what it depends on.
@@ -60,12 +105,6 @@ pub fn apply<'a>(doc: &mut Automerge, chunks: impl IntoIterator<Item = &'a [u8]>
         .map(|chunk| Change::from_bytes(chunk.to_vec()).map_err(|_| Unreadable))
         .collect::<Result<_, _>>()?;
     doc.apply_changes(changes).map_err(|_| Unreadable)
-}
-
-/// The chunk of a change of the document whose name is the one looked for.
-pub fn chunk(doc: &Automerge, is_it: impl Fn(&ChangeHash) -> bool) -> Option<Vec<u8>> {
-    let change = doc.get_changes(&[]).into_iter().find(|change| is_it(&ChangeHash(change.hash().0)))?;
-    Some(change.raw_bytes().to_vec())
 }
 
 /// The heads of a document, ascending.

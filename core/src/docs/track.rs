@@ -6,6 +6,7 @@
 use automerge::{Automerge, ROOT};
 
 use crate::docs::open::{self, EditError, NewChange};
+use crate::sorting::sort_by;
 use crate::track::Stretch;
 use crate::track::block::decode_all;
 
@@ -76,7 +77,7 @@ pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
         let blocks = open::map_in(doc, &recorders, &session)?;
         let mut blocks = open::all_bytes_in(doc, &blocks);
         // "10000" comes after "9999", which plain order of texts would turn round.
-        blocks.sort_by_key(|(key, _)| (key.len(), key.clone()));
+        sort_by(&mut blocks, |(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         Some(blocks.into_iter().map(|(_, block)| block).collect())
     };
     open::keys(doc, &recorders).into_iter().filter_map(blocks).collect()

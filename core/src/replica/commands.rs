@@ -341,7 +341,7 @@ impl Replica {
             return Ok(());
         }
         if self.shelf.is_unreadable(doc) {
-            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.is_there() {
+            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.can_bring(doc) {
                 self.link.want(*doc);
                 return Err(Stop::Wait);
             }
@@ -358,7 +358,7 @@ impl Replica {
     fn whole(&mut self, track: &DocId) -> Result<(), Stop> {
         self.expect(track, DocKind::Track)?;
         let record = self.shelf.record(track).expect("it was there a moment ago");
-        if record.lacks_any() && self.link.is_there() {
+        if record.lacks_any() && self.link.can_bring(track) {
             self.link.want(*track);
             return Err(Stop::Wait);
         }

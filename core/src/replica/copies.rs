@@ -20,7 +20,7 @@ impl Replica {
             self.misaligned.extend(self.drive_of(&doc));
             self.miscounted.extend(self.drive_in_doubt(&doc));
         }
-        for drive in std::mem::take(&mut self.misaligned) {
+        for drive in self.misaligned.take() {
             if !self.align_copy(drive) {
                 self.misaligned.insert(drive);
             }

@@ -17,7 +17,7 @@ impl Replica {
         if self.read_again_at_ms.is_some() {
             return;
         }
-        for drive in std::mem::take(&mut self.miscounted) {
+        for drive in self.miscounted.take() {
             if !self.count_drive_again(drive) {
                 self.miscounted.insert(drive);
             }
@@ -42,7 +42,7 @@ impl Replica {
             return true;
         }
         if record.lacks_any() {
-            if self.link.is_there() {
+            if self.link.can_bring(&track) {
                 self.link.want(track);
             }
             return false;

@@ -6,18 +6,20 @@ mod comparison;
 mod offers;
 mod progress;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use minicbor::{Decode, Encode};
 
+use crate::change::is_document;
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::link::comparison::Comparison;
-use crate::replica::shelf::{self, Shelf, ShortHash, Unsent};
+use crate::replica::shelf::{self, Lack, Shelf, Unsent};
 use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
+use crate::sorted::{Map, Set};
 use crate::wire::{ByeCode, Chunk, Entry, EntryBody, Epoch, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
@@ -49,7 +51,7 @@ pub(crate) struct Link {
     online: bool,
     failures: u32,
     /// Pushed and not acknowledged: where each change is, and what it depends on.
-    sent: BTreeMap<ChangeHash, (Unsent, Vec<ChangeHash>)>,
+    sent: Map<ChangeHash, (Unsent, Vec<ChangeHash>)>,
     /// Taken from the shelf and being read from storage, and which reading it is.
     reading: Option<(u32, Vec<Unsent>)>,
     readings: u32,
@@ -57,8 +59,10 @@ pub(crate) struct Link {
     /// When to offer again what was refused.
     offer_again_at_ms: Option<u64>,
     wanted: VecDeque<DocId>,
-    /// What is being fetched, and what was missing of it when it was asked for.
-    fetching: Option<(DocId, BTreeSet<ShortHash>)>,
+    /// What is being fetched, and what was lacking of it when it was asked for.
+    fetching: Option<(DocId, Lack)>,
+    /// Documents of which the relay sent, on this connection, a snapshot that is of no use.
+    unusable: Set<DocId>,
     comparison: Comparison,
 }
 
@@ -107,13 +111,14 @@ impl Link {
             state: State::Idle { retry_at_ms: 0 },
             online: true,
             failures: 0,
-            sent: BTreeMap::new(),
+            sent: Map::new(),
             reading: None,
             readings: 0,
             read_again_at_ms: 0,
             offer_again_at_ms: None,
             wanted: VecDeque::new(),
             fetching: None,
+            unusable: Set::new(),
             comparison: Comparison::NotNeeded,
         }
     }
@@ -138,8 +143,8 @@ impl Link {
     }
 
     /// Whether the relay can be asked for a document, if perhaps a moment later.
-    pub(crate) fn is_there(&self) -> bool {
-        matches!(self.state, State::Connecting | State::Open(_))
+    pub(crate) fn can_bring(&self, doc: &DocId) -> bool {
+        matches!(self.state, State::Connecting | State::Open(_)) && !self.unusable.contains(doc)
     }
 
     /// Whether a document is on its way from the relay.
@@ -149,7 +154,7 @@ impl Link {
 
     /// Asks for a document when there is a connection.
     pub(crate) fn want(&mut self, doc: DocId) {
-        if !self.is_fetching(&doc) {
+        if !self.is_fetching(&doc) && !self.unusable.contains(&doc) {
             self.wanted.push_back(doc);
         }
     }
@@ -225,6 +230,7 @@ impl Link {
         let reading = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
         desk.shelf.give_back(sent.chain(reading));
         self.fetching = None;
+        self.unusable.clear();
         self.wanted.clear();
     }
 
@@ -336,7 +342,20 @@ impl Link {
             }
             EntryBody::Stub { hash, deps, bytes: _ } => {
                 self.sent.remove(&hash);
-                desk.shelf.relay_has(desk.store, doc, kind, &hash, &deps);
+                desk.shelf.relay_has(doc, kind, &hash, &deps);
+            }
+            EntryBody::Snapshot { heads, changes, chunk: Chunk(chunk) } => {
+                let announced = Some((heads.as_slice(), changes));
+                if !desk.shelf.add_snapshot(desk.store, doc, kind, announced, chunk) {
+                    // What it was said to be is still to be had, by another snapshot.
+                    desk.shelf.announce_snapshot(doc, kind, heads, changes);
+                }
+            }
+            EntryBody::SnapshotStub { heads, changes, bytes: _ } => {
+                desk.shelf.announce_snapshot(doc, kind, heads, changes);
+                if self.comparison.is_settled() && desk.shelf.is_wanted(&doc) {
+                    self.want(doc);
+                }
             }
         }
     }
@@ -344,15 +363,25 @@ impl Link {
     fn fetched(&mut self, doc: DocId, chunks: Vec<Chunk>, done: bool, desk: &mut Desk<'_>) -> Vec<Outcome> {
         let Some(kind) = desk.shelf.record(&doc).map(|record| record.kind) else { return Vec::new() };
         for Chunk(chunk) in chunks {
-            if let Some(scanned) = shelf::scan(&chunk) {
+            if self.unusable.contains(&doc) {
+                // The rest builds on what cannot be read.
+            } else if is_document(&chunk) {
+                if !desk.shelf.add_snapshot(desk.store, doc, kind, None, chunk) {
+                    self.unusable.insert(doc);
+                }
+            } else if let Some(scanned) = shelf::scan(&chunk) {
                 desk.shelf.add_fetched(desk.store, doc, kind, &scanned, chunk);
             }
         }
         if !done {
             return Vec::new();
         }
-        let were_missing = self.fetching.take().map(|(_, were_missing)| were_missing).unwrap_or_default();
-        if desk.shelf.fetched_all(desk.store, doc, &were_missing) {
+        let lacked = self.fetching.take().map(|(_, lacked)| lacked).unwrap_or_default();
+        if self.unusable.contains(&doc) {
+            desk.shelf.expect_no_snapshot(doc);
+            return vec![Outcome::Fetched];
+        }
+        if desk.shelf.fetched_all(doc, &lacked) {
             // More of it came to the relay in the meantime.
             self.want(doc);
             return Vec::new();
@@ -360,7 +389,7 @@ impl Link {
         vec![Outcome::Fetched]
     }
 
-    /// Asks for whatever this phone keeps in full and lacks something of.
+    /// Asks for whatever this phone lacks something of and must have.
     fn want_all(&mut self, desk: &Desk<'_>) {
         if self.comparison.is_settled() {
             desk.shelf.wanted().into_iter().for_each(|doc| self.want(doc));
@@ -375,7 +404,7 @@ impl Link {
             && let Some(doc) = self.wanted.pop_front()
         {
             outcomes.push(Outcome::Send(session.fetch(desk.now_ms, doc)));
-            self.fetching = Some((doc, desk.shelf.missing(&doc)));
+            self.fetching = Some((doc, desk.shelf.lack(&doc)));
         }
         (outcomes, self.take_offers(desk))
     }

@@ -73,7 +73,7 @@ impl Replica {
                 self.retry_parked(now);
             }
             Some(Reading::Rows(docs, since)) => {
-                self.shelf.fold_stale(&mut self.store, &docs, entries, since);
+                self.shelf.fold_stale(&self.store, &docs, entries, since);
                 self.suspects.came_back(&docs, &mut self.store);
                 docs.into_iter().for_each(|doc| self.want_repair(doc));
                 self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);

@@ -17,6 +17,7 @@ use crate::replica::journal::{self, Entry};
 use crate::replica::shelf::{self, Shelf};
 use crate::replica::store::{Store, Ticket};
 use crate::replica::view::{RecordingState, RecordingView, Signal};
+use crate::sorting::sort_by;
 use crate::stats::DriveStats;
 use crate::time::{Now, Timestamp};
 use crate::track::block::BlockEncoder;
@@ -104,7 +105,7 @@ impl Recording {
         let subject = minicbor::decode(&meta.value).ok()?;
         let mut recording = Recording::new(subject, RecordingState::Recovering, actor);
         let mut journal: Vec<_> = stored.iter().filter(|entry| entry.space == Space::Journal).collect();
-        journal.sort_by(|a, b| a.key.cmp(&b.key));
+        sort_by(&mut journal, |a, b| a.key.cmp(&b.key));
         let key = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(u64::from_be_bytes);
         recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
         recording.journal_next = journal.last().and_then(|entry| key(entry)).map_or(0, |last| last + 1);

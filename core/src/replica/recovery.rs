@@ -28,7 +28,7 @@ impl Replica {
             return;
         }
         if self.shelf.loaded(doc).is_none() {
-            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.is_there() {
+            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.can_bring(doc) {
                 return self.link.want(*doc);
             }
             self.replace_track(now, doc, entries);

@@ -6,15 +6,17 @@
 mod damage;
 mod record;
 mod rows;
+mod snapshot;
 mod unsent;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::Automerge;
 use minicbor::Encode;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::record::{Record, ShortHash};
+use self::record::ShortHash;
+pub(crate) use self::record::{Lack, Record};
 use self::rows::StoredRow;
 pub(crate) use self::unsent::{Amount, Unsent};
 use crate::change::{self, ChangeLimits, ScannedChange};
@@ -24,6 +26,7 @@ use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, Row};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::store::{Store, Ticket};
+use crate::sorted::{Map, Set};
 use crate::wire::{DocHistory, DocKind, NackCode};
 
 /// How many documents stay in memory without being in use.
@@ -35,18 +38,22 @@ pub(crate) struct Shelf {
     /// Of this start of the app; see [`Shelf::actor_in`].
     actor: [u8; 16],
     records: BTreeMap<DocId, Record>,
-    rows: BTreeMap<DocId, Row>,
+    rows: Map<DocId, Row>,
     /// Documents whose row does not show all changes that are here.
-    stale: BTreeSet<DocId>,
-    loaded: BTreeMap<DocId, Automerge>,
-    unreadable: BTreeSet<DocId>,
+    stale: Set<DocId>,
+    loaded: Map<DocId, Automerge>,
+    unreadable: Set<DocId>,
     /// Drives, tracks and published copies in which changes of two devices met.
-    merged: BTreeSet<DocId>,
+    merged: Set<DocId>,
     /// The last write that concerned each document.
-    tickets: BTreeMap<DocId, Ticket>,
-    unsent: BTreeSet<Unsent>,
+    tickets: Map<DocId, Ticket>,
+    /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
+    unwritten: Set<DocId>,
+    /// The same for rows.
+    unwritten_rows: Set<DocId>,
+    unsent: Set<Unsent>,
     /// Of the changes that are not acknowledged those that a relay refused since this start of the app, and why.
-    refused: BTreeMap<Unsent, NackCode>,
+    refused: Map<Unsent, NackCode>,
     digest: Digest,
 }
 
@@ -56,14 +63,16 @@ impl Shelf {
         let mut shelf = Shelf {
             actor,
             records: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            stale: BTreeSet::new(),
-            loaded: BTreeMap::new(),
-            unreadable: BTreeSet::new(),
-            merged: BTreeSet::new(),
-            tickets: BTreeMap::new(),
-            unsent: BTreeSet::new(),
-            refused: BTreeMap::new(),
+            rows: Map::new(),
+            stale: Set::new(),
+            loaded: Map::new(),
+            unreadable: Set::new(),
+            merged: Set::new(),
+            tickets: Map::new(),
+            unwritten: Set::new(),
+            unwritten_rows: Set::new(),
+            unsent: Set::new(),
+            refused: Map::new(),
             digest: Digest::default(),
         };
         let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
@@ -109,7 +118,7 @@ impl Shelf {
 
     /// Whether everything of the document is on disk.
     pub(crate) fn is_durable(&self, doc: &DocId, store: &Store) -> bool {
-        self.tickets.get(doc).is_none_or(|ticket| store.is_durable(*ticket))
+        !self.unwritten.contains(doc) && self.tickets.get(doc).is_none_or(|ticket| store.is_durable(*ticket))
     }
 
     /// The document, if it is in memory.
@@ -118,10 +127,11 @@ impl Shelf {
     }
 
     /// The drives, tracks and published copies in which changes of two devices met since the last call.
-    pub(crate) fn take_merged(&mut self) -> BTreeSet<DocId> {
+    pub(crate) fn take_merged(&mut self) -> Vec<DocId> {
         // One that is not folded yet is looked at when it is.
-        let (later, merged) = std::mem::take(&mut self.merged).into_iter().partition(|doc| self.is_stale(doc));
-        self.merged = later;
+        let (later, merged) = self.merged.take().into_iter().partition(|doc| self.is_stale(doc));
+        let later: Vec<DocId> = later;
+        self.merged.extend(later);
         merged
     }
 
@@ -144,7 +154,7 @@ impl Shelf {
     pub(crate) fn make(&mut self, doc: DocId, kind: DocKind) -> &mut Automerge {
         self.records.entry(doc).or_insert_with(|| Record::new(kind));
         let actor = self.actor_in(&doc);
-        self.loaded.entry(doc).or_insert_with(|| open::new(&actor))
+        self.loaded.or_insert_with(doc, || open::new(&actor))
     }
 
     /// Takes back [`Shelf::make`] of a document that has no change yet.
@@ -158,7 +168,7 @@ impl Shelf {
     /// `since` stands for what was durable when the reading began. Says whether that was enough; if not, something
     /// reached the disk behind the reading's back, and it is to be read again.
     pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store, since: Ticket) -> bool {
-        if self.loaded.contains_key(&doc) {
+        if self.loaded.get(&doc).is_some() {
             return true;
         }
         match self.assemble(&doc, entries, store) {
@@ -174,7 +184,7 @@ impl Shelf {
     }
 
     fn was_written_since(&self, doc: &DocId, since: Ticket) -> bool {
-        self.tickets.get(doc).is_some_and(|last| *last > since)
+        self.unwritten.contains(doc) || self.tickets.get(doc).is_some_and(|last| *last > since)
     }
 
     /// The whole document, with every change that the record counts.
@@ -199,7 +209,7 @@ impl Shelf {
     /// Lets documents go from memory, but for those in use.
     pub(crate) fn trim(&mut self, in_use: &[DocId]) {
         while self.loaded.len() > KEEP_LOADED + in_use.len() {
-            let idle = self.loaded.keys().find(|doc| !in_use.contains(doc)).copied();
+            let idle = self.loaded.iter().map(|(doc, _)| *doc).find(|doc| !in_use.contains(doc));
             let Some(doc) = idle else { return };
             self.loaded.remove(&doc);
         }
@@ -212,9 +222,9 @@ impl Shelf {
         let index = append(store, &doc, record, &change.hash, &change.deps, change.chunk.clone());
         record.unacked.insert(index, change.chunk.len() as u32);
         self.unsent.insert(Unsent { doc, index });
-        self.put_record(store, doc);
+        self.unwritten.insert(doc);
         self.refold(doc);
-        self.put_row(store, doc);
+        self.unwritten_rows.insert(doc);
     }
 
     /// Keeps the next change of the log, if it is not here yet. Says whether the document has to be fetched first: if
@@ -229,7 +239,7 @@ impl Shelf {
     ) -> bool {
         let lacked_any = self.records.get(&doc).is_some_and(Record::lacks_any);
         if lacked_any {
-            self.relay_has(store, doc, kind, &scanned.hash, &scanned.deps);
+            self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
         } else {
             self.add_fetched(store, doc, kind, scanned, chunk);
         }
@@ -245,7 +255,12 @@ impl Shelf {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) {
-        self.relay_has(store, doc, kind, &scanned.hash, &scanned.deps);
+        if self.records.get(&doc).is_some_and(|record| record.announced.is_some()) {
+            // Part of the snapshot that was announced: what that adds to the heads is known.
+            self.note(doc, kind, &scanned.hash);
+        } else {
+            self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
+        }
         let record = self.records.get_mut(&doc).expect("the relay has something of it");
         if !record.missing.remove(&ShortHash::from(&scanned.hash)) {
             return;
@@ -267,25 +282,27 @@ impl Shelf {
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);
         }
-        self.put_record(store, doc);
+        self.unwritten.insert(doc);
         self.refold(doc);
-        self.put_row(store, doc);
+        self.unwritten_rows.insert(doc);
     }
 
-    /// The changes of a document that the relay has and that are not here.
-    pub(crate) fn missing(&self, doc: &DocId) -> BTreeSet<ShortHash> {
-        self.records.get(doc).map(|record| record.missing.clone()).unwrap_or_default()
+    /// What the relay has of a document and is not here.
+    pub(crate) fn lack(&self, doc: &DocId) -> Lack {
+        let lack = |record: &Record| Lack { missing: record.missing.clone(), announced: record.announced.clone() };
+        self.records.get(doc).map(lack).unwrap_or_default()
     }
 
-    /// Takes in that the relay has sent everything it had of a document when these were missing. Those that are missing
-    /// still, nobody has. Says whether others are.
-    pub(crate) fn fetched_all(&mut self, store: &mut Store, doc: DocId, were_missing: &BTreeSet<ShortHash>) -> bool {
+    /// Takes in that the relay has sent everything it had of a document when this was lacking. What is lacking still,
+    /// nobody has. Says whether something else is.
+    pub(crate) fn fetched_all(&mut self, doc: DocId, lacked: &Lack) -> bool {
         let Some(record) = self.records.get_mut(&doc) else { return false };
-        let before = record.missing.len();
-        record.missing.retain(|hash| !were_missing.contains(hash));
+        let before = (record.missing.len(), record.announced.is_some());
+        record.missing.retain(|hash| !lacked.missing.contains(hash));
+        record.announced.take_if(|announced| lacked.announced.as_ref() == Some(announced));
         let lacks_any = record.lacks_any();
-        if record.missing.len() < before {
-            self.put_record(store, doc);
+        if (record.missing.len(), record.announced.is_some()) != before {
+            self.unwritten.insert(doc);
         }
         lacks_any
     }
@@ -293,18 +310,20 @@ impl Shelf {
     /// Takes in that the relay has a change; nothing, if that is known.
     ///
     /// The changes of a document must come in the order of the log, but for those that are known.
-    pub(crate) fn relay_has(
-        &mut self,
-        store: &mut Store,
-        doc: DocId,
-        kind: DocKind,
-        hash: &ChangeHash,
-        deps: &[ChangeHash],
-    ) {
+    pub(crate) fn relay_has(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash, deps: &[ChangeHash]) {
+        if let Some(mut heads) = self.note(doc, kind, hash) {
+            change::advance_heads(&mut heads, deps, *hash);
+            self.set_relay_heads(doc, heads);
+        }
+    }
+
+    /// Takes note that the relay has a change. Gives what its heads were, if that was not known.
+    fn note(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash) -> Option<Vec<ChangeHash>> {
         let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
         if record.is_on_relay(hash) {
-            return;
+            return None;
         }
+        self.unwritten.insert(doc);
         match record.position(hash) {
             Some(index) => {
                 record.unacked.remove(&index);
@@ -315,22 +334,18 @@ impl Shelf {
                 record.missing.insert(ShortHash::from(hash));
             }
         }
-        let mut heads = record.relay_heads.clone();
-        change::advance_heads(&mut heads, deps, *hash);
-        self.set_relay_heads(store, doc, heads);
-        if kind == DocKind::Track && self.records.get(&doc).is_some_and(Record::needs_alignment) {
-            self.merged.insert(doc);
-        }
+        Some(record.relay_heads.clone())
     }
 
     /// Takes in everything that the relay has of a document.
-    pub(crate) fn relay_has_exactly(&mut self, store: &mut Store, history: &DocHistory) {
+    pub(crate) fn relay_has_exactly(&mut self, history: &DocHistory) {
         let doc = history.doc;
         let Some(kind) = history.kind.or_else(|| self.records.get(&doc).map(|record| record.kind)) else {
             return;
         };
         let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
-        let theirs: BTreeSet<ShortHash> = history.hashes.iter().map(ShortHash::from).collect();
+        let mut theirs = Set::new();
+        theirs.extend(history.hashes.iter().map(ShortHash::from));
         for (index, short) in (0..).zip(&record.changes) {
             if theirs.contains(short) {
                 record.unacked.remove(&index);
@@ -342,34 +357,49 @@ impl Shelf {
                 self.unsent.insert(Unsent { doc, index });
             }
         }
-        let ours: BTreeSet<ShortHash> = record.changes.iter().copied().collect();
+        let mut ours = Set::new();
+        ours.extend(record.changes.iter().copied());
         // What is damaged here counts as missing, too.
         let is_missing = |short: &ShortHash| !ours.contains(short) || record.missing.contains(short);
-        record.missing = theirs.into_iter().filter(is_missing).collect();
-        self.set_relay_heads(store, doc, history.heads.clone());
+        theirs.retain(is_missing);
+        record.missing = theirs;
+        record.announced = None;
+        self.set_relay_heads(doc, history.heads.clone());
     }
 
-    /// The documents that this phone keeps in full and of which it lacks something.
+    /// Whether this phone lacks something of a document that it keeps in full, or to which it cannot push before it has it.
+    pub(crate) fn is_wanted(&self, doc: &DocId) -> bool {
+        self.records.get(doc).is_some_and(Record::is_wanted)
+    }
+
+    /// All such documents.
     pub(crate) fn wanted(&self) -> Vec<DocId> {
-        let is_wanted = |record: &Record| record.lacks_any() && !record.kind.is_on_demand();
-        self.records.iter().filter(|(_, record)| is_wanted(record)).map(|(doc, _)| *doc).collect()
+        self.records.iter().filter(|(_, record)| record.is_wanted()).map(|(doc, _)| *doc).collect()
     }
 
-    fn put_record(&mut self, store: &mut Store, doc: DocId) {
-        if let Some(record) = self.records.get(&doc) {
-            store.put(Space::Doc, doc.as_bytes().to_vec(), cbor(record));
-            self.tickets.insert(doc, store.ticket());
+    /// Queues for the disk what has become of records and rows. Whoever lets the shelf change calls this before the disk gets
+    /// what is queued: of a hundred entries of one document, the record is written once.
+    pub(crate) fn write(&mut self, store: &mut Store) {
+        for doc in self.unwritten.take() {
+            if let Some(record) = self.records.get(&doc) {
+                store.put(Space::Doc, doc.as_bytes().to_vec(), cbor(record));
+                self.tickets.insert(doc, store.ticket());
+            }
+        }
+        for doc in self.unwritten_rows.take() {
+            self.put_row(store, doc);
         }
     }
 
-    fn set_relay_heads(&mut self, store: &mut Store, doc: DocId, heads: Vec<ChangeHash>) {
+    fn set_relay_heads(&mut self, doc: DocId, heads: Vec<ChangeHash>) {
         let record = self.records.get_mut(&doc).expect("the caller looked it up");
         self.digest.replace(&doc, &record.relay_heads, &heads);
         record.relay_heads = heads;
-        if record.unacked.is_empty() {
-            record.refused = None;
+        record.settle();
+        if record.kind == DocKind::Track && record.needs_alignment() {
+            self.merged.insert(doc);
         }
-        self.put_record(store, doc);
+        self.unwritten.insert(doc);
     }
 }
 
@@ -385,7 +415,7 @@ impl Shelf {
     }
 }
 
-/// Queues a change for the disk behind the document's others.
+/// Queues a change for the disk behind the document's others, and returns its place.
 fn append(
     store: &mut Store,
     doc: &DocId,
@@ -394,9 +424,7 @@ fn append(
     deps: &[ChangeHash],
     chunk: Vec<u8>,
 ) -> u32 {
-    let index = record.changes.len() as u32;
-    record.changes.push(ShortHash::from(hash));
-    change::advance_heads(&mut record.heads, deps, *hash);
+    let index = record.append(hash, deps);
     store.put(Space::Change, change_key(doc, index), chunk);
     index
 }

@@ -9,14 +9,13 @@
 //! A note costs a small write for up to a hundred documents of a catch-up. What this phone itself changes is folded in
 //! memory and not noted.
 
-use std::collections::BTreeSet;
-
 use minicbor::{Decode, Encode};
 
 use crate::id::DocId;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::shelf::{Shelf, cbor};
 use crate::replica::store::{Store, Ticket};
+use crate::sorted::Set;
 
 /// How many documents are folded in one go after a catch-up.
 const FOLD_DOCS: usize = 100;
@@ -41,8 +40,8 @@ pub(crate) struct Suspects {
     /// What the last start noted and did not strike out.
     left: Option<Note>,
     /// Of those, what is still to be folded alone.
-    alone: BTreeSet<DocId>,
-    quarantined: BTreeSet<DocId>,
+    alone: Set<DocId>,
+    quarantined: Set<DocId>,
     noted: Option<(Note, Ticket)>,
 }
 

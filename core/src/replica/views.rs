@@ -1,7 +1,5 @@
 //! What a replica shows, put together from rows and records. Nothing here opens a document.
 
-use std::collections::BTreeMap;
-
 use crate::display::{Line, Profile};
 use crate::docs::drive::DriveFields;
 use crate::id::DocId;
@@ -12,6 +10,8 @@ use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
     AccountView, CarView, DriveSync, DriveView, RecordingView, StatusView, StorageStatus, TrackView,
 };
+use crate::sorted::Map;
+use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Now;
 use crate::track::Stretch;
 use crate::track::parts::parts;
@@ -30,16 +30,16 @@ impl Replica {
     pub fn drives(&self) -> Vec<DriveView> {
         let sent = self.link.sent(&self.shelf);
         let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields, &sent)).collect();
-        drives.sort_by_key(|drive| std::cmp::Reverse((drive.started_at, drive.id)));
+        sort_by(&mut drives, |a, b| (b.started_at, b.id).cmp(&(a.started_at, a.id)));
         drives
     }
 
     /// All cars, by name.
     pub fn cars(&self) -> Vec<CarView> {
-        let mut driven: BTreeMap<DocId, (u32, f64)> = BTreeMap::new();
+        let mut driven: Map<DocId, (u32, f64)> = Map::new();
         for (_, fields) in self.drive_rows() {
             if let Some(car) = fields.car {
-                let entry = driven.entry(car).or_default();
+                let entry = driven.or_default(car);
                 entry.0 += 1;
                 entry.1 += fields.stats.map_or(0.0, |stats| stats.distance_m);
             }
@@ -50,7 +50,7 @@ impl Replica {
             Some(CarView { id: *id, fields: fields.clone(), drives, distance_m })
         };
         let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
-        cars.sort_by_key(|car| (car.fields.name().to_ascii_lowercase(), car.id));
+        sort_by_key(&mut cars, |car| (car.fields.name().to_ascii_lowercase(), car.id));
         cars
     }
 
@@ -78,7 +78,8 @@ impl Replica {
         let records = self.shelf.records();
         let unsent = total(records.values().map(Record::unsent));
         let sent = total(self.link.sent(&self.shelf).into_values());
-        let fetching: Vec<u32> = self.link.fetches().map(|doc| self.shelf.missing(doc).len() as u32).collect();
+        let fetching: Vec<u32> =
+            self.link.fetches().map(|doc| self.shelf.record(doc).map_or(0, Record::lacks)).collect();
         let storage = match self.store.failing() {
             Some(failure) => StorageStatus::Failing { failure },
             None if self.store.is_idle() => StorageStatus::Saved,
@@ -107,7 +108,7 @@ impl Replica {
         })
     }
 
-    fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &BTreeMap<DocId, Amount>) -> DriveView {
+    fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveView {
         DriveView {
             id,
             title: fields.title.clone(),
@@ -124,7 +125,7 @@ impl Replica {
     }
 
     /// Where a drive, its track and its published copy are: as far as the one that is least far.
-    fn drive_sync(&self, id: DocId, fields: &DriveFields, sent: &BTreeMap<DocId, Amount>) -> DriveSync {
+    fn drive_sync(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveSync {
         let docs = [Some(id), fields.track, fields.published].into_iter().flatten();
         let known: Vec<_> = docs.filter_map(|doc| self.shelf.record(&doc).map(|record| (doc, record))).collect();
         if known.iter().any(|(doc, _)| !self.shelf.is_durable(doc, &self.store)) {

@@ -3,13 +3,14 @@
 //! It knows what may be said next and which pushes wait for their acknowledgement. What the phone holds, and what it does
 //! with what it gets, is the replica's business.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::session::{MAX_PUSHES_IN_FLIGHT, SILENCE_MS};
+use crate::sorted::Map;
+use crate::sorting::sort_by_key;
 use crate::wire::{
-    ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, proof_bytes,
+    ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, MAX_CHUNK_BYTES, Message, NackCode, Offer, PROTOCOL,
+    RelayId, proof_bytes,
 };
 
 /// After how much silence an expected answer is given up, in milliseconds. `[M5]`
@@ -72,7 +73,7 @@ pub enum Event {
     Fetched {
         /// The document.
         doc: DocId,
-        /// Its changes, dependencies first.
+        /// Its changes and perhaps a snapshot, whole, dependencies first.
         chunks: Vec<Chunk>,
         /// Whether it was the last page.
         done: bool,
@@ -99,8 +100,10 @@ pub struct Session {
     quiet_since_ms: u64,
     pushes: u64,
     /// For each push that waits, the names in it by position; acknowledged or refused ones are taken out.
-    waiting: BTreeMap<u64, BTreeMap<u32, ChangeHash>>,
+    waiting: Map<u64, Map<u32, ChangeHash>>,
     fetching: Option<DocId>,
+    /// What has come of a chunk that goes on in the next page. `[F3]`
+    begun: Vec<u8>,
     comparing: bool,
     /// What has come of a document that may go on in the next page. `[D2]`
     begun_history: Option<DocHistory>,
@@ -126,8 +129,9 @@ impl Session {
             phase: Phase::AwaitingChallenge,
             quiet_since_ms: now_ms,
             pushes: 0,
-            waiting: BTreeMap::new(),
+            waiting: Map::new(),
             fetching: None,
+            begun: Vec::new(),
             comparing: false,
             begun_history: None,
         };
@@ -163,17 +167,14 @@ impl Session {
         self.phase != Phase::Open || !self.waiting.is_empty() || self.fetching.is_some() || self.comparing
     }
 
-    /// The names of all changes that were pushed on this connection and are neither acknowledged nor refused.
-    pub fn in_flight(&self) -> BTreeSet<ChangeHash> {
-        self.waiting.values().flat_map(|push| push.values().copied()).collect()
-    }
-
     /// The message that offers changes, whose names go beside them. `[P1]`
     pub fn push(&mut self, now_ms: u64, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
         debug_assert!(self.can_push() && !offers.is_empty());
         self.ask(now_ms);
         let (hashes, changes): (Vec<_>, Vec<_>) = offers.into_iter().unzip();
-        self.waiting.insert(self.pushes, (0..).zip(hashes).collect());
+        let mut waiting = Map::new();
+        waiting.extend((0..).zip(hashes));
+        self.waiting.insert(self.pushes, waiting);
         self.pushes += 1;
         Message::Push { changes }.encode()
     }
@@ -241,9 +242,10 @@ impl Session {
                 Ok(Event::CaughtUp { cursor, digest })
             }
             (Phase::Open, Message::Ack { hashes, cursor }) => {
-                let acked: BTreeSet<_> = hashes.iter().collect();
+                let mut acked = hashes.clone();
+                sort_by_key(&mut acked, |hash| *hash);
                 self.waiting.retain(|_, push| {
-                    push.retain(|_, hash| !acked.contains(hash));
+                    push.retain(|_, hash| acked.binary_search(hash).is_err());
                     !push.is_empty()
                 });
                 Ok(Event::Acked { hashes, cursor })
@@ -256,11 +258,14 @@ impl Session {
                 }
                 Ok(Event::Nacked { hash, code })
             }
-            (Phase::Open, Message::Fetched { doc, chunks, done }) if self.fetching == Some(doc) => {
+            (Phase::Open, Message::Fetched { doc, chunks, done, goes_on }) if self.fetching == Some(doc) => {
+                if done && goes_on {
+                    return Err(ByeCode::Malformed);
+                }
                 if done {
                     self.fetching = None;
                 }
-                Ok(Event::Fetched { doc, chunks, done })
+                Ok(Event::Fetched { doc, chunks: self.joined(chunks, goes_on)?, done })
             }
             (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;
@@ -283,6 +288,20 @@ impl Session {
             whole.extend(self.begun_history.take());
         }
         whole
+    }
+
+    /// The whole chunks among those of a page and what came of the first one before; the last one is kept if it goes on.
+    fn joined(&mut self, mut chunks: Vec<Chunk>, goes_on: bool) -> Result<Vec<Chunk>, ByeCode> {
+        if let Some(Chunk(first)) = chunks.first_mut()
+            && !self.begun.is_empty()
+        {
+            self.begun.append(first);
+            *first = std::mem::take(&mut self.begun);
+        }
+        if goes_on {
+            self.begun = chunks.pop().map(|Chunk(bytes)| bytes).unwrap_or_default();
+        }
+        if self.begun.len() > MAX_CHUNK_BYTES { Err(ByeCode::TooLarge) } else { Ok(chunks) }
     }
 
     fn end(&mut self, code: ByeCode) -> Event {

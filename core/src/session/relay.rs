@@ -131,8 +131,8 @@ pub enum Outcome {
 /// A page of an account's log, read in one snapshot.
 #[derive(Clone, Debug)]
 pub struct LogPage {
-    /// The entries with their positions and names, ascending.
-    pub entries: Vec<(u64, ChangeHash, Entry)>,
+    /// The entries with their positions, ascending. A change that a snapshot covers is not among them.
+    pub entries: Vec<(u64, Entry)>,
     /// The position of the newest entry in the log at the time of the snapshot.
     pub head: u64,
     /// Over all documents of the account at the time of the snapshot.
@@ -144,7 +144,8 @@ pub struct LogPage {
 pub struct DocPage {
     /// The document.
     pub doc: DocId,
-    /// Log positions and chunks, ascending.
+    /// Log positions and chunks of its changes and of a snapshot in place of those that it covers, ascending. Only the last
+    /// one may be larger than a page.
     pub changes: Vec<(u64, Chunk)>,
     /// Whether nothing follows.
     pub done: bool,

@@ -96,8 +96,11 @@ impl Turns {
         if to_m - from_m < SHORTEST_WINDOW_M {
             return;
         }
-        let mut altitudes_m: Vec<f64> = window.iter().map(|(_, altitude_m)| *altitude_m).collect();
-        altitudes_m.sort_by(f64::total_cmp);
+        let mut altitudes_m: Vec<f64> = Vec::with_capacity(window.len());
+        for (_, altitude_m) in window {
+            let place = altitudes_m.partition_point(|lower| lower.total_cmp(altitude_m).is_le());
+            altitudes_m.insert(place, *altitude_m);
+        }
         let (lower, upper) = (altitudes_m[(altitudes_m.len() - 1) / 2], altitudes_m[altitudes_m.len() / 2]);
         self.fold((lower + upper) / 2.0);
     }

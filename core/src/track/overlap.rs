@@ -4,9 +4,9 @@
 //! cover the same time, one counts: the one with more and more accurate fixes, all in all. Another fills the gaps it leaves
 //! (a pause, a dead battery, a tunnel), and is kept but neither drawn nor counted elsewhere.
 
-use std::collections::BTreeMap;
-
 use crate::fix::Fix;
+use crate::sorted::Map;
+use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::LONGEST_STEP_MS;
@@ -18,26 +18,26 @@ const UNKNOWN_ACCURACY_M: f64 = 20.0;
 ///
 /// The order of runs is that of their numbers where they are equally good; that of stretches makes no difference.
 pub(super) fn merged(stretches: &[Stretch]) -> Vec<Fix> {
-    let mut runs: BTreeMap<u32, Vec<Fix>> = BTreeMap::new();
+    let mut runs: Map<u32, Vec<Fix>> = Map::new();
     for stretch in stretches {
-        runs.entry(stretch.run).or_default().extend(&stretch.fixes);
+        runs.or_default(stretch.run).extend(&stretch.fixes);
     }
     let mut runs: Vec<Vec<Fix>> = runs.into_values().collect();
     for fixes in &mut runs {
-        fixes.sort_by_key(|fix| fix.fixed_at);
+        sort_by_key(fixes, |fix| fix.fixed_at);
         fixes.dedup_by_key(|fix| fix.fixed_at);
     }
     if runs.len() < 2 {
         return runs.pop().unwrap_or_default();
     }
-    runs.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+    sort_by(&mut runs, |a, b| worth(b).total_cmp(&worth(a)));
     let mut covered = Covered::default();
     let mut counting: Vec<Fix> = Vec::new();
     for fixes in runs {
         counting.extend(fixes.iter().filter(|fix| !covered.holds(fix.fixed_at)));
         covered.add(&fixes);
     }
-    counting.sort_by_key(|fix| fix.fixed_at);
+    sort_by_key(&mut counting, |fix| fix.fixed_at);
     counting
 }
 
@@ -59,7 +59,7 @@ impl Covered {
     fn add(&mut self, fixes: &[Fix]) {
         let steps = fixes.chunk_by(|last, next| next.fixed_at.millis_since(last.fixed_at) <= LONGEST_STEP_MS);
         self.0.extend(steps.map(|span| (span[0].fixed_at, span[span.len() - 1].fixed_at)));
-        self.0.sort();
+        sort_by_key(&mut self.0, |span| *span);
         self.0.dedup_by(|next, last| {
             let overlap = next.0 <= last.1;
             if overlap {

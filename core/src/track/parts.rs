@@ -5,6 +5,7 @@
 
 use crate::fix::Fix;
 use crate::geodesy::{Position, distance_m};
+use crate::sorting::sort_by_key;
 use crate::track::{Mark, MarkKind, Stretch, overlap};
 
 /// The longest time between two fixes of one part.
@@ -44,7 +45,7 @@ pub fn is_gap(elapsed_ms: i64, distance_m: f64) -> bool {
 /// Stretches may come from several runs of the recorder, or from several devices, in any order: see [`merged`].
 pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
     let mut marks: Vec<Mark> = stretches.iter().flat_map(|stretch| stretch.marks.iter().copied()).collect();
-    marks.sort_by_key(|mark| mark.at);
+    sort_by_key(&mut marks, |mark| mark.at);
     let mut parts: Vec<Part> = Vec::new();
     for fix in merged(stretches) {
         match parts.last_mut().and_then(|part| part.fixes.last().copied().map(|last| (part, last))) {

@@ -17,6 +17,9 @@ fn golden() -> Vec<(Message, &'static str)> {
     let chunk = || Chunk(vec![0x85, 0x6f, 0x4a, 0x83]);
     let change = EntryBody::Change(chunk());
     let stub = EntryBody::Stub { hash: HASH, deps: vec![DEP], bytes: 4_711 };
+    let heads = vec![DEP, HASH];
+    let snapshot = EntryBody::Snapshot { heads: heads.clone(), changes: 4, chunk: chunk() };
+    let announced = EntryBody::SnapshotStub { heads, changes: 601, bytes: 102_206 };
     let entry = |kind, body| Entry { doc: DOC, kind, received_at: Timestamp(1_717_232_400_000), body };
     let history = |kind, hashes: Vec<ChangeHash>| DocHistory { doc: DOC, kind, heads: hashes.clone(), hashes };
     vec![
@@ -55,6 +58,13 @@ fn golden() -> Vec<(Message, &'static str)> {
             "8305828450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1031b0000018fd306f680820044856f4a838450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1041b0000018fd306f68084015820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1815820c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c01912671818",
         ),
         (
+            Message::Entries {
+                entries: vec![entry(DocKind::Drive, snapshot), entry(DocKind::Track, announced)],
+                cursor: 600,
+            },
+            "8305828450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1031b0000018fd306f6808402825820c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c05820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c10444856f4a838450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1041b0000018fd306f6808403825820c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c05820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c11902591a00018f3e190258",
+        ),
+        (
             Message::Push { changes: vec![Offer { doc: DOC, kind: DocKind::Car, chunk: chunk() }] },
             "8206818350d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10244856f4a83",
         ),
@@ -73,8 +83,8 @@ fn golden() -> Vec<(Message, &'static str)> {
         ),
         (Message::Nack { index: 2, push: 7, code: NackCode::UnknownDeps }, "840b020702"),
         (
-            Message::Fetched { doc: DOC, chunks: vec![chunk()], done: true },
-            "840d50d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d18144856f4a83f5",
+            Message::Fetched { doc: DOC, chunks: vec![chunk()], done: true, goes_on: false },
+            "850d50d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d18144856f4a83f5f4",
         ),
         (
             Message::Differences {
@@ -170,7 +180,8 @@ fn m1_what_is_no_message_of_this_version_is_malformed() {
 
 #[test]
 fn m2_a_message_has_at_most_a_mebibyte() {
-    let message = |bytes: usize| Message::Fetched { doc: DOC, chunks: vec![Chunk(vec![0; bytes])], done: true };
+    let message =
+        |bytes: usize| Message::Fetched { doc: DOC, chunks: vec![Chunk(vec![0; bytes])], done: true, goes_on: false };
     let around = message(1 << 16).encode().len() - (1 << 16);
     let largest = MAX_MESSAGE_BYTES - around;
     assert!(Message::decode(&message(largest).encode()).is_ok());

@@ -95,7 +95,9 @@ pub(crate) async fn with_gaps(connection: &mut SqliteConnection) -> Result<Vec<A
         SELECT account.account
         FROM account
         LEFT JOIN (
-            SELECT account, COUNT(*) AS entries, MAX(seq) AS last FROM change GROUP BY account
+            SELECT account, COUNT(*) AS entries, MAX(seq) AS last
+            FROM (SELECT account, seq FROM change UNION ALL SELECT account, seq FROM covered_change)
+            GROUP BY account
         ) log ON log.account = account.account
         WHERE account.head <> COALESCE(log.entries, 0) OR account.head <> COALESCE(log.last, 0)
         ORDER BY account.account

@@ -1,4 +1,5 @@
-//! The table `change`: the log of every account. Entries are appended and read, never changed.
+//! The log of every account: the table `change`, whose entries are appended and read, never changed, and in place of those
+//! that are covered the snapshots in the log.
 
 use sqlx::SqliteConnection;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
@@ -7,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
-use super::{accounts, column, concatenated, doc_id, hash, hashes, position};
+use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
 const ENTRY_BYTES: i64 = 128;
@@ -59,7 +60,10 @@ pub(crate) async fn find(
     doc: DocId,
     hash: ChangeHash,
 ) -> Result<Option<Found>, sqlx::Error> {
-    let sql = "SELECT seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash = $3";
+    let sql = r#"
+        SELECT seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash = $3
+        UNION ALL SELECT seq, max_op FROM covered_change WHERE account = $1 AND doc = $2 AND hash = $3
+    "#;
     let row: Option<(i64, i64)> = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
@@ -79,37 +83,87 @@ pub(crate) async fn page(
     if head <= after {
         return Ok(LogPage { entries: Vec::new(), head, digest });
     }
-    let sizes: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT seq, LENGTH(chunk) + LENGTH(deps) FROM change WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-    )
-    .bind(account.as_bytes().as_slice())
-    .bind(column(after))
-    .bind(column(MAX_BATCH as u64))
-    .fetch_all(&mut *snapshot)
-    .await?;
+    // A snapshot that comes as a stub takes no more room than that.
+    let sizes = r#"
+        SELECT seq, LENGTH(chunk) + LENGTH(deps) AS size FROM change WHERE account = $1 AND seq > $2
+        UNION ALL
+        SELECT seq, CASE WHEN LENGTH(chunk) > $4 THEN 0 ELSE LENGTH(chunk) END + LENGTH(heads) AS size
+        FROM snapshot WHERE account = $1 AND seq > $2 AND state > 0
+        ORDER BY seq LIMIT $3
+    "#;
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(sizes)
+        .bind(account.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(column(MAX_BATCH as u64))
+        .bind(BATCH_BYTES as i64)
+        .fetch_all(&mut *snapshot)
+        .await?;
+    let last = last_that_fits(&sizes);
+    let mut entries = changes(snapshot, account, after, last).await?;
+    entries.extend(snapshots_in(snapshot, account, after, last).await?);
+    entries.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(LogPage { entries, head, digest })
+}
+
+/// The changes in a part of the log.
+async fn changes(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    after: u64,
+    last: i64,
+) -> Result<Vec<(u64, Entry)>, sqlx::Error> {
     type Row = (i64, Vec<u8>, i64, Vec<u8>, Vec<u8>, i64, Vec<u8>);
     let sql = r#"
         SELECT change.seq, change.doc, document.kind, change.hash, change.deps, change.received_at, change.chunk
         FROM change JOIN document ON document.account = change.account AND document.doc = change.doc
         WHERE change.account = $1 AND change.seq > $2 AND change.seq <= $3
-        ORDER BY change.seq
     "#;
     let rows: Vec<Row> = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
         .bind(column(after))
-        .bind(last_that_fits(&sizes))
+        .bind(last)
         .fetch_all(snapshot)
         .await?;
     let entry = |(seq, doc, kind, name, deps, received_at, chunk): Row| {
-        let (doc, kind, name) = (doc_id(&doc)?, kind_of(kind)?, hash(&name)?);
+        let (doc, kind) = (doc_id(&doc)?, kind_of(kind)?);
         let body = if kind.is_on_demand() {
-            EntryBody::Stub { hash: name, deps: hashes("deps", &deps)?, bytes: chunk.len() as u32 }
+            EntryBody::Stub { hash: hash(&name)?, deps: hashes("deps", &deps)?, bytes: chunk.len() as u32 }
         } else {
             EntryBody::Change(Chunk(chunk))
         };
-        Ok((position("seq", seq)?, name, Entry { doc, kind, received_at: Timestamp(received_at), body }))
+        Ok((position("seq", seq)?, Entry { doc, kind, received_at: Timestamp(received_at), body }))
     };
-    Ok(LogPage { entries: rows.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?, head, digest })
+    rows.into_iter().map(entry).collect()
+}
+
+/// The snapshots in a part of the log.
+async fn snapshots_in(
+    snapshot: &mut SqliteConnection,
+    account: AccountId,
+    after: u64,
+    last: i64,
+) -> Result<Vec<(u64, Entry)>, sqlx::Error> {
+    type Row = (i64, Vec<u8>, i64, Vec<u8>, i64, i64, Vec<u8>);
+    let sql = r#"
+        SELECT
+            snapshot.seq, snapshot.doc, document.kind, snapshot.heads, snapshot.changes, snapshot.last_at, snapshot.chunk
+        FROM snapshot
+        JOIN document ON document.account = snapshot.account AND document.doc = snapshot.doc
+        WHERE snapshot.account = $1 AND snapshot.seq > $2 AND snapshot.seq <= $3 AND snapshot.state > 0
+    "#;
+    let rows: Vec<Row> = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(column(after))
+        .bind(last)
+        .fetch_all(snapshot)
+        .await?;
+    let entry = |(seq, doc, kind, heads, changes, last_at, chunk): Row| {
+        let (doc, kind) = (doc_id(&doc)?, kind_of(kind)?);
+        let changes = u32::try_from(changes).map_err(|_| damaged("changes"))?;
+        let body = EntryBody::of_snapshot(kind, hashes("heads", &heads)?, changes, chunk);
+        Ok((position("seq", seq)?, Entry { doc, kind, received_at: Timestamp(last_at), body }))
+    };
+    rows.into_iter().map(entry).collect()
 }
 
 /// An entry as it is stored, every column of it.
@@ -119,6 +173,8 @@ pub(crate) struct StoredEntry {
     pub(crate) hash: ChangeHash,
     pub(crate) deps: Vec<ChangeHash>,
     pub(crate) max_op: u64,
+    /// How long its chunk was when it came.
+    pub(crate) bytes: u64,
     pub(crate) chunk: Vec<u8>,
 }
 
@@ -146,6 +202,7 @@ pub(crate) async fn stored(
             hash: hash(&name)?,
             deps: hashes("deps", &deps)?,
             max_op: position("max_op", max_op)?,
+            bytes: chunk.len() as u64,
             chunk,
         })
     };
@@ -160,7 +217,10 @@ pub(crate) async fn doc_page(
     after: u64,
 ) -> Result<DocPage, sqlx::Error> {
     let sql = r#"
-        SELECT seq, LENGTH(chunk) FROM change WHERE account = $1 AND doc = $2 AND seq > $3 ORDER BY seq LIMIT $4
+        SELECT seq, LENGTH(chunk) FROM change WHERE account = $1 AND doc = $2 AND seq > $3
+        UNION ALL
+        SELECT seq, LENGTH(chunk) FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND state > 0
+        ORDER BY seq LIMIT $4
     "#;
     // One more than fits on the page tells whether anything follows it.
     let sizes: Vec<(i64, i64)> = sqlx::query_as(sql)
@@ -173,7 +233,10 @@ pub(crate) async fn doc_page(
     let last = last_that_fits(&sizes[..sizes.len().min(MAX_BATCH)]);
     let done = sizes.last().is_none_or(|(seq, _)| *seq == last);
     let sql = r#"
-        SELECT seq, chunk FROM change WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
+        SELECT seq, chunk FROM change WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4
+        UNION ALL
+        SELECT seq, chunk FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 AND state > 0
+        ORDER BY seq
     "#;
     let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
         .bind(account.as_bytes().as_slice())
@@ -198,7 +261,10 @@ pub(crate) async fn names_page(
     // By name, which an index has: finding a page takes the same time wherever it is. A document of another account has no
     // names in this one's log.
     let sql = r#"
-        SELECT hash FROM change WHERE account = $1 AND doc = $2 AND hash > $3 AND seq <= $4 ORDER BY hash LIMIT $5
+        SELECT hash FROM change WHERE account = $1 AND doc = $2 AND hash > $3 AND seq <= $4
+        UNION ALL
+        SELECT hash FROM covered_change WHERE account = $1 AND doc = $2 AND hash > $3 AND seq <= $4
+        ORDER BY hash LIMIT $5
     "#;
     let mut page = NamesPage { names: Vec::new(), goes_on: false };
     let (mut after, mut room) = (after.map(|after| after.0.to_vec()).unwrap_or_default(), MAX_NAMES_PAGE);
@@ -243,6 +309,7 @@ pub(crate) async fn chunks(
     max_bytes: u64,
     max_changes: u64,
 ) -> Result<ChunksOf, sqlx::Error> {
+    let before = snapshots::find(connection, account, doc).await?;
     let sql = r#"
         SELECT MIN(received_at), CAST(SUM(LENGTH(chunk)) AS BIGINT), COUNT(*) FROM change
         WHERE account = $1 AND doc = $2
@@ -252,15 +319,21 @@ pub(crate) async fn chunks(
         .bind(doc.as_bytes().as_slice())
         .fetch_one(&mut *connection)
         .await?;
-    if bytes.unwrap_or(0) > column(max_bytes) || changes > column(max_changes) {
+    let (covered_bytes, covered) = before.as_ref().map_or((0, 0), |before| (before.chunk.len() as u64, before.changes));
+    let bytes = bytes.unwrap_or(0).unsigned_abs() + covered_bytes;
+    if bytes > max_bytes || changes.unsigned_abs() + covered > max_changes {
         return Ok(ChunksOf::TooMuch);
     }
-    let chunks = sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await?;
-    Ok(ChunksOf::Whole { received_at: Timestamp(received_at.unwrap_or(0)), chunks })
+    let mut loose: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+            .bind(account.as_bytes().as_slice())
+            .bind(doc.as_bytes().as_slice())
+            .fetch_all(connection)
+            .await?;
+    let received_at = before.as_ref().map_or(Timestamp(received_at.unwrap_or(0)), |before| before.first_at);
+    let mut chunks: Vec<Vec<u8>> = before.into_iter().map(|before| before.chunk).collect();
+    chunks.append(&mut loose);
+    Ok(ChunksOf::Whole { received_at, chunks })
 }
 
 /// The last position that still fits on a page, of entries with these positions and sizes; the first always does.

@@ -137,6 +137,22 @@ pub(crate) async fn quarantine(
     Ok(())
 }
 
+/// Takes note of changes that were appended to a document.
+pub(crate) async fn count_loose(
+    writer: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    changes: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE document SET loose = loose + $3 WHERE account = $1 AND doc = $2")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(column(changes))
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
 /// The last number that an actor used in a document; 0 if it used none.
 pub(crate) async fn last_seq(
     connection: &mut SqliteConnection,

@@ -76,7 +76,9 @@ async fn sound(connection: &mut sqlx::SqliteConnection, path: &Path) -> Result<B
     Ok(Backup {
         bytes: 0,
         accounts: count(connection, "SELECT COUNT(*) FROM account").await.map_err(&failed)?,
-        changes: count(connection, "SELECT COUNT(*) FROM change").await.map_err(&failed)?,
+        changes: count(connection, "SELECT (SELECT COUNT(*) FROM change) + (SELECT COUNT(*) FROM covered_change)")
+            .await
+            .map_err(&failed)?,
     })
 }
 

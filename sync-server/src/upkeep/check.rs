@@ -1,7 +1,7 @@
 //! Looks whether a database is sound, and derives again what can be derived.
 //!
-//! The log is the truth: each entry is read as it was when it came, the books (heads, digest, numbers) are counted again,
-//! and every row is folded again and compared.
+//! The log is the truth: each entry is read as it was when it came, also out of a snapshot that covers it; the books (heads,
+//! digest, numbers) are counted again, and every row is folded again and compared.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,14 +11,12 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
 
 use super::UpkeepError;
+use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
 use crate::data_file::{DataFile, to_read};
-use crate::db::{self, accounts, change_log, documents, profiles, published};
+use crate::db::{self, accounts, documents, profiles, published};
 use crate::writer::projector::{self, Derived};
-
-/// How many entries are in memory at a time.
-const PAGE: u32 = 256;
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -227,8 +225,9 @@ async fn recount(
     let docs = documents::in_range(reader, account, all.0, all.1, usize::MAX).await?;
     let kinds: BTreeMap<DocId, DocKind> = docs.iter().map(|(doc, kind)| (doc.doc, *kind)).collect();
     let mut recount = Recount::new(&books, &kinds);
+    let mut entries = Entries::of(reader, account).await?;
     loop {
-        let page = change_log::stored(reader, account, recount.log.head, PAGE).await?;
+        let page = entries.next(reader).await?;
         for entry in &page {
             if let Err(fault) = recount.enter(entry) {
                 report.findings.push(Finding::Entry { account, seq: entry.seq, fault });

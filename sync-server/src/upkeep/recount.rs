@@ -73,7 +73,7 @@ impl Recount {
         let names = self.names.entry(entry.doc).or_default();
         let is_orphan = !change.deps.iter().all(|dep| names.contains(dep));
         names.insert(change.hash);
-        self.log.append(entry.doc, doc, &change, entry.chunk.len());
+        self.log.append(entry.doc, doc, &change, entry.bytes as usize);
         self.revisions.insert(entry.doc, entry.seq);
         let last_seq = self.last_seqs.insert((entry.doc, change.actor.clone()), change.seq).unwrap_or(0);
         let is_of = |prefix: &[u8; 8]| change.actor.as_bytes().starts_with(prefix);

@@ -14,10 +14,13 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
 use super::projector::{self, Work};
-use super::{Admitted, Examined};
+use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found};
-use crate::db::{accounts, documents};
+use crate::db::{accounts, documents, snapshots};
 use crate::limits::Limits;
+
+/// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
+const SWEPT_AT_ONCE: u32 = 250;
 
 /// A transaction in the making.
 pub(super) struct Append<'t> {
@@ -46,6 +49,7 @@ pub(super) struct Appended {
 struct Touched {
     actors: BTreeSet<Actor>,
     last: u64,
+    changes: u64,
 }
 
 impl<'t> Append<'t> {
@@ -101,6 +105,20 @@ impl<'t> Append<'t> {
         Ok(outcomes)
     }
 
+    /// Does one step of making a snapshot. The books stay as they are: positions, names and heads do not change by it.
+    pub(super) async fn compact(&mut self, step: &Compaction) -> Result<bool, sqlx::Error> {
+        let writer = &mut *self.connection;
+        match step {
+            Compaction::Write(snapshot) => snapshots::insert(writer, snapshot).await.map(|()| false),
+            Compaction::Enforce(subject, seq) => {
+                snapshots::enforce(writer, *subject, *seq).await?;
+                snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
+            }
+            Compaction::Sweep(subject, seq) => snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await,
+            Compaction::GiveUp(subject) => snapshots::give_up(writer, *subject).await.map(|()| false),
+        }
+    }
+
     /// Writes the books, derives the rows, and says what has changed.
     pub(super) async fn finish(self) -> Result<Appended, sqlx::Error> {
         let mut appended = Appended::default();
@@ -110,6 +128,7 @@ impl<'t> Append<'t> {
         for (id, touched) in touched {
             let doc = self.docs.get(id).and_then(Option::as_ref).expect("a touched document has been looked up");
             documents::upsert(self.connection, *id, doc).await?;
+            documents::count_loose(self.connection, doc.owner, *id, touched.changes).await?;
             for actor in &touched.actors {
                 let last_seq = self.last_seqs.get(&(*id, actor.clone())).copied().unwrap_or(0);
                 documents::upsert_last_seq(self.connection, doc.owner, *id, actor, last_seq).await?;
@@ -183,6 +202,7 @@ impl<'t> Append<'t> {
         let touched = self.touched.entry(id).or_default();
         touched.actors.insert(change.actor.clone());
         touched.last = seq;
+        touched.changes += 1;
         self.last_seqs.insert((id, change.actor.clone()), change.seq);
         self.stored.insert((id, change.hash), Found { seq, max_op: change.max_op() });
         Ok(Outcome::Stored { seq, hash: change.hash })

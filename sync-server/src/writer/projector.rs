@@ -6,9 +6,9 @@
 //! every push to a document loads all of it, and writers of others wait meanwhile.
 
 use sqlx::SqliteConnection;
-use tourismo_core::docs::{Visibility, open};
+use tourismo_core::docs::{Visibility, open, snapshot};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::{DocLog, examine};
+use tourismo_core::log::DocLog;
 use tourismo_core::projection::{self, PublishedRow, Row};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
@@ -162,7 +162,7 @@ pub(crate) async fn derive(
 
 /// The row of a document and how many operations it took; no row if the document says too little for one.
 fn fold(kind: DocKind, chunks: &[Vec<u8>]) -> Result<(Option<Row>, u64), Quarantine> {
-    let ops_of = |chunk: &Vec<u8>| examine(chunk).map(|change| change.ops).map_err(|_| Quarantine::Unreadable);
+    let ops_of = |chunk: &Vec<u8>| snapshot::ops_of(chunk).ok_or(Quarantine::Unreadable);
     let ops = chunks.iter().map(ops_of).try_fold(0, |sum, ops| Ok(sum + ops?))?;
     if ops > MAX_OPS {
         return Err(Quarantine::TooLarge);

@@ -1,6 +1,7 @@
 //! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what an operator does.
 
 mod catch_up;
+mod compaction;
 mod handshake;
 mod harness;
 mod limits;

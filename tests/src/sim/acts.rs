@@ -33,6 +33,7 @@ enum Act {
     FillRelay,
     BackUpRelay,
     RestoreRelay,
+    Compact,
     OtherLife,
     Quota,
     Evict,
@@ -113,6 +114,7 @@ impl Story<'_> {
             (1, Act::FillRelay),
             (2 * backups, Act::BackUpRelay),
             (3 * backups, Act::RestoreRelay),
+            (4, Act::Compact),
             (backups, Act::OtherLife),
             (1, Act::Quota),
             (rollbacks, Act::Evict),
@@ -165,6 +167,10 @@ impl Story<'_> {
                         None => world.restore(relay),
                     }
                 }
+            }
+            Act::Compact => {
+                let gone_quarters = world.chance.between(0, 4);
+                world.compact(relay, gone_quarters);
             }
             Act::OtherLife => {
                 if world.relays[relay].is_up {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tourismo_core::change::is_document;
+use tourismo_core::docs::open;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::replica::io::{KeyRange, Space, StoreOp, StoredEntry};
 
@@ -36,19 +38,21 @@ impl Disk {
         changes.filter_map(|((_, key), chunk)| Some((DocId::from_bytes(*key.first_chunk()?), chunk.as_slice())))
     }
 
-    /// Whether a change of a document is on disk.
+    /// Whether a change of a document is on disk, by itself or in a snapshot.
     pub fn has(&self, doc: &DocId, chunk: &[u8]) -> bool {
         let from = (Space::Change, doc.as_bytes().to_vec());
         let mut of_doc = self
             .entries
             .range(from..)
             .take_while(|((space, key), _)| *space == Space::Change && key.starts_with(doc.as_bytes()));
-        of_doc.any(|(_, stored)| stored == chunk)
+        of_doc.any(|(_, stored)| stored == chunk || taken_apart(stored).any(|(_, in_snapshot)| in_snapshot == chunk))
     }
 
     /// The names of all changes on disk.
     pub fn hashes(&self) -> BTreeSet<ChangeHash> {
-        self.changes().filter_map(|(_, chunk)| Some(tourismo_core::log::examine(chunk).ok()?.hash)).collect()
+        let plain = |chunk| tourismo_core::log::examine(chunk).ok().map(|change| change.hash);
+        let names = |(_, chunk)| plain(chunk).into_iter().chain(taken_apart(chunk).map(|(hash, _)| hash));
+        self.changes().flat_map(names).collect()
     }
 
     /// Begins a transaction. Says whether it is the only one under way.
@@ -106,4 +110,10 @@ impl Disk {
 
 fn entry(((space, key), value): (&(Space, Vec<u8>), &Vec<u8>)) -> StoredEntry {
     StoredEntry { space: *space, key: key.clone(), value: value.clone() }
+}
+
+/// The changes in a snapshot; none in anything else.
+fn taken_apart(chunk: &[u8]) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> {
+    let snapshot = is_document(chunk).then(|| open::load(&[0; 16], [chunk]).ok()).flatten();
+    snapshot.into_iter().flat_map(|doc| open::chunks(&doc))
 }

@@ -83,6 +83,17 @@ impl World {
         self.schedule(down_ms, Event::RelayStarts { relay });
     }
 
+    /// Has the first relay make snapshots; see [`World::compact`].
+    pub fn compact_relay(&mut self, gone_quarters: u64) {
+        self.compact(HOME, gone_quarters);
+    }
+
+    /// Has a relay make snapshots. Of the changes in them so many parts of four have left its log.
+    pub(super) fn compact(&mut self, relay: usize, gone_quarters: u64) {
+        self.trace.note(self.now_ms, format_args!("relay {relay} makes snapshots"));
+        self.relays[relay].books.compact(gone_quarters);
+    }
+
     /// Replaces the first relay's data by a backup that has only part of each log. Its epoch is another.
     pub fn restore_relay(&mut self, keeps_percent: usize) {
         self.restore_part(HOME, keeps_percent);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
-use tourismo_core::docs::open;
+use tourismo_core::docs::{open, snapshot};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, examine};
 use tourismo_core::projection::{self, Row};
@@ -79,6 +79,25 @@ struct Doc {
     last_seqs: BTreeMap<Actor, u64>,
     /// Positions in the account's log.
     positions: BTreeMap<ChangeHash, u64>,
+    snapshot: Option<Compacted>,
+}
+
+/// The snapshot of a document.
+#[derive(Clone, Debug)]
+struct Compacted {
+    /// The changes behind this position and up to that one have left the log; the snapshot stands at the latter.
+    rest: u64,
+    seq: u64,
+    heads: Vec<ChangeHash>,
+    changes: u32,
+    chunk: Vec<u8>,
+}
+
+impl Compacted {
+    /// Whether the log has the snapshot, if anything, in place of a change.
+    fn covers(&self, seq: u64) -> bool {
+        self.rest < seq && seq <= self.seq
+    }
 }
 
 /// One entry of a log.
@@ -139,6 +158,11 @@ impl Relay {
 }
 
 impl Books {
+    /// Makes snapshots; see [`Account::compact`].
+    pub(super) fn compact(&mut self, gone_quarters: u64) {
+        self.accounts.values_mut().for_each(|account| account.compact(gone_quarters));
+    }
+
     pub(super) fn has(&self, hash: &ChangeHash) -> bool {
         self.accounts.values().any(|account| account.docs.values().any(|doc| doc.positions.contains_key(hash)))
     }
@@ -233,6 +257,32 @@ impl Account {
         self.log.head
     }
 
+    fn snapshot_over(&self, doc: &DocId, seq: u64) -> Option<&Compacted> {
+        self.docs.get(doc)?.snapshot.as_ref().filter(|snapshot| snapshot.covers(seq))
+    }
+
+    /// Makes a snapshot of every document of which one pays. Of the changes that one covers so many parts of four have left
+    /// the log, the newest first: a relay may stop at any moment of that.
+    pub(super) fn compact(&mut self, gone_quarters: u64) {
+        for (id, doc) in &mut self.docs {
+            let covered = doc.snapshot.as_ref().map_or(0, |snapshot| u64::from(snapshot.changes));
+            let all = doc.positions.len() as u64;
+            if !snapshot::is_due(all - covered, covered) {
+                continue;
+            }
+            let chunks: Vec<&[u8]> =
+                self.entries.iter().filter(|stored| stored.doc == *id).map(|stored| stored.chunk.as_slice()).collect();
+            let names = doc.positions.keys().copied().collect();
+            let chunk = snapshot::make(chunks, &doc.log.heads, &names).expect("honest changes make a snapshot");
+            let mut seqs: Vec<u64> = doc.positions.values().copied().collect();
+            seqs.sort_unstable();
+            let kept = (all * (4 - gone_quarters) / 4).min(all - 1) as usize;
+            let rest = if kept == 0 { 0 } else { seqs[kept - 1] };
+            let seq = seqs[seqs.len() - 1];
+            doc.snapshot = Some(Compacted { rest, seq, heads: doc.log.heads.clone(), changes: all as u32, chunk });
+        }
+    }
+
     pub(super) fn forget_digest(&mut self) {
         self.log.digest = Digest::default();
     }
@@ -261,6 +311,7 @@ impl Account {
                     log: DocLog::new(owner, offer.kind),
                     last_seqs: BTreeMap::new(),
                     positions: BTreeMap::new(),
+                    snapshot: None,
                 });
                 let seq = self.log.append(offer.doc, &mut doc.log, &change, offer.chunk.0.len());
                 doc.last_seqs.insert(change.actor.clone(), change.seq);
@@ -282,8 +333,13 @@ impl Account {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for (seq, stored) in (1..).zip(&self.entries).skip(after as usize) {
+            let snapshot = self.snapshot_over(&stored.doc, seq);
+            if snapshot.is_some_and(|snapshot| snapshot.seq != seq) {
+                continue;
+            }
             let is_stub = stored.kind.is_on_demand();
-            bytes += if is_stub { 100 } else { stored.chunk.len() };
+            let size = snapshot.map_or(stored.chunk.len(), |snapshot| snapshot.chunk.len());
+            bytes += if is_stub { 100 } else { size };
             if entries.len() == MAX_BATCH || (bytes > BATCH_BYTES && !entries.is_empty()) {
                 break;
             }
@@ -291,9 +347,15 @@ impl Account {
                 let (hash, deps, bytes) = (stored.hash, stored.deps.clone(), stored.chunk.len() as u32);
                 EntryBody::Stub { hash, deps, bytes }
             };
-            let body = if is_stub { stub() } else { EntryBody::Change(Chunk(stored.chunk.clone())) };
+            let body = match snapshot.cloned() {
+                Some(Compacted { heads, changes, chunk, .. }) => {
+                    EntryBody::of_snapshot(stored.kind, heads, changes, chunk)
+                }
+                None if is_stub => stub(),
+                None => EntryBody::Change(Chunk(stored.chunk.clone())),
+            };
             let entry = Entry { doc: stored.doc, kind: stored.kind, received_at: stored.received_at, body };
-            entries.push((seq, stored.hash, entry));
+            entries.push((seq, entry));
         }
         LogPage { entries, head: self.log.head, digest: self.log.digest }
     }
@@ -302,11 +364,16 @@ impl Account {
         let mut changes = Vec::new();
         let mut bytes = 0;
         for (seq, stored) in (1..).zip(&self.entries).skip(after as usize).filter(|(_, stored)| stored.doc == doc) {
-            bytes += stored.chunk.len();
+            let snapshot = self.snapshot_over(&doc, seq);
+            if snapshot.is_some_and(|snapshot| snapshot.seq != seq) {
+                continue;
+            }
+            let chunk = snapshot.map_or(&stored.chunk, |snapshot| &snapshot.chunk);
+            bytes += chunk.len();
             if changes.len() == MAX_BATCH || (bytes > BATCH_BYTES && !changes.is_empty()) {
                 return DocPage { doc, changes, done: false };
             }
-            changes.push((seq, Chunk(stored.chunk.clone())));
+            changes.push((seq, Chunk(chunk.clone())));
         }
         DocPage { doc, changes, done: true }
     }

@@ -248,6 +248,9 @@ impl World {
                         tourismo_core::log::examine(&chunk.0).is_ok_and(|change| books.has(&change.hash))
                     }
                     EntryBody::Stub { hash, .. } => books.has(hash),
+                    EntryBody::Snapshot { heads, .. } | EntryBody::SnapshotStub { heads, .. } => {
+                        heads.iter().all(|head| books.has(head))
+                    }
                 };
                 if !entries.iter().all(|entry| is_durable(&entry.body)) {
                     self.breaks("nobody hears of a change before it is durable on the relay".to_owned());

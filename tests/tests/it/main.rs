@@ -18,5 +18,6 @@ mod relay_killed;
 mod replay_tool;
 mod restored;
 mod sim;
+mod snapshots;
 mod support;
 mod syncing;

@@ -62,7 +62,7 @@ impl Link {
     /// Takes in a page of what differs.
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
         for history in &docs {
-            desk.shelf.relay_has_exactly(desk.store, history);
+            desk.shelf.relay_has_exactly(history);
         }
         if done && let Comparison::Awaiting(_, to) = self.comparison {
             self.comparison = match successor(to) {

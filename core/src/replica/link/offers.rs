@@ -1,12 +1,12 @@
 //! What the phone offers to the relay, and what becomes of it.
 
-use std::collections::BTreeSet;
-
 use crate::id::ChangeHash;
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::link::comparison::Comparison;
 use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, State};
-use crate::replica::shelf::{self, Shelf, Unsent};
+use crate::replica::shelf;
+use crate::sorted::Set;
+use crate::sorting::{sort_by, sort_by_key};
 use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 
 /// How soon what was refused is offered again when the relay tells of something new, in milliseconds.
@@ -20,7 +20,7 @@ impl Link {
     pub(super) fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
         let Some((unsent, deps)) = self.sent.remove(hash) else { return };
         let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
-        desk.shelf.relay_has(desk.store, unsent.doc, kind, hash, &deps);
+        desk.shelf.relay_has(unsent.doc, kind, hash, &deps);
     }
 
     pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
@@ -32,11 +32,11 @@ impl Link {
             }
             NackCode::OverQuota => {
                 self.offer_again_at_ms.get_or_insert(desk.now_ms + OVER_QUOTA_MS);
-                desk.shelf.refuse(desk.store, unsent, code);
+                desk.shelf.refuse(unsent, code);
             }
             // It builds on what there was no room for.
             NackCode::UnknownDeps if desk.shelf.is_over_quota(&unsent.doc) => {
-                desk.shelf.refuse(desk.store, unsent, NackCode::OverQuota);
+                desk.shelf.refuse(unsent, NackCode::OverQuota);
             }
             // It waits together with what it depends on, which the relay could not store either.
             NackCode::UnknownDeps if self.read_again_at_ms > desk.now_ms => desk.shelf.give_back([unsent]),
@@ -54,7 +54,7 @@ impl Link {
             | NackCode::SeqGap
             | NackCode::ForeignActor
             | NackCode::NotYourDocument
-            | NackCode::KindMismatch => desk.shelf.refuse(desk.store, unsent, code),
+            | NackCode::KindMismatch => desk.shelf.refuse(unsent, code),
         }
     }
 
@@ -81,7 +81,10 @@ impl Link {
         if unsent.is_empty() {
             return None;
         }
-        let ranges = unsent.iter().map(Shelf::unsent_range).collect();
+        let mut ranges: Vec<KeyRange> = unsent.iter().map(|unsent| desk.shelf.unsent_range(unsent)).collect();
+        // Each snapshot once.
+        sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
+        ranges.dedup();
         self.readings += 1;
         self.reading = Some((self.readings, unsent));
         Some((self.readings, ranges))
@@ -89,28 +92,30 @@ impl Link {
 
     /// Takes in what [`Link::pump`] wanted read, and pushes it.
     pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
-        let mut taken: BTreeSet<Unsent> =
-            self.reading.take_if(|(number, _)| *number == reading)?.1.into_iter().collect();
+        let mut taken = Set::new();
+        taken.extend(self.reading.take_if(|(number, _)| *number == reading)?.1);
         let State::Open(session) = &mut self.state else { return None };
         let mut offers = Vec::new();
         let mut bytes = 0;
-        for entry in entries {
-            let Some(unsent) = Shelf::unsent_at(&entry.key).filter(|unsent| taken.contains(unsent)) else { continue };
+        let mut found: Vec<_> = entries.iter().flat_map(|entry| desk.shelf.unsent_in(entry, &taken)).collect();
+        // What a snapshot holds is older than what is stored one by one, and its key comes last.
+        sort_by_key(&mut found, |(unsent, _)| *unsent);
+        for (unsent, chunk) in found {
             let kind = desk.shelf.record(&unsent.doc).map(|record| record.kind);
-            let (Some(kind), Some(scanned)) = (kind, shelf::scan(&entry.value)) else { continue };
+            let (Some(kind), Some(scanned)) = (kind, shelf::scan(&chunk)) else { continue };
             taken.remove(&unsent);
-            desk.shelf.size_up(&unsent, entry.value.len() as u32);
-            bytes += entry.value.len();
+            desk.shelf.size_up(&unsent, chunk.len() as u32);
+            bytes += chunk.len();
             if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
                 desk.shelf.give_back([unsent]);
                 continue;
             }
-            let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(entry.value.clone()) };
+            let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(chunk) };
             self.sent.insert(scanned.hash, (unsent, scanned.deps));
             offers.push((scanned.hash, offer));
         }
         let push = (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)));
-        taken.into_iter().for_each(|damaged| desk.shelf.restore_unsent(desk.store, damaged));
+        taken.take().into_iter().for_each(|damaged| desk.shelf.restore_unsent(desk.store, damaged));
         push
     }
 

@@ -1,10 +1,9 @@
 //! What is on its way between the phone and its relay. Nothing is counted along: it is what the link waits for.
 
-use std::collections::BTreeMap;
-
 use crate::id::DocId;
 use crate::replica::link::Link;
 use crate::replica::shelf::{Amount, Shelf};
+use crate::sorted::Map;
 
 impl Link {
     /// What is being fetched or about to be.
@@ -13,11 +12,11 @@ impl Link {
     }
 
     /// What is pushed and neither acknowledged nor refused, by document.
-    pub(crate) fn sent(&self, shelf: &Shelf) -> BTreeMap<DocId, Amount> {
-        let mut sent: BTreeMap<DocId, Amount> = BTreeMap::new();
+    pub(crate) fn sent(&self, shelf: &Shelf) -> Map<DocId, Amount> {
+        let mut sent: Map<DocId, Amount> = Map::new();
         for (unsent, _) in self.sent.values() {
             let amount = shelf.record(&unsent.doc).map_or(Amount::default(), |record| record.unsent_at(unsent.index));
-            let sum = sent.entry(unsent.doc).or_default();
+            let sum = sent.or_default(unsent.doc);
             *sum = sum.plus(amount);
         }
         sent

@@ -1,15 +1,15 @@
 //! Documents of which storage does not give back what was written: what the relay has of them is fetched again.
 
-use std::collections::BTreeMap;
-
 use automerge::Automerge;
 
-use crate::docs::open;
+use crate::change::is_document;
+use crate::docs::open::{self, Unreadable};
 use crate::id::DocId;
 use crate::projection;
 use crate::replica::io::{Space, StoredEntry};
 use crate::replica::shelf::{Shelf, ShortHash, change_key, scan};
 use crate::replica::store::Store;
+use crate::sorted::Set;
 
 impl Shelf {
     /// Takes in that a document cannot be put together from what storage gave, and finds out what is damaged. What the relay
@@ -19,7 +19,7 @@ impl Shelf {
         let whole = whole_changes(&doc, entries, store);
         let Some(record) = self.records.get_mut(&doc) else { return };
         for (index, short) in (0..).zip(&record.changes) {
-            if whole.get(&index) != Some(short) && !record.unacked.contains_key(&index) {
+            if !whole.contains(short) && !record.unacked.contains_key(&index) {
                 record.missing.insert(*short);
             }
         }
@@ -28,10 +28,13 @@ impl Shelf {
     /// Stores a change again that was damaged.
     pub(super) fn repair(&mut self, store: &mut Store, doc: DocId, index: u32, chunk: Vec<u8>) {
         store.put(Space::Change, change_key(&doc, index), chunk);
+        if let Some(record) = self.records.get_mut(&doc) {
+            record.is_stored_by_itself(index);
+        }
         if self.records.get(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
             self.stale.insert(doc);
         }
-        self.put_record(store, doc);
+        self.unwritten.insert(doc);
     }
 
     /// Whatever can still be read of a document: all changes that are whole and build on whole ones.
@@ -39,20 +42,26 @@ impl Shelf {
         let range = Shelf::range(doc);
         let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
         let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
-        let mut document = open::new(&self.actor_in(doc));
+        let (snapshots, changes): (Vec<_>, Vec<_>) = chunks.partition(|chunk| is_document(chunk));
+        let actor = self.actor_in(doc);
+        let mut document = open::load(&actor, snapshots).unwrap_or_else(|Unreadable| open::new(&actor));
         // One that waits for a damaged one stays out.
-        let _ = open::apply(&mut document, chunks.filter(|chunk| scan(chunk).is_some()));
+        let _ = open::apply(&mut document, changes.into_iter().filter(|chunk| scan(chunk).is_some()));
         document
     }
 }
 
-/// The changes of a document that can be read, by their places.
-fn whole_changes(doc: &DocId, entries: &[StoredEntry], store: &Store) -> BTreeMap<u32, ShortHash> {
+/// The changes of a document that can be read.
+fn whole_changes(doc: &DocId, entries: &[StoredEntry], store: &Store) -> Set<ShortHash> {
     let range = Shelf::range(doc);
     let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
-    let place = |entry: &StoredEntry| {
-        let at = Shelf::unsent_at(&entry.key)?;
-        Some((at.index, ShortHash::from(&scan(&entry.value)?.hash)))
-    };
-    stored.chain(store.pending(&range)).filter_map(place).collect()
+    let mut whole = Set::new();
+    for entry in stored.chain(store.pending(&range)) {
+        if let Some(scanned) = scan(&entry.value) {
+            whole.insert(ShortHash::from(&scanned.hash));
+        } else if let Ok(snapshot) = open::load(&[0; 16], [entry.value.as_slice()]) {
+            whole.extend(open::names(&snapshot).iter().map(|(hash, _)| ShortHash::from(hash)));
+        }
+    }
+    whole
 }

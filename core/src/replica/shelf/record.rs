@@ -1,11 +1,14 @@
 //! What is known of a document without loading it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use crate::change::advance_heads;
 use crate::id::ChangeHash;
 use crate::replica::shelf::Amount;
+use crate::replica::shelf::snapshot::Announced;
+use crate::sorted::Set;
 use crate::wire::{DocKind, NackCode};
 
 /// What is known of a document without loading it. Stored in [`Space::Doc`] under the document's id.
@@ -28,10 +31,16 @@ pub(crate) struct Record {
     pub(super) unacked: BTreeMap<u32, u32>,
     /// The changes that the relay has and that are not here.
     #[n(5)]
-    pub(super) missing: BTreeSet<ShortHash>,
+    pub(super) missing: Set<ShortHash>,
     /// Why the relay refused one of the changes.
     #[n(6)]
     pub(crate) refused: Option<NackCode>,
+    /// A snapshot of which not everything is here, if the relay has told of one.
+    #[n(7)]
+    pub(super) announced: Option<Announced>,
+    /// Which of the changes are stored in a snapshot: first and last places.
+    #[n(8)]
+    pub(super) in_snapshot: Vec<(u32, u32)>,
 }
 
 impl Record {
@@ -42,8 +51,10 @@ impl Record {
             relay_heads: Vec::new(),
             changes: Vec::new(),
             unacked: BTreeMap::new(),
-            missing: BTreeSet::new(),
+            missing: Set::new(),
             refused: None,
+            announced: None,
+            in_snapshot: Vec::new(),
         }
     }
 
@@ -69,20 +80,60 @@ impl Record {
 
     /// Whether the relay has changes that are not here.
     pub(crate) fn lacks_any(&self) -> bool {
-        !self.missing.is_empty()
+        !self.missing.is_empty() || self.announced.is_some()
+    }
+
+    /// Whether it cannot be known yet which of the changes here the relay has.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.announced.is_some() && !self.unacked.is_empty()
+    }
+
+    /// Takes note that a change is stored by itself, whatever a snapshot holds.
+    pub(super) fn is_stored_by_itself(&mut self, index: u32) {
+        let around = |(first, last): &(u32, u32)| match index {
+            index if index < *first || index > *last => [Some((*first, *last)), None],
+            index => [
+                index.checked_sub(1).filter(|before| first <= before).map(|before| (*first, before)),
+                Some(index + 1).filter(|after| after <= last).map(|after| (after, *last)),
+            ],
+        };
+        self.in_snapshot = self.in_snapshot.iter().flat_map(around).flatten().collect();
+    }
+
+    /// Whether what the relay has is to be fetched without being asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.lacks_any() && (!self.kind.is_on_demand() || self.is_unclear())
+    }
+
+    /// Takes note of a change that is stored, behind all that it depends on, and returns its place.
+    pub(super) fn append(&mut self, hash: &ChangeHash, deps: &[ChangeHash]) -> u32 {
+        self.changes.push(ShortHash::from(hash));
+        advance_heads(&mut self.heads, deps, *hash);
+        self.changes.len() as u32 - 1
+    }
+
+    /// Forgets that the relay refused something, once it has everything.
+    pub(super) fn settle(&mut self) {
+        if self.unacked.is_empty() {
+            self.refused = None;
+        }
     }
 
     /// How many those are.
     pub(crate) fn lacks(&self) -> u32 {
-        self.missing.len() as u32
+        self.missing.len() as u32 + self.announced.as_ref().map_or(0, |announced| announced.changes)
     }
 
     /// Whether the relay heads stand for this change, too, as far as is known.
     pub(super) fn is_on_relay(&self, hash: &ChangeHash) -> bool {
-        match self.position(hash) {
-            Some(index) => !self.unacked.contains_key(&index),
-            None => self.missing.contains(&ShortHash::from(hash)),
-        }
+        self.is_acknowledged(hash)
+            || self.missing.contains(&ShortHash::from(hash))
+            || self.announced.as_ref().is_some_and(|announced| announced.heads.contains(hash))
+    }
+
+    /// Whether a change is here and on the relay.
+    pub(super) fn is_acknowledged(&self, hash: &ChangeHash) -> bool {
+        self.position(hash).is_some_and(|index| !self.unacked.contains_key(&index))
     }
 
     /// Whether changes of two devices meet in it, and what is derived from it may say something else.
@@ -101,6 +152,13 @@ impl Record {
     pub(crate) fn is_here(&self) -> bool {
         !self.changes.is_empty()
     }
+}
+
+/// What the relay has of a document and is not here, as far as it is known by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lack {
+    pub(super) missing: Set<ShortHash>,
+    pub(super) announced: Option<Announced>,
 }
 
 /// The first eight bytes of a change's name: enough to tell the changes of one document apart.

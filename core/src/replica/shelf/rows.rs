@@ -40,14 +40,14 @@ impl Shelf {
     }
 
     /// Folds rows of documents that are not in memory, from what storage gave; see [`Shelf::load`].
-    pub(crate) fn fold_stale(&mut self, store: &mut Store, docs: &[DocId], entries: &[StoredEntry], since: Ticket) {
+    pub(crate) fn fold_stale(&mut self, store: &Store, docs: &[DocId], entries: &[StoredEntry], since: Ticket) {
         for doc in docs {
             match self.assemble(doc, entries, store) {
                 Ok(document) => self.fold(*doc, &document),
                 Err(Unreadable) if self.was_written_since(doc, since) => {}
                 Err(Unreadable) => self.damaged(*doc, entries, store),
             }
-            self.put_row(store, *doc);
+            self.unwritten_rows.insert(*doc);
         }
     }
 
@@ -68,8 +68,8 @@ impl Shelf {
                 }
                 self.rows.insert(doc, row)
             }
-            None => self.rows.remove(&doc),
-        };
+            None => drop(self.rows.remove(&doc)),
+        }
     }
 
     pub(super) fn put_row(&mut self, store: &mut Store, doc: DocId) {

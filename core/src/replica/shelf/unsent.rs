@@ -2,9 +2,10 @@
 
 use crate::docs::open;
 use crate::id::DocId;
-use crate::replica::io::{KeyRange, Space};
-use crate::replica::shelf::{Shelf, ShortHash, change_key};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::shelf::{Shelf, ShortHash, change_key, snapshot};
 use crate::replica::store::Store;
+use crate::sorted::Set;
 use crate::wire::NackCode;
 
 /// A change that is here and that the relay has not acknowledged.
@@ -32,12 +33,12 @@ impl Amount {
 
 impl Shelf {
     /// Takes in that the relay refused a change.
-    pub(crate) fn refuse(&mut self, store: &mut Store, unsent: Unsent, code: NackCode) {
+    pub(crate) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
         let Some(record) = self.records.get_mut(&unsent.doc) else { return };
         if record.unacked.contains_key(&unsent.index) {
             self.refused.insert(unsent, code);
             if record.refused.replace(code) != Some(code) {
-                self.put_record(store, unsent.doc);
+                self.unwritten.insert(unsent.doc);
             }
         }
     }
@@ -54,7 +55,7 @@ impl Shelf {
 
     /// Has what was refused offered again, as far as it may be taken another time. `[P7]`
     pub(crate) fn offer_refused_again(&mut self) {
-        let again: Vec<Unsent> = self.refused.extract_if(.., |_, code| code.may_change()).map(|(at, _)| at).collect();
+        let again = self.refused.take_if(|code| code.may_change());
         self.give_back(again);
     }
 
@@ -65,13 +66,17 @@ impl Shelf {
         let document = self.loaded.get(&unsent.doc);
         let chunk = document
             .zip(short)
-            .and_then(|(document, short)| open::chunk(document, |hash| ShortHash::from(hash) == short));
+            .and_then(|(document, short)| open::chunks(document).find(|(hash, _)| ShortHash::from(hash) == short));
         match chunk {
-            Some(chunk) => {
+            Some((_, chunk)) => {
                 store.put(Space::Change, change_key(&unsent.doc, unsent.index), chunk);
+                if let Some(record) = self.records.get_mut(&unsent.doc) {
+                    record.is_stored_by_itself(unsent.index);
+                }
+                self.unwritten.insert(unsent.doc);
                 self.give_back([unsent]);
             }
-            None => self.refuse(store, unsent, NackCode::Malformed),
+            None => self.refuse(unsent, NackCode::Malformed),
         }
     }
 
@@ -80,21 +85,20 @@ impl Shelf {
         !self.unsent.is_empty()
     }
 
-    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first.
+    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first. Those of a
+    /// document stay as long as a snapshot is announced that may cover them.
     pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
         let mut taken = Vec::new();
         let mut size = 0;
-        while taken.len() < count
-            && let Some(next) = self.unsent.first().copied()
-        {
-            let record = self.records.get(&next.doc);
-            size += record.and_then(|record| record.unacked.get(&next.index)).map_or(0, |size| *size as usize);
-            if size > bytes && !taken.is_empty() {
+        for next in self.unsent.iter() {
+            let Some(record) = self.records.get(&next.doc).filter(|record| !record.is_unclear()) else { continue };
+            size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
+            if taken.len() == count || (size > bytes && !taken.is_empty()) {
                 break;
             }
-            self.unsent.remove(&next);
-            taken.push(next);
+            taken.push(*next);
         }
+        self.unsent.retain(|unsent| taken.binary_search(unsent).is_err());
         taken
     }
 
@@ -107,9 +111,12 @@ impl Shelf {
         }
     }
 
-    /// Where an unsent change is stored.
-    pub(crate) fn unsent_range(unsent: &Unsent) -> KeyRange {
-        let key = change_key(&unsent.doc, unsent.index);
+    /// Where an unsent change is stored: by itself or, if a relay had it and lost it, perhaps in a snapshot.
+    pub(crate) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
+        let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
+        let record = self.records.get(&unsent.doc);
+        let is_in_snapshot = record.is_some_and(|record| record.in_snapshot.iter().any(is_inside));
+        let key = change_key(&unsent.doc, if is_in_snapshot { snapshot::PLACE } else { unsent.index });
         KeyRange { space: Space::Change, from: key.clone(), to: key }
     }
 
@@ -121,9 +128,26 @@ impl Shelf {
         }
     }
 
-    /// Which unsent change is stored under a key.
-    pub(crate) fn unsent_at(key: &[u8]) -> Option<Unsent> {
-        let (doc, index) = key.split_first_chunk::<16>()?;
-        Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })
+    /// The unsent changes among `wanted` that a stored entry holds, with their chunks: one, or any number in a snapshot.
+    pub(crate) fn unsent_in(&self, entry: &StoredEntry, wanted: &Set<Unsent>) -> Vec<(Unsent, Vec<u8>)> {
+        let Some(unsent) = unsent_at(&entry.key) else { return Vec::new() };
+        if unsent.index != snapshot::PLACE {
+            return wanted.get(&unsent).map(|unsent| (*unsent, entry.value.clone())).into_iter().collect();
+        }
+        let (Some(record), Ok(document)) = (self.records.get(&unsent.doc), open::load(&self.actor, [&entry.value[..]]))
+        else {
+            return Vec::new();
+        };
+        let found = |(hash, chunk)| {
+            let unsent = Unsent { doc: unsent.doc, index: record.position(&hash)? };
+            Some((*wanted.get(&unsent)?, chunk))
+        };
+        open::chunks(&document).filter_map(found).collect()
     }
+}
+
+/// Which change is stored under a key.
+pub(super) fn unsent_at(key: &[u8]) -> Option<Unsent> {
+    let (doc, index) = key.split_first_chunk::<16>()?;
+    Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })
 }

@@ -7,7 +7,7 @@ use super::comparing::Comparing;
 use super::{DocPage, Effect, HeadsPage, LogPage, NamesPage, Outcome, send};
 use crate::id::{ChangeHash, DocId};
 use crate::session::MAX_PUSHES_IN_FLIGHT;
-use crate::wire::{ByeCode, DocHeads, DocHistory, Entry, MAX_BATCH, Message, Offer};
+use crate::wire::{BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, MAX_BATCH, Message, Offer};
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -103,16 +103,19 @@ impl Open {
         let (mut acks, mut entries) = (Vec::new(), Vec::new());
         // In the order of the log, so that the client hears of nothing before what it depends on, and no cursor passes
         // an entry that was not sent. `[C2]`
-        for (seq, _, entry) in page.entries {
-            match self.mine.remove(&seq) {
-                Some(mine) => {
-                    effects.extend(self.entries(&mut entries));
-                    acks.push(mine);
-                }
-                None => {
-                    effects.extend(self.ack(std::mem::take(&mut acks)));
-                    entries.push(entry);
-                }
+        for (seq, entry) in page.entries {
+            let own = self.mine.remove(&seq);
+            let is_for_sending = own.is_none() || entry.body.is_snapshot();
+            // What this client pushed and a snapshot has covered already stands in the log no more. It is acknowledged
+            // before the snapshot is told of, which would leave open whether it is in there.
+            let own: Vec<ChangeHash> = self.take_mine_before(seq).chain(own).collect();
+            if !own.is_empty() {
+                effects.extend(self.entries(&mut entries));
+                acks.extend(own);
+            }
+            if is_for_sending {
+                effects.extend(self.ack(std::mem::take(&mut acks)));
+                entries.push(entry);
             }
             self.tail = seq;
         }
@@ -125,6 +128,11 @@ impl Open {
         effects.extend(self.read_on());
         effects.extend(self.read_heads());
         effects
+    }
+
+    fn take_mine_before(&mut self, seq: u64) -> impl Iterator<Item = ChangeHash> + use<> {
+        let rest = self.mine.split_off(&seq);
+        std::mem::replace(&mut self.mine, rest).into_values()
     }
 
     fn entries(&self, entries: &mut Vec<Entry>) -> Option<Effect> {
@@ -149,7 +157,7 @@ impl Open {
         }
         let after = page.changes.last().map_or(0, |(seq, _)| *seq);
         let chunks = page.changes.into_iter().map(|(_, chunk)| chunk).collect();
-        let mut effects = vec![send(Message::Fetched { doc: page.doc, chunks, done: page.done })];
+        let mut effects = fetched(page.doc, chunks, page.done);
         if page.done {
             self.fetching = None;
         } else {
@@ -197,4 +205,22 @@ impl Open {
         }
         effects
     }
+}
+
+/// The messages that carry a page of a document: usually one, more if its last chunk is too large for one. `[F3]`
+fn fetched(doc: DocId, mut chunks: Vec<Chunk>, done: bool) -> Vec<Effect> {
+    let last = chunks.pop_if(|Chunk(last)| last.len() > BATCH_BYTES);
+    let mut messages = Vec::new();
+    if let Some(Chunk(last)) = last {
+        let mut pieces = last.chunks(BATCH_BYTES).map(|piece| Chunk(piece.to_vec())).peekable();
+        while let Some(piece) = pieces.next() {
+            chunks.push(piece);
+            let goes_on = pieces.peek().is_some();
+            let chunks = std::mem::take(&mut chunks);
+            messages.push(send(Message::Fetched { doc, chunks, done: done && !goes_on, goes_on }));
+        }
+    } else {
+        messages.push(send(Message::Fetched { doc, chunks, done, goes_on: false }));
+    }
+    messages
 }

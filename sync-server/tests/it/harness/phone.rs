@@ -12,7 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey};
 use tourismo_core::wire::{
-    ByeCode, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
+    ByeCode, Chunk, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
 };
 
 /// Long enough for any machine: whoever waits so long waits in vain.
@@ -201,11 +201,19 @@ impl Wire {
     /// Fetches a document, whatever the number of pages.
     pub(crate) async fn fetch(&mut self, doc: tourismo_core::id::DocId) -> Vec<Vec<u8>> {
         self.send(&Message::Fetch { doc }).await;
-        let mut all = Vec::new();
+        let (mut all, mut begun) = (Vec::new(), Vec::new());
         loop {
-            let Message::Fetched { doc: of, chunks, done } = self.receive().await else { panic!("a page was due") };
+            let Message::Fetched { doc: of, chunks, done, goes_on } = self.receive().await else {
+                panic!("a page was due")
+            };
             assert_eq!(of, doc);
-            all.extend(chunks.into_iter().map(|chunk| chunk.0));
+            for Chunk(chunk) in chunks {
+                begun.extend(chunk);
+                all.push(std::mem::take(&mut begun));
+            }
+            if goes_on {
+                begun = all.pop().expect("something goes on");
+            }
             if done {
                 return all;
             }

@@ -1,0 +1,169 @@
+//! Snapshots: one chunk in place of all changes of a document so far, made by the relay. `[S1]`
+//!
+//! Making one loads a document of which only the changes were scanned: Automerge may panic over it, and the caller must
+//! contain that. What comes out was loaded again and compared with what went in.
+
+use std::collections::BTreeSet;
+
+use crate::change::{DocumentLimits, is_document, scan_document};
+use crate::docs::open;
+use crate::id::ChangeHash;
+use crate::log::examine;
+
+/// The fewest changes that are put into a snapshot.
+pub const MIN_CHANGES: u64 = 4;
+
+/// The most bytes of chunks that are loaded for a snapshot.
+pub const MAX_BYTES: u64 = 4 << 20;
+
+/// Why there is no snapshot of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is larger than phones accept.
+    #[error("the document is too large for a snapshot")]
+    TooLarge,
+    /// Its changes cannot be loaded, or are not those that its log names.
+    #[error("the document cannot be loaded")]
+    Unreadable,
+    /// What Automerge saved is not what it had loaded.
+    #[error("the snapshot is not what it was made of")]
+    Differs,
+}
+
+/// Whether a snapshot of a document pays, of which so many changes stand in the log one by one and so many are covered by
+/// the last snapshot. A change is written anew at most a handful of times, however many follow it.
+pub fn is_due(loose: u64, covered: u64) -> bool {
+    loose >= MIN_CHANGES && 2 * loose >= covered
+}
+
+/// Makes a snapshot of a document from its changes and perhaps its last snapshot, in any order, and verifies it. Its heads
+/// and the names of its changes must be these.
+///
+/// # Errors
+/// [`Unfit`] if there can be none.
+pub fn make<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]> + Clone,
+    heads: &[ChangeHash],
+    names: &BTreeSet<ChangeHash>,
+) -> Result<Vec<u8>, Unfit> {
+    let (mut bytes, mut ops) = (0, 0);
+    for chunk in chunks.clone() {
+        bytes += chunk.len() as u64;
+        ops += ops_of(chunk).ok_or(Unfit::Unreadable)?;
+        if bytes > MAX_BYTES || ops > DocumentLimits::DEFAULT.max_ops {
+            return Err(Unfit::TooLarge);
+        }
+    }
+    // Nothing is ever written as this actor.
+    let doc = open::load(&[0; 16], chunks).map_err(|_| Unfit::Unreadable)?;
+    if open::heads(&doc) != heads {
+        return Err(Unfit::Unreadable);
+    }
+    let snapshot = open::snapshot(&doc);
+    verify(&snapshot, heads, names)?;
+    Ok(snapshot)
+}
+
+/// How many operations a change or a snapshot has; nothing if it can be neither.
+pub fn ops_of(chunk: &[u8]) -> Option<u64> {
+    if is_document(chunk) {
+        scan_document(chunk, &DocumentLimits::DEFAULT).ok().map(|document| document.ops)
+    } else {
+        examine(chunk).ok().map(|change| change.ops)
+    }
+}
+
+/// Checks that a chunk is a snapshot that every phone accepts, with these heads and exactly these changes. Loading it
+/// computes all their names.
+///
+/// # Errors
+/// [`Unfit`] if it is not.
+pub fn verify(chunk: &[u8], heads: &[ChangeHash], names: &BTreeSet<ChangeHash>) -> Result<(), Unfit> {
+    let scanned = scan_document(chunk, &DocumentLimits::DEFAULT).map_err(|error| match error {
+        crate::change::ChangeError::TooMuch { .. } => Unfit::TooLarge,
+        _ => Unfit::Differs,
+    })?;
+    if scanned.heads != heads || scanned.changes != names.len() as u64 {
+        return Err(Unfit::Differs);
+    }
+    let doc = open::load(&[0; 16], [chunk]).map_err(|_| Unfit::Differs)?;
+    let found: BTreeSet<ChangeHash> = open::names(&doc).into_iter().map(|(hash, _)| hash).collect();
+    if found == *names && open::heads(&doc) == heads { Ok(()) } else { Err(Unfit::Differs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docs::track;
+
+    /// A track of some blocks: its changes, its heads and the names of its changes.
+    fn recorded(blocks: u32) -> (Vec<Vec<u8>>, Vec<ChangeHash>, BTreeSet<ChangeHash>) {
+        let mut doc = open::new(&[7; 16]);
+        let mut changes = vec![track::create(&mut doc).unwrap().unwrap()];
+        for index in 0..blocks {
+            let block = (0..150).map(|byte: u32| ((byte * index * 31) >> 3) as u8).collect();
+            changes.push(track::add_block(&mut doc, "phone", index, block).unwrap().unwrap());
+        }
+        let names = changes.iter().map(|change| change.hash).collect();
+        (changes.into_iter().map(|change| change.chunk).collect(), open::heads(&doc), names)
+    }
+
+    fn slices(chunks: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> + Clone {
+        chunks.iter().map(Vec::as_slice)
+    }
+
+    #[test]
+    fn s1_a_snapshot_has_the_names_of_the_changes_it_was_made_of_and_is_smaller() {
+        let (changes, heads, names) = recorded(60);
+        let snapshot = make(slices(&changes), &heads, &names).unwrap();
+        assert!(snapshot.len() * 3 < changes.iter().map(Vec::len).sum::<usize>() * 2, "{}", snapshot.len());
+        let loaded = open::load(&[1; 16], [snapshot.as_slice()]).unwrap();
+        let whole: Vec<(ChangeHash, Vec<u8>)> = open::chunks(&loaded).collect();
+        assert_eq!(whole.iter().map(|(hash, _)| *hash).collect::<BTreeSet<_>>(), names);
+        assert!(whole.iter().all(|(_, chunk)| changes.contains(chunk)), "every change comes out as it was");
+    }
+
+    #[test]
+    fn s1_a_snapshot_is_made_of_the_one_before_and_what_came_since() {
+        let (changes, heads, names) = recorded(30);
+        let first =
+            make(slices(&changes[..11]), &[name_of(&changes[10])], &changes[..11].iter().map(|c| name_of(c)).collect());
+        let since: Vec<Vec<u8>> = [vec![first.unwrap()], changes[11..].to_vec()].concat();
+        assert_eq!(make(slices(&since), &heads, &names), make(slices(&changes), &heads, &names));
+    }
+
+    fn name_of(chunk: &[u8]) -> ChangeHash {
+        examine(chunk).unwrap().hash
+    }
+
+    #[test]
+    fn s5_what_is_missing_or_too_much_is_noticed() {
+        let (changes, heads, names) = recorded(10);
+        assert_eq!(make(slices(&changes[..10]), &heads, &names), Err(Unfit::Unreadable), "a change is missing");
+        assert_eq!(make(slices(&changes[1..]), &heads, &names), Err(Unfit::Unreadable), "the first is");
+        let (more, ..) = recorded(11);
+        assert_eq!(make(slices(&more), &heads, &names), Err(Unfit::Unreadable), "there is another");
+        let snapshot = make(slices(&changes), &heads, &names).unwrap();
+        let fewer = names.iter().skip(1).copied().collect();
+        assert_eq!(verify(&snapshot, &heads, &fewer), Err(Unfit::Differs), "one is not named");
+        for at in (0..snapshot.len()).step_by(97) {
+            let mut damaged = snapshot.clone();
+            damaged[at] ^= 1;
+            assert!(verify(&damaged, &heads, &names).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn s5_a_change_is_written_anew_a_bounded_number_of_times() {
+        let (mut loose, mut covered, mut written) = (0, 0, 0);
+        for _ in 0..10_000 {
+            loose += 1;
+            if is_due(loose, covered) {
+                (loose, covered) = (0, covered + loose);
+                written += covered;
+            }
+        }
+        assert!(written <= 3 * 10_000, "{written}");
+        assert!(loose * 2 < covered);
+    }
+}

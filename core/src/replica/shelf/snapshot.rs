@@ -1,0 +1,267 @@
+//! Snapshots: one chunk that stands for all changes of a document up to some position of the log. `[S1]`
+//!
+//! Storage has at most one of each document, under the last of its keys, and no changes that it covers.
+
+use automerge::Automerge;
+use minicbor::{Decode, Encode};
+
+use crate::change::{DocumentLimits, scan_document};
+use crate::docs::open;
+use crate::id::{ChangeHash, DocId};
+use crate::projection;
+use crate::replica::io::{KeyRange, Space};
+use crate::replica::shelf::{Record, Shelf, ShortHash, Unsent, change_key};
+use crate::replica::store::Store;
+use crate::sorting::sort_by_key;
+use crate::wire::DocKind;
+
+/// The place of a document's snapshot among the keys of its changes.
+pub(super) const PLACE: u32 = u32::MAX;
+
+/// A snapshot that the relay has and that is not here. Which changes it covers, only it tells.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Announced {
+    /// The heads of the changes that it covers.
+    #[n(0)]
+    pub(super) heads: Vec<ChangeHash>,
+    /// How many they are.
+    #[n(1)]
+    pub(super) changes: u32,
+}
+
+impl Shelf {
+    /// Takes in that the relay has a snapshot of a document, which is the next entry of its log.
+    pub(crate) fn announce_snapshot(&mut self, doc: DocId, kind: DocKind, heads: Vec<ChangeHash>, changes: u32) {
+        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        // What is known of the relay is the log up to some position: all that the snapshot covers, or less.
+        if heads.iter().all(|head| record.is_on_relay(head)) {
+            return;
+        }
+        record.missing.clear();
+        record.announced = Some(Announced { heads: heads.clone(), changes });
+        self.set_relay_heads(doc, heads);
+    }
+
+    /// Takes in that the snapshot that the relay has of a document is of no use. What may be in it is pushed again: the
+    /// relay knows what it has.
+    pub(crate) fn expect_no_snapshot(&mut self, doc: DocId) {
+        if let Some(record) = self.records.get_mut(&doc)
+            && record.is_unclear()
+        {
+            record.announced = None;
+            self.unwritten.insert(doc);
+        }
+    }
+
+    /// Keeps a snapshot, if it is one and anything in it is not here or was not known to be on the relay. Says whether it
+    /// is what the relay said of it, if it said anything. `[S2]`
+    pub(crate) fn add_snapshot(
+        &mut self,
+        store: &mut Store,
+        doc: DocId,
+        kind: DocKind,
+        announced: Option<(&[ChangeHash], u32)>,
+        chunk: Vec<u8>,
+    ) -> bool {
+        let Ok(scanned) = scan_document(&chunk, &DocumentLimits::DEFAULT) else { return false };
+        if announced.is_some_and(|(heads, changes)| scanned.heads != heads || scanned.changes != u64::from(changes)) {
+            return false;
+        }
+        let is_known =
+            |record: &Record| !record.lacks_any() && scanned.heads.iter().all(|head| record.is_acknowledged(head));
+        if self.records.get(&doc).is_some_and(is_known) {
+            return true;
+        }
+        let Ok(document) = open::load(&self.actor_in(&doc), [chunk.as_slice()]) else { return false };
+        let names = open::names(&document);
+        let one_by_one = self.records.entry(doc).or_insert_with(|| Record::new(kind)).changes.len();
+        self.enter(doc, &scanned.heads, &names);
+        self.store_snapshot(store, doc, &names, one_by_one, chunk);
+        self.take_up(doc, kind, document);
+        self.unwritten.insert(doc);
+        self.unwritten_rows.insert(doc);
+        true
+    }
+
+    /// Brings the record up to date: all of these changes are here and on the relay.
+    fn enter(&mut self, doc: DocId, snapshot_heads: &[ChangeHash], names: &[(ChangeHash, Vec<ChangeHash>)]) {
+        let record = self.records.get_mut(&doc).expect("the caller made it");
+        let is_news = !snapshot_heads.iter().all(|head| record.is_on_relay(head));
+        let mut here: Vec<(ShortHash, u32)> = record.changes.iter().copied().zip(0..).collect();
+        sort_by_key(&mut here, |known| *known);
+        for (hash, deps) in names {
+            let short = ShortHash::from(hash);
+            match here.binary_search_by_key(&short, |(known, _)| *known).ok().map(|place| here[place].1) {
+                Some(index) => {
+                    record.unacked.remove(&index);
+                    self.unsent.remove(&Unsent { doc, index });
+                    self.refused.remove(&Unsent { doc, index });
+                }
+                None => {
+                    record.append(hash, deps);
+                }
+            }
+            record.missing.remove(&short);
+        }
+        let covers = |head: &ChangeHash| names.iter().any(|(hash, _)| hash == head);
+        if record.announced.as_ref().is_some_and(|announced| announced.heads.iter().all(covers)) {
+            record.announced = None;
+        }
+        if is_news {
+            self.set_relay_heads(doc, snapshot_heads.to_vec());
+        } else {
+            record.settle();
+        }
+    }
+
+    /// Queues the snapshot for the disk, and the removal of those of the first `one_by_one` changes that are in it.
+    fn store_snapshot(
+        &mut self,
+        store: &mut Store,
+        doc: DocId,
+        names: &[(ChangeHash, Vec<ChangeHash>)],
+        one_by_one: usize,
+        chunk: Vec<u8>,
+    ) {
+        let record = self.records.get_mut(&doc).expect("the caller made it");
+        let mut covered: Vec<ShortHash> = names.iter().map(|(hash, _)| ShortHash::from(hash)).collect();
+        sort_by_key(&mut covered, |short| *short);
+        store.put(Space::Change, change_key(&doc, PLACE), chunk);
+        let is_covered = |short: &ShortHash| covered.binary_search(short).is_ok();
+        let places: Vec<u32> =
+            (0..).zip(&record.changes).filter_map(|(place, short)| is_covered(short).then_some(place)).collect();
+        record.in_snapshot.clear();
+        for run in places.chunk_by(|a, b| a + 1 == *b) {
+            let (first, last) = (run[0], run[run.len() - 1]);
+            record.in_snapshot.push((first, last));
+            if (first as usize) < one_by_one {
+                let (from, to) = (change_key(&doc, first), change_key(&doc, last));
+                store.delete(KeyRange { space: Space::Change, from, to });
+            }
+        }
+    }
+
+    /// Brings what is in memory up to date with a snapshot that was just kept.
+    fn take_up(&mut self, doc: DocId, kind: DocKind, snapshot: Automerge) {
+        let record = self.records.get(&doc).expect("the caller made it");
+        if record.needs_alignment() {
+            self.merged.insert(doc);
+        }
+        self.unreadable.remove(&doc);
+        if projection::is_kept_on_phone(kind) {
+            self.stale.insert(doc);
+        }
+        match self.loaded.get_mut(&doc) {
+            // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
+            Some(document) => drop(open::merge(document, &snapshot)),
+            None if open::heads(&snapshot) == record.heads => self.loaded.insert(doc, snapshot),
+            None => {}
+        }
+        self.refold(doc);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docs::open::NewChange;
+
+    const DOC: DocId = DocId::from_bytes([1; 16]);
+
+    fn put(doc: &mut Automerge, key: &str) -> NewChange {
+        open::edit(doc, |edit| edit.boolean(key, true)).unwrap().unwrap()
+    }
+
+    /// A shelf with a document of which the relay has the first of two changes.
+    fn shelf() -> (Shelf, Store) {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        for key in ["first", "second"] {
+            let change = put(shelf.make(DOC, DocKind::Car), key);
+            let (hash, deps) = (change.hash, change.deps.clone());
+            shelf.add_own(&mut store, DOC, Some(change));
+            if key == "first" {
+                shelf.relay_has(DOC, DocKind::Car, &hash, &deps);
+            }
+        }
+        (shelf, store)
+    }
+
+    /// What the relay has when another device, which knew of the first change, made two more.
+    fn elsewhere(shelf: &mut Shelf) -> Automerge {
+        let first = open::chunks(shelf.loaded(&DOC).unwrap()).next().unwrap().1;
+        let mut doc = open::load(&[9; 16], [first.as_slice()]).unwrap();
+        put(&mut doc, "third");
+        put(&mut doc, "fourth");
+        doc
+    }
+
+    #[test]
+    fn s2_what_is_unsent_stays_unsent_beside_a_snapshot_and_the_rest_is_on_the_relay() {
+        let (mut shelf, mut store) = shelf();
+        let theirs = elsewhere(&mut shelf);
+        let heads = open::heads(&theirs);
+        assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Car, Some((&heads, 3)), open::snapshot(&theirs)));
+        let record = shelf.record(&DOC).unwrap();
+        assert_eq!((record.unsent().changes, record.heads.len(), &record.relay_heads), (1, 2, &heads));
+        assert!(!record.lacks_any());
+        let document = shelf.loaded(&DOC).unwrap();
+        for key in ["first", "second", "third", "fourth"] {
+            assert!(open::boolean(document, key), "{key}");
+        }
+    }
+
+    #[test]
+    fn s2_a_snapshot_that_is_not_what_it_was_said_to_be_is_not_kept() {
+        let (mut shelf, mut store) = shelf();
+        shelf.write(&mut store);
+        let theirs = elsewhere(&mut shelf);
+        let (heads, sound) = (open::heads(&theirs), open::snapshot(&theirs));
+        let before = (shelf.record(&DOC).unwrap().clone(), store.ticket());
+        let mut offer = |heads: &[ChangeHash], changes, chunk: &[u8]| {
+            let is_kept = shelf.add_snapshot(&mut store, DOC, DocKind::Car, Some((heads, changes)), chunk.to_vec());
+            shelf.write(&mut store);
+            assert_eq!((shelf.record(&DOC).unwrap(), store.ticket()), (&before.0, before.1));
+            is_kept
+        };
+        assert!(!offer(&heads, 4, &sound), "it has fewer changes");
+        assert!(!offer(&[heads[0], ChangeHash([0xff; 32])], 3, &sound), "it has other heads");
+        assert!(!offer(&heads, 3, &theirs.save_after(&[])), "it is changes one after the other");
+        assert!(!offer(&heads, 3, &[]));
+        for at in 0..sound.len() {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 0x40;
+            assert!(!offer(&heads, 3, &damaged), "byte {at}");
+        }
+        assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Car, Some((&heads, 3)), sound), "the sound one is");
+    }
+
+    #[test]
+    fn s3_changes_of_which_a_snapshot_may_know_wait_until_it_is_here() {
+        let (mut shelf, mut store) = shelf();
+        assert_eq!(shelf.take_unsent(10, 1_000).len(), 1);
+        shelf.give_back([Unsent { doc: DOC, index: 1 }]);
+        let theirs = elsewhere(&mut shelf);
+        shelf.announce_snapshot(DOC, DocKind::Car, open::heads(&theirs), 3);
+        assert!(shelf.take_unsent(10, 1_000).is_empty() && shelf.is_wanted(&DOC));
+        shelf.add_snapshot(&mut store, DOC, DocKind::Car, None, open::snapshot(&theirs));
+        assert_eq!(shelf.take_unsent(10, 1_000), [Unsent { doc: DOC, index: 1 }]);
+    }
+
+    #[test]
+    fn s3_a_relay_that_is_about_to_drop_what_a_snapshot_covers_may_send_both() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let mut theirs = open::new(&[9; 16]);
+        let first = put(&mut theirs, "first");
+        put(&mut theirs, "second");
+        let heads = open::heads(&theirs);
+        shelf.announce_snapshot(DOC, DocKind::Track, heads.clone(), 2);
+        let later = put(&mut theirs.clone(), "later");
+        shelf.relay_has(DOC, DocKind::Track, &later.hash, &later.deps);
+        let scanned = crate::replica::shelf::scan(&first.chunk).unwrap();
+        shelf.add_fetched(&mut store, DOC, DocKind::Track, &scanned, first.chunk);
+        assert_eq!(shelf.record(&DOC).unwrap().relay_heads, [later.hash], "the first change is no head again");
+        assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Track, None, open::snapshot(&theirs)));
+        let record = shelf.record(&DOC).unwrap();
+        assert_eq!((&record.heads, record.relay_heads.as_slice(), record.lacks()), (&heads, &[later.hash][..], 1));
+    }
+}

@@ -1,0 +1,336 @@
+//! The tables `snapshot` and `covered_change`: documents of which the log has one chunk in place of many changes.
+//!
+//! A snapshot is written first, and read back and verified by whoever wrote it. Then it is made part of the log, at the
+//! position of the last change that it covers; the changes leave the table `change` for `covered_change`, the newest
+//! first, so that at every moment those that are left build on nothing that is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
+use tourismo_core::time::Timestamp;
+
+use super::{account_id, column, concatenated, doc_id, hash, hashes, position};
+
+/// A document of which a snapshot may be made or finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject {
+    pub(crate) account: AccountId,
+    pub(crate) doc: DocId,
+}
+
+/// What a snapshot is made of, as it is at one moment.
+#[derive(Debug)]
+pub(crate) struct Material {
+    /// The heads of the document.
+    pub(crate) heads: Vec<ChangeHash>,
+    /// The names of all its changes.
+    pub(crate) names: BTreeSet<ChangeHash>,
+    /// The last snapshot, and the changes since.
+    pub(crate) chunks: Vec<Vec<u8>>,
+    /// How many changes there are since.
+    pub(crate) loose: u64,
+    /// The position of the newest.
+    pub(crate) seq: u64,
+    pub(crate) first_at: Timestamp,
+    pub(crate) last_at: Timestamp,
+}
+
+/// A snapshot in the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) subject: Subject,
+    pub(crate) seq: u64,
+    pub(crate) heads: Vec<ChangeHash>,
+    pub(crate) changes: u64,
+    pub(crate) first_at: Timestamp,
+    pub(crate) last_at: Timestamp,
+    pub(crate) chunk: Vec<u8>,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It was written, and nothing relies on it.
+    Written,
+    /// It is part of the log, and changes that it covers still are, too.
+    InForce,
+}
+
+/// Up to `count` documents after this one of which a snapshot pays; the condition is that of the index `document_due`.
+pub(crate) async fn due(
+    reader: &mut SqliteConnection,
+    after: Option<Subject>,
+    count: u32,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let sql = r#"
+        SELECT account, doc FROM document
+        WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered AND (account, doc) > ($1, $2)
+        ORDER BY account, doc LIMIT $3
+    "#;
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql)
+        .bind(after.map_or(Vec::new(), |subject| subject.account.as_bytes().to_vec()))
+        .bind(after.map_or(Vec::new(), |subject| subject.doc.as_bytes().to_vec()))
+        .bind(i64::from(count))
+        .fetch_all(reader)
+        .await?;
+    rows.iter().map(|(account, doc)| Ok(Subject { account: account_id(account)?, doc: doc_id(doc)? })).collect()
+}
+
+/// A snapshot that waits for something to be done.
+pub(crate) async fn unfinished(reader: &mut SqliteConnection) -> Result<Option<(Subject, u64, State)>, sqlx::Error> {
+    let sql = "SELECT account, doc, seq, state FROM snapshot WHERE state < 2 ORDER BY account, doc, seq LIMIT 1";
+    let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sqlx::query_as(sql).fetch_optional(reader).await?;
+    let read = |(account, doc, seq, state): (Vec<u8>, Vec<u8>, i64, i64)| {
+        let state = if state == 0 { State::Written } else { State::InForce };
+        Ok((Subject { account: account_id(&account)?, doc: doc_id(&doc)? }, position("seq", seq)?, state))
+    };
+    row.map(read).transpose()
+}
+
+/// What a snapshot of a document is made of; `None` if its chunks are more than `max_bytes`. All of it must be read in one
+/// transaction.
+pub(crate) async fn material(
+    reader: &mut SqliteConnection,
+    Subject { account, doc }: Subject,
+    max_bytes: u64,
+) -> Result<Option<Material>, sqlx::Error> {
+    let sql = r#"
+        SELECT COUNT(*), SUM(LENGTH(chunk)), MAX(seq), MIN(received_at), MAX(received_at)
+        FROM change WHERE account = $1 AND doc = $2
+    "#;
+    type Row = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+    let (loose, bytes, seq, first_at, last_at): Row = sqlx::query_as(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_one(&mut *reader)
+        .await?;
+    if bytes.unwrap_or(0).unsigned_abs() > max_bytes {
+        return Ok(None);
+    }
+    let before = find(reader, account, doc).await?;
+    let first_at = before.as_ref().map(|before| before.first_at).or(first_at.map(Timestamp)).unwrap_or(Timestamp(0));
+    let mut chunks: Vec<Vec<u8>> = before.into_iter().map(|before| before.chunk).collect();
+    let mut rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+            .bind(account.as_bytes().as_slice())
+            .bind(doc.as_bytes().as_slice())
+            .fetch_all(&mut *reader)
+            .await?;
+    chunks.append(&mut rows);
+    let seq = position("seq", seq.unwrap_or(0))?;
+    let names = names(reader, account, doc, seq).await?;
+    let heads: Vec<u8> = sqlx::query_scalar("SELECT heads FROM document WHERE account = $1 AND doc = $2")
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_one(reader)
+        .await?;
+    let (heads, last_at) = (hashes("heads", &heads)?, Timestamp(last_at.unwrap_or(0)));
+    Ok(Some(Material { heads, names, chunks, loose: loose.unsigned_abs(), seq, first_at, last_at }))
+}
+
+/// The names of a document's changes up to a position.
+pub(crate) async fn names(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+    seq: u64,
+) -> Result<BTreeSet<ChangeHash>, sqlx::Error> {
+    let sql = r#"
+        SELECT hash FROM change WHERE account = $1 AND doc = $2 AND seq <= $3
+        UNION ALL SELECT hash FROM covered_change WHERE account = $1 AND doc = $2
+    "#;
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .bind(column(seq))
+        .fetch_all(reader)
+        .await?;
+    rows.iter().map(|name| hash(name)).collect()
+}
+
+const COLUMNS: &str = "SELECT seq, heads, changes, first_at, last_at, chunk FROM snapshot ";
+
+type SnapshotRow = (i64, Vec<u8>, i64, i64, i64, Vec<u8>);
+
+fn snapshot(
+    subject: Subject,
+    (seq, heads, changes, first_at, last_at, chunk): SnapshotRow,
+) -> Result<Snapshot, sqlx::Error> {
+    Ok(Snapshot {
+        subject,
+        seq: position("seq", seq)?,
+        heads: hashes("heads", &heads)?,
+        changes: position("changes", changes)?,
+        first_at: Timestamp(first_at),
+        last_at: Timestamp(last_at),
+        chunk,
+    })
+}
+
+/// The snapshot of a document that is part of the log, if there is one.
+pub(crate) async fn find(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<Snapshot>, sqlx::Error> {
+    let sql = [COLUMNS, "WHERE account = $1 AND doc = $2 AND state > 0 ORDER BY seq DESC LIMIT 1"].concat();
+    let row: Option<SnapshotRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(account.as_bytes().as_slice())
+        .bind(doc.as_bytes().as_slice())
+        .fetch_optional(reader)
+        .await?;
+    row.map(|row| snapshot(Subject { account, doc }, row)).transpose()
+}
+
+/// A snapshot, whatever its state.
+pub(crate) async fn at(
+    reader: &mut SqliteConnection,
+    subject: Subject,
+    seq: u64,
+) -> Result<Option<Snapshot>, sqlx::Error> {
+    let sql = [COLUMNS, "WHERE account = $1 AND doc = $2 AND seq = $3"].concat();
+    let row: Option<SnapshotRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(subject.account.as_bytes().as_slice())
+        .bind(subject.doc.as_bytes().as_slice())
+        .bind(column(seq))
+        .fetch_optional(reader)
+        .await?;
+    row.map(|row| snapshot(subject, row)).transpose()
+}
+
+/// Writes a snapshot that is not part of the log.
+pub(crate) async fn insert(writer: &mut SqliteConnection, snapshot: &Snapshot) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO snapshot (account, doc, seq, state, heads, changes, first_at, last_at, chunk)
+        VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8)
+    "#;
+    sqlx::query(sql)
+        .bind(snapshot.subject.account.as_bytes().as_slice())
+        .bind(snapshot.subject.doc.as_bytes().as_slice())
+        .bind(column(snapshot.seq))
+        .bind(concatenated(&snapshot.heads))
+        .bind(column(snapshot.changes))
+        .bind(snapshot.first_at.as_millis())
+        .bind(snapshot.last_at.as_millis())
+        .bind(&snapshot.chunk)
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+/// Makes a snapshot part of the log, in place of the one before.
+pub(crate) async fn enforce(writer: &mut SqliteConnection, subject: Subject, seq: u64) -> Result<(), sqlx::Error> {
+    for sql in [
+        "UPDATE snapshot SET state = 1 WHERE account = $1 AND doc = $2 AND seq = $3",
+        "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND seq < $3",
+    ] {
+        sqlx::query(sql)
+            .bind(subject.account.as_bytes().as_slice())
+            .bind(subject.doc.as_bytes().as_slice())
+            .bind(column(seq))
+            .execute(&mut *writer)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Takes up to `count` changes that a snapshot covers out of the log, the newest first; says whether any are left.
+pub(crate) async fn sweep(
+    writer: &mut SqliteConnection,
+    subject: Subject,
+    seq: u64,
+    count: u32,
+) -> Result<bool, sqlx::Error> {
+    let oldest = r#"
+        SELECT MIN(seq) FROM (
+            SELECT seq FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4
+        )
+    "#;
+    let oldest: Option<i64> = sqlx::query_scalar(oldest)
+        .bind(subject.account.as_bytes().as_slice())
+        .bind(subject.doc.as_bytes().as_slice())
+        .bind(column(seq))
+        .bind(i64::from(count))
+        .fetch_one(&mut *writer)
+        .await?;
+    let mut moved = 0;
+    if let Some(oldest) = oldest {
+        for sql in [
+            r#"
+                INSERT INTO covered_change (account, doc, hash, seq, max_op, bytes)
+                SELECT account, doc, hash, seq, max_op, LENGTH(chunk) FROM change
+                WHERE account = $1 AND doc = $2 AND seq <= $3 AND seq >= $4
+            "#,
+            "DELETE FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 AND seq >= $4",
+        ] {
+            let done = sqlx::query(sql)
+                .bind(subject.account.as_bytes().as_slice())
+                .bind(subject.doc.as_bytes().as_slice())
+                .bind(column(seq))
+                .bind(oldest)
+                .execute(&mut *writer)
+                .await?;
+            moved = done.rows_affected();
+        }
+        sqlx::query("UPDATE document SET loose = loose - $3, covered = covered + $3 WHERE account = $1 AND doc = $2")
+            .bind(subject.account.as_bytes().as_slice())
+            .bind(subject.doc.as_bytes().as_slice())
+            .bind(column(moved))
+            .execute(&mut *writer)
+            .await?;
+    }
+    let is_rest = moved == u64::from(count);
+    if !is_rest {
+        sqlx::query("UPDATE snapshot SET state = 2 WHERE account = $1 AND doc = $2 AND seq = $3")
+            .bind(subject.account.as_bytes().as_slice())
+            .bind(subject.doc.as_bytes().as_slice())
+            .bind(column(seq))
+            .execute(writer)
+            .await?;
+    }
+    Ok(is_rest)
+}
+
+/// Throws away what was written and is not part of the log, and marks the document: no snapshot is made of it any more.
+pub(crate) async fn give_up(writer: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
+    for sql in [
+        "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND state = 0",
+        "UPDATE document SET is_unfit = 1 WHERE account = $1 AND doc = $2",
+    ] {
+        sqlx::query(sql)
+            .bind(subject.account.as_bytes().as_slice())
+            .bind(subject.doc.as_bytes().as_slice())
+            .execute(&mut *writer)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A change whose bytes are in the snapshot of its document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Covered {
+    pub(crate) doc: DocId,
+    pub(crate) hash: ChangeHash,
+    pub(crate) max_op: u64,
+    /// How long its chunk was when it came.
+    pub(crate) bytes: u64,
+}
+
+/// All covered changes of an account, by their positions.
+pub(crate) async fn covered(
+    reader: &mut SqliteConnection,
+    account: AccountId,
+) -> Result<BTreeMap<u64, Covered>, sqlx::Error> {
+    type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as("SELECT seq, doc, hash, max_op, bytes FROM covered_change WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_all(reader)
+        .await?;
+    let read = |(seq, doc, name, max_op, bytes): Row| {
+        let (max_op, bytes) = (position("max_op", max_op)?, position("bytes", bytes)?);
+        let covered = Covered { doc: doc_id(&doc)?, hash: hash(&name)?, max_op, bytes };
+        Ok((position("seq", seq)?, covered))
+    };
+    rows.into_iter().map(read).collect()
+}
