@@ -45,6 +45,12 @@ impl World {
         self.ledger.may_differ = true;
     }
 
+    /// Takes away what a phone's disk holds about every document, but not the documents.
+    pub fn lose_records(&mut self, phone: usize) {
+        self.phones[phone].disk.lose_records();
+        self.ledger.may_differ = true;
+    }
+
     /// Kills a phone's app. What its disk was writing is there or is not.
     pub fn kill(&mut self, phone: usize) {
         let Some(replica) = self.phones[phone].replica.take() else { return };

@@ -85,6 +85,11 @@ impl Disk {
         self.entries.retain(|(space, key), _| *space != Space::Change || !key.ends_with(&index.to_be_bytes()));
     }
 
+    /// Loses what is known of every document.
+    pub(super) fn lose_records(&mut self) {
+        self.entries.retain(|(space, _), _| *space != Space::Doc);
+    }
+
     /// The app is killed: so many operations of what was in flight are on disk. A real disk has all of them or none.
     pub(super) fn kill(&mut self, survive: impl FnOnce(usize) -> usize) {
         let ops: Vec<StoreOp> = std::mem::take(&mut self.in_flight).into_iter().flat_map(|(_, ops)| ops).collect();

@@ -91,6 +91,21 @@ fn a_recording_whose_track_is_damaged_goes_on_with_what_can_be_read_of_it() {
 }
 
 #[test]
+fn a_recording_of_which_nothing_is_known_any_more_goes_on_with_what_can_be_read() {
+    let mut world = World::new(6);
+    world.add_phone();
+    world.set_network(false);
+    begin_drive(&mut world, 0, 5);
+    world.kill(0);
+    world.lose_records(0);
+    world.start(0).unwrap();
+    assert!(world.run_until(5_000, |world| state(world) == Some(RecordingState::Unfinished)));
+    let drive = done(&mut world, 0, Command::FinishDrive).expect("a drive was finished");
+    let view = world.replica(0).drives().into_iter().find(|view| view.id == drive).unwrap();
+    assert!(view.stats.unwrap().fixes > 290, "{:?}", view.stats);
+}
+
+#[test]
 fn a_recording_whose_track_is_damaged_gets_it_back_from_the_relay() {
     let mut world = World::new(3);
     world.add_phone();

@@ -82,7 +82,8 @@ impl Replica {
     pub(super) fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
         let Subject { drive, track, .. } = self.recording()?.subject();
         let drive = match self.ready(&drive, DocKind::Drive) {
-            Err(Stop::Refused(CommandError::Unreadable)) => self.replace_drive(now, drive).map_err(unreadable)?,
+            // Unreadable, or not known any more: whatever was damaged, what was recorded gets a drive.
+            Err(Stop::Refused(_)) => self.replace_drive(now, drive).map_err(unreadable)?,
             ready => ready.map(|()| drive)?,
         };
         let mut recording = self.recording.take().expect("it was there a moment ago");

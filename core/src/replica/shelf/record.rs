@@ -40,6 +40,7 @@ pub(crate) struct Record {
     pub(super) announced: Option<Announced>,
     /// Which of the changes are stored in a snapshot: first and last places.
     #[n(8)]
+    #[cbor(default)]
     pub(super) in_snapshot: Vec<(u32, u32)>,
 }
 
@@ -169,5 +170,50 @@ pub(crate) struct ShortHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]);
 impl From<&ChangeHash> for ShortHash {
     fn from(hash: &ChangeHash) -> ShortHash {
         ShortHash(*hash.0.first_chunk().expect("a hash has 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record as it was stored before there were snapshots.
+    #[derive(Encode)]
+    struct Earlier {
+        #[n(0)]
+        kind: DocKind,
+        #[n(1)]
+        heads: Vec<ChangeHash>,
+        #[n(2)]
+        relay_heads: Vec<ChangeHash>,
+        #[n(3)]
+        changes: Vec<ShortHash>,
+        #[n(4)]
+        unacked: BTreeMap<u32, u32>,
+        #[n(5)]
+        missing: Vec<ShortHash>,
+        #[n(6)]
+        refused: Option<NackCode>,
+    }
+
+    #[test]
+    fn a_record_that_an_earlier_version_stored_is_read() {
+        let (heads, relay_heads) = (vec![ChangeHash([1; 32])], vec![ChangeHash([2; 32])]);
+        let short = |number| ShortHash([number; 8]);
+        let earlier = Earlier {
+            kind: DocKind::Track,
+            heads: heads.clone(),
+            relay_heads: relay_heads.clone(),
+            changes: vec![short(1)],
+            unacked: BTreeMap::from([(0, 100)]),
+            missing: vec![short(2)],
+            refused: Some(NackCode::OverQuota),
+        };
+        let mut record = Record { kind: DocKind::Track, heads, relay_heads, ..Record::new(DocKind::Track) };
+        record.changes.push(short(1));
+        record.unacked.insert(0, 100);
+        record.missing.insert(short(2));
+        record.refused = Some(NackCode::OverQuota);
+        assert_eq!(minicbor::decode::<Record>(&minicbor::to_vec(earlier).unwrap()).unwrap(), record);
     }
 }
