@@ -107,7 +107,6 @@ bench *arguments: wasm
     cargo build --quiet --release --locked -p tourismo-server
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- \
         --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
-    cargo bench --quiet --locked -p tourismo-server
 
 # Write the Rust code in its one format.
 fmt:

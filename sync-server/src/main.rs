@@ -188,6 +188,10 @@ fn name(findings: &[Finding]) {
 }
 
 async fn run(serve: Serve) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    open_many_files();
+    // Before anybody can know that it runs.
+    let stop = asked_to_stop().context("cannot listen for signals")?;
     let config = Config {
         listen: serve.listen,
         database: serve.data,
@@ -202,26 +206,39 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         compact_after: Duration::from_secs(serve.compact_after_seconds),
     };
     let running = Server::start(config).await?;
-    asked_to_stop().await.context("cannot listen for signals")?;
+    stop.await;
     tracing::info!("stopping");
     running.shutdown().await;
     Ok(())
 }
 
+/// Takes all the open files that the system allows: a process begins with 1,024, fewer than there may be phones.
 #[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
+fn open_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files cannot be raised");
+    }
+}
+
+/// Resolves when the process is told to stop, from the moment of this call on.
+#[cfg(unix)]
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 fn start_logging(as_json: bool) {

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod hostile;
 pub mod in_node;
 pub mod live;
+pub mod load;
 pub mod machine;
 pub mod peers;
 pub mod reconnect;

@@ -45,6 +45,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// The most memory it had at once, bytes of resident pages.
     pub peak_bytes: u64,
+    /// The memory it has, bytes of resident pages.
+    pub resident_bytes: u64,
 }
 
 impl Usage {
@@ -58,11 +60,13 @@ impl Usage {
         // The second field, the name, is the only one that may hold spaces; it ends with the last parenthesis.
         let fields = stat.rsplit_once(')').context("a stat file has a name")?.1.split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        let peak =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-        let peak_kb: u64 = peak.context("a status file tells the peak")?;
+        let size = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB"));
+            let kilobytes: u64 = line.context("a status file tells sizes")?.trim().parse()?;
+            anyhow::Ok(kilobytes << 10)
+        };
         let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
-        Ok(Usage { cpu, peak_bytes: peak_kb << 10 })
+        Ok(Usage { cpu, peak_bytes: size("VmHWM:")?, resident_bytes: size("VmRSS:")? })
     }
 }
 

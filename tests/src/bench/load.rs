@@ -1,0 +1,258 @@
+//! What the relay takes of a machine: at rest, with a thousand phones that are silent, and under load.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{interval, sleep};
+use tourismo_core::id::ChangeHash;
+use tourismo_core::wire::{DocKind, Offer};
+
+use super::machine::Usage;
+use super::median;
+use crate::client::{Client, Device, Document};
+use crate::daemon::{Daemon, Start};
+
+/// For how long a silent relay is watched.
+const WATCHED: Duration = Duration::from_secs(10);
+/// How many bytes a change holds besides: about what a minute of driving takes.
+const CHANGE_BYTES: usize = 170;
+/// How many pushes of a client are on their way when it sends as much as it can.
+const IN_FLIGHT: usize = 3;
+
+/// A relay that has nothing to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Resting {
+    /// Documents that it keeps.
+    pub documents: usize,
+    /// Phones that are connected and silent.
+    pub clients: usize,
+    /// From the start of the process to the first answer over HTTP: the median of several starts.
+    pub first_answer: Duration,
+    /// Its memory, bytes of resident pages.
+    pub resident_bytes: u64,
+    /// What it used of a core in ten seconds.
+    pub cpu: Duration,
+}
+
+/// A relay that stores changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    /// How many clients pushed.
+    pub clients: usize,
+    /// How many changes were in each push.
+    pub batch: usize,
+    /// Changes that were on its disk, acknowledged, per second.
+    pub changes_per_s: f64,
+    /// How long an acknowledgement took: the median.
+    pub median_ms: f64,
+    /// And the slowest but one in a hundred.
+    pub p99_ms: f64,
+}
+
+/// Options of a relay to which all clients come from one address.
+fn start(data: &std::path::Path) -> Start {
+    let few = ["--max-connections-per-address", "--max-new-accounts-per-hour", "--max-requests-per-second"];
+    let rates = ["--max-changes-per-second", "--max-messages-per-second", "--max-bytes-per-second"];
+    let lifted = few.into_iter().chain(rates).flat_map(|option| [option.into(), "1000000000".into()]);
+    Start { arguments: lifted.collect(), ..Start::on(data) }
+}
+
+/// Measures a relay that keeps so many documents, of as many accounts as there are silent phones, and of one if there
+/// are none.
+///
+/// # Errors
+/// If a phone is not let in, or a change is refused.
+pub async fn resting(documents: usize, clients: usize) -> anyhow::Result<Resting> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("relay.sqlite");
+    let devices: Vec<Device> = (0..clients as u64).map(|number| Device::founder(seed(number))).collect();
+    let relay = start(&data).start().await?;
+    for (device, number) in devices.iter().zip(0..) {
+        fill(&relay, device, number, documents / clients.max(1)).await?;
+    }
+    relay.stop().await?;
+
+    let mut answers_ms = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let relay = start(&data).start().await?;
+        answer(&relay).await?;
+        answers_ms.push(began.elapsed().as_secs_f64() * 1e3);
+        relay.stop().await?;
+    }
+
+    let relay = start(&data).start().await?;
+    let mut silent: Vec<Client> = Vec::new();
+    for device in &devices {
+        silent.push(device.connect(relay.addr()).await?);
+    }
+    let before = Usage::of(relay.pid())?;
+    sleep(WATCHED).await;
+    let after = Usage::of(relay.pid())?;
+    drop(silent);
+    relay.stop().await?;
+    Ok(Resting {
+        documents,
+        clients,
+        first_answer: Duration::from_secs_f64(median(answers_ms) / 1e3),
+        resident_bytes: after.resident_bytes,
+        cpu: after.cpu - before.cpu,
+    })
+}
+
+/// Has a device push so many documents of one change each.
+async fn fill(relay: &Daemon, device: &Device, number: u64, documents: usize) -> anyhow::Result<()> {
+    let mut client = device.connect(relay.addr()).await?;
+    for page in (0..documents as u64).collect::<Vec<_>>().chunks(200) {
+        let offer =
+            |place: &u64| Document::new(device.key(), name(number, *place), DocKind::Car).change(CHANGE_BYTES).1;
+        client.push(page.iter().map(offer).collect()).await?;
+        let answers = client.answers(page.len()).await?;
+        ensure!(answers.nacked.is_empty(), "{:?}", answers.nacked);
+    }
+    Ok(())
+}
+
+async fn answer(relay: &Daemon) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(relay.addr()).await?;
+    stream.write_all(b"GET /v1/health HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    ensure!(answer.starts_with(b"HTTP/1.0 200"), "the relay is not well");
+    Ok(())
+}
+
+/// Measures how many changes a second the relay keeps, from so many clients that each send so many in a push, as fast as
+/// they are acknowledged.
+///
+/// # Errors
+/// If a phone is not let in, or a change is refused.
+pub async fn as_fast_as_it_goes(clients: usize, batch: usize, pushes: usize) -> anyhow::Result<Loaded> {
+    let (_folder, relay, ready) = prepared(clients, batch, pushes).await?;
+    let began = Instant::now();
+    let at_work: Vec<_> = ready.into_iter().map(|(client, pushes)| tokio::spawn(push_all(client, pushes))).collect();
+    let mut waits_ms = Vec::new();
+    for client in at_work {
+        waits_ms.extend(client.await??);
+    }
+    let took = began.elapsed();
+    relay.stop().await?;
+    Ok(Loaded::of(clients, batch, took, waits_ms))
+}
+
+/// Measures how long acknowledgements take when so many changes a second come, one in a push, from so many clients in
+/// turn, whatever becomes of the ones before.
+///
+/// # Errors
+/// If a phone is not let in, or a change is refused.
+pub async fn at_a_rate(clients: usize, changes_per_s: usize, seconds: usize) -> anyhow::Result<Loaded> {
+    let pushes = changes_per_s * seconds / clients;
+    let (_folder, relay, ready) = prepared(clients, 1, pushes).await?;
+    let period = Duration::from_secs_f64(clients as f64 / changes_per_s as f64);
+    let began = Instant::now();
+    let at_work: Vec<_> = ready
+        .into_iter()
+        .zip(0..)
+        .map(|((client, pushes), place)| {
+            // Evenly through the period, not all at once.
+            let first = period.mul_f64(f64::from(place) / clients as f64);
+            tokio::spawn(push_in_time(client, pushes, first, period))
+        })
+        .collect();
+    let mut waits_ms = Vec::new();
+    for client in at_work {
+        waits_ms.extend(client.await??);
+    }
+    let took = began.elapsed();
+    relay.stop().await?;
+    Ok(Loaded::of(clients, 1, took, waits_ms))
+}
+
+type Pushes = Vec<Vec<(ChangeHash, Offer)>>;
+
+/// A relay, and connected clients with what each will push.
+async fn prepared(
+    clients: usize,
+    batch: usize,
+    pushes: usize,
+) -> anyhow::Result<(tempfile::TempDir, Daemon, Vec<(Client, Pushes)>)> {
+    let folder = tempfile::tempdir()?;
+    let relay = start(&folder.path().join("relay.sqlite")).start().await?;
+    let mut ready = Vec::new();
+    for number in 0..clients as u64 {
+        let device = Device::founder(seed(number));
+        let mut track = Document::new(device.key(), name(number, 0), DocKind::Track);
+        let pushes = (0..pushes).map(|_| (0..batch).map(|_| track.change(CHANGE_BYTES)).collect()).collect();
+        ready.push((device.connect(relay.addr()).await?, pushes));
+    }
+    Ok((folder, relay, ready))
+}
+
+/// Pushes as fast as pushes are acknowledged, and says how long each waited, in milliseconds.
+async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>> {
+    let mut sent = std::collections::VecDeque::new();
+    let mut waits_ms = Vec::new();
+    let mut pushes = pushes.into_iter();
+    loop {
+        while sent.len() < IN_FLIGHT
+            && let Some(push) = pushes.next()
+        {
+            let count = push.len();
+            sent.push_back((Instant::now(), count));
+            client.push(push.into_iter().map(|(_, offer)| offer).collect()).await?;
+        }
+        let Some((at, count)) = sent.pop_front() else { return Ok(waits_ms) };
+        let answers = client.answers(count).await?;
+        ensure!(answers.nacked.is_empty(), "{:?}", answers.nacked);
+        waits_ms.push(at.elapsed().as_secs_f64() * 1e3);
+    }
+}
+
+/// Pushes one after the other, each when its time has come; if that is past already, the wait counts from then.
+async fn push_in_time(
+    mut client: Client,
+    pushes: Pushes,
+    first: Duration,
+    period: Duration,
+) -> anyhow::Result<Vec<f64>> {
+    sleep(first).await;
+    let mut clock = interval(period);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    let mut waits_ms = Vec::new();
+    for push in pushes {
+        let due = clock.tick().await;
+        client.push(push.into_iter().map(|(_, offer)| offer).collect()).await?;
+        ensure!(client.answers(1).await?.nacked.is_empty(), "a change was refused");
+        waits_ms.push(due.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(waits_ms)
+}
+
+impl Loaded {
+    fn of(clients: usize, batch: usize, took: Duration, mut waits_ms: Vec<f64>) -> Loaded {
+        waits_ms.sort_by(f64::total_cmp);
+        let at = |share: f64| waits_ms.get((waits_ms.len() as f64 * share) as usize).copied().unwrap_or_default();
+        Loaded {
+            clients,
+            batch,
+            changes_per_s: (waits_ms.len() * batch) as f64 / took.as_secs_f64(),
+            median_ms: at(0.5),
+            p99_ms: at(0.99),
+        }
+    }
+}
+
+fn seed(number: u64) -> [u8; 32] {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed
+}
+
+fn name(account: u64, place: u64) -> [u8; 16] {
+    let mut name = [0; 16];
+    name[..8].copy_from_slice(&place.to_be_bytes());
+    name[8..].copy_from_slice(&account.to_be_bytes());
+    name
+}
