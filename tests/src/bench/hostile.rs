@@ -110,7 +110,7 @@ async fn alone(kind: &str) -> anyhow::Result<Alone> {
         .kill_on_drop(true)
         .spawn()?;
     let (began, process) = (Instant::now(), child.id().unwrap_or_default());
-    let mut seen = Usage { cpu: Duration::ZERO, peak_bytes: 0 };
+    let mut seen = Usage { cpu: Duration::ZERO, peak_bytes: 0, resident_bytes: 0 };
     // It may also wait for a core for a long time.
     while began.elapsed() < Duration::from_secs(u64::from(ALONE_S) * 6) {
         match tokio::time::timeout(Duration::from_millis(10), child.wait()).await {

@@ -6,7 +6,6 @@ use anyhow::ensure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{interval, sleep};
-use tourismo_core::id::ChangeHash;
 use tourismo_core::wire::{DocKind, Offer};
 
 use super::machine::Usage;
@@ -18,6 +17,8 @@ use crate::daemon::{Daemon, Start};
 const WATCHED: Duration = Duration::from_secs(10);
 /// How many bytes a change holds besides: about what a minute of driving takes.
 const CHANGE_BYTES: usize = 170;
+/// How many changes a document gets: making the next one takes Automerge the longer, the more there are.
+const CHANGES_PER_DOCUMENT: usize = 16;
 /// How many pushes of a client are on their way when it sends as much as it can.
 const IN_FLIGHT: usize = 3;
 
@@ -49,6 +50,8 @@ pub struct Loaded {
     pub median_ms: f64,
     /// And the slowest but one in a hundred.
     pub p99_ms: f64,
+    /// What the relay used of a core for a thousand changes.
+    pub cpu_ms_per_1_000: f64,
 }
 
 /// Options of a relay to which all clients come from one address.
@@ -131,15 +134,16 @@ async fn answer(relay: &Daemon) -> anyhow::Result<()> {
 /// If a phone is not let in, or a change is refused.
 pub async fn as_fast_as_it_goes(clients: usize, batch: usize, pushes: usize) -> anyhow::Result<Loaded> {
     let (_folder, relay, ready) = prepared(clients, batch, pushes).await?;
-    let began = Instant::now();
+    let (before, began) = (Usage::of(relay.pid())?, Instant::now());
     let at_work: Vec<_> = ready.into_iter().map(|(client, pushes)| tokio::spawn(push_all(client, pushes))).collect();
     let mut waits_ms = Vec::new();
     for client in at_work {
         waits_ms.extend(client.await??);
     }
     let took = began.elapsed();
+    let used = Usage::of(relay.pid())?.cpu - before.cpu;
     relay.stop().await?;
-    Ok(Loaded::of(clients, batch, took, waits_ms))
+    Ok(Loaded::of(clients, batch, took, used, waits_ms))
 }
 
 /// Measures how long acknowledgements take when so many changes a second come, one in a push, from so many clients in
@@ -151,7 +155,7 @@ pub async fn at_a_rate(clients: usize, changes_per_s: usize, seconds: usize) -> 
     let pushes = changes_per_s * seconds / clients;
     let (_folder, relay, ready) = prepared(clients, 1, pushes).await?;
     let period = Duration::from_secs_f64(clients as f64 / changes_per_s as f64);
-    let began = Instant::now();
+    let (before, began) = (Usage::of(relay.pid())?, Instant::now());
     let at_work: Vec<_> = ready
         .into_iter()
         .zip(0..)
@@ -166,11 +170,12 @@ pub async fn at_a_rate(clients: usize, changes_per_s: usize, seconds: usize) -> 
         waits_ms.extend(client.await??);
     }
     let took = began.elapsed();
+    let used = Usage::of(relay.pid())?.cpu - before.cpu;
     relay.stop().await?;
-    Ok(Loaded::of(clients, 1, took, waits_ms))
+    Ok(Loaded::of(clients, 1, took, used, waits_ms))
 }
 
-type Pushes = Vec<Vec<(ChangeHash, Offer)>>;
+type Pushes = Vec<Vec<Offer>>;
 
 /// A relay, and connected clients with what each will push.
 async fn prepared(
@@ -184,7 +189,14 @@ async fn prepared(
     for number in 0..clients as u64 {
         let device = Device::founder(seed(number));
         let mut track = Document::new(device.key(), name(number, 0), DocKind::Track);
-        let pushes = (0..pushes).map(|_| (0..batch).map(|_| track.change(CHANGE_BYTES)).collect()).collect();
+        let change = |place: usize| {
+            if place.is_multiple_of(CHANGES_PER_DOCUMENT) {
+                track = Document::new(device.key(), name(number, place as u64), DocKind::Track);
+            }
+            track.change(CHANGE_BYTES).1
+        };
+        let changes: Vec<Offer> = (0..pushes * batch).map(change).collect();
+        let pushes = changes.chunks(batch).map(<[Offer]>::to_vec).collect();
         ready.push((device.connect(relay.addr()).await?, pushes));
     }
     Ok((folder, relay, ready))
@@ -201,7 +213,7 @@ async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>
         {
             let count = push.len();
             sent.push_back((Instant::now(), count));
-            client.push(push.into_iter().map(|(_, offer)| offer).collect()).await?;
+            client.push(push).await?;
         }
         let Some((at, count)) = sent.pop_front() else { return Ok(waits_ms) };
         let answers = client.answers(count).await?;
@@ -223,7 +235,7 @@ async fn push_in_time(
     let mut waits_ms = Vec::new();
     for push in pushes {
         let due = clock.tick().await;
-        client.push(push.into_iter().map(|(_, offer)| offer).collect()).await?;
+        client.push(push).await?;
         ensure!(client.answers(1).await?.nacked.is_empty(), "a change was refused");
         waits_ms.push(due.elapsed().as_secs_f64() * 1e3);
     }
@@ -231,15 +243,17 @@ async fn push_in_time(
 }
 
 impl Loaded {
-    fn of(clients: usize, batch: usize, took: Duration, mut waits_ms: Vec<f64>) -> Loaded {
+    fn of(clients: usize, batch: usize, took: Duration, used: Duration, mut waits_ms: Vec<f64>) -> Loaded {
         waits_ms.sort_by(f64::total_cmp);
+        let changes = (waits_ms.len() * batch) as f64;
         let at = |share: f64| waits_ms.get((waits_ms.len() as f64 * share) as usize).copied().unwrap_or_default();
         Loaded {
             clients,
             batch,
-            changes_per_s: (waits_ms.len() * batch) as f64 / took.as_secs_f64(),
+            changes_per_s: changes / took.as_secs_f64(),
             median_ms: at(0.5),
             p99_ms: at(0.99),
+            cpu_ms_per_1_000: used.as_secs_f64() * 1e6 / changes,
         }
     }
 }
