@@ -93,7 +93,7 @@ attack *arguments:
 # Fuzz one of the targets in tests/fuzz/ for a while: `just fuzz wire 300`. Needs nightly Rust and `cargo install cargo-fuzz`.
 fuzz target seconds="60":
     mkdir -p tests/fuzz/found/{{ target }}
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz {{ target }} tests/fuzz/found/{{ target }} \
+    cargo +nightly fuzz run --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz {{ target }} tests/fuzz/found/{{ target }} \
         tests/fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=16384
 
 # Kill the relay while clients push and look up all it acknowledged; `just kill --times 300`.
