@@ -8,6 +8,7 @@
 //!
 //! `fix → recorder → track → docs → (store) → session → (relay's log) → projection → (reads)`
 
+pub mod access;
 pub mod change;
 mod crc;
 pub mod digest;
