@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::SqlitePool;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tourismo_core::docs::snapshot::{self, MAX_BYTES, Unfit};
 
 use crate::db::snapshots::{self, Material, Snapshot, State, Subject};
+use crate::db::sql;
 use crate::writer::{Compaction, Unavailable, Writer, wall_clock};
 
 /// How many documents are looked for at a time.
@@ -23,7 +23,7 @@ const PAGE: u32 = 64;
 const MAX_LOOSE: u64 = 1_000;
 
 pub(crate) struct Compactor {
-    pub(crate) readers: SqlitePool,
+    pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
     /// Told after every commit that added to a log.
     pub(crate) grown: Arc<Notify>,
@@ -89,7 +89,7 @@ impl Compactor {
         self.finish().await?;
         let (mut last, mut is_more_to_come) = (None, false);
         loop {
-            let due = snapshots::due(&mut *self.readers.acquire().await?, last, PAGE).await?;
+            let due = snapshots::due(&mut self.readers.acquire().await?, last, PAGE).await?;
             for subject in due.iter().copied() {
                 is_more_to_come |= !self.compact(subject).await?;
             }
@@ -103,7 +103,7 @@ impl Compactor {
     /// Makes a snapshot of a document, if it has rested; says whether it had.
     async fn compact(&mut self, subject: Subject) -> Result<bool, Stopped> {
         let material = {
-            let mut moment = self.readers.begin().await?;
+            let mut moment = self.readers.snapshot().await?;
             snapshots::material(&mut moment, subject, MAX_BYTES).await?
         };
         let Some(material) = material else {
@@ -130,10 +130,10 @@ impl Compactor {
 
     /// Brings every snapshot that was written to where the log relies on it alone, or throws it away.
     async fn finish(&mut self) -> Result<(), Stopped> {
-        while let Some((subject, seq, state)) = snapshots::unfinished(&mut *self.readers.acquire().await?).await? {
+        while let Some((subject, seq, state)) = snapshots::unfinished(&mut self.readers.acquire().await?).await? {
             if state == State::Written {
                 let (found, names) = {
-                    let mut moment = self.readers.begin().await?;
+                    let mut moment = self.readers.snapshot().await?;
                     let found = snapshots::at(&mut moment, subject, seq).await?;
                     (found, snapshots::names(&mut moment, subject.account, subject.doc, seq).await?)
                 };

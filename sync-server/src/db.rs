@@ -1,42 +1,51 @@
 //! The database: how it is opened, and the columns that several tables share.
 //!
 //! There is one connection that writes, owned by the [`Writer`](crate::writer::Writer), and a pool of connections that
-//! can only read. All SQL about a table stands in the file named after it. Statements are written for SQLite and Postgres
-//! alike; the migrations, whose column types differ, are kept for each engine.
+//! can only read. All SQL about a table stands in the file named after it. Each statement is one text for SQLite and
+//! Postgres ([`sql`]), the migrations' too; what only one engine knows is in [`sqlite`] and [`postgres`].
 
 pub(crate) mod accounts;
 pub(crate) mod change_log;
 pub(crate) mod documents;
 pub(crate) mod feed;
+pub(crate) mod postgres;
 pub(crate) mod profiles;
 pub(crate) mod published;
 pub(crate) mod relay;
 pub(crate) mod snapshots;
+pub(crate) mod sql;
+pub(crate) mod sqlite;
 
-use std::path::Path;
-use std::time::Duration;
+use std::fmt;
+use std::path::PathBuf;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 
 pub use crate::data_file::ClaimError;
 use crate::data_file::DataFile;
-
-/// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
-const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+use crate::db::sql::{Connection, Engine, Pool};
 
 /// How many connections read at the same time.
 const READERS: u32 = 4;
 
-/// The schema, step by step. Steps that were released are never edited.
+/// The schema, step by step, in SQLite's words. Steps that were released are never edited.
 const MIGRATIONS: [(i64, &str, &str); 4] = [
-    (1, "log and read models", include_str!("../migrations/sqlite/0001_log_and_read_models.sql")),
-    (2, "usage and quarantine", include_str!("../migrations/sqlite/0002_usage_and_quarantine.sql")),
-    (3, "changes by document", include_str!("../migrations/sqlite/0003_change_by_doc.sql")),
-    (4, "snapshots", include_str!("../migrations/sqlite/0004_snapshots.sql")),
+    (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
+    (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
+    (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
+    (4, "snapshots", include_str!("../migrations/0004_snapshots.sql")),
 ];
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// An SQLite file, made if it is not there.
+    File(PathBuf),
+    /// The URL of a Postgres database, which must be there.
+    Postgres(String),
+}
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +53,10 @@ pub enum OpenError {
     /// Another process has it, or its files cannot be used.
     #[error(transparent)]
     Claim(#[from] ClaimError),
-    /// SQLite refuses to open it, or cannot read it.
+    /// Another server writes to this Postgres database.
+    #[error("another server writes to this database: stop it first")]
+    Taken,
+    /// The engine refuses to open it, or cannot read it.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] sqlx::Error),
     /// Its schema cannot be brought up to date.
@@ -56,43 +68,47 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
+    /// The Postgres server does not wait for its disk, so that nothing could be promised.
+    #[error("this Postgres may lose commits: {setting} is off")]
+    NotDurable {
+        /// The setting that would have to be on.
+        setting: &'static str,
+    },
 }
 
 /// An open database: the connection that writes, those that read, and the right to write.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pub(crate) file: DataFile,
-    pub(crate) writer: SqliteConnection,
-    pub(crate) readers: SqlitePool,
+    pub(crate) claim: Claim,
+    pub(crate) writer: Connection,
+    pub(crate) readers: Pool,
+}
+
+/// The right to write to a database, which at most one process has at a time.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// Of an SQLite file.
+    File {
+        /// Held, not read.
+        _file: DataFile,
+    },
+    /// The connection that writes to Postgres holds it, as a lock.
+    Connection,
 }
 
 impl Database {
-    /// Claims and opens the database file, makes it if it is not there, and brings its schema up to date.
+    /// Claims and opens the database, and brings its schema up to date.
     ///
-    /// `max_bytes` caps the size of the file; beyond it, writes fail as on a full disk.
+    /// `max_bytes` caps the size of an SQLite file; beyond it, writes fail as on a full disk.
     pub(crate) async fn open(
-        path: &Path,
+        location: &Location,
         max_bytes: Option<u64>,
         durability: Durability,
     ) -> Result<Database, OpenError> {
-        let file = DataFile::claim(path).await?;
-        let synchronous = match durability {
-            Durability::EveryCommit => SqliteSynchronous::Full,
-            Durability::Checkpoints => SqliteSynchronous::Normal,
-        };
-        let options =
-            options(file.path()).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
-        let mut writer = options.connect().await?;
-        bring_up_to_date(&mut writer).await?;
-        if let Some(max_bytes) = max_bytes {
-            cap(&mut writer, max_bytes).await?;
+        match location {
+            Location::File(path) => sqlite::open(path, max_bytes, durability).await,
+            Location::Postgres(url) => postgres::open(url).await,
         }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
-            .await?;
-        Ok(Database { file, writer, readers })
     }
 }
 
@@ -107,80 +123,73 @@ pub enum Durability {
     Checkpoints,
 }
 
-/// A connection that reads a database file, whoever writes to it.
-pub(crate) async fn connect_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    options(path).pragma("query_only", "on").connect().await
+impl From<String> for Location {
+    /// A URL of Postgres, or else the name of a file.
+    fn from(text: String) -> Location {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        if is_url { Location::Postgres(text) } else { Location::File(text.into()) }
+    }
 }
 
-/// A connection to a database file, whoever has it open besides.
-pub(crate) async fn connect_beside_others(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    options(path).connect().await
+impl From<PathBuf> for Location {
+    fn from(path: PathBuf) -> Location {
+        Location::File(path)
+    }
 }
 
-/// A connection to a database file that nobody serves, as one file without a write-ahead log beside it.
-pub(crate) async fn connect_alone(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    options(path).journal_mode(SqliteJournalMode::Delete).synchronous(SqliteSynchronous::Full).connect().await
+impl fmt::Debug for Location {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => f.debug_tuple("File").field(path).finish(),
+            Location::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .disable_statement_logging()
-}
-
-/// Brings the schema up to date, with an SQLite that is good enough.
-pub(crate) async fn bring_up_to_date(writer: &mut SqliteConnection) -> Result<(), OpenError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *writer).await?;
-    check_version(&version)?;
-    Ok(migrator().run(writer).await?)
-}
-
-/// Looks whether the schema is the one that this version writes.
-pub(crate) async fn has_current_schema(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection).await?;
-    Ok(MIGRATIONS.last().is_some_and(|(version, ..)| *version == newest))
-}
-
-/// Writes a page, in the transaction that is open, to see whether anything can be written. SQLite passes over an update
-/// that changes no byte, so that this counts in a field of the file's header that nothing else uses.
-pub(crate) async fn probe(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let probes: i32 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *writer).await?;
-    // A pragma takes no parameters.
-    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", probes.wrapping_add(1)));
-    sqlx::query(pragma).execute(writer).await.map(drop)
-}
-
-/// Moves what the write-ahead log holds into the database file, and closes the connection.
-pub(crate) async fn checkpoint_and_close(mut writer: SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer).await?;
-    writer.close().await
-}
-
-fn check_version(version: &str) -> Result<(), OpenError> {
-    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    if (next(), next(), next()) < OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite { found: version.to_owned() });
+/// Brings the schema up to date, with an engine that is good enough.
+pub(crate) async fn bring_up_to_date(writer: &mut Connection) -> Result<(), OpenError> {
+    match writer.engine() {
+        Engine::Sqlite(writer) => {
+            sqlite::check(writer).await?;
+            migrator(str::to_owned).run(writer).await?;
+        }
+        Engine::Postgres(writer) => {
+            postgres::check(writer).await?;
+            migrator(postgres::in_its_words).run(writer).await?;
+        }
     }
     Ok(())
 }
 
-fn migrator() -> Migrator {
-    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
+/// Looks whether the schema is the one that this version writes.
+pub(crate) async fn has_current_schema(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let newest: i64 = sql::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection).await?;
+    Ok(MIGRATIONS.last().is_some_and(|(version, ..)| *version == newest))
 }
 
-async fn cap(writer: &mut SqliteConnection, max_bytes: u64) -> Result<(), sqlx::Error> {
-    let page_size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *writer).await?;
-    let pages = max_bytes / page_size.max(1).unsigned_abs();
-    // A pragma takes no parameters.
-    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(pragma).execute(writer).await?;
-    Ok(())
+/// Writes something, in the transaction that is open, to see whether anything can be written.
+pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    match writer.engine() {
+        Engine::Sqlite(writer) => sqlite::probe(writer).await,
+        Engine::Postgres(writer) => postgres::probe(writer).await,
+    }
+}
+
+/// Leaves the database as one file if it is one, and closes the connection.
+pub(crate) async fn close(mut writer: Connection) -> Result<(), sqlx::Error> {
+    if let Engine::Sqlite(writer) = writer.engine() {
+        sqlite::checkpoint(writer).await?;
+    }
+    writer.close().await
+}
+
+fn migrator(translate: impl Fn(&str) -> String) -> Migrator {
+    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
+        let sql = AssertSqlSafe(translate(sql)).into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
 /// A column that does not hold what the schema says. Only its name is told: its content may be private.
@@ -231,15 +240,6 @@ fn position(column: &'static str, seq: i64) -> Result<u64, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_sqlite_that_may_lose_commits_is_refused() {
-        for (version, is_good) in
-            [("3.51.3", true), ("3.52.0", true), ("4.0.0", true), ("3.51.2", false), ("3.46.1", false), ("", false)]
-        {
-            assert_eq!(check_version(version).is_ok(), is_good, "{version}");
-        }
-    }
 
     #[test]
     fn a_column_of_hashes_is_read_back_or_refused_as_a_whole() {

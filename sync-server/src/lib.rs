@@ -22,7 +22,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -32,7 +31,8 @@ use tourismo_core::wire::{Epoch, RelayId};
 use self::compactor::Compactor;
 use self::db::Database;
 use self::db::relay::Identity;
-pub use self::db::{ClaimError, Durability, OpenError};
+use self::db::sql::Pool;
+pub use self::db::{ClaimError, Durability, Location, OpenError};
 use self::hub::Hub;
 use self::limits::Doorkeeper;
 pub use self::limits::Limits;
@@ -48,8 +48,8 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The SQLite file, made if it is not there.
-    pub database: PathBuf,
+    /// Where the database is.
+    pub database: Location,
     /// The folder of the built PWA; the one inside the binary if absent.
     pub pwa: Option<PathBuf>,
     /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
@@ -66,10 +66,10 @@ pub struct Config {
 
 impl Config {
     /// A server on this address with this database file, and the defaults for everything else.
-    pub fn new(listen: SocketAddr, database: PathBuf) -> Config {
+    pub fn new(listen: SocketAddr, database: impl Into<Location>) -> Config {
         Config {
             listen,
-            database,
+            database: database.into(),
             pwa: None,
             allowed_origins: Vec::new(),
             limits: Limits::DEFAULT,
@@ -115,7 +115,7 @@ pub struct Running {
 #[derive(Debug)]
 pub(crate) struct Relay {
     identity: Identity,
-    readers: SqlitePool,
+    readers: Pool,
     writer: Writer,
     hub: Hub,
     newest: Arc<NewestPage>,
@@ -137,7 +137,7 @@ impl Server {
     /// [`StartError`] if the database or the address cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let database = Database::open(&config.database, config.max_database_bytes, config.durability).await?;
-        let Database { file, mut writer, readers } = database;
+        let Database { claim, mut writer, readers } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
         let listening =
@@ -148,7 +148,7 @@ impl Server {
         let grown = Arc::new(Notify::new());
         let doorkeeper = Doorkeeper::new(config.limits);
         let (writer, writing) =
-            Writer::spawn(file, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
+            Writer::spawn(claim, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
             readers: readers.clone(),

@@ -194,7 +194,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let stop = asked_to_stop().context("cannot listen for signals")?;
     let config = Config {
         listen: serve.listen,
-        database: serve.data,
+        database: serve.data.into(),
         pwa: serve.pwa,
         allowed_origins: serve.allow_origin,
         limits: serve.limits,

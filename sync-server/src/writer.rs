@@ -9,7 +9,6 @@ pub(crate) mod projector;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::SqliteConnection;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
@@ -18,9 +17,8 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
-use crate::data_file::DataFile;
-use crate::db;
 use crate::db::snapshots::{Snapshot, Subject};
+use crate::db::{self, Claim, sql};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
 use crate::newest::NewestPage;
@@ -97,15 +95,15 @@ enum Done {
 impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
     pub(crate) fn spawn(
-        file: DataFile,
-        connection: SqliteConnection,
+        claim: Claim,
+        connection: sql::Connection,
         hub: Hub,
         newest: Arc<NewestPage>,
         doorkeeper: Arc<Doorkeeper>,
         grown: Arc<Notify>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = Task { file, connection, jobs, hub, newest, doorkeeper, grown, has_failed: false };
+        let task = Task { claim, connection, jobs, hub, newest, doorkeeper, grown, has_failed: false };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -152,8 +150,8 @@ impl Writer {
 }
 
 struct Task {
-    file: DataFile,
-    connection: SqliteConnection,
+    claim: Claim,
+    connection: sql::Connection,
     jobs: mpsc::Receiver<Job>,
     hub: Hub,
     newest: Arc<NewestPage>,
@@ -174,11 +172,11 @@ impl Task {
             }
             self.perform(std::mem::take(&mut group)).await;
         }
-        if let Err(error) = db::checkpoint_and_close(self.connection).await {
+        if let Err(error) = db::close(self.connection).await {
             tracing::warn!(%error, "the last checkpoint failed; the next start does it");
         }
         // Nobody else may write before the last checkpoint.
-        drop(self.file);
+        drop(self.claim);
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
@@ -201,9 +199,6 @@ impl Task {
     }
 
     /// Does the jobs in one transaction, which is on disk when this returns.
-    ///
-    /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
-    /// another one, so that the statements are said here.
     async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         let result = self.attempt(group).await;
         self.has_failed = result.is_err();
@@ -211,16 +206,16 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        self.connection.begin().await?;
         let error = match self.append(group).await {
-            Ok(done) => match sqlx::query("COMMIT").execute(&mut self.connection).await {
-                Ok(_) => return Ok(done),
+            Ok(done) => match self.connection.commit().await {
+                Ok(()) => return Ok(done),
                 Err(error) => error,
             },
             Err(error) => error,
         };
         // This fails if it was rolled back already.
-        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        let _ = self.connection.roll_back().await;
         Err(error)
     }
 

@@ -45,7 +45,7 @@ pub(crate) async fn drive(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id: DocId = id.parse().map_err(|_| ApiError::not_found())?;
-    let mut reader = relay.readers.begin().await?;
+    let mut reader = relay.readers.snapshot().await?;
     let page = published::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     let audience = Audience { owner: page.account, visibility: page.visibility };
     authorize(Viewer::Anonymous, audience, Access::ById).map_err(|_| ApiError::not_found())?;

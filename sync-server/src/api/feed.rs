@@ -54,7 +54,7 @@ pub(crate) async fn public(
     // One row more than is shown tells whether there is a next page.
     let rows: Arc<[FeedRow]> = match after {
         None => newest(&relay).await?,
-        Some(_) => feed::page(&mut *relay.readers.acquire().await?, after, limit + 1).await?.into(),
+        Some(_) => feed::page(&mut relay.readers.acquire().await?, after, limit + 1).await?.into(),
     };
     let shown = &rows[..rows.len().min(limit as usize)];
     let next =
@@ -72,7 +72,7 @@ async fn newest(relay: &Relay) -> Result<Arc<[FeedRow]>, ApiError> {
         Ok(rows) => Ok(rows),
         Err(generation) => {
             let rows: Arc<[FeedRow]> =
-                feed::page(&mut *relay.readers.acquire().await?, None, MAX_LIMIT + 1).await?.into();
+                feed::page(&mut relay.readers.acquire().await?, None, MAX_LIMIT + 1).await?.into();
             relay.newest.keep(generation, rows.clone());
             Ok(rows)
         }

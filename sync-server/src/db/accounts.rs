@@ -1,16 +1,16 @@
 //! The tables `account` and `device`: whose log it is, and who may write to it.
 
-use sqlx::SqliteConnection;
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log::{AccountLog, Usage};
 use tourismo_core::time::Timestamp;
 
+use super::sql::{self, Connection};
 use super::{account_id, column, damaged, fixed, position};
 
 /// Makes an account with an empty log, unless it is there.
-pub(crate) async fn insert(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO account (account, head, digest) VALUES ($1, 0, $2) ON CONFLICT (account) DO NOTHING")
+pub(crate) async fn insert(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
+    sql::query("INSERT INTO account (account, head, digest) VALUES ($1, 0, $2) ON CONFLICT (account) DO NOTHING")
         .bind(account.as_bytes().as_slice())
         .bind(Digest::default().0.as_slice())
         .execute(writer)
@@ -20,7 +20,7 @@ pub(crate) async fn insert(writer: &mut SqliteConnection, account: AccountId) ->
 
 /// Lets a device in, unless it is in.
 pub(crate) async fn insert_device(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     account: AccountId,
     device: DeviceKey,
     granted_by: Option<DeviceKey>,
@@ -30,7 +30,7 @@ pub(crate) async fn insert_device(
         INSERT INTO device (account, device, actor_prefix, granted_by, added_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (account, device) DO NOTHING
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(device.0.as_slice())
         .bind(device.actor_prefix().as_slice())
@@ -43,30 +43,30 @@ pub(crate) async fn insert_device(
 
 /// Whether the device may speak for the account.
 pub(crate) async fn has_device(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     device: DeviceKey,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>("SELECT 1 FROM device WHERE account = $1 AND device = $2")
+    sql::query("SELECT 1 FROM device WHERE account = $1 AND device = $2")
         .bind(account.as_bytes().as_slice())
         .bind(device.0.as_slice())
-        .fetch_optional(connection)
+        .row(connection)
         .await
         .map(|row| row.is_some())
 }
 
 /// Whether the account has been founded.
-pub(crate) async fn exists(connection: &mut SqliteConnection, account: AccountId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, i64>("SELECT 1 FROM account WHERE account = $1")
+pub(crate) async fn exists(connection: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+    sql::query("SELECT 1 FROM account WHERE account = $1")
         .bind(account.as_bytes().as_slice())
-        .fetch_optional(connection)
+        .row(connection)
         .await
         .map(|row| row.is_some())
 }
 
 /// How many devices may speak for the account.
-pub(crate) async fn devices(connection: &mut SqliteConnection, account: AccountId) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1")
+pub(crate) async fn devices(connection: &mut Connection, account: AccountId) -> Result<u64, sqlx::Error> {
+    let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1")
         .bind(account.as_bytes().as_slice())
         .fetch_one(connection)
         .await?;
@@ -74,8 +74,8 @@ pub(crate) async fn devices(connection: &mut SqliteConnection, account: AccountI
 }
 
 /// The position of the newest entry in the account's log, and the digest of all its documents there.
-pub(crate) async fn head(connection: &mut SqliteConnection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
-    let (head, digest): (i64, Vec<u8>) = sqlx::query_as("SELECT head, digest FROM account WHERE account = $1")
+pub(crate) async fn head(connection: &mut Connection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
+    let (head, digest): (i64, Vec<u8>) = sql::query("SELECT head, digest FROM account WHERE account = $1")
         .bind(account.as_bytes().as_slice())
         .fetch_one(connection)
         .await?;
@@ -83,14 +83,14 @@ pub(crate) async fn head(connection: &mut SqliteConnection, account: AccountId) 
 }
 
 /// All accounts, ascending.
-pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<AccountId>, sqlx::Error> {
+pub(crate) async fn all(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let ids: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT account FROM account ORDER BY account").fetch_all(connection).await?;
+        sql::query_scalar("SELECT account FROM account ORDER BY account").fetch_all(connection).await?;
     ids.iter().map(|id| account_id(id)).collect()
 }
 
 /// The accounts whose logs do not have exactly the positions from 1 to their head.
-pub(crate) async fn with_gaps(connection: &mut SqliteConnection) -> Result<Vec<AccountId>, sqlx::Error> {
+pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let sql = r#"
         SELECT account.account
         FROM account
@@ -102,21 +102,21 @@ pub(crate) async fn with_gaps(connection: &mut SqliteConnection) -> Result<Vec<A
         WHERE account.head <> COALESCE(log.entries, 0) OR account.head <> COALESCE(log.last, 0)
         ORDER BY account.account
     "#;
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    let ids: Vec<Vec<u8>> = sql::query_scalar(sql).fetch_all(connection).await?;
     ids.iter().map(|id| account_id(id)).collect()
 }
 
 /// The books of an account's log.
-pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
+pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
     let sql = "SELECT head, digest, changes, documents, bytes FROM account WHERE account = $1";
     let (head, digest, changes, documents, bytes): (i64, Vec<u8>, i64, i64, i64) =
-        sqlx::query_as(sql).bind(account.as_bytes().as_slice()).fetch_one(&mut *connection).await?;
+        sql::query(sql).bind(account.as_bytes().as_slice()).fetch_one(&mut *connection).await?;
     let usage = Usage {
         changes: position("changes", changes)?,
         documents: position("documents", documents)?,
         bytes: position("bytes", bytes)?,
     };
-    let prefixes: Vec<Vec<u8>> = sqlx::query_scalar("SELECT actor_prefix FROM device WHERE account = $1")
+    let prefixes: Vec<Vec<u8>> = sql::query_scalar("SELECT actor_prefix FROM device WHERE account = $1")
         .bind(account.as_bytes().as_slice())
         .fetch_all(connection)
         .await?;
@@ -126,9 +126,9 @@ pub(crate) async fn log(connection: &mut SqliteConnection, account: AccountId) -
 }
 
 /// Writes what counting the log again came to, whatever stood there.
-pub(crate) async fn correct(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
+pub(crate) async fn correct(writer: &mut Connection, log: &AccountLog) -> Result<(), sqlx::Error> {
     let sql = "UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6 WHERE account = $1";
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(log.account.as_bytes().as_slice())
         .bind(column(log.head))
         .bind(log.digest.0.as_slice())
@@ -141,12 +141,12 @@ pub(crate) async fn correct(writer: &mut SqliteConnection, log: &AccountLog) -> 
 }
 
 /// Writes back what appending to the log changed.
-pub(crate) async fn update(writer: &mut SqliteConnection, log: &AccountLog) -> Result<(), sqlx::Error> {
+pub(crate) async fn update(writer: &mut Connection, log: &AccountLog) -> Result<(), sqlx::Error> {
     let sql = r#"
         UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6
         WHERE account = $1 AND head <= $2
     "#;
-    let done = sqlx::query(sql)
+    let done = sql::query(sql)
         .bind(log.account.as_bytes().as_slice())
         .bind(column(log.head))
         .bind(log.digest.0.as_slice())
@@ -155,5 +155,5 @@ pub(crate) async fn update(writer: &mut SqliteConnection, log: &AccountLog) -> R
         .bind(column(log.usage.bytes))
         .execute(writer)
         .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(damaged("head")) }
+    if done == 1 { Ok(()) } else { Err(damaged("head")) }
 }

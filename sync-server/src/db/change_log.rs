@@ -1,13 +1,13 @@
 //! The log of every account: the table `change`, whose entries are appended and read, never changed, and in place of those
 //! that are covered the snapshots in the log.
 
-use sqlx::SqliteConnection;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::session::relay::{DocPage, LogPage, MAX_NAMES_PAGE, NamesPage};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
+use super::sql::{self, Connection};
 use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
@@ -27,12 +27,12 @@ pub(crate) struct NewEntry<'a> {
 }
 
 /// Appends an entry. Fails if its place or its change is taken.
-pub(crate) async fn insert(writer: &mut SqliteConnection, entry: NewEntry<'_>) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(writer: &mut Connection, entry: NewEntry<'_>) -> Result<(), sqlx::Error> {
     let sql = r#"
         INSERT INTO change (account, seq, doc, hash, deps, max_op, received_at, chunk)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(entry.account.as_bytes().as_slice())
         .bind(column(entry.seq))
         .bind(entry.doc.as_bytes().as_slice())
@@ -55,7 +55,7 @@ pub(crate) struct Found {
 
 /// Finds a change by its name, if the log has it.
 pub(crate) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     doc: DocId,
     hash: ChangeHash,
@@ -64,7 +64,7 @@ pub(crate) async fn find(
         SELECT seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash = $3
         UNION ALL SELECT seq, max_op FROM covered_change WHERE account = $1 AND doc = $2 AND hash = $3
     "#;
-    let row: Option<(i64, i64)> = sqlx::query_as(sql)
+    let row: Option<(i64, i64)> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(hash.0.as_slice())
@@ -74,11 +74,7 @@ pub(crate) async fn find(
 }
 
 /// A page of an account's log after a position. All of it must be read in one transaction.
-pub(crate) async fn page(
-    snapshot: &mut SqliteConnection,
-    account: AccountId,
-    after: u64,
-) -> Result<LogPage, sqlx::Error> {
+pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u64) -> Result<LogPage, sqlx::Error> {
     let (head, digest) = accounts::head(snapshot, account).await?;
     if head <= after {
         return Ok(LogPage { entries: Vec::new(), head, digest });
@@ -91,7 +87,7 @@ pub(crate) async fn page(
         FROM snapshot WHERE account = $1 AND seq > $2 AND state > 0
         ORDER BY seq LIMIT $3
     "#;
-    let sizes: Vec<(i64, i64)> = sqlx::query_as(sizes)
+    let sizes: Vec<(i64, i64)> = sql::query(sizes)
         .bind(account.as_bytes().as_slice())
         .bind(column(after))
         .bind(column(MAX_BATCH as u64))
@@ -107,7 +103,7 @@ pub(crate) async fn page(
 
 /// The changes in a part of the log.
 async fn changes(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     account: AccountId,
     after: u64,
     last: i64,
@@ -118,12 +114,8 @@ async fn changes(
         FROM change JOIN document ON document.account = change.account AND document.doc = change.doc
         WHERE change.account = $1 AND change.seq > $2 AND change.seq <= $3
     "#;
-    let rows: Vec<Row> = sqlx::query_as(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(column(after))
-        .bind(last)
-        .fetch_all(snapshot)
-        .await?;
+    let rows: Vec<Row> =
+        sql::query(sql).bind(account.as_bytes().as_slice()).bind(column(after)).bind(last).fetch_all(snapshot).await?;
     let entry = |(seq, doc, kind, name, deps, received_at, chunk): Row| {
         let (doc, kind) = (doc_id(&doc)?, kind_of(kind)?);
         let body = if kind.is_on_demand() {
@@ -138,7 +130,7 @@ async fn changes(
 
 /// The snapshots in a part of the log.
 async fn snapshots_in(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     account: AccountId,
     after: u64,
     last: i64,
@@ -151,12 +143,8 @@ async fn snapshots_in(
         JOIN document ON document.account = snapshot.account AND document.doc = snapshot.doc
         WHERE snapshot.account = $1 AND snapshot.seq > $2 AND snapshot.seq <= $3 AND snapshot.state > 0
     "#;
-    let rows: Vec<Row> = sqlx::query_as(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(column(after))
-        .bind(last)
-        .fetch_all(snapshot)
-        .await?;
+    let rows: Vec<Row> =
+        sql::query(sql).bind(account.as_bytes().as_slice()).bind(column(after)).bind(last).fetch_all(snapshot).await?;
     let entry = |(seq, doc, kind, heads, changes, last_at, chunk): Row| {
         let (doc, kind) = (doc_id(&doc)?, kind_of(kind)?);
         let changes = u32::try_from(changes).map_err(|_| damaged("changes"))?;
@@ -180,7 +168,7 @@ pub(crate) struct StoredEntry {
 
 /// Up to `count` entries of an account's log after a position.
 pub(crate) async fn stored(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     after: u64,
     count: u32,
@@ -189,7 +177,7 @@ pub(crate) async fn stored(
     let sql = r#"
         SELECT seq, doc, hash, deps, max_op, chunk FROM change WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3
     "#;
-    let rows: Vec<Row> = sqlx::query_as(sql)
+    let rows: Vec<Row> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(column(after))
         .bind(i64::from(count))
@@ -211,7 +199,7 @@ pub(crate) async fn stored(
 
 /// A page of one document's changes after a position of the account's log. All of it must be read in one transaction.
 pub(crate) async fn doc_page(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     account: AccountId,
     doc: DocId,
     after: u64,
@@ -223,7 +211,7 @@ pub(crate) async fn doc_page(
         ORDER BY seq LIMIT $4
     "#;
     // One more than fits on the page tells whether anything follows it.
-    let sizes: Vec<(i64, i64)> = sqlx::query_as(sql)
+    let sizes: Vec<(i64, i64)> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(column(after))
@@ -238,7 +226,7 @@ pub(crate) async fn doc_page(
         SELECT seq, chunk FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 AND state > 0
         ORDER BY seq
     "#;
-    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
+    let rows: Vec<(i64, Vec<u8>)> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(column(after))
@@ -252,7 +240,7 @@ pub(crate) async fn doc_page(
 /// Names of the changes of some documents, as many as fit on a page: of the first document only those above `after`, of
 /// all only those up to a position of the account's log.
 pub(crate) async fn names_page(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     account: AccountId,
     docs: &[DocId],
     after: Option<ChangeHash>,
@@ -269,7 +257,7 @@ pub(crate) async fn names_page(
     let mut page = NamesPage { names: Vec::new(), goes_on: false };
     let (mut after, mut room) = (after.map(|after| after.0.to_vec()).unwrap_or_default(), MAX_NAMES_PAGE);
     for doc in docs {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+        let rows: Vec<Vec<u8>> = sql::query_scalar(sql)
             .bind(account.as_bytes().as_slice())
             .bind(doc.as_bytes().as_slice())
             .bind(std::mem::take(&mut after))
@@ -303,7 +291,7 @@ pub(crate) enum ChunksOf {
 
 /// The chunks of a document, unless they are more than so many bytes or changes.
 pub(crate) async fn chunks(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     doc: DocId,
     max_bytes: u64,
@@ -314,7 +302,7 @@ pub(crate) async fn chunks(
         SELECT MIN(received_at), CAST(SUM(LENGTH(chunk)) AS BIGINT), COUNT(*) FROM change
         WHERE account = $1 AND doc = $2
     "#;
-    let (received_at, bytes, changes): (Option<i64>, Option<i64>, i64) = sqlx::query_as(sql)
+    let (received_at, bytes, changes): (Option<i64>, Option<i64>, i64) = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_one(&mut *connection)
@@ -325,7 +313,7 @@ pub(crate) async fn chunks(
         return Ok(ChunksOf::TooMuch);
     }
     let mut loose: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+        sql::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
             .bind(account.as_bytes().as_slice())
             .bind(doc.as_bytes().as_slice())
             .fetch_all(connection)

@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::log::DocLog;
 use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::wire::{DocHeads, DocKind};
 
+use super::sql::{self, Connection};
 use super::{account_id, accounts, column, concatenated, damaged, doc_id, hashes, position};
 
 /// The document with this id, whoever owns it.
-pub(crate) async fn find(connection: &mut SqliteConnection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
-    let row: Option<(Vec<u8>, i64, Vec<u8>)> =
-        sqlx::query_as("SELECT account, kind, heads FROM document WHERE doc = $1")
-            .bind(doc.as_bytes().as_slice())
-            .fetch_optional(connection)
-            .await?;
+pub(crate) async fn find(connection: &mut Connection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
+    let row: Option<(Vec<u8>, i64, Vec<u8>)> = sql::query("SELECT account, kind, heads FROM document WHERE doc = $1")
+        .bind(doc.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
     let read = |(owner, kind, heads): (Vec<u8>, i64, Vec<u8>)| {
         Ok(DocLog { owner: account_id(&owner)?, kind: kind_of(kind)?, heads: hashes("heads", &heads)? })
     };
@@ -26,7 +25,7 @@ pub(crate) async fn find(connection: &mut SqliteConnection, doc: DocId) -> Resul
 
 /// Kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
 pub(crate) async fn in_range(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     from: DocId,
     to: DocId,
@@ -35,7 +34,7 @@ pub(crate) async fn in_range(
     let sql = r#"
         SELECT doc, kind, heads FROM document WHERE account = $1 AND doc >= $2 AND doc <= $3 ORDER BY doc LIMIT $4
     "#;
-    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(sql)
+    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(from.as_bytes().as_slice())
         .bind(to.as_bytes().as_slice())
@@ -50,7 +49,7 @@ pub(crate) async fn in_range(
 /// The first documents of an account in an inclusive range of ids, with the position of its newest entry. All of it must
 /// be read in one transaction.
 pub(crate) async fn heads_page(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     account: AccountId,
     from: DocId,
     to: DocId,
@@ -62,12 +61,12 @@ pub(crate) async fn heads_page(
 }
 
 /// Writes the state of a document that was made or appended to.
-pub(crate) async fn upsert(writer: &mut SqliteConnection, doc: DocId, state: &DocLog) -> Result<(), sqlx::Error> {
+pub(crate) async fn upsert(writer: &mut Connection, doc: DocId, state: &DocLog) -> Result<(), sqlx::Error> {
     let sql = r#"
         INSERT INTO document (account, doc, kind, heads) VALUES ($1, $2, $3, $4)
         ON CONFLICT (account, doc) DO UPDATE SET heads = excluded.heads
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(state.owner.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(i64::from(state.kind.number()))
@@ -97,12 +96,12 @@ impl Quarantine {
 
 /// Why a document is in quarantine, if it is.
 pub(crate) async fn quarantine_of(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<Quarantine>, sqlx::Error> {
     let name: Option<Option<String>> =
-        sqlx::query_scalar("SELECT quarantined FROM document WHERE account = $1 AND doc = $2")
+        sql::query_scalar("SELECT quarantined FROM document WHERE account = $1 AND doc = $2")
             .bind(account.as_bytes().as_slice())
             .bind(doc.as_bytes().as_slice())
             .fetch_optional(connection)
@@ -117,18 +116,18 @@ pub(crate) async fn quarantine_of(
 }
 
 /// Ends all quarantines, before all rows are derived anew.
-pub(crate) async fn release_all(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE document SET quarantined = NULL WHERE quarantined IS NOT NULL").execute(writer).await.map(drop)
+pub(crate) async fn release_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("UPDATE document SET quarantined = NULL WHERE quarantined IS NOT NULL").execute(writer).await.map(drop)
 }
 
 /// Puts a document into quarantine.
 pub(crate) async fn quarantine(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     account: AccountId,
     doc: DocId,
     why: Quarantine,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE document SET quarantined = $3 WHERE account = $1 AND doc = $2")
+    sql::query("UPDATE document SET quarantined = $3 WHERE account = $1 AND doc = $2")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(why.name())
@@ -139,12 +138,12 @@ pub(crate) async fn quarantine(
 
 /// Takes note of changes that were appended to a document.
 pub(crate) async fn count_loose(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     account: AccountId,
     doc: DocId,
     changes: u64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE document SET loose = loose + $3 WHERE account = $1 AND doc = $2")
+    sql::query("UPDATE document SET loose = loose + $3 WHERE account = $1 AND doc = $2")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(column(changes))
@@ -155,13 +154,13 @@ pub(crate) async fn count_loose(
 
 /// The last number that an actor used in a document; 0 if it used none.
 pub(crate) async fn last_seq(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
     doc: DocId,
     actor: &Actor,
 ) -> Result<u64, sqlx::Error> {
     let sql = "SELECT last_seq FROM actor WHERE account = $1 AND doc = $2 AND actor = $3";
-    let last: Option<i64> = sqlx::query_scalar(sql)
+    let last: Option<i64> = sql::query_scalar(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(actor.as_bytes())
@@ -172,14 +171,13 @@ pub(crate) async fn last_seq(
 
 /// The last number of every actor of an account, by document.
 pub(crate) async fn last_seqs(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: AccountId,
 ) -> Result<BTreeMap<(DocId, Actor), u64>, sqlx::Error> {
-    let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
-        sqlx::query_as("SELECT doc, actor, last_seq FROM actor WHERE account = $1")
-            .bind(account.as_bytes().as_slice())
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sql::query("SELECT doc, actor, last_seq FROM actor WHERE account = $1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_all(connection)
+        .await?;
     let read = |(doc, actor, last_seq): (Vec<u8>, Vec<u8>, i64)| {
         let actor = Actor::try_from(actor.as_slice()).map_err(|_| damaged("actor"))?;
         Ok(((doc_id(&doc)?, actor), position("last_seq", last_seq)?))
@@ -188,14 +186,14 @@ pub(crate) async fn last_seqs(
 }
 
 /// Forgets the last numbers of an account's actors, to be counted again.
-pub(crate) async fn remove_last_seqs(writer: &mut SqliteConnection, account: AccountId) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM actor WHERE account = $1").bind(account.as_bytes().as_slice()).execute(writer).await?;
+pub(crate) async fn remove_last_seqs(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM actor WHERE account = $1").bind(account.as_bytes().as_slice()).execute(writer).await?;
     Ok(())
 }
 
 /// Writes the last number that an actor used in a document.
 pub(crate) async fn upsert_last_seq(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     account: AccountId,
     doc: DocId,
     actor: &Actor,
@@ -205,7 +203,7 @@ pub(crate) async fn upsert_last_seq(
         INSERT INTO actor (account, doc, actor, last_seq) VALUES ($1, $2, $3, $4)
         ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(actor.as_bytes())

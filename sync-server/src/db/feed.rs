@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::published::BUCKETS;
+use super::sql::{self, Connection, Row};
 use super::{account_id, doc_id};
 
 /// A place in the feed's order.
@@ -65,33 +65,32 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 
 /// Up to `limit` public drives after `after`, newest first; from the newest on if it is `None`.
 pub(crate) async fn page(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     after: Option<FeedKey>,
     limit: u32,
 ) -> Result<Vec<FeedRow>, sqlx::Error> {
     let before_all = FeedKey { sort_at: Timestamp(i64::MAX), doc: DocId::from_bytes([0xff; 16]) };
     let after = after.unwrap_or(before_all);
-    let read = |row: SqliteRow| {
-        let doc: Vec<u8> = row.try_get("doc")?;
-        let account: Vec<u8> = row.try_get("account")?;
+    let read = |row: &Row| {
+        let doc: Vec<u8> = row.get("doc")?;
+        let account: Vec<u8> = row.get("account")?;
         Ok(FeedRow {
-            key: FeedKey { sort_at: Timestamp(row.try_get("sort_at")?), doc: doc_id(&doc)? },
+            key: FeedKey { sort_at: Timestamp(row.get("sort_at")?), doc: doc_id(&doc)? },
             account: account_id(&account)?,
-            started_at: Timestamp(row.try_get("started_at")?),
-            title: row.try_get("title")?,
-            car: row.try_get("car")?,
-            stats: row.try_get("stats")?,
-            bbox: row.try_get("bbox")?,
-            line: row.try_get("line")?,
-            handle: row.try_get("handle")?,
-            display_name: row.try_get("display_name")?,
+            started_at: Timestamp(row.get("started_at")?),
+            title: row.get("title")?,
+            car: row.get("car")?,
+            stats: row.get("stats")?,
+            bbox: row.get("bbox")?,
+            line: row.get("line")?,
+            handle: row.get("handle")?,
+            display_name: row.get("display_name")?,
         })
     };
-    sqlx::query(AssertSqlSafe(PAGE.as_str()))
+    sql::query(AssertSqlSafe(PAGE.as_str()))
         .bind(after.sort_at.as_millis())
         .bind(after.doc.as_bytes().as_slice())
         .bind(i64::from(limit))
-        .try_map(read)
-        .fetch_all(reader)
+        .rows(reader, read)
         .await
 }

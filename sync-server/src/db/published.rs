@@ -1,11 +1,10 @@
 //! The tables `published_drive` and `published_block`: drives that others may see, one by one.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
+use super::sql::{self, Connection, Row};
 use super::{account_id, column, damaged, position};
 
 /// How many parts the feed's index has.
@@ -48,7 +47,7 @@ pub(crate) struct DrivePage {
 
 /// Replaces a drive and the blocks of its track.
 pub(crate) async fn replace(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     drive: &DriveRecord,
     blocks: &[Vec<u8>],
 ) -> Result<(), sqlx::Error> {
@@ -58,7 +57,7 @@ pub(crate) async fn replace(
             (account, doc, revision, bucket, sort_at, visibility, started_at, title, car, stats, bbox, line)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(drive.account.as_bytes().as_slice())
         .bind(drive.doc.as_bytes().as_slice())
         .bind(column(drive.revision))
@@ -66,19 +65,19 @@ pub(crate) async fn replace(
         .bind(drive.sort_at.as_millis())
         .bind(number(drive.visibility))
         .bind(drive.started_at.as_millis())
-        .bind(&drive.title)
-        .bind(&drive.car)
-        .bind(&drive.stats)
-        .bind(&drive.bbox)
-        .bind(&drive.line)
+        .bind(drive.title.as_str())
+        .bind(drive.car.as_deref())
+        .bind(drive.stats.as_str())
+        .bind(drive.bbox.as_deref())
+        .bind(drive.line.as_str())
         .execute(&mut *writer)
         .await?;
     for (place, block) in (0i64..).zip(blocks) {
-        sqlx::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
+        sql::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
             .bind(drive.account.as_bytes().as_slice())
             .bind(drive.doc.as_bytes().as_slice())
             .bind(place)
-            .bind(block)
+            .bind(block.as_slice())
             .execute(&mut *writer)
             .await?;
     }
@@ -86,8 +85,8 @@ pub(crate) async fn replace(
 }
 
 /// Removes a drive and the blocks of its track, if it is there.
-pub(crate) async fn remove(writer: &mut SqliteConnection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
+pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .execute(writer)
@@ -96,19 +95,19 @@ pub(crate) async fn remove(writer: &mut SqliteConnection, account: AccountId, do
 }
 
 /// Removes all drives with their blocks, to be derived again.
-pub(crate) async fn remove_all(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM published_block").execute(&mut *writer).await?;
-    sqlx::query("DELETE FROM published_drive").execute(writer).await.map(drop)
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM published_block").execute(&mut *writer).await?;
+    sql::query("DELETE FROM published_drive").execute(writer).await.map(drop)
 }
 
 /// How many drives there are.
-pub(crate) async fn count(reader: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    position("count", sqlx::query_scalar("SELECT COUNT(*) FROM published_drive").fetch_one(reader).await?)
+pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    position("count", sql::query_scalar("SELECT COUNT(*) FROM published_drive").fetch_one(reader).await?)
 }
 
 /// A drive as it was derived; `None` if it is not there, or in another bucket of the feed than its own.
 pub(crate) async fn record(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<DriveRecord>, sqlx::Error> {
@@ -116,32 +115,33 @@ pub(crate) async fn record(
         SELECT revision, sort_at, visibility, started_at, title, car, stats, bbox, line
         FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
     "#;
-    let read = |row: SqliteRow| {
+    let read = |row: Row| {
         Ok(DriveRecord {
             account,
             doc,
-            revision: position("revision", row.try_get("revision")?)?,
-            sort_at: Timestamp(row.try_get("sort_at")?),
-            visibility: visibility(row.try_get("visibility")?)?,
-            started_at: Timestamp(row.try_get("started_at")?),
-            title: row.try_get("title")?,
-            car: row.try_get("car")?,
-            stats: row.try_get("stats")?,
-            bbox: row.try_get("bbox")?,
-            line: row.try_get("line")?,
+            revision: position("revision", row.get("revision")?)?,
+            sort_at: Timestamp(row.get("sort_at")?),
+            visibility: visibility(row.get("visibility")?)?,
+            started_at: Timestamp(row.get("started_at")?),
+            title: row.get("title")?,
+            car: row.get("car")?,
+            stats: row.get("stats")?,
+            bbox: row.get("bbox")?,
+            line: row.get("line")?,
         })
     };
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(i64::from(bucket(doc)))
-        .try_map(read)
-        .fetch_optional(reader)
-        .await
+        .row(reader)
+        .await?
+        .map(read)
+        .transpose()
 }
 
 /// A drive by its id alone, whoever may see it: the caller must authorize the read.
-pub(crate) async fn find(reader: &mut SqliteConnection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
+pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
     let sql = r#"
         SELECT
             drive.account, drive.revision, profile.revision AS profile_revision, drive.visibility, drive.started_at,
@@ -149,35 +149,35 @@ pub(crate) async fn find(reader: &mut SqliteConnection, doc: DocId) -> Result<Op
         FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.doc = $1
     "#;
-    let read = |row: SqliteRow| {
-        let account: Vec<u8> = row.try_get("account")?;
-        let profile_revision: Option<i64> = row.try_get("profile_revision")?;
+    let read = |row: Row| {
+        let account: Vec<u8> = row.get("account")?;
+        let profile_revision: Option<i64> = row.get("profile_revision")?;
         Ok(DrivePage {
             account: account_id(&account)?,
             revisions: (
-                position("revision", row.try_get("revision")?)?,
+                position("revision", row.get("revision")?)?,
                 position("revision", profile_revision.unwrap_or(0))?,
             ),
-            visibility: visibility(row.try_get("visibility")?)?,
-            started_at: Timestamp(row.try_get("started_at")?),
-            title: row.try_get("title")?,
-            car: row.try_get("car")?,
-            stats: row.try_get("stats")?,
-            bbox: row.try_get("bbox")?,
-            handle: row.try_get("handle")?,
-            display_name: row.try_get("display_name")?,
+            visibility: visibility(row.get("visibility")?)?,
+            started_at: Timestamp(row.get("started_at")?),
+            title: row.get("title")?,
+            car: row.get("car")?,
+            stats: row.get("stats")?,
+            bbox: row.get("bbox")?,
+            handle: row.get("handle")?,
+            display_name: row.get("display_name")?,
         })
     };
-    sqlx::query(sql).bind(doc.as_bytes().as_slice()).try_map(read).fetch_optional(reader).await
+    sql::query(sql).bind(doc.as_bytes().as_slice()).row(reader).await?.map(read).transpose()
 }
 
 /// The packed blocks of a drive's track, in order.
 pub(crate) async fn blocks(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Vec<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar("SELECT block FROM published_block WHERE account = $1 AND doc = $2 ORDER BY place")
+    sql::query_scalar("SELECT block FROM published_block WHERE account = $1 AND doc = $2 ORDER BY place")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_all(reader)

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 
+use super::sql::{self, Connection};
 use super::{account_id, column, concatenated, doc_id, hash, hashes, position};
 
 /// A document of which a snapshot may be made or finished.
@@ -59,7 +59,7 @@ pub(crate) enum State {
 
 /// Up to `count` documents after this one of which a snapshot pays; the condition is that of the index `document_due`.
 pub(crate) async fn due(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     after: Option<Subject>,
     count: u32,
 ) -> Result<Vec<Subject>, sqlx::Error> {
@@ -68,7 +68,7 @@ pub(crate) async fn due(
         WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered AND (account, doc) > ($1, $2)
         ORDER BY account, doc LIMIT $3
     "#;
-    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql)
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sql::query(sql)
         .bind(after.map_or(Vec::new(), |subject| subject.account.as_bytes().to_vec()))
         .bind(after.map_or(Vec::new(), |subject| subject.doc.as_bytes().to_vec()))
         .bind(i64::from(count))
@@ -78,9 +78,9 @@ pub(crate) async fn due(
 }
 
 /// A snapshot that waits for something to be done.
-pub(crate) async fn unfinished(reader: &mut SqliteConnection) -> Result<Option<(Subject, u64, State)>, sqlx::Error> {
+pub(crate) async fn unfinished(reader: &mut Connection) -> Result<Option<(Subject, u64, State)>, sqlx::Error> {
     let sql = "SELECT account, doc, seq, state FROM snapshot WHERE state < 2 ORDER BY account, doc, seq LIMIT 1";
-    let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sqlx::query_as(sql).fetch_optional(reader).await?;
+    let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sql::query(sql).fetch_optional(reader).await?;
     let read = |(account, doc, seq, state): (Vec<u8>, Vec<u8>, i64, i64)| {
         let state = if state == 0 { State::Written } else { State::InForce };
         Ok((Subject { account: account_id(&account)?, doc: doc_id(&doc)? }, position("seq", seq)?, state))
@@ -91,7 +91,7 @@ pub(crate) async fn unfinished(reader: &mut SqliteConnection) -> Result<Option<(
 /// What a snapshot of a document is made of; `None` if its chunks are more than `max_bytes`. All of it must be read in one
 /// transaction.
 pub(crate) async fn material(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     Subject { account, doc }: Subject,
     max_bytes: u64,
 ) -> Result<Option<Material>, sqlx::Error> {
@@ -100,7 +100,7 @@ pub(crate) async fn material(
         FROM change WHERE account = $1 AND doc = $2
     "#;
     type Row = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
-    let (loose, bytes, seq, first_at, last_at): Row = sqlx::query_as(sql)
+    let (loose, bytes, seq, first_at, last_at): Row = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_one(&mut *reader)
@@ -112,7 +112,7 @@ pub(crate) async fn material(
     let first_at = before.as_ref().map(|before| before.first_at).or(first_at.map(Timestamp)).unwrap_or(Timestamp(0));
     let mut chunks: Vec<Vec<u8>> = before.into_iter().map(|before| before.chunk).collect();
     let mut rows: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
+        sql::query_scalar("SELECT chunk FROM change WHERE account = $1 AND doc = $2 ORDER BY seq")
             .bind(account.as_bytes().as_slice())
             .bind(doc.as_bytes().as_slice())
             .fetch_all(&mut *reader)
@@ -120,7 +120,7 @@ pub(crate) async fn material(
     chunks.append(&mut rows);
     let seq = position("seq", seq.unwrap_or(0))?;
     let names = names(reader, account, doc, seq).await?;
-    let heads: Vec<u8> = sqlx::query_scalar("SELECT heads FROM document WHERE account = $1 AND doc = $2")
+    let heads: Vec<u8> = sql::query_scalar("SELECT heads FROM document WHERE account = $1 AND doc = $2")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_one(reader)
@@ -131,7 +131,7 @@ pub(crate) async fn material(
 
 /// The names of a document's changes up to a position.
 pub(crate) async fn names(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     doc: DocId,
     seq: u64,
@@ -140,7 +140,7 @@ pub(crate) async fn names(
         SELECT hash FROM change WHERE account = $1 AND doc = $2 AND seq <= $3
         UNION ALL SELECT hash FROM covered_change WHERE account = $1 AND doc = $2
     "#;
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+    let rows: Vec<Vec<u8>> = sql::query_scalar(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(column(seq))
@@ -170,12 +170,12 @@ fn snapshot(
 
 /// The snapshot of a document that is part of the log, if there is one.
 pub(crate) async fn find(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<Snapshot>, sqlx::Error> {
     let sql = [COLUMNS, "WHERE account = $1 AND doc = $2 AND state > 0 ORDER BY seq DESC LIMIT 1"].concat();
-    let row: Option<SnapshotRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let row: Option<SnapshotRow> = sql::query(sqlx::AssertSqlSafe(sql))
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .fetch_optional(reader)
@@ -184,13 +184,9 @@ pub(crate) async fn find(
 }
 
 /// A snapshot, whatever its state.
-pub(crate) async fn at(
-    reader: &mut SqliteConnection,
-    subject: Subject,
-    seq: u64,
-) -> Result<Option<Snapshot>, sqlx::Error> {
+pub(crate) async fn at(reader: &mut Connection, subject: Subject, seq: u64) -> Result<Option<Snapshot>, sqlx::Error> {
     let sql = [COLUMNS, "WHERE account = $1 AND doc = $2 AND seq = $3"].concat();
-    let row: Option<SnapshotRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let row: Option<SnapshotRow> = sql::query(sqlx::AssertSqlSafe(sql))
         .bind(subject.account.as_bytes().as_slice())
         .bind(subject.doc.as_bytes().as_slice())
         .bind(column(seq))
@@ -200,12 +196,12 @@ pub(crate) async fn at(
 }
 
 /// Writes a snapshot that is not part of the log.
-pub(crate) async fn insert(writer: &mut SqliteConnection, snapshot: &Snapshot) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(writer: &mut Connection, snapshot: &Snapshot) -> Result<(), sqlx::Error> {
     let sql = r#"
         INSERT INTO snapshot (account, doc, seq, state, heads, changes, first_at, last_at, chunk)
         VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8)
     "#;
-    sqlx::query(sql)
+    sql::query(sql)
         .bind(snapshot.subject.account.as_bytes().as_slice())
         .bind(snapshot.subject.doc.as_bytes().as_slice())
         .bind(column(snapshot.seq))
@@ -213,19 +209,19 @@ pub(crate) async fn insert(writer: &mut SqliteConnection, snapshot: &Snapshot) -
         .bind(column(snapshot.changes))
         .bind(snapshot.first_at.as_millis())
         .bind(snapshot.last_at.as_millis())
-        .bind(&snapshot.chunk)
+        .bind(snapshot.chunk.as_slice())
         .execute(writer)
         .await?;
     Ok(())
 }
 
 /// Makes a snapshot part of the log, in place of the one before.
-pub(crate) async fn enforce(writer: &mut SqliteConnection, subject: Subject, seq: u64) -> Result<(), sqlx::Error> {
+pub(crate) async fn enforce(writer: &mut Connection, subject: Subject, seq: u64) -> Result<(), sqlx::Error> {
     for sql in [
         "UPDATE snapshot SET state = 1 WHERE account = $1 AND doc = $2 AND seq = $3",
         "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND seq < $3",
     ] {
-        sqlx::query(sql)
+        sql::query(sql)
             .bind(subject.account.as_bytes().as_slice())
             .bind(subject.doc.as_bytes().as_slice())
             .bind(column(seq))
@@ -237,7 +233,7 @@ pub(crate) async fn enforce(writer: &mut SqliteConnection, subject: Subject, seq
 
 /// Takes up to `count` changes that a snapshot covers out of the log, the newest first; says whether any are left.
 pub(crate) async fn sweep(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     subject: Subject,
     seq: u64,
     count: u32,
@@ -247,7 +243,7 @@ pub(crate) async fn sweep(
             SELECT seq FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4
         )
     "#;
-    let oldest: Option<i64> = sqlx::query_scalar(oldest)
+    let oldest: Option<i64> = sql::query_scalar(oldest)
         .bind(subject.account.as_bytes().as_slice())
         .bind(subject.doc.as_bytes().as_slice())
         .bind(column(seq))
@@ -264,16 +260,16 @@ pub(crate) async fn sweep(
             "#,
             "DELETE FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 AND seq >= $4",
         ] {
-            let done = sqlx::query(sql)
+            let done = sql::query(sql)
                 .bind(subject.account.as_bytes().as_slice())
                 .bind(subject.doc.as_bytes().as_slice())
                 .bind(column(seq))
                 .bind(oldest)
                 .execute(&mut *writer)
                 .await?;
-            moved = done.rows_affected();
+            moved = done;
         }
-        sqlx::query("UPDATE document SET loose = loose - $3, covered = covered + $3 WHERE account = $1 AND doc = $2")
+        sql::query("UPDATE document SET loose = loose - $3, covered = covered + $3 WHERE account = $1 AND doc = $2")
             .bind(subject.account.as_bytes().as_slice())
             .bind(subject.doc.as_bytes().as_slice())
             .bind(column(moved))
@@ -282,7 +278,7 @@ pub(crate) async fn sweep(
     }
     let is_rest = moved == u64::from(count);
     if !is_rest {
-        sqlx::query("UPDATE snapshot SET state = 2 WHERE account = $1 AND doc = $2 AND seq = $3")
+        sql::query("UPDATE snapshot SET state = 2 WHERE account = $1 AND doc = $2 AND seq = $3")
             .bind(subject.account.as_bytes().as_slice())
             .bind(subject.doc.as_bytes().as_slice())
             .bind(column(seq))
@@ -293,12 +289,12 @@ pub(crate) async fn sweep(
 }
 
 /// Throws away what was written and is not part of the log, and marks the document: no snapshot is made of it any more.
-pub(crate) async fn give_up(writer: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
+pub(crate) async fn give_up(writer: &mut Connection, subject: Subject) -> Result<(), sqlx::Error> {
     for sql in [
         "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND state = 0",
         "UPDATE document SET is_unfit = 1 WHERE account = $1 AND doc = $2",
     ] {
-        sqlx::query(sql)
+        sql::query(sql)
             .bind(subject.account.as_bytes().as_slice())
             .bind(subject.doc.as_bytes().as_slice())
             .execute(&mut *writer)
@@ -319,11 +315,11 @@ pub(crate) struct Covered {
 
 /// All covered changes of an account, by their positions.
 pub(crate) async fn covered(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
 ) -> Result<BTreeMap<u64, Covered>, sqlx::Error> {
     type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
-    let rows: Vec<Row> = sqlx::query_as("SELECT seq, doc, hash, max_op, bytes FROM covered_change WHERE account = $1")
+    let rows: Vec<Row> = sql::query("SELECT seq, doc, hash, max_op, bytes FROM covered_change WHERE account = $1")
         .bind(account.as_bytes().as_slice())
         .fetch_all(reader)
         .await?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use sqlx::SqliteConnection;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log;
@@ -17,7 +16,7 @@ use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
 use tourismo_core::wire::{ByeCode, NackCode, Offer};
 
 use crate::Relay;
-use crate::db::{accounts, change_log, documents};
+use crate::db::{accounts, change_log, documents, sql};
 use crate::hub::Subscription;
 use crate::limits::{Place, Source};
 use crate::serving::Allowance;
@@ -178,11 +177,11 @@ impl Connection {
     /// Reads for the session, in one snapshot.
     fn read<F>(&mut self, read: F) -> Result<(), Broken>
     where
-        F: for<'c> FnOnce(&'c mut SqliteConnection, AccountId) -> Reading<'c> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut sql::Connection, AccountId) -> Reading<'c> + Send + 'static,
     {
         let (readers, account) = (self.relay.readers.clone(), self.account()?);
         let snapshot = async move {
-            let mut snapshot = readers.begin().await?;
+            let mut snapshot = readers.snapshot().await?;
             read(&mut snapshot, account).await
         };
         self.pending.push(Box::pin(async move { snapshot.await.unwrap_or_else(cannot_read) }));
@@ -217,10 +216,10 @@ struct Candidate {
 async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Input {
     let Candidate { account, device, granted_by } = candidate;
     let admitted = async {
-        let is_known = accounts::has_device(&mut *relay.readers.acquire().await?, account, device).await?;
+        let is_known = accounts::has_device(&mut relay.readers.acquire().await?, account, device).await?;
         if !is_known {
             let may_found = AccountId::founded_by(&granted_by.unwrap_or(device)) == account;
-            let founds = may_found && !accounts::exists(&mut *relay.readers.acquire().await?, account).await?;
+            let founds = may_found && !accounts::exists(&mut relay.readers.acquire().await?, account).await?;
             if founds && relay.doorkeeper.found_account(source).is_err() {
                 return Ok(Input::NotAdmitted(ByeCode::Overloaded));
             }
@@ -231,7 +230,7 @@ async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Input
                 Err(Unavailable) => return Ok(Input::NotAdmitted(ByeCode::GoingAway)),
             }
         }
-        let (head, _) = accounts::head(&mut *relay.readers.acquire().await?, account).await?;
+        let (head, _) = accounts::head(&mut relay.readers.acquire().await?, account).await?;
         Ok(Input::Admitted { epoch: relay.identity.epoch, head, at: wall_clock() })
     };
     admitted.await.unwrap_or_else(cannot_read)

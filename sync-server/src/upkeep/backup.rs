@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use sqlx::Connection;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::UpkeepError;
 use super::check::{self, Finding};
 use crate::data_file::{folder_of, sync_folder_of, to_read};
 use crate::db;
+use crate::db::sql::{self, Connection};
 
 /// A backup that was made.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, Up
         return Err(UpkeepError::Exists { path: to.to_owned() });
     }
     let copy = copy_beside(&data, to).await?;
-    let mut connection = db::connect_to_read(&copy).await.map_err(UpkeepError::database(&copy))?;
+    let mut connection = db::sqlite::connect_to_read(&copy).await.map_err(UpkeepError::database(&copy))?;
     let backup = sound(&mut connection, &copy).await?;
     connection.close().await.map_err(UpkeepError::database(&copy))?;
 
@@ -51,16 +51,16 @@ pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, Up
 pub(super) async fn copy_beside(from: &Path, beside: &Path) -> Result<TempPath, UpkeepError> {
     let copy = tempfile::Builder::new().prefix("tourismo-").suffix(".partial").tempfile_in(folder_of(beside));
     let copy = copy.map(NamedTempFile::into_temp_path).map_err(UpkeepError::io(beside))?;
-    let mut connection = db::connect_beside_others(from).await.map_err(UpkeepError::database(from))?;
+    let mut connection = db::sqlite::connect_beside_others(from).await.map_err(UpkeepError::database(from))?;
     let name = copy.to_string_lossy();
-    let copied = sqlx::query("VACUUM INTO $1").bind(name.as_ref()).execute(&mut connection).await;
+    let copied = sql::query("VACUUM INTO $1").bind(name.as_ref()).execute(&mut connection).await;
     copied.map_err(UpkeepError::database(from))?;
     connection.close().await.map_err(UpkeepError::database(from))?;
     Ok(copy)
 }
 
 /// Looks whether a copy is as sound as can be told without reading every change of it.
-async fn sound(connection: &mut sqlx::SqliteConnection, path: &Path) -> Result<Backup, UpkeepError> {
+async fn sound(connection: &mut Connection, path: &Path) -> Result<Backup, UpkeepError> {
     let failed = UpkeepError::database(path);
     let findings: Vec<Finding> = check::storage(connection).await.map_err(&failed)?;
     if !findings.is_empty() {
@@ -70,8 +70,8 @@ async fn sound(connection: &mut sqlx::SqliteConnection, path: &Path) -> Result<B
     if !findings.is_empty() {
         return Err(UpkeepError::Damaged { path: path.to_owned(), findings });
     }
-    let count = async |connection: &mut sqlx::SqliteConnection, sql| {
-        sqlx::query_scalar::<_, i64>(sql).fetch_one(connection).await.map(i64::unsigned_abs)
+    let count = async |connection: &mut Connection, sql| {
+        sql::query_scalar(sql).fetch_one(connection).await.map(i64::unsigned_abs)
     };
     Ok(Backup {
         bytes: 0,

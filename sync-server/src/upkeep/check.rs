@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sqlx::{Connection, SqliteConnection};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
 
@@ -15,6 +14,7 @@ use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
 use crate::data_file::{DataFile, to_read};
+use crate::db::sql::{self, Connection};
 use crate::db::{self, accounts, documents, profiles, published};
 use crate::writer::projector::{self, Derived};
 
@@ -103,7 +103,7 @@ impl Finding {
 pub async fn check(data: &Path) -> Result<Report, UpkeepError> {
     let path = to_read(data)?;
     let failed = UpkeepError::database(&path);
-    let mut connection = db::connect_to_read(&path).await.map_err(&failed)?;
+    let mut connection = db::sqlite::connect_to_read(&path).await.map_err(&failed)?;
     let storage = storage(&mut connection).await.map_err(&failed)?;
     if !storage.is_empty() {
         return Ok(Report { findings: storage, ..Report::default() });
@@ -124,7 +124,7 @@ pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
     to_read(data)?;
     let file = DataFile::claim(data).await?;
     let failed = UpkeepError::database(file.path());
-    let mut connection = db::connect_beside_others(file.path()).await.map_err(&failed)?;
+    let mut connection = db::sqlite::connect_beside_others(file.path()).await.map_err(&failed)?;
     let storage = storage(&mut connection).await.map_err(&failed)?;
     if !storage.is_empty() {
         return Ok(Report { findings: storage, ..Report::default() });
@@ -132,20 +132,20 @@ pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
     db::bring_up_to_date(&mut connection).await?;
     derive_again(&mut connection).await.map_err(&failed)?;
     let report = look(&mut connection).await.map_err(&failed)?;
-    db::checkpoint_and_close(connection).await.map_err(&failed)?;
+    db::close(connection).await.map_err(&failed)?;
     Ok(report)
 }
 
 /// What SQLite itself finds.
-pub(super) async fn storage(connection: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
-    let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
+pub(super) async fn storage(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
+    let lines: Vec<String> = match sql::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
         Ok(lines) => lines,
         // What is too damaged to be looked at.
         Err(sqlx::Error::Database(error)) => return Ok(vec![Finding::Storage(error.message().to_owned())]),
         Err(error) => return Err(error),
     };
     let mut findings: Vec<_> = lines.into_iter().filter(|line| line != "ok").map(Finding::Storage).collect();
-    let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_all(connection).await?.len();
+    let dangling = sql::query("PRAGMA foreign_key_check").rows(connection, |_| Ok(())).await?.len();
     if dangling > 0 {
         findings.push(Finding::Storage(format!("{dangling} rows refer to rows that are not there")));
     }
@@ -153,7 +153,7 @@ pub(super) async fn storage(connection: &mut SqliteConnection) -> Result<Vec<Fin
 }
 
 /// Looks at what costs no reading of changes: the identity, and whether the logs have no gaps.
-pub(super) async fn positions(connection: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
+pub(super) async fn positions(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
     if !db::relay::is_identified(connection).await? {
         return Ok(vec![Finding::NoIdentity]);
     }
@@ -162,17 +162,18 @@ pub(super) async fn positions(connection: &mut SqliteConnection) -> Result<Vec<F
 }
 
 /// Looks at everything, at one moment of the database.
-pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Report, sqlx::Error> {
-    let mut snapshot = connection.begin().await?;
-    let mut report = Report { findings: positions(&mut snapshot).await?, ..Report::default() };
-    for account in accounts::all(&mut snapshot).await? {
+pub(super) async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
+    connection.begin_snapshot().await?;
+    let snapshot = connection;
+    let mut report = Report { findings: positions(snapshot).await?, ..Report::default() };
+    for account in accounts::all(snapshot).await? {
         report.accounts += 1;
-        let recount = recount(&mut snapshot, account, &mut report).await?;
-        compare_books(&mut snapshot, account, &recount, &mut report).await?;
+        let recount = recount(snapshot, account, &mut report).await?;
+        compare_books(snapshot, account, &recount, &mut report).await?;
         for doc in shown_docs(&recount) {
             let state = &recount.docs[&doc];
-            let (derived, _) = projector::derive(&mut snapshot, state, doc, recount.revisions[&doc]).await?;
-            let stored = projector::stored(&mut snapshot, state, doc).await?;
+            let (derived, _) = projector::derive(snapshot, state, doc, recount.revisions[&doc]).await?;
+            let stored = projector::stored(snapshot, state, doc).await?;
             report.rows += u64::from(derived.is_row() || stored.is_row());
             report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
             if derived != stored {
@@ -180,7 +181,7 @@ pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Report, sq
             }
         }
     }
-    let stored = profiles::count(&mut snapshot).await? + published::count(&mut snapshot).await?;
+    let stored = profiles::count(snapshot).await? + published::count(snapshot).await?;
     if stored > report.rows {
         report.findings.push(Finding::StrayRows { rows: stored - report.rows });
     }
@@ -189,37 +190,34 @@ pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Report, sq
 }
 
 /// Writes the books and the rows anew, of every account whose log is whole, in one transaction.
-pub(super) async fn derive_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let mut writer = connection.begin().await?;
-    profiles::remove_all(&mut writer).await?;
-    published::remove_all(&mut writer).await?;
-    documents::release_all(&mut writer).await?;
-    for account in accounts::all(&mut writer).await? {
+pub(super) async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    connection.begin().await?;
+    let writer = connection;
+    profiles::remove_all(writer).await?;
+    published::remove_all(writer).await?;
+    documents::release_all(writer).await?;
+    for account in accounts::all(writer).await? {
         let mut report = Report::default();
-        let recount = recount(&mut writer, account, &mut report).await?;
+        let recount = recount(writer, account, &mut report).await?;
         if report.findings.is_empty() {
-            accounts::correct(&mut writer, &recount.log).await?;
+            accounts::correct(writer, &recount.log).await?;
             for (doc, state) in &recount.docs {
-                documents::upsert(&mut writer, *doc, state).await?;
+                documents::upsert(writer, *doc, state).await?;
             }
-            documents::remove_last_seqs(&mut writer, account).await?;
+            documents::remove_last_seqs(writer, account).await?;
             for ((doc, actor), last_seq) in &recount.last_seqs {
-                documents::upsert_last_seq(&mut writer, account, *doc, actor, *last_seq).await?;
+                documents::upsert_last_seq(writer, account, *doc, actor, *last_seq).await?;
             }
         }
         for doc in shown_docs(&recount) {
-            projector::project(&mut writer, &recount.docs[&doc], doc, recount.revisions[&doc]).await?;
+            projector::project(writer, &recount.docs[&doc], doc, recount.revisions[&doc]).await?;
         }
     }
     writer.commit().await
 }
 
 /// Counts the books of an account again, and reports the entries that are not as they must be.
-async fn recount(
-    reader: &mut SqliteConnection,
-    account: AccountId,
-    report: &mut Report,
-) -> Result<Recount, sqlx::Error> {
+async fn recount(reader: &mut Connection, account: AccountId, report: &mut Report) -> Result<Recount, sqlx::Error> {
     let books = accounts::log(reader, account).await?;
     let all = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
     let docs = documents::in_range(reader, account, all.0, all.1, usize::MAX).await?;
@@ -241,7 +239,7 @@ async fn recount(
 }
 
 async fn compare_books(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     account: AccountId,
     recount: &Recount,
     report: &mut Report,

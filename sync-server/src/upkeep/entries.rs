@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
+use crate::db::sql::Connection;
 use tourismo_core::docs::open;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::log::examine;
@@ -26,13 +26,13 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) async fn of(reader: &mut SqliteConnection, account: AccountId) -> Result<Entries, sqlx::Error> {
+    pub(super) async fn of(reader: &mut Connection, account: AccountId) -> Result<Entries, sqlx::Error> {
         let covered = snapshots::covered(reader, account).await?;
         Ok(Entries { account, covered, opened: BTreeMap::new(), last: 0 })
     }
 
     /// The next entries; none at the end. What a snapshot should hold and does not has no bytes.
-    pub(super) async fn next(&mut self, reader: &mut SqliteConnection) -> Result<Vec<StoredEntry>, sqlx::Error> {
+    pub(super) async fn next(&mut self, reader: &mut Connection) -> Result<Vec<StoredEntry>, sqlx::Error> {
         let mut page = change_log::stored(reader, self.account, self.last, PAGE).await?;
         // Those that stand between the entries of the page, or behind the last of all.
         let until = if page.len() < PAGE as usize { u64::MAX } else { page.last().map_or(u64::MAX, |entry| entry.seq) };
@@ -50,7 +50,7 @@ impl Entries {
 
     async fn uncovered(
         &mut self,
-        reader: &mut SqliteConnection,
+        reader: &mut Connection,
         seq: u64,
         Covered { doc, hash, max_op, bytes }: Covered,
     ) -> Result<StoredEntry, sqlx::Error> {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::Connection;
 use tourismo_core::wire::Epoch;
 
 use super::backup::copy_beside;
@@ -32,7 +31,7 @@ pub async fn restore(from: &Path, data: &Path) -> Result<Restored, UpkeepError> 
     let copy = copy_beside(&from, file.path()).await?;
 
     let failed = UpkeepError::database(&from);
-    let mut connection = db::connect_alone(&copy).await.map_err(&failed)?;
+    let mut connection = db::sqlite::connect_alone(&copy).await.map_err(&failed)?;
     // Before the schema is touched: statements may fail in strange ways on a damaged file.
     let findings = check::storage(&mut connection).await.map_err(&failed)?;
     if !findings.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::SqliteConnection;
+use crate::db::sql::Connection;
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit};
@@ -24,7 +24,7 @@ const SWEPT_AT_ONCE: u32 = 250;
 
 /// A transaction in the making.
 pub(super) struct Append<'t> {
-    connection: &'t mut SqliteConnection,
+    connection: &'t mut Connection,
     received_at: Timestamp,
     limits: &'t Limits,
     accounts: BTreeMap<AccountId, AccountLog>,
@@ -53,7 +53,7 @@ struct Touched {
 }
 
 impl<'t> Append<'t> {
-    pub(super) fn new(connection: &'t mut SqliteConnection, received_at: Timestamp, limits: &'t Limits) -> Append<'t> {
+    pub(super) fn new(connection: &'t mut Connection, received_at: Timestamp, limits: &'t Limits) -> Append<'t> {
         Append {
             connection,
             received_at,
@@ -259,7 +259,7 @@ mod tests {
     async fn p4_what_a_stranger_pushes_in_the_same_transaction_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer =
-            Database::open(&folder.path().join("x.sqlite"), None, Durability::EveryCommit).await.unwrap().writer;
+            Database::open(&folder.path().join("x.sqlite").into(), None, Durability::EveryCommit).await.unwrap().writer;
         let (ours, theirs) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
         let accounts = [ours, theirs].map(|device| AccountId::founded_by(&device));
         let mut actor = [0; 16];

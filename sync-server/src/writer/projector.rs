@@ -5,7 +5,7 @@
 //! all the same; it is shown to nobody, and never loaded again. So is one that is larger than anything that is shown:
 //! every push to a document loads all of it, and writers of others wait meanwhile.
 
-use sqlx::SqliteConnection;
+use crate::db::sql::Connection;
 use tourismo_core::docs::{Visibility, open, snapshot};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::log::DocLog;
@@ -66,7 +66,7 @@ pub(crate) struct Work {
 /// Folds a document and replaces its row, unless it is in quarantine: more changes make no document smaller or easier to
 /// read. `revision` is the log position of its newest change.
 pub(crate) async fn project(
-    writer: &mut SqliteConnection,
+    writer: &mut Connection,
     doc: &DocLog,
     id: DocId,
     revision: u64,
@@ -89,12 +89,7 @@ pub(crate) async fn project(
     Ok(work)
 }
 
-async fn remove(
-    writer: &mut SqliteConnection,
-    kind: DocKind,
-    account: AccountId,
-    id: DocId,
-) -> Result<(), sqlx::Error> {
+async fn remove(writer: &mut Connection, kind: DocKind, account: AccountId, id: DocId) -> Result<(), sqlx::Error> {
     match kind {
         DocKind::Profile => profiles::remove(writer, account).await,
         DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Published => {
@@ -104,7 +99,7 @@ async fn remove(
 }
 
 /// What was derived from a document, as its row says.
-pub(crate) async fn stored(reader: &mut SqliteConnection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
+pub(crate) async fn stored(reader: &mut Connection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
     if let Some(why) = documents::quarantine_of(reader, doc.owner, id).await? {
         return Ok(Derived::Quarantined(why));
     }
@@ -121,7 +116,7 @@ pub(crate) async fn stored(reader: &mut SqliteConnection, doc: &DocLog, id: DocI
 
 /// What is to be derived from a document, whatever rows there are, and what that took.
 pub(crate) async fn derive(
-    reader: &mut SqliteConnection,
+    reader: &mut Connection,
     doc: &DocLog,
     id: DocId,
     revision: u64,

@@ -1,0 +1,375 @@
+//! One way to say SQL to either engine, SQLite or Postgres, through their own drivers.
+//!
+//! A statement is one text for both: `$1`, `$2`… stand for values; columns are BIGINT, DOUBLE PRECISION, TEXT and bytes,
+//! and what is computed is cast to one of these where the engines would disagree. This knows no table.
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query as Prepared;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{
+    Connection as _, Decode, Executor as _, FromRow, PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr,
+    Sqlite, SqliteConnection, SqlitePool, Transaction, Type,
+};
+
+/// A connection to a database, alone or borrowed from a pool.
+#[derive(Debug)]
+pub(crate) struct Connection(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(SqliteConnection),
+    SqlitePooled(PoolConnection<Sqlite>),
+    SqliteSnapshot(Transaction<'static, Sqlite>),
+    Postgres(PgConnection),
+    PostgresPooled(PoolConnection<Postgres>),
+    PostgresSnapshot(Transaction<'static, Postgres>),
+}
+
+/// A connection as its driver has it: for what only one engine knows.
+#[derive(Debug)]
+pub(crate) enum Engine<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl From<SqliteConnection> for Connection {
+    fn from(connection: SqliteConnection) -> Connection {
+        Connection(Inner::Sqlite(connection))
+    }
+}
+
+impl From<PgConnection> for Connection {
+    fn from(connection: PgConnection) -> Connection {
+        Connection(Inner::Postgres(connection))
+    }
+}
+
+impl Connection {
+    /// The connection as its driver has it.
+    pub(crate) fn engine(&mut self) -> Engine<'_> {
+        match &mut self.0 {
+            Inner::Sqlite(connection) => Engine::Sqlite(connection),
+            Inner::SqlitePooled(connection) => Engine::Sqlite(connection),
+            Inner::SqliteSnapshot(transaction) => Engine::Sqlite(transaction),
+            Inner::Postgres(connection) => Engine::Postgres(connection),
+            Inner::PostgresPooled(connection) => Engine::Postgres(connection),
+            Inner::PostgresSnapshot(transaction) => Engine::Postgres(transaction),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
+    /// another one, so that the statements are said here.
+    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.say("BEGIN IMMEDIATE", "BEGIN").await
+    }
+
+    /// Begins a transaction that sees the database as it is at one moment.
+    pub(crate) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
+        self.say("BEGIN", SNAPSHOT).await
+    }
+
+    /// Ends the transaction; what it wrote is on disk when this returns.
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.say("COMMIT", "COMMIT").await
+    }
+
+    /// Ends the transaction as if it had not been.
+    pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
+        self.say("ROLLBACK", "ROLLBACK").await
+    }
+
+    /// Says goodbye to the database.
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        match self.0 {
+            Inner::Sqlite(connection) => connection.close().await,
+            Inner::Postgres(connection) => connection.close().await,
+            Inner::SqliteSnapshot(transaction) => transaction.rollback().await,
+            Inner::PostgresSnapshot(transaction) => transaction.rollback().await,
+            // Dropping it gives it back.
+            Inner::SqlitePooled(_) | Inner::PostgresPooled(_) => Ok(()),
+        }
+    }
+
+    async fn say(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<(), sqlx::Error> {
+        match self.engine() {
+            Engine::Sqlite(connection) => connection.execute(sqlite).await.map(drop),
+            Engine::Postgres(connection) => connection.execute(postgres).await.map(drop),
+        }
+    }
+}
+
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Connections that can only read.
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// A connection, for statements that need not see the same moment.
+    pub(crate) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection(match self {
+            Pool::Sqlite(pool) => Inner::SqlitePooled(pool.acquire().await?),
+            Pool::Postgres(pool) => Inner::PostgresPooled(pool.acquire().await?),
+        }))
+    }
+
+    /// A connection that sees the database as it is at one moment.
+    pub(crate) async fn snapshot(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection(match self {
+            Pool::Sqlite(pool) => Inner::SqliteSnapshot(pool.begin().await?),
+            Pool::Postgres(pool) => Inner::PostgresSnapshot(pool.begin_with(SNAPSHOT).await?),
+        }))
+    }
+
+    /// Closes all connections, those in use when they come back.
+    pub(crate) async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A value of a statement.
+#[derive(Debug)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Real(Option<f64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Value {
+        Value::Int(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Value {
+        Value::Real(Some(value))
+    }
+}
+
+impl From<Option<f64>> for Value {
+    fn from(value: Option<f64>) -> Value {
+        Value::Real(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Value {
+        Value::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(value: Option<&str>) -> Value {
+        Value::Text(value.map(str::to_owned))
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Value {
+        Value::Bytes(Some(value.to_vec()))
+    }
+}
+
+impl From<Option<&[u8]>> for Value {
+    fn from(value: Option<&[u8]>) -> Value {
+        Value::Bytes(value.map(<[u8]>::to_vec))
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Value {
+        Value::Bytes(Some(value))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Value {
+    fn from(value: Option<Vec<u8>>) -> Value {
+        Value::Bytes(value)
+    }
+}
+
+/// What a column can be read as, whatever the engine.
+pub(crate) trait Column:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+
+/// What a row can be read as, whatever the engine: tuples of [`Column`]s.
+pub(crate) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+impl<T> Columns for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+/// A row that was read.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// The value of a column.
+    pub(crate) fn get<T: Column>(&self, column: &str) -> Result<T, sqlx::Error> {
+        match self {
+            Row::Sqlite(row) => row.try_get(column),
+            Row::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    fn columns<T: Columns>(&self) -> Result<T, sqlx::Error> {
+        match self {
+            Row::Sqlite(row) => T::from_row(row),
+            Row::Postgres(row) => T::from_row(row),
+        }
+    }
+}
+
+/// A statement with its values.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Query {
+    sql: SqlStr,
+    values: Vec<Value>,
+}
+
+/// A statement.
+pub(crate) fn query(sql: impl SqlSafeStr) -> Query {
+    Query { sql: sql.into_sql_str(), values: Vec::new() }
+}
+
+/// A statement that gives one column.
+pub(crate) fn query_scalar(sql: impl SqlSafeStr) -> Scalar {
+    Scalar(query(sql))
+}
+
+impl Query {
+    /// Gives the next parameter its value.
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Query {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Does it, and says how many rows it wrote.
+    pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
+        match connection.engine() {
+            Engine::Sqlite(connection) => Ok(self.sqlite().execute(connection).await?.rows_affected()),
+            Engine::Postgres(connection) => Ok(self.postgres().execute(connection).await?.rows_affected()),
+        }
+    }
+
+    /// All rows.
+    pub(crate) async fn fetch_all<T: Columns>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error> {
+        self.rows(connection, |row| row.columns()).await
+    }
+
+    /// The only row.
+    pub(crate) async fn fetch_one<T: Columns>(self, connection: &mut Connection) -> Result<T, sqlx::Error> {
+        self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The row, if there is one.
+    pub(crate) async fn fetch_optional<T: Columns>(
+        self,
+        connection: &mut Connection,
+    ) -> Result<Option<T>, sqlx::Error> {
+        self.row(connection).await?.map(|row| row.columns()).transpose()
+    }
+
+    /// All rows, each read by its columns' names.
+    pub(crate) async fn rows<T>(
+        self,
+        connection: &mut Connection,
+        read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        match connection.engine() {
+            Engine::Sqlite(connection) => {
+                let rows = self.sqlite().fetch_all(connection).await?;
+                rows.into_iter().map(|row| read(&Row::Sqlite(row))).collect()
+            }
+            Engine::Postgres(connection) => {
+                let rows = self.postgres().fetch_all(connection).await?;
+                rows.into_iter().map(|row| read(&Row::Postgres(row))).collect()
+            }
+        }
+    }
+
+    /// The row, if there is one, to be read by its columns' names.
+    pub(crate) async fn row(self, connection: &mut Connection) -> Result<Option<Row>, sqlx::Error> {
+        Ok(match connection.engine() {
+            Engine::Sqlite(connection) => self.sqlite().fetch_optional(connection).await?.map(Row::Sqlite),
+            Engine::Postgres(connection) => self.postgres().fetch_optional(connection).await?.map(Row::Postgres),
+        })
+    }
+
+    fn sqlite(self) -> Prepared<'static, Sqlite, SqliteArguments> {
+        self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    }
+
+    fn postgres(self) -> Prepared<'static, Postgres, PgArguments> {
+        self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    }
+}
+
+/// A statement that gives one column, with its values.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Scalar(Query);
+
+impl Scalar {
+    /// Gives the next parameter its value.
+    pub(crate) fn bind(self, value: impl Into<Value>) -> Scalar {
+        Scalar(self.0.bind(value))
+    }
+
+    /// The column of all rows.
+    pub(crate) async fn fetch_all<T>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error>
+    where
+        (T,): Columns,
+    {
+        self.0.rows(connection, |row| row.columns().map(|(value,)| value)).await
+    }
+
+    /// The column of the only row.
+    pub(crate) async fn fetch_one<T>(self, connection: &mut Connection) -> Result<T, sqlx::Error>
+    where
+        (T,): Columns,
+    {
+        self.0.fetch_one(connection).await.map(|(value,)| value)
+    }
+
+    /// The column of the row, if there is one.
+    pub(crate) async fn fetch_optional<T>(self, connection: &mut Connection) -> Result<Option<T>, sqlx::Error>
+    where
+        (T,): Columns,
+    {
+        Ok(self.0.fetch_optional(connection).await?.map(|(value,)| value))
+    }
+}
