@@ -6,15 +6,21 @@
 
 pub mod car;
 pub mod drive;
+pub mod logbook;
+pub mod meet;
 pub mod open;
 pub mod profile;
 pub mod published;
 pub mod settings;
 pub mod snapshot;
+pub mod social;
 pub mod track;
 
 pub use car::CarFields;
 pub use drive::DriveConflict;
+pub use logbook::{Cost, LogEntry, LogItem, LogKind};
+pub use meet::MeetFields;
 pub use profile::ProfileFields;
 pub use published::Visibility;
 pub use settings::{NamedDevice, SettingsFields, Units};
+pub use social::{Answer, Reaction};

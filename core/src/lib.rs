@@ -16,6 +16,7 @@ pub mod display;
 pub mod docs;
 pub mod fix;
 pub mod geodesy;
+pub mod handle;
 pub mod id;
 pub mod log;
 pub mod privacy;

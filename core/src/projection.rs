@@ -7,7 +7,9 @@ use minicbor::{Decode, Encode};
 
 use crate::display::Line;
 use crate::docs::drive::DriveFields;
-use crate::docs::{self, CarFields, NamedDevice, ProfileFields, SettingsFields, Visibility};
+use crate::docs::meet::MeetRow;
+use crate::docs::social::SocialRow;
+use crate::docs::{self, CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::Timestamp;
@@ -30,16 +32,30 @@ pub enum Row {
     /// What everyone may know of an account.
     #[n(1)]
     Profile(#[n(0)] ProfileFields),
-    /// A car.
+    /// A car and its logbook, the latest entry first.
     #[n(2)]
-    Car(#[n(0)] CarFields),
+    Car(
+        #[n(0)] CarFields,
+        #[n(1)]
+        #[cbor(default)]
+        Vec<LogItem>,
+    ),
     /// A drive.
     #[n(3)]
     Drive(#[n(0)] DriveFields),
     /// The published copy of a drive.
     #[n(4)]
     Published(#[n(0)] Box<PublishedRow>),
+    /// What an account says about others and their things.
+    #[n(5)]
+    Social(#[n(0)] SocialRow),
+    /// A meet, or what a co-organiser says of one.
+    #[n(6)]
+    Meet(#[n(0)] Box<MeetRow>),
 }
+
+/// Which version of the fold makes the rows: a row of another version may lack what its document says.
+pub const VERSION: u8 = 1;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -74,7 +90,7 @@ pub struct PublishedRow {
 /// Whether the phone keeps rows of documents of this kind for its own lists.
 pub fn is_kept_on_phone(kind: DocKind) -> bool {
     match kind {
-        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive => true,
+        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Social | DocKind::Meet => true,
         DocKind::Track | DocKind::Published => false,
     }
 }
@@ -87,9 +103,11 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
     match kind {
         DocKind::Settings => Some(Row::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
         DocKind::Profile => Some(Row::Profile(docs::profile::read(doc))),
-        DocKind::Car => Some(Row::Car(docs::car::read(doc))),
+        DocKind::Car => Some(Row::Car(docs::car::read(doc), docs::logbook::read(doc))),
         DocKind::Drive => Some(Row::Drive(docs::drive::read(doc))),
         DocKind::Published => published(doc).map(|row| Row::Published(Box::new(row))),
+        DocKind::Social => Some(Row::Social(docs::social::read(doc))),
+        DocKind::Meet => Some(Row::Meet(Box::new(docs::meet::read(doc)))),
         DocKind::Track => None,
     }
 }

@@ -247,14 +247,38 @@ pub enum DocKind {
     /// The redacted copy of a drive that others may see.
     #[n(5)]
     Published,
+    /// What an account says about others and their things: whom it follows, what it likes, where it comes; 17 per account.
+    #[n(6)]
+    Social,
+    /// A meet, or what a co-organiser says of one.
+    #[n(7)]
+    Meet,
 }
 
 impl DocKind {
+    /// Every kind, by number.
+    pub const ALL: [DocKind; 8] = [
+        DocKind::Settings,
+        DocKind::Profile,
+        DocKind::Car,
+        DocKind::Drive,
+        DocKind::Track,
+        DocKind::Published,
+        DocKind::Social,
+        DocKind::Meet,
+    ];
+
     /// Whether a device gets the changes of such a document only when it asks for them. `[C4]`
     pub fn is_on_demand(self) -> bool {
         match self {
             DocKind::Track => true,
-            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Published => false,
+            DocKind::Settings
+            | DocKind::Profile
+            | DocKind::Car
+            | DocKind::Drive
+            | DocKind::Published
+            | DocKind::Social
+            | DocKind::Meet => false,
         }
     }
 
@@ -265,9 +289,7 @@ impl DocKind {
 
     /// The kind with this number, if there is one.
     pub fn from_number(number: u8) -> Option<DocKind> {
-        [DocKind::Settings, DocKind::Profile, DocKind::Car, DocKind::Drive, DocKind::Track, DocKind::Published]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        DocKind::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn authorize(viewer: Viewer, audience: Audience, access: Access) -> R
         (Viewer::Anonymous, Visibility::Public, Access::Listed | Access::ById) => Ok(()),
         (Viewer::Anonymous, Visibility::Link, Access::ById) => Ok(()),
         (Viewer::Anonymous, Visibility::Link, Access::Listed) => Err(Hidden),
-        (Viewer::Anonymous, Visibility::Private, Access::Listed | Access::ById) => Err(Hidden),
+        (Viewer::Anonymous, Visibility::Private | Visibility::Followers, Access::Listed | Access::ById) => Err(Hidden),
     }
 }
 

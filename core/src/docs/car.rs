@@ -7,6 +7,10 @@ use crate::docs::open::{self, EditError, NewChange};
 
 const YEARS: std::ops::RangeInclusive<u16> = 1880..=2200;
 
+/// The most characters of a make, a model or a nickname, and of a colour.
+const NAME: usize = 100;
+const COLOUR: usize = 50;
+
 /// What is known of a car. Texts are empty when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -24,12 +28,21 @@ pub struct CarFields {
     /// What its people call it; at most 100 characters.
     #[n(3)]
     pub nickname: String,
+    /// Such as "soul red"; at most 50 characters.
+    #[n(4)]
+    #[cbor(default)]
+    pub colour: String,
+    /// Whether everyone may know of it: what is said here, nothing else.
+    #[n(5)]
+    #[cbor(default)]
+    pub is_public: bool,
 }
 
 impl CarFields {
     /// Whether every value is within its bounds.
     pub fn is_valid(&self) -> bool {
-        [&self.make, &self.model, &self.nickname].into_iter().all(|text| text.chars().count() <= 100)
+        [&self.make, &self.model, &self.nickname].into_iter().all(|text| text.chars().count() <= NAME)
+            && self.colour.chars().count() <= COLOUR
             && self.year.is_none_or(|year| YEARS.contains(&year))
     }
 
@@ -53,6 +66,10 @@ pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>,
         edit.string_if_changed("make", &before.make, &fields.make)?;
         edit.string_if_changed("model", &before.model, &fields.model)?;
         edit.string_if_changed("nickname", &before.nickname, &fields.nickname)?;
+        edit.string_if_changed("colour", &before.colour, &fields.colour)?;
+        if before.is_public != fields.is_public {
+            edit.boolean("isPublic", fields.is_public)?;
+        }
         if before.year != fields.year {
             edit.int_or_nothing("year", fields.year.map(i64::from))?;
         }
@@ -63,9 +80,11 @@ pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>,
 /// What the document says of its car.
 pub fn read(doc: &Automerge) -> CarFields {
     CarFields {
-        make: open::string(doc, "make"),
-        model: open::string(doc, "model"),
+        make: open::string_within(doc, "make", NAME),
+        model: open::string_within(doc, "model", NAME),
         year: open::int(doc, "year").and_then(|year| u16::try_from(year).ok()).filter(|year| YEARS.contains(year)),
-        nickname: open::string(doc, "nickname"),
+        nickname: open::string_within(doc, "nickname", NAME),
+        colour: open::string_within(doc, "colour", COLOUR),
+        is_public: open::boolean(doc, "isPublic"),
     }
 }

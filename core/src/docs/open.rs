@@ -8,7 +8,7 @@ use automerge::{
 
 use crate::change::is_document;
 use crate::fix::YEAR_2200;
-use crate::id::ChangeHash;
+use crate::id::{ChangeHash, DocId};
 use crate::time::Timestamp;
 
 /// The largest text that is read from a document, in characters. Longer ones are cut.
@@ -185,6 +185,21 @@ impl Edit<'_, '_> {
         self.put(key, ScalarValue::Boolean(value))
     }
 
+    /// Sets the entry of a thing, `"<prefix> <id>"`, or removes it. Entries are registers of their own, so that two devices
+    /// which speak of different things never meet.
+    pub fn entry(&mut self, prefix: &str, id: &[u8; 16], value: Option<ScalarValue>) -> Result<(), AutomergeError> {
+        let key = entry_key(prefix, id);
+        let before = match self.0.get(ROOT, &key)? {
+            Some((Value::Scalar(before), _)) => Some(before.into_owned()),
+            Some((Value::Object(_), _)) | None => None,
+        };
+        match value {
+            Some(value) if before.as_ref() != Some(&value) => self.put(&key, value),
+            Some(_) => Ok(()),
+            None => self.delete(&key),
+        }
+    }
+
     /// The map at a key of the root, made if it is not there.
     pub fn map(&mut self, key: &str) -> Result<ObjId, AutomergeError> {
         self.map_in(&ROOT, key)
@@ -212,14 +227,45 @@ impl Edit<'_, '_> {
     }
 }
 
+fn entry_key(prefix: &str, id: &[u8; 16]) -> String {
+    format!("{prefix} {}", DocId::from_bytes(*id))
+}
+
+/// The entries `"<prefix> <id>"` of the root, ascending by id; of more than `max` the last. An id that is not written as
+/// [`Edit::entry`] writes it is none: else one thing could have two entries.
+pub fn entries(doc: &Automerge, prefix: &str, max: usize) -> Vec<([u8; 16], ScalarValue)> {
+    let entry = |key: String| {
+        let id: DocId = key.strip_prefix(prefix)?.strip_prefix(' ')?.parse().ok()?;
+        match doc.get(ROOT, &key) {
+            Ok(Some((Value::Scalar(value), _))) if entry_key(prefix, id.as_bytes()) == key => {
+                Some((*id.as_bytes(), value.into_owned()))
+            }
+            _ => None,
+        }
+    };
+    let mut entries: Vec<_> = keys(doc, &ROOT).into_iter().filter_map(entry).collect();
+    entries.drain(..entries.len().saturating_sub(max));
+    entries
+}
+
 /// The text or string at a key of the root, as it may be shown; empty if there is none.
 pub fn string(doc: &Automerge, key: &str) -> String {
+    string_within(doc, key, MAX_TEXT)
+}
+
+/// The same with at most this many characters.
+pub fn string_within(doc: &Automerge, key: &str, chars: usize) -> String {
     let text = match doc.get(ROOT, key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_str().map(str::to_owned),
         Ok(Some((Value::Object(ObjType::Text), text))) => doc.text(&text).ok(),
         _ => None,
     };
-    text.map(|text| text.chars().filter(|c| is_shown(*c)).take(MAX_TEXT).collect()).unwrap_or_default()
+    text.map(|text| shown(&text, chars)).unwrap_or_default()
+}
+
+/// A text as it may be shown, cut to this many characters.
+pub fn shown(text: &str, chars: usize) -> String {
+    text.chars().filter(|c| is_shown(*c)).take(chars).collect()
 }
 
 /// Whether a character may be shown. Control characters may not, but for the end of a line; nor may those that turn the
@@ -238,7 +284,8 @@ pub fn latest_time(doc: &Automerge, key: &str) -> Option<Timestamp> {
     competing(doc, key).iter().filter_map(ScalarValue::as_i64).map(Timestamp).filter(is_sane).max()
 }
 
-fn is_sane(at: &Timestamp) -> bool {
+/// Whether an instant lies between 1970 and 2200.
+pub fn is_sane(at: &Timestamp) -> bool {
     (Timestamp(0)..=YEAR_2200).contains(at)
 }
 

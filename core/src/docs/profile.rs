@@ -4,13 +4,18 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, EditError, NewChange};
+use crate::handle;
+
+/// The most characters of a display name, and of a bio.
+const NAME: usize = 100;
+const BIO: usize = 1_000;
 
 /// What everyone may know of an account. Texts are empty when not given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileFields {
-    /// The name by which others find the account; at most 30 characters.
+    /// The name by which others find the account: empty, or one that [`crate::handle::fold`] takes.
     #[n(0)]
     pub handle: String,
     /// The name that others see; at most 100 characters.
@@ -19,13 +24,17 @@ pub struct ProfileFields {
     /// At most 1,000 characters.
     #[n(2)]
     pub bio: String,
+    /// Whether a follower sees what is for followers only once the account has accepted them.
+    #[n(3)]
+    #[cbor(default)]
+    pub by_approval: bool,
 }
 
 impl ProfileFields {
-    /// Whether every value is within its bounds.
+    /// Whether every value but the handle is within its bounds.
     pub fn is_valid(&self) -> bool {
         let within = |text: &str, chars: usize| text.chars().count() <= chars;
-        within(&self.handle, 30) && within(&self.display_name, 100) && within(&self.bio, 1_000)
+        within(&self.handle, handle::MAX_CHARS) && within(&self.display_name, NAME) && within(&self.bio, BIO)
     }
 }
 
@@ -38,15 +47,17 @@ pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<Option<NewChan
     open::edit(doc, |edit| {
         edit.string_if_changed("handle", &before.handle, &fields.handle)?;
         edit.string_if_changed("displayName", &before.display_name, &fields.display_name)?;
-        edit.string_if_changed("bio", &before.bio, &fields.bio)
+        edit.string_if_changed("bio", &before.bio, &fields.bio)?;
+        if before.by_approval == fields.by_approval { Ok(()) } else { edit.boolean("byApproval", fields.by_approval) }
     })
 }
 
 /// What the document says of its account.
 pub fn read(doc: &Automerge) -> ProfileFields {
     ProfileFields {
-        handle: open::string(doc, "handle"),
-        display_name: open::string(doc, "displayName"),
-        bio: open::string(doc, "bio"),
+        handle: open::string_within(doc, "handle", handle::MAX_CHARS),
+        display_name: open::string_within(doc, "displayName", NAME),
+        bio: open::string_within(doc, "bio", BIO),
+        by_approval: open::boolean(doc, "byApproval"),
     }
 }

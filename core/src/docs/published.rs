@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::docs::open::{self, EditError, NewChange};
 use crate::time::Timestamp;
 
-/// Who may see the published copy of a drive.
+/// Who may see the published copy of a drive, or a meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +25,9 @@ pub enum Visibility {
     /// Everyone; it is in the public feed.
     #[n(2)]
     Public,
+    /// The owner's followers.
+    #[n(3)]
+    Followers,
 }
 
 impl Visibility {
@@ -34,6 +37,7 @@ impl Visibility {
             Visibility::Private => "private",
             Visibility::Link => "link",
             Visibility::Public => "public",
+            Visibility::Followers => "followers",
         }
     }
 
@@ -41,8 +45,10 @@ impl Visibility {
     pub fn among(values: &[ScalarValue]) -> Visibility {
         let narrowness = |visibility: &Visibility| match visibility {
             Visibility::Private => 0,
-            Visibility::Link => 1,
-            Visibility::Public => 2,
+            // Of the followers everyone is known; a link may get anywhere.
+            Visibility::Followers => 1,
+            Visibility::Link => 2,
+            Visibility::Public => 3,
         };
         let said = values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
         said.min_by_key(narrowness).unwrap_or_default()
@@ -53,6 +59,7 @@ impl Visibility {
         match name {
             "link" => Visibility::Link,
             "public" => Visibility::Public,
+            "followers" => Visibility::Followers,
             _ => Visibility::Private,
         }
     }

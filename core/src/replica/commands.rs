@@ -317,7 +317,7 @@ impl Replica {
 
     pub(super) fn car_name(&self, car: Option<DocId>) -> String {
         match car.and_then(|car| self.shelf.row(&car)) {
-            Some(Row::Car(fields)) => fields.name(),
+            Some(Row::Car(fields, _)) => fields.name(),
             _ => String::new(),
         }
     }

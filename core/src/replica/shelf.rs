@@ -90,7 +90,7 @@ impl Shelf {
         }
         for entry in stored.iter().filter(|entry| entry.space == Space::Row) {
             let (Some(doc), Ok(stored)) = (id(entry), minicbor::decode::<StoredRow>(&entry.value)) else { continue };
-            if shelf.records.get(&doc).is_some_and(|record| record.heads == stored.heads) {
+            if shelf.records.get(&doc).is_some_and(|record| stored.is_fresh(&record.heads)) {
                 shelf.stale.remove(&doc);
             }
             if rows::is_contested(&stored.row) {
@@ -461,5 +461,22 @@ mod tests {
         assert_eq!((first.len(), second.len()), (1, 1));
         assert_ne!(first, second);
         assert_eq!(shelf.actor_in(&docs[0])[..8], [7; 8]);
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_version_is_shown_until_it_is_folded_again() {
+        let doc = DocId::from_bytes([1; 16]);
+        let mut record = Record::new(DocKind::Car);
+        record.append(&ChangeHash([2; 32]), &[]);
+        let entry = |space, value| StoredEntry { space, key: doc.as_bytes().to_vec(), value };
+        let row = Row::Car(docs::CarFields::default(), Vec::new());
+        let stored = |version| StoredRow { heads: record.heads.clone(), row: row.clone(), version };
+        let earlier = [cbor(&stored(projection::VERSION - 1)), b"not a row of this version".to_vec()];
+        for (value, is_shown) in earlier.into_iter().zip([true, false]) {
+            let shelf = Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), entry(Space::Row, value)]);
+            assert_eq!((shelf.is_stale(&doc), shelf.row(&doc).is_some()), (true, is_shown));
+        }
+        let fresh = entry(Space::Row, cbor(&stored(projection::VERSION)));
+        assert!(!Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), fresh]).is_stale(&doc));
     }
 }

@@ -45,7 +45,7 @@ impl Replica {
             }
         }
         let view = |(id, row): (&DocId, &Row)| {
-            let Row::Car(fields) = row else { return None };
+            let Row::Car(fields, _) = row else { return None };
             let (drives, distance_m) = driven.get(id).copied().unwrap_or_default();
             Some(CarView { id: *id, fields: fields.clone(), drives, distance_m })
         };

@@ -199,11 +199,12 @@ fn number(visibility: Visibility) -> i64 {
         Visibility::Private => 0,
         Visibility::Link => 1,
         Visibility::Public => 2,
+        Visibility::Followers => 3,
     }
 }
 
 fn visibility(number: i64) -> Result<Visibility, sqlx::Error> {
-    [Visibility::Private, Visibility::Link, Visibility::Public]
+    [Visibility::Private, Visibility::Link, Visibility::Public, Visibility::Followers]
         .into_iter()
         .find(|visibility| self::number(*visibility) == number)
         .ok_or_else(|| damaged("visibility"))

@@ -139,7 +139,12 @@ impl<'t> Append<'t> {
                     appended.work.push((doc.owner, work));
                     appended.feed_changed = true;
                 }
-                DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => {}
+                DocKind::Settings
+                | DocKind::Car
+                | DocKind::Drive
+                | DocKind::Track
+                | DocKind::Social
+                | DocKind::Meet => {}
             }
         }
         let grown: BTreeSet<AccountId> =

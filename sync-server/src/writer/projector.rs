@@ -92,9 +92,13 @@ pub(crate) async fn project(
 async fn remove(writer: &mut Connection, kind: DocKind, account: AccountId, id: DocId) -> Result<(), sqlx::Error> {
     match kind {
         DocKind::Profile => profiles::remove(writer, account).await,
-        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Published => {
-            published::remove(writer, account, id).await
-        }
+        DocKind::Settings
+        | DocKind::Car
+        | DocKind::Drive
+        | DocKind::Track
+        | DocKind::Published
+        | DocKind::Social
+        | DocKind::Meet => published::remove(writer, account, id).await,
     }
 }
 
@@ -109,7 +113,7 @@ pub(crate) async fn stored(reader: &mut Connection, doc: &DocLog, id: DocId) -> 
             Some(drive) => Some(Derived::Drive(Box::new(drive), published::blocks(reader, doc.owner, id).await?)),
             None => None,
         },
-        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => None,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social | DocKind::Meet => None,
     };
     Ok(derived.unwrap_or(Derived::Nothing))
 }
@@ -138,7 +142,8 @@ pub(crate) async fn derive(
     };
     let fixes = match &row {
         Some(Row::Published(row)) => u64::from(row.stats.fixes),
-        Some(Row::Settings(..) | Row::Profile(_) | Row::Car(_) | Row::Drive(_)) | None => 0,
+        Some(Row::Settings(..) | Row::Profile(_) | Row::Car(..) | Row::Drive(_) | Row::Social(_) | Row::Meet(_))
+        | None => 0,
     };
     let work = Work { changes: ops / 20 + bytes as u64 / 8_192 + fixes / 150 };
     let derived = match row {
@@ -150,7 +155,8 @@ pub(crate) async fn derive(
             display_name: fields.display_name,
             bio: fields.bio,
         }),
-        Some(Row::Profile(_) | Row::Settings(..) | Row::Car(_) | Row::Drive(_)) | None => Derived::Nothing,
+        Some(Row::Profile(_) | Row::Settings(..) | Row::Car(..) | Row::Drive(_) | Row::Social(_) | Row::Meet(_))
+        | None => Derived::Nothing,
     };
     Ok((derived, work))
 }
@@ -169,7 +175,7 @@ fn fold(kind: DocKind, chunks: &[Vec<u8>]) -> Result<(Option<Row>, u64), Quarant
 
 fn published(account: AccountId, doc: DocId, revision: u64, received_at: Timestamp, row: PublishedRow) -> Derived {
     match row.visibility {
-        Visibility::Link | Visibility::Public => {}
+        Visibility::Link | Visibility::Followers | Visibility::Public => {}
         Visibility::Private => return Derived::Nothing,
     }
     let drive = DriveRecord {

@@ -46,7 +46,7 @@ async fn a_published_drive_is_in_the_feed_with_its_author() {
 
     // A profile that comes later is shown as well.
     let mut profile_doc = Document::new(phone.device(), 2, DocKind::Profile);
-    let fields = ProfileFields { handle: "dan".into(), display_name: "Dan".into(), bio: String::new() };
+    let fields = ProfileFields { handle: "dan".into(), display_name: "Dan".into(), ..ProfileFields::default() };
     let offer = profile_doc.offer(|doc| profile::put(doc, &fields)).0;
     push(&relay, &phone, vec![offer]).await;
     let page = get(relay.addr(), "/v1/feed/public").await.json();

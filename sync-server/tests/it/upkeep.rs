@@ -32,7 +32,8 @@ async fn settle(relay: &Relay, seed: u8) -> (Phone, Document) {
     let mut car = Document::new(phone.device(), seed, DocKind::Car);
     let mut drive = Document::new(phone.device(), 100 + seed, DocKind::Published);
     let mut about = Document::new(phone.device(), 200 + seed, DocKind::Profile);
-    let fields = ProfileFields { handle: format!("driver{seed}"), display_name: "D".into(), bio: String::new() };
+    let fields =
+        ProfileFields { handle: format!("driver{seed}"), display_name: "D".into(), ..ProfileFields::default() };
     let offers = vec![
         car.change().0,
         drive.publish("Over the pass", Visibility::Public, &drive_on(START)),

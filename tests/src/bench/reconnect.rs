@@ -75,7 +75,7 @@ pub async fn phone_with_cars(setup: Setup, documents: usize) -> anyhow::Result<P
 }
 
 fn car(nickname: String) -> CarFields {
-    CarFields { make: "Mazda".to_owned(), model: "MX-5".to_owned(), year: Some(1991), nickname }
+    CarFields { make: "Mazda".to_owned(), model: "MX-5".to_owned(), year: Some(1991), nickname, ..CarFields::default() }
 }
 
 /// Measures a phone and a relay that have so many cars, both started afresh on what they stored.

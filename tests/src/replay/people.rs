@@ -158,6 +158,7 @@ impl Crowd {
             handle,
             display_name: format!("{first} {}", chance.one_of(&LAST_NAMES)),
             bio: (*chance.one_of(&BIOS)).to_owned(),
+            ..ProfileFields::default()
         }
     }
 
@@ -241,7 +242,13 @@ struct Model(&'static str, &'static str, u16, &'static str);
 impl Model {
     fn fields(&self) -> CarFields {
         let Model(make, model, year, nickname) = *self;
-        CarFields { make: make.to_owned(), model: model.to_owned(), year: Some(year), nickname: nickname.to_owned() }
+        CarFields {
+            make: make.to_owned(),
+            model: model.to_owned(),
+            year: Some(year),
+            nickname: nickname.to_owned(),
+            ..CarFields::default()
+        }
     }
 }
 

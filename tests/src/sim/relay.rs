@@ -115,7 +115,7 @@ pub(super) struct Stored {
 pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
     match kind {
         DocKind::Profile | DocKind::Published => true,
-        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social | DocKind::Meet => false,
     }
 }
 

@@ -54,7 +54,7 @@ impl World {
             let relay_cars: BTreeMap<_, _> = rows
                 .iter()
                 .filter_map(|(id, row)| match row {
-                    Row::Car(fields) => Some((*id, fields.clone())),
+                    Row::Car(fields, _) => Some((*id, fields.clone())),
                     _ => None,
                 })
                 .collect();

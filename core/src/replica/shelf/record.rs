@@ -145,7 +145,7 @@ impl Record {
             DocKind::Track => {
                 self.is_here() && (self.heads.len() > 1 || self.relay_heads.len() > 1 || self.lacks_any())
             }
-            DocKind::Settings | DocKind::Profile | DocKind::Car => false,
+            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Social | DocKind::Meet => false,
         }
     }
 

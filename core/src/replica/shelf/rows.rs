@@ -16,6 +16,17 @@ pub(super) struct StoredRow {
     pub(super) heads: Vec<ChangeHash>,
     #[n(1)]
     pub(super) row: Row,
+    /// Of the fold that made it: the rows of an earlier one are shown until they are folded again.
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) version: u8,
+}
+
+impl StoredRow {
+    /// Whether it shows everything of a document with these heads.
+    pub(super) fn is_fresh(&self, heads: &[ChangeHash]) -> bool {
+        self.version == projection::VERSION && self.heads == heads
+    }
 }
 
 impl Shelf {
@@ -77,7 +88,7 @@ impl Shelf {
         if self.stale.contains(&doc) {
             return;
         }
-        let stored = StoredRow { heads: record.heads.clone(), row: row.clone() };
+        let stored = StoredRow { heads: record.heads.clone(), row: row.clone(), version: projection::VERSION };
         store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
         self.tickets.insert(doc, store.ticket());
     }

@@ -1,0 +1,475 @@
+//! A meet, and what its co-organisers make of it.
+//!
+//! The owner's document says what the meet is and who else may change it. A co-organiser, who is another account, writes a
+//! document of their own that amends it. Every field is one register that holds when it was set and to what, so that of all
+//! who may speak the latest counts, field by field: see [`effective`].
+
+use automerge::{Automerge, ScalarValue};
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::docs::Visibility;
+use crate::docs::open::{self, EditError, NewChange};
+use crate::id::{AccountId, DocId};
+use crate::time::Timestamp;
+
+/// The most co-organisers that are read from one meet.
+pub const MAX_ORGANISERS: usize = 100;
+
+/// The most characters of a title or a place, of a text and of the name of a time zone.
+const TITLE: usize = 200;
+const TEXT: usize = 10_000;
+const ZONE: usize = 64;
+
+/// How long before an end may be set that is still believed, milliseconds: a month.
+const MAX_MS: i64 = 31 * 24 * 3_600_000;
+
+/// Before the account of a co-organiser in the document: `true` while they may change the meet, `false` afterwards.
+const ORGANISER: &str = "co";
+
+/// In an amendment the meet that it amends.
+const AMENDS: &str = "amends";
+
+/// What is known of a meet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MeetFields {
+    /// 1 to 200 characters.
+    #[n(0)]
+    pub title: String,
+    /// At most 10,000 characters.
+    #[n(1)]
+    pub text: String,
+    /// What the place is called; at most 200 characters.
+    #[n(2)]
+    pub place: String,
+    /// Where it is: longitude and latitude in degrees, to seven decimals.
+    #[n(3)]
+    pub position: Option<[f64; 2]>,
+    /// When it begins.
+    #[n(4)]
+    pub starts_at: Timestamp,
+    /// When it ends: after the start, within a month.
+    #[n(5)]
+    pub ends_at: Option<Timestamp>,
+    /// In which time zone people come together, such as "Europe/Vienna" (IANA); may be empty.
+    #[n(6)]
+    pub time_zone: String,
+    /// How many may come.
+    #[n(7)]
+    pub capacity: Option<u32>,
+    /// Who may see it.
+    #[n(8)]
+    pub visibility: Visibility,
+    /// Whether it does not take place.
+    #[n(9)]
+    pub cancelled: bool,
+}
+
+/// How many fields a meet has.
+pub const FIELDS: usize = 10;
+
+/// The keys of the fields, in their order.
+const KEYS: [&str; FIELDS] =
+    ["title", "text", "place", "position", "startsAt", "endsAt", "timeZone", "capacity", "visibility", "cancelled"];
+
+/// Where the start stands among the fields.
+const STARTS_AT: usize = 4;
+
+/// What one document says of a meet.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct MeetRow {
+    /// The meet that it amends; absent for a meet.
+    #[n(0)]
+    pub amends: Option<DocId>,
+    /// What it says; defaults for what it does not say.
+    #[n(1)]
+    pub fields: MeetFields,
+    /// When each field was set, in their order; absent for what it does not say.
+    #[n(2)]
+    pub set_at: [Option<Timestamp>; FIELDS],
+    /// Who else may or might once change it, ascending.
+    #[n(3)]
+    pub organisers: Vec<(AccountId, bool)>,
+    /// How many changes the document has.
+    #[n(4)]
+    pub changes: u32,
+}
+
+/// What counts of a meet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectiveMeet {
+    /// What counts, field by field.
+    pub fields: MeetFields,
+    /// Grows with every change that somebody made who may or might (`SEQUENCE` of RFC 5545).
+    pub sequence: u32,
+    /// When the newest field was set.
+    pub changed_at: Timestamp,
+}
+
+/// A field as documents hold it: when it was set, and to what.
+#[derive(Encode, Decode)]
+struct Stamped {
+    #[n(0)]
+    at: Timestamp,
+    #[n(1)]
+    value: FieldValue,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+enum FieldValue {
+    #[n(0)]
+    Text(#[n(0)] String),
+    /// None for what is absent.
+    #[n(1)]
+    Numbers(#[n(0)] Vec<i64>),
+}
+
+impl MeetFields {
+    /// Whether every value is within its bounds.
+    pub fn is_valid(&self) -> bool {
+        let mut read = MeetFields::default();
+        for (index, value) in self.values().into_iter().enumerate() {
+            read.set(index, &value);
+        }
+        read.drop_wrong_end();
+        read.position = read.position.and(self.position);
+        !self.title.is_empty() && open::is_sane(&self.starts_at) && read == *self
+    }
+
+    fn values(&self) -> [FieldValue; FIELDS] {
+        let text = |text: &String| FieldValue::Text(text.clone());
+        let number = |number: Option<i64>| FieldValue::Numbers(number.into_iter().collect());
+        [
+            text(&self.title),
+            text(&self.text),
+            text(&self.place),
+            FieldValue::Numbers(self.position.iter().flatten().map(|degrees| (degrees * 1e7).round() as i64).collect()),
+            number(Some(self.starts_at.as_millis())),
+            number(self.ends_at.map(Timestamp::as_millis)),
+            text(&self.time_zone),
+            number(self.capacity.map(i64::from)),
+            FieldValue::Text(self.visibility.name().to_owned()),
+            number(Some(i64::from(self.cancelled))),
+        ]
+    }
+
+    /// Sets a field to what may be shown of a value.
+    fn set(&mut self, index: usize, value: &FieldValue) {
+        let text = |chars| match value {
+            FieldValue::Text(text) => open::shown(text, chars),
+            FieldValue::Numbers(_) => String::new(),
+        };
+        let number = match value {
+            FieldValue::Numbers(numbers) => numbers.first().copied(),
+            FieldValue::Text(_) => None,
+        };
+        match index {
+            0 => self.title = text(TITLE),
+            1 => self.text = text(TEXT),
+            2 => self.place = text(TITLE),
+            3 => self.position = position(value),
+            STARTS_AT => self.starts_at = number.map(Timestamp).filter(open::is_sane).unwrap_or_default(),
+            5 => self.ends_at = number.map(Timestamp).filter(open::is_sane),
+            6 => self.time_zone = Some(text(ZONE)).filter(|zone| is_zone(zone)).unwrap_or_default(),
+            7 => self.capacity = number.and_then(|number| u32::try_from(number).ok()),
+            8 => self.visibility = Visibility::from_name(&text(TITLE)),
+            _ => self.cancelled = number == Some(1),
+        }
+    }
+
+    /// Sets a field to what others say.
+    fn take(&mut self, index: usize, others: &MeetFields) {
+        self.set(index, &others.values()[index]);
+    }
+
+    fn drop_wrong_end(&mut self) {
+        let starts_at = self.starts_at;
+        self.ends_at.take_if(|ends_at| !(1..=MAX_MS).contains(&ends_at.millis_since(starts_at)));
+    }
+}
+
+fn position(value: &FieldValue) -> Option<[f64; 2]> {
+    let FieldValue::Numbers(numbers) = value else { return None };
+    let [lon, lat] = numbers[..] else { return None };
+    let is_on_earth = lon.unsigned_abs() <= 1_800_000_000 && lat.unsigned_abs() <= 900_000_000;
+    is_on_earth.then_some([lon as f64 / 1e7, lat as f64 / 1e7])
+}
+
+fn is_zone(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'+' | b'-'))
+}
+
+/// The document in which an account amends somebody else's meet.
+pub fn amendment(account: &AccountId, meet: &DocId) -> DocId {
+    DocId::only(account, &format!("amends {meet}"))
+}
+
+/// Makes a change of all fields that differ from `seen`; none if none does. `seen` is what the person saw who changed them:
+/// the document's own fields, or for an amendment the effective meet; `None` for a new meet. `amends` is said once.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put(
+    doc: &mut Automerge,
+    now: Timestamp,
+    amends: Option<&DocId>,
+    seen: Option<&MeetFields>,
+    fields: &MeetFields,
+) -> Result<Option<NewChange>, EditError> {
+    let newest = KEYS.iter().filter_map(|key| stamped(doc, key)).map(|stamped| stamped.at).max();
+    // Later than whatever this account said before, also with a clock that went back.
+    let at = newest.map_or(now, |newest| now.max(newest + 1));
+    let is_new = amends.is_some_and(|meet| open::bytes(doc, AMENDS).as_deref() != Some(meet.as_bytes()));
+    open::edit(doc, |edit| {
+        if is_new {
+            edit.bytes_or_nothing(AMENDS, amends.map(|meet| meet.as_bytes().as_slice()))?;
+        }
+        let seen = seen.map(MeetFields::values);
+        for (index, value) in fields.values().into_iter().enumerate() {
+            if seen.as_ref().is_none_or(|seen| seen[index] != value) {
+                let stamped = minicbor::to_vec(Stamped { at, value }).expect("writing to memory cannot fail");
+                edit.bytes_or_nothing(KEYS[index], Some(&stamped))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Makes a change that lets an account change the meet, or lets it no more; none if it is so.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn grant(doc: &mut Automerge, account: &AccountId, may: bool) -> Result<Option<NewChange>, EditError> {
+    open::edit(doc, |edit| edit.entry(ORGANISER, account.as_bytes(), Some(ScalarValue::Boolean(may))))
+}
+
+/// What the document says.
+pub fn read(doc: &Automerge) -> MeetRow {
+    let mut row = MeetRow {
+        amends: open::bytes(doc, AMENDS).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes),
+        organisers: open::entries(doc, ORGANISER, MAX_ORGANISERS)
+            .into_iter()
+            .filter_map(|(id, value)| Some((AccountId::from_bytes(id), value.as_bool()?)))
+            .collect(),
+        changes: u32::try_from(open::names(doc).len()).unwrap_or(u32::MAX),
+        ..MeetRow::default()
+    };
+    for (index, key) in KEYS.iter().enumerate() {
+        if let Some(Stamped { at, value }) = stamped(doc, key) {
+            row.fields.set(index, &value);
+            row.set_at[index] = Some(at);
+        }
+    }
+    // An amendment may move the end alone.
+    if row.amends.is_none() {
+        row.fields.drop_wrong_end();
+    }
+    row
+}
+
+/// What counts at a key: of what devices said at the same time the latest.
+fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
+    let mut latest: Option<Stamped> = None;
+    for value in open::competing(doc, key) {
+        let stamped: Option<Stamped> = value.as_bytes().and_then(|bytes| minicbor::decode(bytes).ok());
+        if let Some(stamped) = stamped.filter(|stamped| open::is_sane(&stamped.at))
+            && latest.as_ref().is_none_or(|latest| stamped.at > latest.at)
+        {
+            latest = Some(stamped);
+        }
+    }
+    latest
+}
+
+/// What counts of a meet: field by field what was set last by its owner or by who may change it; of two who set a field at
+/// the same moment the owner, then the lower account. Amendments by others, and of other meets, are passed over; so is a
+/// document that is no meet because it says no start.
+pub fn effective(meet: DocId, row: &MeetRow, amendments: &[(AccountId, &MeetRow)]) -> Option<EffectiveMeet> {
+    row.set_at[STARTS_AT].filter(|_| row.amends.is_none())?;
+    let mut fields = row.fields.clone();
+    let mut set_at = row.set_at;
+    let mut sequence = row.changes;
+    for (account, may) in &row.organisers {
+        let amendment = amendments.iter().find(|(by, row)| by == account && row.amends == Some(meet));
+        let Some((_, amendment)) = amendment else { continue };
+        sequence = sequence.saturating_add(amendment.changes);
+        let later = |index: &usize| *may && amendment.set_at[*index] > set_at[*index];
+        for index in (0..FIELDS).filter(later).collect::<Vec<_>>() {
+            fields.take(index, &amendment.fields);
+            set_at[index] = amendment.set_at[index];
+        }
+    }
+    fields.drop_wrong_end();
+    let changed_at = set_at.into_iter().flatten().max()?;
+    Some(EffectiveMeet { fields, sequence, changed_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MEET: DocId = DocId::from_bytes([5; 16]);
+    const ANNA: AccountId = AccountId::from_bytes([1; 16]);
+    const BEN: AccountId = AccountId::from_bytes([2; 16]);
+    const AT: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn fields() -> MeetFields {
+        MeetFields {
+            title: "Sunday at the pass".to_owned(),
+            text: "Coffee first.".to_owned(),
+            place: "Hotel at the top".to_owned(),
+            position: Some([10.453_812_3, 46.528_432_1]),
+            starts_at: AT,
+            ends_at: Some(AT + 7_200_000),
+            time_zone: "Europe/Rome".to_owned(),
+            capacity: Some(20),
+            visibility: Visibility::Public,
+            cancelled: false,
+        }
+    }
+
+    fn meet() -> Automerge {
+        let mut doc = open::new(&[1; 16]);
+        put(&mut doc, AT, None, None, &fields()).unwrap().expect("it is new");
+        doc
+    }
+
+    #[test]
+    fn a_meet_is_read_as_it_was_put_and_only_what_differs_is_set() {
+        let mut doc = meet();
+        assert_eq!(read(&doc).fields, fields());
+        assert!(put(&mut doc, AT + 1, None, Some(&fields()), &fields()).unwrap().is_none());
+        let moved = MeetFields { place: "Car park".to_owned(), ends_at: None, ..fields() };
+        put(&mut doc, AT - 5_000, None, Some(&fields()), &moved).unwrap();
+        let row = read(&doc);
+        assert_eq!((row.fields, row.changes), (moved, 2));
+        assert_eq!((row.set_at[0], row.set_at[2]), (Some(AT), Some(AT + 1)), "a clock that goes back does not lose");
+    }
+
+    #[test]
+    fn a_meet_out_of_bounds_is_refused() {
+        assert!(fields().is_valid());
+        for wrong in [
+            MeetFields { title: String::new(), ..fields() },
+            MeetFields { title: "x".repeat(201), ..fields() },
+            MeetFields { text: "x".repeat(10_001), ..fields() },
+            MeetFields { text: "\u{202e}".to_owned(), ..fields() },
+            MeetFields { position: Some([181.0, 0.0]), ..fields() },
+            MeetFields { position: Some([f64::NAN, 91.0]), ..fields() },
+            MeetFields { starts_at: Timestamp(-1), ..fields() },
+            MeetFields { ends_at: Some(AT), ..fields() },
+            MeetFields { ends_at: Some(AT + MAX_MS + 1), ..fields() },
+            MeetFields { time_zone: "Europe/Vienna\r\nX:1".to_owned(), ..fields() },
+        ] {
+            assert!(!wrong.is_valid(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_values_are_clamped_and_unknown_ones_are_left_alone() {
+        let mut doc = meet();
+        let value = |value| minicbor::to_vec(Stamped { at: AT + 1, value }).unwrap();
+        let hostile = [
+            ("title", value(FieldValue::Text("x".repeat(5_000)))),
+            ("position", value(FieldValue::Numbers(vec![i64::MIN, 0]))),
+            ("endsAt", value(FieldValue::Numbers(vec![i64::MAX]))),
+            ("timeZone", value(FieldValue::Text("../etc".to_owned()))),
+            ("capacity", value(FieldValue::Numbers(vec![-1]))),
+            ("visibility", value(FieldValue::Text("friends".to_owned()))),
+            ("cancelled", vec![0xff; 9]),
+        ];
+        open::edit(&mut doc, |edit| {
+            hostile.iter().try_for_each(|(key, bytes)| edit.bytes_or_nothing(key, Some(bytes)))
+        })
+        .unwrap();
+        let clamped = MeetFields {
+            title: "x".repeat(TITLE),
+            position: None,
+            ends_at: None,
+            time_zone: String::new(),
+            capacity: None,
+            visibility: Visibility::Private,
+            ..fields()
+        };
+        assert_eq!(read(&doc).fields, clamped);
+        put(&mut doc, AT + 2, None, Some(&clamped), &MeetFields { text: String::new(), ..clamped.clone() }).unwrap();
+        assert_eq!(open::bytes(&doc, "visibility").as_ref(), Some(&hostile[5].1), "what a newer version said is kept");
+    }
+
+    #[test]
+    fn of_all_who_may_speak_the_latest_counts_field_by_field() {
+        let mut doc = meet();
+        grant(&mut doc, &ANNA, true).unwrap();
+        grant(&mut doc, &BEN, true).unwrap();
+        let amended = |at: Timestamp, change: &dyn Fn(&mut MeetFields)| {
+            let mut theirs = open::new(&[2; 16]);
+            let mut wanted = fields();
+            change(&mut wanted);
+            put(&mut theirs, at, Some(&MEET), Some(&fields()), &wanted).unwrap();
+            read(&theirs)
+        };
+        let anna = amended(AT + 10, &|fields| fields.title = "Anna's".to_owned());
+        let ben = amended(AT + 10, &|fields| {
+            fields.title = "Ben's".to_owned();
+            fields.capacity = None;
+            fields.ends_at = Some(AT + 60_000);
+        });
+        let both = [(BEN, &ben), (ANNA, &anna)];
+        let owner = read(&doc);
+        let meet = effective(MEET, &owner, &both).unwrap();
+        assert_eq!(
+            meet.fields,
+            MeetFields { title: "Anna's".to_owned(), capacity: None, ends_at: Some(AT + 60_000), ..fields() }
+        );
+        assert_eq!((meet.sequence, meet.changed_at), (owner.changes + 2, AT + 10));
+
+        grant(&mut doc, &ANNA, false).unwrap();
+        let without_anna = effective(MEET, &read(&doc), &both).unwrap();
+        assert_eq!(without_anna.fields.title, "Ben's");
+        assert!(without_anna.sequence > meet.sequence, "who subscribed hears of it");
+
+        let stranger = [(AccountId::from_bytes([9; 16]), &anna)];
+        assert_eq!(effective(MEET, &read(&doc), &stranger).unwrap().fields, fields());
+        assert_eq!(effective(DocId::from_bytes([6; 16]), &owner, &both).unwrap().fields, fields());
+        assert_eq!(effective(MEET, &anna, &[]), None, "an amendment is no meet");
+    }
+
+    proptest! {
+        #[test]
+        fn two_devices_that_edit_at_the_same_time_show_the_same_afterwards_and_the_latest_counts(
+            steps in prop::collection::vec((0..2_usize, 0..5_u8, 0..50_i64, any::<bool>()), 0..30),
+        ) {
+            let mut docs = [meet(), meet()];
+            docs[1] = open::load(&[2; 16], open::chunks(&docs[0]).map(|(_, chunk)| chunk).collect::<Vec<_>>()
+                .iter().map(Vec::as_slice)).unwrap();
+            let mut latest = AT;
+            for (device, field, at, meets) in steps {
+                let seen = read(&docs[device]).fields;
+                let mut wanted = seen.clone();
+                match field {
+                    0 => wanted.title = format!("title {at}"),
+                    1 => wanted.position = Some([at as f64, 1.0]),
+                    2 => wanted.capacity = u32::try_from(at).ok(),
+                    3 => wanted.cancelled = !wanted.cancelled,
+                    _ => drop(grant(&mut docs[device], &ANNA, at % 2 == 0).unwrap()),
+                }
+                put(&mut docs[device], AT + at, None, Some(&seen), &wanted).unwrap();
+                latest = latest.max(read(&docs[device]).set_at.into_iter().flatten().max().unwrap());
+                if meets {
+                    let other = docs[1 - device].clone();
+                    open::merge(&mut docs[device], &other).unwrap();
+                }
+            }
+            let [mut one, mut other] = docs;
+            let before = one.clone();
+            open::merge(&mut one, &other).unwrap();
+            open::merge(&mut other, &before).unwrap();
+            prop_assert_eq!(read(&one), read(&other));
+            prop_assert_eq!(effective(MEET, &read(&one), &[]).unwrap().changed_at, latest);
+        }
+    }
+}

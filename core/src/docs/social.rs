@@ -1,0 +1,384 @@
+//! What an account says about others and about their things. Others learn of it only through what the relay derives.
+//!
+//! One document holds whom the account follows, accepts and blocks. What it says about drives and meets is in sixteen more,
+//! by the last hexadecimal digit of the thing's id, so that none of them grows without bound. Everything is an entry of its
+//! own, `"<what> <id>"`, so that devices which speak of different things never meet; of two words about one thing one wins,
+//! and a word wins over its removal.
+
+use automerge::{Automerge, ScalarValue};
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::docs::open::{self, EditError, NewChange};
+use crate::id::{AccountId, DocId};
+use crate::time::Timestamp;
+
+/// The most entries of one sort that are read from one document.
+pub const MAX_ENTRIES: usize = 10_000;
+
+/// The most characters of a comment.
+pub const MAX_COMMENT: usize = 2_000;
+
+/// What an account may feel about a published drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[cbor(index_only)]
+pub enum Reaction {
+    /// Well done.
+    #[n(0)]
+    Like,
+    /// Astonishing.
+    #[n(1)]
+    Wow,
+    /// What a road.
+    #[n(2)]
+    Road,
+    /// What a car.
+    #[n(3)]
+    Car,
+}
+
+/// What an account answers to a meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[cbor(index_only)]
+pub enum Answer {
+    /// It comes.
+    #[n(0)]
+    Going,
+    /// It may come.
+    #[n(1)]
+    Maybe,
+    /// It does not.
+    #[n(2)]
+    No,
+}
+
+/// One thing that is said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word<'a> {
+    /// To follow an account, since this moment.
+    Follow(AccountId, Timestamp),
+    /// To let an account follow.
+    Accept(AccountId),
+    /// Not to show each other anything.
+    Block(AccountId),
+    /// What one feels about the published copy of a drive.
+    React(DocId, Reaction),
+    /// A comment with this id.
+    Comment(DocId, &'a Comment),
+    /// An answer to a meet, given at this moment.
+    Rsvp(DocId, Answer, Timestamp),
+}
+
+/// What a word is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Whether the account follows another.
+    Follow(AccountId),
+    /// Whether it lets another follow.
+    Accept(AccountId),
+    /// Whether it blocks another.
+    Block(AccountId),
+    /// What it feels about a drive.
+    React(DocId),
+    /// Its comment with this id.
+    Comment(DocId),
+    /// Its answer to a meet.
+    Rsvp(DocId),
+}
+
+/// A comment on the published copy of a drive.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Comment {
+    /// The copy.
+    #[n(0)]
+    pub drive: DocId,
+    /// When it was written.
+    #[n(1)]
+    pub at: Timestamp,
+    /// 1 to 2,000 characters.
+    #[n(2)]
+    pub text: String,
+}
+
+/// What one of the documents says.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct SocialRow {
+    /// Whom the account follows, and since when; ascending by account.
+    #[n(0)]
+    pub follows: Vec<(AccountId, Timestamp)>,
+    /// Whom it lets follow, ascending.
+    #[n(1)]
+    pub accepted: Vec<AccountId>,
+    /// Whom it blocks, ascending.
+    #[n(2)]
+    pub blocked: Vec<AccountId>,
+    /// What it feels, ascending by published copy.
+    #[n(3)]
+    pub reactions: Vec<(DocId, Reaction)>,
+    /// Its comments, ascending by id.
+    #[n(4)]
+    pub comments: Vec<(DocId, Comment)>,
+    /// Its answers and when it gave them, ascending by meet.
+    #[n(5)]
+    pub rsvps: Vec<(DocId, Answer, Timestamp)>,
+}
+
+impl Reaction {
+    /// Every reaction, in the order in which they are offered.
+    pub const ALL: [Reaction; 4] = [Reaction::Like, Reaction::Wow, Reaction::Road, Reaction::Car];
+
+    /// The name that documents use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reaction::Like => "like",
+            Reaction::Wow => "wow",
+            Reaction::Road => "road",
+            Reaction::Car => "car",
+        }
+    }
+}
+
+impl Subject {
+    /// Before the id in the document, and the id.
+    fn key(&self) -> (&'static str, &[u8; 16]) {
+        match self {
+            Subject::Follow(account) => (FOLLOW, account.as_bytes()),
+            Subject::Accept(account) => (ACCEPT, account.as_bytes()),
+            Subject::Block(account) => (BLOCK, account.as_bytes()),
+            Subject::React(drive) => (REACT, drive.as_bytes()),
+            Subject::Comment(comment) => (COMMENT, comment.as_bytes()),
+            Subject::Rsvp(meet) => (RSVP, meet.as_bytes()),
+        }
+    }
+}
+
+const FOLLOW: &str = "follow";
+const ACCEPT: &str = "accept";
+const BLOCK: &str = "block";
+const REACT: &str = "react";
+const COMMENT: &str = "comment";
+const RSVP: &str = "rsvp";
+
+/// The document in which an account speaks of people.
+pub fn people(account: &AccountId) -> DocId {
+    DocId::only(account, "social")
+}
+
+/// The document in which an account speaks of a thing: the published copy of a drive, or a meet.
+pub fn about(account: &AccountId, thing: &DocId) -> DocId {
+    DocId::only(account, &format!("social {:x}", thing.as_bytes()[15] & 0xf))
+}
+
+/// Makes a change that says something; none if it is said.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn say(doc: &mut Automerge, word: &Word<'_>) -> Result<Option<NewChange>, EditError> {
+    let cbor = |bytes| ScalarValue::Bytes(bytes);
+    let (subject, value) = match word {
+        Word::Follow(account, since) => (Subject::Follow(*account), ScalarValue::Int(since.as_millis())),
+        Word::Accept(account) => (Subject::Accept(*account), ScalarValue::Boolean(true)),
+        Word::Block(account) => (Subject::Block(*account), ScalarValue::Boolean(true)),
+        Word::React(drive, reaction) => (Subject::React(*drive), ScalarValue::Str(reaction.name().into())),
+        Word::Comment(id, comment) => {
+            (Subject::Comment(*id), cbor(minicbor::to_vec(comment).expect("writing to memory cannot fail")))
+        }
+        Word::Rsvp(meet, answer, at) => {
+            (Subject::Rsvp(*meet), cbor(minicbor::to_vec((answer, at)).expect("writing to memory cannot fail")))
+        }
+    };
+    set(doc, &subject, Some(value))
+}
+
+/// Makes a change that takes back what was said; none if nothing was.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn take_back(doc: &mut Automerge, subject: &Subject) -> Result<Option<NewChange>, EditError> {
+    set(doc, subject, None)
+}
+
+fn set(doc: &mut Automerge, subject: &Subject, value: Option<ScalarValue>) -> Result<Option<NewChange>, EditError> {
+    let (prefix, id) = subject.key();
+    open::edit(doc, |edit| edit.entry(prefix, id, value))
+}
+
+/// What the document says. What cannot be read is left out.
+pub fn read(doc: &Automerge) -> SocialRow {
+    let entries = |prefix| open::entries(doc, prefix, MAX_ENTRIES).into_iter();
+    let accounts = |prefix| {
+        let is_true = |(_, value): &([u8; 16], ScalarValue)| value.as_bool() == Some(true);
+        entries(prefix).filter(is_true).map(|(id, _)| AccountId::from_bytes(id)).collect()
+    };
+    let follow = |(id, value): ([u8; 16], ScalarValue)| {
+        let since = value.as_i64().map(Timestamp).filter(open::is_sane)?;
+        Some((AccountId::from_bytes(id), since))
+    };
+    let reaction = |(id, value): ([u8; 16], ScalarValue)| {
+        let reaction = Reaction::ALL.into_iter().find(|reaction| Some(reaction.name()) == value.as_str())?;
+        Some((DocId::from_bytes(id), reaction))
+    };
+    let comment = |(id, value): ([u8; 16], ScalarValue)| {
+        let comment: Comment = minicbor::decode(value.as_bytes()?).ok()?;
+        let comment = Comment { text: open::shown(&comment.text, MAX_COMMENT), ..comment };
+        (open::is_sane(&comment.at) && !comment.text.is_empty()).then_some((DocId::from_bytes(id), comment))
+    };
+    let rsvp = |(id, value): ([u8; 16], ScalarValue)| {
+        let (answer, at): (Answer, Timestamp) = minicbor::decode(value.as_bytes()?).ok()?;
+        open::is_sane(&at).then_some((DocId::from_bytes(id), answer, at))
+    };
+    SocialRow {
+        follows: entries(FOLLOW).filter_map(follow).collect(),
+        accepted: accounts(ACCEPT),
+        blocked: accounts(BLOCK),
+        reactions: entries(REACT).filter_map(reaction).collect(),
+        comments: entries(COMMENT).filter_map(comment).collect(),
+        rsvps: entries(RSVP).filter_map(rsvp).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ANNA: AccountId = AccountId::from_bytes([1; 16]);
+    const DRIVE: DocId = DocId::from_bytes([2; 16]);
+    const AT: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn put(doc: &mut Automerge, key: &str, value: ScalarValue) {
+        let (prefix, id) = key.split_once(' ').expect("a prefix and an id");
+        let id: DocId = id.parse().unwrap();
+        open::edit(doc, |edit| edit.entry(prefix, id.as_bytes(), Some(value))).unwrap();
+    }
+
+    #[test]
+    fn what_is_said_is_read_and_what_is_taken_back_is_not() {
+        let mut doc = open::new(&[1; 16]);
+        let comment = Comment { drive: DRIVE, at: AT, text: "What a view.\nWhere?".to_owned() };
+        let words = [
+            Word::Follow(ANNA, AT),
+            Word::Accept(ANNA),
+            Word::Block(ANNA),
+            Word::React(DRIVE, Reaction::Road),
+            Word::Comment(DRIVE, &comment),
+            Word::Rsvp(DRIVE, Answer::Maybe, AT),
+        ];
+        for word in &words {
+            assert!(say(&mut doc, word).unwrap().is_some());
+            assert!(say(&mut doc, word).unwrap().is_none(), "{word:?} is said");
+        }
+        let row = SocialRow {
+            follows: vec![(ANNA, AT)],
+            accepted: vec![ANNA],
+            blocked: vec![ANNA],
+            reactions: vec![(DRIVE, Reaction::Road)],
+            comments: vec![(DRIVE, comment.clone())],
+            rsvps: vec![(DRIVE, Answer::Maybe, AT)],
+        };
+        assert_eq!(read(&doc), row);
+        for subject in [
+            Subject::Follow(ANNA),
+            Subject::Accept(ANNA),
+            Subject::Block(ANNA),
+            Subject::React(DRIVE),
+            Subject::Comment(DRIVE),
+            Subject::Rsvp(DRIVE),
+        ] {
+            assert!(take_back(&mut doc, &subject).unwrap().is_some());
+            assert!(take_back(&mut doc, &subject).unwrap().is_none(), "{subject:?} is taken back");
+        }
+        assert_eq!(read(&doc), SocialRow::default());
+    }
+
+    #[test]
+    fn unknown_and_hostile_words_stay_in_the_document_and_are_not_shown() {
+        let mut doc = open::new(&[1; 16]);
+        let long = Comment { drive: DRIVE, at: AT, text: format!("<b>\u{202e}{}", "x".repeat(9_000)) };
+        let early = Comment { at: Timestamp(i64::MIN), ..long.clone() };
+        let empty = Comment { text: "\u{7}".to_owned(), ..long.clone() };
+        let id = |byte: u8| DocId::from_bytes([byte; 16]);
+        for (key, value) in [
+            (format!("follow {ANNA}"), ScalarValue::Int(i64::MAX)),
+            (format!("accept {ANNA}"), ScalarValue::Int(1)),
+            (format!("react {DRIVE}"), ScalarValue::Str("adore".into())),
+            (format!("rsvp {DRIVE}"), ScalarValue::Bytes(vec![0x82, 9, 0])),
+            (format!("comment {}", id(3)), ScalarValue::Bytes(minicbor::to_vec(&early).unwrap())),
+            (format!("comment {}", id(4)), ScalarValue::Bytes(minicbor::to_vec(&empty).unwrap())),
+            (format!("comment {}", id(5)), ScalarValue::Bytes(minicbor::to_vec(&long).unwrap())),
+            (format!("comment {}", id(6)), ScalarValue::Bytes(vec![0xff; 100])),
+        ] {
+            put(&mut doc, &key, value);
+        }
+        let text = format!("<b>{}", "x".repeat(MAX_COMMENT - 3));
+        let comments = vec![(id(5), Comment { text, ..long })];
+        assert_eq!(read(&doc), SocialRow { comments, ..SocialRow::default() });
+        assert_eq!(open::string(&doc, &format!("react {DRIVE}")), "adore");
+        let once = open::edit(&mut doc, |edit| edit.string(&format!("react {}", "A".repeat(32)), "like"));
+        assert!(once.is_ok() && read(&doc).reactions.is_empty(), "an id has one spelling");
+    }
+
+    #[test]
+    fn what_is_said_of_one_thing_is_in_one_document_of_sixteen() {
+        let of =
+            |last: u8| about(&ANNA, &DocId::from_bytes([[7; 15].as_slice(), &[last]].concat().try_into().unwrap()));
+        let mut docs: Vec<DocId> = (0..=u8::MAX).map(of).collect();
+        docs.sort();
+        docs.dedup();
+        assert_eq!(docs.len(), 16);
+        assert!(of(0x21) == of(0xf1) && !docs.contains(&people(&ANNA)));
+    }
+
+    fn word(number: u8, thing: u8, at: i64) -> Word<'static> {
+        let (account, drive) = (AccountId::from_bytes([thing; 16]), DocId::from_bytes([thing; 16]));
+        match number {
+            0 => Word::Follow(account, Timestamp(at)),
+            1 => Word::Accept(account),
+            2 => Word::Block(account),
+            3 => Word::React(drive, Reaction::ALL[at as usize % 4]),
+            _ => Word::Rsvp(drive, [Answer::Going, Answer::Maybe, Answer::No][at as usize % 3], Timestamp(at)),
+        }
+    }
+
+    fn subject(word: &Word<'_>) -> Subject {
+        match word {
+            Word::Follow(account, _) => Subject::Follow(*account),
+            Word::Accept(account) => Subject::Accept(*account),
+            Word::Block(account) => Subject::Block(*account),
+            Word::React(drive, _) => Subject::React(*drive),
+            Word::Comment(id, _) => Subject::Comment(*id),
+            Word::Rsvp(meet, ..) => Subject::Rsvp(*meet),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn two_devices_that_speak_at_the_same_time_show_the_same_afterwards(
+            steps in prop::collection::vec((0..2_usize, any::<bool>(), 0..5_u8, 0..4_u8, 0..9_i64, any::<bool>()), 0..40),
+        ) {
+            let mut docs = [open::new(&[1; 16]), open::new(&[2; 16])];
+            for (device, speaks, number, thing, at, meets) in steps {
+                let word = word(number, thing, at);
+                if speaks {
+                    say(&mut docs[device], &word).unwrap();
+                } else {
+                    take_back(&mut docs[device], &subject(&word)).unwrap();
+                }
+                if meets {
+                    let other = docs[1 - device].clone();
+                    open::merge(&mut docs[device], &other).unwrap();
+                }
+            }
+            let [mut one, mut other] = docs;
+            let before = one.clone();
+            open::merge(&mut one, &other).unwrap();
+            open::merge(&mut other, &before).unwrap();
+            prop_assert_eq!(read(&one), read(&other));
+        }
+    }
+}
