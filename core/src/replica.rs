@@ -27,7 +27,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_bytes::ByteBuf;
 
 pub use self::opening::{Linked, OpenError, Opening};
-use crate::id::{DeviceKey, DocId};
+use crate::access::ReadToken;
+use crate::id::{AccountId, DeviceKey, DocId};
 use crate::replica::commands::Parked;
 use crate::replica::io::{Effect, Input, Outcome, Topic};
 use crate::replica::link::{Desk, Link};
@@ -40,7 +41,7 @@ use crate::replica::suspects::Suspects;
 use crate::replica::view::TrackView;
 use crate::session::client::Identity;
 use crate::sorted::{Map, Set};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 use crate::wire::Grant;
 
 /// Why the device is asked to sign.
@@ -50,6 +51,8 @@ enum Signing {
     Proof,
     /// To let this other device in; the command with this request.
     Grant(u32, DeviceKey),
+    /// To let this account read from the relay until then; the command with this request.
+    Token(u32, AccountId, Timestamp),
 }
 
 /// The phone's engine.
@@ -81,6 +84,9 @@ pub struct Replica {
     topics: Set<Topic>,
     effects: Vec<Effect>,
 }
+
+/// What is read from documents.
+const DOCUMENTS: [Topic; 5] = [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
 
 impl Replica {
     /// The replica as storage has it. [`Input::Start`] sets it going.
@@ -265,7 +271,8 @@ impl Replica {
         let outcomes = work(&mut self.link, &mut desk);
         desk.shelf.write(desk.store);
         if self.store.ticket() != ticket {
-            self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account, Topic::Status]);
+            self.topics.extend(DOCUMENTS);
+            self.topics.insert(Topic::Status);
         }
         if self.link.status(&self.shelf) != before {
             self.topics.insert(Topic::Status);
@@ -313,6 +320,11 @@ impl Replica {
                 let grant = Grant { granted_by: self.identity.device, signature };
                 let linked = Linked { account: self.identity.account, grant, device };
                 let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
+                self.effects.push(Effect::Settled { request, outcome });
+            }
+            Signing::Token(request, account, expires_at) => {
+                let token = ReadToken { account, device: self.identity.device, expires_at, signature };
+                let outcome = Outcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at };
                 self.effects.push(Effect::Settled { request, outcome });
             }
         }

@@ -27,6 +27,8 @@ export const engine = signal<EngineState>({ type: "closed" });
 export const recording = signal<Views["recording"]>(null);
 export const drives = signal<Views["drives"] | undefined>(undefined);
 export const cars = signal<Views["cars"]>([]);
+export const social = signal<Views["social"] | undefined>(undefined);
+export const meets = signal<Views["meets"]>([]);
 export const track = signal<Views["track"]>(null);
 export const account = signal<Views["account"] | undefined>(undefined);
 export const status = signal<Views["status"] | undefined>(undefined);
@@ -38,7 +40,7 @@ export const relay = new RelayReads(new URL("/", location.href));
 /** In the browser's own drawer: whether the engine was ever opened here. */
 const USED = "tourismo used";
 
-const signals = { recording, drives, cars, track, account, status } satisfies Record<Topic, { value: unknown }>;
+const signals = { recording, drives, cars, social, meets, track, account, status } satisfies Record<Topic, { value: unknown }>;
 
 /** Opens the engine when it is first needed: by a screen of the person's own, or because this phone holds their data. */
 export function openWhenNeeded(isOwnScreen: boolean): void {
@@ -54,6 +56,8 @@ export async function openEngine(): Promise<void> {
     tourismo.subscribe("recording", (view) => (signals.recording.value = view));
     tourismo.subscribe("drives", (view) => (signals.drives.value = view));
     tourismo.subscribe("cars", (view) => (signals.cars.value = view));
+    tourismo.subscribe("social", (view) => (signals.social.value = view));
+    tourismo.subscribe("meets", (view) => (signals.meets.value = view));
     tourismo.subscribe("track", (view) => (signals.track.value = view));
     tourismo.subscribe("account", (view) => (signals.account.value = view));
     tourismo.subscribe("status", (view) => (signals.status.value = view));

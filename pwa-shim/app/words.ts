@@ -226,6 +226,8 @@ export function wordsOfVisibility(visibility: Visibility): string {
   switch (visibility) {
     case "private":
       return "Only me";
+    case "followers":
+      return "Followers";
     case "link":
       return "By link";
     case "public":
@@ -280,6 +282,12 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
       return "That answer is for another device. Show this device's own code, and bring the answer to that.";
     case "other_account":
       return "What is on this device belongs to the account that it has. It stays here, and no other account can be entered.";
+    case "bad_handle":
+      return "A handle has 2 to 30 letters or digits, with dots, dashes or underscores between them.";
+    case "too_many":
+      return "There are as many of them as there may be. Remove one first.";
+    case "relay_unknown":
+      return "This phone has not met its relay yet. Once it was connected, it can ask.";
     case "not_stored":
       return `${wordsOfStorageFailure(error.storageFailure ?? "unavailable")}. It is done in memory, and tried again.`;
     case "owner_lost":
@@ -297,7 +305,9 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
     case "relay_failed":
       return "The relay gave an answer that this app does not understand.";
     case "not_on_relay":
-      return "There is no such drive, or it is not shown to you.";
+      return "There is nothing of that name, or it is not shown to you.";
+    case "not_allowed":
+      return "The relay does not let this device read for the account. Check the phone's clock, then try again.";
     default:
       return code satisfies never;
   }

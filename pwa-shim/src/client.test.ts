@@ -48,6 +48,25 @@ describe("a command", () => {
     expect(await started).toBe("0190-drive");
   });
 
+  test("says what one feels, whom one follows and where one comes", async () => {
+    const { worker, tourismo } = open();
+    void tourismo.react("0190-copy", "wow");
+    void tourismo.block("anna");
+    void tourismo.rsvp("0190-meet", null);
+    expect(worker.asked.map(({ ask }) => ask.type === "command" && ask.command)).toEqual([
+      { type: "react", drive: "0190-copy", reaction: "wow" },
+      { type: "relate", account: "anna", relation: "block", holds: true },
+      { type: "rsvp", meet: "0190-meet", answer: null },
+    ]);
+  });
+
+  test("for a token gives it", async () => {
+    const { worker, tourismo } = open();
+    const made = tourismo.token();
+    worker.answer({ type: "token", token: Uint8Array.of(1), expiresAt: 7 });
+    expect(await made).toEqual({ token: Uint8Array.of(1), expiresAt: 7 });
+  });
+
   test("rejects with the code with which it was refused", async () => {
     const { worker, tourismo } = open();
     const paused = tourismo.pauseDrive();

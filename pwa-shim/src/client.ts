@@ -3,12 +3,19 @@
 import type { Views } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import type {
+  AccountId,
+  Answer as MeetAnswer,
   CarFields,
   Command,
   DocId,
+  DriveView,
+  LogEntry,
+  MeetFields,
   Outcome,
   ProfileFields,
+  Reaction,
   SettingsFields,
+  Timestamp,
   Topic,
   Visibility,
 } from "./generated/types.ts";
@@ -142,6 +149,95 @@ export class Tourismo {
     return this.#made({ type: "putCar", car, fields });
   }
 
+  /** A car's drives, newest first, from this phone's own rows. */
+  async carDrives(car: DocId): Promise<DriveView[]> {
+    return (await this.read("drives")).filter((drive) => drive.car === car);
+  }
+
+  /** Writes into a car's logbook, or changes the entry given. */
+  putLogEntry(car: DocId, fields: LogEntry, entry: DocId | null = null): Promise<DocId> {
+    return this.#made({ type: "putLogEntry", car, entry, fields });
+  }
+
+  removeLogEntry(car: DocId, entry: DocId): Promise<void> {
+    return this.#done({ type: "removeLogEntry", car, entry });
+  }
+
+  follow(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "follow", holds: true });
+  }
+
+  unfollow(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "follow", holds: false });
+  }
+
+  /** Lets an account follow that asked for it, if this account's profile wants to be asked. */
+  acceptFollower(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "accept", holds: true });
+  }
+
+  /** Lets an account follow no more. */
+  dropFollower(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "accept", holds: false });
+  }
+
+  /** Neither shows the other anything from here on; who is blocked is no longer followed or accepted. */
+  block(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "block", holds: true });
+  }
+
+  unblock(account: AccountId): Promise<void> {
+    return this.#done({ type: "relate", account, relation: "block", holds: false });
+  }
+
+  /** Says what one feels about the published copy of a drive; `null` takes it back. */
+  react(drive: DocId, reaction: Reaction | null): Promise<void> {
+    return this.#done({ type: "react", drive, reaction });
+  }
+
+  /** Writes a comment on the published copy of a drive. */
+  comment(drive: DocId, text: string): Promise<DocId> {
+    return this.#made({ type: "comment", drive, text });
+  }
+
+  removeComment(drive: DocId, comment: DocId): Promise<void> {
+    return this.#done({ type: "removeComment", drive, comment });
+  }
+
+  /** Makes a meet, or changes one's own. */
+  putMeet(fields: MeetFields, meet: DocId | null = null): Promise<DocId> {
+    return this.#made({ type: "putMeet", meet, fields });
+  }
+
+  /** Changes somebody else's meet, whose organiser allows it: what differs from what was `seen` is what is said. */
+  amendMeet(meet: DocId, seen: MeetFields, fields: MeetFields): Promise<void> {
+    return this.#done({ type: "amendMeet", meet, seen, fields });
+  }
+
+  cancelMeet(meet: DocId): Promise<void> {
+    return this.#done({ type: "cancelMeet", meet });
+  }
+
+  /** Lets another account change one's own meet, or no more. */
+  grantOrganiser(meet: DocId, account: AccountId, may: boolean): Promise<void> {
+    return this.#done({ type: "grantOrganiser", meet, account, may });
+  }
+
+  /** Answers to a meet; `null` takes the answer back. */
+  rsvp(meet: DocId, answer: MeetAnswer | null): Promise<void> {
+    return this.#done({ type: "rsvp", meet, answer });
+  }
+
+  /**
+   * Makes a token with which `RelayReads` reads as this account, for some hours. Rejects with `relay_unknown` on a phone that
+   * has never met its relay.
+   */
+  async token(): Promise<{ token: Uint8Array; expiresAt: Timestamp }> {
+    const outcome = await this.#command({ type: "readToken" });
+    if (outcome.type !== "token") throw unexpected(outcome);
+    return { token: outcome.token, expiresAt: outcome.expiresAt };
+  }
+
   putProfile(fields: ProfileFields): Promise<void> {
     return this.#done({ type: "putProfile", fields });
   }
@@ -229,11 +325,12 @@ export class Tourismo {
     return outcome.doc;
   }
 
-  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" }>> {
+  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" | "token" }>> {
     const outcome = (await this.#ask({ type: "command", command })) as Outcome;
     switch (outcome.type) {
       case "done":
       case "granted":
+      case "token":
         return outcome;
       case "refused":
         throw new TourismoError(outcome.code);

@@ -6,9 +6,11 @@ import type {
   DriveView,
   Effect,
   Input,
+  MeetView,
   Now,
   Opening,
   RecordingView,
+  SocialView,
   StatusView,
   Topic,
   TrackView,
@@ -20,6 +22,8 @@ export interface Core {
   recording(now: Now): RecordingView | null;
   drives(): DriveView[];
   cars(): CarView[];
+  social(): SocialView;
+  meets(): MeetView[];
   track(): TrackView | null;
   account(): AccountView;
   status(): StatusView;
@@ -33,13 +37,15 @@ export interface Views {
   recording: RecordingView | null;
   drives: DriveView[];
   cars: CarView[];
+  social: SocialView;
+  meets: MeetView[];
   track: TrackView | null;
   account: AccountView;
   status: StatusView;
 }
 
 /** All topics: what a reader reads again when another tab took over. */
-export const TOPICS = ["recording", "drives", "track", "cars", "account", "status"] as const satisfies readonly Topic[];
+export const TOPICS = ["recording", "drives", "track", "cars", "social", "meets", "account", "status"] as const satisfies readonly Topic[];
 
 /** Reads the view of one topic. */
 export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {
@@ -50,6 +56,10 @@ export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {
       return core.drives();
     case "cars":
       return core.cars();
+    case "social":
+      return core.social();
+    case "meets":
+      return core.meets();
     case "track":
       return core.track();
     case "account":

@@ -22,7 +22,9 @@ export type ErrorCode =
   /** The relay answered with something else than expected. */
   | "relay_failed"
   /** The relay has nothing of that name, or keeps it from you. */
-  | "not_on_relay";
+  | "not_on_relay"
+  /** The relay does not believe that this device reads for its account. */
+  | "not_allowed";
 
 /** An expected refusal. */
 export class TourismoError extends Error {

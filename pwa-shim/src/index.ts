@@ -5,4 +5,6 @@ export type { Views } from "./core.ts";
 export { type ErrorCode, TourismoError } from "./errors.ts";
 export type * from "./generated/types.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";
-export { type FeedDrive, type FeedPage, type PublishedDrive, type PublishedTrack, RelayReads } from "./relay-reads.ts";
+export { BrowserReadCache, MemoryReadCache, type ReadCache } from "./read-cache.ts";
+export type * from "./relay-answers.ts";
+export { type MeetsWanted, type PageOf, type Reader, RelayReads, type Told } from "./relay-reads.ts";

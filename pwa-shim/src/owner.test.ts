@@ -26,6 +26,10 @@ class ScriptedCore implements Core {
   recording = (): null => null;
   drives = (): [] => [];
   cars = (): [] => [];
+  social = (): never => {
+    throw new Error("unreachable");
+  };
+  meets = (): [] => [];
   track = (): null => null;
   account = (): never => {
     throw new Error("unreachable");

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
+import { TourismoError } from "./errors.ts";
 import type { DriveStats } from "./generated/types.ts";
 import { RelayReads, socketAddress } from "./relay-reads.ts";
 
@@ -63,6 +64,74 @@ describe("a published drive", () => {
     answering(() => new Response("", { status: 404 }));
     await expect(relay.publishedDrive("0190-copy")).rejects.toMatchObject({ code: "not_on_relay" });
   });
+});
+
+describe("reads of an account", () => {
+  const noon = new Date("2026-06-01T12:00:00Z");
+  const item = { type: "drive", drive: { ...known, bbox: null, line: [] } };
+  afterEach(() => void vi.useRealTimers());
+
+  /** Has the relay answer by what it is sent as `Authorization`. */
+  function reading(answer: (authorization: string | null) => Response) {
+    vi.useFakeTimers({ now: noon, toFake: ["Date"] });
+    const sent: (string | null)[] = [];
+    vi.stubGlobal("fetch", async (_: URL, init: RequestInit) => {
+      const authorization = new Headers(init.headers).get("authorization");
+      sent.push(authorization);
+      return answer(authorization);
+    });
+    const reads = new RelayReads(new URL("https://relay.test/"));
+    let made = 0;
+    reads.readAs({
+      account: "anna",
+      token: async () => ({ token: Uint8Array.of(251, 255, ++made), expiresAt: Date.now() + 12 * 3_600_000 }),
+    });
+    return { reads, sent };
+  }
+
+  test("send a token, the same as long as it is good", async () => {
+    const { reads, sent } = reading(() => Response.json({ items: [item], next: null }));
+    expect((await reads.homeFeed()).items).toMatchObject([{ type: "drive", drive: { id: "0190-copy" } }]);
+    await reads.homeFeed();
+    vi.setSystemTime(noon.getTime() + 12 * 3_600_000 - 30_000);
+    await reads.homeFeed();
+    expect(sent).toEqual(["Bearer -_8B", "Bearer -_8B", "Bearer -_8C"]);
+  });
+
+  test("are tried once more with a new token when the relay does not take the one there was", async () => {
+    const { reads, sent } = reading((token) => (token === "Bearer -_8C" ? Response.json({ items: [], next: null }) : refused()));
+    expect((await reads.homeFeed()).items).toEqual([]);
+    expect(sent).toEqual(["Bearer -_8B", "Bearer -_8C"]);
+    const never = reading(refused);
+    await expect(never.reads.homeFeed()).rejects.toMatchObject({ code: "not_allowed" });
+    expect(never.sent.length).toBe(2);
+  });
+
+  test("are told again with their age when the relay cannot be reached, and only to the account that asked", async () => {
+    let hasSignal = true;
+    const { reads } = reading(() => {
+      if (!hasSignal) throw new TypeError("Failed to fetch");
+      return Response.json({ items: [item], next: null });
+    });
+    expect(await reads.homeFeed()).toMatchObject({ isOld: false, toldAt: noon.getTime() });
+    hasSignal = false;
+    vi.setSystemTime(noon.getTime() + 60_000);
+    expect(await reads.homeFeed()).toMatchObject({ isOld: true, toldAt: noon.getTime(), items: [item].map(({ type }) => ({ type })) });
+    reads.readAs({ account: "ben", token: async () => Promise.reject(new TourismoError("relay_unknown")) });
+    await expect(reads.homeFeed()).rejects.toMatchObject({ code: "relay_unreachable" });
+  });
+
+  test("of what only a newer version knows leave it out", async () => {
+    const { reads } = reading(() => Response.json({ items: [{ type: "poll" }, item], next: null }));
+    expect((await reads.homeFeed()).items.length).toBe(1);
+    const odd = { ...known, bbox: null, line: [], mine: "adore", reactions: { like: 2 } };
+    vi.stubGlobal("fetch", async () => Response.json({ drives: [odd], next: null }));
+    expect((await reads.publicFeed()).drives).toMatchObject([{ mine: null, reactions: { like: 2, wow: 0, road: 0, car: 0 } }]);
+  });
+
+  function refused(): Response {
+    return Response.json({ code: "bad_token" }, { status: 401 });
+  }
 });
 
 test("the socket is as safe as the page", () => {

@@ -1,65 +1,266 @@
-// What the relay tells everybody, without an account: the public feed and published drives.
+// What the relay tells: the public feed and published drives to everybody, and to an account what its people do.
 //
-// Answers are checked by hand as far as this package relies on them: a relay may be older or newer than the app.
+// Whatever was told before is kept, and told again with its age when the relay cannot be reached.
 
+import type { Check } from "./checks.ts";
 import { TourismoError } from "./errors.ts";
-import type { DocId, DriveStats, Line, Profile, Timestamp } from "./generated/types.ts";
+import type { AccountId, DocId, Timestamp } from "./generated/types.ts";
+import * as answers from "./relay-answers.ts";
+import type {
+  Attendee,
+  DriveComment,
+  DriveReactions,
+  FeedPage,
+  Follower,
+  HomeItem,
+  Meet,
+  OwnProfile,
+  Page,
+  Person,
+  PersonPage,
+  PublicCar,
+  PublishedTrack,
+} from "./relay-answers.ts";
+import { MemoryReadCache, type ReadCache } from "./read-cache.ts";
 
 /** How long the relay may take to answer. */
 const TIMEOUT_MS = 15_000;
+/** How long before its end a token is not used any more. */
+const TOKEN_MARGIN_MS = 60_000;
+/** After how long a live feed is opened again, the first time and at most. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
 
-/** A published drive. Everything in it is of the part that is shown; its start is told to the hour. */
-export interface PublishedDrive {
-  id: DocId;
-  title: string;
-  startedAt: Timestamp;
-  car: string | null;
-  stats: DriveStats;
-  /** By which name others find its author. */
-  handle: string | null;
-  displayName: string | null;
+/** Who reads. */
+export interface Reader {
+  account: AccountId;
+  /** Makes a token: `Tourismo.token`. */
+  token(): Promise<{ token: Uint8Array; expiresAt: Timestamp }>;
 }
 
-/** A drive as the feed lists it, with a line of few points. */
-export type FeedDrive = PublishedDrive & { line: Line };
-
-/** A page of the feed, newest first. */
-export interface FeedPage {
-  drives: FeedDrive[];
-  /** What the next page wants as `after`; absent on the last. */
-  next: string | null;
+/** When the relay said so. */
+export interface Told {
+  toldAt: Timestamp;
+  /** Whether the relay could not be reached, so that this is what it said before. */
+  isOld: boolean;
 }
 
-/** A published drive with its whole track. */
-export type PublishedTrack = PublishedDrive & { line: Line; profile: Profile };
+/** Which page of a list. `after` is the `next` of the page before. */
+export interface PageOf {
+  after?: string;
+  limit?: number;
+}
+
+/** Which meets: near a place or within a box, that begin in a span of time. */
+export interface MeetsWanted extends PageOf {
+  /** Longitude and latitude. */
+  near?: [number, number];
+  radiusM?: number;
+  /** West, south, east, north. */
+  bbox?: [number, number, number, number];
+  from?: Timestamp;
+  to?: Timestamp;
+}
 
 /** The reads of one relay. They reject with a `TourismoError`. */
 export class RelayReads {
   readonly #relay: URL;
+  readonly #cache: ReadCache;
+  #reader: Reader | undefined;
+  #token: { text: string; expiresAt: Timestamp } | undefined;
 
-  constructor(relay: URL) {
+  constructor(relay: URL, cache: ReadCache = new MemoryReadCache()) {
     this.#relay = relay;
+    this.#cache = cache;
   }
 
-  /** Public drives, newest first. `after` is the `next` of the page before. */
-  async publicFeed({ after, limit }: { after?: string; limit?: number } = {}): Promise<FeedPage> {
-    const url = new URL("/v1/feed/public", this.#relay);
-    if (after !== undefined) url.searchParams.set("after", after);
-    if (limit !== undefined) url.searchParams.set("limit", String(limit));
-    const page = record(await readJson(url));
-    const drives = list(page["drives"]).map((item) => {
-      const properties = record(item);
-      return { ...publishedDrive(properties), line: lineOf(properties["line"]) };
-    });
-    return { drives, next: textOrNull(page["next"]) };
+  /** Reads as this account from here on; `undefined` as nobody. */
+  readAs(reader: Reader | undefined): void {
+    this.#reader = reader;
+    this.#token = undefined;
+  }
+
+  /** Public drives, newest first, those that touch the box if there is one. */
+  publicFeed({ bbox, ...page }: PageOf & { bbox?: [number, number, number, number] } = {}): Promise<FeedPage & Told> {
+    return this.#read("feed/public", { ...page, bbox }, answers.pageOf("drives", answers.feedDrive));
+  }
+
+  /** Drives and meets of people whom one follows, newest first. */
+  async homeFeed(page: PageOf = {}): Promise<Page<"items", HomeItem> & Told> {
+    const told = await this.#read("me/feed", page, answers.pageOf("items", answers.homeItem), "account");
+    return { ...told, items: told.items.filter((item) => item !== null) };
   }
 
   /** One published drive, by the id of its copy. */
-  async publishedDrive(id: DocId): Promise<PublishedTrack> {
-    const feature = record(await readJson(new URL(`/v1/drives/${encodeURIComponent(id)}`, this.#relay)));
-    const properties = record(feature["properties"]);
-    const line = lineOf(record(feature["geometry"])["coordinates"]);
-    return { ...publishedDrive(properties), line, profile: profileOf(line, list(properties["parts"]).map(record)) };
+  publishedDrive(id: DocId): Promise<PublishedTrack & Told> {
+    return this.#read(`drives/${encodeURIComponent(id)}`, {}, answers.publishedTrack);
+  }
+
+  reactions(drive: DocId, page: PageOf = {}): Promise<DriveReactions & Told> {
+    return this.#read(`drives/${encodeURIComponent(drive)}/reactions`, page, answers.driveReactions);
+  }
+
+  /** Oldest first. */
+  comments(drive: DocId, page: PageOf = {}): Promise<Page<"comments", DriveComment> & Told> {
+    return this.#read(`drives/${encodeURIComponent(drive)}/comments`, page, answers.pageOf("comments", answers.driveComment));
+  }
+
+  /** One's own profile as the relay has it, with what became of the handle. */
+  ownProfile(): Promise<OwnProfile & Told> {
+    return this.#read("me/profile", {}, answers.ownProfile, "account");
+  }
+
+  /** Who follows, and asks to. */
+  followersOfMine(page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read("me/followers", page, answers.pageOf("people", answers.follower), "account");
+  }
+
+  /** Somebody, by handle or account. */
+  person(name: string): Promise<PersonPage & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}`, {}, answers.personPage);
+  }
+
+  /** People whose handles begin so, in any spelling. */
+  search(prefix: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
+    return this.#read("people", { ...page, prefix }, answers.pageOf("people", answers.person));
+  }
+
+  drivesOf(name: string, page: PageOf = {}): Promise<FeedPage & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/drives`, page, answers.pageOf("drives", answers.feedDrive));
+  }
+
+  carsOf(name: string, page: PageOf = {}): Promise<Page<"cars", PublicCar> & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/cars`, page, answers.pageOf("cars", answers.publicCar));
+  }
+
+  followers(name: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/followers`, page, answers.pageOf("people", answers.person));
+  }
+
+  following(name: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/following`, page, answers.pageOf("people", answers.person));
+  }
+
+  meets({ near, ...wanted }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
+    // The relay has latitude first, as people say it.
+    const place = near && `${near[1]},${near[0]}`;
+    return this.#read("meets", { ...wanted, near: place }, answers.pageOf("meets", answers.meet));
+  }
+
+  /** One's own meets, and those one answered. */
+  meetsOfMine(page: PageOf = {}): Promise<Page<"meets", Meet> & Told> {
+    return this.#read("me/meets", page, answers.pageOf("meets", answers.meet), "account");
+  }
+
+  meet(id: DocId): Promise<Meet & Told> {
+    return this.#read(`meets/${encodeURIComponent(id)}`, {}, answers.meet);
+  }
+
+  /** Who answered, those first whom one follows. */
+  attendees(meet: DocId, page: PageOf = {}): Promise<Page<"people", Attendee> & Told> {
+    return this.#read(`meets/${encodeURIComponent(meet)}/attendees`, page, answers.pageOf("people", answers.attendee));
+  }
+
+  /** The address at which calendars can subscribe to a meet. */
+  calendarOf(meet: DocId): string {
+    return new URL(`/v1/meets/${encodeURIComponent(meet)}.ics`, this.#relay).href;
+  }
+
+  /** Calls whenever there is something new in the home feed, until the returned function is called. */
+  onHomeFeed(callback: () => void): () => void {
+    return this.#live("me/feed/live", callback);
+  }
+
+  /** Calls whenever something about a meet has changed, until the returned function is called. */
+  onMeet(meet: DocId, callback: () => void): () => void {
+    return this.#live(`meets/${encodeURIComponent(meet)}/live`, callback);
+  }
+
+  /** Forgets what was told before. */
+  async forget(): Promise<void> {
+    await this.#cache.clear().catch(() => {});
+  }
+
+  async #read<T extends object>(path: string, query: object, check: Check<T>, as?: "account"): Promise<T & Told> {
+    const url = this.#address(path, query);
+    const key = `${this.#reader?.account ?? ""} ${url.href}`;
+    try {
+      const body = await this.#fetchText(url, as === "account");
+      const told = check(parse(body));
+      const toldAt = Date.now();
+      this.#cache.keep(key, { body, toldAt }).catch(() => {});
+      return { ...told, toldAt, isOld: false };
+    } catch (thrown) {
+      const kept = isUnreachable(thrown) ? await this.#cache.find(key).catch(() => undefined) : undefined;
+      if (!kept) throw thrown;
+      return { ...check(parse(kept.body)), toldAt: kept.toldAt, isOld: true };
+    }
+  }
+
+  #address(path: string, query: object): URL {
+    const url = new URL(`/v1/${path}`, this.#relay);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+    return url;
+  }
+
+  async #fetchText(url: URL, needsAccount: boolean): Promise<string> {
+    const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
+    if (response.status === 404) throw new TourismoError("not_on_relay", "the relay has nothing of that name for you");
+    if (response.status === 401) throw new TourismoError("not_allowed", "the relay does not take this device's token");
+    if (!response.ok) throw new TourismoError("relay_failed", `the relay answered with ${response.status}`);
+    return response.text().catch(unreachable);
+  }
+
+  /** Fetches as the account if there is one; once more with a new token if the relay does not take the one there was. */
+  async #fetch(url: URL, needsAccount: boolean, signal: AbortSignal, isAgain = false): Promise<Response> {
+    const token = await this.#freshToken(needsAccount);
+    const headers: HeadersInit = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { headers, signal }).catch(unreachable);
+    if (response.status !== 401 || token === undefined || isAgain) return response;
+    this.#token = undefined;
+    return this.#fetch(url, needsAccount, signal, true);
+  }
+
+  async #freshToken(needsAccount: boolean): Promise<string | undefined> {
+    if (this.#token && this.#token.expiresAt - TOKEN_MARGIN_MS > Date.now()) return this.#token.text;
+    const reader = this.#reader;
+    if (!reader) {
+      if (needsAccount) throw new TourismoError("relay_unreachable", "the account is not open yet");
+      return undefined;
+    }
+    try {
+      const { token, expiresAt } = await reader.token();
+      if (reader === this.#reader) this.#token = { text: base64url(token), expiresAt };
+      return base64url(token);
+    } catch (thrown) {
+      if (!needsAccount) return undefined;
+      // A phone that has never met its relay has nothing to tell it either.
+      const isEarly = thrown instanceof TourismoError && thrown.code === "relay_unknown";
+      throw isEarly ? new TourismoError("relay_unreachable", "the relay has not been reached yet") : thrown;
+    }
+  }
+
+  /** Server-sent events with a token, which `EventSource` cannot send. Whatever comes means: read again. */
+  #live(path: string, callback: () => void): () => void {
+    const ended = new AbortController();
+    const listen = async (): Promise<void> => {
+      let wait = FIRST_RETRY_MS;
+      while (!ended.signal.aborted) {
+        try {
+          const response = await this.#fetch(this.#address(path, {}), true, ended.signal);
+          if (response.ok && response.body) {
+            wait = FIRST_RETRY_MS;
+            for await (const event of eventsIn(response.body)) if (event) callback();
+          } else await response.body?.cancel();
+        } catch {
+          // Without a connection there is nothing to hear; it is tried again.
+        }
+        await pause(wait, ended.signal);
+        wait = Math.min(2 * wait, LAST_RETRY_MS);
+      }
+    };
+    void listen();
+    return () => ended.abort();
   }
 }
 
@@ -70,104 +271,46 @@ export function socketAddress(relay: URL): string {
   return url.href;
 }
 
-async function readJson(url: URL): Promise<unknown> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch {
-    throw new TourismoError("relay_unreachable", "the relay cannot be reached");
-  }
-  if (response.status === 404) throw new TourismoError("not_on_relay", "the relay has nothing of that name for you");
-  if (!response.ok) throw new TourismoError("relay_failed", `the relay answered with ${response.status}`);
-  try {
-    return await response.json();
-  } catch {
-    throw strange("not JSON");
+/** Says for every line of a stream whether it belongs to an event; comments keep the connection open and are none. */
+async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<boolean> {
+  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield line.startsWith("data:");
   }
 }
 
-function publishedDrive(properties: Record<string, unknown>): PublishedDrive {
-  return {
-    id: text(properties["id"]),
-    title: text(properties["title"]),
-    startedAt: number(properties["startedAt"]),
-    car: textOrNull(properties["car"]),
-    stats: record(properties["stats"]) as unknown as DriveStats,
-    handle: textOrNull(properties["handle"]),
-    displayName: textOrNull(properties["displayName"]),
-  };
-}
-
-/** A MultiLineString's coordinates. */
-function lineOf(coordinates: unknown): Line {
-  return { parts: list(coordinates).map((part) => list(part).map((point) => pair(list(point)))) };
-}
-
-/** The columns of the parts in one, with `null` where there is a gap, as core's own profiles have them. */
-function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
-  const profile: Profile = { elapsedS: [], wayM: [], speedMps: [], altitudeM: [] };
-  let wayM = 0;
-  let before: [number, number] | undefined;
-  parts.forEach((columns, index) => {
-    const [speeds, altitudes] = [list(columns["speedMps"]), list(columns["altitudeM"])];
-    const elapsed = list(columns["elapsedMs"]).map((ms) => number(ms) / 1000);
-    line.parts[index]?.forEach((point, i) => {
-      const isAfterGap = i === 0 && before !== undefined;
-      wayM += before ? planeDistanceM(before, point) : 0;
-      before = point;
-      if (isAfterGap) push(elapsed[i] ?? 0, null, null);
-      push(elapsed[i] ?? 0, numberOrNull(speeds[i]), numberOrNull(altitudes[i]));
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
     });
   });
-  return profile;
+}
 
-  function push(elapsedS: number, speedMps: number | null, altitudeM: number | null): void {
-    profile.elapsedS.push(elapsedS);
-    profile.wayM.push(wayM);
-    profile.speedMps.push(speedMps);
-    profile.altitudeM.push(altitudeM);
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new TourismoError("relay_failed", "the relay's answer is strange: not JSON");
   }
 }
 
-/** Between two neighbouring positions, for the axis of a chart: on a plane, on a sphere of the earth's mean radius. */
-function planeDistanceM([lonA, latA]: [number, number], [lonB, latB]: [number, number]): number {
-  const metresPerDegree = (6_371_008.8 * Math.PI) / 180;
-  const shrink = Math.cos((((latA + latB) / 2) * Math.PI) / 180);
-  return Math.hypot((lonB - lonA) * shrink, latB - latA) * metresPerDegree;
+function isUnreachable(thrown: unknown): boolean {
+  return thrown instanceof TourismoError && thrown.code === "relay_unreachable";
 }
 
-function record(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw strange("an object was expected");
-  return value as Record<string, unknown>;
+function unreachable(): never {
+  throw new TourismoError("relay_unreachable", "the relay cannot be reached");
 }
 
-function list(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw strange("a list was expected");
-  return value;
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string") throw strange("a text was expected");
-  return value;
-}
-
-function number(value: unknown): number {
-  if (typeof value !== "number") throw strange("a number was expected");
-  return value;
-}
-
-function pair([lon, lat]: unknown[]): [number, number] {
-  return [number(lon), number(lat)];
-}
-
-function textOrNull(value: unknown): string | null {
-  return value === null || value === undefined ? null : text(value);
-}
-
-function numberOrNull(value: unknown): number | null {
-  return value === null || value === undefined ? null : number(value);
-}
-
-function strange(what: string): TourismoError {
-  return new TourismoError("relay_failed", `the relay's answer is strange: ${what}`);
+function base64url(bytes: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

@@ -60,12 +60,28 @@ impl Core {
         to_js(&self.replica.drives())
     }
 
-    /// All cars, by name.
+    /// All cars, the newest first.
     ///
     /// # Errors
     /// `not_convertible`
     pub fn cars(&self) -> Result<JsValue, JsValue> {
         to_js(&self.replica.cars())
+    }
+
+    /// What the account says about others and their things.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn social(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.social())
+    }
+
+    /// The account's meets, the latest first.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn meets(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.meets())
     }
 
     /// The track of the opened drive, or `null`.

@@ -113,6 +113,10 @@ impl<'de> de::Deserializer<'de> for Source {
         }
     }
 
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Mismatch> {
+        self.deserialize_seq(visitor)
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -139,7 +143,7 @@ impl<'de> de::Deserializer<'de> for Source {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u128 f32 char unit unit_struct tuple tuple_struct map identifier ignored_any
+        i8 i16 i32 i128 u8 u128 f32 char unit unit_struct tuple_struct map identifier ignored_any
     }
 }
 

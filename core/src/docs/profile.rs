@@ -15,7 +15,7 @@ const BIO: usize = 1_000;
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileFields {
-    /// The name by which others find the account: empty, or one that [`crate::handle::fold`] takes.
+    /// The name by which others find the account: empty, or 2 to 30 letters and digits with `_`, `.`, `-` between them.
     #[n(0)]
     pub handle: String,
     /// The name that others see; at most 100 characters.

@@ -56,6 +56,19 @@ pub enum Answer {
     No,
 }
 
+/// How an account may be related to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Relation {
+    /// It follows it.
+    Follow,
+    /// It lets it follow.
+    Accept,
+    /// Neither shows the other anything.
+    Block,
+}
+
 /// One thing that is said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Word<'a> {

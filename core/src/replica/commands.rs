@@ -4,8 +4,16 @@
 //! parked, and is attempted again when something has come.
 
 mod driving;
+mod garage;
+mod meets;
+mod social;
 
-use crate::docs::{self, Visibility, car, drive, profile, published, settings};
+use automerge::Automerge;
+
+use crate::access::{MAX_LIFETIME_MS, read_bytes};
+use crate::docs::open::{EditError, NewChange};
+use crate::docs::{self, Visibility, drive, profile, published, settings};
+use crate::handle;
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
@@ -96,15 +104,36 @@ impl Replica {
                 Ok(None)
             }
             Command::PutCar { car, fields } => self.put_car(now, *car, fields),
+            Command::PutLogEntry { car, entry, fields } => self.put_log_entry(now, *car, *entry, fields),
+            Command::RemoveLogEntry { car, entry } => self.remove_log_entry(*car, *entry),
+            Command::Relate { account, relation, holds } => self.relate(now, *account, *relation, *holds),
+            Command::React { drive, reaction } => self.react(*drive, *reaction),
+            Command::Comment { drive, text } => self.comment(now, *drive, text),
+            Command::RemoveComment { drive, comment } => self.remove_comment(*drive, *comment),
+            Command::Rsvp { meet, answer } => self.rsvp(now, *meet, *answer),
+            Command::PutMeet { meet, fields } => self.put_meet(now, *meet, fields),
+            Command::AmendMeet { meet, seen, fields } => self.amend_meet(now, *meet, seen, fields),
+            Command::CancelMeet { meet } => self.cancel_meet(now, *meet),
+            Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
+            Command::ReadToken => {
+                let relay = self.link.relay().ok_or(CommandError::RelayUnknown)?;
+                let expires_at = now.wall + TOKEN_MS;
+                let bytes = read_bytes(&relay, &self.identity.account, &self.identity.device, expires_at);
+                self.sign(bytes, Signing::Token(request, self.identity.account, expires_at));
+                Err(Stop::Elsewhere)
+            }
             Command::PutProfile { fields } => {
                 check(fields.is_valid())?;
-                self.put_only(DocKind::Profile, |doc| profile::put(doc, fields))
+                if !fields.handle.is_empty() && handle::fold(&fields.handle).is_none() {
+                    return Err(CommandError::BadHandle.into());
+                }
+                self.put_only(DocKind::Profile, &|doc| profile::put(doc, fields))
             }
-            Command::PutSettings { fields } => self.put_only(DocKind::Settings, |doc| settings::put(doc, fields)),
+            Command::PutSettings { fields } => self.put_only(DocKind::Settings, &|doc| settings::put(doc, fields)),
             Command::NameDevice { name } => {
                 check(name.chars().count() <= 100)?;
                 let device = self.identity.device;
-                self.put_only(DocKind::Settings, |doc| settings::name_device(doc, &device, name))
+                self.put_only(DocKind::Settings, &|doc| settings::name_device(doc, &device, name))
             }
             Command::GrantDevice { device } => {
                 let device = DeviceKey(device.as_slice().try_into().map_err(|_| CommandError::Invalid)?);
@@ -129,7 +158,7 @@ impl Replica {
         opening::remember(&self.identity, &mut self.store);
         self.link.join(self.identity);
         // What is signed for the connection that ends proves nothing on the next.
-        self.signings.retain(|_, signing| matches!(signing, Signing::Grant(..)));
+        self.signings.retain(|_, signing| !matches!(signing, Signing::Proof));
         self.effects.push(Effect::Disconnect);
         self.topics.extend([Topic::Account, Topic::Status]);
         Ok(None)
@@ -254,39 +283,25 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    fn put_car(&mut self, now: Now, car: Option<DocId>, fields: &docs::CarFields) -> Result<Option<DocId>, Stop> {
-        check(fields.is_valid() && !fields.name().is_empty())?;
-        let id = match car {
-            Some(id) => {
-                self.ready(&id, DocKind::Car)?;
-                id
-            }
-            None => {
-                let id = self.new_doc_id(now);
-                self.shelf.make(id, DocKind::Car);
-                id
-            }
-        };
-        let change = car::put(self.shelf.loaded(&id).expect("it was just made ready"), fields).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, id, change);
-        self.topics.insert(Topic::Cars);
-        Ok(Some(id))
-    }
-
     /// Changes a document of which the account has only one.
-    fn put_only(
-        &mut self,
-        kind: DocKind,
-        put: impl FnOnce(&mut automerge::Automerge) -> Result<Option<docs::open::NewChange>, docs::open::EditError>,
-    ) -> Result<Option<DocId>, Stop> {
-        let id = only(&self.identity.account, kind);
-        if self.shelf.record(&id).is_some_and(|record| record.is_here()) {
-            self.ready(&id, kind)?;
-        }
-        let change = put(self.shelf.make(id, kind)).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, id, change);
+    fn put_only(&mut self, kind: DocKind, put: &Put<'_>) -> Result<Option<DocId>, Stop> {
+        self.put(only(&self.identity.account, kind), kind, put)?;
         self.topics.insert(Topic::Account);
         Ok(None)
+    }
+
+    /// Changes a document, or makes it if it is not here.
+    fn put(&mut self, id: DocId, kind: DocKind, put: &Put<'_>) -> Result<(), Stop> {
+        let record = self.shelf.record(&id);
+        let is_new = record.is_none();
+        if record.is_some_and(|record| record.is_here()) {
+            self.ready(&id, kind)?;
+        }
+        match put(self.shelf.make(id, kind)) {
+            Ok(None) if is_new => self.shelf.unmake(&id),
+            change => self.shelf.add_own(&mut self.store, id, change.map_err(unreadable)?),
+        }
+        Ok(())
     }
 
     fn change_drive(&mut self, drive: DocId, edit: &drive::DriveEdit<'_>) -> Result<(), Stop> {
@@ -369,6 +384,12 @@ impl Replica {
     }
 }
 
+/// How a command changes a document.
+type Put<'a> = dyn Fn(&mut Automerge) -> Result<Option<NewChange>, EditError> + 'a;
+
+/// How long a token for reads is good, milliseconds: half of what a relay allows, whose clock may be another.
+const TOKEN_MS: i64 = MAX_LIFETIME_MS / 2;
+
 /// How many fixes one block of a published copy holds.
 const PUBLISHED_BLOCK: usize = 600;
 
@@ -381,6 +402,6 @@ fn check(valid: bool) -> Result<(), CommandError> {
     if valid { Ok(()) } else { Err(CommandError::Invalid) }
 }
 
-fn unreadable(_: docs::open::EditError) -> CommandError {
+fn unreadable(_: EditError) -> CommandError {
     CommandError::Unreadable
 }

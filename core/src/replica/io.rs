@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::docs::{CarFields, ProfileFields, SettingsFields, Visibility};
+use crate::docs::social::Relation;
+use crate::docs::{Answer, CarFields, LogEntry, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility};
 use crate::fix::Fix;
-use crate::id::DocId;
+use crate::id::{AccountId, DocId};
+use crate::time::Timestamp;
 
 /// Something that happened, told to the replica.
 // In JavaScript an object with a `type`, which the binding reads by itself, as it does a `Command`: serde's own `tag` buffers
@@ -177,6 +179,91 @@ pub enum Command {
         /// All its fields.
         fields: CarFields,
     },
+    /// Write an entry into a car's logbook, or change one.
+    PutLogEntry {
+        /// The car.
+        car: DocId,
+        /// The entry to change; absent for a new one.
+        entry: Option<DocId>,
+        /// All its fields.
+        fields: LogEntry,
+    },
+    /// Take an entry out of a car's logbook.
+    RemoveLogEntry {
+        /// The car.
+        car: DocId,
+        /// The entry.
+        entry: DocId,
+    },
+    /// Follow, accept or block another account, or no more. Who is blocked is neither followed nor accepted.
+    Relate {
+        /// The other account.
+        account: AccountId,
+        /// How to be related to it.
+        relation: Relation,
+        /// Whether to be so or no more.
+        holds: bool,
+    },
+    /// Say what one feels about a published drive, or take it back.
+    React {
+        /// The published copy.
+        drive: DocId,
+        /// What one feels; absent to take it back.
+        reaction: Option<Reaction>,
+    },
+    /// Write a comment on a published drive.
+    Comment {
+        /// The published copy.
+        drive: DocId,
+        /// 1 to 2,000 characters.
+        text: String,
+    },
+    /// Take back one's comment on a published drive.
+    RemoveComment {
+        /// The published copy.
+        drive: DocId,
+        /// The comment.
+        comment: DocId,
+    },
+    /// Make a meet, or change one's own.
+    PutMeet {
+        /// The meet to change; absent for a new one.
+        meet: Option<DocId>,
+        /// All its fields.
+        fields: MeetFields,
+    },
+    /// Change somebody else's meet, whose owner allows it. What differs from what was seen is what is said.
+    AmendMeet {
+        /// The meet.
+        meet: DocId,
+        /// All its fields as the person saw them.
+        seen: Box<MeetFields>,
+        /// All its fields as the person wants them.
+        fields: Box<MeetFields>,
+    },
+    /// Say that one's own meet does not take place.
+    CancelMeet {
+        /// The meet.
+        meet: DocId,
+    },
+    /// Allow another account to change one's own meet, or no more.
+    GrantOrganiser {
+        /// The meet.
+        meet: DocId,
+        /// The other account.
+        account: AccountId,
+        /// Whether it may.
+        may: bool,
+    },
+    /// Answer to a meet, or take the answer back.
+    Rsvp {
+        /// The meet.
+        meet: DocId,
+        /// The answer; absent to take it back.
+        answer: Option<Answer>,
+    },
+    /// Make a token with which this device reads from the relay for some hours.
+    ReadToken,
     /// Change the profile.
     PutProfile {
         /// All its fields.
@@ -214,7 +301,7 @@ pub enum Command {
 pub enum Outcome {
     /// Done, and on disk.
     Done {
-        /// The drive or car that was made or changed, if it was one.
+        /// The drive, car, entry, comment or meet that was made or changed, if it was one.
         doc: Option<DocId>,
     },
     /// The grant that lets a device in: what that device's [`Command::JoinAccount`], or its
@@ -223,6 +310,14 @@ pub enum Outcome {
         /// Its bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
+    },
+    /// A token for reads.
+    Token {
+        /// Its bytes: [`crate::access::ReadToken`].
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        token: ByteBuf,
+        /// From when on the relay refuses it.
+        expires_at: Timestamp,
     },
     /// Refused; nothing was changed.
     Refused {
@@ -274,6 +369,15 @@ pub enum CommandError {
     /// The grant is for another account than the one that this phone holds data of.
     #[error("this phone holds data of another account")]
     OtherAccount,
+    /// The handle is none: see [`crate::handle`].
+    #[error("a handle has 2 to 30 letters or digits, and dots, dashes or underscores between them")]
+    BadHandle,
+    /// There are as many of them as there may be: follows, entries of a logbook, co-organisers.
+    #[error("there are as many of them as there may be")]
+    TooMany,
+    /// No relay has let this phone in yet, so that none can be named in a token.
+    #[error("this phone has not met its relay yet")]
+    RelayUnknown,
 }
 
 impl CommandError {
@@ -291,6 +395,9 @@ impl CommandError {
             CommandError::BadGrant => "bad_grant",
             CommandError::ForeignGrant => "foreign_grant",
             CommandError::OtherAccount => "other_account",
+            CommandError::BadHandle => "bad_handle",
+            CommandError::TooMany => "too_many",
+            CommandError::RelayUnknown => "relay_unknown",
         }
     }
 }
@@ -369,6 +476,10 @@ pub enum Topic {
     Track,
     /// [`crate::replica::view::CarView`]s.
     Cars,
+    /// [`crate::replica::view::SocialView`].
+    Social,
+    /// [`crate::replica::view::MeetView`]s.
+    Meets,
     /// Profile and settings.
     Account,
     /// [`crate::replica::view::StatusView`].

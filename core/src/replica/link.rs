@@ -123,6 +123,11 @@ impl Link {
         }
     }
 
+    /// The relay that let this phone in last.
+    pub(crate) fn relay(&self) -> Option<RelayId> {
+        self.known.map(|known| known.relay)
+    }
+
     /// The link of another account on the same phone, which knows nothing yet of any relay.
     pub(crate) fn join(&mut self, identity: Identity) {
         *self = Link { online: self.online, ..Link::open(identity, &[]) };

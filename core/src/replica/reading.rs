@@ -2,10 +2,10 @@
 //! changes to be pushed.
 
 use crate::id::DocId;
-use crate::replica::Replica;
-use crate::replica::io::{Effect, StorageFailure, StoredEntry, Topic};
+use crate::replica::io::{Effect, StorageFailure, StoredEntry};
 use crate::replica::shelf::{Record, Shelf};
 use crate::replica::store::Ticket;
+use crate::replica::{DOCUMENTS, Replica};
 use crate::time::Now;
 
 /// How long to wait after storage could not be read, in milliseconds.
@@ -76,7 +76,7 @@ impl Replica {
                 self.shelf.fold_stale(&self.store, &docs, entries, since);
                 self.suspects.came_back(&docs, &mut self.store);
                 docs.into_iter().for_each(|doc| self.want_repair(doc));
-                self.topics.extend([Topic::Drives, Topic::Cars, Topic::Account]);
+                self.topics.extend(DOCUMENTS);
             }
             Some(Reading::Push(number)) => {
                 self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use crate::display::{Line, Profile};
-use crate::docs::{CarFields, DriveConflict, NamedDevice, ProfileFields, SettingsFields, Visibility};
+use crate::docs::{
+    Answer, CarFields, DriveConflict, LogItem, MeetFields, NamedDevice, ProfileFields, Reaction, SettingsFields,
+    Visibility,
+};
 use crate::id::{AccountId, DocId};
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::stats::DriveStats;
@@ -185,6 +188,88 @@ pub struct CarView {
     pub drives: u32,
     /// How far they went, metres.
     pub distance_m: f64,
+    /// What its odometer should show, metres: the newest reading in its logbook and the drives that began after it.
+    pub odometer_m: Option<f64>,
+    /// Its logbook, the latest entry first.
+    pub log: Vec<LogItem>,
+}
+
+/// What the account says about others and their things.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SocialView {
+    /// Whom it follows, the latest first.
+    pub follows: Vec<FollowView>,
+    /// Whom it lets follow.
+    pub accepted: Vec<AccountId>,
+    /// Whom it blocks.
+    pub blocked: Vec<AccountId>,
+    /// What it feels about published drives.
+    pub reactions: Vec<ReactionView>,
+    /// Its comments on published drives, the latest first.
+    pub comments: Vec<CommentView>,
+    /// Its answers to meets, the latest first.
+    pub answers: Vec<AnswerView>,
+}
+
+/// Somebody whom the account follows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FollowView {
+    /// Who.
+    pub account: AccountId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What the account feels about a published drive.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ReactionView {
+    /// The published copy.
+    pub drive: DocId,
+    /// What it feels.
+    pub reaction: Reaction,
+}
+
+/// A comment of the account on a published drive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct CommentView {
+    /// The comment.
+    pub id: DocId,
+    /// The published copy.
+    pub drive: DocId,
+    /// When it was written.
+    pub at: Timestamp,
+    /// 1 to 2,000 characters.
+    pub text: String,
+}
+
+/// The account's answer to a meet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct AnswerView {
+    /// The meet.
+    pub meet: DocId,
+    /// The answer.
+    pub answer: Answer,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+/// A meet of the account, or what it makes of somebody else's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct MeetView {
+    /// The meet; for an amendment, the meet that it amends.
+    pub id: DocId,
+    /// Whether it is the account's own.
+    pub own: bool,
+    /// What the account says of it; without what co-organisers do.
+    pub fields: MeetFields,
+    /// Who else may change it.
+    pub organisers: Vec<AccountId>,
 }
 
 /// The account on this phone.

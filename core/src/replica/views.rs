@@ -1,14 +1,18 @@
 //! What a replica shows, put together from rows and records. Nothing here opens a document.
 
+use std::cmp::Reverse;
+
 use crate::display::{Line, Profile};
 use crate::docs::drive::DriveFields;
+use crate::docs::social::Comment;
 use crate::id::DocId;
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::commands::only;
 use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
-    AccountView, CarView, DriveSync, DriveView, RecordingView, StatusView, StorageStatus, TrackView,
+    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
+    RecordingView, SocialView, StatusView, StorageStatus, TrackView,
 };
 use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
@@ -34,24 +38,60 @@ impl Replica {
         drives
     }
 
-    /// All cars, by name.
+    /// All cars, the newest first.
     pub fn cars(&self) -> Vec<CarView> {
-        let mut driven: Map<DocId, (u32, f64)> = Map::new();
-        for (_, fields) in self.drive_rows() {
-            if let Some(car) = fields.car {
-                let entry = driven.or_default(car);
-                entry.0 += 1;
-                entry.1 += fields.stats.map_or(0.0, |stats| stats.distance_m);
+        let view = |(id, row): (&DocId, &Row)| {
+            let Row::Car(fields, log) = row else { return None };
+            let reading = log.iter().find_map(|item| Some((item.entry.at, item.entry.odometer_m?)));
+            let (mut drives, mut distance_m, mut since_m) = (0, 0.0, 0.0);
+            for (_, drive) in self.drive_rows().filter(|(_, drive)| drive.car == Some(*id)) {
+                let driven_m = drive.stats.map_or(0.0, |stats| stats.distance_m);
+                drives += 1;
+                distance_m += driven_m;
+                if reading.is_some_and(|(at, _)| drive.started_at > at) {
+                    since_m += driven_m;
+                }
+            }
+            let odometer_m = reading.map(|(_, odometer_m)| odometer_m + since_m);
+            Some(CarView { id: *id, fields: fields.clone(), drives, distance_m, odometer_m, log: log.clone() })
+        };
+        // Ids begin with the time at which they were made, and rows ascend by them.
+        let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
+        cars.reverse();
+        cars
+    }
+
+    /// What the account says about others and their things.
+    pub fn social(&self) -> SocialView {
+        let mut view = SocialView::default();
+        let rows = self.shelf.rows().filter_map(|(_, row)| if let Row::Social(row) = row { Some(row) } else { None });
+        for row in rows {
+            view.follows.extend(row.follows.iter().map(|&(account, since)| FollowView { account, since }));
+            view.accepted.extend(&row.accepted);
+            view.blocked.extend(&row.blocked);
+            view.reactions.extend(row.reactions.iter().map(|&(drive, reaction)| ReactionView { drive, reaction }));
+            view.answers.extend(row.rsvps.iter().map(|&(meet, answer, at)| AnswerView { meet, answer, at }));
+            for (id, Comment { drive, at, text }) in &row.comments {
+                view.comments.push(CommentView { id: *id, drive: *drive, at: *at, text: text.clone() });
             }
         }
+        sort_by_key(&mut view.follows, |follow| Reverse(follow.since));
+        sort_by_key(&mut view.comments, |comment| Reverse(comment.at));
+        sort_by_key(&mut view.answers, |answer| Reverse(answer.at));
+        view
+    }
+
+    /// The account's meets and what it makes of those of others, by their start, the latest first.
+    pub fn meets(&self) -> Vec<MeetView> {
         let view = |(id, row): (&DocId, &Row)| {
-            let Row::Car(fields, _) = row else { return None };
-            let (drives, distance_m) = driven.get(id).copied().unwrap_or_default();
-            Some(CarView { id: *id, fields: fields.clone(), drives, distance_m })
+            let Row::Meet(row) = row else { return None };
+            let organisers = row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
+            let (id, own) = (row.amends.unwrap_or(*id), row.amends.is_none());
+            Some(MeetView { id, own, fields: row.fields.clone(), organisers })
         };
-        let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
-        sort_by_key(&mut cars, |car| (car.fields.name().to_ascii_lowercase(), car.id));
-        cars
+        let mut meets: Vec<_> = self.shelf.rows().filter_map(view).collect();
+        sort_by_key(&mut meets, |meet| Reverse((meet.fields.starts_at, meet.id)));
+        meets
     }
 
     /// The track of the drive that was opened last.

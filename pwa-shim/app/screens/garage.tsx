@@ -8,7 +8,7 @@ import { cars, give, units } from "../engine.ts";
 import { distance } from "../format.ts";
 import { CarIcon, PlusIcon } from "../parts/icons.tsx";
 
-const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "" };
+const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };
 
 /** Which car is being edited; `new` is one that is not there yet. */
 type Edited = DocId | "new" | undefined;

@@ -22,6 +22,19 @@ export type AccountView = {
   devices: Array<NamedDevice>,
 };
 
+/** What an account answers to a meet. */
+export type Answer = "going" | "maybe" | "no";
+
+/** The account's answer to a meet. */
+export type AnswerView = {
+  /** The meet. */
+  meet: DocId,
+  /** The answer. */
+  answer: Answer,
+  /** When it was given. */
+  at: Timestamp,
+};
+
 /** Why a connection ends. `[M4]` */
 export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota";
 
@@ -35,6 +48,10 @@ export type CarFields = {
   year: number | null,
   /** What its people call it; at most 100 characters. */
   nickname: string,
+  /** Such as "soul red"; at most 50 characters. */
+  colour: string,
+  /** Whether everyone may know of it: what is said here, nothing else. */
+  isPublic: boolean,
 };
 
 /** A car in the garage. */
@@ -47,6 +64,10 @@ export type CarView = {
   drives: number,
   /** How far they went, metres. */
   distanceM: number,
+  /** What its odometer should show, metres: the newest reading in its logbook and the drives that began after it. */
+  odometerM: number | null,
+  /** Its logbook, the latest entry first. */
+  log: Array<LogItem>,
 };
 
 /** What a person or a program wants. */
@@ -74,7 +95,57 @@ export type Command = { "type": "startDrive",
   /** The car to change; absent for a new one. */
   car: DocId | null,
   /** All its fields. */
-  fields: CarFields, } | { "type": "putProfile",
+  fields: CarFields, } | { "type": "putLogEntry",
+  /** The car. */
+  car: DocId,
+  /** The entry to change; absent for a new one. */
+  entry: DocId | null,
+  /** All its fields. */
+  fields: LogEntry, } | { "type": "removeLogEntry",
+  /** The car. */
+  car: DocId,
+  /** The entry. */
+  entry: DocId, } | { "type": "relate",
+  /** The other account. */
+  account: AccountId,
+  /** How to be related to it. */
+  relation: Relation,
+  /** Whether to be so or no more. */
+  holds: boolean, } | { "type": "react",
+  /** The published copy. */
+  drive: DocId,
+  /** What one feels; absent to take it back. */
+  reaction: Reaction | null, } | { "type": "comment",
+  /** The published copy. */
+  drive: DocId,
+  /** 1 to 2,000 characters. */
+  text: string, } | { "type": "removeComment",
+  /** The published copy. */
+  drive: DocId,
+  /** The comment. */
+  comment: DocId, } | { "type": "putMeet",
+  /** The meet to change; absent for a new one. */
+  meet: DocId | null,
+  /** All its fields. */
+  fields: MeetFields, } | { "type": "amendMeet",
+  /** The meet. */
+  meet: DocId,
+  /** All its fields as the person saw them. */
+  seen: MeetFields,
+  /** All its fields as the person wants them. */
+  fields: MeetFields, } | { "type": "cancelMeet",
+  /** The meet. */
+  meet: DocId, } | { "type": "grantOrganiser",
+  /** The meet. */
+  meet: DocId,
+  /** The other account. */
+  account: AccountId,
+  /** Whether it may. */
+  may: boolean, } | { "type": "rsvp",
+  /** The meet. */
+  meet: DocId,
+  /** The answer; absent to take it back. */
+  answer: Answer | null, } | { "type": "readToken" } | { "type": "putProfile",
   /** All its fields. */
   fields: ProfileFields, } | { "type": "putSettings",
   /** All its fields. */
@@ -88,7 +159,27 @@ export type Command = { "type": "startDrive",
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "relay_unknown";
+
+/** A comment of the account on a published drive. */
+export type CommentView = {
+  /** The comment. */
+  id: DocId,
+  /** The published copy. */
+  drive: DocId,
+  /** When it was written. */
+  at: Timestamp,
+  /** 1 to 2,000 characters. */
+  text: string,
+};
+
+/** An amount of money. */
+export type Cost = {
+  /** In the currency's smallest unit: cents. */
+  minor: number,
+  /** Three upper-case letters (ISO 4217). */
+  currency: string,
+};
 
 /** A document: a UUIDv7 made by the device that created it. */
 export type DocId = string;
@@ -231,6 +322,14 @@ export type Fix = {
   speedMps?: number,
 };
 
+/** Somebody whom the account follows. */
+export type FollowView = {
+  /** Who. */
+  account: AccountId,
+  /** Since when. */
+  since: Timestamp,
+};
+
 /** Something that happened, told to the replica. */
 export type Input = { "type": "start" } | { "type": "fix",
   /** The measurement as the sensor gave it; it need not be valid. */
@@ -289,6 +388,69 @@ export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "t
   code: ByeCode,
 };
 
+/** One entry of a car's logbook. */
+export type LogEntry = {
+  /** What was done. */
+  kind: LogKind,
+  /** When. */
+  at: Timestamp,
+  /** What the odometer showed, metres; at most ten million kilometres. */
+  odometerM: number | null,
+  /** How much was filled in, litres. */
+  litres: number | null,
+  /** What it cost. */
+  cost: Cost | null,
+  /** At most 1,000 characters. */
+  note: string,
+};
+
+/** An entry with its name. */
+export type LogItem = {
+  /** The entry's id. */
+  id: DocId,
+  /** What it says. */
+  entry: LogEntry,
+};
+
+/** What an entry of a logbook is about. */
+export type LogKind = "odometer" | "fuel" | "service";
+
+/** What is known of a meet. */
+export type MeetFields = {
+  /** 1 to 200 characters. */
+  title: string,
+  /** At most 10,000 characters. */
+  text: string,
+  /** What the place is called; at most 200 characters. */
+  place: string,
+  /** Where it is: longitude and latitude in degrees, to seven decimals. */
+  position: [number, number] | null,
+  /** When it begins. */
+  startsAt: Timestamp,
+  /** When it ends: after the start, within a month. */
+  endsAt: Timestamp | null,
+  /** In which time zone people come together, such as "Europe/Vienna" (IANA); may be empty. */
+  timeZone: string,
+  /** How many may come. */
+  capacity: number | null,
+  /** Who may see it. */
+  visibility: Visibility,
+  /** Whether it does not take place. */
+  cancelled: boolean,
+};
+
+/** A meet of the account, or what it makes of somebody else's. */
+export type MeetView = {
+  /** The meet; for an amendment, the meet that it amends. */
+  id: DocId,
+  /** Whether it is the account's own. */
+  own: boolean,
+  /** What the account says of it; without what co-organisers do. */
+  fields: MeetFields,
+  /** Who else may change it. */
+  organisers: Array<AccountId>,
+};
+
 /** Why the relay refuses one change. `[P4]` */
 export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
@@ -329,10 +491,14 @@ export type Opening = {
 
 /** How a command ended. */
 export type Outcome = { "type": "done",
-  /** The drive or car that was made or changed, if it was one. */
+  /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
   doc: DocId | null, } | { "type": "granted",
   /** Its bytes. */
-  grant: Uint8Array, } | { "type": "refused",
+  grant: Uint8Array, } | { "type": "token",
+  /** Its bytes: [`crate::access::ReadToken`]. */
+  token: Uint8Array,
+  /** From when on the relay refuses it. */
+  expiresAt: Timestamp, } | { "type": "refused",
   /** Why. */
   code: CommandError, } | { "type": "notStored",
   /** Why. */
@@ -357,12 +523,25 @@ export type Profile = {
 
 /** What everyone may know of an account. Texts are empty when not given. */
 export type ProfileFields = {
-  /** The name by which others find the account; at most 30 characters. */
+  /** The name by which others find the account: empty, or one that [`crate::handle::fold`] takes. */
   handle: string,
   /** The name that others see; at most 100 characters. */
   displayName: string,
   /** At most 1,000 characters. */
   bio: string,
+  /** Whether a follower sees what is for followers only once the account has accepted them. */
+  byApproval: boolean,
+};
+
+/** What an account may feel about a published drive. */
+export type Reaction = "like" | "wow" | "road" | "car";
+
+/** What the account feels about a published drive. */
+export type ReactionView = {
+  /** The published copy. */
+  drive: DocId,
+  /** What it feels. */
+  reaction: Reaction,
 };
 
 /** What a recording does. */
@@ -392,6 +571,9 @@ export type RecordingView = {
   position: [number, number] | null,
 };
 
+/** How an account may be related to another. */
+export type Relation = "follow" | "accept" | "block";
+
 /** Why the position sensor gives nothing. */
 export type SensorFailure = "denied" | "unavailable" | "timedOut";
 
@@ -411,6 +593,22 @@ export type Signal = { "type": "waiting" } | { "type": "good",
   accuracyM: number, } | { "type": "lost" } | { "type": "failed",
   /** Why. */
   reason: SensorFailure,
+};
+
+/** What the account says about others and their things. */
+export type SocialView = {
+  /** Whom it follows, the latest first. */
+  follows: Array<FollowView>,
+  /** Whom it lets follow. */
+  accepted: Array<AccountId>,
+  /** Whom it blocks. */
+  blocked: Array<AccountId>,
+  /** What it feels about published drives. */
+  reactions: Array<ReactionView>,
+  /** Its comments on published drives, the latest first. */
+  comments: Array<CommentView>,
+  /** Its answers to meets, the latest first. */
+  answers: Array<AnswerView>,
 };
 
 /** One of the key-value spaces of the phone's storage. In IndexedDB: one object store each. */
@@ -474,7 +672,7 @@ export type StoredEntry = {
 export type Timestamp = number;
 
 /** A thing that can be read and may change. */
-export type Topic = "recording" | "drives" | "track" | "cars" | "account" | "status";
+export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "status";
 
 /** The opened drive's track. */
 export type TrackView = { "type": "loading",
@@ -495,5 +693,5 @@ export type TrackView = { "type": "loading",
 /** In which units distances and speeds are shown. */
 export type Units = "metric" | "imperial";
 
-/** Who may see the published copy of a drive. */
-export type Visibility = "private" | "link" | "public";
+/** Who may see the published copy of a drive, or a meet. */
+export type Visibility = "private" | "link" | "public" | "followers";

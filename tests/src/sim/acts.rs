@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visibility};
-use tourismo_core::id::DocId;
+use tourismo_core::docs::social::Relation;
+use tourismo_core::docs::{Answer, CarFields, MeetFields, ProfileFields, Reaction, SettingsFields, Units, Visibility};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::replica::Replica;
 use tourismo_core::replica::io::{Command, Input, SensorFailure};
 use tourismo_core::replica::view::{DriveView, RecordingState};
+use tourismo_core::time::Timestamp;
 
 use crate::made::{self, Kind};
 use crate::sim::world::HOME;
@@ -274,6 +277,7 @@ impl Story<'_> {
                 return world.show(phone, is_shown);
             }
             (7, _, _) => return world.tell(phone, Input::SensorFailed { reason: SensorFailure::TimedOut }),
+            (8, _, _) if !self.titles.is_multiple_of(4) => social(replica, self.titles, now.wall),
             (8, _, _) => {
                 let fields = ProfileFields { display_name: title, ..ProfileFields::default() };
                 Command::PutProfile { fields }
@@ -294,5 +298,32 @@ impl Story<'_> {
             _ => Command::CloseDrive,
         };
         world.command(phone, command);
+    }
+}
+
+/// Something about others, or about a meet; which is told by a number, so that it costs no chance.
+fn social(replica: &Replica, number: u32, now: Timestamp) -> Command {
+    let account = AccountId::from_bytes([(number % 5) as u8; 16]);
+    let published = replica.drives().iter().find_map(|drive| drive.published);
+    let meet = replica.meets().iter().find(|meet| meet.own).map(|meet| meet.id);
+    let fields = MeetFields {
+        title: format!("Meet {number}"),
+        starts_at: now,
+        capacity: number.is_multiple_of(2).then_some(number),
+        ..MeetFields::default()
+    };
+    match (number % 9, published, meet) {
+        (0..=2, _, _) => {
+            let relation = [Relation::Follow, Relation::Accept, Relation::Block][number as usize % 3];
+            Command::Relate { account, relation, holds: !number.is_multiple_of(5) }
+        }
+        (3, Some(drive), _) => Command::React { drive, reaction: Reaction::ALL.get(number as usize % 5).copied() },
+        (4, Some(drive), _) => Command::Comment { drive, text: format!("Comment {number}") },
+        (5..=6, _, Some(meet)) => {
+            let answer = [Some(Answer::Going), Some(Answer::No), None][number as usize / 9 % 3];
+            Command::Rsvp { meet, answer }
+        }
+        (7, _, Some(meet)) => Command::GrantOrganiser { meet, account, may: number.is_multiple_of(2) },
+        (_, _, meet) => Command::PutMeet { meet: meet.filter(|_| !number.is_multiple_of(3)), fields },
     }
 }

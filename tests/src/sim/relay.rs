@@ -120,6 +120,11 @@ pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
 }
 
 impl Relay {
+    /// The relay's name.
+    pub fn id(&self) -> RelayId {
+        self.id
+    }
+
     pub(super) fn new(id: [u8; 16], epoch: [u8; 16]) -> Relay {
         Relay {
             id: RelayId(id),

@@ -7,7 +7,9 @@ use tourismo_core::docs::open;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::projection::{self, Row};
 use tourismo_core::replica::io::{Effect, Input, Space};
-use tourismo_core::replica::view::{AccountView, CarView, DriveSync, DriveView};
+use tourismo_core::replica::view::{
+    AccountView, AnswerView, CarView, DriveSync, DriveView, FollowView, MeetView, ReactionView, SocialView,
+};
 use tourismo_core::replica::{Opening, Replica};
 
 use crate::sim::World;
@@ -15,7 +17,7 @@ use crate::sim::relay::is_shown_to_others;
 use crate::sim::world::HOME;
 
 /// What a phone's lists show.
-type Lists = (Vec<DriveView>, Vec<CarView>, AccountView);
+type Lists = (Vec<DriveView>, Vec<CarView>, AccountView, SocialView, Vec<MeetView>);
 
 impl World {
     /// Every phone shows what the relay's rows say.
@@ -61,6 +63,7 @@ impl World {
             if cars != relay_cars {
                 return Err(format!("phone {phone} has the relay's cars: {cars:?} are {relay_cars:?}"));
             }
+            let (social, meets) = (replica.social(), replica.meets());
             let account = replica.account();
             for row in rows.values() {
                 match row {
@@ -69,6 +72,25 @@ impl World {
                     }
                     Row::Settings(fields, _) if *fields != account.settings => {
                         return Err(format!("phone {phone} has the relay's settings: {account:?}"));
+                    }
+                    Row::Social(row) => {
+                        let follows = row.follows.iter().all(|(account, since)| {
+                            social.follows.contains(&FollowView { account: *account, since: *since })
+                        });
+                        let blocks = row.blocked.iter().all(|account| social.blocked.contains(account));
+                        let reacts = row.reactions.iter().all(|(drive, reaction)| {
+                            social.reactions.contains(&ReactionView { drive: *drive, reaction: *reaction })
+                        });
+                        let comments = row.comments.iter().all(|(id, _)| social.comments.iter().any(|c| c.id == *id));
+                        let answers = row.rsvps.iter().all(|(meet, answer, at)| {
+                            social.answers.contains(&AnswerView { meet: *meet, answer: *answer, at: *at })
+                        });
+                        if !(follows && blocks && reacts && comments && answers) {
+                            return Err(format!("phone {phone} says what the relay has: {social:?} lacks of {row:?}"));
+                        }
+                    }
+                    Row::Meet(row) if !meets.iter().any(|meet| meet.fields == row.fields) => {
+                        return Err(format!("phone {phone} shows the relay's meets: {meets:?} lack {row:?}"));
                     }
                     _ => {}
                 }
@@ -136,5 +158,5 @@ impl World {
 fn lists(replica: &Replica) -> Lists {
     let sync = DriveSync::Saving;
     let drives = replica.drives().into_iter().map(|drive| DriveView { sync, ..drive }).collect();
-    (drives, replica.cars(), replica.account())
+    (drives, replica.cars(), replica.account(), replica.social(), replica.meets())
 }

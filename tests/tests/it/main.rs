@@ -6,6 +6,7 @@ mod damage;
 mod devices;
 mod full_disk;
 mod fuzz_corpus;
+mod people;
 mod phone_and_relay;
 mod power_cut;
 mod progress;

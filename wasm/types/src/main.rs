@@ -21,6 +21,8 @@ fn declare_all(module: &mut Module) {
     module.visit::<view::RecordingView>();
     module.visit::<view::DriveView>();
     module.visit::<view::CarView>();
+    module.visit::<view::SocialView>();
+    module.visit::<view::MeetView>();
     module.visit::<view::TrackView>();
     module.visit::<view::AccountView>();
     module.visit::<view::StatusView>();

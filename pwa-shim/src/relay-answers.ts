@@ -1,0 +1,285 @@
+// What the relay tells of people, drives and meets: the shapes of its answers, checked as far as this package relies on them.
+
+import { type Check, listOf, number, object, oneOf, orElse, orNull, position, record, text, truth } from "./checks.ts";
+import type {
+  AccountId,
+  Answer,
+  DocId,
+  DriveStats,
+  Line,
+  MeetFields,
+  Profile,
+  Reaction,
+  Timestamp,
+  Visibility,
+} from "./generated/types.ts";
+
+/** A page of something. */
+export type Page<Name extends string, T> = { [K in Name]: T[] } & {
+  /** What the next page wants as `after`; absent on the last. */
+  next: string | null;
+};
+
+/** Somebody, as lists show them. */
+export interface Person {
+  account: AccountId;
+  /** By which name others find them. */
+  handle: string | null;
+  displayName: string | null;
+}
+
+/** How two accounts are related. */
+export interface Relations {
+  /** Whether I follow them. */
+  follows: boolean;
+  /** Whether they let me. */
+  accepted: boolean;
+  followsMe: boolean;
+  /** Whether I let them. */
+  accepts: boolean;
+  blocked: boolean;
+}
+
+/** Somebody in full. */
+export interface PersonPage extends Person {
+  bio: string;
+  byApproval: boolean;
+  followers: number;
+  following: number;
+  drives: number;
+  /** Absent for whoever reads without an account. */
+  me: Relations | null;
+}
+
+/** One's own profile as the relay has it. */
+export interface OwnProfile extends Person {
+  bio: string;
+  byApproval: boolean;
+  /** Whether one's handle is one's own, or somebody else claimed it first. */
+  handleState: "none" | "held" | "taken" | null;
+}
+
+/** Somebody who follows. */
+export type Follower = Person & {
+  since: Timestamp;
+  /** Whether they were let. */
+  accepted: boolean;
+};
+
+/** The public face of somebody's car. */
+export interface PublicCar {
+  id: DocId;
+  make: string;
+  model: string;
+  year: number | null;
+  nickname: string;
+  colour: string;
+}
+
+/** How many feel what about a drive. */
+export type ReactionCounts = Record<Reaction, number>;
+
+/** A published drive. Everything in it is of the part that is shown; its start is told to the hour. */
+export interface PublishedDrive extends Person {
+  id: DocId;
+  title: string;
+  startedAt: Timestamp;
+  car: string | null;
+  stats: DriveStats;
+  reactions: ReactionCounts;
+  comments: number;
+  /** What I feel about it. */
+  mine: Reaction | null;
+}
+
+/** A drive as a feed lists it, with a line of few points. */
+export type FeedDrive = PublishedDrive & { line: Line };
+
+/** A page of drives, newest first. */
+export type FeedPage = Page<"drives", FeedDrive>;
+
+/** A published drive with its whole track. */
+export type PublishedTrack = PublishedDrive & { line: Line; profile: Profile };
+
+/** Something in the home feed. */
+export type HomeItem = { type: "drive"; drive: FeedDrive } | { type: "meet"; meet: Meet };
+
+/** What people feel about a drive. */
+export type DriveReactions = Page<"people", Person & { reaction: Reaction | null }> & {
+  counts: ReactionCounts;
+  mine: Reaction | null;
+};
+
+/** What somebody says about a drive. */
+export interface DriveComment {
+  id: DocId;
+  by: Person;
+  at: Timestamp;
+  text: string;
+  mine: boolean;
+}
+
+/** A meet, as it is after everybody who may has changed it. */
+export interface Meet extends MeetFields {
+  id: DocId;
+  organiser: Person;
+  changedAt: Timestamp;
+  going: number;
+  maybe: number;
+  /** What I answered. */
+  mine: Answer | null;
+  mayEdit: boolean;
+}
+
+/** Somebody who answered to a meet. */
+export type Attendee = Person & {
+  answer: Answer | null;
+  /** Whether I follow them. */
+  iFollow: boolean;
+  /** How many both of us follow. */
+  inCommon: number;
+};
+
+const reaction = oneOf<Reaction>("like", "wow", "road", "car");
+const answer = oneOf<Answer>("going", "maybe", "no");
+const zero = orElse(number, 0);
+
+const personFields = { account: text, handle: orNull(text), displayName: orNull(text) };
+export const person: Check<Person> = object<Person>(personFields);
+
+const relations = object<Relations>({ follows: truth, accepted: truth, followsMe: truth, accepts: truth, blocked: truth });
+
+export const personPage: Check<PersonPage> = object<PersonPage>({
+  ...personFields,
+  bio: text,
+  byApproval: orElse(truth, false),
+  followers: zero,
+  following: zero,
+  drives: zero,
+  me: orNull(relations),
+});
+
+export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
+  ...personFields,
+  bio: orElse(text, ""),
+  byApproval: orElse(truth, false),
+  handleState: oneOf("none", "held", "taken"),
+});
+
+export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, accepted: truth });
+
+export const publicCar: Check<PublicCar> = object<PublicCar>({
+  id: text,
+  make: text,
+  model: text,
+  year: orNull(number),
+  nickname: text,
+  colour: orElse(text, ""),
+});
+
+const NONE: ReactionCounts = { like: 0, wow: 0, road: 0, car: 0 };
+const counts = orElse(object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero }), NONE);
+
+const driveFields = {
+  ...personFields,
+  account: orElse(text, ""),
+  id: text,
+  title: text,
+  startedAt: number,
+  car: orNull(text),
+  stats: (value: unknown) => record(value) as unknown as DriveStats,
+  reactions: counts,
+  comments: zero,
+  mine: reaction,
+};
+export const publishedDrive: Check<PublishedDrive> = object<PublishedDrive>(driveFields);
+
+/** A MultiLineString's coordinates. */
+export const line: Check<Line> = (value) => ({ parts: listOf(listOf(position))(value) });
+
+export const feedDrive: Check<FeedDrive> = object<FeedDrive>({ ...driveFields, line });
+
+export const driveReactions: Check<DriveReactions> = object<DriveReactions>({
+  counts,
+  mine: reaction,
+  people: listOf(object<Person & { reaction: Reaction | null }>({ ...personFields, reaction })),
+  next: orNull(text),
+});
+
+export const driveComment: Check<DriveComment> = object<DriveComment>({ id: text, by: person, at: number, text, mine: orElse(truth, false) });
+
+export const meet: Check<Meet> = object<Meet>({
+  id: text,
+  title: text,
+  text: orElse(text, ""),
+  place: orElse(text, ""),
+  position: orNull(position),
+  startsAt: number,
+  endsAt: orNull(number),
+  timeZone: orElse(text, ""),
+  capacity: orNull(number),
+  // A visibility of a newer version is narrower than anything known here.
+  visibility: (value) => oneOf<Visibility>("private", "followers", "link", "public")(value) ?? "private",
+  cancelled: orElse(truth, false),
+  organiser: person,
+  changedAt: zero,
+  going: zero,
+  maybe: zero,
+  mine: answer,
+  mayEdit: orElse(truth, false),
+});
+
+export const attendee: Check<Attendee> = object<Attendee>({ ...personFields, answer, iFollow: orElse(truth, false), inCommon: zero });
+
+/** An item of the home feed; of a sort that only a newer version knows, nothing. */
+export const homeItem: Check<HomeItem | null> = (value) => {
+  const item = record(value);
+  if (item["type"] === "drive") return { type: "drive", drive: feedDrive(item["drive"]) };
+  return item["type"] === "meet" ? { type: "meet", meet: meet(item["meet"]) } : null;
+};
+
+export function pageOf<Name extends string, T>(name: Name, item: Check<T>): Check<Page<Name, T>> {
+  return object({ [name]: listOf(item), next: orNull(text) } as never) as Check<Page<Name, T>>;
+}
+
+/** A published drive as GeoJSON, its columns in one profile. */
+export const publishedTrack: Check<PublishedTrack> = (value) => {
+  const feature = record(value);
+  const properties = record(feature["properties"]);
+  const lines = line(record(feature["geometry"])["coordinates"]);
+  return { ...publishedDrive(properties), line: lines, profile: profileOf(lines, listOf(record)(properties["parts"])) };
+};
+
+/** The columns of the parts in one, with `null` where there is a gap, as core's own profiles have them. */
+function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
+  const profile: Profile = { elapsedS: [], wayM: [], speedMps: [], altitudeM: [] };
+  const column = listOf(orNull(number));
+  let wayM = 0;
+  let before: [number, number] | undefined;
+  parts.forEach((columns, index) => {
+    const [speeds, altitudes] = [column(columns["speedMps"]), column(columns["altitudeM"])];
+    const elapsed = listOf(number)(columns["elapsedMs"]).map((ms) => ms / 1000);
+    line.parts[index]?.forEach((point, i) => {
+      const isAfterGap = i === 0 && before !== undefined;
+      wayM += before ? planeDistanceM(before, point) : 0;
+      before = point;
+      if (isAfterGap) push(elapsed[i] ?? 0, null, null);
+      push(elapsed[i] ?? 0, speeds[i] ?? null, altitudes[i] ?? null);
+    });
+  });
+  return profile;
+
+  function push(elapsedS: number, speedMps: number | null, altitudeM: number | null): void {
+    profile.elapsedS.push(elapsedS);
+    profile.wayM.push(wayM);
+    profile.speedMps.push(speedMps);
+    profile.altitudeM.push(altitudeM);
+  }
+}
+
+/** Between two neighbouring positions, for the axis of a chart: on a plane, on a sphere of the earth's mean radius. */
+function planeDistanceM([lonA, latA]: [number, number], [lonB, latB]: [number, number]): number {
+  const metresPerDegree = (6_371_008.8 * Math.PI) / 180;
+  const shrink = Math.cos((((latA + latB) / 2) * Math.PI) / 180);
+  return Math.hypot((lonB - lonA) * shrink, latB - latA) * metresPerDegree;
+}

@@ -1,0 +1,196 @@
+//! People, cars and meets, said on two phones of one account with no signal: everything is answered at once from the phone's
+//! own rows, and both say the same when they have met.
+
+use tourismo_core::access::ReadToken;
+use tourismo_core::docs::social::Relation;
+use tourismo_core::docs::{Answer, CarFields, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, Visibility};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::replica::io::{Command, CommandError, Outcome};
+use tourismo_core::time::Timestamp;
+use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::sim::{CONVERGENCE_MS, World};
+
+const ANNA: AccountId = AccountId::from_bytes([1; 16]);
+const BEN: AccountId = AccountId::from_bytes([2; 16]);
+const COPY: DocId = DocId::from_bytes([3; 16]);
+const MEET: DocId = DocId::from_bytes([4; 16]);
+
+fn done(world: &mut World, phone: usize, command: Command) -> Option<DocId> {
+    match world.perform(phone, command) {
+        Outcome::Done { doc } => doc,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(world: &mut World, command: Command) -> CommandError {
+    match world.perform(0, command) {
+        Outcome::Refused { code } => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn settle(world: &mut World) {
+    let all = |world: &World| (0..world.phones()).all(|phone| world.is_settled(phone).is_ok());
+    for _ in 0..3 {
+        let reasons = |world: &World| (0..world.phones()).map(|phone| world.is_settled(phone)).collect::<Vec<_>>();
+        assert!(world.run_until(CONVERGENCE_MS, all), "{:?}", reasons(world));
+        world.run_for(3_000);
+    }
+}
+
+fn one_phone() -> World {
+    let mut world = World::new(31);
+    world.add_phone();
+    settle(&mut world);
+    world
+}
+
+fn two_phones() -> World {
+    let mut world = one_phone();
+    world.add_device(0);
+    settle(&mut world);
+    world
+}
+
+fn follow(account: AccountId) -> Command {
+    Command::Relate { account, relation: Relation::Follow, holds: true }
+}
+
+fn meet(world: &World, title: &str) -> MeetFields {
+    let starts_at = world.now(0).wall + 86_400_000;
+    MeetFields { title: title.to_owned(), starts_at, visibility: Visibility::Public, ..MeetFields::default() }
+}
+
+fn reading(at: Timestamp, odometer_m: f64) -> LogEntry {
+    let note = String::new();
+    LogEntry { kind: LogKind::Odometer, at, odometer_m: Some(odometer_m), litres: None, cost: None, note }
+}
+
+#[test]
+fn what_two_phones_say_of_others_with_no_signal_is_shown_at_once_and_by_both_when_they_met() {
+    let mut world = two_phones();
+    done(&mut world, 0, follow(BEN));
+    settle(&mut world);
+    world.set_network(false);
+    done(&mut world, 0, follow(ANNA));
+    done(&mut world, 0, Command::React { drive: COPY, reaction: Some(Reaction::Wow) });
+    done(&mut world, 0, Command::Rsvp { meet: MEET, answer: Some(Answer::Going) });
+    done(&mut world, 1, Command::Relate { account: BEN, relation: Relation::Block, holds: true });
+    let comment = done(&mut world, 1, Command::Comment { drive: COPY, text: "Where is that?".to_owned() }).unwrap();
+    let (first, second) = (world.replica(0).social(), world.replica(1).social());
+    assert_eq!(first.follows.iter().map(|follow| follow.account).collect::<Vec<_>>(), [ANNA, BEN], "the latest first");
+    assert_eq!((first.reactions.len(), first.answers[0].answer, first.blocked.len()), (1, Answer::Going, 0));
+    assert_eq!((second.follows.len(), &second.blocked[..]), (0, &[BEN][..]), "who is blocked is not followed");
+    world.set_network(true);
+    settle(&mut world);
+    let both = world.replica(0).social();
+    assert_eq!(both, world.replica(1).social());
+    assert_eq!(both.follows.iter().map(|follow| follow.account).collect::<Vec<_>>(), [ANNA]);
+    assert_eq!((&both.blocked[..], both.reactions.len(), both.answers.len()), (&[BEN][..], 1, 1));
+    assert_eq!((both.comments[0].id, &both.comments[0].text[..]), (comment, "Where is that?"));
+
+    done(&mut world, 0, Command::RemoveComment { drive: COPY, comment });
+    done(&mut world, 0, Command::React { drive: COPY, reaction: None });
+    done(&mut world, 0, Command::Rsvp { meet: MEET, answer: None });
+    settle(&mut world);
+    let left = world.replica(1).social();
+    assert_eq!((left.comments.len(), left.reactions.len(), left.answers.len()), (0, 0, 0));
+}
+
+#[test]
+fn a_meet_that_two_phones_change_with_no_signal_has_what_each_of_them_changed() {
+    let mut world = two_phones();
+    let fields = meet(&world, "Sunday at the pass");
+    let id = done(&mut world, 0, Command::PutMeet { meet: None, fields: fields.clone() }).unwrap();
+    settle(&mut world);
+    world.set_network(false);
+    let moved = MeetFields { place: "The upper car park".to_owned(), ..fields.clone() };
+    done(&mut world, 0, Command::PutMeet { meet: Some(id), fields: moved });
+    done(&mut world, 1, Command::GrantOrganiser { meet: id, account: ANNA, may: true });
+    done(&mut world, 1, Command::CancelMeet { meet: id });
+    world.set_network(true);
+    settle(&mut world);
+    let [own] = &world.replica(0).meets()[..] else { panic!("one meet") };
+    assert!(own.own && own.fields.cancelled && own.fields.place == "The upper car park", "{own:?}");
+    assert_eq!(own.organisers, [ANNA]);
+    assert_eq!(world.replica(0).meets(), world.replica(1).meets());
+}
+
+#[test]
+fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
+    let mut world = one_phone();
+    let seen = meet(&world, "Theirs");
+    let wanted = MeetFields { cancelled: true, ..seen.clone() };
+    let amend = Command::AmendMeet { meet: MEET, seen: Box::new(seen), fields: Box::new(wanted) };
+    assert_eq!(done(&mut world, 0, amend), Some(MEET));
+    settle(&mut world);
+    let [amended] = &world.replica(0).meets()[..] else { panic!("one amendment") };
+    assert_eq!((amended.id, amended.own, amended.fields.cancelled), (MEET, false, true));
+    let own = Command::CancelMeet { meet: MEET };
+    assert_eq!(refused(&mut world, own), CommandError::NotFound, "it is not one's own");
+}
+
+#[test]
+fn a_cars_odometer_is_its_newest_reading_and_what_was_driven_after_it() {
+    let mut world = one_phone();
+    let fields = CarFields { nickname: "Rosi".to_owned(), is_public: true, ..CarFields::default() };
+    let older = done(&mut world, 0, Command::PutCar { car: None, fields: fields.clone() }).unwrap();
+    let car = done(&mut world, 0, Command::PutCar { car: None, fields: fields.clone() }).unwrap();
+    assert_eq!(world.replica(0).cars().iter().map(|car| car.id).collect::<Vec<_>>(), [car, older]);
+    let at = world.now(0).wall;
+    let put = |entry, fields| Command::PutLogEntry { car, entry, fields };
+    let entry = done(&mut world, 0, put(None, reading(at - 1, 84_000_000.0))).unwrap();
+    done(&mut world, 0, put(None, reading(at - 50_000, 12.0)));
+    let options = Options { start: at, minutes: 5, kind: Kind::Motorway };
+    world.drive_along(0, made::drive(3, options));
+    done(&mut world, 0, Command::StartDrive { car: Some(car) });
+    world.run_for(200_000);
+    done(&mut world, 0, Command::FinishDrive);
+    let view = &world.replica(0).cars()[0];
+    assert!(view.distance_m > 1_000.0);
+    assert_eq!((view.odometer_m, view.log.len()), (Some(84_000_000.0 + view.distance_m), 2));
+
+    let later = reading(world.now(0).wall, 85_000_000.0);
+    done(&mut world, 0, put(Some(entry), later));
+    assert_eq!(world.replica(0).cars()[0].odometer_m, Some(85_000_000.0), "what it showed after the drive");
+    done(&mut world, 0, Command::RemoveLogEntry { car, entry });
+    assert_eq!(world.replica(0).cars()[0].odometer_m.map(|odometer_m| odometer_m > 12.0), Some(true));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_code_and_changes_nothing() {
+    let mut world = one_phone();
+    let own = world.account(0);
+    let profile = |handle: &str| ProfileFields { handle: handle.to_owned(), ..ProfileFields::default() };
+    let no_meet = MeetFields::default();
+    for (command, code) in [
+        (Command::PutProfile { fields: profile("a b") }, CommandError::BadHandle),
+        (Command::PutProfile { fields: profile("..") }, CommandError::BadHandle),
+        (follow(own), CommandError::Invalid),
+        (Command::Comment { drive: COPY, text: " \n".to_owned() }, CommandError::Invalid),
+        (Command::Comment { drive: COPY, text: "x".repeat(2_001) }, CommandError::Invalid),
+        (Command::PutMeet { meet: None, fields: no_meet.clone() }, CommandError::Invalid),
+        (Command::PutMeet { meet: Some(MEET), fields: meet(&world, "Gone") }, CommandError::NotFound),
+        (Command::GrantOrganiser { meet: MEET, account: ANNA, may: true }, CommandError::NotFound),
+        (Command::PutLogEntry { car: COPY, entry: None, fields: reading(Timestamp(1), 1.0) }, CommandError::NotFound),
+    ] {
+        assert_eq!(refused(&mut world, command.clone()), code, "{command:?}");
+    }
+    done(&mut world, 0, Command::Relate { account: ANNA, relation: Relation::Follow, holds: false });
+    assert_eq!(world.replica(0).status().documents, 0, "to take back what was never said makes no document");
+    done(&mut world, 0, Command::PutProfile { fields: profile("Dan") });
+}
+
+#[test]
+fn r1_a_phone_makes_a_token_for_the_relay_that_let_it_in() {
+    let mut world = World::new(7);
+    world.set_network(false);
+    world.add_phone();
+    assert_eq!(refused(&mut world, Command::ReadToken), CommandError::RelayUnknown);
+    world.set_network(true);
+    settle(&mut world);
+    let Outcome::Token { token, expires_at } = world.perform(0, Command::ReadToken) else { panic!("a token") };
+    let token = ReadToken::from_bytes(&token).unwrap();
+    assert_eq!((token.account, token.expires_at), (world.account(0), expires_at));
+    assert_eq!(token.verify(&world.relay().id(), world.now(0).wall), Ok(()));
+}
