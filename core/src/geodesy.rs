@@ -84,9 +84,20 @@ impl From<Position> for Ecef {
     }
 }
 
+impl From<Ecef> for Position {
+    /// Of a point on the ellipsoid, as [`Ecef::from`] gives it: there `z = (1 - e²) tan φ p` at the distance `p` from the axis.
+    fn from(place: Ecef) -> Position {
+        let axis_m = (place.x_m * place.x_m + place.y_m * place.y_m).sqrt();
+        Position {
+            lat_deg: libm::atan2(place.z_m, (1.0 - ECCENTRICITY_SQUARED) * axis_m).to_degrees(),
+            lon_deg: libm::atan2(place.y_m, place.x_m).to_degrees(),
+        }
+    }
+}
+
 impl Ecef {
     /// The point so far of the way along the straight line to another, from 0 to 1.
-    fn towards(self, other: Ecef, part: f64) -> Ecef {
+    pub(crate) fn towards(self, other: Ecef, part: f64) -> Ecef {
         let between = |from: f64, to: f64| from + (to - from) * part;
         Ecef { x_m: between(self.x_m, other.x_m), y_m: between(self.y_m, other.y_m), z_m: between(self.z_m, other.z_m) }
     }
@@ -239,6 +250,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_place_seen_from_the_centre_of_the_earth_is_the_same_place(lat in -90.0..=90.0_f64, lon in -180.0..180.0_f64) {
+            let place = at(lat, lon);
+            prop_assert!(distance_m(place, Ecef::from(place).into()) < 1e-6);
+        }
+
         /// The stated error: 1e-7 of the length, or 10 nm.
         #[test]
         fn distances_are_those_of_the_exact_geodesic(

@@ -23,6 +23,7 @@ pub mod privacy;
 pub mod projection;
 pub mod recorder;
 pub mod replica;
+pub mod roads;
 pub mod session;
 mod sorted;
 mod sorting;

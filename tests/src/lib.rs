@@ -14,4 +14,5 @@ pub mod phone;
 pub mod power_cut;
 pub mod real_drives;
 pub mod replay;
+pub mod roads;
 pub mod sim;

@@ -1,11 +1,13 @@
 //! Drives that people drove, for those who have them: `../shared/tracks` beside the repository. The project itself holds
 //! only drives that it made, and needs no other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::fix::Fix;
+use tourismo_core::time::Timestamp;
 
 use crate::gpx_file;
 
@@ -15,14 +17,52 @@ use crate::gpx_file;
 /// # Errors
 /// A file that cannot be read, or is no GPX.
 pub fn omaha() -> anyhow::Result<Vec<Vec<Fix>>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tracks/omaha");
+    files("omaha", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
+}
+
+/// The drives of `aracaju/`, by the names of their files, likewise: cars and buses in a city, a fix every 5 s or so, without
+/// anything but place and time.
+///
+/// # Errors
+/// A file that cannot be read, or is no table of times, latitudes and longitudes.
+pub fn aracaju() -> anyhow::Result<Vec<(String, Vec<Fix>)>> {
+    let paths = files("aracaju", "csv")?;
+    let drive = |path: &PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let table = std::fs::read_to_string(path)?;
+        Ok((name, ordered(&table.lines().skip(1).map(row).collect::<anyhow::Result<Vec<Fix>>>()?)))
+    };
+    paths.iter().map(drive).collect()
+}
+
+/// Seconds since 1970, latitude and longitude.
+fn row(line: &str) -> anyhow::Result<Fix> {
+    let mut numbers = line.split(',').map(str::parse::<f64>);
+    let mut next = || numbers.next().context("three columns")?.context("a number");
+    let fixed_at = Timestamp((next()? * 1000.0) as i64);
+    Ok(Fix {
+        fixed_at,
+        recorded_at: fixed_at,
+        lat_deg: next()?,
+        lon_deg: next()?,
+        accuracy_m: None,
+        altitude_m: None,
+        altitude_accuracy_m: None,
+        heading_deg: None,
+        speed_mps: None,
+    })
+}
+
+/// The files of a folder in the order of their names; none if it is not there.
+fn files(folder: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tracks").join(folder);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut paths = folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "gpx"));
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
     paths.sort();
-    paths.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
+    Ok(paths)
 }
 
 /// The fixes that are a position and later than all before them, quantised.

@@ -26,6 +26,8 @@ struct Cli {
 enum Road {
     /// Hairpins and sweepers around a mountain pass.
     Mountain,
+    /// A country lane.
+    Lane,
     /// Corners and traffic lights.
     Town,
     /// Wide bends at 120 km/h.
@@ -39,6 +41,7 @@ fn main() -> anyhow::Result<()> {
     let Cli { seed, minutes, road } = Cli::parse();
     let kind = match road {
         Road::Mountain => Kind::Mountain,
+        Road::Lane => Kind::Lane,
         Road::Town => Kind::Town,
         Road::Motorway => Kind::Motorway,
     };

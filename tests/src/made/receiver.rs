@@ -18,6 +18,7 @@ impl Receiver {
     pub(super) fn new(kind: Kind, chance: &mut Chance) -> Receiver {
         let drift_m = match kind {
             Kind::Mountain => 2.5,
+            Kind::Lane => 2.0,
             Kind::Town => 4.0,
             Kind::Motorway => 1.5,
         };

@@ -293,6 +293,7 @@ fn titles(kind: Kind) -> &'static [&'static str] {
             "Chasing the last light",
             "Empty pass on a Tuesday",
         ],
+        Kind::Lane => &["Lanes after the rain", "Around every field", "Behind a tractor, mostly"],
         Kind::Town => &[
             "Grid by night",
             "Every light was red",

@@ -1,0 +1,30 @@
+//! The command `tourismo-roads`: what the score of a road says of drives that are known, as Markdown.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Parser;
+use tourismo_tests::roads;
+
+/// Scores known drives, made ones and, where `../shared/tracks` is beside the repository, real ones.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Writes between the marks of this file; to the standard output if absent.
+    #[arg(long)]
+    write: Option<PathBuf>,
+}
+
+const BEGIN: &str = "<!-- table -->\n";
+const END: &str = "<!-- end of table -->\n";
+
+fn main() -> anyhow::Result<()> {
+    let table = roads::table(&roads::known()?);
+    let Some(path) = Cli::parse().write else {
+        return Ok(std::io::stdout().lock().write_all(table.as_bytes())?);
+    };
+    let page = std::fs::read_to_string(&path)?;
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.ok_or_else(|| anyhow::anyhow!("{} has no marks", path.display()))?;
+    Ok(std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?)
+}
