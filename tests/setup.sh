@@ -2,7 +2,8 @@
 # Installs what building and testing need and the machine lacks. Says nothing, and takes no time, when all is there.
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
-#   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, on Linux strace (for power cuts)
+#   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
+#                                      on Linux strace (for power cuts)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,6 +22,8 @@ main() {
         cargo fmt --version &>/dev/null || rustup component add rustfmt
         has chromium || packages chromium
         [[ $(uname) != Linux ]] || has strace || packages strace
+        has pgrep || packages procps
+        has_postgres || postgres
         ;;
     packages) packages "${@:2}" ;;
     *) fail "tests/setup.sh does not know '$what'" ;;
@@ -31,6 +34,21 @@ has() {
     command -v "$1" >/dev/null
 }
 
+# Debian keeps the server's programs out of the path.
+has_postgres() {
+    has initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null
+}
+
+# The programs only: Debian would also make a database and serve it.
+postgres() {
+    local settings=/etc/postgresql-common/createcluster.d
+    if has apt-get; then
+        as_root mkdir -p "$settings"
+        echo "create_main_cluster = false" | as_root tee "$settings/no-main-cluster.conf" >/dev/null
+    fi
+    packages postgresql
+}
+
 fail() {
     echo "setup: $1" >&2
     exit 1
@@ -38,17 +56,17 @@ fail() {
 
 # Debian packages, as root or through sudo.
 packages() {
-    local as_root=()
-    if [[ $EUID -ne 0 ]]; then
-        has sudo || fail "please install, as root: apt-get install $*"
-        as_root=(sudo)
-    fi
+    [[ $EUID -eq 0 ]] || has sudo || fail "please install, as root: apt-get install $*"
     has apt-get || fail "please install what Debian calls: $*"
     echo "setup: installing $*"
     # The lists may be old or absent; where they cannot be fetched, an installation tells why.
-    "${as_root[@]}" apt-get -qq update || true
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" >/dev/null ||
+    as_root apt-get -qq update || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" >/dev/null ||
         fail "apt-get could not install: $*"
+}
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
 # What package-lock.json names, installed again only when that file changed.

@@ -1,0 +1,190 @@
+//! A private Postgres for as long as the tests run: started by them, reached through a socket in a temporary folder, gone
+//! with them.
+//!
+//! Knows how Postgres is started, killed and told to make a database. What is in a database is for its users to say.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+const SCRIPT: &str = include_str!("../cluster.sh");
+
+/// The account that Postgres runs as when the tests run as root: it refuses root itself.
+const UNPRIVILEGED: &str = "postgres";
+
+/// A running Postgres with nothing in it. It ends when this is dropped, and when this process ends, however it does.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    keeper: Child,
+    /// The keeper reads from it until this process is no more.
+    lifeline: Option<ChildStdin>,
+    databases: AtomicU32,
+    /// Those that nobody uses any more: to empty one is quicker than to make one.
+    idle: Mutex<Vec<String>>,
+}
+
+/// A database that was empty when it was lent. It goes back when this is dropped.
+#[derive(Debug)]
+pub struct Database<'c> {
+    cluster: &'c Cluster,
+    name: String,
+}
+
+impl Cluster {
+    /// The one that all tests of this process share.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn shared() -> &'static Cluster {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Cluster::start().expect("a private Postgres starts"))
+    }
+
+    /// Starts one.
+    ///
+    /// # Errors
+    /// If Postgres is not installed, or does not start.
+    pub fn start() -> io::Result<Cluster> {
+        let mut command = unprivileged("sh");
+        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What ends the tests by a key must not end the keeper before it has cleaned up.
+        let mut keeper = command.process_group(0).spawn()?;
+        let lifeline = keeper.stdin.take();
+        let mut folder = String::new();
+        if let Some(said) = keeper.stdout.take() {
+            BufReader::new(said).read_line(&mut folder)?;
+        }
+        if folder.is_empty() {
+            let mut complaint = String::new();
+            if let Some(mut said) = keeper.stderr.take() {
+                said.read_to_string(&mut complaint)?;
+            }
+            return Err(io::Error::other(complaint));
+        }
+        Ok(Cluster {
+            folder: folder.trim_end().into(),
+            keeper,
+            lifeline,
+            databases: AtomicU32::new(0),
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Lends an empty database.
+    ///
+    /// # Errors
+    /// If Postgres does not make it.
+    pub fn lend(&self) -> io::Result<Database<'_>> {
+        let idle = self.idle().pop();
+        let name = match idle {
+            Some(name) => {
+                let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                self.sql(&name, &[end, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"])?;
+                name
+            }
+            None => {
+                let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+                self.sql("postgres", &[&format!("CREATE DATABASE {name}")])?;
+                name
+            }
+        };
+        Ok(Database { cluster: self, name })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<String>> {
+        // A list of names is whole at every moment.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sql(&self, database: &str, statements: &[&str]) -> io::Result<()> {
+        let mut psql = self.program("psql");
+        psql.arg("--host").arg(&self.folder).args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname"]);
+        psql.arg(database);
+        for statement in statements {
+            psql.args(["--command", statement]);
+        }
+        succeed(&mut psql)
+    }
+
+    /// Kills the server with SIGKILL, and with it all that it started: nothing is flushed, nobody is told.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn kill(&self) -> io::Result<()> {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        let pid = pid.lines().next().unwrap_or_default();
+        // The parent first: it would take the death of a child for a crash and begin to recover.
+        succeed(unprivileged("sh").args(["-c", "kill -KILL \"$1\" $(pgrep -P \"$1\")", "sh", pid]))
+    }
+
+    /// Starts the server again after a kill, and returns when it has recovered and answers.
+    ///
+    /// # Errors
+    /// If it does not recover.
+    pub fn restart(&self) -> io::Result<()> {
+        let mut start = self.program("pg_ctl");
+        start.args(["--silent", "--wait", "--log"]).arg(self.folder.join("log")).arg("--pgdata").arg(self.data());
+        succeed(start.arg("start"))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// One of Postgres' programs, of the version that serves.
+    fn program(&self, name: &str) -> Command {
+        let started_as = std::fs::read_to_string(self.data().join("postmaster.opts")).unwrap_or_default();
+        let server = Path::new(started_as.split_ascii_whitespace().next().unwrap_or_default());
+        unprivileged(&server.with_file_name(name).to_string_lossy())
+    }
+}
+
+impl Database<'_> {
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("postgres:///{}?user=postgres&host={}", self.name, self.cluster.folder.display())
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        self.cluster.idle().push(std::mem::take(&mut self.name));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.lifeline.take());
+        // Whether it went well shows at the next start, which removes what is left.
+        let _ = self.keeper.wait();
+    }
+}
+
+/// A program, run as somebody that Postgres lets run it.
+fn unprivileged(program: &str) -> Command {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let mut command = if is_root { Command::new("runuser") } else { Command::new(program) };
+    if is_root {
+        command.args(["-u", UNPRIVILEGED, "--", program]);
+    }
+    // A folder that it may look at, and no variables that say where some other Postgres is.
+    command.current_dir("/");
+    for variable in ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGPASSWORD", "PGOPTIONS", "PGSSLMODE"] {
+        command.env_remove(variable);
+    }
+    command.env("PGUSER", "postgres");
+    command
+}
+
+fn succeed(command: &mut Command) -> io::Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))))
+}
