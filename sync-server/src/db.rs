@@ -17,14 +17,16 @@ pub(crate) mod sql;
 pub(crate) mod sqlite;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 
 pub use crate::data_file::ClaimError;
-use crate::data_file::DataFile;
+use crate::data_file::{DataFile, to_read};
+use crate::db::relay::Identity;
 use crate::db::sql::{Connection, Engine, Pool};
 
 /// How many connections read at the same time.
@@ -43,7 +45,7 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
 pub enum Location {
     /// An SQLite file, made if it is not there.
     File(PathBuf),
-    /// The URL of a Postgres database, which must be there.
+    /// The URL of a Postgres database, which must be there. It may hold a password, and is never printed.
     Postgres(String),
 }
 
@@ -68,12 +70,24 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
+    /// The URL of the Postgres database cannot be understood.
+    #[error("the database's URL cannot be used: {0}")]
+    Url(&'static str),
     /// The Postgres server does not wait for its disk, so that nothing could be promised.
     #[error("this Postgres may lose commits: {setting} is off")]
     NotDurable {
         /// The setting that would have to be on.
         setting: &'static str,
     },
+    /// The Postgres database cannot hold every text.
+    #[error("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")]
+    NotUtf8 {
+        /// The encoding it has.
+        encoding: String,
+    },
+    /// The database was written by another version of this program, or is another relay's, or had another life begun.
+    #[error("the database is not the one that it was: start the server again")]
+    Changed,
 }
 
 /// An open database: the connection that writes, those that read, and the right to write.
@@ -92,8 +106,8 @@ pub(crate) enum Claim {
         /// Held, not read.
         _file: DataFile,
     },
-    /// The connection that writes to Postgres holds it, as a lock.
-    Connection,
+    /// The connection that writes to Postgres holds it, as a lock. This is how to have it again.
+    Postgres(Box<postgres::Address>),
 }
 
 impl Database {
@@ -109,6 +123,54 @@ impl Database {
             Location::File(path) => sqlite::open(path, max_bytes, durability).await,
             Location::Postgres(url) => postgres::open(url).await,
         }
+    }
+}
+
+impl Claim {
+    /// Claims a database for what nobody may do while it is served.
+    pub(crate) async fn alone(location: &Location) -> Result<(Claim, Connection), OpenError> {
+        match location {
+            Location::File(path) => {
+                to_read(path)?;
+                let file = DataFile::claim(path).await?;
+                let connection = sqlite::connect_beside_others(file.path()).await?;
+                Ok((Claim::File { _file: file }, connection))
+            }
+            Location::Postgres(url) => postgres::claim(url).await,
+        }
+    }
+
+    /// Another connection that writes, in place of one that was lost, with the right to write taken again. Fails unless the
+    /// database is still what it was. `None` if connections to it are not lost.
+    pub(crate) async fn reconnect(&self, identity: Identity) -> Result<Option<Connection>, OpenError> {
+        match self {
+            Claim::File { .. } => Ok(None),
+            Claim::Postgres(address) => {
+                let mut writer = address.writer().await?;
+                let found = relay::identity(&mut writer).await?;
+                if found != Some(identity) || !has_current_schema(&mut writer).await? {
+                    return Err(OpenError::Changed);
+                }
+                Ok(Some(writer))
+            }
+        }
+    }
+
+    /// How long a transaction may take before it is given up, with its connection. A file is waited for: its disk is all
+    /// there is.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match self {
+            Claim::File { .. } => None,
+            Claim::Postgres(_) => Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// A connection that reads a database, whoever writes to it meanwhile.
+pub(crate) async fn connect_to_read(location: &Location) -> Result<Connection, OpenError> {
+    match location {
+        Location::File(path) => Ok(sqlite::connect_to_read(&to_read(path)?).await?),
+        Location::Postgres(url) => postgres::connect_to_read(url).await,
     }
 }
 
@@ -137,8 +199,24 @@ impl From<PathBuf> for Location {
     }
 }
 
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Location {
+        Location::File(path.to_owned())
+    }
+}
+
+impl fmt::Display for Location {
+    /// Without the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => path.display().fmt(f),
+            Location::Postgres(_) => f.write_str("the Postgres database"),
+        }
+    }
+}
+
 impl fmt::Debug for Location {
-    /// Without the URL, which may hold a password.
+    /// Without the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -160,6 +238,14 @@ pub(crate) async fn bring_up_to_date(writer: &mut Connection) -> Result<(), Open
         }
     }
     Ok(())
+}
+
+/// What the engine itself finds wrong with what it stores, in words that hold nothing of what that is.
+pub(crate) async fn damage(connection: &mut Connection) -> Result<Vec<String>, sqlx::Error> {
+    match connection.engine() {
+        Engine::Sqlite(connection) => sqlite::damage(connection).await,
+        Engine::Postgres(connection) => postgres::damage(connection).await,
+    }
 }
 
 /// Looks whether the schema is the one that this version writes.

@@ -32,6 +32,11 @@ impl Hub {
         }
     }
 
+    /// The accounts that somebody listens to.
+    pub(crate) fn accounts(&self) -> Vec<AccountId> {
+        self.lock().keys().copied().collect()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AccountId, watch::Sender<u64>>> {
         // A map of senders is whole at every moment, also when somebody panicked while holding it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

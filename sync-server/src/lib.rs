@@ -148,7 +148,7 @@ impl Server {
         let grown = Arc::new(Notify::new());
         let doorkeeper = Doorkeeper::new(config.limits);
         let (writer, writing) =
-            Writer::spawn(claim, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
+            Writer::spawn(claim, identity, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
             readers: readers.clone(),

@@ -3,14 +3,14 @@
 #![expect(clippy::print_stdout, reason = "a command answers on the standard output")]
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
-use tourismo_server::{Config, Durability, Limits, Server};
+use tourismo_server::{Config, Durability, Limits, Location, Server};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -30,19 +30,48 @@ enum Command {
     /// Write a checked copy of the database to a file, also while it is served.
     Backup(Backup),
     /// Put a backup in the place of the database, and keep what was there beside it. Phones offer again what the backup
-    /// lacks.
+    /// lacks. Without a backup: the database itself was put back, such as by pg_restore.
     Restore(Restore),
     /// Read everything, count and fold it again, and compare: ends with 0 if all is well, 1 if something is wrong, 2 if
     /// the database cannot be looked at.
     Check(Check),
 }
 
+/// Where the database is. A URL is shown to nobody: it may hold a password.
 #[derive(Args)]
 struct Data {
-    /// The database file.
+    /// The database file; `serve` makes it if it is not there.
     #[arg(long = "data", env = "TOURISMO_DATA", default_value = "tourismo.sqlite")]
     path: PathBuf,
+    /// A Postgres database in place of a file, such as postgres://user@host/name. Its password is best kept in the
+    /// environment or in ~/.pgpass, since everybody on the machine can see a command line.
+    #[arg(long = "database", env = "TOURISMO_DATABASE", hide_env_values = true, conflicts_with = "path")]
+    url: Option<String>,
 }
+
+impl Data {
+    fn location(self) -> anyhow::Result<Location> {
+        let Some(url) = self.url else { return Ok(Location::File(self.path)) };
+        match Location::from(url) {
+            location @ Location::Postgres(_) => Ok(location),
+            Location::File(_) => anyhow::bail!("--database is for postgres:// URLs; a file is named by --data"),
+        }
+    }
+
+    /// The file, for what only files need.
+    fn file(self, instead: &str) -> anyhow::Result<PathBuf> {
+        match self.location()? {
+            Location::File(path) => Ok(path),
+            Location::Postgres(_) => anyhow::bail!("{instead}"),
+        }
+    }
+}
+
+const DUMP: &str = "Postgres is backed up by its own tools, also while it is served: \
+                    pg_dump --format=custom --file=FILE URL";
+
+const PUT_BACK: &str = "Postgres is put back by its own tools: stop the server, empty the database, run \
+                        pg_restore --no-owner --dbname=URL FILE, then 'restore --database URL' without --from";
 
 #[derive(Args)]
 struct Backup {
@@ -62,7 +91,7 @@ struct Restore {
     data: Data,
     /// The backup, which stays as it is.
     #[arg(long)]
-    from: PathBuf,
+    from: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -79,9 +108,8 @@ struct Serve {
     /// Where to listen.
     #[arg(long, env = "TOURISMO_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The database file, made if it is not there.
-    #[arg(long, env = "TOURISMO_DATA", default_value = "tourismo.sqlite")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// Serve the web app from this folder rather than from inside the binary.
     #[arg(long, env = "TOURISMO_PWA")]
     pwa: Option<PathBuf>,
@@ -89,7 +117,7 @@ struct Serve {
     #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
-    #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
+    #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES", conflicts_with = "url")]
     max_database_bytes: Option<u64>,
     #[command(flatten)]
     limits: Limits,
@@ -131,24 +159,30 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         match command {
             Command::Serve(serve) => run(serve).await?,
             Command::Backup(Backup { data, to, replace }) => {
-                let backup = upkeep::back_up(&data.path, &to, replace).await.inspect_err(name_findings)?;
+                let data = data.file(DUMP)?;
+                let backup = upkeep::back_up(&data, &to, replace).await.inspect_err(name_findings)?;
                 let upkeep::Backup { bytes, accounts, changes } = backup;
                 println!("backup: {changes} changes of {accounts} accounts in {} ({bytes} bytes)", to.display());
             }
-            Command::Restore(Restore { data, from }) => {
-                let restored = upkeep::restore(&from, &data.path).await.inspect_err(name_findings)?;
+            Command::Restore(Restore { data, from: None }) => {
+                let report = upkeep::begin_again(&data.location()?).await.inspect_err(name_findings)?;
+                println!("restore: another life of the log begins: {}", counted(&report));
+            }
+            Command::Restore(Restore { data, from: Some(from) }) => {
+                let data = data.file(PUT_BACK)?;
+                let restored = upkeep::restore(&from, &data).await.inspect_err(name_findings)?;
                 println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
                 if let Some(kept) = restored.kept {
                     println!("restore: what was there is kept as {}", kept.display());
                 }
             }
-            Command::Check(check) => return look(&check.data.path, check.repair).await,
+            Command::Check(check) => return look(&check.data.location()?, check.repair).await,
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn look(data: &Path, repair: bool) -> anyhow::Result<ExitCode> {
+async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
     let report = if repair { upkeep::repair(data).await? } else { upkeep::check(data).await? };
     name(&report.findings);
     println!("check: {}", counted(&report));
@@ -194,7 +228,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let stop = asked_to_stop().context("cannot listen for signals")?;
     let config = Config {
         listen: serve.listen,
-        database: serve.data.into(),
+        database: serve.data.location()?,
         pwa: serve.pwa,
         allowed_origins: serve.allow_origin,
         limits: serve.limits,

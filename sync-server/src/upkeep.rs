@@ -1,6 +1,7 @@
 //! What an operator does with a database: copy it while it is served, put a copy back, look whether it is sound.
 //!
-//! Each is one function from paths to a report. Nothing here prints, and nothing here serves.
+//! Each is one function from where a database is to a report. Nothing here prints, and nothing here serves. Postgres has
+//! tools of its own to copy a database; what they cannot do is to say that another life of the log begins.
 
 mod backup;
 mod check;
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::backup::{Backup, back_up};
 pub use self::check::{EntryFault, Finding, Report, check, repair};
-pub use self::restore::{Restored, restore};
-use crate::db::{ClaimError, OpenError};
+pub use self::restore::{Restored, begin_again, restore};
+use crate::db::{ClaimError, Location, OpenError};
 
 /// Why an operator's wish was not done. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +27,10 @@ pub enum UpkeepError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The database cannot be read or written.
-    #[error("{path} cannot be read or written: {error}")]
+    #[error("{database} cannot be read or written: {error}")]
     Database {
         /// Which.
-        path: PathBuf,
+        database: Location,
         /// Why.
         error: sqlx::Error,
     },
@@ -48,18 +49,18 @@ pub enum UpkeepError {
         path: PathBuf,
     },
     /// What is or would be a backup is not sound. The findings say what is wrong.
-    #[error("{path} is damaged; nothing was replaced")]
+    #[error("{database} is damaged; nothing was replaced")]
     Damaged {
         /// Which.
-        path: PathBuf,
+        database: Location,
         /// What is wrong with it.
         findings: Vec<Finding>,
     },
     /// The database was written by another version of this program.
-    #[error("{path} was written by another version: use that version, or start this one's server on it first")]
+    #[error("{database} was written by another version: use that version, or start this one's server on it first")]
     OtherVersion {
         /// Which.
-        path: PathBuf,
+        database: Location,
     },
 }
 
@@ -68,7 +69,8 @@ impl UpkeepError {
         move |error| UpkeepError::Io { path: path.to_owned(), error }
     }
 
-    fn database(path: &Path) -> impl Fn(sqlx::Error) -> UpkeepError {
-        move |error| UpkeepError::Database { path: path.to_owned(), error }
+    fn database(database: impl Into<Location>) -> impl Fn(sqlx::Error) -> UpkeepError {
+        let database = database.into();
+        move |error| UpkeepError::Database { database: database.clone(), error }
     }
 }

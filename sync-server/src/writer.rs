@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::session::relay::Outcome;
@@ -17,8 +18,9 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
+use crate::db::relay::Identity;
 use crate::db::snapshots::{Snapshot, Subject};
-use crate::db::{self, Claim, sql};
+use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
 use crate::newest::NewestPage;
@@ -96,6 +98,7 @@ impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
     pub(crate) fn spawn(
         claim: Claim,
+        identity: Identity,
         connection: sql::Connection,
         hub: Hub,
         newest: Arc<NewestPage>,
@@ -103,7 +106,7 @@ impl Writer {
         grown: Arc<Notify>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = Task { claim, connection, jobs, hub, newest, doorkeeper, grown, has_failed: false };
+        let task = Task { claim, identity, connection, jobs, hub, newest, doorkeeper, grown, health: Health::Sound };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -151,15 +154,27 @@ impl Writer {
 
 struct Task {
     claim: Claim,
+    /// Which relay, and which life of its log, everybody was told.
+    identity: Identity,
     connection: sql::Connection,
     jobs: mpsc::Receiver<Job>,
     hub: Hub,
     newest: Arc<NewestPage>,
     doorkeeper: Arc<Doorkeeper>,
-    /// Whether the last transaction failed, such as on a full disk.
-    has_failed: bool,
+    health: Health,
     /// Told when a log has grown.
     grown: Arc<Notify>,
+}
+
+/// How the last transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    /// Well.
+    Sound,
+    /// Not well, such as on a full disk, or because the connection was lost.
+    Failed,
+    /// Not at all: nobody waits for it any more, and its connection is of no more use.
+    GivenUp,
 }
 
 impl Task {
@@ -180,6 +195,9 @@ impl Task {
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
+        if self.mend().await.is_err() {
+            return group.into_iter().for_each(Job::fail);
+        }
         let error = match self.transact(&group).await {
             Ok((done, appended)) => return self.answer(group, done, appended),
             Err(error) => error,
@@ -188,9 +206,13 @@ impl Task {
         if group.len() == 1 {
             return group.into_iter().for_each(Job::fail);
         }
-        // One job must not spoil the others'.
-        for job in group {
+        // One job must not spoil the others'. A commit whose answer was lost may be on disk: then its changes are found.
+        let mut group = group.into_iter();
+        while let Some(job) = group.next() {
             let alone = [job];
+            if self.mend().await.is_err() {
+                return alone.into_iter().chain(group).for_each(Job::fail);
+            }
             match self.transact(&alone).await {
                 Ok((done, appended)) => self.answer(alone.into(), done, appended),
                 Err(_) => alone.into_iter().for_each(Job::fail),
@@ -198,11 +220,55 @@ impl Task {
         }
     }
 
+    /// After a failure, connects again if the connection was lost.
+    async fn mend(&mut self) -> Result<(), OpenError> {
+        let is_usable = match self.health {
+            Health::Sound => true,
+            Health::Failed => self.connection.is_alive().await,
+            Health::GivenUp => false,
+        };
+        if is_usable {
+            return Ok(());
+        }
+        self.reconnect().await.inspect_err(|error| tracing::error!(%error, "the database cannot be written"))
+    }
+
+    async fn reconnect(&mut self) -> Result<(), OpenError> {
+        if let Some(connection) = self.claim.reconnect(self.identity).await? {
+            self.connection = connection;
+            // Whatever comes next shows whether it can be written to.
+            self.health = Health::Failed;
+            self.catch_up().await?;
+            tracing::info!("connected to the database again");
+        }
+        Ok(())
+    }
+
+    /// Tells everybody what a commit whose answer was lost may have changed.
+    async fn catch_up(&mut self) -> Result<(), sqlx::Error> {
+        self.newest.invalidate();
+        self.grown.notify_one();
+        for account in self.hub.accounts() {
+            if accounts::exists(&mut self.connection, account).await? {
+                let (head, _) = accounts::head(&mut self.connection, account).await?;
+                self.hub.announce(account, head);
+            }
+        }
+        Ok(())
+    }
+
     /// Does the jobs in one transaction, which is on disk when this returns.
     async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
-        let result = self.attempt(group).await;
-        self.has_failed = result.is_err();
-        result
+        let result = match self.claim.patience() {
+            None => Ok(self.attempt(group).await),
+            Some(patience) => timeout(patience, self.attempt(group)).await,
+        };
+        self.health = match &result {
+            Ok(Ok(_)) => Health::Sound,
+            Ok(Err(_)) => Health::Failed,
+            Err(_) => Health::GivenUp,
+        };
+        result.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
@@ -221,7 +287,7 @@ impl Task {
 
     async fn append(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
-        if self.has_failed && group.iter().any(|job| matches!(job, Job::Ping(_))) {
+        if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.connection).await?;
         }
         let mut append = Append::new(&mut self.connection, wall_clock(), self.doorkeeper.limits());

@@ -96,7 +96,7 @@ pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<Account
         FROM account
         LEFT JOIN (
             SELECT account, COUNT(*) AS entries, MAX(seq) AS last
-            FROM (SELECT account, seq FROM change UNION ALL SELECT account, seq FROM covered_change)
+            FROM (SELECT account, seq FROM change UNION ALL SELECT account, seq FROM covered_change) entry
             GROUP BY account
         ) log ON log.account = account.account
         WHERE account.head <> COALESCE(log.entries, 0) OR account.head <> COALESCE(log.last, 0)

@@ -81,9 +81,9 @@ pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u
     }
     // A snapshot that comes as a stub takes no more room than that.
     let sizes = r#"
-        SELECT seq, LENGTH(chunk) + LENGTH(deps) AS size FROM change WHERE account = $1 AND seq > $2
+        SELECT seq, CAST(LENGTH(chunk) + LENGTH(deps) AS BIGINT) FROM change WHERE account = $1 AND seq > $2
         UNION ALL
-        SELECT seq, CASE WHEN LENGTH(chunk) > $4 THEN 0 ELSE LENGTH(chunk) END + LENGTH(heads) AS size
+        SELECT seq, CAST(CASE WHEN LENGTH(chunk) > $4 THEN 0 ELSE LENGTH(chunk) END + LENGTH(heads) AS BIGINT)
         FROM snapshot WHERE account = $1 AND seq > $2 AND state > 0
         ORDER BY seq LIMIT $3
     "#;
@@ -205,9 +205,9 @@ pub(crate) async fn doc_page(
     after: u64,
 ) -> Result<DocPage, sqlx::Error> {
     let sql = r#"
-        SELECT seq, LENGTH(chunk) FROM change WHERE account = $1 AND doc = $2 AND seq > $3
+        SELECT seq, CAST(LENGTH(chunk) AS BIGINT) FROM change WHERE account = $1 AND doc = $2 AND seq > $3
         UNION ALL
-        SELECT seq, LENGTH(chunk) FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND state > 0
+        SELECT seq, CAST(LENGTH(chunk) AS BIGINT) FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND state > 0
         ORDER BY seq LIMIT $4
     "#;
     // One more than fits on the page tells whether anything follows it.

@@ -1,10 +1,12 @@
-//! What only Postgres knows: connecting, the lock of the one writer, whether it keeps what it commits.
+//! What only Postgres knows: connecting, the lock of the one writer, whether it keeps what it commits, what it finds wrong.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use tokio::time::{sleep, timeout};
 
 use super::sql::{Connection, Pool};
 use super::{Claim, Database, OpenError, READERS, bring_up_to_date};
@@ -12,38 +14,189 @@ use super::{Claim, Database, OpenError, READERS, bring_up_to_date};
 /// The lock that the one writer holds while it is connected: "tourismo" in ASCII.
 const WRITER_LOCK: i64 = 0x746f_7572_6973_6d6f;
 
+/// How often the lock is tried at a start. A server that was killed holds it until Postgres notices.
+const ATTEMPTS: u32 = 100;
+
+/// How long to wait between two attempts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
+
+/// How long connecting may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a connection that writes asks for, whatever the server's defaults: a commit returns when it is on disk; the server
+/// ends a connection, and frees its lock, within half a minute of losing sight of the other side.
+const WRITER_SETTINGS: [(&str, &str); 6] = [
+    ("synchronous_commit", "on"),
+    ("default_transaction_read_only", "off"),
+    ("statement_timeout", "0"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// What a connection that reads asks for. What takes longer was given up by whoever asked for it.
+const READER_SETTINGS: [(&str, &str); 3] = [
+    ("default_transaction_read_only", "on"),
+    ("statement_timeout", "30000"),
+    ("idle_in_transaction_session_timeout", "60000"),
+];
+
+/// The options of a URL that are understood. Others are refused, since sqlx would log them with their values.
+const URL_OPTIONS: [&str; 15] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+];
+
+/// Where a Postgres database is, and as whom to go there. It may hold a password, and prints nothing.
+#[derive(Clone)]
+pub(crate) struct Address(PgConnectOptions);
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address")
+    }
+}
+
+impl Address {
+    fn of(url: &str) -> Result<Address, OpenError> {
+        let options = url.split_once('?').map_or("", |(_, options)| options);
+        let names = || options.split('&').map(|option| option.split('=').next().unwrap_or_default());
+        if !names().all(|name| name.is_empty() || URL_OPTIONS.contains(&name)) {
+            return Err(OpenError::Url("it has an option that is not known, or a character that must be %-encoded"));
+        }
+        let address = PgConnectOptions::from_str(url)
+            .map_err(|_| OpenError::Url("it must be like postgres://user:password@host:5432/database"))?
+            .application_name("tourismo")
+            .disable_statement_logging();
+        let is_near = address.get_socket().is_some()
+            || address.get_host().starts_with('/')
+            || ["localhost", "127.0.0.1", "[::1]"].contains(&address.get_host());
+        let says_how =
+            names().any(|name| ["sslmode", "ssl-mode"].contains(&name)) || std::env::var_os("PGSSLMODE").is_some();
+        // Where others may listen, nothing is sent in the open unless the operator says so.
+        Ok(Address(if is_near || says_how { address } else { address.ssl_mode(PgSslMode::Require) }))
+    }
+
+    /// A connection with the right to write, which it has until it ends.
+    pub(super) async fn writer(&self) -> Result<Connection, OpenError> {
+        let mut writer = connected(&self.0.clone().options(WRITER_SETTINGS)).await?;
+        let is_ours: bool =
+            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(WRITER_LOCK).fetch_one(&mut writer).await?;
+        if is_ours { Ok(Connection::from(writer)) } else { Err(OpenError::Taken) }
+    }
+
+    /// The same, after waiting a moment for a server that is just ending.
+    async fn writer_at_start(&self) -> Result<Connection, OpenError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.writer().await {
+                Err(OpenError::Taken) if attempts < ATTEMPTS => sleep(BETWEEN_ATTEMPTS).await,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+async fn connected(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    timeout(CONNECT_DEADLINE, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
 /// Claims and opens a database.
 pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
-    let options = options(url)?;
-    let mut writer = options.connect().await?;
-    let is_ours: bool =
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(WRITER_LOCK).fetch_one(&mut writer).await?;
-    if !is_ours {
-        return Err(OpenError::Taken);
-    }
-    let mut writer = Connection::from(writer);
+    let address = Address::of(url)?;
+    let mut writer = address.writer_at_start().await?;
     bring_up_to_date(&mut writer).await?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.options([("default_transaction_read_only", "on")]))
+        .connect_with(address.0.clone().options(READER_SETTINGS))
         .await?;
-    Ok(Database { claim: Claim::Connection, writer, readers: Pool::Postgres(readers) })
+    Ok(Database { claim: Claim::Postgres(Box::new(address)), writer, readers: Pool::Postgres(readers) })
 }
 
-/// Looks whether this server keeps what it commits.
+/// Claims a database for what nobody may do while it is served.
+pub(super) async fn claim(url: &str) -> Result<(Claim, Connection), OpenError> {
+    let address = Address::of(url)?;
+    let writer = address.writer_at_start().await?;
+    Ok((Claim::Postgres(Box::new(address)), writer))
+}
+
+/// A connection that reads a database, whoever writes to it.
+pub(super) async fn connect_to_read(url: &str) -> Result<Connection, OpenError> {
+    // Looking at everything may take its time.
+    let options = Address::of(url)?.0.options([("default_transaction_read_only", "on"), ("statement_timeout", "0")]);
+    Ok(Connection::from(connected(&options).await?))
+}
+
+/// Looks whether this server keeps what it commits, and can hold every text.
 pub(super) async fn check(connection: &mut PgConnection) -> Result<(), OpenError> {
-    for setting in ["fsync", "full_page_writes"] {
-        let value: String =
-            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut *connection).await?;
-        if value != "on" {
-            return Err(OpenError::NotDurable { setting });
+    let mut setting = async |name: &'static str| {
+        sqlx::query_scalar::<_, String>("SELECT current_setting($1)").bind(name).fetch_one(&mut *connection).await
+    };
+    for name in ["fsync", "full_page_writes"] {
+        if setting(name).await? != "on" {
+            return Err(OpenError::NotDurable { setting: name });
         }
     }
-    Ok(())
+    let encoding = setting("server_encoding").await?;
+    if encoding == "UTF8" { Ok(()) } else { Err(OpenError::NotUtf8 { encoding }) }
 }
 
-/// Looks whether the transaction may write, without writing: Postgres leaves no trace of what was rolled back.
+/// What Postgres knows or can say without reading its pages one by one: checksums that failed, indexes and constraints that
+/// are not valid, rows that refer to rows that are not there.
+pub(super) async fn damage(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let known = r#"
+        SELECT 'the index ' || index.relname || ' is not valid'
+        FROM pg_index JOIN pg_class index ON index.oid = pg_index.indexrelid
+        WHERE index.relnamespace = current_schema()::regnamespace AND NOT pg_index.indisvalid
+        UNION ALL
+        SELECT 'the constraint ' || conname || ' is not validated'
+        FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND NOT convalidated
+        UNION ALL
+        SELECT 'the checksums of ' || checksum_failures || ' pages were wrong'
+        FROM pg_stat_database WHERE datname = current_database() AND checksum_failures > 0
+    "#;
+    let mut damage: Vec<String> = sqlx::query_scalar(known).fetch_all(&mut *connection).await?;
+    let references = r#"
+        SELECT format(
+            'SELECT COUNT(*) FROM %s child WHERE NOT EXISTS (SELECT 1 FROM %s parent WHERE %s)',
+            conrelid::regclass, confrelid::regclass, (
+                SELECT string_agg(format('parent.%I = child.%I', parent.attname, child.attname), ' AND ')
+                FROM unnest(confkey, conkey) AS pair (parent, child)
+                JOIN pg_attribute parent ON parent.attrelid = confrelid AND parent.attnum = pair.parent
+                JOIN pg_attribute child ON child.attrelid = conrelid AND child.attnum = pair.child
+            )
+        )
+        FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+        ORDER BY conname
+    "#;
+    let references: Vec<String> = sqlx::query_scalar(references).fetch_all(&mut *connection).await?;
+    let mut dangling = 0;
+    for count in references {
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut *connection).await?;
+        dangling += count;
+    }
+    if dangling > 0 {
+        damage.push(format!("{dangling} rows refer to rows that are not there"));
+    }
+    Ok(damage)
+}
+
+/// Writes a row as it is.
 pub(super) async fn probe(writer: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE relay SET epoch = epoch").execute(writer).await.map(drop)
 }
@@ -68,17 +221,44 @@ pub(super) fn in_its_words(sql: &str) -> String {
     sql.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(url)?
-        .application_name("tourismo")
-        // Whatever the server's default: a commit returns when it is on disk.
-        .options([("synchronous_commit", "on")])
-        .disable_statement_logging())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Location;
+
+    #[tokio::test]
+    async fn a_password_is_printed_nowhere() {
+        let url = "postgres://dan:s3cret@localhost:1/relay";
+        let address = Address::of(url).unwrap();
+        let pool = Pool::Postgres(PgPoolOptions::new().connect_lazy_with(address.0.clone()));
+        let failed = address.writer().await.unwrap_err();
+        let location = Location::from(url.to_owned());
+        for text in [format!("{address:?} {pool:?} {location:?} {location}"), format!("{failed} {failed:?}")] {
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+        for wrong in
+            ["postgres://dan:s3cret@localhost:x/relay", "postgres://d@h/r?s3cret=1", "postgres://dan:1?s3cret@h/r"]
+        {
+            let refused = Address::of(wrong).unwrap_err();
+            assert!(
+                matches!(refused, OpenError::Url(_)) && !format!("{refused} {refused:?}").contains("s3cret"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_to_another_machine_is_encrypted_unless_the_operator_says_otherwise() {
+        for (url, mode) in [
+            ("postgres://localhost/relay", "Prefer"),
+            ("postgres:///relay?host=/run/postgresql", "Prefer"),
+            ("postgres://db.example/relay", "Require"),
+            ("postgres://db.example/relay?sslmode=verify-full", "VerifyFull"),
+            ("postgres://db.example/relay?sslmode=disable", "Disable"),
+        ] {
+            assert_eq!(format!("{:?}", Address::of(url).unwrap().0.get_ssl_mode()), mode, "{url}");
+        }
+    }
 
     #[test]
     fn a_migration_is_said_in_the_words_of_postgres() {

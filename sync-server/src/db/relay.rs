@@ -6,7 +6,7 @@ use super::fixed;
 use super::sql::{self, Connection};
 
 /// Who this relay is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) id: RelayId,
     pub(crate) epoch: Epoch,
@@ -19,19 +19,22 @@ pub(crate) async fn identify(writer: &mut Connection, fresh: Identity) -> Result
         .bind(fresh.epoch.0.as_slice())
         .execute(&mut *writer)
         .await?;
-    let (id, epoch): (Vec<u8>, Vec<u8>) = sql::query("SELECT id, epoch FROM relay").fetch_one(writer).await?;
-    Ok(Identity { id: RelayId(fixed("id", &id)?), epoch: Epoch(fixed("epoch", &epoch)?) })
+    identity(writer).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The identity of this database, if it has one.
+pub(crate) async fn identity(reader: &mut Connection) -> Result<Option<Identity>, sqlx::Error> {
+    let row: Option<(Vec<u8>, Vec<u8>)> = sql::query("SELECT id, epoch FROM relay").fetch_optional(reader).await?;
+    let read = |(id, epoch): (Vec<u8>, Vec<u8>)| {
+        Ok(Identity { id: RelayId(fixed("id", &id)?), epoch: Epoch(fixed("epoch", &epoch)?) })
+    };
+    row.map(read).transpose()
 }
 
 /// Begins another life of the log.
 pub(crate) async fn begin_epoch(writer: &mut Connection, epoch: Epoch) -> Result<(), sqlx::Error> {
     let done = sql::query("UPDATE relay SET epoch = $1").bind(epoch.0.as_slice()).execute(writer).await?;
     if done == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
-}
-
-/// Whether this database knows which relay it is.
-pub(crate) async fn is_identified(reader: &mut Connection) -> Result<bool, sqlx::Error> {
-    Ok(sql::query("SELECT one FROM relay").row(reader).await?.is_some())
 }
 
 /// Whether the database can be read at all.

@@ -96,7 +96,7 @@ pub(crate) async fn material(
     max_bytes: u64,
 ) -> Result<Option<Material>, sqlx::Error> {
     let sql = r#"
-        SELECT COUNT(*), SUM(LENGTH(chunk)), MAX(seq), MIN(received_at), MAX(received_at)
+        SELECT COUNT(*), CAST(SUM(LENGTH(chunk)) AS BIGINT), MAX(seq), MIN(received_at), MAX(received_at)
         FROM change WHERE account = $1 AND doc = $2
     "#;
     type Row = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
@@ -241,7 +241,7 @@ pub(crate) async fn sweep(
     let oldest = r#"
         SELECT MIN(seq) FROM (
             SELECT seq FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4
-        )
+        ) newest
     "#;
     let oldest: Option<i64> = sql::query_scalar(oldest)
         .bind(subject.account.as_bytes().as_slice())

@@ -3,6 +3,8 @@
 //! A statement is one text for both: `$1`, `$2`… stand for values; columns are BIGINT, DOUBLE PRECISION, TEXT and bytes,
 //! and what is computed is cast to one of these where the engines would disagree. This knows no table.
 
+use std::time::Duration;
+
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query as Prepared;
@@ -11,6 +13,7 @@ use sqlx::{
     Connection as _, Decode, Executor as _, FromRow, PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr,
     Sqlite, SqliteConnection, SqlitePool, Transaction, Type,
 };
+use tokio::time::timeout;
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]
@@ -81,6 +84,16 @@ impl Connection {
         self.say("ROLLBACK", "ROLLBACK").await
     }
 
+    /// Whether the engine still answers.
+    pub(crate) async fn is_alive(&mut self) -> bool {
+        match self.engine() {
+            Engine::Sqlite(connection) => connection.ping().await.is_ok(),
+            Engine::Postgres(connection) => {
+                matches!(timeout(PING_DEADLINE, connection.ping()).await, Ok(Ok(())))
+            }
+        }
+    }
+
     /// Says goodbye to the database.
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
         match self.0 {
@@ -100,6 +113,9 @@ impl Connection {
         }
     }
 }
+
+/// How long an engine may take to say that it is there.
+const PING_DEADLINE: Duration = Duration::from_secs(5);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -171,13 +187,14 @@ impl From<Option<f64>> for Value {
 
 impl From<&str> for Value {
     fn from(value: &str) -> Value {
-        Value::Text(Some(value.to_owned()))
+        Value::from(Some(value))
     }
 }
 
 impl From<Option<&str>> for Value {
+    /// Postgres takes no text with a NUL in it. No document's text has one; what strangers ask for may.
     fn from(value: Option<&str>) -> Value {
-        Value::Text(value.map(str::to_owned))
+        Value::Text(value.map(|text| text.replace('\0', "\u{fffd}")))
     }
 }
 
@@ -320,6 +337,7 @@ impl Query {
     }
 
     fn sqlite(self) -> Prepared<'static, Sqlite, SqliteArguments> {
+        self.note();
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
@@ -329,12 +347,20 @@ impl Query {
     }
 
     fn postgres(self) -> Prepared<'static, Postgres, PgArguments> {
+        self.note();
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
             Value::Bytes(value) => query.bind(value),
         })
+    }
+}
+
+impl Query {
+    /// Tells those who watch closely what is said, never with which values.
+    fn note(&self) {
+        tracing::trace!(statement = self.sql.as_str(), "said");
     }
 }
 

@@ -79,6 +79,22 @@ pub(super) async fn checkpoint(writer: &mut SqliteConnection) -> Result<(), sqlx
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await.map(drop)
 }
 
+/// What SQLite finds: pages, indexes, rows that refer to rows that are not there.
+pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
+        Ok(lines) => lines,
+        // What is too damaged to be looked at.
+        Err(sqlx::Error::Database(error)) => return Ok(vec![error.message().to_owned()]),
+        Err(error) => return Err(error),
+    };
+    let mut damage: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+    let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_all(connection).await?.len();
+    if dangling > 0 {
+        damage.push(format!("{dangling} rows refer to rows that are not there"));
+    }
+    Ok(damage)
+}
+
 fn check_version(version: &str) -> Result<(), OpenError> {
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);

@@ -31,9 +31,9 @@ pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, Up
         return Err(UpkeepError::Exists { path: to.to_owned() });
     }
     let copy = copy_beside(&data, to).await?;
-    let mut connection = db::sqlite::connect_to_read(&copy).await.map_err(UpkeepError::database(&copy))?;
+    let mut connection = db::sqlite::connect_to_read(&copy).await.map_err(UpkeepError::database(&*copy))?;
     let backup = sound(&mut connection, &copy).await?;
-    connection.close().await.map_err(UpkeepError::database(&copy))?;
+    connection.close().await.map_err(UpkeepError::database(&*copy))?;
 
     let bytes = sync(&copy).map_err(UpkeepError::io(to))?;
     let named = if replace { copy.persist(to) } else { copy.persist_noclobber(to) };
@@ -64,11 +64,11 @@ async fn sound(connection: &mut Connection, path: &Path) -> Result<Backup, Upkee
     let failed = UpkeepError::database(path);
     let findings: Vec<Finding> = check::storage(connection).await.map_err(&failed)?;
     if !findings.is_empty() {
-        return Err(UpkeepError::Damaged { path: path.to_owned(), findings });
+        return Err(UpkeepError::Damaged { database: path.into(), findings });
     }
     let findings = check::positions(connection).await.map_err(&failed)?;
     if !findings.is_empty() {
-        return Err(UpkeepError::Damaged { path: path.to_owned(), findings });
+        return Err(UpkeepError::Damaged { database: path.into(), findings });
     }
     let count = async |connection: &mut Connection, sql| {
         sql::query_scalar(sql).fetch_one(connection).await.map(i64::unsigned_abs)

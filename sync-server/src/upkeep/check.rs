@@ -4,7 +4,6 @@
 //! digest, numbers) are counted again, and every row is folded again and compared.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
@@ -13,9 +12,8 @@ use super::UpkeepError;
 use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
-use crate::data_file::{DataFile, to_read};
-use crate::db::sql::{self, Connection};
-use crate::db::{self, accounts, documents, profiles, published};
+use crate::db::sql::Connection;
+use crate::db::{self, Claim, Location, accounts, documents, profiles, published};
 use crate::writer::projector::{self, Derived};
 
 /// What a check came to.
@@ -38,8 +36,8 @@ pub struct Report {
 /// Something that is wrong with a database. Names what it is about, never what that holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// SQLite finds its file damaged.
-    #[error("SQLite: {0}")]
+    /// SQLite or Postgres finds what it stores damaged.
+    #[error("storage: {0}")]
     Storage(String),
     /// The relay does not know who it is.
     #[error("this is no relay's database: it has no identity")]
@@ -100,16 +98,15 @@ impl Finding {
 ///
 /// # Errors
 /// [`UpkeepError`] if it cannot be looked at.
-pub async fn check(data: &Path) -> Result<Report, UpkeepError> {
-    let path = to_read(data)?;
-    let failed = UpkeepError::database(&path);
-    let mut connection = db::sqlite::connect_to_read(&path).await.map_err(&failed)?;
+pub async fn check(database: &Location) -> Result<Report, UpkeepError> {
+    let failed = UpkeepError::database(database.clone());
+    let mut connection = db::connect_to_read(database).await?;
     let storage = storage(&mut connection).await.map_err(&failed)?;
     if !storage.is_empty() {
         return Ok(Report { findings: storage, ..Report::default() });
     }
     if !db::has_current_schema(&mut connection).await.map_err(&failed)? {
-        return Err(UpkeepError::OtherVersion { path: path.clone() });
+        return Err(UpkeepError::OtherVersion { database: database.clone() });
     }
     let report = look(&mut connection).await.map_err(&failed)?;
     connection.close().await.map_err(&failed)?;
@@ -120,11 +117,9 @@ pub async fn check(data: &Path) -> Result<Report, UpkeepError> {
 ///
 /// # Errors
 /// [`UpkeepError`] if somebody serves the database, or it cannot be written.
-pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
-    to_read(data)?;
-    let file = DataFile::claim(data).await?;
-    let failed = UpkeepError::database(file.path());
-    let mut connection = db::sqlite::connect_beside_others(file.path()).await.map_err(&failed)?;
+pub async fn repair(database: &Location) -> Result<Report, UpkeepError> {
+    let failed = UpkeepError::database(database.clone());
+    let (_claim, mut connection) = Claim::alone(database).await?;
     let storage = storage(&mut connection).await.map_err(&failed)?;
     if !storage.is_empty() {
         return Ok(Report { findings: storage, ..Report::default() });
@@ -136,25 +131,14 @@ pub async fn repair(data: &Path) -> Result<Report, UpkeepError> {
     Ok(report)
 }
 
-/// What SQLite itself finds.
+/// What the engine itself finds.
 pub(super) async fn storage(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
-    let lines: Vec<String> = match sql::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
-        Ok(lines) => lines,
-        // What is too damaged to be looked at.
-        Err(sqlx::Error::Database(error)) => return Ok(vec![Finding::Storage(error.message().to_owned())]),
-        Err(error) => return Err(error),
-    };
-    let mut findings: Vec<_> = lines.into_iter().filter(|line| line != "ok").map(Finding::Storage).collect();
-    let dangling = sql::query("PRAGMA foreign_key_check").rows(connection, |_| Ok(())).await?.len();
-    if dangling > 0 {
-        findings.push(Finding::Storage(format!("{dangling} rows refer to rows that are not there")));
-    }
-    Ok(findings)
+    Ok(db::damage(connection).await?.into_iter().map(Finding::Storage).collect())
 }
 
 /// Looks at what costs no reading of changes: the identity, and whether the logs have no gaps.
 pub(super) async fn positions(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
-    if !db::relay::is_identified(connection).await? {
+    if db::relay::identity(connection).await?.is_none() {
         return Ok(vec![Finding::NoIdentity]);
     }
     let accounts = accounts::with_gaps(connection).await?;
@@ -162,7 +146,7 @@ pub(super) async fn positions(connection: &mut Connection) -> Result<Vec<Finding
 }
 
 /// Looks at everything, at one moment of the database.
-pub(super) async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
+async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
     connection.begin_snapshot().await?;
     let snapshot = connection;
     let mut report = Report { findings: positions(snapshot).await?, ..Report::default() };
@@ -189,8 +173,19 @@ pub(super) async fn look(connection: &mut Connection) -> Result<Report, sqlx::Er
     Ok(report)
 }
 
+/// Looks at everything, and derives again what can be derived if that is all that differs: another version may derive other
+/// rows.
+pub(super) async fn look_and_mend(connection: &mut Connection) -> Result<Report, sqlx::Error> {
+    let report = look(connection).await?;
+    if report.findings.is_empty() || !report.findings.iter().all(Finding::is_derived) {
+        return Ok(report);
+    }
+    derive_again(connection).await?;
+    look(connection).await
+}
+
 /// Writes the books and the rows anew, of every account whose log is whole, in one transaction.
-pub(super) async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
+async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
     connection.begin().await?;
     let writer = connection;
     profiles::remove_all(writer).await?;

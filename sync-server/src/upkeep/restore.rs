@@ -7,7 +7,9 @@ use tourismo_core::wire::Epoch;
 use super::backup::copy_beside;
 use super::{UpkeepError, check};
 use crate::data_file::{DataFile, to_read};
-use crate::{db, random};
+use crate::db::sql::Connection;
+use crate::db::{self, Claim, Location};
+use crate::random;
 
 /// A database that was restored.
 #[derive(Clone, Debug)]
@@ -30,23 +32,10 @@ pub async fn restore(from: &Path, data: &Path) -> Result<Restored, UpkeepError> 
     let file = DataFile::claim(data).await?;
     let copy = copy_beside(&from, file.path()).await?;
 
-    let failed = UpkeepError::database(&from);
-    let mut connection = db::sqlite::connect_alone(&copy).await.map_err(&failed)?;
-    // Before the schema is touched: statements may fail in strange ways on a damaged file.
-    let findings = check::storage(&mut connection).await.map_err(&failed)?;
-    if !findings.is_empty() {
-        return Err(UpkeepError::Damaged { path: from.clone(), findings });
-    }
-    db::bring_up_to_date(&mut connection).await?;
-    let mut report = check::look(&mut connection).await.map_err(&failed)?;
-    if report.findings.iter().all(check::Finding::is_derived) && !report.findings.is_empty() {
-        // Another version may derive other rows.
-        check::derive_again(&mut connection).await.map_err(&failed)?;
-        report = check::look(&mut connection).await.map_err(&failed)?;
-    }
-    if !report.findings.is_empty() {
-        return Err(UpkeepError::Damaged { path: from.clone(), findings: report.findings });
-    }
+    let mut connection = db::sqlite::connect_alone(&copy).await.map_err(UpkeepError::database(from.as_path()))?;
+    let from = Location::from(from);
+    let report = sound(&mut connection, &from).await?;
+    let failed = UpkeepError::database(from);
     // The copy has the new epoch before it is anybody's database.
     db::relay::begin_epoch(&mut connection, Epoch(random())).await.map_err(&failed)?;
     connection.close().await.map_err(&failed)?;
@@ -55,4 +44,33 @@ pub async fn restore(from: &Path, data: &Path) -> Result<Restored, UpkeepError> 
     // The file has left its temporary name.
     let _ = copy.keep();
     Ok(Restored { report, kept })
+}
+
+/// Begins another life of the log of a database that was put back by other means, such as `pg_restore`. `[H4]` `[C1]`
+///
+/// Its schema is brought up to date, and what is derived from the log and differs is derived again.
+///
+/// # Errors
+/// [`UpkeepError`] if the database is not sound, or if somebody serves it.
+pub async fn begin_again(database: &Location) -> Result<check::Report, UpkeepError> {
+    let (_claim, mut connection) = Claim::alone(database).await?;
+    let report = sound(&mut connection, database).await?;
+    let failed = UpkeepError::database(database.clone());
+    db::relay::begin_epoch(&mut connection, Epoch(random())).await.map_err(&failed)?;
+    db::close(connection).await.map_err(&failed)?;
+    Ok(report)
+}
+
+/// Brings the schema up to date and looks at everything; what differs and can be derived from the log is derived again.
+async fn sound(connection: &mut Connection, database: &Location) -> Result<check::Report, UpkeepError> {
+    let failed = UpkeepError::database(database.clone());
+    let damaged = |findings| UpkeepError::Damaged { database: database.clone(), findings };
+    // Before the schema is touched: statements may fail in strange ways on a damaged file.
+    let findings = check::storage(connection).await.map_err(&failed)?;
+    if !findings.is_empty() {
+        return Err(damaged(findings));
+    }
+    db::bring_up_to_date(connection).await?;
+    let report = check::look_and_mend(connection).await.map_err(&failed)?;
+    if report.findings.is_empty() { Ok(report) } else { Err(damaged(report.findings)) }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection, SqliteConnection};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::DocId;
 use tourismo_core::wire::{BATCH_BYTES, ByeCode, DocHeads, DocKind, EntryBody, Message, Offer};
@@ -192,14 +191,12 @@ async fn d2_a_document_with_more_names_than_fit_goes_on_in_the_next_page() {
 
 /// Takes the logs out of the database, as a restore from an old backup does.
 async fn lose_everything(relay: &Relay) {
-    let url = format!("sqlite://{}", relay.database().display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let database = relay.database();
     for sql in ["DELETE FROM change", "DELETE FROM actor", "DELETE FROM document"] {
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        database.write(sql).await;
     }
-    let digest = [0u8; 32].as_slice();
-    sqlx::query("UPDATE account SET head = 0, digest = $1").bind(digest).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let digest = database.bytes(&[0; 32]);
+    database.write(&format!("UPDATE account SET head = 0, digest = {digest}")).await;
 }
 
 #[tokio::test]

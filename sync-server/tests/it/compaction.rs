@@ -2,10 +2,8 @@
 //! it should be.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tokio::time::timeout;
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::{Visibility, open, snapshot};
@@ -14,7 +12,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, DocHeads, DocKind, Entry, EntryBody, Message, NackCode, Offer};
 use tourismo_server::upkeep::check;
 
-use crate::harness::{Document, Phone, Relay, Wire, drive_on, get};
+use crate::harness::{Database, Document, Phone, Relay, Wire, drive_on, get};
 
 /// How long to wait for the compactor, which needs milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +35,7 @@ async fn compacted(relay: &Relay, phone: &Phone, cursor: u64) -> Vec<Entry> {
         SELECT (SELECT COUNT(*) FROM document WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered)
             + (SELECT COUNT(*) FROM snapshot WHERE state < 2)
     "#;
-    until_asked(&relay.database(), waiting, 0).await;
+    until_asked(relay.database(), waiting, 0).await;
     let (wire, entries, ..) = phone.catch_up(relay.addr(), cursor).await;
     wire.close().await;
     entries
@@ -45,19 +43,6 @@ async fn compacted(relay: &Relay, phone: &Phone, cursor: u64) -> Vec<Entry> {
 
 fn is_one_snapshot(entries: &[Entry]) -> bool {
     matches!(entries, [entry] if entry.body.is_snapshot())
-}
-
-async fn ask(database: &Path, sql: &'static str) -> i64 {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await.unwrap();
-    let answer = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    answer
-}
-
-async fn write(database: &Path, sql: &str) {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await.unwrap();
-    sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -97,7 +82,7 @@ async fn s1_what_comes_after_a_snapshot_follows_it_and_goes_into_the_next() {
     push(&mut wire, vec![car.change().0]).await;
     let entries = compacted(&relay, &phone, 0).await;
     assert!(matches!(&entries[0].body, EntryBody::Snapshot { changes: 30, heads, .. } if *heads == car.heads));
-    assert_eq!(ask(&relay.database(), "SELECT COUNT(*) FROM snapshot").await, 1, "the one before is gone");
+    assert_eq!(relay.count("SELECT COUNT(*) FROM snapshot").await, 1, "the one before is gone");
 }
 
 #[tokio::test]
@@ -133,7 +118,7 @@ async fn s4_names_that_a_snapshot_covers_are_known_as_before() {
     compacted(&relay, &phone, 0).await;
 
     assert_eq!(push(&mut wire, offers).await, names, "a change sent again is acknowledged again");
-    assert_eq!(ask(&relay.database(), "SELECT COUNT(*) FROM change").await, 0);
+    assert_eq!(relay.count("SELECT COUNT(*) FROM change").await, 0);
     // A device that was offline builds on a change in the middle.
     let mut doc = open::new(&{
         let mut actor = [9; 16];
@@ -189,13 +174,12 @@ async fn s5_a_document_edited_ten_thousand_times_stays_small() {
     }
     let entries = compacted(&relay, &phone, 0).await;
     assert!(entries.len() < 4_000, "{} entries", entries.len());
-    let database = relay.database();
-    let _folder = relay.stop_and_keep().await;
-    let bytes =
-        ask(&database, "SELECT (SELECT SUM(LENGTH(chunk)) FROM change) + (SELECT SUM(LENGTH(chunk)) FROM snapshot)")
-            .await;
+    let database = relay.stop().await;
+    let bytes = database
+        .ask("SELECT (SELECT SUM(LENGTH(chunk)) FROM change) + (SELECT SUM(LENGTH(chunk)) FROM snapshot)")
+        .await;
     assert!((bytes as usize) < sent * 2 / 3, "{bytes} of {sent} bytes");
-    let report = check(&database).await.unwrap();
+    let report = check(database.location()).await.unwrap();
     assert_eq!((report.changes, report.findings), (10_000, Vec::new()), "every change can be read");
 }
 
@@ -207,35 +191,27 @@ async fn s5_a_damaged_snapshot_is_found_before_any_change_is_dropped() {
     let names: BTreeSet<ChangeHash> =
         push(&mut wire, (0..8).map(|_| car.change().0).collect()).await.into_iter().collect();
     wire.close().await;
-    let database = relay.database();
-    let folder = relay.stop_and_keep().await;
+    let database = relay.stop().await;
     // Somebody is killed right after a snapshot was written, and the disk turns one bit of it.
     let mut chunk = open::snapshot(&car.doc);
     snapshot::verify(&chunk, &car.heads, &names).unwrap();
     let middle = chunk.len() / 2;
     chunk[middle] ^= 1;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    write(
-        &database,
-        &format!(
-            "INSERT INTO snapshot SELECT account, doc, 8, 0, x'{}', 8, 0, 0, x'{}' FROM document",
-            hex(&car.heads[0].0),
-            hex(&chunk)
-        ),
-    )
-    .await;
-    let relay = Relay::start_in(folder, |config| config.compact_after = Duration::ZERO).await;
+    let (heads, chunk) = (database.bytes(&car.heads[0].0), database.bytes(&chunk));
+    let sql = format!("INSERT INTO snapshot SELECT account, doc, 8, 0, {heads}, 8, 0, 0, {chunk} FROM document");
+    database.write(&sql).await;
+    let relay = Relay::start_on(database.clone(), |config| config.compact_after = Duration::ZERO).await;
     until_asked(&database, "SELECT COUNT(*) FROM snapshot WHERE state = 0", 0).await;
-    assert_eq!(ask(&database, "SELECT COUNT(*) FROM snapshot").await, 0);
-    assert_eq!(ask(&database, "SELECT COUNT(*) FROM change").await, 8, "nothing was dropped");
-    assert_eq!(ask(&database, "SELECT is_unfit FROM document").await, 1, "it is left alone");
+    assert_eq!(database.ask("SELECT COUNT(*) FROM snapshot").await, 0);
+    assert_eq!(database.ask("SELECT COUNT(*) FROM change").await, 8, "nothing was dropped");
+    assert_eq!(database.ask("SELECT is_unfit FROM document").await, 1, "it is left alone");
     let (_, entries, ..) = phone.catch_up(relay.addr(), 0).await;
     assert_eq!(entries.len(), 8);
 }
 
 /// Asks again and again until this is the answer.
-async fn until_asked(database: &Path, sql: &'static str, answer: i64) {
-    let wait = async { while ask(database, sql).await != answer {} };
+async fn until_asked(database: &Database, sql: &str, answer: i64) {
+    let wait = async { while database.ask(sql).await != answer {} };
     timeout(PATIENCE, wait).await.expect("the answer came");
 }
 
@@ -248,34 +224,29 @@ async fn s5_a_server_killed_between_the_steps_goes_on_where_it_stopped() {
         let mut wire = phone.join(relay.addr()).await;
         push(&mut wire, (0..8).map(|_| car.change().0).collect()).await;
         wire.close().await;
-        let database = relay.database();
-        let folder = relay.stop_and_keep().await;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let (heads, chunk) = (hex(&car.heads[0].0), hex(&open::snapshot(&car.doc)));
-        let sql = format!(
-            "INSERT INTO snapshot SELECT account, doc, 8, {state}, x'{heads}', 8, 0, 0, x'{chunk}' FROM document"
-        );
-        write(&database, &sql).await;
+        let database = relay.stop().await;
+        let (heads, chunk) = (database.bytes(&car.heads[0].0), database.bytes(&open::snapshot(&car.doc)));
+        let sql =
+            format!("INSERT INTO snapshot SELECT account, doc, 8, {state}, {heads}, 8, 0, 0, {chunk} FROM document");
+        database.write(&sql).await;
         if state == 1 {
             // Three of the eight had left the log.
-            write(
-                &database,
-                "INSERT INTO covered_change SELECT account, doc, hash, seq, max_op, LENGTH(chunk) FROM change WHERE seq > 5",
+            database.write("INSERT INTO covered_change SELECT account, doc, hash, seq, max_op, LENGTH(chunk) FROM change WHERE seq > 5",
             )
             .await;
-            write(&database, "DELETE FROM change WHERE seq > 5").await;
-            write(&database, "UPDATE document SET loose = 5, covered = 3").await;
+            database.write("DELETE FROM change WHERE seq > 5").await;
+            database.write("UPDATE document SET loose = 5, covered = 3").await;
         }
-        assert_eq!(check(&database).await.unwrap().findings, [], "nothing is missing in between");
-        let relay = Relay::start_in(folder, |config| config.compact_after = Duration::ZERO).await;
+        assert_eq!(check(database.location()).await.unwrap().findings, [], "nothing is missing in between");
+        let relay = Relay::start_on(database.clone(), |config| config.compact_after = Duration::ZERO).await;
         let (_, entries, ..) = phone.catch_up(relay.addr(), 0).await;
         assert!(entries.iter().any(|entry| entry.body.is_snapshot()) || entries.len() == 8);
         until_asked(&database, "SELECT COUNT(*) FROM snapshot WHERE state = 2", 1).await;
         assert!(is_one_snapshot(&phone.catch_up(relay.addr(), 0).await.1));
-        assert_eq!(ask(&database, "SELECT COUNT(*) FROM change").await, 0);
-        assert_eq!(ask(&database, "SELECT 100 * loose + covered FROM document").await, 8);
-        let _folder = relay.stop_and_keep().await;
-        assert_eq!(check(&database).await.unwrap().findings, []);
+        assert_eq!(database.ask("SELECT COUNT(*) FROM change").await, 0);
+        assert_eq!(database.ask("SELECT 100 * loose + covered FROM document").await, 8);
+        let database = relay.stop().await;
+        assert_eq!(check(database.location()).await.unwrap().findings, []);
     }
 }
 
@@ -292,7 +263,6 @@ async fn s1_a_published_drive_keeps_its_row_when_its_changes_are_in_a_snapshot()
     push(&mut wire, vec![drive.change().0]).await;
     let page = get(relay.addr(), &format!("/v1/drives/{}", drive.id)).await;
     assert_eq!(page.status, 200);
-    let database = relay.database();
-    let _folder = relay.stop_and_keep().await;
-    assert_eq!(check(&database).await.unwrap().findings, [], "the row is what snapshot and change fold to");
+    let database = relay.stop().await;
+    assert_eq!(check(database.location()).await.unwrap().findings, [], "the row is what snapshot and change fold to");
 }

@@ -1,23 +1,24 @@
-//! What the tests need: a server in a temporary folder, a phone that speaks the protocol word by word, documents.
+//! What the tests need: a server with a database of its own, a phone that speaks the protocol word by word, documents.
 
+mod database;
 mod documents;
 mod http;
 mod phone;
+mod statements;
 
+pub(crate) use database::{Database, ENGINE};
 pub(crate) use documents::{Document, drive_on, transplanted};
 pub(crate) use http::{get, get_with};
 pub(crate) use phone::{Phone, Wire};
+pub(crate) use statements::STATEMENTS;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use sqlx::{Connection, SqliteConnection};
-use tempfile::TempDir;
 use tourismo_server::{Config, Running, Server};
 
 /// A server with a database of its own.
 pub(crate) struct Relay {
-    folder: TempDir,
+    database: Database,
     running: Running,
 }
 
@@ -27,38 +28,34 @@ impl Relay {
     }
 
     pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> Relay {
-        Relay::start_in(tempfile::tempdir().unwrap(), configure).await
+        Relay::start_on(Database::fresh(), configure).await
     }
 
-    pub(crate) async fn start_in(folder: TempDir, configure: impl FnOnce(&mut Config)) -> Relay {
-        let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), folder.path().join("tourismo.sqlite"));
+    pub(crate) async fn start_on(database: Database, configure: impl FnOnce(&mut Config)) -> Relay {
+        statements::note();
+        let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), database.location().clone());
         configure(&mut config);
         let running = Server::start(config).await.unwrap();
-        Relay { folder, running }
+        Relay { database, running }
     }
 
     /// Stops the server and starts another on the same database.
     pub(crate) async fn restart_with(self, configure: impl FnOnce(&mut Config)) -> Relay {
-        self.running.shutdown().await;
-        Relay::start_in(self.folder, configure).await
-    }
-
-    pub(crate) async fn stop(self) {
-        self.running.shutdown().await;
+        Relay::start_on(self.stop().await, configure).await
     }
 
     /// Stops the server and leaves its database.
-    pub(crate) async fn stop_and_keep(self) -> TempDir {
+    pub(crate) async fn stop(self) -> Database {
         self.running.shutdown().await;
-        self.folder
+        self.database
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.running.addr()
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("tourismo.sqlite")
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// How many changes another process sees in the database.
@@ -66,11 +63,7 @@ impl Relay {
         self.count("SELECT COUNT(*) FROM change").await
     }
 
-    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        let url = format!("sqlite://{}?mode=ro", self.database().display());
-        let mut connection = SqliteConnection::connect(&url).await.unwrap();
-        let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        count
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.database.ask(sql).await
     }
 }

@@ -203,6 +203,7 @@ async fn l1_a_second_device_gets_what_the_first_one_pushes() {
 #[tokio::test]
 async fn p4_a_full_disk_refuses_changes_and_nothing_else() {
     let relay = Relay::start_with(|config| config.max_database_bytes = Some(400_000)).await;
+    relay.database().fill_up().await;
     let phone = Phone::founder(1);
     let mut kept = Document::new(phone.device(), 1, DocKind::Car);
     let (small, hash) = kept.change();
@@ -219,7 +220,9 @@ async fn p4_a_full_disk_refuses_changes_and_nothing_else() {
     assert_eq!(answers.acked, [next_hash], "{:?}", answers.nacked);
     wire.close().await;
     // With room again, what was refused is kept.
-    let relay = relay.restart_with(|_| {}).await;
+    let database = relay.stop().await;
+    database.make_room().await;
+    let relay = Relay::start_on(database, |_| {}).await;
     let mut wire = phone.catch_up(relay.addr(), 2).await.0;
     wire.push(vec![large]).await;
     assert_eq!(wire.answers(1).await.acked, [large_hash]);

@@ -1,7 +1,7 @@
 //! Documents that cannot be shown: they are kept, synced, and harm nobody.
 
 use automerge::ReadDoc;
-use tourismo_core::docs::{Visibility, open, published};
+use tourismo_core::docs::{ProfileFields, Visibility, open, profile, published};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 use tourismo_server::upkeep;
@@ -75,7 +75,7 @@ async fn a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_to_n
     assert_eq!(page["drives"][0]["title"], "Another pass");
 
     // The operator is told, and nothing is wrong with the database.
-    let report = upkeep::check(&relay.database()).await.unwrap();
+    let report = upkeep::check(relay.database().location()).await.unwrap();
     assert_eq!((report.quarantined, report.rows, report.findings), (1, 1, vec![]));
 }
 
@@ -99,4 +99,25 @@ async fn a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     push(&relay, &phone, texts.into()).await;
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 0));
     assert_eq!(relay.changes_on_disk().await, 2 + 4 + 3 + 2);
+}
+
+#[tokio::test]
+async fn a_profile_larger_than_anything_shown_is_shown_no_more() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut drive = Document::new(phone.device(), 1, DocKind::Published);
+    let mut about = Document::new(phone.device(), 2, DocKind::Profile);
+    let fields =
+        ProfileFields { handle: "dan".into(), display_name: "Dan".into(), bio: String::new(), by_approval: false };
+    let offers = vec![
+        drive.publish("Pass", Visibility::Public, &drive_on(START)),
+        about.offer(|doc| profile::put(doc, &fields)).0,
+    ];
+    push(&relay, &phone, offers).await;
+    let handle = async || get(relay.addr(), "/v1/feed/public").await.json()["drives"][0]["handle"].clone();
+    assert_eq!(handle().await, "dan");
+    for _ in 0..2 {
+        push(&relay, &phone, (0..2).map(|_| about.large_change(300 << 10).0).collect()).await;
+    }
+    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 1));
+    assert_eq!(handle().await, serde_json::Value::Null);
 }

@@ -1,14 +1,14 @@
 //! The real binary, told to stop.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tourismo_core::wire::{ByeCode, DocKind};
+use tourismo_server::Location;
 
-use crate::harness::{Document, Phone, get};
+use crate::harness::{Database, Document, Phone, get};
 
 struct Process {
     child: Child,
@@ -17,15 +17,14 @@ struct Process {
 }
 
 impl Process {
-    async fn start(folder: &Path) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tourismo-server"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-json", "--data"])
-            .arg(folder.join("tourismo.sqlite"))
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+    async fn start(database: &Database) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tourismo-server"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-json"]);
+        match database.location() {
+            Location::File(path) => command.arg("--data").arg(path),
+            Location::Postgres(url) => command.args(["--database", url]),
+        };
+        let mut child = command.env("RUST_LOG", "info").stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         loop {
             let line = log.next_line().await.unwrap().expect("the server ended before it listened");
@@ -41,8 +40,8 @@ impl Process {
 #[cfg(unix)]
 #[tokio::test]
 async fn m4_a_server_that_is_told_to_stop_says_goodbye_and_ends_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = Process::start(folder.path()).await;
+    let database = Database::fresh();
+    let mut server = Process::start(&database).await;
     let phone = Phone::founder(1);
     let mut wire = phone.join(server.addr).await;
     wire.push(vec![Document::new(phone.device(), 1, DocKind::Car).change().0]).await;
@@ -52,8 +51,11 @@ async fn m4_a_server_that_is_told_to_stop_says_goodbye_and_ends_well() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert_eq!(wire.bye().await, ByeCode::GoingAway);
     assert!(server.child.wait().await.unwrap().success());
-    let wal = folder.path().join("tourismo.sqlite-wal");
-    assert!(std::fs::metadata(wal).map_or(0, |wal| wal.len()) == 0, "everything is in the database file");
+    assert_eq!(database.names().await.len(), 1);
+    if database.is_file() {
+        let wal = database.path().with_extension("sqlite-wal");
+        assert!(std::fs::metadata(wal).map_or(0, |wal| wal.len()) == 0, "everything is in the database file");
+    }
     // The log tells ids and counts, never what was recorded.
     while let Some(line) = server.log.next_line().await.unwrap() {
         assert!(!line.contains("change 1"), "{line}");

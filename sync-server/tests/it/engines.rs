@@ -1,0 +1,95 @@
+//! Both engines do the same: every test of this suite runs on SQLite, and here once more on Postgres; together they say
+//! every statement that the relay has.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{ENGINE, STATEMENTS};
+
+/// What only files have, and what would begin this again.
+const SKIPPED: [&str; 4] = ["--skip", "backup::", "--skip", "engines::"];
+
+/// Tests of Postgres wait for commits most of the time, and may wait together.
+const THREADS: &str = "--test-threads=8";
+
+/// Where statements stand that are for one engine only.
+const OF_ONE_ENGINE: [&str; 3] = ["db/sqlite.rs", "db/postgres.rs", "upkeep/backup.rs"];
+
+#[test]
+fn every_test_passes_on_postgres_too_and_no_statement_is_left_unsaid() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("statements");
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let output = again.args(SKIPPED).arg(THREADS).env(ENGINE, "postgres").env(STATEMENTS, &said).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+
+    let said: BTreeSet<String> = std::fs::read_to_string(&said).unwrap().lines().map(str::to_owned).collect();
+    let in_the_sources = statements(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(in_the_sources.len() > 50, "the sources are read: {}", in_the_sources.len());
+    let unsaid: Vec<&String> =
+        in_the_sources.iter().filter(|text| !said.iter().any(|said| said.contains(text.as_str()))).collect();
+    assert_eq!(unsaid, [&""; 0], "no test has the relay say these");
+}
+
+/// All SQL in the sources, in one line each; of one that is put together, its parts.
+fn statements(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.append(&mut statements(&path));
+        } else if !OF_ONE_ENGINE.iter().any(|name| path.ends_with(name)) {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let parts = literals(&source).into_iter().filter(|text| is_sql(text)).flat_map(|text| {
+                let parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+                parts.map(in_one_line).collect::<Vec<_>>()
+            });
+            found.extend(parts.filter(|part| !part.is_empty()));
+        }
+    }
+    found
+}
+
+fn is_sql(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&first) && text.trim() != first
+}
+
+/// The strings in a source before its tests.
+fn literals(source: &str) -> Vec<&str> {
+    let (mut rest, mut found) = (source.split("#[cfg(test)]").next().unwrap_or_default(), Vec::new());
+    while let Some(at) = rest.find(['"', '/']) {
+        let before = &rest[..at];
+        let (literal, after) = if rest[at..].starts_with("//") {
+            rest = rest[at..].split_once('\n').map_or("", |(_, after)| after);
+            continue;
+        } else if rest[at..].starts_with('/') {
+            rest = &rest[at + 1..];
+            continue;
+        } else if before.ends_with("r#") {
+            rest[at + 1..].split_once("\"#").expect("a raw string ends")
+        } else if before.ends_with('\'') {
+            rest = &rest[at + 1..];
+            continue;
+        } else {
+            let body = &rest[at + 1..];
+            let mut is_escaped = false;
+            let end = body.find(|c| {
+                let is_end = c == '"' && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                is_end
+            });
+            let end = end.expect("a string ends");
+            (&body[..end], &body[end + 1..])
+        };
+        found.push(literal);
+        rest = after;
+    }
+    found
+}
+
+/// A statement without the line breaks and indents of its source.
+pub(crate) fn in_one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,154 @@
+//! A database of a test's own, on the engine that this run of the tests is about, and what the tests ask of it past the
+//! relay. Their SQL is one text for both engines, but for bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+use tourismo_core::id::ChangeHash;
+use tourismo_server::Location;
+use tourismo_test_postgres::Cluster;
+
+/// Chooses the engine of a run: `postgres`, or SQLite if it is absent.
+pub(crate) const ENGINE: &str = "TOURISMO_TEST_ENGINE";
+
+/// A database. It goes when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    location: Location,
+    /// Held, not read.
+    _keeper: Option<Arc<Keeper>>,
+}
+
+#[derive(Debug)]
+enum Keeper {
+    Folder { _folder: TempDir },
+    Postgres { _database: tourismo_test_postgres::Database<'static> },
+}
+
+enum Connected {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Database {
+    /// An empty database on this run's engine.
+    pub(crate) fn fresh() -> Database {
+        match std::env::var(ENGINE).as_deref() {
+            Ok("postgres") => {
+                let lent = Cluster::shared().lend().unwrap();
+                let location = Location::Postgres(lent.url());
+                Database { location, _keeper: Some(Arc::new(Keeper::Postgres { _database: lent })) }
+            }
+            Ok(other) => panic!("there is no engine {other}"),
+            Err(_) => Database::file(),
+        }
+    }
+
+    /// An empty SQLite database, for what only files have.
+    pub(crate) fn file() -> Database {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::File(folder.path().join("tourismo.sqlite"));
+        Database { location, _keeper: Some(Arc::new(Keeper::Folder { _folder: folder })) }
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The file of an SQLite database.
+    pub(crate) fn path(&self) -> PathBuf {
+        match &self.location {
+            Location::File(path) => path.clone(),
+            Location::Postgres(_) => panic!("a Postgres database is no file"),
+        }
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.location, Location::File(_))
+    }
+
+    /// How bytes are said in SQL.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if self.is_file() { format!("x'{hex}'") } else { format!(r"'\x{hex}'::bytea") }
+    }
+
+    /// The number that a query gives, as another process sees it.
+    pub(crate) async fn ask(&self, sql: &str) -> i64 {
+        match self.connect().await {
+            Connected::Sqlite(mut to) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut to).await.unwrap(),
+            Connected::Postgres(mut to) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut to).await.unwrap(),
+        }
+    }
+
+    /// Does something to it that the relay would not do, past all references, and says how many rows were written.
+    pub(crate) async fn write(&self, sql: &str) -> u64 {
+        let sql = AssertSqlSafe(sql);
+        match self.connect().await {
+            Connected::Sqlite(mut to) => {
+                to.execute("PRAGMA foreign_keys = OFF").await.unwrap();
+                let done = sqlx::query(sql).execute(&mut to).await.unwrap();
+                to.close().await.unwrap();
+                done.rows_affected()
+            }
+            Connected::Postgres(mut to) => {
+                to.execute("SET session_replication_role = replica").await.unwrap();
+                let done = sqlx::query(sql).execute(&mut to).await.unwrap();
+                to.close().await.unwrap();
+                done.rows_affected()
+            }
+        }
+    }
+
+    /// Has Postgres refuse large changes as a full disk would. A file is given a largest size.
+    pub(crate) async fn fill_up(&self) {
+        if !self.is_file() {
+            self.write(
+                "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = 'no room'; END $$",
+            )
+            .await;
+            self.write(
+                "CREATE TRIGGER no_room BEFORE INSERT ON change FOR EACH ROW WHEN (LENGTH(NEW.chunk) > 100000) \
+                 EXECUTE FUNCTION no_room()",
+            )
+            .await;
+        }
+    }
+
+    /// Ends that.
+    pub(crate) async fn make_room(&self) {
+        if !self.is_file() {
+            self.write("DROP TRIGGER no_room ON change").await;
+        }
+    }
+
+    /// The names of all changes that are stored one by one.
+    pub(crate) async fn names(&self) -> Vec<ChangeHash> {
+        let sql = "SELECT hash FROM change ORDER BY account, seq";
+        let names: Vec<Vec<u8>> = match self.connect().await {
+            Connected::Sqlite(mut to) => sqlx::query_scalar(sql).fetch_all(&mut to).await.unwrap(),
+            Connected::Postgres(mut to) => sqlx::query_scalar(sql).fetch_all(&mut to).await.unwrap(),
+        };
+        names.into_iter().map(|name| ChangeHash(name.try_into().unwrap())).collect()
+    }
+
+    async fn connect(&self) -> Connected {
+        match &self.location {
+            Location::File(path) => {
+                let url = format!("sqlite://{}", path.display());
+                Connected::Sqlite(SqliteConnection::connect(&url).await.unwrap())
+            }
+            Location::Postgres(url) => Connected::Postgres(PgConnection::connect(url).await.unwrap()),
+        }
+    }
+}
+
+impl From<&Path> for Database {
+    /// A file that somebody else keeps.
+    fn from(path: &Path) -> Database {
+        Database { location: path.into(), _keeper: None }
+    }
+}
