@@ -12,6 +12,7 @@ mod hub;
 mod limits;
 mod newest;
 mod pwa;
+pub mod roads;
 mod serving;
 mod socket;
 pub mod upkeep;

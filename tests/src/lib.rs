@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod gpx_file;
 pub mod kills;
 pub mod made;
+pub mod network;
 pub mod phone;
 pub mod power_cut;
 pub mod real_drives;

@@ -1,0 +1,192 @@
+//! What many drives make of the roads that they share.
+
+use std::collections::BTreeSet;
+
+use tourismo_core::fix::Fix;
+use tourismo_core::roads::Survey;
+use tourismo_server::roads::{Census, Driver, Network, Trace};
+
+/// The trace of a drive.
+pub fn trace(fixes: &[Fix]) -> Trace {
+    Trace::of(&Survey::of(fixes))
+}
+
+/// The network of some drives, each by a driver of its own.
+pub fn network(traces: &[(Driver, Trace)]) -> Network {
+    let mut census = Census::default();
+    traces.iter().for_each(|(_, trace)| census.count(trace));
+    let mut nodes = census.settle();
+    traces.iter().for_each(|(_, trace)| nodes.count(trace));
+    let mut network = nodes.settle();
+    traces.iter().for_each(|(driver, trace)| network.add(*driver, trace));
+    network
+}
+
+/// The share of the second lap's pairs of nodes that the first lap passed, too.
+pub fn shared(network: &Network, first: &Trace, second: &Trace) -> f64 {
+    let first: BTreeSet<_> = network.pairs(first).into_iter().collect();
+    let second = network.pairs(second);
+    second.iter().filter(|pair| first.contains(*pair)).count() as f64 / second.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use tourismo_core::geodesy::{Position, distance_m};
+    use tourismo_core::roads::RoadScore;
+    use tourismo_core::time::Timestamp;
+    use tourismo_server::roads::{Evidence, Segment};
+
+    use super::*;
+    use crate::made::{self, Kind, Options};
+    use crate::real_drives;
+    use crate::roads::Change;
+
+    const START: Timestamp = Timestamp(1_717_232_400_000);
+
+    fn drive(seed: u64, kind: Kind, minutes: u32) -> Vec<Fix> {
+        real_drives::ordered(&made::drive(seed, Options { start: START, minutes, kind }))
+    }
+
+    /// Laps of one road, each with another error of the receiver.
+    fn laps(road: u64, kind: Kind, minutes: u32, count: u64) -> Vec<Trace> {
+        let fixes = drive(road, kind, minutes);
+        (0..count).map(|seed| trace(&Change::Noisy.of(&fixes, 100 * road + seed))).collect()
+    }
+
+    #[test]
+    fn two_laps_of_a_road_share_at_least_95_of_100_segments() {
+        for (kind, least) in [(Kind::Mountain, 0.95), (Kind::Lane, 0.98), (Kind::Motorway, 0.99), (Kind::Town, 0.90)] {
+            let mut shares = Vec::new();
+            for laps in (1..=4).map(|road| laps(road, kind, 20, 2)) {
+                let network = network(&drivers(&laps));
+                shares.push(shared(&network, &laps[0], &laps[1]));
+                shares.push(shared(&network, &laps[1], &laps[0]));
+            }
+            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+            eprintln!("{kind:?}: {mean:.3} of {shares:.2?}");
+            assert!(mean >= least, "{kind:?}: {mean}");
+        }
+    }
+
+    fn drivers(traces: &[Trace]) -> Vec<(Driver, Trace)> {
+        traces.iter().cloned().zip(1..).map(|(trace, number)| (Driver(number), trace)).collect()
+    }
+
+    /// Laps of three roads, in both directions, each by somebody else.
+    fn crowd() -> Vec<(Driver, Trace)> {
+        let mut traces = Vec::new();
+        for (road, kind) in [(1, Kind::Mountain), (2, Kind::Mountain), (1, Kind::Lane)] {
+            let there = drive(road, kind, 10);
+            let back = Change::Reversed.of(&there, 0);
+            for seed in 0..4 {
+                traces.push(trace(&Change::Noisy.of(&there, seed)));
+                traces.push(trace(&Change::Noisy.of(&back, 10 + seed)));
+            }
+        }
+        drivers(&traces)
+    }
+
+    #[test]
+    fn a_road_is_shown_from_the_third_driver_on() {
+        let laps = laps(1, Kind::Lane, 10, 3);
+        let shown = |drivers: [u64; 3]| {
+            let traces: Vec<_> = drivers.into_iter().map(Driver).zip(laps.iter().cloned()).collect();
+            network(&traces).segments(3, &BTreeMap::new())
+        };
+        assert!(shown([1, 2, 2]).is_empty(), "two drivers, three drives");
+        let segments = shown([1, 2, 3]);
+        let length_m: u32 = segments.iter().map(|segment| segment.length_m).sum();
+        assert!(length_m > 8_000, "{length_m} m");
+        for segment in &segments {
+            assert_eq!(segment.evidence, Evidence::Few);
+            assert!(segment.line.len() == segment.nodes.len() && segment.line.len() > 1);
+        }
+    }
+
+    #[test]
+    fn a_road_lies_where_it_was_driven() {
+        let fixes = drive(1, Kind::Lane, 10);
+        let segments = network(&drivers(&laps(1, Kind::Lane, 10, 4))).segments(3, &BTreeMap::new());
+        for [lon_deg, lat_deg] in segments.iter().flat_map(|segment| segment.line.iter().copied()) {
+            let place = Position { lat_deg, lon_deg };
+            let nearest_m = fixes.iter().map(|fix| distance_m(Position::from(fix), place)).fold(f64::MAX, f64::min);
+            assert!(nearest_m < 40.0, "{nearest_m} m off");
+        }
+    }
+
+    #[test]
+    fn both_directions_are_roads_of_their_own_with_nearly_the_same_score() {
+        let segments = network(&crowd()).segments(4, &BTreeMap::new());
+        let total_m: u32 = segments.iter().map(|segment| segment.length_m).sum();
+        let mut both_m = 0;
+        for segment in &segments {
+            let mut reversed = segment.nodes.clone();
+            reversed.reverse();
+            if let Some(back) = segments.iter().find(|other| other.nodes == reversed) {
+                let (there, back) = (segment.score.score, back.score.score);
+                assert!(segment.length_m < 1_000 || there.abs_diff(back) <= 8);
+                both_m += segment.length_m;
+            }
+        }
+        eprintln!("{both_m} of {total_m} m in both directions");
+        assert!(2 * both_m > total_m);
+    }
+
+    #[test]
+    fn what_was_shown_keeps_scores_and_evidence_from_flapping_and_changes_no_road() {
+        let network = network(&crowd());
+        let fresh = network.segments(3, &BTreeMap::new());
+        let shown = |change: i16| {
+            let near = |segment: &Segment| {
+                let score = RoadScore { score: (i16::from(segment.score.score) + change) as u8, ..segment.score };
+                (segment.id, (segment.evidence, score))
+            };
+            fresh.iter().map(near).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(network.segments(3, &shown(0)), fresh);
+        let after = network.segments(3, &shown(2));
+        assert!(after.iter().zip(&fresh).all(|(after, fresh)| after.score.score == fresh.score.score + 2));
+        assert_eq!(network.segments(3, &shown(-3)), fresh);
+    }
+
+    #[test]
+    fn a_withdrawn_drive_leaves_no_trace() {
+        let all = drivers(&laps(1, Kind::Lane, 10, 4));
+        let without = &all[..3];
+        assert_ne!(network(&all).segments(3, &BTreeMap::new()), network(without).segments(3, &BTreeMap::new()));
+        assert!(network(&all[..2]).segments(3, &BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn a_trace_is_read_as_it_was_written_and_other_bytes_are_refused() {
+        for kind in [Kind::Mountain, Kind::Lane, Kind::Town, Kind::Motorway] {
+            let trace = trace(&drive(3, kind, 30));
+            let bytes = trace.encode();
+            assert_eq!(Trace::decode(&bytes), Ok(trace.clone()));
+            assert!(bytes.len() < 16 * trace.len(), "{} bytes for {} cells", bytes.len(), trace.len());
+            assert!(Trace::decode(&bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn the_order_of_drives_changes_nothing(order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle()) {
+            let crowd = crowd();
+            let shuffled: Vec<_> = order.iter().map(|&index| crowd[index].clone()).collect();
+            prop_assert_eq!(network(&shuffled).segments(3, &BTreeMap::new()), network(&crowd).segments(3, &BTreeMap::new()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_reading_of_a_trace(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(trace) = Trace::decode(&bytes) {
+                prop_assert_eq!(Trace::decode(&trace.encode()), Ok(trace));
+            }
+        }
+    }
+}
