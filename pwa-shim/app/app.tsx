@@ -3,14 +3,20 @@
 import type { ComponentType } from "preact";
 
 import { engine, openEngine, recording } from "./engine.ts";
-import { CarIcon, FeedIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
+import { CarIcon, FeedIcon, MeetIcon, PeopleIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
 import { Notice } from "./parts/notice.tsx";
-import { href, type Route, route } from "./route.ts";
+import { href, isOwn, type PublicPlace, type Route, route } from "./route.ts";
+import { CarScreen } from "./screens/car.tsx";
 import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
 import { DrivesScreen } from "./screens/drives.tsx";
 import { FeedScreen } from "./screens/feed.tsx";
 import { GarageScreen } from "./screens/garage.tsx";
+import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
+import { MeetScreen } from "./screens/meet.tsx";
+import { MeetsScreen } from "./screens/meets.tsx";
+import { PeopleScreen } from "./screens/people.tsx";
+import { PersonScreen } from "./screens/person.tsx";
 import { PublicDriveScreen } from "./screens/public-drive.tsx";
 import { RecordScreen } from "./screens/record.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
@@ -33,8 +39,7 @@ export function App() {
 function Screen() {
   const at = route.value;
   // What the relay tells everybody needs no engine.
-  if (at.screen === "feed") return <FeedScreen />;
-  if (at.screen === "public") return <PublicDriveScreen key={at.id} id={at.id} />;
+  if (!isOwn(at)) return <PublicScreen at={at} />;
   switch (engine.value.type) {
     case "closed":
     case "opening":
@@ -48,7 +53,22 @@ function Screen() {
   }
 }
 
-function OwnScreen({ at }: { at: Exclude<Route, { screen: "feed" | "public" }> }) {
+function PublicScreen({ at }: { at: PublicPlace }) {
+  switch (at.screen) {
+    case "feed":
+      return <FeedScreen />;
+    case "public":
+      return <PublicDriveScreen key={at.id} id={at.id} />;
+    case "person":
+      return <PersonScreen key={at.name} name={at.name} />;
+    case "meet":
+      return <MeetScreen key={at.id} id={at.id} />;
+    default:
+      return at satisfies never;
+  }
+}
+
+function OwnScreen({ at }: { at: Exclude<Route, PublicPlace> }) {
   switch (at.screen) {
     case "record":
       return <RecordScreen />;
@@ -56,8 +76,18 @@ function OwnScreen({ at }: { at: Exclude<Route, { screen: "feed" | "public" }> }
       return <DrivesScreen />;
     case "drive":
       return <DriveScreen key={at.id} id={at.id} />;
+    case "people":
+      return <PeopleScreen />;
+    case "meets":
+      return <MeetsScreen />;
+    case "newMeet":
+      return <NewMeetScreen />;
+    case "editMeet":
+      return <EditMeetScreen key={at.id} id={at.id} />;
     case "garage":
       return <GarageScreen />;
+    case "car":
+      return <CarScreen key={at.id} id={at.id} />;
     case "settings":
       return <SettingsScreen />;
     case "devices":
@@ -94,14 +124,18 @@ interface Tab {
   label: string;
   icon: ComponentType;
   screens: Route["screen"][];
+  /** Where there is little room it is reached through another. */
+  isWide?: boolean;
 }
 
 const TABS: Tab[] = [
   { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
-  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "public"] },
+  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "public", "person", "people"] },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
-  { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage"] },
-  { to: { screen: "settings" }, label: "Settings", icon: SettingsIcon, screens: ["settings", "devices"] },
+  { to: { screen: "meets" }, label: "Meets", icon: MeetIcon, screens: ["meets", "meet", "newMeet", "editMeet"] },
+  { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage", "car"], isWide: true },
+  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people"], isWide: true },
+  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices"] },
 ];
 
 function Navigation() {
@@ -111,11 +145,11 @@ function Navigation() {
       <span class="brand" aria-hidden="true">
         Tourismo
       </span>
-      {TABS.map(({ to, label, icon: Icon, screens }) => (
+      {TABS.map(({ to, label, icon: Icon, screens, isWide }) => (
         <a
           key={label}
           href={href(to)}
-          class={to.screen === "record" ? `tab record-tab ${isRecording ? "live" : ""}` : "tab"}
+          class={to.screen === "record" ? `tab record-tab ${isRecording ? "live" : ""}` : isWide ? "tab only-wide" : "tab"}
           aria-current={screens.includes(route.value.screen) ? "page" : undefined}
         >
           <Icon />

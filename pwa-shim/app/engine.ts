@@ -1,8 +1,10 @@
 // The one engine of this page, and what it shows as signals. Screens read signals and give commands; nothing else does.
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import {
+  BrowserReadCache,
   openTourismo,
+  type Person,
   type Persistence,
   RelayReads,
   requestPersistence,
@@ -32,10 +34,23 @@ export const meets = signal<Views["meets"]>([]);
 export const track = signal<Views["track"]>(null);
 export const account = signal<Views["account"] | undefined>(undefined);
 export const status = signal<Views["status"] | undefined>(undefined);
+let readsAs: string | undefined;
 export const persistence = signal<Persistence>("unknown");
 
-/** What the relay tells everybody. */
-export const relay = new RelayReads(new URL("/", location.href));
+/** What the relay tells: to everybody, and to the account once it is open. */
+export const relay = new RelayReads(new URL("/", location.href), new BrowserReadCache());
+
+effect(() => {
+  const id = account.value?.account;
+  const reader = id === undefined ? undefined : { account: id, token: () => opened().then((tourismo) => tourismo.token()) };
+  if (readsAs !== id) relay.readAs(reader);
+  readsAs = id;
+});
+
+/** Whether the engine is open, or is about to be because this phone was used before. */
+export function isInUse(): boolean {
+  return engine.value.type !== "closed" || wasUsed();
+}
 
 /** In the browser's own drawer: whether the engine was ever opened here. */
 const USED = "tourismo used";
@@ -48,7 +63,14 @@ export function openWhenNeeded(isOwnScreen: boolean): void {
 }
 
 /** Opens the engine; again after it failed. */
-export async function openEngine(): Promise<void> {
+export function openEngine(): Promise<void> {
+  opening ??= open().finally(() => (opening = undefined));
+  return opening;
+}
+
+let opening: Promise<void> | undefined;
+
+async function open(): Promise<void> {
   engine.value = { type: "opening" };
   try {
     const tourismo = await openTourismo();
@@ -63,17 +85,26 @@ export async function openEngine(): Promise<void> {
     tourismo.subscribe("status", (view) => (signals.status.value = view));
     engine.value = { type: "open", tourismo };
     markUsed();
-    persistence.value = await requestPersistence();
+    void requestPersistence().then((answer) => (persistence.value = answer));
   } catch (thrown) {
     fail(thrown instanceof TourismoError ? thrown : new TourismoError("core_failed", String(thrown)));
   }
 }
 
-/** Gives a command. If it is refused, the person is told why and gets `undefined`. */
+/** The engine, opened if nobody needed it before. */
+async function opened(): Promise<Tourismo> {
+  if (engine.value.type === "closed" || engine.value.type === "opening") await openEngine();
+  if (engine.value.type !== "open") throw new TourismoError("closed", "the engine is not open");
+  return engine.value.tourismo;
+}
+
+/**
+ * Gives a command. If it is refused, the person is told why and gets `undefined`. Who has only looked so far gets an account
+ * with the first thing that they say.
+ */
 export async function give<T>(command: (tourismo: Tourismo) => Promise<T>): Promise<T | undefined> {
-  if (engine.value.type !== "open") return undefined;
   try {
-    return await command(engine.value.tourismo);
+    return await command(await opened());
   } catch (thrown) {
     showNotice(wordsOfError(thrown));
     return undefined;
@@ -83,6 +114,12 @@ export async function give<T>(command: (tourismo: Tourismo) => Promise<T>): Prom
 /** In which units this person reads. */
 export function units(): Units {
   return account.value?.settings.units ?? "metric";
+}
+
+/** This person, as others see them. */
+export function me(): Person {
+  const { account: id = "", profile } = account.value ?? {};
+  return { account: id, handle: profile?.handle || null, displayName: profile?.displayName || null };
 }
 
 function wasUsed(): boolean {

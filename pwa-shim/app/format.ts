@@ -59,6 +59,36 @@ export function day(at: Timestamp): string {
   });
 }
 
+/** Sunday, 14 June 2026 */
+export function longDay(at: Timestamp): string {
+  return new Date(at).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+/** What a field for date and time shows, by this device's clock: 2026-06-14T10:00. */
+export function toInput(at: Timestamp): string {
+  const date = new Date(at);
+  return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** The instant that such a field shows. */
+export function fromInput(value: string): Timestamp | null {
+  const at = new Date(value).getTime();
+  return Number.isNaN(at) ? null : at;
+}
+
+/** 84 201 km */
+export function odometer(metres: number, units: Units): string {
+  return `${Math.round(inDistanceUnit(metres, units)).toLocaleString()} ${units === "metric" ? "km" : "mi"}`;
+}
+
+export function inDistanceUnit(metres: number, units: Units): number {
+  return metres / (units === "metric" ? 1000 : METRES_PER_MILE);
+}
+
+export function fromDistanceUnit(value: number, units: Units): number {
+  return value * (units === "metric" ? 1000 : METRES_PER_MILE);
+}
+
 export function clock(at: Timestamp): string {
   return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 }

@@ -8,7 +8,14 @@ export type Route =
   | { screen: "drive"; id: string }
   | { screen: "feed" }
   | { screen: "public"; id: string }
+  | { screen: "person"; name: string }
+  | { screen: "people" }
+  | { screen: "meets" }
+  | { screen: "meet"; id: string }
+  | { screen: "newMeet" }
+  | { screen: "editMeet"; id: string }
   | { screen: "garage" }
+  | { screen: "car"; id: string }
   | { screen: "settings" }
   /** With the code of a link that was opened. */
   | { screen: "devices"; code?: string };
@@ -27,9 +34,21 @@ export function href(to: Route): string {
       return `#/drives/${to.id}`;
     case "public":
       return `#/public/${to.id}`;
+    case "person":
+      return `#/people/${encodeURIComponent(to.name)}`;
+    case "meet":
+      return `#/meets/${to.id}`;
+    case "newMeet":
+      return "#/meets/new";
+    case "editMeet":
+      return `#/meets/${to.id}/edit`;
+    case "car":
+      return `#/garage/${to.id}`;
     case "record":
     case "drives":
     case "feed":
+    case "people":
+    case "meets":
     case "garage":
     case "settings":
     case "devices":
@@ -39,9 +58,12 @@ export function href(to: Route): string {
   }
 }
 
+/** A place that shows what others published, to whoever has no account, too. */
+export type PublicPlace = Extract<Route, { screen: "feed" | "public" | "person" | "meet" }>;
+
 /** Whether a place shows what is the person's own rather than what others published. */
-export function isOwn(place: Route): boolean {
-  return place.screen !== "feed" && place.screen !== "public";
+export function isOwn(place: Route): place is Exclude<Route, PublicPlace> {
+  return !["feed", "public", "person", "meet"].includes(place.screen);
 }
 
 export function go(to: Route): void {
@@ -49,14 +71,21 @@ export function go(to: Route): void {
 }
 
 function parse(hash: string): Route {
-  const [screen, id] = hash.replace(/^#\/?/, "").split("/");
+  const [screen, id, what] = hash.replace(/^#\/?/, "").split("/");
   switch (screen) {
     case "drives":
       return id ? { screen: "drive", id } : { screen: "drives" };
     case "public":
       return id ? { screen: "public", id } : { screen: "feed" };
-    case "feed":
+    case "people":
+      return id ? { screen: "person", name: decoded(id) } : { screen: "people" };
+    case "meets":
+      if (id === "new") return { screen: "newMeet" };
+      if (id && what === "edit") return { screen: "editMeet", id };
+      return id ? { screen: "meet", id } : { screen: "meets" };
     case "garage":
+      return id ? { screen: "car", id } : { screen: "garage" };
+    case "feed":
     case "settings":
     case "devices":
       return { screen };
@@ -65,5 +94,14 @@ function parse(hash: string): Route {
       return { screen: "devices", code: id ?? "" };
     default:
       return { screen: "record" };
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Somebody mangled the link; there is nobody of that name.
+    return text;
   }
 }

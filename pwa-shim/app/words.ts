@@ -1,11 +1,13 @@
 // States and codes in words. Every list here is complete: a code that Rust adds does not compile until it has its words.
 
 import {
+  type Answer,
   type ByeCode,
   type DriveSync,
   type DriveView,
   type ErrorCode,
   type LinkStatus,
+  type LogKind,
   type NackCode,
   type Persistence,
   type RecordingView,
@@ -220,6 +222,32 @@ function share(part: number, whole: number): string {
 
 function count(number: number, what: string): string {
   return number === 1 ? `1 ${what}` : `${number} ${what}s`;
+}
+
+export function wordsOfAnswer(answer: Answer): Words {
+  switch (answer) {
+    case "going":
+      return { tone: "good", text: "Going" };
+    case "maybe":
+      return { tone: "warn", text: "Maybe" };
+    case "no":
+      return { tone: "plain", text: "Not going" };
+    default:
+      return answer satisfies never;
+  }
+}
+
+export function wordsOfLogKind(kind: LogKind): string {
+  switch (kind) {
+    case "odometer":
+      return "Odometer";
+    case "fuel":
+      return "Fuel";
+    case "service":
+      return "Service";
+    default:
+      return kind satisfies never;
+  }
 }
 
 export function wordsOfVisibility(visibility: Visibility): string {

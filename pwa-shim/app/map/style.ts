@@ -88,6 +88,14 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
   };
 }
 
+/** A place as a line of one point; no place as none. */
+export function placeOf(position: [number, number] | null): Line {
+  return { parts: position ? [[position]] : [] };
+}
+
+/** How wide the surroundings of a single place are, kilometres. */
+const PLACE_KM = 40;
+
 /** Parts as lines, the gaps between them as straight ones, the start and the finish as points. */
 export function featuresOf(line: Line): FeatureCollection {
   const collection: FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -109,13 +117,14 @@ export function featuresOf(line: Line): FeatureCollection {
 /** Lines of a round number of kilometres apart, well beyond the drive on all sides. */
 export function gridAround(line: Line): FeatureCollection {
   const points = line.parts.flat();
+  if (points.length === 0) return { type: "FeatureCollection", features: [] };
   const [lons, lats] = [points.map(([lon]) => lon), points.map(([, lat]) => lat)];
   const [west, east] = [Math.min(...lons), Math.max(...lons)];
   const [south, north] = [Math.min(...lats), Math.max(...lats)];
   const middle = ((south + north) / 2) * (Math.PI / 180);
   const kmPerLat = 111.32;
   const kmPerLon = kmPerLat * Math.max(0.05, Math.cos(middle));
-  const spanKm = Math.max((east - west) * kmPerLon, (north - south) * kmPerLat, 0.5);
+  const spanKm = Math.max((east - west) * kmPerLon, (north - south) * kmPerLat, points.length === 1 ? PLACE_KM : 0.5);
   const stepKm = [0.1, 0.5, 1, 5, 10, 50, 100, 500].find((step) => spanKm / step <= 8) ?? 1000;
   const lines: Position[][] = [];
   const [stepLon, stepLat] = [stepKm / kmPerLon, stepKm / kmPerLat];

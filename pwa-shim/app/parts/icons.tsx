@@ -76,3 +76,29 @@ export const PlusIcon = () => (
     <path d="M12 5v14M5 12h14" />
   </Icon>
 );
+
+export const HeartIcon = () => (
+  <Icon>
+    <path d="M12 20C5 15 3 11.5 3 8.7A4.6 4.6 0 0 1 12 6.5a4.6 4.6 0 0 1 9 2.2C21 11.5 19 15 12 20z" />
+  </Icon>
+);
+
+export const StarIcon = () => (
+  <Icon>
+    <path d="m12 3 2.6 6 6.4.5-4.9 4.2 1.5 6.3-5.6-3.4L6.4 20l1.5-6.3L3 9.5 9.4 9z" />
+  </Icon>
+);
+
+export const MeetIcon = () => (
+  <Icon>
+    <rect x="3.5" y="5" width="17" height="15.5" rx="3" />
+    <path d="M3.5 10h17M8 3v4M16 3v4" />
+  </Icon>
+);
+
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx="9" cy="8.5" r="3.5" />
+    <path d="M2.5 20c.6-4 3-6 6.5-6s5.9 2 6.5 6M15.5 5.4a3.5 3.5 0 0 1 0 6.2M18 14.6c2 .8 3.1 2.6 3.5 5.4" />
+  </Icon>
+);

@@ -30,7 +30,7 @@ export function DrivesScreen() {
   );
 }
 
-function DriveRow({ drive }: { drive: DriveView }) {
+export function DriveRow({ drive }: { drive: DriveView }) {
   const car = cars.value.find(({ id }) => id === drive.car);
   const length = drive.stats ? distance(drive.stats.distanceM, units()) : undefined;
   return (
@@ -47,6 +47,7 @@ function DriveRow({ drive }: { drive: DriveView }) {
             {drive.sync.type === "onRelay" ? null : <Badge words={wordsOfSync(drive.sync)} />}
             {drive.visibility === "public" ? <Badge words={{ tone: "plain", text: "Public" }} /> : null}
             {drive.visibility === "link" ? <Badge words={{ tone: "plain", text: "By link" }} /> : null}
+            {drive.visibility === "followers" ? <Badge words={{ tone: "plain", text: "Followers" }} /> : null}
           </p>
         </div>
         {length && drive.stats ? (

@@ -1,82 +1,116 @@
-// Public drives of everybody, from the relay.
+// What others did: those whom the person follows, or everybody.
 
 import { useSignal } from "@preact/signals";
-import type { FeedDrive } from "@tourismo/client";
+import type { FeedDrive, HomeItem } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { relay, units } from "../engine.ts";
+import { account, isInUse, relay, social, units } from "../engine.ts";
 import { day, distance, roughDuration, titleOf } from "../format.ts";
+import { answerNow, reactionsNow } from "../merge.ts";
+import { PeopleIcon } from "../parts/icons.tsx";
+import { MeetRow } from "../parts/meet-row.tsx";
+import { nameOfPerson } from "../parts/person.tsx";
+import { ReactionSums } from "../parts/reactions.tsx";
+import { Segments } from "../parts/segments.tsx";
 import { Sketch } from "../parts/sketch.tsx";
+import { Age, ListEnd } from "../parts/told.tsx";
 import { href } from "../route.ts";
-import { wordsOfError } from "../words.ts";
+import { useToldList } from "../told.ts";
+
+type Feed = "following" | "everyone";
 
 export function FeedScreen() {
-  const shown = useSignal<FeedDrive[]>([]);
-  const next = useSignal<string | null>(null);
-  const state = useSignal<"loading" | "ready" | { failed: string }>("loading");
-
-  async function load(after: string | null): Promise<void> {
-    state.value = "loading";
-    try {
-      const page = await relay.publicFeed(after === null ? {} : { after });
-      shown.value = after === null ? page.drives : [...shown.value, ...page.drives];
-      next.value = page.next;
-      state.value = "ready";
-    } catch (thrown) {
-      state.value = { failed: wordsOfError(thrown) };
-    }
-  }
-
-  useEffect(() => {
-    const reload = (): void => void load(null);
-    reload();
-    addEventListener("online", reload);
-    return () => removeEventListener("online", reload);
-  }, []);
-
+  const chosen = useSignal<Feed | undefined>(undefined);
+  const followsAny = (social.value?.follows.length ?? 0) > 0;
+  const feed = chosen.value ?? (followsAny ? "following" : "everyone");
   return (
     <section class="page">
       <header class="page-head">
         <h1>Discover</h1>
+        {isInUse() ? (
+          <a class="button small" href={href({ screen: "people" })}>
+            <PeopleIcon /> People
+          </a>
+        ) : null}
       </header>
-      {typeof state.value === "object" ? (
-        <div class="empty" data-testid="feed-failed">
-          <p>{state.value.failed}</p>
-          <p class="hint">The feed lives on the relay. Your own drives are here all the same.</p>
-          <button type="button" class="button" onClick={() => void load(null)}>
-            Try again
-          </button>
-        </div>
+      {isInUse() ? (
+        <Segments
+          label="Whose drives"
+          segments={[
+            { value: "following", label: "Following" },
+            { value: "everyone", label: "Everyone" },
+          ]}
+          chosen={feed}
+          onChoose={(value) => (chosen.value = value)}
+        />
       ) : null}
-      {state.value === "ready" && shown.value.length === 0 ? (
-        <p class="empty">Nobody has published a drive yet. Yours could be the first.</p>
-      ) : null}
+      {feed === "following" ? <Following /> : <Everyone />}
+    </section>
+  );
+}
+
+function Everyone() {
+  const list = useToldList("public feed", async (page) => {
+    const { drives, ...rest } = await relay.publicFeed(page);
+    return { ...rest, items: drives };
+  });
+  return (
+    <>
+      <Age told={list.told} />
       <ul class="list cards">
-        {shown.value.map((drive) => (
+        {list.items.map((drive) => (
           <li key={drive.id}>
             <FeedCard drive={drive} />
           </li>
         ))}
       </ul>
-      {next.value !== null && state.value === "ready" ? (
-        <button type="button" class="button wide" onClick={() => void load(next.value)}>
-          Older drives
-        </button>
-      ) : null}
-      {state.value === "loading" ? <p class="opening">Asking the relay…</p> : null}
-    </section>
+      <ListEnd list={list} empty="Nobody has published a drive yet. Yours could be the first." older="Older drives" />
+    </>
   );
 }
 
-function FeedCard({ drive }: { drive: FeedDrive }) {
+function Following() {
+  const id = account.value?.account;
+  return id === undefined ? <p class="opening">Opening…</p> : <FollowingFeed key={id} />;
+}
+
+function FollowingFeed() {
+  const list = useToldList("home feed", relay.homeFeed.bind(relay));
+  useEffect(() => relay.onHomeFeed(list.reload), []);
+  return (
+    <>
+      <Age told={list.told} />
+      <ul class="list cards">
+        {list.items.map((item) => (
+          <li key={item.type === "drive" ? item.drive.id : item.meet.id}>
+            <HomeCard item={item} />
+          </li>
+        ))}
+      </ul>
+      <ListEnd
+        list={list}
+        empty="Nothing yet. Follow people whose drives you like: search for them under People."
+        older="Older ones"
+      />
+    </>
+  );
+}
+
+function HomeCard({ item }: { item: HomeItem }) {
+  return item.type === "drive" ? <FeedCard drive={item.drive} /> : <MeetRow meet={answerNow(item.meet, social.value?.answers)} />;
+}
+
+export function FeedCard({ drive: told }: { drive: FeedDrive }) {
+  const drive = reactionsNow(told, social.value);
   const { value, unit } = distance(drive.stats.distanceM, units());
   return (
     <a class="row feed-row" href={href({ screen: "public", id: drive.id })} data-testid="feed-drive">
       <Sketch parts={drive.line.parts} />
       <div class="row-main">
         <h2>{titleOf(drive)}</h2>
-        <p class="row-line">{drive.displayName || drive.handle || "A driver"}</p>
+        <p class="row-line">{nameOfPerson(drive)}</p>
         <p class="row-line">{day(drive.startedAt)}</p>
+        <ReactionSums {...drive} />
       </div>
       <div class="row-figure">
         <span class="figure-value">

@@ -1,48 +1,43 @@
-// A drive that somebody published, as everybody sees it.
+// A drive that somebody published, as others see it, with what they feel and say about it.
 
-import { useSignal } from "@preact/signals";
 import type { PublishedTrack } from "@tourismo/client";
-import { useEffect } from "preact/hooks";
 
-import { relay, units } from "../engine.ts";
+import { relay, social, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
+import { reactionsNow } from "../merge.ts";
 import { Charts } from "../parts/charts.tsx";
+import { Comments } from "../parts/comments.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
+import { nameOfPerson } from "../parts/person.tsx";
+import { ReactionBar } from "../parts/reactions.tsx";
+import { Age } from "../parts/told.tsx";
 import { href } from "../route.ts";
-import { wordsOfError } from "../words.ts";
+import { useTold } from "../told.ts";
 
 export function PublicDriveScreen({ id }: { id: string }) {
-  const drive = useSignal<PublishedTrack | undefined>(undefined);
-  const failed = useSignal<string | undefined>(undefined);
-  useEffect(() => {
-    relay.publishedDrive(id).then(
-      (found) => (drive.value = found),
-      (thrown: unknown) => (failed.value = wordsOfError(thrown)),
-    );
-  }, [id]);
-
-  const shown = drive.value;
+  const { told, failed } = useTold(`drive ${id}`, () => relay.publishedDrive(id));
   return (
     <section class="page drive-page">
       <a class="back" href={href({ screen: "feed" })}>
         <BackIcon /> Discover
       </a>
-      {shown ? <Shown drive={shown} /> : <p class="opening">{failed.value ?? "Asking the relay…"}</p>}
+      <Age told={told} />
+      {told ? <Shown drive={reactionsNow(told, social.value)} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
     </section>
   );
 }
 
 function Shown({ drive }: { drive: PublishedTrack }) {
-  const author = drive.displayName || drive.handle || "A driver";
   return (
     <>
       <header class="page-head">
         <div>
           <h1>{titleOf(drive)}</h1>
           <p class="row-line">
-            {author} · {day(drive.startedAt)}
+            <a href={href({ screen: "person", name: drive.handle || drive.account })}>{nameOfPerson(drive)}</a> ·{" "}
+            {day(drive.startedAt)}
             {drive.car ? ` · ${drive.car}` : ""}
           </p>
         </div>
@@ -50,10 +45,12 @@ function Shown({ drive }: { drive: PublishedTrack }) {
       <div class="drive-columns">
         <div class="drive-shown">
           <DriveMap line={drive.line} />
-        </div>
-        <div class="drive-told">
+          <ReactionBar drive={drive} />
           <DriveFigures stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />
+        </div>
+        <div class="drive-told">
+          <Comments drive={drive.id} />
           <p class="hint">
             A copy made for others: its ends are cut off, and its figures are those of what is shown.
           </p>

@@ -9,6 +9,7 @@ import { href } from "../route.ts";
 
 const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
   { visibility: "private", title: "Only me", what: "It stays among your own devices." },
+  { visibility: "followers", title: "Followers", what: "Who follows you sees the copy." },
   { visibility: "link", title: "By link", what: "Whoever has the link sees the copy. It is in no list." },
   { visibility: "public", title: "Everyone", what: "The copy is in the public feed." },
 ];

@@ -2,10 +2,11 @@
 
 import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
-import { account, drives, give, persistence, status } from "../engine.ts";
+import { account, drives, give, persistence, relay, status } from "../engine.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
-import { href } from "../route.ts";
+import { href, type Route } from "../route.ts";
+import { useTold } from "../told.ts";
 import { wordsOfLink, wordsOfPersistence, wordsOfProgress, wordsOfStorage } from "../words.ts";
 
 export function SettingsScreen() {
@@ -14,11 +15,15 @@ export function SettingsScreen() {
   return (
     <section class="page">
       <header class="page-head">
-        <h1>Settings</h1>
+        <h1>You</h1>
       </header>
       <ProfileForm profile={profile} />
+      <nav class="list only-narrow" aria-label="More">
+        <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" />
+        <Row to={{ screen: "people" }} title="People" what="Find and follow, let others follow" />
+      </nav>
       <SettingsForm settings={settings} />
-      <DevicesCard />
+      <Row to={{ screen: "devices" }} title="Your devices" what="Let another one in, or bring this one in" testId="devices" />
       {status.value ? <StatusCard status={status.value} /> : null}
       <p class="hint version">Tourismo {__VERSION__}. Maps show land by Natural Earth.</p>
     </section>
@@ -51,10 +56,48 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
           value={profile.handle}
           autocapitalize="none"
           autocomplete="username"
-          onChange={(event) => put({ handle: event.currentTarget.value.trim() })}
+          onChange={(event) => put({ handle: event.currentTarget.value.trim().replace(/^@/, "") })}
         />
       </label>
+      {profile.handle === "" ? (
+        <p class="hint">By which others find you: 2 to 30 letters or digits.</p>
+      ) : (
+        <HandleState handle={profile.handle} />
+      )}
+      <label class="field">
+        <span>About you</span>
+        <textarea
+          name="bio"
+          rows={3}
+          maxLength={1_000}
+          value={profile.bio}
+          onChange={(event) => put({ bio: event.currentTarget.value.trim() })}
+        />
+      </label>
+      <label class="choice">
+        <input
+          type="checkbox"
+          name="byApproval"
+          checked={profile.byApproval}
+          onChange={(event) => put({ byApproval: event.currentTarget.checked })}
+        />
+        <span>
+          <strong>Ask me about followers</strong>
+          <span class="hint">What is for followers is seen only by those whom you accepted.</span>
+        </span>
+      </label>
     </div>
+  );
+}
+
+/** Whether the handle is this person's own: the relay knows who claimed it first. */
+function HandleState({ handle }: { handle: string }) {
+  const { told } = useTold(`own profile ${handle}`, () => relay.ownProfile());
+  if (!told || told.isOld || told.handleState === null) return <p class="hint">Yours once the relay has heard of it.</p>;
+  return told.handleState === "taken" ? (
+    <p class="hint bad">Somebody else had @{handle} first. Others see your name alone until you choose another handle.</p>
+  ) : (
+    <p class="hint">Others find you as @{handle}.</p>
   );
 }
 
@@ -78,6 +121,7 @@ function SettingsForm({ settings }: { settings: SettingsFields }) {
           onChange={(event) => put({ defaultVisibility: event.currentTarget.value as Visibility })}
         >
           <option value="private">Only me</option>
+          <option value="followers">Followers</option>
           <option value="link">By link</option>
           <option value="public">Everyone</option>
         </select>
@@ -86,12 +130,12 @@ function SettingsForm({ settings }: { settings: SettingsFields }) {
   );
 }
 
-function DevicesCard() {
+function Row({ to, title, what, testId }: { to: Route; title: string; what: string; testId?: string }) {
   return (
-    <a class="row" href={href({ screen: "devices" })} data-testid="devices">
+    <a class="row" href={href(to)} data-testid={testId}>
       <div class="row-main">
-        <h2>Your devices</h2>
-        <p class="row-line">Let another one in, or bring this one in</p>
+        <h2>{title}</h2>
+        <p class="row-line">{what}</p>
       </div>
     </a>
   );

@@ -1,0 +1,64 @@
+// What people say about a drive.
+
+import { useSignal } from "@preact/signals";
+
+import { give, me, relay, social } from "../engine.ts";
+import { clock, day } from "../format.ts";
+import { commentsNow } from "../merge.ts";
+import { useToldList } from "../told.ts";
+import { nameOfPerson } from "./person.tsx";
+
+export function Comments({ drive }: { drive: string }) {
+  const list = useToldList(`comments ${drive}`, async (page) => {
+    const { comments, ...rest } = await relay.comments(drive, page);
+    return { ...rest, items: comments };
+  });
+  const text = useSignal("");
+  const shown = commentsNow(list.items, social.value?.comments, drive, me());
+
+  async function say(event: Event): Promise<void> {
+    event.preventDefault();
+    const said = await give((tourismo) => tourismo.comment(drive, text.value.trim()));
+    if (said !== undefined) text.value = "";
+  }
+
+  return (
+    <section class="card comments" aria-label="Comments">
+      <h2>Comments</h2>
+      {shown.length === 0 ? <p class="hint">{list.state === "ready" ? "Nobody has said anything yet." : "The comments of others come with signal."}</p> : null}
+      <ul class="comment-list">
+        {shown.map((comment) => (
+          <li key={comment.id} class="comment" data-testid="comment">
+            <p class="row-line">
+              {comment.mine ? "You" : nameOfPerson(comment.by)} · {day(comment.at)}, {clock(comment.at)}
+            </p>
+            <p class="said">{comment.text}</p>
+            {comment.mine ? (
+              <button type="button" class="link" onClick={() => void give((tourismo) => tourismo.removeComment(drive, comment.id))}>
+                Take it back
+              </button>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+      {list.more ? (
+        <button type="button" class="button" onClick={list.more}>
+          More comments
+        </button>
+      ) : null}
+      <form class="say" onSubmit={(event) => void say(event)}>
+        <input
+          type="text"
+          aria-label="Your comment"
+          placeholder="Say something"
+          maxLength={2_000}
+          value={text.value}
+          onInput={(event) => (text.value = event.currentTarget.value)}
+        />
+        <button type="submit" class="button" disabled={text.value.trim() === ""}>
+          Say it
+        </button>
+      </form>
+    </section>
+  );
+}

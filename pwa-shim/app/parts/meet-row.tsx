@@ -1,0 +1,38 @@
+// A meet in a list: its day as a leaf of a calendar, its title, where it is, who comes.
+
+import type { Meet } from "@tourismo/client";
+
+import { clock } from "../format.ts";
+import { href } from "../route.ts";
+import { wordsOfAnswer } from "../words.ts";
+import { Badge } from "./badge.tsx";
+
+export function MeetRow({ meet }: { meet: Meet }) {
+  const at = new Date(meet.startsAt);
+  const month = at.toLocaleDateString(undefined, { month: "short" });
+  return (
+    <a class="row meet-row" href={href({ screen: "meet", id: meet.id })} data-testid="meet">
+      <span class="leaf" aria-label={at.toLocaleDateString(undefined, { dateStyle: "long" })}>
+        <span class="leaf-month">{month}</span>
+        <span class="leaf-day">{at.getDate()}</span>
+      </span>
+      <div class="row-main">
+        <h2 class={meet.cancelled ? "cancelled" : ""}>{meet.title}</h2>
+        <p class="row-line">
+          {clock(meet.startsAt)}
+          {meet.place ? ` · ${meet.place}` : ""}
+        </p>
+        <p class="row-states">
+          {meet.cancelled ? <Badge words={{ tone: "bad", text: "Cancelled" }} /> : null}
+          {meet.mine ? <Badge words={wordsOfAnswer(meet.mine)} /> : null}
+        </p>
+      </div>
+      {meet.going > 0 ? (
+        <div class="row-figure">
+          <span class="figure-value">{meet.going}</span>
+          <span class="figure-label">going</span>
+        </div>
+      ) : null}
+    </a>
+  );
+}

@@ -1,0 +1,145 @@
+// One of the person's cars: what it has done, its logbook, its drives.
+
+import { useSignal } from "@preact/signals";
+import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
+
+import { nameOf } from "../car-name.ts";
+import { cars, drives, engine, give, units } from "../engine.ts";
+import { day, distance, odometer } from "../format.ts";
+import { CarForm } from "../parts/car-form.tsx";
+import { FigureBox } from "../parts/figures.tsx";
+import { BackIcon, PlusIcon } from "../parts/icons.tsx";
+import { freshEntry, LogForm } from "../parts/log-form.tsx";
+import { href } from "../route.ts";
+import { wordsOfLogKind } from "../words.ts";
+import { DriveRow } from "./drives.tsx";
+
+export function CarScreen({ id }: { id: string }) {
+  const car = cars.value.find((one) => one.id === id);
+  return (
+    <section class="page drive-page">
+      <a class="back" href={href({ screen: "garage" })}>
+        <BackIcon /> Garage
+      </a>
+      {car ? <Shown car={car} /> : <p class="empty">{engine.value.type === "open" ? "There is no such car on this phone." : "Opening…"}</p>}
+    </section>
+  );
+}
+
+function Shown({ car }: { car: CarView }) {
+  const isEditing = useSignal(false);
+  const { make, model, year, colour, isPublic } = car.fields;
+  async function save(fields: CarFields): Promise<void> {
+    const done = await give((tourismo) => tourismo.putCar(fields, car.id));
+    if (done !== undefined) isEditing.value = false;
+  }
+  if (isEditing.value) return <CarForm fields={car.fields} onSave={save} onClose={() => (isEditing.value = false)} />;
+  return (
+    <>
+      <header class="page-head">
+        <div>
+          <h1>{nameOf(car.fields)}</h1>
+          <p class="row-line">
+            {[make, model, year, colour].filter(Boolean).join(" ")}
+            {isPublic ? " · others see it" : " · only you see it"}
+          </p>
+        </div>
+        <button type="button" class="button small" onClick={() => (isEditing.value = true)}>
+          Change
+        </button>
+      </header>
+      <div class="figures">
+        <FigureBox figure={{ value: car.odometerM === null ? "–" : odometer(car.odometerM, units()), unit: "" }} label="Odometer" />
+        <FigureBox figure={distance(car.distanceM, units())} label="Recorded" />
+        <FigureBox figure={{ value: String(car.drives), unit: "" }} label={car.drives === 1 ? "Drive" : "Drives"} />
+      </div>
+      <div class="drive-columns even">
+        <Logbook car={car} />
+        <History car={car} />
+      </div>
+    </>
+  );
+}
+
+function Logbook({ car }: { car: CarView }) {
+  const edited = useSignal<LogItem | "new" | undefined>(undefined);
+  const close = (): void => void (edited.value = undefined);
+  async function save(entry: LogEntry, item: LogItem | undefined): Promise<void> {
+    const done = await give((tourismo) => tourismo.putLogEntry(car.id, entry, item?.id));
+    if (done !== undefined) close();
+  }
+  async function remove({ id }: LogItem): Promise<void> {
+    close();
+    await give((tourismo) => tourismo.removeLogEntry(car.id, id));
+  }
+  return (
+    <section class="drive-shown" aria-label="Logbook">
+      <header class="page-head">
+        <h2>Logbook</h2>
+        <button type="button" class="button small" onClick={() => (edited.value = "new")}>
+          <PlusIcon /> Write
+        </button>
+      </header>
+      {edited.value === "new" ? <LogForm entry={freshEntry()} onSave={(entry) => save(entry, undefined)} onClose={close} /> : null}
+      {car.log.length === 0 && edited.value === undefined ? (
+        <p class="hint">Fuel, service, what the odometer shows: write it down, and it is on all your devices.</p>
+      ) : null}
+      <ul class="list">
+        {car.log.map((item) => (
+          <li key={item.id}>
+            {edited.value !== "new" && edited.value?.id === item.id ? (
+              <LogForm
+                entry={item.entry}
+                onSave={(entry) => save(entry, item)}
+                onClose={close}
+                onRemove={() => void remove(item)}
+              />
+            ) : (
+              <LogRow entry={item.entry} onEdit={() => (edited.value = item)} />
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function LogRow({ entry, onEdit }: { entry: LogEntry; onEdit: () => void }) {
+  const amounts = [
+    entry.litres === null ? "" : `${entry.litres.toLocaleString()} l`,
+    entry.cost === null ? "" : money(entry.cost),
+    entry.odometerM === null ? "" : odometer(entry.odometerM, units()),
+  ];
+  return (
+    <button type="button" class="row" onClick={onEdit} data-testid="log-entry">
+      <div class="row-main">
+        <h2>{wordsOfLogKind(entry.kind)}</h2>
+        <p class="row-line">{[day(entry.at), ...amounts].filter(Boolean).join(" · ")}</p>
+        {entry.note ? <p class="said">{entry.note}</p> : null}
+      </div>
+    </button>
+  );
+}
+
+function money({ minor, currency }: { minor: number; currency: string }): string {
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+}
+
+/** The car's drives, as the phone's own rows have them. */
+function History({ car }: { car: CarView }) {
+  const driven = (drives.value ?? []).filter((drive) => drive.car === car.id);
+  return (
+    <section class="drive-told" aria-label="Its drives">
+      <header class="page-head">
+        <h2>Its drives</h2>
+      </header>
+      {driven.length === 0 ? <p class="hint">None yet. Choose this car before you record, or afterwards on the drive's page.</p> : null}
+      <ul class="list">
+        {driven.map((drive) => (
+          <DriveRow key={drive.id} drive={drive} />
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,118 @@
+// Somebody, as they show themselves to others: their name, their cars, their drives.
+
+import type { PersonPage } from "@tourismo/client";
+
+import { give, me, relay, social } from "../engine.ts";
+import { nameOf } from "../car-name.ts";
+import { BackIcon, CarIcon } from "../parts/icons.tsx";
+import { nameOfPerson } from "../parts/person.tsx";
+import { Age, ListEnd } from "../parts/told.tsx";
+import { href } from "../route.ts";
+import { useTold, useToldList } from "../told.ts";
+import { FeedCard } from "./feed.tsx";
+import { FollowButton } from "./people.tsx";
+
+export function PersonScreen({ name }: { name: string }) {
+  const { told, failed } = useTold(`person ${name}`, () => relay.person(name));
+  return (
+    <section class="page">
+      <a class="back" href={href({ screen: "people" })}>
+        <BackIcon /> People
+      </a>
+      <Age told={told} />
+      {told ? <Shown person={told} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
+    </section>
+  );
+}
+
+function Shown({ person }: { person: PersonPage }) {
+  const isMe = person.account === me().account;
+  const isBlocked = social.value?.blocked.includes(person.account) ?? false;
+  return (
+    <>
+      <header class="page-head person-head">
+        <div>
+          <h1>{nameOfPerson(person)}</h1>
+          <p class="row-line">
+            {person.handle ? `@${person.handle} · ` : ""}
+            {person.followers} {person.followers === 1 ? "follower" : "followers"} · follows {person.following}
+          </p>
+        </div>
+        {isBlocked ? null : <FollowButton person={person} />}
+      </header>
+      {person.bio ? <p class="said">{person.bio}</p> : null}
+      <Standing person={person} />
+      {isMe ? (
+        <a class="button" href={href({ screen: "settings" })}>
+          Change how others see you
+        </a>
+      ) : null}
+      <Cars name={person.account} />
+      <h2>Drives</h2>
+      <Drives name={person.account} />
+      {isMe ? null : <BlockButton person={person} isBlocked={isBlocked} />}
+    </>
+  );
+}
+
+/** How this person and that one stand, where it is not plain from the button. */
+function Standing({ person }: { person: PersonPage }) {
+  const follows = social.value?.follows.some(({ account }) => account === person.account) ?? false;
+  if (follows && person.byApproval && person.me?.accepted !== true) {
+    return <p class="hint">They accept followers one by one, and have not accepted you yet.</p>;
+  }
+  return person.me?.followsMe ? <p class="hint">Follows you.</p> : null;
+}
+
+function Cars({ name }: { name: string }) {
+  const { told } = useTold(`cars ${name}`, () => relay.carsOf(name));
+  if (!told || told.cars.length === 0) return null;
+  return (
+    <>
+      <h2>Garage</h2>
+      <ul class="list">
+        {told.cars.map((car) => (
+          <li key={car.id} class="row still">
+            <CarIcon />
+            <div class="row-main">
+              <h2>{nameOf(car)}</h2>
+              <p class="row-line">{[car.make, car.model, car.year, car.colour].filter(Boolean).join(" ")}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Drives({ name }: { name: string }) {
+  const list = useToldList(`drives ${name}`, async (page) => {
+    const { drives, ...rest } = await relay.drivesOf(name, page);
+    return { ...rest, items: drives };
+  });
+  return (
+    <>
+      <ul class="list cards">
+        {list.items.map((drive) => (
+          <li key={drive.id}>
+            <FeedCard drive={drive} />
+          </li>
+        ))}
+      </ul>
+      <ListEnd list={list} empty="No drives that you may see." older="Older drives" />
+    </>
+  );
+}
+
+function BlockButton({ person, isBlocked }: { person: PersonPage; isBlocked: boolean }) {
+  function toggle(): void {
+    const question = `Block ${nameOfPerson(person)}? Neither of you sees what the other shows, and you follow each other no more.`;
+    if (isBlocked) void give((tourismo) => tourismo.unblock(person.account));
+    else if (confirm(question)) void give((tourismo) => tourismo.block(person.account));
+  }
+  return (
+    <button type="button" class="button quiet danger" onClick={toggle}>
+      {isBlocked ? "Unblock" : "Block"}
+    </button>
+  );
+}
