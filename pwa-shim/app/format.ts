@@ -93,6 +93,16 @@ export function clock(at: Timestamp): string {
   return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 }
 
+/** The time of the day in a time zone; nothing if this device does not know it. */
+export function clockIn(timeZone: string, at: Timestamp): string | null {
+  if (timeZone === "") return null;
+  try {
+    return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", timeZone });
+  } catch {
+    return null;
+  }
+}
+
 /** What to call a drive that nobody named: by the time of the day it began. */
 export function titleOf(drive: { title: string; startedAt: Timestamp }): string {
   if (drive.title !== "") return drive.title;

@@ -1,7 +1,8 @@
 // What the relay told, brought up to date with what this phone's person said since: that counts at once, also with no signal.
 
 import type {
-  AnswerView,
+  Answer,
+  AnswerCounts,
   CommentView,
   DriveComment,
   Meet,
@@ -12,57 +13,72 @@ import type {
   SocialView,
 } from "@tourismo/client";
 
+/** What people feel about a drive. */
+export interface Felt {
+  counts: ReactionCounts;
+  mine: Reaction | null;
+}
+
 /** What people feel about a drive, with what this person feels as the phone has it. */
-export function reactionsNow<T extends { id: string; reactions: ReactionCounts; mine: Reaction | null }>(
-  drive: T,
-  social: SocialView | undefined,
-): T {
-  if (!social) return drive;
-  const mine = social.reactions.find((one) => one.drive === drive.id)?.reaction ?? null;
-  if (mine === drive.mine) return drive;
-  const reactions = { ...drive.reactions };
-  if (drive.mine) reactions[drive.mine] = Math.max(0, reactions[drive.mine] - 1);
-  if (mine) reactions[mine] += 1;
-  return { ...drive, reactions, mine };
+export function feltNow(drive: string, told: Felt | undefined, social: SocialView | undefined): Felt {
+  const felt = told ?? { counts: { like: 0, wow: 0, road: 0, car: 0 }, mine: null };
+  if (!social) return felt;
+  const mine = social.reactions.find((one) => one.drive === drive)?.reaction ?? null;
+  return { counts: recounted(felt.counts, felt.mine, mine), mine };
 }
 
 /** The comments on a drive, oldest first: what others wrote as the relay told, one's own as the phone has them. */
 export function commentsNow(told: DriveComment[], own: CommentView[] | undefined, drive: string, me: Person): DriveComment[] {
-  if (!own) return told;
-  const mine = own.filter((comment) => comment.drive === drive).map(({ id, at, text }) => ({ id, at, text, by: me, mine: true }));
-  const theirs = told.filter((comment) => !comment.mine && comment.by.account !== me.account);
-  return [...theirs, ...mine].sort((a, b) => a.at - b.at);
+  const mine = own?.filter((comment) => comment.drive === drive).map(({ id, at, text }) => ({ ...me, id, at, text, isMine: true }));
+  const all = mine ? [...told.filter((comment) => comment.account !== me.account), ...mine] : [...told];
+  return all.sort((a, b) => a.at - b.at);
 }
 
-/** A meet with this person's answer as the phone has it. */
-export function answerNow(meet: Meet, answers: AnswerView[] | undefined): Meet {
-  if (!answers) return meet;
-  const mine = answers.find((one) => one.meet === meet.id)?.answer ?? null;
-  if (mine === meet.mine) return meet;
-  const by = (answer: "going" | "maybe"): number => Number(mine === answer) - Number(meet.mine === answer);
-  return { ...meet, mine, going: Math.max(0, meet.going + by("going")), maybe: Math.max(0, meet.maybe + by("maybe")) };
+/** How many answered what, and what one answered oneself. */
+export interface Answered {
+  counts: AnswerCounts;
+  mine: Answer | null;
+}
+
+/** What was answered to a meet, with this person's answer as the phone has it. */
+export function answeredNow(
+  meet: string,
+  told: { answers: AnswerCounts; myAnswer: Answer | null } | undefined,
+  social: SocialView | undefined,
+): Answered {
+  const { answers, myAnswer } = told ?? { answers: { going: 0, maybe: 0, no: 0 }, myAnswer: null };
+  if (!social) return { counts: answers, mine: myAnswer };
+  const mine = answerTo(meet, social);
+  return { counts: recounted(answers, myAnswer, mine), mine };
+}
+
+/** What one answered to a meet. */
+export function answerTo(meet: string, social: SocialView | undefined): Answer | null {
+  return social?.answers.find((one) => one.meet === meet)?.answer ?? null;
 }
 
 /** One's own meet as the phone has it. Where others may change it, too, what the relay told of it counts. */
 export function ownMeetNow(view: MeetView, told: Meet | undefined, me: Person): Meet {
-  if (told && view.organisers.length > 0) return told;
-  const unknown = { changedAt: 0, going: 0, maybe: 0, mine: null };
-  return { ...unknown, ...told, ...view.fields, id: view.id, organiser: told?.organiser ?? me, mayEdit: true };
+  return told && view.organisers.length > 0 ? told : { ...me, ...view.fields, id: view.id };
 }
 
-/** Meets as the relay told them and one's own, those to come first, each with one's answer. */
-export function meetsNow(
-  told: Meet[],
-  own: MeetView[],
-  social: SocialView | undefined,
-  me: Person,
-  now: number,
-): { coming: Meet[]; past: Meet[] } {
+/** Meets as the relay told them and one's own as the phone has them: those to come, the next first, and those that are over. */
+export function meetsNow(told: Meet[], own: MeetView[], me: Person, now: number): { coming: Meet[]; past: Meet[] } {
   const mine = own.filter((view) => view.own);
   const others = told.filter(({ id }) => !mine.some((view) => view.id === id));
-  const all = [...others, ...mine.map((view) => ownMeetNow(view, told.find(({ id }) => id === view.id), me))]
-    .map((meet) => answerNow(meet, social?.answers))
-    .sort((a, b) => a.startsAt - b.startsAt);
-  const isPast = (meet: Meet): boolean => (meet.endsAt ?? meet.startsAt + 3 * 3_600_000) < now;
-  return { coming: all.filter((meet) => !isPast(meet)), past: all.filter(isPast).reverse() };
+  const ours = mine.map((view) => ownMeetNow(view, told.find(({ id }) => id === view.id), me));
+  const all = [...others, ...ours].sort((a, b) => a.startsAt - b.startsAt);
+  const isOver = (meet: Meet): boolean => (meet.endsAt ?? meet.startsAt + UNKNOWN_END_MS) < now;
+  return { coming: all.filter((meet) => !isOver(meet)), past: all.filter(isOver).reverse() };
+}
+
+/** How long a meet is shown among those to come if nobody said when it ends. */
+const UNKNOWN_END_MS = 3 * 3_600_000;
+
+function recounted<T extends string>(counts: Record<T, number>, before: T | null, after: T | null): Record<T, number> {
+  if (before === after) return counts;
+  const recounted = { ...counts };
+  if (before) recounted[before] = Math.max(0, recounted[before] - 1);
+  if (after) recounted[after] += 1;
+  return recounted;
 }

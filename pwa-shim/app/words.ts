@@ -196,7 +196,7 @@ function wordsOfBye(code: ByeCode): string {
     case "unknown_protocol":
       return "App and relay are of different times. Reload the app; if that changes nothing, the relay needs an update.";
     case "not_authentic":
-      return "The relay does not let this device into the account. Another device of yours can: Settings, Your devices.";
+      return "The relay does not let this device into the account. Another device of yours can: You, Your devices.";
     case "over_quota":
       return "This account has as many devices as the relay allows. Ask whoever runs the relay for more.";
     case "going_away":

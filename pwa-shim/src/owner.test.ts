@@ -78,6 +78,16 @@ const store: Effect = {
 };
 
 describe("an owner", () => {
+  test("refuses a command that the core cannot read, and goes on", async () => {
+    const { owner, core, seen } = await open();
+    core.handle = (_, input) => {
+      if (input.type === "command") throw Object.assign(new Error("an id"), { code: "not_convertible" });
+      return [];
+    };
+    expect(await owner.command({ type: "openDrive", drive: "what somebody typed" })).toEqual({ type: "refused", code: "invalid" });
+    expect(seen.stopped).toEqual([]);
+  });
+
   test("starts the core with what is stored, a fresh seed and always the same key", async () => {
     const disk = new MemoryDisk();
     const first = await open(new MemoryStorage(disk));

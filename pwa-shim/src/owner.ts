@@ -84,7 +84,8 @@ export class Owner {
     try {
       effects = this.#core.handle(this.#around.clock.now(), input);
     } catch (thrown) {
-      this.#halt(new TourismoError("core_failed", messageOf(thrown)));
+      if (input.type === "command" && isUnreadable(thrown)) this.#settle(input.request, { type: "refused", code: "invalid" });
+      else this.#halt(new TourismoError("core_failed", messageOf(thrown)));
       return;
     }
     for (const effect of effects) this.#perform(effect);
@@ -98,6 +99,11 @@ export class Owner {
       this.#waiting.set(request, { resolve, reject });
       this.tell({ type: "command", request, command });
     });
+  }
+
+  #settle(request: number, outcome: Outcome): void {
+    this.#waiting.get(request)?.resolve(outcome);
+    this.#waiting.delete(request);
   }
 
   /** The public key of this device. */
@@ -166,8 +172,7 @@ export class Owner {
         this.#cancelTimer = this.#around.clock.after(effect.inMs, () => this.tell({ type: "tick" }));
         break;
       case "settled":
-        this.#waiting.get(effect.request)?.resolve(effect.outcome);
-        this.#waiting.delete(effect.request);
+        this.#settle(effect.request, effect.outcome);
         break;
       case "changed":
         this.#events.changed(effect.topics);
@@ -186,6 +191,11 @@ export class Owner {
       else this.tell({ type: "storeFailed", batch, failure: failureOf(thrown) });
     }
   }
+}
+
+/** Whether the core could not even read what it was told, an id that is none for instance. Then nothing has happened in it. */
+function isUnreadable(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === "not_convertible";
 }
 
 interface Waiting {

@@ -28,27 +28,14 @@ export interface Person {
   displayName: string | null;
 }
 
-/** How two accounts are related. */
-export interface Relations {
-  /** Whether I follow them. */
-  follows: boolean;
-  /** Whether they let me. */
-  accepted: boolean;
-  followsMe: boolean;
-  /** Whether I let them. */
-  accepts: boolean;
-  blocked: boolean;
-}
-
 /** Somebody in full. */
 export interface PersonPage extends Person {
   bio: string;
   byApproval: boolean;
-  followers: number;
-  following: number;
-  drives: number;
-  /** Absent for whoever reads without an account. */
-  me: Relations | null;
+  /** Whether the reader follows them. */
+  isFollowed: boolean;
+  /** Whether that counts: they accepted the reader, or accept everyone. */
+  isAccepted: boolean;
 }
 
 /** One's own profile as the relay has it. */
@@ -56,14 +43,14 @@ export interface OwnProfile extends Person {
   bio: string;
   byApproval: boolean;
   /** Whether one's handle is one's own, or somebody else claimed it first. */
-  handleState: "none" | "held" | "taken" | null;
+  handleState: "none" | "handle_invalid" | "handle_taken" | "held" | null;
 }
 
-/** Somebody who follows. */
+/** Somebody who follows, or is followed. */
 export type Follower = Person & {
   since: Timestamp;
-  /** Whether they were let. */
-  accepted: boolean;
+  /** Whether the reader follows them. */
+  isFollowed: boolean;
 };
 
 /** The public face of somebody's car. */
@@ -86,10 +73,7 @@ export interface PublishedDrive extends Person {
   startedAt: Timestamp;
   car: string | null;
   stats: DriveStats;
-  reactions: ReactionCounts;
-  comments: number;
-  /** What I feel about it. */
-  mine: Reaction | null;
+  visibility: Visibility;
 }
 
 /** A drive as a feed lists it, with a line of few points. */
@@ -102,42 +86,47 @@ export type FeedPage = Page<"drives", FeedDrive>;
 export type PublishedTrack = PublishedDrive & { line: Line; profile: Profile };
 
 /** Something in the home feed. */
-export type HomeItem = { type: "drive"; drive: FeedDrive } | { type: "meet"; meet: Meet };
+export type HomeItem = ({ kind: "drive" } & FeedDrive) | ({ kind: "meet" } & Meet);
 
 /** What people feel about a drive. */
-export type DriveReactions = Page<"people", Person & { reaction: Reaction | null }> & {
+export type DriveReactions = Page<"reactions", Person & { reaction: Reaction | null }> & {
   counts: ReactionCounts;
+  /** What the reader feels. */
   mine: Reaction | null;
 };
 
 /** What somebody says about a drive. */
-export interface DriveComment {
+export interface DriveComment extends Person {
   id: DocId;
-  by: Person;
   at: Timestamp;
   text: string;
-  mine: boolean;
+  isMine: boolean;
 }
 
-/** A meet, as it is after everybody who may has changed it. */
-export interface Meet extends MeetFields {
+/** A meet, as it is after everybody who may has changed it; its organiser is the person in it. */
+export interface Meet extends MeetFields, Person {
   id: DocId;
-  organiser: Person;
-  changedAt: Timestamp;
-  going: number;
-  maybe: number;
-  /** What I answered. */
-  mine: Answer | null;
-  mayEdit: boolean;
+}
+
+/** How many answered what. */
+export type AnswerCounts = Record<Answer, number>;
+
+/** A meet with what was answered to it. */
+export interface MeetPage extends Meet {
+  /** Who besides its organiser may change it. */
+  organisers: AccountId[];
+  answers: AnswerCounts;
+  /** What the reader answered. */
+  myAnswer: Answer | null;
 }
 
 /** Somebody who answered to a meet. */
 export type Attendee = Person & {
   answer: Answer | null;
-  /** Whether I follow them. */
-  iFollow: boolean;
-  /** How many both of us follow. */
-  inCommon: number;
+  /** Whether the reader follows them. */
+  isFollowed: boolean;
+  /** How many both of them follow. */
+  followedInCommon: number;
 };
 
 const reaction = oneOf<Reaction>("like", "wow", "road", "car");
@@ -147,26 +136,22 @@ const zero = orElse(number, 0);
 const personFields = { account: text, handle: orNull(text), displayName: orNull(text) };
 export const person: Check<Person> = object<Person>(personFields);
 
-const relations = object<Relations>({ follows: truth, accepted: truth, followsMe: truth, accepts: truth, blocked: truth });
-
 export const personPage: Check<PersonPage> = object<PersonPage>({
   ...personFields,
   bio: text,
-  byApproval: orElse(truth, false),
-  followers: zero,
-  following: zero,
-  drives: zero,
-  me: orNull(relations),
+  byApproval: truth,
+  isFollowed: truth,
+  isAccepted: truth,
 });
 
 export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
   ...personFields,
-  bio: orElse(text, ""),
-  byApproval: orElse(truth, false),
-  handleState: oneOf("none", "held", "taken"),
+  bio: text,
+  byApproval: truth,
+  handleState: oneOf("none", "handle_invalid", "handle_taken", "held"),
 });
 
-export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, accepted: truth });
+export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, isFollowed: truth });
 
 export const publicCar: Check<PublicCar> = object<PublicCar>({
   id: text,
@@ -177,8 +162,8 @@ export const publicCar: Check<PublicCar> = object<PublicCar>({
   colour: orElse(text, ""),
 });
 
-const NONE: ReactionCounts = { like: 0, wow: 0, road: 0, car: 0 };
-const counts = orElse(object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero }), NONE);
+// A visibility of a newer version is narrower than anything known here.
+const visibility: Check<Visibility> = (value) => oneOf<Visibility>("private", "followers", "link", "public")(value) ?? "private";
 
 const driveFields = {
   ...personFields,
@@ -188,9 +173,7 @@ const driveFields = {
   startedAt: number,
   car: orNull(text),
   stats: (value: unknown) => record(value) as unknown as DriveStats,
-  reactions: counts,
-  comments: zero,
-  mine: reaction,
+  visibility,
 };
 export const publishedDrive: Check<PublishedDrive> = object<PublishedDrive>(driveFields);
 
@@ -200,42 +183,49 @@ export const line: Check<Line> = (value) => ({ parts: listOf(listOf(position))(v
 export const feedDrive: Check<FeedDrive> = object<FeedDrive>({ ...driveFields, line });
 
 export const driveReactions: Check<DriveReactions> = object<DriveReactions>({
-  counts,
+  counts: object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero }),
   mine: reaction,
-  people: listOf(object<Person & { reaction: Reaction | null }>({ ...personFields, reaction })),
+  reactions: listOf(object<Person & { reaction: Reaction | null }>({ ...personFields, reaction })),
   next: orNull(text),
 });
 
-export const driveComment: Check<DriveComment> = object<DriveComment>({ id: text, by: person, at: number, text, mine: orElse(truth, false) });
+export const driveComment: Check<DriveComment> = object<DriveComment>({ ...personFields, id: text, at: number, text, isMine: truth });
 
-export const meet: Check<Meet> = object<Meet>({
+const meetFields = {
+  ...personFields,
   id: text,
   title: text,
-  text: orElse(text, ""),
-  place: orElse(text, ""),
+  text,
+  place: text,
   position: orNull(position),
   startsAt: number,
   endsAt: orNull(number),
-  timeZone: orElse(text, ""),
+  timeZone: text,
   capacity: orNull(number),
-  // A visibility of a newer version is narrower than anything known here.
-  visibility: (value) => oneOf<Visibility>("private", "followers", "link", "public")(value) ?? "private",
-  cancelled: orElse(truth, false),
-  organiser: person,
-  changedAt: zero,
-  going: zero,
-  maybe: zero,
-  mine: answer,
-  mayEdit: orElse(truth, false),
+  visibility,
+  cancelled: truth,
+};
+export const meet: Check<Meet> = object<Meet>(meetFields);
+
+export const meetPage: Check<MeetPage> = object<MeetPage>({
+  ...meetFields,
+  organisers: listOf(text),
+  answers: object<AnswerCounts>({ going: zero, maybe: zero, no: zero }),
+  myAnswer: answer,
 });
 
-export const attendee: Check<Attendee> = object<Attendee>({ ...personFields, answer, iFollow: orElse(truth, false), inCommon: zero });
+export const attendee: Check<Attendee> = object<Attendee>({
+  ...personFields,
+  answer,
+  isFollowed: orElse(truth, false),
+  followedInCommon: zero,
+});
 
 /** An item of the home feed; of a sort that only a newer version knows, nothing. */
 export const homeItem: Check<HomeItem | null> = (value) => {
-  const item = record(value);
-  if (item["type"] === "drive") return { type: "drive", drive: feedDrive(item["drive"]) };
-  return item["type"] === "meet" ? { type: "meet", meet: meet(item["meet"]) } : null;
+  const { kind } = record(value);
+  if (kind === "drive") return { kind, ...feedDrive(value) };
+  return kind === "meet" ? { kind, ...meet(value) } : null;
 };
 
 export function pageOf<Name extends string, T>(name: Name, item: Check<T>): Check<Page<Name, T>> {

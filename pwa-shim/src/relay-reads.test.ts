@@ -68,7 +68,7 @@ describe("a published drive", () => {
 
 describe("reads of an account", () => {
   const noon = new Date("2026-06-01T12:00:00Z");
-  const item = { type: "drive", drive: { ...known, bbox: null, line: [] } };
+  const item = { kind: "drive", ...known, bbox: null, line: [] };
   afterEach(() => void vi.useRealTimers());
 
   /** Has the relay answer by what it is sent as `Authorization`. */
@@ -91,7 +91,7 @@ describe("reads of an account", () => {
 
   test("send a token, the same as long as it is good", async () => {
     const { reads, sent } = reading(() => Response.json({ items: [item], next: null }));
-    expect((await reads.homeFeed()).items).toMatchObject([{ type: "drive", drive: { id: "0190-copy" } }]);
+    expect((await reads.homeFeed()).items).toMatchObject([{ kind: "drive", id: "0190-copy" }]);
     await reads.homeFeed();
     vi.setSystemTime(noon.getTime() + 12 * 3_600_000 - 30_000);
     await reads.homeFeed();
@@ -116,17 +116,17 @@ describe("reads of an account", () => {
     expect(await reads.homeFeed()).toMatchObject({ isOld: false, toldAt: noon.getTime() });
     hasSignal = false;
     vi.setSystemTime(noon.getTime() + 60_000);
-    expect(await reads.homeFeed()).toMatchObject({ isOld: true, toldAt: noon.getTime(), items: [item].map(({ type }) => ({ type })) });
+    expect(await reads.homeFeed()).toMatchObject({ isOld: true, toldAt: noon.getTime(), items: [{ kind: "drive" }] });
     reads.readAs({ account: "ben", token: async () => Promise.reject(new TourismoError("relay_unknown")) });
     await expect(reads.homeFeed()).rejects.toMatchObject({ code: "relay_unreachable" });
   });
 
   test("of what only a newer version knows leave it out", async () => {
-    const { reads } = reading(() => Response.json({ items: [{ type: "poll" }, item], next: null }));
+    const { reads } = reading(() => Response.json({ items: [{ kind: "poll" }, item], next: null }));
     expect((await reads.homeFeed()).items.length).toBe(1);
-    const odd = { ...known, bbox: null, line: [], mine: "adore", reactions: { like: 2 } };
-    vi.stubGlobal("fetch", async () => Response.json({ drives: [odd], next: null }));
-    expect((await reads.publicFeed()).drives).toMatchObject([{ mine: null, reactions: { like: 2, wow: 0, road: 0, car: 0 } }]);
+    const odd = { counts: { like: 2 }, mine: "adore", reactions: [], next: null };
+    vi.stubGlobal("fetch", async () => Response.json(odd));
+    expect(await reads.reactions("0190-copy")).toMatchObject({ mine: null, counts: { like: 2, wow: 0, road: 0, car: 0 } });
   });
 
   function refused(): Response {

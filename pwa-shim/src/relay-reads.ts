@@ -14,6 +14,7 @@ import type {
   Follower,
   HomeItem,
   Meet,
+  MeetPage,
   OwnProfile,
   Page,
   Person,
@@ -30,6 +31,9 @@ const TOKEN_MARGIN_MS = 60_000;
 /** After how long a live feed is opened again, the first time and at most. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
+
+/** The event with which a live feed begins: nothing has happened yet. */
+const OPEN = "open";
 
 /** Who reads. */
 export interface Reader {
@@ -100,7 +104,7 @@ export class RelayReads {
     return this.#read(`drives/${encodeURIComponent(drive)}/reactions`, page, answers.driveReactions);
   }
 
-  /** Oldest first. */
+  /** Latest first. */
   comments(drive: DocId, page: PageOf = {}): Promise<Page<"comments", DriveComment> & Told> {
     return this.#read(`drives/${encodeURIComponent(drive)}/comments`, page, answers.pageOf("comments", answers.driveComment));
   }
@@ -110,9 +114,9 @@ export class RelayReads {
     return this.#read("me/profile", {}, answers.ownProfile, "account");
   }
 
-  /** Who follows, and asks to. */
-  followersOfMine(page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
-    return this.#read("me/followers", page, answers.pageOf("people", answers.follower), "account");
+  /** Who wants to follow and waits to be accepted, the latest first. */
+  requests(page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read("me/requests", page, answers.pageOf("people", answers.follower), "account");
   }
 
   /** Somebody, by handle or account. */
@@ -133,12 +137,12 @@ export class RelayReads {
     return this.#read(`people/${encodeURIComponent(name)}/cars`, page, answers.pageOf("cars", answers.publicCar));
   }
 
-  followers(name: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/followers`, page, answers.pageOf("people", answers.person));
+  followers(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/followers`, page, answers.pageOf("people", answers.follower));
   }
 
-  following(name: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/following`, page, answers.pageOf("people", answers.person));
+  following(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read(`people/${encodeURIComponent(name)}/following`, page, answers.pageOf("people", answers.follower));
   }
 
   meets({ near, ...wanted }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
@@ -152,18 +156,18 @@ export class RelayReads {
     return this.#read("me/meets", page, answers.pageOf("meets", answers.meet), "account");
   }
 
-  meet(id: DocId): Promise<Meet & Told> {
-    return this.#read(`meets/${encodeURIComponent(id)}`, {}, answers.meet);
+  meet(id: DocId): Promise<MeetPage & Told> {
+    return this.#read(`meets/${encodeURIComponent(id)}`, {}, answers.meetPage);
   }
 
   /** Who answered, those first whom one follows. */
-  attendees(meet: DocId, page: PageOf = {}): Promise<Page<"people", Attendee> & Told> {
-    return this.#read(`meets/${encodeURIComponent(meet)}/attendees`, page, answers.pageOf("people", answers.attendee));
+  attendees(meet: DocId, page: PageOf = {}): Promise<Page<"attendees", Attendee> & Told> {
+    return this.#read(`meets/${encodeURIComponent(meet)}/attendees`, page, answers.pageOf("attendees", answers.attendee));
   }
 
   /** The address at which calendars can subscribe to a meet. */
   calendarOf(meet: DocId): string {
-    return new URL(`/v1/meets/${encodeURIComponent(meet)}.ics`, this.#relay).href;
+    return new URL(`/v1/meets/${encodeURIComponent(meet)}/meet.ics`, this.#relay).href;
   }
 
   /** Calls whenever there is something new in the home feed, until the returned function is called. */
@@ -250,7 +254,7 @@ export class RelayReads {
           const response = await this.#fetch(this.#address(path, {}), true, ended.signal);
           if (response.ok && response.body) {
             wait = FIRST_RETRY_MS;
-            for await (const event of eventsIn(response.body)) if (event) callback();
+            for await (const event of eventsIn(response.body)) if (event !== OPEN) callback();
           } else await response.body?.cancel();
         } catch {
           // Without a connection there is nothing to hear; it is tried again.
@@ -271,8 +275,8 @@ export function socketAddress(relay: URL): string {
   return url.href;
 }
 
-/** Says for every line of a stream whether it belongs to an event; comments keep the connection open and are none. */
-async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<boolean> {
+/** The names of the events in a stream, as they come. Comments keep the connection open and are none. */
+async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
   let rest = "";
   for (;;) {
@@ -280,7 +284,7 @@ async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<boole
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) yield line.startsWith("data:");
+    for (const line of lines) if (line.startsWith("event:")) yield line.slice("event:".length).trim();
   }
 }
 

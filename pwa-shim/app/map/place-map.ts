@@ -52,10 +52,11 @@ export async function showPlace(
   map.once("idle", () => container.setAttribute("data-drawn", "true"));
   return {
     mark(next) {
-      const isFar = next !== null && !map.getBounds().contains(next);
+      const zoom = map.getZoom();
       marked = next;
       restyle();
-      if (next && isFar) map.jumpTo({ center: next, zoom: Math.max(map.getZoom(), 10) });
+      // A tap on half a continent is a beginning: the next one can be better.
+      if (next && (zoom < 8 || !map.getBounds().contains(next))) map.jumpTo({ center: next, zoom: Math.max(zoom + 3, 8) });
     },
     remove() {
       dark.removeEventListener("change", restyle);

@@ -26,14 +26,19 @@ export function Comments({ drive }: { drive: string }) {
     <section class="card comments" aria-label="Comments">
       <h2>Comments</h2>
       {shown.length === 0 ? <p class="hint">{list.state === "ready" ? "Nobody has said anything yet." : "The comments of others come with signal."}</p> : null}
+      {list.more ? (
+        <button type="button" class="button" onClick={list.more}>
+          Earlier comments
+        </button>
+      ) : null}
       <ul class="comment-list">
         {shown.map((comment) => (
           <li key={comment.id} class="comment" data-testid="comment">
             <p class="row-line">
-              {comment.mine ? "You" : nameOfPerson(comment.by)} · {day(comment.at)}, {clock(comment.at)}
+              {comment.isMine ? "You" : nameOfPerson(comment)} · {day(comment.at)}, {clock(comment.at)}
             </p>
             <p class="said">{comment.text}</p>
-            {comment.mine ? (
+            {comment.isMine ? (
               <button type="button" class="link" onClick={() => void give((tourismo) => tourismo.removeComment(drive, comment.id))}>
                 Take it back
               </button>
@@ -41,11 +46,6 @@ export function Comments({ drive }: { drive: string }) {
           </li>
         ))}
       </ul>
-      {list.more ? (
-        <button type="button" class="button" onClick={list.more}>
-          More comments
-        </button>
-      ) : null}
       <form class="say" onSubmit={(event) => void say(event)}>
         <input
           type="text"

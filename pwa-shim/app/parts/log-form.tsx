@@ -48,7 +48,7 @@ export function LogForm(props: {
           ))}
         </select>
       </label>
-      <div class="pair">
+      <div class="pair times">
         <label class="field">
           <span>When</span>
           <input type="datetime-local" required value={toInput(at)} onChange={(event) => set({ at: fromInput(event.currentTarget.value) ?? at })} />

@@ -1,13 +1,16 @@
-// A meet in a list: its day as a leaf of a calendar, its title, where it is, who comes.
+// A meet in a list: its day as a leaf of a calendar, its title, where it is, one's own answer.
 
 import type { Meet } from "@tourismo/client";
 
+import { social } from "../engine.ts";
 import { clock } from "../format.ts";
+import { answerTo } from "../merge.ts";
 import { href } from "../route.ts";
 import { wordsOfAnswer } from "../words.ts";
 import { Badge } from "./badge.tsx";
 
 export function MeetRow({ meet }: { meet: Meet }) {
+  const answer = answerTo(meet.id, social.value);
   const at = new Date(meet.startsAt);
   const month = at.toLocaleDateString(undefined, { month: "short" });
   return (
@@ -24,15 +27,9 @@ export function MeetRow({ meet }: { meet: Meet }) {
         </p>
         <p class="row-states">
           {meet.cancelled ? <Badge words={{ tone: "bad", text: "Cancelled" }} /> : null}
-          {meet.mine ? <Badge words={wordsOfAnswer(meet.mine)} /> : null}
+          {answer ? <Badge words={wordsOfAnswer(answer)} /> : null}
         </p>
       </div>
-      {meet.going > 0 ? (
-        <div class="row-figure">
-          <span class="figure-value">{meet.going}</span>
-          <span class="figure-label">going</span>
-        </div>
-      ) : null}
     </a>
   );
 }

@@ -6,11 +6,9 @@ import { useEffect } from "preact/hooks";
 
 import { account, isInUse, relay, social, units } from "../engine.ts";
 import { day, distance, roughDuration, titleOf } from "../format.ts";
-import { answerNow, reactionsNow } from "../merge.ts";
 import { PeopleIcon } from "../parts/icons.tsx";
 import { MeetRow } from "../parts/meet-row.tsx";
 import { nameOfPerson } from "../parts/person.tsx";
-import { ReactionSums } from "../parts/reactions.tsx";
 import { Segments } from "../parts/segments.tsx";
 import { Sketch } from "../parts/sketch.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
@@ -82,7 +80,7 @@ function FollowingFeed() {
       <Age told={list.told} />
       <ul class="list cards">
         {list.items.map((item) => (
-          <li key={item.type === "drive" ? item.drive.id : item.meet.id}>
+          <li key={item.id}>
             <HomeCard item={item} />
           </li>
         ))}
@@ -97,11 +95,10 @@ function FollowingFeed() {
 }
 
 function HomeCard({ item }: { item: HomeItem }) {
-  return item.type === "drive" ? <FeedCard drive={item.drive} /> : <MeetRow meet={answerNow(item.meet, social.value?.answers)} />;
+  return item.kind === "drive" ? <FeedCard drive={item} /> : <MeetRow meet={item} />;
 }
 
-export function FeedCard({ drive: told }: { drive: FeedDrive }) {
-  const drive = reactionsNow(told, social.value);
+export function FeedCard({ drive }: { drive: FeedDrive }) {
   const { value, unit } = distance(drive.stats.distanceM, units());
   return (
     <a class="row feed-row" href={href({ screen: "public", id: drive.id })} data-testid="feed-drive">
@@ -110,7 +107,6 @@ export function FeedCard({ drive: told }: { drive: FeedDrive }) {
         <h2>{titleOf(drive)}</h2>
         <p class="row-line">{nameOfPerson(drive)}</p>
         <p class="row-line">{day(drive.startedAt)}</p>
-        <ReactionSums {...drive} />
       </div>
       <div class="row-figure">
         <span class="figure-value">

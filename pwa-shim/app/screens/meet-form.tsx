@@ -105,7 +105,7 @@ function MeetForm(props: {
           <span>What</span>
           <input type="text" required maxLength={200} value={title} placeholder="Sunday at the pass" onInput={(event) => set({ title: event.currentTarget.value })} />
         </label>
-        <div class="pair">
+        <div class="pair times">
           <label class="field">
             <span>From</span>
             <input type="datetime-local" required value={toInput(startsAt)} onChange={(event) => begin(event.currentTarget.value)} />

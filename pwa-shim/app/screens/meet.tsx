@@ -4,8 +4,8 @@ import type { Answer, Attendee, Meet } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { give, me, meets, relay, social } from "../engine.ts";
-import { clock, longDay } from "../format.ts";
-import { answerNow, ownMeetNow } from "../merge.ts";
+import { clock, clockIn, longDay } from "../format.ts";
+import { type Answered, answeredNow, ownMeetNow } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { PersonLink, nameOfPerson } from "../parts/person.tsx";
@@ -28,7 +28,12 @@ export function MeetScreen({ id }: { id: string }) {
       </a>
       <Age told={told} />
       {known ? (
-        <Shown meet={answerNow(known, social.value?.answers)} isOwn={own !== undefined} />
+        <Shown
+          meet={known}
+          answered={answeredNow(id, told, social.value)}
+          isOwn={own !== undefined}
+          mayEdit={own !== undefined || (told?.organisers.includes(me().account) ?? false)}
+        />
       ) : (
         <p class="opening">{failed ?? "Asking the relay…"}</p>
       )}
@@ -36,14 +41,15 @@ export function MeetScreen({ id }: { id: string }) {
   );
 }
 
-function Shown({ meet, isOwn }: { meet: Meet; isOwn: boolean }) {
+function Shown({ meet, answered, isOwn, mayEdit }: { meet: Meet; answered: Answered; isOwn: boolean; mayEdit: boolean }) {
+  const left = Math.max(0, (meet.capacity ?? 0) - answered.counts.going);
   return (
     <>
       <header class="page-head">
         <div>
           <h1 class={meet.cancelled ? "cancelled" : ""}>{meet.title}</h1>
           <p class="row-line">
-            by <a href={href({ screen: "person", name: meet.organiser.handle || meet.organiser.account })}>{nameOfPerson(meet.organiser)}</a>
+            by <a href={href({ screen: "person", name: meet.handle || meet.account })}>{nameOfPerson(meet)}</a>
           </p>
         </div>
       </header>
@@ -58,15 +64,15 @@ function Shown({ meet, isOwn }: { meet: Meet; isOwn: boolean }) {
             <dt>Who sees it</dt>
             <dd>{wordsOfVisibility(meet.visibility)}</dd>
             <dt>Room for</dt>
-            <dd>{meet.capacity === null ? "Everybody" : `${meet.capacity}, ${Math.max(0, meet.capacity - meet.going)} left`}</dd>
+            <dd>{meet.capacity === null ? "Everybody" : `${meet.capacity}, ${left} left`}</dd>
           </dl>
           {meet.position ? <PlaceMap position={meet.position} /> : null}
           {meet.text ? <p class="said">{meet.text}</p> : null}
         </div>
         <div class="drive-told">
-          {meet.cancelled ? null : <Rsvp meet={meet} />}
-          <Coming meet={meet} />
-          {meet.mayEdit ? (
+          {meet.cancelled ? null : <Rsvp meet={meet.id} mine={answered.mine} />}
+          <Coming meet={meet.id} answered={answered} />
+          {mayEdit ? (
             <a class="button" href={href({ screen: "editMeet", id: meet.id })}>
               Change it
             </a>
@@ -83,19 +89,19 @@ function when(meet: Meet): string {
   const end = meet.endsAt;
   const isOneDay = end !== null && new Date(end).toDateString() === new Date(meet.startsAt).toDateString();
   const until = end === null ? "" : isOneDay ? ` – ${clock(end)}` : ` – ${longDay(end)}, ${clock(end)}`;
-  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const elsewhere = meet.timeZone !== "" && meet.timeZone !== here ? ` (your time; it is in ${meet.timeZone})` : "";
+  const there = clockIn(meet.timeZone, meet.startsAt);
+  const elsewhere = there === null || there === clock(meet.startsAt) ? "" : ` (${there} in ${meet.timeZone})`;
   return `${longDay(meet.startsAt)}, ${clock(meet.startsAt)}${until}${elsewhere}`;
 }
 
 const ANSWERS: Answer[] = ["going", "maybe", "no"];
 
-function Rsvp({ meet }: { meet: Meet }) {
-  const say = (answer: Answer): void => void give((tourismo) => tourismo.rsvp(meet.id, meet.mine === answer ? null : answer));
+function Rsvp({ meet, mine }: { meet: string; mine: Answer | null }) {
+  const say = (answer: Answer): void => void give((tourismo) => tourismo.rsvp(meet, mine === answer ? null : answer));
   return (
     <div class="segments" role="group" aria-label="Do you come?">
       {ANSWERS.map((answer) => (
-        <button key={answer} type="button" class="segment" aria-pressed={meet.mine === answer} onClick={() => say(answer)}>
+        <button key={answer} type="button" class="segment" aria-pressed={mine === answer} onClick={() => say(answer)}>
           {wordsOfAnswer(answer).text}
         </button>
       ))}
@@ -103,22 +109,22 @@ function Rsvp({ meet }: { meet: Meet }) {
   );
 }
 
-function Coming({ meet }: { meet: Meet }) {
-  const list = useToldList(`attendees ${meet.id}`, async (page) => {
-    const { people, ...rest } = await relay.attendees(meet.id, page);
-    return { ...rest, items: people };
+function Coming({ meet, answered: { counts, mine } }: { meet: string; answered: Answered }) {
+  const list = useToldList(`attendees ${meet}`, async (page) => {
+    const { attendees, ...rest } = await relay.attendees(meet, page);
+    return { ...rest, items: attendees };
   });
   const theirs = list.items.filter(({ account }) => account !== me().account);
   return (
     <section class="card comments" aria-label="Who comes">
       <h2>
-        {meet.going} going{meet.maybe > 0 ? `, ${meet.maybe} maybe` : ""}
+        {counts.going} going{counts.maybe > 0 ? `, ${counts.maybe} maybe` : ""}
       </h2>
       <ul class="list">
-        {meet.mine ? (
+        {mine ? (
           <li>
             <PersonLink person={me()} detail="you">
-              <Badge words={wordsOfAnswer(meet.mine)} />
+              <Badge words={wordsOfAnswer(mine)} />
             </PersonLink>
           </li>
         ) : null}
@@ -142,9 +148,9 @@ function Coming({ meet }: { meet: Meet }) {
 }
 
 function inCommon(person: Attendee): string {
-  if (person.iFollow) return "you follow them";
-  if (person.inCommon === 0) return "";
-  return person.inCommon === 1 ? "1 person in common" : `${person.inCommon} people in common`;
+  if (person.isFollowed) return "you follow them";
+  if (person.followedInCommon === 0) return "";
+  return person.followedInCommon === 1 ? "1 person in common" : `${person.followedInCommon} people in common`;
 }
 
 function CancelButton({ meet }: { meet: Meet }) {

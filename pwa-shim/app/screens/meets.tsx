@@ -3,8 +3,8 @@
 import { useSignal } from "@preact/signals";
 import type { Meet } from "@tourismo/client";
 
-import { account, me, meets, relay, social } from "../engine.ts";
-import { answerNow, meetsNow } from "../merge.ts";
+import { account, me, meets, relay } from "../engine.ts";
+import { meetsNow } from "../merge.ts";
 import { PlusIcon } from "../parts/icons.tsx";
 import { MeetRow } from "../parts/meet-row.tsx";
 import { Segments } from "../parts/segments.tsx";
@@ -48,7 +48,7 @@ function Mine() {
 /** One's own are from the phone's own rows; what is known of those of others is as old as it says. */
 function MineOf() {
   const { told, failed } = useTold("meets of mine", () => relay.meetsOfMine());
-  const { coming, past } = meetsNow(told?.meets ?? [], meets.value, social.value, me(), Date.now());
+  const { coming, past } = meetsNow(told?.meets ?? [], meets.value, me(), Date.now());
   return (
     <>
       <Age told={told} />
@@ -68,7 +68,7 @@ function MeetList({ meets: shown }: { meets: Meet[] }) {
     <ul class="list">
       {shown.map((meet) => (
         <li key={meet.id}>
-          <MeetRow meet={answerNow(meet, social.value?.answers)} />
+          <MeetRow meet={meet} />
         </li>
       ))}
     </ul>

@@ -108,12 +108,12 @@ function KnownPerson({ id, detail }: { id: AccountId; detail: string }) {
 
 /** Who asked to follow, where the profile wants to be asked. */
 function Requests() {
-  const list = useToldList("followers of mine", async (page) => {
-    const { people, ...rest } = await relay.followersOfMine(page);
+  const list = useToldList("requests", async (page) => {
+    const { people, ...rest } = await relay.requests(page);
     return { ...rest, items: people };
   });
   const accepted = social.value?.accepted ?? [];
-  const asking = list.items.filter((person) => !person.accepted && !accepted.includes(person.account));
+  const asking = list.items.filter((person) => !accepted.includes(person.account));
   if (!account.value?.profile.byApproval || asking.length === 0) return null;
   return (
     <>

@@ -34,8 +34,7 @@ function Shown({ person }: { person: PersonPage }) {
         <div>
           <h1>{nameOfPerson(person)}</h1>
           <p class="row-line">
-            {person.handle ? `@${person.handle} · ` : ""}
-            {person.followers} {person.followers === 1 ? "follower" : "followers"} · follows {person.following}
+            {person.handle ? `@${person.handle}` : ""}
           </p>
         </div>
         {isBlocked ? null : <FollowButton person={person} />}
@@ -55,13 +54,11 @@ function Shown({ person }: { person: PersonPage }) {
   );
 }
 
-/** How this person and that one stand, where it is not plain from the button. */
+/** What the button does not say. */
 function Standing({ person }: { person: PersonPage }) {
   const follows = social.value?.follows.some(({ account }) => account === person.account) ?? false;
-  if (follows && person.byApproval && person.me?.accepted !== true) {
-    return <p class="hint">They accept followers one by one, and have not accepted you yet.</p>;
-  }
-  return person.me?.followsMe ? <p class="hint">Follows you.</p> : null;
+  if (!follows || !person.byApproval || person.isAccepted) return null;
+  return <p class="hint">They accept followers one by one, and have not accepted you yet.</p>;
 }
 
 function Cars({ name }: { name: string }) {

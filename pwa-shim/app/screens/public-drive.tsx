@@ -2,16 +2,15 @@
 
 import type { PublishedTrack } from "@tourismo/client";
 
-import { relay, social, units } from "../engine.ts";
+import { relay, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
-import { reactionsNow } from "../merge.ts";
 import { Charts } from "../parts/charts.tsx";
 import { Comments } from "../parts/comments.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
 import { nameOfPerson } from "../parts/person.tsx";
-import { ReactionBar } from "../parts/reactions.tsx";
+import { Reactions } from "../parts/reactions.tsx";
 import { Age } from "../parts/told.tsx";
 import { href } from "../route.ts";
 import { useTold } from "../told.ts";
@@ -24,7 +23,7 @@ export function PublicDriveScreen({ id }: { id: string }) {
         <BackIcon /> Discover
       </a>
       <Age told={told} />
-      {told ? <Shown drive={reactionsNow(told, social.value)} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
+      {told ? <Shown drive={told} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
     </section>
   );
 }
@@ -45,7 +44,7 @@ function Shown({ drive }: { drive: PublishedTrack }) {
       <div class="drive-columns">
         <div class="drive-shown">
           <DriveMap line={drive.line} />
-          <ReactionBar drive={drive} />
+          <Reactions drive={drive.id} />
           <DriveFigures stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />
         </div>

@@ -2,6 +2,8 @@
 
 import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
+import { useRef } from "preact/hooks";
+
 import { account, drives, give, persistence, relay, status } from "../engine.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
@@ -31,8 +33,15 @@ export function SettingsScreen() {
 }
 
 function ProfileForm({ profile }: { profile: ProfileFields }) {
-  const put = (change: Partial<ProfileFields>): void =>
-    void give((tourismo) => tourismo.putProfile({ ...profile, ...change }));
+  // What was changed a moment ago is not in the view yet.
+  const pending = useRef<Partial<ProfileFields>>({});
+  async function save(change: Partial<ProfileFields>): Promise<void> {
+    const changed = { ...pending.current, ...change };
+    pending.current = changed;
+    await give((tourismo) => tourismo.putProfile({ ...profile, ...changed }));
+    if (pending.current === changed) pending.current = {};
+  }
+  const put = (change: Partial<ProfileFields>): void => void save(change);
   return (
     <div class="card form">
       <h2>You, as others see you</h2>
@@ -94,7 +103,7 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
 function HandleState({ handle }: { handle: string }) {
   const { told } = useTold(`own profile ${handle}`, () => relay.ownProfile());
   if (!told || told.isOld || told.handleState === null) return <p class="hint">Yours once the relay has heard of it.</p>;
-  return told.handleState === "taken" ? (
+  return told.handleState === "handle_taken" ? (
     <p class="hint bad">Somebody else had @{handle} first. Others see your name alone until you choose another handle.</p>
   ) : (
     <p class="hint">Others find you as @{handle}.</p>

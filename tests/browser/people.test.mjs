@@ -1,0 +1,174 @@
+// Two people who have no signal at first: each says who they are, what they drive and whom they like, and one plans a meet.
+// With signal each sees what the other did, and what they answer to each other with no signal arrives as well.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { layCable } from "./cable.mjs";
+import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
+import { fixesOf, sensorOf } from "./drive.mjs";
+import { hold } from "./hand.mjs";
+import { built, startRelay, until } from "./relay.mjs";
+import { execFileSync } from "node:child_process";
+
+const EVERY_MS = 50;
+/** The recorded drive is driven faster than it was made, so that it is done sooner; its speeds fit. */
+const HASTE = 1000 / EVERY_MS;
+
+test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { timeout: 300_000 }, async (t) => {
+  const cable = await layCable(t, await startRelay(t));
+  const anna = await newcomer(t, cable);
+  const ben = await newcomer(t, cable);
+
+  // No signal. Each says who they are; a name that cannot be is refused at once.
+  await cable.cut();
+  for (const [person, name, handle] of [
+    [anna, "Anna", "Anna_R"],
+    [ben, "Ben", "ben"],
+  ]) {
+    await person.at("settings");
+    await person.fill("displayName", name);
+    await person.fill("handle", "..");
+    await person.page.getByText("A handle has 2 to 30 letters").waitFor();
+    await person.fill("handle", handle);
+  }
+
+  // Anna adds a car that others may see, fills it up, and drives; Ben plans a meet.
+  const car = await addCar(anna, "Lancia");
+  await anna.page.goto(car);
+  await anna.page.getByRole("button", { name: "Write" }).click();
+  await anna.page.getByRole("spinbutton", { name: "Odometer" }).fill("84201");
+  await anna.page.getByRole("spinbutton", { name: "Litres" }).fill("41.2");
+  await anna.page.getByRole("button", { name: "Save" }).click();
+  await anna.page.getByTestId("log-entry").getByText("41.2 l").waitFor();
+  await anna.page.getByText("84,201 km").first().waitFor();
+  await recordAndPublish(anna);
+  await ben.at("meets/new");
+  await ben.page.getByLabel("What", { exact: true }).fill("Coffee at the pass");
+  await ben.page.getByLabel("Where").fill("The upper car park");
+  await ben.page.getByRole("button", { name: "Where I am" }).click();
+  await ben.page.getByRole("button", { name: "No place" }).waitFor();
+  await ben.page.getByRole("button", { name: "Save" }).click();
+  await ben.page.getByText("The upper car park").waitFor();
+  await ben.page.getByRole("button", { name: "Going", exact: true }).click();
+  await ben.page.getByText("1 going").waitFor();
+  const meet = new URL(ben.page.url()).hash;
+
+  // Signal. Ben finds Anna in another spelling, sees her car but not its logbook, and follows her.
+  await cable.mend();
+  for (const person of [anna, ben]) await person.synced();
+  await ben.at("people");
+  await ben.page.getByLabel("Find somebody").fill("aNNa");
+  await ben.page.getByTestId("person").getByText("@Anna_R").click();
+  await ben.page.getByRole("heading", { name: "Lancia" }).waitFor();
+  assert.equal(await ben.page.getByText("41.2").count(), 0, "a logbook is its owner's");
+  await ben.page.getByRole("button", { name: "Follow", exact: true }).click();
+  await ben.page.getByRole("button", { name: "Following" }).waitFor();
+  await ben.synced();
+
+  // Her drive is in his home feed. With no signal again he likes it and says so; it is shown as it was told, with its age.
+  await ben.at("feed");
+  await ben.page.getByRole("tab", { name: "Following" }).click();
+  await ben.page.getByTestId("feed-drive").getByText("Anna").waitFor();
+  await ben.page.getByTestId("feed-drive").click();
+  await ben.page.getByRole("button", { name: "What a road: 0" }).waitFor();
+  await ben.page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
+  const drive = new URL(ben.page.url()).hash;
+  await cable.cut();
+  await ben.page.getByRole("button", { name: "What a road" }).click();
+  await ben.page.getByRole("button", { name: "What a road: 1" }).waitFor();
+  await ben.page.getByLabel("Your comment").fill("<b>Where</b> is that?");
+  await ben.page.getByRole("button", { name: "Say it" }).click();
+  await ben.page.getByTestId("comment").getByText("<b>Where</b> is that?").waitFor();
+  await ben.page.reload();
+  await ben.page.getByTestId("age").first().waitFor();
+  await ben.page.getByRole("button", { name: "What a road: 1" }).waitFor();
+
+  // With signal Anna sees what he said, and answers to his meet, which he learns.
+  await cable.mend();
+  for (const person of [anna, ben]) await person.synced();
+  await anna.at(drive.slice(2));
+  await anna.page.getByRole("button", { name: "What a road: 1" }).waitFor();
+  await anna.page.getByTestId("comment").getByText("<b>Where</b> is that?").waitFor();
+  await anna.at("meets");
+  await anna.page.getByRole("tab", { name: "All" }).click();
+  await anna.page.getByTestId("meet").getByText("Coffee at the pass").click();
+  assert.equal(new URL(anna.page.url()).hash, meet);
+  await anna.page.getByTestId("person").getByText("@ben").waitFor();
+  await anna.page.getByRole("button", { name: "Maybe", exact: true }).click();
+  await anna.synced();
+  await ben.at(meet.slice(2));
+  await ben.page.getByText("1 going, 1 maybe").waitFor();
+  await ben.page.getByTestId("person").getByText("Anna", { exact: true }).waitFor();
+
+  // It is called off with no signal; Anna hears of it with signal.
+  await cable.cut();
+  ben.page.once("dialog", (dialog) => void dialog.accept());
+  await ben.page.getByRole("button", { name: "Cancel this meet" }).click();
+  await ben.page.getByText("It does not take place").waitFor();
+  await cable.mend();
+  await ben.synced();
+  await anna.at("meets");
+  await anna.at(meet.slice(2));
+  await anna.page.getByText("It does not take place").waitFor();
+  for (const person of [anna, ben]) assert.deepEqual(person.errors(), []);
+});
+
+/** Somebody who opens the app with signal, once. */
+async function newcomer(t, cable) {
+  const profile = newProfile(t);
+  const geolocation = { latitude: 46.5, longitude: 10.4 };
+  const phone = await openPhone(profile, { permissions: ["geolocation"], geolocation, locale: "en-GB" });
+  const errors = errorsOf(phone);
+  const page = phone.pages()[0];
+  await page.goto(cable.address);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  return {
+    page,
+    /** What went wrong, but for the network and what a relay has not. */
+    errors: () => errors.filter((error) => !/ERR_|WebSocket|status of 40/.test(error)),
+    at: (place) => page.goto(`${cable.address}/#/${place}`),
+    async fill(name, text) {
+      await page.locator(`[name=${name}]`).fill(text);
+      await page.locator(`[name=${name}]`).blur();
+    },
+    /** Waits until everything is on the relay. */
+    async synced() {
+      const place = new URL(page.url()).hash;
+      await page.evaluate(() => dispatchEvent(new Event("online")));
+      await this.at("settings");
+      await page.getByTestId("status").getByText("Everything is on the relay").waitFor({ timeout: 60_000 });
+      await page.getByTestId("status").getByText("Up to date").waitFor();
+      await page.goto(`${cable.address}/${place}`);
+    },
+  };
+}
+
+async function addCar(person, name) {
+  await person.at("garage");
+  await person.page.getByRole("button", { name: "Add a car" }).click();
+  await person.page.getByLabel("Make").fill(name);
+  await person.page.getByText("Show it to others").click();
+  await person.page.getByRole("button", { name: "Save" }).click();
+  await person.page.getByTestId("car").click();
+  await person.page.getByRole("heading", { name }).waitFor();
+  return person.page.url();
+}
+
+async function recordAndPublish({ page, at }) {
+  const made = await built("tourismo-tests", "tourismo-made");
+  const gpx = execFileSync(made, ["--seed", "5", "--minutes", "2", "--road", "mountain"], { encoding: "utf8" });
+  const drive = fixesOf(gpx).map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
+  await at("record");
+  await page.getByTestId("start").click();
+  await page.getByTestId("live").waitFor();
+  await (await sensorOf(page)).drive(drive, EVERY_MS);
+  const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
+  await until("the drive is recorded", async () => (await fixes()) > drive.length - 10);
+  await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());
+  await page.locator("[name=title]").fill("Over the pass");
+  await page.locator("[name=title]").blur();
+  await page.getByLabel("Everyone").check();
+  await page.getByTestId("publish").click();
+  await page.getByText("See it as others do").waitFor();
+}
