@@ -24,6 +24,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   // The first phone holds three cars, and a drive with the Alfa.
   for (const name of ["Alfa", "Beetle", "Capri"]) await addCar(old, name);
   await old.goto(`${cable.address}/#/record`);
+  await old.getByLabel("Driving").selectOption({ label: "Alfa" });
   await old.getByTestId("start").click();
   await old.getByTestId("live").waitFor();
   await (await sensorOf(old)).drive(straight(0, 30, EVERY_MS), EVERY_MS);

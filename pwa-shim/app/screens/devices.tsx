@@ -112,7 +112,7 @@ function LetIn({ brought }: { brought: Code | undefined }) {
       ) : (
         <>
           <p class="hint">
-            Open {location.host} on the other device, there Settings, then Your devices. Scan the code that it shows with this
+            Open {location.host} on the other device, there You, then Your devices. Scan the code that it shows with this
             phone's camera, or bring it here:
           </p>
           <Take label="The new device's code" onCode={take} />

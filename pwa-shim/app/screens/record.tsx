@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { DocId, RecordingView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
-import { cars, give, recording, status, units } from "../engine.ts";
+import { cars, drives, give, recording, status, units } from "../engine.ts";
 import { clock, day, distance, duration } from "../format.ts";
 import { HoldButton } from "../parts/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../parts/icons.tsx";
@@ -39,7 +39,9 @@ export async function finish(drive: DocId): Promise<void> {
 }
 
 function Start() {
-  const car = useSignal<DocId | null>(cars.value[0]?.id ?? null);
+  // The one that was driven last, else the newest.
+  const last = drives.value?.find((drive) => cars.value.some(({ id }) => id === drive.car))?.car;
+  const car = useSignal<DocId | null>(last ?? cars.value[0]?.id ?? null);
   const storage = status.value?.storage;
   return (
     <section class="record start">
