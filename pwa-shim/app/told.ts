@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { Told } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { status } from "./engine.ts";
+import { account, engine, isInUse, status } from "./engine.ts";
 import { wordsOfError } from "./words.ts";
 
 /** Something that the relay is asked for. */
@@ -27,7 +27,11 @@ export function useTold<T extends object>(key: string, read: () => Promise<T & T
     failed.value = undefined;
   }, [key]);
   useWhenConnected(reload);
+  // What is told depends on who asks, and whoever has an account asks as that.
+  const reader = account.value?.account;
+  const isOpening = reader === undefined && isInUse() && engine.value.type !== "failed";
   useEffect(() => {
+    if (isOpening) return;
     let isWanted = true;
     read().then(
       (answer) => {
@@ -40,7 +44,7 @@ export function useTold<T extends object>(key: string, read: () => Promise<T & T
       },
     );
     return () => void (isWanted = false);
-  }, [key, asked.value]);
+  }, [key, asked.value, reader, isOpening]);
   return { told: told.value, failed: failed.value, reload };
 }
 

@@ -7,6 +7,7 @@ import { useRef } from "preact/hooks";
 import { account, drives, give, persistence, relay, status } from "../engine.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
+import { SavedText } from "../parts/saved-text.tsx";
 import { href, type Route } from "../route.ts";
 import { useTold } from "../told.ts";
 import { wordsOfLink, wordsOfPersistence, wordsOfProgress, wordsOfStorage } from "../words.ts";
@@ -35,60 +36,47 @@ export function SettingsScreen() {
 function ProfileForm({ profile }: { profile: ProfileFields }) {
   // What was changed a moment ago is not in the view yet.
   const pending = useRef<Partial<ProfileFields>>({});
-  async function save(change: Partial<ProfileFields>): Promise<void> {
+  async function put(change: Partial<ProfileFields>): Promise<boolean> {
     const changed = { ...pending.current, ...change };
-    pending.current = changed;
-    await give((tourismo) => tourismo.putProfile({ ...profile, ...changed }));
+    const done = await give(async (tourismo) => {
+      pending.current = changed;
+      await tourismo.putProfile({ ...profile, ...changed });
+      return true;
+    });
     if (pending.current === changed) pending.current = {};
+    return done ?? false;
   }
-  const put = (change: Partial<ProfileFields>): void => void save(change);
   return (
     <div class="card form">
       <h2>You, as others see you</h2>
-      <label class="field">
-        <span>Name</span>
-        <input
-          type="text"
-          name="displayName"
-          maxLength={100}
-          value={profile.displayName}
-          autocomplete="nickname"
-          onChange={(event) => put({ displayName: event.currentTarget.value.trim() })}
-        />
-      </label>
-      <label class="field">
-        <span>Handle</span>
-        <input
-          type="text"
-          name="handle"
-          maxLength={30}
-          value={profile.handle}
-          autocapitalize="none"
-          autocomplete="username"
-          onChange={(event) => put({ handle: event.currentTarget.value.trim().replace(/^@/, "") })}
-        />
-      </label>
+      <SavedText
+        label="Name"
+        name="displayName"
+        maxLength={100}
+        autocomplete="nickname"
+        value={profile.displayName}
+        onSave={(displayName) => put({ displayName })}
+      />
+      <SavedText
+        label="Handle"
+        name="handle"
+        maxLength={30}
+        autocomplete="username"
+        value={profile.handle}
+        onSave={(handle) => put({ handle: handle.replace(/^@/, "") })}
+      />
       {profile.handle === "" ? (
         <p class="hint">By which others find you: 2 to 30 letters or digits.</p>
       ) : (
         <HandleState handle={profile.handle} />
       )}
-      <label class="field">
-        <span>About you</span>
-        <textarea
-          name="bio"
-          rows={3}
-          maxLength={1_000}
-          value={profile.bio}
-          onChange={(event) => put({ bio: event.currentTarget.value.trim() })}
-        />
-      </label>
+      <SavedText label="About you" name="bio" rows={3} maxLength={1_000} value={profile.bio} onSave={(bio) => put({ bio })} />
       <label class="choice">
         <input
           type="checkbox"
           name="byApproval"
           checked={profile.byApproval}
-          onChange={(event) => put({ byApproval: event.currentTarget.checked })}
+          onChange={(event) => void put({ byApproval: event.currentTarget.checked })}
         />
         <span>
           <strong>Ask me about followers</strong>
