@@ -198,7 +198,15 @@ impl Task {
         if self.mend().await.is_err() {
             return group.into_iter().for_each(Job::fail);
         }
-        let error = match self.transact(&group).await {
+        let mut result = self.transact(&group).await;
+        if result.is_err() && !self.is_connected().await {
+            // What became of the group is not known. What is on disk will be found there.
+            result = match self.mend().await {
+                Ok(()) => self.transact(&group).await,
+                Err(_) => return group.into_iter().for_each(Job::fail),
+            };
+        }
+        let error = match result {
             Ok((done, appended)) => return self.answer(group, done, appended),
             Err(error) => error,
         };
@@ -206,7 +214,7 @@ impl Task {
         if group.len() == 1 {
             return group.into_iter().for_each(Job::fail);
         }
-        // One job must not spoil the others'. A commit whose answer was lost may be on disk: then its changes are found.
+        // One job must not spoil the others'.
         let mut group = group.into_iter();
         while let Some(job) = group.next() {
             let alone = [job];
@@ -222,15 +230,18 @@ impl Task {
 
     /// After a failure, connects again if the connection was lost.
     async fn mend(&mut self) -> Result<(), OpenError> {
-        let is_usable = match self.health {
-            Health::Sound => true,
-            Health::Failed => self.connection.is_alive().await,
-            Health::GivenUp => false,
-        };
-        if is_usable {
+        if self.is_connected().await {
             return Ok(());
         }
         self.reconnect().await.inspect_err(|error| tracing::error!(%error, "the database cannot be written"))
+    }
+
+    async fn is_connected(&mut self) -> bool {
+        match self.health {
+            Health::Sound => true,
+            Health::Failed => self.connection.is_alive().await,
+            Health::GivenUp => false,
+        }
     }
 
     async fn reconnect(&mut self) -> Result<(), OpenError> {

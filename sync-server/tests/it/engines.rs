@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::harness::{ENGINE, STATEMENTS};
 
-/// What only files have, and what would begin this again.
-const SKIPPED: [&str; 4] = ["--skip", "backup::", "--skip", "engines::"];
+/// What only files have, what is about Postgres in any run, and what would begin this again.
+const SKIPPED: [&str; 6] = ["--skip", "backup::", "--skip", "outage::", "--skip", "engines::"];
 
 /// Tests of Postgres wait for commits most of the time, and may wait together.
 const THREADS: &str = "--test-threads=8";

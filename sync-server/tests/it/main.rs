@@ -7,6 +7,7 @@ mod engines;
 mod handshake;
 mod harness;
 mod limits;
+mod outage;
 mod push;
 mod quarantine;
 mod reads;

@@ -36,11 +36,7 @@ impl Database {
     /// An empty database on this run's engine.
     pub(crate) fn fresh() -> Database {
         match std::env::var(ENGINE).as_deref() {
-            Ok("postgres") => {
-                let lent = Cluster::shared().lend().unwrap();
-                let location = Location::Postgres(lent.url());
-                Database { location, _keeper: Some(Arc::new(Keeper::Postgres { _database: lent })) }
-            }
+            Ok("postgres") => Database::postgres(),
             Ok(other) => panic!("there is no engine {other}"),
             Err(_) => Database::file(),
         }
@@ -51,6 +47,13 @@ impl Database {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::File(folder.path().join("tourismo.sqlite"));
         Database { location, _keeper: Some(Arc::new(Keeper::Folder { _folder: folder })) }
+    }
+
+    /// An empty Postgres database, for what only servers do.
+    pub(crate) fn postgres() -> Database {
+        let lent = Cluster::shared().lend().unwrap();
+        let location = Location::Postgres(lent.url());
+        Database { location, _keeper: Some(Arc::new(Keeper::Postgres { _database: lent })) }
     }
 
     pub(crate) fn location(&self) -> &Location {

@@ -1,0 +1,116 @@
+//! Postgres goes away, or somebody else comes: what the relay says meanwhile, and what it does afterwards.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
+use tourismo_core::wire::{DocKind, Message, NackCode};
+use tourismo_server::Location;
+
+use crate::harness::{Database, Document, Phone, Relay, get};
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The lock that whoever writes to a database holds: "tourismo".
+const LOCK: i64 = i64::from_be_bytes(*b"tourismo");
+
+/// Somebody else who is connected to the database.
+async fn stranger(database: &Database) -> PgConnection {
+    let Location::Postgres(url) = database.location() else { panic!("this is about Postgres") };
+    PgConnection::connect(url).await.unwrap()
+}
+
+/// Ends every connection of the relay, as a restart of Postgres does.
+async fn cut(database: &Database) {
+    let sql = "SELECT COUNT(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE application_name = 'tourismo' \
+               AND datname = current_database()";
+    assert!(database.ask(sql).await > 0);
+}
+
+/// Cuts the relay off and takes its lock before it can have it again.
+async fn usurp(database: &Database) -> PgConnection {
+    let mut usurper = stranger(database).await;
+    let taking = async {
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut usurper).await.unwrap();
+    };
+    let cutting = async {
+        // Whoever waits first is served first.
+        while database.ask("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").await == 0 {}
+        cut(database).await;
+    };
+    tokio::join!(taking, cutting);
+    usurper
+}
+
+async fn is_ready(relay: &Relay) -> bool {
+    get(relay.addr(), "/v1/ready").await.status == 200
+}
+
+#[tokio::test]
+async fn p2_a_connection_that_was_cut_is_made_again_and_nobody_notices() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let mut wire = phone.join(relay.addr()).await;
+    let mut car = Document::new(phone.device(), 1, DocKind::Car);
+    for round in 1..=3 {
+        let (offer, hash) = car.change();
+        wire.push(vec![offer]).await;
+        assert_eq!(wire.answers(1).await.acked, [hash]);
+        cut(relay.database()).await;
+        assert_eq!(get(relay.addr(), "/v1/feed/public").await.status, 200);
+        assert_eq!(phone.catch_up(relay.addr(), 0).await.1.len(), round);
+    }
+    assert!(is_ready(&relay).await);
+    assert_eq!(relay.changes_on_disk().await, 3);
+}
+
+#[tokio::test]
+async fn p2_while_somebody_else_may_write_nothing_is_acknowledged() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let mut wire = phone.join(relay.addr()).await;
+    let (offer, hash) = Document::new(phone.device(), 1, DocKind::Car).change();
+    let usurper = usurp(relay.database()).await;
+    for _ in 0..2 {
+        wire.push(vec![offer.clone()]).await;
+        assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::Unavailable);
+        assert!(!is_ready(&relay).await);
+    }
+    assert_eq!(relay.changes_on_disk().await, 0);
+    assert_eq!(get(relay.addr(), "/v1/feed/public").await.status, 200, "reads go on");
+    usurper.close().await.unwrap();
+    wire.push(vec![offer]).await;
+    assert_eq!(wire.answers(1).await.acked, [hash]);
+    assert!(is_ready(&relay).await);
+}
+
+#[tokio::test]
+async fn h4_a_database_that_began_another_life_meanwhile_is_not_written_to() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let mut wire = phone.join(relay.addr()).await;
+    let (offer, _) = Document::new(phone.device(), 1, DocKind::Car).change();
+    let usurper = usurp(relay.database()).await;
+    let epoch = relay.database().bytes(&[7; 16]);
+    relay.database().write(&format!("UPDATE relay SET epoch = {epoch}")).await;
+    usurper.close().await.unwrap();
+    wire.push(vec![offer]).await;
+    assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::Unavailable);
+    assert!(!is_ready(&relay).await);
+    assert_eq!(relay.changes_on_disk().await, 0);
+}
+
+#[tokio::test]
+async fn l1_what_another_server_wrote_meanwhile_is_passed_on() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let mut listener = phone.join(relay.addr()).await;
+    cut(relay.database()).await;
+    let other = Relay::start_on(relay.database().clone(), |_| {}).await;
+    let (offer, hash) = Document::new(phone.device(), 1, DocKind::Car).change();
+    let mut wire = phone.join(other.addr()).await;
+    wire.push(vec![offer]).await;
+    assert_eq!(wire.answers(1).await.acked, [hash]);
+    assert!(!is_ready(&relay).await, "one of them writes");
+    other.stop().await;
+    assert!(is_ready(&relay).await);
+    let told = timeout(PATIENCE, listener.receive()).await.expect("the entry comes");
+    assert!(matches!(&told, Message::Entries { entries, cursor: 1 } if entries.len() == 1), "{told:?}");
+}
