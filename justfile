@@ -96,7 +96,8 @@ fuzz target seconds="60":
     cargo +nightly fuzz run --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz {{ target }} tests/fuzz/found/{{ target }} \
         tests/fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=16384
 
-# Kill the relay while clients push and look up all it acknowledged; `just kill --times 300`.
+# Kill the relay, or its Postgres, while clients push, and look up all that was acknowledged: `just kill --times 300`,
+# `just kill --victim postgres`; `just kill --help` explains.
 kill *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}
 

@@ -11,12 +11,13 @@ use std::sync::OnceLock;
 use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
+use tourismo_server::Location;
 
 /// How to start a relay.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The database.
-    pub data: PathBuf,
+    pub database: Location,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// More arguments for `serve`.
@@ -26,10 +27,15 @@ pub struct Start {
 }
 
 impl Start {
-    /// A relay on a free port.
+    /// A relay with this database file on a free port.
     pub fn on(data: &Path) -> Start {
+        Start::at(data.into())
+    }
+
+    /// A relay with this database on a free port.
+    pub fn at(database: Location) -> Start {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Start { data: data.to_owned(), listen, arguments: Vec::new(), under: Vec::new() }
+        Start { database, listen, arguments: Vec::new(), under: Vec::new() }
     }
 
     /// Starts it and waits until it listens.
@@ -40,8 +46,8 @@ impl Start {
         let mut line = self.under.clone();
         line.push(binary()?.into());
         let mut command = tokio::process::Command::new(&line[0]);
-        command.args(&line[1..]).args(["serve", "--log-json", "--listen", &self.listen.to_string(), "--data"]);
-        command.arg(&self.data).args(&self.arguments).env("RUST_LOG", "info");
+        command.args(&line[1..]).args(["serve", "--log-json", "--listen", &self.listen.to_string()]);
+        command.args(option(&self.database)).args(&self.arguments).env("RUST_LOG", "info");
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut log = BufReader::new(child.stderr.take().context("standard error is a pipe")?).lines();
         let mut said = String::new();
@@ -56,6 +62,14 @@ impl Start {
             said = line;
         }
         anyhow::bail!("the relay ended before it listened: {said}")
+    }
+}
+
+/// How the binary is told where the database is.
+fn option(database: &Location) -> [OsString; 2] {
+    match database {
+        Location::File(path) => ["--data".into(), path.into()],
+        Location::Postgres(url) => ["--database".into(), url.into()],
     }
 }
 
@@ -107,8 +121,9 @@ impl Daemon {
 ///
 /// # Errors
 /// What it finds.
-pub fn check(data: &Path) -> anyhow::Result<()> {
-    let output = Command::new(binary()?).arg("check").arg("--data").arg(data).env("RUST_LOG", "error").output()?;
+pub fn check(database: impl Into<Location>) -> anyhow::Result<()> {
+    let output =
+        Command::new(binary()?).arg("check").args(option(&database.into())).env("RUST_LOG", "error").output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     anyhow::ensure!(output.status.success(), "{said}");
     Ok(())

@@ -1,32 +1,53 @@
-//! Kills the real relay at random moments while clients push, and looks up everything that it ever acknowledged.
+//! Kills the real relay, or the Postgres behind it, at random moments while clients push, and looks up everything that was
+//! ever acknowledged.
 //!
 //! The seed decides what is pushed and after which acknowledgement the kill comes; how far the relay has got by then is
 //! the machine's doing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::{Connection, SqliteConnection};
+use clap::ValueEnum;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::time::timeout;
 use tourismo_core::id::ChangeHash;
-use tourismo_core::wire::{DocKind, Message, Offer};
+use tourismo_core::wire::{DocKind, Message, NackCode, Offer};
+use tourismo_server::Location;
+use tourismo_test_postgres::Cluster;
 
 use crate::client::{Client, Device, Document};
-use crate::daemon::{Start, check};
+use crate::daemon::{Daemon, Start, check};
 use crate::sim::Chance;
 
 /// How many pushes a client has under way.
 const IN_FLIGHT: usize = 4;
+
+/// How long a relay may take to find its way back to Postgres: it needs milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Victim {
+    /// The relay, with its database in a file.
+    Relay,
+    /// The relay, with its database in Postgres.
+    RelayOnPostgres,
+    /// Postgres, under a relay that goes on.
+    Postgres,
+}
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Decides everything that chance decides.
     pub seed: u64,
-    /// How many times to kill.
+    /// What to kill.
+    pub victim: Victim,
+    /// How many times to kill it.
     pub times: u32,
     /// How many clients push at the same time, each for an account of its own.
     pub clients: usize,
@@ -35,7 +56,7 @@ pub struct Plan {
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many times the relay was killed.
+    /// How many times it was killed.
     pub kills: u32,
     /// How many changes were acknowledged.
     pub acknowledged: u64,
@@ -55,23 +76,31 @@ struct Pusher {
     unanswered: VecDeque<(ChangeHash, Offer)>,
 }
 
+/// A relay, its database, and what is to be killed of them.
+struct Stage {
+    victim: Victim,
+    database: Location,
+    cluster: Option<Cluster>,
+    relay: Option<Daemon>,
+    /// Held, not read.
+    _folder: TempDir,
+}
+
 /// Carries out a plan.
 ///
 /// # Errors
 /// If something goes wrong other than a loss, such as a change that is refused or a database that is damaged.
 pub async fn run(plan: Plan) -> anyhow::Result<Report> {
-    let folder = tempfile::tempdir()?;
-    let data = folder.path().join("relay.sqlite");
+    let mut stage = Stage::set(plan.victim)?;
     let mut chance = Chance::new(plan.seed);
     let mut pushers: Vec<Pusher> = (0..plan.clients).map(|_| Pusher::new(&mut chance)).collect();
     let mut report = Report::default();
     for _ in 0..plan.times {
-        let relay = Start::on(&data).start().await?;
-        look_up(&data, &mut pushers, &mut report).await?;
+        let addr = stage.up().await?;
+        look_up(&stage.database, &mut pushers, &mut report).await?;
         // Some kills come before anything was acknowledged, some after a dozen groups.
         let acknowledgements = if chance.one_in(8) { 0 } else { chance.between(1, 60) };
         let (tell, mut told) = mpsc::unbounded_channel();
-        let addr = relay.addr();
         let at_work: Vec<_> =
             pushers.drain(..).map(|pusher| tokio::spawn(pusher.push_until_cut(addr, tell.clone()))).collect();
         drop(tell);
@@ -81,30 +110,69 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
         }
         // The moment within a commit.
         tokio::time::sleep(Duration::from_micros(chance.between(0, 4_000))).await;
-        relay.kill().await?;
+        stage.kill().await?;
         report.kills += 1;
         for pusher in at_work {
             pushers.push(pusher.await??);
         }
     }
-    let relay = Start::on(&data).start().await?;
-    look_up(&data, &mut pushers, &mut report).await?;
+    let addr = stage.up().await?;
+    look_up(&stage.database, &mut pushers, &mut report).await?;
     for pusher in &pushers {
-        let chunks = pusher.device.connect(relay.addr()).await?.fetch(pusher.document.id()).await?;
+        let chunks = pusher.device.connect(addr).await?.fetch(pusher.document.id()).await?;
         let sent: BTreeSet<ChangeHash> = chunks.into_iter().map(name_of).collect::<Result<_, _>>()?;
         report.lost += pusher.acknowledged.difference(&sent).count() as u64;
     }
-    relay.stop().await?;
-    check(&data).context("after the last kill")?;
+    stage.relay.take().context("it is up")?.stop().await?;
+    check(stage.database).context("after the last kill")?;
     report.acknowledged = pushers.iter().map(|pusher| pusher.acknowledged.len() as u64).sum();
     Ok(report)
 }
 
+impl Stage {
+    fn set(victim: Victim) -> anyhow::Result<Stage> {
+        let folder = tempfile::tempdir()?;
+        let (database, cluster) = match victim {
+            Victim::Relay => (Location::File(folder.path().join("relay.sqlite")), None),
+            Victim::RelayOnPostgres | Victim::Postgres => {
+                let cluster = Cluster::start()?;
+                (Location::Postgres(cluster.url()), Some(cluster))
+            }
+        };
+        Ok(Stage { victim, database, cluster, relay: None, _folder: folder })
+    }
+
+    /// Brings back what was killed, and waits until the relay lets somebody in.
+    async fn up(&mut self) -> anyhow::Result<SocketAddr> {
+        let Some(relay) = &self.relay else {
+            return Ok(self.relay.insert(Start::at(self.database.clone()).start().await?).addr());
+        };
+        if let Some(cluster) = &self.cluster {
+            cluster.restart()?;
+        }
+        let letting_in = async { while Device::founder([0; 32]).connect(relay.addr()).await.is_err() {} };
+        timeout(PATIENCE, letting_in).await.context("the relay did not find its way back to Postgres")?;
+        Ok(relay.addr())
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<()> {
+        match self.victim {
+            Victim::Postgres => Ok(self.cluster.as_ref().context("there is a Postgres")?.kill()?),
+            Victim::Relay | Victim::RelayOnPostgres => self.relay.take().context("it is up")?.kill().await,
+        }
+    }
+}
+
 /// Looks up every acknowledged change in the database of a relay that has just come back.
-async fn look_up(data: &Path, pushers: &mut [Pusher], report: &mut Report) -> anyhow::Result<()> {
-    let mut database = SqliteConnection::connect(&format!("sqlite://{}?mode=ro", data.display())).await?;
-    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT doc, hash FROM change").fetch_all(&mut database).await?;
-    database.close().await?;
+async fn look_up(database: &Location, pushers: &mut [Pusher], report: &mut Report) -> anyhow::Result<()> {
+    let sql = "SELECT doc, hash FROM change";
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = match database {
+        Location::File(path) => {
+            let mut database = SqliteConnection::connect(&format!("sqlite://{}?mode=ro", path.display())).await?;
+            sqlx::query_as(sql).fetch_all(&mut database).await?
+        }
+        Location::Postgres(url) => sqlx::query_as(sql).fetch_all(&mut PgConnection::connect(url).await?).await?,
+    };
     let mut stored: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for (doc, hash) in rows {
         stored.entry(doc).or_default().insert(hash);
@@ -152,7 +220,7 @@ impl Pusher {
                 next += count;
             }
             let Ok(message) = client.receive().await else { return Ok(self) };
-            let acked = self.take(message)?;
+            let Some(acked) = self.take(message)? else { return Ok(self) };
             // Nobody listens any more once the kill is on its way.
             let _ = tell.send(acked as u64);
             next -= acked;
@@ -172,18 +240,25 @@ impl Pusher {
     /// Takes in what had arrived before the connection broke.
     async fn hear_out(&mut self, client: &mut Client) -> anyhow::Result<()> {
         while let Ok(message) = client.receive().await {
-            self.take(message)?;
+            if self.take(message)?.is_none() {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, message: Message) -> anyhow::Result<usize> {
-        let Message::Ack { hashes, .. } = message else { anyhow::bail!("an acknowledgement was due: {message:?}") };
+    /// Counts what was acknowledged; `None` if the relay cannot store anything at the moment.
+    fn take(&mut self, message: Message) -> anyhow::Result<Option<usize>> {
+        let hashes = match message {
+            Message::Ack { hashes, .. } => hashes,
+            Message::Nack { code: NackCode::Unavailable, .. } => return Ok(None),
+            message => anyhow::bail!("an acknowledgement was due: {message:?}"),
+        };
         for hash in &hashes {
             anyhow::ensure!(self.unanswered.front().is_some_and(|(first, _)| first == hash), "out of order");
             self.unanswered.pop_front();
             self.acknowledged.insert(*hash);
         }
-        Ok(hashes.len())
+        Ok(Some(hashes.len()))
     }
 }

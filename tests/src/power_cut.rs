@@ -87,7 +87,7 @@ impl<'t> Disk<'t> {
                 std::fs::write(part.path(&data), bytes)?;
             }
         }
-        check(&data)?;
+        check(data.as_path())?;
         let stored = names(&data).await?;
         let acknowledged = self.trace.acknowledged(before, pushed);
         Ok(Found { acknowledged: acknowledged.len(), lost: acknowledged.difference(&stored).count() })

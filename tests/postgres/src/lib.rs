@@ -12,6 +12,15 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const SCRIPT: &str = include_str!("../cluster.sh");
 
+/// Kills a process and its children, the parent first: it would take the death of a child for a crash, and begin to recover.
+/// Waits until they are gone, and takes away what says that they run: where nobody reaps them, the dead look alive.
+const KILL: &str = r#"
+    all="$1 $(pgrep -P "$1")"
+    kill -KILL $all
+    while ps -o stat= -p "$(echo $all | tr ' ' ,)" | grep -qv '^Z'; do sleep 0.01; done
+    rm -f "$2/data/postmaster.pid" "$2"/.s.PGSQL.*
+"#;
+
 /// The account that Postgres runs as when the tests run as root: it refuses root itself.
 const UNPRIVILEGED: &str = "postgres";
 
@@ -96,6 +105,15 @@ impl Cluster {
         Ok(Database { cluster: self, name })
     }
 
+    /// The URL of the database that is there from the start.
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres:///{database}?user=postgres&host={}", self.folder.display())
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<String>> {
         // A list of names is whole at every moment.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,8 +136,7 @@ impl Cluster {
     pub fn kill(&self) -> io::Result<()> {
         let pid = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
         let pid = pid.lines().next().unwrap_or_default();
-        // The parent first: it would take the death of a child for a crash and begin to recover.
-        succeed(unprivileged("sh").args(["-c", "kill -KILL \"$1\" $(pgrep -P \"$1\")", "sh", pid]))
+        succeed(unprivileged("sh").args(["-c", KILL, "sh", pid]).arg(&self.folder))
     }
 
     /// Starts the server again after a kill, and returns when it has recovered and answers.
@@ -147,7 +164,7 @@ impl Cluster {
 impl Database<'_> {
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("postgres:///{}?user=postgres&host={}", self.name, self.cluster.folder.display())
+        self.cluster.url_of(&self.name)
     }
 }
 

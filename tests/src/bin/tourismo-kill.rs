@@ -1,16 +1,20 @@
-//! Kills the real relay again and again while clients push, and looks up everything that it acknowledged.
+//! Kills the real relay, or its Postgres, again and again while clients push, and looks up everything that was acknowledged.
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tourismo_tests::kills::{Plan, run};
+use tourismo_tests::kills::{Plan, Victim, run};
 
-/// Kill the relay with SIGKILL at random moments while clients push. Nothing that it acknowledged may be missing.
+/// Kill the relay, or its Postgres, with SIGKILL at random moments while clients push. Nothing that was acknowledged may be
+/// missing.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
+    /// What is killed; Postgres is a private one.
+    #[arg(long, default_value = "relay")]
+    victim: Victim,
     /// How many times.
     #[arg(long, default_value_t = 300)]
     times: u32,
@@ -24,13 +28,13 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { times, seed, clients } = Arguments::parse();
+    let Arguments { victim, times, seed, clients } = Arguments::parse();
     let seed = match seed {
         Some(seed) => seed,
         None => u64::from(getrandom::u32()?),
     };
     println!("seed {seed}");
-    let report = run(Plan { seed, times, clients }).await?;
+    let report = run(Plan { seed, victim, times, clients }).await?;
     println!(
         "{} kills, {} changes acknowledged, {} of them lost; {} were on disk and not yet acknowledged",
         report.kills, report.acknowledged, report.lost, report.unheard

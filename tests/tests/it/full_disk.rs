@@ -156,5 +156,5 @@ async fn p2_a_full_disk_refuses_acknowledges_nothing_false_and_takes_changes_aga
     let stored = reader.fetch(document.id()).await?.len() + reader.fetch(filler.id()).await?.len();
     assert_eq!(stored, acknowledged.len());
     relay.stop().await?;
-    check(&disk.folder().join("relay.sqlite"))
+    check(disk.folder().join("relay.sqlite"))
 }

@@ -1,13 +1,13 @@
 //! The real server, killed while a phone pushes: what it acknowledged is on its disk, and in the end both agree.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, SqliteConnection};
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
 use tourismo_tests::daemon::{Daemon, Start};
-use tourismo_tests::kills;
+use tourismo_tests::kills::{self, Victim};
 use tourismo_tests::made::Kind;
 use tourismo_tests::phone::Phone;
 use tourismo_tests::replay;
@@ -16,25 +16,27 @@ use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 
 /// The server as a process of its own, at one address for all its lives.
 struct Relay {
+    data: PathBuf,
     start: Start,
     daemon: Daemon,
 }
 
 impl Relay {
     async fn start(address: SocketAddr, folder: &Path) -> anyhow::Result<Relay> {
-        let start = Start { listen: address, ..Start::on(&folder.join("relay.sqlite")) };
-        Ok(Relay { daemon: start.start().await?, start })
+        let data = folder.join("relay.sqlite");
+        let start = Start { listen: address, ..Start::on(&data) };
+        Ok(Relay { data, daemon: start.start().await?, start })
     }
 
     /// Kills it with SIGKILL, and starts it again where it was.
     async fn kill_and_restart(self) -> anyhow::Result<Relay> {
         self.daemon.kill().await?;
-        Ok(Relay { daemon: self.start.start().await?, start: self.start })
+        Ok(Relay { daemon: self.start.start().await?, ..self })
     }
 
     /// How many changes are on its disk.
     async fn changes(&self) -> anyhow::Result<u32> {
-        let url = format!("sqlite:{}?mode=ro", self.start.data.display());
+        let url = format!("sqlite:{}?mode=ro", self.data.display());
         let mut database = SqliteConnection::connect(&url).await?;
         let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM change").fetch_one(&mut database).await?;
         Ok(count as u32)
@@ -44,9 +46,21 @@ impl Relay {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_a_relay_killed_at_twenty_moments_has_everything_that_it_acknowledged() -> anyhow::Result<()> {
     let seed = u64::from(getrandom::u32()?);
-    let report = kills::run(kills::Plan { seed, times: 20, clients: 4 }).await?;
+    let report = kills::run(kills::Plan { seed, victim: Victim::Relay, times: 20, clients: 4 }).await?;
     assert_eq!((report.kills, report.lost), (20, 0), "seed {seed}: {report:?}");
     assert!(report.acknowledged > 100, "seed {seed}: {report:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_a_relay_or_its_postgres_killed_at_eight_moments_has_everything_that_it_acknowledged() -> anyhow::Result<()>
+{
+    for victim in [Victim::RelayOnPostgres, Victim::Postgres] {
+        let seed = u64::from(getrandom::u32()?);
+        let report = kills::run(kills::Plan { seed, victim, times: 8, clients: 4 }).await?;
+        assert_eq!((report.kills, report.lost), (8, 0), "seed {seed}, {victim:?}: {report:?}");
+        assert!(report.acknowledged > 40, "seed {seed}, {victim:?}: {report:?}");
+    }
     Ok(())
 }
 

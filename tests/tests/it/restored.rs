@@ -22,6 +22,7 @@ use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 /// A relay at one address for all its lives, and one backup of it.
 struct Relay {
     folder: TempDir,
+    data: PathBuf,
     start: Start,
     daemon: Option<Daemon>,
 }
@@ -30,8 +31,9 @@ impl Relay {
     async fn start() -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let start = Start { listen, ..Start::on(&folder.path().join("relay.sqlite")) };
-        Ok(Relay { daemon: Some(start.start().await?), folder, start })
+        let data = folder.path().join("relay.sqlite");
+        let start = Start { listen, ..Start::on(&data) };
+        Ok(Relay { daemon: Some(start.start().await?), folder, data, start })
     }
 
     fn address(&self) -> SocketAddr {
@@ -39,7 +41,7 @@ impl Relay {
     }
 
     fn data(&self) -> &Path {
-        &self.start.data
+        &self.data
     }
 
     fn backup(&self) -> PathBuf {
