@@ -8,6 +8,7 @@ pub mod live;
 pub mod load;
 pub mod machine;
 pub mod peers;
+pub mod reads;
 pub mod reconnect;
 pub mod tap;
 pub mod upload;

@@ -17,3 +17,4 @@ pub mod real_drives;
 pub mod replay;
 pub mod roads;
 pub mod sim;
+pub mod world;
