@@ -108,7 +108,8 @@ impl Recording {
         sort_by(&mut journal, |a, b| a.key.cmp(&b.key));
         let key = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(u64::from_be_bytes);
         recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
-        recording.journal_next = journal.last().and_then(|entry| key(entry)).map_or(0, |last| last + 1);
+        // The last place has none behind it: only a damaged key names it.
+        recording.journal_next = journal.iter().rev().find_map(|entry| key(entry)?.checked_add(1)).unwrap_or(0);
         Some(recording)
     }
 
