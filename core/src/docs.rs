@@ -5,6 +5,7 @@
 //! newer version wrote is left alone.
 
 pub mod car;
+pub mod claim;
 pub mod drive;
 pub mod logbook;
 pub mod meet;
