@@ -56,6 +56,11 @@ spec:
 types:
     cargo run --quiet --locked -p tourismo-types -- {{ types }}
 
+# Write the description of what can be read over HTTP anew from the code; a test of the relay compares it.
+openapi:
+    cargo run --quiet --locked -p tourismo-server -- openapi > target/openapi.json
+    mv target/openapi.json sync-server/openapi.json
+
 [private]
 types-fresh:
     cargo run --quiet --locked -p tourismo-types -- target/types.ts

@@ -1,10 +1,21 @@
 //! The HTTP side: routes, what is wrapped around all of them, and the body that every refusal has.
 
+pub(crate) mod asked;
 pub(crate) mod cursor;
 pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod health;
+pub(crate) mod live;
+pub(crate) mod me;
+pub(crate) mod meets;
+pub(crate) mod openapi;
+pub(crate) mod people;
+pub(crate) mod reach;
 pub(crate) mod ready;
+pub(crate) mod schema;
+pub(crate) mod stats;
+pub(crate) mod syndication;
+pub(crate) mod viewer;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Once};
@@ -16,13 +27,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::schema::{ErrorBody, ErrorDetails};
 use crate::limits::{Source, TooMuch};
 use crate::serving::Peer;
 use crate::{Relay, pwa, socket};
@@ -48,18 +61,61 @@ const POLICIES: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// Every read, with its description.
+fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(feed::public::public))
+        .routes(routes!(feed::public::public_atom))
+        .routes(routes!(feed::public::public_json_feed))
+        .routes(routes!(drives::drive::drive))
+        .routes(routes!(drives::gpx::drive_gpx))
+        .routes(routes!(drives::reactions::reactions))
+        .routes(routes!(drives::comments::comments))
+        .routes(routes!(people::search::search))
+        .routes(routes!(people::person::person))
+        .routes(routes!(people::drives::person_drives))
+        .routes(routes!(people::cars::person_cars))
+        .routes(routes!(people::lists::followers))
+        .routes(routes!(people::lists::following))
+        .routes(routes!(people::meets::person_meets))
+        .routes(routes!(people::stats::person_stats))
+        .routes(routes!(people::feeds::person_atom))
+        .routes(routes!(people::feeds::person_json_feed))
+        .routes(routes!(people::feeds::car_atom))
+        .routes(routes!(people::feeds::car_json_feed))
+        .routes(routes!(people::feeds::person_calendar))
+        .routes(routes!(meets::search::search))
+        .routes(routes!(meets::meet::meet))
+        .routes(routes!(meets::attendees::attendees))
+        .routes(routes!(meets::live::meet_live))
+        .routes(routes!(meets::calendar::meets_calendar))
+        .routes(routes!(meets::calendar::meet_calendar))
+        .routes(routes!(me::drives::own_drives))
+        .routes(routes!(me::cars::own_cars))
+        .routes(routes!(me::car_drives::car_drives))
+        .routes(routes!(me::car_log::car_log))
+        .routes(routes!(me::meets::own_meets))
+        .routes(routes!(me::feed::home_feed))
+        .routes(routes!(me::feed_live::home_feed_live))
+        .routes(routes!(me::stats::own_stats))
+        .routes(routes!(me::profile::own_profile))
+        .routes(routes!(me::requests::requests))
+        .routes(routes!(stats::relay_stats))
+        .split_for_parts()
+}
+
 /// Everything that the server answers.
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
-    // Reads carry no credentials: any page may make them.
+    // A read token is the only credential, and pages cannot send somebody else's: any page may ask.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::IF_NONE_MATCH])
+        .allow_headers([header::IF_NONE_MATCH, header::AUTHORIZATION, HeaderName::from_static("last-event-id")])
         .expose_headers([header::ETAG])
         .max_age(Duration::from_secs(86_400));
-    let reads = Router::new()
-        .route("/v1/feed/public", get(feed::public))
-        .route("/v1/drives/{id}", get(drives::drive))
+    let reads = documented()
+        .0
+        .route("/v1/openapi.json", get(openapi::openapi))
         .route("/v1/health", get(health::health))
         .route("/v1/ready", get(ready::ready))
         .layer(cors)
@@ -128,6 +184,12 @@ impl ApiError {
         ApiError { hint: Some(hint), ..error }
     }
 
+    /// For whoever does not show who they are, or not well.
+    pub(crate) fn unauthorized(code: &'static str, message: &'static str, hint: &str) -> ApiError {
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, code, message);
+        ApiError { hint: Some(hint.to_owned()), ..error }
+    }
+
     pub(crate) fn forbidden_origin() -> ApiError {
         let error =
             ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");
@@ -168,19 +230,13 @@ impl From<sqlx::Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            error: Error,
-        }
-        #[derive(Serialize)]
-        struct Error {
-            code: &'static str,
-            message: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            hint: Option<String>,
-        }
-        let error = Error { code: self.code, message: self.message, hint: self.hint };
-        (self.status, [(header::CACHE_CONTROL, "no-store")], Json(Body { error })).into_response()
+        let challenge = (self.status == StatusCode::UNAUTHORIZED)
+            .then_some([(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))]);
+        let error = ErrorDetails { code: self.code, message: self.message, hint: self.hint };
+        let headers = [(header::CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, Json(ErrorBody { error })).into_response();
+        response.headers_mut().extend(challenge.into_iter().flatten());
+        response
     }
 }
 

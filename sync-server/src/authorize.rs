@@ -1,13 +1,15 @@
-//! Who may read what: the one function behind every read of somebody's published data.
+//! Who may read what: the one function behind every read of somebody's data.
 
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::AccountId;
 
-/// Who asks. Reads carry no credentials, so everyone who asks is a stranger.
+/// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Viewer {
     /// Anyone.
     Anonymous,
+    /// A device of this account, which showed a read token.
+    Account(AccountId),
 }
 
 /// Whom something is meant for.
@@ -17,6 +19,21 @@ pub(crate) struct Audience {
     pub(crate) owner: AccountId,
     /// How far the owner shows it.
     pub(crate) visibility: Visibility,
+    /// What the viewer has to do with the owner.
+    pub(crate) relation: Relation,
+}
+
+/// What a viewer has to do with an owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Relation {
+    /// Whether the viewer says to follow the owner.
+    pub(crate) follows: bool,
+    /// Whether that counts: the owner accepted the viewer, or accepts everyone.
+    pub(crate) is_follower: bool,
+    /// Whether one of them blocks the other.
+    pub(crate) is_blocked: bool,
+    /// Whether the owner lets the viewer change the thing.
+    pub(crate) is_organiser: bool,
 }
 
 /// How the viewer came to it.
@@ -32,28 +49,103 @@ pub(crate) enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hidden;
 
+impl Viewer {
+    /// The account that asks, if it is known.
+    pub(crate) fn account(self) -> Option<AccountId> {
+        match self {
+            Viewer::Anonymous => None,
+            Viewer::Account(account) => Some(account),
+        }
+    }
+}
+
+impl Audience {
+    /// Of what everybody may know of a person, by people with this relation.
+    pub(crate) fn of_person(owner: AccountId, relation: Relation) -> Audience {
+        Audience { owner, visibility: Visibility::Public, relation }
+    }
+}
+
 /// Whether `viewer` may read what is meant for `audience`.
 pub(crate) fn authorize(viewer: Viewer, audience: Audience, access: Access) -> Result<(), Hidden> {
-    match (viewer, audience.visibility, access) {
-        (Viewer::Anonymous, Visibility::Public, Access::Listed | Access::ById) => Ok(()),
-        (Viewer::Anonymous, Visibility::Link, Access::ById) => Ok(()),
-        (Viewer::Anonymous, Visibility::Link, Access::Listed) => Err(Hidden),
-        (Viewer::Anonymous, Visibility::Private | Visibility::Followers, Access::Listed | Access::ById) => Err(Hidden),
-    }
+    let Audience { owner, visibility, relation } = audience;
+    let may = match viewer {
+        Viewer::Account(account) if account == owner => true,
+        Viewer::Account(_) if relation.is_blocked => false,
+        Viewer::Account(_) if relation.is_organiser => true,
+        Viewer::Account(_) | Viewer::Anonymous => match (visibility, access) {
+            (Visibility::Public, Access::Listed | Access::ById) => true,
+            (Visibility::Link, Access::ById) => true,
+            (Visibility::Link, Access::Listed) => false,
+            (Visibility::Followers, Access::Listed | Access::ById) => {
+                viewer != Viewer::Anonymous && relation.is_follower
+            }
+            (Visibility::Private, Access::Listed | Access::ById) => false,
+        },
+    };
+    if may { Ok(()) } else { Err(Hidden) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OWNER: AccountId = AccountId::from_bytes([1; 16]);
+    const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+    const BOOLS: [bool; 2] = [false, true];
+
+    /// All there is to ask: who, with which relation, how.
+    fn cases() -> impl Iterator<Item = (Viewer, Relation, Access)> {
+        let viewers = [Viewer::Anonymous, Viewer::Account(OWNER), Viewer::Account(OTHER)];
+        let relations = (0..16).map(|bits| {
+            let bit = |index: usize| BOOLS[(bits >> index) & 1];
+            Relation { follows: bit(0), is_follower: bit(1), is_blocked: bit(2), is_organiser: bit(3) }
+        });
+        relations.flat_map(move |relation| {
+            viewers.into_iter().flat_map(move |viewer| {
+                [Access::Listed, Access::ById].into_iter().map(move |access| (viewer, relation, access))
+            })
+        })
+    }
+
+    fn may(viewer: Viewer, visibility: Visibility, relation: Relation, access: Access) -> bool {
+        authorize(viewer, Audience { owner: OWNER, visibility, relation }, access).is_ok()
+    }
+
     #[test]
-    fn a_stranger_lists_what_is_public_and_opens_what_is_linked() {
-        let may = |visibility, access| {
-            let audience = Audience { owner: AccountId::from_bytes([1; 16]), visibility };
-            authorize(Viewer::Anonymous, audience, access).is_ok()
-        };
-        assert!(may(Visibility::Public, Access::Listed) && may(Visibility::Public, Access::ById));
-        assert!(!may(Visibility::Link, Access::Listed) && may(Visibility::Link, Access::ById));
-        assert!(!may(Visibility::Private, Access::Listed) && !may(Visibility::Private, Access::ById));
+    fn whoever_asks_for_whatever_is_answered_as_the_table_says() {
+        for (viewer, relation, access) in cases() {
+            let is_by_id = access == Access::ById;
+            let due = match viewer {
+                Viewer::Account(OWNER) => [true; 4],
+                Viewer::Anonymous => [false, false, is_by_id, true],
+                Viewer::Account(_) => match relation {
+                    Relation { is_blocked: true, .. } => [false; 4],
+                    Relation { is_organiser: true, .. } => [true; 4],
+                    Relation { is_follower, .. } => [false, is_follower, is_by_id, true],
+                },
+            };
+            let narrowest_first = [Visibility::Private, Visibility::Followers, Visibility::Link, Visibility::Public];
+            for (visibility, due) in narrowest_first.into_iter().zip(due) {
+                let answer = may(viewer, visibility, relation, access);
+                assert_eq!(answer, due, "{viewer:?} {relation:?} {visibility:?} {access:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn r6_a_block_hides_everything_but_what_is_ones_own() {
+        for (viewer, relation, access) in cases().filter(|(_, relation, _)| relation.is_blocked) {
+            let is_own = viewer == Viewer::Account(OWNER);
+            if viewer != Viewer::Anonymous {
+                assert_eq!(may(viewer, Visibility::Public, relation, access), is_own);
+            }
+        }
+    }
+
+    #[test]
+    fn to_say_that_one_follows_opens_nothing_until_it_counts() {
+        let waiting = Relation { follows: true, ..Relation::default() };
+        assert!(!may(Viewer::Account(OTHER), Visibility::Followers, waiting, Access::ById));
     }
 }

@@ -5,13 +5,23 @@
 //! Postgres ([`sql`]), the migrations' too; what only one engine knows is in [`sqlite`] and [`postgres`].
 
 pub(crate) mod accounts;
+pub(crate) mod cars;
 pub(crate) mod change_log;
+pub(crate) mod comments;
 pub(crate) mod documents;
+pub(crate) mod drives;
 pub(crate) mod feed;
+pub(crate) mod feed_items;
+pub(crate) mod figures;
+pub(crate) mod follows;
+pub(crate) mod meets;
 pub(crate) mod postgres;
 pub(crate) mod profiles;
 pub(crate) mod published;
+pub(crate) mod reactions;
+pub(crate) mod read_models;
 pub(crate) mod relay;
+pub(crate) mod rsvps;
 pub(crate) mod snapshots;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
@@ -23,21 +33,23 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
+use tourismo_core::time::Timestamp;
 
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
 use crate::db::relay::Identity;
-use crate::db::sql::{Connection, Engine, Pool};
+use crate::db::sql::{Connection, Engine, Pool, Row, Value};
 
 /// How many connections read at the same time.
 const READERS: u32 = 4;
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
     (4, "snapshots", include_str!("../migrations/0004_snapshots.sql")),
+    (5, "people", include_str!("../migrations/0005_people.sql")),
 ];
 
 /// Where the database is.
@@ -298,6 +310,62 @@ fn account_id(bytes: &[u8]) -> Result<AccountId, sqlx::Error> {
 
 fn doc_id(bytes: &[u8]) -> Result<DocId, sqlx::Error> {
     fixed("doc", bytes).map(DocId::from_bytes)
+}
+
+fn account_in(row: &Row, column: &'static str) -> Result<AccountId, sqlx::Error> {
+    fixed(column, &row.get::<Vec<u8>>(column)?).map(AccountId::from_bytes)
+}
+
+fn doc_in(row: &Row, column: &'static str) -> Result<DocId, sqlx::Error> {
+    fixed(column, &row.get::<Vec<u8>>(column)?).map(DocId::from_bytes)
+}
+
+fn optional_doc_in(row: &Row, column: &'static str) -> Result<Option<DocId>, sqlx::Error> {
+    row.get::<Option<Vec<u8>>>(column)?.map(|id| fixed(column, &id).map(DocId::from_bytes)).transpose()
+}
+
+fn time_in(row: &Row, column: &'static str) -> Result<Timestamp, sqlx::Error> {
+    row.get(column).map(Timestamp)
+}
+
+fn optional_time_in(row: &Row, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {
+    Ok(row.get::<Option<i64>>(column)?.map(Timestamp))
+}
+
+impl From<AccountId> for Value {
+    fn from(account: AccountId) -> Value {
+        Value::from(account.as_bytes().as_slice())
+    }
+}
+
+impl From<Option<AccountId>> for Value {
+    fn from(account: Option<AccountId>) -> Value {
+        Value::Bytes(account.map(|account| account.as_bytes().to_vec()))
+    }
+}
+
+impl From<DocId> for Value {
+    fn from(doc: DocId) -> Value {
+        Value::from(doc.as_bytes().as_slice())
+    }
+}
+
+impl From<Option<DocId>> for Value {
+    fn from(doc: Option<DocId>) -> Value {
+        Value::Bytes(doc.map(|doc| doc.as_bytes().to_vec()))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Value {
+        Value::from(at.as_millis())
+    }
+}
+
+impl From<Option<Timestamp>> for Value {
+    fn from(at: Option<Timestamp>) -> Value {
+        Value::Int(at.map(Timestamp::as_millis))
+    }
 }
 
 fn hash(bytes: &[u8]) -> Result<ChangeHash, sqlx::Error> {

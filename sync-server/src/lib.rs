@@ -8,8 +8,11 @@ mod authorize;
 mod compactor;
 mod data_file;
 mod db;
+mod feeds;
+mod grid;
 mod hub;
 mod limits;
+mod live;
 mod newest;
 mod pwa;
 pub mod roads;
@@ -29,6 +32,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, RelayId};
 
+pub use self::api::openapi::openapi_json;
+use self::api::stats::TotalsCache;
+use self::api::viewer::KnownReaders;
 use self::compactor::Compactor;
 use self::db::Database;
 use self::db::relay::Identity;
@@ -37,9 +43,10 @@ pub use self::db::{ClaimError, Durability, Location, OpenError};
 use self::hub::Hub;
 use self::limits::Doorkeeper;
 pub use self::limits::Limits;
+use self::live::Live;
 use self::newest::NewestPage;
 use self::pwa::Pwa;
-use self::writer::Writer;
+use self::writer::{Told, Writer};
 
 /// How long connections may take to end when the server stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -120,6 +127,9 @@ pub(crate) struct Relay {
     writer: Writer,
     hub: Hub,
     newest: Arc<NewestPage>,
+    live: Arc<Live>,
+    known_readers: KnownReaders,
+    totals: TotalsCache,
     pwa: Pwa,
     allowed_origins: Vec<String>,
     doorkeeper: Arc<Doorkeeper>,
@@ -141,15 +151,16 @@ impl Server {
         let Database { claim, mut writer, readers } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
+        upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
         let listening =
             TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
-        let grown = Arc::new(Notify::new());
+        let (grown, live) = (Arc::new(Notify::new()), Live::new(u64::from_be_bytes(random())));
+        let told = Told { hub: hub.clone(), newest: newest.clone(), live: live.clone(), grown: grown.clone() };
         let doorkeeper = Doorkeeper::new(config.limits);
-        let (writer, writing) =
-            Writer::spawn(claim, identity, writer, hub.clone(), newest.clone(), doorkeeper.clone(), grown.clone());
+        let (writer, writing) = Writer::spawn(claim, identity, writer, told, doorkeeper.clone());
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
             readers: readers.clone(),
@@ -166,12 +177,15 @@ impl Server {
             writer,
             hub,
             newest,
+            live,
+            known_readers: KnownReaders::default(),
+            totals: TotalsCache::default(),
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
             allowed_origins: config.allowed_origins,
             doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
-            bodies: Arc::new(Semaphore::new(api::drives::BODIES_KB)),
+            bodies: Arc::new(Semaphore::new(api::drives::drive::BODIES_KB)),
             stopping: stopping.clone(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));

@@ -35,6 +35,8 @@ enum Command {
     /// Read everything, count and fold it again, and compare: ends with 0 if all is well, 1 if something is wrong, 2 if
     /// the database cannot be looked at.
     Check(Check),
+    /// Print what can be read over HTTP, as OpenAPI.
+    Openapi,
 }
 
 /// Where the database is. A URL is shown to nobody: it may hold a password.
@@ -176,6 +178,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                     println!("restore: what was there is kept as {}", kept.display());
                 }
             }
+            Command::Openapi => print!("{}", tourismo_server::openapi_json()),
             Command::Check(check) => return look(&check.data.location()?, check.repair).await,
         }
         Ok(ExitCode::SUCCESS)

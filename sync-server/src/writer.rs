@@ -23,6 +23,7 @@ use crate::db::snapshots::{Snapshot, Subject};
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
+use crate::live::Live;
 use crate::newest::NewestPage;
 
 /// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
@@ -39,6 +40,19 @@ const MAX_GROUP: usize = 128;
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     bytes: Arc<Semaphore>,
+}
+
+/// Whoever is told after a commit what it changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// The connections of an account whose log has grown.
+    pub(crate) hub: Hub,
+    /// The newest page of the public feed.
+    pub(crate) newest: Arc<NewestPage>,
+    /// Those who listen to what is shown.
+    pub(crate) live: Arc<Live>,
+    /// The compactor, when any log has grown.
+    pub(crate) grown: Arc<Notify>,
 }
 
 /// One change of a push, looked at but not yet judged.
@@ -100,13 +114,11 @@ impl Writer {
         claim: Claim,
         identity: Identity,
         connection: sql::Connection,
-        hub: Hub,
-        newest: Arc<NewestPage>,
+        told: Told,
         doorkeeper: Arc<Doorkeeper>,
-        grown: Arc<Notify>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = Task { claim, identity, connection, jobs, hub, newest, doorkeeper, grown, health: Health::Sound };
+        let task = Task { claim, identity, connection, jobs, told, doorkeeper, health: Health::Sound };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -158,12 +170,9 @@ struct Task {
     identity: Identity,
     connection: sql::Connection,
     jobs: mpsc::Receiver<Job>,
-    hub: Hub,
-    newest: Arc<NewestPage>,
+    told: Told,
     doorkeeper: Arc<Doorkeeper>,
     health: Health,
-    /// Told when a log has grown.
-    grown: Arc<Notify>,
 }
 
 /// How the last transaction ended.
@@ -257,12 +266,13 @@ impl Task {
 
     /// Tells everybody what a commit whose answer was lost may have changed.
     async fn catch_up(&mut self) -> Result<(), sqlx::Error> {
-        self.newest.invalidate();
-        self.grown.notify_one();
-        for account in self.hub.accounts() {
+        self.told.newest.invalidate();
+        self.told.live.forget();
+        self.told.grown.notify_one();
+        for account in self.told.hub.accounts() {
             if accounts::exists(&mut self.connection, account).await? {
                 let (head, _) = accounts::head(&mut self.connection, account).await?;
-                self.hub.announce(account, head);
+                self.told.hub.announce(account, head);
             }
         }
         Ok(())
@@ -328,17 +338,18 @@ impl Task {
             }
         }
         if appended.feed_changed {
-            self.newest.invalidate();
+            self.told.newest.invalidate();
         }
+        self.told.live.announce(appended.events);
         if !appended.heads.is_empty() {
-            self.grown.notify_one();
+            self.told.grown.notify_one();
         }
         for (account, work) in appended.work {
             // What a push makes the relay do besides storing it, its account pays with the next ones.
             self.doorkeeper.charge(account, work.changes);
         }
         for (account, head) in appended.heads {
-            self.hub.announce(account, head);
+            self.told.hub.announce(account, head);
         }
     }
 }

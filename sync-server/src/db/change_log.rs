@@ -73,6 +73,22 @@ pub(crate) async fn find(
     row.map(|(seq, max_op)| Ok(Found { seq: position("seq", seq)?, max_op: position("max_op", max_op)? })).transpose()
 }
 
+/// When the relay received a change. 1970 for what a snapshot covered before that was kept.
+pub(crate) async fn received_at(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    hash: ChangeHash,
+) -> Result<Timestamp, sqlx::Error> {
+    let sql = r#"
+        SELECT received_at FROM change WHERE account = $1 AND doc = $2 AND hash = $3
+        UNION ALL SELECT received_at FROM covered_change WHERE account = $1 AND doc = $2 AND hash = $3
+    "#;
+    let at: Option<i64> =
+        sql::query_scalar(sql).bind(account).bind(doc).bind(hash.0.as_slice()).fetch_optional(reader).await?;
+    Ok(Timestamp(at.unwrap_or(0)))
+}
+
 /// A page of an account's log after a position. All of it must be read in one transaction.
 pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u64) -> Result<LogPage, sqlx::Error> {
     let (head, digest) = accounts::head(snapshot, account).await?;

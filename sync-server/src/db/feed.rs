@@ -1,96 +1,222 @@
-//! The public feed: a page of `published_drive` with the `profile` of each author, newest first.
+//! Lists of published drives, newest first: the public feed, all of it or within bounds, a person's and a car's.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
+use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
-use super::published::BUCKETS;
+use super::published::{self, BUCKETS};
 use super::sql::{self, Connection, Row};
 use super::{account_id, doc_id};
+use crate::grid::{Bounds, Cells};
 
-/// A place in the feed's order.
+/// A place in the order of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FeedKey {
     pub(crate) sort_at: Timestamp,
     pub(crate) doc: DocId,
 }
 
-/// A drive as the feed lists it.
+impl FeedKey {
+    /// Before everything.
+    pub(crate) const FIRST: FeedKey = FeedKey { sort_at: Timestamp(i64::MAX), doc: DocId::from_bytes([0xff; 16]) };
+}
+
+/// A drive as lists have it.
 #[derive(Clone, Debug)]
 pub(crate) struct FeedRow {
     pub(crate) key: FeedKey,
     pub(crate) account: AccountId,
+    pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
+    /// JSON, as the API shows it.
     pub(crate) stats: String,
-    pub(crate) bbox: Option<String>,
+    /// West, south, east, north, degrees.
+    pub(crate) bbox: [f64; 4],
+    /// JSON, as the API shows it.
     pub(crate) line: String,
+    pub(crate) author: Author,
+}
+
+/// Whose something is, as far as lists show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Author {
+    /// Absent if there is none, or somebody else has it.
     pub(crate) handle: Option<String>,
     pub(crate) display_name: Option<String>,
 }
 
-/// The newest `limit` rows of every bucket, merged and cut to `limit`: each bucket is a range of the index, and no more
-/// than `limit` × [`BUCKETS`] entries are looked at, wherever in the feed the page is.
-static PAGE: LazyLock<String> = LazyLock::new(|| {
-    let mut buckets = String::new();
-    for bucket in 0..BUCKETS {
-        let union = if bucket == 0 { "" } else { "UNION ALL" };
+impl Author {
+    /// What [`read`](Author::read) reads, of a table or alias `profile`.
+    pub(crate) const COLUMNS: &str =
+        "CASE WHEN profile.holds = 1 THEN profile.handle END AS handle, profile.display_name";
+
+    pub(crate) fn read(row: &Row) -> Result<Author, sqlx::Error> {
+        Ok(Author { handle: row.get("handle")?, display_name: row.get("display_name")? })
+    }
+}
+
+impl FeedRow {
+    /// What [`read`](FeedRow::read) reads, of a table or alias `drive`.
+    pub(crate) const COLUMNS: &str = "drive.account, drive.doc, drive.sort_at, drive.visibility, drive.started_at, \
+        drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, drive.line";
+
+    pub(crate) fn read(row: &Row) -> Result<FeedRow, sqlx::Error> {
+        let (account, doc): (Vec<u8>, Vec<u8>) = (row.get("account")?, row.get("doc")?);
+        Ok(FeedRow {
+            key: FeedKey { sort_at: Timestamp(row.get("sort_at")?), doc: doc_id(&doc)? },
+            account: account_id(&account)?,
+            visibility: published::visibility(row.get("visibility")?)?,
+            started_at: Timestamp(row.get("started_at")?),
+            title: row.get("title")?,
+            car: row.get("car")?,
+            stats: row.get("stats")?,
+            bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
+            line: row.get("line")?,
+            author: Author::read(row)?,
+        })
+    }
+}
+
+/// A statement for the newest `$3` of several ranges of an index, merged and cut to `$3`, after the place (`$1`, `$2`): no
+/// more than `$3` entries of each range are read, wherever in the list the page is.
+fn merged(ranges: impl Iterator<Item = String>) -> String {
+    let mut arms = String::new();
+    for (index, range) in ranges.enumerate() {
+        let union = if index == 0 { "" } else { "UNION ALL" };
         write!(
-            buckets,
+            arms,
             r#"
             {union} SELECT * FROM (
                 SELECT account, doc, sort_at FROM published_drive
-                WHERE visibility = 2 AND bucket = {bucket} AND (sort_at, doc) < ($1, $2)
+                WHERE visibility = 2 AND {range} AND (sort_at, doc) < ($1, $2)
                 ORDER BY sort_at DESC, doc DESC LIMIT $3
-            ) bucket_{bucket}"#
+            ) range_{index}"#
         )
         .expect("writing to a String cannot fail");
     }
     format!(
         r#"
-        SELECT
-            drive.account, drive.doc, drive.sort_at, drive.started_at, drive.title, drive.car, drive.stats, drive.bbox,
-            drive.line, profile.handle, profile.display_name
-        FROM (SELECT * FROM ({buckets}) merged ORDER BY sort_at DESC, doc DESC LIMIT $3) page
+        SELECT {}, {}
+        FROM (SELECT * FROM ({arms}) merged ORDER BY sort_at DESC, doc DESC LIMIT $3) page
         JOIN published_drive drive ON drive.account = page.account AND drive.doc = page.doc
         LEFT JOIN profile ON profile.account = drive.account
         ORDER BY drive.sort_at DESC, drive.doc DESC
-        "#
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS,
     )
-});
+}
 
-/// Up to `limit` public drives after `after`, newest first; from the newest on if it is `None`.
-pub(crate) async fn page(
+static PAGE: LazyLock<String> = LazyLock::new(|| merged((0..BUCKETS).map(|bucket| format!("bucket = {bucket}"))));
+
+/// Up to `limit` public drives after a place.
+pub(crate) async fn page(reader: &mut Connection, after: FeedKey, limit: u32) -> Result<Vec<FeedRow>, sqlx::Error> {
+    let query = sql::query(AssertSqlSafe(PAGE.as_str()));
+    from(query, after, limit).rows(reader, FeedRow::read).await
+}
+
+/// Up to `limit` public drives after a place, of those that are within bounds.
+pub(crate) async fn page_within(
     reader: &mut Connection,
-    after: Option<FeedKey>,
+    bounds: &Bounds,
+    after: FeedKey,
     limit: u32,
 ) -> Result<Vec<FeedRow>, sqlx::Error> {
-    let before_all = FeedKey { sort_at: Timestamp(i64::MAX), doc: DocId::from_bytes([0xff; 16]) };
-    let after = after.unwrap_or(before_all);
-    let read = |row: &Row| {
-        let doc: Vec<u8> = row.get("doc")?;
-        let account: Vec<u8> = row.get("account")?;
-        Ok(FeedRow {
-            key: FeedKey { sort_at: Timestamp(row.get("sort_at")?), doc: doc_id(&doc)? },
-            account: account_id(&account)?,
-            started_at: Timestamp(row.get("started_at")?),
-            title: row.get("title")?,
-            car: row.get("car")?,
-            stats: row.get("stats")?,
-            bbox: row.get("bbox")?,
-            line: row.get("line")?,
-            handle: row.get("handle")?,
-            display_name: row.get("display_name")?,
-        })
+    let (column, cells) = match bounds.cells() {
+        Cells::Narrow(cells) => ("cell", cells),
+        Cells::Wide(cells) => ("wide_cell", cells),
     };
-    sql::query(AssertSqlSafe(PAGE.as_str()))
-        .bind(after.sort_at.as_millis())
-        .bind(after.doc.as_bytes().as_slice())
-        .bind(i64::from(limit))
-        .rows(reader, read)
+    // West of the box is what is over the date line in it.
+    let longitudes = if bounds.is_over_date_line() {
+        "(west >= $4 OR west <= $6) AND (east >= $4 OR east <= $6) AND (west <= east OR (west >= $4 AND east <= $6))"
+    } else {
+        "west >= $4 AND east <= $6 AND west <= east"
+    };
+    let sql = merged(
+        cells.into_iter().map(|cell| format!("{column} = {cell} AND south >= $5 AND north <= $7 AND {longitudes}")),
+    );
+    let query = from(sql::query(AssertSqlSafe(sql)), after, limit);
+    let query = query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north);
+    query.rows(reader, FeedRow::read).await
+}
+
+fn from(query: sql::Query, after: FeedKey, limit: u32) -> sql::Query {
+    query.bind(after.sort_at.as_millis()).bind(after.doc.as_bytes().as_slice()).bind(i64::from(limit))
+}
+
+/// Up to `limit` drives of a person after a place: those for everyone, and those for followers if `with_followers`.
+pub(crate) async fn of_person(
+    reader: &mut Connection,
+    account: AccountId,
+    with_followers: bool,
+    after: FeedKey,
+    limit: u32,
+) -> Result<Vec<FeedRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {}
+        FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        WHERE drive.account = $4 AND drive.visibility >= 2 AND drive.visibility <= $5
+            AND (drive.sort_at, drive.doc) < ($1, $2)
+        ORDER BY drive.sort_at DESC, drive.doc DESC LIMIT $3
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS
+    );
+    from(sql::query(AssertSqlSafe(sql)), after, limit)
+        .bind(account.as_bytes().as_slice())
+        .bind(if with_followers { 3 } else { 2_i64 })
+        .rows(reader, FeedRow::read)
+        .await
+}
+
+/// One published drive, whoever may see it: the caller must authorize the read.
+pub(crate) async fn find(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<FeedRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {} FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        WHERE drive.account = $1 AND drive.doc = $2
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS
+    );
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
+    row.map(|row| FeedRow::read(&row)).transpose()
+}
+
+/// Up to `limit` drives for everyone of a car after a place. Which car it was, only its owner's private drives tell.
+pub(crate) async fn of_car(
+    reader: &mut Connection,
+    account: AccountId,
+    car: DocId,
+    after: FeedKey,
+    limit: u32,
+) -> Result<Vec<FeedRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {}
+        FROM drive driven
+        JOIN published_drive drive ON drive.account = driven.account AND drive.doc = driven.published
+        LEFT JOIN profile ON profile.account = drive.account
+        WHERE driven.account = $4 AND driven.car = $5 AND drive.visibility = 2 AND (drive.sort_at, drive.doc) < ($1, $2)
+        ORDER BY drive.sort_at DESC, drive.doc DESC LIMIT $3
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS
+    );
+    from(sql::query(AssertSqlSafe(sql)), after, limit)
+        .bind(account.as_bytes().as_slice())
+        .bind(car.as_bytes().as_slice())
+        .rows(reader, FeedRow::read)
         .await
 }

@@ -1,11 +1,17 @@
 //! The tables `published_drive` and `published_block`: drives that others may see, one by one.
 
+use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
 
+use super::feed::Author;
+use super::feed_items::{self, FeedItem};
+use super::figures::Figures;
 use super::sql::{self, Connection, Row};
-use super::{account_id, column, damaged, position};
+use super::{account_in, column, damaged, position, time_in};
+use crate::grid::Bounds;
 
 /// How many parts the feed's index has.
 pub(crate) const BUCKETS: u8 = 16;
@@ -21,10 +27,10 @@ pub(crate) struct DriveRecord {
     pub(crate) started_at: Timestamp,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
-    /// JSON, as the API shows it.
     pub(crate) stats: String,
-    /// JSON, as the API shows it.
-    pub(crate) bbox: Option<String>,
+    pub(crate) figures: Figures,
+    /// West, south, east, north, degrees.
+    pub(crate) bbox: [f64; 4],
     /// JSON, as the API shows it.
     pub(crate) line: String,
 }
@@ -40,9 +46,8 @@ pub(crate) struct DrivePage {
     pub(crate) title: String,
     pub(crate) car: Option<String>,
     pub(crate) stats: String,
-    pub(crate) bbox: Option<String>,
-    pub(crate) handle: Option<String>,
-    pub(crate) display_name: Option<String>,
+    pub(crate) bbox: [f64; 4],
+    pub(crate) author: Author,
 }
 
 /// Replaces a drive and the blocks of its track.
@@ -53,29 +58,49 @@ pub(crate) async fn replace(
 ) -> Result<(), sqlx::Error> {
     remove(writer, drive.account, drive.doc).await?;
     let sql = r#"
-        INSERT INTO published_drive
-            (account, doc, revision, bucket, sort_at, visibility, started_at, title, car, stats, bbox, line)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        INSERT INTO published_drive (
+            account, doc, revision, bucket, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms,
+            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line
+        )
+        VALUES (
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+        )
     "#;
+    let (Figures { month, distance_m, moving_ms, duration_ms, ascent_m }, [west, south, east, north]) =
+        (drive.figures, drive.bbox);
+    let (cell, wide_cell) = drive.cells();
     sql::query(sql)
-        .bind(drive.account.as_bytes().as_slice())
-        .bind(drive.doc.as_bytes().as_slice())
+        .bind(drive.account)
+        .bind(drive.doc)
         .bind(column(drive.revision))
         .bind(i64::from(bucket(drive.doc)))
-        .bind(drive.sort_at.as_millis())
+        .bind(drive.sort_at)
         .bind(number(drive.visibility))
-        .bind(drive.started_at.as_millis())
+        .bind(drive.started_at)
+        .bind(month)
         .bind(drive.title.as_str())
         .bind(drive.car.as_deref())
         .bind(drive.stats.as_str())
-        .bind(drive.bbox.as_deref())
+        .bind(distance_m)
+        .bind(moving_ms)
+        .bind(duration_ms)
+        .bind(ascent_m)
+        .bind(west)
+        .bind(south)
+        .bind(east)
+        .bind(north)
+        .bind(cell)
+        .bind(wide_cell)
         .bind(drive.line.as_str())
         .execute(&mut *writer)
         .await?;
+    if let Some(item) = drive.feed_item() {
+        feed_items::insert(writer, &item).await?;
+    }
     for (place, block) in (0i64..).zip(blocks) {
         sql::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
-            .bind(drive.account.as_bytes().as_slice())
-            .bind(drive.doc.as_bytes().as_slice())
+            .bind(drive.account)
+            .bind(drive.doc)
             .bind(place)
             .bind(block.as_slice())
             .execute(&mut *writer)
@@ -86,12 +111,13 @@ pub(crate) async fn replace(
 
 /// Removes a drive and the blocks of its track, if it is there.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    feed_items::remove(writer, account, doc).await?;
     sql::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
+        .bind(account)
+        .bind(doc)
         .execute(writer)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// Removes all drives with their blocks, to be derived again.
@@ -105,70 +131,97 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM published_drive").fetch_one(reader).await?)
 }
 
-/// A drive as it was derived; `None` if it is not there, or in another bucket of the feed than its own.
+/// A drive as it was derived; `None` if it is not there, or found in another place of the feeds than its own.
 pub(crate) async fn record(
     reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<DriveRecord>, sqlx::Error> {
     let sql = r#"
-        SELECT revision, sort_at, visibility, started_at, title, car, stats, bbox, line
+        SELECT
+            revision, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms, duration_ms, ascent_m,
+            west, south, east, north, cell, wide_cell, line
         FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
     "#;
-    let read = |row: Row| {
-        Ok(DriveRecord {
-            account,
-            doc,
-            revision: position("revision", row.get("revision")?)?,
-            sort_at: Timestamp(row.get("sort_at")?),
-            visibility: visibility(row.get("visibility")?)?,
-            started_at: Timestamp(row.get("started_at")?),
-            title: row.get("title")?,
-            car: row.get("car")?,
-            stats: row.get("stats")?,
-            bbox: row.get("bbox")?,
-            line: row.get("line")?,
-        })
+    let bucket = i64::from(bucket(doc));
+    let Some(row) = sql::query(sql).bind(account).bind(doc).bind(bucket).row(reader).await? else { return Ok(None) };
+    let drive = DriveRecord {
+        account,
+        doc,
+        revision: position("revision", row.get("revision")?)?,
+        sort_at: time_in(&row, "sort_at")?,
+        visibility: visibility(row.get("visibility")?)?,
+        started_at: time_in(&row, "started_at")?,
+        title: row.get("title")?,
+        car: row.get("car")?,
+        stats: row.get("stats")?,
+        figures: Figures::read(&row)?,
+        bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
+        line: row.get("line")?,
     };
-    sql::query(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(i64::from(bucket(doc)))
-        .row(reader)
-        .await?
-        .map(read)
-        .transpose()
+    let is_in_place = drive.cells() == (row.get("cell")?, row.get("wide_cell")?)
+        && feed_items::find(reader, account, doc).await? == drive.feed_item();
+    Ok(is_in_place.then_some(drive))
+}
+
+impl DriveRecord {
+    /// Whether followers find it.
+    pub(crate) fn is_in_home_feeds(&self) -> bool {
+        self.feed_item().is_some()
+    }
+
+    /// What followers find of it.
+    fn feed_item(&self) -> Option<FeedItem> {
+        let DriveRecord { account, doc, sort_at, visibility, .. } = *self;
+        FeedItem::new(account, doc, sort_at, visibility, DocKind::Published)
+    }
+
+    fn cells(&self) -> (i64, i64) {
+        let [west, south, east, north] = self.bbox;
+        Bounds { west, south, east, north }.home()
+    }
 }
 
 /// A drive by its id alone, whoever may see it: the caller must authorize the read.
 pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
-    let sql = r#"
+    let sql = format!(
+        r#"
         SELECT
             drive.account, drive.revision, profile.revision AS profile_revision, drive.visibility, drive.started_at,
-            drive.title, drive.car, drive.stats, drive.bbox, profile.handle, profile.display_name
+            drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, {}
         FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.doc = $1
-    "#;
+        "#,
+        Author::COLUMNS
+    );
     let read = |row: Row| {
-        let account: Vec<u8> = row.get("account")?;
         let profile_revision: Option<i64> = row.get("profile_revision")?;
         Ok(DrivePage {
-            account: account_id(&account)?,
+            account: account_in(&row, "account")?,
             revisions: (
                 position("revision", row.get("revision")?)?,
                 position("revision", profile_revision.unwrap_or(0))?,
             ),
             visibility: visibility(row.get("visibility")?)?,
-            started_at: Timestamp(row.get("started_at")?),
+            started_at: time_in(&row, "started_at")?,
             title: row.get("title")?,
             car: row.get("car")?,
             stats: row.get("stats")?,
-            bbox: row.get("bbox")?,
-            handle: row.get("handle")?,
-            display_name: row.get("display_name")?,
+            bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
+            author: Author::read(&row)?,
         })
     };
-    sql::query(sql).bind(doc.as_bytes().as_slice()).row(reader).await?.map(read).transpose()
+    sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?.map(read).transpose()
+}
+
+/// Whose published drive this is, and who may see it.
+pub(crate) async fn audience(
+    reader: &mut Connection,
+    doc: DocId,
+) -> Result<Option<(AccountId, Visibility)>, sqlx::Error> {
+    let row =
+        sql::query("SELECT account, visibility FROM published_drive WHERE doc = $1").bind(doc).row(reader).await?;
+    row.map(|row| Ok((account_in(&row, "account")?, visibility(row.get("visibility")?)?))).transpose()
 }
 
 /// The packed blocks of a drive's track, in order.
@@ -178,8 +231,8 @@ pub(crate) async fn blocks(
     doc: DocId,
 ) -> Result<Vec<Vec<u8>>, sqlx::Error> {
     sql::query_scalar("SELECT block FROM published_block WHERE account = $1 AND doc = $2 ORDER BY place")
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
+        .bind(account)
+        .bind(doc)
         .fetch_all(reader)
         .await
 }
@@ -193,8 +246,8 @@ fn bucket(doc: DocId) -> u8 {
     (hash >> 32) as u8 % BUCKETS
 }
 
-/// How the column holds a visibility. The feed's index names the number of [`Visibility::Public`].
-fn number(visibility: Visibility) -> i64 {
+/// How columns hold a visibility. Indexes name the numbers.
+pub(crate) fn number(visibility: Visibility) -> i64 {
     match visibility {
         Visibility::Private => 0,
         Visibility::Link => 1,
@@ -203,7 +256,7 @@ fn number(visibility: Visibility) -> i64 {
     }
 }
 
-fn visibility(number: i64) -> Result<Visibility, sqlx::Error> {
+pub(crate) fn visibility(number: i64) -> Result<Visibility, sqlx::Error> {
     [Visibility::Private, Visibility::Link, Visibility::Public, Visibility::Followers]
         .into_iter()
         .find(|visibility| self::number(*visibility) == number)

@@ -31,6 +31,17 @@ pub(crate) async fn identity(reader: &mut Connection) -> Result<Option<Identity>
     row.map(read).transpose()
 }
 
+/// Which version of the projection made the rows; 0 if none did.
+pub(crate) async fn projected(reader: &mut Connection) -> Result<u32, sqlx::Error> {
+    let version: Option<i64> = sql::query_scalar("SELECT projected FROM relay").fetch_optional(reader).await?;
+    Ok(u32::try_from(version.unwrap_or(0)).unwrap_or(0))
+}
+
+/// Says which version of the projection made the rows.
+pub(crate) async fn set_projected(writer: &mut Connection, version: u32) -> Result<(), sqlx::Error> {
+    sql::query("UPDATE relay SET projected = $1").bind(i64::from(version)).execute(writer).await.map(drop)
+}
+
 /// Begins another life of the log.
 pub(crate) async fn begin_epoch(writer: &mut Connection, epoch: Epoch) -> Result<(), sqlx::Error> {
     let done = sql::query("UPDATE relay SET epoch = $1").bind(epoch.0.as_slice()).execute(writer).await?;

@@ -254,8 +254,8 @@ pub(crate) async fn sweep(
     if let Some(oldest) = oldest {
         for sql in [
             r#"
-                INSERT INTO covered_change (account, doc, hash, seq, max_op, bytes)
-                SELECT account, doc, hash, seq, max_op, LENGTH(chunk) FROM change
+                INSERT INTO covered_change (account, doc, hash, seq, max_op, bytes, received_at)
+                SELECT account, doc, hash, seq, max_op, LENGTH(chunk), received_at FROM change
                 WHERE account = $1 AND doc = $2 AND seq <= $3 AND seq >= $4
             "#,
             "DELETE FROM change WHERE account = $1 AND doc = $2 AND seq <= $3 AND seq >= $4",

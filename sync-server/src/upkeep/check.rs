@@ -12,8 +12,9 @@ use super::UpkeepError;
 use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
+use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
-use crate::db::{self, Claim, Location, accounts, documents, profiles, published};
+use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay};
 use crate::writer::projector::{self, Derived};
 
 /// What a check came to.
@@ -25,7 +26,7 @@ pub struct Report {
     pub documents: u64,
     /// How many changes.
     pub changes: u64,
-    /// How many rows that others may read.
+    /// How many rows there are to be derived.
     pub rows: u64,
     /// How many documents are kept and synced, but in quarantine: no row can be derived from them.
     pub quarantined: u64,
@@ -76,6 +77,12 @@ pub enum Finding {
         /// Which.
         doc: DocId,
     },
+    /// A profile has a handle that another one claimed before it, or lacks its own.
+    #[error("document {doc}: its handle is not with who claimed it first")]
+    Handle {
+        /// Which.
+        doc: DocId,
+    },
     /// There are rows of no document.
     #[error("{rows} rows belong to no document")]
     StrayRows {
@@ -88,7 +95,11 @@ impl Finding {
     /// Whether it is about something that can be derived from the log again.
     pub fn is_derived(&self) -> bool {
         match self {
-            Finding::Books { .. } | Finding::Heads { .. } | Finding::Row { .. } | Finding::StrayRows { .. } => true,
+            Finding::Books { .. }
+            | Finding::Heads { .. }
+            | Finding::Row { .. }
+            | Finding::Handle { .. }
+            | Finding::StrayRows { .. } => true,
             Finding::Storage(_) | Finding::NoIdentity | Finding::Positions { .. } | Finding::Entry { .. } => false,
         }
     }
@@ -155,17 +166,12 @@ async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
         let recount = recount(snapshot, account, &mut report).await?;
         compare_books(snapshot, account, &recount, &mut report).await?;
         for doc in shown_docs(&recount) {
-            let state = &recount.docs[&doc];
-            let (derived, _) = projector::derive(snapshot, state, doc, recount.revisions[&doc]).await?;
-            let stored = projector::stored(snapshot, state, doc).await?;
-            report.rows += u64::from(derived.is_row() || stored.is_row());
-            report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
-            if derived != stored {
-                report.findings.push(Finding::Row { doc });
-            }
+            compare_rows(snapshot, &recount, doc, &mut report).await?;
         }
     }
-    let stored = profiles::count(snapshot).await? + published::count(snapshot).await?;
+    let wrong_holders = profiles::wrong_holders(snapshot).await?;
+    report.findings.extend(wrong_holders.into_iter().map(|doc| Finding::Handle { doc }));
+    let stored = read_models::count(snapshot).await?;
     if stored > report.rows {
         report.findings.push(Finding::StrayRows { rows: stored - report.rows });
     }
@@ -184,12 +190,37 @@ pub(super) async fn look_and_mend(connection: &mut Connection) -> Result<Report,
     look(connection).await
 }
 
+async fn compare_rows(
+    reader: &mut Connection,
+    recount: &Recount,
+    doc: DocId,
+    report: &mut Report,
+) -> Result<(), sqlx::Error> {
+    let state = &recount.docs[&doc];
+    let (derived, _) = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
+    let stored = projector::stored(reader, state, doc).await?;
+    report.rows += derived.rows().max(stored.rows());
+    report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
+    let mut is_right = derived == stored;
+    if state.kind == DocKind::Meet {
+        // What counts of a meet is made of several documents.
+        let effective = meets::effective(reader, state.owner, doc).await?;
+        let stored = meets::stored(reader, state.owner, doc).await?;
+        let rows = |meet: &Option<(MeetRecord, Vec<AccountId>)>| meet.as_ref().map_or(0, meets::rows);
+        report.rows += rows(&effective).max(rows(&stored));
+        is_right &= effective == stored;
+    }
+    if !is_right {
+        report.findings.push(Finding::Row { doc });
+    }
+    Ok(())
+}
+
 /// Writes the books and the rows anew, of every account whose log is whole, in one transaction.
 async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
     connection.begin().await?;
     let writer = connection;
-    profiles::remove_all(writer).await?;
-    published::remove_all(writer).await?;
+    read_models::remove_all(writer).await?;
     documents::release_all(writer).await?;
     for account in accounts::all(writer).await? {
         let mut report = Report::default();
@@ -205,10 +236,28 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
             }
         }
         for doc in shown_docs(&recount) {
-            projector::project(writer, &recount.docs[&doc], doc, recount.revisions[&doc]).await?;
+            let (state, revision) = (&recount.docs[&doc], recount.revisions[&doc]);
+            projector::project(writer, state, doc, revision, &mut Vec::new()).await?;
         }
     }
+    relay::set_projected(writer, projector::VERSION).await?;
     writer.commit().await
+}
+
+/// Derives all rows again if another version made them, as after an upgrade.
+pub(crate) async fn bring_rows_up_to_date(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    if relay::projected(writer).await? == projector::VERSION {
+        return Ok(());
+    }
+    tracing::info!("deriving what is shown from the log again; with a large log this takes a while");
+    match derive_again(writer).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // This fails if it was rolled back already.
+            drop(writer.roll_back().await);
+            Err(error)
+        }
+    }
 }
 
 /// Counts the books of an account again, and reports the entries that are not as they must be.
@@ -255,9 +304,14 @@ async fn compare_books(
     Ok(())
 }
 
-/// The documents that rows are derived from: all published drives, and the profile that was written last.
+/// The documents that rows are derived from, in the order of the log; of an account's profiles the one that was written last.
 fn shown_docs(recount: &Recount) -> Vec<DocId> {
-    let of_kind = |kind| recount.revisions.keys().copied().filter(move |doc| recount.docs[doc].kind == kind);
-    let profile = of_kind(DocKind::Profile).max_by_key(|doc| recount.revisions[doc]);
-    of_kind(DocKind::Published).chain(profile).collect()
+    let kind = |doc: &DocId| recount.docs[doc].kind;
+    let revision = |doc: &DocId| recount.revisions[doc];
+    let profile = recount.revisions.keys().filter(|doc| kind(doc) == DocKind::Profile).copied().max_by_key(revision);
+    let is_shown =
+        |doc: &DocId| projector::has_rows(kind(doc)) && (kind(doc) != DocKind::Profile || Some(*doc) == profile);
+    let mut docs: Vec<DocId> = recount.revisions.keys().copied().filter(is_shown).collect();
+    docs.sort_by_key(revision);
+    docs
 }

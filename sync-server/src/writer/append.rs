@@ -18,6 +18,7 @@ use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found};
 use crate::db::{accounts, documents, snapshots};
 use crate::limits::Limits;
+use crate::live::Event;
 
 /// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;
@@ -41,6 +42,8 @@ pub(super) struct Appended {
     pub(super) heads: Vec<(AccountId, u64)>,
     /// Whether the public feed may look different.
     pub(super) feed_changed: bool,
+    /// What looks different to those who listen.
+    pub(super) events: Vec<Event>,
     /// What deriving rows from their documents took.
     pub(super) work: Vec<(AccountId, Work)>,
 }
@@ -133,18 +136,10 @@ impl<'t> Append<'t> {
                 let last_seq = self.last_seqs.get(&(*id, actor.clone())).copied().unwrap_or(0);
                 documents::upsert_last_seq(self.connection, doc.owner, *id, actor, last_seq).await?;
             }
-            match doc.kind {
-                DocKind::Published | DocKind::Profile => {
-                    let work = projector::project(self.connection, doc, *id, touched.last).await?;
-                    appended.work.push((doc.owner, work));
-                    appended.feed_changed = true;
-                }
-                DocKind::Settings
-                | DocKind::Car
-                | DocKind::Drive
-                | DocKind::Track
-                | DocKind::Social
-                | DocKind::Meet => {}
+            if projector::has_rows(doc.kind) {
+                let work = projector::project(self.connection, doc, *id, touched.last, &mut appended.events).await?;
+                appended.work.push((doc.owner, work));
+                appended.feed_changed |= matches!(doc.kind, DocKind::Published | DocKind::Profile);
             }
         }
         let grown: BTreeSet<AccountId> =

@@ -231,7 +231,7 @@ async fn s5_a_server_killed_between_the_steps_goes_on_where_it_stopped() {
         database.write(&sql).await;
         if state == 1 {
             // Three of the eight had left the log.
-            database.write("INSERT INTO covered_change SELECT account, doc, hash, seq, max_op, LENGTH(chunk) FROM change WHERE seq > 5",
+            database.write("INSERT INTO covered_change SELECT account, doc, hash, seq, max_op, LENGTH(chunk), received_at FROM change WHERE seq > 5",
             )
             .await;
             database.write("DELETE FROM change WHERE seq > 5").await;

@@ -1,5 +1,6 @@
 //! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what an operator does.
 
+mod access;
 mod backup;
 mod catch_up;
 mod compaction;
@@ -7,9 +8,16 @@ mod engines;
 mod handshake;
 mod harness;
 mod limits;
+mod live;
+mod meets;
 mod outage;
+mod own;
+mod people;
 mod push;
 mod quarantine;
 mod reads;
+mod refusals;
+mod said;
 mod stop;
+mod syndication;
 mod upkeep;

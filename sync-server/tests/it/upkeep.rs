@@ -81,7 +81,7 @@ async fn a_check_finds_every_derived_value_that_is_not_what_the_log_says_and_a_r
     let about = Document::new(phone.device(), 201, DocKind::Profile).id;
     let zeros = database.bytes(&[0; 32]);
     let sound = check(database.location()).await.unwrap();
-    assert_eq!((sound.findings.as_slice(), sound.rows), (&[][..], 2));
+    assert_eq!((sound.findings.as_slice(), sound.rows), (&[][..], 4));
     let row = |doc| vec![Finding::Row { doc }];
     let books = || vec![Finding::Books { account }];
     for (sql, findings) in [
@@ -95,7 +95,8 @@ async fn a_check_finds_every_derived_value_that_is_not_what_the_log_says_and_a_r
         (format!("UPDATE published_block SET block = {} WHERE place = 0", database.bytes(&[0])), row(drive)),
         ("DELETE FROM published_block WHERE place = 0".into(), row(drive)),
         ("DELETE FROM profile".into(), row(about)),
-        (format!("INSERT INTO profile VALUES ({}, 1, 'ghost', '', '')", database.bytes(&[7; 16])), {
+        ("UPDATE profile SET holds = 0".into(), vec![Finding::Handle { doc: about }]),
+        (format!("INSERT INTO block (account, blocked) VALUES ({}, {zeros})", database.bytes(&[7; 16])), {
             vec![Finding::StrayRows { rows: 1 }]
         }),
     ] {

@@ -28,6 +28,11 @@ impl Document {
         Document { id, kind, heads: Vec::new(), doc: open::new(&actor), changes: 0 }
     }
 
+    /// An empty document with an id of its own.
+    pub(crate) fn named(device: DeviceKey, number: u8, kind: DocKind, id: DocId) -> Document {
+        Document { id, ..Document::new(device, number, kind) }
+    }
+
     /// The next change, which says nothing in particular.
     pub(crate) fn change(&mut self) -> (Offer, ChangeHash) {
         self.changes += 1;

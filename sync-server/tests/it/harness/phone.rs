@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tourismo_core::access::{ReadToken, read_bytes};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey};
+use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
     ByeCode, Chunk, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
 };
@@ -83,6 +87,21 @@ impl Phone {
     pub(crate) fn proof(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
         let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.device())).to_bytes();
         Message::Proof { signature, grant: self.grant }
+    }
+
+    /// The relay's id, as it tells everyone.
+    pub(crate) async fn relay(&self, addr: SocketAddr) -> RelayId {
+        let mut wire = Wire::open(addr).await;
+        wire.send(&self.hello()).await;
+        let Message::Challenge { relay, .. } = wire.receive().await else { panic!("a challenge was due") };
+        relay
+    }
+
+    /// A read token.
+    pub(crate) fn token(&self, relay: &RelayId, expires_at: Timestamp) -> String {
+        let (account, device) = (self.account, self.device());
+        let signature = self.key.sign(&read_bytes(relay, &account, &device, expires_at)).to_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
     }
 
     /// Says hello and proves its key; the answer is still to be received.

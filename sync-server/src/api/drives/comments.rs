@@ -1,0 +1,75 @@
+//! `GET /v1/drives/{id}/comments`: what people say about a published drive, the latest first.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use utoipa::ToSchema;
+
+use crate::Relay;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{PageParameters, Refusals};
+use crate::api::{ApiError, reach};
+use crate::db::comments::{self, CommentRow};
+
+/// What somebody says.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommentItem {
+    #[schema(value_type = String, format = Uuid)]
+    id: DocId,
+    #[schema(value_type = String, format = Uuid)]
+    account: AccountId,
+    handle: Option<String>,
+    display_name: Option<String>,
+    /// Milliseconds since 1970 UTC.
+    #[schema(value_type = i64)]
+    at: Timestamp,
+    text: String,
+    /// Whether it is the viewer's.
+    is_mine: bool,
+}
+
+/// A page of comments.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CommentPage {
+    /// How many there are on all pages.
+    count: u64,
+    comments: Vec<CommentItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    next: Option<String>,
+}
+
+/// What people say about a drive, the latest first.
+#[utoipa::path(
+    get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The published drive."), PageParameters),
+    responses((status = 200, body = CommentPage), Refusals)
+)]
+pub(crate) async fn comments(
+    State(relay): State<Arc<Relay>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
+    let after = asked.after(List::Comments)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let mut reader = relay.readers.snapshot().await?;
+    let owner = reach::drive_owner(&mut reader, &asked, id).await?;
+    let count = comments::counted(&mut reader, id, owner, viewer).await?;
+    let rows = comments::list(&mut reader, id, owner, viewer, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::Comments, |row| (row.at, row.id));
+    let item = |row: CommentRow| CommentItem {
+        id: row.id,
+        account: row.account,
+        handle: row.author.handle,
+        display_name: row.author.display_name,
+        at: row.at,
+        text: row.text,
+        is_mine: viewer == Some(row.account),
+    };
+    asked.answer(&CommentPage { count, comments: rows.into_iter().map(item).collect(), next })
+}

@@ -1,0 +1,12 @@
+//! Reads of one's own: `/v1/me/…`. Each needs a read token.
+
+pub(crate) mod car_drives;
+pub(crate) mod car_log;
+pub(crate) mod cars;
+pub(crate) mod drives;
+pub(crate) mod feed;
+pub(crate) mod feed_live;
+pub(crate) mod meets;
+pub(crate) mod profile;
+pub(crate) mod requests;
+pub(crate) mod stats;

@@ -1,0 +1,72 @@
+//! `GET /v1/me/cars`: one's own garage, newest first.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use tourismo_core::id::DocId;
+use utoipa::ToSchema;
+
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{PageParameters, Refusals};
+use crate::db::cars::{self, CarRow};
+
+/// A car of one's own.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnCarItem {
+    #[schema(value_type = String, format = Uuid)]
+    id: DocId,
+    make: String,
+    model: String,
+    year: Option<u16>,
+    nickname: String,
+    colour: String,
+    /// Whether everyone may know of it.
+    is_public: bool,
+    /// How many drives it was driven for.
+    drives: u64,
+    distance_m: f64,
+    /// The newest reading of its odometer and what was driven after it.
+    odometer_m: Option<f64>,
+}
+
+/// A page of a garage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnCarPage {
+    cars: Vec<OwnCarItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    next: Option<String>,
+}
+
+/// My garage, newest first.
+#[utoipa::path(
+    get, path = "/v1/me/cars", tag = "me", security(("token" = [])), params(PageParameters),
+    responses((status = 200, body = OwnCarPage), Refusals)
+)]
+pub(crate) async fn own_cars(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (me, limit) = (asked.me()?, asked.limit()?);
+    let after = asked.after(List::Garage)?.unwrap_or(DocId::from_bytes([0xff; 16]));
+    let rows = cars::garage(&mut relay.readers.acquire().await?, me, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::Garage, |car| car.doc);
+    asked.answer(&OwnCarPage { cars: rows.into_iter().map(item).collect(), next })
+}
+
+fn item(CarRow { doc, fields, drives, distance_m, odometer_m }: CarRow) -> OwnCarItem {
+    OwnCarItem {
+        id: doc,
+        make: fields.make,
+        model: fields.model,
+        year: fields.year,
+        nickname: fields.nickname,
+        colour: fields.colour,
+        is_public: fields.is_public,
+        drives,
+        distance_m,
+        odometer_m,
+    }
+}

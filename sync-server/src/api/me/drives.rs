@@ -1,0 +1,84 @@
+//! `GET /v1/me/drives`: one's own drives, newest first.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+use utoipa::ToSchema;
+
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{PageParameters, Refusals, VisibilityName, raw};
+use crate::db::drives::{self, DriveKey, OwnDrive};
+
+/// Before every drive.
+pub(super) const FIRST: DriveKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
+
+/// One's own drive, without its track.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnDriveItem {
+    #[schema(value_type = String, format = Uuid)]
+    id: DocId,
+    title: String,
+    /// The car's id.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    car: Option<DocId>,
+    /// Milliseconds since 1970 UTC.
+    #[schema(value_type = i64)]
+    started_at: Timestamp,
+    /// Absent while it is not finished.
+    #[schema(value_type = Option<i64>)]
+    ended_at: Option<Timestamp>,
+    /// What was driven; absent while it is not finished.
+    #[schema(value_type = Option<Object>)]
+    stats: Option<Box<RawValue>>,
+    visibility: VisibilityName,
+    /// The id of its published copy.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    published: Option<DocId>,
+}
+
+/// A page of one's own drives.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnDrivePage {
+    pub(super) drives: Vec<OwnDriveItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    pub(super) next: Option<String>,
+}
+
+/// My drives, newest first.
+#[utoipa::path(
+    get, path = "/v1/me/drives", tag = "me", security(("token" = [])), params(PageParameters),
+    responses((status = 200, body = OwnDrivePage), Refusals)
+)]
+pub(crate) async fn own_drives(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (me, limit) = (asked.me()?, asked.limit()?);
+    let after = asked.after(List::OwnDrives)?.unwrap_or(FIRST);
+    let rows = drives::page(&mut relay.readers.acquire().await?, me, None, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::OwnDrives, key);
+    asked.answer(&OwnDrivePage { drives: rows.into_iter().map(item).collect::<Result<_, _>>()?, next })
+}
+
+pub(super) fn key(drive: &OwnDrive) -> DriveKey {
+    (drive.started_at, drive.doc)
+}
+
+pub(super) fn item(drive: OwnDrive) -> Result<OwnDriveItem, ApiError> {
+    Ok(OwnDriveItem {
+        id: drive.doc,
+        title: drive.title,
+        car: drive.car,
+        started_at: drive.started_at,
+        ended_at: drive.ended_at,
+        stats: drive.stats.as_deref().map(raw).transpose()?,
+        visibility: drive.visibility.into(),
+        published: drive.published,
+    })
+}

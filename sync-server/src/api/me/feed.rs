@@ -1,0 +1,55 @@
+//! `GET /v1/me/feed`: drives and meets of those whom one follows, newest first.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{DriveItem, MeetItem, PageParameters, Refusals};
+use crate::db::feed::FeedKey;
+use crate::db::feed_items::{self, HomeItem};
+
+/// Something in a home feed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub(crate) enum HomeEntry {
+    Drive(Box<DriveItem>),
+    Meet(Box<MeetItem>),
+}
+
+/// A page of a home feed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HomePage {
+    items: Vec<HomeEntry>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    next: Option<String>,
+}
+
+/// What those whom I follow show, newest first: drives by their start, meets by when they became known.
+#[utoipa::path(
+    get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageParameters),
+    responses((status = 200, body = HomePage), Refusals)
+)]
+pub(crate) async fn home_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (me, limit) = (asked.me()?, asked.limit()?);
+    let after = asked.after(List::HomeFeed)?;
+    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    // Who may see what is part of the statement: it reads nothing else.
+    let rows = feed_items::home(&mut relay.readers.acquire().await?, me, after, limit + 1).await?;
+    let key = |item: &HomeItem| (item.key().sort_at, item.key().doc);
+    let (rows, next) = page(rows, limit, List::HomeFeed, key);
+    asked.answer(&HomePage { items: rows.iter().map(entry).collect::<Result<_, _>>()?, next })
+}
+
+pub(super) fn entry(item: &HomeItem) -> Result<HomeEntry, ApiError> {
+    Ok(match item {
+        HomeItem::Drive(drive) => HomeEntry::Drive(Box::new(DriveItem::new(drive)?)),
+        HomeItem::Meet(meet, author) => HomeEntry::Meet(Box::new(MeetItem::new(meet, author))),
+    })
+}

@@ -1,0 +1,37 @@
+//! `GET /v1/me/meets`: the meets that one made, may change, or answered with anything but no.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+use crate::Relay;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::{ApiError, reach};
+use crate::authorize::Access;
+use crate::db::meets;
+
+/// My meets, the latest start first: those I made or may change, and those to which I said that I come, or may.
+#[utoipa::path(
+    get, path = "/v1/me/meets", tag = "me", security(("token" = [])), params(PageParameters),
+    responses((status = 200, body = MeetPage), Refusals)
+)]
+pub(crate) async fn own_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (me, limit) = (asked.me()?, asked.limit()?);
+    let after = asked.after(List::OwnMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let mut reader = relay.readers.snapshot().await?;
+    let rows = meets::mine(&mut reader, me, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
+    let mut meets = Vec::new();
+    for (meet, author) in &rows {
+        // Whoever answered knows its id.
+        if reach::may_see_meet(&mut reader, asked.viewer, meet, Access::ById).await? {
+            meets.push(MeetItem::new(meet, author));
+        }
+    }
+    asked.answer(&MeetPage { meets, next })
+}

@@ -1,0 +1,7 @@
+//! Reads of meets: `/v1/meets…`.
+
+pub(crate) mod attendees;
+pub(crate) mod calendar;
+pub(crate) mod live;
+pub(crate) mod meet;
+pub(crate) mod search;

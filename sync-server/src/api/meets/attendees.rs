@@ -1,0 +1,76 @@
+//! `GET /v1/meets/{id}/attendees`: who comes, those first whom the viewer follows.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use tourismo_core::id::AccountId;
+use utoipa::ToSchema;
+
+use super::meet::{AnswerCounts, AnswerName};
+use crate::Relay;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{PageParameters, Refusals};
+use crate::api::{ApiError, reach};
+use crate::authorize::Access;
+use crate::db::meets;
+use crate::db::rsvps::{self, AttendeeRow};
+
+/// Someone who comes, or may.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AttendeeItem {
+    #[schema(value_type = String, format = Uuid)]
+    account: AccountId,
+    handle: Option<String>,
+    display_name: Option<String>,
+    answer: AnswerName,
+    /// Whether the viewer follows them.
+    is_followed: bool,
+    /// How many they and the viewer both follow.
+    followed_in_common: u64,
+}
+
+/// A page of those who come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AttendeePage {
+    answers: AnswerCounts,
+    attendees: Vec<AttendeeItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    next: Option<String>,
+}
+
+/// Who comes, or may: those first whom the viewer follows, then by answer.
+#[utoipa::path(
+    get, path = "/v1/meets/{id}/attendees", tag = "meets", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The meet."), PageParameters),
+    responses((status = 200, body = AttendeePage), Refusals)
+)]
+pub(crate) async fn attendees(
+    State(relay): State<Arc<Relay>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
+    let after = asked.after(List::Attendees)?.unwrap_or((-1, -1, AccountId::from_bytes([0; 16])));
+    let mut reader = relay.readers.snapshot().await?;
+    let (meet, _) = meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
+    if !reach::may_see_meet(&mut reader, asked.viewer, &meet, Access::ById).await? {
+        return Err(ApiError::not_found());
+    }
+    let rsvps::AnswerCounts { going, maybe, no } = rsvps::counted(&mut reader, id, meet.account, viewer).await?;
+    let rows = rsvps::attendees(&mut reader, id, meet.account, viewer, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::Attendees, AttendeeRow::key);
+    let item = |row: AttendeeRow| AttendeeItem {
+        account: row.account,
+        handle: row.author.handle,
+        display_name: row.author.display_name,
+        answer: row.answer.into(),
+        is_followed: row.is_followed,
+        followed_in_common: row.followed_in_common,
+    };
+    let answers = AnswerCounts { going, maybe, no };
+    asked.answer(&AttendeePage { answers, attendees: rows.into_iter().map(item).collect(), next })
+}

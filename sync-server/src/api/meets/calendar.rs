@@ -1,0 +1,52 @@
+//! Meets as iCalendar: `GET /v1/meets.ics` and `GET /v1/meets/{id}/meet.ics`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::search;
+use crate::Relay;
+use crate::api::asked::{Asked, MAX_LIMIT};
+use crate::api::schema::Refusals;
+use crate::api::syndication::{self, Web};
+use crate::api::{ApiError, reach};
+use crate::authorize::Access;
+use crate::db::meets;
+
+/// Public meets as iCalendar, to be subscribed to: the next hundred of what `/v1/meets` has.
+#[utoipa::path(
+    get, path = "/v1/meets.ics", tag = "feeds",
+    params(
+        ("bbox" = Option<String>, Query, description = "Within these bounds: `west,south,east,north` in degrees."),
+        ("near" = Option<String>, Query, description = "Near this place: `latitude,longitude` in degrees."),
+        ("radiusM" = Option<f64>, Query, description = "How near, metres."),
+        ("from" = Option<i64>, Query, description = "The earliest start, milliseconds since 1970 UTC."),
+        ("to" = Option<i64>, Query, description = "The latest start."),
+    ),
+    responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
+)]
+pub(crate) async fn meets_calendar(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (rows, _) = search::read(&relay, &asked, MAX_LIMIT).await?;
+    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), "Meets", rows.iter().map(|(meet, _)| meet)))
+}
+
+/// A meet as iCalendar.
+#[utoipa::path(
+    get, path = "/v1/meets/{id}/meet.ics", tag = "feeds", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The meet.")),
+    responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
+)]
+pub(crate) async fn meet_calendar(
+    State(relay): State<Arc<Relay>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let mut reader = relay.readers.snapshot().await?;
+    let (meet, _) = meets::find(&mut reader, reach::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
+    if !reach::may_see_meet(&mut reader, asked.viewer, &meet, Access::ById).await? {
+        return Err(ApiError::not_found());
+    }
+    let title = meet.title.clone();
+    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), &title, std::iter::once(&meet)))
+}

@@ -1,0 +1,83 @@
+//! `GET /v1/meets`: public meets in a span of time, within bounds or near a place, the earliest first.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use tourismo_core::geodesy::{Position, distance_m};
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::{Asked, MAX_LIMIT, Near};
+use crate::api::cursor::{self, List};
+use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::authorize::{Access, Audience, Relation, authorize};
+use crate::db::feed::Author;
+use crate::db::meets::{self, MeetKey, MeetRecord, Span};
+use crate::grid::Bounds;
+use crate::writer::wall_clock;
+
+/// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
+const LOOKS: usize = 10;
+
+/// Public meets, the earliest first: those that begin from now on, unless told.
+#[utoipa::path(
+    get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
+    params(
+        ("bbox" = Option<String>, Query, description = "Within these bounds: `west,south,east,north` in degrees."),
+        ("near" = Option<String>, Query, description = "Near this place: `latitude,longitude` in degrees."),
+        ("radiusM" = Option<f64>, Query, description = "How near, metres: 50000 unless told, 500000 at most."),
+        ("from" = Option<i64>, Query, description = "The earliest start, milliseconds since 1970 UTC."),
+        ("to" = Option<i64>, Query, description = "The latest start."),
+        PageParameters,
+    ),
+    responses((status = 200, body = MeetPage), Refusals)
+)]
+pub(crate) async fn search(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    let (rows, next) = read(&relay, &asked, asked.limit()?).await?;
+    asked.answer(&MeetPage { meets: rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
+}
+
+/// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.
+pub(super) async fn read(
+    relay: &Relay,
+    asked: &Asked,
+    limit: u32,
+) -> Result<(Vec<(MeetRecord, Author)>, Option<String>), ApiError> {
+    let (near, bbox) = (asked.near()?, asked.bbox()?);
+    let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m)));
+    let from = asked.time("from")?.unwrap_or_else(wall_clock);
+    let span = Span { from, to: asked.time("to")?.unwrap_or(Timestamp(i64::MAX)) };
+    let first = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
+    let mut after: MeetKey = asked.after(List::Meets)?.unwrap_or(first);
+    let viewer = asked.viewer.account();
+    let mut reader = relay.readers.snapshot().await?;
+    let mut found = Vec::new();
+    for _ in 0..LOOKS {
+        let rows = meets::search(&mut reader, bounds.as_ref(), span, viewer, after, MAX_LIMIT).await?;
+        let is_last = rows.len() < MAX_LIMIT as usize;
+        for (meet, author) in rows {
+            if found.len() == limit as usize {
+                return Ok((found, Some(cursor::encode(List::Meets, &after))));
+            }
+            after = (meet.starts_at, meet.doc);
+            // The statement leaves out those with whom the viewer has nothing to do.
+            let audience = Audience { owner: meet.account, visibility: meet.visibility, relation: Relation::default() };
+            if authorize(asked.viewer, audience, Access::Listed).is_ok() && is_near(&meet, near) {
+                found.push((meet, author));
+            }
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, Some(cursor::encode(List::Meets, &after))))
+}
+
+fn is_near(meet: &MeetRecord, near: Option<Near>) -> bool {
+    let Some(near) = near else { return true };
+    let here = Position { lat_deg: near.lat, lon_deg: near.lon };
+    meet.position.is_some_and(|[lon_deg, lat_deg]| distance_m(here, Position { lat_deg, lon_deg }) <= near.radius_m)
+}

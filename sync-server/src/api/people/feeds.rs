@@ -1,0 +1,132 @@
+//! A person's public drives, and a public car's, as Atom and JSON Feed; a person's public meets as iCalendar.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+use crate::Relay;
+use crate::api::asked::{Asked, MAX_LIMIT, page};
+use crate::api::cursor::List;
+use crate::api::reach::Person;
+use crate::api::schema::{PageParameters, Refusals};
+use crate::api::syndication::{self, Form, Web};
+use crate::api::{ApiError, reach};
+use crate::db::feed::{self, FeedKey};
+use crate::db::sql::Connection;
+use crate::db::{cars, meets, profiles};
+
+/// A person's public drives as Atom with GeoRSS.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/feed.atom", tag = "feeds",
+    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn person_atom(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    person_feed(&relay, &name, &asked, Form::Atom).await
+}
+
+/// A person's public drives as JSON Feed 1.1.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/feed.json", tag = "feeds",
+    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn person_json_feed(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    person_feed(&relay, &name, &asked, Form::Json).await
+}
+
+/// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds",
+    params(
+        ("person" = String, Path, description = "A handle or an account's id."),
+        ("car" = String, Path, description = "The car's id."), PageParameters,
+    ),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn car_atom(
+    State(relay): State<Arc<Relay>>,
+    Path((name, car)): Path<(String, String)>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    car_feed(&relay, &name, &car, &asked, Form::Atom).await
+}
+
+/// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds",
+    params(
+        ("person" = String, Path, description = "A handle or an account's id."),
+        ("car" = String, Path, description = "The car's id."), PageParameters,
+    ),
+    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn car_json_feed(
+    State(relay): State<Arc<Relay>>,
+    Path((name, car)): Path<(String, String)>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    car_feed(&relay, &name, &car, &asked, Form::Json).await
+}
+
+/// A person's public meets as iCalendar, to be subscribed to.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/meets.ics", tag = "feeds",
+    params(("person" = String, Path, description = "A handle or an account's id.")),
+    responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
+)]
+pub(crate) async fn person_calendar(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, &asked, &name).await?;
+    let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
+    // A calendar has no pages: it holds the latest.
+    let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
+    let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
+    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), &title, rows.iter().map(|(meet, _)| meet)))
+}
+
+async fn person_feed(relay: &Relay, name: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
+    let (limit, after) = (asked.limit()?, asked.after(List::PersonDrives)?);
+    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, asked, name).await?;
+    let rows = feed::of_person(&mut reader, person.account, false, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
+    syndication::feed(asked, &Web::of(relay, asked), &title, &rows, next.as_deref(), form)
+}
+
+async fn car_feed(relay: &Relay, name: &str, car: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
+    let (limit, after, car) = (asked.limit()?, asked.after(List::PersonDrives)?, reach::id(car)?);
+    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, asked, name).await?;
+    let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
+    let fields = fields.ok_or_else(ApiError::not_found)?;
+    let rows = feed::of_car(&mut reader, person.account, car, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
+    syndication::feed(asked, &Web::of(relay, asked), &title, &rows, next.as_deref(), form)
+}
+
+async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {
+    let profile = profiles::find(reader, person.account).await?;
+    let handle = profile.as_ref().filter(|profile| profile.holds).map(|profile| profile.handle.clone());
+    let display_name = profile.map(|profile| profile.display_name);
+    Ok(syndication::name(handle.as_deref(), display_name.as_deref()))
+}

@@ -1,0 +1,42 @@
+//! `GET /v1/people/{person}/meets`: the meets of a person, the latest start first.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+use crate::Relay;
+use crate::api::asked::{Asked, page};
+use crate::api::cursor::List;
+use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::{ApiError, reach};
+use crate::authorize::{Access, Audience, authorize};
+use crate::db::meets;
+
+/// A person's meets, the latest start first: for everyone, and for followers if the viewer counts among them.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/meets", tag = "people", security((), ("token" = [])),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    responses((status = 200, body = MeetPage), Refusals)
+)]
+pub(crate) async fn person_meets(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let limit = asked.limit()?;
+    let after = asked.after(List::PersonMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, &asked, &name).await?;
+    let with_followers = person.shows_to_followers(asked.viewer);
+    let rows = meets::of_person(&mut reader, person.account, with_followers, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::PersonMeets, |(meet, _)| (meet.starts_at, meet.doc));
+    let may_list = |visibility| {
+        let audience = Audience { owner: person.account, visibility, relation: person.relation };
+        authorize(asked.viewer, audience, Access::Listed).is_ok()
+    };
+    let shown = rows.iter().filter(|(meet, _)| may_list(meet.visibility));
+    asked.answer(&MeetPage { meets: shown.map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
+}

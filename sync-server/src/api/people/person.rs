@@ -1,0 +1,61 @@
+//! `GET /v1/people/{person}`: what everybody may know of a person.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use tourismo_core::id::AccountId;
+use utoipa::ToSchema;
+
+use crate::Relay;
+use crate::api::asked::Asked;
+use crate::api::schema::Refusals;
+use crate::api::{ApiError, reach};
+use crate::db::profiles;
+
+/// A person.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PersonBody {
+    #[schema(value_type = String, format = Uuid)]
+    account: AccountId,
+    /// Absent if they have none, or somebody else has it.
+    handle: Option<String>,
+    display_name: String,
+    bio: String,
+    /// Whether followers must be accepted.
+    by_approval: bool,
+    /// Whether the viewer says to follow them.
+    is_followed: bool,
+    /// Whether that counts: they accepted the viewer, or accept everyone.
+    is_accepted: bool,
+}
+
+/// A person, by handle (in whatever spelling) or id.
+#[utoipa::path(
+    get, path = "/v1/people/{person}", tag = "people", security((), ("token" = [])),
+    params(("person" = String, Path, description = "A handle or an account's id.")),
+    responses((status = 200, body = PersonBody), Refusals)
+)]
+pub(crate) async fn person(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, &asked, &name).await?;
+    let profile = profiles::find(&mut reader, person.account).await?;
+    let (handle, display_name, bio, by_approval) = profile.map_or_else(Default::default, |profile| {
+        (Some(profile.handle).filter(|_| profile.holds), profile.display_name, profile.bio, profile.by_approval)
+    });
+    asked.answer(&PersonBody {
+        account: person.account,
+        handle,
+        display_name,
+        bio,
+        by_approval,
+        is_followed: person.relation.follows,
+        is_accepted: person.relation.is_follower,
+    })
+}

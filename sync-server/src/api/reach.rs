@@ -1,0 +1,93 @@
+//! What a viewer has to do with the owner of what is asked for: the facts that `authorize` decides by.
+
+use std::collections::BTreeSet;
+
+use tourismo_core::handle;
+use tourismo_core::id::{AccountId, DocId};
+
+use super::ApiError;
+use super::asked::Asked;
+use crate::authorize::{Access, Audience, Relation, Viewer, authorize};
+use crate::db::meets::MeetRecord;
+use crate::db::sql::Connection;
+use crate::db::{accounts, follows, meets, profiles, published};
+
+/// A person whom the viewer may look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Person {
+    pub(crate) account: AccountId,
+    pub(crate) relation: Relation,
+}
+
+impl Person {
+    /// Whether what is for followers is for the viewer, too.
+    pub(crate) fn shows_to_followers(&self, viewer: Viewer) -> bool {
+        self.relation.is_follower || viewer.account() == Some(self.account)
+    }
+}
+
+/// What the viewer has to do with an owner.
+pub(crate) async fn relation(
+    reader: &mut Connection,
+    viewer: Viewer,
+    owner: AccountId,
+) -> Result<Relation, sqlx::Error> {
+    match viewer.account().filter(|account| *account != owner) {
+        Some(account) => follows::relation(reader, account, owner).await,
+        None => Ok(Relation::default()),
+    }
+}
+
+/// The person of this handle, in whatever spelling, or of this id.
+pub(crate) async fn person(reader: &mut Connection, asked: &Asked, name: &str) -> Result<Person, ApiError> {
+    let account = match name.parse::<AccountId>() {
+        Ok(account) if accounts::exists(reader, account).await? => Some(account),
+        Ok(_) => None,
+        Err(_) => match handle::fold(name) {
+            Some(folded) => profiles::holder(reader, &folded).await?,
+            None => None,
+        },
+    };
+    let account = account.ok_or_else(ApiError::not_found)?;
+    let relation = relation(reader, asked.viewer, account).await?;
+    let audience = Audience::of_person(account, relation);
+    authorize(asked.viewer, audience, Access::ById).map_err(|_| ApiError::not_found())?;
+    Ok(Person { account, relation })
+}
+
+/// The owner of a published drive that the viewer may see.
+pub(crate) async fn drive_owner(reader: &mut Connection, asked: &Asked, id: DocId) -> Result<AccountId, ApiError> {
+    let (owner, visibility) = published::audience(reader, id).await?.ok_or_else(ApiError::not_found)?;
+    let relation = relation(reader, asked.viewer, owner).await?;
+    let audience = Audience { owner, visibility, relation };
+    authorize(asked.viewer, audience, Access::ById).map_err(|_| ApiError::not_found())?;
+    Ok(owner)
+}
+
+/// Whether the viewer may see a meet.
+pub(crate) async fn may_see_meet(
+    reader: &mut Connection,
+    viewer: Viewer,
+    meet: &MeetRecord,
+    access: Access,
+) -> Result<bool, sqlx::Error> {
+    let mut relation = relation(reader, viewer, meet.account).await?;
+    if let Some(account) = viewer.account() {
+        relation.is_organiser = meets::organisers(reader, meet.account, meet.doc).await?.contains(&account);
+    }
+    let audience = Audience { owner: meet.account, visibility: meet.visibility, relation };
+    Ok(authorize(viewer, audience, access).is_ok())
+}
+
+/// Those with whom the viewer has nothing to do.
+pub(crate) async fn shunned(reader: &mut Connection, viewer: Viewer) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    match viewer.account() {
+        Some(account) => follows::shunned(reader, account).await,
+        None => Ok(BTreeSet::new()),
+    }
+}
+
+/// An id in a path; what is none leads nowhere.
+pub(crate) fn id(text: &str) -> Result<DocId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found())
+}

@@ -1,0 +1,248 @@
+//! The shapes that several answers share, and what OpenAPI says of them.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tourismo_core::docs::Visibility;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ApiError;
+use crate::db::drives::Totals;
+use crate::db::feed::{Author, FeedRow};
+use crate::db::meets::MeetRecord;
+
+/// A refusal. Codes are stable, texts are not.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: ErrorDetails,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorDetails {
+    /// What went wrong, for programs.
+    pub(crate) code: &'static str,
+    /// What went wrong, for people.
+    pub(crate) message: &'static str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+/// Who may see something.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum VisibilityName {
+    Private,
+    Followers,
+    Link,
+    Public,
+}
+
+impl From<Visibility> for VisibilityName {
+    fn from(visibility: Visibility) -> VisibilityName {
+        match visibility {
+            Visibility::Private => VisibilityName::Private,
+            Visibility::Followers => VisibilityName::Followers,
+            Visibility::Link => VisibilityName::Link,
+            Visibility::Public => VisibilityName::Public,
+        }
+    }
+}
+
+/// A published drive in a list. Everything in it is of the part that is shown; its start is told to the hour.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DriveItem {
+    #[schema(value_type = String, format = Uuid)]
+    pub(crate) id: DocId,
+    #[schema(value_type = String, format = Uuid)]
+    pub(crate) account: AccountId,
+    /// Absent if the author has none, or somebody else has it.
+    pub(crate) handle: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) title: String,
+    /// Milliseconds since 1970 UTC.
+    #[schema(value_type = i64)]
+    pub(crate) started_at: Timestamp,
+    /// What the car is called.
+    pub(crate) car: Option<String>,
+    /// What was driven.
+    #[schema(value_type = Object)]
+    pub(crate) stats: Box<RawValue>,
+    /// West, south, east, north, degrees (RFC 7946).
+    pub(crate) bbox: [f64; 4],
+    /// Simplified parts of `[longitude, latitude]`.
+    #[schema(value_type = Vec<Vec<[f64; 2]>>)]
+    pub(crate) line: Box<RawValue>,
+    pub(crate) visibility: VisibilityName,
+}
+
+impl DriveItem {
+    pub(crate) fn new(row: &FeedRow) -> Result<DriveItem, ApiError> {
+        Ok(DriveItem {
+            id: row.key.doc,
+            account: row.account,
+            handle: row.author.handle.clone(),
+            display_name: row.author.display_name.clone(),
+            title: row.title.clone(),
+            started_at: row.started_at,
+            car: row.car.clone(),
+            stats: raw(&row.stats)?,
+            bbox: row.bbox,
+            line: raw(&row.line)?,
+            visibility: row.visibility.into(),
+        })
+    }
+}
+
+/// A page of published drives.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DrivePage {
+    pub(crate) drives: Vec<DriveItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    pub(crate) next: Option<String>,
+}
+
+/// A meet.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MeetItem {
+    #[schema(value_type = String, format = Uuid)]
+    pub(crate) id: DocId,
+    /// Who made it.
+    #[schema(value_type = String, format = Uuid)]
+    pub(crate) account: AccountId,
+    pub(crate) handle: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    /// What the place is called; may be empty.
+    pub(crate) place: String,
+    /// Longitude, latitude, degrees.
+    pub(crate) position: Option<[f64; 2]>,
+    /// Milliseconds since 1970 UTC.
+    #[schema(value_type = i64)]
+    pub(crate) starts_at: Timestamp,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) ends_at: Option<Timestamp>,
+    /// Its IANA name; may be empty.
+    pub(crate) time_zone: String,
+    pub(crate) capacity: Option<u32>,
+    pub(crate) visibility: VisibilityName,
+    pub(crate) cancelled: bool,
+}
+
+impl MeetItem {
+    pub(crate) fn new(meet: &MeetRecord, author: &Author) -> MeetItem {
+        MeetItem {
+            id: meet.doc,
+            account: meet.account,
+            handle: author.handle.clone(),
+            display_name: author.display_name.clone(),
+            title: meet.title.clone(),
+            text: meet.text.clone(),
+            place: meet.place.clone(),
+            position: meet.position,
+            starts_at: meet.starts_at,
+            ends_at: meet.ends_at,
+            time_zone: meet.time_zone.clone(),
+            capacity: meet.capacity,
+            visibility: meet.visibility.into(),
+            cancelled: meet.is_cancelled,
+        }
+    }
+}
+
+/// A page of meets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MeetPage {
+    pub(crate) meets: Vec<MeetItem>,
+    /// For the parameter `after` of the next page; absent on the last one.
+    pub(crate) next: Option<String>,
+}
+
+/// What was driven, summed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TotalsItem {
+    pub(crate) drives: u64,
+    pub(crate) distance_m: f64,
+    /// The time in motion, milliseconds.
+    pub(crate) moving_ms: i64,
+    pub(crate) duration_ms: i64,
+    pub(crate) ascent_m: f64,
+}
+
+impl From<Totals> for TotalsItem {
+    fn from(totals: Totals) -> TotalsItem {
+        let Totals { drives, distance_m, moving_ms, duration_ms, ascent_m } = totals;
+        TotalsItem { drives, distance_m, moving_ms, duration_ms, ascent_m }
+    }
+}
+
+/// JSON as a column holds it.
+pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, ApiError> {
+    RawValue::from_string(json.to_owned()).map_err(|_| ApiError::internal())
+}
+
+/// `limit` and `after`, as every list takes them.
+pub(crate) enum PageParameters {}
+
+impl IntoParams for PageParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            parameter("limit", Type::Integer, "How many items the page may have: 1 to 100, 20 unless told."),
+            parameter("after", Type::String, "What `next` of the page before says."),
+        ]
+    }
+}
+
+fn parameter(name: &str, of: Type, description: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(of).build()))))
+        .build()
+}
+
+/// What every read may be refused with.
+pub(crate) enum Refusals {}
+
+impl utoipa::IntoResponses for Refusals {
+    fn responses() -> std::collections::BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+        let refusal = |description: &str| {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+            RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
+        };
+        [
+            (
+                "304",
+                RefOr::T(ResponseBuilder::new().description("Nothing changed since the tag in If-None-Match.").build()),
+            ),
+            (
+                "400",
+                refusal(
+                    "A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, \
+                `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`.",
+                ),
+            ),
+            (
+                "401",
+                refusal("The read token is missing (`token_needed`), wrong (`bad_token`) or old (`expired_token`)."),
+            ),
+            ("404", refusal("There is nothing here that this viewer may see: `not_found`.")),
+            ("429", refusal("There are too many requests: `too_many_requests`.")),
+            ("503", refusal("Try again later: `unavailable`, `overloaded`.")),
+        ]
+        .into_iter()
+        .map(|(status, response)| (status.to_owned(), response))
+        .collect()
+    }
+}

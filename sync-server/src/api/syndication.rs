@@ -1,0 +1,177 @@
+//! Public feeds out of rows: what `crate::feeds` writes, with addresses in it that work from elsewhere.
+
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use serde::Deserialize;
+use tourismo_core::id::DocId;
+
+use super::ApiError;
+use super::asked::Asked;
+use crate::Relay;
+use crate::db::feed::FeedRow;
+use crate::db::meets::MeetRecord;
+use crate::feeds::ics::Event;
+use crate::feeds::{Channel, Item, Shape, atom, ics, json_feed};
+
+/// In which form a feed is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Atom,
+    Json,
+}
+
+/// Where this relay is, as the one who asks sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Web {
+    /// Such as `https://drive.example`.
+    origin: String,
+}
+
+impl Web {
+    /// Behind a proxy that is trusted, it tells how it was reached.
+    pub(crate) fn of(relay: &Relay, asked: &Asked) -> Web {
+        let is_proxied = relay.doorkeeper.limits().trust_proxy;
+        let is_https = is_proxied && text(&asked.headers, "x-forwarded-proto") == Some("https");
+        let host = text(&asked.headers, header::HOST.as_str()).filter(|host| is_host(host)).unwrap_or("localhost");
+        Web { origin: format!("{}://{host}", if is_https { "https" } else { "http" }) }
+    }
+
+    /// The page of a published drive.
+    pub(crate) fn drive(&self, id: DocId) -> String {
+        format!("{}/#/public/{id}", self.origin)
+    }
+
+    /// The page of a meet.
+    pub(crate) fn meet(&self, id: DocId) -> String {
+        format!("{}/#/meets/{id}", self.origin)
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_host(host: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
+    (1..=255).contains(&host.len()) && host.bytes().all(is_part)
+}
+
+/// A page of drives that everybody may see, as a feed.
+pub(crate) fn feed(
+    asked: &Asked,
+    web: &Web,
+    title: &str,
+    rows: &[FeedRow],
+    next: Option<&str>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (path, query) = asked.uri.split_once('?').unwrap_or((&asked.uri, ""));
+    let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
+    let next_url = |next: &str| {
+        let query =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(others()).append_pair("after", next).finish();
+        format!("{}{path}?{query}", web.origin)
+    };
+    let channel = Channel {
+        title: title.to_owned(),
+        home_url: format!("{}{path}", web.origin),
+        self_url: format!("{}{}", web.origin, asked.uri),
+        next_url: next.map(next_url),
+        items: rows.iter().map(|row| item(web, row)).collect::<Result<_, _>>()?,
+    };
+    Ok(match form {
+        Form::Atom => asked.answer_with(atom::write(&channel), atom::CONTENT_TYPE),
+        Form::Json => asked.answer_with(json_feed::write(&channel), json_feed::CONTENT_TYPE),
+    })
+}
+
+fn item(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shown {
+        distance_m: f64,
+        moving_ms: i64,
+        ascent_m: f64,
+    }
+    let parts: Vec<Vec<[f64; 2]>> = serde_json::from_str(&row.line).map_err(|_| ApiError::internal())?;
+    let Shown { distance_m, moving_ms, ascent_m } =
+        serde_json::from_str(&row.stats).map_err(|_| ApiError::internal())?;
+    let minutes = moving_ms / 60_000;
+    let car = row.car.as_ref().map(|car| format!(" with {car}")).unwrap_or_default();
+    let text = format!(
+        "{:.1} km in {} h {:02} min{car}, {ascent_m:.0} m of ascent",
+        distance_m / 1_000.0,
+        minutes / 60,
+        minutes % 60
+    );
+    // One line at most: the longest part stands for the drive.
+    let line = parts.into_iter().filter(|part| part.len() > 1).max_by_key(Vec::len);
+    let [west, south, east, north] = row.bbox;
+    Ok(Item {
+        id: row.key.doc,
+        url: web.drive(row.key.doc),
+        title: row.title.clone(),
+        text,
+        author: name(row.author.handle.as_deref(), row.author.display_name.as_deref()),
+        published_at: row.key.sort_at,
+        place: Some(line.map_or(Shape::Point([(west + east) / 2.0, (south + north) / 2.0]), Shape::Line)),
+    })
+}
+
+/// What a person is called in a feed.
+pub(crate) fn name(handle: Option<&str>, display_name: Option<&str>) -> String {
+    let known = display_name.filter(|name| !name.trim().is_empty()).or(handle);
+    known.unwrap_or("Somebody").to_owned()
+}
+
+/// Meets that the one who asks may see, as a calendar.
+pub(crate) fn calendar<'m>(
+    asked: &Asked,
+    web: &Web,
+    title: &str,
+    meets: impl Iterator<Item = &'m MeetRecord>,
+) -> Response {
+    let event = |meet: &MeetRecord| Event {
+        id: meet.doc,
+        sequence: meet.sequence,
+        edited_at: meet.changed_at,
+        title: meet.title.clone(),
+        text: meet.text.clone(),
+        place: meet.place.clone(),
+        position: meet.position,
+        starts_at: meet.starts_at,
+        ends_at: meet.ends_at,
+        time_zone: meet.time_zone.clone(),
+        is_cancelled: meet.is_cancelled,
+        url: web.meet(meet.doc),
+    };
+    let events: Vec<Event> = meets.map(event).collect();
+    asked.answer_with(ics::write(title, &events), ics::CONTENT_TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_none_is_not_repeated() {
+        for (host, is_one) in [
+            ("drive.example", true),
+            ("localhost:8080", true),
+            ("[2001:db8::1]:443", true),
+            ("", false),
+            ("a b", false),
+            ("evil.example/<script>", false),
+            ("x\"y", false),
+        ] {
+            assert_eq!(is_host(host), is_one, "{host}");
+        }
+    }
+
+    #[test]
+    fn somebody_without_a_name_is_somebody() {
+        assert_eq!(name(Some("dan"), Some("Dan")), "Dan");
+        assert_eq!(name(Some("dan"), Some(" ")), "dan");
+        assert_eq!(name(None, None), "Somebody");
+    }
+}

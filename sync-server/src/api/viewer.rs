@@ -1,0 +1,80 @@
+//! Who asks: the viewer of a request, from the read token that it shows.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tourismo_core::access::{AccessError, ReadToken};
+
+use super::ApiError;
+use crate::Relay;
+use crate::authorize::Viewer;
+use crate::db::accounts;
+use crate::writer::wall_clock;
+
+/// How many tokens are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Tokens that were found good, so that neither signature nor device is looked at again. Devices never leave an account.
+#[derive(Debug, Default)]
+pub(crate) struct KnownReaders(Mutex<BTreeSet<[u8; ReadToken::BYTES]>>);
+
+impl KnownReaders {
+    fn has(&self, token: &ReadToken) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&token.to_bytes())
+    }
+
+    fn remember(&self, token: &ReadToken) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(token.to_bytes());
+    }
+}
+
+/// The viewer that a request's `Authorization: Bearer` tells; anyone if it tells none. `[R1]` `[R3]`
+pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<Viewer, ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Viewer::Anonymous) };
+    let token = value.to_str().ok().and_then(bearer).ok_or(AccessError::BadToken)?;
+    let now = wall_clock();
+    if relay.known_readers.has(&token) {
+        return if token.expires_at <= now { Err(AccessError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
+    }
+    token.verify(&relay.identity.id, now)?;
+    let mut reader = relay.readers.acquire().await?;
+    if !accounts::has_device(&mut reader, token.account, token.device).await? {
+        return Err(AccessError::BadToken.into());
+    }
+    relay.known_readers.remember(&token);
+    Ok(viewer_of(&token))
+}
+
+fn viewer_of(token: &ReadToken) -> Viewer {
+    Viewer::Account(token.account)
+}
+
+fn bearer(value: &str) -> Option<ReadToken> {
+    let (scheme, token) = value.split_once(' ')?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    ReadToken::from_bytes(&bytes).ok()
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> ApiError {
+        match error {
+            AccessError::BadToken => ApiError::unauthorized(
+                error.code(),
+                "This read token is not one for this relay.",
+                "Let a device of the account sign another one, for 24 hours at most.",
+            ),
+            AccessError::ExpiredToken => ApiError::unauthorized(
+                error.code(),
+                "This read token has expired.",
+                "Let a device of the account sign another one.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The table `feed_item`, and the home feed: what those whom an account follows show to their followers, newest first.
+
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::docs::Visibility;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+
+use super::feed::{self, Author, FeedKey, FeedRow};
+use super::follows::{self, not_blocked};
+use super::meets::{self, MeetRecord};
+use super::sql::{self, Connection, Row};
+use super::{damaged, position, published, time_in};
+use crate::authorize::{Access, Audience, Viewer, authorize};
+
+/// What followers find of a drive or a meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FeedItem {
+    account: AccountId,
+    doc: DocId,
+    sort_at: Timestamp,
+    visibility: Visibility,
+    kind: DocKind,
+}
+
+/// An item of a home feed.
+#[derive(Clone, Debug)]
+pub(crate) enum HomeItem {
+    Drive(Box<FeedRow>),
+    Meet(Box<MeetRecord>, Author),
+}
+
+impl FeedItem {
+    /// The item of something that its owner shows so; none if followers do not find it.
+    pub(crate) fn new(
+        account: AccountId,
+        doc: DocId,
+        sort_at: Timestamp,
+        visibility: Visibility,
+        kind: DocKind,
+    ) -> Option<FeedItem> {
+        match visibility {
+            Visibility::Public | Visibility::Followers => Some(FeedItem { account, doc, sort_at, visibility, kind }),
+            Visibility::Private | Visibility::Link => None,
+        }
+    }
+}
+
+impl HomeItem {
+    /// Its place in the feed.
+    pub(crate) fn key(&self) -> FeedKey {
+        match self {
+            HomeItem::Drive(drive) => drive.key,
+            HomeItem::Meet(meet, _) => FeedKey { sort_at: meet.sort_at, doc: meet.doc },
+        }
+    }
+}
+
+/// Adds an item.
+pub(crate) async fn insert(writer: &mut Connection, item: &FeedItem) -> Result<(), sqlx::Error> {
+    sql::query("INSERT INTO feed_item (account, sort_at, doc, visibility, kind) VALUES ($1, $2, $3, $4, $5)")
+        .bind(item.account)
+        .bind(item.sort_at)
+        .bind(item.doc)
+        .bind(published::number(item.visibility))
+        .bind(i64::from(item.kind.number()))
+        .execute(writer)
+        .await
+        .map(drop)
+}
+
+/// Removes an item, if it is there.
+pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM feed_item WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
+/// The item of a document, if it has one.
+pub(crate) async fn find(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<FeedItem>, sqlx::Error> {
+    let sql = "SELECT sort_at, visibility, kind FROM feed_item WHERE account = $1 AND doc = $2";
+    let Some(row) = sql::query(sql).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
+    let (sort_at, visibility) = (time_in(&row, "sort_at")?, published::visibility(row.get("visibility")?)?);
+    Ok(Some(FeedItem { account, doc, sort_at, visibility, kind: kind(row.get("kind")?)? }))
+}
+
+/// How many items there are.
+pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    position("count", sql::query_scalar("SELECT COUNT(*) FROM feed_item").fetch_one(reader).await?)
+}
+
+/// Removes all items, to be derived again.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM feed_item").execute(writer).await.map(drop)
+}
+
+/// Looks for the newest item of each followee after the place; the oldest of the newest `$4` of these bounds the page, so that
+/// besides one look for each followee little more than the page is read, however much they have shown.
+static HOME: LazyLock<String> = LazyLock::new(|| {
+    let not_blocked = not_blocked("follow.followee", 1);
+    let (drive, author) = (FeedRow::COLUMNS, Author::COLUMNS);
+    let meet = MeetRecord::COLUMNS;
+    format!(
+        r#"
+        WITH newest AS MATERIALIZED (
+            SELECT followee.account, followee.sees, (
+                SELECT item.sort_at FROM feed_item item
+                WHERE item.account = followee.account AND item.visibility <= followee.sees
+                    AND (item.sort_at, item.doc) < ($2, $3)
+                ORDER BY item.sort_at DESC, item.doc DESC LIMIT 1
+            ) AS sort_at
+            FROM (
+                SELECT follow.followee AS account, CASE
+                    WHEN NOT EXISTS (
+                        SELECT 1 FROM profile WHERE profile.account = follow.followee AND profile.by_approval = 1
+                    ) THEN 3
+                    WHEN follow.followee IN (SELECT accept.account FROM accept WHERE accept.accepted = $1) THEN 3
+                    ELSE 2
+                END AS sees
+                FROM follow WHERE follow.account = $1 AND {not_blocked}
+            ) followee
+        ),
+        bound AS MATERIALIZED (
+            SELECT COALESCE((
+                SELECT newest.sort_at FROM newest WHERE newest.sort_at IS NOT NULL
+                ORDER BY newest.sort_at DESC LIMIT 1 OFFSET $4 - 1
+            ), 0) AS sort_at
+        ),
+        page AS (
+            SELECT item.account, item.doc, item.sort_at, item.kind
+            FROM bound
+            JOIN newest ON newest.sort_at >= bound.sort_at
+            JOIN feed_item item ON item.account = newest.account AND item.sort_at >= bound.sort_at
+            WHERE item.visibility <= newest.sees AND (item.sort_at, item.doc) < ($2, $3)
+            ORDER BY item.sort_at DESC, item.doc DESC LIMIT $4
+        )
+        SELECT page.kind, {author}, {drive}, {meet}
+        FROM page
+        LEFT JOIN published_drive drive
+            ON page.kind = 5 AND drive.account = page.account AND drive.doc = page.doc
+        LEFT JOIN meet ON page.kind = 7 AND meet.account = page.account AND meet.doc = page.doc
+        LEFT JOIN profile ON profile.account = page.account
+        ORDER BY page.sort_at DESC, page.doc DESC
+        "#
+    )
+});
+
+/// Up to `limit` items of an account's home feed after a place: what is for everyone, and what is for followers where they
+/// count the account among them; nothing of anybody who blocks it, or whom it blocks.
+pub(crate) async fn home(
+    reader: &mut Connection,
+    account: AccountId,
+    after: FeedKey,
+    limit: u32,
+) -> Result<Vec<HomeItem>, sqlx::Error> {
+    sql::query(AssertSqlSafe(HOME.as_str()))
+        .bind(account)
+        .bind(after.sort_at)
+        .bind(after.doc)
+        .bind(i64::from(limit))
+        .rows(reader, read_home_item)
+        .await
+}
+
+/// One item of an account's home feed, by whom shows it and its id; nothing if it is not in there.
+pub(crate) async fn home_item(
+    reader: &mut Connection,
+    account: AccountId,
+    owner: AccountId,
+    doc: DocId,
+) -> Result<Option<HomeItem>, sqlx::Error> {
+    let Some(item) = find(reader, owner, doc).await? else { return Ok(None) };
+    let relation = follows::relation(reader, account, owner).await?;
+    let audience = Audience { owner, visibility: item.visibility, relation };
+    let is_in = relation.follows && authorize(Viewer::Account(account), audience, Access::Listed).is_ok();
+    if !is_in {
+        return Ok(None);
+    }
+    match item.kind {
+        DocKind::Meet => {
+            Ok(meets::find(reader, doc).await?.map(|(meet, author)| HomeItem::Meet(Box::new(meet), author)))
+        }
+        DocKind::Published => Ok(feed::find(reader, owner, doc).await?.map(|row| HomeItem::Drive(Box::new(row)))),
+        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
+            Ok(None)
+        }
+    }
+}
+
+fn read_home_item(row: &Row) -> Result<HomeItem, sqlx::Error> {
+    match kind(row.get("kind")?)? {
+        DocKind::Published => Ok(HomeItem::Drive(Box::new(FeedRow::read(row)?))),
+        DocKind::Meet => Ok(HomeItem::Meet(Box::new(MeetRecord::read(row)?), Author::read(row)?)),
+        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
+            Err(damaged("kind"))
+        }
+    }
+}
+
+fn kind(number: i64) -> Result<DocKind, sqlx::Error> {
+    super::documents::kind_of(number)
+}

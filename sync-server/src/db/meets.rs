@@ -1,0 +1,382 @@
+//! The tables `meet_part`, `meet` and `meet_organiser`: what documents say of meets, and what counts of it.
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::docs::Visibility;
+use tourismo_core::docs::meet::{self, EffectiveMeet, MeetRow};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+
+use super::feed::Author;
+use super::feed_items::{self, FeedItem};
+use super::follows::not_blocked;
+use super::sql::{self, Connection, Row};
+use super::{account_in, damaged, doc_in, optional_time_in, position, published, time_in};
+use crate::grid::Bounds;
+
+/// What one document says of a meet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MeetPart {
+    pub(crate) row: MeetRow,
+    /// When the relay first heard of the document.
+    pub(crate) received_at: Timestamp,
+}
+
+/// What counts of a meet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MeetRecord {
+    pub(crate) account: AccountId,
+    pub(crate) doc: DocId,
+    pub(crate) sequence: u64,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) sort_at: Timestamp,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) place: String,
+    /// Longitude, latitude, degrees.
+    pub(crate) position: Option<[f64; 2]>,
+    pub(crate) starts_at: Timestamp,
+    pub(crate) ends_at: Option<Timestamp>,
+    pub(crate) time_zone: String,
+    pub(crate) capacity: Option<u32>,
+    pub(crate) visibility: Visibility,
+    pub(crate) is_cancelled: bool,
+}
+
+impl MeetRecord {
+    /// What [`read`](MeetRecord::read) reads, of a table or alias `meet`.
+    pub(crate) const COLUMNS: &str = "meet.account AS meet_account, meet.doc AS meet_doc, meet.sequence AS meet_sequence, \
+        meet.changed_at AS meet_changed_at, meet.sort_at AS meet_sort_at, meet.title AS meet_title, \
+        meet.text AS meet_text, meet.place AS meet_place, meet.lon AS meet_lon, meet.lat AS meet_lat, \
+        meet.starts_at AS meet_starts_at, meet.ends_at AS meet_ends_at, meet.time_zone AS meet_time_zone, \
+        meet.capacity AS meet_capacity, meet.visibility AS meet_visibility, meet.is_cancelled AS meet_is_cancelled";
+
+    pub(crate) fn read(row: &Row) -> Result<MeetRecord, sqlx::Error> {
+        let (lon, lat): (Option<f64>, Option<f64>) = (row.get("meet_lon")?, row.get("meet_lat")?);
+        let capacity: Option<i64> = row.get("meet_capacity")?;
+        Ok(MeetRecord {
+            account: account_in(row, "meet_account")?,
+            doc: doc_in(row, "meet_doc")?,
+            sequence: position("sequence", row.get("meet_sequence")?)?,
+            changed_at: time_in(row, "meet_changed_at")?,
+            sort_at: time_in(row, "meet_sort_at")?,
+            title: row.get("meet_title")?,
+            text: row.get("meet_text")?,
+            place: row.get("meet_place")?,
+            position: lon.zip(lat).map(|(lon, lat)| [lon, lat]),
+            starts_at: time_in(row, "meet_starts_at")?,
+            ends_at: optional_time_in(row, "meet_ends_at")?,
+            time_zone: row.get("meet_time_zone")?,
+            capacity: capacity.map(|capacity| u32::try_from(capacity).map_err(|_| damaged("capacity"))).transpose()?,
+            visibility: published::visibility(row.get("meet_visibility")?)?,
+            is_cancelled: row.get::<i64>("meet_is_cancelled")? == 1,
+        })
+    }
+
+    fn new(account: AccountId, doc: DocId, part: &MeetPart, meet: EffectiveMeet) -> MeetRecord {
+        let EffectiveMeet { fields, sequence, changed_at } = meet;
+        MeetRecord {
+            account,
+            doc,
+            sequence: sequence.into(),
+            changed_at,
+            sort_at: part.received_at,
+            title: fields.title,
+            text: fields.text,
+            place: fields.place,
+            position: fields.position,
+            starts_at: fields.starts_at,
+            ends_at: fields.ends_at,
+            time_zone: fields.time_zone,
+            capacity: fields.capacity,
+            visibility: fields.visibility,
+            is_cancelled: fields.cancelled,
+        }
+    }
+
+    fn feed_item(&self) -> Option<FeedItem> {
+        let MeetRecord { account, doc, sort_at, visibility, .. } = *self;
+        FeedItem::new(account, doc, sort_at, visibility, DocKind::Meet)
+    }
+}
+
+/// What a document says of a meet, as it was derived, if it says anything.
+pub(crate) async fn part(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<MeetPart>, sqlx::Error> {
+    let sql = "SELECT part, received_at FROM meet_part WHERE account = $1 AND doc = $2";
+    let Some(row) = sql::query(sql).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
+    let part: MeetRow = minicbor::decode(&row.get::<Vec<u8>>("part")?).map_err(|_| damaged("part"))?;
+    Ok(Some(MeetPart { row: part, received_at: time_in(&row, "received_at")? }))
+}
+
+/// Replaces what a document says of a meet.
+pub(crate) async fn replace_part(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    part: &MeetPart,
+) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO meet_part (account, doc, part, received_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (account, doc) DO UPDATE SET part = excluded.part, received_at = excluded.received_at
+    "#;
+    let bytes = minicbor::to_vec(&part.row).expect("writing to memory cannot fail");
+    sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at).execute(writer).await.map(drop)
+}
+
+/// Removes what a document says of a meet, if it says anything.
+pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM meet_part WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
+/// What counts of a meet by its parts, and who besides its owner may change it.
+pub(crate) async fn effective(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
+    let Some(own) = part(reader, account, doc).await? else { return Ok(None) };
+    let mut amendments = Vec::new();
+    for (organiser, _) in &own.row.organisers {
+        // Whoever amends a meet has one document for it.
+        let amendment = part(reader, *organiser, meet::amendment(organiser, &doc)).await?;
+        amendments.extend(amendment.map(|part| (*organiser, part.row)));
+    }
+    let amendments: Vec<_> = amendments.iter().map(|(account, row)| (*account, row)).collect();
+    let Some(effective) = meet::effective(doc, &own.row, &amendments) else { return Ok(None) };
+    let organisers = own.row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
+    Ok(Some((MeetRecord::new(account, doc, &own, effective), organisers)))
+}
+
+/// Makes the row of a meet what its parts say.
+pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    feed_items::remove(writer, account, doc).await?;
+    for sql in [
+        "DELETE FROM meet_organiser WHERE account = $1 AND doc = $2",
+        "DELETE FROM meet WHERE account = $1 AND doc = $2",
+    ] {
+        sql::query(sql).bind(account).bind(doc).execute(writer).await?;
+    }
+    let Some((meet, organisers)) = effective(writer, account, doc).await? else { return Ok(()) };
+    insert(writer, &meet).await?;
+    for organiser in organisers {
+        let sql = "INSERT INTO meet_organiser (account, doc, organiser) VALUES ($1, $2, $3)";
+        sql::query(sql).bind(account).bind(doc).bind(organiser).execute(writer).await?;
+    }
+    if let Some(item) = meet.feed_item() {
+        feed_items::insert(writer, &item).await?;
+    }
+    Ok(())
+}
+
+async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO meet (
+            account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, ends_at, time_zone, capacity,
+            visibility, is_cancelled
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    "#;
+    sql::query(sql)
+        .bind(meet.account)
+        .bind(meet.doc)
+        .bind(super::column(meet.sequence))
+        .bind(meet.changed_at)
+        .bind(meet.sort_at)
+        .bind(meet.title.as_str())
+        .bind(meet.text.as_str())
+        .bind(meet.place.as_str())
+        .bind(meet.position.map(|[lon, _]| lon))
+        .bind(meet.position.map(|[_, lat]| lat))
+        .bind(meet.starts_at)
+        .bind(meet.ends_at)
+        .bind(meet.time_zone.as_str())
+        .bind(meet.capacity.map(i64::from))
+        .bind(published::number(meet.visibility))
+        .bind(i64::from(meet.is_cancelled))
+        .execute(writer)
+        .await
+        .map(drop)
+}
+
+/// What counts of a meet, as it was derived; `None` if it is not there, or not where followers find it.
+pub(crate) async fn stored(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
+    let sql = format!("SELECT {} FROM meet WHERE account = $1 AND doc = $2", MeetRecord::COLUMNS);
+    let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
+    let meet = MeetRecord::read(&row)?;
+    let is_in_place = feed_items::find(reader, account, doc).await? == meet.feed_item();
+    let organisers = organisers(reader, account, doc).await?;
+    Ok(is_in_place.then_some((meet, organisers)))
+}
+
+/// Who besides its owner may change a meet, ascending.
+pub(crate) async fn organisers(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Vec<AccountId>, sqlx::Error> {
+    sql::query("SELECT organiser FROM meet_organiser WHERE account = $1 AND doc = $2 ORDER BY organiser")
+        .bind(account)
+        .bind(doc)
+        .rows(reader, |row| account_in(row, "organiser"))
+        .await
+}
+
+/// A meet by its id alone, whoever may see it: the caller must authorize the read.
+pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<(MeetRecord, Author)>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account WHERE meet.doc = $1",
+        MeetRecord::COLUMNS,
+        Author::COLUMNS
+    );
+    sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?.map(|row| with_author(&row)).transpose()
+}
+
+/// A place in the order of meets.
+pub(crate) type MeetKey = (Timestamp, DocId);
+
+/// When meets begin, both ends included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+}
+
+/// Up to `limit` meets for everyone that begin in a span of time, after a place, the earliest first; within bounds if they are
+/// named. Without those of whom the viewer has nothing to do with.
+pub(crate) async fn search(
+    reader: &mut Connection,
+    bounds: Option<&Bounds>,
+    span: Span,
+    viewer: Option<AccountId>,
+    after: MeetKey,
+    limit: u32,
+) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
+    let within = match bounds {
+        None => "",
+        Some(bounds) if bounds.is_over_date_line() => {
+            "AND meet.lat >= $8 AND meet.lat <= $10 AND (meet.lon >= $7 OR meet.lon <= $9)"
+        }
+        Some(_) => "AND meet.lat >= $8 AND meet.lat <= $10 AND meet.lon >= $7 AND meet.lon <= $9",
+    };
+    let sql = format!(
+        r#"
+        SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account
+        WHERE meet.visibility = 2 AND meet.starts_at >= $1 AND meet.starts_at <= $2
+            AND (meet.starts_at, meet.doc) > ($3, $4) {within} AND {}
+        ORDER BY meet.starts_at, meet.doc LIMIT $6
+        "#,
+        MeetRecord::COLUMNS,
+        Author::COLUMNS,
+        not_blocked("meet.account", 5)
+    );
+    let query = sql::query(AssertSqlSafe(sql))
+        .bind(span.from)
+        .bind(span.to)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(viewer)
+        .bind(i64::from(limit));
+    let query = match bounds {
+        Some(bounds) => query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north),
+        None => query,
+    };
+    query.rows(reader, with_author).await
+}
+
+/// Up to `limit` meets of a person after a place, the latest first: those for everyone, and those for followers if
+/// `with_followers`.
+pub(crate) async fn of_person(
+    reader: &mut Connection,
+    account: AccountId,
+    with_followers: bool,
+    after: MeetKey,
+    limit: u32,
+) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account
+        WHERE meet.account = $1 AND meet.visibility >= 2 AND meet.visibility <= $5
+            AND (meet.starts_at, meet.doc) < ($2, $3)
+        ORDER BY meet.starts_at DESC, meet.doc DESC LIMIT $4
+        "#,
+        MeetRecord::COLUMNS,
+        Author::COLUMNS
+    );
+    sql::query(AssertSqlSafe(sql))
+        .bind(account)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(i64::from(limit))
+        .bind(if with_followers { 3 } else { 2_i64 })
+        .rows(reader, with_author)
+        .await
+}
+
+/// Up to `limit` meets after a place, the latest first, that an account made, may change, or answered with anything but no,
+/// whoever may see them: the caller must authorize each.
+pub(crate) async fn mine(
+    reader: &mut Connection,
+    account: AccountId,
+    after: MeetKey,
+    limit: u32,
+) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account
+        WHERE meet.doc IN (
+            SELECT own.doc FROM meet own WHERE own.account = $1
+            UNION SELECT meet_organiser.doc FROM meet_organiser WHERE meet_organiser.organiser = $1
+            UNION SELECT rsvp.meet FROM rsvp WHERE rsvp.account = $1 AND rsvp.answer < 2
+        ) AND (meet.starts_at, meet.doc) < ($2, $3)
+        ORDER BY meet.starts_at DESC, meet.doc DESC LIMIT $4
+        "#,
+        MeetRecord::COLUMNS,
+        Author::COLUMNS
+    );
+    sql::query(AssertSqlSafe(sql))
+        .bind(account)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(i64::from(limit))
+        .rows(reader, with_author)
+        .await
+}
+
+fn with_author(row: &Row) -> Result<(MeetRecord, Author), sqlx::Error> {
+    Ok((MeetRecord::read(row)?, Author::read(row)?))
+}
+
+/// How many meets everybody may know of.
+pub(crate) async fn count_public(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    position("count", sql::query_scalar("SELECT COUNT(*) FROM meet WHERE visibility = 2").fetch_one(reader).await?)
+}
+
+/// How many parts there are, and how many meets with their organisers.
+pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    let sql = r#"
+        SELECT (SELECT COUNT(*) FROM meet_part) + (SELECT COUNT(*) FROM meet) + (SELECT COUNT(*) FROM meet_organiser)
+    "#;
+    position("count", sql::query_scalar(sql).fetch_one(reader).await?)
+}
+
+/// Removes all rows, to be derived again.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    for sql in ["DELETE FROM meet_organiser", "DELETE FROM meet", "DELETE FROM meet_part"] {
+        sql::query(sql).execute(writer).await?;
+    }
+    Ok(())
+}
+
+/// How many rows what counts of a meet has.
+pub(crate) fn rows((meet, organisers): &(MeetRecord, Vec<AccountId>)) -> u64 {
+    1 + u64::from(meet.feed_item().is_some()) + organisers.len() as u64
+}

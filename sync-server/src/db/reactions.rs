@@ -1,0 +1,157 @@
+//! The table `reaction`: what accounts feel about published drives.
+
+use std::collections::BTreeMap;
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::docs::social::Reaction;
+use tourismo_core::id::{AccountId, DocId};
+
+use super::feed::Author;
+use super::follows::{difference, not_blocked};
+use super::sql::{self, Connection};
+use super::{account_in, damaged, doc_in, position};
+
+/// A reaction in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct ReactionRow {
+    pub(crate) account: AccountId,
+    pub(crate) reaction: Reaction,
+    pub(crate) author: Author,
+}
+
+/// What a document says, ascending by drive.
+pub(crate) async fn stored(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Vec<(DocId, Reaction)>, sqlx::Error> {
+    sql::query("SELECT drive, kind FROM reaction WHERE account = $1 AND doc = $2 ORDER BY drive")
+        .bind(account)
+        .bind(doc)
+        .rows(reader, |row| Ok((doc_in(row, "drive")?, reaction(row.get("kind")?)?)))
+        .await
+}
+
+/// Makes of what a document has said what it says.
+pub(crate) async fn replace(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    stored: &[(DocId, Reaction)],
+    derived: &[(DocId, Reaction)],
+) -> Result<(), sqlx::Error> {
+    let set = |said: &[(DocId, Reaction)]| said.iter().copied().collect::<BTreeMap<_, _>>();
+    let (gone, said) = difference(&set(stored), &set(derived));
+    for drive in gone {
+        let sql = "DELETE FROM reaction WHERE account = $1 AND doc = $2 AND drive = $3";
+        sql::query(sql).bind(account).bind(doc).bind(drive).execute(writer).await?;
+    }
+    for (drive, reaction) in said {
+        let sql = r#"
+            INSERT INTO reaction (account, doc, drive, kind) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (account, doc, drive) DO UPDATE SET kind = excluded.kind
+        "#;
+        sql::query(sql).bind(account).bind(doc).bind(drive).bind(number(reaction)).execute(writer).await?;
+    }
+    Ok(())
+}
+
+/// How many feel what about a drive, without those with whom its owner or the viewer has nothing to do.
+pub(crate) async fn counted(
+    reader: &mut Connection,
+    drive: DocId,
+    owner: AccountId,
+    viewer: Option<AccountId>,
+) -> Result<Vec<(Reaction, u64)>, sqlx::Error> {
+    let sql = format!(
+        "SELECT kind, COUNT(*) AS count FROM reaction WHERE drive = $1 AND {} AND {} GROUP BY kind ORDER BY kind",
+        not_blocked("reaction.account", 2),
+        not_blocked("reaction.account", 3)
+    );
+    sql::query(AssertSqlSafe(sql))
+        .bind(drive)
+        .bind(owner)
+        .bind(viewer)
+        .rows(reader, |row| Ok((reaction(row.get("kind")?)?, position("count", row.get("count")?)?)))
+        .await
+}
+
+/// What an account feels about a drive.
+pub(crate) async fn of(
+    reader: &mut Connection,
+    account: AccountId,
+    drive: DocId,
+) -> Result<Option<Reaction>, sqlx::Error> {
+    let doc = tourismo_core::docs::social::about(&account, &drive);
+    let sql = "SELECT kind FROM reaction WHERE account = $1 AND doc = $2 AND drive = $3";
+    let kind: Option<i64> = sql::query_scalar(sql).bind(account).bind(doc).bind(drive).fetch_optional(reader).await?;
+    kind.map(reaction).transpose()
+}
+
+/// A place in a list of reactions.
+pub(crate) type ReactionKey = (i64, AccountId);
+
+impl ReactionRow {
+    pub(crate) fn key(&self) -> ReactionKey {
+        (number(self.reaction), self.account)
+    }
+}
+
+/// Up to `limit` reactions to a drive after a place, by kind; without those with whom its owner or the viewer has nothing to
+/// do.
+pub(crate) async fn list(
+    reader: &mut Connection,
+    drive: DocId,
+    owner: AccountId,
+    viewer: Option<AccountId>,
+    after: ReactionKey,
+    limit: u32,
+) -> Result<Vec<ReactionRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT reaction.account, reaction.kind, {}
+        FROM reaction LEFT JOIN profile ON profile.account = reaction.account
+        WHERE reaction.drive = $1 AND (reaction.kind, reaction.account) > ($4, $5) AND {} AND {}
+        ORDER BY reaction.kind, reaction.account LIMIT $6
+        "#,
+        Author::COLUMNS,
+        not_blocked("reaction.account", 2),
+        not_blocked("reaction.account", 3)
+    );
+    let read = |row: &sql::Row| {
+        let (account, reaction) = (account_in(row, "account")?, reaction(row.get("kind")?)?);
+        Ok(ReactionRow { account, reaction, author: Author::read(row)? })
+    };
+    sql::query(AssertSqlSafe(sql))
+        .bind(drive)
+        .bind(owner)
+        .bind(viewer)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(i64::from(limit))
+        .rows(reader, read)
+        .await
+}
+
+/// How many rows there are.
+pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    position("count", sql::query_scalar("SELECT COUNT(*) FROM reaction").fetch_one(reader).await?)
+}
+
+/// Removes all rows, to be derived again.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM reaction").execute(writer).await.map(drop)
+}
+
+fn number(reaction: Reaction) -> i64 {
+    match reaction {
+        Reaction::Like => 0,
+        Reaction::Wow => 1,
+        Reaction::Road => 2,
+        Reaction::Car => 3,
+    }
+}
+
+fn reaction(number: i64) -> Result<Reaction, sqlx::Error> {
+    Reaction::ALL.into_iter().find(|reaction| self::number(*reaction) == number).ok_or_else(|| damaged("kind"))
+}

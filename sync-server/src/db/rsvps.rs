@@ -1,0 +1,202 @@
+//! The table `rsvp`: who comes to which meet.
+
+use std::collections::BTreeMap;
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::docs::social::{self, Answer};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+
+use super::feed::Author;
+use super::follows::{difference, not_blocked};
+use super::sql::{self, Connection, Row};
+use super::{account_in, damaged, doc_in, position, time_in};
+
+/// Someone who answered.
+#[derive(Clone, Debug)]
+pub(crate) struct AttendeeRow {
+    pub(crate) account: AccountId,
+    pub(crate) answer: Answer,
+    pub(crate) author: Author,
+    /// Whether the viewer follows them.
+    pub(crate) is_followed: bool,
+    /// How many they and the viewer both follow.
+    pub(crate) followed_in_common: u64,
+}
+
+/// How many answered what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AnswerCounts {
+    pub(crate) going: u64,
+    pub(crate) maybe: u64,
+    pub(crate) no: u64,
+}
+
+/// What a document says, ascending by meet.
+pub(crate) async fn stored(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Vec<(DocId, Answer, Timestamp)>, sqlx::Error> {
+    sql::query("SELECT meet, answer, at FROM rsvp WHERE account = $1 AND doc = $2 ORDER BY meet")
+        .bind(account)
+        .bind(doc)
+        .rows(reader, |row| Ok((doc_in(row, "meet")?, answer(row.get("answer")?)?, time_in(row, "at")?)))
+        .await
+}
+
+/// Makes of what a document has said what it says; returns the meets about which it says something else.
+pub(crate) async fn replace(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    stored: &[(DocId, Answer, Timestamp)],
+    derived: &[(DocId, Answer, Timestamp)],
+) -> Result<Vec<DocId>, sqlx::Error> {
+    let set = |said: &[(DocId, Answer, Timestamp)]| {
+        said.iter().map(|(meet, answer, at)| (*meet, (*answer, *at))).collect::<BTreeMap<_, _>>()
+    };
+    let (gone, said) = difference(&set(stored), &set(derived));
+    let meets = gone.iter().copied().chain(said.iter().map(|(meet, _)| *meet)).collect();
+    for meet in gone {
+        let sql = "DELETE FROM rsvp WHERE account = $1 AND doc = $2 AND meet = $3";
+        sql::query(sql).bind(account).bind(doc).bind(meet).execute(writer).await?;
+    }
+    for (meet, (answer, at)) in said {
+        let sql = r#"
+            INSERT INTO rsvp (account, doc, meet, answer, at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (account, doc, meet) DO UPDATE SET answer = excluded.answer, at = excluded.at
+        "#;
+        sql::query(sql).bind(account).bind(doc).bind(meet).bind(number(answer)).bind(at).execute(writer).await?;
+    }
+    Ok(meets)
+}
+
+/// How many answered what, without those with whom the meet's owner or the viewer has nothing to do.
+pub(crate) async fn counted(
+    reader: &mut Connection,
+    meet: DocId,
+    owner: AccountId,
+    viewer: Option<AccountId>,
+) -> Result<AnswerCounts, sqlx::Error> {
+    let sql = format!(
+        "SELECT answer, COUNT(*) AS count FROM rsvp WHERE meet = $1 AND {} AND {} GROUP BY answer",
+        not_blocked("rsvp.account", 2),
+        not_blocked("rsvp.account", 3)
+    );
+    let rows: Vec<(i64, i64)> =
+        sql::query(AssertSqlSafe(sql)).bind(meet).bind(owner).bind(viewer).fetch_all(reader).await?;
+    let mut counts = AnswerCounts::default();
+    for (number, count) in rows {
+        let count = position("count", count)?;
+        match answer(number)? {
+            Answer::Going => counts.going = count,
+            Answer::Maybe => counts.maybe = count,
+            Answer::No => counts.no = count,
+        }
+    }
+    Ok(counts)
+}
+
+/// What an account answered to a meet.
+pub(crate) async fn of(
+    reader: &mut Connection,
+    account: AccountId,
+    meet: DocId,
+) -> Result<Option<Answer>, sqlx::Error> {
+    let sql = "SELECT answer FROM rsvp WHERE account = $1 AND doc = $2 AND meet = $3";
+    let doc = social::about(&account, &meet);
+    let number: Option<i64> = sql::query_scalar(sql).bind(account).bind(doc).bind(meet).fetch_optional(reader).await?;
+    number.map(answer).transpose()
+}
+
+/// A place in the order of those who come: whether the viewer follows them (0 or 1 for not), what they answered, who they are.
+pub(crate) type AttendeeKey = (i64, i64, AccountId);
+
+impl AttendeeRow {
+    pub(crate) fn key(&self) -> AttendeeKey {
+        (i64::from(!self.is_followed), number(self.answer), self.account)
+    }
+}
+
+/// Up to `limit` of those who come, or may come, after a place: those whom the viewer follows first, then by answer. Without
+/// those with whom the meet's owner or the viewer has nothing to do.
+pub(crate) async fn attendees(
+    reader: &mut Connection,
+    meet: DocId,
+    owner: AccountId,
+    viewer: Option<AccountId>,
+    after: AttendeeKey,
+    limit: u32,
+) -> Result<Vec<AttendeeRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT page.account, page.answer, page.is_stranger, {},
+            (
+                SELECT COUNT(*) FROM follow theirs
+                WHERE theirs.account = page.account
+                    AND theirs.followee IN (SELECT mine.followee FROM follow mine WHERE mine.account = $3)
+            ) AS in_common
+        FROM (
+            SELECT * FROM (
+                SELECT rsvp.account, rsvp.answer, CASE
+                    WHEN rsvp.account IN (SELECT mine.followee FROM follow mine WHERE mine.account = $3)
+                    THEN CAST(0 AS BIGINT) ELSE CAST(1 AS BIGINT)
+                END AS is_stranger
+                FROM rsvp WHERE rsvp.meet = $1 AND rsvp.answer < 2 AND {} AND {}
+            ) answered
+            WHERE (is_stranger, answer, account) > ($4, $5, $6)
+            ORDER BY is_stranger, answer, account LIMIT $7
+        ) page
+        LEFT JOIN profile ON profile.account = page.account
+        ORDER BY page.is_stranger, page.answer, page.account
+        "#,
+        Author::COLUMNS,
+        not_blocked("rsvp.account", 2),
+        not_blocked("rsvp.account", 3)
+    );
+    let read = |row: &Row| {
+        Ok(AttendeeRow {
+            account: account_in(row, "account")?,
+            answer: answer(row.get("answer")?)?,
+            author: Author::read(row)?,
+            is_followed: row.get::<i64>("is_stranger")? == 0,
+            followed_in_common: position("in_common", row.get("in_common")?)?,
+        })
+    };
+    sql::query(AssertSqlSafe(sql))
+        .bind(meet)
+        .bind(owner)
+        .bind(viewer)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(after.2)
+        .bind(i64::from(limit))
+        .rows(reader, read)
+        .await
+}
+
+/// How many rows there are.
+pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    position("count", sql::query_scalar("SELECT COUNT(*) FROM rsvp").fetch_one(reader).await?)
+}
+
+/// Removes all rows, to be derived again.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM rsvp").execute(writer).await.map(drop)
+}
+
+fn number(answer: Answer) -> i64 {
+    match answer {
+        Answer::Going => 0,
+        Answer::Maybe => 1,
+        Answer::No => 2,
+    }
+}
+
+fn answer(number: i64) -> Result<Answer, sqlx::Error> {
+    [Answer::Going, Answer::Maybe, Answer::No]
+        .into_iter()
+        .find(|answer| self::number(*answer) == number)
+        .ok_or_else(|| damaged("answer"))
+}

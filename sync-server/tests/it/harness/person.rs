@@ -1,0 +1,247 @@
+//! A person: one phone that says things in documents of its own, and reads with a token.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use automerge::Automerge;
+use serde_json::Value;
+use tourismo_core::docs::drive::{self, DriveEdit};
+use tourismo_core::docs::meet::{self, MeetFields};
+use tourismo_core::docs::open::{EditError, NewChange};
+use tourismo_core::docs::social::{self, Comment, Subject, Word};
+use tourismo_core::docs::{Answer, CarFields, LogEntry, ProfileFields, Reaction, Visibility, car, logbook, profile};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::stats::DriveStats;
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{DocKind, Offer, RelayId};
+
+use super::{Answer as HttpAnswer, Document, Phone, Relay, drive_on, get_with};
+
+pub(crate) struct Person {
+    pub(crate) phone: Phone,
+    seed: u8,
+    made: u8,
+    docs: BTreeMap<DocId, Document>,
+    relay: RelayId,
+}
+
+/// The time of this machine, which is the relay's, too.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
+}
+
+impl Person {
+    /// Somebody new; another one for each seed.
+    pub(crate) async fn new(relay: &Relay, seed: u8) -> Person {
+        let phone = Phone::founder(seed);
+        phone.join(relay.addr()).await.close().await;
+        let id = phone.relay(relay.addr()).await;
+        Person { phone, seed, made: 0, docs: BTreeMap::new(), relay: id }
+    }
+
+    /// Somebody new with a handle.
+    pub(crate) async fn named(relay: &Relay, seed: u8, handle: &str) -> Person {
+        let mut person = Person::new(relay, seed).await;
+        person.call(relay, handle, false).await;
+        person
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.phone.account
+    }
+
+    pub(crate) fn token(&self) -> String {
+        self.phone.token(&self.relay, now() + 3_600_000)
+    }
+
+    pub(crate) fn relay_id(&self) -> RelayId {
+        self.relay
+    }
+
+    /// Asks as this person.
+    pub(crate) async fn ask(&self, relay: &Relay, path: &str) -> HttpAnswer {
+        get_with(relay.addr(), path, &format!("authorization: Bearer {}\r\n", self.token())).await
+    }
+
+    /// What is there to read for this person.
+    pub(crate) async fn read(&self, relay: &Relay, path: &str) -> Value {
+        let answer = self.ask(relay, path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        answer.json()
+    }
+
+    pub(crate) async fn push(&self, relay: &Relay, offers: Vec<Offer>) {
+        let mut wire = self.phone.join(relay.addr()).await;
+        let count = offers.len();
+        wire.push(offers).await;
+        let answers = wire.answers(count).await;
+        assert_eq!((answers.acked.len(), answers.nacked), (count, vec![]));
+        wire.close().await;
+    }
+
+    /// An id that nobody else has.
+    pub(crate) fn fresh_id(&mut self) -> DocId {
+        self.made += 1;
+        DocId::new(Timestamp(1_790_000_000_000), [self.seed, self.made, 0, 0, 0, 0, 0, 0, 0, self.made])
+    }
+
+    /// A change of one's own document, made if it is not there.
+    pub(crate) fn edit(
+        &mut self,
+        id: DocId,
+        kind: DocKind,
+        edit: impl FnOnce(&mut Automerge) -> Result<Option<NewChange>, EditError>,
+    ) -> Offer {
+        let number = self.docs.len() as u8;
+        let device = self.phone.device();
+        self.docs.entry(id).or_insert_with(|| Document::named(device, number, kind, id)).offer(edit).0
+    }
+
+    async fn edit_now(
+        &mut self,
+        relay: &Relay,
+        id: DocId,
+        kind: DocKind,
+        edit: impl FnOnce(&mut Automerge) -> Result<Option<NewChange>, EditError>,
+    ) {
+        let offer = self.edit(id, kind, edit);
+        self.push(relay, vec![offer]).await;
+    }
+
+    /// Says how the person is called.
+    pub(crate) async fn call(&mut self, relay: &Relay, handle: &str, by_approval: bool) {
+        let fields = ProfileFields {
+            handle: handle.to_owned(),
+            display_name: format!("{handle}!"),
+            bio: String::new(),
+            by_approval,
+        };
+        let id = DocId::only(&self.account(), "profile");
+        self.edit_now(relay, id, DocKind::Profile, |doc| profile::put(doc, &fields)).await;
+    }
+
+    /// Says something of people or things.
+    pub(crate) async fn say(&mut self, relay: &Relay, word: Word<'_>) {
+        let id = match &word {
+            Word::Follow(..) | Word::Accept(_) | Word::Block(_) => social::people(&self.account()),
+            Word::React(thing, _) | Word::Rsvp(thing, ..) => social::about(&self.account(), thing),
+            Word::Comment(_, comment) => social::about(&self.account(), &comment.drive),
+        };
+        self.edit_now(relay, id, DocKind::Social, |doc| social::say(doc, &word)).await;
+    }
+
+    /// Takes back what was said of people.
+    pub(crate) async fn take_back(&mut self, relay: &Relay, subject: Subject) {
+        let id = social::people(&self.account());
+        self.edit_now(relay, id, DocKind::Social, |doc| social::take_back(doc, &subject)).await;
+    }
+
+    pub(crate) async fn follow(&mut self, relay: &Relay, other: &Person) {
+        self.say(relay, Word::Follow(other.account(), now())).await;
+    }
+
+    pub(crate) async fn react(&mut self, relay: &Relay, drive: DocId, reaction: Reaction) {
+        self.say(relay, Word::React(drive, reaction)).await;
+    }
+
+    pub(crate) async fn comment(&mut self, relay: &Relay, drive: DocId, text: &str) -> DocId {
+        let id = self.fresh_id();
+        let comment = Comment { drive, at: now(), text: text.to_owned() };
+        self.say(relay, Word::Comment(id, &comment)).await;
+        id
+    }
+
+    pub(crate) async fn answer(&mut self, relay: &Relay, meet: DocId, answer: Answer) {
+        self.say(relay, Word::Rsvp(meet, answer, now())).await;
+    }
+
+    /// Publishes a drive that began at this moment.
+    pub(crate) async fn publish(
+        &mut self,
+        relay: &Relay,
+        title: &str,
+        visibility: Visibility,
+        start: Timestamp,
+    ) -> DocId {
+        let id = self.fresh_id();
+        let mut doc = Document::named(self.phone.device(), self.docs.len() as u8, DocKind::Published, id);
+        let offer = doc.publish(title, visibility, &drive_on(start));
+        self.docs.insert(id, doc);
+        self.push(relay, vec![offer]).await;
+        id
+    }
+
+    /// Finishes a drive of an hour and 60 km that began at this moment.
+    pub(crate) async fn drive(
+        &mut self,
+        relay: &Relay,
+        title: &str,
+        car: Option<DocId>,
+        start: Timestamp,
+        published: Option<DocId>,
+    ) -> DocId {
+        let (id, track) = (self.fresh_id(), self.fresh_id());
+        let stats = DriveStats {
+            distance_m: 60_000.0,
+            duration_ms: 3_600_000,
+            moving_ms: 3_000_000,
+            ascent_m: 500.0,
+            ..DriveStats::default()
+        };
+        let begun = self.edit(id, DocKind::Drive, |doc| drive::create(doc, start, track, car));
+        let edit = DriveEdit {
+            title: Some(title),
+            finished: Some((start + 3_600_000, stats)),
+            published: published.map(|id| (id, Visibility::Public)),
+            ..DriveEdit::default()
+        };
+        let finished = self.edit(id, DocKind::Drive, |doc| drive::change(doc, &edit));
+        self.push(relay, vec![begun, finished]).await;
+        id
+    }
+
+    /// Puts a car into the garage.
+    pub(crate) async fn car(&mut self, relay: &Relay, nickname: &str, is_public: bool) -> DocId {
+        let id = self.fresh_id();
+        let fields = CarFields {
+            make: "Mazda".to_owned(),
+            model: "MX-5".to_owned(),
+            year: Some(1990),
+            nickname: nickname.to_owned(),
+            colour: "red".to_owned(),
+            is_public,
+        };
+        self.edit_now(relay, id, DocKind::Car, |doc| car::put(doc, &fields)).await;
+        id
+    }
+
+    /// Writes into a car's logbook.
+    pub(crate) async fn log(&mut self, relay: &Relay, car: DocId, entry: &LogEntry) -> DocId {
+        let id = self.fresh_id();
+        self.edit_now(relay, car, DocKind::Car, |doc| logbook::put(doc, &id, Some(entry))).await;
+        id
+    }
+
+    /// Makes a meet.
+    pub(crate) async fn meet(&mut self, relay: &Relay, fields: &MeetFields) -> DocId {
+        let id = self.fresh_id();
+        self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, None, fields)).await;
+        id
+    }
+
+    /// Changes one's own meet.
+    pub(crate) async fn change_meet(&mut self, relay: &Relay, id: DocId, seen: &MeetFields, fields: &MeetFields) {
+        self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, Some(seen), fields)).await;
+    }
+
+    /// Lets somebody change one's own meet, or no more.
+    pub(crate) async fn grant(&mut self, relay: &Relay, id: DocId, other: AccountId, may: bool) {
+        self.edit_now(relay, id, DocKind::Meet, |doc| meet::grant(doc, &other, may)).await;
+    }
+
+    /// Changes somebody else's meet.
+    pub(crate) async fn amend(&mut self, relay: &Relay, meet_id: DocId, seen: &MeetFields, fields: &MeetFields) {
+        let id = meet::amendment(&self.account(), &meet_id);
+        self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), Some(&meet_id), Some(seen), fields)).await;
+    }
+}

@@ -1,0 +1,156 @@
+//! Event streams over real sockets.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tourismo_core::docs::social::Word;
+use tourismo_core::docs::{Answer, MeetFields, Visibility};
+use tourismo_core::time::Timestamp;
+
+use crate::harness::{Person, Relay, now};
+
+/// Long enough for any machine: whoever waits so long waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+/// An open stream, read event by event.
+struct Stream(BufReader<TcpStream>);
+
+#[derive(Debug)]
+struct Event {
+    kind: String,
+    id: Option<String>,
+    data: Value,
+}
+
+impl Stream {
+    async fn open(relay: &Relay, person: &Person, path: &str, last: Option<&str>) -> Stream {
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{last}\r\n", person.token());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut stream = Stream(BufReader::new(stream));
+        assert!(stream.line().await.contains("200"));
+        while !stream.line().await.is_empty() {}
+        stream
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("nothing was said").unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The next event, past the marks of the chunks that it comes in.
+    async fn event(&mut self) -> Event {
+        let (mut kind, mut id, mut data) = (String::new(), None, Value::Null);
+        loop {
+            let line = self.line().await;
+            if let Some(value) = line.strip_prefix("event: ") {
+                kind = value.to_owned();
+            } else if let Some(value) = line.strip_prefix("id: ") {
+                id = Some(value.to_owned());
+            } else if let Some(value) = line.strip_prefix("data: ") {
+                data = serde_json::from_str(value).unwrap();
+            } else if line.is_empty() && !kind.is_empty() {
+                return Event { kind, id, data };
+            }
+        }
+    }
+
+    /// Waits until the server ends the stream.
+    async fn end(mut self) {
+        let mut rest = Vec::new();
+        timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the stream goes on").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn r9_a_published_drive_reaches_an_open_home_feed_and_one_that_comes_back() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    anna.follow(&relay, &ben).await;
+    let mut stream = Stream::open(&relay, &anna, "/v1/me/feed/live", None).await;
+    let open = stream.event().await;
+    assert_eq!(open.kind, "open");
+    cleo.publish(&relay, "Not followed", Visibility::Public, START).await;
+    ben.publish(&relay, "By link", Visibility::Private, START).await;
+    let drive = ben.publish(&relay, "Now", Visibility::Followers, START).await;
+    let event = stream.event().await;
+    let event = if event.kind == "stale" { stream.event().await } else { event };
+    assert_eq!((event.kind.as_str(), event.data["id"].as_str()), ("item", Some(drive.to_string().as_str())));
+    assert_eq!((&event.data["kind"], &event.data["title"]), (&"drive".into(), &"Now".into()));
+    let last = event.id.unwrap();
+    drop(stream);
+
+    let fields = MeetFields {
+        title: "Meanwhile".to_owned(),
+        starts_at: now(),
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    };
+    ben.meet(&relay, &fields).await;
+    let mut back = Stream::open(&relay, &anna, "/v1/me/feed/live", Some(&last)).await;
+    assert_eq!(back.event().await.kind, "open");
+    assert_eq!(back.event().await.data["title"], "Meanwhile");
+    // Whoever is blocked sees nothing more, and whom one follows from here on is heard.
+    ben.say(&relay, Word::Block(anna.account())).await;
+    assert_eq!(back.event().await.kind, "stale");
+    ben.publish(&relay, "Hidden", Visibility::Public, START).await;
+    anna.follow(&relay, &cleo).await;
+    assert_eq!(back.event().await.kind, "stale");
+    cleo.publish(&relay, "Followed", Visibility::Public, START).await;
+    assert_eq!(back.event().await.data["title"], "Followed");
+
+    let mut lost = Stream::open(&relay, &anna, "/v1/me/feed/live", Some("0-0")).await;
+    assert_eq!(lost.event().await.kind, "open");
+    assert_eq!(lost.event().await.kind, "stale");
+}
+
+#[tokio::test]
+async fn r9_an_answer_reaches_an_open_meet_and_streams_end_with_the_server() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let fields = MeetFields {
+        title: "Sunday".to_owned(),
+        starts_at: now(),
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    };
+    let meet = anna.meet(&relay, &fields).await;
+    let path = format!("/v1/meets/{meet}/live");
+    let mut stream = Stream::open(&relay, &anna, &path, None).await;
+    let first = stream.event().await;
+    assert_eq!((first.kind.as_str(), &first.data["answers"]["going"]), ("meet", &0.into()));
+    ben.answer(&relay, meet, Answer::Going).await;
+    assert_eq!(stream.event().await.data["answers"]["going"], 1);
+    anna.change_meet(&relay, meet, &fields, &MeetFields { cancelled: true, ..fields.clone() }).await;
+    assert_eq!(stream.event().await.data["cancelled"], true);
+    // Who may not see it any more is told nothing more.
+    let mut theirs = Stream::open(&relay, &ben, &path, None).await;
+    theirs.event().await;
+    anna.say(&relay, Word::Block(ben.account())).await;
+    theirs.end().await;
+    let home = Stream::open(&relay, &anna, "/v1/me/feed/live", None).await;
+    relay.stop().await;
+    stream.end().await;
+    home.end().await;
+}
+
+#[tokio::test]
+async fn one_account_has_only_so_many_streams() {
+    let relay = Relay::start().await;
+    let anna = Person::named(&relay, 1, "anna").await;
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        streams.push(Stream::open(&relay, &anna, "/v1/me/feed/live", None).await);
+    }
+    let refused = anna.ask(&relay, "/v1/me/feed/live").await;
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (503, Some("overloaded")));
+}

@@ -1,0 +1,147 @@
+//! People: handles, what everybody may know, who follows whom.
+
+use serde_json::json;
+use tourismo_core::docs::Visibility;
+use tourismo_core::docs::social::Word;
+use tourismo_core::time::Timestamp;
+use tourismo_server::upkeep::{check, repair};
+
+use crate::harness::{Person, Relay, get};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+async fn state(relay: &Relay, person: &Person) -> String {
+    person.read(relay, "/v1/me/profile").await["handleState"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn r5_a_handle_is_found_in_any_spelling_and_is_whose_claim_came_first() {
+    let relay = Relay::start().await;
+    let mut dan = Person::named(&relay, 1, "dan").await;
+    let mut other = Person::named(&relay, 2, "DAN").await;
+    let third = Person::named(&relay, 3, "Dan").await;
+    assert_eq!((state(&relay, &dan).await, state(&relay, &other).await), ("held".into(), "handle_taken".into()));
+    for spelling in ["dan", "Dan", "DAN"] {
+        let found = get(relay.addr(), &format!("/v1/people/{spelling}")).await.json();
+        assert_eq!(found["account"], dan.account().to_string());
+    }
+    let loser = get(relay.addr(), &format!("/v1/people/{}", other.account())).await.json();
+    assert_eq!((&loser["handle"], &loser["displayName"]), (&json!(null), &"DAN!".into()));
+
+    // To write it otherwise, or something else, changes nothing; nor does an edit by who waits.
+    dan.call(&relay, "dAn", false).await;
+    other.call(&relay, "Dan", true).await;
+    assert_eq!((state(&relay, &dan).await, state(&relay, &other).await), ("held".into(), "handle_taken".into()));
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+
+    // Who lets go of it leaves it to who came next.
+    dan.call(&relay, "daniel", false).await;
+    assert_eq!((state(&relay, &dan).await, state(&relay, &other).await), ("held".into(), "held".into()));
+    assert_eq!(state(&relay, &third).await, "handle_taken");
+    dan.call(&relay, "dan", false).await;
+    assert_eq!(state(&relay, &dan).await, "handle_taken", "whoever comes back comes last");
+    dan.call(&relay, "no handle!", false).await;
+    assert_eq!(state(&relay, &dan).await, "handle_invalid");
+    dan.call(&relay, "", false).await;
+    assert_eq!(state(&relay, &dan).await, "none");
+
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    assert_eq!(repair(database.location()).await.unwrap(), sound, "who came first is known to the log");
+    let relay = Relay::start_on(database, |_| {}).await;
+    assert_eq!((state(&relay, &other).await, state(&relay, &third).await), ("held".into(), "handle_taken".into()));
+}
+
+#[tokio::test]
+async fn people_are_found_by_how_their_handles_begin() {
+    let relay = Relay::start().await;
+    let mut people = Vec::new();
+    for (seed, handle) in (1..).zip(["dan", "Dana", "daniel", "Zoë", "d.x"]) {
+        people.push(Person::named(&relay, seed, handle).await);
+    }
+    let find = async |query: &str| {
+        let page = get(relay.addr(), &format!("/v1/people?{query}")).await.json();
+        let handles =
+            page["people"].as_array().unwrap().iter().map(|person| person["handle"].as_str().unwrap().to_owned());
+        (handles.collect::<Vec<_>>(), page["next"].as_str().map(str::to_owned))
+    };
+    assert_eq!(find("prefix=DAN").await.0, ["dan", "Dana", "daniel"]);
+    assert_eq!(find("prefix=zo%C3%AB").await.0, ["Zoë"]);
+    assert_eq!(find("prefix=x").await.0, [""; 0]);
+    let (first, next) = find("prefix=da&limit=2").await;
+    assert_eq!(first, ["dan", "Dana"]);
+    assert_eq!(find(&format!("prefix=da&limit=2&after={}", next.unwrap())).await, (vec!["daniel".to_owned()], None));
+    // Whoever blocks somebody is not found by them.
+    let zoe = people[3].account();
+    people[0].say(&relay, Word::Block(zoe)).await;
+    let page = people[3].read(&relay, "/v1/people?prefix=dan").await;
+    assert_eq!(page["people"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn r6_those_who_block_each_other_are_not_there_for_each_other() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let cleo = Person::named(&relay, 3, "cleo").await;
+    let drive = anna.publish(&relay, "Anna's", Visibility::Public, START).await;
+    ben.follow(&relay, &anna).await;
+    anna.say(&relay, Word::Block(ben.account())).await;
+    let nobody = ben.ask(&relay, "/v1/people/nobody").await.without_date();
+    for path in [
+        "people/anna".to_owned(),
+        format!("people/{}", anna.account()),
+        "people/anna/drives".into(),
+        "people/anna/cars".into(),
+        "people/anna/followers".into(),
+        "people/anna/following".into(),
+        "people/anna/stats".into(),
+        "people/anna/meets".into(),
+        "people/anna/feed.atom".into(),
+        "people/anna/meets.ics".into(),
+        format!("drives/{drive}"),
+        format!("drives/{drive}/reactions"),
+        format!("drives/{drive}/comments"),
+        format!("drives/{drive}/drive.gpx"),
+    ] {
+        let answer = ben.ask(&relay, &format!("/v1/{path}")).await.without_date();
+        assert_eq!(answer, nobody, "{path}: what is missing and what is hidden look the same");
+        assert_eq!(cleo.ask(&relay, &format!("/v1/{path}")).await.status, 200, "{path}");
+    }
+    assert_eq!(ben.read(&relay, "/v1/feed/public").await["drives"], json!([]));
+    assert_eq!(cleo.read(&relay, "/v1/feed/public").await["drives"].as_array().unwrap().len(), 1);
+    assert_eq!(anna.ask(&relay, "/v1/people/ben").await.status, 404, "either way");
+    assert_eq!(cleo.read(&relay, "/v1/people/anna/followers").await["people"], json!([]), "nor in her lists");
+}
+
+#[tokio::test]
+async fn a_person_is_known_by_what_they_show_everyone() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    anna.car(&relay, "Secret", false).await;
+    anna.car(&relay, "Shown", true).await;
+    anna.publish(&relay, "for everyone", Visibility::Public, START).await;
+    anna.publish(&relay, "for followers", Visibility::Followers, START).await;
+    anna.publish(&relay, "by link", Visibility::Link, START).await;
+    let cars = get(relay.addr(), "/v1/people/anna/cars").await.json();
+    assert_eq!(cars["cars"].as_array().unwrap().len(), 1);
+    assert_eq!(cars["cars"][0]["nickname"], "Shown");
+    assert_eq!(cars["cars"][0].get("odometerM"), None);
+    let count = |value: serde_json::Value| value["drives"].as_array().unwrap().len();
+    assert_eq!(count(get(relay.addr(), "/v1/people/anna/drives").await.json()), 1);
+    assert_eq!(count(ben.read(&relay, "/v1/people/anna/drives").await), 1);
+    ben.follow(&relay, &anna).await;
+    assert_eq!(count(ben.read(&relay, "/v1/people/anna/drives").await), 2);
+    assert_eq!(count(anna.read(&relay, "/v1/people/anna/drives?limit=1").await), 1);
+    let stats = get(relay.addr(), "/v1/people/anna/stats").await.json();
+    assert_eq!((&stats["drives"], &stats["followers"], &stats["following"]), (&1.into(), &1.into(), &0.into()));
+    assert!((2_300.0..2_420.0).contains(&stats["distanceM"].as_f64().unwrap()), "{stats}");
+    let following = anna.read(&relay, "/v1/people/ben/following").await;
+    assert_eq!(following["people"][0]["handle"], "anna");
+    let all = get(relay.addr(), "/v1/stats").await.json();
+    assert_eq!((&all["people"], &all["drives"], &all["meets"]), (&2.into(), &1.into(), &0.into()));
+    assert_eq!(relay.count("SELECT followers FROM v_people WHERE display_name = 'anna!'").await, 1);
+    assert_eq!(relay.count("SELECT published_drives FROM v_people WHERE display_name = 'anna!'").await, 3);
+}

@@ -1,0 +1,124 @@
+//! Bad input: every one is a refusal with a code and a hint, none an error of the server.
+
+use tourismo_core::docs::Visibility;
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+
+use crate::harness::{Document, Person, Relay, drive_on, get};
+
+#[tokio::test]
+async fn r7_what_makes_no_sense_is_refused_with_a_code_and_a_hint() {
+    let relay = Relay::start().await;
+    let person = Person::named(&relay, 1, "dan").await;
+    let id = person.account();
+    let foreign = "AQFfX19fX19fX19fX19fX19fX19fX18";
+    for (path, code) in [
+        ("feed/public?limit=0", "bad_limit"),
+        ("feed/public?limit=1e9", "bad_limit"),
+        ("feed/public?after=%00", "bad_cursor"),
+        ("feed/public?bbox=1,2,3", "bad_bbox"),
+        ("feed/public?bbox=NaN,0,0,0", "bad_bbox"),
+        ("feed/public?bbox=0,50,1,40", "bad_bbox"),
+        ("meets?near=47", "bad_near"),
+        ("meets?near=47,8&radiusM=1e12", "bad_radius"),
+        ("meets?from=yesterday", "bad_time"),
+        ("meets?to=99999999999999999999", "bad_time"),
+        ("people?prefix=", "bad_prefix"),
+        ("people", "bad_prefix"),
+        (&format!("people?prefix={}", "x".repeat(31)), "bad_prefix"),
+        ("people?prefix=%00", "bad_prefix"),
+        ("me/stats?by=week", "bad_by"),
+        (&format!("me/drives?after={foreign}"), "bad_cursor"),
+        (&format!("me/feed?after={foreign}"), "bad_cursor"),
+        (&format!("me/cars?after={foreign}"), "bad_cursor"),
+        (&format!("me/meets?after={foreign}"), "bad_cursor"),
+        (&format!("people/{id}/followers?after={foreign}"), "bad_cursor"),
+    ] {
+        let answer = person.ask(&relay, &format!("/v1/{path}")).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, error["code"].as_str()), (400, Some(code)), "{path}");
+        assert!(error["hint"].is_string() && error["message"].is_string(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn names_and_ids_that_lead_nowhere_look_like_nothing() {
+    let relay = Relay::start().await;
+    let person = Person::named(&relay, 1, "dan").await;
+    let missing = person.ask(&relay, "/v1/drives/00000000-0000-7000-8000-000000000000").await.without_date();
+    assert_eq!(missing.status, 404);
+    for path in [
+        "drives/no-id",
+        "drives/%00",
+        "drives/%ff%fe",
+        "drives/x/comments",
+        "drives/x/reactions",
+        "drives/x/drive.gpx",
+        "meets/x",
+        "meets/x/attendees",
+        "meets/x/live",
+        "meets/x/meet.ics",
+        "people/nobody",
+        "people/%F0%9F%9A%97/drives",
+        "people/00000000-0000-0000-0000-000000000000",
+        "people/..%2f..%2fetc",
+        "people/dan'--/stats",
+        "me/cars/x/drives",
+        "me/cars/x/log",
+        "people/dan/cars/x/feed.atom",
+        "nothing",
+    ] {
+        let answer = person.ask(&relay, &format!("/v1/{path}")).await.without_date();
+        // A path of bytes that are no text is refused before anybody looks.
+        assert!(answer == missing || answer.status == 400 || path == "nothing", "{path}: {answer:?}");
+        assert!(matches!(answer.status, 400 | 404), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_public_feed_within_bounds_has_what_is_wholly_in_them() {
+    let relay = Relay::start().await;
+    let mut person = Person::new(&relay, 1).await;
+    for hours in 0..5 {
+        let start = Timestamp(1_790_000_000_000 + hours * 3_600_000);
+        person.publish(&relay, &format!("{hours}"), Visibility::Public, start).await;
+    }
+    // They go north from 47.0, 8.5 for three kilometres.
+    let count = async |query: &str| {
+        let page = get(relay.addr(), &format!("/v1/feed/public?{query}")).await.json();
+        page["drives"].as_array().unwrap().len()
+    };
+    assert_eq!(count("bbox=8,46,9,48").await, 5);
+    assert_eq!(count("bbox=8.4,46.9,8.6,47.1").await, 5);
+    assert_eq!(count("bbox=8.4,46.9,8.6,47.01").await, 0, "they lead out of it");
+    assert_eq!(count("bbox=-180,-90,180,90").await, 5);
+    assert_eq!(count("bbox=170,-90,160,90").await, 5, "nearly all the way round");
+    assert_eq!(count("bbox=170,40,-170,50").await, 0);
+    let first = get(relay.addr(), "/v1/feed/public?bbox=8,46,9,48&limit=3").await.json();
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(count(&format!("bbox=8,46,9,48&limit=3&after={next}")).await, 2);
+}
+
+#[tokio::test]
+async fn documents_of_each_kind_that_hold_nonsense_harm_nobody() {
+    let relay = Relay::start().await;
+    let person = Person::new(&relay, 1).await;
+    let mut offers = Vec::new();
+    for (number, kind) in (50..).zip(DocKind::ALL) {
+        let mut nonsense = Document::new(person.phone.device(), number, kind);
+        let garbage = [0xff; 50];
+        for key in ["startsAt", "title", "log 0190", "follow x", "comment y", "amends", "handle", "startedAt"] {
+            let edit =
+                |doc: &mut _| tourismo_core::docs::open::edit(doc, |edit| edit.bytes_or_nothing(key, Some(&garbage)));
+            offers.push(nonsense.offer(edit).0);
+        }
+    }
+    let mut drive = Document::new(person.phone.device(), 99, DocKind::Published);
+    offers.push(drive.publish("Good", Visibility::Public, &drive_on(Timestamp(1_790_000_000_000))));
+    person.push(&relay, offers).await;
+    assert_eq!(get(relay.addr(), "/v1/feed/public").await.json()["drives"][0]["title"], "Good");
+    for path in ["drives", "cars", "meets", "feed", "stats", "profile", "requests"] {
+        person.read(&relay, &format!("/v1/me/{path}")).await;
+    }
+    assert_eq!(tourismo_server::upkeep::check(relay.database().location()).await.unwrap().findings, []);
+}

@@ -1,0 +1,105 @@
+//! What people say about drives: reactions and comments.
+
+use serde_json::json;
+use tourismo_core::docs::social::{self, Subject, Word};
+use tourismo_core::docs::{Answer, LogEntry, LogKind, Reaction, Visibility, logbook};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+use tourismo_server::upkeep::check;
+
+use crate::harness::{Person, Relay, get};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+#[tokio::test]
+async fn reactions_are_counted_listed_and_mine_is_marked() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    let drive = anna.publish(&relay, "Over the pass", Visibility::Public, START).await;
+    let path = format!("/v1/drives/{drive}/reactions");
+    anna.react(&relay, drive, Reaction::Road).await;
+    ben.react(&relay, drive, Reaction::Like).await;
+    cleo.react(&relay, drive, Reaction::Like).await;
+    cleo.react(&relay, drive, Reaction::Wow).await;
+    let page = ben.read(&relay, &path).await;
+    assert_eq!(page["counts"], json!({ "like": 1, "wow": 1, "road": 1, "car": 0 }));
+    assert_eq!(page["mine"], "like");
+    let reactions = page["reactions"].as_array().unwrap();
+    let seen: Vec<_> =
+        reactions.iter().map(|item| (item["handle"].as_str().unwrap(), item["isMine"] == true)).collect();
+    assert_eq!(seen, [("ben", true), ("cleo", false), ("anna", false)]);
+    let first = get(relay.addr(), &format!("{path}?limit=2")).await.json();
+    assert_eq!(first["mine"], json!(null));
+    let rest = get(relay.addr(), &format!("{path}?limit=2&after={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!((rest["reactions"].as_array().unwrap().len(), &rest["next"]), (1, &json!(null)));
+
+    // Whom the owner or the viewer blocks says nothing.
+    anna.say(&relay, Word::Block(cleo.account())).await;
+    assert_eq!(get(relay.addr(), &path).await.json()["counts"]["wow"], 0);
+    ben.say(&relay, Word::Block(anna.account())).await;
+    assert_eq!(ben.ask(&relay, &path).await.status, 404);
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn comments_come_latest_first_and_can_be_taken_back() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let drive = anna.publish(&relay, "Over the pass", Visibility::Link, START).await;
+    let hostile = "<img src=x onerror=alert(1)>\u{0}\u{202e} \u{1f697}";
+    let first = ben.comment(&relay, drive, hostile).await;
+    anna.comment(&relay, drive, "Thank you").await;
+    ben.comment(&relay, drive, &"x".repeat(5_000)).await;
+    let path = format!("/v1/drives/{drive}/comments");
+    let page = ben.read(&relay, &format!("{path}?limit=2")).await;
+    assert_eq!(page["count"], 3);
+    let newest = &page["comments"][0];
+    assert_eq!((newest["text"].as_str().unwrap().len(), &newest["isMine"]), (2_000, &true.into()));
+    let rest = get(relay.addr(), &format!("{path}?after={}", page["next"].as_str().unwrap())).await.json();
+    assert_eq!(rest["comments"][0]["text"], "<img src=x onerror=alert(1)> \u{1f697}", "data, as it was said");
+
+    let about = social::about(&ben.account(), &drive);
+    let offer = ben.edit(about, DocKind::Social, |doc| social::take_back(doc, &Subject::Comment(first)));
+    ben.push(&relay, vec![offer]).await;
+    assert_eq!(get(relay.addr(), &path).await.json()["count"], 2);
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn whatever_was_said_can_be_taken_back() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let ben = Person::named(&relay, 2, "ben").await;
+    let thing = anna.publish(&relay, "Over the pass", Visibility::Public, START).await;
+    let car = anna.car(&relay, "Red one", false).await;
+    let entry = LogEntry {
+        kind: LogKind::Fuel,
+        at: START,
+        odometer_m: None,
+        litres: Some(40.0),
+        cost: None,
+        note: String::new(),
+    };
+    let entry_id = anna.log(&relay, car, &entry).await;
+    anna.react(&relay, thing, Reaction::Car).await;
+    anna.answer(&relay, thing, Answer::Maybe).await;
+    anna.say(&relay, Word::Accept(ben.account())).await;
+    let rows = "SELECT (SELECT COUNT(*) FROM reaction) + (SELECT COUNT(*) FROM rsvp) + (SELECT COUNT(*) FROM accept) \
+                + (SELECT COUNT(*) FROM car_log)";
+    assert_eq!(relay.count(rows).await, 4);
+    let about = social::about(&anna.account(), &thing);
+    let offers = vec![
+        anna.edit(about, DocKind::Social, |doc| social::take_back(doc, &Subject::React(thing))),
+        anna.edit(about, DocKind::Social, |doc| social::take_back(doc, &Subject::Rsvp(thing))),
+        anna.edit(social::people(&anna.account()), DocKind::Social, |doc| {
+            social::take_back(doc, &Subject::Accept(ben.account()))
+        }),
+        anna.edit(car, DocKind::Car, |doc| logbook::put(doc, &entry_id, None)),
+    ];
+    anna.push(&relay, offers).await;
+    assert_eq!(relay.count(rows).await, 0);
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}

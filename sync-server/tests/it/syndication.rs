@@ -1,0 +1,121 @@
+//! Public feeds over real sockets, read by other people's parsers.
+
+use tourismo_core::docs::{MeetFields, Visibility};
+use tourismo_core::time::Timestamp;
+
+use crate::harness::{Answer, Person, Relay, get, now};
+
+const HOUR_MS: i64 = 3_600_000;
+const START: Timestamp = Timestamp(1_790_000_000_000 - 1_790_000_000_000 % HOUR_MS);
+const TITLE: &str = "<b>Over</b> & \"under\" ]]>";
+
+/// Every entry on all pages of a feed, by following its links.
+async fn entries(relay: &Relay, path: &str) -> Vec<feed_rs::model::Entry> {
+    let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
+    while let Some(path) = next {
+        let answer = get(relay.addr(), &path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let feed = feed_rs::parser::parse(answer.body.as_slice()).unwrap();
+        let is_json = feed.feed_type == feed_rs::model::FeedType::JSON;
+        let link = feed.links.iter().find(|link| link.rel.as_deref() == Some("next")).map(|link| link.href.clone());
+        let link = if is_json { answer.json()["next_url"].as_str().map(str::to_owned) } else { link };
+        next = link.map(|link| link.strip_prefix(&format!("http://{}", relay.addr())).unwrap().to_owned());
+        found.extend(feed.entries);
+    }
+    found
+}
+
+#[tokio::test]
+async fn feeds_of_everyone_of_a_person_and_of_a_car_are_read_page_by_page() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let car = anna.car(&relay, "Red & fast", true).await;
+    let secret = anna.car(&relay, "Secret", false).await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    for hours in 0..5 {
+        let published = anna.publish(&relay, TITLE, Visibility::Public, START + hours * HOUR_MS).await;
+        let driven = if hours < 2 { car } else { secret };
+        anna.drive(&relay, "private title", Some(driven), START + hours * HOUR_MS, Some(published)).await;
+    }
+    anna.publish(&relay, "for followers", Visibility::Followers, START).await;
+    ben.publish(&relay, "Ben's", Visibility::Public, START).await;
+    for form in ["atom", "json"] {
+        for (path, count) in [
+            (format!("/v1/feed/public.{form}?limit=2"), 6),
+            (format!("/v1/people/anna/feed.{form}?limit=2"), 5),
+            (format!("/v1/people/{}/feed.{form}", anna.account()), 5),
+            (format!("/v1/people/anna/cars/{car}/feed.{form}?limit=1"), 2),
+            (format!("/v1/feed/public.{form}?limit=2&bbox=8%2C46%2C9%2C48"), 6),
+        ] {
+            let entries = entries(&relay, &path).await;
+            assert_eq!(entries.len(), count, "{path}");
+            let newest = &entries[0];
+            assert_eq!(newest.title.as_ref().unwrap().content, TITLE, "{path}");
+            assert_eq!(newest.authors[0].name.as_deref(), Some("anna!"));
+            assert!(newest.links[0].href.contains("/#/public/"), "{:?}", newest.links);
+        }
+        let hidden = get(relay.addr(), &format!("/v1/people/anna/cars/{secret}/feed.{form}")).await;
+        assert_eq!(hidden.status, 404);
+    }
+    let atom = get(relay.addr(), "/v1/feed/public.atom").await;
+    assert_eq!(atom.header("content-type"), "application/atom+xml; charset=utf-8");
+    assert!(!String::from_utf8(atom.body).unwrap().contains("private title"));
+}
+
+fn calendar(answer: &Answer) -> Vec<icalendar::Event> {
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/calendar; charset=utf-8"));
+    let calendar: icalendar::Calendar = std::str::from_utf8(&answer.body).unwrap().parse().unwrap();
+    calendar.events().cloned().collect()
+}
+
+#[tokio::test]
+async fn meets_are_subscribed_to_and_a_change_of_one_is_a_change_of_the_same() {
+    use icalendar::Component;
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let fields = MeetFields {
+        title: TITLE.to_owned(),
+        starts_at: Timestamp(now().as_millis() / 1_000 * 1_000 + 48 * HOUR_MS),
+        time_zone: "Europe/Zurich".to_owned(),
+        visibility: Visibility::Public,
+        position: Some([8.5, 47.0]),
+        ..MeetFields::default()
+    };
+    let meet = anna.meet(&relay, &fields).await;
+    for path in ["/v1/meets.ics", "/v1/people/anna/meets.ics", &format!("/v1/meets/{meet}/meet.ics")] {
+        let events = calendar(&get(relay.addr(), path).await);
+        assert_eq!(events.len(), 1, "{path}");
+        assert_eq!(events[0].get_summary(), Some(TITLE));
+        assert_eq!(events[0].property_value("STATUS"), Some("CONFIRMED"));
+    }
+    let path = format!("/v1/meets/{meet}/meet.ics");
+    let before = &calendar(&get(relay.addr(), &path).await)[0];
+    anna.change_meet(&relay, meet, &fields, &MeetFields { cancelled: true, ..fields.clone() }).await;
+    let after = &calendar(&get(relay.addr(), &path).await)[0];
+    assert_eq!(after.property_value("STATUS"), Some("CANCELLED"));
+    assert_eq!(after.get_uid(), before.get_uid());
+    let sequence = |event: &icalendar::Event| event.property_value("SEQUENCE").unwrap().parse::<u32>().unwrap();
+    assert!(sequence(after) > sequence(before));
+}
+
+#[tokio::test]
+async fn a_published_drive_is_read_as_gpx() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let drive = anna.publish(&relay, TITLE, Visibility::Link, START).await;
+    let answer = get(relay.addr(), &format!("/v1/drives/{drive}/drive.gpx")).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/gpx+xml; charset=utf-8"));
+    let gpx = gpx::read(answer.body.as_slice()).unwrap();
+    assert_eq!(gpx.tracks[0].name.as_deref(), Some(TITLE));
+    assert_eq!(gpx.tracks[0].segments.iter().map(|segment| segment.points.len()).collect::<Vec<_>>(), [60, 60]);
+    assert!(gpx.tracks[0].segments[0].points[0].time.is_none());
+}
+
+#[tokio::test]
+async fn the_api_describes_itself() {
+    let relay = Relay::start().await;
+    let api = get(relay.addr(), "/v1/openapi.json").await.json();
+    for path in ["/v1/me/feed", "/v1/people/{person}", "/v1/meets/{id}/attendees", "/v1/feed/public.atom"] {
+        assert!(api["paths"][path]["get"]["responses"]["200"].is_object(), "{path}");
+    }
+}
