@@ -197,7 +197,7 @@ impl Task {
             self.perform(std::mem::take(&mut group)).await;
         }
         if let Err(error) = db::close(self.connection).await {
-            tracing::warn!(%error, "the last checkpoint failed; the next start does it");
+            tracing::warn!(%error, "the database was not closed well; the next start sees to it");
         }
         // Nobody else may write before the last checkpoint.
         drop(self.claim);

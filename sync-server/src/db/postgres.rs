@@ -25,10 +25,11 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a connection that writes asks for, whatever the server's defaults: a commit returns when it is on disk; the server
 /// ends a connection, and frees its lock, within half a minute of losing sight of the other side.
-const WRITER_SETTINGS: [(&str, &str); 6] = [
+const WRITER_SETTINGS: [(&str, &str); 7] = [
     ("synchronous_commit", "on"),
     ("default_transaction_read_only", "off"),
     ("statement_timeout", "0"),
+    ("client_min_messages", "warning"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),

@@ -1,4 +1,4 @@
-//! Postgres goes away, or somebody else comes: what the relay says meanwhile, and what it does afterwards.
+//! Postgres goes away, somebody else comes, or a dump is put back: what the relay says meanwhile, and what it does then.
 
 use std::time::Duration;
 
@@ -6,8 +6,10 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 use tourismo_core::wire::{DocKind, Message, NackCode};
 use tourismo_server::Location;
+use tourismo_server::upkeep::begin_again;
 
 use crate::harness::{Database, Document, Phone, Relay, get};
+use crate::upkeep::settle;
 
 /// Long enough for any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -113,4 +115,24 @@ async fn l1_what_another_server_wrote_meanwhile_is_passed_on() {
     assert!(is_ready(&relay).await);
     let told = timeout(PATIENCE, listener.receive()).await.expect("the entry comes");
     assert!(matches!(&told, Message::Entries { entries, cursor: 1 } if entries.len() == 1), "{told:?}");
+}
+
+#[tokio::test]
+async fn h4_a_dump_that_was_put_back_lives_on_in_another_epoch() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let (_, mut car) = settle(&relay, 1).await;
+    // While it serves.
+    let copy = relay.database().dumped_and_restored();
+    let (offer, later) = car.change();
+    let mut wire = phone.join(relay.addr()).await;
+    wire.push(vec![offer.clone()]).await;
+    assert_eq!(wire.answers(1).await.acked, [later]);
+
+    assert_eq!(begin_again(copy.location()).await.unwrap().changes, 4);
+    let other = Relay::start_on(copy, |_| {}).await;
+    let mut again = phone.enter(other.addr()).await;
+    assert_ne!(again.epoch, phone.enter(relay.addr()).await.epoch);
+    assert_eq!(again.catch_up(0).await.1, 4);
+    again.push(vec![offer]).await;
+    assert_eq!(again.answers(1).await.acked, [later]);
 }

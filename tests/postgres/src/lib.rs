@@ -24,6 +24,9 @@ const KILL: &str = r#"
 /// The account that Postgres runs as when the tests run as root: it refuses root itself.
 const UNPRIVILEGED: &str = "postgres";
 
+/// Makes the schema that a database has from the start.
+const PUBLIC: &str = "CREATE SCHEMA public AUTHORIZATION pg_database_owner";
+
 /// A running Postgres with nothing in it. It ends when this is dropped, and when this process ends, however it does.
 #[derive(Debug)]
 pub struct Cluster {
@@ -93,7 +96,7 @@ impl Cluster {
             Some(name) => {
                 let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                            WHERE datname = current_database() AND pid <> pg_backend_pid()";
-                self.sql(&name, &[end, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"])?;
+                self.sql(&name, &[end, "DROP SCHEMA public CASCADE", PUBLIC])?;
                 name
             }
             None => {
@@ -161,10 +164,24 @@ impl Cluster {
     }
 }
 
-impl Database<'_> {
+impl<'c> Database<'c> {
     /// Where it is.
     pub fn url(&self) -> String {
         self.cluster.url_of(&self.name)
+    }
+
+    /// Another database with the same in it, brought there by `pg_dump` and `pg_restore`, as an operator would.
+    ///
+    /// # Errors
+    /// If one of them fails.
+    pub fn dumped_and_restored(&self) -> io::Result<Database<'c>> {
+        let copy = self.cluster.lend()?;
+        let file = self.cluster.folder.join(format!("{}.dump", copy.name));
+        let mut dump = self.cluster.program("pg_dump");
+        succeed(dump.args(["--format=custom", "--file"]).arg(&file).arg(self.url()))?;
+        let mut restore = self.cluster.program("pg_restore");
+        succeed(restore.args(["--no-owner", "--dbname", &copy.url()]).arg(&file))?;
+        Ok(copy)
     }
 }
 

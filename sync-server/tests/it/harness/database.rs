@@ -17,14 +17,13 @@ pub(crate) const ENGINE: &str = "TOURISMO_TEST_ENGINE";
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     location: Location,
-    /// Held, not read.
-    _keeper: Option<Arc<Keeper>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 #[derive(Debug)]
 enum Keeper {
     Folder { _folder: TempDir },
-    Postgres { _database: tourismo_test_postgres::Database<'static> },
+    Postgres(tourismo_test_postgres::Database<'static>),
 }
 
 enum Connected {
@@ -46,14 +45,25 @@ impl Database {
     pub(crate) fn file() -> Database {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::File(folder.path().join("tourismo.sqlite"));
-        Database { location, _keeper: Some(Arc::new(Keeper::Folder { _folder: folder })) }
+        Database { location, keeper: Some(Arc::new(Keeper::Folder { _folder: folder })) }
     }
 
     /// An empty Postgres database, for what only servers do.
     pub(crate) fn postgres() -> Database {
-        let lent = Cluster::shared().lend().unwrap();
-        let location = Location::Postgres(lent.url());
-        Database { location, _keeper: Some(Arc::new(Keeper::Postgres { _database: lent })) }
+        Database::lent(Cluster::shared().lend().unwrap())
+    }
+
+    fn lent(database: tourismo_test_postgres::Database<'static>) -> Database {
+        let location = Location::Postgres(database.url());
+        Database { location, keeper: Some(Arc::new(Keeper::Postgres(database))) }
+    }
+
+    /// Another Postgres database with the same in it, by Postgres' own tools.
+    pub(crate) fn dumped_and_restored(&self) -> Database {
+        match self.keeper.as_deref() {
+            Some(Keeper::Postgres(database)) => Database::lent(database.dumped_and_restored().unwrap()),
+            Some(Keeper::Folder { .. }) | None => panic!("this is about Postgres"),
+        }
     }
 
     pub(crate) fn location(&self) -> &Location {
@@ -152,6 +162,6 @@ impl Database {
 impl From<&Path> for Database {
     /// A file that somebody else keeps.
     fn from(path: &Path) -> Database {
-        Database { location: path.into(), _keeper: None }
+        Database { location: path.into(), keeper: None }
     }
 }
