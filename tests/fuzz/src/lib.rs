@@ -1,12 +1,16 @@
 //! What the fuzz targets run; the tests of the main workspace include the same file and replay the corpus through it.
 
 #[path = "../../../sync-server/src/api/cursor.rs"]
+#[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]
 mod cursor;
 #[path = "../../src/gpx_file.rs"]
 pub mod gpx_file;
 pub mod targets;
 
-/// The cursor of a place in a feed.
-pub fn cursor_of(place: cursor::Place) -> String {
-    cursor::encode(place)
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+/// The cursor of a place in the public feed.
+pub fn cursor_of(place: (Timestamp, DocId)) -> String {
+    cursor::encode(cursor::List::PublicFeed, &place)
 }

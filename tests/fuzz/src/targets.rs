@@ -195,12 +195,19 @@ pub fn gpx(bytes: &[u8]) {
     }
 }
 
-/// The cursor of a feed.
+/// The cursor of a list.
 pub fn cursor(bytes: &[u8]) {
-    if let Ok(text) = str::from_utf8(bytes)
-        && let Some(place) = super::cursor::decode(text)
-    {
-        assert_eq!(super::cursor::decode(&super::cursor::encode(place)), Some(place));
+    use super::cursor::{List, decode, encode};
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    if let Some(place) = decode::<(Timestamp, DocId)>(List::PublicFeed, text) {
+        assert_eq!(decode(List::PublicFeed, &encode(List::PublicFeed, &place)), Some(place));
+        assert_eq!(decode::<(Timestamp, DocId)>(List::HomeFeed, text), None, "a cursor is of one list");
+    }
+    if let Some(handle) = decode::<String>(List::People, text) {
+        assert_eq!(decode(List::People, &encode(List::People, &handle)), Some(handle));
+    }
+    if let Some(place) = decode::<(i64, i64, AccountId)>(List::Attendees, text) {
+        assert_eq!(decode(List::Attendees, &encode(List::Attendees, &place)), Some(place));
     }
 }
 
