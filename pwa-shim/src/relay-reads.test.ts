@@ -134,6 +134,33 @@ describe("reads of an account", () => {
   }
 });
 
+test("a live feed calls for every event but the one that opens it, until it is ended", async () => {
+  const encode = new TextEncoder();
+  let stream: ReadableStreamDefaultController | undefined;
+  const say = (text: string): void => stream?.enqueue(encode.encode(text));
+  let isCancelled = false;
+  vi.stubGlobal("fetch", async (_: URL, { signal }: RequestInit) => {
+    const body = new ReadableStream({
+      start(begun) {
+        stream = begun;
+        signal?.addEventListener("abort", () => {
+          isCancelled = true;
+          begun.error(new Error("aborted"));
+        });
+      },
+    });
+    return new Response(body);
+  });
+  let called = 0;
+  const end = new RelayReads(new URL("https://relay.test/")).onMeet("m", () => called++);
+  await vi.waitFor(() => expect(stream).toBeDefined());
+  say("event: open\ndata: {}\n\n: still here\n\nevent: me");
+  say("et\ndata: {}\n\n");
+  await vi.waitFor(() => expect(called).toBe(1));
+  end();
+  expect(isCancelled).toBe(true);
+});
+
 test("the socket is as safe as the page", () => {
   expect(socketAddress(new URL("https://relay.test/"))).toBe("wss://relay.test/v1/sync");
   expect(socketAddress(new URL("http://localhost:8080/app"))).toBe("ws://localhost:8080/v1/sync");

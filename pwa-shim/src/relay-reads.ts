@@ -172,7 +172,7 @@ export class RelayReads {
 
   /** Calls whenever there is something new in the home feed, until the returned function is called. */
   onHomeFeed(callback: () => void): () => void {
-    return this.#live("me/feed/live", callback);
+    return this.#live("me/feed/live", callback, "account");
   }
 
   /** Calls whenever something about a meet has changed, until the returned function is called. */
@@ -245,13 +245,13 @@ export class RelayReads {
   }
 
   /** Server-sent events with a token, which `EventSource` cannot send. Whatever comes means: read again. */
-  #live(path: string, callback: () => void): () => void {
+  #live(path: string, callback: () => void, as?: "account"): () => void {
     const ended = new AbortController();
     const listen = async (): Promise<void> => {
       let wait = FIRST_RETRY_MS;
       while (!ended.signal.aborted) {
         try {
-          const response = await this.#fetch(this.#address(path, {}), true, ended.signal);
+          const response = await this.#fetch(this.#address(path, {}), as === "account", ended.signal);
           if (response.ok && response.body) {
             wait = FIRST_RETRY_MS;
             for await (const event of eventsIn(response.body)) if (event !== OPEN) callback();

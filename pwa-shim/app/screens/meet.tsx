@@ -1,6 +1,6 @@
 // One meet: when, where, who comes, and one's own answer.
 
-import type { Answer, Attendee, Meet } from "@tourismo/client";
+import type { Answer, Attendee, Meet, MeetView } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { give, me, meets, relay, social } from "../engine.ts";
@@ -8,6 +8,7 @@ import { clock, clockIn, longDay } from "../format.ts";
 import { type Answered, answeredNow, ownMeetNow } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
 import { BackIcon } from "../parts/icons.tsx";
+import { Organisers } from "../parts/organisers.tsx";
 import { PersonLink, nameOfPerson } from "../parts/person.tsx";
 import { PlaceMap } from "../parts/place-map.tsx";
 import { ShareLink } from "../parts/share.tsx";
@@ -31,7 +32,7 @@ export function MeetScreen({ id }: { id: string }) {
         <Shown
           meet={known}
           answered={answeredNow(id, told, social.value)}
-          isOwn={own !== undefined}
+          own={own}
           mayEdit={own !== undefined || (told?.organisers.includes(me().account) ?? false)}
         />
       ) : (
@@ -41,7 +42,7 @@ export function MeetScreen({ id }: { id: string }) {
   );
 }
 
-function Shown({ meet, answered, isOwn, mayEdit }: { meet: Meet; answered: Answered; isOwn: boolean; mayEdit: boolean }) {
+function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answered; own: MeetView | undefined; mayEdit: boolean }) {
   const left = Math.max(0, (meet.capacity ?? 0) - answered.counts.going);
   return (
     <>
@@ -77,7 +78,8 @@ function Shown({ meet, answered, isOwn, mayEdit }: { meet: Meet; answered: Answe
               Change it
             </a>
           ) : null}
-          {isOwn && !meet.cancelled ? <CancelButton meet={meet} /> : null}
+          {own && !meet.cancelled ? <CancelButton meet={meet} /> : null}
+          {own ? <Organisers meet={own.id} organisers={own.organisers} /> : null}
           <Calendar meet={meet} />
         </div>
       </div>
