@@ -523,7 +523,7 @@ export type Profile = {
 
 /** What everyone may know of an account. Texts are empty when not given. */
 export type ProfileFields = {
-  /** The name by which others find the account: empty, or one that [`crate::handle::fold`] takes. */
+  /** The name by which others find the account: empty, or 2 to 30 letters and digits with `_`, `.`, `-` between them. */
   handle: string,
   /** The name that others see; at most 100 characters. */
   displayName: string,
