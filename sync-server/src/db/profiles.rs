@@ -146,11 +146,11 @@ pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Resul
     Ok((row.get::<Option<String>>("folded")? == record.folded()).then_some(record))
 }
 
-const ROW: &str = "SELECT account, handle, folded, holds, display_name, bio, by_approval FROM profile";
+const ROW: &str = "SELECT account, handle, folded, holds, display_name, bio, by_approval FROM profile ";
 
 /// The account's profile, if it has one.
 pub(crate) async fn find(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRow>, sqlx::Error> {
-    let sql = [ROW, " WHERE account = $1"].concat();
+    let sql = [ROW, "WHERE account = $1"].concat();
     sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?.map(|row| profile_row(&row)).transpose()
 }
 

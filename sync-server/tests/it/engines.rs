@@ -27,10 +27,16 @@ fn every_test_passes_on_postgres_too_and_no_statement_is_left_unsaid() {
     let said: BTreeSet<String> = std::fs::read_to_string(&said).unwrap().lines().map(str::to_owned).collect();
     let in_the_sources = statements(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     assert!(in_the_sources.len() > 50, "the sources are read: {}", in_the_sources.len());
-    let unsaid: Vec<&String> =
-        in_the_sources.iter().filter(|text| !said.iter().any(|said| said.contains(text.as_str()))).collect();
+    let is_said = |text: &&String| match text.strip_suffix(GOES_ON) {
+        Some(part) => said.iter().any(|said| said.contains(part)),
+        None => said.contains(*text),
+    };
+    let unsaid: Vec<&String> = in_the_sources.iter().filter(|text| !is_said(text)).collect();
     assert_eq!(unsaid, [&""; 0], "no test has the relay say these");
 }
+
+/// Ends what is only a part of a statement.
+const GOES_ON: &str = " …";
 
 /// All SQL in the sources, in one line each; of one that is put together, its parts.
 fn statements(folder: &Path) -> BTreeSet<String> {
@@ -41,11 +47,12 @@ fn statements(folder: &Path) -> BTreeSet<String> {
             found.append(&mut statements(&path));
         } else if !OF_ONE_ENGINE.iter().any(|name| path.ends_with(name)) {
             let source = std::fs::read_to_string(&path).unwrap();
-            let parts = literals(&source).into_iter().filter(|text| is_sql(text)).flat_map(|text| {
+            for text in literals(&source).into_iter().filter(|text| is_sql(text)) {
+                let is_whole = !text.contains('{') && !text.ends_with(' ');
+                let ending = if is_whole { "" } else { GOES_ON };
                 let parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
-                parts.map(in_one_line).collect::<Vec<_>>()
-            });
-            found.extend(parts.filter(|part| !part.is_empty()));
+                found.extend(parts.map(in_one_line).filter(|part| !part.is_empty()).map(|part| part + ending));
+            }
         }
     }
     found
