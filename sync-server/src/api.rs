@@ -12,6 +12,7 @@ pub(crate) mod openapi;
 pub(crate) mod people;
 pub(crate) mod reach;
 pub(crate) mod ready;
+pub(crate) mod roads;
 pub(crate) mod schema;
 pub(crate) mod stats;
 pub(crate) mod syndication;
@@ -100,6 +101,9 @@ fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::stats::own_stats))
         .routes(routes!(me::profile::own_profile))
         .routes(routes!(me::requests::requests))
+        .routes(routes!(roads::search::search))
+        .routes(routes!(roads::road::road))
+        .routes(routes!(roads::tile::tile))
         .routes(routes!(stats::relay_stats))
         .split_for_parts()
 }

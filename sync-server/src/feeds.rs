@@ -7,6 +7,7 @@ pub(crate) mod atom;
 pub(crate) mod gpx;
 pub(crate) mod ics;
 pub(crate) mod json_feed;
+pub(crate) mod mvt;
 mod xml;
 
 use jiff::Timestamp as Instant;

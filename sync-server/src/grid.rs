@@ -69,7 +69,15 @@ impl Bounds {
         if narrow.len() <= MAX_NARROW { Cells::Narrow(narrow) } else { Cells::Wide(self.squares(WIDE_DEGREES)) }
     }
 
-    fn squares(&self, degrees: f64) -> Vec<i64> {
+    /// How many squares of this side the bounds touch at most.
+    pub(crate) fn count(&self, degrees: f64) -> usize {
+        let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
+        let touched = |length: f64| (length / degrees) as usize + 2;
+        touched(width) * touched(self.north - self.south)
+    }
+
+    /// The squares of this side that the bounds touch.
+    pub(crate) fn squares(&self, degrees: f64) -> Vec<i64> {
         let columns = columns(degrees);
         let (from, to) = (index(self.west + 180.0, degrees, columns), index(self.east + 180.0, degrees, columns));
         let rows = index(self.south + 90.0, degrees, columns / 2)..=index(self.north + 90.0, degrees, columns / 2);
@@ -86,14 +94,16 @@ impl Bounds {
     /// The narrow and the wide square that the middle of the bounds is in.
     pub(crate) fn home(&self) -> (i64, i64) {
         let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
-        let lon = (self.west + width / 2.0 + 180.0).rem_euclid(360.0);
-        let lat = (self.south + self.north) / 2.0 + 90.0;
-        let square = |degrees| {
-            let columns = columns(degrees);
-            index(lat, degrees, columns / 2) * columns + index(lon, degrees, columns)
-        };
-        (square(1.0), square(WIDE_DEGREES))
+        let lon = (self.west + width / 2.0 + 180.0).rem_euclid(360.0) - 180.0;
+        let lat = (self.south + self.north) / 2.0;
+        (square(lon, lat, 1.0), square(lon, lat, WIDE_DEGREES))
     }
+}
+
+/// The square of this side that a place is in.
+pub(crate) fn square(lon: f64, lat: f64, degrees: f64) -> i64 {
+    let columns = columns(degrees);
+    index(lat + 90.0, degrees, columns / 2) * columns + index(lon + 180.0, degrees, columns)
 }
 
 fn columns(degrees: f64) -> i64 {

@@ -18,6 +18,7 @@ mod pwa;
 pub mod roads;
 mod serving;
 mod socket;
+mod surveyor;
 pub mod upkeep;
 mod writer;
 
@@ -46,6 +47,7 @@ pub use self::limits::Limits;
 use self::live::Live;
 use self::newest::NewestPage;
 use self::pwa::Pwa;
+use self::surveyor::Surveyor;
 use self::writer::{Told, Writer};
 
 /// How long connections may take to end when the server stops.
@@ -70,6 +72,10 @@ pub struct Config {
     pub durability: Durability,
     /// How long a document must have rested before its changes are put into a snapshot.
     pub compact_after: Duration,
+    /// How long to wait between two searches for roads.
+    pub roads_every: Duration,
+    /// How many distinct drivers must have passed a road before it is shown.
+    pub roads_from_drivers: u32,
 }
 
 impl Config {
@@ -84,6 +90,8 @@ impl Config {
             max_database_bytes: None,
             durability: Durability::EveryCommit,
             compact_after: Duration::from_secs(600),
+            roads_every: Duration::from_secs(900),
+            roads_from_drivers: 5,
         }
     }
 }
@@ -116,6 +124,7 @@ pub struct Running {
     relay: Arc<Relay>,
     serving: JoinHandle<()>,
     compacting: JoinHandle<()>,
+    surveying: JoinHandle<()>,
     writing: JoinHandle<()>,
 }
 
@@ -158,7 +167,14 @@ impl Server {
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
         let (grown, live) = (Arc::new(Notify::new()), Live::new(u64::from_be_bytes(random())));
-        let told = Told { hub: hub.clone(), newest: newest.clone(), live: live.clone(), grown: grown.clone() };
+        let published = Arc::new(Notify::new());
+        let told = Told {
+            hub: hub.clone(),
+            newest: newest.clone(),
+            live: live.clone(),
+            grown: grown.clone(),
+            published: published.clone(),
+        };
         let doorkeeper = Doorkeeper::new(config.limits);
         let (writer, writing) = Writer::spawn(claim, identity, writer, told, doorkeeper.clone());
         let (stop, stopping) = watch::channel(false);
@@ -170,6 +186,15 @@ impl Server {
             stopping: stopping.clone(),
         };
         let compacting = compacting.spawn();
+        let surveyor = Surveyor {
+            readers: readers.clone(),
+            writer: writer.clone(),
+            published,
+            every: config.roads_every,
+            fewest: config.roads_from_drivers,
+            stopping: stopping.clone(),
+        };
+        let surveying = surveyor.spawn();
         let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
@@ -190,7 +215,7 @@ impl Server {
         });
         let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));
         tracing::info!(%addr, "listening");
-        Ok(Running { addr, stop, relay, serving, compacting, writing })
+        Ok(Running { addr, stop, relay, serving, compacting, surveying, writing })
     }
 }
 
@@ -212,6 +237,9 @@ impl Running {
         }
         if self.compacting.await.is_err() {
             tracing::error!("the compactor ended by a panic");
+        }
+        if self.surveying.await.is_err() {
+            tracing::error!("the surveyor ended by a panic");
         }
         self.relay.readers.close().await;
         self.relay.writer.stop().await;

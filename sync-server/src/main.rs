@@ -126,6 +126,12 @@ struct Serve {
     /// How long a document must have rested, in seconds, before its changes are put into a snapshot.
     #[arg(long, env = "TOURISMO_COMPACT_AFTER_SECONDS", default_value_t = 600)]
     compact_after_seconds: u64,
+    /// How long to wait, in seconds, between two searches for roads in the drives that everybody may see.
+    #[arg(long, env = "TOURISMO_ROADS_EVERY_SECONDS", default_value_t = 900)]
+    roads_every_seconds: u64,
+    /// How many distinct drivers must have passed a road before it is shown. 3 will do where everybody knows everybody.
+    #[arg(long, env = "TOURISMO_ROADS_FROM_DRIVERS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..))]
+    roads_from_drivers: u32,
     /// When commits are synced to the disk. Anything but the default loses what was acknowledged; it is there for the test
     /// that shows this.
     #[arg(long, hide = true, default_value = "full")]
@@ -241,6 +247,8 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
             Synchronous::Normal => Durability::Checkpoints,
         },
         compact_after: Duration::from_secs(serve.compact_after_seconds),
+        roads_every: Duration::from_secs(serve.roads_every_seconds),
+        roads_from_drivers: serve.roads_from_drivers,
     };
     let running = Server::start(config).await?;
     stop.await;

@@ -25,6 +25,7 @@ use crate::hub::Hub;
 use crate::limits::Doorkeeper;
 use crate::live::Live;
 use crate::newest::NewestPage;
+use crate::surveyor::Paving;
 
 /// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
 const QUEUE: usize = 256;
@@ -53,6 +54,8 @@ pub(crate) struct Told {
     pub(crate) live: Arc<Live>,
     /// The compactor, when any log has grown.
     pub(crate) grown: Arc<Notify>,
+    /// The surveyor, when what is public may have changed.
+    pub(crate) published: Arc<Notify>,
 }
 
 /// One change of a push, looked at but not yet judged.
@@ -82,6 +85,7 @@ enum Job {
     Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
     Ping(Reply<()>),
     Compact { step: Compaction, reply: Reply<bool> },
+    Pave { paving: Paving, reply: Reply<()> },
     Stop,
 }
 
@@ -144,6 +148,11 @@ impl Writer {
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
     pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
         self.ask(|reply| Job::Compact { step, reply }).await
+    }
+
+    /// Replaces and removes roads.
+    pub(crate) async fn pave(&self, paving: Paving) -> Result<(), Unavailable> {
+        self.ask(|reply| Job::Pave { paving, reply }).await
     }
 
     /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
@@ -320,6 +329,10 @@ impl Task {
                 }
                 Job::Commit { account, changes, .. } => Done::Committed(append.push(*account, changes).await?),
                 Job::Compact { step, .. } => Done::Compacted(append.compact(step).await?),
+                Job::Pave { paving, .. } => {
+                    append.pave(paving).await?;
+                    Done::Nothing
+                }
                 Job::Ping(_) | Job::Stop => Done::Nothing,
             });
         }
@@ -333,11 +346,12 @@ impl Task {
                 (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
                 (Job::Compact { reply, .. }, Done::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
-                (Job::Ping(reply), _) => drop(reply.send(Ok(()))),
+                (Job::Ping(reply) | Job::Pave { reply, .. }, _) => drop(reply.send(Ok(()))),
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
         if appended.feed_changed {
+            self.told.published.notify_one();
             self.told.newest.invalidate();
         }
         self.told.live.announce(appended.events);
@@ -359,7 +373,7 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply) => drop(reply.send(Err(Unavailable))),
+            Job::Ping(reply) | Job::Pave { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }

@@ -115,6 +115,13 @@ impl Asked {
         Ok(place.map(|(lon, lat)| Near { lon, lat, radius_m: radius_m.unwrap_or(50_000.0) }))
     }
 
+    /// How good a road must be at least.
+    pub(crate) fn least_score(&self) -> Result<i64, ApiError> {
+        let hint = "min_score is a number from 0 to 100.";
+        let parse = |value: &str| value.parse().ok().filter(|score| (0..=100).contains(score));
+        Ok(self.parsed("min_score", "bad_score", hint, parse)?.unwrap_or(0))
+    }
+
     /// A moment, if it is told.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
         let hint = "from and to are milliseconds since 1970.";
@@ -140,6 +147,11 @@ impl Asked {
 
     /// An answer of some type, which is not sent again to whoever has it.
     pub(crate) fn answer_with(&self, body: String, content_type: &'static str) -> Response {
+        self.answer_bytes(body.into_bytes(), content_type)
+    }
+
+    /// An answer that is no text, likewise.
+    pub(crate) fn answer_bytes(&self, body: Vec<u8>, content_type: &'static str) -> Response {
         let digest = Sha256::digest(&body);
         let tag: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         // Weak, because an answer may be compressed.

@@ -30,6 +30,7 @@ pub(crate) enum List {
     Meets = 16,
     Attendees = 17,
     PersonMeets = 18,
+    Roads = 19,
 }
 
 /// What orders a list: parts of fixed length, one after the other, but for a text at the end.

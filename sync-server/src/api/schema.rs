@@ -230,7 +230,7 @@ impl utoipa::IntoResponses for Refusals {
                 "400",
                 refusal(
                     "A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, \
-                `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`.",
+                `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`.",
                 ),
             ),
             (

@@ -9,6 +9,7 @@ use tourismo_core::wire::DocKind;
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::figures::Figures;
+use super::roads;
 use super::sql::{self, Connection, Row};
 use super::{account_in, column, damaged, position, time_in};
 use crate::grid::Bounds;
@@ -33,6 +34,8 @@ pub(crate) struct DriveRecord {
     pub(crate) bbox: [f64; 4],
     /// JSON, as the API shows it.
     pub(crate) line: String,
+    /// What everybody may know of its road; none if it is not for everybody.
+    pub(crate) trace: Option<Vec<u8>>,
 }
 
 /// A drive with what its page shows besides.
@@ -97,6 +100,9 @@ pub(crate) async fn replace(
     if let Some(item) = drive.feed_item() {
         feed_items::insert(writer, &item).await?;
     }
+    if let Some(trace) = &drive.trace {
+        roads::insert_trace(writer, drive.account, drive.doc, drive.started_at, trace).await?;
+    }
     for (place, block) in (0i64..).zip(blocks) {
         sql::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
             .bind(drive.account)
@@ -112,6 +118,7 @@ pub(crate) async fn replace(
 /// Removes a drive and the blocks of its track, if it is there.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     feed_items::remove(writer, account, doc).await?;
+    roads::remove_trace(writer, account, doc).await?;
     sql::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
         .bind(account)
         .bind(doc)
@@ -145,6 +152,7 @@ pub(crate) async fn record(
     "#;
     let bucket = i64::from(bucket(doc));
     let Some(row) = sql::query(sql).bind(account).bind(doc).bind(bucket).row(reader).await? else { return Ok(None) };
+    let trace = roads::trace(reader, account, doc).await?;
     let drive = DriveRecord {
         account,
         doc,
@@ -158,8 +166,10 @@ pub(crate) async fn record(
         figures: Figures::read(&row)?,
         bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
         line: row.get("line")?,
+        trace: trace.as_ref().map(|(_, trace)| trace.clone()),
     };
     let is_in_place = drive.cells() == (row.get("cell")?, row.get("wide_cell")?)
+        && trace.is_none_or(|(started_at, _)| started_at == drive.started_at)
         && feed_items::find(reader, account, doc).await? == drive.feed_item();
     Ok(is_in_place.then_some(drive))
 }

@@ -1,12 +1,13 @@
 //! All tables that are derived from the log, together.
 
 use super::sql::Connection;
-use super::{cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, rsvps};
+use super::{cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps};
 
 /// How many rows there are.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     Ok(profiles::count(reader).await?
         + published::count(reader).await?
+        + roads::count_traces(reader).await?
         + feed_items::count(reader).await?
         + drives::count(reader).await?
         + cars::count(reader).await?
@@ -21,6 +22,7 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     profiles::remove_all(writer).await?;
     published::remove_all(writer).await?;
+    roads::remove_traces(writer).await?;
     feed_items::remove_all(writer).await?;
     drives::remove_all(writer).await?;
     cars::remove_all(writer).await?;

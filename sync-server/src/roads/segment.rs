@@ -59,6 +59,11 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// The evidence with this number.
+    pub fn from_number(number: i64) -> Option<Evidence> {
+        Evidence::ALL.into_iter().find(|evidence| *evidence as i64 == number)
+    }
+
     const ALL: [Evidence; 4] = [Evidence::Few, Evidence::Some, Evidence::Many, Evidence::Most];
 
     /// The fewest drivers of it.
@@ -101,7 +106,7 @@ impl Network {
             let drivers = self.fewest_drivers(&segment.nodes);
             segment.evidence = Evidence::of(drivers, fewest, Some(*evidence));
             if segment.score.score.abs_diff(score.score) < SCORE_HYSTERESIS {
-                segment.score = *score;
+                segment.score.score = score.score;
             }
         }
         segments

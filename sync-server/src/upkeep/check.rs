@@ -14,7 +14,8 @@ pub use super::recount::EntryFault;
 use super::recount::Recount;
 use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
-use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay};
+use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay, roads};
+use crate::surveyor;
 use crate::writer::projector::{self, Derived};
 
 /// What a check came to.
@@ -83,6 +84,12 @@ pub enum Finding {
         /// Which.
         doc: DocId,
     },
+    /// The roads are not what the drives say that they were found in.
+    #[error("{roads} roads are not what the drives say")]
+    Roads {
+        /// How many.
+        roads: u64,
+    },
     /// There are rows of no document.
     #[error("{rows} rows belong to no document")]
     StrayRows {
@@ -99,6 +106,7 @@ impl Finding {
             | Finding::Heads { .. }
             | Finding::Row { .. }
             | Finding::Handle { .. }
+            | Finding::Roads { .. }
             | Finding::StrayRows { .. } => true,
             Finding::Storage(_) | Finding::NoIdentity | Finding::Positions { .. } | Finding::Entry { .. } => false,
         }
@@ -171,6 +179,7 @@ async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
     }
     let wrong_holders = profiles::wrong_holders(snapshot).await?;
     report.findings.extend(wrong_holders.into_iter().map(|doc| Finding::Handle { doc }));
+    report.findings.extend(compare_roads(snapshot).await?);
     let stored = read_models::count(snapshot).await?;
     if stored > report.rows {
         report.findings.push(Finding::StrayRows { rows: stored - report.rows });
@@ -188,6 +197,19 @@ pub(super) async fn look_and_mend(connection: &mut Connection) -> Result<Report,
     }
     derive_again(connection).await?;
     look(connection).await
+}
+
+/// Finds the roads again, if the last batch was made of the drives that there are; otherwise the next one makes them anew.
+async fn compare_roads(reader: &mut Connection) -> Result<Option<Finding>, sqlx::Error> {
+    let Some(batch) = roads::batch(reader).await? else { return Ok(None) };
+    if surveyor::digest(reader, batch.day).await? != batch.traces {
+        return Ok(None);
+    }
+    let mut stored = roads::all(reader).await?;
+    let found = surveyor::find(reader, batch.day, batch.fewest, &stored).await?;
+    let missing = found.iter().filter(|road| stored.remove(&road.id).as_ref() != Some(*road)).count();
+    let roads = (missing + stored.len()) as u64;
+    Ok((roads > 0).then_some(Finding::Roads { roads }))
 }
 
 async fn compare_rows(
@@ -221,6 +243,10 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
     connection.begin().await?;
     let writer = connection;
     read_models::remove_all(writer).await?;
+    // The next batch finds all roads anew.
+    roads::set_batch(writer, None).await?;
+    let roads: Vec<_> = roads::all(writer).await?.into_keys().collect();
+    roads::remove(writer, &roads).await?;
     documents::release_all(writer).await?;
     for account in accounts::all(writer).await? {
         let mut report = Report::default();

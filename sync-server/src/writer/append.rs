@@ -16,9 +16,10 @@ use tourismo_core::wire::{DocKind, Offer};
 use super::projector::{self, Work};
 use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found};
-use crate::db::{accounts, documents, snapshots};
+use crate::db::{accounts, documents, roads, snapshots};
 use crate::limits::Limits;
 use crate::live::Event;
+use crate::surveyor::Paving;
 
 /// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;
@@ -109,6 +110,12 @@ impl<'t> Append<'t> {
     }
 
     /// Does one step of making a snapshot. The books stay as they are: positions, names and heads do not change by it.
+    pub(super) async fn pave(&mut self, paving: &Paving) -> Result<(), sqlx::Error> {
+        roads::remove(self.connection, &paving.remove).await?;
+        roads::replace(self.connection, &paving.replace).await?;
+        roads::set_batch(self.connection, paving.batch.as_ref()).await
+    }
+
     pub(super) async fn compact(&mut self, step: &Compaction) -> Result<bool, sqlx::Error> {
         let writer = &mut *self.connection;
         match step {

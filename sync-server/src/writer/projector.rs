@@ -14,7 +14,10 @@ use tourismo_core::docs::{CarFields, LogItem, ProfileFields, Visibility, open, s
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::log::DocLog;
 use tourismo_core::projection::{self, PublishedRow, Row};
+use tourismo_core::roads::Survey;
 use tourismo_core::time::Timestamp;
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::parts;
 use tourismo_core::wire::DocKind;
 
 use crate::db::change_log::{self, ChunksOf};
@@ -27,9 +30,10 @@ use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
 use crate::db::{cars, comments, follows, reactions, rsvps};
 use crate::live::Event;
+use crate::roads::Trace;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The most points of a thumbnail. A drive of 200 km takes some 150.
 const MAX_LINE_POINTS: usize = 1_000;
@@ -62,7 +66,7 @@ impl Derived {
     /// How many rows it has.
     pub(crate) fn rows(&self) -> u64 {
         match self {
-            Derived::Published(drive, _) => 1 + u64::from(drive.is_in_home_feeds()),
+            Derived::Published(drive, _) => 1 + u64::from(drive.is_in_home_feeds()) + u64::from(drive.trace.is_some()),
             Derived::Profile(_) | Derived::Drive(_) | Derived::Meet(_) => 1,
             Derived::Car(_, log) => 1 + log.len() as u64,
             Derived::Social(row) => {
@@ -256,7 +260,8 @@ pub(crate) async fn derive(
     let kind = doc.kind;
     let bytes: usize = chunks.iter().map(Vec::len).sum();
     let wasted = Work { changes: bounds.ops / 20 };
-    let Folded { row, claim, ops } = match tokio::task::spawn_blocking(move || fold(kind, &chunks, bounds)).await {
+    let Folded { row, claim, trace, ops } = match tokio::task::spawn_blocking(move || fold(kind, &chunks, bounds)).await
+    {
         Ok(Ok(folded)) => folded,
         Ok(Err(why)) => return Ok((Derived::Quarantined(why), wasted)),
         Err(error) if error.is_panic() => return Ok((Derived::Quarantined(Quarantine::Unreadable), wasted)),
@@ -271,7 +276,7 @@ pub(crate) async fn derive(
     let work = Work { changes: ops / 20 + bytes as u64 / 8_192 + fixes / 150 };
     let owner = doc.owner;
     let derived = match row {
-        Some(Row::Published(row)) => published(owner, id, revision, received_at, *row),
+        Some(Row::Published(row)) => published(owner, id, revision, received_at, *row, trace),
         Some(Row::Profile(fields)) if fields.is_valid() => {
             let claimed_at = match claim {
                 Some(change) => change_log::received_at(reader, owner, id, change).await?,
@@ -324,6 +329,8 @@ struct Folded {
     row: Option<Row>,
     /// The change since which a profile claims its handle.
     claim: Option<ChangeHash>,
+    /// What everybody may know of the road of a published drive.
+    trace: Option<Vec<u8>>,
     ops: u64,
 }
 
@@ -336,7 +343,28 @@ fn fold(kind: DocKind, chunks: &[Vec<u8>], bounds: Bounds) -> Result<Folded, Qua
     // Nothing is ever written as this actor.
     let doc = open::load(&[0; 16], chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
     let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
-    Ok(Folded { row: projection::fold(kind, &doc), claim, ops })
+    let row = projection::fold(kind, &doc);
+    let trace = match &row {
+        Some(Row::Published(row)) if row.visibility == Visibility::Public => trace(row),
+        Some(
+            Row::Published(_)
+            | Row::Settings(..)
+            | Row::Profile(_)
+            | Row::Car(..)
+            | Row::Drive(_)
+            | Row::Social(_)
+            | Row::Meet(_),
+        )
+        | None => None,
+    };
+    Ok(Folded { row, claim, trace, ops })
+}
+
+/// What a drive tells of its road; nothing if none of it was measured well enough.
+fn trace(row: &PublishedRow) -> Option<Vec<u8>> {
+    let parts = parts(&decode_all(row.blocks.iter().map(|block| block.as_slice())).stretches);
+    let trace = Trace::of(&Survey::of(parts.iter().flat_map(|part| &part.fixes)));
+    (!trace.is_empty()).then(|| trace.encode())
 }
 
 fn own_drive(account: AccountId, doc: DocId, fields: DriveFields) -> OwnDrive {
@@ -372,7 +400,14 @@ fn own_words(account: AccountId, doc: DocId, row: SocialRow) -> SocialRow {
     }
 }
 
-fn published(account: AccountId, doc: DocId, revision: u64, received_at: Timestamp, row: PublishedRow) -> Derived {
+fn published(
+    account: AccountId,
+    doc: DocId,
+    revision: u64,
+    received_at: Timestamp,
+    row: PublishedRow,
+    trace: Option<Vec<u8>>,
+) -> Derived {
     match row.visibility {
         Visibility::Link | Visibility::Followers | Visibility::Public => {}
         Visibility::Private => return Derived::Nothing,
@@ -391,6 +426,7 @@ fn published(account: AccountId, doc: DocId, revision: u64, received_at: Timesta
         figures: Figures::of(row.started_at, Some(&row.stats)),
         bbox: row.bbox,
         line: json(&thinned(&row.line)),
+        trace,
     };
     Derived::Published(Box::new(drive), row.blocks.into_iter().map(Vec::from).collect())
 }

@@ -17,6 +17,7 @@ mod push;
 mod quarantine;
 mod reads;
 mod refusals;
+mod roads;
 mod said;
 mod stop;
 mod syndication;

@@ -1,0 +1,119 @@
+//! `GET /v1/roads/tiles/{z}/{x}/{y}.mvt`: roads for a map, as a Mapbox Vector Tile 2.1.
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::Asked;
+use crate::api::schema::Refusals;
+use crate::db::roads::{self, RoadRecord};
+use crate::feeds::mvt::{Line, layer};
+use crate::grid::Bounds;
+use crate::roads::SegmentId;
+
+/// The most roads of a tile: the best.
+const MOST_ROADS: u32 = 400;
+
+/// The deepest tiles that there are; maps draw these larger.
+const DEEPEST: u32 = 14;
+
+/// How many units a tile has across.
+const EXTENT: f64 = 4096.0;
+
+/// How far the middle of a road may be from where it is still drawn, metres: half of the longest road.
+const REACH_M: f64 = 3_000.0;
+
+/// The best roads of a tile, as a Mapbox Vector Tile 2.1 with one layer `roads` of lines, each with `id`, `score` (0 to 100) and
+/// `lengthM`.
+#[utoipa::path(
+    get, path = "/v1/roads/tiles/{z}/{x}/{y}", tag = "roads", security((), ("token" = [])),
+    params(
+        ("z" = u32, Path, description = "Zoom, 0 to 14."),
+        ("x" = u32, Path, description = "Column."),
+        ("y" = String, Path, description = "Row, with `.mvt` behind it."),
+    ),
+    responses((status = 200, description = "The tile.", content_type = "application/vnd.mapbox-vector-tile"), Refusals)
+)]
+pub(crate) async fn tile(
+    State(relay): State<Arc<Relay>>,
+    Path((z, x, y)): Path<(u32, u32, String)>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let y = y.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(ApiError::not_found)?;
+    let tile = Tile::new(z, x, y).filter(|_| super::may_read(asked.viewer)).ok_or_else(ApiError::not_found)?;
+    let mut reader = relay.readers.snapshot().await?;
+    let found = roads::best(&mut reader, &tile.reach(), (-1, SegmentId(0, 0)), 100, MOST_ROADS).await?;
+    drop(reader);
+    let lines: Vec<Line> = found.iter().map(|road| tile.line(road)).collect();
+    Ok(asked.answer_bytes(layer("roads", EXTENT as u32, &lines), "application/vnd.mapbox-vector-tile"))
+}
+
+/// A tile of the web's map (spherical Mercator, EPSG:3857).
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    tiles: f64,
+    x: f64,
+    y: f64,
+}
+
+impl Tile {
+    fn new(z: u32, x: u32, y: u32) -> Option<Tile> {
+        let tiles = 1_u32.checked_shl(z).filter(|_| z <= DEEPEST)?;
+        (x < tiles && y < tiles).then_some(Tile { tiles: tiles.into(), x: x.into(), y: y.into() })
+    }
+
+    /// Where the middles of the roads lie that may be seen on it.
+    fn reach(self) -> Bounds {
+        let lon = |x: f64| x / self.tiles * 360.0 - 180.0;
+        // The inverse Gudermannian function, as every description of the projection has it.
+        let lat = |y: f64| (PI * (1.0 - 2.0 * y / self.tiles)).sinh().atan().to_degrees();
+        let (south, north) = (lat(self.y + 1.0), lat(self.y));
+        let up = REACH_M / 110_574.0;
+        let aside = up / south.abs().max(north.abs()).to_radians().cos().max(1e-3);
+        if self.tiles < 4.0 {
+            return Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
+        }
+        let wrapped = |lon: f64| {
+            if lon < -180.0 {
+                lon + 360.0
+            } else if lon > 180.0 {
+                lon - 360.0
+            } else {
+                lon
+            }
+        };
+        Bounds {
+            west: wrapped(lon(self.x) - aside),
+            south: (south - up).max(-90.0),
+            east: wrapped(lon(self.x + 1.0) + aside),
+            north: (north + up).min(90.0),
+        }
+    }
+
+    fn line(self, road: &RoadRecord) -> Line {
+        let point = |&[lon, lat]: &[f64; 2]| {
+            let (sin, world) = (lat.to_radians().sin().clamp(-0.9999, 0.9999), self.tiles * EXTENT);
+            let x = (lon + 180.0) / 360.0 * world - self.x * EXTENT;
+            let y = (0.5 - ((1.0 + sin) / (1.0 - sin)).ln() / (4.0 * PI)) * world - self.y * EXTENT;
+            // Over the date line the nearer side counts.
+            let x = if x > world / 2.0 {
+                x - world
+            } else if x < -world / 2.0 {
+                x + world
+            } else {
+                x
+            };
+            [x.round() as i32, y.round() as i32]
+        };
+        Line {
+            points: road.line.iter().map(point).collect(),
+            id: road.id.to_string(),
+            score: road.score.score,
+            length_m: road.length_m,
+        }
+    }
+}

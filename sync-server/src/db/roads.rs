@@ -1,0 +1,291 @@
+//! The tables `road_trace`, `road_segment` and `road_batch`: public drives as cells, and the roads found in them.
+
+use std::collections::BTreeMap;
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::roads::RoadScore;
+use tourismo_core::time::Timestamp;
+
+use super::sql::{self, Connection, Row};
+use super::{account_in, damaged, doc_in, time_in};
+use crate::grid::Bounds;
+use crate::roads::{Evidence, SegmentId};
+
+/// The most drives that a road names.
+pub(crate) const MOST_DRIVES: usize = 20;
+
+/// A public drive as the batch reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceRecord {
+    pub(crate) account: AccountId,
+    pub(crate) doc: DocId,
+    pub(crate) started_at: Timestamp,
+    pub(crate) trace: Vec<u8>,
+}
+
+/// A road.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RoadRecord {
+    pub(crate) id: SegmentId,
+    pub(crate) score: RoadScore,
+    pub(crate) length_m: u32,
+    pub(crate) evidence: Evidence,
+    /// Longitude, latitude, degrees.
+    pub(crate) line: Vec<[f64; 2]>,
+    /// The newest drives over it, the newest first.
+    pub(crate) drives: Vec<DocId>,
+}
+
+/// What a batch was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// Drives of the 365 days before this one counted.
+    pub(crate) day: Timestamp,
+    /// How many drivers a road took.
+    pub(crate) fewest: u32,
+    /// A digest of all traces that counted.
+    pub(crate) traces: Vec<u8>,
+}
+
+/// A place among roads, the best first.
+pub(crate) type RoadKey = (i64, SegmentId);
+
+impl RoadRecord {
+    /// Its place among others.
+    pub(crate) fn key(&self) -> RoadKey {
+        (100 - i64::from(self.score.score), self.id)
+    }
+
+    /// Longitude and latitude of its middle, degrees.
+    pub(crate) fn middle(&self) -> [f64; 2] {
+        self.line.get(self.line.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+/// Writes what a drive passed.
+pub(crate) async fn insert_trace(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    started_at: Timestamp,
+    trace: &[u8],
+) -> Result<(), sqlx::Error> {
+    sql::query("INSERT INTO road_trace (account, doc, started_at, trace) VALUES ($1, $2, $3, $4)")
+        .bind(account)
+        .bind(doc)
+        .bind(started_at)
+        .bind(trace)
+        .execute(writer)
+        .await
+        .map(drop)
+}
+
+/// Removes what a drive passed, if it is there.
+pub(crate) async fn remove_trace(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM road_trace WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
+/// Removes what all drives passed, to be derived again.
+pub(crate) async fn remove_traces(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM road_trace").execute(writer).await.map(drop)
+}
+
+/// How many drives there are.
+pub(crate) async fn count_traces(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    super::position("count", sql::query_scalar("SELECT COUNT(*) FROM road_trace").fetch_one(reader).await?)
+}
+
+/// When a drive began and what it passed.
+pub(crate) async fn trace(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(Timestamp, Vec<u8>)>, sqlx::Error> {
+    let sql = "SELECT started_at, trace FROM road_trace WHERE account = $1 AND doc = $2";
+    let row = sql::query(sql).bind(account).bind(doc).row(reader).await?;
+    row.map(|row| Ok((time_in(&row, "started_at")?, row.get("trace")?))).transpose()
+}
+
+/// Up to `limit` drives behind a place, by account and id.
+pub(crate) async fn traces(
+    reader: &mut Connection,
+    after: (AccountId, DocId),
+    limit: u32,
+) -> Result<Vec<TraceRecord>, sqlx::Error> {
+    let sql = r#"
+        SELECT account, doc, started_at, trace FROM road_trace
+        WHERE (account, doc) > ($1, $2) ORDER BY account, doc LIMIT $3
+    "#;
+    let read = |row: &Row| {
+        Ok(TraceRecord {
+            account: account_in(row, "account")?,
+            doc: doc_in(row, "doc")?,
+            started_at: time_in(row, "started_at")?,
+            trace: row.get("trace")?,
+        })
+    };
+    sql::query(sql).bind(after.0).bind(after.1).bind(i64::from(limit)).rows(reader, read).await
+}
+
+/// What the last batch was made of.
+pub(crate) async fn batch(reader: &mut Connection) -> Result<Option<Batch>, sqlx::Error> {
+    let row = sql::query("SELECT day, fewest, traces FROM road_batch").row(reader).await?;
+    row.map(|row| {
+        let fewest = u32::try_from(row.get::<i64>("fewest")?).map_err(|_| damaged("fewest"))?;
+        Ok(Batch { day: time_in(&row, "day")?, fewest, traces: row.get("traces")? })
+    })
+    .transpose()
+}
+
+/// Says what the roads are made of; none while they are being replaced.
+pub(crate) async fn set_batch(writer: &mut Connection, batch: Option<&Batch>) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM road_batch").execute(&mut *writer).await?;
+    let Some(batch) = batch else { return Ok(()) };
+    sql::query("INSERT INTO road_batch (one, day, fewest, traces) VALUES (1, $1, $2, $3)")
+        .bind(batch.day)
+        .bind(i64::from(batch.fewest))
+        .bind(batch.traces.as_slice())
+        .execute(writer)
+        .await
+        .map(drop)
+}
+
+/// Writes roads in the place of those of the same name.
+pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        INSERT INTO road_segment (
+            id, rank, parts, measured_m, length_m, evidence, lon, lat, fine, narrow, wide, line, drives
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    "#;
+    for road in roads {
+        remove(writer, &[road.id]).await?;
+        let [lon, lat] = road.middle();
+        let square = |degrees| crate::grid::square(lon, lat, degrees);
+        let drives: Vec<u8> = road.drives.iter().flat_map(|doc| *doc.as_bytes()).collect();
+        sql::query(sql)
+            .bind(name(road.id))
+            .bind(road.key().0)
+            .bind(json(&road.score.parts).as_str())
+            .bind(i64::from(road.score.measured_m))
+            .bind(i64::from(road.length_m))
+            .bind(road.evidence as i64)
+            .bind(lon)
+            .bind(lat)
+            .bind(square(FINE_DEGREES))
+            .bind(square(NARROW_DEGREES))
+            .bind(square(WIDE_DEGREES))
+            .bind(json(&road.line).as_str())
+            .bind(drives)
+            .execute(&mut *writer)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Removes roads.
+pub(crate) async fn remove(writer: &mut Connection, ids: &[SegmentId]) -> Result<(), sqlx::Error> {
+    for id in ids {
+        sql::query("DELETE FROM road_segment WHERE id = $1").bind(name(*id)).execute(&mut *writer).await?;
+    }
+    Ok(())
+}
+
+/// All roads, by their names.
+pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, RoadRecord>, sqlx::Error> {
+    let mut all = BTreeMap::new();
+    let mut last = SegmentId(0, 0);
+    loop {
+        let sql = select("WHERE id > $1 ORDER BY id LIMIT 1000");
+        let page = sql::query(AssertSqlSafe(sql)).bind(name(last)).rows(reader, read).await?;
+        match page.last() {
+            Some(road) => last = road.id,
+            None => return Ok(all),
+        }
+        all.extend(page.into_iter().map(|road| (road.id, road)));
+    }
+}
+
+/// A road.
+pub(crate) async fn find(reader: &mut Connection, id: SegmentId) -> Result<Option<RoadRecord>, sqlx::Error> {
+    let row = sql::query(AssertSqlSafe(select("WHERE id = $1"))).bind(name(id)).row(reader).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Up to `limit` roads whose middle is within bounds, the best first, behind a place and no worse than `last_rank`.
+///
+/// One look for each square that the bounds touch, each of which ends after `limit` roads.
+pub(crate) async fn best(
+    reader: &mut Connection,
+    bounds: &Bounds,
+    after: RoadKey,
+    last_rank: i64,
+    limit: u32,
+) -> Result<Vec<RoadRecord>, sqlx::Error> {
+    let (column, squares) = squares(bounds);
+    let longitudes = if bounds.is_over_date_line() { "(lon >= $5 OR lon <= $7)" } else { "lon >= $5 AND lon <= $7" };
+    let sql = select(&format!(
+        "WHERE {column} = $1 AND (rank, id) > ($2, $3) AND rank <= $4 AND {longitudes} AND lat >= $6 AND lat <= $8
+        ORDER BY rank, id LIMIT $9"
+    ));
+    let mut found = Vec::new();
+    for square in squares {
+        let query =
+            sql::query(AssertSqlSafe(sql.clone())).bind(square).bind(after.0).bind(name(after.1)).bind(last_rank);
+        let query = query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north);
+        found.extend(query.bind(i64::from(limit)).rows(reader, read).await?);
+    }
+    found.sort_by_key(RoadRecord::key);
+    found.truncate(limit as usize);
+    Ok(found)
+}
+
+/// Sides of the squares by which roads are found, degrees.
+const FINE_DEGREES: f64 = 0.125;
+const NARROW_DEGREES: f64 = 1.0;
+const WIDE_DEGREES: f64 = 15.0;
+
+/// How many squares may be looked at one by one, while larger ones are left.
+const MOST_SQUARES: usize = 16;
+
+fn squares(bounds: &Bounds) -> (&'static str, Vec<i64>) {
+    for (column, degrees) in [("fine", FINE_DEGREES), ("narrow", NARROW_DEGREES)] {
+        if bounds.count(degrees) <= MOST_SQUARES {
+            return (column, bounds.squares(degrees));
+        }
+    }
+    ("wide", bounds.squares(WIDE_DEGREES))
+}
+
+fn select(rest: &str) -> String {
+    format!("SELECT id, rank, parts, measured_m, length_m, evidence, line, drives FROM road_segment {rest}")
+}
+
+fn read(row: &Row) -> Result<RoadRecord, sqlx::Error> {
+    let id: Vec<u8> = row.get("id")?;
+    let (from, to) = id.split_at_checked(8).ok_or_else(|| damaged("id"))?;
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("id"));
+    let unsigned = |column| u32::try_from(row.get::<i64>(column)?).map_err(|_| damaged(column));
+    let score = u8::try_from(100 - row.get::<i64>("rank")?).map_err(|_| damaged("rank"))?;
+    let parts = serde_json::from_str(&row.get::<String>("parts")?).map_err(|_| damaged("parts"))?;
+    let drives: Vec<u8> = row.get("drives")?;
+    let (drives, _) = drives.as_chunks::<16>();
+    Ok(RoadRecord {
+        id: SegmentId(number(from)?, number(to)?),
+        score: RoadScore { score, parts, measured_m: unsigned("measured_m")? },
+        length_m: unsigned("length_m")?,
+        evidence: Evidence::from_number(row.get("evidence")?).ok_or_else(|| damaged("evidence"))?,
+        line: serde_json::from_str(&row.get::<String>("line")?).map_err(|_| damaged("line"))?,
+        drives: drives.iter().map(|bytes| DocId::from_bytes(*bytes)).collect(),
+    })
+}
+
+fn name(id: SegmentId) -> Vec<u8> {
+    [id.0.to_be_bytes(), id.1.to_be_bytes()].concat()
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("numbers in structs and arrays are JSON")
+}
