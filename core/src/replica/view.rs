@@ -9,6 +9,7 @@ use crate::docs::{
 };
 use crate::id::{AccountId, DocId};
 use crate::replica::io::{SensorFailure, StorageFailure};
+use crate::roads::{RoadScore, RoadStretch};
 use crate::stats::DriveStats;
 use crate::time::Timestamp;
 use crate::wire::{ByeCode, NackCode};
@@ -147,6 +148,17 @@ pub enum DriveSync {
     },
 }
 
+/// How good the road of a drive is, as its owner sees it: computed on the phone, from the whole track.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RoadView {
+    /// The whole; absent if too little of it was measured.
+    pub score: Option<RoadScore>,
+    /// Its best stretches, the best first.
+    pub stretches: Vec<RoadStretch>,
+}
+
 /// The opened drive's track.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -165,6 +177,8 @@ pub enum TrackView {
         line: Line,
         /// For charts.
         profile: Profile,
+        /// How good its road is.
+        road: RoadView,
     },
     /// Cannot be shown.
     Unavailable {

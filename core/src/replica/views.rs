@@ -12,8 +12,9 @@ use crate::replica::commands::only;
 use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
     AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
-    RecordingView, SocialView, StatusView, StorageStatus, TrackView,
+    RecordingView, RoadView, SocialView, StatusView, StorageStatus, TrackView,
 };
+use crate::roads::Survey;
 use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Now;
@@ -202,5 +203,11 @@ fn total(amounts: impl IntoIterator<Item = Amount>) -> Amount {
 /// The view of a track that is in memory.
 pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
     let parts = parts(stretches);
-    TrackView::Ready { drive, line: Line::simplified(&parts, LINE_TOLERANCE_M), profile: Profile::of(&parts) }
+    let survey = Survey::of(parts.iter().flat_map(|part| &part.fixes));
+    TrackView::Ready {
+        drive,
+        line: Line::simplified(&parts, LINE_TOLERANCE_M),
+        profile: Profile::of(&parts),
+        road: RoadView { score: survey.score(), stretches: survey.best_stretches() },
+    }
 }

@@ -11,6 +11,7 @@ import { Charts } from "../parts/charts.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
+import { RoadCard } from "../parts/road.tsx";
 import { go, href } from "../route.ts";
 import { wordsOfError, wordsOfSync } from "../words.ts";
 import { Conflicts } from "./conflicts.tsx";
@@ -45,7 +46,10 @@ export function DriveScreen({ id }: { id: string }) {
           <Track view={track.value?.drive === id ? track.value : null} isFinished={drive.endedAt !== null} />
           {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
           {track.value?.type === "ready" && track.value.drive === id ? (
-            <Charts profile={track.value.profile} units={units()} />
+            <>
+              <RoadCard road={track.value.road} units={units()} />
+              <Charts profile={track.value.profile} units={units()} />
+            </>
           ) : null}
         </div>
         <div class="drive-told">

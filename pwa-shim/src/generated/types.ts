@@ -574,6 +574,52 @@ export type RecordingView = {
 /** How an account may be related to another. */
 export type Relation = "follow" | "accept" | "block";
 
+/** The parts of a score, each from 0 to 100. */
+export type RoadParts = {
+  /** How much of the road bends, and how sharply, where it flows. */
+  twist: number,
+  /** Corners that flow. */
+  corners: number,
+  /** How much it climbs or falls; absent if altitudes are not known. */
+  relief?: number,
+  /** How much of it flows. */
+  flow: number,
+  /** How different its bends are. */
+  variety: number,
+};
+
+/** How good a road is, and why. Never shown without its parts and the length it was computed on. */
+export type RoadScore = {
+  /** 0 to 100: the weighted geometric mean of the parts. */
+  score: number,
+  /** What it is made of. */
+  parts: RoadParts,
+  /** The measured length on which it was computed, metres. */
+  measuredM: number,
+};
+
+/** A good stretch of a drive. */
+export type RoadStretch = {
+  /** When it begins. */
+  fromAt: Timestamp,
+  /** When it ends. */
+  toAt: Timestamp,
+  /** Where it begins: longitude and latitude, degrees. */
+  from: [number, number],
+  /** Where it ends: longitude and latitude, degrees. */
+  to: [number, number],
+  /** How good it is. */
+  score: RoadScore,
+};
+
+/** How good the road of a drive is, as its owner sees it: computed on the phone, from the whole track. */
+export type RoadView = {
+  /** The whole; absent if too little of it was measured. */
+  score: RoadScore | null,
+  /** Its best stretches, the best first. */
+  stretches: Array<RoadStretch>,
+};
+
 /** Why the position sensor gives nothing. */
 export type SensorFailure = "denied" | "unavailable" | "timedOut";
 
@@ -683,7 +729,9 @@ export type TrackView = { "type": "loading",
   /** For a map. */
   line: Line,
   /** For charts. */
-  profile: Profile, } | { "type": "unavailable",
+  profile: Profile,
+  /** How good its road is. */
+  road: RoadView, } | { "type": "unavailable",
   /** The drive. */
   drive: DocId,
   /** Why. */

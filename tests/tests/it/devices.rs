@@ -132,10 +132,12 @@ fn check_one_way(world: &mut World, drive: DocId, alone_m: f64) {
     let mut lines = Vec::new();
     for phone in 0..world.phones() {
         done(world, phone, Command::OpenDrive { drive });
-        let Some(TrackView::Ready { line, .. }) = world.replica(phone).track() else { panic!("a track was opened") };
-        lines.push(line.clone());
+        let Some(TrackView::Ready { line, road, .. }) = world.replica(phone).track() else {
+            panic!("a track was opened")
+        };
+        lines.push((line.clone(), road.clone()));
     }
-    assert!(lines.iter().all(|line| *line == lines[0]), "all draw the same line");
+    assert!(lines.iter().all(|line| *line == lines[0]), "all draw the same line, and find the same road");
     let same = (0..world.phones()).all(|phone| view(world, phone, drive).stats == view(world, 0, drive).stats);
     assert!(same, "and show the same figures");
 }
