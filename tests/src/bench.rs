@@ -10,6 +10,7 @@ pub mod machine;
 pub mod peers;
 pub mod reads;
 pub mod reconnect;
+pub mod roads;
 pub mod tap;
 pub mod upload;
 

@@ -1,0 +1,74 @@
+//! What it costs to score drives, and to find the roads in many.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use tourismo_core::fix::Fix;
+use tourismo_core::roads::Survey;
+use tourismo_core::time::Timestamp;
+use tourismo_server::roads::{Census, Driver, Trace};
+
+use super::machine::{Stopwatch, Usage};
+use crate::made::{self, Kind, Options};
+use crate::real_drives;
+
+/// A batch over so many drives.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// How many drives.
+    pub drives: usize,
+    /// How many different roads they took.
+    pub roads: usize,
+    /// Seconds on a core.
+    pub cpu_s: f64,
+    /// The most memory the process has had, bytes.
+    pub peak_bytes: u64,
+    /// How many segments were found.
+    pub segments: usize,
+}
+
+/// Nanoseconds per fix to score drives, with their best stretches.
+pub fn scoring_ns(drives: &[Vec<Fix>]) -> f64 {
+    let fixes: usize = drives.iter().map(Vec::len).sum();
+    let stopwatch = Stopwatch::start();
+    for drive in drives {
+        let survey = Survey::of(black_box(drive));
+        black_box((survey.score(), survey.best_stretches()));
+    }
+    stopwatch.elapsed_ns() / fixes.max(1) as f64
+}
+
+/// Drives of 20 minutes on `roads` roads of two kinds, as a table keeps them.
+pub fn traces(roads: usize) -> Vec<Vec<u8>> {
+    let trace = |seed: u64| {
+        let kind = [Kind::Mountain, Kind::Lane][seed as usize % 2];
+        let options = Options { start: Timestamp(1_717_232_400_000), minutes: 20, kind };
+        Trace::of(&Survey::of(&real_drives::ordered(&made::drive(seed, options)))).encode()
+    };
+    (0..roads as u64).map(trace).collect()
+}
+
+/// Finds the roads in so many drives over these, each by another driver, decoded anew in each pass as a table gives them.
+///
+/// # Errors
+/// If a trace cannot be read, or `/proc` not.
+pub fn batch(traces: &[Vec<u8>], drives: usize) -> anyhow::Result<Batch> {
+    let all = || traces.iter().cycle().take(drives).zip(1..);
+    let stopwatch = Stopwatch::start();
+    let mut census = Census::default();
+    for (trace, _) in all() {
+        census.count(&Trace::decode(trace)?);
+    }
+    let mut nodes = census.settle();
+    for (trace, _) in all() {
+        nodes.count(&Trace::decode(trace)?);
+    }
+    let mut network = nodes.settle();
+    for (trace, driver) in all() {
+        network.add(Driver(driver), &Trace::decode(trace)?);
+    }
+    let segments = network.segments(5, &BTreeMap::new()).len();
+    let cpu_s = stopwatch.elapsed_ns() / 1e9;
+    let peak_bytes = Usage::of(std::process::id())?.peak_bytes;
+    Ok(Batch { drives, roads: traces.len(), cpu_s, peak_bytes, segments })
+}
