@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod codec;
+pub mod history;
 pub mod hostile;
 pub mod in_node;
 pub mod live;

@@ -4,8 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tourismo_core::fix::Fix;
+use tourismo_core::replica::io::StoredEntry;
+
+use super::history::Opened;
 
 /// Our core, by `tests/bench/wasm.mjs`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -49,6 +53,27 @@ pub fn ours(root: &Path, fixes: &[Fix]) -> anyhow::Result<OurWasm> {
     measured(&root.join("tests/bench/wasm.mjs"), fixes)
 }
 
+/// How long a drive takes to open that another device recorded, by `tests/bench/open.mjs`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Openings {
+    /// Milliseconds to open the drive in a new instance.
+    pub open_ms: f64,
+    /// Milliseconds to open it again while its document is in memory.
+    pub reopen_ms: f64,
+}
+
+/// Has Node open the drive from what another device has stored.
+///
+/// # Errors
+/// If the package is not built, or Node fails.
+pub fn openings(root: &Path, opened: &Opened) -> anyhow::Result<Openings> {
+    let entry = |entry: &StoredEntry| json!({ "space": entry.space, "key": entry.key, "value": entry.value });
+    let stored: Vec<_> = opened.stored.iter().map(entry).collect();
+    let given = json!({ "device": opened.device, "drive": opened.drive, "stored": stored });
+    measured(&root.join("tests/bench/open.mjs"), &given)
+}
+
 /// Has Node measure Automerge's npm module on the same fixes.
 ///
 /// # Errors
@@ -57,11 +82,11 @@ pub fn theirs(root: &Path, fixes: &[Fix]) -> anyhow::Result<TheirWasm> {
     measured(&root.join("tests/peers/automerge.mjs"), fixes)
 }
 
-fn measured<T: for<'de> Deserialize<'de>>(script: &Path, fixes: &[Fix]) -> anyhow::Result<T> {
+fn measured<T: for<'de> Deserialize<'de>>(script: &Path, given: &(impl Serialize + ?Sized)) -> anyhow::Result<T> {
     let folder = tempfile::tempdir()?;
-    let drive = folder.path().join("drive.json");
-    std::fs::write(&drive, serde_json::to_vec(fixes)?)?;
-    let output = Command::new("node").arg(script).arg(&drive).output().context("node cannot be started")?;
+    let file = folder.path().join("given.json");
+    std::fs::write(&file, serde_json::to_vec(given)?)?;
+    let output = Command::new("node").arg(script).arg(&file).output().context("node cannot be started")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {said}", script.display());
     Ok(serde_json::from_slice(&output.stdout)?)

@@ -9,6 +9,7 @@ use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 use tourismo_tests::bench::append::appending;
 use tourismo_tests::bench::codec::track_sizes;
+use tourismo_tests::bench::history::{self, NewDevice, Snapshots};
 use tourismo_tests::bench::hostile;
 use tourismo_tests::bench::in_node;
 use tourismo_tests::bench::live::{UpAndDown, live_size};
@@ -56,6 +57,8 @@ enum Part {
     Rest,
     /// How much the relay keeps in a second, and how soon it says so.
     Load,
+    /// What a new device gets of a long history.
+    History,
     /// Bytes per fix.
     Sizes,
     /// What a fix and a long drive cost.
@@ -103,8 +106,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Upload => uploads(&cli.relay, peers, cli.patient).await?,
             Part::Rest => rest().await?,
             Part::Load => load().await?,
+            Part::History => histories().await?,
             Part::Sizes => sizes().await?,
-            Part::Costs => costs(&root, !peers.is_empty())?,
+            Part::Costs => costs(&root, !peers.is_empty()).await?,
             Part::Roads => roads()?,
             Part::Hostile => hostile::table().await?,
         })?;
@@ -299,6 +303,47 @@ async fn load() -> anyhow::Result<Table> {
     })
 }
 
+async fn histories() -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    for snapshots in [Snapshots::NotMade, Snapshots::Made] {
+        let measured = [
+            ("500 drives of four changes, tracks not fetched", history::of_drives(500, snapshots).await?),
+            ("one drive, its title changed 10,000 times", history::of_edits(10_000, snapshots).await?),
+        ];
+        for (what, NewDevice { changes, relay_bytes, down, took, chunks }) in measured {
+            rows.push(vec![
+                what.to_owned(),
+                if snapshots == Snapshots::Made { "yes" } else { "no" }.to_owned(),
+                grouped(changes),
+                format!("{:.0}", relay_bytes as f64 / 1e3),
+                grouped(down.messages),
+                format!("{:.0}", down.bytes as f64 / 1e3),
+                grouped(chunks as u64),
+                format!("{:.0}", took.as_secs_f64() * 1e3),
+            ]);
+        }
+    }
+    Ok(Table {
+        title: "A new device, and history without end",
+        notes: "A phone brings what it made with no signal to a relay, which makes snapshots as soon as they pay, or never; \
+                then another device enters the account. What it gets is counted by a listener, WebSocket frames and \
+                handshake included; time is that on the clock, from its first frame to the last. Stored at the relay are \
+                the bytes of changes and snapshots, tracks included."
+            .to_owned(),
+        columns: vec![
+            "",
+            "snapshots",
+            "changes",
+            "relay's KB",
+            "messages down",
+            "KB down",
+            "chunks on the new device",
+            "ms",
+        ],
+        rows,
+    })
+}
+
 async fn sizes() -> anyhow::Result<Table> {
     let (drives, origin) = drives()?;
     let fixes: usize = drives.iter().map(Vec::len).sum();
@@ -353,12 +398,13 @@ fn made_drive(minutes: u32, kind: Kind) -> Vec<Fix> {
     made::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
 }
 
-fn costs(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
+async fn costs(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
     // Ten hours and some seconds: tunnels and lost seconds are missing.
     let mut fixes = made_drive(605, Kind::Motorway);
     fixes.truncate(36_000);
     let native = appending(&fixes)?;
     let wasm = in_node::ours(root, &fixes)?;
+    let elsewhere = in_node::openings(root, &history::opened_elsewhere(&fixes).await?)?;
     let kilobytes = |bytes: u64| format!("{:.0}", bytes as f64 / 1e3);
     let mut rows = vec![
         vec![
@@ -379,6 +425,15 @@ fn costs(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
             kilobytes(wasm.wasm_bytes),
             kilobytes(wasm.brotli_bytes),
         ],
+        vec![
+            "the same, recorded on another device".to_owned(),
+            String::new(),
+            String::new(),
+            format!("{:.1}", elsewhere.open_ms - elsewhere.reopen_ms),
+            format!("{:.1}", elsewhere.open_ms),
+            String::new(),
+            String::new(),
+        ],
     ];
     if with_peers {
         let theirs = in_node::theirs(root, &fixes)?;
@@ -396,7 +451,7 @@ fn costs(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
         title: "The cost of a fix and of a day's drive",
         notes: "A made drive of 36,000 fixes at 1 Hz. What a fix costs the core to check, count, journal and, once a \
                 minute, pack, with every transaction answered as stored. Loading makes the document of its stored \
-                changes; showing also decodes all blocks and makes the line on the map and the charts' values. In Node \
+                changes, and on another device of the relay's snapshot of them; showing also decodes all blocks and makes the line on the map and the charts' values. In Node \
                 it is time inside the binding, conversions included; for a fix it is that on the clock, in the quietest \
                 ten minutes of the hour: the median of those that are only journalled and a sixtieth of the median of \
                 those that also pack a block."

@@ -1,0 +1,219 @@
+//! What history costs: a new device of an account that has been there for a while, and a document that is edited without end,
+//! with the relay's snapshots and without.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use sqlx::{Connection, SqliteConnection};
+use tokio::time::sleep;
+use tourismo_core::fix::Fix;
+use tourismo_core::id::DocId;
+use tourismo_core::replica::io::{Command, KeyRange, Outcome, Space, StoredEntry};
+use tourismo_core::replica::view::TrackView;
+use tourismo_core::time::Timestamp;
+use tourismo_server::{Config, Running, Server};
+
+use super::tap::{Count, Tap, Way, count};
+use crate::made::{self, Kind, Options};
+use crate::phone::{Clock, Phone, Setup};
+use crate::replay;
+
+/// How long nothing may move.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// When the first drive begins: 1 June 2024, 11:00 UTC.
+const START: Timestamp = Timestamp(1_717_232_400_000);
+const DAY_MS: i64 = 86_400_000;
+const FIXES_PER_DRIVE: usize = 70;
+
+/// Whether the relay makes snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshots {
+    /// As soon as they pay.
+    Made,
+    /// Never.
+    NotMade,
+}
+
+/// A new device of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct NewDevice {
+    /// How many changes the account's log has.
+    pub changes: u64,
+    /// What the relay stores of them, bytes of chunks.
+    pub relay_bytes: u64,
+    /// What the new device got, the handshake included.
+    pub down: Count,
+    /// From its first frame to the last.
+    pub took: Duration,
+    /// How many chunks it stored.
+    pub chunks: usize,
+}
+
+/// A new device of somebody with so many drives of four changes each, and their tracks, which stay where they are.
+///
+/// # Errors
+/// If the phones and the relay do not come to agree.
+pub async fn of_drives(drives: usize, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
+    let relay = Relay::start(snapshots).await?;
+    let mut phone = relay.phone()?;
+    for number in 0..drives {
+        let start = Timestamp(START.as_millis() + number as i64 * DAY_MS);
+        let fixes = made::drive(number as u64, Options { start, minutes: 3, kind: Kind::Mountain });
+        let drive = record(&mut phone, fixes.iter().take(FIXES_PER_DRIVE)).await?;
+        let edit = |title, notes| Command::EditDrive { drive, title, notes, car: None };
+        replay::order(&mut phone, "title", edit(Some(format!("Over the pass {number}")), None)).await?;
+        replay::order(&mut phone, "notes", edit(None, Some("Dry, little traffic".to_owned()))).await?;
+    }
+    relay.new_device(phone, snapshots).await
+}
+
+/// A new device of somebody who changed the title of one drive so many times.
+///
+/// # Errors
+/// If the phones and the relay do not come to agree.
+pub async fn of_edits(edits: usize, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
+    let relay = Relay::start(snapshots).await?;
+    let mut phone = relay.phone()?;
+    let fixes = made::drive(1, Options { start: START, minutes: 3, kind: Kind::Mountain });
+    let drive = record(&mut phone, fixes.iter().take(FIXES_PER_DRIVE)).await?;
+    for number in 0..edits {
+        let title = Some(format!("Over the pass, {number}"));
+        replay::order(&mut phone, "title", Command::EditDrive { drive, title, notes: None, car: None }).await?;
+    }
+    relay.new_device(phone, snapshots).await
+}
+
+/// What a device has stored that came to a drive later and opened it once: its track is one snapshot.
+#[derive(Debug)]
+pub struct Opened {
+    /// The device's public key.
+    pub device: [u8; 32],
+    /// The drive.
+    pub drive: DocId,
+    /// Everything in its storage.
+    pub stored: Vec<StoredEntry>,
+}
+
+/// Has one device record the fixes, the relay make snapshots, and another device open the drive.
+///
+/// # Errors
+/// If the phones and the relay do not come to agree.
+pub async fn opened_elsewhere(fixes: &[Fix]) -> anyhow::Result<Opened> {
+    let relay = Relay::start(Snapshots::Made).await?;
+    let mut phone = relay.phone()?;
+    let drive = record(&mut phone, fixes.iter()).await?;
+    let mut other = relay.joined(phone, Snapshots::Made, relay.running.addr()).await?;
+    replay::order(&mut other, "open", Command::OpenDrive { drive }).await?;
+    ensure!(matches!(other.replica().track(), Some(TrackView::Ready { .. })), "the track does not come");
+    let device = other.device();
+    let storage = other.into_storage();
+    let all = |space| KeyRange { space, from: Vec::new(), to: vec![0xff; 32] };
+    let stored = storage.read(&[Space::Meta, Space::Journal, Space::Doc, Space::Row, Space::Change].map(all));
+    Ok(Opened { device, drive, stored })
+}
+
+/// Records a drive with no signal, one fix after the other.
+async fn record(phone: &mut Phone, fixes: impl Iterator<Item = &Fix>) -> anyhow::Result<DocId> {
+    let mut fixes = fixes.peekable();
+    phone.travel(fixes.peek().context("a drive has fixes")?.recorded_at);
+    replay::order(phone, "start", Command::StartDrive { car: None }).await?;
+    for fix in fixes {
+        phone.travel(fix.recorded_at);
+        phone.feed(*fix);
+    }
+    replay::order(phone, "finish", Command::FinishDrive).await?.context("a drive was finished")
+}
+
+struct Relay {
+    running: Running,
+    folder: tempfile::TempDir,
+}
+
+impl Relay {
+    async fn start(snapshots: Snapshots) -> anyhow::Result<Relay> {
+        let folder = tempfile::tempdir()?;
+        let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
+        config.compact_after = match snapshots {
+            Snapshots::Made => Duration::ZERO,
+            Snapshots::NotMade => Duration::MAX,
+        };
+        Ok(Relay { running: Server::start(config).await?, folder })
+    }
+
+    /// A phone with no signal.
+    fn phone(&self) -> anyhow::Result<Phone> {
+        let setup = Setup::in_memory(&url(self.running.addr()));
+        Ok(Phone::open(Setup { clock: Clock::standing_at(START), online: false, ..setup })?)
+    }
+
+    async fn new_device(self, phone: Phone, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
+        let tap = Tap::before(self.running.addr()).await?;
+        let other = self.joined(phone, snapshots, tap.address()).await?;
+        let frames = tap.take();
+        let took = frames.first().zip(frames.last()).map_or(Duration::ZERO, |(first, last)| last.at - first.at);
+        let stored = KeyRange { space: Space::Change, from: Vec::new(), to: vec![0xff; 32] };
+        let mut database = self.database().await?;
+        let (changes, relay_bytes) = (
+            ask(&mut database, "SELECT CAST(SUM(changes) AS INTEGER) FROM account").await?,
+            ask(
+                &mut database,
+                "SELECT (SELECT SUM(LENGTH(chunk)) FROM change) + (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM snapshot)",
+            )
+            .await?,
+        );
+        database.close().await?;
+        let chunks = other.into_storage().read(&[stored]).len();
+        self.running.shutdown().await;
+        Ok(NewDevice { changes, relay_bytes, down: count(&frames, Way::Down, 0), took, chunks })
+    }
+
+    /// Brings everything to the relay, waits for its snapshots, and lets another device into the account.
+    async fn joined(&self, mut phone: Phone, snapshots: Snapshots, at: SocketAddr) -> anyhow::Result<Phone> {
+        phone.clock().set_rate(1.0);
+        phone.network(true);
+        phone.sync(PATIENCE).await?;
+        if snapshots == Snapshots::Made {
+            self.compacted().await?;
+        }
+        let setup = Setup::in_memory(&url(at));
+        let device = setup.key.verifying_key().to_bytes().to_vec().into();
+        let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
+        let Some(Outcome::Granted { grant }) = granted else { anyhow::bail!("no grant: {granted:?}") };
+        let mut other = Phone::open(Setup { grant: Some(grant.into_vec()), ..setup })?;
+        other.sync(PATIENCE).await?;
+        ensure!(other.replica().drives().len() == phone.replica().drives().len(), "drives are missing");
+        Ok(other)
+    }
+
+    /// Waits until no snapshot is due.
+    async fn compacted(&self) -> anyhow::Result<()> {
+        let due = r#"
+            SELECT (SELECT COUNT(*) FROM document WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered)
+                + (SELECT COUNT(*) FROM snapshot WHERE state < 2)
+        "#;
+        let mut database = self.database().await?;
+        while ask(&mut database, due).await? > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(database.close().await?)
+    }
+
+    async fn database(&self) -> anyhow::Result<SqliteConnection> {
+        let path = self.folder.path().join("relay.sqlite");
+        Ok(SqliteConnection::connect(&path_url(&path)).await?)
+    }
+}
+
+async fn ask(database: &mut SqliteConnection, sql: &'static str) -> anyhow::Result<u64> {
+    Ok(sqlx::query_scalar::<_, i64>(sql).fetch_one(database).await?.unsigned_abs())
+}
+
+fn path_url(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("ws://{address}/v1/sync")
+}
