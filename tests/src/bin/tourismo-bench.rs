@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
+use tourismo_server::Location;
+use tourismo_test_postgres::Cluster;
 use tourismo_tests::bench::append::appending;
 use tourismo_tests::bench::codec::track_sizes;
 use tourismo_tests::bench::history::{self, NewDevice, Snapshots};
@@ -15,12 +17,14 @@ use tourismo_tests::bench::in_node;
 use tourismo_tests::bench::live::{UpAndDown, live_size};
 use tourismo_tests::bench::load::{Loaded, Resting, as_fast_as_it_goes, at_a_rate, resting};
 use tourismo_tests::bench::peers::Peer;
+use tourismo_tests::bench::reads;
 use tourismo_tests::bench::reconnect::{self, Meanwhile, Reconnect};
 use tourismo_tests::bench::roads::{self, Batch};
 use tourismo_tests::bench::upload::{self, Upload};
 use tourismo_tests::bench::{Table, grouped, machine};
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::real_drives;
+use tourismo_tests::world::{Community, Size};
 
 /// Measures, and prints the figures as tables in Markdown.
 #[derive(Parser)]
@@ -38,6 +42,9 @@ struct Cli {
     /// The binary of `tests/peers`; without it, only Tourismo is measured.
     #[arg(long, value_name = "FILE")]
     samod: Option<PathBuf>,
+    /// How many drives the larger community of the reads has; the smaller one has a tenth.
+    #[arg(long, default_value_t = 1_000_000)]
+    drives: u64,
     /// Measure the peers with 5,000 documents, too: some minutes more.
     #[arg(long)]
     patient: bool,
@@ -67,6 +74,8 @@ enum Part {
     Roads,
     /// What a hostile message costs.
     Hostile,
+    /// How soon reads of a large community are answered.
+    Reads,
 }
 
 #[tokio::main]
@@ -111,6 +120,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Costs => costs(&root, !peers.is_empty()).await?,
             Part::Roads => roads()?,
             Part::Hostile => hostile::table().await?,
+            Part::Reads => read_times(cli.drives).await?,
         })?;
     }
     if let Some(path) = cli.write {
@@ -341,6 +351,42 @@ async fn histories() -> anyhow::Result<Table> {
             "ms",
         ],
         rows,
+    })
+}
+
+async fn read_times(drives: u64) -> anyhow::Result<Table> {
+    let mut measured = Vec::new();
+    for drives in [drives / 10, drives] {
+        let size = Size { people: drives / 10, follows: 5 * drives, drives, meets: drives / 500 };
+        let community = Community { seed: 1, size, until: Timestamp(1_790_000_000_000) };
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("relay.sqlite");
+        let url = format!("sqlite:{}", file.display());
+        let cluster = Cluster::start()?;
+        let database = cluster.lend()?;
+        for (location, url) in [(file.into(), url), (Location::from(database.url()), database.url())] {
+            let mut reads = reads::of(&community, location, &url).await?;
+            reads.push(reads::home_feed_by_hand(&community, &url).await?);
+            measured.push(reads);
+        }
+    }
+    let row = |place: usize| {
+        let figures = measured.iter().map(|reads| format!("{:.1}, {:.1}", reads[place].median_ms, reads[place].p99_ms));
+        [measured[0][place].what.to_owned()].into_iter().chain(figures).collect()
+    };
+    Ok(Table {
+        title: "Reads of a large community",
+        notes: format!(
+            "{} and {} made drives, with a tenth as many people, five times as many follows and some meets, put straight \
+             into the tables of the same relay on SQLite and on a Postgres beside it; a warm cache. Milliseconds on the \
+             clock over a kept connection, the token's signature, the query and the JSON included: median, 99th percentile. \
+             A page holds 20. By hand is the home feed as an application makes it of the followees' own newest drives: one \
+             query for each of the 500, then a merge; without HTTP.",
+            grouped(drives / 10),
+            grouped(drives),
+        ),
+        columns: vec!["", "SQLite, smaller", "Postgres, smaller", "SQLite, larger", "Postgres, larger"],
+        rows: (0..measured[0].len()).map(row).collect(),
     })
 }
 
