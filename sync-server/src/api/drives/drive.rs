@@ -26,7 +26,7 @@ use crate::db::sql::Connection;
 use crate::limits::Source;
 
 /// How many kilobytes drives that are made, or on their way to readers, may take together. Whoever comes then waits.
-pub(crate) const BODIES_KB: usize = 64 << 10;
+pub(crate) const BODIES_KB: usize = 48 << 10;
 
 /// How many bytes a fix takes while an answer is made, about.
 const BYTES_PER_FIX: usize = 400;
