@@ -176,7 +176,12 @@ async fn s5_a_document_edited_ten_thousand_times_stays_small() {
     assert!(entries.len() < 4_000, "{} entries", entries.len());
     let database = relay.stop().await;
     let bytes = database
-        .ask("SELECT (SELECT SUM(LENGTH(chunk)) FROM change) + (SELECT SUM(LENGTH(chunk)) FROM snapshot)")
+        .ask(
+            r#"
+            SELECT (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM change)
+                + (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM snapshot)
+            "#,
+        )
         .await;
     assert!((bytes as usize) < sent * 2 / 3, "{bytes} of {sent} bytes");
     let report = check(database.location()).await.unwrap();

@@ -159,7 +159,10 @@ impl Relay {
             ask(&mut database, "SELECT CAST(SUM(changes) AS INTEGER) FROM account").await?,
             ask(
                 &mut database,
-                "SELECT (SELECT SUM(LENGTH(chunk)) FROM change) + (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM snapshot)",
+                r#"
+                SELECT (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM change)
+                    + (SELECT COALESCE(SUM(LENGTH(chunk)), 0) FROM snapshot)
+                "#,
             )
             .await?,
         );
