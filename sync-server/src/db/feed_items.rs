@@ -100,7 +100,8 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
 }
 
 /// Looks for the newest item of each followee after the place; the oldest of the newest `$4` of these bounds the page, so that
-/// besides one look for each followee little more than the page is read, however much they have shown.
+/// besides one look for each followee little more than the page is read, however much they have shown. There are no more followees
+/// than the limit says: it tells an SQLite that has statistics that reading all items, for a Bloom filter, does not pay.
 static HOME: LazyLock<String> = LazyLock::new(|| {
     let not_blocked = not_blocked("follow.followee", 1);
     let (drive, author) = (FeedRow::COLUMNS, Author::COLUMNS);
@@ -134,7 +135,7 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
         page AS (
             SELECT item.account, item.doc, item.sort_at, item.kind
             FROM bound
-            JOIN newest ON newest.sort_at >= bound.sort_at
+            JOIN (SELECT * FROM newest LIMIT 10000) newest ON newest.sort_at >= bound.sort_at
             JOIN feed_item item ON item.account = newest.account AND item.sort_at >= bound.sort_at
             WHERE item.visibility <= newest.sees AND (item.sort_at, item.doc) < ($2, $3)
             ORDER BY item.sort_at DESC, item.doc DESC LIMIT $4
