@@ -43,6 +43,18 @@ impl Table {
         }
         text
     }
+
+    /// A document of tables with this one in the place of the one of its title, or at the end.
+    pub fn put_into(&self, document: &str) -> String {
+        let mut sections: Vec<&str> = document.split("\n## ").collect();
+        let table = self.markdown();
+        let section = table.trim_start_matches("## ");
+        match sections.iter().position(|section| section.lines().next() == Some(self.title)) {
+            Some(place) => sections[place] = section,
+            None => sections.push(section),
+        }
+        sections.join("\n## ")
+    }
 }
 
 /// The middle one of some values; 0 of none.
@@ -62,6 +74,25 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_takes_the_place_of_the_one_of_its_title() {
+        let table = |title, cell: &str| Table {
+            title,
+            notes: "Notes.".to_owned(),
+            columns: vec!["a"],
+            rows: vec![vec![cell.to_owned()]],
+        };
+        let document = ["First", "Second", "Third"]
+            .into_iter()
+            .fold("# All\n".to_owned(), |document, title| table(title, "old").put_into(&document));
+        let whole = |cell| {
+            let tables = [("First", "old"), ("Second", cell), ("Third", "old")];
+            tables.map(|(title, cell)| format!("\n{}", table(title, cell).markdown())).concat()
+        };
+        assert_eq!(document, format!("# All\n{}", whole("old")));
+        assert_eq!(table("Second", "new").put_into(&document), format!("# All\n{}", whole("new")));
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands_and_the_middle_one_is_found() {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -30,11 +31,11 @@ use tourismo_tests::world::{Community, Size};
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Write the tables into this file, too.
+    /// Write the tables into this file, too; with --only, that one in the place of the last one of its title.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Measure only this.
-    #[arg(long, conflicts_with = "write")]
+    #[arg(long)]
     only: Option<Part>,
     /// The binary of the relay, to be run as a process of its own.
     #[arg(long, value_name = "FILE", default_value = "target/release/tourismo-server")]
@@ -98,19 +99,19 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let peers = cli.samod.map(|samod| Peer::all(samod, &root.join("tests/peers")));
     let peers = peers.as_ref().map_or(&[][..], |peers| peers.as_slice());
-    let mut text = format!(
-        "# Benchmarks\n\nWritten by `just bench` on {}, shared with other work. Counts and bytes are exact and the same \
-         everywhere; times are medians of CPU time, unless a note says otherwise.\n",
+    let head = format!(
+        "# Benchmarks\n\nWritten by `just bench` on {}, shared with other work; one table anew by `just bench --only` and its \
+         part. Counts and bytes are exact and the same everywhere; times are medians of CPU time, unless a note says \
+         otherwise.\n",
         machine::description()
     );
-    let mut show = |table: Table| -> anyhow::Result<()> {
-        let table = format!("\n{}", table.markdown());
-        write!(std::io::stdout(), "{table}")?;
-        text.push_str(&table);
-        Ok(())
+    let mut text = match (&cli.write, cli.only) {
+        (Some(path), Some(_)) => std::fs::read_to_string(path)?,
+        (Some(_) | None, Some(_) | None) => head.clone(),
     };
+    ensure!(text.starts_with(&head), "the other tables are from another machine or version: measure all of them");
     for part in Part::value_variants().iter().filter(|part| cli.only.is_none_or(|only| only == **part)) {
-        show(match part {
+        let table = match part {
             Part::Reconnect => reconnects(peers, cli.patient).await?,
             Part::Upload => uploads(&cli.relay, peers, cli.patient).await?,
             Part::Rest => rest().await?,
@@ -121,7 +122,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Roads => roads()?,
             Part::Hostile => hostile::table().await?,
             Part::Reads => read_times(cli.drives).await?,
-        })?;
+        };
+        write!(std::io::stdout(), "\n{}", table.markdown())?;
+        text = table.put_into(&text);
     }
     if let Some(path) = cli.write {
         std::fs::write(path, text)?;
