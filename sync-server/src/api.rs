@@ -2,6 +2,7 @@
 
 pub(crate) mod asked;
 pub(crate) mod cursor;
+pub(crate) mod drive_item;
 pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod health;

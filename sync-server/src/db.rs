@@ -23,6 +23,7 @@ pub(crate) mod read_models;
 pub(crate) mod relay;
 pub(crate) mod roads;
 pub(crate) mod rsvps;
+pub(crate) mod said;
 pub(crate) mod snapshots;
 pub(crate) mod sql;
 pub(crate) mod sqlite;

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ApiError;
 use crate::db::drives::Totals;
-use crate::db::feed::{Author, FeedRow};
+use crate::db::feed::Author;
 use crate::db::meets::MeetRecord;
 
 /// A refusal. Codes are stable, texts are not.
@@ -51,60 +51,6 @@ impl From<Visibility> for VisibilityName {
             Visibility::Public => VisibilityName::Public,
         }
     }
-}
-
-/// A published drive in a list. Everything in it is of the part that is shown; its start is told to the hour.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DriveItem {
-    #[schema(value_type = String, format = Uuid)]
-    pub(crate) id: DocId,
-    #[schema(value_type = String, format = Uuid)]
-    pub(crate) account: AccountId,
-    /// Absent if the author has none, or somebody else has it.
-    pub(crate) handle: Option<String>,
-    pub(crate) display_name: Option<String>,
-    pub(crate) title: String,
-    /// Milliseconds since 1970 UTC.
-    #[schema(value_type = i64)]
-    pub(crate) started_at: Timestamp,
-    /// What the car is called.
-    pub(crate) car: Option<String>,
-    /// What was driven.
-    #[schema(value_type = Object)]
-    pub(crate) stats: Box<RawValue>,
-    /// West, south, east, north, degrees (RFC 7946).
-    pub(crate) bbox: [f64; 4],
-    /// Simplified parts of `[longitude, latitude]`.
-    #[schema(value_type = Vec<Vec<[f64; 2]>>)]
-    pub(crate) line: Box<RawValue>,
-    pub(crate) visibility: VisibilityName,
-}
-
-impl DriveItem {
-    pub(crate) fn new(row: &FeedRow) -> Result<DriveItem, ApiError> {
-        Ok(DriveItem {
-            id: row.key.doc,
-            account: row.account,
-            handle: row.author.handle.clone(),
-            display_name: row.author.display_name.clone(),
-            title: row.title.clone(),
-            started_at: row.started_at,
-            car: row.car.clone(),
-            stats: raw(&row.stats)?,
-            bbox: row.bbox,
-            line: raw(&row.line)?,
-            visibility: row.visibility.into(),
-        })
-    }
-}
-
-/// A page of published drives.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DrivePage {
-    pub(crate) drives: Vec<DriveItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    pub(crate) next: Option<String>,
 }
 
 /// A meet.

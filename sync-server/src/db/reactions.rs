@@ -143,7 +143,7 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     sql::query("DELETE FROM reaction").execute(writer).await.map(drop)
 }
 
-fn number(reaction: Reaction) -> i64 {
+pub(super) fn number(reaction: Reaction) -> i64 {
     match reaction {
         Reaction::Like => 0,
         Reaction::Wow => 1,
@@ -152,6 +152,6 @@ fn number(reaction: Reaction) -> i64 {
     }
 }
 
-fn reaction(number: i64) -> Result<Reaction, sqlx::Error> {
+pub(super) fn reaction(number: i64) -> Result<Reaction, sqlx::Error> {
     Reaction::ALL.into_iter().find(|reaction| self::number(*reaction) == number).ok_or_else(|| damaged("kind"))
 }

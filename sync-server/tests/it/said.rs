@@ -7,7 +7,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 use tourismo_server::upkeep::check;
 
-use crate::harness::{Person, Relay, get};
+use crate::harness::{Person, Relay, get, get_with};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -102,4 +102,74 @@ async fn whatever_was_said_can_be_taken_back() {
     anna.push(&relay, offers).await;
     assert_eq!(relay.count(rows).await, 0);
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn whoever_reads_a_list_of_drives_sees_what_is_said_about_each() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    ben.follow(&relay, &anna).await;
+    let quiet = anna.publish(&relay, "Nobody knows", Visibility::Public, START).await;
+    let loud = anna.publish(&relay, "Everybody knows", Visibility::Public, START + 3_600_000).await;
+    let before = get(relay.addr(), "/v1/feed/public").await;
+    anna.react(&relay, loud, Reaction::Road).await;
+    ben.react(&relay, loud, Reaction::Like).await;
+    cleo.react(&relay, loud, Reaction::Like).await;
+    cleo.comment(&relay, loud, "Where is it?").await;
+    ben.comment(&relay, loud, "In the Jura").await;
+    ben.comment(&relay, loud, "No, elsewhere").await;
+    let seen = |drive: &serde_json::Value| json!([drive["id"], drive["reactions"], drive["comments"], drive["mine"]]);
+    let due = |likes: u32, comments: u32, mine: serde_json::Value| {
+        let reactions = json!({ "like": likes, "wow": 0, "road": 1, "car": 0 });
+        vec![
+            json!([loud, reactions, comments, mine]),
+            json!([quiet, { "like": 0, "wow": 0, "road": 0, "car": 0 }, 0, null]),
+        ]
+    };
+    let in_list = |page: &serde_json::Value| page["drives"].as_array().unwrap().iter().map(seen).collect::<Vec<_>>();
+    let lists = ["/v1/feed/public", "/v1/feed/public?bbox=8,46,9,48", "/v1/people/anna/drives"];
+    for path in lists {
+        assert_eq!(in_list(&get(relay.addr(), path).await.json()), due(2, 3, json!(null)), "{path}");
+        assert_eq!(in_list(&ben.read(&relay, path).await), due(2, 3, json!("like")), "{path}");
+    }
+    let home = ben.read(&relay, "/v1/me/feed").await;
+    let home: Vec<_> = home["items"].as_array().unwrap().iter().map(seen).collect();
+    assert_eq!(home, due(2, 3, json!("like")));
+    let etag = format!("if-none-match: {}\r\n", before.header("etag"));
+    assert_eq!(get_with(relay.addr(), "/v1/feed/public", &etag).await.status, 200, "another count is another answer");
+
+    // Whom the viewer blocks says nothing to the viewer, whom the owner blocks says nothing to anyone.
+    ben.say(&relay, Word::Block(cleo.account())).await;
+    for path in lists {
+        assert_eq!(in_list(&ben.read(&relay, path).await), due(1, 2, json!("like")), "{path}");
+        assert_eq!(in_list(&get(relay.addr(), path).await.json()), due(2, 3, json!(null)), "{path}");
+    }
+    cleo.say(&relay, Word::Block(anna.account())).await;
+    for path in lists {
+        assert_eq!(in_list(&get(relay.addr(), path).await.json()), due(1, 2, json!(null)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_counts_no_further_than_it_says() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let drive = anna.publish(&relay, "Over the pass", Visibility::Public, START).await;
+    let (database, drive) = (relay.database(), relay.database().bytes(drive.as_bytes()));
+    // Rows past the relay: so many people would take a while.
+    for start in [0_u32, 500, 1_000] {
+        let someone = |number: u32| {
+            let id = database.bytes(&[[7; 12].as_slice(), &number.to_be_bytes()].concat());
+            (format!("({id}, {id}, {drive}, 1)"), format!("({id}, {id}, {id}, {drive}, {number}, 'x')"))
+        };
+        let (felt, uttered): (Vec<_>, Vec<_>) = (start..start + 500).map(someone).unzip();
+        database.write(&format!("INSERT INTO reaction (account, doc, drive, kind) VALUES {}", felt.join(","))).await;
+        let columns = "account, doc, comment, drive, at, text";
+        database.write(&format!("INSERT INTO comment ({columns}) VALUES {}", uttered.join(","))).await;
+    }
+    let page = get(relay.addr(), "/v1/feed/public").await.json();
+    assert_eq!(page["drives"][0]["reactions"], json!({ "like": 0, "wow": 1_000, "road": 0, "car": 0 }));
+    assert_eq!(page["drives"][0]["comments"], 1_000);
 }

@@ -12,18 +12,10 @@ use utoipa::ToSchema;
 use crate::Relay;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
+use crate::api::drive_item::ReactionCounts;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::reactions::{self, ReactionRow};
-
-/// How many feel what.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct ReactionCounts {
-    like: u64,
-    wow: u64,
-    road: u64,
-    car: u64,
-}
 
 /// What somebody feels.
 #[derive(Debug, Serialize, ToSchema)]

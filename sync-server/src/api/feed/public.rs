@@ -8,7 +8,8 @@ use axum::response::Response;
 use crate::Relay;
 use crate::api::asked::{Asked, MAX_LIMIT, page};
 use crate::api::cursor::List;
-use crate::api::schema::{DriveItem, DrivePage, PageParameters, Refusals};
+use crate::api::drive_item::{DriveItem, DrivePage};
+use crate::api::schema::{PageParameters, Refusals};
 use crate::api::syndication::{self, Form, Web};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, Relation, authorize};
@@ -26,7 +27,7 @@ use crate::db::feed::{self, FeedKey, FeedRow};
 )]
 pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked).await?;
-    let drives = rows.iter().map(DriveItem::new).collect::<Result<_, _>>()?;
+    let drives = DriveItem::list(&mut relay.readers.acquire().await?, asked.viewer, &rows).await?;
     asked.answer(&DrivePage { drives, next })
 }
 

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
-use crate::api::schema::{DriveItem, MeetItem, PageParameters, Refusals};
+use crate::api::drive_item::DriveItem;
+use crate::api::schema::{MeetItem, PageParameters, Refusals};
 use crate::db::feed::FeedKey;
 use crate::db::feed_items::{self, HomeItem};
+use crate::db::said;
+use crate::db::sql::Connection;
 
 /// Something in a home feed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,16 +44,31 @@ pub(crate) async fn home_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> 
     let (me, limit) = (asked.me()?, asked.limit()?);
     let after = asked.after(List::HomeFeed)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    let mut reader = relay.readers.acquire().await?;
     // Who may see what is part of the statement: it reads nothing else.
-    let rows = feed_items::home(&mut relay.readers.acquire().await?, me, after, limit + 1).await?;
+    let rows = feed_items::home(&mut reader, me, after, limit + 1).await?;
     let key = |item: &HomeItem| (item.key().sort_at, item.key().doc);
     let (rows, next) = page(rows, limit, List::HomeFeed, key);
-    asked.answer(&HomePage { items: rows.iter().map(entry).collect::<Result<_, _>>()?, next })
+    asked.answer(&HomePage { items: entries(&mut reader, me, &rows).await?, next })
 }
 
-pub(super) fn entry(item: &HomeItem) -> Result<HomeEntry, ApiError> {
-    Ok(match item {
-        HomeItem::Drive(drive) => HomeEntry::Drive(Box::new(DriveItem::new(drive)?)),
-        HomeItem::Meet(meet, author) => HomeEntry::Meet(Box::new(MeetItem::new(meet, author))),
-    })
+/// The items as an account sees them.
+pub(super) async fn entries(
+    reader: &mut Connection,
+    me: AccountId,
+    items: &[HomeItem],
+) -> Result<Vec<HomeEntry>, ApiError> {
+    let drives = items.iter().filter_map(|item| match item {
+        HomeItem::Drive(drive) => Some((drive.key.doc, drive.account)),
+        HomeItem::Meet(..) => None,
+    });
+    let said = said::about(reader, drives, Some(me)).await?;
+    let entry = |item: &HomeItem| match item {
+        HomeItem::Drive(drive) => {
+            let said = said.get(&drive.key.doc).copied().unwrap_or_default();
+            Ok(HomeEntry::Drive(Box::new(DriveItem::new(drive, said)?)))
+        }
+        HomeItem::Meet(meet, author) => Ok(HomeEntry::Meet(Box::new(MeetItem::new(meet, author)))),
+    };
+    items.iter().map(entry).collect()
 }

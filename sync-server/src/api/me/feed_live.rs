@@ -11,13 +11,13 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tourismo_core::id::AccountId;
 
-use super::feed::entry;
+use super::feed::{HomeEntry, entries};
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::live::{event, from_place, keep_alive, open, stale};
 use crate::api::schema::Refusals;
-use crate::db::feed_items::{self, HomeItem};
+use crate::db::feed_items;
 use crate::db::follows;
 use crate::live::{Event, Heard, Listener};
 
@@ -85,7 +85,10 @@ impl Feed {
                 Event::Shown { owner, doc } if self.followees.contains(&owner) => {
                     let mut reader = self.relay.readers.acquire().await?;
                     match feed_items::home_item(&mut reader, self.me, owner, doc).await? {
-                        Some(item) => told.push(item_event(&item)?),
+                        Some(item) => {
+                            let entries = entries(&mut reader, self.me, &[item]).await?;
+                            told.extend(entries.iter().map(item_event).collect::<Result<Vec<_>, _>>()?);
+                        }
                         None => is_stale = true,
                     }
                 }
@@ -102,8 +105,8 @@ impl Feed {
     }
 }
 
-fn item_event(item: &HomeItem) -> Result<SseEvent, ApiError> {
-    let data = serde_json::to_string(&entry(item)?).map_err(|_| ApiError::internal())?;
+fn item_event(entry: &HomeEntry) -> Result<SseEvent, ApiError> {
+    let data = serde_json::to_string(entry).map_err(|_| ApiError::internal())?;
     Ok(event("item", &data))
 }
 

@@ -8,7 +8,8 @@ use axum::response::Response;
 use crate::Relay;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
-use crate::api::schema::{DriveItem, DrivePage, PageParameters, Refusals};
+use crate::api::drive_item::{DriveItem, DrivePage};
+use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::feed::{self, FeedKey, FeedRow};
@@ -31,11 +32,12 @@ pub(crate) async fn person_drives(
     let person = reach::person(&mut reader, &asked, &name).await?;
     let with_followers = person.shows_to_followers(asked.viewer);
     let rows = feed::of_person(&mut reader, person.account, with_followers, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
-    let may_list = |row: &&FeedRow| {
+    let (mut rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let may_list = |row: &FeedRow| {
         let audience = Audience { owner: row.account, visibility: row.visibility, relation: person.relation };
         authorize(asked.viewer, audience, Access::Listed).is_ok()
     };
-    let drives = rows.iter().filter(may_list).map(DriveItem::new).collect::<Result<_, _>>()?;
+    rows.retain(may_list);
+    let drives = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
     asked.answer(&DrivePage { drives, next })
 }

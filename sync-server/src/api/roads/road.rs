@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Relay;
 use crate::api::asked::Asked;
-use crate::api::schema::{DriveItem, Refusals};
+use crate::api::drive_item::DriveItem;
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::sql::Connection;
@@ -53,5 +54,5 @@ async fn drive(
         return Ok(None);
     }
     let Some(row) = feed::find(reader, owner, doc).await? else { return Ok(None) };
-    Ok(serde_json::to_value(DriveItem::new(&row)?).ok())
+    Ok(serde_json::to_value(DriveItem::one(reader, asked.viewer, &row).await?).ok())
 }

@@ -1,0 +1,105 @@
+//! What is said about the drives of a page, in numbers: from the tables `reaction` and `comment`, for all of them at once.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
+use tourismo_core::docs::social::Reaction;
+use tourismo_core::id::{AccountId, DocId};
+
+use super::follows::not_blocked;
+use super::sql::{self, Connection, Row};
+use super::{doc_in, position, reactions};
+
+/// Where counting ends: a list tells little more than that it is many, and must not read all of them.
+pub(crate) const MAX_COUNTED: u64 = 1_000;
+
+/// What is said about a drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// In the order of [`Reaction::ALL`], each at most [`MAX_COUNTED`].
+    pub(crate) reactions: [u64; 4],
+    /// At most [`MAX_COUNTED`].
+    pub(crate) comments: u64,
+    /// What the viewer feels.
+    pub(crate) mine: Option<Reaction>,
+}
+
+/// The parameters are the drives' ids, one after the other, their owners' likewise, and the viewer. Of hardly any owner it has
+/// to be asked whom they block, so that is looked up once for each drive.
+static SAID: LazyLock<String> = LazyLock::new(|| {
+    let heard = |table: &str| {
+        format!(
+            r#"
+            {} AND (page.is_quiet = 1 OR NOT EXISTS (
+                SELECT 1 FROM block WHERE block.account = page.owner AND block.blocked = {table}.account
+                UNION ALL
+                SELECT 1 FROM block WHERE block.account = {table}.account AND block.blocked = page.owner
+            ))
+            LIMIT {MAX_COUNTED}
+            "#,
+            not_blocked(&format!("{table}.account"), 3)
+        )
+    };
+    let (reacted, commented) = (heard("reaction"), heard("comment"));
+    let counted = |kind: i64| {
+        format!(
+            r#"
+            (SELECT COUNT(*) FROM (
+                SELECT 1 FROM reaction WHERE reaction.drive = page.drive AND reaction.kind = {kind} AND {reacted}
+            ) felt)
+            "#
+        )
+    };
+    let [likes, wows, roads, cars] = Reaction::ALL.map(|reaction| counted(reactions::number(reaction)));
+    format!(
+        r#"
+        WITH RECURSIVE place (n) AS (SELECT 1 UNION ALL SELECT n + 16 FROM place WHERE n + 16 <= LENGTH($1)),
+        asked AS (SELECT SUBSTR($1, place.n, 16) AS drive, SUBSTR($2, place.n, 16) AS owner FROM place),
+        page AS (
+            SELECT asked.drive, asked.owner, CASE
+                WHEN EXISTS (SELECT 1 FROM block WHERE block.account = asked.owner) THEN 0
+                WHEN EXISTS (SELECT 1 FROM block WHERE block.blocked = asked.owner) THEN 0
+                ELSE 1
+            END AS is_quiet
+            FROM asked
+        )
+        SELECT
+            page.drive, {likes} AS likes, {wows} AS wows, {roads} AS roads, {cars} AS cars,
+            (SELECT COUNT(*) FROM (SELECT 1 FROM comment WHERE comment.drive = page.drive AND {commented}) uttered)
+                AS comments,
+            (SELECT MIN(mine.kind) FROM reaction mine
+                WHERE mine.drive = page.drive AND mine.kind IN (0, 1, 2, 3) AND mine.account = $3) AS mine
+        FROM page
+        "#
+    )
+});
+
+/// What is said about each of these drives, without those with whom its owner or the viewer has nothing to do.
+pub(crate) async fn about(
+    reader: &mut Connection,
+    drives: impl Iterator<Item = (DocId, AccountId)>,
+    viewer: Option<AccountId>,
+) -> Result<BTreeMap<DocId, Said>, sqlx::Error> {
+    let (mut ids, mut owners) = (Vec::new(), Vec::new());
+    for (drive, owner) in drives {
+        ids.extend(drive.as_bytes());
+        owners.extend(owner.as_bytes());
+    }
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = sql::query(AssertSqlSafe(SAID.as_str())).bind(ids).bind(owners).bind(viewer);
+    Ok(query.rows(reader, read).await?.into_iter().collect())
+}
+
+fn read(row: &Row) -> Result<(DocId, Said), sqlx::Error> {
+    let count = |column: &'static str| position(column, row.get(column)?);
+    let mine: Option<i64> = row.get("mine")?;
+    let said = Said {
+        reactions: [count("likes")?, count("wows")?, count("roads")?, count("cars")?],
+        comments: count("comments")?,
+        mine: mine.map(reactions::reaction).transpose()?,
+    };
+    Ok((doc_in(row, "drive")?, said))
+}
