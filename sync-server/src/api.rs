@@ -10,6 +10,7 @@ pub(crate) mod live;
 pub(crate) mod me;
 pub(crate) mod meets;
 pub(crate) mod openapi;
+pub(crate) mod path;
 pub(crate) mod people;
 pub(crate) mod reach;
 pub(crate) mod ready;
@@ -25,15 +26,15 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -124,11 +125,12 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/health", get(health::health))
         .route("/v1/ready", get(ready::ready))
         .layer(cors)
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, READ_DEADLINE));
+        .layer(from_fn(in_time));
     let mut router = Router::new()
         .merge(reads)
         .route("/v1/sync", get(socket::sync))
         .route("/v1/{*rest}", get(async || ApiError::not_found()))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pwa::serve)
         .layer(from_fn_with_state(relay.clone(), count))
         .layer(CompressionLayer::new())
@@ -153,6 +155,11 @@ async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next
     relay.doorkeeper.request(source)?;
     request.extensions_mut().insert(source);
     Ok(next.run(request).await)
+}
+
+/// Gives up what takes too long; a stream has begun before that.
+async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
+    timeout(READ_DEADLINE, next.run(request)).await.map_err(|_| ApiError::timed_out())
 }
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -207,6 +214,10 @@ impl ApiError {
 
     pub(crate) fn method_not_allowed() -> ApiError {
         ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This can only be read.")
+    }
+
+    pub(crate) fn timed_out() -> ApiError {
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "This takes too long. Try again later.")
     }
 
     pub(crate) fn internal() -> ApiError {

@@ -9,7 +9,7 @@ mod statements;
 
 pub(crate) use database::{Database, ENGINE};
 pub(crate) use documents::{Document, drive_on, transplanted};
-pub(crate) use http::{Answer, get, get_with};
+pub(crate) use http::{Answer, ask, get, get_with};
 pub(crate) use person::{Person, now};
 pub(crate) use phone::{Phone, Wire};
 pub(crate) use statements::STATEMENTS;

@@ -4,7 +4,7 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use crate::harness::{Document, Person, Relay, drive_on, get};
+use crate::harness::{Document, Person, Relay, ask, drive_on, get};
 
 #[tokio::test]
 async fn r7_what_makes_no_sense_is_refused_with_a_code_and_a_hint() {
@@ -121,4 +121,15 @@ async fn documents_of_each_kind_that_hold_nonsense_harm_nobody() {
         person.read(&relay, &format!("/v1/me/{path}")).await;
     }
     assert_eq!(tourismo_server::upkeep::check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn what_is_no_read_is_refused_with_a_code() {
+    let relay = Relay::start().await;
+    for path in ["/v1/feed/public", "/v1/me/drives", "/v1/health"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let answer = ask(relay.addr(), method, path, "").await;
+            assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (405, Some("method_not_allowed")));
+        }
+    }
 }

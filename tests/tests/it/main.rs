@@ -2,6 +2,8 @@
 
 mod attack;
 mod codec_on_drives;
+mod codes;
+mod community;
 mod damage;
 mod devices;
 mod full_disk;

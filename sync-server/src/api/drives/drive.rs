@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
@@ -18,6 +18,7 @@ use tourismo_core::track::parts::{Gap, Part, parts};
 
 use crate::Relay;
 use crate::api::asked::{Asked, is_known};
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tourismo_core::track::block::decode_all;
@@ -11,6 +11,7 @@ use tourismo_core::track::parts::parts;
 use super::drive::{admit, etag, in_pieces, room_for};
 use crate::Relay;
 use crate::api::asked::{Asked, is_known};
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{Web, name};
 use crate::api::{ApiError, reach};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::drives::{FIRST, OwnDrivePage, item, key};
 use crate::Relay;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
+use crate::api::path::Path;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::{cars, drives};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::id::AccountId;
@@ -12,6 +12,7 @@ use super::meet::{AnswerCounts, AnswerName};
 use crate::Relay;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
+use crate::api::path::Path;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::Access;

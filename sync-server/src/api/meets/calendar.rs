@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::search;
 use crate::Relay;
 use crate::api::asked::{Asked, MAX_LIMIT};
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Web};
 use crate::api::{ApiError, reach};

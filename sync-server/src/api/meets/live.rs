@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -14,6 +14,7 @@ use super::meet;
 use crate::Relay;
 use crate::api::asked::Asked;
 use crate::api::live::{event, from_place, keep_alive};
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::Viewer;

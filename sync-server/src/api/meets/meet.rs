@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::docs::Answer;
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::asked::Asked;
+use crate::api::path::Path;
 use crate::api::schema::{MeetItem, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Viewer};

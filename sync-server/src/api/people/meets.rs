@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
@@ -10,6 +10,7 @@ use tourismo_core::time::Timestamp;
 use crate::Relay;
 use crate::api::asked::{Asked, page};
 use crate::api::cursor::List;
+use crate::api::path::Path;
 use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::asked::Asked;
+use crate::api::path::Path;
 use crate::api::schema::{Refusals, TotalsItem};
 use crate::api::{ApiError, reach};
 use crate::db::{drives, follows};

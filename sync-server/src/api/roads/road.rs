@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::Relay;
 use crate::api::asked::Asked;
 use crate::api::drive_item::DriveItem;
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};

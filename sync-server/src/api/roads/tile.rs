@@ -3,12 +3,13 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
+use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadRecord};
 use crate::feeds::mvt::{Line, layer};

@@ -1,4 +1,4 @@
-//! The least of an HTTP client: one GET, one answer.
+//! The least of an HTTP client: one request, one answer.
 
 use std::net::SocketAddr;
 
@@ -19,8 +19,13 @@ pub(crate) async fn get(addr: SocketAddr, path: &str) -> Answer {
 
 /// Asks with more headers, each ended by a line break.
 pub(crate) async fn get_with(addr: SocketAddr, path: &str, headers: &str) -> Answer {
+    ask(addr, "GET", path, headers).await
+}
+
+/// Does what a method says.
+pub(crate) async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n{headers}\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
