@@ -3,7 +3,7 @@
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
-#                                      on Linux strace (for power cuts)
+#                                      on Linux strace (for power cuts), Python's feedparser (it reads our feeds)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +24,7 @@ main() {
         [[ $(uname) != Linux ]] || has strace || packages strace
         has pgrep || packages procps
         has_postgres || postgres
+        feedparser
         ;;
     packages) packages "${@:2}" ;;
     *) fail "tests/setup.sh does not know '$what'" ;;
@@ -47,6 +48,19 @@ postgres() {
         echo "create_main_cluster = false" | as_root tee "$settings/no-main-cluster.conf" >/dev/null
     fi
     packages postgresql
+}
+
+# In a Python environment of its own, made again only when the version changed.
+feedparser() {
+    local version=6.0.12 environment=target/python
+    [[ ! -e $environment/feedparser-$version ]] || return 0
+    echo "setup: installing Python's feedparser"
+    has python3 || packages python3
+    rm -rf "$environment"
+    # Debian keeps what makes environments in a package of its own.
+    python3 -m venv "$environment" &>/dev/null || { packages python3-venv && python3 -m venv --clear "$environment"; }
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "feedparser==$version"
+    touch "$environment/feedparser-$version"
 }
 
 fail() {

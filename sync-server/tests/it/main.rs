@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod bad_input;
 mod catch_up;
 mod compaction;
 mod engines;

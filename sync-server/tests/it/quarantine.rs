@@ -1,10 +1,14 @@
 //! Documents that cannot be shown: they are kept, synced, and harm nobody.
 
+use std::collections::BTreeSet;
+
 use automerge::ReadDoc;
+use tourismo_core::docs::social::{self, Subject, Word};
 use tourismo_core::docs::{ProfileFields, Visibility, open, profile, published};
+use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
-use tourismo_server::upkeep;
+use tourismo_server::{Limits, upkeep};
 
 use crate::harness::{Document, Phone, Relay, drive_on, get, transplanted};
 
@@ -120,4 +124,44 @@ async fn a_profile_larger_than_anything_shown_is_shown_no_more() {
     }
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 1));
     assert_eq!(handle().await, serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
+    let (relay, phone) = (Relay::start_with(|config| config.limits = Limits::NONE).await, Phone::founder(1));
+    let mut doc = Document::named(phone.device(), 1, DocKind::Social, social::people(&phone.account));
+    let other =
+        |number: u32| AccountId::from_bytes([[7; 12].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap());
+    let mut wire = phone.join(relay.addr()).await;
+    let mut followed = BTreeSet::new();
+    let mut counted = Vec::new();
+    // So many pushes may wait for their answers.
+    for round in 0..5 {
+        for push in round * 4..(round + 1) * 4 {
+            // The second half takes back what the first said, every other one for good.
+            let change = |number: u32| {
+                let (who, is_follow) = (other(number % 10_000), number < 10_000 || number.is_multiple_of(2));
+                if is_follow {
+                    followed.insert(who)
+                } else {
+                    followed.remove(&who)
+                };
+                let offer = doc.offer(|doc| match is_follow {
+                    true => social::say(doc, &Word::Follow(who, START + i64::from(number))),
+                    false => social::take_back(doc, &Subject::Follow(who)),
+                });
+                offer.0
+            };
+            wire.push((push * 1_000..(push + 1) * 1_000).map(change).collect()).await;
+        }
+        assert_eq!(wire.answers(4_000).await.nacked, []);
+        counted.push((relay.count("SELECT COUNT(*) FROM follow").await, followed.len() as i64));
+    }
+    assert!(counted.iter().all(|(rows, due)| rows == due), "{counted:?}");
+    let (offer, _) = doc.offer(|doc| social::take_back(doc, &Subject::Follow(other(0))));
+    wire.push(vec![offer]).await;
+    wire.answers(1).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 4_999);
+    assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined IS NOT NULL").await, 0);
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, []);
 }

@@ -1,5 +1,9 @@
 //! Public feeds over real sockets, read by other people's parsers.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use tourismo_core::docs::{MeetFields, Visibility};
 use tourismo_core::time::Timestamp;
 
@@ -60,6 +64,53 @@ async fn feeds_of_everyone_of_a_person_and_of_a_car_are_read_page_by_page() {
     let atom = get(relay.addr(), "/v1/feed/public.atom").await;
     assert_eq!(atom.header("content-type"), "application/atom+xml; charset=utf-8");
     assert!(!String::from_utf8(atom.body).unwrap().contains("private title"));
+}
+
+/// What Python's feedparser makes of a feed, as JSON: whether it had to guess, and what it found.
+fn read_by_python(feed: &[u8]) -> serde_json::Value {
+    const SCRIPT: &str = r#"
+import feedparser, json, sys
+feed = feedparser.parse(sys.stdin.buffer.read())
+shown = lambda entry: {name: entry.get(name) for name in ("id", "title", "link", "author", "published", "updated", "where")}
+print(json.dumps({
+    "guessed": bool(feed.bozo), "version": feed.version, "title": feed.feed.title,
+    "next": [link.href for link in feed.feed.links if link.rel == "next"], "entries": [shown(entry) for entry in feed.entries],
+}))
+"#;
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/python");
+    assert!(python.exists(), "tests/setup.sh test installs Python's feedparser");
+    let mut command = Command::new(python);
+    let mut running = command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    running.stdin.take().unwrap().write_all(feed).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn pythons_feedparser_reads_atom_as_it_was_meant() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut published = Vec::new();
+    for hours in 0..3 {
+        published.insert(0, anna.publish(&relay, TITLE, Visibility::Public, START + hours * HOUR_MS).await);
+    }
+    for path in ["/v1/feed/public.atom?limit=2", "/v1/people/anna/feed.atom?limit=2"] {
+        let (mut ids, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let feed = read_by_python(&get(relay.addr(), &path).await.body);
+            assert_eq!((&feed["guessed"], &feed["version"]), (&false.into(), &"atom10".into()), "{feed}");
+            for entry in feed["entries"].as_array().unwrap() {
+                assert_eq!(entry["title"], TITLE, "{path}");
+                assert_eq!((&entry["author"], &entry["where"]["type"]), (&"anna!".into(), &"LineString".into()));
+                assert!(entry["published"].is_string() && entry["updated"].is_string(), "{entry}");
+                ids.push(entry["id"].as_str().unwrap().to_owned());
+            }
+            let host = format!("http://{}", relay.addr());
+            next = feed["next"][0].as_str().map(|link| link.strip_prefix(&host).unwrap().to_owned());
+        }
+        assert_eq!(ids, published.iter().map(|id| format!("urn:uuid:{id}")).collect::<Vec<_>>(), "{path}");
+    }
 }
 
 fn calendar(answer: &Answer) -> Vec<icalendar::Event> {
