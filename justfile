@@ -10,7 +10,7 @@ types := "pwa-shim/src/generated/types.ts"
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA on http://localhost:8080. A relay that has no database yet is given sample drives.
+# Start the relay with the PWA on http://localhost:8080; a new relay is given made people with cars, drives and meets.
 run: pwa
     #!/usr/bin/env bash
     set -euo pipefail
@@ -20,7 +20,7 @@ run: pwa
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
     until (: </dev/tcp/127.0.0.1/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
-    [[ -z $samples ]] || target/release/tourismo-replay --made "$samples"
+    [[ -z $samples ]] || target/release/tourismo-replay --made "$samples" --people 14
     echo "run: open http://localhost:8080"
     wait $relay
 

@@ -4,6 +4,7 @@
 //! much more popular than the rest: the follower counts have a heavy tail.
 
 pub mod tables;
+pub mod words;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,8 @@ pub struct Size {
     pub drives: u64,
     /// Meets, each with as many answers as people come to such.
     pub meets: u64,
+    /// Reactions to drives, one in four with a comment.
+    pub reactions: u64,
 }
 
 /// A community.
@@ -270,7 +273,7 @@ mod tests {
 
     const COMMUNITY: Community = Community {
         seed: 7,
-        size: Size { people: 2_000, follows: 100_000, drives: 20_000, meets: 10 },
+        size: Size { people: 2_000, follows: 100_000, drives: 20_000, meets: 10, reactions: 40_000 },
         until: Timestamp(1_790_000_000_000),
     };
 
@@ -284,6 +287,11 @@ mod tests {
         assert!(most * 4 > follows, "a tenth of the people has {most} of {follows} followers");
         let drives: usize = (0..2_000).map(|person| COMMUNITY.drives(person).len()).sum();
         assert!((19_000..21_000).contains(&drives), "{drives}");
+        let words =
+            |person| (0..COMMUNITY.drives(person).len() as u64).map(move |drive| COMMUNITY.words(person, drive).len());
+        let words: Vec<usize> = (0..2_000).flat_map(words).collect();
+        let (said, most) = (words.iter().sum::<usize>(), words.iter().max());
+        assert!((30_000..45_000).contains(&said) && most > Some(&200), "{said} words, {most:?} about one drive");
         assert_eq!((COMMUNITY.follows(FOLLOWS_500).len(), COMMUNITY.meet(0).guests.len()), (500, 1_000));
     }
 

@@ -360,7 +360,8 @@ async fn histories() -> anyhow::Result<Table> {
 async fn read_times(drives: u64) -> anyhow::Result<Table> {
     let mut measured = Vec::new();
     for drives in [drives / 10, drives] {
-        let size = Size { people: drives / 10, follows: 5 * drives, drives, meets: drives / 500 };
+        let size =
+            Size { people: drives / 10, follows: 5 * drives, drives, meets: drives / 500, reactions: 2 * drives };
         let community = Community { seed: 1, size, until: Timestamp(1_790_000_000_000) };
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("relay.sqlite");

@@ -1,5 +1,6 @@
 //! The command `tourismo-replay`: drives a phone from GPX files, or along drives made from a seed, against a relay.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::time::Timestamp;
 use tourismo_tests::gpx_file;
 use tourismo_tests::phone::{Clock, Phone, Setup};
-use tourismo_tests::replay::people::{Crowd, Loaded};
+use tourismo_tests::replay::people::{self, Crowd, LoadError, Loaded, Talk};
 use tourismo_tests::replay::{self, Pace, Ride};
 
 /// Records drives from GPX files as a phone would, and brings them to a relay.
@@ -62,7 +63,8 @@ struct Files {
 
 #[derive(clap::Args)]
 struct Made {
-    /// Load so many made drives of made people rather than files, all public. What the relay has already is not made again.
+    /// Load so many made drives of made people rather than files, all public, with meets, and with what these people say about
+    /// each other's. What the relay has already is not made again.
     #[arg(long, value_name = "DRIVES", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     made: Option<u64>,
     /// How many people; one for eight drives unless told.
@@ -105,20 +107,16 @@ async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) 
     let people = made.people.unwrap_or_else(|| drives.div_ceil(8)).min(drives);
     let until = made.until.unwrap_or_else(|| Clock::of_this_machine().now().wall);
     let crowd = Arc::new(Crowd { seed: made.seed, people, drives, until, relay, patience });
-    // Recording keeps a core busy; while one person's drives travel, the next one's are recorded.
-    let places = Arc::new(Semaphore::new(1 + std::thread::available_parallelism().map_or(1, usize::from)));
-    let mut loading = JoinSet::new();
-    for person in 0..people {
-        let (crowd, places) = (crowd.clone(), places.clone());
-        loading.spawn(async move {
-            let _place = places.acquire().await.expect("it is never closed");
-            crowd.load(person).await
-        });
-    }
+    let loaded = everybody(people, |person, crowd: Arc<Crowd>| async move { crowd.load(person).await }, &crowd).await?;
+    let (loaded, made): (Vec<Loaded>, Vec<people::Made>) = loaded.into_iter().unzip();
+    // Whoever is complete has said everything.
+    let talk = Arc::new((crowd.talk(&made), loaded.clone()));
+    let speak = |person: u64, talk: Arc<(Talk, Vec<Loaded>)>| async move {
+        if talk.1[person as usize].present == 0 { talk.0.speak(person).await } else { Ok(()) }
+    };
+    everybody(people, speak, &talk).await?;
     let mut sum = Loaded::default();
-    while let Some(loaded) = loading.join_next().await {
-        sum += loaded.context("a person's phone failed")??;
-    }
+    loaded.into_iter().for_each(|loaded| sum += loaded);
     let seconds = began.elapsed().as_secs_f64();
     let Loaded { present, drives, fixes, sent_bytes, recording: _, syncing: _ } = sum;
     say(format_args!(
@@ -128,6 +126,30 @@ async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) 
         sent_bytes / 1024,
         drives as f64 / seconds,
     ))
+}
+
+/// Has everybody do something, a few at a time: recording keeps a core busy; while one person's drives travel, the next one's
+/// are recorded. What came of it is in the order of the people.
+async fn everybody<S, T, F>(people: u64, act: impl Fn(u64, Arc<S>) -> F, shared: &Arc<S>) -> anyhow::Result<Vec<T>>
+where
+    F: Future<Output = Result<T, LoadError>> + Send + 'static,
+    T: Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(1 + std::thread::available_parallelism().map_or(1, usize::from)));
+    let mut acting = JoinSet::new();
+    for person in 0..people {
+        let (places, doing) = (places.clone(), act(person, shared.clone()));
+        acting.spawn(async move {
+            let _place = places.acquire().await.expect("it is never closed");
+            doing.await.map(|done| (person, done))
+        });
+    }
+    let mut all = BTreeMap::new();
+    while let Some(done) = acting.join_next().await {
+        let (person, done) = done.context("a person's phone failed")??;
+        all.insert(person, done);
+    }
+    Ok(all.into_values().collect())
 }
 
 async fn load_files(relay: &str, patience: Duration, files: &Files) -> anyhow::Result<()> {

@@ -1,22 +1,28 @@
-//! People who do not exist, their cars, and their drives of the last months: something to see on a new relay.
+//! People who do not exist, their cars, their drives of the last months, and what they have to do with each other: something
+//! to see on a new relay.
 //!
 //! Seed and place in the row make a person's key, so that everyone who knows the seed can speak for them. The same crowd
 //! makes the same accounts, documents and changes again, so that an interrupted loading is completed on the same day and
 //! nothing comes twice; a person with a profile is complete and is left alone on any day.
+
+mod talk;
 
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tourismo_core::docs::{CarFields, ProfileFields, Visibility};
-use tourismo_core::id::DocId;
+use tourismo_core::docs::{CarFields, MeetFields, ProfileFields, Visibility};
+use tourismo_core::id::{AccountId, DeviceKey, DocId};
 use tourismo_core::replica::io::{Command, CommandError};
+use tourismo_core::replica::view::MeetView;
 use tourismo_core::time::Timestamp;
 
 use crate::made::{self, Kind, Options};
 use crate::phone::{Clock, Phone, PhoneError, Setup, Storage, SyncError};
 use crate::replay::{self, Pace, Ride, RideError};
+
+pub use self::talk::{Made, Says, Talk};
 
 const DAY_MS: i64 = 86_400_000;
 /// How far back the drives reach, days. Nobody drives twice a day: more drives than days reach farther.
@@ -71,13 +77,14 @@ pub enum LoadError {
 }
 
 impl Crowd {
-    /// Records one person's drives and brings them to the relay, unless that person is there already.
+    /// Records one person's drives, announces their meets, and brings all of it to the relay, unless that person is there
+    /// already. They speak of others when these are there, too: [`Crowd::talk`].
     ///
     /// # Errors
     /// [`LoadError`] if anything is refused, or the relay does not answer.
-    pub async fn load(&self, person: u64) -> Result<Loaded, LoadError> {
-        if self.is_present(person).await? {
-            return Ok(Loaded { present: 1, ..Loaded::default() });
+    pub async fn load(&self, person: u64) -> Result<(Loaded, Made), LoadError> {
+        if let Some(made) = self.present(person).await? {
+            return Ok((Loaded { present: 1, ..Loaded::default() }, made));
         }
         let began = Instant::now();
         let mut phone = Phone::open(Setup {
@@ -85,47 +92,69 @@ impl Crowd {
             online: false,
             ..self.phone_of(person, self.random(person, "start"))
         })?;
-        let mut loaded = self.live(person, &mut phone).await?;
+        let (mut loaded, made) = self.live(person, &mut phone).await?;
         loaded.recording = began.elapsed();
         let began = Instant::now();
         phone.clock().set_rate(1.0);
         phone.network(true);
         phone.sync(self.patience).await?;
-        // The profile comes last: whoever has one is complete, however often loading was interrupted before.
-        replay::order(&mut phone, "set up the profile", Command::PutProfile { fields: self.profile(person) }).await?;
-        phone.sync(self.patience).await?;
         loaded.syncing = began.elapsed();
         loaded.sent_bytes = phone.traffic().sent_bytes;
-        Ok(loaded)
+        Ok((loaded, made))
     }
 
-    /// Asks the relay, as that person's device would that has lost all its data.
-    async fn is_present(&self, person: u64) -> Result<bool, LoadError> {
+    /// The private key of a person's device.
+    pub fn key(&self, person: u64) -> SigningKey {
+        SigningKey::from_bytes(&self.key_seed(person))
+    }
+
+    /// A person's account.
+    pub fn account(&self, person: u64) -> AccountId {
+        AccountId::founded_by(&DeviceKey(self.key(person).verifying_key().to_bytes()))
+    }
+
+    /// What a complete person made. Asks the relay, as that person's device would that has lost all its data.
+    async fn present(&self, person: u64) -> Result<Option<Made>, LoadError> {
         let mut phone = Phone::open(self.phone_of(person, self.random(person, "look")))?;
         phone.sync(self.patience).await?;
-        Ok(!phone.replica().account().profile.handle.is_empty())
+        if phone.replica().account().profile.handle.is_empty() {
+            return Ok(None);
+        }
+        let (drives, meets) = (phone.replica().drives(), phone.replica().meets());
+        let place = |fields: &MeetFields| self.meets_of(person).into_iter().find(|(_, made)| made == fields);
+        let meet = |meet: MeetView| Some((place(&meet.fields)?.0, meet.id));
+        Ok(Some(Made {
+            drives: drives.into_iter().rev().map(|drive| drive.published).collect(),
+            meets: meets.into_iter().filter(|meet| meet.own).filter_map(meet).collect(),
+        }))
     }
 
     /// A person's last months.
-    async fn live(&self, person: u64, phone: &mut Phone) -> Result<Loaded, LoadError> {
+    async fn live(&self, person: u64, phone: &mut Phone) -> Result<(Loaded, Made), LoadError> {
         let mut chance = Chance(ChaCha8Rng::from_seed(self.random(person, "life")));
         let mut garage = Vec::new();
         for _ in 0..1 + chance.below(2) {
             garage.push(replay::car(phone, chance.one_of(&CARS).fields()).await?);
         }
-        let mut loaded = Loaded::default();
+        let (mut loaded, mut made) = (Loaded::default(), Made::default());
         for number in 0..self.drives_of(person) {
             let ride = self.ride(person, number, &garage, &mut chance);
             let drive = ride.record(phone, Pace::Max).await?;
-            match replay::publish(phone, drive.id, Visibility::Public).await {
+            made.drives.push(match replay::publish(phone, drive.id, Visibility::Public).await {
+                Ok(drive) => drive.published,
                 // A drive that never gets far from its ends stays private, as anybody's would.
-                Ok(_) | Err(RideError::Refused { code: CommandError::NothingLeftToPublish, .. }) => {}
+                Err(RideError::Refused { code: CommandError::NothingLeftToPublish, .. }) => None,
                 Err(error) => return Err(error.into()),
-            }
+            });
             loaded.drives += 1;
             loaded.fixes += drive.stats.map_or(0, |stats| u64::from(stats.fixes));
         }
-        Ok(loaded)
+        phone.clock().set(self.today());
+        for (place, fields) in self.meets_of(person) {
+            let meet = replay::order(phone, "announce a meet", Command::PutMeet { meet: None, fields }).await?;
+            made.meets.extend(meet.map(|meet| (place, meet)));
+        }
+        Ok((loaded, made))
     }
 
     fn ride(&self, person: u64, number: u64, garage: &[DocId], chance: &mut Chance) -> Ride {
@@ -147,7 +176,8 @@ impl Crowd {
         }
     }
 
-    fn profile(&self, person: u64) -> ProfileFields {
+    /// Who a person is for others.
+    pub fn profile(&self, person: u64) -> ProfileFields {
         let mut chance = Chance(ChaCha8Rng::from_seed(self.random(person, "name")));
         let first = FIRST_NAMES[(person % FIRST_NAMES.len() as u64) as usize];
         let handle = match person / FIRST_NAMES.len() as u64 {
@@ -158,14 +188,14 @@ impl Crowd {
             handle,
             display_name: format!("{first} {}", chance.one_of(&LAST_NAMES)),
             bio: (*chance.one_of(&BIOS)).to_owned(),
-            ..ProfileFields::default()
+            by_approval: self.community().person(person).by_approval,
         }
     }
 
     fn phone_of(&self, person: u64, seed: [u8; 32]) -> Setup {
         Setup {
             storage: Storage::in_memory(),
-            key: SigningKey::from_bytes(&self.key_seed(person)),
+            key: self.key(person),
             seed,
             grant: None,
             relay: self.relay.clone(),
@@ -183,7 +213,12 @@ impl Crowd {
     }
 
     fn first_day_of(&self, person: u64) -> Timestamp {
-        self.until - self.until.as_millis().rem_euclid(DAY_MS) - self.days(person) as i64 * DAY_MS
+        self.today() - self.days(person) as i64 * DAY_MS
+    }
+
+    /// The day before which all drives lie, and on which people speak of each other.
+    fn today(&self) -> Timestamp {
+        self.until - self.until.as_millis().rem_euclid(DAY_MS)
     }
 
     fn first_day(&self) -> Timestamp {
@@ -247,6 +282,7 @@ impl Model {
             model: model.to_owned(),
             year: Some(year),
             nickname: nickname.to_owned(),
+            is_public: true,
             ..CarFields::default()
         }
     }

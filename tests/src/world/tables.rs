@@ -7,9 +7,11 @@ use std::fmt::Write;
 use anyhow::Context;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use tourismo_core::docs::{Reaction, social};
 use tourismo_core::id::DocId;
 use tourismo_core::stats::DriveStats;
 
+use super::words::Word;
 use super::{Community, Drive, Person};
 
 /// How many rows one statement of SQLite inserts.
@@ -105,6 +107,21 @@ impl Tables {
         rows += self.insert("published_drive", &PUBLISHED_DRIVE, published()).await?;
         let item = |(person, drive): (&Person, Drive)| feed_item(person, &drive);
         rows += self.insert("feed_item", &FEED_ITEM, drives().map(item)).await?;
+        let words = || {
+            order.iter().flat_map(|person| {
+                let said = move |(place, drive): (u64, Drive)| {
+                    let words = community.words(person.number, place);
+                    words.into_iter().map(move |word| (drive.published, word)).collect::<Vec<_>>()
+                };
+                (0..).zip(community.drives(person.number)).flat_map(said)
+            })
+        };
+        let row = |(drive, word): (DocId, Word)| reaction(&people[word.by as usize], &drive, word.reaction);
+        rows += self.insert("reaction", &REACTION, words().map(row)).await?;
+        let row = |((drive, word), at): ((DocId, Word), i64)| {
+            word.comment.map(|said| comment(&people[word.by as usize], &drive, since + at, said))
+        };
+        rows += self.insert("comment", &COMMENT, words().zip(0..).filter_map(row)).await?;
         let meets: Vec<_> = (0..community.size.meets).map(|number| community.meet(number)).collect();
         let meet_row = |meet: &super::Meet| self::meet(&people[meet.organiser as usize], meet);
         rows += self.insert("meet", &MEET, meets.iter().map(meet_row)).await?;
@@ -369,6 +386,25 @@ const FEED_ITEM: [&str; 5] = ["account", "sort_at", "doc", "visibility", "kind"]
 fn feed_item(person: &Person, drive: &Drive) -> Vec<Cell> {
     let hour = drive.started_at.as_millis() / HOUR_MS * HOUR_MS;
     vec![id(person), Cell::Int(hour), doc(&drive.published), Cell::Int(visibility(drive)), Cell::Int(PUBLISHED)]
+}
+
+const REACTION: [&str; 4] = ["account", "doc", "drive", "kind"];
+
+fn reaction(by: &Person, drive: &DocId, reaction: Reaction) -> Vec<Cell> {
+    let kind = match reaction {
+        Reaction::Like => 0,
+        Reaction::Wow => 1,
+        Reaction::Road => 2,
+        Reaction::Car => 3,
+    };
+    vec![id(by), doc(&social::about(&by.account, drive)), doc(drive), Cell::Int(kind)]
+}
+
+const COMMENT: [&str; 6] = ["account", "doc", "comment", "drive", "at", "text"];
+
+fn comment(by: &Person, drive: &DocId, at: i64, said: &str) -> Vec<Cell> {
+    let comment = DocId::only(&by.account, &format!("comment {drive}"));
+    vec![id(by), doc(&social::about(&by.account, drive)), doc(&comment), doc(drive), Cell::Int(at), text(said)]
 }
 
 const MEET: [&str; 16] = [

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tourismo_core::fix::Fix;
+use tourismo_core::replica::io::{Command, Outcome};
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
 use tourismo_tests::made::{self, Kind, Options};
@@ -45,6 +49,14 @@ impl Relay {
         Ok(serde_json::from_str(body)?)
     }
 
+    /// The JSON that the relay serves at a path to whom this read token names.
+    pub(crate) async fn json_for(&self, token: &str, path: &str) -> anyhow::Result<Value> {
+        let answer = get_with(self.running.addr(), path, &format!("Authorization: Bearer {token}\r\n")).await?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
+        anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        Ok(serde_json::from_str(body)?)
+    }
+
     /// The status with which the relay answers.
     pub(crate) async fn status(&self, path: &str) -> anyhow::Result<u16> {
         let answer = self.get(path).await?;
@@ -58,9 +70,14 @@ impl Relay {
 
 /// What a relay answers to a GET.
 pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String> {
+    get_with(relay, path, "").await
+}
+
+/// The same with more headers, each ended by a line break.
+async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(relay).await?;
     // HTTP/1.0 keeps the body in one piece.
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
@@ -78,6 +95,16 @@ pub(crate) fn offline(relay: &str) -> Setup {
 /// The same person's device after it has lost everything but its key.
 pub(crate) fn forgetful(key: &Setup, relay: &str) -> anyhow::Result<Phone> {
     Ok(Phone::open(Setup { key: key.key.clone(), ..Setup::in_memory(relay) })?)
+}
+
+/// A read token of the device with this key.
+pub(crate) async fn read_token(key: SigningKey, relay: &str) -> anyhow::Result<String> {
+    let mut phone = Phone::open(Setup { key, ..Setup::in_memory(relay) })?;
+    phone.sync(PATIENCE).await?;
+    match phone.command(Command::ReadToken, PATIENCE).await {
+        Some(Outcome::Token { token, .. }) => Ok(BASE64_URL_SAFE_NO_PAD.encode(token)),
+        other => anyhow::bail!("{other:?}"),
+    }
 }
 
 /// Gives a phone real time and a network.
