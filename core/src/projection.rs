@@ -11,6 +11,7 @@ use crate::docs::meet::MeetRow;
 use crate::docs::social::SocialRow;
 use crate::docs::{self, CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
+use crate::roads::{RoadView, Survey};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::Timestamp;
 use crate::track::block::{decode_all, fix_count};
@@ -52,9 +53,14 @@ pub enum Row {
     /// A meet, or what a co-organiser says of one.
     #[n(6)]
     Meet(#[n(0)] Box<MeetRow>),
+    /// How good the road under a track is, and west, south, east, north of it, degrees. Kept on phones: a relay reads no
+    /// tracks but those that were published.
+    #[n(7)]
+    Track(#[n(0)] Box<RoadView>, #[n(1)] Option<[f64; 4]>),
 }
 
-/// Which version of the fold makes the rows: a row of another version may lack what its document says.
+/// Which version of the fold makes the rows: a row of another version may lack what its document says. Roads that score
+/// otherwise are another version.
 pub const VERSION: u8 = 1;
 
 /// The published copy of a drive.
@@ -90,13 +96,19 @@ pub struct PublishedRow {
 /// Whether the phone keeps rows of documents of this kind for its own lists.
 pub fn is_kept_on_phone(kind: DocKind) -> bool {
     match kind {
-        DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Social | DocKind::Meet => true,
-        DocKind::Track | DocKind::Published => false,
+        DocKind::Settings
+        | DocKind::Profile
+        | DocKind::Car
+        | DocKind::Drive
+        | DocKind::Track
+        | DocKind::Social
+        | DocKind::Meet => true,
+        DocKind::Published => false,
     }
 }
 
-/// Folds a document into its row. There is none for tracks, and none for a published copy that says too little to show, or
-/// too much ([`MAX_PUBLISHED_FIXES`]).
+/// Folds a document into its row. There is none for a published copy that says too little to show, or too much
+/// ([`MAX_PUBLISHED_FIXES`]).
 ///
 /// Reads fixed paths only; whatever else a document holds is left alone.
 pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
@@ -108,8 +120,15 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
         DocKind::Published => published(doc).map(|row| Row::Published(Box::new(row))),
         DocKind::Social => Some(Row::Social(docs::social::read(doc))),
         DocKind::Meet => Some(Row::Meet(Box::new(docs::meet::read(doc)))),
-        DocKind::Track => None,
+        DocKind::Track => Some(track(doc)),
     }
+}
+
+fn track(doc: &Automerge) -> Row {
+    let parts = parts(&docs::track::stretches(doc));
+    let fixes = || parts.iter().flat_map(|part| &part.fixes);
+    let bounds = Bounds::around(fixes().map(Position::from));
+    Row::Track(Box::new(Survey::of(fixes()).view()), bounds.map(|bounds| bounds.as_bbox()))
 }
 
 /// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.

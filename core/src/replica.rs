@@ -215,6 +215,10 @@ impl Replica {
     fn pump(&mut self, now: Now) {
         let now_ms = now.monotonic_ms as u64;
         self.read_again(now_ms);
+        let recorded = self.recording.as_ref().map(Recording::track);
+        if self.shelf.fold_tracks(recorded) {
+            self.topics.insert(Topic::Drives);
+        }
         self.fold_stale();
         self.align_copies();
         self.count_again();

@@ -20,6 +20,9 @@ mod grade;
 mod score;
 mod way;
 
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
 use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position};
 use crate::time::Timestamp;
@@ -135,6 +138,24 @@ impl Survey {
     pub fn best_stretches(&self) -> Vec<RoadStretch> {
         best::stretches(&self.steps)
     }
+
+    /// What is worth knowing of it.
+    pub fn view(&self) -> RoadView {
+        RoadView { score: self.score(), stretches: self.best_stretches() }
+    }
+}
+
+/// How good the road of a drive is, as its owner sees it: computed on the phone, from the whole track.
+#[derive(Clone, Debug, PartialEq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RoadView {
+    /// The whole; absent if too little of it was measured.
+    #[n(0)]
+    pub score: Option<RoadScore>,
+    /// Its best stretches, the best first.
+    #[n(1)]
+    pub stretches: Vec<RoadStretch>,
 }
 
 #[cfg(test)]

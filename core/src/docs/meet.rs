@@ -126,6 +126,13 @@ enum FieldValue {
     Numbers(#[n(0)] Vec<i64>),
 }
 
+impl MeetRow {
+    /// The names of the fields that the document says, and when each was set.
+    pub fn said(&self) -> Vec<(&'static str, Timestamp)> {
+        KEYS.into_iter().zip(self.set_at).filter_map(|(key, at)| Some((key, at?))).collect()
+    }
+}
+
 impl MeetFields {
     /// Whether every value is within its bounds.
     pub fn is_valid(&self) -> bool {

@@ -41,6 +41,8 @@ pub(crate) struct Shelf {
     rows: Map<DocId, Row>,
     /// Documents whose row does not show all changes that are here.
     stale: Set<DocId>,
+    /// Tracks in memory whose rows do not show all changes; see [`Shelf::fold_tracks`].
+    unfolded_tracks: Set<DocId>,
     loaded: Map<DocId, Automerge>,
     unreadable: Set<DocId>,
     /// Drives, tracks and published copies in which changes of two devices met.
@@ -65,6 +67,7 @@ impl Shelf {
             records: BTreeMap::new(),
             rows: Map::new(),
             stale: Set::new(),
+            unfolded_tracks: Set::new(),
             loaded: Map::new(),
             unreadable: Set::new(),
             merged: Set::new(),
@@ -224,8 +227,8 @@ impl Shelf {
         record.unacked.insert(index, change.chunk.len() as u32);
         self.unsent.insert(Unsent { doc, index });
         self.unwritten.insert(doc);
-        self.refold(doc);
-        self.unwritten_rows.insert(doc);
+        let kind = record.kind;
+        self.refold_soon(doc, kind);
     }
 
     /// Keeps the next change of the log, if it is not here yet. Says whether the document has to be fetched first: if
@@ -284,8 +287,7 @@ impl Shelf {
             self.stale.insert(doc);
         }
         self.unwritten.insert(doc);
-        self.refold(doc);
-        self.unwritten_rows.insert(doc);
+        self.refold_soon(doc, kind);
     }
 
     /// What the relay has of a document and is not here.

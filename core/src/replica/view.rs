@@ -9,7 +9,7 @@ use crate::docs::{
 };
 use crate::id::{AccountId, DocId};
 use crate::replica::io::{SensorFailure, StorageFailure};
-use crate::roads::{RoadScore, RoadStretch};
+use crate::roads::RoadView;
 use crate::stats::DriveStats;
 use crate::time::Timestamp;
 use crate::wire::{ByeCode, NackCode};
@@ -101,6 +101,10 @@ pub struct DriveView {
     pub ended_at: Option<Timestamp>,
     /// What was driven.
     pub stats: Option<DriveStats>,
+    /// How good its road is; absent while it is not finished, and where its track has not been on this phone.
+    pub road: Option<RoadView>,
+    /// West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix.
+    pub bounds: Option<[f64; 4]>,
     /// Who may see its published copy.
     pub visibility: Visibility,
     /// The published copy; its id on the relay.
@@ -148,17 +152,6 @@ pub enum DriveSync {
     },
 }
 
-/// How good the road of a drive is, as its owner sees it: computed on the phone, from the whole track.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct RoadView {
-    /// The whole; absent if too little of it was measured.
-    pub score: Option<RoadScore>,
-    /// Its best stretches, the best first.
-    pub stretches: Vec<RoadStretch>,
-}
-
 /// The opened drive's track.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -179,6 +172,8 @@ pub enum TrackView {
         profile: Profile,
         /// How good its road is.
         road: RoadView,
+        /// The lines of its stretches, in their order.
+        stretches: Vec<Line>,
     },
     /// Cannot be shown.
     Unavailable {
@@ -275,6 +270,7 @@ pub struct AnswerView {
 /// A meet of the account, or what it makes of somebody else's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 pub struct MeetView {
     /// The meet; for an amendment, the meet that it amends.
     pub id: DocId,
@@ -282,6 +278,11 @@ pub struct MeetView {
     pub own: bool,
     /// What the account says of it; without what co-organisers do.
     pub fields: MeetFields,
+    /// Which fields those are, and when each was set: all of one's own meet, and what an amendment is about.
+    #[cfg_attr(feature = "ts", ts(type = "Array<[keyof MeetFields, Timestamp]>"))]
+    pub said: Vec<(&'static str, Timestamp)>,
+    /// Whether some of it is on this phone only.
+    pub is_unsent: bool,
     /// Who else may change it.
     pub organisers: Vec<AccountId>,
 }

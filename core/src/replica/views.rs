@@ -12,14 +12,14 @@ use crate::replica::commands::only;
 use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
     AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
-    RecordingView, RoadView, SocialView, StatusView, StorageStatus, TrackView,
+    RecordingView, SocialView, StatusView, StorageStatus, TrackView,
 };
-use crate::roads::Survey;
+use crate::roads::{RoadStretch, RoadView, Survey};
 use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Now;
 use crate::track::Stretch;
-use crate::track::parts::parts;
+use crate::track::parts::{Part, parts};
 use crate::wire::DocKind;
 
 /// How far the line on the map may be from the track, metres.
@@ -87,8 +87,9 @@ impl Replica {
         let view = |(id, row): (&DocId, &Row)| {
             let Row::Meet(row) = row else { return None };
             let organisers = row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
+            let is_unsent = self.shelf.record(id).is_some_and(|record| record.unsent().changes > 0);
             let (id, own) = (row.amends.unwrap_or(*id), row.amends.is_none());
-            Some(MeetView { id, own, fields: row.fields.clone(), organisers })
+            Some(MeetView { id, own, fields: row.fields.clone(), said: row.said(), is_unsent, organisers })
         };
         let mut meets: Vec<_> = self.shelf.rows().filter_map(view).collect();
         sort_by_key(&mut meets, |meet| Reverse((meet.fields.starts_at, meet.id)));
@@ -150,6 +151,7 @@ impl Replica {
     }
 
     fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveView {
+        let (road, bounds) = self.way(fields).unzip();
         DriveView {
             id,
             title: fields.title.clone(),
@@ -158,10 +160,20 @@ impl Replica {
             started_at: fields.started_at,
             ended_at: fields.ended_at,
             stats: fields.stats,
+            road,
+            bounds: bounds.flatten(),
             visibility: fields.visibility,
             published: fields.published,
             conflicts: fields.conflicts.clone(),
             sync: self.drive_sync(id, fields, sent),
+        }
+    }
+
+    /// How good the road of a finished drive is, and where it lies. What is still recorded is folded when it is finished.
+    fn way(&self, drive: &DriveFields) -> Option<(RoadView, Option<[f64; 4]>)> {
+        match drive.track.filter(|_| drive.ended_at.is_some()).and_then(|track| self.shelf.row(&track)) {
+            Some(Row::Track(road, bounds)) => Some((RoadView::clone(road), *bounds)),
+            _ => None,
         }
     }
 
@@ -203,11 +215,23 @@ fn total(amounts: impl IntoIterator<Item = Amount>) -> Amount {
 /// The view of a track that is in memory.
 pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
     let parts = parts(stretches);
-    let survey = Survey::of(parts.iter().flat_map(|part| &part.fixes));
+    let road = Survey::of(parts.iter().flat_map(|part| &part.fixes)).view();
+    let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
     TrackView::Ready {
         drive,
         line: Line::simplified(&parts, LINE_TOLERANCE_M),
         profile: Profile::of(&parts),
-        road: RoadView { score: survey.score(), stretches: survey.best_stretches() },
+        stretches: road.stretches.iter().map(line).collect(),
+        road,
     }
+}
+
+/// What was measured on a stretch.
+fn between(parts: &[Part], stretch: &RoadStretch) -> Vec<Part> {
+    let on_it = |part: &Part| {
+        let from = part.fixes.partition_point(|fix| fix.fixed_at < stretch.from_at);
+        let to = part.fixes.partition_point(|fix| fix.fixed_at <= stretch.to_at);
+        (from < to).then(|| Part { after: part.after, fixes: part.fixes[from..to].to_vec() })
+    };
+    parts.iter().filter_map(on_it).collect()
 }

@@ -257,6 +257,10 @@ export type DriveView = {
   endedAt: Timestamp | null,
   /** What was driven. */
   stats: DriveStats | null,
+  /** How good its road is; absent while it is not finished, and where its track has not been on this phone. */
+  road: RoadView | null,
+  /** West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix. */
+  bounds: [number, number, number, number] | null,
   /** Who may see its published copy. */
   visibility: Visibility,
   /** The published copy; its id on the relay. */
@@ -447,6 +451,10 @@ export type MeetView = {
   own: boolean,
   /** What the account says of it; without what co-organisers do. */
   fields: MeetFields,
+  /** Which fields those are, and when each was set: all of one's own meet, and what an amendment is about. */
+  said: Array<[keyof MeetFields, Timestamp]>,
+  /** Whether some of it is on this phone only. */
+  isUnsent: boolean,
   /** Who else may change it. */
   organisers: Array<AccountId>,
 };
@@ -731,7 +739,9 @@ export type TrackView = { "type": "loading",
   /** For charts. */
   profile: Profile,
   /** How good its road is. */
-  road: RoadView, } | { "type": "unavailable",
+  road: RoadView,
+  /** The lines of its stretches, in their order. */
+  stretches: Array<Line>, } | { "type": "unavailable",
   /** The drive. */
   drive: DocId,
   /** Why. */

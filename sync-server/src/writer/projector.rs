@@ -270,7 +270,15 @@ pub(crate) async fn derive(
     };
     let fixes = match &row {
         Some(Row::Published(row)) => u64::from(row.stats.fixes),
-        Some(Row::Settings(..) | Row::Profile(_) | Row::Car(..) | Row::Drive(_) | Row::Social(_) | Row::Meet(_))
+        Some(
+            Row::Settings(..)
+            | Row::Profile(_)
+            | Row::Car(..)
+            | Row::Drive(_)
+            | Row::Track(..)
+            | Row::Social(_)
+            | Row::Meet(_),
+        )
         | None => 0,
     };
     let work = Work { changes: ops / 20 + bytes as u64 / 8_192 + fixes / 150 };
@@ -294,7 +302,7 @@ pub(crate) async fn derive(
         }
         Some(Row::Social(row)) => Derived::Social(own_words(owner, id, row)),
         Some(Row::Meet(row)) => Derived::Meet(Box::new(MeetPart { row: *row, received_at })),
-        Some(Row::Profile(_) | Row::Drive(_) | Row::Settings(..)) | None => Derived::Nothing,
+        Some(Row::Profile(_) | Row::Drive(_) | Row::Track(..) | Row::Settings(..)) | None => Derived::Nothing,
     };
     Ok((derived, work))
 }
@@ -352,6 +360,7 @@ fn fold(kind: DocKind, chunks: &[Vec<u8>], bounds: Bounds) -> Result<Folded, Qua
             | Row::Profile(_)
             | Row::Car(..)
             | Row::Drive(_)
+            | Row::Track(..)
             | Row::Social(_)
             | Row::Meet(_),
         )

@@ -126,6 +126,8 @@ fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
     settle(&mut world);
     let [amended] = &world.replica(0).meets()[..] else { panic!("one amendment") };
     assert_eq!((amended.id, amended.own, amended.fields.cancelled), (MEET, false, true));
+    let said: Vec<_> = amended.said.iter().map(|(field, _)| *field).collect();
+    assert_eq!((said, amended.is_unsent), (vec!["cancelled"], false));
     let own = Command::CancelMeet { meet: MEET };
     assert_eq!(refused(&mut world, own), CommandError::NotFound, "it is not one's own");
 }

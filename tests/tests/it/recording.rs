@@ -2,10 +2,12 @@
 
 use tourismo_core::docs::{self, open};
 use tourismo_core::fix::Fix;
+use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
 use tourismo_core::recorder::Recorder;
 use tourismo_core::replica::io::{Command, Outcome, SensorFailure, Space, StorageFailure};
-use tourismo_core::replica::view::{DriveView, RecordingState, RecordingView, Signal, StorageStatus};
+use tourismo_core::replica::view::{DriveView, RecordingState, RecordingView, Signal, StorageStatus, TrackView};
+use tourismo_core::roads::Survey;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::{Gap, parts};
 use tourismo_core::track::{MarkKind, Refusal, Stretch};
@@ -105,6 +107,56 @@ fn a_drive_is_recorded_paused_resumed_and_finished() {
     assert_eq!((stats.fixes as usize, stats.gaps), (fixes(&stretches), 1));
     assert!(view.ended_at.unwrap().millis_since(view.started_at) > 180_000);
     assert_eq!(world.phone(0).disk().count(Space::Journal), 0);
+}
+
+/// A world with one phone that has driven over a pass.
+fn over_a_pass() -> World {
+    let mut world = World::new(7);
+    let phone = world.add_phone();
+    world.set_network(false);
+    let options = Options { start: world.now(phone).wall, minutes: 10, kind: Kind::Mountain };
+    world.drive_along(phone, made::drive(1, options));
+    start(&mut world);
+    world.run_for(600_000);
+    world
+}
+
+#[test]
+fn a_finished_drive_says_in_the_list_how_good_its_road_is() {
+    let mut world = over_a_pass();
+    assert_eq!(only_drive(&world).road, None, "nobody knows yet what is to come");
+    done(&mut world, Command::FinishDrive);
+    let road = only_drive(&world).road.expect("a finished drive has a road");
+    let parts = parts(&track(&world));
+    assert_eq!(road, Survey::of(parts.iter().flat_map(|part| &part.fixes)).view());
+    assert!(road.score.expect("it was measured").score > 70 && !road.stretches.is_empty(), "{road:?}");
+    let [west, south, east, north] = only_drive(&world).bounds.expect("it was somewhere");
+    let within = |fix: &Fix| (west..=east).contains(&fix.lon_deg) && (south..=north).contains(&fix.lat_deg);
+    assert!(parts.iter().flat_map(|part| &part.fixes).all(within));
+    // From the row alone: no document is in memory when the app starts.
+    world.kill(0);
+    world.start(0).unwrap();
+    assert_eq!(only_drive(&world).road, Some(road));
+}
+
+#[test]
+fn an_opened_drive_shows_where_its_best_stretches_lie() {
+    let mut world = over_a_pass();
+    done(&mut world, Command::FinishDrive);
+    let drive = only_drive(&world).id;
+    done(&mut world, Command::OpenDrive { drive });
+    let Some(TrackView::Ready { line, road, stretches, .. }) = world.replica(0).track().cloned() else {
+        panic!("the track is here")
+    };
+    assert_eq!(Some(&road), only_drive(&world).road.as_ref());
+    assert_eq!(stretches.len(), road.stretches.len());
+    for (shown, stretch) in stretches.iter().zip(&road.stretches) {
+        let points: Vec<_> = shown.parts.iter().flatten().collect();
+        let m = |[lon_deg, lat_deg]: [f64; 2]| Position { lat_deg, lon_deg };
+        let (from, to) = (points[0], points[points.len() - 1]);
+        assert!(distance_m(m(*from), m(stretch.from)) < 40.0 && distance_m(m(*to), m(stretch.to)) < 40.0);
+        assert!(points.len() < line.parts.iter().flatten().count());
+    }
 }
 
 #[test]

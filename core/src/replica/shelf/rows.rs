@@ -9,6 +9,10 @@ use crate::projection::{self, Row};
 use crate::replica::io::{Space, StoredEntry};
 use crate::replica::shelf::{Shelf, cbor};
 use crate::replica::store::{Store, Ticket};
+use crate::wire::DocKind;
+
+/// How many tracks are folded in one go.
+const TRACKS_AT_ONCE: usize = 4;
 
 #[derive(Encode, Decode)]
 pub(super) struct StoredRow {
@@ -45,9 +49,41 @@ impl Shelf {
         self.stale.contains(doc) && !self.unreadable.contains(doc)
     }
 
-    /// Some documents whose rows must be folded again and which are not in memory.
+    /// Some documents whose rows must be folded again and which are not in memory; tracks last, and few at once: they are
+    /// large.
     pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
-        self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).take(count).copied().collect()
+        let is_track = |doc: &DocId| self.records.get(doc).is_some_and(|record| record.kind == DocKind::Track);
+        let (tracks, others): (Vec<_>, Vec<_>) =
+            self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).copied().partition(is_track);
+        let (docs, count) = if others.is_empty() { (tracks, TRACKS_AT_ONCE) } else { (others, count) };
+        docs.into_iter().take(count).collect()
+    }
+
+    /// Folds a document in memory again, to which a change was added; a track only when all that comes at once is there.
+    pub(super) fn refold_soon(&mut self, doc: DocId, kind: DocKind) {
+        if kind == DocKind::Track && self.loaded.get(&doc).is_some() {
+            self.unfolded_tracks.insert(doc);
+        } else {
+            self.refold(doc);
+            self.unwritten_rows.insert(doc);
+        }
+    }
+
+    /// Folds the tracks to which something was added, but for the one that is recorded: a block comes every minute, and what
+    /// they make is shown when the drive is finished. Says whether there were any.
+    pub(crate) fn fold_tracks(&mut self, recorded: Option<DocId>) -> bool {
+        let (recorded, finished) = self.unfolded_tracks.take().into_iter().partition(|doc| Some(*doc) == recorded);
+        let (recorded, finished): (Vec<DocId>, Vec<DocId>) = (recorded, finished);
+        self.unfolded_tracks.extend(recorded);
+        for doc in &finished {
+            // What is not in memory any more is read again.
+            if self.loaded.get(doc).is_none() {
+                self.stale.insert(*doc);
+            }
+            self.refold(*doc);
+            self.unwritten_rows.insert(*doc);
+        }
+        !finished.is_empty()
     }
 
     /// Folds rows of documents that are not in memory, from what storage gave; see [`Shelf::load`].
@@ -85,7 +121,7 @@ impl Shelf {
 
     pub(super) fn put_row(&mut self, store: &mut Store, doc: DocId) {
         let (Some(row), Some(record)) = (self.rows.get(&doc), self.records.get(&doc)) else { return };
-        if self.stale.contains(&doc) {
+        if self.stale.contains(&doc) || self.unfolded_tracks.contains(&doc) {
             return;
         }
         let stored = StoredRow { heads: record.heads.clone(), row: row.clone(), version: projection::VERSION };
