@@ -11,6 +11,7 @@ import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
 import { DrivesScreen } from "./screens/drives.tsx";
 import { FeedScreen } from "./screens/feed.tsx";
+import { FollowsScreen } from "./screens/follows.tsx";
 import { GarageScreen } from "./screens/garage.tsx";
 import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetScreen } from "./screens/meet.tsx";
@@ -19,6 +20,8 @@ import { PeopleScreen } from "./screens/people.tsx";
 import { PersonScreen } from "./screens/person.tsx";
 import { PublicDriveScreen } from "./screens/public-drive.tsx";
 import { RecordScreen } from "./screens/record.tsx";
+import { RoadScreen } from "./screens/road.tsx";
+import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { hasNewVersion, switchVersion } from "./shell.ts";
 import { wordsOfError } from "./words.ts";
@@ -57,10 +60,17 @@ function PublicScreen({ at }: { at: PublicPlace }) {
   switch (at.screen) {
     case "feed":
       return <FeedScreen />;
+    case "roads":
+      return <RoadsScreen />;
+    case "road":
+      return <RoadScreen key={at.id} id={at.id} />;
     case "public":
       return <PublicDriveScreen key={at.id} id={at.id} />;
     case "person":
       return <PersonScreen key={at.name} name={at.name} />;
+    case "followers":
+    case "following":
+      return <FollowsScreen key={`${at.screen} ${at.name}`} name={at.name} which={at.screen} />;
     case "meet":
       return <MeetScreen key={at.id} id={at.id} />;
     default:
@@ -126,16 +136,18 @@ interface Tab {
   screens: Route["screen"][];
   /** Where there is little room it is reached through another. */
   isWide?: boolean;
+  /** The screens that are reached through this one where there is little room. */
+  onNarrow?: Route["screen"][];
 }
 
 const TABS: Tab[] = [
   { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
-  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "public", "person", "people"] },
+  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "public"], onNarrow: ["people", "person", "followers", "following"] },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
   { to: { screen: "meets" }, label: "Meets", icon: MeetIcon, screens: ["meets", "meet", "newMeet", "editMeet"] },
   { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage", "car"], isWide: true },
-  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people"], isWide: true },
-  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices"] },
+  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people", "person", "followers", "following"], isWide: true },
+  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices"], onNarrow: ["garage", "car"] },
 ];
 
 function Navigation() {
@@ -145,12 +157,12 @@ function Navigation() {
       <span class="brand" aria-hidden="true">
         Tourismo
       </span>
-      {TABS.map(({ to, label, icon: Icon, screens, isWide }) => (
+      {TABS.map(({ to, label, icon: Icon, screens, isWide, onNarrow }) => (
         <a
           key={label}
           href={href(to)}
           class={to.screen === "record" ? `tab record-tab ${isRecording ? "live" : ""}` : isWide ? "tab only-wide" : "tab"}
-          aria-current={screens.includes(route.value.screen) ? "page" : undefined}
+          aria-current={screens.includes(route.value.screen) ? "page" : onNarrow?.includes(route.value.screen) ? "true" : undefined}
         >
           <Icon />
           <span>{label}</span>

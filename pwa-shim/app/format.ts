@@ -113,6 +113,11 @@ export function titleOf(drive: { title: string; startedAt: Timestamp }): string 
   return hour < 18 ? "Afternoon drive" : "Evening drive";
 }
 
+/** A count that ends at 1,000, which stands for more, too. */
+export function upToThousand(count: number): string {
+  return count < 1000 ? String(count) : `${(1000).toLocaleString()}+`;
+}
+
 export function bytes(count: number): string {
   if (count < 1000) return `${count} bytes`;
   const [value, unit] = count < 999_500 ? [count / 1000, "kB"] : [count / 1_000_000, "MB"];

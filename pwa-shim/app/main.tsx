@@ -8,7 +8,12 @@ import { openWhenNeeded } from "./engine.ts";
 import { isOwn, route } from "./route.ts";
 import { registerShell } from "./shell.ts";
 import "./style/base.css";
+import "./style/buttons.css";
+import "./style/forms.css";
+import "./style/lists.css";
 import "./style/parts.css";
+import "./style/people.css";
+import "./style/roads.css";
 import "./style/screens.css";
 
 render(<App />, document.getElementById("app") as HTMLElement);

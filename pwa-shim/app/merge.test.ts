@@ -1,7 +1,7 @@
 import type { CommentView, Meet, MeetView, Person, SocialView } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { answeredNow, commentsNow, feltNow, meetsNow } from "./merge.ts";
+import { answeredNow, commentsNow, feltNow, meetNow, meetsNow } from "./merge.ts";
 
 const me: Person = { account: "me", handle: "anna", displayName: "Anna" };
 const ben: Person = { account: "ben", handle: "ben", displayName: "Ben" };
@@ -39,9 +39,31 @@ describe("what this person said since the relay told", () => {
   });
 });
 
-test("one's own meets are those of the phone, in the order in which they come", () => {
-  const view = (id: string, startsAt: number, organisers: string[] = []): MeetView => ({ id, own: true, organisers, fields: { ...fields, title: `own ${id}`, startsAt } });
-  const { coming, past } = meetsNow([told, { ...told, id: "c", title: "amended" }], [view("a", 500), view("b", -1e9), view("c", 2_000, ["ben"])], me, 900);
-  expect(coming.map(({ title }) => title)).toEqual(["own a", "Sunday", "amended"]);
-  expect(past.map(({ title, handle }) => [title, handle])).toEqual([["own b", "anna"]]);
+describe("meets", () => {
+  const view = (id: string, change: Partial<MeetView["fields"]>, rest: Partial<MeetView> = {}): MeetView => ({
+    id, own: true, organisers: [], said: [], isUnsent: false, fields: { ...fields, ...change }, ...rest,
+  });
+
+  test("of one's own are those of the phone, in the order in which they come", () => {
+    const own = [view("a", { title: "own a", startsAt: 500 }), view("b", { title: "own b", startsAt: -1e9 })];
+    const amended = view("c", { title: "own c", startsAt: 2_000 }, { organisers: ["ben"], said: [["title", 10]] });
+    const { coming, past } = meetsNow([told, { ...told, id: "c", title: "amended" }], 50, [...own, amended], me, 900);
+    expect(coming.map(({ title }) => title)).toEqual(["own a", "Sunday", "amended"]);
+    expect(past.map(({ title, handle }) => [title, handle])).toEqual([["own b", "anna"]]);
+  });
+
+  test("of others show at once what a co-organiser changed, and only that", () => {
+    const amendment = view("m", { place: "The other car park", title: "", cancelled: false }, { own: false, said: [["place", 70]] });
+    const at = (toldAt: number, isUnsent: boolean) => meetNow({ ...told, toldAt }, { ...amendment, isUnsent }, me);
+    expect(at(60, true)).toMatchObject({ title: "Sunday", place: "The other car park", handle: "ben" });
+    expect(at(60, false), "told before").toMatchObject({ place: "The other car park" });
+    expect(at(80, true), "told since, and not sent").toMatchObject({ place: "The other car park" });
+    expect(at(80, false), "told since").toMatchObject({ place: "" });
+    expect(meetNow(undefined, amendment, me)).toBeUndefined();
+  });
+
+  test("that others may change, too, show what their owner said since", () => {
+    const own = view("m", { title: "Monday" }, { organisers: ["ben"], said: [["title", 70], ["place", 10]], isUnsent: true });
+    expect(meetNow({ ...told, toldAt: 60, place: "Ben's garage" }, own, me)).toMatchObject({ title: "Monday", place: "Ben's garage" });
+  });
 });

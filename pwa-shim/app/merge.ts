@@ -6,11 +6,14 @@ import type {
   CommentView,
   DriveComment,
   Meet,
+  MeetFields,
   MeetView,
   Person,
   Reaction,
   ReactionCounts,
   SocialView,
+  Timestamp,
+  Told,
 } from "@tourismo/client";
 
 /** What people feel about a drive. */
@@ -57,17 +60,33 @@ export function answerTo(meet: string, social: SocialView | undefined): Answer |
   return social?.answers.find((one) => one.meet === meet)?.answer ?? null;
 }
 
-/** One's own meet as the phone has it. Where others may change it, too, what the relay told of it counts. */
-export function ownMeetNow(view: MeetView, told: Meet | undefined, me: Person): Meet {
-  return told && view.organisers.length > 0 ? told : { ...me, ...view.fields, id: view.id };
+/**
+ * A meet as the relay told it, with what this phone's account said of it since. One's own, which nobody else may change, is
+ * known without the relay.
+ */
+export function meetNow(told: (Meet & Partial<Told>) | undefined, view: MeetView | undefined, me: Person): Meet | undefined {
+  if (!view) return told;
+  if (view.own && (!told || view.organisers.length === 0)) return { ...me, ...view.fields, id: view.id };
+  if (!told) return undefined;
+  const newest = Math.max(...view.said.map(([, at]) => at));
+  const isSince = (at: number): boolean => at > (told.toldAt ?? Infinity) || (view.isUnsent && at === newest);
+  const since = view.said.filter(([, at]) => isSince(at)).map(([field]) => [field, view.fields[field]]);
+  return { ...told, ...(Object.fromEntries(since) as Partial<MeetFields>) };
 }
 
 /** Meets as the relay told them and one's own as the phone has them: those to come, the next first, and those that are over. */
-export function meetsNow(told: Meet[], own: MeetView[], me: Person, now: number): { coming: Meet[]; past: Meet[] } {
-  const mine = own.filter((view) => view.own);
-  const others = told.filter(({ id }) => !mine.some((view) => view.id === id));
-  const ours = mine.map((view) => ownMeetNow(view, told.find(({ id }) => id === view.id), me));
-  const all = [...others, ...ours].sort((a, b) => a.startsAt - b.startsAt);
+export function meetsNow(
+  told: readonly Meet[],
+  toldAt: Timestamp,
+  known: readonly MeetView[],
+  me: Person,
+  now: number,
+): { coming: Meet[]; past: Meet[] } {
+  const viewOf = (id: string): MeetView | undefined => known.find((view) => view.id === id);
+  const named = told.flatMap((meet) => meetNow({ ...meet, toldAt }, viewOf(meet.id), me) ?? []);
+  const unheard = known.filter((view) => view.own && !told.some(({ id }) => id === view.id));
+  const ours = unheard.flatMap((view) => meetNow(undefined, view, me) ?? []);
+  const all = [...named, ...ours].sort((a, b) => a.startsAt - b.startsAt);
   const isOver = (meet: Meet): boolean => (meet.endsAt ?? meet.startsAt + UNKNOWN_END_MS) < now;
   return { coming: all.filter((meet) => !isOver(meet)), past: all.filter(isOver).reverse() };
 }

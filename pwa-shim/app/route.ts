@@ -7,8 +7,12 @@ export type Route =
   | { screen: "drives" }
   | { screen: "drive"; id: string }
   | { screen: "feed" }
+  | { screen: "roads" }
+  | { screen: "road"; id: string }
   | { screen: "public"; id: string }
   | { screen: "person"; name: string }
+  /** Who follows somebody, and whom they follow. */
+  | { screen: "followers" | "following"; name: string }
   | { screen: "people" }
   | { screen: "meets" }
   | { screen: "meet"; id: string }
@@ -34,8 +38,13 @@ export function href(to: Route): string {
       return `#/drives/${to.id}`;
     case "public":
       return `#/public/${to.id}`;
+    case "road":
+      return `#/roads/${to.id}`;
     case "person":
       return `#/people/${encodeURIComponent(to.name)}`;
+    case "followers":
+    case "following":
+      return `#/people/${encodeURIComponent(to.name)}/${to.screen}`;
     case "meet":
       return `#/meets/${to.id}`;
     case "newMeet":
@@ -47,6 +56,7 @@ export function href(to: Route): string {
     case "record":
     case "drives":
     case "feed":
+    case "roads":
     case "people":
     case "meets":
     case "garage":
@@ -59,11 +69,13 @@ export function href(to: Route): string {
 }
 
 /** A place that shows what others published, to whoever has no account, too. */
-export type PublicPlace = Extract<Route, { screen: "feed" | "public" | "person" | "meet" }>;
+export type PublicPlace = Extract<Route, { screen: (typeof PUBLIC)[number] }>;
+
+const PUBLIC = ["feed", "roads", "road", "public", "person", "followers", "following", "meet"] as const;
 
 /** Whether a place shows what is the person's own rather than what others published. */
 export function isOwn(place: Route): place is Exclude<Route, PublicPlace> {
-  return !["feed", "public", "person", "meet"].includes(place.screen);
+  return !PUBLIC.some((screen) => screen === place.screen);
 }
 
 export function go(to: Route): void {
@@ -77,7 +89,10 @@ function parse(hash: string): Route {
       return id ? { screen: "drive", id } : { screen: "drives" };
     case "public":
       return id ? { screen: "public", id } : { screen: "feed" };
+    case "roads":
+      return id ? { screen: "road", id } : { screen: "roads" };
     case "people":
+      if (id && (what === "followers" || what === "following")) return { screen: what, name: decoded(id) };
       return id ? { screen: "person", name: decoded(id) } : { screen: "people" };
     case "meets":
       if (id === "new") return { screen: "newMeet" };

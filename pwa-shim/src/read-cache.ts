@@ -18,30 +18,37 @@ export interface ReadCache {
   clear(): Promise<void>;
 }
 
-const MAX_ENTRIES = 150;
 /** Whole tracks of long drives are larger. */
 const MAX_CHARS = 400_000;
-const NAME = "tourismo-told";
 const TOLD_AT = "x-told-at";
 
 /** In the browser's Cache API, which service workers and pages share. */
 export class BrowserReadCache implements ReadCache {
+  readonly #name: string;
+  readonly #entries: number;
+
+  /** Caches of one name share what they keep: so many answers. */
+  constructor(name = "tourismo-told", entries = 150) {
+    this.#name = name;
+    this.#entries = entries;
+  }
+
   async keep(key: string, kept: Kept): Promise<void> {
     if (kept.body.length > MAX_CHARS) return;
-    const cache = await caches.open(NAME);
+    const cache = await caches.open(this.#name);
     await cache.put(addressOf(key), new Response(kept.body, { headers: { [TOLD_AT]: String(kept.toldAt) } }));
     // In the order in which they were put.
     const keys = await cache.keys();
-    await Promise.all(keys.slice(0, Math.max(0, keys.length - MAX_ENTRIES)).map((old) => cache.delete(old)));
+    await Promise.all(keys.slice(0, Math.max(0, keys.length - this.#entries)).map((old) => cache.delete(old)));
   }
 
   async find(key: string): Promise<Kept | undefined> {
-    const response = await (await caches.open(NAME)).match(addressOf(key));
+    const response = await (await caches.open(this.#name)).match(addressOf(key));
     return response && { body: await response.text(), toldAt: Number(response.headers.get(TOLD_AT)) };
   }
 
   async clear(): Promise<void> {
-    await caches.delete(NAME);
+    await caches.delete(this.#name);
   }
 }
 

@@ -76,8 +76,14 @@ export interface PublishedDrive extends Person {
   visibility: Visibility;
 }
 
-/** A drive as a feed lists it, with a line of few points. */
-export type FeedDrive = PublishedDrive & { line: Line };
+/** A drive as a feed lists it, with a line of few points. Counts end at 1,000, which stands for more, too. */
+export type FeedDrive = PublishedDrive & {
+  line: Line;
+  reactions: ReactionCounts;
+  comments: number;
+  /** What the reader feels. */
+  mine: Reaction | null;
+};
 
 /** A page of drives, newest first. */
 export type FeedPage = Page<"drives", FeedDrive>;
@@ -180,10 +186,18 @@ export const publishedDrive: Check<PublishedDrive> = object<PublishedDrive>(driv
 /** A MultiLineString's coordinates. */
 export const line: Check<Line> = (value) => ({ parts: listOf(listOf(position))(value) });
 
-export const feedDrive: Check<FeedDrive> = object<FeedDrive>({ ...driveFields, line });
+const counts = object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero });
+
+export const feedDrive: Check<FeedDrive> = object<FeedDrive>({
+  ...driveFields,
+  line,
+  reactions: (value) => counts(value ?? {}),
+  comments: zero,
+  mine: reaction,
+});
 
 export const driveReactions: Check<DriveReactions> = object<DriveReactions>({
-  counts: object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero }),
+  counts,
   mine: reaction,
   reactions: listOf(object<Person & { reaction: Reaction | null }>({ ...personFields, reaction })),
   next: orNull(text),

@@ -165,3 +165,43 @@ test("the socket is as safe as the page", () => {
   expect(socketAddress(new URL("https://relay.test/"))).toBe("wss://relay.test/v1/sync");
   expect(socketAddress(new URL("http://localhost:8080/app"))).toBe("ws://localhost:8080/v1/sync");
 });
+
+describe("roads", () => {
+  const parts = { twist: 80, corners: 70, relief: null, flow: 90, variety: 60 };
+  const properties = { score: 81, parts, measuredM: 4_000, lengthM: 2_000, drivers: "a million", bearingDeg: 45 };
+  const geometry = { type: "LineString", coordinates: [[10.1, 46.6], [10.2, 46.7]] };
+  const feature = { type: "Feature", id: "a-b", geometry, properties };
+  const road = {
+    id: "a-b",
+    score: { score: 81, parts: { twist: 80, corners: 70, flow: 90, variety: 60 }, measuredM: 4_000 },
+    lengthM: 2_000,
+    drivers: "few",
+    bearingDeg: 45,
+    line: geometry.coordinates,
+  };
+
+  test("are found in a box and near a place, the best first", async () => {
+    const asked = answering(() => Response.json({ type: "FeatureCollection", features: [feature], next: null }));
+    expect(await relay.roads({ bbox: [10, 46.5, 10.5, 47], minScore: 60 })).toMatchObject({ roads: [road], next: null });
+    await relay.roads({ near: [10.1, 46.6], radiusM: 50_000 });
+    expect(asked.map(({ search }) => decodeURIComponent(search))).toEqual([
+      "?bbox=10,46.5,10.5,47&min_score=60",
+      "?radiusM=50000&near=46.6,10.1",
+    ]);
+  });
+
+  test("come one by one with the drives over them", async () => {
+    const drive = { ...known, line: [] };
+    answering(() => Response.json({ ...feature, properties: { ...properties, drives: [drive] } }));
+    expect(await relay.road("a-b")).toMatchObject({ ...road, drives: [{ id: "0190-copy", title: "Pass" }] });
+  });
+
+  test.each([
+    ["no line", { ...feature, geometry: { coordinates: [[1, 2]] } }],
+    ["no score", { ...feature, properties: { ...properties, score: undefined } }],
+    ["no parts", { ...feature, properties: { ...properties, parts: {} } }],
+  ])("with %s are told as relay_failed", async (_, strange) => {
+    answering(() => Response.json({ features: [strange], next: null }));
+    await expect(relay.roads()).rejects.toMatchObject({ code: "relay_failed" });
+  });
+});

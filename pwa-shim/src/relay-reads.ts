@@ -1,4 +1,4 @@
-// What the relay tells: the public feed and published drives to everybody, and to an account what its people do.
+// What the relay tells: the public feed, published drives and roads to everybody, and to an account what its people do.
 //
 // Whatever was told before is kept, and told again with its age when the relay cannot be reached.
 
@@ -23,6 +23,7 @@ import type {
   PublishedTrack,
 } from "./relay-answers.ts";
 import { MemoryReadCache, type ReadCache } from "./read-cache.ts";
+import { type RoadPage, roadPage, type RoadWithDrives, roadWithDrives } from "./road-answers.ts";
 
 /** How long the relay may take to answer. */
 const TIMEOUT_MS = 15_000;
@@ -64,6 +65,17 @@ export interface MeetsWanted extends PageOf {
   bbox?: [number, number, number, number];
   from?: Timestamp;
   to?: Timestamp;
+}
+
+/** Which roads: those whose middle is within a box or near a place. */
+export interface RoadsWanted extends PageOf {
+  /** West, south, east, north. */
+  bbox?: [number, number, number, number];
+  /** Longitude and latitude. */
+  near?: [number, number];
+  radiusM?: number;
+  /** 0 to 100. */
+  minScore?: number;
 }
 
 /** The reads of one relay. They reject with a `TourismoError`. */
@@ -163,6 +175,23 @@ export class RelayReads {
   /** Who answered, those first whom one follows. */
   attendees(meet: DocId, page: PageOf = {}): Promise<Page<"attendees", Attendee> & Told> {
     return this.#read(`meets/${encodeURIComponent(meet)}/attendees`, page, answers.pageOf("attendees", answers.attendee));
+  }
+
+  /** Roads in one direction each, the best first. What is told is not kept: that is for a `RoadAtlas`. */
+  async roads({ near, minScore, ...wanted }: RoadsWanted = {}): Promise<RoadPage & Told> {
+    const place = near && `${near[1]},${near[0]}`;
+    const url = this.#address("roads", { ...wanted, near: place, min_score: minScore });
+    return { ...roadPage(parse(await this.#fetchText(url, false))), toldAt: Date.now(), isOld: false };
+  }
+
+  /** One road with the newest public drives over it. */
+  road(id: string): Promise<RoadWithDrives & Told> {
+    return this.#read(`roads/${encodeURIComponent(id)}`, {}, roadWithDrives);
+  }
+
+  /** The address of roads as vector tiles, for a map that asks for what it shows: `{z}`, `{x}` and `{y}` stand for the tile. */
+  roadTiles(): string {
+    return `${new URL("/v1/roads/tiles/", this.#relay).href}{z}/{x}/{y}.mvt`;
   }
 
   /** The address at which calendars can subscribe to a meet. */

@@ -19,12 +19,12 @@ export async function built(packageName, command) {
   return artifacts.find(({ target }) => target.name === command).executable;
 }
 
-/** Starts a relay; gives its port. */
-export async function startRelay(test) {
+/** Starts a relay, with further options if a story needs any; gives its port. */
+export async function startRelay(test, ...further) {
   const command = await built("tourismo-server", "tourismo-server");
   const folder = mkdtempSync(join(tmpdir(), "tourismo-relay-"));
   const port = await freePort();
-  const options = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "relay.sqlite")];
+  const options = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "relay.sqlite"), ...further];
   const relay = spawn(command, options, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RUST_LOG: "warn" } });
   test.after(async () => {
     relay.kill("SIGTERM");

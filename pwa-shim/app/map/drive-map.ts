@@ -6,17 +6,17 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 
 import { loadLand } from "./land.ts";
-import { styleOf } from "./style.ts";
+import { type ScoredLine, styleOf } from "./style.ts";
 
 setWorkerUrl(workerUrl);
 
-/** Shows the line until the returned function is called. */
-export async function showDrive(container: HTMLElement, line: Line): Promise<() => void> {
+/** Shows the line, and its good stretches if it has any, until the returned function is called. */
+export async function showDrive(container: HTMLElement, line: Line, stretches: ScoredLine[]): Promise<() => void> {
   const land = await loadLand();
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const map = new MapLibre({
     container,
-    style: styleOf(line, land, dark.matches),
+    style: styleOf(line, land, dark.matches, stretches),
     bounds: boundsOf(line),
     fitBoundsOptions: { padding: 36, maxZoom: 15 },
     // One finger scrolls the page, two move the map.
@@ -27,7 +27,7 @@ export async function showDrive(container: HTMLElement, line: Line): Promise<() 
     maxZoom: 17,
   });
   map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-  const restyle = (): void => void map.setStyle(styleOf(line, land, dark.matches));
+  const restyle = (): void => void map.setStyle(styleOf(line, land, dark.matches, stretches));
   dark.addEventListener("change", restyle);
   map.once("idle", () => container.setAttribute("data-drawn", "true"));
   return () => {

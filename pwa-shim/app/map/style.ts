@@ -1,8 +1,17 @@
-// The map's style: land of Natural Earth, a grid to judge distances by, and the drive. No glyphs, no sprites, no network.
+// The maps' styles: land of Natural Earth, a grid to judge distances by, and a drive, a place or roads. No glyphs, no sprites,
+// no network.
 
 import type { Line } from "@tourismo/client";
 import type { Feature, FeatureCollection, Position } from "geojson";
-import type { StyleSpecification } from "maplibre-gl";
+import type {
+  ExpressionSpecification,
+  FilterSpecification,
+  LayerSpecification,
+  LineLayerSpecification,
+  StyleSpecification,
+} from "maplibre-gl";
+
+import { bandColours, BANDS } from "../score-bands.ts";
 
 interface Colours {
   water: string;
@@ -12,6 +21,7 @@ interface Colours {
   casing: string;
   route: string;
   gap: string;
+  place: string;
 }
 
 const DARK: Colours = {
@@ -22,6 +32,7 @@ const DARK: Colours = {
   casing: "#0c0e10",
   route: "#ff6a3d",
   gap: "#8b929a",
+  place: "#6cb6ff",
 };
 const LIGHT: Colours = {
   water: "#c9dbe2",
@@ -31,24 +42,30 @@ const LIGHT: Colours = {
   casing: "#ffffff",
   route: "#d8411b",
   gap: "#7b7f83",
+  place: "#1769c2",
 };
 
-export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: boolean): StyleSpecification {
+/** A stretch of a drive and how good its road is. */
+export interface ScoredLine {
+  line: Line;
+  score: number;
+}
+
+/** A drive; where there are good stretches these stand out, and the rest steps back. */
+export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: boolean, stretches: ScoredLine[] = []): StyleSpecification {
   const colours = isDark ? DARK : LIGHT;
   const drive = "drive";
-  const round = { "line-cap": "round", "line-join": "round" } as const;
+  const isStretched = stretches.length > 0;
   return {
     version: 8,
     sources: {
       land: { type: "geojson", data: land },
       grid: { type: "geojson", data: gridAround(line) },
       [drive]: { type: "geojson", data: featuresOf(line) },
+      stretches: { type: "geojson", data: stretchesOf(stretches) },
     },
     layers: [
-      { id: "water", type: "background", paint: { "background-color": colours.water } },
-      { id: "land", type: "fill", source: "land", paint: { "fill-color": colours.land, "fill-antialias": true } },
-      { id: "coast", type: "line", source: "land", paint: { "line-color": colours.coast, "line-width": 1 } },
-      { id: "grid", type: "line", source: "grid", paint: { "line-color": colours.grid, "line-width": 1 } },
+      ...ground(colours),
       {
         id: "gap",
         type: "line",
@@ -61,7 +78,7 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
         type: "line",
         source: drive,
         filter: ["==", ["get", "kind"], "part"],
-        layout: round,
+        layout: ROUND,
         paint: { "line-color": colours.casing, "line-width": 7 },
       },
       {
@@ -69,8 +86,15 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
         type: "line",
         source: drive,
         filter: ["==", ["get", "kind"], "part"],
-        layout: round,
-        paint: { "line-color": colours.route, "line-width": 4 },
+        layout: ROUND,
+        paint: { "line-color": isStretched ? colours.gap : colours.route, "line-width": isStretched ? 3 : 4 },
+      },
+      {
+        id: "stretches",
+        type: "line",
+        source: "stretches",
+        layout: { ...ROUND, "line-sort-key": ["get", "score"] },
+        paint: { "line-color": byBand(bandColours()), "line-width": 6 },
       },
       {
         id: "ends",
@@ -86,6 +110,80 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
       },
     ],
   };
+}
+
+/** The layer in which a tap looks for roads. */
+export const ROADS_LAYER = "roads";
+
+/** Roads, the better the wider and the more in front; from near enough each direction keeps to its side. */
+export function roadsStyle(roads: FeatureCollection, land: FeatureCollection | Feature, isDark: boolean): StyleSpecification {
+  const colours = isDark ? DARK : LIGHT;
+  const isRoad = ["==", ["get", "kind"], "road"] satisfies FilterSpecification;
+  const layout = { ...ROUND, "line-sort-key": ["get", "score"] } satisfies LineLayerSpecification["layout"];
+  const offset = ["interpolate", ["linear"], ["zoom"], 10, 0, 14, 5] satisfies ExpressionSpecification;
+  return {
+    version: 8,
+    sources: {
+      land: { type: "geojson", data: land },
+      grid: { type: "geojson", data: gridAround({ parts: [] }) },
+      roads: { type: "geojson", data: roads },
+    },
+    layers: [
+      ...ground(colours),
+      {
+        id: "casing",
+        type: "line",
+        source: "roads",
+        filter: isRoad,
+        layout,
+        paint: { "line-color": colours.casing, "line-width": byBand([4, 5, 6, 7]), "line-offset": offset },
+      },
+      {
+        id: ROADS_LAYER,
+        type: "line",
+        source: "roads",
+        filter: isRoad,
+        layout,
+        paint: { "line-color": byBand(bandColours()), "line-width": byBand([2, 3, 4, 5]), "line-offset": offset },
+      },
+      {
+        id: "place",
+        type: "circle",
+        source: "roads",
+        filter: ["==", ["get", "kind"], "place"],
+        paint: { "circle-radius": 7, "circle-color": colours.place, "circle-stroke-color": colours.casing, "circle-stroke-width": 3 },
+      },
+    ],
+  };
+}
+
+const ROUND = { "line-cap": "round", "line-join": "round" } as const;
+
+/** What all maps stand on. */
+function ground(colours: Colours): LayerSpecification[] {
+  return [
+    { id: "water", type: "background", paint: { "background-color": colours.water } },
+    { id: "land", type: "fill", source: "land", paint: { "fill-color": colours.land, "fill-antialias": true } },
+    { id: "coast", type: "line", source: "land", paint: { "line-color": colours.coast, "line-width": 1 } },
+    { id: "grid", type: "line", source: "grid", paint: { "line-color": colours.grid, "line-width": 1 } },
+  ];
+}
+
+/** One value for each band of scores, the plain first. */
+function byBand<T extends string | number>(values: T[]): ExpressionSpecification {
+  const [first, ...others] = BANDS.map(({ least }, i) => [least, values[i] as T] as const);
+  return ["step", ["get", "score"], first?.[1], ...others.flat()] as ExpressionSpecification;
+}
+
+function stretchesOf(stretches: ScoredLine[]): FeatureCollection {
+  const features = stretches.flatMap(({ line, score }) =>
+    line.parts.filter((part) => part.length > 1).map((coordinates) => ({
+      type: "Feature" as const,
+      properties: { score },
+      geometry: { type: "LineString" as const, coordinates },
+    })),
+  );
+  return { type: "FeatureCollection", features };
 }
 
 /** A place as a line of one point; no place as none. */

@@ -102,3 +102,9 @@ export const PeopleIcon = () => (
     <path d="M2.5 20c.6-4 3-6 6.5-6s5.9 2 6.5 6M15.5 5.4a3.5 3.5 0 0 1 0 6.2M18 14.6c2 .8 3.1 2.6 3.5 5.4" />
   </Icon>
 );
+
+export const CommentIcon = () => (
+  <Icon>
+    <path d="M4 5.5h16v11H11l-4.5 4v-4H4z" />
+  </Icon>
+);

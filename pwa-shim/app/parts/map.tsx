@@ -3,7 +3,12 @@
 import type { Line } from "@tourismo/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-export function DriveMap({ line }: { line: Line }) {
+import type { ScoredLine } from "../map/style.ts";
+
+const NONE: ScoredLine[] = [];
+
+export function DriveMap(props: { line: Line; stretches?: ScoredLine[]; label?: string }) {
+  const { line, stretches = NONE, label = "Map of the drive" } = props;
   const place = useRef<HTMLDivElement>(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
@@ -12,7 +17,7 @@ export function DriveMap({ line }: { line: Line }) {
     async function show(): Promise<void> {
       const { showDrive } = await import("../map/drive-map.ts");
       if (!wanted || !place.current) return;
-      const shown = await showDrive(place.current, line);
+      const shown = await showDrive(place.current, line, stretches);
       if (wanted) remove = shown;
       else shown();
     }
@@ -21,9 +26,9 @@ export function DriveMap({ line }: { line: Line }) {
       wanted = false;
       remove();
     };
-  }, [line]);
+  }, [line, stretches]);
   return (
-    <div class="map" role="img" aria-label="Map of the drive" ref={place}>
+    <div class="map" role="img" aria-label={label} ref={place}>
       {failed ? <p class="hint">This browser cannot draw the map.</p> : null}
     </div>
   );

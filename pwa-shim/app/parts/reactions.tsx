@@ -8,7 +8,8 @@ import { feltNow } from "../merge.ts";
 import { useTold } from "../told.ts";
 import { CarIcon, HeartIcon, RoadIcon, StarIcon } from "./icons.tsx";
 
-const REACTIONS: { reaction: Reaction; label: string; icon: ComponentType }[] = [
+/** What one may feel about a drive. */
+export const REACTIONS: { reaction: Reaction; label: string; icon: ComponentType }[] = [
   { reaction: "like", label: "Like", icon: HeartIcon },
   { reaction: "wow", label: "Wow", icon: StarIcon },
   { reaction: "road", label: "What a road", icon: RoadIcon },

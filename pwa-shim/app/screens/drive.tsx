@@ -1,7 +1,7 @@
 // One of the person's own drives: its map and charts, its title, notes and car, and who may see it.
 
 import type { DriveView, TrackView } from "@tourismo/client";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, engine, give, recording, status, track, units } from "../engine.ts";
@@ -108,7 +108,15 @@ function Track({ view, isFinished }: { view: TrackView | null; isFinished: boole
   if (view.line.parts.every((part) => part.length === 0)) {
     return <div class="map waiting">{isFinished ? "No position was measured." : "No position has come here yet."}</div>;
   }
-  return <DriveMap line={view.line} />;
+  return <ReadyTrack view={view} />;
+}
+
+function ReadyTrack({ view }: { view: Extract<TrackView, { type: "ready" }> }) {
+  const stretches = useMemo(
+    () => view.stretches.map((line, i) => ({ line, score: view.road.stretches[i]?.score.score ?? 0 })),
+    [view],
+  );
+  return <DriveMap line={view.line} stretches={stretches} />;
 }
 
 function Details({ drive }: { drive: DriveView }) {

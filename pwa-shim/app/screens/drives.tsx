@@ -1,13 +1,15 @@
 // The person's own drives, newest first, and where each of them is.
 
-import type { DriveView } from "@tourismo/client";
+import type { DriveView, RoadView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, day, distance, roughDuration, titleOf } from "../format.ts";
 import { Badge } from "../parts/badge.tsx";
-import { href } from "../route.ts";
 import { Progress } from "../parts/progress.tsx";
+import { ScoreLine } from "../parts/score.tsx";
+import { href } from "../route.ts";
+import { bandOf } from "../score-bands.ts";
 import { wordsOfSync } from "../words.ts";
 
 export function DrivesScreen() {
@@ -42,6 +44,7 @@ export function DriveRow({ drive }: { drive: DriveView }) {
             {day(drive.startedAt)}, {clock(drive.startedAt)}
             {car ? ` · ${nameOf(car.fields)}` : ""}
           </p>
+          {drive.road ? <DriveRoad road={drive.road} /> : null}
           <p class="row-states">
             {drive.endedAt === null ? <Badge words={{ tone: "plain", text: "Not finished" }} /> : null}
             {drive.sync.type === "onRelay" ? null : <Badge words={wordsOfSync(drive.sync)} />}
@@ -62,6 +65,15 @@ export function DriveRow({ drive }: { drive: DriveView }) {
       </a>
     </li>
   );
+}
+
+/** The road of the whole drive; where too little of it was measured, or it is plain, its best stretch. */
+function DriveRoad({ road: { score, stretches } }: { road: RoadView }) {
+  const [best] = stretches;
+  if (score && (!best || bandOf(score.score) >= bandOf(best.score.score))) {
+    return <ScoreLine score={score} units={units()} what="Road" />;
+  }
+  return best ? <ScoreLine score={best.score} units={units()} what="Best stretch" /> : null;
 }
 
 function Empty() {

@@ -1,47 +1,27 @@
 // What others did: those whom the person follows, or everybody.
 
-import { useSignal } from "@preact/signals";
 import type { FeedDrive, HomeItem } from "@tourismo/client";
+import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { account, isInUse, relay, social, units } from "../engine.ts";
-import { day, distance, roughDuration, titleOf } from "../format.ts";
-import { PeopleIcon } from "../parts/icons.tsx";
+import { account, relay, social, units } from "../engine.ts";
+import { day, distance, roughDuration, titleOf, upToThousand } from "../format.ts";
+import { feltNow } from "../merge.ts";
+import { DiscoverHead, shownFeed } from "../parts/discover-head.tsx";
+import { CommentIcon } from "../parts/icons.tsx";
 import { MeetRow } from "../parts/meet-row.tsx";
 import { nameOfPerson } from "../parts/person.tsx";
-import { Segments } from "../parts/segments.tsx";
+import { REACTIONS } from "../parts/reactions.tsx";
 import { Sketch } from "../parts/sketch.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
 import { href } from "../route.ts";
 import { useToldList } from "../told.ts";
 
-type Feed = "following" | "everyone";
-
 export function FeedScreen() {
-  const chosen = useSignal<Feed | undefined>(undefined);
-  const followsAny = (social.value?.follows.length ?? 0) > 0;
-  const feed = chosen.value ?? (followsAny ? "following" : "everyone");
+  const feed = shownFeed();
   return (
     <section class="page">
-      <header class="page-head">
-        <h1>Discover</h1>
-        {isInUse() ? (
-          <a class="button small" href={href({ screen: "people" })}>
-            <PeopleIcon /> People
-          </a>
-        ) : null}
-      </header>
-      {isInUse() ? (
-        <Segments
-          label="Whose drives"
-          segments={[
-            { value: "following", label: "Following" },
-            { value: "everyone", label: "Everyone" },
-          ]}
-          chosen={feed}
-          onChoose={(value) => (chosen.value = value)}
-        />
-      ) : null}
+      <DiscoverHead chosen={feed} />
       {feed === "following" ? <Following /> : <Everyone />}
     </section>
   );
@@ -107,6 +87,7 @@ export function FeedCard({ drive }: { drive: FeedDrive }) {
         <h2>{titleOf(drive)}</h2>
         <p class="row-line">{nameOfPerson(drive)}</p>
         <p class="row-line">{day(drive.startedAt)}</p>
+        <Said drive={drive} />
       </div>
       <div class="row-figure">
         <span class="figure-value">
@@ -116,5 +97,30 @@ export function FeedCard({ drive }: { drive: FeedDrive }) {
         <span class="figure-label">{roughDuration(drive.stats.movingMs)}</span>
       </div>
     </a>
+  );
+}
+
+/** What people feel and say about a drive, counted; nothing if nobody did. */
+function Said({ drive }: { drive: FeedDrive }) {
+  const { counts } = feltNow(drive.id, { counts: drive.reactions, mine: drive.mine }, social.value);
+  const felt = REACTIONS.filter(({ reaction }) => counts[reaction] > 0);
+  if (felt.length === 0 && drive.comments === 0) return null;
+  return (
+    <p class="row-said">
+      {felt.map(({ reaction, label, icon: Icon }) => (
+        <Count key={reaction} label={label} count={counts[reaction]} icon={Icon} />
+      ))}
+      {drive.comments > 0 ? <Count label="Comments" count={drive.comments} icon={CommentIcon} /> : null}
+    </p>
+  );
+}
+
+function Count({ label, count, icon: Icon }: { label: string; count: number; icon: ComponentType }) {
+  const shown = upToThousand(count);
+  return (
+    <span role="img" aria-label={`${label}: ${shown}`}>
+      <Icon />
+      {shown}
+    </span>
   );
 }

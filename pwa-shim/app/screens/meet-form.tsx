@@ -5,7 +5,7 @@ import type { DocId, MeetFields, Visibility } from "@tourismo/client";
 
 import { give, me, meets, relay } from "../engine.ts";
 import { fromInput, toInput } from "../format.ts";
-import { ownMeetNow } from "../merge.ts";
+import { meetNow } from "../merge.ts";
 import { BackIcon } from "../parts/icons.tsx";
 import { PlaceMap } from "../parts/place-map.tsx";
 import { showNotice } from "../parts/notice.tsx";
@@ -44,8 +44,9 @@ export function NewMeetScreen() {
 
 export function EditMeetScreen({ id }: { id: string }) {
   const { told, failed } = useTold(`meet ${id}`, () => relay.meet(id));
-  const own = meets.value.find((view) => view.own && view.id === id);
-  const seen = own ? ownMeetNow(own, told, me()) : told;
+  const view = meets.value.find((view) => view.id === id);
+  const own = view?.own ?? false;
+  const seen = meetNow(told, view, me());
   if (!seen) return <p class="opening">{failed ?? "Asking the relay…"}</p>;
   const before = fieldsOf(seen);
   async function save(fields: MeetFields): Promise<DocId | undefined> {

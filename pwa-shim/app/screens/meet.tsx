@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 
 import { give, me, meets, relay, social } from "../engine.ts";
 import { clock, clockIn, longDay } from "../format.ts";
-import { type Answered, answeredNow, ownMeetNow } from "../merge.ts";
+import { type Answered, answeredNow, meetNow } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { Organisers } from "../parts/organisers.tsx";
@@ -20,8 +20,9 @@ import { wordsOfAnswer, wordsOfVisibility } from "../words.ts";
 export function MeetScreen({ id }: { id: string }) {
   const { told, failed, reload } = useTold(`meet ${id}`, () => relay.meet(id));
   useEffect(() => relay.onMeet(id, reload), [id]);
-  const own = meets.value.find((view) => view.own && view.id === id);
-  const known = own ? ownMeetNow(own, told, me()) : told;
+  const view = meets.value.find((view) => view.id === id);
+  const own = view?.own ? view : undefined;
+  const known = meetNow(told, view, me());
   return (
     <section class="page">
       <a class="back" href={href({ screen: "meets" })}>

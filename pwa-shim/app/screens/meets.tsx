@@ -48,7 +48,7 @@ function Mine() {
 /** One's own are from the phone's own rows; what is known of those of others is as old as it says. */
 function MineOf() {
   const { told, failed } = useTold("meets of mine", () => relay.meetsOfMine());
-  const { coming, past } = meetsNow(told?.meets ?? [], meets.value, me(), Date.now());
+  const { coming, past } = meetsNow(told?.meets ?? [], told?.toldAt ?? 0, meets.value, me(), Date.now());
   return (
     <>
       <Age told={told} />

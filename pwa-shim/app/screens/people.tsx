@@ -70,6 +70,9 @@ function Known() {
   return (
     <>
       <Requests />
+      <a class="button" href={href({ screen: "followers", name: account.value.account })}>
+        Who follows you
+      </a>
       <h2>You follow</h2>
       {follows.length === 0 ? <p class="hint">Nobody yet.</p> : null}
       <ul class="list">

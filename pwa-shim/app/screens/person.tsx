@@ -41,6 +41,14 @@ function Shown({ person }: { person: PersonPage }) {
       </header>
       {person.bio ? <p class="said">{person.bio}</p> : null}
       <Standing person={person} />
+      <nav class="controls" aria-label="Follows">
+        <a class="button small" href={href({ screen: "followers", name: person.handle || person.account })}>
+          Followers
+        </a>
+        <a class="button small" href={href({ screen: "following", name: person.handle || person.account })}>
+          Following
+        </a>
+      </nav>
       {isMe ? (
         <a class="button" href={href({ screen: "settings" })}>
           Change how others see you

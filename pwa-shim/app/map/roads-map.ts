@@ -1,0 +1,111 @@
+// MapLibre with roads on it, coloured by how good they are: a map that draws itself from what people drove.
+
+import type { Road } from "@tourismo/client";
+import type { FeatureCollection } from "geojson";
+import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import "maplibre-gl/dist/maplibre-gl.css";
+
+import type { Box, Place } from "../ways.ts";
+import { loadLand } from "./land.ts";
+import { gridAround, ROADS_LAYER, roadsStyle } from "./style.ts";
+
+setWorkerUrl(workerUrl);
+
+/** How far from a road a finger may be, pixels. */
+const FINGER_PX = 14;
+
+/** Where a map looks. */
+export interface Look {
+  at: Place;
+  zoom: number;
+}
+
+/** A map that is shown. */
+export interface ShownRoads {
+  /** Draws these roads, and where the person is. */
+  draw(roads: readonly Road[], place: Place | undefined): void;
+  look(at: Place): void;
+  remove(): void;
+}
+
+export interface RoadsMapEvents {
+  /** What is seen has changed. */
+  moved(bounds: Box, look: Look): void;
+  /** A road was tapped. */
+  picked(id: string): void;
+}
+
+export async function showRoads(container: HTMLElement, look: Look, events: RoadsMapEvents): Promise<ShownRoads> {
+  const land = await loadLand();
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let roads: FeatureCollection = featuresOf([], undefined);
+  const map = new MapLibre({
+    container,
+    style: roadsStyle(roads, land, dark.matches),
+    center: look.at,
+    zoom: look.zoom,
+    // One finger scrolls the page, two move the map.
+    cooperativeGestures: true,
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    maxZoom: 16,
+  });
+  map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
+  const fill = (): void => {
+    const [source, grid] = [map.getSource<GeoJSONSource>("roads"), map.getSource<GeoJSONSource>("grid")];
+    source?.setData(roads);
+    const [west, south, east, north] = boundsOf(map);
+    grid?.setData(gridAround({ parts: [[[west, south], [east, north]]] }));
+  };
+  const restyle = (): void => {
+    map.setStyle(roadsStyle(roads, land, dark.matches), { diff: false });
+    map.once("styledata", fill);
+  };
+  const moved = (): void => {
+    fill();
+    const { lng, lat } = map.getCenter().wrap();
+    events.moved(boundsOf(map), { at: [lng, lat], zoom: map.getZoom() });
+  };
+  dark.addEventListener("change", restyle);
+  map.on("moveend", moved);
+  map.once("load", moved);
+  map.on("click", ({ point: { x, y } }) => {
+    const around: [[number, number], [number, number]] = [[x - FINGER_PX, y - FINGER_PX], [x + FINGER_PX, y + FINGER_PX]];
+    const found = map.queryRenderedFeatures(around, { layers: [ROADS_LAYER] });
+    const best = found.toSorted((a, b) => Number(b.properties["score"]) - Number(a.properties["score"]))[0];
+    if (best) events.picked(String(best.properties["id"]));
+  });
+  map.once("idle", () => container.setAttribute("data-drawn", "true"));
+  return {
+    draw(shown, place) {
+      roads = featuresOf(shown, place);
+      fill();
+      container.setAttribute("data-roads", String(shown.length));
+    },
+    look: (at) => void map.jumpTo({ center: at, zoom: Math.max(map.getZoom(), 9) }),
+    remove() {
+      dark.removeEventListener("change", restyle);
+      map.remove();
+    },
+  };
+}
+
+function boundsOf(map: MapLibre): Box {
+  const bounds = map.getBounds();
+  const wrapped = (lon: number): number => ((((lon + 180) % 360) + 360) % 360) - 180;
+  const [west, east] = [bounds.getWest(), bounds.getEast()];
+  const lons: [number, number] = east - west >= 360 ? [-180, 180] : [wrapped(west), wrapped(east)];
+  return [lons[0], bounds.getSouth(), lons[1], bounds.getNorth()];
+}
+
+function featuresOf(roads: readonly Road[], place: Place | undefined): FeatureCollection {
+  const features: FeatureCollection["features"] = roads.map(({ id, score, line }) => ({
+    type: "Feature",
+    properties: { kind: "road", id, score: score.score },
+    geometry: { type: "LineString", coordinates: line },
+  }));
+  if (place) features.push({ type: "Feature", properties: { kind: "place" }, geometry: { type: "Point", coordinates: place } });
+  return { type: "FeatureCollection", features };
+}

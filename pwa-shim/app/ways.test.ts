@@ -1,0 +1,40 @@
+import type { Road } from "@tourismo/client";
+import { describe, expect, test } from "vitest";
+
+import { bearingDeg, compassOf, isWithin, metresBetween, middleOfBox, type Place, waysOf } from "./ways.ts";
+
+function road(id: string, score: number, ...line: Place[]): Road {
+  const parts = { twist: 1, corners: 1, flow: 1, variety: 1 };
+  return { id, score: { score, parts, measuredM: 1_000 }, lengthM: 1_000, drivers: "few", bearingDeg: 0, line };
+}
+
+describe("a road in both directions", () => {
+  test("is one, by the better direction, though its ends are a little apart", () => {
+    const up = road("up", 80, [10, 46], [10.05, 46.05]);
+    const down = road("down", 85, [10.051, 46.051], [10.001, 46]);
+    const other = road("other", 90, [10, 46], [10.1, 46]);
+    expect(waysOf([up, down, other]).map(({ road, back }) => [road.id, back?.id])).toEqual([["other", undefined], ["down", "up"]]);
+  });
+
+  test("is not taken for another that runs beside it", () => {
+    expect(waysOf([road("a", 80, [10, 46], [10.05, 46.05]), road("b", 70, [10, 46], [10.05, 46.05])]).length).toBe(2);
+  });
+});
+
+describe("places", () => {
+  test("are as far and in the direction that a map shows", () => {
+    expect(Math.round(metresBetween([10, 46], [10, 47]) / 1000)).toBe(111);
+    expect(metresBetween([179.9, 0], [-179.9, 0])).toBeLessThan(23_000);
+    expect([[10, 47], [11, 46], [10, 45], [9, 46]].map((to) => compassOf(bearingDeg([10, 46], to as Place)))).toEqual([
+      "north", "east", "south", "west",
+    ]);
+    expect(compassOf(359)).toBe("north");
+  });
+
+  test("lie within a box also over the date line", () => {
+    expect(isWithin([10, 46], [9, 45, 11, 47])).toBe(true);
+    expect(isWithin([179.5, 0], [179, -1, -179, 1])).toBe(true);
+    expect(isWithin([0, 0], [179, -1, -179, 1])).toBe(false);
+    expect(middleOfBox([179, -1, -175, 1])).toEqual([-178, 0]);
+  });
+});

@@ -1,0 +1,81 @@
+// Where roads lie: how far from a place and in which direction, within which bounds, and which two are one road in both
+// directions.
+
+import type { Road } from "@tourismo/client";
+
+export type Place = [lon: number, lat: number];
+/** West, south, east, north. */
+export type Box = [number, number, number, number];
+
+/** Ends of one road in both directions lie this near to each other, metres: where it forks, two junctions may be found. */
+const SAME_END_M = 300;
+/** The mean radius of the earth (IUGG). */
+const RADIUS_M = 6_371_008.8;
+const COMPASS = ["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"];
+
+/** A road, and the same road in the other direction if that is good to drive, too. */
+export interface Way {
+  road: Road;
+  back: Road | undefined;
+}
+
+/** Roads that are the same in both directions as one, by the better direction. Gives them the best first. */
+export function waysOf(roads: readonly Road[]): Way[] {
+  const left = [...roads].sort((a, b) => b.score.score - a.score.score);
+  const ways: Way[] = [];
+  for (let road = left.shift(); road; road = left.shift()) {
+    const [from, to] = endsOf(road);
+    const isBack = (other: Road): boolean => {
+      const [start, end] = endsOf(other);
+      return metresBetween(from, end) < SAME_END_M && metresBetween(to, start) < SAME_END_M;
+    };
+    const place = left.findIndex(isBack);
+    const [back] = place < 0 ? [] : left.splice(place, 1);
+    ways.push({ road, back });
+  }
+  return ways;
+}
+
+/** The point halfway along the points of a road. */
+export function middleOf({ line }: Road): Place {
+  return line[Math.floor(line.length / 2)] as Place;
+}
+
+export function isWithin([lon, lat]: Place, [west, south, east, north]: Box): boolean {
+  const isBetween = west <= east ? lon >= west && lon <= east : lon >= west || lon <= east;
+  return isBetween && lat >= south && lat <= north;
+}
+
+/** The middle of a box. */
+export function middleOfBox([west, south, east, north]: Box): Place {
+  const lon = (west + (east < west ? east + 360 : east)) / 2;
+  return [lon > 180 ? lon - 360 : lon, (south + north) / 2];
+}
+
+/** Which of the eight winds a bearing is nearest to. */
+export function compassOf(bearingDeg: number): string {
+  return COMPASS[Math.round(bearingDeg / 45) % 8] as string;
+}
+
+/** From one place to another on a sphere, clockwise from north. */
+export function bearingDeg([fromLon, fromLat]: Place, [toLon, toLat]: Place): number {
+  const [a, b, dLon] = [radians(fromLat), radians(toLat), radians(toLon - fromLon)];
+  const east = Math.sin(dLon) * Math.cos(b);
+  const north = Math.cos(a) * Math.sin(b) - Math.sin(a) * Math.cos(b) * Math.cos(dLon);
+  return ((Math.atan2(east, north) * 180) / Math.PI + 360) % 360;
+}
+
+/** Over a sphere (haversine), metres. */
+export function metresBetween([lonA, latA]: Place, [lonB, latB]: Place): number {
+  const [dLat, dLon] = [radians(latB - latA), radians(lonB - lonA)];
+  const h = Math.sin(dLat / 2) ** 2 + Math.cos(radians(latA)) * Math.cos(radians(latB)) * Math.sin(dLon / 2) ** 2;
+  return 2 * RADIUS_M * Math.asin(Math.sqrt(Math.min(1, h)));
+}
+
+function endsOf({ line }: Road): [Place, Place] {
+  return [line[0] as Place, line.at(-1) as Place];
+}
+
+function radians(degrees: number): number {
+  return (degrees * Math.PI) / 180;
+}
