@@ -28,7 +28,8 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 300_000 }, asyn
     const { features } = await (await fetch(`${cable.address}/v1/roads?limit=100`)).json();
     return features.length > 0 && features;
   });
-  const best = roads[0].properties;
+  // What lies between two junctions may be too short to be listed.
+  const best = roads.map(({ properties }) => properties).find(({ lengthM }) => lengthM >= 500);
 
   // A phone that opened the app once drives there with no signal. How good the road was is in the list at once.
   const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], locale: "en-GB" });
@@ -67,7 +68,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 300_000 }, asyn
   await page.getByTestId("roads-age").getByText("As the relay told them").waitFor();
   await page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
   const rows = page.getByTestId("road-row");
-  await rows.first().getByRole("img", { name: new RegExp(`^Road: ${best.score} of 100`) }).waitFor();
+  await rows.first().getByRole("img", { name: new RegExp(`^Driven: ${best.score} of 100`) }).waitFor();
   assert.ok(Number(await page.locator(".map").getAttribute("data-roads")) >= (await rows.count()), "the map has all of the list");
   await page.getByRole("button", { name: "Around me" }).click();
   await rows.first().getByText(/of you$/).waitFor();

@@ -84,7 +84,7 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
       fill();
       container.setAttribute("data-roads", String(shown.length));
     },
-    look: (at) => void map.jumpTo({ center: at, zoom: Math.max(map.getZoom(), 9) }),
+    look: (at) => void map.jumpTo({ center: at, zoom: Math.max(map.getZoom(), 10) }),
     remove() {
       dark.removeEventListener("change", restyle);
       map.remove();

@@ -11,7 +11,7 @@ export function RoadCard({ road, units }: { road: RoadView; units: Units }) {
     <section class="card road" data-testid="road" aria-label="The road">
       <h2>The road</h2>
       {road.score ? (
-        <ScoreCard score={road.score} units={units} />
+        <ScoreCard score={road.score} units={units} of="that were measured" />
       ) : (
         <p class="row-line">Too little of the way was measured for a score of the whole.</p>
       )}

@@ -5,7 +5,7 @@ import type { RoadParts, RoadScore, Units } from "@tourismo/client";
 import { distance } from "../format.ts";
 import { BANDS, bandOf } from "../score-bands.ts";
 
-/** In a list: the score, a bar for each part, the length. */
+/** In a list: the score, a bar for each part, the length that it is of. */
 export function ScoreLine({ score, units, what }: { score: RoadScore; units: Units; what: string }) {
   const length = lengthOf(score.measuredM, units);
   return (
@@ -23,14 +23,14 @@ export function ScoreLine({ score, units, what }: { score: RoadScore; units: Uni
   );
 }
 
-/** In full: the score, the length, and each part by its name. */
-export function ScoreCard({ score, units }: { score: RoadScore; units: Units }) {
+/** In full: the score, the length that it is of, such as "that were measured", and each part by its name. */
+export function ScoreCard({ score, units, of }: { score: RoadScore; units: Units; of: string }) {
   return (
     <>
       <p class="score-head">
         <Pill score={score.score} />
         <span>
-          of 100, on {lengthOf(score.measuredM, units)} that were measured
+          of 100, on {lengthOf(score.measuredM, units)} {of}
         </span>
       </p>
       <dl class="score-parts">

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
 
-import { nameOf } from "../car-name.ts";
+import { nameOf, restOf } from "../car-name.ts";
 import { cars, drives, engine, give, units } from "../engine.ts";
 import { day, distance, odometer } from "../format.ts";
 import { CarForm } from "../parts/car-form.tsx";
@@ -28,7 +28,6 @@ export function CarScreen({ id }: { id: string }) {
 
 function Shown({ car }: { car: CarView }) {
   const isEditing = useSignal(false);
-  const { make, model, year, colour, isPublic } = car.fields;
   async function save(fields: CarFields): Promise<void> {
     const done = await give((tourismo) => tourismo.putCar(fields, car.id));
     if (done !== undefined) isEditing.value = false;
@@ -40,8 +39,7 @@ function Shown({ car }: { car: CarView }) {
         <div>
           <h1>{nameOf(car.fields)}</h1>
           <p class="row-line">
-            {[make, model, year, colour].filter(Boolean).join(" ")}
-            {isPublic ? " · others see it" : " · only you see it"}
+            {[restOf(car.fields), car.fields.isPublic ? "Others see it" : "Only you see it"].filter(Boolean).join(" · ")}
           </p>
         </div>
         <button type="button" class="button small" onClick={() => (isEditing.value = true)}>

@@ -22,7 +22,7 @@ export function DevicesScreen({ code }: { code?: string }) {
   return (
     <section class="page devices-page">
       <a class="back" href={href({ screen: "settings" })}>
-        <BackIcon /> Settings
+        <BackIcon /> You
       </a>
       <header class="page-head">
         <h1>Your devices</h1>

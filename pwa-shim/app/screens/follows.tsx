@@ -10,8 +10,8 @@ import { useTold, useToldList } from "../told.ts";
 import { FollowButton } from "./people.tsx";
 
 const WORDS = {
-  followers: { title: "Followers", empty: "Nobody follows them yet." },
-  following: { title: "Following", empty: "They follow nobody yet." },
+  followers: { title: "Followers", empty: "Nobody yet." },
+  following: { title: "Following", empty: "Nobody yet." },
 };
 
 export function FollowsScreen({ name, which }: { name: string; which: "followers" | "following" }) {

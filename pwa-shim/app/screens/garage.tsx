@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView } from "@tourismo/client";
 
-import { nameOf } from "../car-name.ts";
+import { nameOf, restOf } from "../car-name.ts";
 import { cars, give, units } from "../engine.ts";
 import { distance, odometer } from "../format.ts";
 import { CarForm } from "../parts/car-form.tsx";
@@ -46,14 +46,13 @@ export function GarageScreen() {
 
 function CarRow({ car }: { car: CarView }) {
   const { value, unit } = distance(car.distanceM, units());
-  const { make, model, year } = car.fields;
   const shown = car.odometerM === null ? "" : odometer(car.odometerM, units());
   return (
     <a class="row" href={href({ screen: "car", id: car.id })} data-testid="car">
       <CarIcon />
       <div class="row-main">
         <h2>{nameOf(car.fields)}</h2>
-        <p class="row-line">{[[make, model, year].filter(Boolean).join(" "), shown].filter(Boolean).join(" · ")}</p>
+        <p class="row-line">{[restOf(car.fields), shown].filter(Boolean).join(" · ")}</p>
       </div>
       <div class="row-figure">
         <span class="figure-value">

@@ -3,7 +3,7 @@
 import type { PersonPage } from "@tourismo/client";
 
 import { give, me, relay, social } from "../engine.ts";
-import { nameOf } from "../car-name.ts";
+import { nameOf, restOf } from "../car-name.ts";
 import { BackIcon, CarIcon } from "../parts/icons.tsx";
 import { nameOfPerson } from "../parts/person.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
@@ -81,7 +81,7 @@ function Cars({ name }: { name: string }) {
             <CarIcon />
             <div class="row-main">
               <h2>{nameOf(car)}</h2>
-              <p class="row-line">{[car.make, car.model, car.year, car.colour].filter(Boolean).join(" ")}</p>
+              <p class="row-line">{restOf(car)}</p>
             </div>
           </li>
         ))}

@@ -70,7 +70,7 @@ function Shown({ road }: { road: Road }) {
         <div class="drive-told">
           <section class="card road" data-testid="road" aria-label="The road">
             <h2>The road</h2>
-            <ScoreCard score={road.score} units={units()} />
+            <ScoreCard score={road.score} units={units()} of="that people drove on it" />
           </section>
           {back ? (
             <a class="button" href={href({ screen: "road", id: back.id })}>

@@ -1,6 +1,7 @@
 // Good roads: on a map that draws itself from what people drove, and as a list. What was told before is here without signal.
 
 import { signal, useSignal } from "@preact/signals";
+import type { Road } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { units } from "../engine.ts";
@@ -17,9 +18,10 @@ import { bearingDeg, type Box, compassOf, isWithin, metresBetween, middleOf, typ
 
 /** Where the map begins when nothing is known: Europe. */
 const NOWHERE: Look = { at: [10, 48], zoom: 3 };
-const NEAR_ZOOM = 9;
-/** How many roads the list has. */
+const NEAR_ZOOM = 10;
+/** How many roads the list has, and how long they are at least, metres: what lies between two junctions may be very short. */
 const LISTED = 30;
+const SHORTEST_LISTED_M = 500;
 
 /** In the browser's own drawer: where the map looked last. */
 const LOOK = "tourismo roads look";
@@ -58,7 +60,8 @@ export function RoadsScreen() {
 
   const roads = extract.value?.roads ?? [];
   const box = seen.value;
-  const ways = waysOf(box ? roads.filter((road) => isWithin(middleOf(road), box)) : roads);
+  const isListed = (road: Road): boolean => road.lengthM >= SHORTEST_LISTED_M && (!box || isWithin(middleOf(road), box));
+  const ways = waysOf(roads.filter(isListed));
   return (
     <section class="page roads-page">
       <DiscoverHead chosen="roads" />
@@ -154,7 +157,7 @@ function RoadRow({ way: { road, back }, from }: { way: Way; from: Place | undefi
           {lengthOf(road.lengthM)} {compassOf(road.bearingDeg)}
           {both}
         </h2>
-        <ScoreLine score={road.score} units={units()} what="Road" />
+        <ScoreLine score={road.score} units={units()} what="Driven" />
         <p class="row-line">{from ? awayFrom(from, middleOf(road)) : coordinates(middleOf(road))}</p>
       </div>
     </a>
