@@ -90,6 +90,13 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.at(drive.slice(2));
   await anna.page.getByRole("button", { name: "What a road: 1" }).waitFor();
   await anna.page.getByTestId("comment").getByText("<b>Where</b> is that?").waitFor();
+  await anna.at("feed");
+  await anna.page.getByRole("tab", { name: "Everyone" }).click();
+  await anna.page.getByTestId("feed-drive").getByRole("img", { name: "What a road: 1" }).waitFor();
+  await anna.page.getByTestId("feed-drive").getByRole("img", { name: "Comments: 1" }).waitFor();
+  await anna.at("people");
+  await anna.page.getByRole("link", { name: "Who follows you" }).click();
+  await anna.page.getByTestId("person").getByText("@ben").waitFor();
   await anna.at("meets");
   await anna.page.getByRole("tab", { name: "All" }).click();
   await anna.page.getByTestId("meet").getByText("Coffee at the pass").click();
@@ -100,6 +107,23 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.at(meet.slice(2));
   await ben.page.getByText("1 going, 1 maybe").waitFor();
   await ben.page.getByTestId("person").getByText("Anna", { exact: true }).waitFor();
+
+  // Ben lets her change it. What she changes with no signal is on her own page at once, and with signal on his.
+  await ben.page.getByLabel("Their handle").fill("anna_r");
+  await ben.page.getByRole("button", { name: "Allow" }).click();
+  await ben.page.getByRole("button", { name: "Remove" }).waitFor();
+  await ben.synced();
+  await anna.page.getByRole("link", { name: "Change it" }).click();
+  await cable.cut();
+  await anna.page.getByLabel("Where").fill("The lower car park");
+  await anna.page.getByRole("button", { name: "Save" }).click();
+  await anna.page.getByText("The lower car park").waitFor();
+  await anna.page.reload();
+  await anna.page.getByTestId("age").first().waitFor();
+  await anna.page.getByText("The lower car park").waitFor();
+  await cable.mend();
+  await anna.synced();
+  await ben.page.getByText("The lower car park").waitFor();
 
   // It is called off with no signal; Anna hears of it with signal.
   await cable.cut();

@@ -88,7 +88,10 @@ fn l1_a_second_device_hears_of_drives_at_once_and_fetches_a_track_when_it_is_ope
     done(&mut world, 0, Command::OpenDrive { drive });
     assert!(matches!(world.replica(1).track(), Some(TrackView::Ready { .. })));
     assert_eq!(world.replica(1).track(), world.replica(0).track());
+    settle(&mut world, 2);
     assert_eq!(world.replica(1).drives()[0].sync, DriveSync::OnRelay { track_here: true });
+    assert!(view.road.is_none() && world.replica(1).drives()[0].road.is_some(), "once the track has been here");
+    assert_eq!(world.replica(1).drives(), world.replica(0).drives());
     done(&mut world, 1, Command::CloseDrive);
     assert_eq!(world.replica(1).track(), None);
 }

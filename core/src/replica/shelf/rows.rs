@@ -53,10 +53,9 @@ impl Shelf {
     /// large.
     pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
         let is_track = |doc: &DocId| self.records.get(doc).is_some_and(|record| record.kind == DocKind::Track);
-        let (tracks, others): (Vec<_>, Vec<_>) =
-            self.stale.iter().filter(|doc| !self.unreadable.contains(doc)).copied().partition(is_track);
-        let (docs, count) = if others.is_empty() { (tracks, TRACKS_AT_ONCE) } else { (others, count) };
-        docs.into_iter().take(count).collect()
+        let stale = || self.stale.iter().copied().filter(|doc| !self.unreadable.contains(doc));
+        let others: Vec<DocId> = stale().filter(|doc| !is_track(doc)).take(count).collect();
+        if others.is_empty() { stale().filter(is_track).take(TRACKS_AT_ONCE).collect() } else { others }
     }
 
     /// Folds a document in memory again, to which a change was added; a track only when all that comes at once is there.
