@@ -12,3 +12,6 @@ mod trace;
 pub use network::{Census, Driver, Network, Nodes};
 pub use segment::{Evidence, Segment, SegmentId};
 pub use trace::{Trace, TraceError};
+
+#[cfg(test)]
+mod tests;

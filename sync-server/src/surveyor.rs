@@ -16,7 +16,7 @@ use tourismo_core::time::Timestamp;
 
 use crate::db::roads::{self, Batch, MOST_DRIVES, RoadRecord, TraceRecord};
 use crate::db::sql::{self, Connection};
-use crate::roads::{Census, Driver, Network, Segment, Trace};
+use crate::roads::{Census, Driver, Network, Nodes, Segment, Trace};
 use crate::writer::{Unavailable, Writer, wall_clock};
 
 /// How many drives are read at a time.
@@ -28,6 +28,8 @@ const WRITTEN_AT_ONCE: usize = 250;
 /// For how long a drive counts: a year.
 const COUNTS_FOR_MS: i64 = 365 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
+/// How much later than the beginning of the day a drive may have begun: the day, and another one for clocks that go wrong.
+const AHEAD_MS: i64 = 2 * DAY_MS;
 
 pub(crate) struct Surveyor {
     pub(crate) readers: sql::Pool,
@@ -108,11 +110,12 @@ impl Surveyor {
         };
         found.retain(|road| before.remove(&road.id).as_ref() != Some(road));
         let gone: Vec<_> = before.into_keys().collect();
-        for roads in found.chunks(WRITTEN_AT_ONCE) {
-            self.writer.pave(Paving { replace: roads.to_vec(), ..Paving::default() }).await?;
-        }
+        // What may be shown no more goes first.
         for remove in gone.chunks(WRITTEN_AT_ONCE) {
             self.writer.pave(Paving { remove: remove.to_vec(), ..Paving::default() }).await?;
+        }
+        for roads in found.chunks(WRITTEN_AT_ONCE) {
+            self.writer.pave(Paving { replace: roads.to_vec(), ..Paving::default() }).await?;
         }
         self.writer.pave(Paving { batch: Some(batch), ..Paving::default() }).await?;
         tracing::debug!(changed = found.len(), removed = gone.len(), "roads are up to date");
@@ -128,7 +131,8 @@ pub(crate) async fn find(
     before: &BTreeMap<crate::roads::SegmentId, RoadRecord>,
 ) -> Result<Vec<RoadRecord>, sqlx::Error> {
     let census = over_traces(reader, day, Census::default(), |census, _, trace| census.count(trace)).await?;
-    let nodes = over_traces(reader, day, census.settle(), |nodes, _, trace| nodes.count(trace)).await?;
+    let count = |nodes: &mut Nodes, record: &TraceRecord, trace: &Trace| nodes.count(driver(record.account), trace);
+    let nodes = over_traces(reader, day, census.settle(), count).await?;
     let add = |network: &mut Network, record: &TraceRecord, trace: &Trace| network.add(driver(record.account), trace);
     let network = over_traces(reader, day, nodes.settle(), add).await?;
     let shown = before.values().map(|road| (road.id, (road.evidence, road.score))).collect();
@@ -155,10 +159,9 @@ pub(crate) async fn digest(reader: &mut Connection, day: Timestamp) -> Result<Ve
     Ok(over_traces(reader, day, Sha256::new(), hash).await?.finalize().to_vec())
 }
 
-/// Account ids are hashes.
+/// A person is an account, with all its devices. Drivers are in the order of accounts, in which drives are read.
 fn driver(account: AccountId) -> Driver {
-    let bytes = account.as_bytes();
-    Driver(bytes[8..].iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    Driver(u128::from_be_bytes(*account.as_bytes()))
 }
 
 /// Takes every drive that counts into a state, off the threads that serve sockets.
@@ -175,8 +178,8 @@ async fn over_traces<S: Send + 'static>(
         after = (last.account, last.doc);
         let work = tokio::task::spawn_blocking(move || {
             let counts = |record: &&TraceRecord| {
-                let age_ms = day.millis_since(record.started_at);
-                age_ms <= COUNTS_FOR_MS
+                // A drive from the future would count until its time has come, and a year longer.
+                (-AHEAD_MS..=COUNTS_FOR_MS).contains(&day.millis_since(record.started_at))
             };
             for record in page.iter().filter(counts) {
                 // What cannot be read counts for nothing; `check` finds it.
@@ -211,7 +214,7 @@ impl Passing {
 
     fn note(&mut self, record: &TraceRecord, trace: &Trace) {
         let mut passed: BTreeMap<usize, usize> = BTreeMap::new();
-        for road in self.network.pairs(trace).iter().filter_map(|pair| self.roads.get(pair)) {
+        for road in self.network.driven_pairs(trace).iter().filter_map(|pair| self.roads.get(pair)) {
             *passed.entry(*road).or_default() += 1;
         }
         // Over most of it, not just across.

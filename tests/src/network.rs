@@ -11,12 +11,15 @@ pub fn trace(fixes: &[Fix]) -> Trace {
     Trace::of(&Survey::of(fixes))
 }
 
-/// The network of some drives, each by a driver of its own.
+/// The network of some drives, in any order.
 pub fn network(traces: &[(Driver, Trace)]) -> Network {
+    // Driver after driver, as the relay reads them; the drives of one stay in the order given.
+    let mut traces: Vec<_> = traces.iter().collect();
+    traces.sort_by_key(|(driver, _)| *driver);
     let mut census = Census::default();
     traces.iter().for_each(|(_, trace)| census.count(trace));
     let mut nodes = census.settle();
-    traces.iter().for_each(|(_, trace)| nodes.count(trace));
+    traces.iter().for_each(|(driver, trace)| nodes.count(*driver, trace));
     let mut network = nodes.settle();
     traces.iter().for_each(|(driver, trace)| network.add(*driver, trace));
     network
@@ -58,16 +61,33 @@ mod tests {
 
     #[test]
     fn two_laps_of_a_road_share_at_least_95_of_100_segments() {
-        for (kind, least) in [(Kind::Mountain, 0.95), (Kind::Lane, 0.98), (Kind::Motorway, 0.99), (Kind::Town, 0.90)] {
+        for kind in [Kind::Mountain, Kind::Lane, Kind::Motorway, Kind::Town] {
             let mut shares = Vec::new();
-            for laps in (1..=4).map(|road| laps(road, kind, 20, 2)) {
+            for laps in (1..=12).map(|road| laps(road, kind, 20, 2)) {
                 let network = network(&drivers(&laps));
                 shares.push(shared(&network, &laps[0], &laps[1]));
                 shares.push(shared(&network, &laps[1], &laps[0]));
             }
             let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-            eprintln!("{kind:?}: {mean:.3} of {shares:.2?}");
-            assert!(mean >= least, "{kind:?}: {mean}");
+            let least = shares.iter().copied().fold(1.0, f64::min);
+            eprintln!("{kind:?}: {mean:.3}, at least {least:.3}");
+            assert!(mean >= 0.95 && least >= 0.9, "{kind:?}: {shares:.2?}");
+        }
+    }
+
+    #[test]
+    fn nearly_all_of_a_road_is_shown_when_two_drivers_more_have_passed_than_it_takes() {
+        for (kind, least) in [(Kind::Mountain, 0.95), (Kind::Lane, 0.95), (Kind::Motorway, 0.95), (Kind::Town, 0.85)] {
+            let length_m = |segments: &[Segment]| segments.iter().map(|segment| segment.length_m).sum::<u32>();
+            let (mut shown_m, mut driven_m) = (0, 0);
+            for road in 1..=3 {
+                let network = network(&drivers(&laps(road, kind, 20, 7)));
+                shown_m += length_m(&network.segments(5, &BTreeMap::new()));
+                driven_m += length_m(&network.segments(1, &BTreeMap::new()));
+            }
+            let share = f64::from(shown_m) / f64::from(driven_m);
+            eprintln!("{kind:?}: {share:.2} is shown");
+            assert!(share >= least, "{kind:?}: {share}");
         }
     }
 
@@ -92,7 +112,7 @@ mod tests {
     #[test]
     fn a_road_is_shown_from_the_third_driver_on() {
         let laps = laps(1, Kind::Lane, 10, 3);
-        let shown = |drivers: [u64; 3]| {
+        let shown = |drivers: [u128; 3]| {
             let traces: Vec<_> = drivers.into_iter().map(Driver).zip(laps.iter().cloned()).collect();
             network(&traces).segments(3, &BTreeMap::new())
         };
@@ -119,20 +139,20 @@ mod tests {
 
     #[test]
     fn both_directions_are_roads_of_their_own_with_nearly_the_same_score() {
-        let segments = network(&crowd()).segments(4, &BTreeMap::new());
-        let total_m: u32 = segments.iter().map(|segment| segment.length_m).sum();
-        let mut both_m = 0;
+        let segments = network(&crowd()).segments(3, &BTreeMap::new());
+        let by_nodes: BTreeMap<_, _> = segments.iter().map(|segment| (segment.nodes.clone(), segment)).collect();
+        let mut differences = Vec::new();
         for segment in &segments {
-            let mut reversed = segment.nodes.clone();
-            reversed.reverse();
-            if let Some(back) = segments.iter().find(|other| other.nodes == reversed) {
-                let (there, back) = (segment.score.score, back.score.score);
-                assert!(segment.length_m < 1_000 || there.abs_diff(back) <= 8);
-                both_m += segment.length_m;
+            let reversed: Vec<u64> = segment.nodes.iter().rev().copied().collect();
+            if let Some(back) = by_nodes.get(&reversed) {
+                differences.push(segment.score.score.abs_diff(back.score.score));
             }
         }
-        eprintln!("{both_m} of {total_m} m in both directions");
-        assert!(2 * both_m > total_m);
+        differences.sort_unstable();
+        let (most, worst) = (differences[differences.len() * 9 / 10], differences[differences.len() - 1]);
+        eprintln!("{} of {} in both directions: {most}, at worst {worst} points", differences.len(), segments.len());
+        assert!(2 * differences.len() > segments.len());
+        assert!(most <= 15 && worst <= 25, "{differences:?}");
     }
 
     #[test]

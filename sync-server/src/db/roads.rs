@@ -1,4 +1,6 @@
-//! The tables `road_trace`, `road_segment` and `road_batch`: public drives as cells, and the roads found in them.
+//! The tables `road_trace`, `road_segment`, `road_square` and `road_batch`: public drives as cells, and the roads found in them.
+
+mod squares;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,8 @@ use super::sql::{self, Connection, Row};
 use super::{account_in, damaged, doc_in, time_in};
 use crate::grid::Bounds;
 use crate::roads::{Evidence, SegmentId};
+
+pub(crate) use squares::misplaced;
 
 /// The most drives that a road names.
 pub(crate) const MOST_DRIVES: usize = 20;
@@ -155,15 +159,11 @@ pub(crate) async fn set_batch(writer: &mut Connection, batch: Option<&Batch>) ->
 /// Writes roads in the place of those of the same name.
 pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Result<(), sqlx::Error> {
     let sql = r#"
-        INSERT INTO road_segment (
-            id, rank, parts, measured_m, length_m, evidence, lon, lat, fine, narrow, wide, line, drives
-        )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        INSERT INTO road_segment (id, rank, parts, measured_m, length_m, evidence, line, drives)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     "#;
     for road in roads {
         remove(writer, &[road.id]).await?;
-        let [lon, lat] = road.middle();
-        let square = |degrees| crate::grid::square(lon, lat, degrees);
         let drives: Vec<u8> = road.drives.iter().flat_map(|doc| *doc.as_bytes()).collect();
         sql::query(sql)
             .bind(name(road.id))
@@ -172,15 +172,11 @@ pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Re
             .bind(i64::from(road.score.measured_m))
             .bind(i64::from(road.length_m))
             .bind(road.evidence as i64)
-            .bind(lon)
-            .bind(lat)
-            .bind(square(FINE_DEGREES))
-            .bind(square(NARROW_DEGREES))
-            .bind(square(WIDE_DEGREES))
             .bind(json(&road.line).as_str())
             .bind(drives)
             .execute(&mut *writer)
             .await?;
+        squares::insert(writer, road).await?;
     }
     Ok(())
 }
@@ -188,7 +184,18 @@ pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Re
 /// Removes roads.
 pub(crate) async fn remove(writer: &mut Connection, ids: &[SegmentId]) -> Result<(), sqlx::Error> {
     for id in ids {
-        sql::query("DELETE FROM road_segment WHERE id = $1").bind(name(*id)).execute(&mut *writer).await?;
+        if let Some(road) = find(writer, *id).await? {
+            squares::remove(writer, &road).await?;
+            sql::query("DELETE FROM road_segment WHERE id = $1").bind(name(*id)).execute(&mut *writer).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all roads: the next batch finds them anew.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    for sql in ["DELETE FROM road_batch", "DELETE FROM road_square", "DELETE FROM road_segment"] {
+        sql::query(sql).execute(&mut *writer).await?;
     }
     Ok(())
 }
@@ -215,8 +222,6 @@ pub(crate) async fn find(reader: &mut Connection, id: SegmentId) -> Result<Optio
 }
 
 /// Up to `limit` roads whose middle is within bounds, the best first, behind a place and no worse than `last_rank`.
-///
-/// One look for each square that the bounds touch, each of which ends after `limit` roads.
 pub(crate) async fn best(
     reader: &mut Connection,
     bounds: &Bounds,
@@ -224,40 +229,24 @@ pub(crate) async fn best(
     last_rank: i64,
     limit: u32,
 ) -> Result<Vec<RoadRecord>, sqlx::Error> {
-    let (column, squares) = squares(bounds);
-    let longitudes = if bounds.is_over_date_line() { "(lon >= $5 OR lon <= $7)" } else { "lon >= $5 AND lon <= $7" };
-    let sql = select(&format!(
-        "WHERE {column} = $1 AND (rank, id) > ($2, $3) AND rank <= $4 AND {longitudes} AND lat >= $6 AND lat <= $8
-        ORDER BY rank, id LIMIT $9"
-    ));
-    let mut found = Vec::new();
-    for square in squares {
-        let query =
-            sql::query(AssertSqlSafe(sql.clone())).bind(square).bind(after.0).bind(name(after.1)).bind(last_rank);
-        let query = query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north);
-        found.extend(query.bind(i64::from(limit)).rows(reader, read).await?);
+    let ids = squares::best(reader, bounds, after, last_rank, limit).await?;
+    let mut found = Vec::with_capacity(ids.len());
+    for some in ids.chunks(READ_AT_ONCE) {
+        // The same statement for fewer: the last one is asked for several times.
+        let last = some.last();
+        let marks: Vec<String> = (1..=READ_AT_ONCE).map(|number| format!("${number}")).collect();
+        let mut query = sql::query(AssertSqlSafe(select(&format!("WHERE id IN ({})", marks.join(", ")))));
+        for id in some.iter().chain(std::iter::repeat_n(last, READ_AT_ONCE).flatten()).take(READ_AT_ONCE) {
+            query = query.bind(id.as_slice());
+        }
+        found.extend(query.rows(reader, read).await?);
     }
     found.sort_by_key(RoadRecord::key);
-    found.truncate(limit as usize);
     Ok(found)
 }
 
-/// Sides of the squares by which roads are found, degrees.
-const FINE_DEGREES: f64 = 0.125;
-const NARROW_DEGREES: f64 = 1.0;
-const WIDE_DEGREES: f64 = 15.0;
-
-/// How many squares may be looked at one by one, while larger ones are left.
-const MOST_SQUARES: usize = 16;
-
-fn squares(bounds: &Bounds) -> (&'static str, Vec<i64>) {
-    for (column, degrees) in [("fine", FINE_DEGREES), ("narrow", NARROW_DEGREES)] {
-        if bounds.count(degrees) <= MOST_SQUARES {
-            return (column, bounds.squares(degrees));
-        }
-    }
-    ("wide", bounds.squares(WIDE_DEGREES))
-}
+/// How many roads one statement reads by their names.
+const READ_AT_ONCE: usize = 32;
 
 fn select(rest: &str) -> String {
     format!("SELECT id, rank, parts, measured_m, length_m, evidence, line, drives FROM road_segment {rest}")

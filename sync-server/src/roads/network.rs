@@ -4,18 +4,16 @@
 //! roads, not with the drives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use h3o::CellIndex;
 use tourismo_core::roads::Tally;
 
 use super::trace::{Trace, Visit, middle_e6, turned_e6};
 
-/// Who drove, as far as counting drivers needs it: a number that two drivers do not share.
+/// Who drove: one account, whatever the number of its devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Driver(pub u64);
-
-/// More distinct drivers than this are not told apart.
-pub(super) const MOST_DRIVERS: usize = 64;
+pub struct Driver(pub u128);
 
 /// A stay no longer than this, after which the car is back where it was, is the receiver's jitter: steps of 20 m.
 const JITTER_STEPS: u32 = 2;
@@ -59,7 +57,7 @@ impl Census {
                 }
             }
         }
-        Nodes { nodes, passes: HashMap::new() }
+        Nodes { nodes, ..Nodes::default() }
     }
 }
 
@@ -71,68 +69,109 @@ fn hash(cell: CellIndex) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The second pass: how often somebody passed from which node to which.
+/// The second pass: how many drivers passed from which node to which.
 #[derive(Debug, Default)]
 pub struct Nodes {
     nodes: HashMap<CellIndex, CellIndex>,
-    passes: HashMap<(CellIndex, CellIndex), u32>,
+    drivers: HashMap<(CellIndex, CellIndex), u32>,
+    turn: Turn<HashSet<(CellIndex, CellIndex)>>,
 }
 
 impl Nodes {
-    /// Counts one more drive. Cells that the census did not count are left out.
-    pub fn count(&mut self, trace: &Trace) {
+    /// Counts one more drive, of the same driver as the last one or of a greater one; see [`Network::add`]. Cells that the
+    /// census did not count are left out.
+    pub fn count(&mut self, driver: Driver, trace: &Trace) {
+        if !self.turn.is_of(driver) {
+            return;
+        }
         for section in trace.sections() {
             for pair in self.way(section).windows(2) {
-                let passes = self.passes.entry((pair[0].node, pair[1].node)).or_default();
-                *passes = passes.saturating_add(1);
+                let pair = (pair[0].node, pair[1].node);
+                if self.turn.of_driver.insert(pair) {
+                    *self.drivers.entry(pair).or_default() += 1;
+                }
             }
         }
     }
 
     /// Knows which way is the usual one.
-    pub fn settle(self) -> Network {
+    pub fn settle(mut self) -> Network {
+        self.turn = Turn::default();
         let mut onwards: HashMap<CellIndex, Vec<CellIndex>> = HashMap::new();
-        for &(from, to) in self.passes.keys() {
+        for &(from, to) in self.drivers.keys() {
             onwards.entry(from).or_default().push(to);
         }
-        Network { nodes: self, onwards, places: BTreeMap::new(), edges: BTreeMap::new() }
+        Network { nodes: self, onwards, ..Network::default() }
     }
 
     /// The nodes of a section with what was counted on the way to each.
     fn way(&self, section: &[Visit]) -> Vec<Stay> {
         let mut way: Vec<Stay> = Vec::with_capacity(section.len());
-        for visit in section {
+        for (index, visit) in section.iter().enumerate() {
             let Some(&node) = self.nodes.get(&visit.cell) else { continue };
-            let stay = Stay { node, tally: visit.tally };
+            let end = index + 1;
             match &mut way[..] {
-                [.., last] if last.node == node => last.tally.add(&visit.tally),
+                [.., last] if last.node == node => last.extend(visit.tally, end),
                 [.., before, short] if before.node == node && short.tally.steps <= JITTER_STEPS => {
-                    before.tally.add(&short.tally);
-                    before.tally.add(&visit.tally);
+                    before.extend(short.tally, end);
+                    before.extend(visit.tally, end);
                     way.pop();
                 }
-                _ => way.push(stay),
+                _ => way.push(Stay { node, tally: visit.tally, visits: index..end }),
             }
         }
         way
     }
 
-    fn passes(&self, from: CellIndex, to: CellIndex) -> u32 {
-        self.passes.get(&(from, to)).copied().unwrap_or(0)
+    fn drivers(&self, from: CellIndex, to: CellIndex) -> u32 {
+        self.drivers.get(&(from, to)).copied().unwrap_or(0)
     }
 
-    /// Whether one usually comes from the first node to the last over the one between them, not straight.
-    fn leads_over(&self, from: CellIndex, over: CellIndex, to: CellIndex) -> bool {
-        let over = self.passes(from, over).min(self.passes(over, to));
-        over > 0 && over >= self.passes(from, to)
+    /// How many drivers came from the first node to the last over the one between them, at most.
+    fn drivers_over(&self, from: CellIndex, over: CellIndex, to: CellIndex) -> u32 {
+        self.drivers(from, over).min(self.drivers(over, to))
+    }
+
+    /// Whether a cell is a node's, or beside it: whoever was there passed the node, even if the cell stands for another one.
+    fn is_at(&self, cell: CellIndex, node: CellIndex) -> bool {
+        self.nodes.get(&cell) == Some(&node) || cell.is_neighbor_with(node).unwrap_or(false)
+    }
+}
+
+/// Whose drives are being counted, and what is known of this driver alone.
+///
+/// Drives come driver after driver, so that this is all there is to remember in order to count nobody twice.
+#[derive(Debug, Default)]
+struct Turn<T> {
+    driver: Option<Driver>,
+    of_driver: T,
+}
+
+impl<T: Default> Turn<T> {
+    /// Whether a drive of this driver may come. If it is another one than the last, what was known is forgotten.
+    fn is_of(&mut self, driver: Driver) -> bool {
+        let is_later = self.driver.is_none_or(|last| last < driver);
+        if is_later {
+            *self = Turn { driver: Some(driver), of_driver: T::default() };
+        }
+        is_later || self.driver == Some(driver)
     }
 }
 
 /// A node on the way of a drive, and what was counted until there.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Stay {
     node: CellIndex,
     tally: Tally,
+    /// Where in the section the car was there. What most passed and this car did not has all of what is around it.
+    visits: Range<usize>,
+}
+
+impl Stay {
+    fn extend(&mut self, tally: Tally, end: usize) {
+        self.tally.add(&tally);
+        self.visits.end = end;
+    }
 }
 
 /// The third pass: who passed from which node to which.
@@ -140,82 +179,108 @@ struct Stay {
 pub struct Network {
     nodes: Nodes,
     onwards: HashMap<CellIndex, Vec<CellIndex>>,
-    pub(super) places: BTreeMap<CellIndex, Place>,
+    turn: Turn<Own>,
+    pub(super) places: HashMap<CellIndex, Place>,
     pub(super) edges: BTreeMap<(CellIndex, CellIndex), Edge>,
 }
 
-/// Where the road passes a node: the sum over all visits, so that it does not depend on their order.
+/// What one driver has passed.
+#[derive(Debug, Default)]
+struct Own {
+    edges: HashSet<(CellIndex, CellIndex)>,
+    places: HashMap<CellIndex, Mean>,
+}
+
+/// Where the road passes a node: the mean over all drivers, each of whom counts once however often they come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
-    offset_e6: [i64; 2],
-    steps: i64,
+pub(super) struct Place(Mean);
+
+/// A mean of offsets from the middle of a node, millionths of a degree: north and east.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum_e6: [i64; 2],
+    count: i64,
+}
+
+impl Mean {
+    /// Whole numbers, so that sums of means do not depend on their order.
+    fn value_e6(&self) -> [i64; 2] {
+        self.sum_e6.map(|sum_e6| sum_e6.div_euclid(self.count.max(1)))
+    }
 }
 
 /// The way from one node to the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Edge {
-    /// Sorted; at most [`MOST_DRIVERS`].
-    drivers: Vec<Driver>,
+    /// How many people passed it themselves: from a cell at the one node straight to a cell at the other.
+    pub(super) drivers: u32,
+    /// How often it was passed, with what came near enough to be taken for it.
     pub(super) passes: u32,
     pub(super) tally: Tally,
-}
-
-impl Edge {
-    pub(super) fn drivers(&self) -> usize {
-        self.drivers.len()
-    }
 }
 
 impl Place {
     /// Longitude and latitude, degrees, to the fifth decimal (1 m).
     pub(super) fn lon_lat(self, node: CellIndex) -> [f64; 2] {
-        let [lat_e6, lon_e6] = middle_e6(node);
-        let mean = |sum_e6: i64| sum_e6 as f64 / self.steps.max(1) as f64;
-        let lon_e6 = turned_e6(0, lon_e6 + mean(self.offset_e6[1]).round() as i64);
-        let lat_e6 = lat_e6 as f64 + mean(self.offset_e6[0]);
-        [(lon_e6 as f64 / 10.0).round() / 1e5, (lat_e6 / 10.0).round() / 1e5]
+        let ([lat_e6, lon_e6], [north_e6, east_e6]) = (middle_e6(node), self.0.value_e6());
+        let lon_e6 = turned_e6(0, lon_e6 + east_e6);
+        [(lon_e6 as f64 / 10.0).round() / 1e5, ((lat_e6 + north_e6) as f64 / 10.0).round() / 1e5]
     }
 }
 
 impl Network {
-    /// Takes one drive in. Cells that the census did not count are left out.
+    /// Takes one drive in, of the same driver as the last one or of a greater one. A drive that comes too late is left out:
+    /// better one driver too few than one counted twice. Cells that the census did not count are left out.
     pub fn add(&mut self, driver: Driver, trace: &Trace) {
+        if !self.turn.is_of(driver) {
+            return;
+        }
         for section in trace.sections() {
             section.iter().for_each(|visit| self.place(visit));
             let way = self.usual_way(section);
             for (index, pair) in way.windows(2).enumerate() {
-                let edge = self.edges.entry((pair[0].node, pair[1].node)).or_default();
+                let nodes = (pair[0].node, pair[1].node);
+                let is_driven = self.is_driven(section, pair);
+                let edge = self.edges.entry(nodes).or_default();
                 edge.tally.add(&pair[1].tally);
                 // The first stay of a section has no way that leads to it.
                 if index == 0 {
                     edge.tally.add(&pair[0].tally);
                 }
                 edge.passes = edge.passes.saturating_add(1);
-                if let (Err(place), true) = (edge.drivers.binary_search(&driver), edge.drivers.len() < MOST_DRIVERS) {
-                    edge.drivers.insert(place, driver);
+                if is_driven && self.turn.of_driver.edges.insert(nodes) {
+                    edge.drivers += 1;
                 }
             }
         }
     }
 
-    /// The nodes of a section, where three of them lie close together as most have passed them: over the one in the middle, or
-    /// straight.
+    /// The nodes of a section, where three of them lie close together as most have passed them: over the one in the middle,
+    /// over another one, or straight.
     fn usual_way(&self, section: &[Visit]) -> Vec<Stay> {
         let straight = self.nodes.way(section);
         let mut way: Vec<Stay> = Vec::with_capacity(straight.len());
         for mut stay in straight {
-            while let [.., from, over] = way[..] {
-                if self.nodes.passes(from.node, stay.node) == 0
-                    || self.nodes.leads_over(from.node, over.node, stay.node)
-                {
+            while let [.., from, over] = &way[..] {
+                let straight = self.nodes.drivers(from.node, stay.node);
+                if straight <= self.nodes.drivers_over(from.node, over.node, stay.node) {
                     break;
                 }
                 stay.tally.add(&over.tally);
                 way.pop();
             }
-            if let Some(over) = way.last().and_then(|from| self.between(from.node, stay.node)) {
-                way.push(Stay { node: over, tally: Tally::default() });
+            if let [.., from, over] = &mut way[..]
+                && let Some(usual) = self.between(from.node, stay.node)
+                && usual != over.node
+            {
+                over.node = usual;
+                over.visits = from.visits.start..stay.visits.end;
             }
+            let usual = way.last().and_then(|from| {
+                let over = self.between(from.node, stay.node)?;
+                Some(Stay { node: over, tally: Tally::default(), visits: from.visits.start..stay.visits.end })
+            });
+            way.extend(usual);
             way.push(stay);
         }
         way
@@ -223,24 +288,60 @@ impl Network {
 
     /// The node over which one usually comes from one to the other, if it is not the straight way.
     fn between(&self, from: CellIndex, to: CellIndex) -> Option<CellIndex> {
-        let over = self.onwards.get(&from)?.iter().copied().filter(|&over| self.nodes.leads_over(from, over, to));
-        over.max_by_key(|&over| (self.nodes.passes(from, over).min(self.nodes.passes(over, to)), u64::from(over)))
+        let straight = self.nodes.drivers(from, to);
+        let onwards = self.onwards.get(&from)?.iter();
+        let overs = onwards.map(|&over| (self.nodes.drivers_over(from, over, to), u64::from(over), over));
+        let (drivers, _, over) = overs.max()?;
+        (drivers > 0 && drivers >= straight).then_some(over)
+    }
+
+    /// Whether the car was itself at a cell of the first node and then at one of the second, with nothing between them.
+    fn is_driven(&self, section: &[Visit], pair: &[Stay]) -> bool {
+        let (from, to) = (&pair[0], &pair[1]);
+        if from.visits.end == to.visits.start {
+            return true;
+        }
+        let visits = &section[from.visits.start.min(to.visits.start)..to.visits.end.max(from.visits.end)];
+        let cells = || visits.iter().map(|visit| visit.cell);
+        let is_at_both = |cell| self.nodes.is_at(cell, from.node) && self.nodes.is_at(cell, to.node);
+        let mut steps = cells().zip(cells().skip(1));
+        steps.any(|(here, next)| self.nodes.is_at(here, from.node) && self.nodes.is_at(next, to.node))
+            || cells().any(is_at_both)
     }
 
     fn place(&mut self, visit: &Visit) {
         let Some(&node) = self.nodes.nodes.get(&visit.cell) else { return };
         let ([node_lat, node_lon], [lat, lon]) = (middle_e6(node), middle_e6(visit.cell));
         let steps = i64::from(visit.tally.steps);
-        let place = self.places.entry(node).or_default();
-        place.offset_e6[0] += steps * (lat - node_lat + i64::from(visit.offset_e6[0]));
-        place.offset_e6[1] += steps * (turned_e6(node_lon, lon) + i64::from(visit.offset_e6[1]));
-        place.steps += steps;
+        let own = self.turn.of_driver.places.entry(node).or_default();
+        let place = &mut self.places.entry(node).or_default().0;
+        let before = own.value_e6();
+        place.count += i64::from(own.count == 0);
+        own.sum_e6[0] += steps * (lat - node_lat + i64::from(visit.offset_e6[0]));
+        own.sum_e6[1] += steps * (turned_e6(node_lon, lon) + i64::from(visit.offset_e6[1]));
+        own.count += steps;
+        for (axis, value_e6) in own.value_e6().into_iter().enumerate() {
+            place.sum_e6[axis] += value_e6 - before[axis];
+        }
     }
 
-    /// The ordered pairs of nodes that a drive passes: what two laps of a road share.
+    /// The ordered pairs of nodes of a drive as most have passed them: what two laps of a road share.
     pub fn pairs(&self, trace: &Trace) -> Vec<[u64; 2]> {
         let ways: Vec<_> = trace.sections().map(|section| self.usual_way(section)).collect();
-        let pair = |pair: &[Stay]| [pair[0].node.into(), pair[1].node.into()];
-        ways.iter().flat_map(|way| way.windows(2).map(pair)).collect()
+        ways.iter().flat_map(|way| way.windows(2).map(nodes)).collect()
     }
+
+    /// Those of them that the drive passed itself.
+    pub fn driven_pairs(&self, trace: &Trace) -> Vec<[u64; 2]> {
+        let driven = |section| {
+            let way = self.usual_way(section);
+            let driven = way.windows(2).filter(|pair| self.is_driven(section, pair));
+            driven.map(nodes).collect::<Vec<_>>()
+        };
+        trace.sections().flat_map(driven).collect()
+    }
+}
+
+fn nodes(pair: &[Stay]) -> [u64; 2] {
+    [pair[0].node.into(), pair[1].node.into()]
 }

@@ -1,11 +1,11 @@
 //! Roads between junctions, as far as enough drivers passed them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 
 use h3o::CellIndex;
-use tourismo_core::roads::{RoadScore, STEP_M, Tally};
+use tourismo_core::roads::{RoadScore, SHORTEST_SCORED_M, STEP_M, Tally};
 
 use super::network::{Edge, Network};
 
@@ -33,7 +33,7 @@ impl FromStr for SegmentId {
 pub struct Segment {
     /// What it is called.
     pub id: SegmentId,
-    /// How good it is.
+    /// How good it is; if it is short, with the road before and behind it.
     pub score: RoadScore,
     /// How long it is, metres.
     pub length_m: u32,
@@ -90,6 +90,10 @@ impl Evidence {
 /// A score that moves by less stays what it was.
 const SCORE_HYSTERESIS: u8 = 3;
 
+/// What is shorter than this is scored with the road before and behind it, metres: a corner more or less in so much moves a
+/// score by a few points.
+const SCORED_WITH_M: f64 = 2_000.0;
+
 /// A segment that is longer is cut here, metres.
 const LONGEST_M: u32 = 5_000;
 
@@ -99,7 +103,7 @@ impl Network {
     pub fn segments(&self, fewest: usize, before: &BTreeMap<SegmentId, (Evidence, RoadScore)>) -> Vec<Segment> {
         let graph = Graph::of(self, fewest);
         let mut segments: Vec<Segment> =
-            graph.chains().iter().filter_map(|chain| self.segment(chain, fewest)).collect();
+            graph.chains().iter().filter_map(|chain| self.segment(&graph, chain, fewest)).collect();
         segments.sort_unstable_by_key(|segment| segment.id);
         for segment in &mut segments {
             let Some((evidence, score)) = before.get(&segment.id) else { continue };
@@ -112,19 +116,13 @@ impl Network {
         segments
     }
 
-    fn segment(&self, chain: &[CellIndex], fewest: usize) -> Option<Segment> {
-        let mut tally = Tally::default();
-        let mut length_m = 0.0;
-        for edge in self.edges_along(chain) {
-            tally.add(&edge.tally);
-            length_m += mean_m(edge);
-        }
+    fn segment(&self, graph: &Graph<'_>, chain: &[CellIndex], fewest: usize) -> Option<Segment> {
         let nodes: Vec<u64> = chain.iter().map(|&node| node.into()).collect();
         let lon_lat = |node: &CellIndex| self.places.get(node).map(|place| place.lon_lat(*node));
         Some(Segment {
             id: SegmentId(*nodes.first()?, *nodes.get(1)?),
-            score: tally.score()?,
-            length_m: length_m.round() as u32,
+            score: graph.tally(chain)?.score()?,
+            length_m: self.edges_along(chain).map(mean_m).sum::<f64>().round() as u32,
             evidence: Evidence::of(self.fewest_drivers(&nodes), fewest, None),
             line: chain.iter().filter_map(lon_lat).collect(),
             nodes,
@@ -137,7 +135,7 @@ impl Network {
 
     fn fewest_drivers(&self, nodes: &[u64]) -> usize {
         let chain: Vec<CellIndex> = nodes.iter().filter_map(|&node| CellIndex::try_from(node).ok()).collect();
-        self.edges_along(&chain).map(Edge::drivers).min().unwrap_or(0)
+        self.edges_along(&chain).map(|edge| edge.drivers as usize).min().unwrap_or(0)
     }
 }
 
@@ -153,7 +151,7 @@ struct Graph<'n> {
 
 impl<'n> Graph<'n> {
     fn of(network: &'n Network, fewest: usize) -> Graph<'n> {
-        let is_shown = |(_, edge): &(_, &Edge)| edge.drivers() >= fewest.max(1);
+        let is_shown = |(_, edge): &(_, &Edge)| edge.drivers as usize >= fewest.max(1);
         let edges: BTreeMap<_, _> = network.edges.iter().map(|(pair, edge)| (*pair, edge)).filter(is_shown).collect();
         let mut neighbours: BTreeMap<CellIndex, BTreeSet<CellIndex>> = BTreeMap::new();
         for &(from, to) in edges.keys() {
@@ -205,6 +203,56 @@ impl<'n> Graph<'n> {
         if chain.len() > 1 {
             chains.push(chain);
         }
+    }
+
+    /// What there is to count on a chain. A short one is a corner or a straight, and says nothing of the road: it is counted
+    /// with the way that most take before and behind it. `None` if even that is too short.
+    fn tally(&self, chain: &[CellIndex]) -> Option<Tally> {
+        let mut way: VecDeque<CellIndex> = chain.iter().copied().collect();
+        let mut tally = Tally::default();
+        let mut length_m = 0.0;
+        let mut count = |pair| {
+            let edge = self.edges.get(&pair)?;
+            tally.add(&edge.tally);
+            length_m += mean_m(edge);
+            Some(length_m)
+        };
+        let mut counted_m = 0.0;
+        for pair in chain.windows(2) {
+            counted_m = count((pair[0], pair[1]))?;
+        }
+        while counted_m < SCORED_WITH_M {
+            let (first, last) = (*way.front()?, *way.back()?);
+            let before = self.most_driven(first, &way, |node| (node, first));
+            let behind = self.most_driven(last, &way, |node| (last, node));
+            if before.is_none() && behind.is_none() {
+                break;
+            }
+            if let Some(before) = before {
+                way.push_front(before);
+                counted_m = count((before, first))?;
+            }
+            // The one node may be at both ends.
+            if let Some(behind) = behind.filter(|behind| before != Some(*behind)) {
+                way.push_back(behind);
+                counted_m = count((last, behind))?;
+            }
+        }
+        (counted_m >= f64::from(SHORTEST_SCORED_M)).then_some(tally)
+    }
+
+    /// Of the nodes beside one, those on the way left out, the one to or from which most drove; of equals the greatest.
+    fn most_driven(
+        &self,
+        node: CellIndex,
+        way: &VecDeque<CellIndex>,
+        pair: impl Fn(CellIndex) -> (CellIndex, CellIndex),
+    ) -> Option<CellIndex> {
+        let beside = self.neighbours.get(&node)?.iter().copied().filter(|beside| !way.contains(beside));
+        beside
+            .filter_map(|beside| Some((self.edges.get(&pair(beside))?.drivers, beside)))
+            .max()
+            .map(|(_, beside)| beside)
     }
 
     /// The node behind another one, seen from the first; `None` at junctions and ends.

@@ -65,9 +65,9 @@ impl Trace {
         Trace { visits }
     }
 
-    /// The stays with nothing unknown between them.
+    /// The stays with nothing unknown between them but where the car stood.
     pub(super) fn sections(&self) -> impl Iterator<Item = &[Visit]> {
-        self.visits.chunk_by(|_, next| !next.begins_section)
+        self.visits.chunk_by(|last, next| !next.begins_section || is_near(last.cell, next.cell))
     }
 
     /// How many cells were passed, each stay counted.
@@ -130,6 +130,16 @@ impl Trace {
 
 /// The digits of the resolutions finer than [`RESOLUTION`], three bits each, are all ones.
 const UNUSED_BITS: u32 = 3 * (15 - RESOLUTION as u32);
+
+/// How many cells apart the ends of two sections may be for the road between them to be known all the same.
+///
+/// A car that stands for more than a few seconds ends a section, and the samples at its ends are not counted: 40 to 80 m of
+/// road, in which nobody turns off and comes back.
+const STANDING_CELLS: i32 = 2;
+
+fn is_near(a: CellIndex, b: CellIndex) -> bool {
+    a.grid_distance(b).is_ok_and(|cells| cells <= STANDING_CELLS)
+}
 
 fn zigzag(value: i32) -> u64 {
     u64::from(((value << 1) ^ (value >> 31)) as u32)

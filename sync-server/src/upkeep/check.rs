@@ -206,9 +206,10 @@ async fn compare_roads(reader: &mut Connection) -> Result<Option<Finding>, sqlx:
         return Ok(None);
     }
     let mut stored = roads::all(reader).await?;
+    let misplaced = roads::misplaced(reader, &stored).await?;
     let found = surveyor::find(reader, batch.day, batch.fewest, &stored).await?;
     let missing = found.iter().filter(|road| stored.remove(&road.id).as_ref() != Some(*road)).count();
-    let roads = (missing + stored.len()) as u64;
+    let roads = (missing + stored.len()).max(misplaced) as u64;
     Ok((roads > 0).then_some(Finding::Roads { roads }))
 }
 
@@ -243,10 +244,7 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
     connection.begin().await?;
     let writer = connection;
     read_models::remove_all(writer).await?;
-    // The next batch finds all roads anew.
-    roads::set_batch(writer, None).await?;
-    let roads: Vec<_> = roads::all(writer).await?.into_keys().collect();
-    roads::remove(writer, &roads).await?;
+    roads::remove_all(writer).await?;
     documents::release_all(writer).await?;
     for account in accounts::all(writer).await? {
         let mut report = Report::default();

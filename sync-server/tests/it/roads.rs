@@ -24,10 +24,12 @@ async fn relay() -> Relay {
     .await
 }
 
-/// 3 km of corners at 15 m/s, yesterday.
-fn winding_drive() -> Vec<Stretch> {
+const DAY_MS: i64 = 86_400_000;
+
+/// 3 km of corners at 15 m/s, so many days from now.
+fn winding_drive(days: i64) -> Vec<Stretch> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
-    let start = Timestamp(i64::try_from(now).unwrap() - 86_400_000);
+    let start = Timestamp(i64::try_from(now).unwrap() + days * DAY_MS);
     let (mut east_m, mut north_m, mut heading) = (0.0, 0.0, 0.0_f64);
     let mut fixes = Vec::new();
     for metre in 0..3_000_i32 {
@@ -54,13 +56,32 @@ fn winding_drive() -> Vec<Stretch> {
     vec![Stretch { fixes, ..Stretch::default() }]
 }
 
-/// Somebody's public drive over the road.
+/// Somebody's drive over the road, yesterday.
 async fn publish(relay: &Relay, seed: u8, visibility: Visibility) -> (Phone, Document) {
     let phone = Phone::founder(seed);
-    let mut drive = Document::new(phone.device(), seed, DocKind::Published);
-    let offer = drive.publish(&format!("Drive {seed}"), visibility, &winding_drive());
-    push(relay, &phone, vec![offer]).await;
+    let drive = publish_from(relay, &phone, seed, visibility, -1).await;
     (phone, drive)
+}
+
+async fn publish_from(relay: &Relay, phone: &Phone, number: u8, visibility: Visibility, days: i64) -> Document {
+    let mut drive = Document::new(phone.device(), number, DocKind::Published);
+    let offer = drive.publish(&format!("Drive {number}"), visibility, &winding_drive(days));
+    push(relay, phone, vec![offer]).await;
+    drive
+}
+
+/// The relay after a batch of all public drives that there are.
+async fn surveyed_anew(relay: Relay) -> Relay {
+    let database = relay.stop().await;
+    database.write("DELETE FROM road_batch").await;
+    let relay = Relay::start_on(database, |config| config.roads_from_drivers = 3).await;
+    let batch = async {
+        while relay.count("SELECT COUNT(*) FROM road_batch").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, batch).await.expect("a batch is made");
+    relay
 }
 
 async fn roads(relay: &Relay, query: &str) -> Vec<serde_json::Value> {
@@ -112,6 +133,25 @@ async fn r10_a_road_is_shown_from_three_drivers_on_until_one_of_them_withdraws()
     surveyed(&relay, false).await;
     assert!(roads(&relay, "").await.is_empty());
     assert_eq!(get(relay.addr(), &format!("/v1/roads/{id}")).await.status, 404);
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn r10_people_are_counted_not_their_devices_nor_their_drives_nor_what_is_dated_in_the_future_or_long_ago() {
+    let relay = relay().await;
+    let first = Phone::founder(1);
+    for (number, phone) in [(1, &first), (2, &first.link(101)), (3, &first.link(102)), (4, &first)] {
+        publish_from(&relay, phone, number, Visibility::Public, -1).await;
+    }
+    publish(&relay, 5, Visibility::Public).await;
+    publish_from(&relay, &Phone::founder(6), 6, Visibility::Public, 30).await;
+    publish_from(&relay, &Phone::founder(7), 7, Visibility::Public, -370).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM road_trace").await, 7);
+    let relay = surveyed_anew(relay).await;
+    assert!(roads(&relay, "").await.is_empty(), "two people");
+    publish(&relay, 8, Visibility::Public).await;
+    let relay = surveyed_anew(relay).await;
+    assert!(!roads(&relay, "").await.is_empty(), "three");
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
 
@@ -173,12 +213,21 @@ async fn a_road_that_is_not_what_the_drives_say_is_found_and_mended() {
         publish(&relay, seed, Visibility::Public).await;
     }
     surveyed(&relay, true).await;
-    let database = relay.stop().await;
-    database.write("UPDATE road_segment SET length_m = length_m + 1000").await;
-    let findings = check(database.location()).await.unwrap().findings;
-    assert!(matches!(findings[..], [Finding::Roads { .. }]), "{findings:?}");
-    assert_eq!(repair(database.location()).await.unwrap().findings, []);
+    let mut database = relay.stop().await;
+    for wrong in [
+        "UPDATE road_segment SET length_m = length_m + 1000",
+        "UPDATE road_square SET lon = lon + 1 WHERE size = 2",
+        "DELETE FROM road_square WHERE size = 5",
+        "DELETE FROM road_segment",
+    ] {
+        database.write(wrong).await;
+        let findings = check(database.location()).await.unwrap().findings;
+        assert!(matches!(findings[..], [Finding::Roads { .. }]), "{wrong}: {findings:?}");
+        assert_eq!(repair(database.location()).await.unwrap().findings, []);
+        let relay = Relay::start_on(database, |config| config.roads_from_drivers = 3).await;
+        surveyed(&relay, true).await;
+        database = relay.stop().await;
+    }
     let relay = Relay::start_on(database, |config| config.roads_from_drivers = 3).await;
-    surveyed(&relay, true).await;
     assert!(roads(&relay, "").await[0]["properties"]["lengthM"].as_u64().unwrap() < 5_000);
 }

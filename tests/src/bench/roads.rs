@@ -60,8 +60,8 @@ pub fn batch(traces: &[Vec<u8>], drives: usize) -> anyhow::Result<Batch> {
         census.count(&Trace::decode(trace)?);
     }
     let mut nodes = census.settle();
-    for (trace, _) in all() {
-        nodes.count(&Trace::decode(trace)?);
+    for (trace, driver) in all() {
+        nodes.count(Driver(driver), &Trace::decode(trace)?);
     }
     let mut network = nodes.settle();
     for (trace, driver) in all() {
