@@ -4,6 +4,7 @@
 //! It knows jobs and transactions. What a change must be to be kept is for [`Append`] to say.
 
 mod append;
+mod memory;
 pub(crate) mod projector;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
+use self::memory::Memory;
 use crate::db::relay::Identity;
 use crate::db::snapshots::{Snapshot, Subject};
 use crate::db::{self, Claim, OpenError, accounts, sql};
@@ -122,7 +124,8 @@ impl Writer {
         doorkeeper: Arc<Doorkeeper>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let task = Task { claim, identity, connection, jobs, told, doorkeeper, health: Health::Sound };
+        let (memory, health) = (Memory::default(), Health::Sound);
+        let task = Task { claim, identity, connection, memory, jobs, told, doorkeeper, health };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -178,6 +181,7 @@ struct Task {
     /// Which relay, and which life of its log, everybody was told.
     identity: Identity,
     connection: sql::Connection,
+    memory: Memory,
     jobs: mpsc::Receiver<Job>,
     told: Told,
     doorkeeper: Arc<Doorkeeper>,
@@ -302,10 +306,15 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+        // Only a commit brings it back: whatever else happens, or if this is not waited for, all of it is read again.
+        let mut memory = std::mem::take(&mut self.memory);
         self.connection.begin().await?;
-        let error = match self.append(group).await {
+        let error = match self.append(group, &mut memory).await {
             Ok(done) => match self.connection.commit().await {
-                Ok(()) => return Ok(done),
+                Ok(()) => {
+                    self.memory = memory;
+                    return Ok(done);
+                }
                 Err(error) => error,
             },
             Err(error) => error,
@@ -315,12 +324,12 @@ impl Task {
         Err(error)
     }
 
-    async fn append(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+    async fn append(&mut self, group: &[Job], memory: &mut Memory) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.connection).await?;
         }
-        let mut append = Append::new(&mut self.connection, wall_clock(), self.doorkeeper.limits());
+        let mut append = Append::new(&mut self.connection, memory, wall_clock(), self.doorkeeper.limits());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {

@@ -5,7 +5,7 @@ use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log::{AccountLog, Usage};
 use tourismo_core::time::Timestamp;
 
-use super::sql::{self, Connection};
+use super::sql::{self, Bulk, Connection};
 use super::{account_id, column, damaged, fixed, position};
 
 /// Makes an account with an empty log, unless it is there.
@@ -140,20 +140,24 @@ pub(crate) async fn correct(writer: &mut Connection, log: &AccountLog) -> Result
         .map(drop)
 }
 
-/// Writes back what appending to the log changed.
-pub(crate) async fn update(writer: &mut Connection, log: &AccountLog) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6
-        WHERE account = $1 AND head <= $2
-    "#;
-    let done = sql::query(sql)
-        .bind(log.account.as_bytes().as_slice())
-        .bind(column(log.head))
-        .bind(log.digest.0.as_slice())
-        .bind(column(log.usage.changes))
-        .bind(column(log.usage.documents))
-        .bind(column(log.usage.bytes))
-        .execute(writer)
-        .await?;
-    if done == 1 { Ok(()) } else { Err(damaged("head")) }
+/// Writes back what appending to logs changed.
+pub(crate) async fn update(writer: &mut Connection, logs: &[&AccountLog]) -> Result<(), sqlx::Error> {
+    // None is made by this: each of them has been read.
+    let mut bulk = Bulk::new(
+        "INSERT INTO account (account, head, digest, changes, documents, bytes) VALUES ",
+        "ON CONFLICT (account) DO UPDATE SET head = excluded.head, digest = excluded.digest, \
+         changes = excluded.changes, documents = excluded.documents, bytes = excluded.bytes \
+         WHERE account.head <= excluded.head",
+    );
+    for log in logs {
+        bulk.row([
+            log.account.into(),
+            column(log.head).into(),
+            log.digest.0.as_slice().into(),
+            column(log.usage.changes).into(),
+            column(log.usage.documents).into(),
+            column(log.usage.bytes).into(),
+        ]);
+    }
+    if bulk.execute(writer).await? == logs.len() as u64 { Ok(()) } else { Err(damaged("head")) }
 }

@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::follows::difference;
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{damaged, doc_in, position, time_in};
 
 /// A car as its owner sees it.
@@ -25,71 +25,70 @@ pub(crate) struct CarRow {
 
 const FIELDS: &str = "car.doc, car.make, car.model, car.year, car.nickname, car.colour, car.is_public";
 
-/// Replaces a car and what differs in its logbook.
+/// Replaces cars, without their logbooks.
 pub(crate) async fn replace(
     writer: &mut Connection,
-    account: AccountId,
-    doc: DocId,
-    fields: &CarFields,
-    log: &[LogItem],
+    cars: &[(AccountId, DocId, &CarFields)],
 ) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO car (account, doc, make, model, year, nickname, colour, is_public) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    let before = "INSERT INTO car (account, doc, make, model, year, nickname, colour, is_public) VALUES ";
+    let after = r#"
         ON CONFLICT (account, doc) DO UPDATE SET
             make = excluded.make, model = excluded.model, year = excluded.year, nickname = excluded.nickname,
             colour = excluded.colour, is_public = excluded.is_public
     "#;
-    sql::query(sql)
-        .bind(account)
-        .bind(doc)
-        .bind(fields.make.as_str())
-        .bind(fields.model.as_str())
-        .bind(fields.year.map(i64::from))
-        .bind(fields.nickname.as_str())
-        .bind(fields.colour.as_str())
-        .bind(i64::from(fields.is_public))
-        .execute(writer)
-        .await?;
+    let mut bulk = Bulk::new(before, after);
+    for (account, doc, fields) in cars {
+        bulk.row([
+            (*account).into(),
+            (*doc).into(),
+            fields.make.as_str().into(),
+            fields.model.as_str().into(),
+            fields.year.map(i64::from).into(),
+            fields.nickname.as_str().into(),
+            fields.colour.as_str().into(),
+            i64::from(fields.is_public).into(),
+        ]);
+    }
+    bulk.execute(writer).await.map(drop)
+}
+
+/// Makes of what a car's logbook holds what it says; an entry more is a row more.
+pub(crate) async fn replace_log(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    stored: &[LogItem],
+    derived: &[LogItem],
+) -> Result<(), sqlx::Error> {
     let set = |log: &[LogItem]| log.iter().map(|item| (item.id, item.entry.clone())).collect::<BTreeMap<_, _>>();
-    let (gone, said) = difference(&set(&logbook(writer, account, doc).await?), &set(log));
+    let (gone, said) = difference(&set(stored), &set(derived));
     for entry in gone {
         let sql = "DELETE FROM car_log WHERE account = $1 AND doc = $2 AND entry = $3";
         sql::query(sql).bind(account).bind(doc).bind(entry).execute(writer).await?;
     }
-    for (id, entry) in said {
-        write_entry(writer, account, doc, id, &entry).await?;
-    }
-    Ok(())
-}
-
-async fn write_entry(
-    writer: &mut Connection,
-    account: AccountId,
-    doc: DocId,
-    id: DocId,
-    entry: &LogEntry,
-) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO car_log (account, doc, entry, kind, at, odometer_m, litres, cost_minor, currency, note)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    let before = r#"
+        INSERT INTO car_log (account, doc, entry, kind, at, odometer_m, litres, cost_minor, currency, note) VALUES "#;
+    let after = r#"
         ON CONFLICT (account, doc, entry) DO UPDATE SET
             kind = excluded.kind, at = excluded.at, odometer_m = excluded.odometer_m, litres = excluded.litres,
             cost_minor = excluded.cost_minor, currency = excluded.currency, note = excluded.note
     "#;
-    sql::query(sql)
-        .bind(account)
-        .bind(doc)
-        .bind(id)
-        .bind(number(entry.kind))
-        .bind(entry.at)
-        .bind(entry.odometer_m)
-        .bind(entry.litres)
-        .bind(entry.cost.as_ref().map(|cost| cost.minor))
-        .bind(entry.cost.as_ref().map(|cost| cost.currency.as_str()))
-        .bind(entry.note.as_str())
-        .execute(writer)
-        .await
-        .map(drop)
+    let mut bulk = Bulk::new(before, after);
+    for (id, entry) in said {
+        bulk.row([
+            account.into(),
+            doc.into(),
+            id.into(),
+            number(entry.kind).into(),
+            entry.at.into(),
+            entry.odometer_m.into(),
+            entry.litres.into(),
+            entry.cost.as_ref().map(|cost| cost.minor).into(),
+            entry.cost.as_ref().map(|cost| cost.currency.as_str()).into(),
+            entry.note.as_str().into(),
+        ]);
+    }
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes a car with its logbook, if it is there.

@@ -7,7 +7,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
-use super::sql::{self, Connection};
+use super::sql::{self, Bulk, Connection};
 use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
@@ -22,28 +22,30 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) hash: ChangeHash,
     pub(crate) deps: &'a [ChangeHash],
     pub(crate) max_op: u64,
-    pub(crate) received_at: Timestamp,
     pub(crate) chunk: &'a [u8],
 }
 
-/// Appends an entry. Fails if its place or its change is taken.
-pub(crate) async fn insert(writer: &mut Connection, entry: NewEntry<'_>) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO change (account, seq, doc, hash, deps, max_op, received_at, chunk)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    "#;
-    sql::query(sql)
-        .bind(entry.account.as_bytes().as_slice())
-        .bind(column(entry.seq))
-        .bind(entry.doc.as_bytes().as_slice())
-        .bind(entry.hash.0.as_slice())
-        .bind(concatenated(entry.deps))
-        .bind(column(entry.max_op))
-        .bind(entry.received_at.as_millis())
-        .bind(entry.chunk)
-        .execute(writer)
-        .await?;
-    Ok(())
+/// Appends entries. Fails if the place or the change of one is taken.
+pub(crate) async fn insert(
+    writer: &mut Connection,
+    entries: &[NewEntry<'_>],
+    received_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let before = "INSERT INTO change (account, seq, doc, hash, deps, max_op, received_at, chunk) VALUES ";
+    let mut bulk = Bulk::new(before, "");
+    for entry in entries {
+        bulk.row([
+            entry.account.into(),
+            column(entry.seq).into(),
+            entry.doc.into(),
+            entry.hash.0.as_slice().into(),
+            concatenated(entry.deps).into(),
+            column(entry.max_op).into(),
+            received_at.into(),
+            entry.chunk.into(),
+        ]);
+    }
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Where a change stands in the log, and what judging others needs to know of it.
@@ -299,6 +301,10 @@ pub(crate) enum ChunksOf {
     Whole {
         /// When the relay first heard of it.
         received_at: Timestamp,
+        /// Whether the first chunk is a snapshot.
+        is_from_snapshot: bool,
+        /// How many changes the chunks hold.
+        changes: u64,
         /// In log order.
         chunks: Vec<Vec<u8>>,
     },
@@ -325,7 +331,8 @@ pub(crate) async fn chunks(
         .await?;
     let (covered_bytes, covered) = before.as_ref().map_or((0, 0), |before| (before.chunk.len() as u64, before.changes));
     let bytes = bytes.unwrap_or(0).unsigned_abs() + covered_bytes;
-    if bytes > max_bytes || changes.unsigned_abs() + covered > max_changes {
+    let changes = changes.unsigned_abs() + covered;
+    if bytes > max_bytes || changes > max_changes {
         return Ok(ChunksOf::TooMuch);
     }
     let mut loose: Vec<Vec<u8>> =
@@ -335,9 +342,10 @@ pub(crate) async fn chunks(
             .fetch_all(connection)
             .await?;
     let received_at = before.as_ref().map_or(Timestamp(received_at.unwrap_or(0)), |before| before.first_at);
+    let is_from_snapshot = before.is_some();
     let mut chunks: Vec<Vec<u8>> = before.into_iter().map(|before| before.chunk).collect();
     chunks.append(&mut loose);
-    Ok(ChunksOf::Whole { received_at, chunks })
+    Ok(ChunksOf::Whole { received_at, is_from_snapshot, changes, chunks })
 }
 
 /// The last position that still fits on a page, of entries with these positions and sizes; the first always does.

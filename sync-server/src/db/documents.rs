@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::AssertSqlSafe;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::log::DocLog;
 use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::wire::{DocHeads, DocKind};
 
-use super::sql::{self, Connection};
-use super::{account_id, accounts, column, concatenated, damaged, doc_id, hashes, position};
+use super::sql::{self, Bulk, Connection, Row};
+use super::{account_id, account_in, accounts, column, concatenated, damaged, doc_id, doc_in, hashes, position};
 
 /// The document with this id, whoever owns it.
 pub(crate) async fn find(connection: &mut Connection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
@@ -60,20 +61,47 @@ pub(crate) async fn heads_page(
     Ok(HeadsPage { docs, through, head })
 }
 
-/// Writes the state of a document that was made or appended to.
-pub(crate) async fn upsert(writer: &mut Connection, doc: DocId, state: &DocLog) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO document (account, doc, kind, heads) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (account, doc) DO UPDATE SET heads = excluded.heads
-    "#;
-    sql::query(sql)
-        .bind(state.owner.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(i64::from(state.kind.number()))
-        .bind(concatenated(&state.heads))
-        .execute(writer)
-        .await?;
-    Ok(())
+/// What the log knows of documents, and whether one is in quarantine, of those of these ids that are there.
+pub(crate) async fn find_all(
+    connection: &mut Connection,
+    docs: &[DocId],
+) -> Result<BTreeMap<DocId, (DocLog, bool)>, sqlx::Error> {
+    let (mut rest, mut found) = (docs, BTreeMap::new());
+    while let Some(count) = sql::group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        let sql = format!(
+            "SELECT doc, account, kind, heads, quarantined FROM document WHERE doc IN ({})",
+            sql::parameters(0, count)
+        );
+        let read = |row: &Row| {
+            let (owner, heads) = (account_in(row, "account")?, hashes("heads", &row.get::<Vec<u8>>("heads")?)?);
+            let log = DocLog { owner, kind: kind_of(row.get("kind")?)?, heads };
+            Ok((doc_in(row, "doc")?, (log, row.get::<Option<String>>("quarantined")?.is_some())))
+        };
+        let query = these.iter().fold(sql::query(AssertSqlSafe(sql)), |query, doc| query.bind(*doc));
+        found.extend(query.rows(connection, read).await?);
+        rest = others;
+    }
+    Ok(found)
+}
+
+/// Writes the states of documents that were made or appended to, each with how many changes were appended.
+pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocLog, u64)]) -> Result<(), sqlx::Error> {
+    let mut bulk = Bulk::new(
+        "INSERT INTO document (account, doc, kind, heads, loose) VALUES ",
+        "ON CONFLICT (account, doc) DO UPDATE SET heads = excluded.heads, loose = document.loose + excluded.loose",
+    );
+    for (doc, state, appended) in docs {
+        let kind = i64::from(state.kind.number());
+        bulk.row([
+            state.owner.into(),
+            (*doc).into(),
+            kind.into(),
+            concatenated(&state.heads).into(),
+            column(*appended).into(),
+        ]);
+    }
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Why no row can be derived from a document. The names are stored; they never change their meaning.
@@ -136,22 +164,6 @@ pub(crate) async fn quarantine(
     Ok(())
 }
 
-/// Takes note of changes that were appended to a document.
-pub(crate) async fn count_loose(
-    writer: &mut Connection,
-    account: AccountId,
-    doc: DocId,
-    changes: u64,
-) -> Result<(), sqlx::Error> {
-    sql::query("UPDATE document SET loose = loose + $3 WHERE account = $1 AND doc = $2")
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(column(changes))
-        .execute(writer)
-        .await?;
-    Ok(())
-}
-
 /// The last number that an actor used in a document; 0 if it used none.
 pub(crate) async fn last_seq(
     connection: &mut Connection,
@@ -191,26 +203,19 @@ pub(crate) async fn remove_last_seqs(writer: &mut Connection, account: AccountId
     Ok(())
 }
 
-/// Writes the last number that an actor used in a document.
-pub(crate) async fn upsert_last_seq(
+/// Writes the last numbers that actors used in documents.
+pub(crate) async fn write_last_seqs(
     writer: &mut Connection,
-    account: AccountId,
-    doc: DocId,
-    actor: &Actor,
-    last_seq: u64,
+    last_seqs: &[(AccountId, DocId, &Actor, u64)],
 ) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO actor (account, doc, actor, last_seq) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq
-    "#;
-    sql::query(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(actor.as_bytes())
-        .bind(column(last_seq))
-        .execute(writer)
-        .await?;
-    Ok(())
+    let mut bulk = Bulk::new(
+        "INSERT INTO actor (account, doc, actor, last_seq) VALUES ",
+        "ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq",
+    );
+    for (account, doc, actor, last_seq) in last_seqs {
+        bulk.row([(*account).into(), (*doc).into(), actor.as_bytes().into(), column(*last_seq).into()]);
+    }
+    bulk.execute(writer).await.map(drop)
 }
 
 pub(super) fn kind_of(number: i64) -> Result<DocKind, sqlx::Error> {

@@ -6,7 +6,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::figures::Figures;
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, doc_in, optional_doc_in, optional_time_in, position, published, time_in};
 
 /// A drive as it is derived.
@@ -46,36 +46,40 @@ const TOTALS: &str = "COUNT(*) AS drives, COALESCE(SUM(distance_m), 0.0) AS dist
     CAST(COALESCE(SUM(moving_ms), 0) AS BIGINT) AS moving_ms, \
     CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT) AS duration_ms, COALESCE(SUM(ascent_m), 0.0) AS ascent_m";
 
-/// Replaces a drive.
-pub(crate) async fn replace(writer: &mut Connection, drive: &OwnDrive) -> Result<(), sqlx::Error> {
-    let sql = format!(
-        r#"
-        INSERT INTO drive ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+/// Replaces drives.
+pub(crate) async fn replace(writer: &mut Connection, drives: &[&OwnDrive]) -> Result<(), sqlx::Error> {
+    let before = r#"
+        INSERT INTO drive (
+            account, doc, title, car, started_at, ended_at, month, stats, distance_m, moving_ms, duration_ms, ascent_m,
+            visibility, published
+        ) VALUES "#;
+    let after = r#"
         ON CONFLICT (account, doc) DO UPDATE SET
             title = excluded.title, car = excluded.car, started_at = excluded.started_at, ended_at = excluded.ended_at,
             month = excluded.month, stats = excluded.stats, distance_m = excluded.distance_m,
             moving_ms = excluded.moving_ms, duration_ms = excluded.duration_ms, ascent_m = excluded.ascent_m,
             visibility = excluded.visibility, published = excluded.published
-        "#
-    );
-    sql::query(AssertSqlSafe(sql))
-        .bind(drive.account)
-        .bind(drive.doc)
-        .bind(drive.title.as_str())
-        .bind(drive.car)
-        .bind(drive.started_at)
-        .bind(drive.ended_at)
-        .bind(drive.figures.month)
-        .bind(drive.stats.as_deref())
-        .bind(drive.figures.distance_m)
-        .bind(drive.figures.moving_ms)
-        .bind(drive.figures.duration_ms)
-        .bind(drive.figures.ascent_m)
-        .bind(published::number(drive.visibility))
-        .bind(drive.published)
-        .execute(writer)
-        .await
-        .map(drop)
+        "#;
+    let mut bulk = Bulk::new(before, after);
+    for drive in drives {
+        bulk.row([
+            drive.account.into(),
+            drive.doc.into(),
+            drive.title.as_str().into(),
+            drive.car.into(),
+            drive.started_at.into(),
+            drive.ended_at.into(),
+            drive.figures.month.into(),
+            drive.stats.as_deref().into(),
+            drive.figures.distance_m.into(),
+            drive.figures.moving_ms.into(),
+            drive.figures.duration_ms.into(),
+            drive.figures.ascent_m.into(),
+            published::number(drive.visibility).into(),
+            drive.published.into(),
+        ]);
+    }
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes a drive, if it is there.

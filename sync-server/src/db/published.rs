@@ -10,7 +10,7 @@ use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::figures::Figures;
 use super::roads;
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, column, damaged, position, time_in};
 use crate::grid::Bounds;
 
@@ -53,13 +53,12 @@ pub(crate) struct DrivePage {
     pub(crate) author: Author,
 }
 
-/// Replaces a drive and the blocks of its track.
-pub(crate) async fn replace(
+/// Writes a drive that is not there, and the blocks of its track.
+pub(crate) async fn insert(
     writer: &mut Connection,
     drive: &DriveRecord,
     blocks: &[Vec<u8>],
 ) -> Result<(), sqlx::Error> {
-    remove(writer, drive.account, drive.doc).await?;
     let sql = r#"
         INSERT INTO published_drive (
             account, doc, revision, bucket, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms,
@@ -103,16 +102,11 @@ pub(crate) async fn replace(
     if let Some(trace) = &drive.trace {
         roads::insert_trace(writer, drive.account, drive.doc, drive.started_at, trace).await?;
     }
+    let mut bulk = Bulk::new("INSERT INTO published_block (account, doc, place, block) VALUES ", "");
     for (place, block) in (0i64..).zip(blocks) {
-        sql::query("INSERT INTO published_block (account, doc, place, block) VALUES ($1, $2, $3, $4)")
-            .bind(drive.account)
-            .bind(drive.doc)
-            .bind(place)
-            .bind(block.as_slice())
-            .execute(&mut *writer)
-            .await?;
+        bulk.row([drive.account.into(), drive.doc.into(), place.into(), block.as_slice().into()]);
     }
-    Ok(())
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes a drive and the blocks of its track, if it is there.

@@ -3,6 +3,8 @@
 //! A statement is one text for both: `$1`, `$2`… stand for values; columns are BIGINT, DOUBLE PRECISION, TEXT and bytes,
 //! and what is computed is cast to one of these where the engines would disagree. This knows no table.
 
+mod bulk;
+
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -14,6 +16,8 @@ use sqlx::{
     Sqlite, SqliteConnection, SqlitePool, Transaction, Type,
 };
 use tokio::time::timeout;
+
+pub(crate) use self::bulk::{Bulk, group, parameters};
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay, roads};
 use crate::surveyor;
-use crate::writer::projector::{self, Derived};
+use crate::writer::projector::{self, Derived, Due};
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -220,7 +220,7 @@ async fn compare_rows(
     report: &mut Report,
 ) -> Result<(), sqlx::Error> {
     let state = &recount.docs[&doc];
-    let (derived, _) = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
+    let derived = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
     let stored = projector::stored(reader, state, doc).await?;
     report.rows += derived.rows().max(stored.rows());
     report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
@@ -251,17 +251,16 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
         let recount = recount(writer, account, &mut report).await?;
         if report.findings.is_empty() {
             accounts::correct(writer, &recount.log).await?;
-            for (doc, state) in &recount.docs {
-                documents::upsert(writer, *doc, state).await?;
-            }
+            let docs: Vec<_> = recount.docs.iter().map(|(doc, state)| (*doc, state, 0)).collect();
+            documents::write(writer, &docs).await?;
             documents::remove_last_seqs(writer, account).await?;
-            for ((doc, actor), last_seq) in &recount.last_seqs {
-                documents::upsert_last_seq(writer, account, *doc, actor, *last_seq).await?;
-            }
+            let last_seqs = recount.last_seqs.iter();
+            let last_seqs: Vec<_> = last_seqs.map(|((doc, actor), last)| (account, *doc, actor, *last)).collect();
+            documents::write_last_seqs(writer, &last_seqs).await?;
         }
         for doc in shown_docs(&recount) {
-            let (state, revision) = (&recount.docs[&doc], recount.revisions[&doc]);
-            projector::project(writer, state, doc, revision, &mut Vec::new()).await?;
+            let due = Due::unknown(doc, &recount.docs[&doc], recount.revisions[&doc]);
+            projector::project(writer, vec![due], &mut Vec::new()).await?;
         }
     }
     relay::set_projected(writer, projector::VERSION).await?;

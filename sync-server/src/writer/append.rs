@@ -1,11 +1,10 @@
 //! What one transaction adds to the logs: devices, changes, and the rows that are derived from them.
 //!
-//! The rules are core's ([`tourismo_core::log`]); this reads what they need to know, once for each transaction, and
-//! writes what they decide. It commits nothing.
+//! The rules are core's ([`tourismo_core::log`]); this reads what they need to know, unless the writer remembers it, and
+//! writes what they decide at the end, all at once. It commits nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::db::sql::Connection;
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit};
@@ -13,9 +12,11 @@ use tourismo_core::session::relay::Outcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
-use super::projector::{self, Work};
+use super::memory::{Known, Memory};
+use super::projector::{self, Due, Loaded, Work};
 use super::{Admitted, Compaction, Examined};
-use crate::db::change_log::{self, Found};
+use crate::db::change_log::{self, Found, NewEntry};
+use crate::db::sql::Connection;
 use crate::db::{accounts, documents, roads, snapshots};
 use crate::limits::Limits;
 use crate::live::Event;
@@ -27,12 +28,13 @@ const SWEPT_AT_ONCE: u32 = 250;
 /// A transaction in the making.
 pub(super) struct Append<'t> {
     connection: &'t mut Connection,
+    memory: &'t mut Memory,
     received_at: Timestamp,
     limits: &'t Limits,
     accounts: BTreeMap<AccountId, AccountLog>,
-    docs: BTreeMap<DocId, Option<DocLog>>,
-    last_seqs: BTreeMap<(DocId, Actor), u64>,
-    stored: BTreeMap<(DocId, ChangeHash), Found>,
+    /// None for one that nobody has written to.
+    docs: BTreeMap<DocId, Option<Known>>,
+    entries: Vec<NewEntry<'t>>,
     touched: BTreeMap<DocId, Touched>,
 }
 
@@ -51,21 +53,28 @@ pub(super) struct Appended {
 
 #[derive(Debug, Default)]
 struct Touched {
+    is_new: bool,
     actors: BTreeSet<Actor>,
+    /// The places of what was appended, among all entries of the transaction.
+    entries: Vec<usize>,
     last: u64,
-    changes: u64,
 }
 
 impl<'t> Append<'t> {
-    pub(super) fn new(connection: &'t mut Connection, received_at: Timestamp, limits: &'t Limits) -> Append<'t> {
+    pub(super) fn new(
+        connection: &'t mut Connection,
+        memory: &'t mut Memory,
+        received_at: Timestamp,
+        limits: &'t Limits,
+    ) -> Append<'t> {
         Append {
             connection,
+            memory,
             received_at,
             limits,
             accounts: BTreeMap::new(),
             docs: BTreeMap::new(),
-            last_seqs: BTreeMap::new(),
-            stored: BTreeMap::new(),
+            entries: Vec::new(),
             touched: BTreeMap::new(),
         }
     }
@@ -91,6 +100,8 @@ impl<'t> Append<'t> {
             return Ok(Admitted::OneTooMany);
         }
         accounts::insert_device(self.connection, account, device, granted_by, self.received_at).await?;
+        // Books that were read before do not have it.
+        self.memory.take_account(account);
         if let Some(log) = self.accounts.get_mut(&account) {
             log.actor_prefixes.insert(device.actor_prefix());
         }
@@ -98,7 +109,14 @@ impl<'t> Append<'t> {
     }
 
     /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
-    pub(super) async fn push(&mut self, account: AccountId, changes: &[Examined]) -> Result<Vec<Outcome>, sqlx::Error> {
+    pub(super) async fn push(
+        &mut self,
+        account: AccountId,
+        changes: &'t [Examined],
+    ) -> Result<Vec<Outcome>, sqlx::Error> {
+        self.look_up_books(account).await?;
+        let judged = changes.iter().filter(|change| change.scanned.is_ok());
+        self.look_up_docs(judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
@@ -109,147 +127,203 @@ impl<'t> Append<'t> {
         Ok(outcomes)
     }
 
-    /// Does one step of making a snapshot. The books stay as they are: positions, names and heads do not change by it.
+    /// Replaces and removes roads.
     pub(super) async fn pave(&mut self, paving: &Paving) -> Result<(), sqlx::Error> {
         roads::remove(self.connection, &paving.remove).await?;
         roads::replace(self.connection, &paving.replace).await?;
         roads::set_batch(self.connection, paving.batch.as_ref()).await
     }
 
+    /// Does one step of making a snapshot, of changes that were committed before. The books stay as they are: positions,
+    /// names and heads do not change by it.
     pub(super) async fn compact(&mut self, step: &Compaction) -> Result<bool, sqlx::Error> {
         let writer = &mut *self.connection;
         match step {
             Compaction::Write(snapshot) => snapshots::insert(writer, snapshot).await.map(|()| false),
             Compaction::Enforce(subject, seq) => {
+                // It is measured by the chunks that it was loaded from.
+                self.memory.take_loaded(subject.doc);
                 snapshots::enforce(writer, *subject, *seq).await?;
                 snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
             }
-            Compaction::Sweep(subject, seq) => snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await,
+            Compaction::Sweep(subject, seq) => {
+                self.memory.take_loaded(subject.doc);
+                snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
+            }
             Compaction::GiveUp(subject) => snapshots::give_up(writer, *subject).await.map(|()| false),
         }
     }
 
-    /// Writes the books, derives the rows, and says what has changed.
-    pub(super) async fn finish(self) -> Result<Appended, sqlx::Error> {
-        let mut appended = Appended::default();
+    /// Writes entries and books, derives the rows, and says what has changed.
+    pub(super) async fn finish(mut self) -> Result<Appended, sqlx::Error> {
+        let (mut docs, mut last_seqs, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for (id, touched) in &self.touched {
+            let known = self.docs[id].as_ref().expect("a document that was appended to is known");
+            docs.push((*id, &known.log, touched.entries.len() as u64));
+            last_seqs.extend(touched.actors.iter().map(|actor| (known.log.owner, *id, actor, known.last_seq(actor))));
+            grown.insert(known.log.owner);
+        }
+        let logs: Vec<&AccountLog> = grown.iter().map(|account| &self.accounts[account]).collect();
+        // An entry refers to its document.
+        documents::write(self.connection, &docs).await?;
+        documents::write_last_seqs(self.connection, &last_seqs).await?;
+        change_log::insert(self.connection, &self.entries, self.received_at).await?;
+        accounts::update(self.connection, &logs).await?;
+
+        let heads = logs.iter().map(|log| (log.account, log.head)).collect();
+        let mut appended = Appended { heads, ..Appended::default() };
+        self.project(&mut appended).await?;
+        self.accounts.into_values().for_each(|log| self.memory.keep_account(log));
+        for (id, known) in self.docs {
+            if let Some(known) = known {
+                self.memory.keep_doc(id, known);
+            }
+        }
+        Ok(appended)
+    }
+
+    async fn project(&mut self, appended: &mut Appended) -> Result<(), sqlx::Error> {
         // In the order of the log: of two profiles of one account, the one that was written last is shown.
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
+        let mut due = Vec::new();
         for (id, touched) in touched {
-            let doc = self.docs.get(id).and_then(Option::as_ref).expect("a touched document has been looked up");
-            documents::upsert(self.connection, *id, doc).await?;
-            documents::count_loose(self.connection, doc.owner, *id, touched.changes).await?;
-            for actor in &touched.actors {
-                let last_seq = self.last_seqs.get(&(*id, actor.clone())).copied().unwrap_or(0);
-                documents::upsert_last_seq(self.connection, doc.owner, *id, actor, last_seq).await?;
+            let Some(known) = self.docs.get(id).and_then(Option::as_ref) else { continue };
+            if !projector::has_rows(known.log.kind) || known.is_quarantined {
+                continue;
             }
-            if projector::has_rows(doc.kind) {
-                let work = projector::project(self.connection, doc, *id, touched.last, &mut appended.events).await?;
-                appended.work.push((doc.owner, work));
-                appended.feed_changed |= matches!(doc.kind, DocKind::Published | DocKind::Profile);
+            appended.feed_changed |= matches!(known.log.kind, DocKind::Published | DocKind::Profile);
+            let chunks = || touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect();
+            let new = || touched.is_new.then(|| Loaded::of_a_new_document(self.received_at));
+            let mut before = self.memory.take_loaded(*id).or_else(new);
+            if let Some(loaded) = &mut before {
+                loaded.hear(self.received_at);
+            }
+            due.push(Due {
+                id: *id,
+                owner: known.log.owner,
+                kind: known.log.kind,
+                revision: touched.last,
+                before: before.map(|loaded| (loaded, chunks())),
+            });
+        }
+        for projected in projector::project(self.connection, due, &mut appended.events).await? {
+            appended.work.push((projected.owner, projected.work));
+            match projected.loaded {
+                Some(loaded) => self.memory.keep_loaded(projected.id, loaded),
+                None => {
+                    let known = self.docs.get_mut(&projected.id).and_then(Option::as_mut);
+                    known.expect("it was appended to").is_quarantined = true;
+                }
             }
         }
-        let grown: BTreeSet<AccountId> =
-            self.touched.keys().filter_map(|id| self.docs.get(id)?.as_ref().map(|doc| doc.owner)).collect();
-        for log in grown.iter().filter_map(|account| self.accounts.get(account)) {
-            accounts::update(self.connection, log).await?;
-            appended.heads.push((log.account, log.head));
-        }
-        Ok(appended)
+        Ok(())
     }
 
     async fn change(
         &mut self,
         account: AccountId,
-        offer: &Offer,
-        change: &ScannedChange,
+        offer: &'t Offer,
+        change: &'t ScannedChange,
     ) -> Result<Outcome, sqlx::Error> {
         let id = offer.doc;
         self.look_up(account, id, change).await?;
-        let last_seq = self.last_seq(id, &change.actor);
+        let known = self.docs.get(&id).and_then(Option::as_ref);
+        let last_seq = known.map_or(0, |known| known.last_seq(&change.actor));
+        let stored = |hash: &ChangeHash| known.and_then(|known| known.stored.get(hash));
         let candidate = Candidate { kind: offer.kind, change, last_seq };
-        let doc = self.docs.get(&id).and_then(Option::as_ref);
-        let stored = &self.stored;
-        let log = self.accounts.get_mut(&account).expect("the account has just been looked up");
-        match log.judge(doc, candidate, |hash| stored.contains_key(&(id, *hash))) {
+        let log = self.accounts.get_mut(&account).expect("the account has been looked up");
+        match log.judge(known.map(|known| &known.log), candidate, |hash| stored(hash).is_some()) {
             Err(code) => return Ok(Outcome::Refused(code)),
             Ok(Admission::AlreadyStored) => {
-                let seq = stored.get(&(id, change.hash)).expect("it was found stored").seq;
+                let seq = stored(&change.hash).expect("it was found stored").seq;
                 return Ok(Outcome::Stored { seq, hash: change.hash });
             }
             Ok(Admission::Append) => {}
         }
-        let last_seqs = &self.last_seqs;
-        let has_written = |actor: &Actor| last_seqs.get(&(id, actor.clone())).is_some_and(|last_seq| *last_seq > 0);
-        let max_op_of = |hash: &ChangeHash| stored.get(&(id, *hash)).map(|found| found.max_op);
-        if let Err(code) = check_fit(change, max_op_of, has_written) {
+        let has_written = |actor: &Actor| known.is_some_and(|known| known.last_seq(actor) > 0);
+        if let Err(code) = check_fit(change, |hash| stored(hash).map(|found| found.max_op), has_written) {
             return Ok(Outcome::Refused(code));
         }
-        let is_new = doc.is_none();
+        let is_new = known.is_none();
         if let Err(code) = log.check_quota(&self.limits.quota(), is_new, offer.chunk.0.len()) {
             return Ok(Outcome::Refused(code));
         }
-        let doc = self.docs.entry(id).or_default().get_or_insert_with(|| DocLog::new(account, offer.kind));
-        let seq = log.append(id, doc, change, offer.chunk.0.len());
-        if is_new {
-            // The entry refers to its document.
-            documents::upsert(self.connection, id, doc).await?;
-        }
-        let entry = change_log::NewEntry {
+        let known = self.docs.entry(id).or_default();
+        let known = known.get_or_insert_with(|| Known::new(DocLog::new(account, offer.kind), false));
+        let seq = log.append(id, &mut known.log, change, offer.chunk.0.len());
+        known.last_seqs.insert(change.actor.clone(), change.seq);
+        known.stored.insert(change.hash, Found { seq, max_op: change.max_op() });
+        let touched = self.touched.entry(id).or_default();
+        touched.is_new |= is_new;
+        touched.actors.insert(change.actor.clone());
+        touched.entries.push(self.entries.len());
+        touched.last = seq;
+        self.entries.push(NewEntry {
             account,
             seq,
             doc: id,
             hash: change.hash,
             deps: &change.deps,
             max_op: change.max_op(),
-            received_at: self.received_at,
             chunk: &offer.chunk.0,
-        };
-        change_log::insert(self.connection, entry).await?;
-        let touched = self.touched.entry(id).or_default();
-        touched.actors.insert(change.actor.clone());
-        touched.last = seq;
-        touched.changes += 1;
-        self.last_seqs.insert((id, change.actor.clone()), change.seq);
-        self.stored.insert((id, change.hash), Found { seq, max_op: change.max_op() });
+        });
         Ok(Outcome::Stored { seq, hash: change.hash })
     }
 
-    /// Reads what judging the change needs to know, unless this transaction knows it. A document's changes usually build
-    /// one on the other, so that only the first of a push costs look-ups.
-    async fn look_up(&mut self, account: AccountId, id: DocId, change: &ScannedChange) -> Result<(), sqlx::Error> {
+    async fn look_up_books(&mut self, account: AccountId) -> Result<(), sqlx::Error> {
         if !self.accounts.contains_key(&account) {
-            self.accounts.insert(account, accounts::log(self.connection, account).await?);
-        }
-        if !self.docs.contains_key(&id) {
-            self.docs.insert(id, documents::find(self.connection, id).await?);
-        }
-        // Of a document that is new, or another account's, there is nothing to know. What one account asks must not end
-        // up as what is known of the other's.
-        if self.docs.get(&id).and_then(Option::as_ref).is_none_or(|doc| doc.owner != account) {
-            return Ok(());
-        }
-        for actor in std::iter::once(&change.actor).chain(&change.other_actors) {
-            let key = (id, actor.clone());
-            if !self.last_seqs.contains_key(&key) {
-                let last_seq = documents::last_seq(self.connection, account, id, actor).await?;
-                self.last_seqs.insert(key, last_seq);
-            }
-        }
-        // A change that continues its actor's numbers cannot be there yet.
-        let itself = (change.seq <= self.last_seq(id, &change.actor)).then_some(&change.hash);
-        for hash in change.deps.iter().chain(itself) {
-            if !self.stored.contains_key(&(id, *hash))
-                && let Some(found) = change_log::find(self.connection, account, id, *hash).await?
-            {
-                self.stored.insert((id, *hash), found);
-            }
+            let log = match self.memory.take_account(account) {
+                Some(log) => log,
+                None => accounts::log(self.connection, account).await?,
+            };
+            self.accounts.insert(account, log);
         }
         Ok(())
     }
 
-    fn last_seq(&self, id: DocId, actor: &Actor) -> u64 {
-        self.last_seqs.get(&(id, actor.clone())).copied().unwrap_or(0)
+    async fn look_up_docs(&mut self, ids: BTreeSet<DocId>) -> Result<(), sqlx::Error> {
+        let mut unknown = Vec::new();
+        for id in ids {
+            if !self.docs.contains_key(&id) {
+                match self.memory.take_doc(id) {
+                    Some(known) => drop(self.docs.insert(id, Some(known))),
+                    None => unknown.push(id),
+                }
+            }
+        }
+        let mut found = documents::find_all(self.connection, &unknown).await?;
+        for id in unknown {
+            self.docs.insert(id, found.remove(&id).map(|(log, is_quarantined)| Known::new(log, is_quarantined)));
+        }
+        Ok(())
+    }
+
+    /// Reads what else judging the change needs to know, unless it is known. A document's changes usually build one on the
+    /// other, so that only the first costs look-ups.
+    async fn look_up(&mut self, account: AccountId, id: DocId, change: &ScannedChange) -> Result<(), sqlx::Error> {
+        // Of a document that is new, or another account's, there is nothing to know. What one account asks must not end
+        // up as what is known of the other's.
+        let Some(known) = self.docs.get_mut(&id).and_then(Option::as_mut).filter(|known| known.log.owner == account)
+        else {
+            return Ok(());
+        };
+        let mut unknown: Vec<&Actor> = change.other_actors.iter().chain([&change.actor]).collect();
+        unknown.retain(|actor| !known.last_seqs.contains_key(*actor));
+        for actor in unknown {
+            let last_seq = documents::last_seq(self.connection, account, id, actor).await?;
+            known.last_seqs.insert(actor.clone(), last_seq);
+        }
+        // A change that continues its actor's numbers cannot be there yet.
+        let itself = (change.seq <= known.last_seq(&change.actor)).then_some(&change.hash);
+        let mut unknown: Vec<&ChangeHash> = change.deps.iter().chain(itself).collect();
+        unknown.retain(|hash| !known.stored.contains_key(*hash));
+        for hash in unknown {
+            if let Some(found) = change_log::find(self.connection, account, id, *hash).await? {
+                known.stored.insert(*hash, found);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -279,13 +353,14 @@ mod tests {
         };
         let (first, second) = ([change("first")], [change("second")]);
 
-        let mut before = Append::new(&mut writer, Timestamp(0), &Limits::DEFAULT);
+        let mut memory = Memory::default();
+        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT);
         before.admit(accounts[0], ours, None).await.unwrap();
         before.admit(accounts[1], theirs, None).await.unwrap();
         before.push(accounts[0], &first).await.unwrap();
         before.finish().await.unwrap();
 
-        let mut append = Append::new(&mut writer, Timestamp(0), &Limits::DEFAULT);
+        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT);
         let refused = append.push(accounts[1], &second).await.unwrap();
         assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
         let kept = append.push(accounts[0], &second).await.unwrap();

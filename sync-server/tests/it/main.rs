@@ -18,6 +18,7 @@ mod push;
 mod quarantine;
 mod reads;
 mod refusals;
+mod remembered;
 mod roads;
 mod said;
 mod stop;

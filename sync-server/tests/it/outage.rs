@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 use tourismo_core::wire::{DocKind, Message, NackCode};
 use tourismo_server::Location;
-use tourismo_server::upkeep::begin_again;
+use tourismo_server::upkeep::{begin_again, check};
 
 use crate::harness::{Database, Document, Phone, Relay, get};
 use crate::upkeep::settle;
@@ -115,6 +115,31 @@ async fn l1_what_another_server_wrote_meanwhile_is_passed_on() {
     assert!(is_ready(&relay).await);
     let told = timeout(PATIENCE, listener.receive()).await.expect("the entry comes");
     assert!(matches!(&told, Message::Entries { entries, cursor: 1 } if entries.len() == 1), "{told:?}");
+}
+
+#[tokio::test]
+async fn p4_what_was_remembered_of_a_log_is_forgotten_when_another_server_may_have_written_to_it() {
+    let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
+    let mut car = Document::new(phone.device(), 1, DocKind::Car);
+    let mut wire = phone.join(relay.addr()).await;
+    let (offers, names): (Vec<_>, Vec<_>) = (0..4).map(|_| car.change()).unzip();
+    wire.push(vec![offers[0].clone()]).await;
+    assert_eq!(wire.answers(1).await.acked, names[..1]);
+
+    cut(relay.database()).await;
+    let other = Relay::start_on(relay.database().clone(), |_| {}).await;
+    let mut elsewhere = phone.join(other.addr()).await;
+    elsewhere.push(vec![offers[1].clone()]).await;
+    assert_eq!(elsewhere.answers(1).await.acked, names[1..2]);
+    let linked = phone.link(2);
+    let mut theirs = Document::new(linked.device(), 2, DocKind::Car);
+    linked.join(other.addr()).await;
+    other.stop().await;
+
+    wire.push(vec![offers[2].clone(), offers[1].clone(), offers[3].clone(), theirs.change().0]).await;
+    let answers = wire.answers(4).await;
+    assert_eq!((answers.acked.len(), answers.nacked), (4, vec![]));
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
 
 #[tokio::test]

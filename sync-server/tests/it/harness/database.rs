@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
-use tourismo_core::id::ChangeHash;
+use tourismo_core::id::{AccountId, ChangeHash};
 use tourismo_server::Location;
 use tourismo_test_postgres::Cluster;
 
@@ -135,6 +135,34 @@ impl Database {
     pub(crate) async fn make_room(&self) {
         if !self.is_file() {
             self.write("DROP TRIGGER no_room ON change").await;
+        }
+    }
+
+    /// Has the engine refuse rows of an account, in a table of rows that are derived: they are written last of all.
+    pub(crate) async fn refuse_rows(&self, table: &str, account: &AccountId) {
+        let is_theirs = format!("NEW.account = {}", self.bytes(account.as_bytes()));
+        if self.is_file() {
+            let refuse = "BEGIN SELECT RAISE(ABORT, 'no'); END";
+            self.write(&format!("CREATE TRIGGER no_rows BEFORE INSERT ON {table} WHEN {is_theirs} {refuse}")).await;
+        } else {
+            self.write(
+                "CREATE FUNCTION no_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+            )
+            .await;
+            self.write(&format!(
+                "CREATE TRIGGER no_rows BEFORE INSERT ON {table} FOR EACH ROW WHEN ({is_theirs}) EXECUTE FUNCTION no_rows()"
+            ))
+            .await;
+        }
+    }
+
+    /// Ends that.
+    pub(crate) async fn accept_rows(&self, table: &str) {
+        if self.is_file() {
+            self.write("DROP TRIGGER no_rows").await;
+        } else {
+            self.write(&format!("DROP TRIGGER no_rows ON {table}")).await;
+            self.write("DROP FUNCTION no_rows").await;
         }
     }
 

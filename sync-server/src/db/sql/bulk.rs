@@ -1,0 +1,79 @@
+//! One statement for many rows: what a transaction writes goes to the engine in a few statements, however many rows it is.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use super::{Connection, Query, Value};
+
+/// How many rows one statement has, most first. Any number is a few of these, so that an engine meets few texts and
+/// remembers how to do each.
+const GROUPS: [usize; 4] = [64, 16, 4, 1];
+
+/// Rows for one table, and what is said before and after their values.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Bulk<const COLUMNS: usize> {
+    before: &'static str,
+    after: &'static str,
+    rows: Vec<[Value; COLUMNS]>,
+}
+
+impl<const COLUMNS: usize> Bulk<COLUMNS> {
+    /// A statement without rows. It begins with `INSERT INTO … VALUES ` and may end with `ON CONFLICT …`. No two
+    /// of its rows may have the same key.
+    pub(crate) fn new(before: &'static str, after: &'static str) -> Bulk<COLUMNS> {
+        Bulk { before, after, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, values: [Value; COLUMNS]) {
+        self.rows.push(values);
+    }
+
+    /// Writes the rows, and says how many that was.
+    pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
+        let (mut rows, mut written) = (self.rows.into_iter(), 0);
+        while let Some(count) = group(rows.len()) {
+            let tuples: Vec<String> =
+                (0..count).map(|row| format!("({})", parameters(row * COLUMNS, COLUMNS))).collect();
+            let sql = AssertSqlSafe(format!("{}{} {}", self.before, tuples.join(", "), self.after)).into_sql_str();
+            let values = rows.by_ref().take(count).flatten().collect();
+            written += Query { sql, values }.execute(connection).await?;
+        }
+        Ok(written)
+    }
+}
+
+/// How many of so many the next statement is about; none if none are left.
+pub(crate) fn group(left: usize) -> Option<usize> {
+    GROUPS.into_iter().find(|count| *count <= left)
+}
+
+/// `count` parameters after the first `before` ones: `$1, $2, $3`.
+pub(crate) fn parameters(before: usize, count: usize) -> String {
+    (before + 1..=before + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Database, Durability};
+
+    #[tokio::test]
+    async fn any_number_of_rows_is_written_once_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer =
+            Database::open(&folder.path().join("x.sqlite").into(), None, Durability::EveryCommit).await.unwrap().writer;
+        super::super::query("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)").execute(&mut writer).await.unwrap();
+        for count in [0, 1, 3, 4, 64 + 16 + 4 + 1, 1_000] {
+            let mut bulk = Bulk::new("INSERT INTO t (a, b) VALUES ", "ON CONFLICT (a) DO UPDATE SET b = excluded.b");
+            (0..count).for_each(|a: i64| bulk.row([a.into(), format!("{count}").as_str().into()]));
+            assert_eq!(bulk.execute(&mut writer).await.unwrap(), count.unsigned_abs());
+            let of_this: i64 = super::super::query_scalar("SELECT COUNT(*) FROM t WHERE b = $1")
+                .bind(format!("{count}").as_str())
+                .fetch_one(&mut writer)
+                .await
+                .unwrap();
+            assert_eq!(of_this, count);
+        }
+    }
+}

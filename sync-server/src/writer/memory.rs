@@ -1,0 +1,152 @@
+//! What the writer remembers of the log between its transactions: books, documents and what was folded, so that a push to
+//! a document of which the relay heard lately reads nothing.
+//!
+//! It holds only what is on disk, and only the one writer changes that. A transaction takes the memory with it, and it comes
+//! back from the commit alone: after a failure, or one of which nobody knows how it ended, nothing is remembered. It is
+//! bounded by what it weighs, not by what there is, and knows no SQL.
+
+use std::collections::BTreeMap;
+
+use tourismo_core::change::Actor;
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
+use tourismo_core::log::{AccountLog, DocLog};
+
+use super::projector::Loaded;
+use crate::db::change_log::Found;
+
+/// What the books, the documents and what was folded of them may weigh, each, in bytes, roughly; twice that for a moment.
+const BOOKS_BYTES: usize = 1 << 20;
+const DOCS_BYTES: usize = 2 << 20;
+const LOADED_BYTES: usize = 8 << 20;
+
+/// The most actors of one document that are remembered. A phone writes as another one each time that it is started.
+const MAX_ACTORS: usize = 8;
+
+/// What is remembered.
+pub(super) struct Memory {
+    accounts: Recent<AccountId, AccountLog>,
+    docs: Recent<DocId, Known>,
+    loaded: Recent<DocId, Loaded>,
+}
+
+/// What the log knows of a document.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) log: DocLog,
+    pub(super) is_quarantined: bool,
+    /// Last numbers, of actors that were asked about; 0 of one that has written nothing.
+    pub(super) last_seqs: BTreeMap<Actor, u64>,
+    /// Changes that were asked about; those that are not here may be there all the same.
+    pub(super) stored: BTreeMap<ChangeHash, Found>,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { accounts: Recent::new(BOOKS_BYTES), docs: Recent::new(DOCS_BYTES), loaded: Recent::new(LOADED_BYTES) }
+    }
+}
+
+impl Memory {
+    /// Hands over the books of an account, which are then no longer here.
+    pub(super) fn take_account(&mut self, account: AccountId) -> Option<AccountLog> {
+        self.accounts.take(&account)
+    }
+
+    /// Hands over what is known of a document.
+    pub(super) fn take_doc(&mut self, doc: DocId) -> Option<Known> {
+        self.docs.take(&doc)
+    }
+
+    /// Hands over a document as it was last folded.
+    pub(super) fn take_loaded(&mut self, doc: DocId) -> Option<Loaded> {
+        self.loaded.take(&doc)
+    }
+
+    pub(super) fn keep_account(&mut self, log: AccountLog) {
+        let weight = 256 + 48 * log.actor_prefixes.len();
+        self.accounts.put(log.account, log, weight);
+    }
+
+    /// Keeps what the next change of a document is likely to ask about: that it builds on the heads.
+    pub(super) fn keep_doc(&mut self, doc: DocId, mut known: Known) {
+        known.stored.retain(|hash, _| known.log.heads.contains(hash));
+        if known.last_seqs.len() > MAX_ACTORS {
+            known.last_seqs.clear();
+        }
+        let weight = 256 + 96 * known.log.heads.len() + 128 * known.last_seqs.len();
+        self.docs.put(doc, known, weight);
+    }
+
+    pub(super) fn keep_loaded(&mut self, doc: DocId, loaded: Loaded) {
+        let weight = loaded.weight();
+        self.loaded.put(doc, loaded, weight);
+    }
+}
+
+impl Known {
+    /// A document of which nothing has been asked yet.
+    pub(super) fn new(log: DocLog, is_quarantined: bool) -> Known {
+        Known { log, is_quarantined, last_seqs: BTreeMap::new(), stored: BTreeMap::new() }
+    }
+
+    pub(super) fn last_seq(&self, actor: &Actor) -> u64 {
+        self.last_seqs.get(actor).copied().unwrap_or(0)
+    }
+}
+
+/// What was used lately, in two generations: when the younger one has grown to its bound, the older one is forgotten and
+/// it takes its place.
+#[derive(Debug)]
+struct Recent<K, V> {
+    bound: usize,
+    weight: usize,
+    young: BTreeMap<K, (V, usize)>,
+    old: BTreeMap<K, (V, usize)>,
+}
+
+impl<K: Ord, V> Recent<K, V> {
+    fn new(bound: usize) -> Recent<K, V> {
+        Recent { bound, weight: 0, young: BTreeMap::new(), old: BTreeMap::new() }
+    }
+
+    fn take(&mut self, key: &K) -> Option<V> {
+        if let Some((value, weight)) = self.young.remove(key) {
+            self.weight -= weight;
+            return Some(value);
+        }
+        self.old.remove(key).map(|(value, _)| value)
+    }
+
+    /// Keeps what is not here; what weighs more than all may together is not kept.
+    fn put(&mut self, key: K, value: V, weight: usize) {
+        if weight > self.bound {
+            return;
+        }
+        if self.weight + weight > self.bound {
+            (self.old, self.weight) = (std::mem::take(&mut self.young), 0);
+        }
+        self.weight += weight;
+        self.young.insert(key, (value, weight));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_lately_is_remembered_and_the_rest_forgotten() {
+        let mut recent = Recent::new(10);
+        for key in 0..1_000 {
+            recent.put(key, key, 1);
+            let zero = recent.take(&0);
+            assert_eq!(zero, Some(0), "it is used all the time");
+            recent.put(0, 0, 1);
+            assert!(recent.young.len() + recent.old.len() <= 20, "{recent:?}");
+            assert_eq!(recent.weight, recent.young.len());
+        }
+        assert_eq!((recent.take(&999), recent.take(&999), recent.take(&500)), (Some(999), None, None));
+        recent.put(1, 1, 11);
+        assert_eq!(recent.take(&1), None, "it would take all the room");
+    }
+}

@@ -1,0 +1,193 @@
+//! Folds documents off the threads that serve sockets, many at a time, each where a panic over it is contained.
+//!
+//! What was folded once is kept loaded as long as the writer remembers it: the next change is applied to it, and the others
+//! are not read again. This knows no SQL.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::Automerge;
+use tourismo_core::docs::claim::claim;
+use tourismo_core::docs::{Visibility, open, snapshot};
+use tourismo_core::id::ChangeHash;
+use tourismo_core::projection::{self, PublishedRow, Row};
+use tourismo_core::roads::Survey;
+use tourismo_core::time::Timestamp;
+use tourismo_core::track::block::decode_all;
+use tourismo_core::track::parts::parts;
+use tourismo_core::wire::DocKind;
+
+use super::{Derived, Work};
+use crate::db::documents::Quarantine;
+use crate::roads::Trace;
+
+/// Nothing is ever written as this actor.
+const NOBODY: [u8; 16] = [0; 16];
+
+/// What an empty document weighs in memory, bytes, roughly.
+const EMPTY_BYTES: usize = 4 << 10;
+
+/// A document as it was last folded.
+pub(crate) struct Loaded {
+    doc: Automerge,
+    size: Size,
+    since: Since,
+    /// The rows that were derived from it, where that is remembered.
+    pub(super) rows: Option<Derived>,
+}
+
+/// What a document was loaded from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Size {
+    pub(super) bytes: u64,
+    pub(super) changes: u64,
+    pub(super) ops: u64,
+}
+
+/// When the relay first heard of a document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Since {
+    /// As its changes say, the earliest of them.
+    Changes(Timestamp),
+    /// As its snapshot says, whatever came later.
+    Snapshot(Timestamp),
+}
+
+/// What there is to fold.
+pub(super) struct Material {
+    pub(super) kind: DocKind,
+    /// What is loaded already.
+    pub(super) loaded: Loaded,
+    /// What it takes besides, in log order, and how many changes that are.
+    pub(super) chunks: Vec<Vec<u8>>,
+    pub(super) changes: u64,
+}
+
+/// What a document says.
+pub(super) struct Folded {
+    pub(super) loaded: Loaded,
+    /// None if it says too little for one.
+    pub(super) row: Option<Row>,
+    /// The change since which a profile claims its handle.
+    pub(super) claim: Option<ChangeHash>,
+    /// What everybody may know of the road of a published drive.
+    pub(super) trace: Option<Vec<u8>>,
+    pub(super) work: Work,
+}
+
+impl Loaded {
+    /// A document of which nothing is loaded.
+    pub(super) fn empty(since: Since) -> Loaded {
+        Loaded { doc: open::new(&NOBODY), size: Size::default(), since, rows: None }
+    }
+
+    /// A document that began just now, and has no rows.
+    pub(crate) fn of_a_new_document(received_at: Timestamp) -> Loaded {
+        Loaded { rows: Some(Derived::Nothing), ..Loaded::empty(Since::Changes(received_at)) }
+    }
+
+    /// Takes note of changes that come at this time.
+    pub(crate) fn hear(&mut self, received_at: Timestamp) {
+        if let Since::Changes(since) = &mut self.since {
+            // The clock may have been set back.
+            *since = (*since).min(received_at);
+        }
+    }
+
+    pub(super) fn received_at(&self) -> Timestamp {
+        match self.since {
+            Since::Changes(at) | Since::Snapshot(at) => at,
+        }
+    }
+
+    /// What it takes of the memory, bytes, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        let Size { bytes, ops, .. } = self.size;
+        EMPTY_BYTES + 4 * bytes as usize + 128 * ops as usize
+    }
+}
+
+/// What is loaded for rows at most.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: u64,
+    pub(super) changes: u64,
+    /// A few dozen bytes can stand for thousands, and each takes Automerge up to 5 µs.
+    pub(super) ops: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(kind: DocKind) -> Bounds {
+        match kind {
+            // One operation for each person, or for a sixteenth of all that was ever said of things; and one change for each.
+            DocKind::Social => Bounds { bytes: 8 << 20, changes: 40_000, ops: 40_000 },
+            // A car's logbook has one change for each entry, a meet one for each edit.
+            DocKind::Car | DocKind::Meet => Bounds { bytes: 2 << 20, changes: 4_000, ops: 20_000 },
+            // Ten times a published drive of ten hours, which has one change, one for each edit of its title, and one
+            // operation for each minute; and much more than the others hold.
+            DocKind::Settings | DocKind::Profile | DocKind::Drive | DocKind::Track | DocKind::Published => {
+                Bounds { bytes: 1 << 20, changes: 1_000, ops: 10_000 }
+            }
+        }
+    }
+
+    /// What giving up over a document took, at most.
+    pub(super) fn wasted(self) -> Work {
+        Work { changes: self.ops / 20 }
+    }
+}
+
+/// Folds documents, and says of each what it says, or why it cannot be read.
+pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<Result<Folded, Quarantine>>, sqlx::Error> {
+    let contained = |material| {
+        // Nothing that it had is looked at again.
+        catch_unwind(AssertUnwindSafe(|| fold(material))).unwrap_or(Err(Quarantine::Unreadable))
+    };
+    // The server is ending if this fails; what it was writing is not committed.
+    let folded = tokio::task::spawn_blocking(move || materials.into_iter().map(contained).collect()).await;
+    folded.map_err(|_| sqlx::Error::WorkerCrashed)
+}
+
+fn fold(material: Material) -> Result<Folded, Quarantine> {
+    let Material { kind, loaded: Loaded { mut doc, size: before, since, rows }, chunks, changes } = material;
+    let ops_of = |chunk: &Vec<u8>| snapshot::ops_of(chunk).ok_or(Quarantine::Unreadable);
+    let ops = chunks.iter().map(ops_of).try_fold(0, |sum, ops| Ok(sum + ops?))?;
+    let bytes: usize = chunks.iter().map(Vec::len).sum();
+    let size = Size { bytes: before.bytes + bytes as u64, changes: before.changes + changes, ops: before.ops + ops };
+    let bounds = Bounds::of(kind);
+    if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
+        return Err(Quarantine::TooLarge);
+    }
+    if before.changes == 0 {
+        doc = open::load(&NOBODY, chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
+    } else {
+        open::apply(&mut doc, chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
+    }
+    let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
+    let row = projection::fold(kind, &doc);
+    let (trace, fixes) = match &row {
+        Some(Row::Published(row)) => {
+            let trace = if row.visibility == Visibility::Public { trace(row) } else { None };
+            (trace, u64::from(row.stats.fixes))
+        }
+        Some(
+            Row::Settings(..)
+            | Row::Profile(_)
+            | Row::Car(..)
+            | Row::Drive(_)
+            | Row::Track(..)
+            | Row::Social(_)
+            | Row::Meet(_),
+        )
+        | None => (None, 0),
+    };
+    // What was loaded before is only read again, which takes a tenth.
+    let work = Work { changes: ops / 20 + before.ops / 200 + bytes as u64 / 8_192 + fixes / 150 };
+    Ok(Folded { loaded: Loaded { doc, size, since, rows }, row, claim, trace, work })
+}
+
+/// What a drive tells of its road; nothing if none of it was measured well enough.
+fn trace(row: &PublishedRow) -> Option<Vec<u8>> {
+    let parts = parts(&decode_all(row.blocks.iter().map(|block| block.as_slice())).stretches);
+    let trace = Trace::of(&Survey::of(parts.iter().flat_map(|part| &part.fixes)));
+    (!trace.is_empty()).then(|| trace.encode())
+}
