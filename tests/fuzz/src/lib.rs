@@ -6,11 +6,3 @@ mod cursor;
 #[path = "../../src/gpx_file.rs"]
 pub mod gpx_file;
 pub mod targets;
-
-use tourismo_core::id::DocId;
-use tourismo_core::time::Timestamp;
-
-/// The cursor of a place in the public feed.
-pub fn cursor_of(place: (Timestamp, DocId)) -> String {
-    cursor::encode(cursor::List::PublicFeed, &place)
-}

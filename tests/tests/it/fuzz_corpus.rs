@@ -1,8 +1,11 @@
 //! The corpus of the fuzz targets through the very functions that are fuzzed: seeds made by the real encoders, and whatever
 //! fuzzing found.
 
+mod seeds;
+
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use targets::TARGETS;
 use tourismo_tests::gpx_file;
@@ -11,16 +14,12 @@ use tourismo_tests::gpx_file;
 #[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]
 mod cursor;
 #[path = "../../fuzz/src/targets.rs"]
-#[expect(
-    unreachable_pub,
-    dead_code,
-    reason = "it is the public module of another crate, which writes seeds with it, too"
-)]
+#[expect(unreachable_pub, reason = "it is the public module of another crate")]
 mod targets;
 
 #[test]
 fn every_file_of_the_corpus_is_survived() -> anyhow::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let corpus = corpus();
     for (name, target) in TARGETS {
         let mut files = fs::read_dir(corpus.join(name))?.collect::<Result<Vec<_>, _>>()?;
         files.sort_by_key(fs::DirEntry::file_name);
@@ -33,4 +32,37 @@ fn every_file_of_the_corpus_is_survived() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Set to anything, it has the seeds written anew.
+const WRITE: &str = "TOURISMO_WRITE_SEEDS";
+
+#[test]
+fn the_seeds_of_the_corpus_are_what_the_encoders_make() -> anyhow::Result<()> {
+    let mut made: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    for (number, (target, seed)) in (1..).zip(seeds::all()) {
+        made.insert(corpus().join(target).join(format!("seed-{number:03}")), seed);
+    }
+    let mut stored = BTreeMap::new();
+    for (name, _) in TARGETS {
+        for file in fs::read_dir(corpus().join(name))? {
+            let path = file?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-")) {
+                stored.insert(path.clone(), fs::read(path)?);
+            }
+        }
+    }
+    if std::env::var_os(WRITE).is_some() {
+        stored.keys().try_for_each(fs::remove_file)?;
+        made.iter().try_for_each(|(path, seed)| fs::write(path, seed))?;
+        return Ok(());
+    }
+    let differ = made.iter().filter(|(path, seed)| stored.get(*path) != Some(seed)).map(|(path, _)| path);
+    let differ: Vec<_> = differ.chain(stored.keys().filter(|path| !made.contains_key(*path))).collect();
+    anyhow::ensure!(differ.is_empty(), "stale, run this test with {WRITE}=1: {differ:?}");
+    Ok(())
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
 }
