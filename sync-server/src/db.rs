@@ -14,6 +14,7 @@ pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod figures;
 pub(crate) mod follows;
+pub(crate) mod meet_search;
 pub(crate) mod meets;
 pub(crate) mod postgres;
 pub(crate) mod profiles;
@@ -46,7 +47,7 @@ use crate::db::sql::{Connection, Engine, Pool, Row, Value};
 const READERS: u32 = 4;
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -54,6 +55,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "people", include_str!("../migrations/0005_people.sql")),
     (6, "roads", include_str!("../migrations/0006_roads.sql")),
     (7, "road squares", include_str!("../migrations/0007_road_squares.sql")),
+    (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
 ];
 
 /// Where the database is.

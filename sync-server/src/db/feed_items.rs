@@ -117,9 +117,9 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
             ) AS sort_at
             FROM (
                 SELECT follow.followee AS account, CASE
-                    WHEN NOT EXISTS (
+                    WHEN (
                         SELECT 1 FROM profile WHERE profile.account = follow.followee AND profile.by_approval = 1
-                    ) THEN 3
+                    ) IS NULL THEN 3
                     WHEN follow.followee IN (SELECT accept.account FROM accept WHERE accept.accepted = $1) THEN 3
                     ELSE 2
                 END AS sees

@@ -31,11 +31,12 @@ pub(crate) fn not_blocked(column: &str, parameter: u8) -> String {
     )
 }
 
-/// That an account's follow counts: it was accepted, or the followee accepts everyone.
+/// That an account's follow counts: it was accepted, or the followee accepts everyone. Both are looked up as values: of what
+/// has to exist, Postgres may make a table in memory, of all who were ever accepted by anyone.
 fn counts(follower: &str, followee: &str) -> String {
     format!(
-        "(NOT EXISTS (SELECT 1 FROM profile asked WHERE asked.account = {followee} AND asked.by_approval = 1) \
-         OR EXISTS (SELECT 1 FROM accept WHERE accept.account = {followee} AND accept.accepted = {follower}))"
+        "((SELECT 1 FROM profile asked WHERE asked.account = {followee} AND asked.by_approval = 1) IS NULL \
+         OR (SELECT 1 FROM accept WHERE accept.account = {followee} AND accept.accepted = {follower}) IS NOT NULL)"
     )
 }
 
@@ -194,9 +195,9 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<Vec<PersonRow>, sqlx::Error> {
     let (other, own, filter) = match list {
-        PeopleList::Followers => ("account", "followee", counts("follow.account", "follow.followee")),
+        PeopleList::Followers => ("account", "followee", counts("follow.account", "$1")),
         PeopleList::Following => ("followee", "account", "1 = 1".to_owned()),
-        PeopleList::Requests => ("account", "followee", format!("NOT {}", counts("follow.account", "follow.followee"))),
+        PeopleList::Requests => ("account", "followee", format!("NOT {}", counts("follow.account", "$1"))),
     };
     let sql = format!(
         r#"
@@ -239,7 +240,7 @@ pub(crate) async fn counted(reader: &mut Connection, person: AccountId) -> Resul
             (SELECT COUNT(*) FROM follow WHERE follow.followee = $1 AND {}),
             (SELECT COUNT(*) FROM follow WHERE follow.account = $1)
         "#,
-        counts("follow.account", "follow.followee")
+        counts("follow.account", "$1")
     );
     let (followers, following): (i64, i64) = sql::query(AssertSqlSafe(sql)).bind(person).fetch_one(reader).await?;
     Ok((position("followers", followers)?, position("following", following)?))

@@ -9,7 +9,6 @@ use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::follows::not_blocked;
 use super::sql::{self, Connection, Row};
 use super::{account_in, damaged, doc_in, optional_time_in, position, published, time_in};
 use crate::grid::Bounds;
@@ -92,6 +91,12 @@ impl MeetRecord {
             visibility: fields.visibility,
             is_cancelled: fields.cancelled,
         }
+    }
+
+    /// The squares that it is in, a narrow and a wide one.
+    fn cells(&self) -> (Option<i64>, Option<i64>) {
+        let home = |[lon, lat]: [f64; 2]| Bounds { west: lon, south: lat, east: lon, north: lat }.home();
+        self.position.map(home).unzip()
     }
 
     fn feed_item(&self) -> Option<FeedItem> {
@@ -177,10 +182,11 @@ async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::
     let sql = r#"
         INSERT INTO meet (
             account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, ends_at, time_zone, capacity,
-            visibility, is_cancelled
+            visibility, is_cancelled, cell, wide_cell
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     "#;
+    let (cell, wide_cell) = meet.cells();
     sql::query(sql)
         .bind(meet.account)
         .bind(meet.doc)
@@ -198,21 +204,24 @@ async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::
         .bind(meet.capacity.map(i64::from))
         .bind(published::number(meet.visibility))
         .bind(i64::from(meet.is_cancelled))
+        .bind(cell)
+        .bind(wide_cell)
         .execute(writer)
         .await
         .map(drop)
 }
 
-/// What counts of a meet, as it was derived; `None` if it is not there, or not where followers find it.
+/// What counts of a meet, as it was derived; `None` if it is not there, or not where followers and neighbours find it.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
-    let sql = format!("SELECT {} FROM meet WHERE account = $1 AND doc = $2", MeetRecord::COLUMNS);
+    let sql = format!("SELECT {}, cell, wide_cell FROM meet WHERE account = $1 AND doc = $2", MeetRecord::COLUMNS);
     let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
     let meet = MeetRecord::read(&row)?;
-    let is_in_place = feed_items::find(reader, account, doc).await? == meet.feed_item();
+    let is_in_place = meet.cells() == (row.get("cell")?, row.get("wide_cell")?)
+        && feed_items::find(reader, account, doc).await? == meet.feed_item();
     let organisers = organisers(reader, account, doc).await?;
     Ok(is_in_place.then_some((meet, organisers)))
 }
@@ -242,55 +251,6 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<(
 
 /// A place in the order of meets.
 pub(crate) type MeetKey = (Timestamp, DocId);
-
-/// When meets begin, both ends included.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
-}
-
-/// Up to `limit` meets for everyone that begin in a span of time, after a place, the earliest first; within bounds if they are
-/// named. Without those of whom the viewer has nothing to do with.
-pub(crate) async fn search(
-    reader: &mut Connection,
-    bounds: Option<&Bounds>,
-    span: Span,
-    viewer: Option<AccountId>,
-    after: MeetKey,
-    limit: u32,
-) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
-    let within = match bounds {
-        None => "",
-        Some(bounds) if bounds.is_over_date_line() => {
-            "AND meet.lat >= $8 AND meet.lat <= $10 AND (meet.lon >= $7 OR meet.lon <= $9)"
-        }
-        Some(_) => "AND meet.lat >= $8 AND meet.lat <= $10 AND meet.lon >= $7 AND meet.lon <= $9",
-    };
-    let sql = format!(
-        r#"
-        SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account
-        WHERE meet.visibility = 2 AND meet.starts_at >= $1 AND meet.starts_at <= $2
-            AND (meet.starts_at, meet.doc) > ($3, $4) {within} AND {}
-        ORDER BY meet.starts_at, meet.doc LIMIT $6
-        "#,
-        MeetRecord::COLUMNS,
-        Author::COLUMNS,
-        not_blocked("meet.account", 5)
-    );
-    let query = sql::query(AssertSqlSafe(sql))
-        .bind(span.from)
-        .bind(span.to)
-        .bind(after.0)
-        .bind(after.1)
-        .bind(viewer)
-        .bind(i64::from(limit));
-    let query = match bounds {
-        Some(bounds) => query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north),
-        None => query,
-    };
-    query.rows(reader, with_author).await
-}
 
 /// Up to `limit` meets of a person after a place, the latest first: those for everyone, and those for followers if
 /// `with_followers`.
@@ -351,7 +311,7 @@ pub(crate) async fn mine(
         .await
 }
 
-fn with_author(row: &Row) -> Result<(MeetRecord, Author), sqlx::Error> {
+pub(super) fn with_author(row: &Row) -> Result<(MeetRecord, Author), sqlx::Error> {
     Ok((MeetRecord::read(row)?, Author::read(row)?))
 }
 

@@ -31,7 +31,7 @@ use crate::db::{cars, comments, follows, reactions, rsvps};
 use crate::live::Event;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// How much is folded in one go, so that what waits for its rows stays small: chunks, bytes; and documents.
 const AT_ONCE_BYTES: usize = 1 << 20;

@@ -349,11 +349,10 @@ fn published(person: &Person, drive: &Drive) -> Vec<Cell> {
     let duration_ms = drive.minutes as i64 * 60_000;
     let hour = drive.started_at.as_millis() / HOUR_MS * HOUR_MS;
     let [west, south] = drive.at;
+    let middle = [west + 0.1, south + 0.025];
     let (_, make, model) = &person.cars[drive.car];
     let line: Vec<[f64; 2]> =
         (0..20).map(|step| [west + f64::from(step) / 100.0, south + f64::from(step % 5) / 100.0]).collect();
-    let square =
-        |degrees: f64| ((south + 90.0) / degrees).floor() as i64 * 1_000 + ((west + 180.0) / degrees).floor() as i64;
     let mut row = vec![
         id(person),
         doc(&drive.published),
@@ -374,11 +373,17 @@ fn published(person: &Person, drive: &Drive) -> Vec<Cell> {
         Cell::Real(south),
         Cell::Real(west + 0.2),
         Cell::Real(south + 0.05),
-        Cell::Int(square(1.0)),
-        Cell::Int(square(15.0)),
+        Cell::Int(square(middle, 1.0)),
+        Cell::Int(square(middle, 15.0)),
     ];
     row.push(text(json!([line]).to_string()));
     row
+}
+
+/// The square of this side that a place is in, as the relay numbers them.
+fn square([lon, lat]: [f64; 2], degrees: f64) -> i64 {
+    let columns = (360.0 / degrees) as i64;
+    ((lat + 90.0) / degrees) as i64 * columns + ((lon + 180.0) / degrees) as i64
 }
 
 const FEED_ITEM: [&str; 5] = ["account", "sort_at", "doc", "visibility", "kind"];
@@ -407,7 +412,7 @@ fn comment(by: &Person, drive: &DocId, at: i64, said: &str) -> Vec<Cell> {
     vec![id(by), doc(&social::about(&by.account, drive)), doc(&comment), doc(drive), Cell::Int(at), text(said)]
 }
 
-const MEET: [&str; 16] = [
+const MEET: [&str; 18] = [
     "account",
     "doc",
     "sequence",
@@ -424,6 +429,8 @@ const MEET: [&str; 16] = [
     "capacity",
     "visibility",
     "is_cancelled",
+    "cell",
+    "wide_cell",
 ];
 
 fn meet(organiser: &Person, meet: &super::Meet) -> Vec<Cell> {
@@ -445,6 +452,8 @@ fn meet(organiser: &Person, meet: &super::Meet) -> Vec<Cell> {
         Cell::Null,
         Cell::Int(EVERYONE),
         Cell::Int(0),
+        Cell::Int(square(meet.at, 1.0)),
+        Cell::Int(square(meet.at, 15.0)),
     ]
 }
 

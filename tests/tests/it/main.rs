@@ -10,6 +10,7 @@ mod full_disk;
 mod fuzz_corpus;
 mod people;
 mod phone_and_relay;
+mod plans;
 mod power_cut;
 mod progress;
 mod publishing;

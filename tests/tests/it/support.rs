@@ -74,7 +74,7 @@ pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String>
 }
 
 /// The same with more headers, each ended by a line break.
-async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
+pub(crate) async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(relay).await?;
     // HTTP/1.0 keeps the body in one piece.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;

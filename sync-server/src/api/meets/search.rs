@@ -9,13 +9,14 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::ApiError;
 use crate::api::asked::{Asked, MAX_LIMIT, Near};
 use crate::api::cursor::{self, List};
 use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, Relation, authorize};
 use crate::db::feed::Author;
-use crate::db::meets::{self, MeetKey, MeetRecord, Span};
+use crate::db::meet_search::{self, Span};
+use crate::db::meets::{MeetKey, MeetRecord};
 use crate::grid::Bounds;
 use crate::writer::wall_clock;
 
@@ -52,19 +53,19 @@ pub(super) async fn read(
     let span = Span { from, to: asked.time("to")?.unwrap_or(Timestamp(i64::MAX)) };
     let first = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
     let mut after: MeetKey = asked.after(List::Meets)?.unwrap_or(first);
-    let viewer = asked.viewer.account();
     let mut reader = relay.readers.snapshot().await?;
+    let shunned = reach::shunned(&mut reader, asked.viewer).await?;
     let mut found = Vec::new();
     for _ in 0..LOOKS {
-        let rows = meets::search(&mut reader, bounds.as_ref(), span, viewer, after, MAX_LIMIT).await?;
+        let rows = meet_search::search(&mut reader, bounds.as_ref(), span, after, MAX_LIMIT).await?;
         let is_last = rows.len() < MAX_LIMIT as usize;
         for (meet, author) in rows {
             if found.len() == limit as usize {
                 return Ok((found, Some(cursor::encode(List::Meets, &after))));
             }
             after = (meet.starts_at, meet.doc);
-            // The statement leaves out those with whom the viewer has nothing to do.
-            let audience = Audience { owner: meet.account, visibility: meet.visibility, relation: Relation::default() };
+            let relation = Relation { is_blocked: shunned.contains(&meet.account), ..Relation::default() };
+            let audience = Audience { owner: meet.account, visibility: meet.visibility, relation };
             if authorize(asked.viewer, audience, Access::Listed).is_ok() && is_near(&meet, near) {
                 found.push((meet, author));
             }
