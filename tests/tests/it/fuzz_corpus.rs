@@ -57,7 +57,11 @@ fn the_seeds_of_the_corpus_are_what_the_encoders_make() -> anyhow::Result<()> {
         made.iter().try_for_each(|(path, seed)| fs::write(path, seed))?;
         return Ok(());
     }
-    let differ = made.iter().filter(|(path, seed)| stored.get(*path) != Some(seed)).map(|(path, _)| path);
+    // What a phone stored with an older app is as good to begin with as what one stores with this.
+    let is_same = |path: &PathBuf, seed: &Vec<u8>| {
+        stored.get(path).is_some_and(|stored| stored == seed || path.starts_with(corpus().join("storage")))
+    };
+    let differ = made.iter().filter(|(path, seed)| !is_same(path, seed)).map(|(path, _)| path);
     let differ: Vec<_> = differ.chain(stored.keys().filter(|path| !made.contains_key(*path))).collect();
     anyhow::ensure!(differ.is_empty(), "stale, run this test with {WRITE}=1: {differ:?}");
     Ok(())
