@@ -42,6 +42,7 @@ pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
 use crate::db::relay::Identity;
 use crate::db::sql::{Connection, Engine, Pool, Row, Value};
+use crate::db::sqlite::Checkpointer;
 
 /// How many connections read at the same time.
 const READERS: u32 = 4;
@@ -114,6 +115,8 @@ pub(crate) struct Database {
     pub(crate) claim: Claim,
     pub(crate) writer: Connection,
     pub(crate) readers: Pool,
+    /// What moves the write-ahead log of an SQLite file.
+    pub(crate) checkpointer: Option<Checkpointer>,
 }
 
 /// The right to write to a database, which at most one process has at a time.

@@ -48,7 +48,7 @@ use self::live::Live;
 use self::newest::NewestPage;
 use self::pwa::Pwa;
 use self::surveyor::Surveyor;
-use self::writer::{Told, Writer};
+use self::writer::{Desk, Told, Writer};
 
 /// How long connections may take to end when the server stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -76,6 +76,9 @@ pub struct Config {
     pub roads_every: Duration,
     /// How many distinct drivers must have passed a road before it is shown.
     pub roads_from_drivers: u32,
+    /// Whether rows are derived from what is stored, so that there is anything to read. Only there for the benchmark that
+    /// shows what it costs: what was stored without is not derived later.
+    pub derives_rows: bool,
 }
 
 impl Config {
@@ -92,6 +95,7 @@ impl Config {
             compact_after: Duration::from_secs(600),
             roads_every: Duration::from_secs(900),
             roads_from_drivers: 5,
+            derives_rows: true,
         }
     }
 }
@@ -157,7 +161,7 @@ impl Server {
     /// [`StartError`] if the database or the address cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let database = Database::open(&config.database, config.max_database_bytes, config.durability).await?;
-        let Database { claim, mut writer, readers } = database;
+        let Database { claim, mut writer, readers, checkpointer } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
         upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
@@ -176,7 +180,11 @@ impl Server {
             published: published.clone(),
         };
         let doorkeeper = Doorkeeper::new(config.limits);
-        let (writer, writing) = Writer::spawn(claim, identity, writer, told, doorkeeper.clone());
+        let (writer, writing) = Writer::spawn(
+            Desk { claim, identity, connection: writer, checkpointer, derives_rows: config.derives_rows },
+            told,
+            doorkeeper.clone(),
+        );
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
             readers: readers.clone(),

@@ -249,6 +249,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         compact_after: Duration::from_secs(serve.compact_after_seconds),
         roads_every: Duration::from_secs(serve.roads_every_seconds),
         roads_from_drivers: serve.roads_from_drivers,
+        derives_rows: true,
     };
     let running = Server::start(config).await?;
     stop.await;

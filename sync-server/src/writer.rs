@@ -22,6 +22,7 @@ use self::append::{Append, Appended};
 use self::memory::Memory;
 use crate::db::relay::Identity;
 use crate::db::snapshots::{Snapshot, Subject};
+use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
@@ -116,16 +117,10 @@ enum Done {
 
 impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
-    pub(crate) fn spawn(
-        claim: Claim,
-        identity: Identity,
-        connection: sql::Connection,
-        told: Told,
-        doorkeeper: Arc<Doorkeeper>,
-    ) -> (Writer, tokio::task::JoinHandle<()>) {
+    pub(crate) fn spawn(desk: Desk, told: Told, doorkeeper: Arc<Doorkeeper>) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
         let (memory, health) = (Memory::default(), Health::Sound);
-        let task = Task { claim, identity, connection, memory, jobs, told, doorkeeper, health };
+        let task = Task { desk, memory, jobs, told, doorkeeper, health };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -176,11 +171,19 @@ impl Writer {
     }
 }
 
-struct Task {
-    claim: Claim,
+/// What the writer writes with.
+pub(crate) struct Desk {
+    pub(crate) claim: Claim,
     /// Which relay, and which life of its log, everybody was told.
-    identity: Identity,
-    connection: sql::Connection,
+    pub(crate) identity: Identity,
+    pub(crate) connection: sql::Connection,
+    pub(crate) checkpointer: Option<Checkpointer>,
+    /// Whether rows are derived from what is stored.
+    pub(crate) derives_rows: bool,
+}
+
+struct Task {
+    desk: Desk,
     memory: Memory,
     jobs: mpsc::Receiver<Job>,
     told: Told,
@@ -209,11 +212,15 @@ impl Task {
             }
             self.perform(std::mem::take(&mut group)).await;
         }
-        if let Err(error) = db::close(self.connection).await {
+        let Desk { claim, connection, checkpointer, .. } = self.desk;
+        if let Some(checkpointer) = checkpointer {
+            checkpointer.stop().await;
+        }
+        if let Err(error) = db::close(connection).await {
             tracing::warn!(%error, "the database was not closed well; the next start sees to it");
         }
         // Nobody else may write before the last checkpoint.
-        drop(self.claim);
+        drop(claim);
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
@@ -261,14 +268,14 @@ impl Task {
     async fn is_connected(&mut self) -> bool {
         match self.health {
             Health::Sound => true,
-            Health::Failed => self.connection.is_alive().await,
+            Health::Failed => self.desk.connection.is_alive().await,
             Health::GivenUp => false,
         }
     }
 
     async fn reconnect(&mut self) -> Result<(), OpenError> {
-        if let Some(connection) = self.claim.reconnect(self.identity).await? {
-            self.connection = connection;
+        if let Some(connection) = self.desk.claim.reconnect(self.desk.identity).await? {
+            self.desk.connection = connection;
             // Whatever comes next shows whether it can be written to.
             self.health = Health::Failed;
             self.catch_up().await?;
@@ -283,8 +290,8 @@ impl Task {
         self.told.live.forget();
         self.told.grown.notify_one();
         for account in self.told.hub.accounts() {
-            if accounts::exists(&mut self.connection, account).await? {
-                let (head, _) = accounts::head(&mut self.connection, account).await?;
+            if accounts::exists(&mut self.desk.connection, account).await? {
+                let (head, _) = accounts::head(&mut self.desk.connection, account).await?;
                 self.told.hub.announce(account, head);
             }
         }
@@ -293,7 +300,7 @@ impl Task {
 
     /// Does the jobs in one transaction, which is on disk when this returns.
     async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
-        let result = match self.claim.patience() {
+        let result = match self.desk.claim.patience() {
             None => Ok(self.attempt(group).await),
             Some(patience) => timeout(patience, self.attempt(group)).await,
         };
@@ -308,11 +315,14 @@ impl Task {
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         // Only a commit brings it back: whatever else happens, or if this is not waited for, all of it is read again.
         let mut memory = std::mem::take(&mut self.memory);
-        self.connection.begin().await?;
+        self.desk.connection.begin().await?;
         let error = match self.append(group, &mut memory).await {
-            Ok(done) => match self.connection.commit().await {
+            Ok(done) => match self.desk.connection.commit().await {
                 Ok(()) => {
                     self.memory = memory;
+                    if let Some(checkpointer) = &self.desk.checkpointer {
+                        checkpointer.committed();
+                    }
                     return Ok(done);
                 }
                 Err(error) => error,
@@ -320,16 +330,16 @@ impl Task {
             Err(error) => error,
         };
         // This fails if it was rolled back already.
-        let _ = self.connection.roll_back().await;
+        let _ = self.desk.connection.roll_back().await;
         Err(error)
     }
 
     async fn append(&mut self, group: &[Job], memory: &mut Memory) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
-            db::probe(&mut self.connection).await?;
+            db::probe(&mut self.desk.connection).await?;
         }
-        let mut append = Append::new(&mut self.connection, memory, wall_clock(), self.doorkeeper.limits());
+        let mut append = Append::new(&mut self.desk.connection, memory, wall_clock(), self.doorkeeper.limits());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
@@ -345,7 +355,7 @@ impl Task {
                 Job::Ping(_) | Job::Stop => Done::Nothing,
             });
         }
-        Ok((done, append.finish().await?))
+        Ok((done, append.finish(self.desk.derives_rows).await?))
     }
 
     fn answer(&self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {

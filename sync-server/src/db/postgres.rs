@@ -23,6 +23,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 /// How long connecting may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How many statements a connection remembers how to do: all that there are.
+const REMEMBERED_STATEMENTS: usize = 512;
+
 /// What a connection that writes asks for, whatever the server's defaults: a commit returns when it is on disk; the server
 /// ends a connection, and frees its lock, within half a minute of losing sight of the other side.
 const WRITER_SETTINGS: [(&str, &str); 7] = [
@@ -81,6 +84,7 @@ impl Address {
         let address = PgConnectOptions::from_str(url)
             .map_err(|_| OpenError::Url("it must be like postgres://user:password@host:5432/database"))?
             .application_name("tourismo")
+            .statement_cache_capacity(REMEMBERED_STATEMENTS)
             .disable_statement_logging();
         let is_near = address.get_socket().is_some()
             || address.get_host().starts_with('/')
@@ -126,7 +130,12 @@ pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(address.0.clone().options(READER_SETTINGS))
         .await?;
-    Ok(Database { claim: Claim::Postgres(Box::new(address)), writer, readers: Pool::Postgres(readers) })
+    Ok(Database {
+        claim: Claim::Postgres(Box::new(address)),
+        writer,
+        readers: Pool::Postgres(readers),
+        checkpointer: None,
+    })
 }
 
 /// Claims a database for what nobody may do while it is served.

@@ -111,6 +111,7 @@ impl Connection {
     }
 
     async fn say(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<(), sqlx::Error> {
+        note(sqlite);
         match self.engine() {
             Engine::Sqlite(connection) => connection.execute(sqlite).await.map(drop),
             Engine::Postgres(connection) => connection.execute(postgres).await.map(drop),
@@ -341,7 +342,7 @@ impl Query {
     }
 
     fn sqlite(self) -> Prepared<'static, Sqlite, SqliteArguments> {
-        self.note();
+        note(self.sql.as_str());
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
@@ -351,7 +352,7 @@ impl Query {
     }
 
     fn postgres(self) -> Prepared<'static, Postgres, PgArguments> {
-        self.note();
+        note(self.sql.as_str());
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
@@ -361,11 +362,9 @@ impl Query {
     }
 }
 
-impl Query {
-    /// Tells those who watch closely what is said, never with which values.
-    fn note(&self) {
-        tracing::trace!(statement = self.sql.as_str(), "said");
-    }
+/// Tells those who watch closely what is said, never with which values.
+fn note(statement: &str) {
+    tracing::trace!(statement, "said");
 }
 
 /// A statement that gives one column, with its values.

@@ -1,10 +1,14 @@
 //! What only SQLite knows: files, pragmas, its version.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::sql::{Connection, Pool};
 use super::{Claim, Database, Durability, OpenError, READERS, bring_up_to_date};
@@ -12,6 +16,21 @@ use crate::data_file::DataFile;
 
 /// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+/// How many statements a connection remembers how to do: all that there are.
+const REMEMBERED_STATEMENTS: usize = 512;
+
+/// How much of the database the connection that writes keeps in memory, KiB.
+const WRITER_CACHE_KB: u32 = 8 << 10;
+
+/// Of how many pages of write-ahead log a commit moves them itself, should the [`Checkpointer`] not get round to it.
+const LONGEST_LOG_PAGES: i64 = 16_000;
+
+/// From how many pages on the log is begun anew, which takes a moment without anybody who writes.
+const LONG_LOG_PAGES: i64 = 4_000;
+
+/// How long commits gather before they are moved.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
 
 /// Claims and opens a database file, and makes it if it is not there.
 pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durability) -> Result<Database, OpenError> {
@@ -22,7 +41,11 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
     };
     let options =
         options(file.path()).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
-    let mut writer = Connection::from(options.connect().await?);
+    let own = options
+        .clone()
+        .pragma("cache_size", format!("-{WRITER_CACHE_KB}"))
+        .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES.to_string());
+    let mut writer = Connection::from(own.connect().await?);
     bring_up_to_date(&mut writer).await?;
     if let Some(max_bytes) = max_bytes {
         cap(&mut writer, max_bytes).await?;
@@ -32,7 +55,58 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
         .await?;
-    Ok(Database { claim: Claim::File { _file: file }, writer, readers: Pool::Sqlite(readers) })
+    let beside = self::options(file.path()).busy_timeout(Duration::ZERO).connect().await?;
+    let checkpointer = Some(Checkpointer::spawn(beside));
+    Ok(Database { claim: Claim::File { _file: file }, writer, readers: Pool::Sqlite(readers), checkpointer })
+}
+
+/// Moves what was committed from the write-ahead log into the database file, beside whoever writes: done within a commit,
+/// as SQLite does it by itself, it would hold up everyone who waits for one.
+#[derive(Debug)]
+pub(crate) struct Checkpointer {
+    committed: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    fn spawn(mut beside: SqliteConnection) -> Checkpointer {
+        let committed = Arc::new(Notify::new());
+        let heard = committed.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                heard.notified().await;
+                sleep(BETWEEN_CHECKPOINTS).await;
+                if let Err(error) = move_log(&mut beside).await {
+                    // As on a full disk. What was committed stays in the log.
+                    tracing::warn!(%error, "the write-ahead log could not be moved");
+                }
+            }
+        });
+        Checkpointer { committed, task }
+    }
+
+    /// Takes note that something was committed.
+    pub(crate) fn committed(&self) {
+        self.committed.notify_one();
+    }
+
+    /// Ends, and closes its connection.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        // It was aborted, and says so.
+        let _ = self.task.await;
+    }
+}
+
+/// Moves what can be moved without holding up anybody; begins a long log anew if nobody writes or reads at the moment.
+async fn move_log(beside: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let (_, pages, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *beside).await?;
+    if pages > LONG_LOG_PAGES {
+        // Little is left to be moved. This does not wait for its turn, but tries again the next time.
+        sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(beside).await?;
+    }
+    Ok(())
 }
 
 /// A connection that reads a database file, whoever writes to it.
@@ -56,6 +130,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(REMEMBERED_STATEMENTS)
         .disable_statement_logging()
 }
 
@@ -115,6 +190,45 @@ async fn cap(writer: &mut Connection, max_bytes: u64) -> Result<(), sqlx::Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_write_ahead_log_is_moved_beside_the_one_who_writes_and_begun_anew_when_it_is_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let Database { mut writer, readers, checkpointer, claim: _claim } =
+            open(&path, None, Durability::EveryCommit).await.unwrap();
+        readers.close().await;
+        checkpointer.unwrap().stop().await;
+        let mut beside = options(&path).busy_timeout(Duration::ZERO).connect().await.unwrap();
+        let log_bytes = || std::fs::metadata(folder.path().join("x.sqlite-wal")).unwrap().len();
+        super::super::sql::query("CREATE TABLE t (b BLOB)").execute(&mut writer).await.unwrap();
+        let write = async |writer: &mut Connection, bytes: usize| {
+            super::super::sql::query("INSERT INTO t (b) VALUES ($1)")
+                .bind(vec![1; bytes])
+                .execute(writer)
+                .await
+                .unwrap();
+        };
+        // A transaction that is open is no reason not to move what was committed before.
+        write(&mut writer, 8 << 20).await;
+        writer.begin().await.unwrap();
+        write(&mut writer, 1).await;
+        move_log(&mut beside).await.unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() > 8 << 20);
+        writer.commit().await.unwrap();
+        for _ in 0..3 {
+            write(&mut writer, 8 << 20).await;
+        }
+        let longest = log_bytes();
+        assert!(longest > 32 << 20);
+        move_log(&mut beside).await.unwrap();
+        for _ in 0..3 {
+            write(&mut writer, 8 << 20).await;
+        }
+        assert_eq!(log_bytes(), longest, "it was begun anew");
+        let rows: i64 = super::super::sql::query_scalar("SELECT COUNT(*) FROM t").fetch_one(&mut writer).await.unwrap();
+        assert_eq!(rows, 8);
+    }
 
     #[test]
     fn an_sqlite_that_may_lose_commits_is_refused() {

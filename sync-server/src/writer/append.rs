@@ -154,8 +154,8 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Writes entries and books, derives the rows, and says what has changed.
-    pub(super) async fn finish(mut self) -> Result<Appended, sqlx::Error> {
+    /// Writes entries and books, derives the rows unless told not to, and says what has changed.
+    pub(super) async fn finish(mut self, derives_rows: bool) -> Result<Appended, sqlx::Error> {
         let (mut docs, mut last_seqs, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (id, touched) in &self.touched {
             let known = self.docs[id].as_ref().expect("a document that was appended to is known");
@@ -172,7 +172,9 @@ impl<'t> Append<'t> {
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let mut appended = Appended { heads, ..Appended::default() };
-        self.project(&mut appended).await?;
+        if derives_rows {
+            self.project(&mut appended).await?;
+        }
         self.accounts.into_values().for_each(|log| self.memory.keep_account(log));
         for (id, known) in self.docs {
             if let Some(known) = known {
@@ -358,13 +360,13 @@ mod tests {
         before.admit(accounts[0], ours, None).await.unwrap();
         before.admit(accounts[1], theirs, None).await.unwrap();
         before.push(accounts[0], &first).await.unwrap();
-        before.finish().await.unwrap();
+        before.finish(true).await.unwrap();
 
         let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT);
         let refused = append.push(accounts[1], &second).await.unwrap();
         assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
         let kept = append.push(accounts[0], &second).await.unwrap();
         assert!(matches!(kept[..], [Outcome::Stored { seq: 2, .. }]), "{kept:?}");
-        assert_eq!(append.finish().await.unwrap().heads, [(accounts[0], 2)]);
+        assert_eq!(append.finish(true).await.unwrap().heads, [(accounts[0], 2)]);
     }
 }

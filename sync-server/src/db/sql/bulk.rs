@@ -4,9 +4,9 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::{Connection, Query, Value};
 
-/// How many rows one statement has, most first. Any number is a few of these, so that an engine meets few texts and
-/// remembers how to do each.
-const GROUPS: [usize; 4] = [64, 16, 4, 1];
+/// How many rows one statement has if there are more than a few, most first: an engine meets few texts, and remembers how to
+/// do each.
+const GROUPS: [usize; 3] = [64, 32, 16];
 
 /// Rows for one table, and what is said before and after their values.
 #[must_use]
@@ -45,7 +45,7 @@ impl<const COLUMNS: usize> Bulk<COLUMNS> {
 
 /// How many of so many the next statement is about; none if none are left.
 pub(crate) fn group(left: usize) -> Option<usize> {
-    GROUPS.into_iter().find(|count| *count <= left)
+    if left == 0 { None } else { Some(GROUPS.into_iter().find(|count| *count <= left).unwrap_or(left)) }
 }
 
 /// `count` parameters after the first `before` ones: `$1, $2, $3`.
@@ -64,7 +64,7 @@ mod tests {
         let mut writer =
             Database::open(&folder.path().join("x.sqlite").into(), None, Durability::EveryCommit).await.unwrap().writer;
         super::super::query("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)").execute(&mut writer).await.unwrap();
-        for count in [0, 1, 3, 4, 64 + 16 + 4 + 1, 1_000] {
+        for count in [0, 1, 2, 15, 64 + 32 + 16 + 7, 1_000] {
             let mut bulk = Bulk::new("INSERT INTO t (a, b) VALUES ", "ON CONFLICT (a) DO UPDATE SET b = excluded.b");
             (0..count).for_each(|a: i64| bulk.row([a.into(), format!("{count}").as_str().into()]));
             assert_eq!(bulk.execute(&mut writer).await.unwrap(), count.unsigned_abs());
