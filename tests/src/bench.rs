@@ -2,6 +2,8 @@
 
 pub mod append;
 pub mod codec;
+pub mod follower;
+pub mod groups;
 pub mod history;
 pub mod hostile;
 pub mod in_node;
@@ -12,6 +14,7 @@ pub mod peers;
 pub mod reads;
 pub mod reconnect;
 pub mod roads;
+pub mod rows;
 pub mod tap;
 pub mod upload;
 

@@ -8,15 +8,19 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::{WebSocketStream, client_async};
+use tourismo_core::access::{ReadToken, read_bytes};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::wire::{Grant, Message, NackCode, Offer, PROTOCOL, grant_bytes, proof_bytes};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes};
 
 pub use self::document::Document;
 
@@ -53,6 +57,13 @@ impl Device {
         DeviceKey(self.key.verifying_key().to_bytes())
     }
 
+    /// A token to read as the account until then. `[R1]`
+    pub fn read_token(&self, relay: &RelayId, expires_at: Timestamp) -> String {
+        let (account, device) = (self.account, self.key());
+        let signature = self.key.sign(&read_bytes(relay, &account, &device, expires_at)).to_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
+    }
+
     /// Connects, goes through the handshake and catches up from the head of the log, without reading what is there.
     ///
     /// # Errors
@@ -71,9 +82,10 @@ impl Device {
         let stream = socket.connect(relay).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = client_async(format!("ws://{relay}/v1/sync"), stream).await?;
-        let mut client = Client { socket };
+        let mut client = Client { socket, relay: RelayId([0; 16]) };
         client.send(&Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }).await?;
         let Message::Challenge { relay, nonce, .. } = client.receive().await? else { bail!("a challenge was due") };
+        client.relay = relay;
         let signature = self.key.sign(&proof_bytes(&relay, &nonce, &self.account, &self.key())).to_bytes();
         client.send(&Message::Proof { signature, grant: self.grant }).await?;
         let Message::Welcome { head, .. } = client.receive().await? else { bail!("a welcome was due") };
@@ -101,9 +113,15 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
+    relay: RelayId,
 }
 
 impl Client {
+    /// Who the relay says that it is.
+    pub fn relay(&self) -> RelayId {
+        self.relay
+    }
+
     /// Says something.
     ///
     /// # Errors

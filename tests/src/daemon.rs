@@ -6,11 +6,13 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
 use tourismo_server::Location;
 
 /// How to start a relay.
@@ -24,6 +26,8 @@ pub struct Start {
     pub arguments: Vec<OsString>,
     /// A program, with arguments, that runs the relay under it and keeps its process id.
     pub under: Vec<OsString>,
+    /// What it notes of what it does, as `RUST_LOG` has it.
+    pub log: String,
 }
 
 impl Start {
@@ -35,7 +39,7 @@ impl Start {
     /// A relay with this database on a free port.
     pub fn at(database: Location) -> Start {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Start { database, listen, arguments: Vec::new(), under: Vec::new() }
+        Start { database, listen, arguments: Vec::new(), under: Vec::new(), log: "info".to_owned() }
     }
 
     /// Starts it and waits until it listens.
@@ -47,7 +51,7 @@ impl Start {
         line.push(binary()?.into());
         let mut command = tokio::process::Command::new(&line[0]);
         command.args(&line[1..]).args(["serve", "--log-json", "--listen", &self.listen.to_string()]);
-        command.args(option(&self.database)).args(&self.arguments).env("RUST_LOG", "info");
+        command.args(option(&self.database)).args(&self.arguments).env("RUST_LOG", &self.log);
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut log = BufReader::new(child.stderr.take().context("standard error is a pipe")?).lines();
         let mut said = String::new();
@@ -55,9 +59,10 @@ impl Start {
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if let ("listening", Some(addr)) = (text(&entry["fields"]["message"]), entry["fields"]["addr"].as_str()) {
                 let addr = addr.parse()?;
+                let said = Arc::new(Said::default());
                 // A pipe that nobody empties would stop the relay.
-                tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-                return Ok(Daemon { child, addr });
+                tokio::spawn(said.clone().listen(log));
+                return Ok(Daemon { child, addr, said });
             }
             said = line;
         }
@@ -82,12 +87,38 @@ fn text(value: &serde_json::Value) -> &str {
 pub struct Daemon {
     child: Child,
     addr: SocketAddr,
+    said: Arc<Said>,
+}
+
+/// How many statements a relay has said to its database, if it notes that.
+#[derive(Debug, Default)]
+struct Said {
+    statements: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Said {
+    async fn listen(self: Arc<Said>, mut log: Lines<BufReader<ChildStderr>>) {
+        while let Ok(Some(line)) = log.next_line().await {
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(statement) = entry["fields"]["statement"].as_str() {
+                self.statements.fetch_add(1, Relaxed);
+                self.commits.fetch_add(u64::from(statement == "COMMIT"), Relaxed);
+            }
+        }
+    }
 }
 
 impl Daemon {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// How many statements it has said to its database until now, and how many of them were commits, as far as it was told
+    /// to note them.
+    pub fn statements(&self) -> (u64, u64) {
+        (self.said.statements.load(Relaxed), self.said.commits.load(Relaxed))
     }
 
     /// Its process id.

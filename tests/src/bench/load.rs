@@ -6,6 +6,10 @@ use anyhow::ensure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{interval, sleep};
+use tourismo_core::docs::drive::{self, DriveEdit};
+use tourismo_core::id::DocId;
+use tourismo_core::stats::DriveStats;
+use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
 use super::machine::Usage;
@@ -54,8 +58,19 @@ pub struct Loaded {
     pub cpu_ms_per_1_000: f64,
 }
 
-/// Options of a relay to which all clients come from one address.
-fn start(data: &std::path::Path) -> Start {
+/// What clients push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Blocks of tracks, which no rows are derived from.
+    Tracks,
+    /// Drives of ten minutes: each begins a drive, has ten blocks of its track, and finishes it.
+    Driving,
+    /// Drives and nothing else: each is begun, finished and named.
+    Drives,
+}
+
+/// A relay to which all clients come from one address.
+pub fn start(data: &std::path::Path) -> Start {
     let few = ["--max-connections-per-address", "--max-new-accounts-per-hour", "--max-requests-per-second"];
     let rates = ["--max-changes-per-second", "--max-messages-per-second", "--max-bytes-per-second"];
     let lifted = few.into_iter().chain(rates).flat_map(|option| [option.into(), "1000000000".into()]);
@@ -133,7 +148,9 @@ async fn answer(relay: &Daemon) -> anyhow::Result<()> {
 /// # Errors
 /// If a phone is not let in, or a change is refused.
 pub async fn as_fast_as_it_goes(clients: usize, batch: usize, pushes: usize) -> anyhow::Result<Loaded> {
-    let (_folder, relay, ready) = prepared(clients, batch, pushes).await?;
+    let folder = tempfile::tempdir()?;
+    let relay = start(&folder.path().join("relay.sqlite")).start().await?;
+    let ready = prepared(&relay, Content::Tracks, clients, batch, pushes).await?;
     let (before, began) = (Usage::of(relay.pid())?, Instant::now());
     let at_work: Vec<_> = ready.into_iter().map(|(client, pushes)| tokio::spawn(push_all(client, pushes))).collect();
     let mut waits_ms = Vec::new();
@@ -151,9 +168,15 @@ pub async fn as_fast_as_it_goes(clients: usize, batch: usize, pushes: usize) -> 
 ///
 /// # Errors
 /// If a phone is not let in, or a change is refused.
-pub async fn at_a_rate(clients: usize, changes_per_s: usize, seconds: usize) -> anyhow::Result<Loaded> {
+pub async fn at_a_rate(
+    relay: Daemon,
+    content: Content,
+    clients: usize,
+    changes_per_s: usize,
+    seconds: usize,
+) -> anyhow::Result<Loaded> {
     let pushes = changes_per_s * seconds / clients;
-    let (_folder, relay, ready) = prepared(clients, 1, pushes).await?;
+    let ready = prepared(&relay, content, clients, 1, pushes).await?;
     let period = Duration::from_secs_f64(clients as f64 / changes_per_s as f64);
     let (before, began) = (Usage::of(relay.pid())?, Instant::now());
     let at_work: Vec<_> = ready
@@ -175,35 +198,74 @@ pub async fn at_a_rate(clients: usize, changes_per_s: usize, seconds: usize) -> 
     Ok(Loaded::of(clients, 1, took, used, waits_ms))
 }
 
-type Pushes = Vec<Vec<Offer>>;
+pub(super) type Pushes = Vec<Vec<Offer>>;
 
-/// A relay, and connected clients with what each will push.
-async fn prepared(
+/// Connected clients with what each will push.
+pub(super) async fn prepared(
+    relay: &Daemon,
+    content: Content,
     clients: usize,
     batch: usize,
     pushes: usize,
-) -> anyhow::Result<(tempfile::TempDir, Daemon, Vec<(Client, Pushes)>)> {
-    let folder = tempfile::tempdir()?;
-    let relay = start(&folder.path().join("relay.sqlite")).start().await?;
+) -> anyhow::Result<Vec<(Client, Pushes)>> {
     let mut ready = Vec::new();
     for number in 0..clients as u64 {
         let device = Device::founder(seed(number));
-        let mut track = Document::new(device.key(), name(number, 0), DocKind::Track);
-        let change = |place: usize| {
-            if place.is_multiple_of(CHANGES_PER_DOCUMENT) {
-                track = Document::new(device.key(), name(number, place as u64), DocKind::Track);
-            }
-            track.change(CHANGE_BYTES).1
-        };
-        let changes: Vec<Offer> = (0..pushes * batch).map(change).collect();
+        let changes = content.changes(&device, number, pushes * batch);
         let pushes = changes.chunks(batch).map(<[Offer]>::to_vec).collect();
         ready.push((device.connect(relay.addr()).await?, pushes));
     }
-    Ok((folder, relay, ready))
+    Ok(ready)
+}
+
+impl Content {
+    /// So many changes of an account.
+    fn changes(self, device: &Device, account: u64, count: usize) -> Vec<Offer> {
+        let mut documents = 0;
+        let mut fresh = |kind| {
+            documents += 1;
+            Document::new(device.key(), name(account, documents), kind)
+        };
+        let mut changes = Vec::with_capacity(count);
+        while changes.len() < count {
+            match self {
+                Content::Tracks => {
+                    let mut track = fresh(DocKind::Track);
+                    changes.extend((0..CHANGES_PER_DOCUMENT).map(|_| track.change(CHANGE_BYTES).1));
+                }
+                Content::Driving => {
+                    let (mut drive, mut track) = (fresh(DocKind::Drive), fresh(DocKind::Track));
+                    changes.push(begun(&mut drive, track.id()));
+                    changes.extend((0..10).map(|_| track.change(CHANGE_BYTES).1));
+                    changes.push(finished(&mut drive));
+                }
+                Content::Drives => {
+                    let (mut drive, track) = (fresh(DocKind::Drive), fresh(DocKind::Track));
+                    changes.extend([begun(&mut drive, track.id()), finished(&mut drive)]);
+                    let named = DriveEdit { title: Some("Over the pass"), ..DriveEdit::default() };
+                    changes.push(drive.edit(|doc| drive::change(doc, &named)).1);
+                }
+            }
+        }
+        changes.truncate(count);
+        changes
+    }
+}
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+fn begun(drive: &mut Document, track: DocId) -> Offer {
+    drive.edit(|doc| drive::create(doc, START, track, None)).1
+}
+
+fn finished(drive: &mut Document) -> Offer {
+    let stats = DriveStats { distance_m: 9_000.0, duration_ms: 600_000, moving_ms: 590_000, ..DriveStats::default() };
+    let edit = DriveEdit { finished: Some((START + 600_000, stats)), ..DriveEdit::default() };
+    drive.edit(|doc| drive::change(doc, &edit)).1
 }
 
 /// Pushes as fast as pushes are acknowledged, and says how long each waited, in milliseconds.
-async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>> {
+pub(super) async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>> {
     let mut sent = std::collections::VecDeque::new();
     let mut waits_ms = Vec::new();
     let mut pushes = pushes.into_iter();
@@ -223,7 +285,7 @@ async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>
 }
 
 /// Pushes one after the other, each when its time has come; if that is past already, the wait counts from then.
-async fn push_in_time(
+pub(super) async fn push_in_time(
     mut client: Client,
     pushes: Pushes,
     first: Duration,
@@ -258,13 +320,13 @@ impl Loaded {
     }
 }
 
-fn seed(number: u64) -> [u8; 32] {
+pub(super) fn seed(number: u64) -> [u8; 32] {
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
     seed
 }
 
-fn name(account: u64, place: u64) -> [u8; 16] {
+pub(super) fn name(account: u64, place: u64) -> [u8; 16] {
     let mut name = [0; 16];
     name[..8].copy_from_slice(&place.to_be_bytes());
     name[8..].copy_from_slice(&account.to_be_bytes());

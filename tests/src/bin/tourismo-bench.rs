@@ -12,15 +12,18 @@ use tourismo_server::Location;
 use tourismo_test_postgres::Cluster;
 use tourismo_tests::bench::append::appending;
 use tourismo_tests::bench::codec::track_sizes;
+use tourismo_tests::bench::follower;
+use tourismo_tests::bench::groups;
 use tourismo_tests::bench::history::{self, NewDevice, Snapshots};
 use tourismo_tests::bench::hostile;
 use tourismo_tests::bench::in_node;
 use tourismo_tests::bench::live::{UpAndDown, live_size};
-use tourismo_tests::bench::load::{Loaded, Resting, as_fast_as_it_goes, at_a_rate, resting};
+use tourismo_tests::bench::load::{self, Content, Loaded, Resting, as_fast_as_it_goes, at_a_rate, resting};
 use tourismo_tests::bench::peers::Peer;
 use tourismo_tests::bench::reads;
 use tourismo_tests::bench::reconnect::{self, Meanwhile, Reconnect};
 use tourismo_tests::bench::roads::{self, Batch};
+use tourismo_tests::bench::rows;
 use tourismo_tests::bench::upload::{self, Upload};
 use tourismo_tests::bench::{Table, grouped, machine};
 use tourismo_tests::made::{self, Kind, Options};
@@ -52,6 +55,9 @@ struct Cli {
     /// Only give a hostile message to Automerge, to be watched by another process.
     #[arg(long, hide = true)]
     automerge_alone: Option<String>,
+    /// Only be the relay of the benchmark of rows.
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    as_relay: Vec<String>,
 }
 
 /// A table.
@@ -65,6 +71,12 @@ enum Part {
     Rest,
     /// How much the relay keeps in a second, and how soon it says so.
     Load,
+    /// How many statements and syncs that takes.
+    Groups,
+    /// What the rows cost that are derived from it.
+    Rows,
+    /// How soon a follower hears of a drive.
+    Follower,
     /// What a new device gets of a long history.
     History,
     /// Bytes per fix.
@@ -96,6 +108,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         hostile::automerge_alone(&kind);
         return Ok(());
     }
+    if !cli.as_relay.is_empty() {
+        return rows::be_relay(&cli.as_relay).await;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let peers = cli.samod.map(|samod| Peer::all(samod, &root.join("tests/peers")));
     let peers = peers.as_ref().map_or(&[][..], |peers| peers.as_slice());
@@ -116,6 +131,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Upload => uploads(&cli.relay, peers, cli.patient).await?,
             Part::Rest => rest().await?,
             Part::Load => load().await?,
+            Part::Groups => groups::table().await?,
+            Part::Rows => rows::table().await?,
+            Part::Follower => follower::table().await?,
             Part::History => histories().await?,
             Part::Sizes => sizes().await?,
             Part::Costs => costs(&root, !peers.is_empty()).await?,
@@ -278,11 +296,17 @@ fn roads() -> anyhow::Result<Table> {
     })
 }
 
+async fn at_2_500() -> anyhow::Result<Loaded> {
+    let folder = tempfile::tempdir()?;
+    let relay = load::start(&folder.path().join("relay.sqlite")).start().await?;
+    at_a_rate(relay, Content::Tracks, 100, 2_500, 10).await
+}
+
 async fn load() -> anyhow::Result<Table> {
     let measured = [
         ("as fast as it goes", as_fast_as_it_goes(32, 16, 100).await?),
         ("as fast as it goes", as_fast_as_it_goes(64, 1, 300).await?),
-        ("2,500 a second", at_a_rate(100, 2_500, 10).await?),
+        ("2,500 a second", at_2_500().await?),
     ];
     let row = |(how, loaded): (&str, Loaded)| {
         let Loaded { clients, batch, changes_per_s, median_ms, p99_ms, cpu_ms_per_1_000 } = loaded;

@@ -1,7 +1,7 @@
 //! A document as a phone makes it, change by change.
 
 use automerge::Automerge;
-use tourismo_core::docs::open;
+use tourismo_core::docs::open::{self, EditError, NewChange};
 use tourismo_core::id::{ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
 
@@ -31,14 +31,24 @@ impl Document {
     /// The next change, with so many bytes in it besides that cannot be deflated.
     ///
     /// # Panics
-    /// Never: an edit that sets other bytes changes something.
+    /// Never: a document takes bytes, and other bytes are a change.
     pub fn change(&mut self, bytes: usize) -> (ChangeHash, Offer) {
         self.changes += 1;
         let from = self.changes * 1_000_003;
         let noise = (from..from + bytes as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
         let value: Vec<u8> = self.changes.to_le_bytes().into_iter().chain(noise).collect();
-        let change = open::edit(&mut self.doc, |edit| edit.bytes_or_nothing("value", Some(&value)));
-        let change = change.expect("a document takes bytes").expect("other bytes are a change");
+        self.edit(|doc| open::edit(doc, |edit| edit.bytes_or_nothing("value", Some(&value))))
+    }
+
+    /// The change that an edit makes.
+    ///
+    /// # Panics
+    /// If the edit fails or changes nothing.
+    pub fn edit(
+        &mut self,
+        edit: impl FnOnce(&mut Automerge) -> Result<Option<NewChange>, EditError>,
+    ) -> (ChangeHash, Offer) {
+        let change = edit(&mut self.doc).expect("the edit can be made").expect("it changes something");
         (change.hash, Offer { doc: self.id, kind: self.kind, chunk: Chunk(change.chunk) })
     }
 }
