@@ -49,7 +49,7 @@ const MORE: [&str; 6] = [
 ];
 
 /// What the statements themselves make, and may well read through. Everything else is a table that grows.
-const MADE: [&str; 9] = ["CONSTANT", "place", "asked", "page", "newest", "bound", "merged", "felt", "uttered"];
+const MADE: [&str; 9] = ["CONSTANT", "place", "asked", "page", "newest", "bound", "merged", "uttered", "heard"];
 
 /// What the relay does by itself meanwhile: it looks for roads and for documents to make small, which are no reads.
 const BESIDE: [&str; 4] = ["FROM road_", "FROM document", "FROM snapshot", "FROM change"];
