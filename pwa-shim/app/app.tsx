@@ -1,11 +1,12 @@
 // The frame around every screen: what to say while the engine opens or fails, the screen, the navigation.
 
 import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 import { engine, openEngine, recording } from "./engine.ts";
 import { CarIcon, FeedIcon, MeetIcon, PeopleIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
 import { Notice } from "./parts/notice.tsx";
-import { href, isOwn, type PublicPlace, type Route, route } from "./route.ts";
+import { href, isOwn, nameOf, type PublicPlace, type Route, route } from "./route.ts";
 import { CarScreen } from "./screens/car.tsx";
 import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
@@ -27,9 +28,18 @@ import { hasNewVersion, switchVersion } from "./shell.ts";
 import { wordsOfError } from "./words.ts";
 
 export function App() {
+  const main = useRef<HTMLElement>(null);
+  const { value: at } = route;
+  const isFirst = useRef(true);
+  useEffect(() => {
+    document.title = `${nameOf(at)} · Tourismo`;
+    // Whoever does not see the screen change hears it: what was focused before is gone.
+    if (!isFirst.current) main.current?.focus({ preventScroll: true });
+    isFirst.current = false;
+  }, [at]);
   return (
     <>
-      <main class="screen">
+      <main class="screen" tabIndex={-1} ref={main}>
         <UpdateBanner />
         <Screen />
       </main>

@@ -1,18 +1,19 @@
 // Good roads as this phone knows them: squares around where the person drives are kept, so that they are here with no signal.
 
-import { effect, signal, untracked } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { BrowserReadCache, type DriveView, RelayReads, RoadAtlas, type RoadExtract, type Square, squaresIn } from "@tourismo/client";
 
 import { drives, engine, isInUse, status } from "./engine.ts";
+import { isSmall, squaresOf } from "./squares.ts";
 import { type Box, middleOfBox, type Place } from "./ways.ts";
 
-/** How many squares are kept, and how many are asked for by themselves. */
+/** How many squares are kept. */
 const KEPT_SQUARES = 40;
-const HOME_SQUARES = 12;
 /** How many squares a map may show at once; more than this is half a continent. */
 const SHOWN_SQUARES = 24;
-/** How often to look whether something of where the person drives is old. */
-const LOOK_EVERY_MS = 3_600_000;
+/** How often to look whether something of where the person drives is old, and how often what could not be had is asked for. */
+const ASK_EVERY_MS = 3_600_000;
+const ASK_MISSING_EVERY_MS = 60_000;
 
 /** Reads as nobody, whoever uses the app: see `RoadAtlas`. */
 const asNobody = new RelayReads(new URL("/", location.href));
@@ -61,36 +62,20 @@ function ownDrives(): Promise<readonly DriveView[]> {
   });
 }
 
-/** The squares in which most of the drives lie. */
-export function squaresOf(driven: readonly Pick<DriveView, "bounds">[]): Square[] {
-  const counted = new Map<string, { square: Square; drives: number }>();
-  for (const { bounds } of driven) {
-    if (bounds === null || !isSmall(bounds)) continue;
-    for (const square of squaresIn(bounds)) {
-      const name = `${square.west} ${square.south}`;
-      const known = counted.get(name) ?? { square, drives: 0 };
-      counted.set(name, { square, drives: known.drives + 1 });
-    }
-  }
-  const most = [...counted.values()].sort((a, b) => b.drives - a.drives);
-  return most.slice(0, HOME_SQUARES).map(({ square }) => square);
-}
-
-/** Less than five degrees, about 500 km, on each side. */
-function isSmall([west, south, east, north]: Box): boolean {
-  return (east < west ? east + 360 : east) - west < 5 && north - south < 5;
-}
-
-let lookedAtHomeAt = 0;
+const home = computed(() => squaresOf(drives.value ?? []));
+let askedFor = "";
+let askAgainAt = 0;
 
 effect(() => {
-  const driven = drives.value;
-  if (status.value?.link.type !== "upToDate" || !driven || driven.length === 0) return;
-  untracked(() => {
-    if (Date.now() - lookedAtHomeAt < LOOK_EVERY_MS) return;
-    const squares = squaresOf(driven);
-    if (squares.length === 0) return;
-    lookedAtHomeAt = Date.now();
-    void atlas.ask(squares);
-  });
+  if (status.value?.link.type === "upToDate") void askAtHome(home.value);
 });
+
+/** Asks for the squares in which the person drives: when they are others than before, and every hour. */
+async function askAtHome(squares: readonly Square[]): Promise<void> {
+  const names = JSON.stringify(squares);
+  if (squares.length === 0 || (names === askedFor && Date.now() < askAgainAt)) return;
+  [askedFor, askAgainAt] = [names, Date.now() + ASK_EVERY_MS];
+  await atlas.ask(squares);
+  const { missing } = await atlas.read(squares);
+  if (missing > 0) askAgainAt = Date.now() + ASK_MISSING_EVERY_MS;
+}

@@ -78,6 +78,51 @@ export function isOwn(place: Route): place is Exclude<Route, PublicPlace> {
   return !PUBLIC.some((screen) => screen === place.screen);
 }
 
+/** What a place in the app is called in the window's title. */
+export function nameOf({ screen }: Route): string {
+  switch (screen) {
+    case "record":
+      return "Record";
+    case "drives":
+      return "Drives";
+    case "drive":
+    case "public":
+      return "A drive";
+    case "feed":
+      return "Discover";
+    case "roads":
+      return "Roads";
+    case "road":
+      return "A road";
+    case "person":
+      return "Somebody";
+    case "followers":
+      return "Followers";
+    case "following":
+      return "Following";
+    case "people":
+      return "People";
+    case "meets":
+      return "Meets";
+    case "meet":
+      return "A meet";
+    case "newMeet":
+      return "A new meet";
+    case "editMeet":
+      return "Change the meet";
+    case "garage":
+      return "Garage";
+    case "car":
+      return "A car";
+    case "settings":
+      return "You";
+    case "devices":
+      return "Your devices";
+    default:
+      return screen satisfies never;
+  }
+}
+
 export function go(to: Route): void {
   location.hash = href(to);
 }

@@ -57,6 +57,12 @@ export function compassOf(bearingDeg: number): string {
   return COMPASS[Math.round(bearingDeg / 45) % 8] as string;
 }
 
+/** Where a road leads, and where it leads the other way round if that is given. */
+export function courseOf(road: Road, back: Road | undefined): string {
+  if (metresBetween(...endsOf(road)) < SAME_END_M) return "loop";
+  return back ? `${compassOf(road.bearingDeg)} or ${compassOf(back.bearingDeg)}` : compassOf(road.bearingDeg);
+}
+
 /** From one place to another on a sphere, clockwise from north. */
 export function bearingDeg([fromLon, fromLat]: Place, [toLon, toLat]: Place): number {
   const [a, b, dLon] = [radians(fromLat), radians(toLat), radians(toLon - fromLon)];

@@ -1,7 +1,7 @@
 // Roads kept on this device, square by square, so that good ones are found where there is no signal.
 //
-// A square has half a degree on each side: about 55 km from south to north. The relay is asked for whole squares, as nobody,
-// so that it learns no more than this of where somebody is or wants to go.
+// A square has half a degree on each side: about 55 km from south to north. The relay is asked for whole squares, without an
+// account, so that no request says more than this of where somebody is or wants to go.
 
 import { listOf } from "./checks.ts";
 import { TourismoError } from "./errors.ts";

@@ -26,6 +26,7 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       data-fixes={view.stats.fixes}
       data-saved={view.taken - view.unsaved}
     >
+      <h1 class="unseen">{isPaused ? "A drive is paused" : "A drive is being recorded"}</h1>
       <div class="live-states">
         <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} />
         <span data-testid="safety">

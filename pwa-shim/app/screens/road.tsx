@@ -12,7 +12,7 @@ import { Age } from "../parts/told.tsx";
 import { extract } from "../roads.ts";
 import { href } from "../route.ts";
 import { useTold } from "../told.ts";
-import { compassOf, middleOf, waysOf } from "../ways.ts";
+import { courseOf, middleOf, waysOf } from "../ways.ts";
 import { FeedCard } from "./feed.tsx";
 import { coordinates } from "./roads.tsx";
 
@@ -55,7 +55,7 @@ function Shown({ road }: { road: Road }) {
       <header class="page-head">
         <div>
           <h1>
-            {value} {unit} {compassOf(road.bearingDeg)}
+            {value} {unit} {courseOf(road, undefined)}
           </h1>
           <p class="row-line">
             {coordinates(middleOf(road))} · {wordsOfEvidence(road.drivers)}

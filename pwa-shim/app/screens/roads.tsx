@@ -14,7 +14,8 @@ import { Sketch } from "../parts/sketch.tsx";
 import { exactlyWhereIAm } from "../place.ts";
 import { extract, lookAt, whereToLook } from "../roads.ts";
 import { go, href } from "../route.ts";
-import { bearingDeg, type Box, compassOf, isWithin, metresBetween, middleOf, type Place, type Way, waysOf } from "../ways.ts";
+import { bandOf } from "../score-bands.ts";
+import { bearingDeg, type Box, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way, waysOf } from "../ways.ts";
 
 /** Where the map begins when nothing is known: Europe. */
 const NOWHERE: Look = { at: [10, 48], zoom: 3 };
@@ -100,7 +101,7 @@ export function RoadsScreen() {
           </ul>
           <p class="hint">
             Roads are found in the drives that everybody may see, once enough people have driven them. The relay is asked for
-            squares of half a degree, some 50 km wide, and not by whom: where exactly you are stays on this device.
+            squares of half a degree, some 50 km wide, without your account: where exactly you are stays on this device.
           </p>
         </div>
       </div>
@@ -148,14 +149,12 @@ function ExtractAge({ isTooLarge }: { isTooLarge: boolean }) {
 }
 
 function RoadRow({ way: { road, back }, from }: { way: Way; from: Place | undefined }) {
-  const both = back ? ` or ${compassOf(back.bearingDeg)}` : "";
   return (
     <a class="row feed-row" href={href({ screen: "road", id: road.id })} data-testid="road-row">
-      <Sketch parts={[road.line]} />
+      <Sketch parts={[road.line]} band={bandOf(road.score.score)} />
       <div class="row-main">
         <h2>
-          {lengthOf(road.lengthM)} {compassOf(road.bearingDeg)}
-          {both}
+          {lengthOf(road.lengthM)} {courseOf(road, back)}
         </h2>
         <ScoreLine score={road.score} units={units()} what="Driven" />
         <p class="row-line">{from ? awayFrom(from, middleOf(road)) : coordinates(middleOf(road))}</p>
