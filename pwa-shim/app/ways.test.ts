@@ -1,7 +1,7 @@
 import type { Road } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { bearingDeg, compassOf, isWithin, metresBetween, middleOfBox, type Place, waysOf } from "./ways.ts";
+import { bearingDeg, bestWays, compassOf, courseOf, isWithin, metresBetween, middleOfBox, type Place } from "./ways.ts";
 
 function road(id: string, score: number, ...line: Place[]): Road {
   const parts = { twist: 1, corners: 1, flow: 1, variety: 1 };
@@ -13,12 +13,21 @@ describe("a road in both directions", () => {
     const up = road("up", 80, [10, 46], [10.05, 46.05]);
     const down = road("down", 85, [10.051, 46.051], [10.001, 46]);
     const other = road("other", 90, [10, 46], [10.1, 46]);
-    expect(waysOf([up, down, other]).map(({ road, back }) => [road.id, back?.id])).toEqual([["other", undefined], ["down", "up"]]);
+    expect(bestWays([up, down, other], 9).map(({ road, back }) => [road.id, back?.id])).toEqual([["other", undefined], ["down", "up"]]);
   });
 
   test("is not taken for another that runs beside it", () => {
-    expect(waysOf([road("a", 80, [10, 46], [10.05, 46.05]), road("b", 70, [10, 46], [10.05, 46.05])]).length).toBe(2);
+    const beside = [road("a", 80, [10, 46], [10.05, 46.05]), road("b", 70, [10, 46], [10.05, 46.05])];
+    expect(bestWays(beside, 9).length).toBe(2);
+    expect(bestWays(beside, 1).map(({ road }) => road.id)).toEqual(["a"]);
   });
+});
+
+test("a road that ends where it began is a loop", () => {
+  const there = { ...road("there", 80, [10, 46], [10, 46.1]), bearingDeg: 0 };
+  expect(courseOf(there, undefined)).toBe("north");
+  expect(courseOf(there, { ...there, bearingDeg: 180 })).toBe("north or south");
+  expect(courseOf(road("round", 80, [10, 46], [10.1, 46.1], [10.001, 46]), undefined)).toBe("loop");
 });
 
 describe("places", () => {

@@ -19,21 +19,26 @@ export interface Way {
   back: Road | undefined;
 }
 
-/** Roads that are the same in both directions as one, by the better direction. Gives them the best first. */
-export function waysOf(roads: readonly Road[]): Way[] {
-  const left = [...roads].sort((a, b) => b.score.score - a.score.score);
+/** Roads that are the same in both directions as one, by the better direction: the best so many. */
+export function bestWays(roads: readonly Road[], most: number): Way[] {
+  // Each may be there twice.
+  const left = [...roads].sort((a, b) => b.score.score - a.score.score).slice(0, 2 * most);
   const ways: Way[] = [];
-  for (let road = left.shift(); road; road = left.shift()) {
-    const [from, to] = endsOf(road);
-    const isBack = (other: Road): boolean => {
-      const [start, end] = endsOf(other);
-      return metresBetween(from, end) < SAME_END_M && metresBetween(to, start) < SAME_END_M;
-    };
-    const place = left.findIndex(isBack);
-    const [back] = place < 0 ? [] : left.splice(place, 1);
+  for (let road = left.shift(); road && ways.length < most; road = left.shift()) {
+    const back = backOf(road, left);
+    if (back) left.splice(left.indexOf(back), 1);
     ways.push({ road, back });
   }
   return ways;
+}
+
+/** The same road in the other direction, if it is among these. */
+export function backOf(road: Road, others: readonly Road[]): Road | undefined {
+  const [from, to] = endsOf(road);
+  return others.find((other) => {
+    const [start, end] = endsOf(other);
+    return other.id !== road.id && metresBetween(from, end) < SAME_END_M && metresBetween(to, start) < SAME_END_M;
+  });
 }
 
 /** The point halfway along the points of a road. */

@@ -190,6 +190,10 @@ describe("roads", () => {
     ]);
   });
 
+  test("have an address as tiles, with places for the numbers of a tile", () => {
+    expect(relay.roadTiles()).toBe("https://relay.test/v1/roads/tiles/{z}/{x}/{y}.mvt");
+  });
+
   test("come one by one with the drives over them", async () => {
     const drive = { ...known, line: [] };
     answering(() => Response.json({ ...feature, properties: { ...properties, drives: [drive] } }));

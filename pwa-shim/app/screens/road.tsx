@@ -12,7 +12,7 @@ import { Age } from "../parts/told.tsx";
 import { extract } from "../roads.ts";
 import { href } from "../route.ts";
 import { useTold } from "../told.ts";
-import { courseOf, middleOf, waysOf } from "../ways.ts";
+import { backOf, courseOf, middleOf } from "../ways.ts";
 import { FeedCard } from "./feed.tsx";
 import { coordinates } from "./roads.tsx";
 
@@ -47,9 +47,7 @@ export function RoadScreen({ id }: { id: string }) {
 
 function Shown({ road }: { road: Road }) {
   const { value, unit } = distance(road.lengthM, units());
-  const back = waysOf(extract.value?.roads ?? []).flatMap((way) =>
-    way.road.id === road.id ? (way.back ?? []) : way.back?.id === road.id ? way.road : [],
-  )[0];
+  const back = backOf(road, extract.value?.roads ?? []);
   return (
     <>
       <header class="page-head">

@@ -15,7 +15,7 @@ import { exactlyWhereIAm } from "../place.ts";
 import { extract, lookAt, whereToLook } from "../roads.ts";
 import { go, href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { bearingDeg, type Box, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way, waysOf } from "../ways.ts";
+import { bearingDeg, bestWays, type Box, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way } from "../ways.ts";
 
 /** Where the map begins when nothing is known: Europe. */
 const NOWHERE: Look = { at: [10, 48], zoom: 3 };
@@ -62,7 +62,7 @@ export function RoadsScreen() {
   const roads = extract.value?.roads ?? [];
   const box = seen.value;
   const isListed = (road: Road): boolean => road.lengthM >= SHORTEST_LISTED_M && (!box || isWithin(middleOf(road), box));
-  const ways = waysOf(roads.filter(isListed));
+  const ways = bestWays(roads.filter(isListed), LISTED);
   return (
     <section class="page roads-page">
       <DiscoverHead chosen="roads" />
@@ -93,7 +93,7 @@ export function RoadsScreen() {
           <h2>The best roads in view</h2>
           <ExtractAge isTooLarge={isTooLarge.value} />
           <ul class="list">
-            {ways.slice(0, LISTED).map((way) => (
+            {ways.map((way) => (
               <li key={way.road.id}>
                 <RoadRow way={way} from={place.value} />
               </li>
