@@ -74,7 +74,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 300_000 }, asyn
   await rows.first().getByText(/of you$/).waitFor();
   await rows.first().click();
   await page.getByTestId("road").getByText("Twist").waitFor();
-  await page.getByText("Who drove it is told with signal.").waitFor();
+  await page.getByText("The relay cannot be reached.").waitFor();
 
   // With signal it says who drove it, and a tap on the map leads to a road, too.
   await cable.mend();

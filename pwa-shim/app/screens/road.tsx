@@ -30,7 +30,7 @@ export function RoadScreen({ id }: { id: string }) {
       {road ? (
         <section class="drive-told" aria-label="Drives over it">
           <h2>Drives over it</h2>
-          {told ? null : <p class="hint">{failed ? "Who drove it is told with signal." : "Asking the relay…"}</p>}
+          {told ? null : <p class="hint">{failed ?? "Asking the relay…"}</p>}
           {told?.drives.length === 0 ? <p class="hint">None that you may see at the moment.</p> : null}
           <ul class="list cards">
             {told?.drives.map((drive) => (

@@ -48,6 +48,13 @@ impl World {
                 if !same {
                     return Err(format!("phone {phone} shows what the relay has: {view:?} is {fields:?}"));
                 }
+                let road = fields.track.and_then(|track| rows.get(&track)).filter(|_| view.ended_at.is_some());
+                let is_whole = view.sync == DriveSync::OnRelay { track_here: true };
+                if let Some(Row::Track(road, bounds)) = road.filter(|_| is_whole)
+                    && (view.road.as_ref(), view.bounds) != (Some(&**road), *bounds)
+                {
+                    return Err(format!("phone {phone} shows the road of the relay's track: {view:?} has {road:?}"));
+                }
             }
             if shown.len() != count {
                 return Err(format!("phone {phone} shows {} drives, the relay has {count}", shown.len()));

@@ -69,11 +69,13 @@ impl Shelf {
     }
 
     /// Folds the tracks to which something was added, but for the one that is recorded: a block comes every minute, and what
-    /// they make is shown when the drive is finished. Says whether there were any.
+    /// they make is shown when the drive is finished. Nor is that one read for the sake of its row: whoever is killed while
+    /// recording starts again and again, and its fold must not count as what killed the app. Says whether there were any.
     pub(crate) fn fold_tracks(&mut self, recorded: Option<DocId>) -> bool {
+        let stale = recorded.filter(|doc| self.stale.remove(doc));
         let (recorded, finished) = self.unfolded_tracks.take().into_iter().partition(|doc| Some(*doc) == recorded);
         let (recorded, finished): (Vec<DocId>, Vec<DocId>) = (recorded, finished);
-        self.unfolded_tracks.extend(recorded);
+        self.unfolded_tracks.extend(recorded.into_iter().chain(stale));
         for doc in &finished {
             // What is not in memory any more is read again.
             if self.loaded.get(doc).is_none() {
