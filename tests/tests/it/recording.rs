@@ -140,6 +140,29 @@ fn a_finished_drive_says_in_the_list_how_good_its_road_is() {
 }
 
 #[test]
+fn an_app_that_dies_after_every_start_beside_a_failing_disk_keeps_what_it_recorded() {
+    let mut world = over_a_pass();
+    let notes = |world: &World| world.phone(0).disk().count(Space::Meta);
+    let noted = notes(&world);
+    for _ in 0..5 {
+        world.kill(0);
+        world.start(0).unwrap();
+        // Whatever is noted of what is being read comes to the disk, and is not struck out.
+        world.run_until(200, |world| notes(world) > noted);
+        world.weather.store_fails = (StorageFailure::Aborted, 1);
+        world.run_for(500);
+        world.weather.store_fails = (StorageFailure::Aborted, 0);
+    }
+    restart(&mut world);
+    done(&mut world, Command::FinishDrive);
+    let drive = only_drive(&world);
+    assert!(drive.stats.is_some_and(|stats| stats.fixes > 500) && drive.road.is_some(), "{drive:?}");
+    restart(&mut world);
+    done(&mut world, Command::OpenDrive { drive: drive.id });
+    assert!(matches!(world.replica(0).track(), Some(TrackView::Ready { .. })));
+}
+
+#[test]
 fn an_opened_drive_shows_where_its_best_stretches_lie() {
     let mut world = over_a_pass();
     done(&mut world, Command::FinishDrive);
