@@ -21,6 +21,7 @@ mod refusals;
 mod relay_killed;
 mod replay_tool;
 mod restored;
+mod same_bits;
 mod sim;
 mod snapshots;
 mod support;
