@@ -19,7 +19,8 @@ const BEGIN: &str = "<!-- table -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 fn main() -> anyhow::Result<()> {
-    let table = roads::table(&roads::known()?);
+    let known = roads::known()?;
+    let table = format!("{}\n{}", roads::separations(&known), roads::table(&known));
     let Some(path) = Cli::parse().write else {
         return Ok(std::io::stdout().lock().write_all(table.as_bytes())?);
     };
