@@ -13,6 +13,7 @@ pub mod machine;
 pub mod peers;
 pub mod reads;
 pub mod reconnect;
+pub mod road_reads;
 pub mod roads;
 pub mod rows;
 pub mod tap;

@@ -3,6 +3,7 @@
 //! A seed and a size decide everything: the same give the same people, also one by one and in any order. What is popular is
 //! much more popular than the rest: the follower counts have a heavy tail.
 
+pub mod roads;
 pub mod tables;
 pub mod words;
 

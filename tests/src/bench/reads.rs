@@ -1,13 +1,14 @@
 //! How soon the relay answers reads when it has a large community, and what a home feed costs that is put together by the
 //! application instead of by one query.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer;
-use sqlx::{Connection, Executor as _, PgConnection, Row, SqliteConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row, SqliteConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tourismo_core::access::{ReadToken, read_bytes};
@@ -74,7 +75,7 @@ pub async fn of(community: &Community, database: Location, url: &str) -> anyhow:
     Tables::open(url).await?.load(community).await?;
     let relay = relay_id(url).await?;
     let running = Server::start(config).await?;
-    let mut reader = Reader { stream: TcpStream::connect(running.addr()).await?, relay };
+    let mut reader = Reader { connection: Connection::open(running.addr()).await?, relay };
 
     let anyone = |number: u64| community.person(number * 7_919 % community.size.people);
     let meet = community.meet(0).id;
@@ -131,9 +132,9 @@ pub async fn home_feed_by_hand(community: &Community, url: &str) -> anyhow::Resu
     Ok(summary("home feed, 500 followed, by hand", samples.into_iter().map(milliseconds).collect()))
 }
 
-/// One kept connection to a relay.
+/// Whoever reads, over a connection.
 struct Reader {
-    stream: TcpStream,
+    connection: Connection,
     relay: RelayId,
 }
 
@@ -149,7 +150,7 @@ impl Reader {
             let person = who(number);
             let (token, path) = (self.token(&person), path(&person));
             let began = Instant::now();
-            self.get(&path, &token).await?;
+            self.connection.get(&path, Some(&token)).await?;
             if number >= WARMING {
                 samples.push(milliseconds(began.elapsed()));
             }
@@ -166,24 +167,43 @@ impl Reader {
             let token = self.token(&person);
             // The public feed is read on and on; everybody's own list from its beginning.
             if path.starts_with("me/") || after.is_none() {
-                after = next(&self.get(path, &token).await?)?;
+                after = next(&self.connection.get(path, Some(&token)).await?)?;
             }
             let Some(place) = after.take() else { continue };
             let began = Instant::now();
-            let body = self.get(&format!("{path}&after={place}"), &token).await?;
+            let body = self.connection.get(&format!("{path}&after={place}"), Some(&token)).await?;
             samples.push(milliseconds(began.elapsed()));
             after = next(&body)?;
         }
         Ok(samples)
     }
 
-    async fn get(&mut self, path: &str, token: &str) -> anyhow::Result<Vec<u8>> {
-        let request = format!("GET /v1/{path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await?;
+    fn token(&self, person: &Person) -> String {
+        let (account, device) = (person.account, DeviceKey(person.key.verifying_key().to_bytes()));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let expires_at = Timestamp(now.as_millis() as i64 + 3_600_000);
+        let signature = person.key.sign(&read_bytes(&self.relay, &account, &device, expires_at)).to_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
+    }
+}
+
+/// One kept connection to a relay.
+pub(super) struct Connection(TcpStream);
+
+impl Connection {
+    pub(super) async fn open(addr: SocketAddr) -> anyhow::Result<Connection> {
+        Ok(Connection(TcpStream::connect(addr).await?))
+    }
+
+    /// The body of what is below `/v1`; without a token, as anyone.
+    pub(super) async fn get(&mut self, path: &str, token: Option<&str>) -> anyhow::Result<Vec<u8>> {
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!("GET /v1/{path} HTTP/1.1\r\nhost: relay\r\n{token}\r\n");
+        self.0.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         loop {
             let mut bytes = [0; 32 << 10];
-            let read = self.stream.read(&mut bytes).await?;
+            let read = self.0.read(&mut bytes).await?;
             ensure!(read > 0, "the relay closes the connection");
             answer.extend(&bytes[..read]);
             if let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -198,17 +218,9 @@ impl Reader {
             }
         }
     }
-
-    fn token(&self, person: &Person) -> String {
-        let (account, device) = (person.account, DeviceKey(person.key.verifying_key().to_bytes()));
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let expires_at = Timestamp(now.as_millis() as i64 + 3_600_000);
-        let signature = person.key.sign(&read_bytes(&self.relay, &account, &device, expires_at)).to_bytes();
-        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
-    }
 }
 
-fn next(body: &[u8]) -> anyhow::Result<Option<String>> {
+pub(super) fn next(body: &[u8]) -> anyhow::Result<Option<String>> {
     let page: serde_json::Value = serde_json::from_slice(body)?;
     Ok(page["next"].as_str().map(str::to_owned))
 }
@@ -228,11 +240,11 @@ async fn relay_id(url: &str) -> anyhow::Result<RelayId> {
     Ok(RelayId(id.as_slice().try_into()?))
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn summary(what: &'static str, mut samples: Vec<f64>) -> Reads {
+pub(super) fn summary(what: &'static str, mut samples: Vec<f64>) -> Reads {
     samples.sort_by(f64::total_cmp);
     let p99_ms = samples.get(samples.len() * 99 / 100).copied().unwrap_or_default();
     Reads { what, median_ms: median(samples), p99_ms }

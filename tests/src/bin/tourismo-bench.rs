@@ -22,13 +22,14 @@ use tourismo_tests::bench::load::{self, Content, Loaded, Resting, as_fast_as_it_
 use tourismo_tests::bench::peers::Peer;
 use tourismo_tests::bench::reads;
 use tourismo_tests::bench::reconnect::{self, Meanwhile, Reconnect};
+use tourismo_tests::bench::road_reads;
 use tourismo_tests::bench::roads::{self, Batch};
 use tourismo_tests::bench::rows;
 use tourismo_tests::bench::upload::{self, Upload};
 use tourismo_tests::bench::{Table, grouped, machine};
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::real_drives;
-use tourismo_tests::world::{Community, Size};
+use tourismo_tests::world::{self, Community, Size};
 
 /// Measures, and prints the figures as tables in Markdown.
 #[derive(Parser)]
@@ -49,6 +50,9 @@ struct Cli {
     /// How many drives the larger community of the reads has; the smaller one has a tenth.
     #[arg(long, default_value_t = 1_000_000)]
     drives: u64,
+    /// How many roads the larger continent has; the smaller one has a tenth.
+    #[arg(long, default_value_t = 1_000_000)]
+    segments: usize,
     /// Measure the peers with 5,000 documents, too: some minutes more.
     #[arg(long)]
     patient: bool,
@@ -85,6 +89,8 @@ enum Part {
     Costs,
     /// What it costs to find roads.
     Roads,
+    /// How soon reads of a continent's roads are answered.
+    RoadReads,
     /// What a hostile message costs.
     Hostile,
     /// How soon reads of a large community are answered.
@@ -138,6 +144,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Sizes => sizes().await?,
             Part::Costs => costs(&root, !peers.is_empty()).await?,
             Part::Roads => roads()?,
+            Part::RoadReads => road_read_times(cli.segments).await?,
             Part::Hostile => hostile::table().await?,
             Part::Reads => read_times(cli.drives).await?,
         };
@@ -300,6 +307,37 @@ async fn at_2_500() -> anyhow::Result<Loaded> {
     let folder = tempfile::tempdir()?;
     let relay = load::start(&folder.path().join("relay.sqlite")).start().await?;
     at_a_rate(relay, Content::Tracks, 100, 2_500, 10).await
+}
+
+async fn road_read_times(segments: usize) -> anyhow::Result<Table> {
+    let mut measured = Vec::new();
+    for segments in [segments / 10, segments] {
+        let made = world::roads::roads(1, segments);
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("relay.sqlite");
+        let url = format!("sqlite:{}", file.display());
+        measured.push(road_reads::of(&made, file.into(), &url).await?);
+        let cluster = Cluster::start()?;
+        let database = cluster.lend()?;
+        measured.push(road_reads::of(&made, Location::from(database.url()), &database.url()).await?);
+    }
+    let row = |place: usize| {
+        let figures = measured.iter().map(|reads| format!("{:.1}, {:.1}", reads[place].median_ms, reads[place].p99_ms));
+        [measured[0][place].what.to_owned()].into_iter().chain(figures).collect()
+    };
+    Ok(Table {
+        title: "Reads of a continent's roads",
+        notes: format!(
+            "{} and {} made roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
+             a Postgres beside it. Milliseconds on the clock over a kept connection, the query and the JSON included: median, 99th \
+             percentile, each read where there are roads, in a place that was not read before. A page holds 20. A tile holds up \
+             to 400 roads; cold is the first time that a relay draws it which has just been started.",
+            grouped(segments as u64 / 10),
+            grouped(segments as u64),
+        ),
+        columns: vec!["", "SQLite, fewer", "Postgres, fewer", "SQLite, more", "Postgres, more"],
+        rows: (0..measured[0].len()).map(row).collect(),
+    })
 }
 
 async fn load() -> anyhow::Result<Table> {

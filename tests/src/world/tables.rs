@@ -144,7 +144,7 @@ impl Tables {
     }
 
     /// Inserts rows into a table, in one transaction; says how many.
-    async fn insert(
+    pub(super) async fn insert(
         &mut self,
         table: &str,
         columns: &[&str],
