@@ -6,7 +6,7 @@ use anyhow::ensure;
 use tourismo_server::{Config, Limits, Location, Server};
 
 use super::reads::{Connection, Reads, milliseconds, next, summary};
-use crate::world::roads::{Road, load};
+use crate::world::roads::{FEWEST, Road, load};
 use crate::world::tables::Tables;
 
 /// How often each read is made, each somewhere else.
@@ -23,8 +23,8 @@ const TILES: usize = 200;
 pub async fn of(roads: &[Road], database: Location, url: &str) -> anyhow::Result<Vec<Reads>> {
     let mut config = Config::new("127.0.0.1:0".parse()?, database);
     config.limits = Limits { max_requests_per_second: u32::MAX / 32, ..Limits::DEFAULT };
-    // Makes the tables. No drives are behind these roads: nothing may look for any.
-    config.roads_from_drivers = u32::MAX;
+    config.roads_from_drivers = FEWEST;
+    // Makes the tables.
     Server::start(config.clone()).await?.shutdown().await;
     load(Tables::open(url).await?, roads).await?;
     let mut reads = Vec::new();

@@ -3,15 +3,21 @@
 //! Six of ten lie in 400 valleys, the fuller the fewer; the others anywhere. Good ones lie side by side. Their names follow their
 //! places, as those of real ones do, whose names are cells.
 
+use std::time::SystemTime;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use sqlx::Executor;
 
 use super::tables::{Cell, Tables};
 
 /// Sides of the squares by which the relay finds roads, degrees; the sixth size is the world.
 const SIDES_DEGREES: [f64; 5] = [0.125, 0.5, 2.0, 7.5, 30.0];
+
+/// How many drivers a road takes on a relay that shows these.
+pub const FEWEST: u32 = 5;
 
 /// A road, as far as finding it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,7 +116,7 @@ impl Road {
     }
 }
 
-/// Loads roads, ascending by name, and lets the database look at what it has.
+/// Loads roads, ascending by name, for a relay that is started on this day, and lets the database look at what it has.
 ///
 /// # Errors
 /// If the tables are not those of this version, or not empty.
@@ -129,11 +135,26 @@ pub async fn load(mut tables: Tables, roads: &[Road]) -> anyhow::Result<()> {
     };
     let columns = ["size", "square", "rank", "id", "lon", "lat"];
     tables.insert("road_square", &columns, places.into_iter().map(row)).await?;
+    // Otherwise the relay would look for the drives behind these roads, and remove them, since there are none.
+    match &mut tables {
+        Tables::Sqlite(connection) => connection.execute("DELETE FROM road_batch").await.map(drop)?,
+        Tables::Postgres(connection) => connection.execute("DELETE FROM road_batch").await.map(drop)?,
+    }
+    let columns = ["one", "day", "fewest", "traces"];
+    let no_drives = Cell::Bytes(Sha256::digest([]).to_vec());
+    let batch = vec![Cell::Int(1), Cell::Int(today_ms()), Cell::Int(FEWEST.into()), no_drives];
+    tables.insert("road_batch", &columns, [batch].into_iter()).await?;
     match &mut tables {
         Tables::Sqlite(connection) => connection.execute("ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)?,
         Tables::Postgres(connection) => connection.execute("VACUUM ANALYZE").await.map(drop)?,
     }
     Ok(())
+}
+
+/// When this day began, milliseconds since 1970.
+fn today_ms() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as i64 / 86_400_000 * 86_400_000
 }
 
 struct Chance(ChaCha8Rng);
