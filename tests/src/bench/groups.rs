@@ -44,7 +44,8 @@ pub async fn table() -> anyhow::Result<Table> {
         title: "What the relay says to its database",
         notes: "Clients that each have up to three pushes of one change on their way. Statements are those that the relay \
                 notes, transactions their commits, BEGIN and COMMIT among them; syncs are what strace sees of the files, \
-                which makes the relay slower. The database itself is synced when the write-ahead log is moved into it."
+                which makes the relay slower. When the write-ahead log is moved into the database, it is synced once \
+                more, and then the database."
             .to_owned(),
         columns: vec![
             "",
