@@ -1,6 +1,7 @@
 //! The simulator: real replicas and real relay sessions in a made-up world of disks that fail and fill up, links that break
-//! in one direction or both, apps that are killed or handed from tab to tab, phones that are wiped, copied or put back to an
-//! old backup, relays that crash, are restored, or are given up for another one.
+//! in one direction or both, messages that come twice or too early, apps that are killed or handed from tab to tab, phones
+//! that sleep, whose clocks run as they like, that are wiped, copied or put back to an old backup, relays that crash, are
+//! restored, or are given up for another one.
 //!
 //! One seed decides everything, time is a number, and one queue orders what happens, so that a seed that fails once fails
 //! always. While it runs, promises are checked: what was called saved is there after a kill, what

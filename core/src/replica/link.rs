@@ -71,7 +71,7 @@ enum State {
     Idle { retry_at_ms: u64 },
     Connecting,
     Open(Box<Session>),
-    Rejected(ByeCode),
+    Rejected { code: ByeCode, retry_at_ms: u64 },
 }
 
 /// What the replica has to do for the link, besides sending.
@@ -139,7 +139,7 @@ impl Link {
         match &self.state {
             State::Idle { .. } => LinkStatus::Offline,
             State::Connecting => LinkStatus::Connecting,
-            State::Rejected(code) => LinkStatus::Rejected { code: *code },
+            State::Rejected { code, .. } => LinkStatus::Rejected { code: *code },
             State::Open(session) if session.is_caught_up() && !session.is_waiting() && nothing_waits() => {
                 LinkStatus::UpToDate
             }
@@ -175,24 +175,32 @@ impl Link {
 
     /// Whether to connect at once; if so, the link takes it as being done.
     pub(crate) fn should_connect(&mut self, now_ms: u64) -> bool {
-        let due = matches!(self.state, State::Idle { retry_at_ms } if self.online && retry_at_ms <= now_ms);
+        let due = self.online && self.retry_at_ms().is_some_and(|retry_at_ms| retry_at_ms <= now_ms);
         if due {
             self.state = State::Connecting;
         }
         due
     }
 
+    fn retry_at_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Idle { retry_at_ms } | State::Rejected { retry_at_ms, .. } => Some(retry_at_ms),
+            State::Connecting | State::Open(_) => None,
+        }
+    }
+
     /// When to do something, and what.
     pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         match &self.state {
-            State::Idle { retry_at_ms } if self.online => Some((*retry_at_ms, "connect again")),
             State::Open(session) => {
                 let read_again =
                     (self.read_again_at_ms > 0).then_some((self.read_again_at_ms, "read unsent changes again"));
                 let offer_again = self.offer_again_at_ms.map(|due| (due, "offer again what was refused"));
                 session.next_deadline().into_iter().chain(read_again).chain(offer_again).min()
             }
-            State::Idle { .. } | State::Connecting | State::Rejected(_) => None,
+            State::Idle { .. } | State::Connecting | State::Rejected { .. } => {
+                self.retry_at_ms().filter(|_| self.online).map(|due| (due, "connect again"))
+            }
         }
     }
 
@@ -224,8 +232,7 @@ impl Link {
         if matches!(self.state, State::Connecting | State::Open(_)) {
             let wait = FIRST_RETRY_MS.saturating_mul(1 << self.failures.min(10)).min(LAST_RETRY_MS);
             self.failures += 1;
-            // Between half and all of it, so that phones do not come back in step.
-            self.state = State::Idle { retry_at_ms: desk.now_ms + wait / 2 + desk.dice % (wait / 2 + 1) };
+            self.state = State::Idle { retry_at_ms: about(wait, desk) };
         }
         if !self.comparison.is_settled() {
             // What the rest of it would have told can be had by another comparison only.
@@ -290,7 +297,8 @@ impl Link {
             Event::Ended(code) => {
                 self.disconnected(desk);
                 if !code.is_temporary() {
-                    self.state = State::Rejected(code);
+                    // Also what a relay means for good may pass: a proxy garbled a message, a relay is brought up to date.
+                    self.state = State::Rejected { code, retry_at_ms: about(LAST_RETRY_MS, desk) };
                 }
                 vec![Outcome::Disconnect]
             }
@@ -413,4 +421,9 @@ impl Link {
         }
         (outcomes, self.take_offers(desk))
     }
+}
+
+/// The end of a wait that begins at this moment, of between half and all of it, so that phones do not come back in step.
+fn about(wait_ms: u64, desk: &Desk<'_>) -> u64 {
+    desk.now_ms + wait_ms / 2 + desk.dice % (wait_ms / 2 + 1)
 }

@@ -364,7 +364,7 @@ pub enum LinkStatus {
     Syncing,
     /// Phone and relay agree.
     UpToDate,
-    /// The relay sent the phone away; it does not try again by itself.
+    /// The relay sent the phone away, for a reason that may not pass by itself; it tries again within a minute.
     Rejected {
         /// Why.
         code: ByeCode,

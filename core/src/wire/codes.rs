@@ -92,7 +92,7 @@ pub enum ByeCode {
 }
 
 impl ByeCode {
-    /// Whether the same client may try again by itself.
+    /// Whether the same client need not be told: trying again is all there is to do.
     pub fn is_temporary(self) -> bool {
         match self {
             ByeCode::TooSlow | ByeCode::GoingAway | ByeCode::Overloaded => true,

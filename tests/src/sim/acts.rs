@@ -19,6 +19,7 @@ pub(super) struct Story<'a> {
     world: &'a mut World,
     has_backups: bool,
     has_rollbacks: bool,
+    is_unruly: bool,
     snapshots: BTreeMap<usize, Disk>,
     titles: u32,
 }
@@ -45,11 +46,13 @@ enum Act {
     CopyPhone,
     MovePhone,
     Clock,
+    Sleep,
+    Misdeliver,
     Wait,
 }
 
 impl Story<'_> {
-    pub(super) fn begin(world: &mut World) -> Story<'_> {
+    pub(super) fn begin(world: &mut World, is_unruly: bool) -> Story<'_> {
         let kind = world.chance.pick(&[Kind::Mountain, Kind::Town, Kind::Motorway, Kind::Motorway]);
         let devices = world.chance.weighted(&[(3, 1), (4, 2), (2, 3)]);
         let route_seed = world.chance.between(0, 3);
@@ -79,6 +82,11 @@ impl Story<'_> {
             world.phones[phone].sensor.is_odd = is_odd;
             world.phones[phone].clock_ms += world.chance.pick(&[0, 0, -90_000, 40_000]);
         }
+        if is_unruly {
+            for phone in 0..world.phones.len() {
+                world.phones[phone].fast_ppm = world.chance.pick(&[0, -200, 200, 30_000, -30_000]);
+            }
+        }
         if world.chance.one_in(2) {
             // A drive that is long enough to be published.
             world.command(0, Command::StartDrive { car: None });
@@ -86,7 +94,7 @@ impl Story<'_> {
             world.command(0, Command::FinishDrive);
             world.go_on_for(3_000);
         }
-        Story { world, has_backups, has_rollbacks, snapshots: BTreeMap::new(), titles: 0 }
+        Story { world, has_backups, has_rollbacks, is_unruly, snapshots: BTreeMap::new(), titles: 0 }
     }
 
     pub(super) fn tell(&mut self, steps: u32) {
@@ -104,6 +112,7 @@ impl Story<'_> {
     fn act(&mut self) {
         let backups = u64::from(self.has_backups);
         let rollbacks = u64::from(self.has_rollbacks);
+        let unruly = u64::from(self.is_unruly);
         let moves = self.world.relays.len() as u64 - 1;
         let act = self.world.chance.weighted(&[
             (50, Act::Person),
@@ -126,12 +135,15 @@ impl Story<'_> {
             (rollbacks, Act::CopyPhone),
             (3 * moves, Act::MovePhone),
             (1, Act::Clock),
+            (6 * unruly, Act::Sleep),
+            (3 * unruly, Act::Misdeliver),
             (10, Act::Wait),
         ]);
         let world = &mut *self.world;
         let phone = world.chance.between(0, world.phones.len() as u64 - 1) as usize;
         let relay = world.chance.between(0, moves) as usize;
         match act {
+            Act::Person | Act::Sleep | Act::HandOver if world.phones[phone].nap(world.now_ms).is_some() => {}
             Act::Person => self.person(phone),
             Act::Kill => {
                 world.kill(phone);
@@ -219,6 +231,12 @@ impl Story<'_> {
                     world.phones[phone].clock_ms += by_ms;
                 }
             }
+            Act::Sleep => {
+                let ms = world.chance.pick(&[800, 20_000, 70_000, 1_200_000]);
+                let stops_clock = world.chance.one_in(2);
+                world.sleep(phone, ms, stops_clock);
+            }
+            Act::Misdeliver => world.weather.misdelivers = world.chance.pick(&[0, 60, 8]),
             Act::Wait => {}
         }
     }

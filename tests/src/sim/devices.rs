@@ -7,7 +7,7 @@ use tourismo_core::replica::io::{Command, Input, Outcome, Space};
 use tourismo_core::replica::view::StorageStatus;
 use tourismo_core::replica::{OpenError, Opening, Replica};
 
-use crate::sim::phone::Phone;
+use crate::sim::phone::{Nap, Phone};
 use crate::sim::world::{Event, HOME};
 use crate::sim::{Disk, Plant, World};
 
@@ -58,7 +58,8 @@ impl World {
         // Time enough for the slowest transaction; and a replica that says that storage fails has said it.
         let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
         let is_healthy = !is_failing && self.now_ms >= self.storage_ill_ms + 4_000;
-        let complaint = self.ledger.killed(phone, self.now_ms, is_healthy);
+        let alive_ms = self.phones[phone].nap(self.now_ms).map_or(self.now_ms, |nap| nap.from_ms);
+        let complaint = self.ledger.killed(phone, alive_ms, is_healthy);
         let (all, torn) = (self.chance.one_in(2), self.plant == Plant::TornTransactions);
         let state = &mut self.phones[phone];
         state.disk.kill(|ops| match (torn, all) {
@@ -92,6 +93,7 @@ impl World {
         let grant = state.grant.clone().map(ByteBuf::from);
         state.replica = Some(Replica::open(&Opening { seed, device, grant, stored: state.disk.opening() })?);
         (state.life, state.born_ms, state.is_shown) = (state.life + 1, self.now_ms, true);
+        state.naps.clear();
         let life = state.life;
         self.schedule(1_000, Event::Measures { phone, life });
         self.tell(phone, Input::Start);
@@ -128,6 +130,16 @@ impl World {
         if let Err(error) = self.start(phone) {
             self.breaks(format!("another tab opens the same storage: {error}"));
         }
+    }
+
+    /// Puts a phone to sleep: until it wakes nothing happens on it, and what was due then comes all at once.
+    pub fn sleep(&mut self, phone: usize, ms: u64, stops_clock: bool) {
+        self.trace.note(self.now_ms, format_args!("phone {phone} sleeps for {ms} ms, {stops_clock}"));
+        let state = &mut self.phones[phone];
+        state.naps.push(Nap { from_ms: self.now_ms, until_ms: self.now_ms + ms, stops_clock });
+        // Whoever does not answer is given up, and on waking up it may give up by itself.
+        let conn = state.conn.and_then(|conn| self.net.get_mut(conn));
+        conn.into_iter().for_each(|conn| conn.is_troubled = true);
     }
 
     /// What is on a phone's disk, as a backup of the phone has it.

@@ -19,6 +19,8 @@ impl World {
         }
         self.trace.note(self.now_ms, format_args!("the faults are over"));
         self.weather = Weather::calm();
+        let wakes_ms = self.phones.iter().filter_map(|phone| phone.nap(self.now_ms)).map(|nap| nap.until_ms).max();
+        self.go_on_for(wakes_ms.map_or(0, |wakes_ms| wakes_ms - self.now_ms));
         for relay in &mut self.relays {
             (relay.is_up, relay.is_full) = (true, false);
         }

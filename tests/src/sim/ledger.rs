@@ -37,7 +37,8 @@ pub(super) struct Ledger {
     pub(super) cars: BTreeSet<DocId>,
     /// For each drive the titles that it may have, oldest first.
     pub(super) titles: BTreeMap<DocId, Vec<Title>>,
-    /// Whether the relay was restored or another took its place, so that it may have less than a phone believes.
+    /// Whether the relay was restored, another took its place, or a link misdelivered, so that it may have something else than
+    /// a phone believes.
     pub(super) may_differ: bool,
     /// Whether a relay's disk was full, so that it refused what other changes build on.
     pub(super) was_full: bool,

@@ -41,6 +41,8 @@ pub(super) struct Conn {
     carries: [bool; 2],
     /// Whether anything was wrong with it, so that giving it up is no surprise.
     pub(super) is_troubled: bool,
+    /// Whether a message came twice or too early.
+    pub(super) has_misdelivered: bool,
     /// When the last message on its way to each end arrives.
     last_at_ms: [u64; 2],
     pub(super) traffic: Traffic,
@@ -82,6 +84,7 @@ impl Net {
             is_open: false,
             carries: [true; 2],
             is_troubled: false,
+            has_misdelivered: false,
             last_at_ms: [0; 2],
             traffic,
         };

@@ -19,7 +19,14 @@ impl World {
             self.cut_all();
         }
         for phone in 0..self.phones.len() {
-            self.tell(phone, Input::Network { online: has_network });
+            let input = Input::Network { online: has_network };
+            match self.phones[phone].nap(self.now_ms) {
+                Some(nap) => {
+                    let life = self.phones[phone].life;
+                    self.schedule(nap.until_ms - self.now_ms, Event::Tell { phone, life, input });
+                }
+                None => self.tell(phone, input),
+            }
         }
     }
 

@@ -30,6 +30,10 @@ pub struct Phone {
     pub(super) born_ms: u64,
     /// How far the wall clock is off.
     pub(super) clock_ms: i64,
+    /// How much faster than true time its clocks and timers run, in parts per million.
+    pub(super) fast_ppm: i64,
+    /// When it slept since its app was started, or will wake.
+    pub(super) naps: Vec<Nap>,
     pub(super) conn: Option<ConnId>,
     pub(super) timer: u32,
     pub(super) is_shown: bool,
@@ -37,6 +41,15 @@ pub struct Phone {
     pub(super) outcomes: BTreeMap<u32, Outcome>,
     /// How many reads of storage were asked for, by the space they went to.
     pub(super) loads: u32,
+}
+
+/// A time in which nothing happens on a phone: the machine sleeps, or the browser has frozen the page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nap {
+    pub(super) from_ms: u64,
+    pub(super) until_ms: u64,
+    /// Whether the monotonic clock stands still meanwhile, as some machines have it.
+    pub(super) stops_clock: bool,
 }
 
 /// A position sensor that drives along a made route.
@@ -60,6 +73,8 @@ impl Phone {
             life: 0,
             born_ms: 0,
             clock_ms: 0,
+            fast_ppm: 0,
+            naps: Vec::new(),
             conn: None,
             timer: 0,
             is_shown: true,
@@ -67,6 +82,22 @@ impl Phone {
             outcomes: BTreeMap::new(),
             loads: 0,
         }
+    }
+
+    /// How much of a span of true time its clocks show.
+    pub(super) fn clocked_ms(&self, true_ms: u64) -> f64 {
+        true_ms as f64 * (1.0 + self.fast_ppm as f64 / 1e6)
+    }
+
+    /// The nap that it has at this moment.
+    pub(super) fn nap(&self, now_ms: u64) -> Option<Nap> {
+        self.naps.last().copied().filter(|nap| now_ms < nap.until_ms)
+    }
+
+    /// How long its monotonic clock has run since its app was started, in true milliseconds.
+    pub(super) fn ran_ms(&self, now_ms: u64) -> u64 {
+        let still_ms = |nap: &Nap| nap.until_ms.min(now_ms) - nap.from_ms;
+        now_ms - self.born_ms - self.naps.iter().filter(|nap| nap.stops_clock).map(still_ms).sum::<u64>()
     }
 
     /// Its public key.

@@ -261,6 +261,7 @@ impl World {
             Message::Nack { code, .. } if !self.ledger.may_differ => {
                 self.breaks(format!("the relay refuses nothing of an honest phone: {code:?}"));
             }
+            Message::Bye { .. } if self.net.get(conn).is_some_and(|conn| conn.has_misdelivered) => {}
             Message::Bye { code } if !code.is_temporary() => {
                 self.breaks(format!("the relay sends no honest phone away: {code:?}"));
             }

@@ -113,6 +113,7 @@ impl World {
                 }
                 self.phones[phone].timer += 1;
                 let timer = self.phones[phone].timer;
+                let in_ms = in_ms / self.phones[phone].clocked_ms(1);
                 self.schedule(in_ms.ceil() as u64, Event::Rings { phone, life, timer });
             }
             Effect::Settled { request, outcome } => {

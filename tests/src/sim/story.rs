@@ -7,6 +7,10 @@ use crate::sim::acts::Story;
 use crate::sim::weather::Plant;
 use crate::sim::world::HOME;
 
+/// One story in so many has machines that sleep, clocks that run at rates of their own, and links that deliver twice or too
+/// early. The others go on as they went, so that the seeds that failed once still tell what they told.
+const UNRULY_ONE_IN: u64 = 4;
+
 /// What a story is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline {
@@ -55,7 +59,7 @@ pub fn run(outline: Outline) -> Report {
     let mut world = World::with(outline.seed, outline.plant, outline.keeps_lines);
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {
-        Story::begin(&mut world).tell(outline.steps);
+        Story::begin(&mut world, outline.seed % UNRULY_ONE_IN == 1).tell(outline.steps);
         converged_ms = world.heal();
     }));
     if let Err(panic) = told {

@@ -27,6 +27,8 @@ pub struct Weather {
     pub store_fails: (StorageFailure, u64),
     /// Once in how many times a phone's reading fails; never if 0.
     pub load_fails: u64,
+    /// Once in how many times a message arrives twice, or before those that were sent before it; never if 0.
+    pub misdelivers: u64,
     /// Whether there is any network.
     pub has_network: bool,
 }
@@ -45,6 +47,7 @@ impl Weather {
             fsync_ms: (2, 10),
             store_fails: (StorageFailure::Aborted, 0),
             load_fails: 0,
+            misdelivers: 0,
             has_network: true,
         }
     }
@@ -65,6 +68,7 @@ impl Weather {
             fsync_ms: chance.pick(&[calm.fsync_ms, (5, 1_000)]),
             store_fails,
             load_fails: chance.pick(&[0, 0, 10, 2]),
+            misdelivers: 0,
             has_network: !chance.one_in(4),
         }
     }

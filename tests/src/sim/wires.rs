@@ -87,6 +87,18 @@ impl World {
     pub(super) fn carry(&mut self, conn: ConnId, to: End, message: Vec<u8>) {
         let delay_ms = self.chance.between(self.weather.delay_ms.0, self.weather.delay_ms.1);
         let at_ms = self.net.arrival_ms(conn, to, self.now_ms, delay_ms, message.len(), self.weather.bytes_per_s);
+        if at_ms.is_some() && self.chance.one_in(self.weather.misdelivers) {
+            // No link does that to a WebSocket; a proxy that is broken might.
+            let state = self.net.get_mut(conn).expect("a message travels on it");
+            (state.is_troubled, state.has_misdelivered) = (true, true);
+            self.ledger.may_differ = true;
+            let (is_copy, message) = (self.chance.one_in(2), message.clone());
+            self.trace.note(self.now_ms, format_args!("connection {conn} misdelivers: {is_copy} {}", short(&message)));
+            self.schedule(0, Event::Arrives { conn, at: to, message });
+            if !is_copy {
+                return;
+            }
+        }
         if let Some(at_ms) = at_ms {
             self.schedule(at_ms - self.now_ms, Event::Arrives { conn, at: to, message });
         }

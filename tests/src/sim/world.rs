@@ -148,8 +148,8 @@ impl World {
     /// What a phone's clocks show.
     pub fn now(&self, phone: usize) -> Now {
         let phone = &self.phones[phone];
-        let monotonic_ms = (self.now_ms - phone.born_ms) as f64 + 0.25;
-        Now { wall: BEGINNING + self.now_ms as i64 + phone.clock_ms, monotonic_ms }
+        let monotonic_ms = phone.clocked_ms(phone.ran_ms(self.now_ms)) + 0.25;
+        Now { wall: BEGINNING + phone.clocked_ms(self.now_ms) as i64 + phone.clock_ms, monotonic_ms }
     }
 
     /// How many things happened so far.
@@ -260,11 +260,38 @@ impl World {
         if self.weather.store_ms.1 > 300 || self.weather.store_fails.1 > 0 {
             self.storage_ill_ms = at_ms;
         }
+        if let Some(nap) = self.happens_on(&event).and_then(|phone| self.phones[phone].nap(at_ms)) {
+            self.schedule(nap.until_ms - at_ms, event);
+            return true;
+        }
         if self.at_once > MAX_EVENTS_AT_ONCE {
             self.breaks(format!("time goes on: {MAX_EVENTS_AT_ONCE} events at one instant, the last {event:?}"));
         }
         self.happen(event);
         true
+    }
+
+    /// The phone that has to be awake for something to happen.
+    fn happens_on(&self, event: &Event) -> Option<usize> {
+        match event {
+            Event::Tell { phone, .. }
+            | Event::DiskCommits { phone, .. }
+            | Event::DiskFails { phone, .. }
+            | Event::DiskReads { phone, .. }
+            | Event::Rings { phone, .. }
+            | Event::Measures { phone, .. } => Some(*phone),
+            Event::Dialled { conn }
+            | Event::Arrives { conn, at: End::Phone, .. }
+            | Event::Learns { conn, end: End::Phone } => self.net.get(*conn).map(|conn| conn.phone),
+            Event::Starts { .. }
+            | Event::Arrives { at: End::Relay, .. }
+            | Event::Learns { end: End::Relay, .. }
+            | Event::RelayReads { .. }
+            | Event::RelayTells { .. }
+            | Event::RelayRings { .. }
+            | Event::RelayCommits { .. }
+            | Event::RelayStarts { .. } => None,
+        }
     }
 
     fn happen(&mut self, event: Event) {

@@ -2,7 +2,7 @@
 
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::replica::view::{DriveSync, StatusView};
+use tourismo_core::replica::view::{DriveSync, LinkStatus, StatusView};
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::sim::{CONVERGENCE_MS, World};
 
@@ -138,4 +138,17 @@ fn a_track_that_is_fetched_says_how_much_is_still_to_come() {
     assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(second).is_ok()));
     assert_eq!(sync(&world, second), DriveSync::OnRelay { track_here: true });
     assert_eq!((status(&world, second).fetching_documents, status(&world, second).fetching_changes), (0, 0));
+}
+
+#[test]
+fn m4_a_phone_that_was_sent_away_comes_back_by_itself() {
+    let mut world = World::new(22);
+    world.add_phone();
+    drive(&mut world);
+    world.weather.misdelivers = 2;
+    world.set_network(true);
+    let is_sent_away = |world: &World| matches!(status(world, 0).link, LinkStatus::Rejected { .. });
+    assert!(world.run_until(60_000, is_sent_away), "{:?}", status(&world, 0));
+    world.weather.misdelivers = 0;
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()), "{:?}", status(&world, 0));
 }
