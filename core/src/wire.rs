@@ -198,6 +198,16 @@ pub enum Message {
         #[n(1)]
         done: bool,
     },
+    /// Says that a device which the relay does not know belongs to the account. `[P10]`
+    #[n(12)]
+    Vouch {
+        /// How its actor ids begin.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        actor_prefix: [u8; 8],
+    },
+    /// Answers a vouch: what was refused for that may be offered again. `[P10]`
+    #[n(17)]
+    Vouched,
     /// Answers a ping. `[M5]`
     #[n(28)]
     Pong,

@@ -86,6 +86,7 @@ pub(crate) enum Admitted {
 enum Job {
     Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
     Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
+    Vouch { account: AccountId, actor_prefix: [u8; 8], reply: Reply<()> },
     Ping(Reply<()>),
     Compact { step: Compaction, reply: Reply<bool> },
     Pave { paving: Paving, reply: Reply<()> },
@@ -133,6 +134,11 @@ impl Writer {
         granted_by: Option<DeviceKey>,
     ) -> Result<Admitted, Unavailable> {
         self.ask(|reply| Job::Admit { account, device, granted_by, reply }).await
+    }
+
+    /// Takes an account's word that a device whose actors begin like this belongs to it. `[P10]`
+    pub(crate) async fn vouch(&self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), Unavailable> {
+        self.ask(|reply| Job::Vouch { account, actor_prefix, reply }).await
     }
 
     /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
@@ -347,6 +353,10 @@ impl Task {
                     Done::Admitted(append.admit(*account, *device, *granted_by).await?)
                 }
                 Job::Commit { account, changes, .. } => Done::Committed(append.push(*account, changes).await?),
+                Job::Vouch { account, actor_prefix, .. } => {
+                    append.vouch(*account, *actor_prefix).await?;
+                    Done::Nothing
+                }
                 Job::Compact { step, .. } => Done::Compacted(append.compact(step).await?),
                 Job::Pave { paving, .. } => {
                     append.pave(paving).await?;
@@ -365,7 +375,7 @@ impl Task {
                 (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
                 (Job::Compact { reply, .. }, Done::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
-                (Job::Ping(reply) | Job::Pave { reply, .. }, _) => drop(reply.send(Ok(()))),
+                (Job::Ping(reply) | Job::Vouch { reply, .. } | Job::Pave { reply, .. }, _) => drop(reply.send(Ok(()))),
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
@@ -392,7 +402,7 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply) | Job::Pave { reply, .. } => drop(reply.send(Err(Unavailable))),
+            Job::Ping(reply) | Job::Vouch { reply, .. } | Job::Pave { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }

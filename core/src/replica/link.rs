@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use minicbor::{Decode, Encode};
 
+use crate::change::Actor;
 use crate::change::is_document;
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DocId};
@@ -50,8 +51,11 @@ pub(crate) struct Link {
     state: State,
     online: bool,
     failures: u32,
-    /// Pushed and not acknowledged: where each change is, and what it depends on.
-    sent: Map<ChangeHash, (Unsent, Vec<ChangeHash>)>,
+    /// Pushed and not acknowledged.
+    sent: Map<ChangeHash, Sent>,
+    /// How the actors begin of whom the relay knows no device: to be vouched for, and on this connection vouched for. `[P10]`
+    strangers: Vec<[u8; 8]>,
+    vouched: Set<[u8; 8]>,
     /// Taken from the shelf and being read from storage, and which reading it is.
     reading: Option<(u32, Vec<Unsent>)>,
     readings: u32,
@@ -64,6 +68,14 @@ pub(crate) struct Link {
     /// Documents of which the relay sent, on this connection, a snapshot that is of no use.
     unusable: Set<DocId>,
     comparison: Comparison,
+}
+
+/// A change that was pushed.
+#[derive(Debug)]
+struct Sent {
+    unsent: Unsent,
+    deps: Vec<ChangeHash>,
+    actor: Actor,
 }
 
 #[derive(Debug)]
@@ -112,6 +124,8 @@ impl Link {
             online: true,
             failures: 0,
             sent: Map::new(),
+            strangers: Vec::new(),
+            vouched: Set::new(),
             reading: None,
             readings: 0,
             read_again_at_ms: 0,
@@ -238,11 +252,13 @@ impl Link {
             // What the rest of it would have told can be had by another comparison only.
             self.known = None;
         }
-        let sent = std::mem::take(&mut self.sent).into_values().map(|(unsent, _)| unsent);
+        let sent = std::mem::take(&mut self.sent).into_values().map(|sent| sent.unsent);
         let reading = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
         desk.shelf.give_back(sent.chain(reading));
         self.fetching = None;
         self.unusable.clear();
+        self.strangers.clear();
+        self.vouched = Set::new();
         self.wanted.clear();
     }
 
@@ -291,6 +307,10 @@ impl Link {
             Event::Fetched { doc, chunks, done } => self.fetched(doc, chunks, done, desk),
             Event::Differences { docs, done } => {
                 self.differ(docs, done, desk);
+                Vec::new()
+            }
+            Event::Vouched => {
+                desk.shelf.offer_refused_again();
                 Vec::new()
             }
             Event::Pinged(pong) => vec![Outcome::Send(pong)],
@@ -418,6 +438,12 @@ impl Link {
         {
             outcomes.push(Outcome::Send(session.fetch(desk.now_ms, doc)));
             self.fetching = Some((doc, desk.shelf.lack(&doc)));
+        }
+        if let State::Open(session) = &mut self.state
+            && session.can_vouch()
+            && let Some(stranger) = self.strangers.pop()
+        {
+            outcomes.push(Outcome::Send(session.vouch(desk.now_ms, stranger)));
         }
         (outcomes, self.take_offers(desk))
     }

@@ -85,6 +85,8 @@ pub enum Event {
         /// Whether it was the last page of the comparison.
         done: bool,
     },
+    /// The relay has heard the phone's word for another device.
+    Vouched,
     /// The relay wants to know whether the phone is still there, and this says so.
     Pinged(Vec<u8>),
     /// The connection is over.
@@ -105,6 +107,7 @@ pub struct Session {
     /// What has come of a chunk that goes on in the next page. `[F3]`
     begun: Vec<u8>,
     comparing: bool,
+    vouching: bool,
     /// What has come of a document that may go on in the next page. `[D2]`
     begun_history: Option<DocHistory>,
 }
@@ -133,6 +136,7 @@ impl Session {
             fetching: None,
             begun: Vec::new(),
             comparing: false,
+            vouching: false,
             begun_history: None,
         };
         (session, hello.encode())
@@ -164,7 +168,8 @@ impl Session {
 
     /// Whether any answer is outstanding.
     pub fn is_waiting(&self) -> bool {
-        self.phase != Phase::Open || !self.waiting.is_empty() || self.fetching.is_some() || self.comparing
+        let is_asking = self.fetching.is_some() || self.comparing || self.vouching;
+        self.phase != Phase::Open || !self.waiting.is_empty() || is_asking
     }
 
     /// The message that offers changes, whose names go beside them. `[P1]`
@@ -196,6 +201,18 @@ impl Session {
         self.ask(now_ms);
         self.comparing = true;
         Message::Compare { from, to, docs }.encode()
+    }
+
+    /// Whether [`Session::vouch`] may be called.
+    pub fn can_vouch(&self) -> bool {
+        self.phase == Phase::Open && !self.vouching
+    }
+
+    /// The message that says that a device belongs to the account. `[P10]`
+    pub fn vouch(&mut self, now_ms: u64, actor_prefix: [u8; 8]) -> Vec<u8> {
+        self.ask(now_ms);
+        self.vouching = true;
+        Message::Vouch { actor_prefix }.encode()
     }
 
     /// The silence before a question says nothing about the relay.
@@ -266,6 +283,10 @@ impl Session {
                     self.fetching = None;
                 }
                 Ok(Event::Fetched { doc, chunks: self.joined(chunks, goes_on)?, done })
+            }
+            (Phase::Open, Message::Vouched) if self.vouching => {
+                self.vouching = false;
+                Ok(Event::Vouched)
             }
             (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;

@@ -37,6 +37,8 @@ pub enum Input {
     },
     /// Answers [`Effect::Admit`]: it may not.
     NotAdmitted(ByeCode),
+    /// Answers [`Effect::Vouch`], whatever came of it: what the device made is judged when it is pushed.
+    Vouched,
     /// Answers [`Effect::Commit`]: everything not refused is on disk.
     Committed {
         /// Which push.
@@ -74,6 +76,11 @@ pub enum Effect {
         device: DeviceKey,
         /// The device that let it in, which must be one of the account or its founder; absent for the founder.
         granted_by: Option<DeviceKey>,
+    },
+    /// Remember that a device whose actors begin like this belongs to the account, if it may have one more. `[P10]`
+    Vouch {
+        /// How they begin.
+        actor_prefix: [u8; 8],
     },
     /// Store the changes, refusing each by itself, and sync the disk before answering.
     Commit {
@@ -238,6 +245,7 @@ impl Session {
             Input::NotAdmitted(code) | Input::Stop(code) => Err(code),
             Input::Tick => self.tick(now_ms),
             Input::Committed { push, outcomes } => Ok(self.open_or_ignore(|open| open.committed(push, outcomes))),
+            Input::Vouched => Ok(self.open_or_ignore(Open::vouched)),
             Input::Grew(head) => Ok(self.open_or_ignore(|open| open.grew(head))),
             Input::Log(page) => Ok(self.open_or_ignore(|open| open.log(page))),
             Input::Doc(page) => Ok(self.open_or_ignore(|open| open.doc(page))),
@@ -282,6 +290,7 @@ impl Session {
             }
             (Phase::Open(_), Message::Pong) => Ok(Vec::new()),
             (Phase::Open(open), Message::Push { changes }) => open.push(changes),
+            (Phase::Open(open), Message::Vouch { actor_prefix }) => open.vouch(actor_prefix),
             (Phase::Open(open), Message::Fetch { doc }) => open.fetch(doc),
             (Phase::Open(open), Message::Compare { from, to, docs }) => open.compare(from, to, docs),
             _ => Err(ByeCode::OutOfOrder),

@@ -93,6 +93,8 @@ fn golden() -> Vec<(Message, &'static str)> {
             },
             "830f828450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d101815820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1815820c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c18450d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1f68080f4",
         ),
+        (Message::Vouch { actor_prefix: [0xa0; 8] }, "820c48a0a0a0a0a0a0a0a0"),
+        (Message::Vouched, "8111"),
         (Message::Pong, "81181c"),
         (Message::Ping, "81181d"),
         (Message::Bye { code: ByeCode::GoingAway }, "82181e06"),

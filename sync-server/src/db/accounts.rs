@@ -1,4 +1,4 @@
-//! The tables `account` and `device`: whose log it is, and who may write to it.
+//! The tables `account`, `device` and `vouched`: whose log it is, and who may write to it.
 
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey};
@@ -39,6 +39,31 @@ pub(crate) async fn insert_device(
         .execute(writer)
         .await?;
     Ok(())
+}
+
+/// Remembers that a device of which only the beginning of its actors is known belongs to the account, unless that or so many
+/// of them are known already. Says whether it did.
+pub(crate) async fn vouch(
+    writer: &mut Connection,
+    account: AccountId,
+    actor_prefix: [u8; 8],
+    added_at: Timestamp,
+    most: u32,
+) -> Result<bool, sqlx::Error> {
+    let sql = r#"
+        INSERT INTO vouched (account, actor_prefix, added_at)
+        SELECT $1, $2, $3 FROM account
+        WHERE account = $1 AND (SELECT COUNT(*) FROM vouched WHERE account = $1) < $4
+        ON CONFLICT (account, actor_prefix) DO NOTHING
+    "#;
+    let inserted = sql::query(sql)
+        .bind(account.as_bytes().as_slice())
+        .bind(actor_prefix.as_slice())
+        .bind(added_at.as_millis())
+        .bind(i64::from(most))
+        .execute(writer)
+        .await?;
+    Ok(inserted > 0)
 }
 
 /// Whether the device may speak for the account.
@@ -116,10 +141,12 @@ pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Resu
         documents: position("documents", documents)?,
         bytes: position("bytes", bytes)?,
     };
-    let prefixes: Vec<Vec<u8>> = sql::query_scalar("SELECT actor_prefix FROM device WHERE account = $1")
-        .bind(account.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await?;
+    let sql = r#"
+        SELECT actor_prefix FROM device WHERE account = $1
+        UNION SELECT actor_prefix FROM vouched WHERE account = $1
+    "#;
+    let prefixes: Vec<Vec<u8>> =
+        sql::query_scalar(sql).bind(account.as_bytes().as_slice()).fetch_all(connection).await?;
     let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
     let (head, digest) = (position("head", head)?, Digest(fixed("digest", &digest)?));
     Ok(AccountLog { account, actor_prefixes, head, digest, usage })

@@ -142,6 +142,16 @@ impl Connection {
                 let account = self.account()?;
                 self.pending.push(Box::pin(commit(self.relay.clone(), account, push, changes)));
             }
+            Effect::Vouch { actor_prefix } => {
+                let (relay, account) = (self.relay.clone(), self.account()?);
+                self.pending.push(Box::pin(async move {
+                    match relay.writer.vouch(account, actor_prefix).await {
+                        Ok(()) => tracing::info!(%account, "a device vouched for another one"),
+                        Err(Unavailable) => tracing::warn!(%account, "a device could not vouch for another one"),
+                    }
+                    Input::Vouched
+                }));
+            }
             Effect::ReadLog { after } => self.read(move |snapshot, account| {
                 Box::pin(async move { change_log::page(snapshot, account, after).await.map(Input::Log) })
             })?,

@@ -108,6 +108,16 @@ impl<'t> Append<'t> {
         Ok(Admitted::Yes)
     }
 
+    /// Lets what a device makes whose actors begin like this be taken for the account's.
+    pub(super) async fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), sqlx::Error> {
+        let most = self.limits.max_devices_per_account;
+        let is_new = accounts::vouch(self.connection, account, actor_prefix, self.received_at, most).await?;
+        if let Some(log) = self.accounts.get_mut(&account).filter(|_| is_new) {
+            log.actor_prefixes.insert(actor_prefix);
+        }
+        Ok(())
+    }
+
     /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
     pub(super) async fn push(
         &mut self,

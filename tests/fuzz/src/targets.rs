@@ -105,6 +105,7 @@ pub fn session(bytes: &[u8]) {
                     Deed::Admit { .. } => {
                         events.push(Event::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
                     }
+                    Deed::Vouch { .. } => events.push(Event::Vouched),
                     Deed::ReadLog { .. } => {
                         let page = LogPage { entries: Vec::new(), head: 0, digest: DocsDigest::default() };
                         events.push(Event::Log(page));

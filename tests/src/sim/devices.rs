@@ -57,8 +57,8 @@ impl World {
         self.trace.note(self.now_ms, format_args!("phone {phone} is killed"));
         // Time enough for the slowest transaction; and a replica that says that storage fails has said it.
         let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
-        let is_healthy = !is_failing && self.now_ms >= self.storage_ill_ms + 4_000;
         let alive_ms = self.phones[phone].nap(self.now_ms).map_or(self.now_ms, |nap| nap.from_ms);
+        let is_healthy = !is_failing && alive_ms >= self.storage_ill_ms + 4_000;
         let complaint = self.ledger.killed(phone, alive_ms, is_healthy);
         let (all, torn) = (self.chance.one_in(2), self.plant == Plant::TornTransactions);
         let state = &mut self.phones[phone];

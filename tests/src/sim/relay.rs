@@ -196,6 +196,13 @@ impl Books {
         may
     }
 
+    /// Takes the account's word that a device whose actors begin like this belongs to it.
+    pub(super) fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) {
+        if let Some(books) = self.accounts.get_mut(&account) {
+            books.log.actor_prefixes.insert(actor_prefix);
+        }
+    }
+
     pub(super) fn commit(&mut self, waiting: &Waiting) -> Vec<Outcome> {
         let Some(account) = self.accounts.get_mut(&waiting.account) else {
             return vec![Outcome::Refused(NackCode::Unavailable); waiting.changes.len()];

@@ -86,6 +86,7 @@ impl World {
                 }
             }
             serve::Effect::Admit { .. }
+            | serve::Effect::Vouch { .. }
             | serve::Effect::ReadLog { .. }
             | serve::Effect::ReadDoc { .. }
             | serve::Effect::ReadHeads { .. }
@@ -127,6 +128,11 @@ impl World {
         };
         let input = match effect {
             serve::Effect::Admit { .. } => serve::Input::Admitted { epoch, head: account.head(), at },
+            serve::Effect::Vouch { actor_prefix } => {
+                let account = served.account.expect("a session that vouches was admitted");
+                self.relays[relay].books.vouch(account, *actor_prefix);
+                serve::Input::Vouched
+            }
             serve::Effect::ReadLog { after } => {
                 let mut page = match self.plant {
                     Plant::TellsBeforeSync => {

@@ -73,6 +73,8 @@ pub(super) fn name(message: &Message) -> &'static str {
         Message::Fetched { .. } => "Fetched",
         Message::Compare { .. } => "Compare",
         Message::Differences { .. } => "Differences",
+        Message::Vouch { .. } => "Vouch",
+        Message::Vouched => "Vouched",
         Message::Pong => "Pong",
         Message::Ping => "Ping",
         Message::Bye { .. } => "Bye",

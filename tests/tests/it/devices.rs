@@ -300,3 +300,25 @@ fn a_tab_that_takes_over_goes_on_where_the_last_one_was() {
     let stats = view(&world, 0, drive).stats.expect("it has figures");
     assert!((112..=123).contains(&stats.fixes), "{stats:?}");
 }
+
+/// A device that came after the backup, and does not come back: what another one holds of it is on the relay again.
+#[test]
+fn p10_what_a_lost_device_made_comes_back_from_another_though_the_relay_never_knew_it() {
+    let mut world = World::new(23);
+    let founder = world.add_phone();
+    assert!(world.run_until(20_000, |world| world.is_settled(founder).is_ok()));
+    world.back_up_relay();
+    let lost = world.add_device(founder);
+    let fields = CarFields { make: "Lotus".to_owned(), model: "Elise".to_owned(), ..CarFields::default() };
+    let Outcome::Done { doc: Some(car) } = world.perform(lost, Command::PutCar { car: None, fields }) else {
+        panic!("a car is put into the garage")
+    };
+    let has = |world: &World| world.replica(founder).cars().iter().any(|view| view.id == car);
+    assert!(world.run_until(CONVERGENCE_MS, has));
+    world.kill(lost);
+    world.restore_backup();
+    let has_again = |world: &World| world.relay().documents(&world.account(founder)).contains_key(&car);
+    assert!(!has_again(&world));
+    assert!(world.run_until(CONVERGENCE_MS, has_again));
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(founder).is_ok()));
+}

@@ -3,7 +3,7 @@
 use crate::id::ChangeHash;
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::link::comparison::Comparison;
-use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, State};
+use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, Sent, State};
 use crate::replica::shelf;
 use crate::sorted::Set;
 use crate::sorting::{sort_by, sort_by_key};
@@ -18,13 +18,13 @@ const OVER_QUOTA_MS: u64 = 15 * 60_000;
 
 impl Link {
     pub(super) fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
-        let Some((unsent, deps)) = self.sent.remove(hash) else { return };
+        let Some(Sent { unsent, deps, .. }) = self.sent.remove(hash) else { return };
         let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
         desk.shelf.relay_has(unsent.doc, kind, hash, &deps);
     }
 
     pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
-        let Some((unsent, _)) = self.sent.remove(hash) else { return };
+        let Some(Sent { unsent, actor, .. }) = self.sent.remove(hash) else { return };
         match code {
             NackCode::Unavailable => {
                 desk.shelf.give_back([unsent]);
@@ -47,12 +47,20 @@ impl Link {
                     self.comparison = Comparison::beginning();
                 }
             }
+            // The relay is of a time before that device came. Whoever holds what it made may speak for it. `[P10]`
+            NackCode::ForeignActor => {
+                if let Some(stranger) = actor.as_bytes().first_chunk::<8>().copied()
+                    && self.vouched.insert(stranger)
+                {
+                    self.strangers.push(stranger);
+                }
+                desk.shelf.refuse(unsent, code);
+            }
             NackCode::UnknownDeps
             | NackCode::Malformed
             | NackCode::TooLarge
             | NackCode::DuplicateSeq
             | NackCode::SeqGap
-            | NackCode::ForeignActor
             | NackCode::NotYourDocument
             | NackCode::KindMismatch => desk.shelf.refuse(unsent, code),
         }
@@ -111,7 +119,7 @@ impl Link {
                 continue;
             }
             let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(chunk) };
-            self.sent.insert(scanned.hash, (unsent, scanned.deps));
+            self.sent.insert(scanned.hash, Sent { unsent, deps: scanned.deps, actor: scanned.actor });
             offers.push((scanned.hash, offer));
         }
         let push = (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)));

@@ -1,7 +1,7 @@
 //! What is on its way between the phone and its relay. Nothing is counted along: it is what the link waits for.
 
 use crate::id::DocId;
-use crate::replica::link::Link;
+use crate::replica::link::{Link, Sent};
 use crate::replica::shelf::{Amount, Shelf};
 use crate::sorted::Map;
 
@@ -14,7 +14,7 @@ impl Link {
     /// What is pushed and neither acknowledged nor refused, by document.
     pub(crate) fn sent(&self, shelf: &Shelf) -> Map<DocId, Amount> {
         let mut sent: Map<DocId, Amount> = Map::new();
-        for (unsent, _) in self.sent.values() {
+        for Sent { unsent, .. } in self.sent.values() {
             let amount = shelf.record(&unsent.doc).map_or(Amount::default(), |record| record.unsent_at(unsent.index));
             let sum = sent.or_default(unsent.doc);
             *sum = sum.plus(amount);

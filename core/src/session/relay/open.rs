@@ -23,6 +23,7 @@ pub(super) struct Open {
     pushes_in_flight: usize,
     fetching: Option<DocId>,
     comparing: Option<Comparing>,
+    vouching: bool,
 }
 
 impl Open {
@@ -37,6 +38,7 @@ impl Open {
             pushes_in_flight: 0,
             fetching: None,
             comparing: None,
+            vouching: false,
         }
     }
 
@@ -63,6 +65,18 @@ impl Open {
         self.pushes += 1;
         self.pushes_in_flight += 1;
         Ok(vec![Effect::Commit { push, changes }])
+    }
+
+    pub(super) fn vouch(&mut self, actor_prefix: [u8; 8]) -> Result<Vec<Effect>, ByeCode> {
+        if !self.caught_up || std::mem::replace(&mut self.vouching, true) {
+            return Err(ByeCode::OutOfOrder);
+        }
+        Ok(vec![Effect::Vouch { actor_prefix }])
+    }
+
+    pub(super) fn vouched(&mut self) -> Vec<Effect> {
+        self.vouching = false;
+        vec![send(Message::Vouched)]
     }
 
     pub(super) fn committed(&mut self, push: u64, outcomes: Vec<Outcome>) -> Vec<Effect> {
