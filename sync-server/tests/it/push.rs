@@ -82,6 +82,40 @@ async fn p4_an_actor_of_no_device_of_the_account_is_refused() {
     assert_eq!(refusal(&relay, &phone, offer).await, NackCode::ForeignActor);
 }
 
+/// A device that the relay does not know, because it is younger than the backup that the relay was restored from.
+#[tokio::test]
+async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
+    let relay = Relay::start_with(|config| config.limits.max_devices_per_account = 2).await;
+    let (phone, lost) = (Phone::founder(1), Phone::founder(2));
+    let mut car = Document::new(lost.device(), 1, DocKind::Car);
+    let ((first, first_hash), (second, _)) = (car.change(), car.change());
+    assert_eq!(refusal(&relay, &phone, first.clone()).await, NackCode::ForeignActor);
+    let mut wire = phone.join(relay.addr()).await;
+    // Once more than necessary, which costs nothing.
+    for _ in 0..2 {
+        wire.send(&Message::Vouch { actor_prefix: lost.device().actor_prefix() }).await;
+        assert_eq!(wire.receive().await, Message::Vouched);
+    }
+    wire.push(vec![first]).await;
+    assert_eq!(wire.answers(1).await.acked, [first_hash]);
+    // As many as the account may have devices, and no more.
+    let vouched = [lost.device(), Phone::founder(3).device(), Phone::founder(4).device()];
+    for device in &vouched[1..] {
+        wire.send(&Message::Vouch { actor_prefix: device.actor_prefix() }).await;
+        assert_eq!(wire.receive().await, Message::Vouched);
+    }
+    let mut by_others = vouched[1..].iter().map(|device| Document::new(*device, 3, DocKind::Car).change());
+    let ((taken, taken_hash), (refused, _)) = (by_others.next().unwrap(), by_others.next().unwrap());
+    wire.push(vec![taken, refused]).await;
+    let answers = wire.answers(2).await;
+    assert_eq!((answers.acked, answers.nacked[0].2), (vec![taken_hash], NackCode::ForeignActor));
+    wire.close().await;
+    // It is remembered, and it lets nobody in.
+    let relay = relay.restart_with(|config| config.limits.max_devices_per_account = 2).await;
+    keep(&relay, &phone, vec![second]).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM device").await, 1);
+}
+
 #[tokio::test]
 async fn p4_a_document_of_another_account_is_refused() {
     let (relay, phone, other) = (Relay::start().await, Phone::founder(1), Phone::founder(2));
