@@ -112,6 +112,7 @@ impl<'t> Append<'t> {
     pub(super) async fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), sqlx::Error> {
         let most = self.limits.max_devices_per_account;
         let is_new = accounts::vouch(self.connection, account, actor_prefix, self.received_at, most).await?;
+        self.memory.take_account(account);
         if let Some(log) = self.accounts.get_mut(&account).filter(|_| is_new) {
             log.actor_prefixes.insert(actor_prefix);
         }
