@@ -10,7 +10,7 @@ use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::id::DocId;
 use tourismo_core::replica::Replica;
 use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::replica::view::DriveView;
+use tourismo_core::replica::view::{DriveView, LinkStatus, StatusView};
 use tourismo_server::upkeep;
 use tourismo_tests::daemon::{Daemon, Start, check};
 use tourismo_tests::made::Kind;
@@ -241,7 +241,9 @@ async fn p10_changes_of_a_phone_linked_since_the_backup_come_back_from_another_a
     // The second phone lies in a lake. The relay does not know it, until the first one vouches for it.
     drop(second);
     go_online(&mut first);
-    assert!(first.until(PATIENCE, |replica| replica.status().unsent_changes == 0).await);
+    let is_settled =
+        |status: StatusView| status.link == LinkStatus::UpToDate && status.unsent_changes == 0 && status.refused == 0;
+    assert!(first.until(PATIENCE, |replica| is_settled(replica.status())).await, "{:?}", first.replica().status());
     assert_eq!(names(relay.data()).await?, names(&before).await?);
     assert_eq!(titles(first.replica()), BTreeSet::from(["Over the pass again and again".to_owned()]));
     relay.stop_and_check().await
