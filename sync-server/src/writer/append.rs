@@ -222,12 +222,11 @@ impl<'t> Append<'t> {
         }
         for projected in projector::project(self.connection, due, &mut appended.events).await? {
             appended.work.push((projected.owner, projected.work));
-            match projected.loaded {
-                Some(loaded) => self.memory.keep_loaded(projected.id, loaded),
-                None => {
-                    let known = self.docs.get_mut(&projected.id).and_then(Option::as_mut);
-                    known.expect("it was appended to").is_quarantined = true;
-                }
+            if let Some(known) = self.docs.get_mut(&projected.id).and_then(Option::as_mut) {
+                known.is_quarantined = projected.is_quarantined;
+            }
+            if let Some(loaded) = projected.loaded {
+                self.memory.keep_loaded(projected.id, loaded);
             }
         }
         Ok(())

@@ -35,7 +35,10 @@ pub(crate) const VERSION: u32 = 3;
 
 /// How much is folded in one go, so that what waits for its rows stays small: chunks, bytes; and documents.
 const AT_ONCE_BYTES: usize = 1 << 20;
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
+
+/// How many documents of one transaction stay loaded after their rows were derived.
+const KEPT_LOADED: usize = 128;
 
 /// What is derived from a document.
 #[derive(PartialEq)]
@@ -102,7 +105,9 @@ impl Due {
 pub(crate) struct Projected {
     pub(crate) id: DocId,
     pub(crate) owner: AccountId,
-    /// The document as it was folded; none if it is in quarantine.
+    /// Whether it is in quarantine.
+    pub(crate) is_quarantined: bool,
+    /// The document as it was folded, of the first of many.
     pub(crate) loaded: Option<Loaded>,
     pub(crate) work: Work,
 }
@@ -284,7 +289,9 @@ async fn write_all(
         if let Some(loaded) = &mut loaded {
             loaded.rows = is_remembered(&rows).then_some(rows);
         }
-        projected.push(Projected { id: subject.id, owner: subject.owner, loaded, work });
+        let is_quarantined = loaded.is_none();
+        let loaded = loaded.filter(|_| projected.len() < KEPT_LOADED);
+        projected.push(Projected { id: subject.id, owner: subject.owner, is_quarantined, loaded, work });
     }
     Ok(())
 }
