@@ -31,6 +31,8 @@ pub struct Relay {
     pub(super) other_life: Option<(Books, Epoch)>,
     /// Whether its disk takes nothing more.
     pub(super) is_full: bool,
+    /// Whether an account has as many devices as it may have, so that nobody is vouched for.
+    pub(super) has_devices_enough: bool,
     /// How far its wall clock is off.
     pub(super) clock_ms: i64,
     pub(super) sessions: BTreeMap<ConnId, Served>,
@@ -135,6 +137,7 @@ impl Relay {
             backup: None,
             other_life: None,
             is_full: false,
+            has_devices_enough: false,
             clock_ms: 0,
             sessions: BTreeMap::new(),
             waiting: Vec::new(),

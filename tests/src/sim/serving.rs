@@ -130,7 +130,10 @@ impl World {
             serve::Effect::Admit { .. } => serve::Input::Admitted { epoch, head: account.head(), at },
             serve::Effect::Vouch { actor_prefix } => {
                 let account = served.account.expect("a session that vouches was admitted");
-                self.relays[relay].books.vouch(account, *actor_prefix);
+                let state = &mut self.relays[relay];
+                if !state.is_full && !state.has_devices_enough {
+                    state.books.vouch(account, *actor_prefix);
+                }
                 serve::Input::Vouched
             }
             serve::Effect::ReadLog { after } => {

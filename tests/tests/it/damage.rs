@@ -1,6 +1,7 @@
 //! Storage that does not give back what was written, and relays that lost something: nobody is stuck, and nothing that
 //! anybody still has stays away.
 
+use tourismo_core::digest::Digest;
 use tourismo_core::docs::CarFields;
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, Outcome};
@@ -138,15 +139,15 @@ fn a_damaged_change_that_was_never_sent_holds_nothing_else_up() {
     assert!(matches!(view.sync, DriveSync::Refused { code: NackCode::Malformed | NackCode::UnknownDeps }), "{view:?}");
 }
 
-#[test]
-fn p10_what_a_restored_relay_refuses_is_offered_again_when_it_knows_better() {
+/// A phone whose relay was put back to before the time of another device, which is gone but made part of what the phone
+/// holds; with that device, and with what the relay had of all.
+fn of_another_time() -> (World, usize, Digest) {
     let mut world = World::new(5);
     world.add_phone();
     let drive = begin_drive(&mut world, 0, 1);
     done(&mut world, 0, Command::FinishDrive);
     settle(&mut world, 0);
     world.back_up_relay();
-    // A device that the backup does not know changes a drive, and the first one builds on that.
     let second = world.add_device(0);
     settle(&mut world, second);
     done(&mut world, second, rename(drive, "Second"));
@@ -158,6 +159,28 @@ fn p10_what_a_restored_relay_refuses_is_offered_again_when_it_knows_better() {
     let before = world.relay().digest(&world.account(0));
     world.kill(second);
     world.restore_backup();
+    (world, second, before)
+}
+
+#[test]
+fn p7_what_a_restored_relay_refuses_is_offered_again_until_it_knows_better() {
+    let (mut world, second, before) = of_another_time();
+    world.let_nobody_vouch();
+    world.run_for(20_000);
+    assert!(world.replica(0).status().refused > 0, "{:?}", world.replica(0).status());
+    let sent = world.traffic(0).from_phone.len();
+    world.run_for(200_000);
+    assert!(world.traffic(0).from_phone.len() < sent + 20, "nothing is offered over and over");
+    world.start(second).unwrap();
+    settle(&mut world, second);
+    settle(&mut world, 0);
+    assert_eq!(world.relay().digest(&world.account(0)), before);
+    assert_eq!(world.replica(0).status().refused, 0);
+}
+
+#[test]
+fn p10_what_a_lost_device_made_and_all_that_builds_on_it_is_offered_again_once() {
+    let (mut world, _, before) = of_another_time();
     world.run_for(1_000);
     settle(&mut world, 0);
     assert_eq!(world.relay().digest(&world.account(0)), before);
