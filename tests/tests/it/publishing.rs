@@ -210,6 +210,13 @@ fn a_track_of_which_a_part_is_still_on_another_device_is_not_published() {
     // The crash is noticed within a second.
     world.run_for(2_000);
     assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(1).is_ok()));
+    let stats = |world: &World| world.replica(1).drives()[0].stats;
+    let before = stats(&world);
+    // Who looks at the drive gets what there is of its track, and says nothing less of it than was driven.
+    done(&mut world, 1, Command::OpenDrive { drive });
+    done(&mut world, 1, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
+    world.run_for(10_000);
+    assert_eq!(stats(&world), before);
     let outcome = world.perform(1, publish(drive, Visibility::Public));
     assert_eq!(outcome, Outcome::Refused { code: CommandError::TrackNotHere });
     // When the first device is back, it brings the rest.
