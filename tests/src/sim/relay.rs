@@ -236,10 +236,9 @@ impl Books {
         for (id, account) in &self.accounts {
             let mut devices = account.devices.iter();
             let mut old = Account::new(*id, *devices.next().expect("an account has a device"));
-            for device in devices {
-                old.devices.insert(*device);
-                old.log.actor_prefixes.insert(device.actor_prefix());
-            }
+            old.devices.extend(devices);
+            // Of devices that it let in, and of those that were vouched for.
+            old.log.actor_prefixes.extend(&account.log.actor_prefixes);
             for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
                 let outcome = old.offer(&offer, stored.received_at);
