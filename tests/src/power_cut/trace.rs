@@ -137,6 +137,11 @@ impl Trace {
         self.events.iter().filter(|event| matches!(event, Event::Synced { part: DataPart::Log, .. })).count()
     }
 
+    /// How often the database itself was synced, as at the end of every checkpoint that moved something there.
+    pub fn database_syncs(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Synced { part: DataPart::Database, .. })).count()
+    }
+
     /// How often the write-ahead log was begun: its header is synced by itself.
     pub fn log_headers(&self) -> usize {
         let is_header = |event: &&Event| matches!(event, Event::Write { part: DataPart::Log, offset: 0, .. });
