@@ -14,6 +14,6 @@ test("the_app_opens_without_an_error", async (t) => {
   const page = phone.pages()[0];
   await page.goto(address, { waitUntil: "load" });
 
-  assert.equal(await page.title(), "Record · Tourismo");
+  await page.waitForFunction(() => document.title === "Record · Tourismo");
   assert.deepEqual(errors, []);
 });
