@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tourismo_core::docs::social::Word;
@@ -40,7 +40,8 @@ impl Stream {
 
     async fn line(&mut self) -> String {
         let mut line = String::new();
-        timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("nothing was said").unwrap();
+        let length = timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("nothing was said").unwrap();
+        assert!(length > 0, "the connection was cut");
         line.trim_end().to_owned()
     }
 
@@ -61,10 +62,9 @@ impl Stream {
         }
     }
 
-    /// Waits until the server ends the stream.
+    /// Waits until the server ends the stream in order, with a chunk of nothing. The connection may be kept for more.
     async fn end(mut self) {
-        let mut rest = Vec::new();
-        timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the stream goes on").unwrap();
+        while self.line().await != "0" {}
     }
 }
 
