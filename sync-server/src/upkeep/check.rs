@@ -239,32 +239,62 @@ async fn compare_rows(
     Ok(())
 }
 
-/// Writes the books and the rows anew, of every account whose log is whole, in one transaction.
+/// Writes the books and the rows anew, of every account whose log is whole, a few accounts in a transaction: with a large log
+/// one for all of them would take as much of the disk again. While this lasts, the database says that nobody made its rows, so
+/// that whoever comes after an interruption begins again.
 async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    connection.begin().await?;
-    let writer = connection;
+    let derived = derive_in_steps(connection).await;
+    if derived.is_err() {
+        // This fails if it was rolled back already.
+        drop(connection.roll_back().await);
+    }
+    derived
+}
+
+async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    writer.begin().await?;
+    relay::set_projected(writer, projector::NO_VERSION).await?;
     read_models::remove_all(writer).await?;
     roads::remove_all(writer).await?;
     documents::release_all(writer).await?;
-    for account in accounts::all(writer).await? {
-        let mut report = Report::default();
-        let recount = recount(writer, account, &mut report).await?;
-        if report.findings.is_empty() {
-            accounts::correct(writer, &recount.log).await?;
-            let docs: Vec<_> = recount.docs.iter().map(|(doc, state)| (*doc, state, 0)).collect();
-            documents::write(writer, &docs).await?;
-            documents::remove_last_seqs(writer, account).await?;
-            let last_seqs = recount.last_seqs.iter();
-            let last_seqs: Vec<_> = last_seqs.map(|((doc, actor), last)| (account, *doc, actor, *last)).collect();
-            documents::write_last_seqs(writer, &last_seqs).await?;
-        }
-        for doc in shown_docs(&recount) {
-            let due = Due::unknown(doc, &recount.docs[&doc], recount.revisions[&doc]);
-            projector::project(writer, vec![due], &mut Vec::new()).await?;
+    writer.commit().await?;
+    let accounts = accounts::all(writer).await?;
+    writer.begin().await?;
+    let mut in_step = 0;
+    for (done, account) in accounts.iter().enumerate() {
+        in_step += derive_account(writer, *account).await?;
+        if in_step >= DERIVED_IN_A_STEP {
+            writer.commit().await?;
+            tracing::info!(accounts = done + 1, of = accounts.len(), "derived again what they show");
+            writer.begin().await?;
+            in_step = 0;
         }
     }
     relay::set_projected(writer, projector::VERSION).await?;
     writer.commit().await
+}
+
+/// After how many documents what was derived is committed.
+const DERIVED_IN_A_STEP: usize = 1_000;
+
+/// Writes the books of an account anew, if its log is whole, and the rows of its documents; says how many these are.
+async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<usize, sqlx::Error> {
+    let mut report = Report::default();
+    let recount = recount(writer, account, &mut report).await?;
+    if report.findings.is_empty() {
+        accounts::correct(writer, &recount.log).await?;
+        let docs: Vec<_> = recount.docs.iter().map(|(doc, state)| (*doc, state, 0)).collect();
+        documents::write(writer, &docs).await?;
+        documents::remove_last_seqs(writer, account).await?;
+        let last_seqs = recount.last_seqs.iter();
+        let last_seqs: Vec<_> = last_seqs.map(|((doc, actor), last)| (account, *doc, actor, *last)).collect();
+        documents::write_last_seqs(writer, &last_seqs).await?;
+    }
+    let due = |doc: &DocId| Due::unknown(*doc, &recount.docs[doc], recount.revisions[doc]);
+    let due: Vec<Due> = shown_docs(&recount).iter().map(due).collect();
+    let documents = due.len();
+    projector::project(writer, due, &mut Vec::new()).await?;
+    Ok(documents)
 }
 
 /// Derives all rows again if another version made them, as after an upgrade.
@@ -273,14 +303,7 @@ pub(crate) async fn bring_rows_up_to_date(writer: &mut Connection) -> Result<(),
         return Ok(());
     }
     tracing::info!("deriving what is shown from the log again; with a large log this takes a while");
-    match derive_again(writer).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            // This fails if it was rolled back already.
-            drop(writer.roll_back().await);
-            Err(error)
-        }
-    }
+    derive_again(writer).await
 }
 
 /// Counts the books of an account again, and reports the entries that are not as they must be.

@@ -33,6 +33,9 @@ use crate::live::Event;
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
 pub(crate) const VERSION: u32 = 3;
 
+/// The version of rows that are being derived again: not all of them are there.
+pub(crate) const NO_VERSION: u32 = 0;
+
 /// How much is folded in one go, so that what waits for its rows stays small: chunks, bytes; and documents.
 const AT_ONCE_BYTES: usize = 1 << 20;
 const AT_ONCE: usize = 64;

@@ -109,6 +109,26 @@ async fn a_check_finds_every_derived_value_that_is_not_what_the_log_says_and_a_r
 }
 
 #[tokio::test]
+async fn rows_of_another_version_are_derived_again_also_after_an_interruption() {
+    let relay = Relay::start().await;
+    for seed in 1..=3 {
+        settle(&relay, seed).await;
+    }
+    let mut database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    // Of the first account everything is there, of the others nothing, as when the power failed meanwhile.
+    let later = "account <> (SELECT account FROM account ORDER BY account LIMIT 1)";
+    for (version, gone) in [(0, later), (2, "1 = 1"), (99, later)] {
+        for table in ["published_drive", "published_block", "feed_item", "road_trace", "profile", "car"] {
+            database.write(&format!("DELETE FROM {table} WHERE {gone}")).await;
+        }
+        database.write(&format!("UPDATE relay SET projected = {version}")).await;
+        database = Relay::start_on(database, |_| {}).await.stop().await;
+        assert_eq!(check(database.location()).await.unwrap(), sound, "version {version}");
+    }
+}
+
+#[tokio::test]
 async fn a_check_finds_an_entry_that_is_not_what_came_and_a_repair_does_not_hide_it() {
     let cases = |bytes: &dyn Fn(&[u8]) -> String| {
         [
