@@ -48,7 +48,7 @@ use crate::db::sqlite::Checkpointer;
 const READERS: u32 = 4;
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -58,6 +58,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     (7, "road squares", include_str!("../migrations/0007_road_squares.sql")),
     (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
     (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
+    (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
 ];
 
 /// Where the database is.

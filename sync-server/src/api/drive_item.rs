@@ -40,9 +40,9 @@ pub(crate) struct DriveItem {
     #[schema(value_type = Vec<Vec<[f64; 2]>>)]
     pub(crate) line: Box<RawValue>,
     pub(crate) visibility: VisibilityName,
-    /// How many feel what, each at most 1,000.
+    /// How many feel what.
     pub(crate) reactions: ReactionCounts,
-    /// How many comments there are, at most 1,000.
+    /// How many comments there are; at most 1,000, which stands for more, too.
     pub(crate) comments: u64,
     /// What the viewer feels: `like`, `wow`, `road` or `car`.
     pub(crate) mine: Option<&'static str>,
@@ -59,15 +59,8 @@ impl DriveItem {
         rows.iter().map(|row| DriveItem::new(row, said.get(&row.key.doc).copied().unwrap_or_default())).collect()
     }
 
-    /// One item, likewise.
-    pub(crate) async fn one(reader: &mut Connection, viewer: Viewer, row: &FeedRow) -> Result<DriveItem, ApiError> {
-        let items = DriveItem::list(reader, viewer, std::slice::from_ref(row)).await?;
-        items.into_iter().next().ok_or_else(ApiError::internal)
-    }
-
     /// The item of a drive about which that much is said.
     pub(crate) fn new(row: &FeedRow, said: Said) -> Result<DriveItem, ApiError> {
-        let [like, wow, road, car] = said.reactions;
         Ok(DriveItem {
             id: row.key.doc,
             account: row.account,
@@ -80,7 +73,7 @@ impl DriveItem {
             bbox: row.bbox,
             line: raw(&row.line)?,
             visibility: row.visibility.into(),
-            reactions: ReactionCounts { like, wow, road, car },
+            reactions: ReactionCounts::of(said),
             comments: said.comments,
             mine: said.mine.map(Reaction::name),
         })
@@ -95,11 +88,18 @@ pub(crate) struct DrivePage {
     pub(crate) next: Option<String>,
 }
 
-/// How many feel what.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+/// How many feel what, each at most 1,000, which stands for more, too.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct ReactionCounts {
     pub(crate) like: u64,
     pub(crate) wow: u64,
     pub(crate) road: u64,
     pub(crate) car: u64,
+}
+
+impl ReactionCounts {
+    pub(crate) fn of(said: Said) -> ReactionCounts {
+        let [like, wow, road, car] = said.reactions;
+        ReactionCounts { like, wow, road, car }
+    }
 }

@@ -194,6 +194,29 @@ pub(crate) async fn find(
     row.map(|row| FeedRow::read(&row)).transpose()
 }
 
+/// Those of up to `MOST` drives, by their ids, that are for everyone, newest first. Among them those of people with whom the
+/// viewer has nothing to do: the caller must authorize each.
+pub(crate) async fn named<const MOST: usize>(
+    reader: &mut Connection,
+    ids: &[DocId],
+) -> Result<Vec<FeedRow>, sqlx::Error> {
+    // The same statement for fewer: the last one is asked for several times.
+    let Some(last) = ids.last() else { return Ok(Vec::new()) };
+    let marks: Vec<String> = (1..=MOST).map(|number| format!("${number}")).collect();
+    let sql = format!(
+        r#"
+        SELECT {}, {} FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        WHERE drive.visibility = 2 AND drive.doc IN ({}) ORDER BY drive.sort_at DESC, drive.doc DESC
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS,
+        marks.join(", ")
+    );
+    let query = sql::query(AssertSqlSafe(sql));
+    let query = ids.iter().chain(std::iter::repeat(last)).take(MOST).fold(query, |query, id| query.bind(*id));
+    query.rows(reader, FeedRow::read).await
+}
+
 /// Up to `limit` drives for everyone of a car after a place. Which car it was, only its owner's private drives tell.
 pub(crate) async fn of_car(
     reader: &mut Connection,

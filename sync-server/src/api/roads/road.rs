@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Relay;
 use crate::api::asked::Asked;
@@ -12,12 +12,12 @@ use crate::api::drive_item::DriveItem;
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
-use crate::authorize::{Access, Audience, authorize};
-use crate::db::sql::Connection;
-use crate::db::{feed, published, roads};
+use crate::authorize::{Access, Audience, Relation, authorize};
+use crate::db::feed;
+use crate::db::roads::{self, MOST_DRIVES};
 
-/// A road in one direction as a GeoJSON Feature; `properties.drives` has the newest drives over most of it, as the public feed
-/// shows them.
+/// A road in one direction as a GeoJSON Feature; `properties.drives` has the newest public drives over most of it, 20 at
+/// most, as the public feed shows them.
 #[utoipa::path(
     get, path = "/v1/roads/{id}", tag = "roads", security((), ("token" = [])),
     params(("id" = String, Path, description = "The road.")),
@@ -35,25 +35,13 @@ pub(crate) async fn road(
     let mut reader = relay.readers.snapshot().await?;
     let road = roads::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     let mut feature = super::feature(&road);
-    let mut drives: Vec<Value> = Vec::new();
-    for doc in road.drives {
-        drives.extend(drive(&mut reader, &asked, doc).await?);
-    }
-    feature.set_property("drives", json!(drives));
+    let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
+    let shunned = reach::shunned(&mut reader, asked.viewer).await?;
+    rows.retain(|row| {
+        let relation = Relation { is_blocked: shunned.contains(&row.account), ..Relation::default() };
+        let audience = Audience { owner: row.account, visibility: row.visibility, relation };
+        authorize(asked.viewer, audience, Access::Listed).is_ok()
+    });
+    feature.set_property("drives", json!(DriveItem::list(&mut reader, asked.viewer, &rows).await?));
     Ok(asked.answer_with(feature.to_string(), "application/geo+json"))
-}
-
-/// A drive, if it is still for everybody, and the viewer may see it.
-async fn drive(
-    reader: &mut Connection,
-    asked: &Asked,
-    doc: tourismo_core::id::DocId,
-) -> Result<Option<Value>, ApiError> {
-    let Some((owner, visibility)) = published::audience(reader, doc).await? else { return Ok(None) };
-    let relation = reach::relation(reader, asked.viewer, owner).await?;
-    if authorize(asked.viewer, Audience { owner, visibility, relation }, Access::Listed).is_err() {
-        return Ok(None);
-    }
-    let Some(row) = feed::find(reader, owner, doc).await? else { return Ok(None) };
-    Ok(serde_json::to_value(DriveItem::one(reader, asked.viewer, &row).await?).ok())
 }
