@@ -11,6 +11,7 @@ pub(crate) mod mvt;
 mod xml;
 
 use jiff::Timestamp as Instant;
+use jiff::tz::TimeZone;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
@@ -25,7 +26,7 @@ pub(crate) struct Channel {
     pub(crate) self_url: String,
     /// Where older items are.
     pub(crate) next_url: Option<String>,
-    /// Newest first.
+    /// Drives newest first, meets by when they are.
     pub(crate) items: Vec<Item>,
 }
 
@@ -42,6 +43,8 @@ pub(crate) struct Item {
     /// Whose it is, as it may be shown.
     pub(crate) author: String,
     pub(crate) published_at: Timestamp,
+    /// When it last changed; when it was published if it never did.
+    pub(crate) updated_at: Timestamp,
     /// Where it is, if that is known.
     pub(crate) place: Option<Shape>,
 }
@@ -65,13 +68,22 @@ impl Item {
 impl Channel {
     /// When it last changed, as far as its items tell.
     fn updated_at(&self) -> Timestamp {
-        self.items.iter().map(|item| item.published_at).max().unwrap_or_default()
+        self.items.iter().map(|item| item.updated_at).max().unwrap_or_default()
     }
 }
 
 /// An instant as RFC 3339 has it, in UTC, to the second.
 fn rfc3339(at: Timestamp) -> String {
     instant(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// An instant as the clocks of a time zone show it, or those of UTC if there is no such zone.
+pub(crate) fn clock_time(at: Timestamp, time_zone: &str) -> String {
+    let (zone, name) = match TimeZone::get(time_zone) {
+        Ok(zone) => (zone, time_zone),
+        Err(_) => (TimeZone::UTC, "UTC"),
+    };
+    format!("{} ({name})", instant(at).to_zoned(zone).strftime("%A, %-d %B %Y, %H:%M"))
 }
 
 /// An instant to the second, whose year has four digits: what all of these forms need.
@@ -98,6 +110,7 @@ mod tests {
             text: HOSTILE.to_owned(),
             author: "Dan <dan>".to_owned(),
             published_at: Timestamp(1_790_000_000_000 - i64::from(number) * 3_600_000),
+            updated_at: Timestamp(1_790_000_000_000 - i64::from(number % 2) * 3_600_000),
             place,
         };
         Channel {
@@ -118,5 +131,13 @@ mod tests {
         assert_eq!(rfc3339(Timestamp(1_790_000_000_123)), "2026-09-21T14:13:20Z");
         assert_eq!(rfc3339(Timestamp(i64::MAX)), "9999-12-30T22:00:00Z");
         assert_eq!(rfc3339(Timestamp(i64::MIN)), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_time_is_told_as_clocks_there_show_it() {
+        let at = Timestamp(1_790_000_000_000);
+        assert_eq!(clock_time(at, "Europe/Zurich"), "Monday, 21 September 2026, 16:13 (Europe/Zurich)");
+        assert_eq!(clock_time(at, "Nowhere/Land"), "Monday, 21 September 2026, 14:13 (UTC)");
+        assert_eq!(clock_time(at, ""), "Monday, 21 September 2026, 14:13 (UTC)");
     }
 }

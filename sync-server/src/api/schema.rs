@@ -6,9 +6,8 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Required, Schema};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{RefOr, Required};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::ApiError;
 use crate::db::drives::Totals;
@@ -141,19 +140,20 @@ pub(crate) enum PageParameters {}
 impl IntoParams for PageParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![
-            parameter("limit", Type::Integer, "How many items the page may have: 1 to 100, 20 unless told."),
-            parameter("after", Type::String, "What `next` of the page before says."),
+            parameter::<u32>("limit", "How many items the page may have: 1 to 100, 20 unless told."),
+            parameter::<String>("after", "What `next` of the page before says."),
         ]
     }
 }
 
-fn parameter(name: &str, of: Type, description: &str) -> Parameter {
+/// A parameter of a query that may be left out.
+pub(crate) fn parameter<T: PartialSchema>(name: &str, description: &str) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(of).build()))))
+        .schema(Some(T::schema()))
         .build()
 }
 

@@ -8,10 +8,10 @@ use tourismo_core::id::DocId;
 use super::ApiError;
 use super::asked::Asked;
 use crate::Relay;
-use crate::db::feed::FeedRow;
+use crate::db::feed::{Author, FeedRow};
 use crate::db::meets::MeetRecord;
 use crate::feeds::ics::Event;
-use crate::feeds::{Channel, Item, Shape, atom, ics, json_feed};
+use crate::feeds::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
 
 /// In which form a feed is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +56,15 @@ fn is_host(host: &str) -> bool {
     (1..=255).contains(&host.len()) && host.bytes().all(is_part)
 }
 
-/// A page of drives that everybody may see, as a feed.
+/// A page of what everybody may see, as a feed.
 pub(crate) fn feed(
     asked: &Asked,
     web: &Web,
     title: &str,
-    rows: &[FeedRow],
+    items: Vec<Item>,
     next: Option<&str>,
     form: Form,
-) -> Result<Response, ApiError> {
+) -> Response {
     let (path, query) = asked.uri.split_once('?').unwrap_or((&asked.uri, ""));
     let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
     let next_url = |next: &str| {
@@ -77,15 +77,20 @@ pub(crate) fn feed(
         home_url: format!("{}{path}", web.origin),
         self_url: format!("{}{}", web.origin, asked.uri),
         next_url: next.map(next_url),
-        items: rows.iter().map(|row| item(web, row)).collect::<Result<_, _>>()?,
+        items,
     };
-    Ok(match form {
+    match form {
         Form::Atom => asked.answer_with(atom::write(&channel), atom::CONTENT_TYPE),
         Form::Json => asked.answer_with(json_feed::write(&channel), json_feed::CONTENT_TYPE),
-    })
+    }
 }
 
-fn item(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
+/// Drives as items of a feed.
+pub(crate) fn drives(web: &Web, rows: &[FeedRow]) -> Result<Vec<Item>, ApiError> {
+    rows.iter().map(|row| drive(web, row)).collect()
+}
+
+fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Shown {
@@ -112,10 +117,31 @@ fn item(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
         url: web.drive(row.key.doc),
         title: row.title.clone(),
         text,
-        author: name(row.author.handle.as_deref(), row.author.display_name.as_deref()),
+        author: author(&row.author),
         published_at: row.key.sort_at,
+        updated_at: row.key.sort_at,
         place: Some(line.map_or(Shape::Point([(west + east) / 2.0, (south + north) / 2.0]), Shape::Line)),
     })
+}
+
+/// A meet as an item of a feed. When it is stands in its text: feeds know only when something was said.
+pub(crate) fn meet(web: &Web, meet: &MeetRecord, organiser: &Author) -> Item {
+    let begins = clock_time(meet.starts_at, &meet.time_zone);
+    let lines = [begins.as_str(), &meet.place, &meet.text].map(str::trim);
+    Item {
+        id: meet.doc,
+        url: web.meet(meet.doc),
+        title: format!("{}{}", if meet.is_cancelled { "Cancelled: " } else { "" }, meet.title),
+        text: lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"),
+        author: author(organiser),
+        published_at: meet.sort_at,
+        updated_at: meet.changed_at.max(meet.sort_at),
+        place: meet.position.map(Shape::Point),
+    }
+}
+
+fn author(author: &Author) -> String {
+    name(author.handle.as_deref(), author.display_name.as_deref())
 }
 
 /// What a person is called in a feed.

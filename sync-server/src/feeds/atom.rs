@@ -31,7 +31,7 @@ pub(crate) fn write(channel: &Channel) -> String {
 fn entry(xml: &mut Xml, item: &Item) {
     xml.text("title", item.shown_title());
     xml.text("id", &format!("urn:uuid:{}", item.id));
-    xml.text("updated", &rfc3339(item.published_at));
+    xml.text("updated", &rfc3339(item.updated_at));
     xml.text("published", &rfc3339(item.published_at));
     xml.nest("author", &[], |xml| xml.text("name", &item.author));
     link(xml, "alternate", &item.url, "text/html");
@@ -75,6 +75,9 @@ mod tests {
         assert_eq!(first.authors[0].name.as_deref(), Some("Dan <dan>"));
         assert_eq!(first.links[0].href, "https://relay.example/drives/1?a=1&b=2");
         assert_eq!(first.updated.unwrap().timestamp(), 1_790_000_000 - 3_600);
+        let times =
+            [feed.entries[1].published, feed.entries[1].updated, feed.updated].map(|at| at.unwrap().timestamp());
+        assert_eq!(times, [1_790_000_000 - 7_200, 1_790_000_000, 1_790_000_000]);
         assert_eq!(feed.entries[1].title.as_ref().unwrap().content, "Untitled");
         assert!(text.contains("<georss:line>47 8.5 47.1 8.6</georss:line>"));
         assert!(text.contains("<georss:point>-47 8.5</georss:point>"));

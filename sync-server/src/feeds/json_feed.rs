@@ -29,6 +29,7 @@ fn item(item: &Item) -> Value {
         "title": item.shown_title(),
         "content_text": item.text,
         "date_published": rfc3339(item.published_at),
+        "date_modified": rfc3339(item.updated_at),
         "authors": [{ "name": item.author }],
     });
     if let Some(place) = &item.place {

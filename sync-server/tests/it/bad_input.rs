@@ -228,7 +228,7 @@ const SAME_LISTS: [&[&str]; 3] = [
         "/v1/people/{person}/cars/{car}/feed.atom",
         "/v1/people/{person}/cars/{car}/feed.json",
     ],
-    &["/v1/meets", "/v1/meets.ics"],
+    &["/v1/meets", "/v1/meets.ics", "/v1/meets.atom", "/v1/meets.json"],
 ];
 
 #[tokio::test]

@@ -150,6 +150,44 @@ async fn meets_are_subscribed_to_and_a_change_of_one_is_a_change_of_the_same() {
 }
 
 #[tokio::test]
+async fn meets_are_read_page_by_page_and_a_change_of_one_makes_it_newer() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let fields = |title: &str, days: i64| MeetFields {
+        title: title.to_owned(),
+        text: "Bring <coffee>.".to_owned(),
+        place: "At the lake".to_owned(),
+        starts_at: Timestamp(now().as_millis() + 24 * days * HOUR_MS),
+        time_zone: "Europe/Zurich".to_owned(),
+        visibility: Visibility::Public,
+        position: Some([8.5, 47.0]),
+        ..MeetFields::default()
+    };
+    let mut meets = Vec::new();
+    for (title, days) in [("Third", 3), (TITLE, 1), ("Second", 2)] {
+        meets.push(anna.meet(&relay, &fields(title, days)).await);
+    }
+    let seen = fields("Third", 3);
+    anna.change_meet(&relay, meets[0], &seen, &MeetFields { cancelled: true, ..seen.clone() }).await;
+    for path in ["/v1/meets.atom?limit=1", "/v1/meets.json?limit=1", "/v1/meets.atom?limit=2&near=47,8.5"] {
+        let entries = entries(&relay, path).await;
+        let titles: Vec<_> = entries.iter().map(|entry| entry.title.as_ref().unwrap().content.as_str()).collect();
+        assert_eq!(titles, [TITLE, "Second", "Cancelled: Third"], "{path}");
+        for entry in &entries {
+            let text = entry.summary.as_ref().map(|text| &text.content);
+            let text = text.or(entry.content.as_ref().and_then(|content| content.body.as_ref())).unwrap();
+            assert!(text.ends_with("(Europe/Zurich)\nAt the lake\nBring <coffee>."), "{text}");
+            assert!(entry.links[0].href.contains("/#/meets/"), "{:?}", entry.links);
+            assert_eq!(entry.authors[0].name.as_deref(), Some("anna!"));
+        }
+    }
+    assert!(entries(&relay, "/v1/meets.atom?bbox=0,0,1,1").await.is_empty());
+    let feed = read_by_python(&get(relay.addr(), "/v1/meets.atom").await.body);
+    assert_eq!((&feed["guessed"], &feed["version"]), (&false.into(), &"atom10".into()), "{feed}");
+    assert_eq!(feed["entries"][0]["where"]["coordinates"], serde_json::json!([8.5, 47.0]));
+}
+
+#[tokio::test]
 async fn a_published_drive_is_read_as_gpx() {
     let relay = Relay::start().await;
     let mut anna = Person::named(&relay, 1, "anna").await;

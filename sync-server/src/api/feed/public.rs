@@ -39,7 +39,9 @@ pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Res
 )]
 pub(crate) async fn public_atom(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked).await?;
-    syndication::feed(&asked, &Web::of(&relay, &asked), TITLE, &rows, next.as_deref(), Form::Atom)
+    let web = Web::of(&relay, &asked);
+    let items = syndication::drives(&web, &rows)?;
+    Ok(syndication::feed(&asked, &web, TITLE, items, next.as_deref(), Form::Atom))
 }
 
 /// Public drives as JSON Feed 1.1.
@@ -50,7 +52,9 @@ pub(crate) async fn public_atom(State(relay): State<Arc<Relay>>, asked: Asked) -
 )]
 pub(crate) async fn public_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked).await?;
-    syndication::feed(&asked, &Web::of(&relay, &asked), TITLE, &rows, next.as_deref(), Form::Json)
+    let web = Web::of(&relay, &asked);
+    let items = syndication::drives(&web, &rows)?;
+    Ok(syndication::feed(&asked, &web, TITLE, items, next.as_deref(), Form::Json))
 }
 
 const TITLE: &str = "Public drives";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::search;
+use super::search::{self, WhereAndWhen};
 use crate::Relay;
 use crate::api::asked::{Asked, MAX_LIMIT};
 use crate::api::path::Path;
@@ -18,13 +18,7 @@ use crate::db::meets;
 /// Public meets as iCalendar, to be subscribed to: the next hundred of what `/v1/meets` has.
 #[utoipa::path(
     get, path = "/v1/meets.ics", tag = "feeds",
-    params(
-        ("bbox" = Option<String>, Query, description = "Within these bounds: `west,south,east,north` in degrees."),
-        ("near" = Option<String>, Query, description = "Near this place: `latitude,longitude` in degrees."),
-        ("radiusM" = Option<f64>, Query, description = "How near, metres."),
-        ("from" = Option<i64>, Query, description = "The earliest start, milliseconds since 1970 UTC."),
-        ("to" = Option<i64>, Query, description = "The latest start."),
-    ),
+    params(WhereAndWhen),
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
 pub(crate) async fn meets_calendar(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {

@@ -37,7 +37,7 @@ impl From<Answer> for AnswerName {
     }
 }
 
-/// How many answered what.
+/// How many answered what, each at most 10,000.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AnswerCounts {
     pub(super) going: u64,

@@ -7,11 +7,13 @@ use axum::response::Response;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::Relay;
 use crate::api::asked::{Asked, MAX_LIMIT, Near};
 use crate::api::cursor::{self, List};
-use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals, parameter};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, Relation, authorize};
 use crate::db::feed::Author;
@@ -26,19 +28,27 @@ const LOOKS: usize = 10;
 /// Public meets, the earliest first: those that begin from now on, unless told.
 #[utoipa::path(
     get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
-    params(
-        ("bbox" = Option<String>, Query, description = "Within these bounds: `west,south,east,north` in degrees."),
-        ("near" = Option<String>, Query, description = "Near this place: `latitude,longitude` in degrees."),
-        ("radiusM" = Option<f64>, Query, description = "How near, metres: 50000 unless told, 500000 at most."),
-        ("from" = Option<i64>, Query, description = "The earliest start, milliseconds since 1970 UTC."),
-        ("to" = Option<i64>, Query, description = "The latest start."),
-        PageParameters,
-    ),
+    params(WhereAndWhen, PageParameters),
     responses((status = 200, body = MeetPage), Refusals)
 )]
 pub(crate) async fn search(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked, asked.limit()?).await?;
     asked.answer(&MeetPage { meets: rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
+}
+
+/// Where and when to look, as every read of many meets takes it.
+pub(super) enum WhereAndWhen {}
+
+impl IntoParams for WhereAndWhen {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            parameter::<String>("bbox", "Within these bounds: `west,south,east,north` in degrees."),
+            parameter::<String>("near", "Near this place: `latitude,longitude` in degrees."),
+            parameter::<f64>("radiusM", "How near, metres: 50000 unless told, 500000 at most."),
+            parameter::<i64>("from", "The earliest start, milliseconds since 1970 UTC: now unless told."),
+            parameter::<i64>("to", "The latest start."),
+        ]
+    }
 }
 
 /// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.

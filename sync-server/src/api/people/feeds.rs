@@ -109,7 +109,9 @@ async fn person_feed(relay: &Relay, name: &str, asked: &Asked, form: Form) -> Re
     let rows = feed::of_person(&mut reader, person.account, false, after, limit + 1).await?;
     let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
-    syndication::feed(asked, &Web::of(relay, asked), &title, &rows, next.as_deref(), form)
+    let web = Web::of(relay, asked);
+    let items = syndication::drives(&web, &rows)?;
+    Ok(syndication::feed(asked, &web, &title, items, next.as_deref(), form))
 }
 
 async fn car_feed(relay: &Relay, name: &str, car: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
@@ -122,7 +124,9 @@ async fn car_feed(relay: &Relay, name: &str, car: &str, asked: &Asked, form: For
     let rows = feed::of_car(&mut reader, person.account, car, after, limit + 1).await?;
     let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
-    syndication::feed(asked, &Web::of(relay, asked), &title, &rows, next.as_deref(), form)
+    let web = Web::of(relay, asked);
+    let items = syndication::drives(&web, &rows)?;
+    Ok(syndication::feed(asked, &web, &title, items, next.as_deref(), form))
 }
 
 async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {

@@ -1,0 +1,40 @@
+//! Meets as Atom and JSON Feed: `GET /v1/meets.atom` and `/v1/meets.json`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::search::{self, WhereAndWhen};
+use crate::Relay;
+use crate::api::ApiError;
+use crate::api::asked::Asked;
+use crate::api::schema::{PageParameters, Refusals};
+use crate::api::syndication::{self, Form, Web};
+
+/// Public meets as Atom with GeoRSS: a page of what `/v1/meets` has, the earliest first.
+#[utoipa::path(
+    get, path = "/v1/meets.atom", tag = "feeds",
+    params(WhereAndWhen, PageParameters),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn meets_atom(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    meets(&relay, &asked, Form::Atom).await
+}
+
+/// Public meets as JSON Feed 1.1: a page of what `/v1/meets` has, the earliest first.
+#[utoipa::path(
+    get, path = "/v1/meets.json", tag = "feeds",
+    params(WhereAndWhen, PageParameters),
+    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn meets_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+    meets(&relay, &asked, Form::Json).await
+}
+
+async fn meets(relay: &Relay, asked: &Asked, form: Form) -> Result<Response, ApiError> {
+    let (rows, next) = search::read(relay, asked, asked.limit()?).await?;
+    let web = Web::of(relay, asked);
+    let items = rows.iter().map(|(meet, organiser)| syndication::meet(&web, meet, organiser)).collect();
+    Ok(syndication::feed(asked, &web, "Meets", items, next.as_deref(), form))
+}
