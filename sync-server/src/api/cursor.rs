@@ -31,6 +31,7 @@ pub(crate) enum List {
     Attendees = 17,
     PersonMeets = 18,
     Roads = 19,
+    InCommon = 20,
 }
 
 /// What orders a list: parts of fixed length, one after the other, but for a text at the end.

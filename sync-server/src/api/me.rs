@@ -6,6 +6,7 @@ pub(crate) mod cars;
 pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod feed_live;
+pub(crate) mod in_common;
 pub(crate) mod meets;
 pub(crate) mod profile;
 pub(crate) mod requests;

@@ -1,11 +1,12 @@
 //! `GET /v1/stats`: the relay in figures.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -13,12 +14,13 @@ use super::ApiError;
 use super::asked::Asked;
 use super::schema::{Refusals, TotalsItem};
 use crate::Relay;
+use crate::db::sql::Connection;
 use crate::db::{drives, meets, profiles};
 
 /// How long figures may be old: to count everything takes longer than any other read.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// The figures that were counted last.
+/// The figures that were counted last. While somebody counts, others wait for what comes of it.
 #[derive(Debug, Default)]
 pub(crate) struct TotalsCache(Mutex<Option<(Instant, RelayStats)>>);
 
@@ -39,20 +41,23 @@ pub(crate) struct RelayStats {
     get, path = "/v1/stats", tag = "relay", responses((status = 200, body = RelayStats), Refusals)
 )]
 pub(crate) async fn relay_stats(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let fresh = |(at, stats): &(Instant, RelayStats)| (at.elapsed() < FRESH).then(|| stats.clone());
-    let known = relay.totals.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(fresh);
-    let stats = match known {
-        Some(stats) => stats,
+    let mut last = relay.totals.0.lock().await;
+    let stats = match last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+        Some((_, stats)) => stats.clone(),
         None => {
             let mut reader = relay.readers.snapshot().await?;
-            let stats = RelayStats {
-                people: profiles::count(&mut reader).await?,
-                meets: meets::count_public(&mut reader).await?,
-                totals: drives::published_by_all(&mut reader).await?.into(),
-            };
-            *relay.totals.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), stats.clone()));
-            stats
+            let stats = count(&mut reader).await?;
+            last.insert((Instant::now(), stats)).1.clone()
         }
     };
+    drop(last);
     asked.answer(&stats)
+}
+
+async fn count(reader: &mut Connection) -> Result<RelayStats, sqlx::Error> {
+    Ok(RelayStats {
+        people: profiles::count(reader).await?,
+        meets: meets::count_public(reader).await?,
+        totals: drives::published_by_all(reader).await?.into(),
+    })
 }

@@ -72,22 +72,6 @@ pub(crate) async fn replace(
     Ok(())
 }
 
-/// How many comments a drive has, without those of whom its owner or the viewer has nothing to do with.
-pub(crate) async fn counted(
-    reader: &mut Connection,
-    drive: DocId,
-    owner: AccountId,
-    viewer: Option<AccountId>,
-) -> Result<u64, sqlx::Error> {
-    let sql = format!(
-        "SELECT COUNT(*) FROM comment WHERE drive = $1 AND {} AND {}",
-        not_blocked("comment.account", 2),
-        not_blocked("comment.account", 3)
-    );
-    let count = sql::query_scalar(AssertSqlSafe(sql)).bind(drive).bind(owner).bind(viewer).fetch_one(reader).await?;
-    position("count", count)
-}
-
 /// A place in a list of comments.
 pub(crate) type CommentKey = (Timestamp, DocId);
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::AssertSqlSafe;
-use tourismo_core::docs::social::SocialRow;
+use tourismo_core::docs::social::{MAX_ENTRIES, SocialRow};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
@@ -31,14 +31,8 @@ pub(crate) fn not_blocked(column: &str, parameter: u8) -> String {
     )
 }
 
-/// That an account's follow counts: it was accepted, or the followee accepts everyone. Both are looked up as values: of what
-/// has to exist, Postgres may make a table in memory, of all who were ever accepted by anyone.
-fn counts(follower: &str, followee: &str) -> String {
-    format!(
-        "((SELECT 1 FROM profile asked WHERE asked.account = {followee} AND asked.by_approval = 1) IS NULL \
-         OR (SELECT 1 FROM accept WHERE accept.account = {followee} AND accept.accepted = {follower}) IS NOT NULL)"
-    )
-}
+/// How many people are counted before it is many. Nobody follows, or accepts, more than this (`social::MAX_ENTRIES`).
+pub(crate) const MAX_COUNTED: usize = MAX_ENTRIES;
 
 /// What an account has said of people, all of it; nothing else is set.
 pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Result<SocialRow, sqlx::Error> {
@@ -127,32 +121,37 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// What a viewer has to do with an owner.
+/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee accepts everyone.
 pub(crate) async fn relation(
     reader: &mut Connection,
     viewer: AccountId,
     owner: AccountId,
 ) -> Result<Relation, sqlx::Error> {
-    let sql = format!(
-        r#"
+    let sql = r#"
         SELECT
             CAST(CASE WHEN EXISTS (SELECT 1 FROM follow WHERE account = $1 AND followee = $2)
                 THEN 1 ELSE 0 END AS BIGINT) AS follows,
-            CAST(CASE WHEN {} THEN 1 ELSE 0 END AS BIGINT) AS would_count,
+            CAST(CASE WHEN NOT EXISTS (SELECT 1 FROM profile WHERE account = $2 AND by_approval = 1)
+                OR EXISTS (SELECT 1 FROM accept WHERE account = $2 AND accepted = $1)
+                THEN 1 ELSE 0 END AS BIGINT) AS would_count,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM block WHERE account = $1 AND blocked = $2)
                 OR EXISTS (SELECT 1 FROM block WHERE account = $2 AND blocked = $1)
                 THEN 1 ELSE 0 END AS BIGINT) AS is_blocked
-        "#,
-        counts("$1", "$2")
-    );
+    "#;
     let (follows, would_count, is_blocked): (i64, i64, i64) =
-        sql::query(AssertSqlSafe(sql)).bind(viewer).bind(owner).fetch_one(reader).await?;
+        sql::query(sql).bind(viewer).bind(owner).fetch_one(reader).await?;
     Ok(Relation {
         follows: follows == 1,
         is_follower: follows == 1 && would_count == 1,
         is_blocked: is_blocked == 1,
         is_organiser: false,
     })
+}
+
+/// Whether an account's followers count only once it accepted them.
+async fn asks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 1";
+    Ok(sql::query(sql).bind(account).row(reader).await?.is_some())
 }
 
 /// Whom an account follows, without those with whom it has nothing to do.
@@ -182,6 +181,8 @@ pub(crate) enum PeopleList {
     Following,
     /// Those who wait to be accepted.
     Requests,
+    /// Those whom the person and the viewer both follow.
+    InCommon,
 }
 
 /// Up to `limit` people of a person's list after a place, the latest first; without those with whom the person or the viewer
@@ -194,10 +195,22 @@ pub(crate) async fn list(
     after: PersonKey,
     limit: u32,
 ) -> Result<Vec<PersonRow>, sqlx::Error> {
+    const ACCEPTED: &str = "(SELECT accept.accepted FROM accept WHERE accept.account = $1)";
     let (other, own, filter) = match list {
-        PeopleList::Followers => ("account", "followee", counts("follow.account", "$1")),
+        PeopleList::Followers if asks(reader, person).await? => {
+            ("account", "followee", format!("follow.account IN {ACCEPTED}"))
+        }
+        PeopleList::Followers => ("account", "followee", "1 = 1".to_owned()),
         PeopleList::Following => ("followee", "account", "1 = 1".to_owned()),
-        PeopleList::Requests => ("account", "followee", format!("NOT {}", counts("follow.account", "$1"))),
+        PeopleList::Requests if asks(reader, person).await? => {
+            ("account", "followee", format!("follow.account NOT IN {ACCEPTED}"))
+        }
+        // To look for nobody would mean to look at everybody.
+        PeopleList::Requests => return Ok(Vec::new()),
+        PeopleList::InCommon => {
+            let mine = "follow.followee IN (SELECT mine.followee FROM follow mine WHERE mine.account = $2)";
+            ("followee", "account", mine.to_owned())
+        }
     };
     let sql = format!(
         r#"
@@ -232,15 +245,19 @@ fn person_row(row: &Row) -> Result<PersonRow, sqlx::Error> {
     })
 }
 
-/// How many followers count, and how many the person follows.
+/// How many followers count, and how many the person follows; each at most [`MAX_COUNTED`].
 pub(crate) async fn counted(reader: &mut Connection, person: AccountId) -> Result<(u64, u64), sqlx::Error> {
+    let those_who_count = if asks(reader, person).await? {
+        "accept JOIN follow ON follow.account = accept.accepted AND follow.followee = $1 WHERE accept.account = $1"
+    } else {
+        "follow WHERE follow.followee = $1"
+    };
     let sql = format!(
         r#"
         SELECT
-            (SELECT COUNT(*) FROM follow WHERE follow.followee = $1 AND {}),
-            (SELECT COUNT(*) FROM follow WHERE follow.account = $1)
-        "#,
-        counts("follow.account", "$1")
+            (SELECT COUNT(*) FROM (SELECT 1 FROM {those_who_count} LIMIT {MAX_COUNTED}) heard),
+            (SELECT COUNT(*) FROM (SELECT 1 FROM follow WHERE follow.account = $1 LIMIT {MAX_COUNTED}) heard)
+        "#
     );
     let (followers, following): (i64, i64) = sql::query(AssertSqlSafe(sql)).bind(person).fetch_one(reader).await?;
     Ok((position("followers", followers)?, position("following", following)?))

@@ -56,38 +56,6 @@ pub(crate) async fn replace(
     Ok(())
 }
 
-/// How many feel what about a drive, without those with whom its owner or the viewer has nothing to do.
-pub(crate) async fn counted(
-    reader: &mut Connection,
-    drive: DocId,
-    owner: AccountId,
-    viewer: Option<AccountId>,
-) -> Result<Vec<(Reaction, u64)>, sqlx::Error> {
-    let sql = format!(
-        "SELECT kind, COUNT(*) AS count FROM reaction WHERE drive = $1 AND {} AND {} GROUP BY kind ORDER BY kind",
-        not_blocked("reaction.account", 2),
-        not_blocked("reaction.account", 3)
-    );
-    sql::query(AssertSqlSafe(sql))
-        .bind(drive)
-        .bind(owner)
-        .bind(viewer)
-        .rows(reader, |row| Ok((reaction(row.get("kind")?)?, position("count", row.get("count")?)?)))
-        .await
-}
-
-/// What an account feels about a drive.
-pub(crate) async fn of(
-    reader: &mut Connection,
-    account: AccountId,
-    drive: DocId,
-) -> Result<Option<Reaction>, sqlx::Error> {
-    let doc = tourismo_core::docs::social::about(&account, &drive);
-    let sql = "SELECT kind FROM reaction WHERE account = $1 AND doc = $2 AND drive = $3";
-    let kind: Option<i64> = sql::query_scalar(sql).bind(account).bind(doc).bind(drive).fetch_optional(reader).await?;
-    kind.map(reaction).transpose()
-}
-
 /// A place in a list of reactions.
 pub(crate) type ReactionKey = (i64, AccountId);
 

@@ -72,30 +72,30 @@ pub(crate) async fn replace(
     Ok(meets)
 }
 
-/// How many answered what, without those with whom the meet's owner or the viewer has nothing to do.
+/// Where counting ends.
+const MAX_COUNTED: u32 = 10_000;
+
+/// How many answered what, each at most [`MAX_COUNTED`]; without those with whom the meet's owner or the viewer has nothing
+/// to do.
 pub(crate) async fn counted(
     reader: &mut Connection,
     meet: DocId,
     owner: AccountId,
     viewer: Option<AccountId>,
 ) -> Result<AnswerCounts, sqlx::Error> {
-    let sql = format!(
-        "SELECT answer, COUNT(*) AS count FROM rsvp WHERE meet = $1 AND {} AND {} GROUP BY answer",
-        not_blocked("rsvp.account", 2),
-        not_blocked("rsvp.account", 3)
-    );
-    let rows: Vec<(i64, i64)> =
-        sql::query(AssertSqlSafe(sql)).bind(meet).bind(owner).bind(viewer).fetch_all(reader).await?;
-    let mut counts = AnswerCounts::default();
-    for (number, count) in rows {
-        let count = position("count", count)?;
-        match answer(number)? {
-            Answer::Going => counts.going = count,
-            Answer::Maybe => counts.maybe = count,
-            Answer::No => counts.no = count,
-        }
-    }
-    Ok(counts)
+    let (by_owner, by_viewer) = (not_blocked("rsvp.account", 2), not_blocked("rsvp.account", 3));
+    let those_who = |answer| {
+        format!(
+            "(SELECT COUNT(*) FROM (SELECT 1 FROM rsvp WHERE meet = $1 AND answer = {} AND {by_owner} AND {by_viewer} \
+             LIMIT {MAX_COUNTED}) heard)",
+            number(answer)
+        )
+    };
+    let [going, maybe, no] = [Answer::Going, Answer::Maybe, Answer::No].map(those_who);
+    let sql = format!("SELECT {going}, {maybe}, {no}");
+    let (going, maybe, no): (i64, i64, i64) =
+        sql::query(AssertSqlSafe(sql)).bind(meet).bind(owner).bind(viewer).fetch_one(reader).await?;
+    Ok(AnswerCounts { going: position("going", going)?, maybe: position("maybe", maybe)?, no: position("no", no)? })
 }
 
 /// What an account answered to a meet.

@@ -1,4 +1,4 @@
-//! What is said about the drives of a page, in numbers: from the tables `reaction` and `comment`, for all of them at once.
+//! What is said about drives, in numbers: from the tables `reaction` and `comment`, for all drives of a page at once.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use super::follows::not_blocked;
 use super::sql::{self, Connection, Row};
 use super::{doc_in, position, reactions};
 
-/// Where counting ends: a list tells little more than that it is many, and must not read all of them.
+/// Where counting ends: a number tells little more than that it is many, and must not cost what reading all of them would.
 pub(crate) const MAX_COUNTED: u64 = 1_000;
 
 /// What is said about a drive.
@@ -93,6 +93,17 @@ pub(crate) async fn about(
     }
     let query = sql::query(AssertSqlSafe(SAID.as_str())).bind(ids).bind(owners).bind(viewer);
     Ok(query.rows(reader, read).await?.into_iter().collect())
+}
+
+/// What is said about one drive.
+pub(crate) async fn about_one(
+    reader: &mut Connection,
+    drive: DocId,
+    owner: AccountId,
+    viewer: Option<AccountId>,
+) -> Result<Said, sqlx::Error> {
+    let said = about(reader, std::iter::once((drive, owner)), viewer).await?;
+    Ok(said.into_values().next().unwrap_or_default())
 }
 
 fn read(row: &Row) -> Result<(DocId, Said), sqlx::Error> {

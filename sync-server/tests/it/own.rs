@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 use tourismo_server::upkeep::check;
 
-use crate::harness::{Person, Relay, now};
+use crate::harness::{Person, Relay, get, now};
 
 const HOUR_MS: i64 = 3_600_000;
 /// A full hour of September 2026.
@@ -188,15 +188,18 @@ async fn what_is_for_followers_is_for_those_who_were_accepted() {
     let requests = ben.read(&relay, "/v1/me/requests").await;
     assert_eq!(all(&requests, "people", "handle"), ["anna"]);
     assert_eq!(anna.read(&relay, "/v1/people/ben/followers").await["people"], json!([]));
+    let followers = async || get(relay.addr(), "/v1/people/ben/stats").await.json()["followers"].as_u64();
+    assert_eq!(followers().await, Some(0));
 
     ben.say(&relay, Word::Accept(anna.account())).await;
     assert_eq!(titles(&anna).await.len(), 2);
     assert_eq!(anna.ask(&relay, &format!("/v1/drives/{drive}")).await.status, 200);
     assert_eq!(ben.read(&relay, "/v1/me/requests").await["people"], json!([]));
     assert_eq!(all(&anna.read(&relay, "/v1/people/ben/followers").await, "people", "handle"), ["anna"]);
+    assert_eq!(followers().await, Some(1));
     let seen = anna.read(&relay, "/v1/people/ben").await;
     assert_eq!((&seen["isFollowed"], &seen["isAccepted"]), (&true.into(), &true.into()));
-    assert_eq!(crate::harness::get(relay.addr(), &format!("/v1/drives/{drive}")).await.status, 404);
+    assert_eq!(get(relay.addr(), &format!("/v1/drives/{drive}")).await.status, 404);
 }
 
 #[tokio::test]

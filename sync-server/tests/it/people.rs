@@ -96,6 +96,7 @@ async fn r6_those_who_block_each_other_are_not_there_for_each_other() {
         "people/anna/cars".into(),
         "people/anna/followers".into(),
         "people/anna/following".into(),
+        "me/in-common/anna".into(),
         "people/anna/stats".into(),
         "people/anna/meets".into(),
         "people/anna/feed.atom".into(),
@@ -113,6 +114,33 @@ async fn r6_those_who_block_each_other_are_not_there_for_each_other() {
     assert_eq!(cleo.read(&relay, "/v1/feed/public").await["drives"].as_array().unwrap().len(), 1);
     assert_eq!(anna.ask(&relay, "/v1/people/ben").await.status, 404, "either way");
     assert_eq!(cleo.read(&relay, "/v1/people/anna/followers").await["people"], json!([]), "nor in her lists");
+}
+
+#[tokio::test]
+async fn whom_two_people_both_follow_has_names_for_each_of_them() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let others = [Person::named(&relay, 3, "cleo").await, Person::named(&relay, 4, "dora").await];
+    let emil = Person::named(&relay, 5, "emil").await;
+    for other in others.iter().chain([&emil]) {
+        ben.follow(&relay, other).await;
+    }
+    anna.follow(&relay, &others[1]).await;
+    anna.follow(&relay, &others[0]).await;
+    let names = |page: &serde_json::Value| {
+        let people = page["people"].as_array().unwrap().iter();
+        people.map(|person| person["handle"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let path = "/v1/me/in-common/ben";
+    assert_eq!(names(&anna.read(&relay, path).await), ["dora", "cleo"], "whom ben follows, the latest first");
+    let first = anna.read(&relay, &format!("{path}?limit=1")).await;
+    let rest = anna.read(&relay, &format!("{path}?after={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((names(&first), names(&rest)), (vec!["dora".to_owned()], vec!["cleo".to_owned()]));
+    assert_eq!(names(&emil.read(&relay, path).await), [""; 0]);
+    assert_eq!(get(relay.addr(), path).await.json()["error"]["code"], "token_needed");
+    anna.say(&relay, Word::Block(others[1].account())).await;
+    assert_eq!(names(&anna.read(&relay, path).await), ["cleo"]);
 }
 
 #[tokio::test]

@@ -73,14 +73,14 @@ pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String>
     get_with(relay, path, "").await
 }
 
-/// The same with more headers, each ended by a line break.
+/// The same with more headers, each ended by a line break; what is no text in the answer is replaced.
 pub(crate) async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(relay).await?;
     // HTTP/1.0 keeps the body in one piece.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).replacen("HTTP/1.0", "HTTP/1.1", 1))
 }
 
 pub(crate) fn url(relay: SocketAddr) -> String {

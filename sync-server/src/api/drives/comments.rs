@@ -16,6 +16,7 @@ use crate::api::path::Path;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::comments::{self, CommentRow};
+use crate::db::said;
 
 /// What somebody says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,7 +39,7 @@ pub(crate) struct CommentItem {
 /// A page of comments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CommentPage {
-    /// How many there are on all pages.
+    /// How many there are on all pages; at most 1,000, which stands for more, too.
     count: u64,
     comments: Vec<CommentItem>,
     /// For the parameter `after` of the next page; absent on the last one.
@@ -60,7 +61,7 @@ pub(crate) async fn comments(
     let after = asked.after(List::Comments)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;
-    let count = comments::counted(&mut reader, id, owner, viewer).await?;
+    let count = said::about_one(&mut reader, id, owner, viewer).await?.comments;
     let rows = comments::list(&mut reader, id, owner, viewer, after, limit + 1).await?;
     let (rows, next) = page(rows, limit, List::Comments, |row| (row.at, row.id));
     let item = |row: CommentRow| CommentItem {

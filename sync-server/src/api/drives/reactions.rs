@@ -17,6 +17,7 @@ use crate::api::path::Path;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::reactions::{self, ReactionRow};
+use crate::db::said;
 
 /// What somebody feels.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,19 +59,7 @@ pub(crate) async fn reactions(
     let after = asked.after(List::Reactions)?.unwrap_or((-1, AccountId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;
-    let mut counts = ReactionCounts::default();
-    for (reaction, count) in reactions::counted(&mut reader, id, owner, viewer).await? {
-        match reaction {
-            Reaction::Like => counts.like = count,
-            Reaction::Wow => counts.wow = count,
-            Reaction::Road => counts.road = count,
-            Reaction::Car => counts.car = count,
-        }
-    }
-    let mine = match viewer {
-        Some(viewer) => reactions::of(&mut reader, viewer, id).await?.map(Reaction::name),
-        None => None,
-    };
+    let said = said::about_one(&mut reader, id, owner, viewer).await?;
     let rows = reactions::list(&mut reader, id, owner, viewer, after, limit + 1).await?;
     let (rows, next) = page(rows, limit, List::Reactions, ReactionRow::key);
     let item = |row: ReactionRow| ReactionItem {
@@ -80,5 +69,10 @@ pub(crate) async fn reactions(
         reaction: row.reaction.name(),
         is_mine: viewer == Some(row.account),
     };
-    asked.answer(&ReactionPage { counts, mine, reactions: rows.into_iter().map(item).collect(), next })
+    asked.answer(&ReactionPage {
+        counts: ReactionCounts::of(said),
+        mine: said.mine.map(Reaction::name),
+        reactions: rows.into_iter().map(item).collect(),
+        next,
+    })
 }

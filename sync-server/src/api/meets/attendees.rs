@@ -30,7 +30,7 @@ pub(crate) struct AttendeeItem {
     answer: AnswerName,
     /// Whether the viewer follows them.
     is_followed: bool,
-    /// How many they and the viewer both follow: `/v1/people/{account}/in-common` has their names.
+    /// How many they and the viewer both follow: `/v1/me/in-common/{account}` has their names.
     followed_in_common: u64,
 }
 

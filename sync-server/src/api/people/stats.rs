@@ -21,8 +21,9 @@ pub(crate) struct PersonStats {
     /// Of public drives.
     #[serde(flatten)]
     totals: TotalsItem,
-    /// Whose follow counts.
+    /// Whose follow counts; at most 10,000, which stands for more, too.
     followers: u64,
+    /// At most 10,000: nobody follows more.
     following: u64,
 }
 

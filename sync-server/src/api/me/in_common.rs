@@ -1,0 +1,32 @@
+//! `GET /v1/me/in-common/{person}`: whom oneself and somebody else both follow.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::Relay;
+use crate::api::asked::Asked;
+use crate::api::cursor::List;
+use crate::api::path::Path;
+use crate::api::people::lists::{PeoplePage, people};
+use crate::api::schema::{PageParameters, Refusals};
+use crate::api::{ApiError, reach};
+use crate::db::follows::PeopleList;
+
+/// Whom I and a person both follow, the latest whom they do first.
+#[utoipa::path(
+    get, path = "/v1/me/in-common/{person}", tag = "me", security(("token" = [])),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    responses((status = 200, body = PeoplePage), Refusals)
+)]
+pub(crate) async fn in_common(
+    State(relay): State<Arc<Relay>>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    asked.me()?;
+    let mut reader = relay.readers.snapshot().await?;
+    let person = reach::person(&mut reader, &asked, &name).await?;
+    people(&mut reader, &asked, person.account, PeopleList::InCommon, List::InCommon).await
+}
