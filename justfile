@@ -106,7 +106,7 @@ fuzz target seconds="60":
 kill *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}
 
-# Measure beside samod and automerge-repo, and write BENCHMARKS.md: a quarter of an hour; `just bench --only PART` measures one table.
+# Measure beside samod and automerge-repo, and write BENCHMARKS.md: half an hour; `just bench --only PART` measures one table.
 bench *arguments: wasm
     npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error
     cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers

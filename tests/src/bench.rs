@@ -1,7 +1,9 @@
-//! What the benchmarks measure. Each module has a function from data to figures; nothing here prints.
+//! What the benchmarks measure: modules that make tables, and modules with a function from data to figures; nothing here
+//! prints.
 
 pub mod append;
 pub mod codec;
+pub mod costs;
 pub mod follower;
 pub mod groups;
 pub mod history;
@@ -13,13 +15,20 @@ pub mod machine;
 pub mod peers;
 pub mod reads;
 pub mod reconnect;
+pub mod rest;
 pub mod road_reads;
 pub mod roads;
 pub mod rows;
+pub mod sizes;
 pub mod tap;
 pub mod upload;
 
 use std::fmt::Write;
+
+use tourismo_core::fix::Fix;
+use tourismo_core::time::Timestamp;
+
+use crate::made::{self, Kind, Options};
 
 /// A table as people read it.
 #[derive(Clone, Debug)]
@@ -73,6 +82,11 @@ pub fn grouped(number: u64) -> String {
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or("")).collect();
     groups.join(",")
+}
+
+/// A made drive, always the same.
+fn made_drive(minutes: u32, kind: Kind) -> Vec<Fix> {
+    made::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
 
 use super::tap::{Count, Tap, Way, count};
+use super::{Table, grouped};
 use crate::made::{self, Kind, Options};
 use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
@@ -26,6 +27,51 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const START: Timestamp = Timestamp(1_717_232_400_000);
 const DAY_MS: i64 = 86_400_000;
 const FIXES_PER_DRIVE: usize = 70;
+
+/// What a new device gets with snapshots and without, as a table.
+///
+/// # Errors
+/// If a phone or the relay fails.
+pub async fn table() -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    for snapshots in [Snapshots::NotMade, Snapshots::Made] {
+        let measured = [
+            ("500 drives of four changes, tracks not fetched", of_drives(500, snapshots).await?),
+            ("one drive, its title changed 10,000 times", of_edits(10_000, snapshots).await?),
+        ];
+        for (what, NewDevice { changes, relay_bytes, down, took, chunks }) in measured {
+            rows.push(vec![
+                what.to_owned(),
+                if snapshots == Snapshots::Made { "yes" } else { "no" }.to_owned(),
+                grouped(changes),
+                format!("{:.0}", relay_bytes as f64 / 1e3),
+                grouped(down.messages),
+                format!("{:.0}", down.bytes as f64 / 1e3),
+                grouped(chunks as u64),
+                format!("{:.0}", took.as_secs_f64() * 1e3),
+            ]);
+        }
+    }
+    Ok(Table {
+        title: "A new device, and history without end",
+        notes: "A phone brings what it made with no signal to a relay, which makes snapshots as soon as they pay, or never; \
+                then another device enters the account. What it gets is counted by a listener, WebSocket frames and \
+                handshake included; time is that on the clock, from its first frame to the last. Stored at the relay are \
+                the bytes of changes and snapshots, tracks included."
+            .to_owned(),
+        columns: vec![
+            "",
+            "snapshots",
+            "changes",
+            "relay's KB",
+            "messages down",
+            "KB down",
+            "chunks on the new device",
+            "ms",
+        ],
+        rows,
+    })
+}
 
 /// Whether the relay makes snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,10 +16,11 @@ use tourismo_core::id::DeviceKey;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::RelayId;
 use tourismo_server::{Config, Limits, Location, Server};
+use tourismo_test_postgres::Cluster;
 
-use super::median;
+use super::{Table, grouped, median};
 use crate::world::tables::Tables;
-use crate::world::{Community, FOLLOWS_500, FOLLOWS_5000, Person};
+use crate::world::{Community, FOLLOWS_500, FOLLOWS_5000, Person, Size};
 
 /// How often each read is made, by as many people where anyone may make it.
 const READS: u64 = 1_000;
@@ -27,6 +28,47 @@ const READS: u64 = 1_000;
 const WARMING: u64 = 200;
 /// How many a page holds.
 const PAGE: usize = 20;
+
+/// Reads in a community of so many drives and in one of a tenth of them, on either engine, as a table.
+///
+/// # Errors
+/// If a database cannot be loaded or a read fails.
+pub async fn table(drives: u64) -> anyhow::Result<Table> {
+    let mut measured = Vec::new();
+    for drives in [drives / 10, drives] {
+        let size =
+            Size { people: drives / 10, follows: 5 * drives, drives, meets: drives / 500, reactions: 2 * drives };
+        let community = Community { seed: 1, size, until: Timestamp(1_790_000_000_000) };
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("relay.sqlite");
+        let url = format!("sqlite:{}", file.display());
+        let cluster = Cluster::start()?;
+        let database = cluster.lend()?;
+        for (location, url) in [(file.into(), url), (Location::from(database.url()), database.url())] {
+            let mut reads = of(&community, location, &url).await?;
+            reads.push(home_feed_by_hand(&community, &url).await?);
+            measured.push(reads);
+        }
+    }
+    let row = |place: usize| {
+        let figures = measured.iter().map(|reads| format!("{:.1}, {:.1}", reads[place].median_ms, reads[place].p99_ms));
+        [measured[0][place].what.to_owned()].into_iter().chain(figures).collect()
+    };
+    Ok(Table {
+        title: "Reads of a large community",
+        notes: format!(
+            "{} and {} made drives, with a tenth as many people, five times as many follows and some meets, put straight \
+             into the tables of the same relay on SQLite and on a Postgres beside it; a warm cache. Milliseconds on the \
+             clock over a kept connection, the token's signature, the query and the JSON included: median, 99th percentile. \
+             A page holds 20. By hand is the home feed as an application makes it of the followees' own newest drives: one \
+             query for each of the 500, then a merge; without HTTP.",
+            grouped(drives / 10),
+            grouped(drives),
+        ),
+        columns: vec!["", "SQLite, smaller", "Postgres, smaller", "SQLite, larger", "Postgres, larger"],
+        rows: (0..measured[0].len()).map(row).collect(),
+    })
+}
 
 /// The same statements on either driver, whose types have nothing in common.
 macro_rules! by_hand {

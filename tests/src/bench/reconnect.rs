@@ -11,7 +11,9 @@ use tourismo_core::replica::io::{Command, KeyRange, Space, StoreOp, StoredEntry}
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
 
+use super::peers::Peer;
 use super::tap::{Count, Frame, Tap, Way, count};
+use super::{Table, grouped};
 use crate::phone::{Clock, Phone, Setup, Storage};
 use crate::replay;
 
@@ -19,6 +21,50 @@ use crate::replay;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The messages of our handshake each way: hello and proof; challenge and welcome.
 const HANDSHAKE: usize = 2;
+
+/// Reconnects of Tourismo and of the peers, as a table. Only who is patient sees the peers with 5,000 documents.
+///
+/// # Errors
+/// If a client or server fails.
+pub async fn table(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, measured: Reconnect, ours: Reconnect| {
+        let Reconnect { documents, up, down, took } = measured;
+        rows.push(vec![
+            name.to_owned(),
+            grouped(documents as u64),
+            format!("{} + {}", grouped(up.messages), grouped(down.messages)),
+            format!("{} + {}", grouped(up.bytes), grouped(down.bytes)),
+            format!("{:.2}", measured.bytes() / documents as f64),
+            grouped((measured.bytes() / ours.bytes()).round() as u64),
+            format!("{:.0}", took.as_secs_f64() * 1e3),
+        ]);
+    };
+    for documents in [10, 1_000, 5_000] {
+        let ours = self::ours(documents, Meanwhile::Nothing).await?;
+        row("Tourismo", ours, ours);
+        if documents <= 1_000 || patient {
+            for peer in peers {
+                row(peer.name, peer.reconnect(documents).await?, ours);
+            }
+        }
+        if documents == 5_000 {
+            row("Tourismo, one edited meanwhile", self::ours(documents, Meanwhile::OneEdit).await?, ours);
+        }
+    }
+    Ok(Table {
+        title: "Reconnecting when nothing has changed",
+        notes: "Counted by a listener between client and server, WebSocket frames included, after the handshake; up + \
+                down. Before Tourismo reconnects, both sides are started afresh and every change in the phone's storage \
+                and in the relay's database is overwritten with one zero byte: that they agree all the same shows that \
+                neither loads a document. The peers' servers have all documents in memory, and their clients have \
+                loaded them before the clock starts. A document is a map of four short fields. Time is that on the \
+                clock, from the first frame to the last."
+            .to_owned(),
+        columns: vec!["", "documents", "messages", "bytes", "bytes per document", "times Tourismo's bytes", "ms"],
+        rows,
+    })
+}
 
 /// One reconnect.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use tourismo_server::{Config, Limits, Location, Server};
+use tourismo_test_postgres::Cluster;
 
 use super::reads::{Connection, Reads, milliseconds, next, summary};
-use crate::world::roads::{FEWEST, Road, load};
+use super::{Table, grouped};
+use crate::world::roads::{FEWEST, Road, load, roads};
 use crate::world::tables::Tables;
 
 /// How often each read is made, each somewhere else.
@@ -15,6 +17,41 @@ const READS: usize = 1_000;
 const WARMING: usize = 200;
 /// How many tiles of each zoom are drawn, each for the first time.
 const TILES: usize = 200;
+
+/// Reads of so many roads and of a tenth of them, on either engine, as a table.
+///
+/// # Errors
+/// If a database cannot be loaded or a read fails.
+pub async fn table(segments: usize) -> anyhow::Result<Table> {
+    let mut measured = Vec::new();
+    for segments in [segments / 10, segments] {
+        let made = roads(1, segments);
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("relay.sqlite");
+        let url = format!("sqlite:{}", file.display());
+        measured.push(of(&made, file.into(), &url).await?);
+        let cluster = Cluster::start()?;
+        let database = cluster.lend()?;
+        measured.push(of(&made, Location::from(database.url()), &database.url()).await?);
+    }
+    let row = |place: usize| {
+        let figures = measured.iter().map(|reads| format!("{:.1}, {:.1}", reads[place].median_ms, reads[place].p99_ms));
+        [measured[0][place].what.to_owned()].into_iter().chain(figures).collect()
+    };
+    Ok(Table {
+        title: "Reads of a continent's roads",
+        notes: format!(
+            "{} and {} made roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
+             a Postgres beside it. Milliseconds on the clock over a kept connection, the query and the JSON included: median, 99th \
+             percentile, each read where there are roads, in a place that was not read before. A page holds 20. A tile holds up \
+             to 400 roads; cold is the first time that a relay draws it which has just been started.",
+            grouped(segments as u64 / 10),
+            grouped(segments as u64),
+        ),
+        columns: vec!["", "SQLite, fewer", "Postgres, fewer", "SQLite, more", "Postgres, more"],
+        rows: (0..measured[0].len()).map(row).collect(),
+    })
+}
 
 /// Loads roads into a new database and makes every read of them.
 ///

@@ -9,13 +9,68 @@ use anyhow::{Context, ensure};
 use tokio::process::{Child, Command};
 
 use super::machine::Usage;
-use super::peers::{free_address, listening};
+use super::peers::{Peer, free_address, listening};
 use super::reconnect::phone_with_cars;
 use super::tap::{Count, Frame, Tap, Way, count};
+use super::{Table, grouped};
 use crate::phone::{Phone, Setup, Storage};
 
 /// How long nothing may move.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// First uploads to Tourismo and to the peers, as a table. Only who is patient sees the peers with 5,000 documents.
+///
+/// # Errors
+/// If a client or server fails.
+pub async fn table(relay: &Path, peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, measured: Upload, ours: Upload| {
+        let Upload { documents, up, down, took, server, lost } = measured;
+        rows.push(vec![
+            name.to_owned(),
+            grouped(documents as u64),
+            format!("{} + {}", grouped(up.messages), grouped(down.messages)),
+            grouped(measured.messages() / ours.messages()),
+            format!("{:.2}", (up.bytes + down.bytes) as f64 / 1e6),
+            format!("{:.2}", took.as_secs_f64()),
+            format!("{:.0}", took.as_secs_f64() / ours.took.as_secs_f64()),
+            format!("{:.2}", server.cpu.as_secs_f64()),
+            format!("{:.0}", server.peak_bytes as f64 / 1e6),
+            grouped(lost as u64),
+        ]);
+    };
+    for documents in [1_000, 5_000] {
+        let ours = self::ours(relay, documents).await?;
+        row("Tourismo", ours, ours);
+        if documents <= 1_000 || patient {
+            for peer in peers {
+                row(peer.name, peer.upload(documents).await?, ours);
+            }
+        }
+    }
+    Ok(Table {
+        title: "The first upload, and a server killed right behind it",
+        notes: "A client brings small documents to a server that has none. Messages and bytes are up + down, with the \
+                handshake; seconds are those on the clock, from the first frame to the last; the server's time on a core \
+                and its largest resident size are the kernel's. The moment the client knows that the server has every \
+                document (Tourismo: all acknowledged; the peers: the server's heads are the client's), the server gets a \
+                SIGKILL; what it has not on disk then is counted by opening every document again."
+            .to_owned(),
+        columns: vec![
+            "",
+            "documents",
+            "messages",
+            "times Tourismo's",
+            "MB",
+            "s",
+            "times Tourismo's",
+            "server's CPU s",
+            "server's peak MB",
+            "lost by the kill",
+        ],
+        rows,
+    })
+}
 
 /// A first upload.
 #[derive(Clone, Copy, Debug)]
