@@ -1,22 +1,52 @@
 // The land of the earth by Natural Earth at 1:50 million (public domain): a file of the app, so that it is there offline.
 
-import type { Feature, FeatureCollection } from "geojson";
+import type { Feature, FeatureCollection, Polygon, Position } from "geojson";
 import { feature } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 import landUrl from "world-atlas/land-50m.json?url";
 
-let land: Promise<FeatureCollection | Feature> | undefined;
+let land: Promise<FeatureCollection> | undefined;
 
 /** The land, loaded once. */
-export function loadLand(): Promise<FeatureCollection | Feature> {
+export function loadLand(): Promise<FeatureCollection> {
   land ??= load();
   // What failed once may succeed later.
   land.catch(() => (land = undefined));
   return land;
 }
 
-async function load(): Promise<FeatureCollection | Feature> {
+async function load(): Promise<FeatureCollection> {
   const response = await fetch(landUrl);
   const topology = (await response.json()) as Topology<{ land: GeometryCollection }>;
-  return feature(topology, topology.objects.land);
+  return unrolled(feature(topology, topology.objects.land));
+}
+
+/**
+ * The same land for a flat map. Its outlines run on a sphere: they cross the date line by jumping from 180° to -180°, which
+ * on a map would be a line right across the world, and that of Antarctica closes around the pole.
+ */
+export function unrolled({ features }: FeatureCollection): FeatureCollection {
+  const polygons = features.flatMap(({ geometry }) =>
+    geometry.type === "MultiPolygon" ? geometry.coordinates : geometry.type === "Polygon" ? [geometry.coordinates] : [],
+  );
+  return { type: "FeatureCollection", features: polygons.map((rings) => polygon(rings.map(unrolledRing))) };
+}
+
+/** A ring whose longitudes go on beyond 180°; one around a pole comes back along the edge of the map. */
+function unrolledRing(ring: Position[]): Position[] {
+  let turnDeg = 0;
+  let before = ring[0]?.[0] ?? 0;
+  const unrolled = ring.map(([lon = 0, lat = 0]): Position => {
+    if (Math.abs(lon - before) > 180) turnDeg += lon < before ? 360 : -360;
+    before = lon;
+    return [lon + turnDeg, lat];
+  });
+  const [first, last] = [unrolled[0], unrolled.at(-1)];
+  if (turnDeg === 0 || !first || !last) return unrolled;
+  const poleLat = (first[1] ?? 0) < 0 ? -90 : 90;
+  return [...unrolled, [last[0] ?? 0, poleLat], [first[0] ?? 0, poleLat], first];
+}
+
+function polygon(coordinates: Position[][]): Feature<Polygon> {
+  return { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates } };
 }
