@@ -75,6 +75,23 @@ pub fn redact(stretches: &[Stretch]) -> Result<Redacted, RedactError> {
     Ok(Redacted { started_at, fixes: shown, stats, bounds })
 }
 
+/// What of a track stays hidden when it is published, for its owner to see: pieces that each begin and end with a fix that
+/// is shown, if one is. All of it if nothing is left to publish.
+pub fn hidden(stretches: &[Stretch]) -> Vec<Vec<Fix>> {
+    let fixes = merged(stretches);
+    let shown = if redact(stretches).is_ok() { pieces(&fixes) } else { Vec::new() };
+    let mut hidden = Vec::new();
+    let mut from = 0;
+    for piece in shown.into_iter().chain(std::iter::once(fixes.len()..fixes.len())) {
+        let to = fixes.len().min(piece.start + 1);
+        if to > from + 1 {
+            hidden.push(fixes[from..to].to_vec());
+        }
+        from = piece.end.saturating_sub(1);
+    }
+    hidden
+}
+
 /// The ranges of fixes that may be shown, each cut at grid lines on both sides and of at least two fixes.
 fn pieces(fixes: &[Fix]) -> Vec<std::ops::Range<usize>> {
     let (Some(first), Some(last)) = (fixes.first(), fixes.last()) else { return Vec::new() };

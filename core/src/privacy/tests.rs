@@ -114,6 +114,17 @@ fn of_a_drive_that_stays_near_its_ends_nothing_is_left() {
 }
 
 #[test]
+fn what_is_hidden_and_what_is_shown_are_the_whole_drive() {
+    let fixes = eastward(&[(600, 10.0)]);
+    let pieces = hidden(&track(fixes.clone()));
+    let [before, after] = pieces.as_slice() else { panic!("two ends are hidden, not {}", pieces.len()) };
+    assert_eq!((before.first(), before.last()), (fixes.first(), fixes.get(56)));
+    assert_eq!((after.first(), after.last()), (fixes.get(556), fixes.last()));
+    let short = through(&[(0.0, 0.0), (200.0, 0.0)]);
+    assert_eq!(hidden(&track(short.clone())), [short]);
+}
+
+#[test]
 fn cells_are_about_as_wide_as_high_wherever_roads_are() {
     for lat_deg in [0.0, 30.0, 46.5, 60.0, 70.0, 78.0] {
         let mut fix = eastward(&[])[0];

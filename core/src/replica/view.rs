@@ -168,8 +168,10 @@ pub enum TrackView {
         drive: DocId,
         /// For a map.
         line: Line,
+        /// What of it nobody else sees when it is published, gaps as straight lines.
+        hidden: Line,
         /// For charts.
-        profile: Profile,
+        profile: Box<Profile>,
         /// How good its road is.
         road: RoadView,
         /// The lines of its stretches, in their order.

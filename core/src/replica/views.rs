@@ -6,6 +6,7 @@ use crate::display::{Line, Profile};
 use crate::docs::drive::DriveFields;
 use crate::docs::social::Comment;
 use crate::id::DocId;
+use crate::privacy;
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::commands::only;
@@ -217,10 +218,12 @@ pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
     let parts = parts(stretches);
     let road = Survey::of(parts.iter().flat_map(|part| &part.fixes)).view();
     let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
+    let hidden: Vec<Part> = privacy::hidden(stretches).into_iter().map(|fixes| Part { after: None, fixes }).collect();
     TrackView::Ready {
         drive,
         line: Line::simplified(&parts, LINE_TOLERANCE_M),
-        profile: Profile::of(&parts),
+        hidden: Line::simplified(&hidden, LINE_TOLERANCE_M),
+        profile: Box::new(Profile::of(&parts)),
         stretches: road.stretches.iter().map(line).collect(),
         road,
     }

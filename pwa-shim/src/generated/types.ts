@@ -736,6 +736,8 @@ export type TrackView = { "type": "loading",
   drive: DocId,
   /** For a map. */
   line: Line,
+  /** What of it nobody else sees when it is published, gaps as straight lines. */
+  hidden: Line,
   /** For charts. */
   profile: Profile,
   /** How good its road is. */
