@@ -27,6 +27,7 @@ test("a road that ends where it began is a loop", () => {
   const there = { ...road("there", 80, [10, 46], [10, 46.1]), bearingDeg: 0 };
   expect(courseOf(there, undefined)).toBe("north");
   expect(courseOf(there, { ...there, bearingDeg: 180 })).toBe("north or south");
+  expect(courseOf({ ...road("bend", 80, [10, 46], [10.0022, 46.0001]), bearingDeg: 90, lengthM: 180 }, undefined)).toBe("east");
   expect(courseOf(road("round", 80, [10, 46], [10.1, 46.1], [10.001, 46]), undefined)).toBe("loop");
 });
 

@@ -64,7 +64,8 @@ export function compassOf(bearingDeg: number): string {
 
 /** Where a road leads, and where it leads the other way round if that is given. */
 export function courseOf(road: Road, back: Road | undefined): string {
-  if (metresBetween(...endsOf(road)) < SAME_END_M) return "loop";
+  // A short road's ends are near each other in any case.
+  if (metresBetween(...endsOf(road)) < Math.min(SAME_END_M, road.lengthM / 4)) return "loop";
   return back ? `${compassOf(road.bearingDeg)} or ${compassOf(back.bearingDeg)}` : compassOf(road.bearingDeg);
 }
 
