@@ -265,6 +265,22 @@ export function wordsOfVisibility(visibility: Visibility): string {
   }
 }
 
+/** Who sees a drive of one's own. */
+export function wordsOfAudience(visibility: Visibility): Words {
+  switch (visibility) {
+    case "private":
+      return { tone: "plain", text: "Only you see it" };
+    case "followers":
+      return { tone: "plain", text: "Followers see a copy" };
+    case "link":
+      return { tone: "plain", text: "A copy by link" };
+    case "public":
+      return { tone: "plain", text: "Everyone sees a copy" };
+    default:
+      return visibility satisfies never;
+  }
+}
+
 export function wordsOfPersistence(persistence: Persistence): Words {
   switch (persistence) {
     case "persisted":

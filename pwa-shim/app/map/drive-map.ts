@@ -6,18 +6,18 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 
 import { loadLand } from "./land.ts";
-import { type ScoredLine, styleOf } from "./style.ts";
+import { type Drawn, styleOf } from "./style.ts";
 
 setWorkerUrl(workerUrl);
 
-/** Shows the line, and its good stretches if it has any, until the returned function is called. */
-export async function showDrive(container: HTMLElement, line: Line, stretches: ScoredLine[]): Promise<() => void> {
+/** Shows the drive until the returned function is called. */
+export async function showDrive(container: HTMLElement, drawn: Drawn): Promise<() => void> {
   const land = await loadLand();
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const map = new MapLibre({
     container,
-    style: styleOf(line, land, dark.matches, stretches),
-    bounds: boundsOf(line),
+    style: styleOf(drawn, land, dark.matches),
+    bounds: boundsOf(drawn.line),
     fitBoundsOptions: { padding: 36, maxZoom: 15 },
     // One finger scrolls the page, two move the map.
     cooperativeGestures: true,
@@ -27,7 +27,7 @@ export async function showDrive(container: HTMLElement, line: Line, stretches: S
     maxZoom: 17,
   });
   map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-  const restyle = (): void => void map.setStyle(styleOf(line, land, dark.matches, stretches));
+  const restyle = (): void => void map.setStyle(styleOf(drawn, land, dark.matches));
   dark.addEventListener("change", restyle);
   map.once("idle", () => container.setAttribute("data-drawn", "true"));
   return () => {

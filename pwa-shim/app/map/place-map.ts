@@ -27,7 +27,7 @@ export async function showPlace(
   const land = await loadLand();
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let marked = position;
-  const style = () => styleOf(placeOf(marked), land, dark.matches);
+  const style = () => styleOf({ line: placeOf(marked) }, land, dark.matches);
   const map = new MapLibre({
     container,
     style: style(),

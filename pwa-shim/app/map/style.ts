@@ -2,7 +2,7 @@
 // no network.
 
 import type { Line } from "@tourismo/client";
-import type { Feature, FeatureCollection, Position } from "geojson";
+import type { FeatureCollection, Position } from "geojson";
 import type {
   ExpressionSpecification,
   FilterSpecification,
@@ -45,14 +45,24 @@ const LIGHT: Colours = {
   place: "#1769c2",
 };
 
+const NOTHING: Line = { parts: [] };
+
 /** A stretch of a drive and how good its road is. */
 export interface ScoredLine {
   line: Line;
   score: number;
 }
 
-/** A drive; where there are good stretches these stand out, and the rest steps back. */
-export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: boolean, stretches: ScoredLine[] = []): StyleSpecification {
+/** What is drawn of a drive, or of a place. */
+export interface Drawn {
+  line: Line;
+  /** Where there are good stretches these stand out, and the rest steps back. */
+  stretches?: ScoredLine[];
+  /** What of the line others do not see. */
+  hidden?: Line;
+}
+
+export function styleOf({ line, stretches = [], hidden = NOTHING }: Drawn, land: FeatureCollection, isDark: boolean): StyleSpecification {
   const colours = isDark ? DARK : LIGHT;
   const drive = "drive";
   const isStretched = stretches.length > 0;
@@ -63,6 +73,7 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
       grid: { type: "geojson", data: gridAround(line) },
       [drive]: { type: "geojson", data: featuresOf(line) },
       stretches: { type: "geojson", data: stretchesOf(stretches) },
+      hidden: { type: "geojson", data: featuresOf(hidden) },
     },
     layers: [
       ...ground(colours),
@@ -97,6 +108,21 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
         paint: { "line-color": byBand(bandColours()), "line-width": 6 },
       },
       {
+        id: "covered",
+        type: "line",
+        source: "hidden",
+        filter: ["==", ["get", "kind"], "part"],
+        layout: ROUND,
+        paint: { "line-color": colours.casing, "line-width": 7 },
+      },
+      {
+        id: "hidden",
+        type: "line",
+        source: "hidden",
+        filter: ["==", ["get", "kind"], "part"],
+        paint: { "line-color": colours.gap, "line-width": 3, "line-dasharray": [1, 1] },
+      },
+      {
         id: "ends",
         type: "circle",
         source: drive,
@@ -116,7 +142,7 @@ export function styleOf(line: Line, land: FeatureCollection | Feature, isDark: b
 export const ROADS_LAYER = "roads";
 
 /** Roads, the better the wider and the more in front; from near enough each direction keeps to its side. */
-export function roadsStyle(roads: FeatureCollection, land: FeatureCollection | Feature, isDark: boolean): StyleSpecification {
+export function roadsStyle(roads: FeatureCollection, land: FeatureCollection, isDark: boolean): StyleSpecification {
   const colours = isDark ? DARK : LIGHT;
   const isRoad = ["==", ["get", "kind"], "road"] satisfies FilterSpecification;
   const layout = { ...ROUND, "line-sort-key": ["get", "score"] } satisfies LineLayerSpecification["layout"];
@@ -125,7 +151,7 @@ export function roadsStyle(roads: FeatureCollection, land: FeatureCollection | F
     version: 8,
     sources: {
       land: { type: "geojson", data: land },
-      grid: { type: "geojson", data: gridAround({ parts: [] }) },
+      grid: { type: "geojson", data: gridAround(NOTHING) },
       roads: { type: "geojson", data: roads },
     },
     layers: [

@@ -108,3 +108,11 @@ export const CommentIcon = () => (
     <path d="M4 5.5h16v11H11l-4.5 4v-4H4z" />
   </Icon>
 );
+
+export const PlaceIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="6" />
+    <circle cx="12" cy="12" r="1.2" />
+    <path d="M12 2.5V6M12 18v3.5M2.5 12H6M18 12h3.5" />
+  </Icon>
+);

@@ -1,14 +1,11 @@
 // A drive on a map. The map library is large: it is loaded when the first map is shown.
 
-import type { Line } from "@tourismo/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { ScoredLine } from "../map/style.ts";
+import type { Drawn } from "../map/style.ts";
 
-const NONE: ScoredLine[] = [];
-
-export function DriveMap(props: { line: Line; stretches?: ScoredLine[]; label?: string }) {
-  const { line, stretches = NONE, label = "Map of the drive" } = props;
+/** `drawn` stays the same object as long as the same is to be seen. */
+export function DriveMap({ drawn, label = "Map of the drive" }: { drawn: Drawn; label?: string }) {
   const place = useRef<HTMLDivElement>(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
@@ -17,7 +14,7 @@ export function DriveMap(props: { line: Line; stretches?: ScoredLine[]; label?: 
     async function show(): Promise<void> {
       const { showDrive } = await import("../map/drive-map.ts");
       if (!wanted || !place.current) return;
-      const shown = await showDrive(place.current, line, stretches);
+      const shown = await showDrive(place.current, drawn);
       if (wanted) remove = shown;
       else shown();
     }
@@ -26,7 +23,7 @@ export function DriveMap(props: { line: Line; stretches?: ScoredLine[]; label?: 
       wanted = false;
       remove();
     };
-  }, [line, stretches]);
+  }, [drawn]);
   return (
     <div class="map" role="img" aria-label={label} ref={place}>
       {failed ? <p class="hint">This browser cannot draw the map.</p> : null}

@@ -51,7 +51,7 @@ function Shown({ car }: { car: CarView }) {
         <FigureBox figure={distance(car.distanceM, units())} label="Recorded" />
         <FigureBox figure={{ value: String(car.drives), unit: "" }} label={car.drives === 1 ? "Drive" : "Drives"} />
       </div>
-      <div class="drive-columns even">
+      <div class="columns even">
         <Logbook car={car} />
         <History car={car} />
       </div>
@@ -71,7 +71,7 @@ function Logbook({ car }: { car: CarView }) {
     await give((tourismo) => tourismo.removeLogEntry(car.id, id));
   }
   return (
-    <section class="drive-shown" aria-label="Logbook">
+    <section class="column" aria-label="Logbook">
       <header class="page-head">
         <h2>Logbook</h2>
         <button type="button" class="button small" onClick={() => (edited.value = "new")}>
@@ -128,7 +128,7 @@ function money({ minor, currency }: { minor: number; currency: string }): string
 function History({ car }: { car: CarView }) {
   const driven = (drives.value ?? []).filter((drive) => drive.car === car.id);
   return (
-    <section class="drive-told" aria-label="Its drives">
+    <section class="column" aria-label="Its drives">
       <header class="page-head">
         <h2>Its drives</h2>
       </header>

@@ -6,14 +6,14 @@ import { useEffect, useMemo } from "preact/hooks";
 import { nameOf } from "../car-name.ts";
 import { cars, drives, engine, give, recording, status, track, units } from "../engine.ts";
 import { clock, day, titleOf } from "../format.ts";
-import { State } from "../parts/badge.tsx";
+import { Badge, State } from "../parts/badge.tsx";
 import { Charts } from "../parts/charts.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
 import { RoadCard } from "../parts/road.tsx";
 import { go, href } from "../route.ts";
-import { wordsOfError, wordsOfSync } from "../words.ts";
+import { wordsOfAudience, wordsOfError, wordsOfSync } from "../words.ts";
 import { Conflicts } from "./conflicts.tsx";
 import { Publish } from "./publish.tsx";
 import { TourismoError } from "@tourismo/client";
@@ -39,11 +39,17 @@ export function DriveScreen({ id }: { id: string }) {
             {day(drive.startedAt)}, {clock(drive.startedAt)}
             {drive.endedAt === null ? "" : ` – ${clock(drive.endedAt)}`}
           </p>
+          <div class="standing">
+            <div data-testid="sync">
+              <State words={wordsOfSync(drive.sync)} />
+            </div>
+            <Badge words={wordsOfAudience(drive.visibility)} />
+          </div>
         </div>
       </header>
-      <div class="drive-columns">
-        <div class="drive-shown">
-          <Track view={track.value?.drive === id ? track.value : null} isFinished={drive.endedAt !== null} />
+      <div class="columns">
+        <div class="column">
+          <Track view={track.value?.drive === id ? track.value : null} drive={drive} />
           {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
           {track.value?.type === "ready" && track.value.drive === id ? (
             <>
@@ -52,10 +58,7 @@ export function DriveScreen({ id }: { id: string }) {
             </>
           ) : null}
         </div>
-        <div class="drive-told">
-          <div data-testid="sync">
-            <State words={wordsOfSync(drive.sync)} />
-          </div>
+        <div class="column">
           <Conflicts drive={drive} />
           <TakeOver drive={drive} />
           <Publish drive={drive} />
@@ -102,21 +105,36 @@ function useOpenedTrack(id: string): void {
   }, [id]);
 }
 
-function Track({ view, isFinished }: { view: TrackView | null; isFinished: boolean }) {
+function Track({ view, drive }: { view: TrackView | null; drive: DriveView }) {
+  const isFinished = drive.endedAt !== null;
   if (view === null || view.type === "loading") return <div class="map waiting">Fetching the track…</div>;
   if (view.type === "unavailable") return <div class="map waiting">{wordsOfError(new TourismoError(view.code))}</div>;
   if (view.line.parts.every((part) => part.length === 0)) {
     return <div class="map waiting">{isFinished ? "No position was measured." : "No position has come here yet."}</div>;
   }
-  return <ReadyTrack view={view} />;
+  return (
+    <>
+      <ReadyTrack view={view} isFinished={isFinished} />
+      {isFinished ? <Hidden isShown={drive.visibility !== "private"} /> : null}
+    </>
+  );
 }
 
-function ReadyTrack({ view }: { view: Extract<TrackView, { type: "ready" }> }) {
-  const stretches = useMemo(
-    () => view.stretches.map((line, i) => ({ line, score: view.road.stretches[i]?.score.score ?? 0 })),
-    [view],
+function ReadyTrack({ view, isFinished }: { view: Extract<TrackView, { type: "ready" }>; isFinished: boolean }) {
+  const drawn = useMemo(() => {
+    const stretches = view.stretches.map((line, i) => ({ line, score: view.road.stretches[i]?.score.score ?? 0 }));
+    return isFinished ? { line: view.line, stretches, hidden: view.hidden } : { line: view.line, stretches };
+  }, [view, isFinished]);
+  return <DriveMap drawn={drawn} />;
+}
+
+/** What the dashes on the map mean. */
+function Hidden({ isShown }: { isShown: boolean }) {
+  return (
+    <p class="hint dashes" data-testid="hidden">
+      {isShown ? "Nobody else sees what is dashed: its ends, and what comes near them." : "What is dashed stays hidden, should you ever show this drive."}
+    </p>
   );
-  return <DriveMap line={view.line} stretches={stretches} />;
 }
 
 function Details({ drive }: { drive: DriveView }) {

@@ -20,15 +20,25 @@ export function DrivesScreen() {
     <section class="page">
       <header class="page-head">
         <h1>Drives</h1>
+        {shown.length > 0 ? <Sums drives={shown} /> : null}
       </header>
       {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
       {shown.length === 0 ? <Empty /> : null}
-      <ul class="list">
+      <ul class="list cards">
         {shown.map((drive) => (
           <DriveRow key={drive.id} drive={drive} />
         ))}
       </ul>
     </section>
+  );
+}
+
+function Sums({ drives }: { drives: readonly DriveView[] }) {
+  const { value, unit } = distance(drives.reduce((sum, { stats }) => sum + (stats?.distanceM ?? 0), 0), units());
+  return (
+    <p class="hint">
+      {drives.length === 1 ? "1 drive" : `${drives.length} drives`}, {value} {unit}
+    </p>
   );
 }
 

@@ -30,7 +30,7 @@ export function FollowsScreen({ name, which }: { name: string; which: "followers
         <h1>{title}</h1>
       </header>
       <Age told={list.told} />
-      <ul class="list">
+      <ul class="list cards">
         {list.items.map((somebody) => (
           <li key={somebody.account}>
             <PersonLink person={somebody} detail={`since ${day(somebody.since)}`}>

@@ -14,6 +14,7 @@ const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", co
 
 export function GarageScreen() {
   const isAdding = useSignal(false);
+  const begin = (): void => void (isAdding.value = true);
   async function add(fields: CarFields): Promise<void> {
     const car = await give((tourismo) => tourismo.putCar(fields));
     if (car !== undefined) isAdding.value = false;
@@ -22,25 +23,32 @@ export function GarageScreen() {
     <section class="page">
       <header class="page-head">
         <h1>Garage</h1>
+        {cars.value.length > 0 && !isAdding.value ? <AddButton size="small" onClick={begin} /> : null}
       </header>
+      {isAdding.value ? <CarForm fields={NO_FIELDS} onSave={add} onClose={() => (isAdding.value = false)} /> : null}
       {cars.value.length === 0 && !isAdding.value ? (
-        <p class="empty">An empty garage. Add the car you drive, and its drives add up.</p>
+        <div class="empty">
+          <p>An empty garage.</p>
+          <p class="hint">Add the car you drive: its drives, fuel and service add up here.</p>
+          <AddButton onClick={begin} />
+        </div>
       ) : null}
-      <ul class="list">
+      <ul class="list cards">
         {cars.value.map((car) => (
           <li key={car.id}>
             <CarRow car={car} />
           </li>
         ))}
       </ul>
-      {isAdding.value ? (
-        <CarForm fields={NO_FIELDS} onSave={add} onClose={() => (isAdding.value = false)} />
-      ) : (
-        <button type="button" class="button primary wide" onClick={() => (isAdding.value = true)}>
-          <PlusIcon /> Add a car
-        </button>
-      )}
     </section>
+  );
+}
+
+function AddButton({ size = "", onClick }: { size?: "small" | ""; onClick: () => void }) {
+  return (
+    <button type="button" class={`button primary ${size}`} onClick={onClick}>
+      <PlusIcon /> Add a car
+    </button>
   );
 }
 

@@ -37,12 +37,14 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       <div class="live-dial">
         <Gauge speedMps={isPaused ? null : view.speedMps} units={units()} />
       </div>
-      <div class="figures">
+      <div class="live-figures">
+        <div class="figures">
+          <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" />
+          <FigureBox figure={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
+          <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="In motion" />
+          <FigureBox figure={height(view.stats.ascentM, units())} label="Climbed" />
+        </div>
         <Trace />
-        <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" />
-        <FigureBox figure={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
-        <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="In motion" />
-        <FigureBox figure={height(view.stats.ascentM, units())} label="Climbed" />
       </div>
       <p class="hint live-note">Keep this page in view: with the screen off, a browser measures nothing.</p>
       <div class="controls">

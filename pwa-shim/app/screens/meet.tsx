@@ -56,8 +56,8 @@ function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answere
         </div>
       </header>
       {meet.cancelled ? <Badge words={{ tone: "bad", text: "It does not take place" }} /> : null}
-      <div class="drive-columns">
-        <div class="drive-shown">
+      <div class="columns">
+        <div class="column">
           <dl class="facts card">
             <dt>When</dt>
             <dd>{when(meet)}</dd>
@@ -71,7 +71,7 @@ function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answere
           {meet.position ? <PlaceMap position={meet.position} /> : null}
           {meet.text ? <p class="said">{meet.text}</p> : null}
         </div>
-        <div class="drive-told">
+        <div class="column">
           {meet.cancelled ? null : <Rsvp meet={meet.id} mine={answered.mine} />}
           <Coming meet={meet.id} answered={answered} />
           {mayEdit ? (

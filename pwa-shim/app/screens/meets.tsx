@@ -54,7 +54,10 @@ function MineOf() {
       <Age told={told} />
       {!told && failed !== undefined ? <p class="age">No signal: your own meets are all here, those of others are not.</p> : null}
       {coming.length + past.length === 0 ? (
-        <p class="empty">No meets yet. Make one, or find one near you.</p>
+        <div class="empty">
+          <p>No meets yet.</p>
+          <p class="hint">Make one with New, or look for one near you.</p>
+        </div>
       ) : null}
       <MeetList meets={coming} />
       {past.length > 0 ? <h2>Past</h2> : null}
@@ -65,7 +68,7 @@ function MineOf() {
 
 function MeetList({ meets: shown }: { meets: Meet[] }) {
   return (
-    <ul class="list">
+    <ul class="list cards">
       {shown.map((meet) => (
         <li key={meet.id}>
           <MeetRow meet={meet} />

@@ -25,6 +25,11 @@ export function PeopleScreen() {
       </a>
       <header class="page-head">
         <h1>People</h1>
+        {account.value ? (
+          <a class="button small" href={href({ screen: "followers", name: account.value.account })}>
+            Who follows you
+          </a>
+        ) : null}
       </header>
       <label class="field">
         <span>Find somebody by their handle</span>
@@ -50,7 +55,7 @@ function Found({ prefix }: { prefix: string }) {
   return (
     <>
       <Age told={list.told} />
-      <ul class="list">
+      <ul class="list cards">
         {list.items.map((person) => (
           <li key={person.account}>
             <PersonLink person={person}>
@@ -70,12 +75,9 @@ function Known() {
   return (
     <>
       <Requests />
-      <a class="button" href={href({ screen: "followers", name: account.value.account })}>
-        Who follows you
-      </a>
       <h2>You follow</h2>
-      {follows.length === 0 ? <p class="hint">Nobody yet.</p> : null}
-      <ul class="list">
+      {follows.length === 0 ? <p class="hint">Nobody yet. Their drives and meets would be under Discover, Following.</p> : null}
+      <ul class="list cards">
         {follows.map(({ account: id, since }) => (
           <li key={id}>
             <KnownPerson id={id} detail={`since ${day(since)}`} />
@@ -83,7 +85,7 @@ function Known() {
         ))}
       </ul>
       {blocked.length > 0 ? <h2>You block</h2> : null}
-      <ul class="list">
+      <ul class="list cards">
         {blocked.map((id) => (
           <li key={id}>
             <PersonLink person={{ account: id, handle: null, displayName: "Somebody you block" }}>
@@ -122,7 +124,7 @@ function Requests() {
     <>
       <h2>They want to follow you</h2>
       <Age told={list.told} />
-      <ul class="list">
+      <ul class="list cards">
         {asking.map((person) => (
           <li key={person.account}>
             <PersonLink person={person}>

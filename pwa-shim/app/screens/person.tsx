@@ -75,7 +75,7 @@ function Cars({ name }: { name: string }) {
   return (
     <>
       <h2>Garage</h2>
-      <ul class="list">
+      <ul class="list cards">
         {told.cars.map((car) => (
           <li key={car.id} class="row still">
             <CarIcon />

@@ -1,6 +1,7 @@
 // A drive that somebody published, as others see it, with what they feel and say about it.
 
 import type { PublishedTrack } from "@tourismo/client";
+import { useMemo } from "preact/hooks";
 
 import { relay, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
@@ -29,6 +30,7 @@ export function PublicDriveScreen({ id }: { id: string }) {
 }
 
 function Shown({ drive }: { drive: PublishedTrack }) {
+  const drawn = useMemo(() => ({ line: drive.line }), [drive]);
   return (
     <>
       <header class="page-head">
@@ -41,18 +43,16 @@ function Shown({ drive }: { drive: PublishedTrack }) {
           </p>
         </div>
       </header>
-      <div class="drive-columns">
-        <div class="drive-shown">
-          <DriveMap line={drive.line} />
+      <div class="columns">
+        <div class="column">
+          <DriveMap drawn={drawn} />
+          <p class="hint">A copy made for others: its ends are cut off, and its figures are those of what is shown.</p>
           <Reactions drive={drive.id} />
           <DriveFigures stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />
         </div>
-        <div class="drive-told">
+        <div class="column">
           <Comments drive={drive.id} />
-          <p class="hint">
-            A copy made for others: its ends are cut off, and its figures are those of what is shown.
-          </p>
         </div>
       </div>
     </>

@@ -46,8 +46,8 @@ export function Publish({ drive }: { drive: DriveView }) {
       ))}
       {chosen.value === "private" ? null : (
         <p class="hint explained">
-          Others get a copy that is made anew: the first and last 300 m and every pass near them are cut off, the start is
-          told only to the hour, and all figures are those of what is left. Your notes stay yours.
+          Others get a copy that is made anew: the first and last 300 m and every pass near them are cut off (dashed on the
+          map), the start is told only to the hour, and all figures are those of what is left. Your notes stay yours.
         </p>
       )}
       {chosen.value === drive.visibility ? null : (

@@ -28,7 +28,7 @@ export function RoadScreen({ id }: { id: string }) {
       <Age told={told} />
       {road ? <Shown road={road} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
       {road ? (
-        <section class="drive-told" aria-label="Drives over it">
+        <section class="column" aria-label="Drives over it">
           <h2>Drives over it</h2>
           {told ? null : <p class="hint">{failed ?? "Asking the relay…"}</p>}
           {told?.drives.length === 0 ? <p class="hint">None that you may see at the moment.</p> : null}
@@ -60,12 +60,12 @@ function Shown({ road }: { road: Road }) {
           </p>
         </div>
       </header>
-      <div class="drive-columns">
-        <div class="drive-shown">
+      <div class="columns">
+        <div class="column">
           <RoadMap road={road} />
           <Legend />
         </div>
-        <div class="drive-told">
+        <div class="column">
           <section class="card road" data-testid="road" aria-label="The road">
             <h2>The road</h2>
             <ScoreCard score={road.score} units={units()} of="that people drove on it" />
@@ -87,7 +87,7 @@ function RoadMap({ road }: { road: Road }) {
     const line = { parts: [road.line] };
     return { line, stretches: [{ line, score: road.score.score }] };
   }, [road.id]);
-  return <DriveMap {...drawn} label="Map of the road" />;
+  return <DriveMap drawn={drawn} label="Map of the road" />;
 }
 
 function wordsOfEvidence(drivers: Evidence): string {

@@ -8,6 +8,7 @@ import { units } from "../engine.ts";
 import { clock, day, distance } from "../format.ts";
 import type { Look } from "../map/roads-map.ts";
 import { DiscoverHead } from "../parts/discover-head.tsx";
+import { PlaceIcon } from "../parts/icons.tsx";
 import { RoadsMap } from "../parts/roads-map.tsx";
 import { Legend, ScoreLine } from "../parts/score.tsx";
 import { Sketch } from "../parts/sketch.tsx";
@@ -66,8 +67,8 @@ export function RoadsScreen() {
   return (
     <section class="page roads-page">
       <DiscoverHead chosen="roads" />
-      <div class="drive-columns">
-        <div class="drive-shown">
+      <div class="columns">
+        <div class="column">
           {look.value ? (
             <RoadsMap
               look={look.value}
@@ -83,13 +84,15 @@ export function RoadsScreen() {
           ) : (
             <div class="map waiting">Looking for roads…</div>
           )}
-          <Legend />
-          <button type="button" class="button" onClick={() => void aroundMe()}>
-            Around me
-          </button>
+          <div class="map-foot">
+            <Legend />
+            <button type="button" class="button small" onClick={() => void aroundMe()}>
+              <PlaceIcon /> Around me
+            </button>
+          </div>
           {problem.value ? <p class="hint bad">{problem.value}</p> : null}
         </div>
-        <div class="drive-told">
+        <div class="column">
           <h2>The best roads in view</h2>
           <ExtractAge isTooLarge={isTooLarge.value} />
           <ul class="list">

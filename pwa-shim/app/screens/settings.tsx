@@ -20,14 +20,20 @@ export function SettingsScreen() {
       <header class="page-head">
         <h1>You</h1>
       </header>
-      <ProfileForm profile={profile} />
-      <nav class="list only-narrow" aria-label="More">
-        <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" />
-        <Row to={{ screen: "people" }} title="People" what="Find and follow, let others follow" />
-      </nav>
-      <SettingsForm settings={settings} />
-      <Row to={{ screen: "devices" }} title="Your devices" what="Let another one in, or bring this one in" testId="devices" />
-      {status.value ? <StatusCard status={status.value} /> : null}
+      <div class="columns even">
+        <div class="column">
+          {status.value ? <StatusCard status={status.value} /> : null}
+          <nav class="list" aria-label="More">
+            <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" isNarrow />
+            <Row to={{ screen: "people" }} title="People" what="Find and follow, let others follow" isNarrow />
+            <Row to={{ screen: "devices" }} title="Your devices" what="Let another one in, or bring this one in" testId="devices" />
+          </nav>
+        </div>
+        <div class="column">
+          <ProfileForm profile={profile} />
+          <SettingsForm settings={settings} />
+        </div>
+      </div>
       <p class="hint version">Tourismo {__VERSION__}. Maps show land by Natural Earth.</p>
     </section>
   );
@@ -127,9 +133,11 @@ function SettingsForm({ settings }: { settings: SettingsFields }) {
   );
 }
 
-function Row({ to, title, what, testId }: { to: Route; title: string; what: string; testId?: string }) {
+/** `isNarrow`: where there is room the navigation has it. */
+function Row(props: { to: Route; title: string; what: string; testId?: string; isNarrow?: boolean }) {
+  const { to, title, what, testId, isNarrow } = props;
   return (
-    <a class="row" href={href(to)} data-testid={testId}>
+    <a class={isNarrow ? "row only-narrow" : "row"} href={href(to)} data-testid={testId}>
       <div class="row-main">
         <h2>{title}</h2>
         <p class="row-line">{what}</p>
