@@ -26,6 +26,9 @@ const flags = [
   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
 ];
 
+/** How long a page may take for what it does at once on a machine with nothing else to do. */
+const PATIENCE_MS = 60_000;
+
 /** The browsers that run on a profile folder. */
 const running = new Map();
 
@@ -39,6 +42,7 @@ const running = new Map();
 export async function openPhone(profile, options = {}) {
   const screen = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ...options };
   const phone = await chromium.launchPersistentContext(profile, { executablePath, args: flags, headless: true, ...screen });
+  phone.setDefaultTimeout(PATIENCE_MS);
   running.get(profile)?.add(phone);
   phone.once("close", () => running.get(profile)?.delete(phone));
   return phone;

@@ -1,25 +1,20 @@
-// Two phones of one person: the second is let in by codes that are carried by hand, both edit one drive with no signal, and
-// afterwards both show the same.
+// Two phones of one person: the second is let in by codes that are carried by hand. Both edit one drive with no signal, and
+// afterwards both show the same; and where one dies on the way, the other goes on with its drive.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { layCable } from "./cable.mjs";
-import { newProfile, openPhone } from "./chromium.mjs";
+import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hand.mjs";
 import { startRelay, until } from "./relay.mjs";
 
 const EVERY_MS = 100;
 
-test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_same", { timeout: 180_000 }, async (t) => {
+test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_same", { timeout: 600_000 }, async (t) => {
   const cable = await layCable(t, await startRelay(t));
-  const phone = async () => {
-    const opened = await openPhone(newProfile(t), { permissions: ["geolocation"] });
-    await opened.pages()[0].goto(cable.address);
-    return opened.pages()[0];
-  };
-  const [old, fresh] = [await phone(), await phone()];
+  const [old, fresh] = [await openAt(cable.address, newProfile(t)), await openAt(cable.address, newProfile(t))];
 
   // The first phone holds three cars, and a drive with the Alfa.
   for (const name of ["Alfa", "Beetle", "Capri"]) await addCar(old, name);
@@ -33,19 +28,10 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   await old.locator("[name=title]").blur();
 
   // It is explained why it cannot enter another account, and it lets the second phone in.
-  await fresh.goto(`${cable.address}/#/devices`);
-  const code = await fresh.getByTestId("be-let-in").getByLabel("The code as text").inputValue();
-  assert.match(code, /\/#\/link\/[\w-]{43}$/);
   const drive = old.url();
   await old.goto(`${cable.address}/#/devices`);
   await old.getByTestId("not-new").waitFor();
-  await old.getByLabel("The new device's code").fill(code);
-  await old.getByRole("button", { name: "Let it in" }).click();
-  const answer = await old.getByLabel("The answer as text").inputValue();
-  assert.match(answer, /\/#\/join\//);
-  await fresh.getByLabel("The answer", { exact: true }).fill(answer.slice(0, -20));
-  await fresh.getByText("cannot be read").waitFor();
-  await fresh.getByLabel("The answer", { exact: true }).fill(answer);
+  await letIn(old, fresh, cable.address);
   await fresh.getByTestId("drive").waitFor();
   await fresh.getByText("Over the pass").waitFor();
 
@@ -80,7 +66,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
     const choices = page.getByTestId("conflict").getByRole("button");
     await until("both cars are shown", async () => (await choices.allTextContents()).sort().join() === "Beetle,Capri");
   }
-  assert.equal(await car(old), await car(fresh));
+  await until("both count the same car", async () => (await car(old)) === (await car(fresh)));
   const other = (await car(old)) === "Beetle" ? "Capri" : "Beetle";
   await fresh.getByTestId("conflict").getByRole("button", { name: other }).click();
   for (const page of phones) {
@@ -88,6 +74,73 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
     await page.getByTestId("conflict").waitFor({ state: "detached" });
   }
 });
+
+test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both", { timeout: 600_000 }, async (t) => {
+  const address = `http://localhost:${await startRelay(t)}`;
+  const profile = newProfile(t);
+  const lost = await openAt(address, profile);
+  const other = await openAt(address, newProfile(t));
+
+  // Both are one person's. The first begins a drive, stops for coffee, and dies.
+  await addCar(lost, "Alfa");
+  await letIn(lost, other, address);
+  await other.goto(`${address}/#/garage`);
+  await other.getByRole("heading", { name: "Alfa" }).waitFor();
+  await lost.goto(`${address}/#/record`);
+  await lost.getByTestId("start").click();
+  await lost.getByTestId("live").waitFor();
+  await (await sensorOf(lost)).drive(straight(0, 40, EVERY_MS), EVERY_MS);
+  await lost.getByRole("button", { name: "Pause" }).click();
+  await lost.goto(`${address}/#/drives`);
+  await lost.goto(`${address}/#/settings`);
+  await lost.getByTestId("status").getByText("Everything is on the relay").waitFor();
+  await kill(lost.context(), profile);
+
+  // The other one sees that it is not finished, takes it over, goes on, and finishes it.
+  await other.goto(`${address}/#/drives`);
+  await other.getByTestId("drive").getByText("Not finished").waitFor();
+  await other.getByTestId("drive").click();
+  await other.getByRole("button", { name: "Take it over" }).click();
+  const live = other.getByTestId("live");
+  await live.waitFor();
+  const before = Number(await live.getAttribute("data-fixes"));
+  assert.ok(before > 20, `${before} fixes of the phone that died are there`);
+  await (await sensorOf(other)).drive(straight(60, 100, EVERY_MS), EVERY_MS);
+  await hold(other, other.getByRole("button", { name: "Finish" }), () => other.getByTestId("sync").waitFor());
+  await other.getByTestId("sync").getByText("On the relay").waitFor();
+  const figures = async (page) => (await page.locator(".figures").innerText()).replaceAll(/\s+/g, " ");
+  const all = await until("the figures are there", () => figures(other));
+  t.diagnostic(`${before} fixes were taken over: ${all}`);
+
+  // The phone that died comes back: the drive is finished, and the same.
+  const back = await openAt(address, profile);
+  await back.goto(other.url());
+  await until("it shows the same", async () => (await figures(back)) === all);
+  assert.equal(await back.getByTestId("take-over").count(), 0);
+});
+
+/** A phone on a profile of its own, or on one that was used before; gives its page. */
+async function openAt(address, profile) {
+  const [page] = (await openPhone(profile, { permissions: ["geolocation"] })).pages();
+  await page.goto(address);
+  return page;
+}
+
+/** A phone that holds something lets one in that holds nothing, by codes that are carried from one to the other. */
+async function letIn(old, fresh, address) {
+  await fresh.goto(`${address}/#/devices`);
+  const code = await fresh.getByTestId("be-let-in").getByLabel("The code as text").inputValue();
+  assert.match(code, /\/#\/link\/[\w-]{43}$/);
+  await old.goto(`${address}/#/devices`);
+  await old.getByLabel("The new device's code").fill(code);
+  await old.getByRole("button", { name: "Let it in" }).click();
+  const answer = await old.getByLabel("The answer as text").inputValue();
+  assert.match(answer, /\/#\/join\//);
+  await fresh.getByLabel("The answer", { exact: true }).fill(answer.slice(0, -20));
+  await fresh.getByText("cannot be read").waitFor();
+  await fresh.getByLabel("The answer", { exact: true }).fill(answer);
+  await fresh.waitForURL(/#\/drives$/);
+}
 
 async function addCar(page, name) {
   await page.goto(new URL("/#/garage", page.url()).href);

@@ -21,12 +21,41 @@ export function fixesOf(gpx) {
   });
 }
 
-/** The sensor of the phone that shows `page`. */
+/** How long the sensor waits at most until the page has heard of a fix: of the same place it hears only once. */
+const HEARD_MS = 2_000;
+
+/** The sensor of the phone that shows `page`, until that is left. */
 export async function sensorOf(page) {
   const devtools = await page.context().newCDPSession(page);
+  // Besides the app, so that no fix takes the place of one that a slow machine has not passed on.
+  const heard = await page.evaluateHandle(() => {
+    const fixes = { count: 0, next: undefined };
+    const hear = () => {
+      fixes.count++;
+      fixes.next?.();
+    };
+    // Past whatever a story has put in the place of the page's own.
+    Geolocation.prototype.watchPosition.call(navigator.geolocation, hear, () => {}, { enableHighAccuracy: true });
+    return fixes;
+  });
+  const wasHeard = (before) =>
+    heard.evaluate(
+      (fixes, { before, patienceMs }) =>
+        new Promise((resolve) => {
+          if (fixes.count > before) resolve();
+          fixes.next = resolve;
+          setTimeout(resolve, patienceMs);
+        }),
+      { before, patienceMs: HEARD_MS },
+    );
+  async function measure(fix) {
+    const before = await heard.evaluate(({ count }) => count);
+    await devtools.send("Emulation.setGeolocationOverride", known(fix));
+    await wasHeard(before);
+  }
   return {
     /** Measures once. */
-    measure: (fix) => devtools.send("Emulation.setGeolocationOverride", known(fix)),
+    measure,
     /** Measures fix after fix, one every `everyMs`, until all are measured or `signal` is aborted. Gives when each was. */
     async drive(fixes, everyMs, signal) {
       const measuredAt = [];
@@ -35,7 +64,7 @@ export async function sensorOf(page) {
         const due = began + measuredAt.length * everyMs;
         if (due > Date.now()) await new Promise((resolve) => setTimeout(resolve, due - Date.now()));
         if (signal?.aborted) break;
-        await devtools.send("Emulation.setGeolocationOverride", known(fix));
+        await measure(fix);
         measuredAt.push(Date.now());
       }
       return measuredAt;

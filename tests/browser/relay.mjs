@@ -36,7 +36,7 @@ export async function startRelay(test, ...further) {
 }
 
 /** Asks again and again until it is so; an error counts as "not yet". */
-export async function until(what, isSo, patienceMs = 30_000) {
+export async function until(what, isSo, patienceMs = 60_000) {
   const deadline = Date.now() + patienceMs;
   let last;
   while (Date.now() < deadline) {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { serveApp } from "./app.mjs";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 
-test("the_app_opens_without_an_error", async (t) => {
+test("the_app_opens_without_an_error", { timeout: 300_000 }, async (t) => {
   const address = await serveApp(t);
   const phone = await openPhone(newProfile(t));
   const errors = errorsOf(phone);

@@ -11,7 +11,7 @@ import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
 
-test("a_drive_goes_on_in_another_tab_when_the_tab_that_owned_the_engine_is_closed", { timeout: 120_000 }, async (t) => {
+test("a_drive_goes_on_in_another_tab_when_the_tab_that_owned_the_engine_is_closed", { timeout: 300_000 }, async (t) => {
   const address = await serveApp(t);
   const phone = await openPhone(newProfile(t), { permissions: ["geolocation"] });
   const owner = phone.pages()[0];
@@ -40,10 +40,10 @@ test("a_drive_goes_on_in_another_tab_when_the_tab_that_owned_the_engine_is_close
   await until("further fixes are recorded", async () => (await fixes()) >= before + 15);
 
   await hold(follower, follower.getByRole("button", { name: "Finish" }), () => follower.getByTestId("sync").waitFor());
-  assert.equal(await follower.locator(".figures").count(), 1);
+  await follower.locator(".figures").waitFor();
 });
 
-test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeout: 120_000 }, async (t) => {
+test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeout: 300_000 }, async (t) => {
   const address = await serveApp(t);
   const phone = await openPhone(newProfile(t));
   const tabs = [phone.pages()[0], await phone.newPage(), await phone.newPage()];

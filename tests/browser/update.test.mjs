@@ -8,7 +8,7 @@ import { newProfile, openPhone } from "./chromium.mjs";
 import { hold } from "./hand.mjs";
 import { until } from "./relay.mjs";
 
-test("a_new_version_waits_until_the_drive_is_finished", { timeout: 120_000 }, async (t) => {
+test("a_new_version_waits_until_the_drive_is_finished", { timeout: 300_000 }, async (t) => {
   let isNew = false;
   const release = (path, body) => (isNew && path === "/sw.js" ? `${body}\n// A newer version.` : body);
   const address = await serveApp(t, release);
