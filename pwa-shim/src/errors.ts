@@ -17,7 +17,7 @@ export type ErrorCode =
   | "storage_unavailable"
   /** The core stopped because of an error of its own. What was on disk is safe. */
   | "core_failed"
-  /** The relay cannot be reached. */
+  /** The relay cannot be reached, or cannot answer at the moment. */
   | "relay_unreachable"
   /** The relay answered with something else than expected. */
   | "relay_failed"

@@ -36,7 +36,9 @@ describe("the public feed", () => {
     ["relay_failed", () => Response.json({ drives: [{ ...known, line: [["46.5"]] }] })],
     ["relay_failed", () => Response.json(null)],
     ["relay_failed", () => new Response("<html>")],
-    ["relay_failed", () => new Response("", { status: 503 })],
+    ["relay_failed", () => new Response("", { status: 400 })],
+    ["relay_unreachable", () => new Response("", { status: 429 })],
+    ["relay_unreachable", () => new Response("<html>", { status: 502 })],
     ["relay_unreachable", () => { throw new TypeError("Failed to fetch"); }],
   ])("that is not to be had is told as %s", async (code, answer) => {
     answering(answer);

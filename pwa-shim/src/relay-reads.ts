@@ -240,6 +240,8 @@ export class RelayReads {
     const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
     if (response.status === 404) throw new TourismoError("not_on_relay", "the relay has nothing of that name for you");
     if (response.status === 401) throw new TourismoError("not_allowed", "the relay does not take this device's token");
+    // A proxy says so for a relay that is away, and a relay that has too much to do: it is as good as no signal.
+    if (response.status === 429 || response.status >= 500) unreachable();
     if (!response.ok) throw new TourismoError("relay_failed", `the relay answered with ${response.status}`);
     return response.text().catch(unreachable);
   }
