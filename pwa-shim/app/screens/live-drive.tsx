@@ -16,6 +16,8 @@ import { finish } from "./record.tsx";
 
 export function LiveDrive({ view }: { view: RecordingView }) {
   const isPaused = view.state === "paused";
+  // A speed of a while ago is none.
+  const isMeasuring = !isPaused && (view.signal.type === "good" || view.signal.type === "inaccurate");
   const signal = wordsOfSignal(view.signal);
   const safety = wordsOfSafety(view, status.value?.storage ?? { type: "saved" });
   const elapsed = useElapsed(view.startedAt);
@@ -35,7 +37,7 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       </div>
       {(!isPaused && signal.detail) || safety.detail ? <p class="hint live-detail">{safety.detail ?? signal.detail}</p> : null}
       <div class="live-dial">
-        <Gauge speedMps={isPaused ? null : view.speedMps} units={units()} />
+        <Gauge speedMps={isMeasuring ? view.speedMps : null} units={units()} />
       </div>
       <div class="live-figures">
         <div class="figures">
