@@ -25,6 +25,12 @@ pub struct Options {
     pub kind: Kind,
 }
 
+impl Options {
+    fn duration_s(&self) -> f64 {
+        f64::from(self.minutes) * 60.0
+    }
+}
+
 /// A road and how one drives on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -43,18 +49,29 @@ pub enum Kind {
 /// Drives of ten minutes and more on a mountain or a motorway have one tunnel of 25 to 60 seconds without a fix.
 pub fn drive(seed: u64, options: Options) -> Vec<Fix> {
     let mut chance = Chance(ChaCha8Rng::seed_from_u64(seed));
-    let duration_s = f64::from(options.minutes) * 60.0;
-    let trip = Trip::make(options.kind, duration_s, &mut chance);
+    let trip = Trip::make(options.kind, options.duration_s(), &mut chance);
+    measured(&trip, options, &mut chance)
+}
+
+/// Makes one drive along a road that others take, too: all that begin at `road`, each as far as its time allows, and as
+/// the receiver of `seed` measures it.
+pub fn drive_along(road: u64, seed: u64, options: Options) -> Vec<Fix> {
+    let trip = Trip::make(options.kind, options.duration_s(), &mut Chance(ChaCha8Rng::seed_from_u64(road)));
+    measured(&trip, options, &mut Chance(ChaCha8Rng::seed_from_u64(seed)))
+}
+
+fn measured(trip: &Trip, options: Options, chance: &mut Chance) -> Vec<Fix> {
+    let duration_s = options.duration_s();
     let has_tunnel = options.minutes >= 10 && matches!(options.kind, Kind::Mountain | Kind::Motorway);
     let tunnel_s = has_tunnel.then(|| {
         let enter_s = chance.between(0.3, 0.7) * duration_s;
         enter_s..enter_s + chance.between(25.0, 60.0)
     });
-    let mut receiver = Receiver::new(options.kind, &mut chance);
+    let mut receiver = Receiver::new(options.kind, chance);
     let mut fixes = Vec::new();
     for second in 0..=options.minutes * 60 {
         let at_s = f64::from(second);
-        let fix = receiver.measure(&trip.at(at_s), options.start + i64::from(second) * 1000, &mut chance);
+        let fix = receiver.measure(&trip.at(at_s), options.start + i64::from(second) * 1000, chance);
         let hears = !tunnel_s.as_ref().is_some_and(|tunnel| tunnel.contains(&at_s)) && chance.between(0.0, 1.0) > 0.003;
         if hears {
             fixes.push(fix);
@@ -101,6 +118,16 @@ mod tests {
             assert_eq!(made(7, kind), made(7, kind));
             assert_ne!(made(7, kind), made(8, kind));
         }
+    }
+
+    #[test]
+    fn two_who_take_one_road_drive_beside_each_other_and_measure_it_each_for_themselves() {
+        let along = |seed, minutes| drive_along(7, seed, Options { start: START, minutes, kind: Kind::Mountain });
+        let (short, long) = (along(1, 12), along(2, 30));
+        assert_ne!(short[..100], long[..100]);
+        let near = |fix: &Fix| long.iter().any(|other| distance_m(Position::from(fix), Position::from(other)) < 40.0);
+        assert!(short.iter().filter(|fix| near(fix)).count() * 100 > short.len() * 95);
+        assert!(short.len() < long.len());
     }
 
     #[test]

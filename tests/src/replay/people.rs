@@ -27,6 +27,8 @@ pub use self::talk::{Made, Says, Talk};
 const DAY_MS: i64 = 86_400_000;
 /// How far back the drives reach, days. Nobody drives twice a day: more drives than days reach farther.
 const SPAN_DAYS: u64 = 120;
+/// How many passes they all drive over, for roads to be found there.
+const PASSES: u64 = 2;
 
 /// Some people and what they drove together.
 #[derive(Clone, Debug)]
@@ -172,7 +174,10 @@ impl Crowd {
         Ride {
             title: (*chance.one_of(titles(kind))).to_owned(),
             car: Some(*chance.one_of(garage)),
-            fixes: made::drive(chance.0.next_u64(), options),
+            fixes: match kind {
+                Kind::Mountain => made::drive_along(self.seed + chance.below(PASSES), chance.0.next_u64(), options),
+                Kind::Lane | Kind::Town | Kind::Motorway => made::drive(chance.0.next_u64(), options),
+            },
         }
     }
 
