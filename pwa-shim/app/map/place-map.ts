@@ -38,6 +38,7 @@ export async function showPlace(
     attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,
+    minZoom: 1,
     maxZoom: 17,
   });
   map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");

@@ -50,6 +50,7 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
     attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,
+    minZoom: 1,
     maxZoom: 16,
   });
   map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");

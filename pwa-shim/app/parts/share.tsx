@@ -17,7 +17,7 @@ export function ShareLink({ link, what }: { link: string; what: string }) {
   return (
     <div class="controls">
       <button type="button" class="button" onClick={() => void copy()}>
-        Copy
+        Copy {what.charAt(0).toLowerCase() + what.slice(1)}
       </button>
       {"share" in navigator ? (
         <button type="button" class="button" onClick={share}>

@@ -4,7 +4,7 @@ import type { DriveView, Visibility } from "@tourismo/client";
 import { useSignal } from "@preact/signals";
 
 import { account, give } from "../engine.ts";
-import { showNotice } from "../parts/notice.tsx";
+import { ShareLink } from "../parts/share.tsx";
 import { href } from "../route.ts";
 
 const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
@@ -66,24 +66,11 @@ function labelOf(from: Visibility, to: Visibility): string {
 }
 
 function Share({ id }: { id: string }) {
-  const link = new URL(href({ screen: "public", id }), location.href).href;
-  async function share(): Promise<void> {
-    try {
-      if (navigator.share) await navigator.share({ url: link });
-      else {
-        await navigator.clipboard.writeText(link);
-        showNotice("The link is copied.");
-      }
-    } catch {
-      // The person changed their mind.
-    }
-  }
+  const at = href({ screen: "public", id });
   return (
-    <div class="share">
-      <a href={href({ screen: "public", id })}>See it as others do</a>
-      <button type="button" class="button" onClick={() => void share()}>
-        Share the link
-      </button>
-    </div>
+    <>
+      <a href={at}>See it as others do</a>
+      <ShareLink link={new URL(at, location.href).href} what="The link" />
+    </>
   );
 }

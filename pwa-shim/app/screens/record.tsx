@@ -6,11 +6,11 @@ import type { DocId, RecordingView } from "@tourismo/client";
 import { nameOf } from "../car-name.ts";
 import { cars, drives, give, recording, status, units } from "../engine.ts";
 import { clock, day, distance, duration } from "../format.ts";
+import { Badge, State } from "../parts/badge.tsx";
 import { HoldButton } from "../parts/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../parts/icons.tsx";
-import { go } from "../route.ts";
-import { wordsOfStorage } from "../words.ts";
-import { State } from "../parts/badge.tsx";
+import { go, href } from "../route.ts";
+import { wordsOfProgress, wordsOfStorage } from "../words.ts";
 import { LiveDrive } from "./live-drive.tsx";
 
 export function RecordScreen() {
@@ -47,7 +47,7 @@ function Start() {
     <section class="record start">
       <header class="record-head">
         <h1>Ready when you are</h1>
-        {storage?.type === "failing" ? <State words={wordsOfStorage(storage)} /> : null}
+        {storage?.type === "failing" ? <State words={wordsOfStorage(storage)} /> : <Standing />}
       </header>
       <button
         type="button"
@@ -77,6 +77,17 @@ function Start() {
         </p>
       </div>
     </section>
+  );
+}
+
+/** Whether what was driven before is safe, at the first glance. */
+function Standing() {
+  const all = drives.value ?? [];
+  if (all.length === 0 || !status.value) return null;
+  return (
+    <a class="quiet" href={href({ screen: "drives" })}>
+      <Badge words={wordsOfProgress(status.value, all)} />
+    </a>
   );
 }
 
