@@ -46,8 +46,8 @@ use crate::{Relay, pwa, socket};
 /// How long a read may take.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What pages of this host may do. The core is WebAssembly, maps draw in workers made of blobs and set styles, and the
-/// relay that a page syncs with may be another one.
+/// What pages of this host may do. The core is WebAssembly, maps draw in workers made of blobs and set styles, the relay
+/// that a page syncs with may be another one, and the camera reads the code that another device shows.
 const POLICIES: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -57,7 +57,7 @@ const POLICIES: [(HeaderName, &str); 5] = [
     ),
     (
         HeaderName::from_static("permissions-policy"),
-        "geolocation=(self), screen-wake-lock=(self), camera=(), microphone=()",
+        "geolocation=(self), screen-wake-lock=(self), camera=(self), microphone=()",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),

@@ -238,7 +238,8 @@ async fn the_pwa_is_served_from_a_folder() {
         let seen = (answer.status, answer.header("content-type"), answer.header("cache-control"));
         assert_eq!(seen, (status, content_type, caching), "{path}");
         assert!(answer.header("content-security-policy").contains("'wasm-unsafe-eval'"));
-        assert!(answer.header("permissions-policy").contains("geolocation=(self)"));
+        let may = answer.header("permissions-policy");
+        assert!(may.contains("geolocation=(self)") && may.contains("camera=(self)"), "it measures, and scans codes");
         assert!(!String::from_utf8_lossy(&answer.body).contains("root:"));
     }
 }
