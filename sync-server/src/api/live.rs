@@ -1,8 +1,11 @@
 //! What event streams have in common (server-sent events, WHATWG HTML, section 9.2).
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
 
 use super::asked::Asked;
 use crate::live::{Listener, Place};
@@ -32,7 +35,8 @@ pub(crate) fn from_place(asked: &Asked) -> Option<Place> {
     header.or_else(|| asked.text("lastEventId")).map(|id| Place::parse(id).unwrap_or(Place::UNKNOWN))
 }
 
-/// How often something is said while nothing happens.
-pub(crate) fn keep_alive() -> KeepAlive {
-    KeepAlive::new().interval(KEEP_ALIVE)
+/// A stream as an answer. nginx gathers what it passes on unless it is told not to, and would tell late what is live.
+pub(crate) fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    ([("x-accel-buffering", "no")], events).into_response()
 }

@@ -34,7 +34,11 @@ impl Stream {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut stream = Stream(BufReader::new(stream));
         assert!(stream.line().await.contains("200"));
-        while !stream.line().await.is_empty() {}
+        let mut head = String::new();
+        while !head.ends_with("\n\n") {
+            head = format!("{head}{}\n", stream.line().await);
+        }
+        assert!(head.contains("x-accel-buffering: no"), "a proxy would gather the events: {head}");
         stream
     }
 

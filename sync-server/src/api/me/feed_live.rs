@@ -1,22 +1,21 @@
 //! `GET /v1/me/feed/live`: what comes new into the home feed, as server-sent events.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::sse::{Event as SseEvent, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::response::sse::Event as SseEvent;
 use futures_util::stream;
 use tokio::sync::watch;
 use tourismo_core::id::AccountId;
 
 use super::feed::{HomeEntry, entries};
 use crate::Relay;
-use crate::api::ApiError;
 use crate::api::asked::Asked;
-use crate::api::live::{event, from_place, keep_alive, open, stale};
+use crate::api::live::{event, from_place, open, stale};
 use crate::api::schema::Refusals;
+use crate::api::{ApiError, live};
 use crate::db::feed_items;
 use crate::db::follows;
 use crate::live::{Event, Heard, Listener};
@@ -36,8 +35,8 @@ pub(crate) async fn home_feed_live(State(relay): State<Arc<Relay>>, asked: Asked
     let waiting = VecDeque::from([open(&listener)]);
     let stopping = relay.stopping.clone();
     let feed = Feed { relay, me, listener, followees, waiting, stopping };
-    let events = stream::unfold(feed, async |mut feed| Some((Ok::<_, Infallible>(feed.next().await?), feed)));
-    Ok(Sse::new(events).keep_alive(keep_alive()).into_response())
+    let events = stream::unfold(feed, async |mut feed| Some((Ok(feed.next().await?), feed)));
+    Ok(live::answer(events))
 }
 
 struct Feed {

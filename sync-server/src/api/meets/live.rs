@@ -1,11 +1,10 @@
 //! `GET /v1/meets/{id}/live`: a meet and its answers as they change, as server-sent events.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::sse::{Event as SseEvent, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::response::sse::Event as SseEvent;
 use futures_util::stream;
 use tokio::sync::watch;
 use tourismo_core::id::DocId;
@@ -13,10 +12,10 @@ use tourismo_core::id::DocId;
 use super::meet;
 use crate::Relay;
 use crate::api::asked::Asked;
-use crate::api::live::{event, from_place, keep_alive};
+use crate::api::live::{event, from_place};
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, live, reach};
 use crate::authorize::Viewer;
 use crate::live::{Event, Heard, Listener, Place};
 
@@ -43,8 +42,8 @@ pub(crate) async fn meet_live(
     let first = meet.read(None).await?.ok_or_else(ApiError::not_found)?;
     // Whoever comes back knows what it was, unless something was missed, which is told.
     meet.first = place.is_none().then(|| first.id(meet.listener.place().id()));
-    let events = stream::unfold(meet, async |mut meet| Some((Ok::<_, Infallible>(meet.next().await?), meet)));
-    Ok(Sse::new(events).keep_alive(keep_alive()).into_response())
+    let events = stream::unfold(meet, async |mut meet| Some((Ok(meet.next().await?), meet)));
+    Ok(live::answer(events))
 }
 
 struct Meet {
