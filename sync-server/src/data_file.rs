@@ -5,7 +5,7 @@
 //! `x.replaced-…` (what a restore put aside).
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -61,7 +61,7 @@ impl DataFile {
         let failed = |error| ClaimError::Io { path: path.to_owned(), error };
         let path = resolved(path).map_err(failed)?;
         // The lock is on a file of its own: the database's may be replaced, and SQLite has locks of its own on it.
-        let lock = File::options().write(true).create(true).truncate(false).open(beside(&path, "-lock"));
+        let lock = private().create(true).truncate(false).open(beside(&path, "-lock"));
         let lock = lock.map_err(failed)?;
         let mut attempts = 0;
         while let Err(error) = lock.try_lock() {
@@ -82,6 +82,17 @@ impl DataFile {
     /// The file, without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes the file if it is not there, empty, which is a database to SQLite. Drives are private: nobody else on the
+    /// machine may read it, nor the files that SQLite makes beside it with the same rights. Those of a file that is there
+    /// are its operator's choice.
+    pub(crate) fn make(&self) -> Result<(), ClaimError> {
+        match private().create_new(true).open(&self.path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(ClaimError::Io { path: self.path.clone(), error }),
+        }
     }
 
     /// Puts a file, which is complete, closed and in the same folder, in the place of the database. Returns where the
@@ -136,6 +147,15 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
 /// The folder that a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// To write a file that only its owner may read, if it is made.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 fn resolved(path: &Path) -> io::Result<PathBuf> {
@@ -221,6 +241,20 @@ mod tests {
             assert_eq!(read(folder.path(), &format!("{kept}-wal")).as_deref(), Some("old log"));
             assert!(to_read(&path).is_ok());
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_database_is_for_its_owner_alone_and_an_old_one_stays_as_it_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = folder_with(&[("old", "a database")]);
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(folder.path().join("old"), fs::Permissions::from_mode(0o640)).unwrap();
+        for name in ["new", "old"] {
+            DataFile::claim(&folder.path().join(name)).await.unwrap().make().unwrap();
+        }
+        assert_eq!([mode("new"), mode("new-lock"), mode("old")], [0o600, 0o600, 0o640]);
+        assert_eq!(read(folder.path(), "old").as_deref(), Some("a database"));
     }
 
     #[test]

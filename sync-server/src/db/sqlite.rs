@@ -35,12 +35,12 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
 /// Claims and opens a database file, and makes it if it is not there.
 pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durability) -> Result<Database, OpenError> {
     let file = DataFile::claim(path).await?;
+    file.make()?;
     let synchronous = match durability {
         Durability::EveryCommit => SqliteSynchronous::Full,
         Durability::Checkpoints => SqliteSynchronous::Normal,
     };
-    let options =
-        options(file.path()).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
+    let options = options(file.path()).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
     let own = options
         .clone()
         .pragma("cache_size", format!("-{WRITER_CACHE_KB}"))
@@ -53,7 +53,7 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
+        .connect_with(options.pragma("query_only", "on"))
         .await?;
     let beside = self::options(file.path()).busy_timeout(Duration::ZERO).connect().await?;
     let checkpointer = Some(Checkpointer::spawn(beside));
