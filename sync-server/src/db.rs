@@ -84,7 +84,10 @@ pub enum OpenError {
     Database(#[from] sqlx::Error),
     /// Its schema cannot be brought up to date.
     #[error("the schema cannot be brought up to date: {0}")]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
+    /// Its schema has steps that this version does not know.
+    #[error("the database was written by a newer version of this program: start that one, or restore an older backup")]
+    Newer,
     /// The SQLite that this binary is linked with may lose commits.
     #[error("SQLite {found} may lose commits; at least 3.51.3 is needed")]
     OldSqlite {
@@ -109,6 +112,12 @@ pub enum OpenError {
     /// The database was written by another version of this program, or is another relay's, or had another life begun.
     #[error("the database is not the one that it was: start the server again")]
     Changed,
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> OpenError {
+        if let MigrateError::VersionMissing(_) = error { OpenError::Newer } else { OpenError::Migrate(error) }
+    }
 }
 
 /// An open database: the connection that writes, those that read, and the right to write.

@@ -2,6 +2,8 @@
 //! or does what the operator wants done with a database and says what came of it.
 #![expect(clippy::print_stdout, reason = "a command answers on the standard output")]
 
+use std::error::Error;
+use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
-use tourismo_server::{Config, Durability, Limits, Location, Server};
+use tourismo_server::{Config, Durability, Limits, Location, OpenError, Server, StartError};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -107,16 +109,16 @@ struct Check {
 
 #[derive(Args)]
 struct Serve {
-    /// Where to listen.
-    #[arg(long, env = "TOURISMO_LISTEN", default_value = "127.0.0.1:8080")]
+    /// The address and port to listen on. 127.0.0.1 is for this machine and a proxy on it, 0.0.0.0 or [::] for everybody.
+    #[arg(long, env = "TOURISMO_LISTEN", default_value = "127.0.0.1:8080", value_parser = socket_address)]
     listen: SocketAddr,
     #[command(flatten)]
     data: Data,
     /// Serve the web app from this folder rather than from inside the binary.
-    #[arg(long, env = "TOURISMO_PWA")]
+    #[arg(long, env = "TOURISMO_PWA", value_parser = folder_of_app)]
     pwa: Option<PathBuf>,
     /// An origin, such as https://drive.example, whose pages may sync here besides this host's own. May be repeated.
-    #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     allow_origin: Vec<String>,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES", conflicts_with = "url")]
@@ -156,9 +158,41 @@ fn main() -> ExitCode {
     start_logging(matches!(&command, Command::Serve(serve) if serve.log_json));
     let is_check = matches!(command, Command::Check(_));
     carry_out(command).unwrap_or_else(|error| {
-        eprintln!("tourismo-server: {error:#}");
+        eprintln!("tourismo-server: {}", causes(error.as_ref()));
         ExitCode::from(if is_check { 2 } else { 1 })
     })
+}
+
+/// What went wrong, and why, each thing once: many errors say in their own words what caused them.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "wanted are an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
+}
+
+/// As browsers say it, since the two are compared.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains('/') => Ok(text.to_owned()),
+        Some(_) | None => Err("wanted are a scheme and a host, such as https://drive.example, without a path"),
+    }
+}
+
+fn folder_of_app(text: &str) -> Result<PathBuf, &'static str> {
+    let folder = PathBuf::from(text);
+    if folder.join("index.html").is_file() { Ok(folder) } else { Err("there is no index.html in it") }
 }
 
 fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
@@ -199,7 +233,7 @@ async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
         println!("check: all is well");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("check: {} findings", report.findings.len());
+    println!("check: findings: {}", report.findings.len());
     println!(
         "check: {}",
         if report.findings.iter().all(Finding::is_derived) {
@@ -251,7 +285,11 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         roads_from_drivers: serve.roads_from_drivers,
         derives_rows: true,
     };
-    let running = Server::start(config).await?;
+    let database = config.database.clone();
+    let running = Server::start(config).await.map_err(|error| match error {
+        StartError::Database(OpenError::Claim(_)) | StartError::Listen { .. } => error.into(),
+        StartError::Database(_) => anyhow::Error::from(error).context(database.to_string()),
+    })?;
     stop.await;
     tracing::info!("stopping");
     running.shutdown().await;
@@ -289,11 +327,12 @@ fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
 
 fn start_logging(as_json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     if as_json {
         builder.json().init()
     } else {
-        builder.init()
+        // Colours would be noise in a file or a journal.
+        builder.with_ansi(stderr().is_terminal()).init()
     }
     // The message of a panic may quote what was being worked on: where it happened is all that is told.
     std::panic::set_hook(Box::new(|panic| {

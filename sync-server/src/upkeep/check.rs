@@ -252,13 +252,16 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
 }
 
 async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    let accounts = accounts::all(writer).await?;
+    if !accounts.is_empty() {
+        tracing::info!(accounts = accounts.len(), "deriving what is shown from the log again, which may take a while");
+    }
     writer.begin().await?;
     relay::set_projected(writer, projector::NO_VERSION).await?;
     read_models::remove_all(writer).await?;
     roads::remove_all(writer).await?;
     documents::release_all(writer).await?;
     writer.commit().await?;
-    let accounts = accounts::all(writer).await?;
     writer.begin().await?;
     let mut in_step = 0;
     for (done, account) in accounts.iter().enumerate() {
@@ -302,7 +305,6 @@ pub(crate) async fn bring_rows_up_to_date(writer: &mut Connection) -> Result<(),
     if relay::projected(writer).await? == projector::VERSION {
         return Ok(());
     }
-    tracing::info!("deriving what is shown from the log again; with a large log this takes a while");
     derive_again(writer).await
 }
 

@@ -176,6 +176,31 @@ async fn the_commands_say_what_they_found_and_end_with_a_code() {
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone_with_words_that_say_so() {
+    let (database, _) = stopped().await;
+    let newer = "UPDATE _sqlx_migrations SET version = version + 1000 WHERE version = 2";
+    assert_eq!(database.write(newer).await, 1);
+    let (code, text) = run(&["serve", "--listen", "127.0.0.1:0"], &database).await;
+    assert_eq!((code, text.matches("written by a newer version").count()), (Some(1), 1), "{text}");
+    let (code, text) = run(&["check"], &database).await;
+    assert_eq!((code, text.contains("written by another version")), (Some(2), true), "{text}");
+}
+
+#[tokio::test]
+async fn an_option_that_could_not_work_is_refused_with_words_that_help() {
+    let database = Database::file();
+    for (option, value, hint) in [
+        ("--listen", "8080", "such as 127.0.0.1:8080"),
+        ("--allow-origin", "drive.example", "such as https://drive.example"),
+        ("--allow-origin", "https://drive.example/", "without a path"),
+        ("--pwa", "there/is/no/app", "there is no index.html in it"),
+    ] {
+        let (code, text) = run(&["serve", option, value], &database).await;
+        assert_eq!((code, text.contains(hint)), (Some(2), true), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn h4_a_database_that_was_put_back_by_other_means_begins_another_life() {
     let relay = Relay::start().await;
     let (phone, mut car) = settle(&relay, 1).await;
