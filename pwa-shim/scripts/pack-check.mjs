@@ -1,5 +1,6 @@
 // Packs the package as npm would publish it, installs the tarball in an empty folder, and checks it as its users meet it:
-// every entry of `exports` imports in Node, and its types compile under `strict`.
+// every entry of `exports` imports in Node, its types and each example of the README compile under `strict`, and the README
+// explains every code of an error.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -26,8 +27,23 @@ try {
   run("node", ["consumer.mjs"], consumer);
   const tsc = join(packageFolder, "node_modules", "typescript", "bin", "tsc");
   const options = ["--noEmit", "--strict", "--module", "NodeNext", "--target", "ES2023", "--lib", "ES2023,DOM"];
-  run("node", [tsc, ...options, "consumer.ts"], consumer);
-  console.log(`${packed.filename}: ${packed.files.length} files, ${packed.size} bytes; imports as ${entries.join(", ")}`);
+  const programs = ["consumer.ts"];
+  const compiled = (name, text) => {
+    writeFileSync(join(consumer, name), text);
+    programs.push(name);
+  };
+
+  const readme = readFileSync(join(consumer, "node_modules", manifest.name, "README.md"), "utf8");
+  const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
+  examples.forEach((example, i) => compiled(`example${i + 1}.ts`, example));
+  // A record has to have every code, and no other.
+  const codes = [...readme.matchAll(/^\| `(\w+)` \| /gm)].map(([, code]) => `${code}: true,\n`);
+  const record = `export const explained: Record<ErrorCode, true> = {\n${codes.join("")}};\n`;
+  compiled("codes.ts", `import type { ErrorCode } from "${manifest.name}";\n${record}`);
+
+  run("node", [tsc, ...options, ...programs], consumer);
+  const checked = `imports as ${entries.join(", ")}; ${examples.length} examples compile`;
+  console.log(`${packed.filename}: ${packed.files.length} files, ${packed.size} bytes; ${checked}`);
 } finally {
   rmSync(consumer, { recursive: true, force: true });
 }
