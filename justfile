@@ -10,18 +10,20 @@ types := "pwa-shim/src/generated/types.ts"
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA on http://localhost:8080; a new relay is given made people with cars, drives and meets.
-run: pwa
+# Start the relay with the PWA on http://localhost:8080 (`just run 9000`: there); a new one is given made people and drives.
+run port="8080": pwa
     #!/usr/bin/env bash
     set -euo pipefail
+    is_served() { (: </dev/tcp/127.0.0.1/{{ port }}) 2>/dev/null; }
+    if is_served; then echo "run: another program has port {{ port }}; for another port: just run 9000" >&2; exit 1; fi
     cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin tourismo-replay
     samples=$([[ -e tourismo.sqlite ]] || echo 40)
-    target/release/tourismo-server serve --listen 127.0.0.1:8080 --data tourismo.sqlite &
+    target/release/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite &
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
-    until (: </dev/tcp/127.0.0.1/8080) 2>/dev/null; do kill -0 $relay; sleep 0.2; done
-    [[ -z $samples ]] || target/release/tourismo-replay --made "$samples" --people 14
-    echo "run: open http://localhost:8080"
+    until is_served; do kill -0 $relay; sleep 0.2; done
+    [[ -z $samples ]] || target/release/tourismo-replay --relay ws://127.0.0.1:{{ port }}/v1/sync --made "$samples" --people 14
+    echo "run: open http://localhost:{{ port }}"
     wait $relay
 
 # Run every check and every test.
@@ -86,8 +88,8 @@ kill-browser times="50" seed="": setup pwa
 replay *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}
 
-# Tell made-up stories of phones, relays and everything that breaks between them, each twice, until one breaks a promise:
-# `just sim --seeds 100000` runs for hours; `just sim --first SEED --trace` prints one; `just sim --help` explains.
+# `just sim --seeds 100000` runs for hours; `just sim --first SEED --trace` prints one.
+# Tell made-up stories of phones, relays and what breaks between them, each twice; `just sim --help` explains.
 sim *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
 
@@ -101,8 +103,8 @@ fuzz target seconds="60":
     cargo +nightly fuzz run --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz {{ target }} tests/fuzz/found/{{ target }} \
         tests/fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=16384
 
-# Kill the relay, or its Postgres, while clients push, and look up all that was acknowledged: `just kill --times 300`,
-# `just kill --victim postgres`; `just kill --help` explains.
+# `just kill --times 300`, `just kill --victim postgres`.
+# Kill the relay, or its Postgres, while clients push, and look up all that was acknowledged; `just kill --help` explains.
 kill *arguments:
     cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}
 

@@ -59,7 +59,7 @@ feedparser() {
     rm -rf "$environment"
     # Debian keeps what makes environments in a package of its own.
     python3 -m venv "$environment" &>/dev/null || { packages python3-venv && python3 -m venv --clear "$environment"; }
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "feedparser==$version"
+    "$environment/bin/python" -m pip install -qq --disable-pip-version-check "feedparser==$version"
     touch "$environment/feedparser-$version"
 }
 
