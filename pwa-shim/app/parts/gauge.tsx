@@ -8,7 +8,8 @@ const RADIUS = 84;
 /** The dial is open at the bottom. */
 const SWEEP_DEG = 250;
 
-export function Gauge({ speedMps, units }: { speedMps: number | null; units: Units }) {
+/** `note` stands below in place of the unit while there is no speed to tell. */
+export function Gauge({ speedMps, units, note }: { speedMps: number | null; units: Units; note?: string | undefined }) {
   const full = units === "metric" ? 200 : 120;
   const share = Math.min(1, speedMps === null ? 0 : inSpeedUnit(speedMps, units) / full);
   const { value, unit } = speed(speedMps, units);
@@ -26,7 +27,7 @@ export function Gauge({ speedMps, units }: { speedMps: number | null; units: Uni
         <span class="gauge-value" data-testid="speed">
           {value}
         </span>
-        <span class="gauge-unit">{unit}</span>
+        <span class="gauge-unit">{note ?? unit}</span>
       </div>
     </div>
   );

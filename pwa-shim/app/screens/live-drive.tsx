@@ -37,7 +37,7 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       </div>
       {(!isPaused && signal.detail) || safety.detail ? <p class="hint live-detail">{safety.detail ?? signal.detail}</p> : null}
       <div class="live-dial">
-        <Gauge speedMps={isMeasuring ? view.speedMps : null} units={units()} />
+        <Gauge speedMps={isMeasuring ? view.speedMps : null} units={units()} note={isPaused ? "Paused" : undefined} />
       </div>
       <div class="live-figures">
         <div class="figures">
