@@ -1,10 +1,11 @@
-// The built PWA in a browser, served as plain files: it opens without any relay.
+// The built PWA in a browser, served as plain files: it opens without any relay, and fits the phone.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { serveApp } from "./app.mjs";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
+import { until } from "./relay.mjs";
 
 test("the_app_opens_without_an_error", { timeout: 300_000 }, async (t) => {
   const address = await serveApp(t);
@@ -16,4 +17,22 @@ test("the_app_opens_without_an_error", { timeout: 300_000 }, async (t) => {
 
   await page.waitForFunction(() => document.title === "Record · Tourismo");
   assert.deepEqual(errors, []);
+});
+
+test("on_a_phone_that_lies_on_its_side_what_ends_a_drive_is_in_reach", { timeout: 300_000 }, async (t) => {
+  const address = await serveApp(t);
+  const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], viewport: { width: 740, height: 360 } });
+  const page = phone.pages()[0];
+  await page.goto(address);
+  await page.getByTestId("start").click();
+  const below = page.getByRole("navigation");
+  for (const name of ["Finish", "Pause"]) {
+    const button = page.getByRole("button", { name });
+    await button.waitFor();
+    const isInReach = async () => {
+      const [{ y, height }, bar] = await Promise.all([button.boundingBox(), below.boundingBox()]);
+      return y >= 0 && y + height <= bar.y;
+    };
+    await until(`${name} is above the navigation`, isInReach);
+  }
 });
