@@ -28,7 +28,8 @@ const EMPTY_BYTES: usize = 40 << 10;
 
 /// A document as it was last folded.
 pub(crate) struct Loaded {
-    doc: Automerge,
+    /// Nothing until it is folded for the first time: a thousand documents that wait for it must weigh nothing.
+    doc: Option<Automerge>,
     size: Size,
     since: Since,
     /// The rows that were derived from it, where that is remembered.
@@ -77,7 +78,7 @@ pub(super) struct Folded {
 impl Loaded {
     /// A document of which nothing is loaded.
     pub(super) fn empty(since: Since) -> Loaded {
-        Loaded { doc: open::new(&NOBODY), size: Size::default(), since, rows: None }
+        Loaded { doc: None, size: Size::default(), since, rows: None }
     }
 
     /// A document that began just now, and has no rows.
@@ -148,7 +149,7 @@ pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<Result<Fold
 }
 
 fn fold(material: Material) -> Result<Folded, Quarantine> {
-    let Material { kind, loaded: Loaded { mut doc, size: before, since, rows }, chunks, changes } = material;
+    let Material { kind, loaded: Loaded { doc, size: before, since, rows }, chunks, changes } = material;
     let ops_of = |chunk: &Vec<u8>| snapshot::ops_of(chunk).ok_or(Quarantine::Unreadable);
     let ops = chunks.iter().map(ops_of).try_fold(0, |sum, ops| Ok(sum + ops?))?;
     let bytes: usize = chunks.iter().map(Vec::len).sum();
@@ -157,11 +158,12 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
         return Err(Quarantine::TooLarge);
     }
-    if before.changes == 0 {
-        doc = open::load(&NOBODY, chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
-    } else {
-        open::apply(&mut doc, chunks.iter().map(Vec::as_slice)).map_err(|_| Quarantine::Unreadable)?;
-    }
+    let new = chunks.iter().map(Vec::as_slice);
+    let doc = match doc {
+        None => open::load(&NOBODY, new),
+        Some(mut doc) => open::apply(&mut doc, new).map(|()| doc),
+    };
+    let doc = doc.map_err(|_| Quarantine::Unreadable)?;
     let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
     let row = projection::fold(kind, &doc);
     let (trace, fixes) = match &row {
@@ -182,7 +184,7 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
     };
     // What was loaded before is only read again, which takes a tenth.
     let work = Work { changes: ops / 20 + before.ops / 200 + bytes as u64 / 8_192 + fixes / 150 };
-    Ok(Folded { loaded: Loaded { doc, size, since, rows }, row, claim, trace, work })
+    Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, trace, work })
 }
 
 /// What a drive tells of its road; nothing if none of it was measured well enough.
