@@ -39,6 +39,9 @@ const QUEUED_BYTES: usize = 64 << 20;
 /// The most jobs in one transaction.
 const MAX_GROUP: usize = 128;
 
+/// How many changes are enough for a transaction; the last push may bring more.
+const MANY_CHANGES: usize = 1_000;
+
 /// Takes jobs to the writing task.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
@@ -177,6 +180,18 @@ impl Writer {
     }
 }
 
+/// The next jobs that share a transaction: as many as there are, unless they bring so many changes that what is known of
+/// their documents would take much memory, and whoever pushed one change would wait for all of them.
+fn transaction_of(jobs: &mut impl Iterator<Item = Job>) -> Vec<Job> {
+    let mut changes = 0;
+    let next = || {
+        let job = if changes < MANY_CHANGES { jobs.next()? } else { return None };
+        changes += job.changes();
+        Some(job)
+    };
+    std::iter::from_fn(next).collect()
+}
+
 /// What the writer writes with.
 pub(crate) struct Desk {
     pub(crate) claim: Claim,
@@ -216,7 +231,10 @@ impl Task {
             if group.iter().any(|job| matches!(job, Job::Stop)) {
                 self.jobs.close();
             }
-            self.perform(std::mem::take(&mut group)).await;
+            let mut jobs = group.drain(..);
+            while jobs.len() > 0 {
+                self.perform(transaction_of(&mut jobs)).await;
+            }
         }
         let Desk { claim, connection, checkpointer, .. } = self.desk;
         if let Some(checkpointer) = checkpointer {
@@ -398,6 +416,19 @@ impl Task {
 }
 
 impl Job {
+    /// How many changes it brings.
+    fn changes(&self) -> usize {
+        match self {
+            Job::Commit { changes, .. } => changes.len(),
+            Job::Admit { .. }
+            | Job::Vouch { .. }
+            | Job::Ping(_)
+            | Job::Compact { .. }
+            | Job::Pave { .. }
+            | Job::Stop => 0,
+        }
+    }
+
     fn fail(self) {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
@@ -413,4 +444,29 @@ impl Job {
 pub(crate) fn wall_clock() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use tourismo_core::id::DocId;
+    use tourismo_core::wire::{Chunk, DocKind, NackCode, Offer};
+
+    use super::*;
+
+    #[test]
+    fn pushes_share_a_transaction_until_they_bring_many_changes() {
+        let room = Arc::new(Semaphore::new(100));
+        let push = |changes| {
+            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(Vec::new()) };
+            let change = || Examined { offer: offer.clone(), scanned: Err(NackCode::Malformed) };
+            let _bytes = room.clone().try_acquire_owned().unwrap();
+            let changes = std::iter::repeat_with(change).take(changes).collect();
+            Job::Commit { account: AccountId::from_bytes([1; 16]), changes, reply: oneshot::channel().0, _bytes }
+        };
+        let mut jobs = [1, 998, 1_000, 1_000, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
+        let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());
+        let transactions: Vec<Vec<usize>> =
+            std::iter::from_fn(next).map(|jobs| jobs.iter().map(Job::changes).collect()).collect();
+        assert_eq!(transactions, [vec![1, 998, 1_000], vec![1_000], vec![1, 0, 1, 0]]);
+    }
 }
