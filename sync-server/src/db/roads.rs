@@ -4,6 +4,7 @@ mod squares;
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::roads::RoadScore;
@@ -39,6 +40,16 @@ pub(crate) struct RoadRecord {
     pub(crate) line: Vec<[f64; 2]>,
     /// The newest drives over it, the newest first.
     pub(crate) drives: Vec<DocId>,
+}
+
+/// What a map draws of a road.
+#[derive(Clone, Debug)]
+pub(crate) struct RoadLine {
+    pub(crate) id: SegmentId,
+    pub(crate) score: u8,
+    pub(crate) length_m: u32,
+    /// Longitude, latitude, degrees.
+    pub(crate) line: Vec<[f64; 2]>,
 }
 
 /// What a batch was made of.
@@ -205,7 +216,7 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, R
     let mut all = BTreeMap::new();
     let mut last = SegmentId(0, 0);
     loop {
-        let sql = select("WHERE id > $1 ORDER BY id LIMIT 1000");
+        let sql = select("WHERE road.id > $1 ORDER BY road.id LIMIT 1000");
         let page = sql::query(AssertSqlSafe(sql)).bind(name(last)).rows(reader, read).await?;
         match page.last() {
             Some(road) => last = road.id,
@@ -217,7 +228,7 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, R
 
 /// A road.
 pub(crate) async fn find(reader: &mut Connection, id: SegmentId) -> Result<Option<RoadRecord>, sqlx::Error> {
-    let row = sql::query(AssertSqlSafe(select("WHERE id = $1"))).bind(name(id)).row(reader).await?;
+    let row = sql::query(AssertSqlSafe(select("WHERE road.id = $1"))).bind(name(id)).row(reader).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -230,45 +241,77 @@ pub(crate) async fn best(
     limit: u32,
 ) -> Result<Vec<RoadRecord>, sqlx::Error> {
     let ids = squares::best(reader, bounds, after, last_rank, limit).await?;
-    let mut found = Vec::with_capacity(ids.len());
-    for some in ids.chunks(READ_AT_ONCE) {
-        // The same statement for fewer: the last one is asked for several times.
-        let last = some.last();
-        let marks: Vec<String> = (1..=READ_AT_ONCE).map(|number| format!("${number}")).collect();
-        let mut query = sql::query(AssertSqlSafe(select(&format!("WHERE id IN ({})", marks.join(", ")))));
-        for id in some.iter().chain(std::iter::repeat_n(last, READ_AT_ONCE).flatten()).take(READ_AT_ONCE) {
-            query = query.bind(id.as_slice());
-        }
-        found.extend(query.rows(reader, read).await?);
-    }
-    found.sort_by_key(RoadRecord::key);
-    Ok(found)
+    named(reader, COLUMNS, ids, read).await
 }
 
-/// How many roads one statement reads by their names.
-const READ_AT_ONCE: usize = 32;
+/// The lines of up to `limit` roads whose middle is within bounds, the best first.
+pub(crate) async fn lines(reader: &mut Connection, bounds: &Bounds, limit: u32) -> Result<Vec<RoadLine>, sqlx::Error> {
+    let ids = squares::best(reader, bounds, (-1, SegmentId(0, 0)), 100, limit).await?;
+    let read = |row: &Row| {
+        let (id, score) = (id(row)?, score(row)?);
+        Ok(RoadLine { id, score, length_m: unsigned(row, "length_m")?, line: parsed(row, "line")? })
+    };
+    named(reader, "road.id, road.rank, road.length_m, road.line", ids, read).await
+}
+
+/// The roads of these names, the best first. One statement, however many they are: the names come one after the other. An
+/// SQLite without statistics takes tables in the order in which a `CROSS JOIN` names them.
+async fn named<T>(
+    reader: &mut Connection,
+    columns: &str,
+    ids: Vec<Vec<u8>>,
+    read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        r#"
+        WITH RECURSIVE place (n) AS (SELECT 1 UNION ALL SELECT n + 16 FROM place WHERE n + 16 <= LENGTH($1)),
+        asked AS MATERIALIZED (SELECT SUBSTR($1, place.n, 16) AS id FROM place)
+        SELECT {columns} FROM asked CROSS JOIN road_segment road WHERE road.id = asked.id ORDER BY road.rank, road.id
+        "#
+    );
+    sql::query(AssertSqlSafe(sql)).bind(ids.concat()).rows(reader, read).await
+}
+
+const COLUMNS: &str =
+    "road.id, road.rank, road.parts, road.measured_m, road.length_m, road.evidence, road.line, road.drives";
 
 fn select(rest: &str) -> String {
-    format!("SELECT id, rank, parts, measured_m, length_m, evidence, line, drives FROM road_segment {rest}")
+    format!("SELECT {COLUMNS} FROM road_segment road {rest}")
 }
 
 fn read(row: &Row) -> Result<RoadRecord, sqlx::Error> {
-    let id: Vec<u8> = row.get("id")?;
-    let (from, to) = id.split_at_checked(8).ok_or_else(|| damaged("id"))?;
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("id"));
-    let unsigned = |column| u32::try_from(row.get::<i64>(column)?).map_err(|_| damaged(column));
-    let score = u8::try_from(100 - row.get::<i64>("rank")?).map_err(|_| damaged("rank"))?;
-    let parts = serde_json::from_str(&row.get::<String>("parts")?).map_err(|_| damaged("parts"))?;
     let drives: Vec<u8> = row.get("drives")?;
     let (drives, _) = drives.as_chunks::<16>();
     Ok(RoadRecord {
-        id: SegmentId(number(from)?, number(to)?),
-        score: RoadScore { score, parts, measured_m: unsigned("measured_m")? },
-        length_m: unsigned("length_m")?,
+        id: id(row)?,
+        score: RoadScore { score: score(row)?, parts: parsed(row, "parts")?, measured_m: unsigned(row, "measured_m")? },
+        length_m: unsigned(row, "length_m")?,
         evidence: Evidence::from_number(row.get("evidence")?).ok_or_else(|| damaged("evidence"))?,
-        line: serde_json::from_str(&row.get::<String>("line")?).map_err(|_| damaged("line"))?,
+        line: parsed(row, "line")?,
         drives: drives.iter().map(|bytes| DocId::from_bytes(*bytes)).collect(),
     })
+}
+
+fn id(row: &Row) -> Result<SegmentId, sqlx::Error> {
+    let id: Vec<u8> = row.get("id")?;
+    let (from, to) = id.split_at_checked(8).ok_or_else(|| damaged("id"))?;
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("id"));
+    Ok(SegmentId(number(from)?, number(to)?))
+}
+
+fn score(row: &Row) -> Result<u8, sqlx::Error> {
+    u8::try_from(100 - row.get::<i64>("rank")?).map_err(|_| damaged("rank"))
+}
+
+fn unsigned(row: &Row, column: &'static str) -> Result<u32, sqlx::Error> {
+    u32::try_from(row.get::<i64>(column)?).map_err(|_| damaged(column))
+}
+
+fn parsed<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(&row.get::<String>(column)?).map_err(|_| damaged(column))
 }
 
 fn name(id: SegmentId) -> Vec<u8> {

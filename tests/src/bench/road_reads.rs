@@ -44,7 +44,7 @@ pub async fn table(segments: usize) -> anyhow::Result<Table> {
             "{} and {} made roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
              a Postgres beside it. Milliseconds on the clock over a kept connection, the query and the JSON included: median, 99th \
              percentile, each read where there are roads, in a place that was not read before. A page holds 20. A tile holds up \
-             to 400 roads; cold is the first time that a relay draws it which has just been started.",
+             to 400 roads, 200 below zoom 8; cold is the first time that a relay draws it which has just been started.",
             grouped(segments as u64 / 10),
             grouped(segments as u64),
         ),

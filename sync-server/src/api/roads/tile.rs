@@ -11,13 +11,18 @@ use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
-use crate::db::roads::{self, RoadRecord};
+use crate::db::roads::{self, RoadLine};
 use crate::feeds::mvt::{Line, layer};
 use crate::grid::Bounds;
-use crate::roads::SegmentId;
 
 /// The most roads of a tile: the best.
 const MOST_ROADS: u32 = 400;
+
+/// The most on tiles from which they are seen as dots, several tiles at once.
+const MOST_DOTS: u32 = 200;
+
+/// From which zoom on a road is more than a dot.
+const LINES_FROM_ZOOM: u32 = 8;
 
 /// The deepest tiles that there are; maps draw these larger.
 const DEEPEST: u32 = 14;
@@ -28,7 +33,7 @@ const EXTENT: f64 = 4096.0;
 /// How far the middle of a road may be from where it is still drawn, metres: half of the longest road.
 const REACH_M: f64 = 3_000.0;
 
-/// The best roads of a tile, as a Mapbox Vector Tile 2.1 with one layer `roads` of lines, each with `id`, `score` (0 to 100) and
+/// The best roads of a tile, 400 at most (200 on tiles of zoom 7 or less), as a Mapbox Vector Tile 2.1 with one layer `roads` of lines, each with `id`, `score` (0 to 100) and
 /// `lengthM`.
 #[utoipa::path(
     get, path = "/v1/roads/tiles/{z}/{x}/{y}", tag = "roads", security((), ("token" = [])),
@@ -47,7 +52,8 @@ pub(crate) async fn tile(
     let y = y.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(ApiError::not_found)?;
     let tile = Tile::new(z, x, y).filter(|_| super::may_read(asked.viewer)).ok_or_else(ApiError::not_found)?;
     let mut reader = relay.readers.snapshot().await?;
-    let found = roads::best(&mut reader, &tile.reach(), (-1, SegmentId(0, 0)), 100, MOST_ROADS).await?;
+    let most = if z < LINES_FROM_ZOOM { MOST_DOTS } else { MOST_ROADS };
+    let found = roads::lines(&mut reader, &tile.reach(), most).await?;
     drop(reader);
     let lines: Vec<Line> = found.iter().map(|road| tile.line(road)).collect();
     Ok(asked.answer_bytes(layer("roads", EXTENT as u32, &lines), "application/vnd.mapbox-vector-tile"))
@@ -95,7 +101,7 @@ impl Tile {
         }
     }
 
-    fn line(self, road: &RoadRecord) -> Line {
+    fn line(self, road: &RoadLine) -> Line {
         let point = |&[lon, lat]: &[f64; 2]| {
             let (sin, world) = (lat.to_radians().sin().clamp(-0.9999, 0.9999), self.tiles * EXTENT);
             let x = (lon + 180.0) / 360.0 * world - self.x * EXTENT;
@@ -110,11 +116,27 @@ impl Tile {
             };
             [x.round() as i32, y.round() as i32]
         };
-        Line {
-            points: road.line.iter().map(point).collect(),
-            id: road.id.to_string(),
-            score: road.score.score,
-            length_m: road.length_m,
-        }
+        let mut points: Vec<[i32; 2]> = road.line.iter().map(point).collect();
+        points.dedup();
+        // Far away a short road is a dot, which maps draw only as a line.
+        points.extend(points.first().filter(|_| points.len() == 1).map(|[x, y]| [x + 1, *y]));
+        Line { points, id: road.id.to_string(), score: road.score, length_m: road.length_m }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roads::SegmentId;
+
+    #[test]
+    fn a_road_has_the_points_that_its_tile_can_tell_apart_and_two_at_least() {
+        let line = (0..50).map(|step| [8.5 + 1e-4 * f64::from(step), 47.0]).collect();
+        let road = RoadLine { id: SegmentId(1, 2), score: 90, length_m: 380, line };
+        let points = |z: u32, x, y| Tile::new(z, x, y).unwrap().line(&road).points;
+        assert_eq!(points(14, 8578, 5760).len(), 50);
+        assert!((3..50).contains(&points(8, 134, 90).len()));
+        let [from, to] = points(2, 2, 1).try_into().unwrap();
+        assert_eq!([to[0] - from[0], to[1] - from[1]], [1, 0], "a dot that is drawn");
     }
 }

@@ -19,9 +19,9 @@ const WORLD: usize = SIDES_DEGREES.len();
 /// How many sizes there are.
 const SIZES: usize = SIDES_DEGREES.len() + 1;
 
-/// How many squares are looked at while larger ones are left. Postgres thinks for longer about a statement of forty looks than
-/// it takes to read past what lies beside the bounds in nine squares of four times the side.
-const MOST_SQUARES: usize = 16;
+/// How many squares are looked at while larger ones are left. Few large ones are sooner told to a database than many small
+/// ones, but more of them lies beside the bounds: on a tile of zoom 5, six of 7.5 degrees took SQLite half as long again.
+const MOST_SQUARES: usize = 36;
 
 /// The squares of every size that a place is in.
 fn squares_of([lon, lat]: [f64; 2]) -> [i64; SIZES] {
