@@ -13,6 +13,7 @@ main() {
     case $what in
     build)
         has cargo || fail "Rust is missing. Install it from https://rustup.rs, then open a new shell."
+        node_is_new_enough || fail "Node $(node --version) is too old; 20.19 or newer is needed: https://nodejs.org"
         has cc || packages build-essential
         npm_packages
         ;;
@@ -33,6 +34,11 @@ main() {
 
 has() {
     command -v "$1" >/dev/null
+}
+
+# What pwa-shim/package.json asks for. npm only warns.
+node_is_new_enough() {
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
 }
 
 # Debian keeps the server's programs out of the path.
