@@ -1,13 +1,8 @@
-// MapLibre with one place on it, which a tap may choose.
+// A map with one place on it, which a tap may choose.
 
-import { Map as MapLibre, ScaleControl, setWorkerUrl } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import "maplibre-gl/dist/maplibre-gl.css";
-
+import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
 import { placeOf, styleOf } from "./style.ts";
-
-setWorkerUrl(workerUrl);
 
 /** Where the map looks while no place is chosen: Europe. */
 const NOWHERE: [number, number] = [10, 48];
@@ -25,32 +20,23 @@ export async function showPlace(
   onPick: ((position: [number, number]) => void) | undefined,
 ): Promise<ShownPlace> {
   const land = await loadLand();
-  const dark = matchMedia("(prefers-color-scheme: dark)");
   let marked = position;
-  const style = () => styleOf({ line: placeOf(marked) }, land, dark.matches);
-  const map = new MapLibre({
-    container,
-    style: style(),
-    center: position ?? NOWHERE,
-    zoom: position ? 10 : 3,
-    // One finger scrolls the page, two move the map; while a place is chosen, one finger moves it.
-    cooperativeGestures: onPick === undefined,
-    attributionControl: false,
-    dragRotate: false,
-    pitchWithRotate: false,
-    minZoom: 1,
-    maxZoom: 17,
-  });
-  map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-  const restyle = (): void => void map.setStyle(style());
-  dark.addEventListener("change", restyle);
+  const { map, restyle, remove } = flatMap(
+    {
+      container,
+      center: position ?? NOWHERE,
+      zoom: position ? 10 : 3,
+      // While a place is chosen, one finger moves the map.
+      cooperativeGestures: onPick === undefined,
+    },
+    (isDark) => styleOf({ line: placeOf(marked) }, land, isDark),
+  );
   if (onPick) {
     map.on("click", ({ lngLat }) => {
       const { lng, lat } = lngLat.wrap();
       onPick([lng, lat]);
     });
   }
-  map.once("idle", () => container.setAttribute("data-drawn", "true"));
   return {
     mark(next) {
       const zoom = map.getZoom();
@@ -59,9 +45,6 @@ export async function showPlace(
       // A tap on half a continent is a beginning: the next one can be better.
       if (next && (zoom < 8 || !map.getBounds().contains(next))) map.jumpTo({ center: next, zoom: Math.max(zoom + 3, 8) });
     },
-    remove() {
-      dark.removeEventListener("change", restyle);
-      map.remove();
-    },
+    remove,
   };
 }

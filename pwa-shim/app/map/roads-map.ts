@@ -1,16 +1,13 @@
-// MapLibre with roads on it, coloured by how good they are: a map that draws itself from what people drove.
+// A map with roads on it, coloured by how good they are: a map that draws itself from what people drove.
 
 import type { Road } from "@tourismo/client";
 import type { FeatureCollection } from "geojson";
-import { type GeoJSONSource, Map as MapLibre, ScaleControl, setWorkerUrl } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import "maplibre-gl/dist/maplibre-gl.css";
+import type { GeoJSONSource, Map as MapLibre } from "maplibre-gl";
 
 import type { Box, Place } from "../ways.ts";
+import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
 import { gridAround, ROADS_LAYER, roadsStyle } from "./style.ts";
-
-setWorkerUrl(workerUrl);
 
 /** How far from a road a finger may be, pixels. */
 const FINGER_PX = 14;
@@ -38,38 +35,20 @@ export interface RoadsMapEvents {
 
 export async function showRoads(container: HTMLElement, look: Look, events: RoadsMapEvents): Promise<ShownRoads> {
   const land = await loadLand();
-  const dark = matchMedia("(prefers-color-scheme: dark)");
   let roads: FeatureCollection = featuresOf([], undefined);
-  const map = new MapLibre({
-    container,
-    style: roadsStyle(roads, land, dark.matches),
-    center: look.at,
-    zoom: look.zoom,
-    // One finger scrolls the page, two move the map.
-    cooperativeGestures: true,
-    attributionControl: false,
-    dragRotate: false,
-    pitchWithRotate: false,
-    minZoom: 1,
-    maxZoom: 16,
-  });
-  map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
+  const options = { container, center: look.at, zoom: look.zoom, maxZoom: 16 };
+  const { map, remove } = flatMap(options, (isDark) => roadsStyle(roads, land, isDark), () => fill());
   const fill = (): void => {
     const [source, grid] = [map.getSource<GeoJSONSource>("roads"), map.getSource<GeoJSONSource>("grid")];
     source?.setData(roads);
     const [west, south, east, north] = boundsOf(map);
     grid?.setData(gridAround({ parts: [[[west, south], [east, north]]] }));
   };
-  const restyle = (): void => {
-    map.setStyle(roadsStyle(roads, land, dark.matches), { diff: false });
-    map.once("styledata", fill);
-  };
   const moved = (): void => {
     fill();
     const { lng, lat } = map.getCenter().wrap();
     events.moved(boundsOf(map), { at: [lng, lat], zoom: map.getZoom() });
   };
-  dark.addEventListener("change", restyle);
   map.on("moveend", moved);
   map.once("load", moved);
   map.on("click", ({ point: { x, y } }) => {
@@ -78,7 +57,6 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
     const best = found.toSorted((a, b) => Number(b.properties["score"]) - Number(a.properties["score"]))[0];
     if (best) events.picked(String(best.properties["id"]));
   });
-  map.once("idle", () => container.setAttribute("data-drawn", "true"));
   return {
     draw(shown, place) {
       roads = featuresOf(shown, place);
@@ -86,10 +64,7 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
       container.setAttribute("data-roads", String(shown.length));
     },
     look: (at) => void map.jumpTo({ center: at, zoom: Math.max(map.getZoom(), 10) }),
-    remove() {
-      dark.removeEventListener("change", restyle);
-      map.remove();
-    },
+    remove,
   };
 }
 

@@ -1,0 +1,52 @@
+// What all maps have in common: MapLibre with its worker, a scale, north up, and colours that follow the system's.
+
+import { Map as MapLibre, type MapOptions, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import "maplibre-gl/dist/maplibre-gl.css";
+
+setWorkerUrl(workerUrl);
+
+export interface FlatMap {
+  map: MapLibre;
+  /** Takes the style anew. */
+  restyle(): void;
+  remove(): void;
+}
+
+/** `filled` puts back what is drawn besides the style, which a new style has not. */
+export function flatMap(
+  options: Omit<MapOptions, "style"> & { container: HTMLElement },
+  styleOf: (isDark: boolean) => StyleSpecification,
+  filled?: () => void,
+): FlatMap {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const map = new MapLibre({
+    // One finger scrolls the page, two move the map.
+    cooperativeGestures: true,
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    minZoom: 1,
+    maxZoom: 17,
+    ...options,
+    style: styleOf(dark.matches),
+  });
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
+  map.once("idle", () => options.container.setAttribute("data-drawn", "true"));
+  const restyle = (): void => {
+    map.setStyle(styleOf(dark.matches), { diff: filled === undefined });
+    if (filled) map.once("styledata", filled);
+  };
+  dark.addEventListener("change", restyle);
+  return {
+    map,
+    restyle,
+    remove() {
+      dark.removeEventListener("change", restyle);
+      map.remove();
+    },
+  };
+}
