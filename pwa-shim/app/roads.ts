@@ -27,12 +27,15 @@ export async function lookAt(box: Box): Promise<"shown" | "tooLarge"> {
   const squares = isSmall(box) ? squaresIn(box) : [];
   if (squares.length === 0 || squares.length > SHOWN_SQUARES) return "tooLarge";
   const own = (looked += 1);
-  const show = async (): Promise<void> => {
+  const show = async (): Promise<RoadExtract> => {
     const found = await atlas.read(squares);
     if (own === looked) extract.value = found;
+    return found;
   };
-  await show();
-  if (await atlas.ask(squares)) await show();
+  const { missing } = await show();
+  const isNew = await atlas.ask(squares);
+  // What was missing may have come because an earlier look asked for it.
+  if (isNew || missing > 0) await show();
   return "shown";
 }
 
