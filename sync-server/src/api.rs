@@ -127,6 +127,8 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/openapi.json", get(openapi::openapi))
         .route("/v1/health", get(health::health))
         .route("/v1/ready", get(ready::ready))
+        // Within the layer: browsers ask with OPTIONS whether they may send a token.
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(cors)
         .layer(from_fn(in_time));
     let mut router = Router::new()

@@ -4,7 +4,7 @@ use tourismo_core::docs::{ProfileFields, Visibility, profile, published};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 
-use crate::harness::{Document, Phone, Relay, drive_on, get, get_with};
+use crate::harness::{Document, Phone, Relay, ask, drive_on, get, get_with};
 
 const HOUR_MS: i64 = 3_600_000;
 /// A full hour of September 2026.
@@ -211,6 +211,20 @@ async fn health_and_readiness_are_told() {
     let ready = get(relay.addr(), "/v1/ready").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
     assert_eq!(get(relay.addr(), "/v1/nothing").await.json()["error"]["code"], "not_found");
+}
+
+#[tokio::test]
+async fn a_page_of_any_host_may_send_a_read_token() {
+    let relay = Relay::start().await;
+    let wish = "origin: https://drive.example\r\naccess-control-request-method: GET\r\n\
+                access-control-request-headers: authorization\r\n";
+    for path in ["/v1/me/feed", "/v1/me/feed/live", "/v1/drives/x", "/v1/roads"] {
+        let answer = ask(relay.addr(), "OPTIONS", path, wish).await;
+        let allowed = [answer.header("access-control-allow-origin"), answer.header("access-control-allow-headers")];
+        assert_eq!((answer.status, allowed[0]), (200, "*"), "{path}");
+        assert!(allowed[1].contains("authorization"), "{path}: {allowed:?}");
+        assert_eq!(ask(relay.addr(), "DELETE", path, "").await.status, 405);
+    }
 }
 
 #[tokio::test]
