@@ -1,13 +1,13 @@
 //! What people say about drives: reactions and comments.
 
 use serde_json::json;
-use tourismo_core::docs::social::{self, Subject, Word};
+use tourismo_core::docs::social::{self, Comment, Subject, Word};
 use tourismo_core::docs::{Answer, LogEntry, LogKind, Reaction, Visibility, logbook};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 use tourismo_server::upkeep::check;
 
-use crate::harness::{Person, Relay, get, get_with};
+use crate::harness::{Person, Relay, get, get_with, now};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -66,6 +66,30 @@ async fn comments_come_latest_first_and_can_be_taken_back() {
     ben.push(&relay, vec![offer]).await;
     assert_eq!(get(relay.addr(), &path).await.json()["count"], 2);
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn a_comment_from_the_future_does_not_stay_on_top() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let drive = anna.publish(&relay, "Over the pass", Visibility::Public, START).await;
+    anna.comment(&relay, drive, "Early").await;
+    for (days, text) in [(30, "Far ahead"), (0, "On time")] {
+        let (id, at) = (anna.fresh_id(), now() + days * 86_400_000);
+        let comment = Comment { drive, at, text: text.to_owned() };
+        anna.say(&relay, Word::Comment(id, &comment)).await;
+    }
+    let path = format!("/v1/drives/{drive}/comments");
+    let texts = async |path: &str| {
+        let page = get(relay.addr(), path).await.json();
+        let comments = page["comments"].as_array().unwrap().iter();
+        let texts: Vec<_> = comments.map(|comment| comment["text"].as_str().unwrap().to_owned()).collect();
+        (texts, page["next"].as_str().map(str::to_owned))
+    };
+    assert_eq!(texts(&path).await.0.last().unwrap(), "Early");
+    let (first, next) = texts(&format!("{path}?limit=1")).await;
+    assert_eq!(first, ["On time"]);
+    assert_eq!(texts(&format!("{path}?after={}", next.unwrap())).await.0, ["Early"]);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::comments::{self, CommentRow};
 use crate::db::said;
+use crate::writer::wall_clock;
 
 /// What somebody says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +47,11 @@ pub(crate) struct CommentPage {
     next: Option<String>,
 }
 
-/// What people say about a drive, the latest first.
+/// How far ahead of the relay's clock an author's may be, milliseconds: a day, which no wrong time zone reaches.
+const AHEAD_MS: i64 = 86_400_000;
+
+/// What people say about a drive, the latest first: by their own clocks. What is dated more than a day ahead is not told before
+/// its time, so that nobody's word stays on top.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageParameters),
@@ -58,7 +63,8 @@ pub(crate) async fn comments(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
-    let after = asked.after(List::Comments)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let latest = (wall_clock() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
+    let after = asked.after(List::Comments)?.map_or(latest, |after| latest.min(after));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;
     let count = said::about_one(&mut reader, id, owner, viewer).await?.comments;
