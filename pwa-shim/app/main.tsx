@@ -15,6 +15,7 @@ import "./style/parts.css";
 import "./style/people.css";
 import "./style/roads.css";
 import "./style/screens.css";
+import "./style/record.css";
 
 render(<App />, document.getElementById("app") as HTMLElement);
 effect(() => {
