@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
@@ -44,6 +45,14 @@ pub(crate) struct Near {
     pub(crate) lon: f64,
     pub(crate) lat: f64,
     pub(crate) radius_m: f64,
+}
+
+impl Near {
+    /// Whether a place (longitude, latitude, degrees) is as near.
+    pub(crate) fn holds(self, [lon_deg, lat_deg]: [f64; 2]) -> bool {
+        let here = Position { lat_deg: self.lat, lon_deg: self.lon };
+        distance_m(here, Position { lat_deg, lon_deg }) <= self.radius_m
+    }
 }
 
 impl FromRequestParts<Arc<Relay>> for Asked {

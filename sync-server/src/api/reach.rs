@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tourismo_core::docs::Visibility;
 use tourismo_core::handle;
 use tourismo_core::id::{AccountId, DocId};
 
@@ -85,6 +86,18 @@ pub(crate) async fn shunned(reader: &mut Connection, viewer: Viewer) -> Result<B
         Some(account) => follows::shunned(reader, account).await,
         None => Ok(BTreeSet::new()),
     }
+}
+
+/// Whether the viewer may find something among others, as far as that needs no follower: `shunned` are those with whom the
+/// viewer has nothing to do.
+pub(crate) fn may_list(
+    viewer: Viewer,
+    owner: AccountId,
+    visibility: Visibility,
+    shunned: &BTreeSet<AccountId>,
+) -> bool {
+    let relation = Relation { is_blocked: shunned.contains(&owner), ..Relation::default() };
+    authorize(viewer, Audience { owner, visibility, relation }, Access::Listed).is_ok()
 }
 
 /// An id in a path; what is none leads nowhere.

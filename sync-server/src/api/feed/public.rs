@@ -12,7 +12,6 @@ use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::syndication::{self, Form, Web};
 use crate::api::{ApiError, reach};
-use crate::authorize::{Access, Audience, Relation, authorize};
 use crate::db::feed::{self, FeedKey, FeedRow};
 
 /// Public drives, newest first.
@@ -76,11 +75,7 @@ async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<FeedRow>, Option<Stri
     };
     let next;
     (rows, next) = page(rows, limit, List::PublicFeed, |row| (row.key.sort_at, row.key.doc));
-    rows.retain(|row| {
-        let relation = Relation { is_blocked: shunned.contains(&row.account), ..Relation::default() };
-        let audience = Audience { owner: row.account, visibility: row.visibility, relation };
-        authorize(asked.viewer, audience, Access::Listed).is_ok()
-    });
+    rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
     Ok((rows, next))
 }
 

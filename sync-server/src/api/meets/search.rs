@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT, Near};
+use crate::api::asked::{Asked, MAX_LIMIT};
 use crate::api::cursor::{self, List};
 use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals, parameter};
 use crate::api::{ApiError, reach};
-use crate::authorize::{Access, Audience, Relation, authorize};
 use crate::db::feed::Author;
 use crate::db::meet_search::{self, Span};
 use crate::db::meets::{MeetKey, MeetRecord};
@@ -74,9 +72,8 @@ pub(super) async fn read(
                 return Ok((found, Some(cursor::encode(List::Meets, &after))));
             }
             after = (meet.starts_at, meet.doc);
-            let relation = Relation { is_blocked: shunned.contains(&meet.account), ..Relation::default() };
-            let audience = Audience { owner: meet.account, visibility: meet.visibility, relation };
-            if authorize(asked.viewer, audience, Access::Listed).is_ok() && is_near(&meet, near) {
+            let is_near = near.is_none_or(|near| meet.position.is_some_and(|place| near.holds(place)));
+            if is_near && reach::may_list(asked.viewer, meet.account, meet.visibility, &shunned) {
                 found.push((meet, author));
             }
         }
@@ -85,10 +82,4 @@ pub(super) async fn read(
         }
     }
     Ok((found, Some(cursor::encode(List::Meets, &after))))
-}
-
-fn is_near(meet: &MeetRecord, near: Option<Near>) -> bool {
-    let Some(near) = near else { return true };
-    let here = Position { lat_deg: near.lat, lon_deg: near.lon };
-    meet.position.is_some_and(|[lon_deg, lat_deg]| distance_m(here, Position { lat_deg, lon_deg }) <= near.radius_m)
 }

@@ -12,7 +12,6 @@ use crate::api::drive_item::DriveItem;
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
-use crate::authorize::{Access, Audience, Relation, authorize};
 use crate::db::feed;
 use crate::db::roads::{self, MOST_DRIVES};
 
@@ -37,11 +36,7 @@ pub(crate) async fn road(
     let mut feature = super::feature(&road);
     let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
     let shunned = reach::shunned(&mut reader, asked.viewer).await?;
-    rows.retain(|row| {
-        let relation = Relation { is_blocked: shunned.contains(&row.account), ..Relation::default() };
-        let audience = Audience { owner: row.account, visibility: row.visibility, relation };
-        authorize(asked.viewer, audience, Access::Listed).is_ok()
-    });
+    rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
     feature.set_property("drives", json!(DriveItem::list(&mut reader, asked.viewer, &rows).await?));
     Ok(asked.answer_with(feature.to_string(), "application/geo+json"))
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
-use tourismo_core::geodesy::{Position, distance_m};
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::{Asked, Near};
+use crate::api::asked::Asked;
 use crate::api::cursor::{self, List, SortKey};
 use crate::api::schema::{PageParameters, Refusals};
 use crate::db::roads::{self, RoadKey, RoadRecord};
@@ -61,7 +60,7 @@ async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<RoadRecord>, Option<S
                 return Ok((found, Some(cursor::encode(List::Roads, &after))));
             }
             after = road.key();
-            if is_near(&road, near) {
+            if near.is_none_or(|near| near.holds(road.middle())) {
                 found.push(road);
             }
         }
@@ -70,13 +69,6 @@ async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<RoadRecord>, Option<S
         }
     }
     Ok((found, Some(cursor::encode(List::Roads, &after))))
-}
-
-fn is_near(road: &RoadRecord, near: Option<Near>) -> bool {
-    let Some(near) = near else { return true };
-    let [lon_deg, lat_deg] = road.middle();
-    let here = Position { lat_deg: near.lat, lon_deg: near.lon };
-    distance_m(here, Position { lat_deg, lon_deg }) <= near.radius_m
 }
 
 impl SortKey for SegmentId {
