@@ -57,9 +57,10 @@ impl World {
         self.trace.note(self.now_ms, format_args!("phone {phone} is killed"));
         // Time enough for the slowest transaction; and a replica that says that storage fails has said it.
         let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
-        let alive_ms = self.phones[phone].nap(self.now_ms).map_or(self.now_ms, |nap| nap.from_ms);
-        let is_healthy = !is_failing && alive_ms >= self.storage_ill_ms + 4_000;
-        let complaint = self.ledger.killed(phone, alive_ms, is_healthy);
+        // Asleep, it hears nothing and writes nothing.
+        let awake_since = |ms| self.phones[phone].awake_since(self.now_ms, ms);
+        let is_healthy = !is_failing && awake_since(4_000) >= self.storage_ill_ms;
+        let complaint = self.ledger.killed(phone, awake_since(1_000), is_healthy);
         let (all, torn) = (self.chance.one_in(2), self.plant == Plant::TornTransactions);
         let state = &mut self.phones[phone];
         state.disk.kill(|ops| match (torn, all) {

@@ -146,15 +146,15 @@ impl Ledger {
         }
     }
 
-    /// An app was killed. Complains if more is lost than may be.
-    pub(super) fn killed(&mut self, phone: usize, now_ms: u64, is_healthy: bool) -> Option<String> {
+    /// An app was killed. Complains if anything is lost that it heard before this moment.
+    pub(super) fn killed(&mut self, phone: usize, since_ms: u64, is_healthy: bool) -> Option<String> {
         self.commands.retain(|(of, _), _| *of != phone);
         if let Some(finishing) = self.finishing.remove(&phone) {
             self.keep(finishing);
         }
         let live = self.live.remove(&phone)?;
         let unsaved = &live.fixes[live.fixes.len().saturating_sub(live.unsaved)..];
-        let is_late = unsaved.iter().any(|(at_ms, _)| at_ms + 1_000 < now_ms);
+        let is_late = unsaved.iter().any(|(at_ms, _)| *at_ms < since_ms);
         let complaint = (is_late && is_healthy)
             .then(|| format!("at most the last second is lost: phone {phone}, {} fixes", unsaved.len()));
         self.keep(live);

@@ -94,6 +94,15 @@ impl Phone {
         self.naps.last().copied().filter(|nap| now_ms < nap.until_ms)
     }
 
+    /// Since when it has been awake for so long.
+    pub(super) fn awake_since(&self, now_ms: u64, awake_ms: u64) -> u64 {
+        let past = |since_ms: u64, nap: &Nap| match nap.until_ms.min(now_ms) {
+            woke_ms if woke_ms > since_ms => since_ms.saturating_sub(woke_ms - nap.from_ms),
+            _ => since_ms,
+        };
+        self.naps.iter().rev().fold(now_ms.saturating_sub(awake_ms), past)
+    }
+
     /// How long its monotonic clock has run since its app was started, in true milliseconds.
     pub(super) fn ran_ms(&self, now_ms: u64) -> u64 {
         let still_ms = |nap: &Nap| nap.until_ms.min(now_ms) - nap.from_ms;

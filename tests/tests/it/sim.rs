@@ -38,10 +38,11 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// A drive of which one phone had the better part when it was finished (27, 66); a drive whose track is on another relay (0);
 /// a push behind one that a full disk refused (90); a device that finished a drive before it knew of another's
 /// blocks (1,907); titles of a phone before and after it was put back (8,026); a track that is fetched while its relay is about to
-/// drop what a snapshot covers (383).
+/// drop what a snapshot covers (383); a phone that is killed when it wakes, whose disk was writing when it fell asleep
+/// (80,045).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
-    check([0, 27, 66, 90, 383, 1_907, 8_026]);
+    check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045]);
 }
 
 #[test]
