@@ -61,10 +61,7 @@ pub enum RedactError {
 /// [`RedactError::NothingLeft`] if that is next to nothing.
 pub fn redact(stretches: &[Stretch]) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
-    let mut shown = Vec::new();
-    for piece in pieces(&fixes) {
-        append(&mut shown, &fixes[piece]);
-    }
+    let shown = shown(&fixes, &pieces(&fixes));
     let first = shown.first().ok_or(RedactError::NothingLeft)?;
     let started_at = first.fixed_at;
     let stats = RunningStats::of(&shown).summary();
@@ -79,10 +76,19 @@ pub fn redact(stretches: &[Stretch]) -> Result<Redacted, RedactError> {
 /// is shown, if one is. All of it if nothing is left to publish.
 pub fn hidden(stretches: &[Stretch]) -> Vec<Vec<Fix>> {
     let fixes = merged(stretches);
-    let shown = if redact(stretches).is_ok() { pieces(&fixes) } else { Vec::new() };
+    let mut pieces = pieces(&fixes);
+    // An owner is told whenever a drive is opened, and all its figures would take most of that time.
+    let mut stats = RunningStats::default();
+    let is_far_enough = |fix: &Fix| {
+        stats.fold(fix);
+        stats.summary().distance_m >= SHORTEST_M
+    };
+    if !shown(&fixes, &pieces).iter().any(is_far_enough) {
+        pieces.clear();
+    }
     let mut hidden = Vec::new();
     let mut from = 0;
-    for piece in shown.into_iter().chain(std::iter::once(fixes.len()..fixes.len())) {
+    for piece in pieces.into_iter().chain(std::iter::once(fixes.len()..fixes.len())) {
         let to = fixes.len().min(piece.start + 1);
         if to > from + 1 {
             hidden.push(fixes[from..to].to_vec());
@@ -96,8 +102,9 @@ pub fn hidden(stretches: &[Stretch]) -> Vec<Vec<Fix>> {
 fn pieces(fixes: &[Fix]) -> Vec<std::ops::Range<usize>> {
     let (Some(first), Some(last)) = (fixes.first(), fixes.last()) else { return Vec::new() };
     let ends = [Position::from(first), Position::from(last)];
-    let from_start_m = way_so_far_m(fixes.iter());
-    let mut from_end_m = way_so_far_m(fixes.iter().rev());
+    let steps_m: Vec<f64> = fixes.windows(2).map(|pair| distance_m((&pair[0]).into(), (&pair[1]).into())).collect();
+    let from_start_m = way_so_far_m(steps_m.iter());
+    let mut from_end_m = way_so_far_m(steps_m.iter().rev());
     from_end_m.reverse();
     let is_far = |index: usize| {
         let place = Position::from(&fixes[index]);
@@ -121,17 +128,13 @@ fn pieces(fixes: &[Fix]) -> Vec<std::ops::Range<usize>> {
     pieces
 }
 
-/// The way from the first of some fixes to each of them, gaps as straight lines, metres.
-fn way_so_far_m<'a>(fixes: impl Iterator<Item = &'a Fix>) -> Vec<f64> {
-    let mut last: Option<Position> = None;
-    let mut way_m = 0.0;
-    fixes
-        .map(|fix| {
-            let place = Position::from(fix);
-            way_m += last.replace(place).map_or(0.0, |last| distance_m(last, place));
-            way_m
-        })
-        .collect()
+/// The way from the first of some places to each of them, by the steps between them, metres.
+fn way_so_far_m<'a>(steps_m: impl Iterator<Item = &'a f64>) -> Vec<f64> {
+    let add = |way_m: &mut f64, step_m: &f64| {
+        *way_m += step_m;
+        Some(*way_m)
+    };
+    std::iter::once(0.0).chain(steps_m.scan(0.0, add)).collect()
 }
 
 /// What of a piece lies between its first and its last crossing of a grid line.
@@ -150,6 +153,13 @@ fn cell(fix: &Fix) -> (i64, i64) {
     let cos_lat = libm::cos((row / ROWS_PER_DEGREE).to_radians()).max(1e-3);
     let columns_per_degree = ROWS_PER_DEGREE / (1.0 / cos_lat).round();
     (row as i64, (fix.lon_deg * columns_per_degree).floor() as i64)
+}
+
+/// What is shown of some fixes, which are these pieces of them.
+fn shown(fixes: &[Fix], pieces: &[std::ops::Range<usize>]) -> Vec<Fix> {
+    let mut shown = Vec::new();
+    pieces.iter().for_each(|piece| append(&mut shown, &fixes[piece.clone()]));
+    shown
 }
 
 /// Adds a piece to what is shown, stripped, and moved in time: the first to the full hour, each other to
