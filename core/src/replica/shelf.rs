@@ -178,7 +178,9 @@ impl Shelf {
             Ok(document) => {
                 self.unreadable.remove(&doc);
                 self.loaded.insert(doc, document);
-                self.refold(doc);
+                if !self.has_fresh_track_row(&doc) {
+                    self.refold(doc);
+                }
             }
             Err(Unreadable) if self.was_written_since(&doc, since) => return false,
             Err(Unreadable) => self.damaged(doc, entries, store),

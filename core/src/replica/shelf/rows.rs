@@ -99,6 +99,12 @@ impl Shelf {
         }
     }
 
+    /// Whether a document is a track whose row needs no fold now. Folding a long one takes four times as long as loading
+    /// it; documents of other kinds are folded whenever they are loaded, whatever their rows say.
+    pub(super) fn has_fresh_track_row(&self, doc: &DocId) -> bool {
+        matches!(self.rows.get(doc), Some(Row::Track(..))) && !self.stale.contains(doc)
+    }
+
     pub(super) fn refold(&mut self, doc: DocId) {
         if let Some(document) = self.loaded.remove(&doc) {
             self.fold(doc, &document);
