@@ -29,7 +29,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         attack("poisoned counters, numbers and clocks", 16, 10, |field| Box::pin(poisoned_counters(field))),
         attack("forged, repeated and missing numbers", 16, 10, |field| Box::pin(forged_numbers(field))),
         attack("orphans by the thousand", 16, 10, |field| Box::pin(orphans(field))),
-        attack("a flood of small documents", 48, 40, |field| Box::pin(document_flood(field))),
+        attack("a flood of small documents", 64, 40, |field| Box::pin(document_flood(field))),
         attack("one change after the other to a large published drive", 48, 40, |field| Box::pin(projections(field))),
         attack("comparisons of 20,000 documents, again and again", 48, 20, |field| Box::pin(comparisons(field))),
     ]
