@@ -36,12 +36,19 @@ const running = new Map();
  * Opens a phone-sized browser on a profile folder.
  *
  * @param {string} profile
- * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @param {import("playwright-core").BrowserContextOptions & { camera?: string }} [options] `camera`: the file that its camera
+ *   shows, one JPEG after the other, read when the camera is opened
  * @returns {Promise<import("playwright-core").BrowserContext>}
  */
-export async function openPhone(profile, options = {}) {
+export async function openPhone(profile, { camera, ...options } = {}) {
+  const film = camera ? ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${camera}`] : [];
   const screen = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ...options };
-  const phone = await chromium.launchPersistentContext(profile, { executablePath, args: flags, headless: true, ...screen });
+  const phone = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: [...flags, ...film],
+    headless: true,
+    ...screen,
+  });
   phone.setDefaultTimeout(PATIENCE_MS);
   running.get(profile)?.add(phone);
   phone.once("close", () => running.get(profile)?.delete(phone));

@@ -2,6 +2,8 @@
 // afterwards both show the same; and where one dies on the way, the other goes on with its drive.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { layCable } from "./cable.mjs";
@@ -118,6 +120,46 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   await until("it shows the same", async () => (await figures(back)) === all);
   assert.equal(await back.getByTestId("take-over").count(), 0);
 });
+
+test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 600_000 }, async (t) => {
+  const address = `http://localhost:${await startRelay(t)}`;
+  const [old, fresh] = await Promise.all([withCamera(t, address), withCamera(t, address)]);
+  await addCar(old.page, "Alfa");
+  for (const { page } of [old, fresh]) await page.goto(`${address}/#/devices`);
+
+  // What the camera sees first is no code, and it goes on looking.
+  const code = fresh.page.getByRole("img", { name: "The code, to be scanned" });
+  await code.waitFor();
+  const letsIn = old.page.getByTestId("let-in");
+  await old.looksAt(old.page.locator("body"));
+  await letsIn.getByRole("button", { name: "Scan it" }).click();
+  await until("the camera shows something", () => letsIn.locator("video").evaluate((video) => video.currentTime > 1));
+  await letsIn.getByRole("button", { name: "Close the camera" }).click();
+  await old.looksAt(code);
+  await letsIn.getByRole("button", { name: "Scan it" }).click();
+  await letsIn.getByRole("button", { name: "Let it in" }).click();
+
+  const answer = old.page.getByRole("img", { name: "The answer, to be scanned" });
+  await answer.waitFor();
+  await fresh.looksAt(answer);
+  await fresh.page.getByTestId("be-let-in").getByRole("button", { name: "Scan it" }).click();
+  await fresh.page.waitForURL(/#\/drives$/);
+  await fresh.page.goto(`${address}/#/garage`);
+  await fresh.page.getByRole("heading", { name: "Alfa" }).waitFor();
+});
+
+/** A phone whose camera sees the screen that it is told to look at. */
+async function withCamera(t, address) {
+  const profile = newProfile(t);
+  const film = join(profile, "film.mjpeg");
+  const [page] = (await openPhone(profile, { permissions: ["camera"], camera: film })).pages();
+  await page.goto(address);
+  const looksAt = async (shown) => {
+    await shown.scrollIntoViewIfNeeded();
+    writeFileSync(film, await shown.page().screenshot({ type: "jpeg" }));
+  };
+  return { page, looksAt };
+}
 
 /** A phone on a profile of its own, or on one that was used before; gives its page. */
 async function openAt(address, profile) {

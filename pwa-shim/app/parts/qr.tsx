@@ -6,8 +6,8 @@ export function QrCode({ link, label }: { link: string; label: string }) {
   const [modules, setModules] = useState<boolean[][]>([]);
   useEffect(() => {
     let wanted = true;
-    void import("uqr").then(({ encode }) => {
-      if (wanted) setModules(encode(link, { border: 3 }).data);
+    void import("qr").then(({ encodeQR }) => {
+      if (wanted) setModules(encodeQR(link, "raw", { ecc: "low", border: 3 }));
     });
     return () => void (wanted = false);
   }, [link]);
