@@ -80,6 +80,7 @@ function PublicScreen({ at }: { at: PublicPlace }) {
       return <PersonScreen key={at.name} name={at.name} />;
     case "followers":
     case "following":
+    case "in-common":
       return <FollowsScreen key={`${at.screen} ${at.name}`} name={at.name} which={at.screen} />;
     case "meet":
       return <MeetScreen key={at.id} id={at.id} />;
@@ -152,11 +153,11 @@ interface Tab {
 
 const TABS: Tab[] = [
   { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
-  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "public"], onNarrow: ["people", "person", "followers", "following"] },
+  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "public"], onNarrow: ["people", "person", "followers", "following", "in-common"] },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
   { to: { screen: "meets" }, label: "Meets", icon: MeetIcon, screens: ["meets", "meet", "newMeet", "editMeet"] },
   { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage", "car"], isWide: true },
-  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people", "person", "followers", "following"], isWide: true },
+  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people", "person", "followers", "following", "in-common"], isWide: true },
   { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices"], onNarrow: ["garage", "car"] },
 ];
 

@@ -11,8 +11,8 @@ export type Route =
   | { screen: "road"; id: string }
   | { screen: "public"; id: string }
   | { screen: "person"; name: string }
-  /** Who follows somebody, and whom they follow. */
-  | { screen: "followers" | "following"; name: string }
+  /** Who follows somebody, whom they follow, and whom of those one follows, too. */
+  | { screen: FollowsScreen; name: string }
   | { screen: "people" }
   | { screen: "meets" }
   | { screen: "meet"; id: string }
@@ -23,6 +23,10 @@ export type Route =
   | { screen: "settings" }
   /** With the code of a link that was opened. */
   | { screen: "devices"; code?: string };
+
+type FollowsScreen = (typeof FOLLOWS)[number];
+
+const FOLLOWS = ["followers", "following", "in-common"] as const;
 
 export const route = signal<Route>(parse(location.hash));
 
@@ -44,6 +48,7 @@ export function href(to: Route): string {
       return `#/people/${encodeURIComponent(to.name)}`;
     case "followers":
     case "following":
+    case "in-common":
       return `#/people/${encodeURIComponent(to.name)}/${to.screen}`;
     case "meet":
       return `#/meets/${to.id}`;
@@ -71,7 +76,7 @@ export function href(to: Route): string {
 /** A place that shows what others published, to whoever has no account, too. */
 export type PublicPlace = Extract<Route, { screen: (typeof PUBLIC)[number] }>;
 
-const PUBLIC = ["feed", "roads", "road", "public", "person", "followers", "following", "meet"] as const;
+const PUBLIC = ["feed", "roads", "road", "public", "person", ...FOLLOWS, "meet"] as const;
 
 /** Whether a place shows what is the person's own rather than what others published. */
 export function isOwn(place: Route): place is Exclude<Route, PublicPlace> {
@@ -100,6 +105,8 @@ export function nameOf({ screen }: Route): string {
       return "Followers";
     case "following":
       return "Following";
+    case "in-common":
+      return "In common";
     case "people":
       return "People";
     case "meets":
@@ -137,7 +144,7 @@ function parse(hash: string): Route {
     case "roads":
       return id ? { screen: "road", id } : { screen: "roads" };
     case "people":
-      if (id && (what === "followers" || what === "following")) return { screen: what, name: decoded(id) };
+      if (id && isFollows(what)) return { screen: what, name: decoded(id) };
       return id ? { screen: "person", name: decoded(id) } : { screen: "people" };
     case "meets":
       if (id === "new") return { screen: "newMeet" };
@@ -155,6 +162,10 @@ function parse(hash: string): Route {
     default:
       return { screen: "record" };
   }
+}
+
+function isFollows(what: string | undefined): what is FollowsScreen {
+  return FOLLOWS.some((screen) => screen === what);
 }
 
 function decoded(text: string): string {

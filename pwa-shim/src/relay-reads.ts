@@ -157,6 +157,12 @@ export class RelayReads {
     return this.#read(`people/${encodeURIComponent(name)}/following`, page, answers.pageOf("people", answers.follower));
   }
 
+  /** Whom one follows oneself of those whom somebody follows, the latest of theirs first. */
+  inCommon(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    const path = `me/in-common/${encodeURIComponent(name)}`;
+    return this.#read(path, page, answers.pageOf("people", answers.follower), "account");
+  }
+
   meets({ near, ...wanted }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
     // The relay has latitude first, as people say it.
     const place = near && `${near[1]},${near[0]}`;

@@ -125,6 +125,22 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.synced();
   await ben.page.getByText("The lower car park").waitFor();
 
+  // Both follow a third one: Anna, who does not follow Ben, sees on his meet that they have her in common.
+  const cleo = await newcomer(t, cable);
+  await cleo.at("settings");
+  await cleo.fill("handle", "cleo");
+  await cleo.synced();
+  for (const person of [anna, ben]) {
+    await person.at("people/cleo");
+    await person.page.getByRole("button", { name: "Follow", exact: true }).click();
+    await person.page.getByRole("button", { name: "Following" }).waitFor();
+    await person.synced();
+  }
+  for (const person of [anna, ben]) await person.at(meet.slice(2));
+  await anna.page.getByTestId("person").filter({ hasText: "1 person in common" }).getByText("@ben").click();
+  await anna.page.getByRole("link", { name: "In common" }).click();
+  await anna.page.getByTestId("person").getByText("@cleo").waitFor();
+
   // It is called off with no signal; Anna hears of it with signal.
   await cable.cut();
   ben.page.once("dialog", (dialog) => void dialog.accept());

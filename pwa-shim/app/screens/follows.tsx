@@ -1,4 +1,6 @@
-// Who follows somebody, or whom they follow.
+// Who follows somebody, whom they follow, or whom of those one follows, too.
+
+import type { Follower, Page, PageOf, Told } from "@tourismo/client";
 
 import { relay } from "../engine.ts";
 import { day } from "../format.ts";
@@ -9,15 +11,31 @@ import { href } from "../route.ts";
 import { useTold, useToldList } from "../told.ts";
 import { FollowButton } from "./people.tsx";
 
-const WORDS = {
+type Which = "followers" | "following" | "in-common";
+
+const WORDS: Record<Which, { title: string; empty: string }> = {
   followers: { title: "Followers", empty: "Nobody yet." },
   following: { title: "Following", empty: "Nobody yet." },
+  "in-common": { title: "In common", empty: "You follow nobody whom they follow." },
 };
 
-export function FollowsScreen({ name, which }: { name: string; which: "followers" | "following" }) {
+function ask(which: Which, name: string, page: PageOf): Promise<Page<"people", Follower> & Told> {
+  switch (which) {
+    case "followers":
+      return relay.followers(name, page);
+    case "following":
+      return relay.following(name, page);
+    case "in-common":
+      return relay.inCommon(name, page);
+    default:
+      return which satisfies never;
+  }
+}
+
+export function FollowsScreen({ name, which }: { name: string; which: Which }) {
   const { told: person } = useTold(`person ${name}`, () => relay.person(name));
   const list = useToldList(`${which} ${name}`, async (page) => {
-    const { people, ...rest } = await (which === "followers" ? relay.followers(name, page) : relay.following(name, page));
+    const { people, ...rest } = await ask(which, name, page);
     return { ...rest, items: people };
   });
   const { title, empty } = WORDS[which];

@@ -48,6 +48,11 @@ function Shown({ person }: { person: PersonPage }) {
         <a class="button small" href={href({ screen: "following", name: person.handle || person.account })}>
           Following
         </a>
+        {isMe || !me().account ? null : (
+          <a class="button small" href={href({ screen: "in-common", name: person.handle || person.account })}>
+            In common
+          </a>
+        )}
       </nav>
       {isMe ? (
         <a class="button" href={href({ screen: "settings" })}>

@@ -6,10 +6,11 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{RefOr, Required};
+use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::ApiError;
+use super::asked::MAX_LIMIT;
 use crate::db::drives::Totals;
 use crate::db::feed::Author;
 use crate::db::meets::MeetRecord;
@@ -139,8 +140,9 @@ pub(crate) enum PageParameters {}
 
 impl IntoParams for PageParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_LIMIT)).build();
         vec![
-            parameter::<u32>("limit", "How many items the page may have: 1 to 100, 20 unless told."),
+            parameter_of("limit", "How many items the page may have: 20 unless told.", limit),
             parameter::<String>("after", "What `next` of the page before says."),
         ]
     }
@@ -148,12 +150,16 @@ impl IntoParams for PageParameters {
 
 /// A parameter of a query that may be left out.
 pub(crate) fn parameter<T: PartialSchema>(name: &str, description: &str) -> Parameter {
+    parameter_of(name, description, T::schema())
+}
+
+fn parameter_of(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(T::schema()))
+        .schema(Some(schema))
         .build()
 }
 
