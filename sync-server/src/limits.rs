@@ -44,7 +44,7 @@ pub struct Limits {
     /// The most devices of one account.
     #[arg(long, env = "TOURISMO_MAX_DEVICES_PER_ACCOUNT", default_value_t = Limits::DEFAULT.max_devices_per_account)]
     pub max_devices_per_account: u32,
-    /// The most accounts that may be founded from one address in an hour.
+    /// The most accounts that may be founded from one address in an hour; 0 closes the relay to who is new.
     #[arg(long, env = "TOURISMO_MAX_NEW_ACCOUNTS_PER_HOUR", default_value_t = Limits::DEFAULT.max_new_accounts_per_hour)]
     pub max_new_accounts_per_hour: u32,
     /// HTTP requests and new sync connections of one address per second; 20 times as many at once.
@@ -457,6 +457,8 @@ mod tests {
         assert_eq!(doorkeeper.found_account(source("2001:db8:0:1::1")), Ok(()), "another /64");
         advance(Duration::from_secs(1_200)).await;
         assert_eq!((0..9).filter(|_| doorkeeper.found_account(here).is_ok()).count(), 1);
+        let closed = Doorkeeper::new(Limits { max_new_accounts_per_hour: 0, ..Limits::DEFAULT });
+        assert!(closed.found_account(here).is_err(), "nobody who is new");
     }
 
     #[tokio::test(start_paused = true)]
