@@ -81,7 +81,9 @@ impl Trace {
                 continue;
             }
             let Some((name, arguments)) = call.split_once('(') else { continue };
-            let Some((place, arguments)) = arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')) else {
+            // A call begins with a number and, unless the process was killed in the middle of it, the name of what that is.
+            let rest = arguments.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            let Some((place, arguments)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
                 continue;
             };
             let place = String::from_utf8_lossy(&hexadecimal(place)?).into_owned();
@@ -233,6 +235,8 @@ mod tests {
 8 fsync(11<{path}>) = 0
 8 ftruncate(12<{wal}>, 0) = 0
 7 fdatasync(12<{wal}> <unfinished ...>
+8 pwrite64(11, "\x04", 1, 4096 <unfinished ...>
+9 write(20 <unfinished ...>
 7 <... fdatasync resumed>) = ?
 7 --- SIGPIPE {{si_signo=SIGPIPE, si_code=SI_USER}} ---
 7     +++ killed by SIGKILL +++
