@@ -41,7 +41,7 @@ function Shown({ person }: { person: PersonPage }) {
       </header>
       {person.bio ? <p class="said">{person.bio}</p> : null}
       <Standing person={person} />
-      <nav class="controls" aria-label="Follows">
+      <nav class="choices" aria-label="Follows">
         <a class="button small" href={href({ screen: "followers", name: person.handle || person.account })}>
           Followers
         </a>
