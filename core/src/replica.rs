@@ -70,6 +70,8 @@ pub struct Replica {
     parked: Vec<Parked>,
     /// Drives that were merged and whose published copies may say something else.
     misaligned: Set<DocId>,
+    /// Such drives whose copies have not come yet.
+    awaiting_copies: Set<DocId>,
     /// Drives whose tracks were merged and whose figures may be those of a part.
     miscounted: Set<DocId>,
     /// Commands that are done in memory and settle when the disk has them.
@@ -117,6 +119,7 @@ impl Replica {
             opened: None,
             parked: Vec::new(),
             misaligned: Set::new(),
+            awaiting_copies: Set::new(),
             miscounted: Set::new(),
             settling: Vec::new(),
             requests: 0,

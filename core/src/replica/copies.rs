@@ -10,6 +10,16 @@ use crate::projection::Row;
 use crate::replica::Replica;
 use crate::wire::DocKind;
 
+/// How it stands with the copy of a drive that was merged.
+enum Alignment {
+    /// It says what its drive says, or nothing can be done about it.
+    Settled,
+    /// Storage is asked for it.
+    Reading,
+    /// It has not come yet.
+    Awaiting,
+}
+
 impl Replica {
     /// Looks after the copies of all drives that were merged, as far as documents are in memory; reads the others.
     pub(super) fn align_copies(&mut self) {
@@ -20,9 +30,12 @@ impl Replica {
             self.misaligned.extend(self.drive_of(&doc));
             self.miscounted.extend(self.drive_in_doubt(&doc));
         }
-        for drive in self.misaligned.take() {
-            if !self.align_copy(drive) {
-                self.misaligned.insert(drive);
+        let drives = self.misaligned.take().into_iter().chain(self.awaiting_copies.take());
+        for drive in drives.collect::<Vec<_>>() {
+            match self.align_copy(drive) {
+                Alignment::Settled => {}
+                Alignment::Reading => drop(self.misaligned.insert(drive)),
+                Alignment::Awaiting => drop(self.awaiting_copies.insert(drive)),
             }
         }
     }
@@ -35,28 +48,32 @@ impl Replica {
         self.shelf.rows().find(is_of).map(|(id, _)| *id)
     }
 
-    /// Brings the copy of a drive into line. Says whether that is settled.
-    fn align_copy(&mut self, drive: DocId) -> bool {
-        let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return true };
-        let Some(copy) = fields.published else { return true };
+    /// Brings the copy of a drive into line.
+    fn align_copy(&mut self, drive: DocId) -> Alignment {
+        let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return Alignment::Settled };
+        let Some(copy) = fields.published else { return Alignment::Settled };
         let (title, car) = (fields.title.clone(), self.car_name(fields.car));
         let visibility = if fields.deleted { Visibility::Private } else { fields.visibility };
-        let is_there =
-            self.shelf.record(&copy).is_some_and(|record| record.kind == DocKind::Published && record.is_here());
         if self.shelf.is_stale(&drive) {
-            return false;
+            return Alignment::Reading;
         }
-        if !is_there || self.shelf.is_unreadable(&copy) {
-            return true;
+        match self.shelf.record(&copy) {
+            Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
+            Some(record) if record.is_here() => {}
+            // Of a drive and its copy, the drive may well come first.
+            Some(_) | None => return Alignment::Awaiting,
+        }
+        if self.shelf.is_unreadable(&copy) {
+            return Alignment::Settled;
         }
         let Some(document) = self.shelf.loaded(&copy) else {
             self.read_document(copy);
-            return false;
+            return Alignment::Reading;
         };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, &title, &car, visibility) {
             self.shelf.add_own(&mut self.store, copy, change);
         }
-        true
+        Alignment::Settled
     }
 }

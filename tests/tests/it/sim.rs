@@ -42,7 +42,7 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// (80,045).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
-    check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045]);
+    check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795]);
 }
 
 #[test]
