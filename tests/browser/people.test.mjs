@@ -129,7 +129,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   const cleo = await newcomer(t, cable);
   await cleo.at("settings");
   await cleo.fill("handle", "cleo");
-  await cleo.synced();
+  await until("the relay knows her", async () => (await fetch(`${cable.address}/v1/people/cleo`)).ok);
   for (const person of [anna, ben]) {
     await person.at("people/cleo");
     await person.page.getByRole("button", { name: "Follow", exact: true }).click();
