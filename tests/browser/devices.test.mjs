@@ -49,8 +49,11 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   for (const page of phones) await page.goto(drive);
   await edit(old, "title", "Slowly over the pass");
   await edit(fresh, "title", "Over the pass and back");
-  await edit(old, "notes", "Snow on top.");
+  // What is being typed stays, whatever is told of the drive meanwhile.
+  await old.locator("[name=notes]").fill("Snow on top.");
   await old.getByLabel("Car").selectOption({ label: "Beetle" });
+  await old.waitForTimeout(1_000);
+  await old.locator("[name=notes]").blur();
   await fresh.getByLabel("Car").selectOption({ label: "Capri" });
   for (const page of phones) await until("it says that it is on this phone", async () => (await words(page)).includes("On this phone only"));
 

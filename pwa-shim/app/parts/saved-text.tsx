@@ -7,6 +7,7 @@ export function SavedText(props: {
   name: string;
   value: string;
   maxLength: number;
+  placeholder?: string;
   rows?: number;
   autocomplete?: "nickname" | "username";
   /** Saves it; says whether that was taken. */
@@ -20,8 +21,8 @@ export function SavedText(props: {
     // What was refused stays, to be mended.
     if (isTaken && draft.value === typed) draft.value = undefined;
   }
-  const { label, name, maxLength, rows, autocomplete } = props;
-  const common = { name, maxLength, value: draft.value ?? props.value, onBlur: () => void save() };
+  const { label, name, maxLength, placeholder, rows, autocomplete } = props;
+  const common = { name, maxLength, placeholder, value: draft.value ?? props.value, onBlur: () => void save() };
   const isName = autocomplete === "username";
   return (
     <label class="field">

@@ -12,6 +12,7 @@ import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
 import { RoadCard } from "../parts/road.tsx";
+import { SavedText } from "../parts/saved-text.tsx";
 import { go, href } from "../route.ts";
 import { wordsOfAudience, wordsOfError, wordsOfSync } from "../words.ts";
 import { Conflicts } from "./conflicts.tsx";
@@ -138,35 +139,35 @@ function Hidden({ isShown }: { isShown: boolean }) {
 }
 
 function Details({ drive }: { drive: DriveView }) {
-  const edit = (change: { title?: string; notes?: string; car?: string | null }): void =>
-    void give((tourismo) => tourismo.editDrive(drive.id, change));
+  async function edit(change: { title?: string; notes?: string; car?: string | null }): Promise<boolean> {
+    const done = await give(async (tourismo) => {
+      await tourismo.editDrive(drive.id, change);
+      return true;
+    });
+    return done ?? false;
+  }
   return (
     <div class="card form">
-      <label class="field">
-        <span>Title</span>
-        <input
-          type="text"
-          name="title"
-          maxLength={200}
-          placeholder={titleOf({ ...drive, title: "" })}
-          value={drive.title}
-          onChange={(event) => edit({ title: event.currentTarget.value.trim() })}
-        />
-      </label>
-      <label class="field">
-        <span>Notes, for yourself</span>
-        <textarea
-          name="notes"
-          rows={3}
-          maxLength={10_000}
-          value={drive.notes}
-          onChange={(event) => edit({ notes: event.currentTarget.value })}
-        />
-      </label>
+      <SavedText
+        label="Title"
+        name="title"
+        maxLength={200}
+        placeholder={titleOf({ ...drive, title: "" })}
+        value={drive.title}
+        onSave={(title) => edit({ title })}
+      />
+      <SavedText
+        label="Notes, for yourself"
+        name="notes"
+        rows={3}
+        maxLength={10_000}
+        value={drive.notes}
+        onSave={(notes) => edit({ notes })}
+      />
       {cars.value.length > 0 ? (
         <label class="field">
           <span>Car</span>
-          <select value={drive.car ?? ""} onChange={(event) => edit({ car: event.currentTarget.value || null })}>
+          <select value={drive.car ?? ""} onChange={(event) => void edit({ car: event.currentTarget.value || null })}>
             <option value="">None of mine</option>
             {cars.value.map(({ id, fields }) => (
               <option key={id} value={id}>
