@@ -9,6 +9,7 @@ import { account, give, recording, status } from "../engine.ts";
 import { BackIcon } from "../parts/icons.tsx";
 import { showNotice } from "../parts/notice.tsx";
 import { QrCode } from "../parts/qr.tsx";
+import { SavedText } from "../parts/saved-text.tsx";
 import { Scan } from "../parts/scan.tsx";
 import { ShareLink } from "../parts/share.tsx";
 import { go, href } from "../route.ts";
@@ -43,24 +44,25 @@ function Devices() {
   const others = devices.filter(({ key }) => key !== device);
   return (
     <div class="card form" data-testid="named-devices">
-      <label class="field">
-        <span>This device is called</span>
-        <input
-          type="text"
-          name="device"
-          maxLength={100}
-          placeholder={guessedName()}
-          value={own?.name ?? ""}
-          onChange={(event) => void name(event.currentTarget.value.trim())}
-        />
-      </label>
+      <SavedText
+        label="This device is called"
+        name="device"
+        maxLength={100}
+        placeholder={guessedName()}
+        value={own?.name ?? ""}
+        onSave={name}
+      />
       {others.length === 0 ? null : <p class="hint">In the account, too: {others.map(({ name }) => name).join(", ")}.</p>}
     </div>
   );
 }
 
-async function name(text: string): Promise<void> {
-  await give((tourismo) => tourismo.nameDevice(text));
+async function name(text: string): Promise<boolean> {
+  const done = await give(async (tourismo) => {
+    await tourismo.nameDevice(text);
+    return true;
+  });
+  return done ?? false;
 }
 
 /** Names this device if nobody did, so that the others can list it. */
