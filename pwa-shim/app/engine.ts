@@ -111,6 +111,15 @@ export async function give<T>(command: (tourismo: Tourismo) => Promise<T>): Prom
   }
 }
 
+/** Gives a command of which nothing is wanted but that it is done; says whether it was. */
+export async function isDone(command: (tourismo: Tourismo) => Promise<unknown>): Promise<boolean> {
+  const done = await give(async (tourismo) => {
+    await command(tourismo);
+    return true;
+  });
+  return done ?? false;
+}
+
 /** In which units this person reads. */
 export function units(): Units {
   return account.value?.settings.units ?? "metric";

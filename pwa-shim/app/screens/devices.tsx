@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 
 import { type Code, linkOf, readCode } from "../codes.ts";
 import { guessedName } from "../device-name.ts";
-import { account, give, recording, status } from "../engine.ts";
+import { account, give, isDone, recording, status } from "../engine.ts";
 import { BackIcon } from "../parts/icons.tsx";
 import { showNotice } from "../parts/notice.tsx";
 import { QrCode } from "../parts/qr.tsx";
@@ -57,12 +57,8 @@ function Devices() {
   );
 }
 
-async function name(text: string): Promise<boolean> {
-  const done = await give(async (tourismo) => {
-    await tourismo.nameDevice(text);
-    return true;
-  });
-  return done ?? false;
+function name(text: string): Promise<boolean> {
+  return isDone((tourismo) => tourismo.nameDevice(text));
 }
 
 /** Names this device if nobody did, so that the others can list it. */
@@ -134,10 +130,7 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
   }, []);
 
   async function join(grant: Uint8Array): Promise<void> {
-    const done = await give(async (tourismo) => {
-      await tourismo.joinAccount(grant);
-      return true;
-    });
+    const done = await isDone((tourismo) => tourismo.joinAccount(grant));
     if (!done) return;
     await nameOnce();
     showNotice("This device is in. Your drives are coming as fast as the signal allows.");

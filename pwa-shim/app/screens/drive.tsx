@@ -4,7 +4,7 @@ import type { DriveView, TrackView } from "@tourismo/client";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { nameOf } from "../car-name.ts";
-import { cars, drives, engine, give, recording, status, track, units } from "../engine.ts";
+import { cars, drives, engine, isDone, recording, status, track, units } from "../engine.ts";
 import { clock, day, titleOf } from "../format.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { Charts } from "../parts/charts.tsx";
@@ -139,12 +139,8 @@ function Hidden({ isShown }: { isShown: boolean }) {
 }
 
 function Details({ drive }: { drive: DriveView }) {
-  async function edit(change: { title?: string; notes?: string; car?: string | null }): Promise<boolean> {
-    const done = await give(async (tourismo) => {
-      await tourismo.editDrive(drive.id, change);
-      return true;
-    });
-    return done ?? false;
+  function edit(change: { title?: string; notes?: string; car?: string | null }): Promise<boolean> {
+    return isDone((tourismo) => tourismo.editDrive(drive.id, change));
   }
   return (
     <div class="card form">
@@ -185,10 +181,7 @@ function Details({ drive }: { drive: DriveView }) {
 function TakeOver({ drive }: { drive: DriveView }) {
   if (drive.endedAt !== null || recording.value !== null) return null;
   async function takeOver(): Promise<void> {
-    const done = await give(async (tourismo) => {
-      await tourismo.takeOverDrive(drive.id);
-      return true;
-    });
+    const done = await isDone((tourismo) => tourismo.takeOverDrive(drive.id));
     if (done) go({ screen: "record" });
   }
   return (
@@ -207,9 +200,6 @@ function TakeOver({ drive }: { drive: DriveView }) {
 
 async function remove(drive: DriveView): Promise<void> {
   if (!confirm("Delete this drive from all your devices and from the relay's feed?")) return;
-  const done = await give(async (tourismo) => {
-    await tourismo.deleteDrive(drive.id);
-    return true;
-  });
+  const done = await isDone((tourismo) => tourismo.deleteDrive(drive.id));
   if (done) go({ screen: "drives" });
 }

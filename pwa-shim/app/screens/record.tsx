@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { DocId, RecordingView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
-import { cars, drives, give, recording, status, units } from "../engine.ts";
+import { cars, drives, give, isDone, recording, status, units } from "../engine.ts";
 import { clock, day, distance, duration } from "../format.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { HoldButton } from "../parts/hold-button.tsx";
@@ -31,10 +31,7 @@ export function RecordScreen() {
 
 /** Ends the drive and shows it. */
 export async function finish(drive: DocId): Promise<void> {
-  const done = await give(async (tourismo) => {
-    await tourismo.finishDrive();
-    return true;
-  });
+  const done = await isDone((tourismo) => tourismo.finishDrive());
   if (done) go({ screen: "drive", id: drive });
 }
 

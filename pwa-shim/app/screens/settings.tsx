@@ -4,7 +4,7 @@ import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } fro
 
 import { useRef } from "preact/hooks";
 
-import { account, drives, give, persistence, relay, status } from "../engine.ts";
+import { account, drives, give, isDone, persistence, relay, status } from "../engine.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
 import { SavedText } from "../parts/saved-text.tsx";
@@ -44,13 +44,12 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
   const pending = useRef<Partial<ProfileFields>>({});
   async function put(change: Partial<ProfileFields>): Promise<boolean> {
     const changed = { ...pending.current, ...change };
-    const done = await give(async (tourismo) => {
+    const done = await isDone(async (tourismo) => {
       pending.current = changed;
       await tourismo.putProfile({ ...profile, ...changed });
-      return true;
     });
     if (pending.current === changed) pending.current = {};
-    return done ?? false;
+    return done;
   }
   return (
     <div class="card form">
