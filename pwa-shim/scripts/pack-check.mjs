@@ -1,6 +1,6 @@
 // Packs the package as npm would publish it, installs the tarball in an empty folder, and checks it as its users meet it:
-// every entry of `exports` imports in Node, its types and each example of the README compile under `strict`, and the README
-// explains every code of an error.
+// every entry of `exports` imports in Node, its types and each example of the README compile under `strict`, the README
+// explains every code of an error, and the text of each licence is inside.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -33,7 +33,13 @@ try {
     programs.push(name);
   };
 
-  const readme = readFileSync(join(consumer, "node_modules", manifest.name, "README.md"), "utf8");
+  const installed = (name) => readFileSync(join(consumer, "node_modules", manifest.name, name), "utf8");
+  for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
+    if (installed(licence) !== readFileSync(join(packageFolder, "..", licence), "utf8")) {
+      throw new Error(`${licence} of the package differs from the one of the project`);
+    }
+  }
+  const readme = installed("README.md");
   const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
   examples.forEach((example, i) => compiled(`example${i + 1}.ts`, example));
   // A record has to have every code, and no other.
