@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 import manifest from "./package.json" with { type: "json" };
+import { compress } from "./vite-compress.ts";
 import { shell } from "./vite-shell.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
   root: "app",
-  plugins: [shell("sw.js")],
+  plugins: [shell("sw.js"), compress(file("node_modules/.cache/brotli"))],
   build: {
     outDir: "../dist",
     emptyOutDir: true,

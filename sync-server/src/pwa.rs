@@ -1,11 +1,11 @@
-//! Serves the built PWA: embedded in the binary, or from a folder.
+//! Serves the built PWA: embedded in the binary, or from a folder. A file that the build compressed is sent compressed.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
@@ -29,25 +29,32 @@ const NOT_BUILT: &str = "The relay is running. Its web app is not part of this b
                          restart the relay, or start it with --pwa and the folder that holds index.html.\n";
 
 /// Serves a file, or the page for every other path that names no file: the page itself knows where it is.
-pub(crate) async fn serve(State(relay): State<Arc<Relay>>, method: Method, uri: Uri) -> Response {
+pub(crate) async fn serve(State(relay): State<Arc<Relay>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return ApiError::method_not_allowed().into_response();
     }
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
-    if let Some(bytes) = relay.pwa.read(path).await {
-        return file(path, bytes);
+    let accepts_brotli = accepts_brotli(&headers);
+    if let Some(file) = relay.pwa.file(path, accepts_brotli).await {
+        return file;
     }
     if path.rsplit('/').next().is_some_and(|name| name.contains('.') && name != "index.html") {
         return ApiError::not_found().into_response();
     }
-    match relay.pwa.read("index.html").await {
-        Some(bytes) => file("index.html", bytes),
-        None => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], NOT_BUILT).into_response(),
-    }
+    let page = relay.pwa.file("index.html", accepts_brotli).await;
+    page.unwrap_or_else(|| (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], NOT_BUILT).into_response())
 }
 
 impl Pwa {
+    /// The file as it was compressed by the build if the client accepts that and the build did, else as it is.
+    async fn file(&self, path: &str, accepts_brotli: bool) -> Option<Response> {
+        if accepts_brotli && let Some(bytes) = self.read(&format!("{path}.br")).await {
+            return Some(([(header::CONTENT_ENCODING, "br")], file(path, bytes)).into_response());
+        }
+        self.read(path).await.map(|bytes| file(path, bytes))
+    }
+
     async fn read(&self, path: &str) -> Option<Cow<'static, [u8]>> {
         if !is_plain(path) {
             return None;
@@ -69,7 +76,22 @@ fn file(path: &str, bytes: Cow<'static, [u8]>) -> Response {
     // Names under assets/ contain a hash of the content. Everything else must be asked for again, the page and the
     // service worker above all: they decide which version of the app a phone runs.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    ([(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, caching)], bytes).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, content_type(path)),
+        (header::CACHE_CONTROL, caching),
+        (header::VARY, "accept-encoding"),
+    ];
+    (headers, bytes).into_response()
+}
+
+/// Whether `Accept-Encoding` names Brotli (RFC 9110, 12.5.3), with a weight other than 0.
+fn accepts_brotli(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = parameters.trim().strip_prefix("q=").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        name.trim().eq_ignore_ascii_case("br") && weight > 0.0
+    })
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -103,6 +125,25 @@ mod tests {
             assert!(!is_plain(path), "{path}");
         }
         assert!(is_plain("index.html") && is_plain("assets/index-1a2b.js"));
+    }
+
+    #[test]
+    fn brotli_is_sent_to_those_who_accept_it() {
+        for (value, accepts) in [
+            ("gzip, deflate, br, zstd", true),
+            ("BR", true),
+            ("gzip, br;q=0.5", true),
+            ("gzip", false),
+            ("gzip, br; q=0", false),
+            ("br;q=0.000", false),
+            ("br;q=x", false),
+            ("brotli", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]);
+            assert_eq!(accepts_brotli(&headers), accepts, "{value:?}");
+        }
+        assert!(!accepts_brotli(&HeaderMap::new()));
     }
 
     #[test]

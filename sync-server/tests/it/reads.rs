@@ -257,3 +257,27 @@ async fn the_pwa_is_served_from_a_folder() {
         assert!(!String::from_utf8_lossy(&answer.body).contains("root:"));
     }
 }
+
+#[tokio::test]
+async fn what_the_build_compressed_is_sent_as_the_build_left_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("index.html", "<title>Tourismo</title>"), ("app.wasm", "\0asm"), ("app.wasm.br", "smaller")]
+    {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let relay = Relay::start_with(|config| config.pwa = Some(folder.path().to_owned())).await;
+    for (path, accepted, encoding, body) in [
+        ("/app.wasm", "accept-encoding: gzip, br\r\n", "br", "smaller"),
+        ("/app.wasm", "accept-encoding: br;q=0\r\n", "", "\0asm"),
+        ("/app.wasm", "", "", "\0asm"),
+        ("/", "accept-encoding: deflate\r\n", "", "<title>Tourismo</title>"),
+    ] {
+        let answer = get_with(relay.addr(), path, accepted).await;
+        let seen = (answer.header("content-encoding"), String::from_utf8_lossy(&answer.body));
+        assert_eq!(seen, (encoding, body.into()), "{path} {accepted}");
+        assert_eq!(answer.header("vary"), "accept-encoding", "a shared cache keeps both forms apart");
+        let content_type = if path == "/" { "text/html; charset=utf-8" } else { "application/wasm" };
+        assert_eq!(answer.header("content-type"), content_type, "{path} {accepted}");
+    }
+}

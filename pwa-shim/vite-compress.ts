@@ -1,0 +1,39 @@
+// Writes a Brotli file beside each built file that gets smaller by it: a plug-in of the build. The relay sends `app.js.br`
+// for `app.js` to a browser that accepts it, so that nothing is compressed while a phone waits.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import type { Plugin } from "vite";
+
+/** Keeps compressed files by the hash of their content in `cacheFolder`: the highest quality takes seconds for each MB. */
+export function compress(cacheFolder: string): Plugin {
+  let outDir = "";
+  return {
+    name: "compress",
+    apply: "build",
+    configResolved(config) {
+      outDir = join(config.root, config.build.outDir);
+    },
+    closeBundle() {
+      mkdirSync(cacheFolder, { recursive: true });
+      for (const name of readdirSync(outDir, { recursive: true, encoding: "utf8" })) {
+        if (!/\.(?:css|html|js|json|svg|wasm|webmanifest)$/.test(name)) continue;
+        const file = join(outDir, name);
+        const bytes = readFileSync(file);
+        const compressed = brotli(bytes, cacheFolder);
+        if (compressed.length < bytes.length) writeFileSync(`${file}.br`, compressed);
+      }
+    },
+  };
+}
+
+function brotli(bytes: Buffer, cacheFolder: string): Buffer {
+  const cached = join(cacheFolder, `${createHash("sha256").update(bytes).digest("hex")}.br`);
+  if (existsSync(cached)) return readFileSync(cached);
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  const compressed = brotliCompressSync(bytes, { params });
+  writeFileSync(cached, compressed);
+  return compressed;
+}
