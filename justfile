@@ -6,6 +6,9 @@ just := just_executable()
 npm := "npm --silent --prefix pwa-shim run"
 types := "pwa-shim/src/generated/types.ts"
 
+# Where `cargo test --workspace` leaves the commands that it built.
+built := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "debug"
+
 [private]
 default:
     @{{ just }} --list --unsorted
@@ -27,7 +30,7 @@ run port="8080": pwa
     wait $relay
 
 # Run every check and every test.
-test: check test-rust test-pwa browser
+test: check test-rust test-pwa (browser built)
     @echo "test: every check and every test passed"
 
 # Install what the machine lacks.
@@ -43,8 +46,8 @@ wasm:
 pwa: wasm
     {{ npm }} build
 
-# Check formats, lints, generated types, the packed npm package and the protocol's rules.
-check: setup pwa spec types-fresh
+# Check formats, lints, the packed npm package and the protocol's rules.
+check: setup pwa spec
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     {{ npm }} typecheck
@@ -63,22 +66,17 @@ openapi:
     cargo run --quiet --locked -p tourismo-server -- openapi > target/openapi.json
     mv target/openapi.json sync-server/openapi.json
 
-[private]
-types-fresh:
-    cargo run --quiet --locked -p tourismo-types -- target/types.ts
-    diff -u {{ types }} target/types.ts || { echo "types: stale; run 'just types'" >&2; exit 1; }
-
 # Run the tests of the Rust crates; `just test-rust recorder` runs those with `recorder` in their names.
 test-rust filter="": pwa
-    cargo test --locked --workspace --all-features --quiet -- {{ filter }}
+    TOURISMO_BINARIES={{ built }} cargo test --locked --workspace --exclude tourismo-bindgen --all-features --quiet -- {{ filter }}
 
 # Run the tests of the TypeScript package.
 test-pwa: pwa
     {{ npm }} test
 
-# Run the stories in Chromium.
-browser: setup pwa
-    node --test tests/browser/
+# Run the stories in Chromium; with the commands in the folder `binaries` if one is named, else they are built.
+browser binaries="": setup pwa
+    TOURISMO_BINARIES={{ binaries }} node --test tests/browser/
 
 # Kill the browser at random moments of a recording, and look up every fix: `just kill-browser 50`; with a seed, that run again.
 kill-browser times="50" seed="": setup pwa

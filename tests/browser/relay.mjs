@@ -11,8 +11,9 @@ import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Builds a command of the workspace and gives its path. */
+/** Gives the path of a command of the workspace: in the folder that TOURISMO_BINARIES names, or built. */
 export async function built(packageName, command) {
+  if (process.env.TOURISMO_BINARIES) return join(process.env.TOURISMO_BINARIES, command);
   const options = ["build", "--locked", "--message-format=json", "-p", packageName, "--bin", command];
   const { stdout } = await promisify(execFile)("cargo", options, { cwd: root, maxBuffer: 1 << 28 });
   const artifacts = stdout.split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));

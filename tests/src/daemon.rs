@@ -160,10 +160,13 @@ pub fn check(database: impl Into<Location>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The relay's binary of this build, brought up to date once.
+/// The relay's binary: from the folder that `TOURISMO_BINARIES` names, or built once with the profile of this program.
+///
+/// A run of all tests has built it and says so: built by itself it has other features, so that every dependency would be
+/// compiled a second time.
 ///
 /// # Errors
-/// If it cannot be built.
+/// If it is not there, or cannot be built.
 pub fn binary() -> anyhow::Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}"))) {
@@ -173,6 +176,11 @@ pub fn binary() -> anyhow::Result<&'static Path> {
 }
 
 fn build() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("TOURISMO_BINARIES") {
+        let binary = std::path::absolute(Path::new(&folder).join("tourismo-server"))?;
+        anyhow::ensure!(binary.exists(), "TOURISMO_BINARIES: there is no {}", binary.display());
+        return Ok(binary);
+    }
     let this = std::env::current_exe()?;
     // Programs lie in target/<profile>, tests in target/<profile>/deps.
     let folder = this.parent().context("a program lies in a folder")?;

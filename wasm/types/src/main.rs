@@ -28,6 +28,13 @@ fn declare_all(module: &mut Module) {
     module.visit::<view::StatusView>();
 }
 
+/// The text of the TypeScript module.
+fn source() -> String {
+    let mut module = Module::new();
+    declare_all(&mut module);
+    module.to_source()
+}
+
 /// One TypeScript module, its declarations in the order of their names.
 struct Module {
     config: Config,
@@ -106,13 +113,20 @@ fn main() -> ExitCode {
         eprintln!("usage: tourismo-types <file to write>");
         return ExitCode::FAILURE;
     };
-    let mut module = Module::new();
-    declare_all(&mut module);
-    match fs::write(&path, module.to_source()) {
+    match fs::write(&path, source()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {error}", path.display());
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_types_of_the_package_are_those_of_the_core() {
+        let committed = include_str!("../../../pwa-shim/src/generated/types.ts");
+        assert!(super::source() == committed, "pwa-shim/src/generated/types.ts is stale; run `just types`");
     }
 }
