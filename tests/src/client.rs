@@ -52,6 +52,22 @@ impl Device {
         Device { key, account: self.account, grant: Some(Grant { granted_by: self.key(), signature }) }
     }
 
+    /// A device that nobody of the account let in: its grant is by a key that the account does not know.
+    pub fn intruder(account: AccountId, seed: [u8; 32]) -> Device {
+        Device { account, ..Device::founder(seed) }.link(seed.map(|byte| !byte))
+    }
+
+    /// How it begins a handshake.
+    pub fn hello(&self) -> Message {
+        Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }
+    }
+
+    /// How it answers a challenge.
+    pub fn proof(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
+        let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.key())).to_bytes();
+        Message::Proof { signature, grant: self.grant }
+    }
+
     /// Its public key.
     pub fn key(&self) -> DeviceKey {
         DeviceKey(self.key.verifying_key().to_bytes())
@@ -83,11 +99,10 @@ impl Device {
         stream.set_nodelay(true)?;
         let (socket, _) = client_async(format!("ws://{relay}/v1/sync"), stream).await?;
         let mut client = Client { socket, relay: RelayId([0; 16]) };
-        client.send(&Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }).await?;
+        client.send(&self.hello()).await?;
         let Message::Challenge { relay, nonce, .. } = client.receive().await? else { bail!("a challenge was due") };
         client.relay = relay;
-        let signature = self.key.sign(&proof_bytes(&relay, &nonce, &self.account, &self.key())).to_bytes();
-        client.send(&Message::Proof { signature, grant: self.grant }).await?;
+        client.send(&self.proof(&relay, &nonce)).await?;
         let Message::Welcome { head, .. } = client.receive().await? else { bail!("a welcome was due") };
         client.send(&Message::CatchUp { cursor: head, digest: Digest::default() }).await?;
         loop {

@@ -1,7 +1,6 @@
 //! Attacks with changes: a phone that was let in and offers what no phone should.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, open};
@@ -16,22 +15,31 @@ use crate::bench::grouped;
 use crate::client::{Client, Device};
 
 pub(super) fn attacks() -> Vec<Attack> {
-    let attack =
-        |name, max_growth_mib, cpu_s, run| Attack { name, max_growth_mib, max_cpu: Duration::from_secs(cpu_s), run };
     vec![
-        attack("inflation bombs, 1 MiB each", 16, 10, |field| Box::pin(inflation_bombs(field))),
-        attack("runs of 1e12 operations", 16, 10, |field| Box::pin(run_length_bombs(field))),
-        attack("published drives of as many operations as a change may have", 48, 15, |field| {
+        Attack::new("inflation bombs, 1 MiB each", |field| Box::pin(inflation_bombs(field))).growth_mib(16).cpu_s(10),
+        Attack::new("runs of 1e12 operations", |field| Box::pin(run_length_bombs(field))).growth_mib(16).cpu_s(10),
+        Attack::new("published drives of as many operations as a change may have", |field| {
             Box::pin(operation_bombs(field))
-        }),
-        attack("published drives of a million fixes in 128 KB", 48, 15, |field| Box::pin(fix_bombs(field))),
-        attack("maps in maps, 2,000 deep", 32, 10, |field| Box::pin(deep_nesting(field))),
-        attack("poisoned counters, numbers and clocks", 16, 10, |field| Box::pin(poisoned_counters(field))),
-        attack("forged, repeated and missing numbers", 16, 10, |field| Box::pin(forged_numbers(field))),
-        attack("orphans by the thousand", 16, 10, |field| Box::pin(orphans(field))),
-        attack("a flood of small documents", 64, 40, |field| Box::pin(document_flood(field))),
-        attack("one change after the other to a large published drive", 48, 40, |field| Box::pin(projections(field))),
-        attack("comparisons of 20,000 documents, again and again", 48, 20, |field| Box::pin(comparisons(field))),
+        })
+        .growth_mib(48)
+        .cpu_s(15),
+        Attack::new("published drives of a million fixes in 128 KB", |field| Box::pin(fix_bombs(field)))
+            .growth_mib(48)
+            .cpu_s(15),
+        Attack::new("maps in maps, 2,000 deep", |field| Box::pin(deep_nesting(field))).growth_mib(32).cpu_s(10),
+        Attack::new("poisoned counters, numbers and clocks", |field| Box::pin(poisoned_counters(field)))
+            .growth_mib(16)
+            .cpu_s(10),
+        Attack::new("forged, repeated and missing numbers", |field| Box::pin(forged_numbers(field)))
+            .growth_mib(16)
+            .cpu_s(10),
+        Attack::new("orphans by the thousand", |field| Box::pin(orphans(field))).growth_mib(16).cpu_s(10),
+        Attack::new("a flood of small documents", |field| Box::pin(document_flood(field))).cpu_s(40),
+        Attack::new("one change after the other to a large published drive", |field| Box::pin(projections(field)))
+            .growth_mib(48)
+            .cpu_s(40),
+        Attack::new("comparisons of 20,000 documents, again and again", |field| Box::pin(comparisons(field)))
+            .growth_mib(48),
     ]
 }
 

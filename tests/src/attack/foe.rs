@@ -41,6 +41,18 @@ impl Foe {
         device.connect_from(self.relay, self.from).await
     }
 
+    /// Begins a handshake as a device that is not let in, and keeps the connection open after the goodbye.
+    pub(super) async fn knock(&self, device: &Device) -> anyhow::Result<WebSocketStream<TcpStream>> {
+        let mut socket = self.upgrade().await?;
+        let Message::Challenge { relay, nonce, .. } = exchange(&mut socket, &device.hello()).await? else {
+            bail!("a challenge was due");
+        };
+        match exchange(&mut socket, &device.proof(&relay, &nonce)).await? {
+            Message::Bye { code: ByeCode::NotAuthentic } => Ok(socket),
+            message => bail!("the relay answers a stranger with {message:?}"),
+        }
+    }
+
     /// A connection that was upgraded by hand, to send frames on that no library would.
     pub(super) async fn raw(&self) -> anyhow::Result<TcpStream> {
         let mut stream = self.connect().await?;
@@ -84,6 +96,18 @@ impl Foe {
         let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("the relay keeps the connection")?;
         let status = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| str::from_utf8(rest.get(..3)?).ok());
         Ok(status.and_then(|status| status.parse().ok()).unwrap_or(0))
+    }
+}
+
+/// Says something, and waits for what the relay says to it.
+async fn exchange(socket: &mut WebSocketStream<TcpStream>, message: &Message) -> anyhow::Result<Message> {
+    socket.send(Frame::Binary(message.encode().into())).await?;
+    loop {
+        match timeout(PATIENCE, socket.next()).await.context("the relay says nothing")?.context("it closes")?? {
+            Frame::Binary(bytes) => return Ok(Message::decode(&bytes)?),
+            Frame::Ping(_) | Frame::Pong(_) => {}
+            Frame::Text(_) | Frame::Close(_) | Frame::Frame(_) => bail!("the relay ends the connection"),
+        }
     }
 }
 

@@ -3,27 +3,20 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{Visibility, open};
 use tourismo_core::id::DocId;
-use tourismo_core::time::Timestamp;
-use tourismo_core::track::Stretch;
-use tourismo_core::track::block::BlockEncoder;
-use tourismo_core::wire::{Chunk, DocKind, Offer};
 
+use super::honest::publish;
 use super::{Attack, Field};
 use crate::bench::grouped;
 use crate::client::Device;
-use crate::made::{self, Kind, Options};
-use crate::real_drives;
 
 pub(super) fn attacks() -> Vec<Attack> {
-    let attack =
-        |name, max_growth_mib, cpu_s, run| Attack { name, max_growth_mib, max_cpu: Duration::from_secs(cpu_s), run };
     vec![
-        attack("100,000 look-ups of drives that are not there", 24, 40, |field| Box::pin(look_ups(field))),
-        attack("requests that make no sense", 24, 10, |field| Box::pin(nonsense(field))),
-        attack("readers of a long drive that never read", 120, 20, |field| Box::pin(slow_readers(field))),
+        Attack::new("100,000 look-ups of drives that are not there", |field| Box::pin(look_ups(field)))
+            .growth_mib(24)
+            .cpu_s(40),
+        Attack::new("requests that make no sense", |field| Box::pin(nonsense(field))).growth_mib(24).cpu_s(10),
+        Attack::new("readers of a long drive that never read", |field| Box::pin(slow_readers(field))),
     ]
 }
 
@@ -93,24 +86,7 @@ async fn nonsense(field: Field) -> anyhow::Result<String> {
 async fn slow_readers(field: Field) -> anyhow::Result<String> {
     let device = Device::founder([9; 32]);
     let mut client = field.foe(9).join(&device).await?;
-    let mut actor = [0; 16];
-    actor[..8].copy_from_slice(&device.key().actor_prefix());
-    let mut encoder = BlockEncoder::new();
-    let start = Timestamp(1_717_232_400_000);
-    let fixes = real_drives::ordered(&made::drive(3, Options { start, minutes: 600, kind: Kind::Motorway }));
-    let stretches = fixes.chunks(60).map(|fixes| Stretch { fixes: fixes.to_vec(), ..Stretch::default() });
-    let blocks = stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?;
-    let fields = PublishedFields {
-        title: "Long".to_owned(),
-        car: String::new(),
-        started_at: start,
-        visibility: Visibility::Public,
-        blocks,
-    };
-    let change = published::create(&mut open::new(&actor), &fields)?.expect("a drive is a change");
-    let doc = DocId::from_bytes([9; 16]);
-    client.push(vec![Offer { doc, kind: DocKind::Published, chunk: Chunk(change.chunk) }]).await?;
-    anyhow::ensure!(client.answers(1).await?.acked == [change.hash], "the drive was refused");
+    let doc = publish(&mut client, &device, 9, 600).await?;
     let count = field.scale.of(100);
     let mut readers = Vec::new();
     for number in 0..count {

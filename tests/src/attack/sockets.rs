@@ -13,18 +13,22 @@ use crate::bench::grouped;
 use crate::client::{Device, Document};
 
 pub(super) fn attacks() -> Vec<Attack> {
-    let attack =
-        |name, max_growth_mib, cpu_s, run| Attack { name, max_growth_mib, max_cpu: Duration::from_secs(cpu_s), run };
     vec![
-        attack("a flood of accounts", 16, 20, |field| Box::pin(account_flood(field))),
-        attack("proofs that are wrong", 16, 20, |field| Box::pin(wrong_proofs(field))),
-        attack("CBOR of absurd lengths and depths", 24, 10, |field| Box::pin(absurd_cbor(field))),
-        attack("text, fragments without end, frames of absurd lengths", 24, 10, |field| Box::pin(absurd_frames(field))),
-        attack("messages of 1 MiB by strangers", 32, 10, |field| Box::pin(strangers_messages(field))),
-        attack("readers that never read", 64, 10, |field| Box::pin(slow_readers(field))),
-        attack("heads and handshakes, a byte at a time", 24, 10, |field| Box::pin(slow_writers(field))),
-        attack("half-open sockets", 24, 10, |field| Box::pin(half_open(field))),
-        attack("a flood of connections", 32, 20, |field| Box::pin(connection_flood(field))),
+        Attack::new("a flood of accounts", |field| Box::pin(account_flood(field))).growth_mib(16),
+        Attack::new("proofs that are wrong", |field| Box::pin(wrong_proofs(field))).growth_mib(16),
+        Attack::new("CBOR of absurd lengths and depths", |field| Box::pin(absurd_cbor(field))).growth_mib(24).cpu_s(10),
+        Attack::new("text, fragments without end, frames of absurd lengths", |field| Box::pin(absurd_frames(field)))
+            .growth_mib(24)
+            .cpu_s(10),
+        Attack::new("messages of 1 MiB by strangers", |field| Box::pin(strangers_messages(field)))
+            .growth_mib(32)
+            .cpu_s(10),
+        Attack::new("readers that never read", |field| Box::pin(slow_readers(field))).cpu_s(10),
+        Attack::new("heads and handshakes, a byte at a time", |field| Box::pin(slow_writers(field)))
+            .growth_mib(24)
+            .cpu_s(10),
+        Attack::new("half-open sockets", |field| Box::pin(half_open(field))).growth_mib(24).cpu_s(10),
+        Attack::new("a flood of connections", |field| Box::pin(connection_flood(field))).growth_mib(32),
     ]
 }
 

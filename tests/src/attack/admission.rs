@@ -1,0 +1,100 @@
+//! Attacks on who is let in: seats of an account that strangers take, and sockets that one client behind a proxy takes.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::{Attack, Field};
+use crate::bench::grouped;
+use crate::client::Device;
+
+/// The most sync connections of an account, and the most connections of a client, as operators get them.
+const SEATS_OF_AN_ACCOUNT: usize = 32;
+const SOCKETS_OF_A_CLIENT: usize = 256;
+
+/// The most sockets that a relay has by default.
+const SOCKETS: usize = 4_096;
+
+/// How long the relay may take to answer health while it is flooded; a socket of its reserve is given up after 2 s.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn attacks() -> Vec<Attack> {
+    vec![
+        Attack::new("self-signed grants that keep an account out", |field| Box::pin(strangers(field))),
+        Attack::new("one client behind a proxy that takes all sockets", |field| Box::pin(one_client(field)))
+            .options(&["--trust-proxy"]),
+        Attack::new("all sockets taken, health asked", |field| Box::pin(all_sockets(field)))
+            .options(&["--trust-proxy"]),
+    ]
+}
+
+/// Knocks as more strangers than the account has seats, keeps their sockets, and lets the account's own device in.
+async fn strangers(field: Field) -> anyhow::Result<String> {
+    let victim = Device::founder([7; 32]);
+    let home = field.foe(200);
+    drop(home.join(&victim).await?);
+    let (mut refused, mut joined) = (0, 0);
+    for round in 0..field.scale.of(40) {
+        let mut held = Vec::new();
+        for number in 0..2 * SEATS_OF_AN_ACCOUNT {
+            let mut seed = [0xee; 32];
+            seed[..2].copy_from_slice(&[round as u8, number as u8]);
+            // The relay waits a while for a stranger to close, too.
+            held.push(field.foe(1).knock(&Device::intruder(victim.account, seed)).await?);
+            refused += 1;
+        }
+        home.join(&victim).await?;
+        joined += 1;
+        drop(held);
+    }
+    Ok(format!("{} strangers refused, the account let in {joined} times", grouped(refused)))
+}
+
+/// Opens connections as a proxy does for one client, and asks for health meanwhile.
+async fn one_client(field: Field) -> anyhow::Result<String> {
+    let mut held = Vec::new();
+    let (mut synced, count) = (0, field.scale.of(SOCKETS + 400).max(SOCKETS_OF_A_CLIENT + 50));
+    for number in 0..count {
+        let mut stream = field.foe(1).connect().await?;
+        let request = format!(
+            "GET /v1/sync HTTP/1.1\r\nhost: relay\r\nx-forwarded-for: 198.51.100.{}, 203.0.113.66:{}\r\n\
+             connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            number % 250,
+            1_024 + number
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await?;
+        synced += usize::from(status.ends_with(b"101"));
+        held.push(stream);
+    }
+    anyhow::ensure!(synced <= SOCKETS_OF_A_CLIENT, "one client has {synced} connections");
+    anyhow::ensure!(synced > 0, "nobody was let in");
+    let health = field.foe(2).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await?;
+    anyhow::ensure!(health == 200, "health answers {health}");
+    Ok(format!("{synced} of {} let in, health answers", grouped(count as u64)))
+}
+
+/// Opens more sockets than there are, without a word, and asks for health.
+async fn all_sockets(field: Field) -> anyhow::Result<String> {
+    // Fewer than all of them at the small scale: what else the tests have open counts, too.
+    let count = if field.scale.of(100) < 100 { 400 } else { SOCKETS + 200 };
+    let mut held: Vec<TcpStream> = Vec::new();
+    for number in 0..count {
+        held.push(field.foe(1 + (number / 1_000) as u8).connect().await?);
+    }
+    let began = Instant::now();
+    let answered = loop {
+        let health = field.foe(9).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await;
+        if matches!(health, Ok(200)) {
+            break began.elapsed();
+        }
+        anyhow::ensure!(began.elapsed() < HEALTH_PATIENCE, "health is not answered: {health:?}");
+        sleep(Duration::from_millis(100)).await;
+    };
+    drop(held);
+    Ok(format!("{} sockets opened, health answered after {:.1} s", grouped(count as u64), answered.as_secs_f64()))
+}

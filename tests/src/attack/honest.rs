@@ -1,0 +1,281 @@
+//! The honest side of an attack: a phone that pushes all the time, and a reader who reads the public feed, a published
+//! drive and their own drives. Both run on a thread of their own, so that the attack's work does not delay them.
+//!
+//! Each push and each read is recorded with the time at which it was sent. The caller divides them into phases.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tourismo_core::docs::published::{self, PublishedFields};
+use tourismo_core::docs::{Visibility, open};
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
+use tourismo_core::track::block::BlockEncoder;
+use tourismo_core::wire::{Chunk, DocKind, Offer};
+
+use crate::client::{Client, Device, Document};
+use crate::made::{self, Kind, Options};
+use crate::real_drives;
+
+/// How long the phone rests between two changes.
+const PUSH_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the reader rests between two reads.
+const READ_PAUSE: Duration = Duration::from_millis(50);
+
+/// A read that takes longer counts as refused.
+const READ_DEADLINE: Duration = Duration::from_secs(60);
+
+/// An honest phone and an honest reader at work.
+pub(super) struct Honest {
+    stop: watch::Sender<bool>,
+    work: JoinHandle<anyhow::Result<()>>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What they sent, when, and what came of it.
+#[derive(Debug, Default)]
+struct Log {
+    acks: Vec<(Instant, Duration)>,
+    reads: Vec<(Instant, Duration)>,
+    refusals: Vec<(Instant, String)>,
+}
+
+/// What they saw of the relay in one phase.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// How many changes were acknowledged.
+    pub acks: usize,
+    /// How long 99 of 100 acknowledgements took at most.
+    pub ack_p99: Duration,
+    /// How many reads were answered.
+    pub reads: usize,
+    /// How long 99 of 100 reads took at most.
+    pub read_p99: Duration,
+    /// What was refused, and how.
+    pub refusals: Vec<String>,
+}
+
+impl Honest {
+    /// Joins a relay as two people, publishes drives, and starts to push and read.
+    pub(super) async fn join(relay: SocketAddr) -> anyhow::Result<Honest> {
+        let phone = Phone::join(relay).await?;
+        let reader = Reader::join(relay).await?;
+        let (stop, stopping) = watch::channel(false);
+        let log = Arc::new(Mutex::new(Log::default()));
+        let seen = log.clone();
+        let work = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            // Connections belong to the runtime that made them.
+            runtime.block_on(async {
+                let phone = phone.live(relay, &seen, stopping.clone());
+                tokio::try_join!(phone, reader.live(relay, &seen, stopping.clone()))
+            })?;
+            anyhow::Ok(())
+        });
+        Ok(Honest { stop, work, log })
+    }
+
+    /// Waits until so many more changes were acknowledged.
+    pub(super) async fn acknowledged(&self, more: usize) -> anyhow::Result<()> {
+        let goal = lock(&self.log).acks.len() + more;
+        while lock(&self.log).acks.len() < goal {
+            ensure!(!self.work.is_finished(), "the honest phone has stopped: {:?}", lock(&self.log).refusals);
+            tokio::time::sleep(PUSH_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Lets both finish what they sent; their figures in each of the phases.
+    pub(super) async fn end<const N: usize>(self, phases: [(Instant, Instant); N]) -> anyhow::Result<[Figures; N]> {
+        self.stop.send_replace(true);
+        let work = self.work;
+        tokio::task::spawn_blocking(move || work.join())
+            .await?
+            .map_err(|_| anyhow::anyhow!("the honest side panicked"))??;
+        let log = lock(&self.log);
+        Ok(phases.map(|phase| log.figures(phase)))
+    }
+}
+
+impl Log {
+    fn figures(&self, (from, to): (Instant, Instant)) -> Figures {
+        let is_within = |at: Instant| from <= at && at < to;
+        let sorted = |all: &[(Instant, Duration)]| {
+            let mut times: Vec<Duration> = all.iter().filter(|(at, _)| is_within(*at)).map(|(_, took)| *took).collect();
+            times.sort();
+            times
+        };
+        let (acks, reads) = (sorted(&self.acks), sorted(&self.reads));
+        let refusals = self.refusals.iter().filter(|(at, _)| is_within(*at)).map(|(_, what)| what.clone());
+        Figures {
+            acks: acks.len(),
+            ack_p99: p99(&acks),
+            reads: reads.len(),
+            read_p99: p99(&reads),
+            refusals: refusals.collect(),
+        }
+    }
+}
+
+fn p99(sorted: &[Duration]) -> Duration {
+    sorted.get((sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    // Each change is one push to a list, after which the log is whole.
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The phone, before it is connected from its own thread.
+struct Phone {
+    device: Device,
+    document: Document,
+}
+
+impl Phone {
+    async fn join(relay: SocketAddr) -> anyhow::Result<Phone> {
+        let device = Device::founder([1; 32]);
+        let mut client = device.connect(relay).await?;
+        let mut document = Document::new(device.key(), [1; 16], DocKind::Car);
+        // What the relay allocates once is allocated before anything is measured.
+        for _ in 0..20 {
+            push(&mut client, &mut document).await?;
+        }
+        Ok(Phone { device, document })
+    }
+
+    async fn live(
+        mut self,
+        relay: SocketAddr,
+        log: &Mutex<Log>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut client = self.device.connect(relay).await?;
+        while !is_stopped(&mut stopping, PUSH_PAUSE).await {
+            let sent = Instant::now();
+            match push(&mut client, &mut self.document).await {
+                Ok(()) => lock(log).acks.push((sent, sent.elapsed())),
+                Err(error) => {
+                    lock(log).refusals.push((sent, format!("a push: {error:#}")));
+                    // What follows in this document would be refused for its number alone.
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn push(client: &mut Client, document: &mut Document) -> anyhow::Result<()> {
+    let (hash, offer) = document.change(100);
+    client.push(vec![offer]).await?;
+    let answers = client.answers(1).await?;
+    ensure!(answers.acked == [hash], "refused: {:?}", answers.nacked);
+    Ok(())
+}
+
+/// The reader.
+struct Reader {
+    requests: Vec<String>,
+}
+
+impl Reader {
+    /// Publishes some drives, so that there is something to read.
+    async fn join(relay: SocketAddr) -> anyhow::Result<Reader> {
+        let device = Device::founder([3; 32]);
+        let mut client = device.connect(relay).await?;
+        let mut paths = vec!["/v1/feed/public?limit=20".to_owned(), "/v1/me/drives?limit=20".to_owned()];
+        for number in 0..3 {
+            paths.push(format!("/v1/drives/{}", publish(&mut client, &device, number, 20).await?));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let token = device.read_token(&client.relay(), Timestamp(now.as_millis() as i64 + 12 * 3_600_000));
+        let request = |path| format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n\r\n");
+        Ok(Reader { requests: paths.into_iter().map(request).collect() })
+    }
+
+    async fn live(
+        self,
+        relay: SocketAddr,
+        log: &Mutex<Log>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut kept = None;
+        for request in self.requests.iter().cycle() {
+            if is_stopped(&mut stopping, READ_PAUSE).await {
+                break;
+            }
+            let sent = Instant::now();
+            match timeout(READ_DEADLINE, read(relay, &mut kept, request)).await {
+                Ok(Ok(200)) => lock(log).reads.push((sent, sent.elapsed())),
+                Ok(Ok(status)) => lock(log).refusals.push((sent, format!("a read: {status}"))),
+                Ok(Err(error)) => lock(log).refusals.push((sent, format!("a read: {error:#}"))),
+                Err(_) => lock(log).refusals.push((sent, "a read: no answer in time".to_owned())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rests, unless it is time to stop; says whether it is.
+async fn is_stopped(stopping: &mut watch::Receiver<bool>, rest: Duration) -> bool {
+    timeout(rest, stopping.wait_for(|stopping| *stopping)).await.is_ok()
+}
+
+/// Sends a request on the kept connection, or on a new one, and returns the status of the answer.
+async fn read(relay: SocketAddr, kept: &mut Option<TcpStream>, request: &str) -> anyhow::Result<u16> {
+    let mut stream = match kept.take() {
+        Some(stream) => stream,
+        None => TcpStream::connect(relay).await?,
+    };
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    loop {
+        let mut bytes = [0; 32 << 10];
+        let count = stream.read(&mut bytes).await?;
+        ensure!(count > 0, "the relay closes the connection");
+        answer.extend(&bytes[..count]);
+        let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let text = std::str::from_utf8(&answer[..head])?.to_ascii_lowercase();
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let length: usize = length.context("an answer has a length")?;
+        if answer.len() >= head + 4 + length {
+            *kept = Some(stream).filter(|_| !text.contains("\r\nconnection: close"));
+            return Ok(text.get(9..12).context("an answer has a status")?.parse()?);
+        }
+    }
+}
+
+/// Publishes a made drive for everybody, and returns its id.
+pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, minutes: u32) -> anyhow::Result<DocId> {
+    let mut actor = [number; 16];
+    actor[..8].copy_from_slice(&device.key().actor_prefix());
+    let start = Timestamp(1_717_232_400_000 + i64::from(number) * 3_600_000);
+    let mut encoder = BlockEncoder::new();
+    let fixes = real_drives::ordered(&made::drive(3, Options { start, minutes, kind: Kind::Motorway }));
+    let stretches = fixes.chunks(60).map(|fixes| Stretch { fixes: fixes.to_vec(), ..Stretch::default() });
+    let fields = PublishedFields {
+        title: "Long".to_owned(),
+        car: String::new(),
+        started_at: start,
+        visibility: Visibility::Public,
+        blocks: stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?,
+    };
+    let change = published::create(&mut open::new(&actor), &fields)?.expect("a drive is a change");
+    let mut doc = device.account.as_bytes().to_owned();
+    doc[0] = number;
+    let doc = DocId::from_bytes(doc);
+    client.push(vec![Offer { doc, kind: DocKind::Published, chunk: Chunk(change.chunk) }]).await?;
+    let answers = client.answers(1).await?;
+    ensure!(answers.acked == [change.hash], "the drive was refused: {:?}", answers.nacked);
+    Ok(doc)
+}
