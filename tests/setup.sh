@@ -3,7 +3,8 @@
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
-#                                      on Linux strace (for power cuts), Python's feedparser (it reads our feeds)
+#                                      on Linux strace (for power cuts), nginx (it stands before the relay), Python's
+#                                      feedparser (it reads our feeds)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +25,8 @@ main() {
         has chromium || packages chromium
         [[ $(uname) != Linux ]] || has strace || packages strace
         has pgrep || packages procps
+        has openssl || packages openssl
+        has_nginx || nginx_alone
         has_postgres || postgres
         feedparser
         ;;
@@ -54,6 +57,20 @@ postgres() {
         echo "create_main_cluster = false" | as_root tee "$settings/no-main-cluster.conf" >/dev/null
     fi
     packages postgresql
+}
+
+has_nginx() {
+    has nginx || [[ -x /usr/sbin/nginx ]]
+}
+
+# The program only: Debian would also serve a page with it. A masked unit is not started.
+nginx_alone() {
+    local unit=/etc/systemd/system/nginx.service
+    if has apt-get && [[ ! -e $unit ]]; then
+        as_root mkdir -p "${unit%/*}"
+        as_root ln -s /dev/null "$unit"
+    fi
+    packages nginx
 }
 
 # In a Python environment of its own, made again only when the version changed.

@@ -20,16 +20,19 @@ pub(crate) mod stats;
 pub(crate) mod syndication;
 pub(crate) mod viewer;
 
-use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Once};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -39,9 +42,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::schema::{ErrorBody, ErrorDetails};
-use crate::limits::{Source, TooMuch};
+use crate::limits::{Place, Source, TooMuch};
+use crate::origin::Origin;
 use crate::serving::Peer;
-use crate::{Relay, pwa, socket};
+use crate::{Relay, proxy, pwa, socket};
 
 /// How long a read may take.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
@@ -63,6 +67,12 @@ const POLICIES: [(HeaderName, &str); 5] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
+
+/// The code of a connection that is one too many.
+const OVERLOADED: &str = "overloaded";
+
+/// The type of event streams, as axum says it.
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// Every read, with its description.
 fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
@@ -125,11 +135,10 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
     let reads = documented()
         .0
         .route("/v1/openapi.json", get(openapi::openapi))
-        .route("/v1/health", get(health::health))
         .route("/v1/ready", get(ready::ready))
         // Within the layer: browsers ask with OPTIONS whether they may send a token.
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(cors)
+        .layer(cors.clone())
         .layer(from_fn(in_time));
     let mut router = Router::new()
         .merge(reads)
@@ -138,6 +147,8 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pwa::serve)
         .layer(from_fn_with_state(relay.clone(), count))
+        // Whoever asks whether the process runs is not counted: it costs less than a refusal.
+        .route("/v1/health", get(health::health).fallback(async || ApiError::method_not_allowed()).layer(cors))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
     for (name, value) in POLICIES {
@@ -146,20 +157,70 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
     router.with_state(relay)
 }
 
+/// Whether the process runs and can do its work, and nothing else: what a socket of the reserve answers.
+pub(crate) fn health_router(relay: Arc<Relay>) -> Router {
+    Router::new()
+        .route("/v1/health", get(health::health))
+        .route("/v1/ready", get(ready::ready))
+        .fallback(async || ApiError::overloaded())
+        .layer(from_fn(in_time))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+        .with_state(relay)
+}
+
 /// Counts the request of whoever makes it, and says who that is to those that ask for a [`Source`].
 async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().ok_or_else(ApiError::internal)?;
-    let source = Source::from(if relay.doorkeeper.limits().trust_proxy {
-        last_hop(request.headers()).unwrap_or(peer.address)
+    let limits = relay.doorkeeper.limits();
+    let source = Source::from(if limits.trust_proxy {
+        limits.client_header.client(request.headers(), limits.trusted_hops).unwrap_or_else(|| {
+            warn_of_unnamed_client();
+            peer.address
+        })
     } else {
-        if request.headers().contains_key(FORWARDED_FOR) {
+        if proxy::is_forwarded(request.headers()) {
             warn_of_proxy();
         }
         peer.address
     });
+    if limits.trust_proxy && !peer.belongs_to(source, &relay.doorkeeper) {
+        return Err(ApiError::overloaded());
+    }
     relay.doorkeeper.request(source)?;
     request.extensions_mut().insert(source);
-    Ok(next.run(request).await)
+    let response = next.run(request).await;
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    if content_type.is_none_or(|value| value != EVENT_STREAM) {
+        return Ok(response);
+    }
+    let place = relay.doorkeeper.admit_stream(source).ok_or_else(ApiError::too_many_streams)?;
+    Ok(response.map(|body| Body::new(Held { body, _place: place })))
+}
+
+/// A body that is counted for as long as it is being sent.
+struct Held {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Gives up what takes too long; a stream has begun before that.
@@ -167,17 +228,19 @@ async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
     timeout(READ_DEADLINE, next.run(request)).await.map_err(|_| ApiError::timed_out())
 }
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// The address that the proxy itself saw: what stands before it, clients can make up.
-fn last_hop(headers: &HeaderMap) -> Option<IpAddr> {
-    headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-}
-
 fn warn_of_proxy() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing::warn!("requests come through a proxy: without --trust-proxy its clients share one address's limits");
+    });
+}
+
+fn warn_of_unnamed_client() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            "a request came whose client no proxy names, as --trust-proxy expects; such requests share one address's limits"
+        );
     });
 }
 
@@ -207,14 +270,27 @@ impl ApiError {
         ApiError { hint: Some(hint.to_owned()), ..error }
     }
 
-    pub(crate) fn forbidden_origin() -> ApiError {
+    pub(crate) fn forbidden_origin(expected: &Origin) -> ApiError {
         let error =
             ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");
-        ApiError { hint: Some("Start the server with --allow-origin for pages of another host.".to_owned()), ..error }
+        let hint = format!(
+            "The server takes itself for {expected}. Start it with --public-url if clients reach it elsewhere, and with \
+             --allow-origin for pages of another host."
+        );
+        ApiError { hint: Some(hint), ..error }
     }
 
     pub(crate) fn overloaded() -> ApiError {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There are too many connections. Try again later.")
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
+    }
+
+    pub(crate) fn too_many_streams() -> ApiError {
+        let error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_streams",
+            "There are too many event streams to this address.",
+        );
+        ApiError { hint: Some("Close some of them, or try again later.".to_owned()), ..error }
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {
@@ -256,27 +332,11 @@ impl IntoResponse for ApiError {
         let error = ErrorDetails { code: self.code, message: self.message, hint: self.hint };
         let headers = [(header::CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, Json(ErrorBody { error })).into_response();
+        if self.code == OVERLOADED {
+            // A connection that is one too many is not kept.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response.headers_mut().extend(challenge.into_iter().flatten());
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_hop_is_the_one_that_the_proxy_adds() {
-        for (values, expected) in [
-            (&[][..], None),
-            (&["192.0.2.1"], Some("192.0.2.1")),
-            (&["198.51.100.7, 192.0.2.1"], Some("192.0.2.1")),
-            (&["198.51.100.7", "2001:db8::1"], Some("2001:db8::1")),
-            (&["192.0.2.1, unknown"], None),
-            (&[""], None),
-        ] {
-            let headers = values.iter().map(|value| (FORWARDED_FOR, HeaderValue::from_static(value))).collect();
-            assert_eq!(last_hop(&headers), expected.map(|address| address.parse().unwrap()), "{values:?}");
-        }
     }
 }

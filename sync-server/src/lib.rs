@@ -14,6 +14,8 @@ mod hub;
 mod limits;
 mod live;
 mod newest;
+mod origin;
+mod proxy;
 mod pwa;
 pub mod roads;
 mod serving;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -46,6 +49,9 @@ use self::limits::Doorkeeper;
 pub use self::limits::Limits;
 use self::live::Live;
 use self::newest::NewestPage;
+use self::origin::PublicOrigin;
+pub use self::origin::{NoOrigin, Origin};
+pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
 use self::surveyor::Surveyor;
 use self::writer::{Desk, Told, Writer};
@@ -58,12 +64,16 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to answer `/v1/health` and `/v1/ready` besides, whatever happens on the other address.
+    pub health_listen: Option<SocketAddr>,
     /// Where the database is.
     pub database: Location,
     /// The folder of the built PWA; the one inside the binary if absent.
     pub pwa: Option<PathBuf>,
+    /// The origin at which clients reach the server; what each request says if absent.
+    pub public_url: Option<Origin>,
     /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<Origin>,
     /// What the server puts up with.
     pub limits: Limits,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
@@ -86,8 +96,10 @@ impl Config {
     pub fn new(listen: SocketAddr, database: impl Into<Location>) -> Config {
         Config {
             listen,
+            health_listen: None,
             database: database.into(),
             pwa: None,
+            public_url: None,
             allowed_origins: Vec::new(),
             limits: Limits::DEFAULT,
             max_database_bytes: None,
@@ -124,6 +136,7 @@ pub struct Server;
 #[derive(Debug)]
 pub struct Running {
     addr: SocketAddr,
+    health_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     relay: Arc<Relay>,
     serving: JoinHandle<()>,
@@ -144,7 +157,7 @@ pub(crate) struct Relay {
     known_readers: KnownReaders,
     totals: TotalsCache,
     pwa: Pwa,
-    allowed_origins: Vec<String>,
+    public_origin: PublicOrigin,
     doorkeeper: Arc<Doorkeeper>,
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
@@ -165,9 +178,11 @@ impl Server {
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
         upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
-        let listening =
-            TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (addr, listener) = listening.map_err(|error| StartError::Listen { listen: config.listen, error })?;
+        let (addr, listener) = listen(config.listen).await?;
+        let health = match config.health_listen {
+            Some(at) => Some(listen(at).await?),
+            None => None,
+        };
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
         let (grown, live) = (Arc::new(Notify::new()), Live::new(u64::from_be_bytes(random())));
@@ -214,23 +229,47 @@ impl Server {
             known_readers: KnownReaders::default(),
             totals: TotalsCache::default(),
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
-            allowed_origins: config.allowed_origins,
+            public_origin: PublicOrigin::new(
+                config.public_url,
+                config.allowed_origins,
+                doorkeeper.limits().trust_proxy,
+            ),
             doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             bodies: Arc::new(Semaphore::new(api::drives::drive::BODIES_KB)),
             stopping: stopping.clone(),
         });
-        let serving = tokio::spawn(serving::serve(listener, api::router(relay.clone()), doorkeeper, stopping));
+        let (router, health_router) = (api::router(relay.clone()), api::health_router(relay.clone()));
+        let health_addr = health.as_ref().map(|(addr, _)| *addr);
+        let health = health.map(|(addr, listener)| {
+            tracing::info!(%addr, "listening for health alone");
+            serving::serve_health(listener, health_router.clone(), stopping.clone())
+        });
+        let serving = serving::serve(listener, router, health_router, doorkeeper, stopping);
+        let serving = tokio::spawn(async move {
+            tokio::join!(serving, OptionFuture::from(health));
+        });
         tracing::info!(%addr, "listening");
-        Ok(Running { addr, stop, relay, serving, compacting, surveying, writing })
+        Ok(Running { addr, health_addr, stop, relay, serving, compacting, surveying, writing })
     }
+}
+
+/// Listens on an address; says which it is.
+async fn listen(at: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let listening = TcpListener::bind(at).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    listening.map_err(|error| StartError::Listen { listen: at, error })
 }
 
 impl Running {
     /// Where the server listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where it answers health besides, if it was told to.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health_addr
     }
 
     /// Says goodbye to everyone, does what waits to be written, and closes the database.

@@ -1,11 +1,9 @@
 //! What the relay puts up with, from whom: options, and the books of who is here and what they took lately.
 //!
-//! It counts and says how long to wait. It knows neither sockets nor messages, and of the account only its name. The
-//! books are bounded: who is not connected and owes nothing is forgotten, and when there are too many to remember, the
-//! rest share one entry.
+//! It counts and says how long to wait. It knows neither sockets nor messages, and of the account only its name.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+mod book;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,17 +12,18 @@ use tokio::time::Instant;
 use tourismo_core::id::AccountId;
 use tourismo_core::log::Quota;
 
+pub(crate) use self::book::Source;
+use self::book::{Book, Bucket, Counted, Network, Seat};
+use crate::proxy::ClientHeader;
+
 /// How much of a rate may be used at once, in seconds' worth: a phone that comes home with 5,000 documents is not slowed.
 const BURST_S: f64 = 20.0;
 
 /// How many new accounts may come at once: all that an hour allows.
 const ACCOUNTS_BURST_S: f64 = 3_600.0;
 
-/// The most addresses, and the most accounts, that are remembered one by one.
-const MAX_REMEMBERED: usize = 1 << 16;
-
-/// How often those that need not be remembered are looked for, at most.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How many times as much as one /64 all of an IPv6 /48 may have and take.
+const NETWORK_SHARE: u32 = 4;
 
 /// What the relay puts up with. Each is an option of the command line.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +37,9 @@ pub struct Limits {
     /// The most connections from one address (with IPv6, one /64) at the same time.
     #[arg(long, env = "TOURISMO_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_connections_per_address)]
     pub max_connections_per_address: u32,
+    /// The most event streams to one address (with IPv6, one /64) at the same time.
+    #[arg(long, env = "TOURISMO_MAX_STREAMS_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_streams_per_address)]
+    pub max_streams_per_address: u32,
     /// The most sync connections of one account at the same time.
     #[arg(long, env = "TOURISMO_MAX_CONNECTIONS_PER_ACCOUNT", default_value_t = Limits::DEFAULT.max_connections_per_account)]
     pub max_connections_per_account: u32,
@@ -71,9 +73,16 @@ pub struct Limits {
     /// How many seconds a client may take to send the head of a request, and an idle HTTP connection is kept.
     #[arg(long, env = "TOURISMO_HEADER_SECONDS", default_value_t = Limits::DEFAULT.header_seconds)]
     pub header_seconds: u32,
-    /// Take a client's address from the last hop of `X-Forwarded-For`. Only behind a proxy that sets it.
+    /// Believe the proxy before this server who its clients are, and which scheme they use. Only behind a proxy that says it.
     #[arg(long, env = "TOURISMO_TRUST_PROXY")]
     pub trust_proxy: bool,
+    /// With --trust-proxy: the header in which the proxy names its client.
+    #[arg(long, env = "TOURISMO_CLIENT_HEADER", value_enum, default_value_t = Limits::DEFAULT.client_header)]
+    pub client_header: ClientHeader,
+    /// With --trust-proxy: how many proxies in a row append to that header.
+    #[arg(long, env = "TOURISMO_TRUSTED_HOPS", default_value_t = Limits::DEFAULT.trusted_hops,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub trusted_hops: u32,
 }
 
 impl Limits {
@@ -82,6 +91,7 @@ impl Limits {
         max_connections: 1_024,
         max_sockets: 4_096,
         max_connections_per_address: 256,
+        max_streams_per_address: 64,
         max_connections_per_account: 32,
         max_devices_per_account: 64,
         max_new_accounts_per_hour: 100,
@@ -94,6 +104,8 @@ impl Limits {
         max_account_bytes: 512 << 20,
         header_seconds: 10,
         trust_proxy: false,
+        client_header: ClientHeader::XForwardedFor,
+        trusted_hops: 1,
     };
 
     /// Nothing is too much: for measuring what the relay can do.
@@ -101,6 +113,7 @@ impl Limits {
         max_connections: 1 << 20,
         max_sockets: 1 << 20,
         max_connections_per_address: u32::MAX,
+        max_streams_per_address: u32::MAX,
         max_connections_per_account: u32::MAX,
         max_devices_per_account: u32::MAX,
         max_new_accounts_per_hour: u32::MAX,
@@ -113,6 +126,8 @@ impl Limits {
         max_account_bytes: u64::MAX,
         header_seconds: 10,
         trust_proxy: false,
+        client_header: ClientHeader::XForwardedFor,
+        trusted_hops: 1,
     };
 
     /// How much an account may keep.
@@ -131,39 +146,32 @@ impl Default for Limits {
     }
 }
 
-/// Whom an address stands for: a host by its IPv4 address, a network of one customer by the /64 of its IPv6 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source(IpAddr);
-
-impl From<IpAddr> for Source {
-    fn from(address: IpAddr) -> Source {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Source(address.into()),
-            IpAddr::V6(address) => Source(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-        }
-    }
-}
-
 /// Knows who is here and what they took lately.
 #[derive(Debug)]
 pub(crate) struct Doorkeeper {
     limits: Limits,
-    sources: Mutex<Book<Source, BySource>>,
+    sources: Mutex<Sources>,
     accounts: Mutex<Book<AccountId, ByAccount>>,
 }
 
-/// One connection that is counted until this is dropped.
+/// Addresses, and the networks that some of them are part of.
+#[derive(Debug, Default)]
+struct Sources {
+    hosts: Book<Source, BySource>,
+    networks: Book<Network, BySource>,
+}
+
+/// One connection or stream that is counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     doorkeeper: Arc<Doorkeeper>,
     of: Who,
-    seat: Seat,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Who {
-    Source(Source),
-    Account(AccountId),
+    Source { source: Source, open: fn(&mut BySource) -> &mut u32, seat: Seat, in_network: Option<Seat> },
+    Account { account: AccountId, seat: Seat },
 }
 
 /// Too much was asked for; it may be tried again after a while.
@@ -175,6 +183,7 @@ pub(crate) struct TooMuch {
 #[derive(Clone, Copy, Debug, Default)]
 struct BySource {
     connections: u32,
+    streams: u32,
     requests: Bucket,
     accounts: Bucket,
 }
@@ -198,14 +207,35 @@ impl Doorkeeper {
 
     /// Lets a connection from an address in, unless there are too many.
     pub(crate) fn admit_source(self: &Arc<Self>, source: Source) -> Option<Place> {
-        let seat = lock(&self.sources).enter(source, self.limits.max_connections_per_address)?;
-        Some(Place { doorkeeper: self.clone(), of: Who::Source(source), seat })
+        self.admit(source, |entry| &mut entry.connections, self.limits.max_connections_per_address)
+    }
+
+    /// Lets an event stream to an address begin, unless there are too many.
+    pub(crate) fn admit_stream(self: &Arc<Self>, source: Source) -> Option<Place> {
+        self.admit(source, |entry| &mut entry.streams, self.limits.max_streams_per_address)
+    }
+
+    fn admit(self: &Arc<Self>, source: Source, open: fn(&mut BySource) -> &mut u32, most: u32) -> Option<Place> {
+        let mut sources = lock(&self.sources);
+        let Sources { hosts, networks } = &mut *sources;
+        let in_network = match source.network() {
+            Some(network) => Some(networks.enter(network, open, most.saturating_mul(NETWORK_SHARE))?),
+            None => None,
+        };
+        let Some(seat) = hosts.enter(source, open, most) else {
+            if let (Some(network), Some(seat)) = (source.network(), in_network) {
+                networks.leave(&network, open, seat);
+            }
+            return None;
+        };
+        Some(Place { doorkeeper: self.clone(), of: Who::Source { source, open, seat, in_network } })
     }
 
     /// Lets a sync connection of an account in, unless there are too many.
     pub(crate) fn admit_account(self: &Arc<Self>, account: AccountId) -> Option<Place> {
-        let seat = lock(&self.accounts).enter(account, self.limits.max_connections_per_account)?;
-        Some(Place { doorkeeper: self.clone(), of: Who::Account(account), seat })
+        let most = self.limits.max_connections_per_account;
+        let seat = lock(&self.accounts).enter(account, |entry| &mut entry.connections, most)?;
+        Some(Place { doorkeeper: self.clone(), of: Who::Account { account, seat } })
     }
 
     /// Counts a request of an address.
@@ -216,13 +246,36 @@ impl Doorkeeper {
     /// Counts work for an address that is worth so many requests.
     pub(crate) fn requests(&self, source: Source, count: usize) -> Result<(), TooMuch> {
         let rate = f64::from(self.limits.max_requests_per_second);
-        lock(&self.sources).entry(source).requests.take_or_refuse(count as f64, rate, BURST_S)
+        self.take(source, |entry| &mut entry.requests, count as f64, rate, BURST_S)
     }
 
     /// Counts an account that is to be founded from an address.
     pub(crate) fn found_account(&self, source: Source) -> Result<(), TooMuch> {
         let rate = f64::from(self.limits.max_new_accounts_per_hour) / 3_600.0;
-        lock(&self.sources).entry(source).accounts.take_or_refuse(1.0, rate, ACCOUNTS_BURST_S)
+        self.take(source, |entry| &mut entry.accounts, 1.0, rate, ACCOUNTS_BURST_S)
+    }
+
+    /// Takes from an address and from its network, or from neither.
+    fn take(
+        &self,
+        source: Source,
+        bucket: fn(&mut BySource) -> &mut Bucket,
+        count: f64,
+        per_second: f64,
+        burst_s: f64,
+    ) -> Result<(), TooMuch> {
+        let mut sources = lock(&self.sources);
+        let Sources { hosts, networks } = &mut *sources;
+        let network = source.network().map(|network| bucket(networks.entry(network)));
+        let mut after = network.as_deref().copied();
+        if let Some(after) = &mut after {
+            after.take_or_refuse(count, per_second * f64::from(NETWORK_SHARE), burst_s)?;
+        }
+        bucket(hosts.entry(source)).take_or_refuse(count, per_second, burst_s)?;
+        if let (Some(network), Some(after)) = (network, after) {
+            *network = after;
+        }
+        Ok(())
     }
 
     /// Counts a message of an account and says how long the next one is to wait.
@@ -263,135 +316,29 @@ impl Doorkeeper {
 impl Drop for Place {
     fn drop(&mut self) {
         match self.of {
-            Who::Source(source) => lock(&self.doorkeeper.sources).leave(&source, self.seat),
-            Who::Account(account) => lock(&self.doorkeeper.accounts).leave(&account, self.seat),
-        }
-    }
-}
-
-/// What was taken at a rate, as the moment at which all of it is paid off (the generic cell rate algorithm, ITU-T I.371).
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    paid_at: Option<Instant>,
-}
-
-impl Bucket {
-    /// Takes, and says how long until what is owed is within the burst.
-    fn take(&mut self, count: f64, per_second: f64, burst_s: f64) -> Duration {
-        let now = Instant::now();
-        // A day is for ever.
-        let cost = Duration::from_secs_f64((count / per_second.max(1e-9)).min(86_400.0));
-        let paid_at = self.paid_at.unwrap_or(now).max(now) + cost;
-        self.paid_at = Some(paid_at);
-        (paid_at - now).saturating_sub(Duration::from_secs_f64(burst_s))
-    }
-
-    /// Takes if what is owed stays within the burst.
-    fn take_or_refuse(&mut self, count: f64, per_second: f64, burst_s: f64) -> Result<(), TooMuch> {
-        let mut after = *self;
-        let retry_in = after.take(count, per_second, burst_s);
-        if !retry_in.is_zero() {
-            return Err(TooMuch { retry_in });
-        }
-        *self = after;
-        Ok(())
-    }
-
-    fn is_settled(&self, now: Instant) -> bool {
-        self.paid_at.is_none_or(|paid_at| paid_at <= now)
-    }
-}
-
-/// Somebody who is counted.
-trait Visitor: Default {
-    fn connections(&mut self) -> &mut u32;
-
-    /// Whether all buckets are as full as those of somebody who was never here.
-    fn owes_nothing(&self, now: Instant) -> bool;
-}
-
-impl Visitor for BySource {
-    fn connections(&mut self) -> &mut u32 {
-        &mut self.connections
-    }
-
-    fn owes_nothing(&self, now: Instant) -> bool {
-        self.requests.is_settled(now) && self.accounts.is_settled(now)
-    }
-}
-
-impl Visitor for ByAccount {
-    fn connections(&mut self) -> &mut u32 {
-        &mut self.connections
-    }
-
-    fn owes_nothing(&self, now: Instant) -> bool {
-        [self.messages, self.changes, self.bytes].iter().all(|bucket| bucket.is_settled(now))
-    }
-}
-
-/// Which entry a connection is counted in.
-#[derive(Clone, Copy, Debug)]
-enum Seat {
-    Own,
-    Shared,
-}
-
-#[derive(Debug)]
-struct Book<K, V> {
-    entries: BTreeMap<K, V>,
-    /// Shared by those for whom there is no room.
-    others: V,
-    swept_at: Option<Instant>,
-}
-
-impl<K, V: Default> Default for Book<K, V> {
-    fn default() -> Book<K, V> {
-        Book { entries: BTreeMap::new(), others: V::default(), swept_at: None }
-    }
-}
-
-impl<K: Ord, V: Visitor> Book<K, V> {
-    fn entry(&mut self, key: K) -> &mut V {
-        self.seated(key).0
-    }
-
-    fn enter(&mut self, key: K, max_connections: u32) -> Option<Seat> {
-        let (visitor, seat) = self.seated(key);
-        let connections = visitor.connections();
-        (*connections < max_connections).then(|| {
-            *connections += 1;
-            seat
-        })
-    }
-
-    fn leave(&mut self, key: &K, seat: Seat) {
-        let visitor = match seat {
-            // Whoever is connected is not forgotten.
-            Seat::Own => self.entries.get_mut(key),
-            Seat::Shared => Some(&mut self.others),
-        };
-        if let Some(connections) = visitor.map(V::connections) {
-            *connections = connections.saturating_sub(1);
-        }
-    }
-
-    fn seated(&mut self, key: K) -> (&mut V, Seat) {
-        if !self.entries.contains_key(&key) {
-            self.sweep();
-            if self.entries.len() >= MAX_REMEMBERED {
-                return (&mut self.others, Seat::Shared);
+            Who::Source { source, open, seat, in_network } => {
+                let mut sources = lock(&self.doorkeeper.sources);
+                sources.hosts.leave(&source, open, seat);
+                if let (Some(network), Some(seat)) = (source.network(), in_network) {
+                    sources.networks.leave(&network, open, seat);
+                }
+            }
+            Who::Account { account, seat } => {
+                lock(&self.doorkeeper.accounts).leave(&account, |entry| &mut entry.connections, seat);
             }
         }
-        (self.entries.entry(key).or_default(), Seat::Own)
     }
+}
 
-    fn sweep(&mut self) {
-        let now = Instant::now();
-        if self.swept_at.is_none_or(|swept_at| swept_at + SWEEP_EVERY <= now) {
-            self.swept_at = Some(now);
-            self.entries.retain(|_, visitor| *visitor.connections() > 0 || !visitor.owes_nothing(now));
-        }
+impl Counted for BySource {
+    fn is_forgettable(&self, now: Instant) -> bool {
+        self.connections == 0 && self.streams == 0 && self.requests.is_settled(now) && self.accounts.is_settled(now)
+    }
+}
+
+impl Counted for ByAccount {
+    fn is_forgettable(&self, now: Instant) -> bool {
+        self.connections == 0 && [self.messages, self.changes, self.bytes].iter().all(|bucket| bucket.is_settled(now))
     }
 }
 
@@ -402,8 +349,11 @@ fn lock<T>(book: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use tokio::time::advance;
 
+    use super::book::MAX_REMEMBERED;
     use super::*;
 
     fn source(address: &str) -> Source {
@@ -477,18 +427,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_networks_of_one_customer_share_four_times_what_one_of_them_has() {
+        let limits = Limits {
+            max_connections_per_address: 2,
+            max_streams_per_address: 1,
+            max_requests_per_second: 1,
+            ..Limits::DEFAULT
+        };
+        let doorkeeper = Doorkeeper::new(limits);
+        let address = |number: u16| source(&format!("2001:db8:7:{number:x}::1"));
+        let places: Vec<Place> = (0..100).filter_map(|number| doorkeeper.admit_source(address(number))).collect();
+        assert_eq!(places.len(), 8);
+        assert_eq!((0..100).filter_map(|number| doorkeeper.admit_stream(address(number))).collect::<Vec<_>>().len(), 4);
+        assert_eq!((0..1_000).filter(|number| doorkeeper.request(address(*number)).is_ok()).count(), 80);
+        let elsewhere = source("2001:db8:8::1");
+        assert!(doorkeeper.admit_source(elsewhere).is_some() && doorkeeper.request(elsewhere).is_ok());
+        drop(places);
+        assert!(doorkeeper.admit_source(address(0)).is_some(), "who leaves makes room in the network, too");
+        let refused_alone: Vec<_> = (0..5).map(|_| doorkeeper.admit_source(address(1))).collect();
+        assert_eq!(refused_alone.iter().flatten().count(), 2);
+        let others: Vec<_> =
+            (2..5).flat_map(|number| [(); 2].map(|()| doorkeeper.admit_source(address(number)))).collect();
+        assert_eq!(others.iter().flatten().count(), 6, "who is refused takes nothing from the network");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_flood_of_addresses_is_not_remembered_without_end() {
         let doorkeeper = Doorkeeper::new(Limits::DEFAULT);
         let address = |number: usize| Source::from(IpAddr::from((number as u32 + (1 << 24)).to_be_bytes()));
         for number in 0..MAX_REMEMBERED + 1_000 {
             assert_eq!(doorkeeper.request(address(number)), Ok(()));
         }
-        assert_eq!(lock(&doorkeeper.sources).entries.len(), MAX_REMEMBERED);
+        assert_eq!(lock(&doorkeeper.sources).hosts.entries.len(), MAX_REMEMBERED);
         let others = (0..5_000).filter(|number| doorkeeper.request(address(MAX_REMEMBERED + number)).is_ok()).count();
         assert_eq!(others, 1_000, "those that are too many share what one may take");
         advance(Duration::from_secs(60)).await;
         assert_eq!(doorkeeper.request(address(0)), Ok(()));
         assert_eq!(doorkeeper.request(address(MAX_REMEMBERED)), Ok(()));
-        assert_eq!(lock(&doorkeeper.sources).entries.len(), 2, "who owes nothing is forgotten");
+        assert_eq!(lock(&doorkeeper.sources).hosts.entries.len(), 2, "who owes nothing is forgotten");
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
-use tourismo_server::{Config, Durability, Limits, Location, OpenError, Server, StartError};
+use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -112,14 +112,21 @@ struct Serve {
     /// The address and port to listen on. 127.0.0.1 is for this machine and a proxy on it, 0.0.0.0 or [::] for everybody.
     #[arg(long, env = "TOURISMO_LISTEN", default_value = "127.0.0.1:8080", value_parser = socket_address)]
     listen: SocketAddr,
+    /// Another address and port for /v1/health and /v1/ready alone, which no client can take away.
+    #[arg(long, env = "TOURISMO_HEALTH_LISTEN", value_parser = socket_address)]
+    health_listen: Option<SocketAddr>,
     #[command(flatten)]
     data: Data,
     /// Serve the web app from this folder rather than from inside the binary.
     #[arg(long, env = "TOURISMO_PWA", value_parser = folder_of_app)]
     pwa: Option<PathBuf>,
-    /// An origin, such as https://drive.example, whose pages may sync here besides this host's own. May be repeated.
-    #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
-    allow_origin: Vec<String>,
+    /// The URL at which clients reach this server, such as https://relay.example: links and ids in feeds derive from it,
+    /// and only its pages may sync here. Without it the Host header of each request says what it is.
+    #[arg(long, env = "TOURISMO_PUBLIC_URL")]
+    public_url: Option<Origin>,
+    /// An origin, such as https://drive.example, whose pages may sync here besides the server's own. May be repeated.
+    #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<Origin>,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES", conflicts_with = "url")]
     max_database_bytes: Option<u64>,
@@ -179,15 +186,6 @@ fn causes(error: &(dyn Error + 'static)) -> String {
 
 fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "wanted are an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
-}
-
-/// As browsers say it, since the two are compared.
-fn origin(text: &str) -> Result<String, &'static str> {
-    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains('/') => Ok(text.to_owned()),
-        Some(_) | None => Err("wanted are a scheme and a host, such as https://drive.example, without a path"),
-    }
 }
 
 fn folder_of_app(text: &str) -> Result<PathBuf, &'static str> {
@@ -271,8 +269,10 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let stop = asked_to_stop().context("cannot listen for signals")?;
     let config = Config {
         listen: serve.listen,
+        health_listen: serve.health_listen,
         database: serve.data.location()?,
         pwa: serve.pwa,
+        public_url: serve.public_url,
         allowed_origins: serve.allow_origin,
         limits: serve.limits,
         max_database_bytes: serve.max_database_bytes,

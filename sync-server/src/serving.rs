@@ -6,8 +6,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,6 +36,12 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 /// How much a client may say, in bytes, before the relay knows for which account it speaks.
 const MAX_STRANGER_BYTES: usize = 64 << 10;
 
+/// How many sockets there are beyond the usual ones, on which only health is answered, one request on each.
+const RESERVED_SOCKETS: usize = 64;
+
+/// How long the head of a request may take on one of these.
+const RESERVED_HEADER_DEADLINE: Duration = Duration::from_secs(2);
+
 /// How long to wait when the system has no sockets left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
@@ -44,6 +50,26 @@ const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     pub(crate) allowance: Arc<Allowance>,
+    seat: SocketSeat,
+}
+
+/// As whose connection a socket is counted.
+///
+/// Behind a proxy all sockets come from its address. There a socket is the connection of the client that the last request
+/// on it was made for, also while it is idle, streams or syncs.
+#[derive(Clone, Debug, Default)]
+struct SocketSeat(Arc<Mutex<Option<(Source, Place)>>>);
+
+impl Peer {
+    /// Counts the socket as a client's from here on, unless the client has too many.
+    pub(crate) fn belongs_to(&self, source: Source, doorkeeper: &Arc<Doorkeeper>) -> bool {
+        // Each change is a single assignment after which it is whole.
+        let mut seat = self.seat.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seat.as_ref().is_some_and(|(owner, _)| *owner == source) {
+            *seat = doorkeeper.admit_source(source).map(|place| (source, place));
+        }
+        seat.is_some()
+    }
 }
 
 /// How many bytes may still be read from a connection.
@@ -78,24 +104,86 @@ impl Allowance {
     }
 }
 
-/// Serves until it is told to stop, then lets what is under way come to its end.
+/// Serves until it is told to stop, then lets what is under way come to its end. Health is answered also when there are
+/// too many connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    health: Router,
     doorkeeper: Arc<Doorkeeper>,
     stopping: watch::Receiver<bool>,
 ) {
     let limits = doorkeeper.limits().clone();
     let sockets = Arc::new(Semaphore::new(limits.max_sockets.min(1 << 24) as usize));
+    let reserve = Arc::new(Semaphore::new(RESERVED_SOCKETS));
+    let http = http(Duration::from_secs(limits.header_seconds.into()));
+    let reserve_http = reserve_http();
+    let take = move |address: SocketAddr| {
+        // Behind a proxy it is not known yet whose connection it is.
+        let seat = match limits.trust_proxy {
+            true => Some(SocketSeat::default()),
+            false => {
+                let source = Source::from(address.ip());
+                let place = doorkeeper.admit_source(source);
+                place.map(|place| SocketSeat(Arc::new(Mutex::new(Some((source, place))))))
+            }
+        };
+        match (sockets.clone().try_acquire_owned(), seat) {
+            (Ok(permit), Some(seat)) => Some(Taken { permit, seat, http: http.clone(), router: router.clone() }),
+            (Ok(_) | Err(_), _) => Some(Taken {
+                permit: reserve.clone().try_acquire_owned().ok()?,
+                seat: SocketSeat::default(),
+                http: reserve_http.clone(),
+                router: health.clone(),
+            }),
+        }
+    };
+    accept(listener, take, stopping).await;
+}
+
+/// Serves health and nothing else, until it is told to stop.
+pub(crate) async fn serve_health(listener: TcpListener, health: Router, stopping: watch::Receiver<bool>) {
+    let sockets = Arc::new(Semaphore::new(RESERVED_SOCKETS));
+    let http = reserve_http();
+    let take = move |_| {
+        let permit = sockets.clone().try_acquire_owned().ok()?;
+        Some(Taken { permit, seat: SocketSeat::default(), http: http.clone(), router: health.clone() })
+    };
+    accept(listener, take, stopping).await;
+}
+
+/// What a connection is served with.
+struct Taken {
+    permit: OwnedSemaphorePermit,
+    seat: SocketSeat,
+    http: http1::Builder,
+    router: Router,
+}
+
+fn http(header_deadline: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits.header_seconds.into()))
-        .max_buf_size(MAX_HEAD_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(header_deadline).max_buf_size(MAX_HEAD_BYTES);
+    http
+}
+
+fn reserve_http() -> http1::Builder {
+    let mut http = http(RESERVED_HEADER_DEADLINE);
+    http.keep_alive(false);
+    http
+}
+
+/// Accepts connections and serves those that are taken. One too many is closed without a word: words cost more than they
+/// are worth to a flood.
+async fn accept(
+    listener: TcpListener,
+    take: impl Fn(SocketAddr) -> Option<Taken>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
-    let mut asked_to_stop = stopping.clone();
+    let each = stopping.clone();
     loop {
         let accepted = tokio::select! {
-            _ = asked_to_stop.wait_for(|stopping| *stopping) => break,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -108,26 +196,16 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        // One too many is closed without a word: words cost more than they are worth to a flood.
-        let Ok(permit) = sockets.clone().try_acquire_owned() else { continue };
-        let Ok(place) = seat(&doorkeeper, address) else { continue };
+        let Some(Taken { permit, seat, http, router }) = take(address) else { continue };
         // Acknowledgements are small and must not wait to be sent with something else.
         drop(stream.set_nodelay(true));
         let allowance = Allowance::of_a_stranger();
-        let socket = Socket { stream, allowance: allowance.clone(), stalled: None, _held: (permit, place) };
-        let peer = Peer { address: address.ip(), allowance };
-        connections.spawn(answer(http.clone(), socket, router.clone(), peer, stopping.clone()));
+        let socket = Socket { stream, allowance: allowance.clone(), stalled: None, _held: (permit, seat.clone()) };
+        let peer = Peer { address: address.ip(), allowance, seat };
+        connections.spawn(answer(http, socket, router, peer, each.clone()));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-/// Behind a proxy all connections come from its address, and clients are counted where their own is known.
-fn seat(doorkeeper: &Arc<Doorkeeper>, address: SocketAddr) -> Result<Option<Place>, ()> {
-    if doorkeeper.limits().trust_proxy {
-        return Ok(None);
-    }
-    doorkeeper.admit_source(Source::from(address.ip())).map(Some).ok_or(())
 }
 
 async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer, mut stopping: watch::Receiver<bool>) {
@@ -157,7 +235,7 @@ struct Socket {
     allowance: Arc<Allowance>,
     /// Runs while there is something to write and nobody reads.
     stalled: Option<Pin<Box<Sleep>>>,
-    _held: (OwnedSemaphorePermit, Option<Place>),
+    _held: (OwnedSemaphorePermit, SocketSeat),
 }
 
 impl Socket {

@@ -4,7 +4,6 @@
 //! a message.
 
 mod connection;
-mod origin;
 
 use std::sync::Arc;
 
@@ -30,16 +29,11 @@ pub(crate) async fn sync(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    if !origin::is_allowed(&headers, &relay.allowed_origins) {
-        return Err(ApiError::forbidden_origin());
+    if !relay.public_origin.may_sync(&headers) {
+        return Err(ApiError::forbidden_origin(&relay.public_origin.of(&headers)));
     }
     let Ok(place) = relay.places.clone().try_acquire_owned() else {
         return Err(ApiError::overloaded());
-    };
-    // Elsewhere the socket itself is counted.
-    let by_source = match relay.doorkeeper.limits().trust_proxy {
-        true => Some(relay.doorkeeper.admit_source(source).ok_or_else(ApiError::overloaded)?),
-        false => None,
     };
     let upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
@@ -49,6 +43,6 @@ pub(crate) async fn sync(
     let visitor = Visitor { source, allowance: peer.allowance };
     Ok(upgrade.on_upgrade(async move |socket| {
         Connection::new(relay, visitor, socket).run().await;
-        drop((place, by_source));
+        drop(place);
     }))
 }

@@ -7,5 +7,7 @@ use serde_json::json;
 
 /// Answers.
 pub(crate) async fn health() -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
+    // A socket on which it was asked is not kept: it is counted as nobody's.
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONNECTION, "close")];
+    (headers, Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
 }

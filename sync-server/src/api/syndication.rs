@@ -1,6 +1,5 @@
 //! Public feeds out of rows: what `crate::feeds` writes, with addresses in it that work from elsewhere.
 
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use tourismo_core::id::DocId;
@@ -28,12 +27,9 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Behind a proxy that is trusted, it tells how it was reached.
+    /// As the relay's options or the request say it.
     pub(crate) fn of(relay: &Relay, asked: &Asked) -> Web {
-        let is_proxied = relay.doorkeeper.limits().trust_proxy;
-        let is_https = is_proxied && text(&asked.headers, "x-forwarded-proto") == Some("https");
-        let host = text(&asked.headers, header::HOST.as_str()).filter(|host| is_host(host)).unwrap_or("localhost");
-        Web { origin: format!("{}://{host}", if is_https { "https" } else { "http" }) }
+        Web { origin: relay.public_origin.of(&asked.headers).to_string() }
     }
 
     /// The page of a published drive.
@@ -45,15 +41,6 @@ impl Web {
     pub(crate) fn meet(&self, id: DocId) -> String {
         format!("{}/#/meets/{id}", self.origin)
     }
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn is_host(host: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
-    (1..=255).contains(&host.len()) && host.bytes().all(is_part)
 }
 
 /// A page of what everybody may see, as a feed.
@@ -178,21 +165,6 @@ pub(crate) fn calendar<'m>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_that_is_none_is_not_repeated() {
-        for (host, is_one) in [
-            ("drive.example", true),
-            ("localhost:8080", true),
-            ("[2001:db8::1]:443", true),
-            ("", false),
-            ("a b", false),
-            ("evil.example/<script>", false),
-            ("x\"y", false),
-        ] {
-            assert_eq!(is_host(host), is_one, "{host}");
-        }
-    }
 
     #[test]
     fn somebody_without_a_name_is_somebody() {

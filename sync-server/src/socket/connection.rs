@@ -1,6 +1,5 @@
 //! One sync connection: a loop that hands the session what happened and does what it says.
 
-use std::future::ready;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,6 +47,8 @@ pub(super) struct Connection {
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
     pending: Pending,
+    /// The device's admission, while it is looked into.
+    admitting: Option<Admitting>,
     account: Option<(AccountId, Subscription)>,
     /// Counts this connection among the account's.
     place: Option<Place>,
@@ -73,6 +74,7 @@ impl Connection {
             sink,
             stream,
             pending: Pending::new(),
+            admitting: None,
             account: None,
             place: None,
             read_at: Instant::now(),
@@ -88,6 +90,7 @@ impl Connection {
             let input = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => Input::Stop(ByeCode::GoingAway),
+                admission = admitted(&mut self.admitting) => self.seat(admission),
                 Some(input) = self.pending.next(), if !self.pending.is_empty() => input,
                 Some(head) = grown(&mut self.account) => Input::Grew(head),
                 Some(()) = due(deadline) => Input::Tick,
@@ -126,16 +129,8 @@ impl Connection {
         match effect {
             Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
             Effect::Admit { account, device, granted_by } => {
-                let Some(place) = self.relay.doorkeeper.admit_account(account) else {
-                    let refusal = Input::NotAdmitted(ByeCode::Overloaded);
-                    self.pending.push(Box::pin(ready(refusal)));
-                    return Ok(());
-                };
-                self.place = Some(place);
-                // Listening begins before the log is looked at, so that no growth falls in between.
-                self.account = Some((account, self.relay.hub.subscribe(account)));
                 let candidate = Candidate { account, device, granted_by };
-                self.pending.push(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
+                self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
             }
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
@@ -168,6 +163,19 @@ impl Connection {
             Effect::Close => {}
         }
         Ok(())
+    }
+
+    /// Takes the seat of a device that was let in, and tells the session.
+    fn seat(&mut self, admission: Result<Seat, Input>) -> Input {
+        self.admitting = None;
+        match admission {
+            Ok(Seat { account, place, subscription, head }) => {
+                self.place = Some(place);
+                self.account = Some((account, subscription));
+                Input::Admitted { epoch: self.relay.identity.epoch, head, at: wall_clock() }
+            }
+            Err(refusal) => refusal,
+        }
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Broken> {
@@ -222,28 +230,72 @@ struct Candidate {
     granted_by: Option<DeviceKey>,
 }
 
-/// Looks whether the device may speak for the account. One that is known costs no write. `[H4]` `[H5]`
-async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Input {
+/// What a device has that was let in.
+struct Seat {
+    account: AccountId,
+    place: Place,
+    subscription: Subscription,
+    head: u64,
+}
+
+/// An admission that is looked into: a seat, or what to tell the session.
+type Admitting = Pin<Box<dyn Future<Output = Result<Seat, Input>> + Send>>;
+
+/// Looks whether the device may speak for the account. One that is known costs no write; one that nobody of the account
+/// let in costs two look-ups, and takes neither a seat of the account nor time of the writer. `[H4]` `[H5]`
+async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Result<Seat, Input> {
     let Candidate { account, device, granted_by } = candidate;
-    let admitted = async {
-        let is_known = accounts::has_device(&mut relay.readers.acquire().await?, account, device).await?;
-        if !is_known {
-            let may_found = AccountId::founded_by(&granted_by.unwrap_or(device)) == account;
-            let founds = may_found && !accounts::exists(&mut relay.readers.acquire().await?, account).await?;
-            if founds && relay.doorkeeper.found_account(source).is_err() {
-                return Ok(Input::NotAdmitted(ByeCode::Overloaded));
-            }
-            match relay.writer.admit(account, device, granted_by).await {
-                Ok(Admitted::Yes) => tracing::info!(%account, "a device was added"),
-                Ok(Admitted::Stranger) => return Ok(Input::NotAdmitted(ByeCode::NotAuthentic)),
-                Ok(Admitted::OneTooMany) => return Ok(Input::NotAdmitted(ByeCode::OverQuota)),
-                Err(Unavailable) => return Ok(Input::NotAdmitted(ByeCode::GoingAway)),
-            }
+    let standing = standing(&relay, candidate).await.map_err(cannot_read)?;
+    if standing == Standing::Stranger {
+        return Err(Input::NotAdmitted(ByeCode::NotAuthentic));
+    }
+    let overloaded = || Input::NotAdmitted(ByeCode::Overloaded);
+    let place = relay.doorkeeper.admit_account(account).ok_or_else(overloaded)?;
+    if standing == Standing::Founds {
+        relay.doorkeeper.found_account(source).map_err(|_| overloaded())?;
+    }
+    if standing != Standing::Known {
+        match relay.writer.admit(account, device, granted_by).await {
+            Ok(Admitted::Yes) => tracing::info!(%account, "a device was added"),
+            Ok(Admitted::Stranger) => return Err(Input::NotAdmitted(ByeCode::NotAuthentic)),
+            Ok(Admitted::OneTooMany) => return Err(Input::NotAdmitted(ByeCode::OverQuota)),
+            Err(Unavailable) => return Err(Input::NotAdmitted(ByeCode::GoingAway)),
         }
-        let (head, _) = accounts::head(&mut relay.readers.acquire().await?, account).await?;
-        Ok(Input::Admitted { epoch: relay.identity.epoch, head, at: wall_clock() })
-    };
-    admitted.await.unwrap_or_else(cannot_read)
+    }
+    // Listening begins before the log is looked at, so that no growth falls in between.
+    let subscription = relay.hub.subscribe(account);
+    let head = async { accounts::head(&mut relay.readers.acquire().await?, account).await };
+    let (head, _) = head.await.map_err(cannot_read)?;
+    Ok(Seat { account, place, subscription, head })
+}
+
+/// What a device is to an account, as far as the database and the account's id tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is one of the account's devices.
+    Known,
+    /// A device of the account let it in.
+    Granted,
+    /// The account is not here yet, and it or the device that let it in founded it.
+    Founds,
+    /// Neither.
+    Stranger,
+}
+
+async fn standing(relay: &Relay, candidate: Candidate) -> Result<Standing, sqlx::Error> {
+    let Candidate { account, device, granted_by } = candidate;
+    let mut reader = relay.readers.acquire().await?;
+    if accounts::has_device(&mut reader, account, device).await? {
+        return Ok(Standing::Known);
+    }
+    if AccountId::founded_by(&granted_by.unwrap_or(device)) == account {
+        let exists = accounts::exists(&mut reader, account).await?;
+        return Ok(if exists { Standing::Granted } else { Standing::Founds });
+    }
+    match granted_by {
+        Some(granter) if accounts::has_device(&mut reader, account, granter).await? => Ok(Standing::Granted),
+        Some(_) | None => Ok(Standing::Stranger),
+    }
 }
 
 /// Looks at the changes of a push here, on the connection's own time, and has the writer keep what can be kept.
@@ -280,6 +332,13 @@ fn farewell(error: axum::Error) -> Option<ByeCode> {
 async fn next(stream: &mut SplitStream<WebSocket>, at: Instant) -> Option<Result<Message, axum::Error>> {
     sleep_until(at).await;
     stream.next().await
+}
+
+async fn admitted(admitting: &mut Option<Admitting>) -> Result<Seat, Input> {
+    match admitting {
+        Some(admitting) => admitting.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {

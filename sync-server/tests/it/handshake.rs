@@ -185,7 +185,8 @@ async fn no_more_connections_are_taken_than_there_are_places() {
 
 #[tokio::test]
 async fn a_page_of_another_host_cannot_connect() {
-    let relay = Relay::start_with(|config| config.allowed_origins = vec!["https://drive.example".into()]).await;
+    let relay =
+        Relay::start_with(|config| config.allowed_origins = vec!["https://drive.example".parse().unwrap()]).await;
     let connect = async |origin: String| {
         let mut request = format!("ws://{}/v1/sync", relay.addr()).into_client_request().unwrap();
         request.headers_mut().insert("origin", origin.parse().unwrap());

@@ -56,6 +56,10 @@ impl Relay {
         self.running.addr()
     }
 
+    pub(crate) fn health_addr(&self) -> Option<SocketAddr> {
+        self.running.health_addr()
+    }
+
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }

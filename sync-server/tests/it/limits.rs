@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use tourismo_core::wire::{ByeCode, DocKind, MAX_MESSAGE_BYTES, NackCode, Offer};
+use tourismo_core::wire::{ByeCode, DocKind, MAX_MESSAGE_BYTES, Message, NackCode, Offer};
 
-use crate::harness::{Document, Phone, Relay, Wire, get, get_with};
+use crate::harness::{Document, Person, Phone, Relay, Wire, get, get_with};
 
 /// Cars of the phone with one change each.
 fn cars(phone: &Phone, numbers: std::ops::Range<u8>) -> Vec<Offer> {
@@ -69,6 +69,24 @@ async fn h7_an_account_has_only_so_many_connections() {
 }
 
 #[tokio::test]
+async fn h7_strangers_do_not_take_an_accounts_connections() {
+    let relay = Relay::start_with(|config| config.limits.max_connections_per_account = 1).await;
+    let phone = Phone::founder(1);
+    phone.enter(relay.addr()).await.close().await;
+    let mut held = Vec::new();
+    for seed in 2..10 {
+        // A key that let itself in, as anybody can make one.
+        let stranger = Phone::founder(seed).posing_as(phone.account).link(seed + 100);
+        let mut wire = stranger.knock(relay.addr()).await;
+        assert_eq!(wire.receive().await, Message::Bye { code: ByeCode::NotAuthentic });
+        // The server waits a while for it to close, too.
+        held.push(wire);
+    }
+    phone.enter(relay.addr()).await;
+    drop(held);
+}
+
+#[tokio::test]
 async fn h7_an_account_has_only_so_many_devices() {
     let relay = Relay::start_with(|config| config.limits.max_devices_per_account = 2).await;
     let founder = Phone::founder(1);
@@ -118,11 +136,12 @@ async fn too_many_requests_are_refused_with_a_code() {
     let relay = Relay::start_with(|config| config.limits.max_requests_per_second = 1).await;
     let mut statuses = Vec::new();
     for _ in 0..25 {
-        statuses.push(get(relay.addr(), "/v1/health").await.status);
+        statuses.push(get(relay.addr(), "/v1/stats").await.status);
     }
     assert_eq!(statuses[..20], [200; 20]);
     let refused = get(relay.addr(), "/v1/feed/public").await;
     assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (429, Some("too_many_requests")));
+    assert_eq!(get(relay.addr(), "/v1/health").await.status, 200, "whether it runs may always be asked");
 }
 
 #[tokio::test]
@@ -134,12 +153,96 @@ async fn clients_behind_a_trusted_proxy_are_told_apart() {
     .await;
     let ask = async |address: &str| {
         let header = format!("x-forwarded-for: 203.0.113.1, {address}\r\n");
-        get_with(relay.addr(), "/v1/health", &header).await.status
+        get_with(relay.addr(), "/v1/feed/public", &header).await.status
     };
-    for _ in 0..20 {
-        assert_eq!(ask("192.0.2.1").await, 200);
+    for port in 0..20 {
+        assert_eq!(ask(&format!("192.0.2.1:{port}")).await, 200);
     }
     assert_eq!((ask("192.0.2.1").await, ask("192.0.2.2").await), (429, 200));
+}
+
+#[tokio::test]
+async fn behind_a_proxy_a_socket_is_the_connection_of_the_client_that_the_proxy_names() {
+    let relay = Relay::start_with(|config| {
+        config.limits.max_connections_per_address = 2;
+        config.limits.trust_proxy = true;
+    })
+    .await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(TcpStream::connect(relay.addr()).await.unwrap());
+    }
+    let mut asked = async |socket: usize, client: &str| {
+        let request = format!("GET /v1/feed/public HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\n\r\n");
+        let stream: &mut TcpStream = &mut sockets[socket];
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 16 << 10];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        answer[9..12].parse::<u16>().unwrap()
+    };
+    assert_eq!((asked(0, "192.0.2.1").await, asked(1, "192.0.2.1").await), (200, 200));
+    assert_eq!(asked(0, "192.0.2.1").await, 200, "on a kept connection it is the same one");
+    // The proxy uses a kept connection for somebody else.
+    assert_eq!((asked(0, "192.0.2.2").await, asked(0, "192.0.2.1").await), (200, 200));
+    assert_eq!(asked(2, "192.0.2.1").await, 503, "that would be a third one");
+    assert_eq!(get_with(relay.addr(), "/v1/feed/public", "x-forwarded-for: 192.0.2.3\r\n").await.status, 200);
+}
+
+#[tokio::test]
+async fn health_is_answered_when_all_sockets_are_taken() {
+    let relay = Relay::start_with(|config| {
+        config.limits.max_sockets = 2;
+        config.health_listen = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        // A socket is taken once its first byte has been read, at the latest.
+        stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\n").await.unwrap();
+        held.push(stream);
+    }
+    assert_eq!(get(relay.addr(), "/v1/health").await.status, 200);
+    assert_eq!(get(relay.addr(), "/v1/ready").await.status, 200);
+    let refused = get(relay.addr(), "/v1/feed/public").await;
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (503, Some("overloaded")));
+
+    let health = relay.health_addr().unwrap();
+    assert_eq!(get(health, "/v1/ready").await.status, 200);
+    assert_eq!(get(health, "/v1/feed/public").await.status, 503);
+}
+
+#[tokio::test]
+async fn health_is_answered_to_an_address_that_has_all_its_connections() {
+    let relay = Relay::start_with(|config| config.limits.max_connections_per_address = 1).await;
+    let held = TcpStream::connect(relay.addr()).await.unwrap();
+    assert_eq!(get(relay.addr(), "/v1/health").await.status, 200);
+    assert_eq!(get(relay.addr(), "/v1/feed/public").await.status, 503);
+    drop(held);
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_event_streams() {
+    let relay = Relay::start_with(|config| config.limits.max_streams_per_address = 2).await;
+    let person = Person::new(&relay, 1).await;
+    let listen = async || {
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        let head =
+            format!("GET /v1/me/feed/live HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", person.token());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        (String::from_utf8_lossy(&status[9..]).into_owned(), stream)
+    };
+    let first = listen().await;
+    let second = listen().await;
+    assert_eq!((first.0.as_str(), second.0.as_str(), listen().await.0.as_str()), ("200", "200", "429"));
+    drop(first);
+    // There is room once the server, too, has seen the end.
+    while listen().await.0 != "200" {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -149,8 +252,8 @@ async fn one_address_has_only_so_many_connections() {
     for _ in 0..2 {
         held.push(TcpStream::connect(relay.addr()).await.unwrap());
     }
-    let mut third = TcpStream::connect(relay.addr()).await.unwrap();
-    assert!(is_closed(&mut third).await);
+    assert_eq!(get(relay.addr(), "/v1/stats").await.status, 503);
+    drop(held);
 }
 
 #[tokio::test]

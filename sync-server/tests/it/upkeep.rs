@@ -191,8 +191,10 @@ async fn an_option_that_could_not_work_is_refused_with_words_that_help() {
     let database = Database::file();
     for (option, value, hint) in [
         ("--listen", "8080", "such as 127.0.0.1:8080"),
-        ("--allow-origin", "drive.example", "such as https://drive.example"),
-        ("--allow-origin", "https://drive.example/", "without a path"),
+        ("--allow-origin", "drive.example", "such as https://relay.example"),
+        ("--allow-origin", "https://drive.example/app", "without a path"),
+        ("--public-url", "https://relay.example/app", "without a path"),
+        ("--trusted-hops", "0", "1.."),
         ("--pwa", "there/is/no/app", "there is no index.html in it"),
     ] {
         let (code, text) = run(&["serve", option, value], &database).await;

@@ -13,6 +13,8 @@ mod phone_and_relay;
 mod plans;
 mod power_cut;
 mod progress;
+#[cfg(unix)]
+mod proxies;
 mod publishing;
 mod quota;
 mod real_drives;

@@ -1,0 +1,177 @@
+//! The relay behind the real nginx, configured as README.md says, over TLS: pages, sync, event streams, links.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+use tourismo_tests::client::{Device, Document};
+use tourismo_tests::daemon::{Daemon, Start};
+
+const README: &str = include_str!("../../../README.md");
+
+/// Long enough for any machine: whoever waits so long waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A relay behind a proxy, and where clients reach it.
+struct Proxied {
+    relay: Daemon,
+    _proxy: Child,
+    /// Speaks TLS with the proxy for clients that do not.
+    front: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Proxied {
+    async fn start(options: &[&str]) -> anyhow::Result<Proxied> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("index.html"), "<!doctype html><title>Tourismo</title>")?;
+        let mut start = Start::on(&folder.path().join("relay.sqlite"));
+        start.arguments = ["--trust-proxy", "--pwa"].map(Into::into).to_vec();
+        start.arguments.push(folder.path().into());
+        start.arguments.extend(options.iter().map(Into::into));
+        let relay = start.start().await?;
+        let proxy_addr = free_address().await?;
+        let mut proxy = nginx(folder.path(), relay.addr(), proxy_addr)?;
+        while TcpStream::connect(proxy_addr).await.is_err() {
+            ensure!(proxy.try_wait()?.is_none(), "nginx ended");
+            sleep(Duration::from_millis(20)).await;
+        }
+        let front = tls_front(proxy_addr).await?;
+        Ok(Proxied { relay, _proxy: proxy, front, _folder: folder })
+    }
+
+    /// Asks for something and returns what comes until the connection is closed or `until` has come.
+    async fn ask(&self, path: &str, headers: &str, until: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.front).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", self.front);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        let read = async {
+            loop {
+                let mut bytes = [0; 4 << 10];
+                let count = stream.read(&mut bytes).await?;
+                answer.extend(&bytes[..count]);
+                let text = String::from_utf8_lossy(&answer);
+                if count == 0 || (!until.is_empty() && text.contains(until)) {
+                    return anyhow::Ok(text.into_owned());
+                }
+            }
+        };
+        timeout(PATIENCE, read).await.context("the proxy keeps what should come at once")?
+    }
+
+    async fn upgrade_from(&self, origin: &str) -> anyhow::Result<String> {
+        let headers = format!(
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\norigin: {origin}\r\n"
+        );
+        Ok(self.ask("/v1/sync", &headers, "\r\n\r\n").await?[9..12].to_owned())
+    }
+}
+
+/// README.md's configuration, with the addresses and files of this test in the place of those that it names.
+fn nginx(folder: &Path, relay: SocketAddr, listen: SocketAddr) -> anyhow::Result<Child> {
+    let block = README.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next());
+    let mut site = block.context("README.md configures nginx")?.to_owned();
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    for (from, to) in [
+        ("listen 443 ssl", format!("listen {listen} ssl")),
+        ("/etc/ssl/relay.example.pem", certificate.display().to_string()),
+        ("/etc/ssl/relay.example.key", key.display().to_string()),
+        ("127.0.0.1:8080", relay.to_string()),
+    ] {
+        ensure!(site.contains(from), "README.md's block has {from}");
+        site = site.replace(from, &to);
+    }
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=relay.example", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(Stdio::null())
+        .status()?;
+    ensure!(made.success(), "openssl makes no certificate");
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String =
+        temporary.iter().map(|name| format!("{name}_temp_path {};\n", folder.join(name).display())).collect();
+    let around = format!(
+        "daemon off;\nmaster_process off;\npid {0}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}\n{site}\n}}\n",
+        folder.display()
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, around)?;
+    let program =
+        ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    let mut command = Command::new(program.unwrap_or_else(|| "nginx".into()));
+    command.arg("-c").arg(&file).arg("-p").arg(folder).kill_on_drop(true);
+    command.spawn().context("nginx is there (tests/setup.sh test installs it)")
+}
+
+async fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
+}
+
+/// Listens for clients that speak no TLS, and passes on what they say to an address that speaks nothing else.
+async fn tls_front(to: SocketAddr) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let front = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut command = Command::new("openssl");
+            command.args(["s_client", "-quiet", "-connect", &to.to_string(), "-servername", "relay.example"]);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+            let Ok(mut tls) = command.spawn() else { return };
+            tokio::spawn(async move {
+                let (Some(input), Some(output)) = (tls.stdin.take(), tls.stdout.take()) else { return };
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut tokio::io::join(output, input)).await;
+            });
+        }
+    });
+    Ok(front)
+}
+
+#[tokio::test]
+async fn behind_nginx_as_the_readme_has_it_pages_sync_streams_and_links_work() -> anyhow::Result<()> {
+    let proxied = Proxied::start(&[]).await?;
+    let host = proxied.front;
+    let page = proxied.ask("/", "connection: close\r\n", "").await?;
+    ensure!(page.starts_with("HTTP/1.1 200") && page.contains("<title>Tourismo</title>"), "{page}");
+
+    let device = Device::founder([1; 32]);
+    let mut client = device.connect(host).await?;
+    let (hash, offer) = Document::new(device.key(), [1; 16], DocKind::Car).change(100);
+    client.push(vec![offer]).await?;
+    assert_eq!(client.answers(1).await?.acked, [hash]);
+
+    assert_eq!(proxied.upgrade_from(&format!("https://{host}")).await?, "101");
+    assert_eq!(proxied.upgrade_from("https://evil.example").await?, "403");
+
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let token = device.read_token(&client.relay(), Timestamp(now.as_millis() as i64 + 3_600_000));
+    let stream = proxied.ask("/v1/me/feed/live", &format!("authorization: Bearer {token}\r\n"), "event: open").await?;
+    ensure!(stream.starts_with("HTTP/1.1 200"), "{stream}");
+
+    let feed = proxied.ask("/v1/feed/public.atom", "connection: close\r\n", "").await?;
+    ensure!(feed.contains(&format!("\"https://{host}/v1/feed/public.atom\"")), "{feed}");
+    proxied.relay.stop().await
+}
+
+#[tokio::test]
+async fn behind_nginx_a_public_url_is_what_links_and_the_origin_check_derive_from() -> anyhow::Result<()> {
+    let proxied = Proxied::start(&["--public-url", "https://relay.example"]).await?;
+    assert_eq!(proxied.upgrade_from("https://relay.example").await?, "101");
+    assert_eq!(proxied.upgrade_from(&format!("https://{}", proxied.front)).await?, "403");
+    let feed = proxied.ask("/v1/feed/public.atom", "connection: close\r\n", "").await?;
+    ensure!(feed.contains("\"https://relay.example/v1/feed/public.atom\""), "{feed}");
+    proxied.relay.stop().await
+}
