@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tourismo_core::docs::snapshot::{self, MAX_BYTES, Unfit};
 
+use crate::clock::Clock;
 use crate::db::snapshots::{self, Material, Snapshot, State, Subject};
 use crate::db::sql;
-use crate::writer::{Compaction, Unavailable, Writer, wall_clock};
+use crate::writer::{Compaction, Unavailable, Writer};
 
 /// How many documents are looked for at a time.
 const PAGE: u32 = 64;
@@ -25,6 +26,7 @@ const MAX_LOOSE: u64 = 1_000;
 pub(crate) struct Compactor {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
+    pub(crate) clock: Arc<Clock>,
     /// Told after every commit that added to a log.
     pub(crate) grown: Arc<Notify>,
     /// How long a document must have rested.
@@ -110,7 +112,7 @@ impl Compactor {
             self.give_up(subject, Unfit::TooLarge).await?;
             return Ok(true);
         };
-        let rested_ms = wall_clock().millis_since(material.last_at);
+        let rested_ms = self.clock.now().millis_since(material.last_at);
         if material.loose < MAX_LOOSE && rested_ms < i64::try_from(self.rest.as_millis()).unwrap_or(i64::MAX) {
             return Ok(false);
         }

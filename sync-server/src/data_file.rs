@@ -24,6 +24,35 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 pub(crate) struct DataFile {
     path: PathBuf,
     _lock: File,
+    /// The files that were opened by the names of the database and of its write-ahead log.
+    opened: Option<[Option<FileId>; 2]>,
+}
+
+/// Which file it is, by whatever name.
+///
+/// It is asked for by name and never by opening the file: when a process closes a file, SQLite's locks on it are gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileId {
+    #[cfg(unix)]
+    device: u64,
+    #[cfg(unix)]
+    inode: u64,
+    #[cfg(not(unix))]
+    path: PathBuf,
+}
+
+impl FileId {
+    /// The file that a name leads to, through symbolic links; `None` if there is none.
+    fn of(path: &Path) -> io::Result<Option<FileId>> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let id = |metadata: fs::Metadata| FileId { device: metadata.dev(), inode: metadata.ino() };
+            Ok(if_there(fs::metadata(path))?.map(id))
+        }
+        #[cfg(not(unix))]
+        Ok(if_there(fs::canonicalize(path))?.map(|path| FileId { path }))
+    }
 }
 
 /// Why a database file cannot be had.
@@ -32,6 +61,12 @@ pub enum ClaimError {
     /// Another process writes to it.
     #[error("{path} is in use: stop the server that serves it first")]
     InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file was moved, deleted or replaced while it was served.
+    #[error("{path} is not the file that was opened: it was moved, deleted or replaced. Put it back, or start again")]
+    Displaced {
         /// The database.
         path: PathBuf,
     },
@@ -72,7 +107,7 @@ impl DataFile {
                 TryLockError::Error(error) => return Err(failed(error)),
             }
         }
-        let file = DataFile { path, _lock: lock };
+        let file = DataFile { path, _lock: lock, opened: None };
         if let Some(kept) = file.finish_replacing().map_err(failed)? {
             tracing::info!(kept = %kept.display(), "finished a restore that was interrupted");
         }
@@ -93,6 +128,26 @@ impl DataFile {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(ClaimError::Io { path: self.path.clone(), error }),
         }
+    }
+
+    /// Remembers which files have been opened.
+    pub(crate) fn remember(&mut self) -> Result<(), ClaimError> {
+        let failed = |error| ClaimError::Io { path: self.path.clone(), error };
+        let ids = [FileId::of(&self.path), FileId::of(&beside(&self.path, "-wal"))];
+        let [file, log] = ids.map(|id| id.map_err(failed));
+        self.opened = Some([file?, log?]);
+        Ok(())
+    }
+
+    /// Looks whether the names still lead to the files that were opened: what is written to others is lost for whoever
+    /// opens the database next.
+    pub(crate) fn is_in_place(&self) -> Result<(), ClaimError> {
+        let Some([file, log]) = &self.opened else { return Ok(()) };
+        // The log may have been made after that; without one that was there, what it held is missing.
+        let is_there =
+            |name: &Path, id: &Option<FileId>| id.is_none() || matches!(&FileId::of(name), Ok(found) if found == id);
+        let is_in_place = is_there(&self.path, file) && is_there(&beside(&self.path, "-wal"), log);
+        if is_in_place { Ok(()) } else { Err(ClaimError::Displaced { path: self.path.clone() }) }
     }
 
     /// Puts a file, which is complete, closed and in the same folder, in the place of the database. Returns where the
@@ -121,6 +176,31 @@ impl DataFile {
         fs::rename(&decided, &self.path)?;
         sync_folder_of(&self.path)?;
         Ok((was_there || kept.exists()).then_some(kept))
+    }
+}
+
+/// Whether two names lead to one file, through symbolic and hard links, or whether one of them is a file that SQLite keeps
+/// beside the other.
+pub(crate) fn is_one_file(database: &Path, other: &Path) -> io::Result<bool> {
+    let Some(other) = FileId::of(other)? else { return Ok(false) };
+    let database = resolved(database)?;
+    for part in ["", "-wal", "-shm", "-lock", "-restored"] {
+        if FileId::of(&beside(&database, part))?.as_ref() == Some(&other) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Fails if somebody serves a database by this name, or works on it.
+pub(crate) fn is_unclaimed(path: &Path) -> Result<(), ClaimError> {
+    let failed = |error| ClaimError::Io { path: path.to_owned(), error };
+    let path = resolved(path).map_err(failed)?;
+    let Some(lock) = if_there(File::open(beside(&path, "-lock"))).map_err(failed)? else { return Ok(()) };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(ClaimError::InUse { path }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -240,6 +320,43 @@ mod tests {
             assert_eq!(read(folder.path(), &kept).as_deref(), Some("old"));
             assert_eq!(read(folder.path(), &format!("{kept}-wal")).as_deref(), Some("old log"));
             assert!(to_read(&path).is_ok());
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_database_that_was_moved_deleted_or_replaced_is_noticed() {
+        let folder = folder_with(&[("x", "a database"), ("x-wal", "its log")]);
+        let at = |name: &str| folder.path().join(name);
+        let mut file = DataFile::claim(&at("x")).await.unwrap();
+        file.remember().unwrap();
+        let is_in_place = || file.is_in_place().is_ok();
+        assert!(is_in_place());
+        for part in ["x", "x-wal"] {
+            fs::rename(at(part), at("elsewhere")).unwrap();
+            assert!(!is_in_place(), "{part} is missing");
+            fs::write(at(part), "another one").unwrap();
+            assert!(!is_in_place(), "{part} is another one");
+            fs::rename(at("elsewhere"), at(part)).unwrap();
+            assert!(is_in_place(), "{part} is back");
+        }
+        fs::write(at("x"), "a database, written to").unwrap();
+        assert!(is_in_place());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_file_is_known_by_all_its_names() {
+        let folder = folder_with(&[("x", "a database"), ("x-wal", "its log"), ("y", "a database")]);
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink(at("x"), at("symbolic")).unwrap();
+        fs::hard_link(at("x"), at("hard")).unwrap();
+        for other in ["x", "symbolic", "hard", "x-wal"] {
+            assert!(is_one_file(&at("x"), &at(other)).unwrap(), "{other}");
+            assert!(is_one_file(&at("symbolic"), &at(other)).unwrap(), "{other}");
+        }
+        for other in ["y", "not there"] {
+            assert!(!is_one_file(&at("x"), &at(other)).unwrap(), "{other}");
         }
     }
 

@@ -48,7 +48,7 @@ use crate::db::sqlite::Checkpointer;
 const READERS: u32 = 4;
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -59,6 +59,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
     (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
     (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
+    (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
 ];
 
 /// Where the database is.
@@ -135,8 +136,8 @@ pub(crate) struct Database {
 pub(crate) enum Claim {
     /// Of an SQLite file.
     File {
-        /// Held, not read.
-        _file: DataFile,
+        /// Which file it is.
+        file: DataFile,
     },
     /// The connection that writes to Postgres holds it, as a lock. This is how to have it again.
     Postgres(Box<postgres::Address>),
@@ -166,9 +167,18 @@ impl Claim {
                 to_read(path)?;
                 let file = DataFile::claim(path).await?;
                 let connection = sqlite::connect_beside_others(file.path()).await?;
-                Ok((Claim::File { _file: file }, connection))
+                Ok((Claim::File { file }, connection))
             }
             Location::Postgres(url) => postgres::claim(url).await,
+        }
+    }
+
+    /// Looks whether what is written still goes to the database that its name leads to.
+    pub(crate) fn is_in_place(&self) -> Result<(), ClaimError> {
+        match self {
+            Claim::File { file } => file.is_in_place(),
+            // A connection does not outlive its database.
+            Claim::Postgres(_) => Ok(()),
         }
     }
 

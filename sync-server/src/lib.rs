@@ -5,6 +5,7 @@
 
 mod api;
 mod authorize;
+mod clock;
 mod compactor;
 mod data_file;
 mod db;
@@ -39,6 +40,8 @@ use tourismo_core::wire::{Epoch, RelayId};
 pub use self::api::openapi::openapi_json;
 use self::api::stats::TotalsCache;
 use self::api::viewer::KnownReaders;
+use self::clock::Clock;
+pub use self::clock::TimeSource;
 use self::compactor::Compactor;
 use self::db::Database;
 use self::db::relay::Identity;
@@ -86,6 +89,8 @@ pub struct Config {
     pub roads_every: Duration,
     /// How many distinct drivers must have passed a road before it is shown.
     pub roads_from_drivers: u32,
+    /// What time it is.
+    pub time: TimeSource,
     /// Whether rows are derived from what is stored, so that there is anything to read. Only there for the benchmark that
     /// shows what it costs: what was stored without is not derived later.
     pub derives_rows: bool,
@@ -107,6 +112,7 @@ impl Config {
             compact_after: Duration::from_secs(600),
             roads_every: Duration::from_secs(900),
             roads_from_drivers: 5,
+            time: TimeSource::machine(),
             derives_rows: true,
         }
     }
@@ -151,6 +157,7 @@ pub(crate) struct Relay {
     identity: Identity,
     readers: Pool,
     writer: Writer,
+    clock: Arc<Clock>,
     hub: Hub,
     newest: Arc<NewestPage>,
     live: Arc<Live>,
@@ -177,6 +184,8 @@ impl Server {
         let Database { claim, mut writer, readers, checkpointer } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
         let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
+        let newest = db::relay::received_until(&mut writer).await.map_err(OpenError::from)?;
+        let clock = Clock::new(config.time, newest);
         upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
         let (addr, listener) = listen(config.listen).await?;
         let health = match config.health_listen {
@@ -196,7 +205,14 @@ impl Server {
         };
         let doorkeeper = Doorkeeper::new(config.limits);
         let (writer, writing) = Writer::spawn(
-            Desk { claim, identity, connection: writer, checkpointer, derives_rows: config.derives_rows },
+            Desk {
+                claim,
+                identity,
+                connection: writer,
+                checkpointer,
+                clock: clock.clone(),
+                derives_rows: config.derives_rows,
+            },
             told,
             doorkeeper.clone(),
         );
@@ -204,6 +220,7 @@ impl Server {
         let compacting = Compactor {
             readers: readers.clone(),
             writer: writer.clone(),
+            clock: clock.clone(),
             grown,
             rest: config.compact_after,
             stopping: stopping.clone(),
@@ -212,6 +229,7 @@ impl Server {
         let surveyor = Surveyor {
             readers: readers.clone(),
             writer: writer.clone(),
+            clock: clock.clone(),
             published,
             every: config.roads_every,
             fewest: config.roads_from_drivers,
@@ -223,6 +241,7 @@ impl Server {
             identity,
             readers,
             writer,
+            clock,
             hub,
             newest,
             live,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
-use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError};
+use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError, TimeSource};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -283,6 +283,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         compact_after: Duration::from_secs(serve.compact_after_seconds),
         roads_every: Duration::from_secs(serve.roads_every_seconds),
         roads_from_drivers: serve.roads_from_drivers,
+        time: TimeSource::machine(),
         derives_rows: true,
     };
     let database = config.database.clone();

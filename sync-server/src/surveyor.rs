@@ -14,10 +14,11 @@ use tokio::time::{sleep, timeout};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
+use crate::clock::Clock;
 use crate::db::roads::{self, Batch, MOST_DRIVES, RoadRecord, TraceRecord};
 use crate::db::sql::{self, Connection};
 use crate::roads::{Census, Driver, Network, Nodes, Segment, Trace};
-use crate::writer::{Unavailable, Writer, wall_clock};
+use crate::writer::{Unavailable, Writer};
 
 /// How many drives are read at a time.
 const PAGE: u32 = 64;
@@ -34,6 +35,7 @@ const AHEAD_MS: i64 = 2 * DAY_MS;
 pub(crate) struct Surveyor {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
+    pub(crate) clock: Arc<Clock>,
     /// Told after every commit that changed what is public.
     pub(crate) published: Arc<Notify>,
     /// How long to wait between two batches.
@@ -97,7 +99,7 @@ impl Surveyor {
     }
 
     async fn survey(&mut self) -> Result<(), Stopped> {
-        let day = Timestamp(wall_clock().as_millis().div_euclid(DAY_MS) * DAY_MS);
+        let day = Timestamp(self.clock.now().as_millis().div_euclid(DAY_MS) * DAY_MS);
         let (mut found, batch, mut before) = {
             let mut moment = self.readers.snapshot().await?;
             let traces = digest(&mut moment, day).await?;

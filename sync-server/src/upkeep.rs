@@ -16,6 +16,7 @@ pub use self::backup::{Backup, back_up};
 pub(crate) use self::check::bring_rows_up_to_date;
 pub use self::check::{EntryFault, Finding, Report, check, repair};
 pub use self::restore::{Restored, begin_again, restore};
+use crate::db::sqlite::Obstacle;
 use crate::db::{ClaimError, Location, OpenError};
 
 /// Why an operator's wish was not done. What was there before is there still.
@@ -35,6 +36,23 @@ pub enum UpkeepError {
         /// Why.
         error: sqlx::Error,
     },
+    /// The file is something else.
+    #[error("{database} is no SQLite database, or its beginning was overwritten")]
+    NoDatabase {
+        /// Which.
+        database: Location,
+    },
+    /// The user or the file system stands in the way. It says nothing of what is stored.
+    #[error(
+        "{database} cannot be read here ({error}): SQLite writes files beside it, -wal and -shm. Run this as the user who \
+         serves it, or on a copy in a folder that this user may write to"
+    )]
+    NotAllowed {
+        /// Which.
+        database: Location,
+        /// What SQLite says.
+        error: sqlx::Error,
+    },
     /// A file cannot be written.
     #[error("{path} cannot be written: {error}")]
     Io {
@@ -48,6 +66,14 @@ pub enum UpkeepError {
     Exists {
         /// Which.
         path: PathBuf,
+    },
+    /// The copy would take the place of what it is a copy of, or of another database that is served.
+    #[error("{path} is {database} itself, or a file of it: name another file")]
+    SameFile {
+        /// The file that was named.
+        path: PathBuf,
+        /// The database.
+        database: PathBuf,
     },
     /// What is or would be a backup is not sound. The findings say what is wrong.
     #[error("{database} is damaged; nothing was replaced")]
@@ -72,6 +98,22 @@ impl UpkeepError {
 
     fn database(database: impl Into<Location>) -> impl Fn(sqlx::Error) -> UpkeepError {
         let database = database.into();
-        move |error| UpkeepError::Database { database: database.clone(), error }
+        move |error| {
+            let database = database.clone();
+            match Obstacle::of(&error) {
+                Some(Obstacle::NoDatabase) => UpkeepError::NoDatabase { database },
+                Some(Obstacle::NotAllowed) => UpkeepError::NotAllowed { database, error },
+                None => UpkeepError::Database { database, error },
+            }
+        }
+    }
+
+    /// For a database that could not be opened.
+    fn opening(database: &Location) -> impl Fn(OpenError) -> UpkeepError {
+        let failed = UpkeepError::database(database.clone());
+        move |error| match error {
+            OpenError::Database(error) => failed(error),
+            error => UpkeepError::Open(error),
+        }
     }
 }

@@ -8,18 +8,18 @@ mod memory;
 pub(crate) mod projector;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::session::relay::Outcome;
-use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
 use self::memory::Memory;
+use crate::clock::Clock;
 use crate::db::relay::Identity;
 use crate::db::snapshots::{Snapshot, Subject};
 use crate::db::sqlite::Checkpointer;
@@ -41,6 +41,9 @@ const MAX_GROUP: usize = 128;
 
 /// How many changes are enough for a transaction; the last push may bring more.
 const MANY_CHANGES: usize = 1_000;
+
+/// How often to look whether clock and file are as they should be while there is nothing to do.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Takes jobs to the writing task.
 #[derive(Clone, Debug)]
@@ -124,7 +127,7 @@ impl Writer {
     pub(crate) fn spawn(desk: Desk, told: Told, doorkeeper: Arc<Doorkeeper>) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
         let (memory, health) = (Memory::default(), Health::Sound);
-        let task = Task { desk, memory, jobs, told, doorkeeper, health };
+        let task = Task { desk, memory, jobs, told, doorkeeper, health, is_displaced: false };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -199,6 +202,8 @@ pub(crate) struct Desk {
     pub(crate) identity: Identity,
     pub(crate) connection: sql::Connection,
     pub(crate) checkpointer: Option<Checkpointer>,
+    /// Tells when what comes came.
+    pub(crate) clock: Arc<Clock>,
     /// Whether rows are derived from what is stored.
     pub(crate) derives_rows: bool,
 }
@@ -210,6 +215,8 @@ struct Task {
     told: Told,
     doorkeeper: Arc<Doorkeeper>,
     health: Health,
+    /// Whether the database is not where it was opened, which was said.
+    is_displaced: bool,
 }
 
 /// How the last transaction ended.
@@ -227,7 +234,17 @@ impl Task {
     async fn run(mut self) {
         let mut group = Vec::with_capacity(MAX_GROUP);
         // While one group syncs the disk, the next one gathers: the slower the disk, the larger the groups.
-        while self.jobs.recv_many(&mut group, MAX_GROUP).await > 0 {
+        loop {
+            match timeout(LOOK_EVERY, self.jobs.recv_many(&mut group, MAX_GROUP)).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                // Somebody wants to read in the log what is wrong, also when nothing is to be written.
+                Err(_) => {
+                    self.look_for_database();
+                    self.desk.clock.look();
+                    continue;
+                }
+            }
             if group.iter().any(|job| matches!(job, Job::Stop)) {
                 self.jobs.close();
             }
@@ -248,7 +265,7 @@ impl Task {
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
-        if self.mend().await.is_err() {
+        if !self.look_for_database() || self.mend().await.is_err() {
             return group.into_iter().for_each(Job::fail);
         }
         let mut result = self.transact(&group).await;
@@ -260,7 +277,7 @@ impl Task {
             };
         }
         let error = match result {
-            Ok((done, appended)) => return self.answer(group, done, appended),
+            Ok((done, appended)) => return self.conclude(group, done, appended),
             Err(error) => error,
         };
         tracing::error!(%error, jobs = group.len(), "a commit failed; nothing of it was acknowledged");
@@ -275,10 +292,23 @@ impl Task {
                 return alone.into_iter().chain(group).for_each(Job::fail);
             }
             match self.transact(&alone).await {
-                Ok((done, appended)) => self.answer(alone.into(), done, appended),
+                Ok((done, appended)) => self.conclude(alone.into(), done, appended),
                 Err(_) => alone.into_iter().for_each(Job::fail),
             }
         }
+    }
+
+    /// Looks whether the database is where it was opened. What is written to a file that was moved or deleted is lost for
+    /// whoever opens the database next, and must not be acknowledged.
+    fn look_for_database(&mut self) -> bool {
+        let found = self.desk.claim.is_in_place();
+        match &found {
+            Err(error) if !self.is_displaced => tracing::error!(%error, "nothing is acknowledged"),
+            Ok(()) if self.is_displaced => tracing::info!("the database is back"),
+            Ok(()) | Err(_) => {}
+        }
+        self.is_displaced = found.is_err();
+        found.is_ok()
     }
 
     /// After a failure, connects again if the connection was lost.
@@ -363,7 +393,8 @@ impl Task {
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.desk.connection).await?;
         }
-        let mut append = Append::new(&mut self.desk.connection, memory, wall_clock(), self.doorkeeper.limits());
+        let mut append =
+            Append::new(&mut self.desk.connection, memory, self.desk.clock.next(), self.doorkeeper.limits());
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
@@ -384,6 +415,15 @@ impl Task {
             });
         }
         Ok((done, append.finish(self.desk.derives_rows).await?))
+    }
+
+    /// Answers what was committed, if it went where it should.
+    fn conclude(&mut self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
+        if self.look_for_database() {
+            self.answer(group, done, appended);
+        } else {
+            group.into_iter().for_each(Job::fail);
+        }
     }
 
     fn answer(&self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
@@ -438,12 +478,6 @@ impl Job {
             Job::Stop => {}
         }
     }
-}
-
-/// The time of the machine's clock.
-pub(crate) fn wall_clock() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -26,6 +26,14 @@ pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
     let stopping = *relay.stopping.borrow();
     let is_ready = writer && database && !stopping;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": is_ready, "writer": writer, "database": database, "stopping": stopping });
+    // What comes is dated by the log then: this needs an operator, and keeps nobody from their work.
+    let clock_behind_s = relay.clock.look().map(|behind_ms| behind_ms / 1_000);
+    let body = json!({
+        "ready": is_ready,
+        "writer": writer,
+        "database": database,
+        "stopping": stopping,
+        "clockBehindS": clock_behind_s,
+    });
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

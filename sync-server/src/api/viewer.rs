@@ -12,7 +12,6 @@ use super::ApiError;
 use crate::Relay;
 use crate::authorize::Viewer;
 use crate::db::accounts;
-use crate::writer::wall_clock;
 
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
@@ -39,7 +38,7 @@ impl KnownReaders {
 pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<Viewer, ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Viewer::Anonymous) };
     let token = value.to_str().ok().and_then(bearer).ok_or(AccessError::BadToken)?;
-    let now = wall_clock();
+    let now = relay.clock.now();
     if relay.known_readers.has(&token) {
         return if token.expires_at <= now { Err(AccessError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
     }

@@ -1,5 +1,6 @@
 //! The table `relay`: which relay this is, and which life of its log.
 
+use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Epoch, RelayId};
 
 use super::fixed;
@@ -40,6 +41,18 @@ pub(crate) async fn projected(reader: &mut Connection) -> Result<u32, sqlx::Erro
 /// Says which version of the projection made the rows.
 pub(crate) async fn set_projected(writer: &mut Connection, version: u32) -> Result<(), sqlx::Error> {
     sql::query("UPDATE relay SET projected = $1").bind(i64::from(version)).execute(writer).await.map(drop)
+}
+
+/// Until when the log may have entries, by the clock that the relay had when they came.
+pub(crate) async fn received_until(reader: &mut Connection) -> Result<Timestamp, sqlx::Error> {
+    let until: Option<i64> = sql::query_scalar("SELECT received_until FROM relay").fetch_optional(reader).await?;
+    Ok(Timestamp(until.unwrap_or(0)))
+}
+
+/// Says until when the log may have entries, unless it may have later ones.
+pub(crate) async fn set_received_until(writer: &mut Connection, until: Timestamp) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE relay SET received_until = $1 WHERE received_until < $1";
+    sql::query(sql).bind(until.as_millis()).execute(writer).await.map(drop)
 }
 
 /// Begins another life of the log.

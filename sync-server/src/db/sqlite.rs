@@ -34,7 +34,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
 
 /// Claims and opens a database file, and makes it if it is not there.
 pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durability) -> Result<Database, OpenError> {
-    let file = DataFile::claim(path).await?;
+    let mut file = DataFile::claim(path).await?;
     file.make()?;
     let synchronous = match durability {
         Durability::EveryCommit => SqliteSynchronous::Full,
@@ -53,14 +53,19 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
     if let Some(max_bytes) = max_bytes {
         cap(&mut writer, max_bytes).await?;
     }
+    // The names may lead to other files later: those that read are connected from the start, and stay connected.
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
+        .min_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     let beside = self::options(file.path()).busy_timeout(Duration::ZERO).connect().await?;
     let checkpointer = Some(Checkpointer::spawn(beside));
-    Ok(Database { claim: Claim::File { _file: file }, writer, readers: Pool::Sqlite(readers), checkpointer })
+    file.remember()?;
+    Ok(Database { claim: Claim::File { file }, writer, readers: Pool::Sqlite(readers), checkpointer })
 }
 
 /// Moves what was committed from the write-ahead log into the database file, beside whoever writes: done within a commit,
@@ -161,8 +166,10 @@ pub(super) async fn checkpoint(writer: &mut SqliteConnection) -> Result<(), sqlx
 pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
         Ok(lines) => lines,
-        // What is too damaged to be looked at.
-        Err(sqlx::Error::Database(error)) => return Ok(vec![error.message().to_owned()]),
+        // What is too damaged to be looked at. Any other failure says nothing of what is stored.
+        Err(sqlx::Error::Database(error)) if primary_code(&*error) == Some(SQLITE_CORRUPT) => {
+            return Ok(vec![error.message().to_owned()]);
+        }
         Err(error) => return Err(error),
     };
     let mut damage: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
@@ -171,6 +178,40 @@ pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<Stri
         damage.push(format!("{dangling} rows refer to rows that are not there"));
     }
     Ok(damage)
+}
+
+/// Why SQLite could not look at a file, if that says nothing of what is stored in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// It is no database, or its very beginning was overwritten.
+    NoDatabase,
+    /// The user or the file system does not let it.
+    NotAllowed,
+}
+
+impl Obstacle {
+    /// The obstacle that an error tells of, if any.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Obstacle> {
+        match primary_code(error.as_database_error()?)? {
+            SQLITE_NOTADB => Some(Obstacle::NoDatabase),
+            SQLITE_PERM | SQLITE_READONLY | SQLITE_CANTOPEN | SQLITE_AUTH => Some(Obstacle::NotAllowed),
+            _ => None,
+        }
+    }
+}
+
+/// Result codes of SQLite (sqlite.org/rescode.html).
+const SQLITE_PERM: u32 = 3;
+const SQLITE_READONLY: u32 = 8;
+const SQLITE_CORRUPT: u32 = 11;
+const SQLITE_CANTOPEN: u32 = 14;
+const SQLITE_AUTH: u32 = 23;
+const SQLITE_NOTADB: u32 = 26;
+
+/// The primary result code, which is the last byte of what drivers say.
+fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
+    error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    Some(error.code()?.parse::<u32>().ok()? & 0xff)
 }
 
 fn check_version(version: &str) -> Result<(), OpenError> {

@@ -19,7 +19,7 @@ use crate::db::{accounts, change_log, documents, sql};
 use crate::hub::Subscription;
 use crate::limits::{Place, Source};
 use crate::serving::Allowance;
-use crate::writer::{Admitted, Examined, Unavailable, wall_clock};
+use crate::writer::{Admitted, Examined, Unavailable};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -172,7 +172,7 @@ impl Connection {
             Ok(Seat { account, place, subscription, head }) => {
                 self.place = Some(place);
                 self.account = Some((account, subscription));
-                Input::Admitted { epoch: self.relay.identity.epoch, head, at: wall_clock() }
+                Input::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now() }
             }
             Err(refusal) => refusal,
         }

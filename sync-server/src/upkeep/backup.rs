@@ -6,7 +6,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::UpkeepError;
 use super::check::{self, Finding};
-use crate::data_file::{folder_of, sync_folder_of, to_read};
+use crate::data_file::{folder_of, is_one_file, is_unclaimed, sync_folder_of, to_read};
 use crate::db;
 use crate::db::sql::{self, Connection};
 
@@ -27,6 +27,12 @@ pub struct Backup {
 /// [`UpkeepError`] if the copy cannot be made or is not sound, or if the file is there and not to be replaced.
 pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, UpkeepError> {
     let data = to_read(data)?;
+    let is_same = is_one_file(&data, to).map_err(UpkeepError::io(to))?;
+    if is_same {
+        return Err(UpkeepError::SameFile { path: to.to_owned(), database: data });
+    }
+    // Nor may it replace a database that another server serves.
+    is_unclaimed(to)?;
     if !replace && to.exists() {
         return Err(UpkeepError::Exists { path: to.to_owned() });
     }

@@ -119,7 +119,7 @@ impl Finding {
 /// [`UpkeepError`] if it cannot be looked at.
 pub async fn check(database: &Location) -> Result<Report, UpkeepError> {
     let failed = UpkeepError::database(database.clone());
-    let mut connection = db::connect_to_read(database).await?;
+    let mut connection = db::connect_to_read(database).await.map_err(UpkeepError::opening(database))?;
     let storage = storage(&mut connection).await.map_err(&failed)?;
     if !storage.is_empty() {
         return Ok(Report { findings: storage, ..Report::default() });

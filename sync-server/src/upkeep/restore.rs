@@ -6,7 +6,7 @@ use tourismo_core::wire::Epoch;
 
 use super::backup::copy_beside;
 use super::{UpkeepError, check};
-use crate::data_file::{DataFile, to_read};
+use crate::data_file::{DataFile, is_one_file, to_read};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location};
 use crate::random;
@@ -29,6 +29,9 @@ pub struct Restored {
 /// [`UpkeepError`] if the backup is not sound, or if somebody serves the database.
 pub async fn restore(from: &Path, data: &Path) -> Result<Restored, UpkeepError> {
     let from = to_read(from)?;
+    if is_one_file(data, &from).map_err(UpkeepError::io(data))? {
+        return Err(UpkeepError::SameFile { path: from, database: data.to_owned() });
+    }
     let file = DataFile::claim(data).await?;
     let copy = copy_beside(&from, file.path()).await?;
 

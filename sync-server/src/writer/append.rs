@@ -17,13 +17,17 @@ use super::projector::{self, Due, Loaded, Work};
 use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found, NewEntry};
 use crate::db::sql::Connection;
-use crate::db::{accounts, documents, roads, snapshots};
+use crate::db::{accounts, documents, relay, roads, snapshots};
 use crate::limits::Limits;
 use crate::live::Event;
 use crate::surveyor::Paving;
 
 /// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;
+
+/// How far ahead of the newest entry it is written until when the log may have entries, milliseconds: not in every
+/// transaction.
+const RECEIVED_AHEAD_MS: i64 = 1_000;
 
 /// A transaction in the making.
 pub(super) struct Append<'t> {
@@ -179,6 +183,11 @@ impl<'t> Append<'t> {
         documents::write(self.connection, &docs).await?;
         documents::write_last_seqs(self.connection, &last_seqs).await?;
         change_log::insert(self.connection, &self.entries, self.received_at).await?;
+        if !self.entries.is_empty() && self.memory.received_until < self.received_at {
+            let until = self.received_at + RECEIVED_AHEAD_MS;
+            relay::set_received_until(self.connection, until).await?;
+            self.memory.received_until = until;
+        }
         accounts::update(self.connection, &logs).await?;
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();

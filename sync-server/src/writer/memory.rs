@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::log::{AccountLog, DocLog};
+use tourismo_core::time::Timestamp;
 
 use super::projector::Loaded;
 use crate::db::change_log::Found;
@@ -28,6 +29,8 @@ const MAX_ACTORS: usize = 8;
 
 /// What is remembered.
 pub(super) struct Memory {
+    /// Until when the database says that the log may have entries, as far as this is known.
+    pub(super) received_until: Timestamp,
     accounts: Recent<AccountId, AccountLog>,
     docs: Recent<DocId, Known>,
     loaded: Recent<DocId, Loaded>,
@@ -46,7 +49,12 @@ pub(super) struct Known {
 
 impl Default for Memory {
     fn default() -> Memory {
-        Memory { accounts: Recent::new(BOOKS_BYTES), docs: Recent::new(DOCS_BYTES), loaded: Recent::new(LOADED_BYTES) }
+        Memory {
+            received_until: Timestamp(0),
+            accounts: Recent::new(BOOKS_BYTES),
+            docs: Recent::new(DOCS_BYTES),
+            loaded: Recent::new(LOADED_BYTES),
+        }
     }
 }
 

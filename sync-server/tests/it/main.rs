@@ -4,6 +4,7 @@ mod access;
 mod backup;
 mod bad_input;
 mod catch_up;
+mod clock;
 mod compaction;
 mod engines;
 mod handshake;
@@ -21,6 +22,8 @@ mod refusals;
 mod remembered;
 mod roads;
 mod said;
+#[cfg(unix)]
+mod served_file;
 mod stop;
 mod syndication;
 mod upkeep;

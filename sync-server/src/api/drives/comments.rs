@@ -17,7 +17,6 @@ use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::comments::{self, CommentRow};
 use crate::db::said;
-use crate::writer::wall_clock;
 
 /// What somebody says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,7 +62,7 @@ pub(crate) async fn comments(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
-    let latest = (wall_clock() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
+    let latest = (relay.clock.now() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
     let after = asked.after(List::Comments)?.map_or(latest, |after| latest.min(after));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;

@@ -18,7 +18,6 @@ use crate::db::feed::Author;
 use crate::db::meet_search::{self, Span};
 use crate::db::meets::{MeetKey, MeetRecord};
 use crate::grid::Bounds;
-use crate::writer::wall_clock;
 
 /// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
 const LOOKS: usize = 10;
@@ -57,7 +56,7 @@ pub(super) async fn read(
 ) -> Result<(Vec<(MeetRecord, Author)>, Option<String>), ApiError> {
     let (near, bbox) = (asked.near()?, asked.bbox()?);
     let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m)));
-    let from = asked.time("from")?.unwrap_or_else(wall_clock);
+    let from = asked.time("from")?.unwrap_or_else(|| relay.clock.now());
     let span = Span { from, to: asked.time("to")?.unwrap_or(Timestamp(i64::MAX)) };
     let first = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
     let mut after: MeetKey = asked.after(List::Meets)?.unwrap_or(first);

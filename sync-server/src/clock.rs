@@ -1,0 +1,124 @@
+//! The relay's clock: the machine's, unless that is behind what the log holds.
+//!
+//! Entries of the log have the time at which they came, and much is ordered by it. A machine whose clock is wrong (a dead
+//! battery, a virtual machine that was put back) must not put what comes now behind what came before.
+
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tourismo_core::time::Timestamp;
+
+/// How far behind the log the machine's clock may be before that is worth a word, milliseconds: clocks are set by seconds
+/// while everything is well.
+const WORTH_A_WORD_MS: i64 = 60_000;
+
+/// Where the time comes from.
+#[derive(Clone)]
+pub struct TimeSource(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl TimeSource {
+    /// The machine's clock.
+    pub fn machine() -> TimeSource {
+        TimeSource::from_fn(|| {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// A clock that a function tells.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> TimeSource {
+        TimeSource(Arc::new(now))
+    }
+}
+
+impl Debug for TimeSource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TimeSource")
+    }
+}
+
+/// Tells the time to everything in the relay.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    source: TimeSource,
+    /// The newest time that the log has or may have.
+    newest: AtomicI64,
+    is_behind: AtomicBool,
+}
+
+impl Clock {
+    /// A clock for a log whose entries came until then.
+    pub(crate) fn new(source: TimeSource, newest: Timestamp) -> Arc<Clock> {
+        let clock = Clock { source, newest: newest.as_millis().into(), is_behind: AtomicBool::new(false) };
+        clock.look();
+        Arc::new(clock)
+    }
+
+    /// What time it is: never before what the log holds.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.source.0)().max(Timestamp(self.newest.load(Ordering::Relaxed)))
+    }
+
+    /// The time of a transaction: that of the machine, or just after the one before it if the machine's clock is behind.
+    pub(crate) fn next(&self) -> Timestamp {
+        self.look();
+        let machine = (self.source.0)().as_millis();
+        let next = |newest: i64| if machine >= newest { machine } else { newest.saturating_add(1) };
+        let before = self.newest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |newest| Some(next(newest)));
+        Timestamp(next(before.unwrap_or_else(|newest| newest)))
+    }
+
+    /// How far the machine's clock is behind the log, milliseconds, if that is worth a word. Says so in the log when it
+    /// begins and when it ends.
+    pub(crate) fn look(&self) -> Option<i64> {
+        let machine = (self.source.0)();
+        let behind_ms = self.newest.load(Ordering::Relaxed).saturating_sub(machine.as_millis());
+        let is_behind = behind_ms > WORTH_A_WORD_MS;
+        let was_behind = self.is_behind.swap(is_behind, Ordering::Relaxed);
+        if is_behind && !was_behind {
+            tracing::error!(
+                behind_s = behind_ms / 1_000,
+                "the machine's clock is behind the log: set it; until then what comes is dated just after what came last"
+            );
+        } else if was_behind && !is_behind {
+            tracing::info!("the machine's clock is right again");
+        }
+        is_behind.then_some(behind_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(newest: i64) -> (Arc<AtomicI64>, Arc<Clock>) {
+        let machine = Arc::new(AtomicI64::new(1_000_000));
+        let source = machine.clone();
+        let source = TimeSource::from_fn(move || Timestamp(source.load(Ordering::Relaxed)));
+        (machine, Clock::new(source, Timestamp(newest)))
+    }
+
+    #[test]
+    fn the_time_of_a_transaction_never_goes_back() {
+        let (machine, clock) = clock(0);
+        assert_eq!((clock.next(), clock.next(), clock.look()), (Timestamp(1_000_000), Timestamp(1_000_000), None));
+        machine.store(900_000, Ordering::Relaxed);
+        assert_eq!((clock.now(), clock.look()), (Timestamp(1_000_000), Some(100_000)));
+        assert_eq!(
+            (clock.next(), clock.next(), clock.now()),
+            (Timestamp(1_000_001), Timestamp(1_000_002), Timestamp(1_000_002))
+        );
+        machine.store(2_000_000, Ordering::Relaxed);
+        assert_eq!((clock.look(), clock.next()), (None, Timestamp(2_000_000)));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_the_log_is_noticed_at_the_start() {
+        let (_, right) = clock(1_030_000);
+        let (_, behind) = clock(31_536_000_000);
+        assert_eq!(right.look(), None, "clocks are set by seconds while all is well");
+        assert_eq!((behind.look(), behind.now()), (Some(31_535_000_000), Timestamp(31_536_000_000)));
+    }
+}
