@@ -75,6 +75,9 @@ impl World {
                 } else if !is_alone {
                     self.breaks("one transaction is under way at a time".to_owned());
                 }
+                if self.weather.is_storage_ill() {
+                    self.storage_ill_ms = self.now_ms;
+                }
                 let state = &self.phones[phone];
                 if state.quota_bytes.is_some_and(|quota_bytes| state.disk.bytes() > quota_bytes) {
                     self.storage_ill_ms = self.now_ms;

@@ -52,6 +52,11 @@ impl Weather {
         }
     }
 
+    /// Whether what a phone begins to write at this moment may take longer than a second, or fail.
+    pub(super) fn is_storage_ill(&self) -> bool {
+        self.store_ms.1 > 300 || self.store_fails.1 > 0
+    }
+
     /// Any weather there is.
     pub(super) fn any(chance: &mut Chance) -> Weather {
         let calm = Weather::calm();

@@ -43,7 +43,7 @@ pub struct World {
     requests: u32,
     /// Whether the machines of the phones believe that there is a network.
     pub(super) believes_online: bool,
-    /// When a phone's storage was slow or failing last.
+    /// When a phone last began to write to storage that was slow, failing or full.
     pub(super) storage_ill_ms: u64,
     /// The first broken promise.
     pub(super) broken: Option<String>,
@@ -257,9 +257,6 @@ impl World {
         self.at_once = if at_ms == self.now_ms { self.at_once + 1 } else { 0 };
         self.now_ms = at_ms;
         self.events += 1;
-        if self.weather.store_ms.1 > 300 || self.weather.store_fails.1 > 0 {
-            self.storage_ill_ms = at_ms;
-        }
         if let Some(nap) = self.happens_on(&event).and_then(|phone| self.phones[phone].nap(at_ms)) {
             self.schedule(nap.until_ms - at_ms, event);
             return true;
