@@ -40,31 +40,28 @@ pub fn new(actor: &[u8; 16]) -> Automerge {
     Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(actor.as_slice()))
 }
 
-/// The document that consists of these chunks, in any order, to be changed by `actor`. Of several snapshots the last is
-/// taken.
+/// The document that consists of these chunks, in any order, to be changed by `actor`. Snapshots may overlap.
 ///
 /// Chunks must have passed [`scan`](crate::change::scan) or [`scan_document`](crate::change::scan_document).
 ///
 /// # Errors
 /// [`Unreadable`] if a chunk is damaged or a change is missing.
 pub fn load<'a>(actor: &[u8; 16], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Automerge, Unreadable> {
-    let mut snapshot = None;
+    let mut loaded: Option<Automerge> = None;
     let mut changes = Vec::new();
     for chunk in chunks {
         if is_document(chunk) {
-            snapshot = Some(chunk);
+            let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
+            let snapshot = Automerge::load_with_options(chunk, options).map_err(|_| Unreadable)?;
+            match &mut loaded {
+                Some(doc) => merge(doc, &snapshot)?,
+                None => loaded = Some(snapshot.with_actor(ActorId::from(actor.as_slice()))),
+            }
         } else {
             changes.push(chunk);
         }
     }
-    let mut doc = match snapshot {
-        Some(chunk) => {
-            let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
-            let doc = Automerge::load_with_options(chunk, options).map_err(|_| Unreadable)?;
-            doc.with_actor(ActorId::from(actor.as_slice()))
-        }
-        None => new(actor),
-    };
+    let mut doc = loaded.unwrap_or_else(|| new(actor));
     if !changes.is_empty() {
         apply(&mut doc, changes)?;
     }

@@ -42,6 +42,10 @@ pub(crate) struct Record {
     #[n(8)]
     #[cbor(default)]
     pub(super) in_snapshot: Vec<(u32, u32)>,
+    /// How many snapshots are stored besides one; see [`crate::replica::shelf::snapshot`].
+    #[n(9)]
+    #[cbor(default)]
+    pub(super) further_snapshots: u32,
 }
 
 impl Record {
@@ -56,6 +60,7 @@ impl Record {
             refused: None,
             announced: None,
             in_snapshot: Vec::new(),
+            further_snapshots: 0,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Snapshots: one chunk that stands for all changes of a document up to some position of the log. `[S1]`
 //!
-//! Storage has at most one of each document, under the last of its keys, and no changes that it covers.
+//! Storage has the newest of each document under the last of its keys, and no changes that it covers. Only where a relay
+//! was restored, its next snapshot may lack what the stored one alone holds: then the stored one stays, and the new one goes
+//! before it, until a snapshot comes that covers all of them.
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
@@ -15,8 +17,8 @@ use crate::replica::store::Store;
 use crate::sorting::sort_by_key;
 use crate::wire::DocKind;
 
-/// The place of a document's snapshot among the keys of its changes.
-pub(super) const PLACE: u32 = u32::MAX;
+/// The place of a document's snapshot among the keys of its changes. Further ones go before it.
+const PLACE: u32 = u32::MAX;
 
 /// A snapshot that the relay has and that is not here. Which changes it covers, only it tells.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -126,19 +128,32 @@ impl Shelf {
         let record = self.records.get_mut(&doc).expect("the caller made it");
         let mut covered: Vec<ShortHash> = names.iter().map(|(hash, _)| ShortHash::from(hash)).collect();
         sort_by_key(&mut covered, |short| *short);
-        store.put(Space::Change, change_key(&doc, PLACE), chunk);
         let is_covered = |short: &ShortHash| covered.binary_search(short).is_ok();
-        let places: Vec<u32> =
-            (0..).zip(&record.changes).filter_map(|(place, short)| is_covered(short).then_some(place)).collect();
-        record.in_snapshot.clear();
-        for run in places.chunk_by(|a, b| a + 1 == *b) {
-            let (first, last) = (run[0], run[run.len() - 1]);
-            record.in_snapshot.push((first, last));
+        let is_stored = |place: u32| record.in_snapshot.iter().any(|(first, last)| (*first..=*last).contains(&place));
+        let (mut in_new, mut in_any) = (Vec::new(), Vec::new());
+        for (place, short) in (0..).zip(&record.changes) {
+            if is_covered(short) {
+                in_new.push(place);
+            }
+            if is_covered(short) || is_stored(place) {
+                in_any.push(place);
+            }
+        }
+        for (first, last) in runs(&in_new) {
             if (first as usize) < one_by_one {
                 let (from, to) = (change_key(&doc, first), change_key(&doc, last));
                 store.delete(KeyRange { space: Space::Change, from, to });
             }
         }
+        if in_any.len() > in_new.len() {
+            record.further_snapshots += 1;
+        } else if record.further_snapshots > 0 {
+            let (from, to) = (change_key(&doc, record.first_snapshot()), change_key(&doc, PLACE - 1));
+            store.delete(KeyRange { space: Space::Change, from, to });
+            record.further_snapshots = 0;
+        }
+        store.put(Space::Change, change_key(&doc, record.first_snapshot()), chunk);
+        record.in_snapshot = runs(&in_any);
     }
 
     /// Brings what is in memory up to date with a snapshot that was just kept.
@@ -161,10 +176,32 @@ impl Shelf {
     }
 }
 
+impl Record {
+    /// The place of the first of the document's snapshots among the keys of its changes.
+    fn first_snapshot(&self) -> u32 {
+        PLACE - self.further_snapshots
+    }
+}
+
+impl Shelf {
+    /// Where the snapshots of a document are stored.
+    pub(super) fn snapshots(&self, doc: &DocId) -> KeyRange {
+        let first = self.records.get(doc).map_or(PLACE, Record::first_snapshot);
+        KeyRange { space: Space::Change, from: change_key(doc, first), to: change_key(doc, PLACE) }
+    }
+}
+
+/// The first and last places of each run of places that follow each other.
+fn runs(places: &[u32]) -> Vec<(u32, u32)> {
+    places.chunk_by(|a, b| a + 1 == *b).map(|run| (run[0], run[run.len() - 1])).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::docs::open::NewChange;
+    use crate::replica::io::{Effect, StoreOp, StoredEntry};
+    use crate::wire::DocHistory;
 
     const DOC: DocId = DocId::from_bytes([1; 16]);
 
@@ -208,6 +245,67 @@ mod tests {
         for key in ["first", "second", "third", "fourth"] {
             assert!(open::boolean(document, key), "{key}");
         }
+    }
+
+    /// What storage has after these writes.
+    fn stored(store: &mut Store) -> Vec<StoredEntry> {
+        let mut disk: Vec<StoredEntry> = Vec::new();
+        while let Some(Effect::Store { batch, ops }) = store.next(0) {
+            for op in ops {
+                match op {
+                    StoreOp::Put(entry) => {
+                        disk.retain(|other| (other.space, &other.key) != (entry.space, &entry.key));
+                        disk.push(entry);
+                    }
+                    StoreOp::Delete(KeyRange { space, from, to }) => {
+                        disk.retain(|entry| entry.space != space || entry.key < from || to < entry.key);
+                    }
+                }
+            }
+            store.stored(batch);
+        }
+        disk
+    }
+
+    #[test]
+    fn s2_what_only_an_earlier_snapshot_holds_stays_when_a_restored_relay_makes_one_without_it() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let mut theirs = open::new(&[9; 16]);
+        let first = put(&mut theirs, "first");
+        let mut restored = theirs.fork();
+        let lost = put(&mut theirs, "lost");
+        assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Car, None, open::snapshot(&theirs)));
+        let history = |hashes: &[&NewChange]| DocHistory {
+            doc: DOC,
+            kind: Some(DocKind::Car),
+            heads: vec![hashes[hashes.len() - 1].hash],
+            hashes: hashes.iter().map(|change| change.hash).collect(),
+        };
+        shelf.relay_has_exactly(&history(&[&first]));
+        let later = put(&mut restored, "later");
+        shelf.relay_has_exactly(&history(&[&first, &later]));
+        assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Car, None, open::snapshot(&restored)));
+        shelf.write(&mut store);
+
+        let disk = stored(&mut store);
+        let mut again = Shelf::open([8; 16], &disk);
+        let unsent = again.take_unsent(10, 1_000);
+        assert_eq!(unsent.len(), 1, "the relay lacks one of them");
+        let range = again.unsent_range(&unsent[0]);
+        let found = disk.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+        let wanted = unsent.into_iter().collect();
+        let chunks: Vec<_> = found.flat_map(|entry| again.unsent_in(entry, &wanted)).map(|(_, chunk)| chunk).collect();
+        assert_eq!(chunks, [lost.chunk.clone()], "it is there to be sent");
+        again.load(DOC, &disk, &store, store.durable());
+        let document = again.loaded(&DOC).expect("storage has all of it");
+        for key in ["first", "lost", "later"] {
+            assert!(open::boolean(document, key), "{key}");
+        }
+
+        restored.merge(&mut theirs).unwrap();
+        assert!(again.add_snapshot(&mut store, DOC, DocKind::Car, None, open::snapshot(&restored)), "all of them");
+        let snapshots = again.snapshots(&DOC);
+        assert_eq!(snapshots.from, snapshots.to, "one is enough again");
     }
 
     #[test]

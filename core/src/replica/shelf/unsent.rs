@@ -1,9 +1,10 @@
 //! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
 
+use crate::change::is_document;
 use crate::docs::open;
 use crate::id::DocId;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
-use crate::replica::shelf::{Shelf, ShortHash, change_key, snapshot};
+use crate::replica::shelf::{Shelf, ShortHash, change_key};
 use crate::replica::store::Store;
 use crate::sorted::Set;
 use crate::wire::NackCode;
@@ -116,7 +117,10 @@ impl Shelf {
         let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
         let record = self.records.get(&unsent.doc);
         let is_in_snapshot = record.is_some_and(|record| record.in_snapshot.iter().any(is_inside));
-        let key = change_key(&unsent.doc, if is_in_snapshot { snapshot::PLACE } else { unsent.index });
+        if is_in_snapshot {
+            return self.snapshots(&unsent.doc);
+        }
+        let key = change_key(&unsent.doc, unsent.index);
         KeyRange { space: Space::Change, from: key.clone(), to: key }
     }
 
@@ -131,7 +135,7 @@ impl Shelf {
     /// The unsent changes among `wanted` that a stored entry holds, with their chunks: one, or any number in a snapshot.
     pub(crate) fn unsent_in(&self, entry: &StoredEntry, wanted: &Set<Unsent>) -> Vec<(Unsent, Vec<u8>)> {
         let Some(unsent) = unsent_at(&entry.key) else { return Vec::new() };
-        if unsent.index != snapshot::PLACE {
+        if !is_document(&entry.value) {
             return wanted.get(&unsent).map(|unsent| (*unsent, entry.value.clone())).into_iter().collect();
         }
         let (Some(record), Ok(document)) = (self.records.get(&unsent.doc), open::load(&self.actor, [&entry.value[..]]))
