@@ -26,6 +26,7 @@ use crate::wire::{ByeCode, Chunk, Entry, EntryBody, Epoch, RelayId};
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
 const META_KEY: &[u8] = b"relay";
+const GARBLED_KEY: &[u8] = b"garbled";
 
 /// What the phone remembers of its relay. Stored in [`Space::Meta`].
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
@@ -68,6 +69,8 @@ pub(crate) struct Link {
     /// Documents of which the relay sent, on this connection, a snapshot that is of no use.
     unusable: Set<DocId>,
     comparison: Comparison,
+    /// Whether a connection was garbled, and nothing was compared since: whatever the digests say. Kept on disk. `[C5]`
+    was_garbled: bool,
 }
 
 /// A change that was pushed.
@@ -134,6 +137,7 @@ impl Link {
             fetching: None,
             unusable: Set::new(),
             comparison: Comparison::NotNeeded,
+            was_garbled: stored.iter().any(|entry| entry.space == Space::Meta && entry.key == GARBLED_KEY),
         }
     }
 
@@ -285,8 +289,8 @@ impl Link {
             Event::CaughtUp { cursor, digest } => {
                 self.advance(cursor, desk);
                 self.failures = 0;
-                self.comparison =
-                    if digest == desk.shelf.digest() { Comparison::NotNeeded } else { Comparison::beginning() };
+                let is_agreed = digest == desk.shelf.digest() && !self.was_garbled;
+                self.comparison = if is_agreed { Comparison::NotNeeded } else { Comparison::beginning() };
                 self.keep_cursor(desk);
                 desk.shelf.offer_refused_again();
                 // What an earlier connection did not live to bring.
@@ -314,15 +318,23 @@ impl Link {
                 Vec::new()
             }
             Event::Pinged(pong) => vec![Outcome::Send(pong)],
-            Event::Ended(code) => {
-                self.disconnected(desk);
-                if !code.is_temporary() {
-                    // Also what a relay means for good may pass: a proxy garbled a message, a relay is brought up to date.
-                    self.state = State::Rejected { code, retry_at_ms: about(LAST_RETRY_MS, desk) };
-                }
-                vec![Outcome::Disconnect]
+            Event::Ended(code) => self.ended(code, desk),
+            Event::Garbled(code) => {
+                let outcomes = self.ended(code, desk);
+                self.was_garbled = true;
+                desk.store.put(Space::Meta, GARBLED_KEY.to_vec(), Vec::new());
+                outcomes
             }
         }
+    }
+
+    fn ended(&mut self, code: ByeCode, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        self.disconnected(desk);
+        if !code.is_temporary() {
+            // Also what a relay means for good may pass: a proxy garbled a message, a relay is brought up to date.
+            self.state = State::Rejected { code, retry_at_ms: about(LAST_RETRY_MS, desk) };
+        }
+        vec![Outcome::Disconnect]
     }
 
     fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, desk: &mut Desk<'_>) -> Outcome {

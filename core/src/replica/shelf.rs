@@ -234,7 +234,8 @@ impl Shelf {
     }
 
     /// Keeps the next change of the log, if it is not here yet. Says whether the document has to be fetched first: if
-    /// something before it is missing, only its name is kept, so that whatever is stored depends on what was stored before.
+    /// something before it is missing, whether that was known or not, only its name is kept, so that whatever is stored
+    /// depends on what was stored before.
     pub(crate) fn add_entry(
         &mut self,
         store: &mut Store,
@@ -243,7 +244,7 @@ impl Shelf {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) -> bool {
-        let lacked_any = self.records.get(&doc).is_some_and(Record::lacks_any);
+        let lacked_any = self.records.get(&doc).is_some_and(Record::lacks_any) || !self.has_all(&doc, &scanned.deps);
         if lacked_any {
             self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
         } else {
@@ -267,8 +268,14 @@ impl Shelf {
         } else {
             self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
         }
+        if !self.has_all(&doc, &scanned.deps) {
+            // It is named as missing, and comes again behind what it depends on.
+            return;
+        }
         let record = self.records.get_mut(&doc).expect("the relay has something of it");
-        if !record.missing.remove(&ShortHash::from(&scanned.hash)) {
+        // The last change of a snapshot that a restored relay does not have any more comes by itself.
+        let is_new = record.missing.remove(&ShortHash::from(&scanned.hash)) || record.position(&scanned.hash).is_none();
+        if !is_new {
             return;
         }
         if !record.lacks_any() {
@@ -317,9 +324,22 @@ impl Shelf {
     /// The changes of a document must come in the order of the log, but for those that are known.
     pub(crate) fn relay_has(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash, deps: &[ChangeHash]) {
         if let Some(mut heads) = self.note(doc, kind, hash) {
+            let record = self.records.get_mut(&doc).expect("it was taken note of");
+            // What it builds on is on the relay, too. If the phone never heard of that, it is missing. `[C5]`
+            for dep in deps.iter().filter(|_| record.announced.is_none()) {
+                if record.position(dep).is_none() {
+                    record.missing.insert(ShortHash::from(dep));
+                }
+            }
             change::advance_heads(&mut heads, deps, *hash);
             self.set_relay_heads(doc, heads);
         }
+    }
+
+    /// Whether all of these changes of a document are here.
+    fn has_all(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
+        let record = self.records.get(doc);
+        hashes.iter().all(|hash| record.is_some_and(|record| record.position(hash).is_some()))
     }
 
     /// Takes note that the relay has a change. Gives what its heads were, if that was not known.
@@ -465,6 +485,37 @@ mod tests {
         assert_eq!((first.len(), second.len()), (1, 1));
         assert_ne!(first, second);
         assert_eq!(shelf.actor_in(&docs[0])[..8], [7; 8]);
+    }
+
+    #[test]
+    fn c5_what_builds_on_something_that_was_never_heard_of_is_fetched_before_it_is_kept() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let mut theirs = open::new(&[9; 16]);
+        let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
+        let changes = [put("first"), put("second")];
+        let doc = DocId::from_bytes([1; 16]);
+        let [first, second] = changes.each_ref().map(|change| scan(&change.chunk).unwrap());
+        let [_, chunk] = changes.each_ref().map(|change| change.chunk.clone());
+        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &second, chunk), "it has to be fetched");
+        let record = shelf.record(&doc).unwrap();
+        assert_eq!((record.is_here(), record.lacks(), &record.relay_heads), (false, 2, &vec![second.hash]));
+        let lacked = shelf.lack(&doc);
+        for (scanned, change) in [&first, &second].into_iter().zip(changes) {
+            shelf.add_fetched(&mut store, doc, DocKind::Car, scanned, change.chunk);
+        }
+        assert!(!shelf.fetched_all(doc, &lacked));
+        let record = shelf.record(&doc).unwrap();
+        assert_eq!((record.lacks(), &record.heads), (0, &record.relay_heads));
+    }
+
+    #[test]
+    fn c5_a_document_of_which_less_is_here_than_should_be_is_compared_as_a_whole() {
+        let mut shelf = Shelf::open([7; 16], &[]);
+        let (doc, hash) = (DocId::from_bytes([1; 16]), ChangeHash([2; 32]));
+        shelf.relay_has(doc, DocKind::Car, &hash, &[]);
+        assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [hash], "it is known to be missing");
+        shelf.fetched_all(doc, &shelf.lack(&doc));
+        assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [], "it should have come and did not");
     }
 
     #[test]

@@ -17,6 +17,9 @@ struct Bench {
     relay: Session,
     held: Vec<Input>,
     disk: Vec<super::io::StoredEntry>,
+    /// What the relay has, as far as it tells.
+    head: u64,
+    digest: Digest,
     /// What the phone said, in order.
     said: Vec<Message>,
     outcomes: Vec<Outcome>,
@@ -37,6 +40,8 @@ impl Bench {
             relay: Session::new(RelayId([2; 16]), [3; 32], 0),
             held: Vec::new(),
             disk: Vec::new(),
+            head: 0,
+            digest: Digest::default(),
             said: Vec::new(),
             outcomes: Vec::new(),
         }
@@ -84,11 +89,11 @@ impl Bench {
             match effect {
                 relay::Effect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
                 relay::Effect::Admit { .. } => {
-                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: 0, at: Timestamp(0) };
+                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: self.head, at: Timestamp(0) };
                     self.relay_hears(admitted);
                 }
                 relay::Effect::ReadLog { .. } => {
-                    let page = LogPage { entries: Vec::new(), head: 0, digest: Digest::default() };
+                    let page = LogPage { entries: Vec::new(), head: self.head, digest: self.digest };
                     self.relay_hears(relay::Input::Log(page));
                 }
                 _ => {}
@@ -120,4 +125,39 @@ fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
     bench.sync_disk();
     assert_eq!(bench.pushed(), 2, "the first changes of the drive and of its track");
     assert!(matches!(bench.outcomes[..], [Outcome::Done { .. }]));
+}
+
+/// Tells a phone that is connected again what the relay has, which is what it believes, and says whether it compares.
+fn compares_on_the_next_connection(garbled: Option<Message>) -> bool {
+    let mut bench = Bench::new();
+    bench.tell(Input::Start);
+    bench.tell(Input::Command { request: 1, command: Command::StartDrive { car: None } });
+    bench.sync_disk();
+    let Some(Message::Push { changes }) = bench.said.last() else { panic!("the drive is pushed") };
+    let hashes: Vec<_> = changes.iter().map(|offer| crate::log::examine(&offer.chunk.0).unwrap().hash).collect();
+    bench.head = hashes.len() as u64;
+    let ack = Message::Ack { hashes, cursor: bench.head };
+    for message in [Some(ack), garbled].into_iter().flatten() {
+        bench.tell(Input::Received { bytes: ByteBuf::from(message.encode()) });
+        bench.sync_disk();
+    }
+    bench.digest = bench.replica.shelf.digest();
+    bench.relay = Session::new(RelayId([2; 16]), [3; 32], 0);
+    bench.tell(Input::Disconnected);
+    bench.tell(Input::Network { online: true });
+    bench.sync_disk();
+    let welcomes = bench.said.iter().filter(|message| matches!(message, Message::CatchUp { .. })).count();
+    assert_eq!(welcomes, 2, "it is connected again");
+    bench.said.iter().any(|message| matches!(message, Message::Compare { .. }))
+}
+
+#[test]
+fn c5_a_phone_that_heard_what_no_relay_says_compares_everything_on_the_next_connection() {
+    assert!(!compares_on_the_next_connection(None), "equal digests end it");
+    let unasked = Message::Differences { docs: Vec::new(), done: true };
+    assert!(compares_on_the_next_connection(Some(unasked)));
+    let back = Message::Entries { entries: Vec::new(), cursor: 1 };
+    assert!(compares_on_the_next_connection(Some(back)));
+    let bye = Message::Bye { code: crate::wire::ByeCode::GoingAway };
+    assert!(!compares_on_the_next_connection(Some(bye)), "a relay may leave");
 }

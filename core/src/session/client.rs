@@ -6,7 +6,7 @@
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::session::{MAX_PUSHES_IN_FLIGHT, SILENCE_MS};
-use crate::sorted::Map;
+use crate::sorted::{Map, Set};
 use crate::sorting::sort_by_key;
 use crate::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, MAX_CHUNK_BYTES, Message, NackCode, Offer, PROTOCOL,
@@ -89,8 +89,10 @@ pub enum Event {
     Vouched,
     /// The relay wants to know whether the phone is still there, and this says so.
     Pinged(Vec<u8>),
-    /// The connection is over.
+    /// The relay ended the connection.
     Ended(ByeCode),
+    /// What came cannot come from a relay at this point, so that what came before may have been garbled, too. `[C5]`
+    Garbled(ByeCode),
 }
 
 /// The phone's end of one connection.
@@ -110,6 +112,10 @@ pub struct Session {
     vouching: bool,
     /// What has come of a document that may go on in the next page. `[D2]`
     begun_history: Option<DocHistory>,
+    /// The documents that the comparison has told of.
+    compared: Set<DocId>,
+    /// The last cursor that the relay told.
+    cursor: u64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -138,6 +144,8 @@ impl Session {
             comparing: false,
             vouching: false,
             begun_history: None,
+            compared: Set::new(),
+            cursor: 0,
         };
         (session, hello.encode())
     }
@@ -153,6 +161,7 @@ impl Session {
     pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
         debug_assert_eq!(self.phase, Phase::Welcomed);
         self.phase = Phase::CatchingUp;
+        self.cursor = cursor;
         Message::CatchUp { cursor, digest }.encode()
     }
 
@@ -228,16 +237,23 @@ impl Session {
         (self.phase != Phase::Ended).then_some((self.quiet_since_ms + patience_ms, "give up a silent relay"))
     }
 
-    /// Takes in a message. After [`Event::Ended`] the connection is to be closed and the session thrown away.
+    /// Takes in a message. After [`Event::Ended`] and [`Event::Garbled`] the connection is to be closed and the session
+    /// thrown away.
     pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> Event {
         self.quiet_since_ms = now_ms;
         let event = Message::decode(bytes).map_err(|error| error.bye()).and_then(|message| self.take(message));
-        event.unwrap_or_else(|code| self.end(code))
+        event.unwrap_or_else(|code| {
+            self.phase = Phase::Ended;
+            Event::Garbled(code)
+        })
     }
 
     fn take(&mut self, message: Message) -> Result<Event, ByeCode> {
         match (&self.phase, message) {
-            (_, Message::Bye { code }) => Ok(self.end(code)),
+            (_, Message::Bye { code }) => {
+                self.phase = Phase::Ended;
+                Ok(Event::Ended(code))
+            }
             (Phase::CatchingUp | Phase::Open, Message::Ping) => Ok(Event::Pinged(Message::Pong.encode())),
             (Phase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
                 if protocol != PROTOCOL {
@@ -252,11 +268,11 @@ impl Session {
                 Ok(Event::Welcomed { relay, epoch, head })
             }
             (Phase::CatchingUp | Phase::Open, Message::Entries { entries, cursor }) => {
-                Ok(Event::Entries { entries, cursor })
+                Ok(Event::Entries { entries, cursor: self.advance(cursor)? })
             }
             (Phase::CatchingUp, Message::CaughtUp { cursor, digest }) => {
                 self.phase = Phase::Open;
-                Ok(Event::CaughtUp { cursor, digest })
+                Ok(Event::CaughtUp { cursor: self.advance(cursor)?, digest })
             }
             (Phase::Open, Message::Ack { hashes, cursor }) => {
                 let mut acked = hashes.clone();
@@ -265,7 +281,7 @@ impl Session {
                     push.retain(|_, hash| acked.binary_search(hash).is_err());
                     !push.is_empty()
                 });
-                Ok(Event::Acked { hashes, cursor })
+                Ok(Event::Acked { hashes, cursor: self.advance(cursor)? })
             }
             (Phase::Open, Message::Nack { index, push, code }) => {
                 let waiting = self.waiting.get_mut(&push).ok_or(ByeCode::OutOfOrder)?;
@@ -290,25 +306,27 @@ impl Session {
             }
             (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;
-                Ok(Event::Differences { docs: self.whole(docs, done), done })
+                Ok(Event::Differences { docs: self.whole(docs, done)?, done })
             }
             _ => Err(ByeCode::OutOfOrder),
         }
     }
 
-    /// The documents that have come as a whole. One that goes on does so at the head of the next page.
-    fn whole(&mut self, docs: Vec<DocHistory>, done: bool) -> Vec<DocHistory> {
+    /// The documents that have come as a whole. One that goes on does so at the head of the next page, and nowhere else.
+    fn whole(&mut self, docs: Vec<DocHistory>, done: bool) -> Result<Vec<DocHistory>, ByeCode> {
         let mut whole = Vec::new();
         for doc in docs {
             match &mut self.begun_history {
                 Some(begun) if begun.doc == doc.doc => begun.hashes.extend(doc.hashes),
-                _ => whole.extend(self.begun_history.replace(doc)),
+                _ if self.compared.insert(doc.doc) => whole.extend(self.begun_history.replace(doc)),
+                _ => return Err(ByeCode::OutOfOrder),
             }
         }
         if done {
             whole.extend(self.begun_history.take());
+            self.compared = Set::new();
         }
-        whole
+        Ok(whole)
     }
 
     /// The whole chunks among those of a page and what came of the first one before; the last one is kept if it goes on.
@@ -325,8 +343,62 @@ impl Session {
         if self.begun.len() > MAX_CHUNK_BYTES { Err(ByeCode::TooLarge) } else { Ok(chunks) }
     }
 
-    fn end(&mut self, code: ByeCode) -> Event {
-        self.phase = Phase::Ended;
-        Event::Ended(code)
+    /// Takes in a cursor, which never goes back. `[C5]`
+    fn advance(&mut self, cursor: u64) -> Result<u64, ByeCode> {
+        if cursor < self.cursor {
+            return Err(ByeCode::OutOfOrder);
+        }
+        self.cursor = cursor;
+        Ok(cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::DocKind;
+
+    fn comparing() -> Session {
+        let device = DeviceKey([1; 32]);
+        let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
+        let (mut session, _) = Session::open(identity, 0);
+        session.phase = Phase::Open;
+        session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
+        session
+    }
+
+    fn history(doc: u8, hash: u8) -> DocHistory {
+        let hashes = vec![ChangeHash([hash; 32])];
+        DocHistory { doc: DocId::from_bytes([doc; 16]), kind: Some(DocKind::Car), heads: hashes.clone(), hashes }
+    }
+
+    fn page(session: &mut Session, docs: &[DocHistory], done: bool) -> Event {
+        session.receive(0, &Message::Differences { docs: docs.to_vec(), done }.encode())
+    }
+
+    #[test]
+    fn c5_a_document_that_is_told_of_in_two_places_of_a_comparison_ends_the_connection() {
+        let mut session = comparing();
+        page(&mut session, &[history(1, 1), history(2, 1)], false);
+        let Event::Differences { docs, .. } = page(&mut session, &[history(2, 2), history(3, 1)], false) else {
+            panic!("it goes on at the head of the next page")
+        };
+        assert_eq!(docs[0].hashes.len(), 2);
+        assert_eq!(page(&mut session, &[history(2, 3)], true), Event::Garbled(ByeCode::OutOfOrder));
+
+        let mut session = comparing();
+        page(&mut session, &[history(1, 1)], true);
+        session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
+        let again = page(&mut session, &[history(1, 1)], true);
+        assert!(matches!(again, Event::Differences { .. }), "another comparison may tell of it again");
+    }
+
+    #[test]
+    fn c5_a_cursor_that_goes_back_ends_the_connection() {
+        let mut session = comparing();
+        for (cursor, is_garbled) in [(5, false), (5, false), (6, false), (4, true)] {
+            let event = session.receive(0, &Message::Entries { entries: Vec::new(), cursor }.encode());
+            assert_eq!(event == Event::Garbled(ByeCode::OutOfOrder), is_garbled, "{cursor}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The comparison of all documents with the relay's, when digests differ: range by range, ascending by id.
 
 use crate::id::DocId;
-use crate::replica::link::{Desk, Link, Outcome, State};
+use crate::replica::io::{KeyRange, Space};
+use crate::replica::link::{Desk, GARBLED_KEY, Link, Outcome, State};
 use crate::replica::shelf::Record;
 use crate::wire::{DocHeads, DocHistory};
 
@@ -50,7 +51,7 @@ impl Link {
             return None;
         }
         let mut rest = desk.shelf.records().range(from..);
-        let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.relay_heads.clone() };
+        let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.heads_to_compare() };
         let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
         let last = DocId::from_bytes([0xff; 16]);
         let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
@@ -69,6 +70,10 @@ impl Link {
                 Some(next) => Comparison::From(next),
                 None => Comparison::Done,
             };
+            if self.comparison == Comparison::Done && std::mem::take(&mut self.was_garbled) {
+                let key = || GARBLED_KEY.to_vec();
+                desk.store.delete(KeyRange { space: Space::Meta, from: key(), to: key() });
+            }
             self.want_all(desk);
             self.keep_cursor(desk);
         }

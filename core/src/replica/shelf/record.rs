@@ -154,6 +154,13 @@ impl Record {
         }
     }
 
+    /// What to say of it in a comparison: the heads that the relay is known to have, but nothing if all of that should be
+    /// here and is not, so that the relay tells everything.
+    pub(crate) fn heads_to_compare(&self) -> Vec<ChangeHash> {
+        let is_complete = self.unacked.is_empty() && !self.lacks_any();
+        if is_complete && self.heads != self.relay_heads { Vec::new() } else { self.relay_heads.clone() }
+    }
+
     /// Whether any change is here.
     pub(crate) fn is_here(&self) -> bool {
         !self.changes.is_empty()

@@ -346,6 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn s3_changes_come_one_by_one_where_a_restored_relay_does_not_have_the_snapshot_it_told_of() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let mut theirs = open::new(&[9; 16]);
+        let changes = [put(&mut theirs, "first"), put(&mut theirs, "second")];
+        let heads = open::heads(&theirs);
+        shelf.announce_snapshot(DOC, DocKind::Track, heads.clone(), 2);
+        let lacked = shelf.lack(&DOC);
+        for change in changes {
+            let scanned = crate::replica::shelf::scan(&change.chunk).unwrap();
+            shelf.add_fetched(&mut store, DOC, DocKind::Track, &scanned, change.chunk);
+        }
+        assert!(!shelf.fetched_all(DOC, &lacked));
+        let record = shelf.record(&DOC).unwrap();
+        assert_eq!((&record.heads, &record.relay_heads, record.lacks()), (&heads, &heads, 0));
+    }
+
+    #[test]
     fn s3_a_relay_that_is_about_to_drop_what_a_snapshot_covers_may_send_both() {
         let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
         let mut theirs = open::new(&[9; 16]);
