@@ -49,6 +49,8 @@ pub struct ScannedChange {
     pub start_op: u64,
     /// How many operations it has.
     pub ops: u64,
+    /// How many bytes it has once it is inflated.
+    pub body_bytes: u64,
     /// The actors, besides the author, whose operations it refers to, sorted and unique.
     pub other_actors: Vec<Actor>,
     /// When it was made, in the unit and by the clock of who made it; 0 if they did not say.
@@ -97,18 +99,19 @@ impl ChangeLimits {
     /// What the relay and every replica hold others to.
     ///
     /// A few dozen bytes can stand for as many operations as are allowed, and each of them costs Automerge 1 to 5 µs.
-    /// Every character of a text is an operation, so longer texts must be pasted in several changes.
+    /// Every character of a text is an operation, and to replace one is to delete it and to insert another: the notes of a
+    /// drive with 10,000 characters, and its title.
     pub const DEFAULT: ChangeLimits = ChangeLimits {
         max_chunk_bytes: 1 << 20,
         max_inflated_bytes: 1 << 20,
-        max_deps: 64,
-        max_other_actors: 256,
+        max_deps: 256,
+        max_other_actors: 1_024,
         max_seq: 1 << 31,
         max_counter: 1 << 31,
         max_time: 1 << 53,
         max_message_bytes: 256,
-        max_ops: 20_000,
-        max_preds: 20_000,
+        max_ops: 21_000,
+        max_preds: 21_000,
         max_objects: 2_000,
         max_key_bytes: 256,
     };
@@ -139,6 +142,11 @@ pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, Change
         return Err(ChangeError::ChecksumMismatch);
     }
     scan_body(hash, &body, limits)
+}
+
+/// Whether a chunk says that it is a change whose body is deflated.
+pub fn is_deflated(bytes: &[u8]) -> bool {
+    chunk(bytes).is_ok_and(|chunk| chunk.kind == 2)
 }
 
 /// Takes note in `heads` of a change with these dependencies. Heads are sorted and unique.
@@ -259,6 +267,7 @@ fn hash(kind: u8, body: &[u8]) -> ChangeHash {
 }
 
 fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, ChangeError> {
+    let body_bytes = body.len() as u64;
     let mut body = Reader::new(body);
     let deps = read_deps(&mut body, limits)?;
     let author = body.prefixed()?;
@@ -284,7 +293,7 @@ fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<Sca
     }
     let ops = ops::check(&columns, &actors, limits)?;
     let other_actors = actors.ids.iter().skip(1).map(|id| Actor((*id).into())).collect();
-    Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, other_actors, time, message_bytes })
+    Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, body_bytes, other_actors, time, message_bytes })
 }
 
 /// The dependencies, which Automerge sorts.

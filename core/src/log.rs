@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::change::{Actor, ChangeError, ChangeLimits, ScannedChange, advance_heads, scan};
+use crate::change::{Actor, ChangeError, ChangeLimits, Limit, ScannedChange, advance_heads, is_deflated, scan};
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use crate::wire::{DocKind, MAX_CHUNK_BYTES, MAX_HEADS, NackCode};
+use crate::wire::{DocKind, MAX_CHUNK_BYTES, MAX_STORED_HEADS, NackCode};
 
 /// The books of one account's log: who may write to it, how long it is, and what it holds.
 #[derive(Clone, Debug)]
@@ -78,13 +78,63 @@ pub enum Admission {
     AlreadyStored,
 }
 
+/// How many bytes all deflated changes of one push may be inflated to. Phones deflate nothing.
+pub const MAX_INFLATED_PUSH_BYTES: u64 = 4 << 20;
+
+/// What the deflated changes of one push may still be inflated to, and what inflating them took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InflationBudget {
+    left: u64,
+}
+
+impl InflationBudget {
+    /// The budget of a push.
+    pub fn of_a_push() -> InflationBudget {
+        InflationBudget { left: MAX_INFLATED_PUSH_BYTES }
+    }
+
+    /// How many bytes were inflated, at most.
+    pub fn used(&self) -> u64 {
+        MAX_INFLATED_PUSH_BYTES - self.left
+    }
+
+    /// Reads off a chunk what there is to judge, as [`examine`] does. What is left of the budget bounds how far it is
+    /// inflated.
+    ///
+    /// # Errors
+    /// The [`NackCode`] to answer with; [`NackCode::Unavailable`] for one that needs more than is left: it may come with
+    /// another push. `[P3]` `[P4]`
+    pub fn examine(&mut self, chunk: &[u8]) -> Result<ScannedChange, NackCode> {
+        if !is_deflated(chunk) {
+            return examine(chunk);
+        }
+        let max_inflated_bytes = LIMITS.max_inflated_bytes.min(self.left);
+        let scanned = scan(chunk, &ChangeLimits { max_inflated_bytes, ..LIMITS });
+        // Of one that is refused nobody knows how far it was inflated.
+        self.left -= scanned.as_ref().map_or(max_inflated_bytes, |change| change.body_bytes.min(max_inflated_bytes));
+        match scanned {
+            Err(ChangeError::TooMuch { limit: Limit::InflatedBytes, .. })
+                if max_inflated_bytes < LIMITS.max_inflated_bytes =>
+            {
+                Err(NackCode::Unavailable)
+            }
+            scanned => scanned.map_err(refusal),
+        }
+    }
+}
+
+const LIMITS: ChangeLimits = ChangeLimits { max_chunk_bytes: MAX_CHUNK_BYTES as u64, ..ChangeLimits::DEFAULT };
+
 /// Reads off a chunk what there is to judge, within the limits that every client is held to.
 ///
 /// # Errors
 /// The [`NackCode`] to answer with. `[P3]` `[P4]`
 pub fn examine(chunk: &[u8]) -> Result<ScannedChange, NackCode> {
-    const LIMITS: ChangeLimits = ChangeLimits { max_chunk_bytes: MAX_CHUNK_BYTES as u64, ..ChangeLimits::DEFAULT };
-    scan(chunk, &LIMITS).map_err(|error| match error {
+    scan(chunk, &LIMITS).map_err(refusal)
+}
+
+fn refusal(error: ChangeError) -> NackCode {
+    match error {
         ChangeError::TooMuch { .. } => NackCode::TooLarge,
         ChangeError::NotAChunk
         | ChangeError::DocumentChunk
@@ -106,7 +156,7 @@ pub fn examine(chunk: &[u8]) -> Result<ScannedChange, NackCode> {
         | ChangeError::NotCanonical { .. }
         | ChangeError::BadReference { .. }
         | ChangeError::BadOperation { .. } => NackCode::Malformed,
-    })
+    }
 }
 
 /// Checks that a change to be appended continues its document as Automerge would: it panics where one does not.
@@ -175,8 +225,10 @@ impl AccountLog {
             return Err(NackCode::SeqGap);
         }
         let merged = heads.iter().filter(|head| change.deps.contains(head)).count();
-        if heads.len() - merged + 1 > MAX_HEADS {
-            return Err(NackCode::TooLarge);
+        // One that merges others is always taken: with each of them there are fewer. Until some device of the account
+        // merges, the others wait.
+        if merged == 0 && heads.len() >= MAX_STORED_HEADS {
+            return Err(NackCode::Unavailable);
         }
         Ok(Admission::Append)
     }
@@ -270,6 +322,7 @@ mod tests {
             seq,
             start_op: 1,
             ops: 1,
+            body_bytes: 100,
             other_actors: Vec::new(),
             time: 0,
             message_bytes: 0,
@@ -352,18 +405,22 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_changes_leave_several_heads_up_to_a_limit() {
+    fn p11_concurrent_changes_leave_several_heads_up_to_a_limit_and_the_next_change_merges_them() {
         let mut log = Log::new();
-        for name in 0..=u8::MAX {
+        let names = 0..MAX_STORED_HEADS as u8;
+        for name in names.clone() {
             log.take(doc(1), CAR, &change(name, name, 1, &[])).unwrap();
         }
-        assert_eq!(log.docs[&doc(1)].heads.len(), MAX_HEADS);
+        assert_eq!(log.docs[&doc(1)].heads.len(), MAX_STORED_HEADS);
         let more = ChangeHash([[0xee; 16], [0xdd; 16]].concat().try_into().unwrap());
         let beside = ScannedChange { hash: more, ..change(0, 0, 2, &[]) };
-        assert_eq!(log.take(doc(1), CAR, &beside), Err(NackCode::TooLarge));
-        let merge = ScannedChange { hash: more, ..change(0, 0, 2, &[0, 1]) };
-        assert_eq!(log.take(doc(1), CAR, &merge), Ok(Admission::Append));
-        assert_eq!(log.docs[&doc(1)].heads.len(), MAX_HEADS - 1);
+        assert_eq!(log.take(doc(1), CAR, &beside), Err(NackCode::Unavailable), "until somebody merges");
+        let merge = ScannedChange { hash: more, ..change(0, 0, 2, &names.collect::<Vec<u8>>()) };
+        assert_eq!(log.take(doc(1), CAR, &merge), Ok(Admission::Append), "the owner's next change builds on all");
+        assert_eq!(log.docs[&doc(1)].heads, [more]);
+        let after = ScannedChange { hash: ChangeHash([0xcc; 32]), ..beside };
+        let after = ScannedChange { seq: 1, actor: change(0, 200, 1, &[]).actor, ..after };
+        assert_eq!(log.take(doc(1), CAR, &after), Ok(Admission::Append), "and what waited is taken");
     }
 
     #[test]
@@ -382,6 +439,23 @@ mod tests {
         assert_eq!(check_fit(&referring, max_op_of, |_| true), Ok(()));
         assert_eq!(check_fit(&referring, max_op_of, |_| false), Err(NackCode::Malformed));
         assert_eq!(check_fit(&change(1, 0, 1, &[]), max_op_of, |_| false), Ok(()), "the first change begins at 1");
+    }
+
+    #[test]
+    fn p3_the_deflated_changes_of_a_push_share_what_they_may_be_inflated_to() {
+        // Stored, not compressed (RFC 1951, 3.2.4): what they hold is no change, which only the inflated bytes tell.
+        let bytes = [7; 60_000];
+        let len = (bytes.len() as u16).to_le_bytes();
+        let data = [&[1], &len[..], &len.map(|byte| !byte), &bytes].concat();
+        let prefix = [data.len() as u8 | 0x80, (data.len() >> 7) as u8 | 0x80, (data.len() >> 14) as u8];
+        let chunk = [&[0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 2], &prefix[..], &data].concat();
+        let mut budget = InflationBudget::of_a_push();
+        let codes: Vec<_> = (0..6).map(|_| budget.examine(&chunk).unwrap_err()).collect();
+        use NackCode::{Malformed, Unavailable};
+        assert_eq!(codes, [Malformed, Malformed, Malformed, Malformed, Unavailable, Unavailable]);
+        assert_eq!(budget.used(), MAX_INFLATED_PUSH_BYTES);
+        assert_eq!(budget.examine(&[]), Err(Malformed), "what is not deflated is looked at all the same");
+        assert_eq!(InflationBudget::of_a_push().examine(&chunk), Err(Malformed), "and so is the next push");
     }
 
     #[test]

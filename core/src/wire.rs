@@ -33,6 +33,10 @@ pub const BATCH_BYTES: usize = 64 << 10;
 /// The most heads that a document may have in a comparison.
 pub const MAX_HEADS: usize = 256;
 
+/// The most heads that changes from phones may leave. A phone's next change builds on all of them, and on what it holds
+/// itself and has not sent: both together are fewer than a change may depend on.
+pub const MAX_STORED_HEADS: usize = 192;
+
 /// Everything that can be said on a sync connection. Even tags come from the client, odd ones from the relay, 30 from both.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(flat)]

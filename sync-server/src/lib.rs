@@ -169,6 +169,8 @@ pub(crate) struct Relay {
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
     max_connections: u32,
+    /// One permit for each push that may be looked at, before it is judged, at the same time.
+    examining: Arc<Semaphore>,
     /// One permit for each kilobyte of drives that may be on their way to readers.
     bodies: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
@@ -256,6 +258,7 @@ impl Server {
             doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
+            examining: Arc::new(Semaphore::new(examined_at_once())),
             bodies: Arc::new(Semaphore::new(api::drives::drive::BODIES_KB)),
             stopping: stopping.clone(),
         });
@@ -314,6 +317,11 @@ impl Running {
         }
         tracing::info!("stopped");
     }
+}
+
+/// How many pushes are looked at at the same time: half the cores stay with whoever is served.
+fn examined_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn random<const N: usize>() -> [u8; N] {

@@ -4,7 +4,7 @@ use automerge::{Automerge, ScalarValue};
 use serde::Serialize;
 
 use crate::docs::Visibility;
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::open::{self, Competing, EditError, NewChange};
 use crate::id::DocId;
 use crate::stats::DriveStats;
 use crate::time::Timestamp;
@@ -116,7 +116,8 @@ pub fn create(
 /// [`EditError`] if Automerge refuses.
 pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    let said = (open::competing(doc, "car").len(), open::competing(doc, "visibility").len());
+    let said = (open::competing(doc, "car").values.len(), open::competing(doc, "visibility"));
+    let is_contested = said.1.is_cut || said.1.values.len() > 1;
     open::edit(doc, |edit| {
         if let Some(title) = change.title {
             edit.update_text("title", title)?;
@@ -138,7 +139,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
             if before.published != Some(published) {
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
             }
-            if before.visibility != visibility || said.1 > 1 {
+            if before.visibility != visibility || is_contested {
                 edit.string("visibility", visibility.name())?;
             }
         }
@@ -165,20 +166,20 @@ pub fn read(doc: &Automerge) -> DriveFields {
         published: doc_id(doc, "published"),
         deleted: open::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
-        is_contested: open::competing(doc, "stats").len() > 1,
+        is_contested: open::competing(doc, "stats").values.len() > 1,
     }
 }
 
-fn conflicts(doc: &Automerge, visibilities: &[ScalarValue]) -> Vec<DriveConflict> {
-    let cars = open::competing(doc, "car");
+fn conflicts(doc: &Automerge, visibilities: &Competing) -> Vec<DriveConflict> {
+    let cars = open::competing(doc, "car").values;
     let mut conflicts = Vec::new();
     if cars.len() > 1 {
         let car = |value: &ScalarValue| value.as_bytes().and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes);
         conflicts.push(DriveConflict::Car { values: cars.iter().map(car).collect() });
     }
-    if visibilities.len() > 1 {
+    if visibilities.values.len() > 1 {
         let mut values = vec![Visibility::among(visibilities)];
-        for value in visibilities.iter().filter_map(ScalarValue::as_str).map(Visibility::from_name) {
+        for value in visibilities.values.iter().filter_map(ScalarValue::as_str).map(Visibility::from_name) {
             if !values.contains(&value) {
                 values.push(value);
             }

@@ -4,13 +4,14 @@
 //! document of their own that amends it. Every field is one register that holds when it was set and to what, so that of all
 //! who may speak the latest counts, field by field: see [`effective`].
 
-use automerge::{Automerge, ScalarValue};
+use automerge::{Automerge, ReadDoc, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Visibility;
 use crate::docs::open::{self, EditError, NewChange};
 use crate::id::{AccountId, DocId};
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 /// The most co-organisers that are read from one meet.
@@ -260,7 +261,7 @@ pub fn read(doc: &Automerge) -> MeetRow {
             .into_iter()
             .filter_map(|(id, value)| Some((AccountId::from_bytes(id), value.as_bool()?)))
             .collect(),
-        changes: u32::try_from(open::names(doc).len()).unwrap_or(u32::MAX),
+        changes: u32::try_from(doc.stats().num_changes).unwrap_or(u32::MAX),
         ..MeetRow::default()
     };
     for (index, key) in KEYS.iter().enumerate() {
@@ -279,7 +280,7 @@ pub fn read(doc: &Automerge) -> MeetRow {
 /// What counts at a key: of what devices said at the same time the latest.
 fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
     let mut latest: Option<Stamped> = None;
-    for value in open::competing(doc, key) {
+    for value in open::competing(doc, key).values {
         let stamped: Option<Stamped> = value.as_bytes().and_then(|bytes| minicbor::decode(bytes).ok());
         if let Some(stamped) = stamped.filter(|stamped| open::is_sane(&stamped.at))
             && latest.as_ref().is_none_or(|latest| stamped.at > latest.at)
@@ -293,14 +294,18 @@ fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
 /// What counts of a meet: field by field what was set last by its owner or by who may change it; of two who set a field at
 /// the same moment the owner, then the lower account. Amendments by others, and of other meets, are passed over; so is a
 /// document that is no meet because it says no start.
+///
+/// Amendments are looked up by account, so that many of them cost little: of two of one account the first counts.
 pub fn effective(meet: DocId, row: &MeetRow, amendments: &[(AccountId, &MeetRow)]) -> Option<EffectiveMeet> {
     row.set_at[STARTS_AT].filter(|_| row.amends.is_none())?;
+    let mut amendments: Vec<_> = amendments.iter().filter(|(_, row)| row.amends == Some(meet)).collect();
+    sort_by(&mut amendments, |(a, _), (b, _)| a.cmp(b));
     let mut fields = row.fields.clone();
     let mut set_at = row.set_at;
     let mut sequence = row.changes;
     for (account, may) in &row.organisers {
-        let amendment = amendments.iter().find(|(by, row)| by == account && row.amends == Some(meet));
-        let Some((_, amendment)) = amendment else { continue };
+        let first = amendments.partition_point(|(by, _)| by < account);
+        let Some((_, amendment)) = amendments.get(first).filter(|(by, _)| by == account) else { continue };
         sequence = sequence.saturating_add(amendment.changes);
         let later = |index: &usize| *may && amendment.set_at[*index] > set_at[*index];
         for index in (0..FIELDS).filter(later).collect::<Vec<_>>() {

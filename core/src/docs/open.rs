@@ -1,9 +1,10 @@
 //! Opening, reading and changing an Automerge document, the same way for every kind.
 
+use automerge::iter::MapRangeItem;
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{
     ActorId, Automerge, AutomergeError, Change, LoadOptions, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, TextEncoding,
-    Value,
+    Value, ValueRef,
 };
 
 use crate::change::is_document;
@@ -13,6 +14,10 @@ use crate::time::Timestamp;
 
 /// The largest text that is read from a document, in characters. Longer ones are cut.
 const MAX_TEXT: usize = 10_000;
+
+/// The most values that are compared of those that compete at one key. There are as many as devices set it at the same
+/// time; a change that was made to be expensive can hold thousands.
+pub const MAX_COMPETING: usize = 32;
 
 /// A change that was just made.
 #[derive(Clone, Debug)]
@@ -231,16 +236,18 @@ fn entry_key(prefix: &str, id: &[u8; 16]) -> String {
 /// The entries `"<prefix> <id>"` of the root, ascending by id; of more than `max` the last. An id that is not written as
 /// [`Edit::entry`] writes it is none: else one thing could have two entries.
 pub fn entries(doc: &Automerge, prefix: &str, max: usize) -> Vec<([u8; 16], ScalarValue)> {
-    let entry = |key: String| {
-        let id: DocId = key.strip_prefix(prefix)?.strip_prefix(' ')?.parse().ok()?;
-        match doc.get(ROOT, &key) {
-            Ok(Some((Value::Scalar(value), _))) if entry_key(prefix, id.as_bytes()) == key => {
-                Some((*id.as_bytes(), value.into_owned()))
+    let entry = |item: MapRangeItem<'_>| {
+        let id: DocId = item.key.strip_prefix(prefix)?.strip_prefix(' ')?.parse().ok()?;
+        match item.value {
+            ValueRef::Scalar(value) if entry_key(prefix, id.as_bytes()) == item.key => {
+                Some((*id.as_bytes(), value.into()))
             }
-            _ => None,
+            ValueRef::Scalar(_) | ValueRef::Object(_) => None,
         }
     };
-    let mut entries: Vec<_> = keys(doc, &ROOT).into_iter().filter_map(entry).collect();
+    // One walk along the keys that begin so: to look up each of them anew would take much longer.
+    let range = format!("{prefix} ")..format!("{prefix}!");
+    let mut entries: Vec<_> = doc.map_range(ROOT, range).filter_map(entry).collect();
     entries.drain(..entries.len().saturating_sub(max));
     entries
 }
@@ -278,7 +285,7 @@ pub fn time(doc: &Automerge, key: &str) -> Option<Timestamp> {
 
 /// The latest of the instants that compete at a key of the root.
 pub fn latest_time(doc: &Automerge, key: &str) -> Option<Timestamp> {
-    competing(doc, key).iter().filter_map(ScalarValue::as_i64).map(Timestamp).filter(is_sane).max()
+    competing(doc, key).values.iter().filter_map(ScalarValue::as_i64).map(Timestamp).filter(is_sane).max()
 }
 
 /// Whether an instant lies between 1970 and 2200.
@@ -294,18 +301,27 @@ pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
     }
 }
 
-/// Every value at a key of the root that some device set and none has set anew knowing of it: the one that counts first,
-/// then what others said at the same time, each once.
-pub fn competing(doc: &Automerge, key: &str) -> Vec<ScalarValue> {
-    let mut values = Vec::new();
-    for (value, _) in doc.get_all(ROOT, key).unwrap_or_default().into_iter().rev() {
+/// The values that compete at a key: some device set each of them, and none has set the key anew knowing of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Competing {
+    /// The one that counts first, then what others said at the same time, each once.
+    pub values: Vec<ScalarValue>,
+    /// Whether there are more than [`MAX_COMPETING`]: the oldest are left out.
+    pub is_cut: bool,
+}
+
+/// The values that compete at a key of the root: of too many the newest.
+pub fn competing(doc: &Automerge, key: &str) -> Competing {
+    let all = doc.get_all(ROOT, key).unwrap_or_default();
+    let mut competing = Competing { values: Vec::new(), is_cut: all.len() > MAX_COMPETING };
+    for (value, _) in all.into_iter().rev().take(MAX_COMPETING) {
         if let Value::Scalar(value) = value
-            && !values.contains(value.as_ref())
+            && !competing.values.contains(value.as_ref())
         {
-            values.push(value.into_owned());
+            competing.values.push(value.into_owned());
         }
     }
-    values
+    competing
 }
 
 /// The truth at a key of the root; `false` if there is none.
@@ -341,4 +357,45 @@ pub fn all_bytes_in(doc: &Automerge, map: &ObjId) -> Vec<(String, Vec<u8>)> {
         _ => None,
     };
     doc.keys(map).filter_map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document in which so many devices set a key at the same time, in the order of the numbers.
+    fn contested(values: u8) -> Automerge {
+        let mut doc = new(&[0xff; 16]);
+        for number in 0..values {
+            let mut device = new(&[number; 16]);
+            edit(&mut device, |edit| edit.int_or_nothing("key", Some(number.into()))).unwrap();
+            merge(&mut doc, &device).unwrap();
+        }
+        doc
+    }
+
+    #[test]
+    fn of_many_values_that_compete_a_bounded_number_is_looked_at_the_newest_first() {
+        let all = |values: u8| competing(&contested(values), "key");
+        let few = Competing { values: [2, 1, 0].map(ScalarValue::Int).into(), is_cut: false };
+        assert_eq!(all(3), few);
+        assert_eq!(all(MAX_COMPETING as u8).values.len(), MAX_COMPETING);
+        assert!(!all(MAX_COMPETING as u8).is_cut);
+        let cut = all(200);
+        assert!(cut.is_cut && cut.values.len() == MAX_COMPETING);
+        assert_eq!((cut.values[0].as_i64(), latest_time(&contested(200), "key")), (Some(199), Some(Timestamp(199))));
+    }
+
+    #[test]
+    fn where_more_visibilities_compete_than_are_looked_at_nobody_else_sees_it() {
+        let mut doc = new(&[0xff; 16]);
+        for number in 0..=MAX_COMPETING as u8 {
+            let mut device = new(&[number; 16]);
+            edit(&mut device, |edit| edit.string("visibility", if number == 0 { "private" } else { "public" }))
+                .unwrap();
+            merge(&mut doc, &device).unwrap();
+        }
+        use crate::docs::Visibility;
+        assert_eq!(Visibility::among(&competing(&doc, "visibility")), Visibility::Private);
+    }
 }

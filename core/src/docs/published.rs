@@ -3,10 +3,10 @@
 //! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`]. Figures are not written
 //! either: whoever shows the copy computes them from the track it holds.
 
-use automerge::{Automerge, ROOT, ScalarValue};
+use automerge::{Automerge, ROOT};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::open::{self, Competing, EditError, NewChange};
 use crate::time::Timestamp;
 
 /// Who may see the published copy of a drive, or a meet.
@@ -41,8 +41,9 @@ impl Visibility {
         }
     }
 
-    /// What counts of what several devices said at the same time: the narrowest, until one of them says it anew.
-    pub fn among(values: &[ScalarValue]) -> Visibility {
+    /// What counts of what several devices said at the same time: the narrowest, until one of them says it anew. Where too
+    /// much was said to look at, nobody else may see it.
+    pub fn among(said: &Competing) -> Visibility {
         let narrowness = |visibility: &Visibility| match visibility {
             Visibility::Private => 0,
             // Of the followers everyone is known; a link may get anywhere.
@@ -50,7 +51,10 @@ impl Visibility {
             Visibility::Link => 2,
             Visibility::Public => 3,
         };
-        let said = values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
+        if said.is_cut {
+            return Visibility::Private;
+        }
+        let said = said.values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
         said.min_by_key(narrowness).unwrap_or_default()
     }
 
@@ -110,7 +114,7 @@ pub fn change(
 ) -> Result<Option<NewChange>, EditError> {
     let (title_before, car_before) = (open::string(doc, "title"), open::string(doc, "car"));
     let said = open::competing(doc, "visibility");
-    let is_settled = said.len() == 1 && Visibility::among(&said) == visibility;
+    let is_settled = !said.is_cut && said.values.len() == 1 && Visibility::among(&said) == visibility;
     open::edit(doc, |edit| {
         edit.string_if_changed("title", &title_before, title)?;
         edit.string_if_changed("car", &car_before, car)?;

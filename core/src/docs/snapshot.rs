@@ -13,7 +13,7 @@ use crate::log::examine;
 /// The fewest changes that are put into a snapshot.
 pub const MIN_CHANGES: u64 = 4;
 
-/// The most bytes of chunks that are loaded for a snapshot.
+/// The most bytes of chunks, inflated, that are loaded for a snapshot.
 pub const MAX_BYTES: u64 = 4 << 20;
 
 /// Why there is no snapshot of a document.
@@ -48,8 +48,9 @@ pub fn make<'a>(
 ) -> Result<Vec<u8>, Unfit> {
     let (mut bytes, mut ops) = (0, 0);
     for chunk in chunks.clone() {
-        bytes += chunk.len() as u64;
-        ops += ops_of(chunk).ok_or(Unfit::Unreadable)?;
+        let size = size_of(chunk).ok_or(Unfit::Unreadable)?;
+        bytes += size.bytes;
+        ops += size.ops;
         if bytes > MAX_BYTES || ops > DocumentLimits::DEFAULT.max_ops {
             return Err(Unfit::TooLarge);
         }
@@ -64,12 +65,23 @@ pub fn make<'a>(
     Ok(snapshot)
 }
 
-/// How many operations a change or a snapshot has; nothing if it can be neither.
-pub fn ops_of(chunk: &[u8]) -> Option<u64> {
+/// How much there is to load of a change or a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSize {
+    /// Bytes, inflated.
+    pub bytes: u64,
+    /// Operations.
+    pub ops: u64,
+}
+
+/// How much there is to load of a change or a snapshot; nothing if it can be neither.
+pub fn size_of(chunk: &[u8]) -> Option<LoadSize> {
     if is_document(chunk) {
-        scan_document(chunk, &DocumentLimits::DEFAULT).ok().map(|document| document.ops)
+        let document = scan_document(chunk, &DocumentLimits::DEFAULT).ok()?;
+        Some(LoadSize { bytes: chunk.len() as u64, ops: document.ops })
     } else {
-        examine(chunk).ok().map(|change| change.ops)
+        let change = examine(chunk).ok()?;
+        Some(LoadSize { bytes: change.body_bytes, ops: change.ops })
     }
 }
 

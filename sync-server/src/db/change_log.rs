@@ -1,13 +1,14 @@
 //! The log of every account: the table `change`, whose entries are appended and read, never changed, and in place of those
 //! that are covered the snapshots in the log.
 
+use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::session::relay::{DocPage, LogPage, MAX_NAMES_PAGE, NamesPage};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
-use super::sql::{self, Bulk, Connection};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
@@ -55,24 +56,35 @@ pub(crate) struct Found {
     pub(crate) max_op: u64,
 }
 
-/// Finds a change by its name, if the log has it.
-pub(crate) async fn find(
+/// Finds changes by their names, of those that the log has.
+pub(crate) async fn find_all(
     connection: &mut Connection,
     account: AccountId,
     doc: DocId,
-    hash: ChangeHash,
-) -> Result<Option<Found>, sqlx::Error> {
-    let sql = r#"
-        SELECT seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash = $3
-        UNION ALL SELECT seq, max_op FROM covered_change WHERE account = $1 AND doc = $2 AND hash = $3
-    "#;
-    let row: Option<(i64, i64)> = sql::query(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(hash.0.as_slice())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|(seq, max_op)| Ok(Found { seq: position("seq", seq)?, max_op: position("max_op", max_op)? })).transpose()
+    hashes: &[&ChangeHash],
+) -> Result<Vec<(ChangeHash, Found)>, sqlx::Error> {
+    let (mut rest, mut found) = (hashes, Vec::new());
+    while let Some(count) = sql::group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        let names = sql::parameters(2, count);
+        let sql = format!(
+            r#"
+            SELECT hash, seq, max_op FROM change WHERE account = $1 AND doc = $2 AND hash IN ({names})
+            UNION ALL
+            SELECT hash, seq, max_op FROM covered_change WHERE account = $1 AND doc = $2 AND hash IN ({names})
+            "#
+        );
+        let read = |row: &Row| {
+            let name = hash(&row.get::<Vec<u8>>("hash")?)?;
+            let (seq, max_op) = (position("seq", row.get("seq")?)?, position("max_op", row.get("max_op")?)?);
+            Ok((name, Found { seq, max_op }))
+        };
+        let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc);
+        let query = these.iter().fold(query, |query, hash| query.bind(hash.0.as_slice()));
+        found.extend(query.rows(connection, read).await?);
+        rest = others;
+    }
+    Ok(found)
 }
 
 /// When the relay received a change. 1970 for what a snapshot covered before that was kept.

@@ -164,21 +164,30 @@ pub(crate) async fn quarantine(
     Ok(())
 }
 
-/// The last number that an actor used in a document; 0 if it used none.
-pub(crate) async fn last_seq(
+/// The last numbers that actors used in a document, of those that used any.
+pub(crate) async fn last_seqs_of(
     connection: &mut Connection,
     account: AccountId,
     doc: DocId,
-    actor: &Actor,
-) -> Result<u64, sqlx::Error> {
-    let sql = "SELECT last_seq FROM actor WHERE account = $1 AND doc = $2 AND actor = $3";
-    let last: Option<i64> = sql::query_scalar(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(doc.as_bytes().as_slice())
-        .bind(actor.as_bytes())
-        .fetch_optional(connection)
-        .await?;
-    position("last_seq", last.unwrap_or(0))
+    actors: &[&Actor],
+) -> Result<Vec<(Actor, u64)>, sqlx::Error> {
+    let (mut rest, mut found) = (actors, Vec::new());
+    while let Some(count) = sql::group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        let sql = format!(
+            "SELECT actor, last_seq FROM actor WHERE account = $1 AND doc = $2 AND actor IN ({})",
+            sql::parameters(2, count)
+        );
+        let read = |row: &Row| {
+            let actor = Actor::try_from(row.get::<Vec<u8>>("actor")?.as_slice()).map_err(|_| damaged("actor"))?;
+            Ok((actor, position("last_seq", row.get("last_seq")?)?))
+        };
+        let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc);
+        let query = these.iter().fold(query, |query, actor| query.bind(actor.as_bytes()));
+        found.extend(query.rows(connection, read).await?);
+        rest = others;
+    }
+    Ok(found)
 }
 
 /// The last number of every actor of an account, by document.

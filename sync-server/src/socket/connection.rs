@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log;
+use tourismo_core::log::InflationBudget;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
 use tourismo_core::wire::{ByeCode, NackCode, Offer};
 
@@ -298,7 +298,26 @@ async fn standing(relay: &Relay, candidate: Candidate) -> Result<Standing, sqlx:
     }
 }
 
-/// Looks at the changes of a push here, on the connection's own time, and has the writer keep what can be kept.
+/// How many inflated bytes cost what storing a change does.
+const INFLATED_BYTES_OF_A_CHANGE: u64 = 16 << 10;
+
+/// Looks at the changes of a push, off the threads that serve sockets and beside few others, and has its account pay for
+/// what had to be inflated.
+async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Result<Vec<Examined>, Unavailable> {
+    let permit = relay.examining.clone().acquire_owned().await.map_err(|_| Unavailable)?;
+    let examined = tokio::task::spawn_blocking(move || {
+        let mut budget = InflationBudget::of_a_push();
+        let examine = |offer: Offer| Examined { scanned: budget.examine(&offer.chunk.0), offer };
+        let examined: Vec<Examined> = changes.into_iter().map(examine).collect();
+        drop(permit);
+        (examined, budget.used())
+    });
+    let (examined, inflated) = examined.await.map_err(|_| Unavailable)?;
+    relay.doorkeeper.charge(account, inflated / INFLATED_BYTES_OF_A_CHANGE);
+    Ok(examined)
+}
+
+/// Has the writer keep what can be kept of a push.
 async fn commit(relay: Arc<Relay>, account: AccountId, push: u64, changes: Vec<Offer>) -> Input {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
@@ -307,8 +326,10 @@ async fn commit(relay: Arc<Relay>, account: AccountId, push: u64, changes: Vec<O
         Ok(wait) => sleep(wait).await,
         Err(_) => return Input::Committed { push, outcomes: refuse_all(Unavailable) },
     }
-    let examine = |offer: Offer| Examined { scanned: log::examine(&offer.chunk.0), offer };
-    let changes = changes.into_iter().map(examine).collect();
+    // An error means that the server is ending.
+    let Ok(changes) = examine(&relay, account, changes).await else {
+        return Input::Committed { push, outcomes: refuse_all(Unavailable) };
+    };
     let outcomes = relay.writer.commit(account, changes).await;
     Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
 }

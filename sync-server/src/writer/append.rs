@@ -331,19 +331,14 @@ impl<'t> Append<'t> {
         };
         let mut unknown: Vec<&Actor> = change.other_actors.iter().chain([&change.actor]).collect();
         unknown.retain(|actor| !known.last_seqs.contains_key(*actor));
-        for actor in unknown {
-            let last_seq = documents::last_seq(self.connection, account, id, actor).await?;
-            known.last_seqs.insert(actor.clone(), last_seq);
-        }
+        let found = documents::last_seqs_of(self.connection, account, id, &unknown).await?;
+        known.last_seqs.extend(unknown.into_iter().map(|actor| (actor.clone(), 0)));
+        known.last_seqs.extend(found);
         // A change that continues its actor's numbers cannot be there yet.
         let itself = (change.seq <= known.last_seq(&change.actor)).then_some(&change.hash);
         let mut unknown: Vec<&ChangeHash> = change.deps.iter().chain(itself).collect();
         unknown.retain(|hash| !known.stored.contains_key(*hash));
-        for hash in unknown {
-            if let Some(found) = change_log::find(self.connection, account, id, *hash).await? {
-                known.stored.insert(*hash, found);
-            }
-        }
+        known.stored.extend(change_log::find_all(self.connection, account, id, &unknown).await?);
         Ok(())
     }
 }

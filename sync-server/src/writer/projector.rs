@@ -31,7 +31,7 @@ use crate::db::{cars, comments, follows, reactions, rsvps};
 use crate::live::Event;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The version of rows that are being derived again: not all of them are there.
 pub(crate) const NO_VERSION: u32 = 0;

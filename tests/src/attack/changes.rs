@@ -17,6 +17,12 @@ use crate::client::{Client, Device};
 pub(super) fn attacks() -> Vec<Attack> {
     vec![
         Attack::new("inflation bombs, 1 MiB each", |field| Box::pin(inflation_bombs(field))).growth_mib(16).cpu_s(10),
+        Attack::new("1,000 small inflation bombs in each push", |field| Box::pin(small_bombs(field)))
+            .growth_mib(16)
+            .cpu_s(10),
+        Attack::new("values that compete by the thousand", |field| Box::pin(competing_values(field)))
+            .growth_mib(48)
+            .cpu_s(15),
         Attack::new("runs of 1e12 operations", |field| Box::pin(run_length_bombs(field))).growth_mib(16).cpu_s(10),
         Attack::new("published drives of as many operations as a change may have", |field| {
             Box::pin(operation_bombs(field))
@@ -105,6 +111,42 @@ async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
         intruder.push(offers).await?;
     }
     intruder.must_keep_nothing()
+}
+
+async fn small_bombs(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    // Each inflates to less than one change may be, and all of a push to a gigabyte.
+    let chunk = bomb(1_000);
+    for _ in 0..field.scale.of(100) {
+        let offers = (0..1_000).map(|_| intruder.offer(DocKind::Car, chunk.clone())).collect();
+        intruder.push(offers).await?;
+    }
+    intruder.must_keep_nothing()
+}
+
+/// One change of some 90 bytes that sets a key as often as a change may, so that all values compete; then one word after
+/// the other about the same document.
+async fn competing_values(field: Field) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+    let key = intruder.device.key();
+    let kinds = [("visibility", DocKind::Published), ("car", DocKind::Drive), ("title", DocKind::Meet)];
+    for writer in 0..field.scale.of(40) as u64 {
+        for ((register, kind), number) in kinds.into_iter().zip(0..) {
+            let first = Forged::sets_key(key, writer * 3 + number, register, 9_000);
+            let (hash, chunk) = first.chunk();
+            let offer = intruder.offer(kind, chunk);
+            let doc = offer.doc;
+            intruder.push(vec![offer]).await?;
+            let next = Forged {
+                deps: vec![hash],
+                seq: 2,
+                start_op: 9_001,
+                ..Forged::sets_key(key, writer * 3 + number, register, 1)
+            };
+            intruder.push(vec![Offer { doc, kind, chunk: Chunk(next.chunk().1) }]).await?;
+        }
+    }
+    Ok(intruder.told())
 }
 
 async fn run_length_bombs(field: Field) -> anyhow::Result<String> {

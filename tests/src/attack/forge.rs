@@ -34,6 +34,11 @@ pub struct Forged {
 impl Forged {
     /// A sound change by a device that sets one key of the root to null, so many times.
     pub fn sets(device: DeviceKey, writer: u64, rows: u64) -> Forged {
+        Forged::sets_key(device, writer, "k", rows)
+    }
+
+    /// The same for a key of this name, shorter than 128 bytes. Its values compete: none knows of the others.
+    pub fn sets_key(device: DeviceKey, writer: u64, key: &str, rows: u64) -> Forged {
         Forged {
             deps: Vec::new(),
             actor: [device.actor_prefix(), writer.to_be_bytes()].concat(),
@@ -41,7 +46,7 @@ impl Forged {
             start_op: 1,
             time: 0,
             columns: vec![
-                (KEY_TEXT, run(rows, &[1, b'k'])),
+                (KEY_TEXT, run(rows, &[&[key.len() as u8], key.as_bytes()].concat())),
                 (INSERT, uleb(rows)),
                 (ACTION, run(rows, &[1])),
                 (VALUE_META, run(rows, &[0])),

@@ -8,6 +8,7 @@ mod damage;
 mod devices;
 mod full_disk;
 mod fuzz_corpus;
+mod limits_agree;
 mod people;
 mod phone_and_relay;
 mod plans;

@@ -177,7 +177,12 @@ fn the_head_of_a_change_is_bounded() {
     check("accepted", |change| change.deps = vec![[1; 32], [2; 32]]);
     check("change_unordered_deps", |change| change.deps = vec![[2; 32], [1; 32]]);
     check("change_unordered_deps", |change| change.deps = vec![[1; 32], [1; 32]]);
-    check("change_too_many_deps", |change| change.deps = (0..65).map(|n| [n; 32]).collect());
+    let numbered = |count: u16| {
+        let hash = |n: u16| [n.to_be_bytes().as_slice(), &[0; 30]].concat().try_into().expect("it has 32 bytes");
+        (0..count).map(hash).collect()
+    };
+    check("accepted", |change| change.deps = numbered(256));
+    check("change_too_many_deps", |change| change.deps = numbered(257));
     check("change_bad_actors", |change| change.actor.clear());
     check("change_bad_actors", |change| change.actor = vec![1; 65]);
     check("change_zero_seq", |change| change.seq = 0);

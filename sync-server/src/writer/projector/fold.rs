@@ -39,6 +39,7 @@ pub(crate) struct Loaded {
 /// What a document was loaded from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
+    /// Inflated: a kilobyte can stand for a thousand times as many.
     pub(super) bytes: u64,
     pub(super) changes: u64,
     pub(super) ops: u64,
@@ -150,10 +151,13 @@ pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<Result<Fold
 
 fn fold(material: Material) -> Result<Folded, Quarantine> {
     let Material { kind, loaded: Loaded { doc, size: before, since, rows }, chunks, changes } = material;
-    let ops_of = |chunk: &Vec<u8>| snapshot::ops_of(chunk).ok_or(Quarantine::Unreadable);
-    let ops = chunks.iter().map(ops_of).try_fold(0, |sum, ops| Ok(sum + ops?))?;
-    let bytes: usize = chunks.iter().map(Vec::len).sum();
-    let size = Size { bytes: before.bytes + bytes as u64, changes: before.changes + changes, ops: before.ops + ops };
+    let (mut bytes, mut ops) = (0, 0);
+    for chunk in &chunks {
+        let size = snapshot::size_of(chunk).ok_or(Quarantine::Unreadable)?;
+        bytes += size.bytes;
+        ops += size.ops;
+    }
+    let size = Size { bytes: before.bytes + bytes, changes: before.changes + changes, ops: before.ops + ops };
     let bounds = Bounds::of(kind);
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
         return Err(Quarantine::TooLarge);
@@ -183,7 +187,7 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
         | None => (None, 0),
     };
     // What was loaded before is only read again, which takes a tenth.
-    let work = Work { changes: ops / 20 + before.ops / 200 + bytes as u64 / 8_192 + fixes / 150 };
+    let work = Work { changes: ops / 20 + before.ops / 200 + bytes / 8_192 + fixes / 150 };
     Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, trace, work })
 }
 
