@@ -163,6 +163,36 @@ test("a live feed calls for every event but the one that opens it, until it is e
   expect(isCancelled).toBe(true);
 });
 
+test("r9 a live feed goes on where it ended, with another token when its own has expired", async () => {
+  vi.useFakeTimers();
+  const asked: Record<string, string>[] = [];
+  const streams = [
+    "event: open\nid: 1-4\ndata: {}\n\nevent: item\nid: 1-5\ndata: {}\n\n",
+    "event: open\nid: 1-5\ndata: {}\n\nevent: expired\ndata: {}\n\n",
+    "event: open\nid: 1-5\ndata: {}\n\n",
+  ];
+  vi.stubGlobal("fetch", async (_: URL, { headers }: RequestInit) => {
+    asked.push(headers as Record<string, string>);
+    return new Response(streams[asked.length - 1] ?? "");
+  });
+  let made = 0;
+  const reads = new RelayReads(new URL("https://relay.test/"));
+  const token = async () => ({ token: Uint8Array.of(++made), expiresAt: Date.now() + 3_600_000 });
+  reads.readAs({ account: "anna", token });
+  let called = 0;
+  const end = reads.onHomeFeed(() => called++);
+  await vi.advanceTimersByTimeAsync(3_500);
+  end();
+  vi.useRealTimers();
+  const [one, two] = ["Bearer AQ", "Bearer Ag"];
+  expect(asked.slice(0, 3)).toEqual([
+    { authorization: one },
+    { authorization: one, "last-event-id": "1-5" },
+    { authorization: two, "last-event-id": "1-5" },
+  ]);
+  expect(called).toBe(1);
+});
+
 test("the socket is as safe as the page", () => {
   expect(socketAddress(new URL("https://relay.test/"))).toBe("wss://relay.test/v1/sync");
   expect(socketAddress(new URL("http://localhost:8080/app"))).toBe("ws://localhost:8080/v1/sync");

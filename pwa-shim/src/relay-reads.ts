@@ -35,6 +35,8 @@ const LAST_RETRY_MS = 60_000;
 
 /** The event with which a live feed begins: nothing has happened yet. */
 const OPEN = "open";
+/** The event with which it ends when the token has expired: it goes on with another one. */
+const EXPIRED = "expired";
 
 /** Who reads. */
 export interface Reader {
@@ -253,13 +255,19 @@ export class RelayReads {
   }
 
   /** Fetches as the account if there is one; once more with a new token if the relay does not take the one there was. */
-  async #fetch(url: URL, needsAccount: boolean, signal: AbortSignal, isAgain = false): Promise<Response> {
+  async #fetch(
+    url: URL,
+    needsAccount: boolean,
+    signal: AbortSignal,
+    more: Record<string, string> = {},
+    isAgain = false,
+  ): Promise<Response> {
     const token = await this.#freshToken(needsAccount);
-    const headers: HeadersInit = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const headers = token === undefined ? more : { ...more, authorization: `Bearer ${token}` };
     const response = await fetch(url, { headers, signal }).catch(unreachable);
     if (response.status !== 401 || token === undefined || isAgain) return response;
     this.#token = undefined;
-    return this.#fetch(url, needsAccount, signal, true);
+    return this.#fetch(url, needsAccount, signal, more, true);
   }
 
   async #freshToken(needsAccount: boolean): Promise<string | undefined> {
@@ -286,12 +294,18 @@ export class RelayReads {
     const ended = new AbortController();
     const listen = async (): Promise<void> => {
       let wait = FIRST_RETRY_MS;
+      let last: string | undefined;
       while (!ended.signal.aborted) {
         try {
-          const response = await this.#fetch(this.#address(path, {}), as === "account", ended.signal);
+          const more: Record<string, string> = last === undefined ? {} : { "last-event-id": last };
+          const response = await this.#fetch(this.#address(path, {}), as === "account", ended.signal, more);
           if (response.ok && response.body) {
             wait = FIRST_RETRY_MS;
-            for await (const event of eventsIn(response.body)) if (event !== OPEN) callback();
+            for await (const { kind, id } of eventsIn(response.body)) {
+              last = id ?? last;
+              if (kind === EXPIRED) this.#token = undefined;
+              else if (kind !== OPEN) callback();
+            }
           } else await response.body?.cancel();
         } catch {
           // Without a connection there is nothing to hear; it is tried again.
@@ -312,16 +326,24 @@ export function socketAddress(relay: URL): string {
   return url.href;
 }
 
-/** The names of the events in a stream, as they come. Comments keep the connection open and are none. */
-async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+/** The events in a stream, as they come: kind and id. Comments keep the connection open and are none. */
+async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<{ kind: string; id?: string }> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
   let rest = "";
+  let event: { kind?: string; id?: string } = {};
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line.startsWith("event:")) yield line.slice("event:".length).trim();
+    for (const line of lines) {
+      if (line.startsWith("event:")) event.kind = line.slice("event:".length).trim();
+      else if (line.startsWith("id:")) event.id = line.slice("id:".length).trim();
+      else if (line.trim() === "") {
+        if (event.kind !== undefined) yield { ...event, kind: event.kind };
+        event = {};
+      }
+    }
   }
 }
 

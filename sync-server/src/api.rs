@@ -42,6 +42,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::schema::{ErrorBody, ErrorDetails};
+use crate::db::sql;
 use crate::limits::{Place, Source, TooMuch};
 use crate::origin::Origin;
 use crate::serving::Peer;
@@ -320,6 +321,10 @@ impl From<TooMuch> for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
+        if sql::was_interrupted(&error) {
+            tracing::warn!("a read was interrupted because it took too long");
+            return ApiError::timed_out();
+        }
         tracing::error!(%error, "the database cannot be read");
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database cannot be read. Try again later.")
     }

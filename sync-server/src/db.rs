@@ -44,8 +44,18 @@ use crate::db::relay::Identity;
 use crate::db::sql::{Connection, Engine, Pool, Row, Value};
 use crate::db::sqlite::Checkpointer;
 
-/// How many connections read at the same time.
-const READERS: u32 = 4;
+/// How many connections read at the same time: for answers over HTTP, for sync, for open streams, and for the work that
+/// nobody waits for. None of them can use up the connections of another.
+pub(crate) const ANSWER_READERS: u32 = 4;
+const SYNC_READERS: u32 = 4;
+const STREAM_READERS: u32 = 2;
+const BACKGROUND_READERS: u32 = 2;
+
+/// How long a connection may read for one answer, or for one event, before it is interrupted.
+const READ_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a connection may read for one message of a sync connection.
+const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
 const MIGRATIONS: [(i64, &str, &str); 11] = [
@@ -126,9 +136,36 @@ impl From<MigrateError> for OpenError {
 pub(crate) struct Database {
     pub(crate) claim: Claim,
     pub(crate) writer: Connection,
-    pub(crate) readers: Pool,
+    pub(crate) readers: Readers,
     /// What moves the write-ahead log of an SQLite file.
     pub(crate) checkpointer: Option<Checkpointer>,
+}
+
+/// Connections that can only read, apart for each use.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers {
+    /// For answers over HTTP.
+    pub(crate) answers: Pool,
+    /// For sync connections: the handshake, catching up, fetching, comparing.
+    pub(crate) sync: Pool,
+    /// For the events of open streams.
+    pub(crate) streams: Pool,
+    /// For the compactor, the surveyor, and figures about everything. They may take as long as they need.
+    pub(crate) background: Pool,
+}
+
+impl Readers {
+    /// Four pools, by how many connections each has and how long each reads at most.
+    async fn new(
+        pool: impl AsyncFn(u32, Option<Duration>) -> Result<Pool, sqlx::Error>,
+    ) -> Result<Readers, sqlx::Error> {
+        Ok(Readers {
+            answers: pool(ANSWER_READERS, Some(READ_DEADLINE)).await?,
+            sync: pool(SYNC_READERS, Some(SYNC_READ_DEADLINE)).await?,
+            streams: pool(STREAM_READERS, Some(READ_DEADLINE)).await?,
+            background: pool(BACKGROUND_READERS, None).await?,
+        })
+    }
 }
 
 /// The right to write to a database, which at most one process has at a time.

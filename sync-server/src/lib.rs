@@ -50,7 +50,7 @@ pub use self::db::{ClaimError, Durability, Location, OpenError};
 use self::hub::Hub;
 use self::limits::Doorkeeper;
 pub use self::limits::Limits;
-use self::live::Live;
+use self::live::EventBus;
 use self::newest::NewestPage;
 use self::origin::PublicOrigin;
 pub use self::origin::{NoOrigin, Origin};
@@ -155,12 +155,19 @@ pub struct Running {
 #[derive(Debug)]
 pub(crate) struct Relay {
     identity: Identity,
+    /// Reads for answers over HTTP.
     readers: Pool,
+    /// Reads for sync connections.
+    sync_readers: Pool,
+    /// Reads for the events of open streams.
+    stream_readers: Pool,
+    /// Reads figures about everything.
+    background_readers: Pool,
     writer: Writer,
     clock: Arc<Clock>,
     hub: Hub,
     newest: Arc<NewestPage>,
-    live: Arc<Live>,
+    live: Arc<EventBus>,
     known_readers: KnownReaders,
     totals: TotalsCache,
     pwa: Pwa,
@@ -196,7 +203,7 @@ impl Server {
         };
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
-        let (grown, live) = (Arc::new(Notify::new()), Live::new(u64::from_be_bytes(random())));
+        let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
         let published = Arc::new(Notify::new());
         let told = Told {
             hub: hub.clone(),
@@ -220,7 +227,7 @@ impl Server {
         );
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
-            readers: readers.clone(),
+            readers: readers.background.clone(),
             writer: writer.clone(),
             clock: clock.clone(),
             grown,
@@ -229,7 +236,7 @@ impl Server {
         };
         let compacting = compacting.spawn();
         let surveyor = Surveyor {
-            readers: readers.clone(),
+            readers: readers.background.clone(),
             writer: writer.clone(),
             clock: clock.clone(),
             published,
@@ -241,7 +248,10 @@ impl Server {
         let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
-            readers,
+            readers: readers.answers,
+            sync_readers: readers.sync,
+            stream_readers: readers.streams,
+            background_readers: readers.background,
             writer,
             clock,
             hub,
@@ -310,7 +320,10 @@ impl Running {
         if self.surveying.await.is_err() {
             tracing::error!("the surveyor ended by a panic");
         }
-        self.relay.readers.close().await;
+        let relay = &self.relay;
+        for pool in [&relay.readers, &relay.sync_readers, &relay.stream_readers, &relay.background_readers] {
+            pool.close().await;
+        }
         self.relay.writer.stop().await;
         if self.writing.await.is_err() {
             tracing::error!("the writer ended by a panic");

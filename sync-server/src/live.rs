@@ -1,81 +1,171 @@
 //! Tells open streams what changed, after the commit. Knows names of things only, never what they say: who may see them is
 //! asked anew for everyone who listens.
+//!
+//! A stream that nobody reads costs its position: events wait in one log for all streams, each thing once, and bodies are
+//! made when a client takes them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+mod budget;
+mod event_log;
 
-use tokio::sync::watch;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 use tourismo_core::id::{AccountId, DocId};
 
-/// How many events are kept for those who come back.
-const KEPT: usize = 4_096;
+use self::budget::{ByteBudget, StreamBudget};
+use self::event_log::EventLog;
+pub(crate) use self::event_log::FeedEvent;
+use crate::limits::Source;
 
-/// How many streams may be open, and how many of one account.
+/// How many streams may be open: all of them, and those of one account. How many of one address is for its limits to say.
 const MAX_STREAMS: usize = 4_096;
-const MAX_STREAMS_PER_ACCOUNT: u32 = 16;
+const MAX_STREAMS_OF_ACCOUNT: usize = 16;
 
-/// Something that changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many things a stream is told one by one. Whoever is further behind reads the feed again at less cost.
+const MAX_BEHIND: usize = 64;
+
+/// How long a stream rests after what it told, so that what comes meanwhile is told together.
+const REST: Duration = Duration::from_millis(250);
+const REST_AFTER_STALE: Duration = Duration::from_secs(2);
+
+/// How many streams are looked at before others have their turn.
+const STREAMS_AT_ONCE: usize = 256;
+
+/// Something that a commit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Event {
-    /// What followers find of an account: this drive or meet.
-    Shown { owner: AccountId, doc: DocId },
-    /// A meet, or what somebody answered to it.
+    /// In home feeds.
+    Feed(FeedEvent),
+    /// A meet, or how many answered what to it.
     Meet { doc: DocId },
-    /// Whom an account follows or blocks, or whom it lets follow: theirs are to be looked up again.
-    People { account: AccountId },
+    /// Whether `owner` shows anything to `viewer`.
+    Block { owner: AccountId, viewer: AccountId },
 }
 
-/// What happened since the server started, as far as it is remembered.
+/// Who has a stream open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Listening {
+    /// An account.
+    Account(AccountId),
+    /// Anybody at this address.
+    Source(Source),
+}
+
+/// Passes events on to open streams.
 #[derive(Debug)]
-pub(crate) struct Live {
-    /// Tells this life of the server from others: places in them mean other events.
+pub(crate) struct EventBus {
+    /// Tells this life of the server from others: positions in them mean other events.
     life: u64,
     state: Mutex<State>,
-    reach: watch::Sender<u64>,
+    budget: Arc<ByteBudget>,
+    announced: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The place of the next event.
-    next: u64,
-    kept: VecDeque<Event>,
-    streams: usize,
-    of_account: BTreeMap<AccountId, u32>,
+    log: EventLog,
+    /// What was announced and not yet passed on.
+    announced: BTreeSet<Event>,
+    /// Whether every stream is to look.
+    is_for_all: bool,
+    next_stream: u64,
+    streams: BTreeMap<u64, Stream>,
+    of_client: BTreeMap<Listening, usize>,
+    followees: BTreeMap<AccountId, Followees>,
 }
 
-/// A place in what happened.
+#[derive(Debug)]
+struct Stream {
+    interest: Interest,
+    wake: Arc<Notify>,
+    /// Whether something that concerns it may stand in the log behind `quiet_until`.
+    is_concerned: bool,
+    /// Nothing that concerns it was announced before this position, besides what it was woken for.
+    quiet_until: u64,
+}
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug)]
+enum Interest {
+    Home { me: AccountId },
+    Meet { doc: DocId, owner: AccountId, viewer: Option<AccountId> },
+}
+
+/// Whom an account follows, four bytes each: enough to be told of little else, and the database has the last word.
+#[derive(Debug, Default)]
+struct Followees {
+    streams: usize,
+    prefixes: Box<[u32]>,
+}
+
+/// A position in the log of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EventId {
     life: u64,
     next: u64,
 }
 
-/// Listens from a place on, until it is dropped.
+/// A stream's place among all streams, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    live: Arc<Live>,
-    account: Option<AccountId>,
-    reach: watch::Receiver<u64>,
-    at: Place,
+struct Registration {
+    bus: Arc<EventBus>,
+    number: u64,
+    client: Listening,
+    interest: Interest,
+    wake: Arc<Notify>,
+    budget: StreamBudget,
 }
 
-/// What a listener hears.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// These events, in order; the place is behind them.
-    Events(Vec<Event>, Place),
-    /// Something that is not remembered: all may be different.
-    Missed(Place),
+/// Listens for what comes new into a home feed.
+#[derive(Debug)]
+pub(crate) struct HomeListener {
+    registration: Registration,
+    /// Everything before this position was told; `None` if it is not known what was.
+    at: Option<u64>,
+    /// Up to where the log was looked at.
+    until: u64,
+    rests_until: Instant,
+}
+
+/// Listens for what becomes of a meet.
+#[derive(Debug)]
+pub(crate) struct MeetListener {
+    registration: Registration,
+    rests_until: Instant,
+}
+
+/// What a home feed's stream is to tell next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// A drive or meet, as it is when it is told.
+    Item { owner: AccountId, doc: DocId },
+    /// Anything may be different.
+    Stale,
 }
 
 /// There are as many streams as there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyStreams;
 
-impl Live {
-    /// The beginning of a life that no other one is like.
-    pub(crate) fn new(life: u64) -> Arc<Live> {
-        Arc::new(Live { life, state: Mutex::default(), reach: watch::Sender::new(0) })
+impl EventBus {
+    /// The beginning of a life that no other one is like. A task passes events on until this is dropped.
+    pub(crate) fn new(life: u64) -> Arc<EventBus> {
+        let announced = Arc::new(Notify::new());
+        let (state, budget) = (Mutex::default(), Arc::default());
+        let bus = Arc::new(EventBus { life, state, budget, announced: announced.clone() });
+        let for_task: Weak<EventBus> = Arc::downgrade(&bus);
+        tokio::spawn(async move {
+            loop {
+                announced.notified().await;
+                let Some(bus) = for_task.upgrade() else { return };
+                bus.dispatch().await;
+            }
+        });
+        bus
     }
 
     /// Tells what a commit changed.
@@ -84,172 +174,302 @@ impl Live {
             return;
         }
         let mut state = self.lock();
-        state.next += events.len() as u64;
-        state.kept.extend(events);
-        let surplus = state.kept.len().saturating_sub(KEPT);
-        state.kept.drain(..surplus);
-        let next = state.next;
+        for event in events {
+            if let Event::Feed(event) = event {
+                state.log.push(event);
+            }
+            state.announced.insert(event);
+        }
         drop(state);
-        self.reach.send_replace(next);
+        self.announced.notify_one();
     }
 
     /// Tells everybody that something may have changed that nobody knows of.
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
-        state.next += 1;
-        state.kept.clear();
-        let next = state.next;
+        state.log.forget();
+        state.is_for_all = true;
         drop(state);
-        self.reach.send_replace(next);
+        self.announced.notify_one();
     }
 
-    /// Listens, from a place on if it is named, else from here on.
-    pub(crate) fn listen(
-        self: &Arc<Live>,
-        account: Option<AccountId>,
-        from: Option<Place>,
-    ) -> Result<Listener, TooManyStreams> {
+    /// Wakes the streams that are concerned by what was announced, beside whoever announces.
+    async fn dispatch(&self) {
+        let (events, is_for_all, end) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.announced), std::mem::take(&mut state.is_for_all), state.log.next())
+        };
+        let mut from = 0;
+        loop {
+            let last = self.lock().pass_on(from, &events, is_for_all, end);
+            let Some(last) = last else { return };
+            from = last + 1;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Opens a stream of an account's home feed, from a position on if it is named, else from here on.
+    pub(crate) fn listen_home(
+        self: &Arc<EventBus>,
+        me: AccountId,
+        from: Option<EventId>,
+    ) -> Result<HomeListener, TooManyStreams> {
+        let registration = self.register(Listening::Account(me), Interest::Home { me })?;
+        let next = self.lock().log.next();
+        let at = match from {
+            Some(from) => (from.life == self.life).then_some(from.next),
+            None => Some(next),
+        };
+        Ok(HomeListener { registration, at, until: next, rests_until: Instant::now() })
+    }
+
+    /// Opens a stream of a meet.
+    pub(crate) fn listen_meet(
+        self: &Arc<EventBus>,
+        client: Listening,
+        doc: DocId,
+        owner: AccountId,
+    ) -> Result<MeetListener, TooManyStreams> {
+        let viewer = match client {
+            Listening::Account(account) => Some(account),
+            Listening::Source(_) => None,
+        };
+        let registration = self.register(client, Interest::Meet { doc, owner, viewer })?;
+        Ok(MeetListener { registration, rests_until: Instant::now() })
+    }
+
+    fn register(self: &Arc<EventBus>, client: Listening, interest: Interest) -> Result<Registration, TooManyStreams> {
+        let max_of_client = match client {
+            Listening::Account(_) => MAX_STREAMS_OF_ACCOUNT,
+            Listening::Source(_) => MAX_STREAMS,
+        };
+        let wake = Arc::new(Notify::new());
         let mut state = self.lock();
-        let of_account = account.map_or(0, |account| state.of_account.get(&account).copied().unwrap_or(0));
-        if state.streams >= MAX_STREAMS || of_account >= MAX_STREAMS_PER_ACCOUNT {
+        let of_client = state.of_client.get(&client).copied().unwrap_or(0);
+        if state.streams.len() >= MAX_STREAMS || of_client >= max_of_client {
             return Err(TooManyStreams);
         }
-        state.streams += 1;
-        if let Some(account) = account {
-            *state.of_account.entry(account).or_default() += 1;
+        state.of_client.insert(client, of_client + 1);
+        if let Interest::Home { me } = interest {
+            state.followees.entry(me).or_default().streams += 1;
         }
-        let at = from.unwrap_or(Place { life: self.life, next: state.next });
-        Ok(Listener { live: self.clone(), account, reach: self.reach.subscribe(), at })
+        let number = state.next_stream;
+        state.next_stream += 1;
+        let stream = Stream { interest, wake: wake.clone(), is_concerned: true, quiet_until: 0 };
+        state.streams.insert(number, stream);
+        drop(state);
+        let budget = StreamBudget::new(self.budget.clone(), client);
+        Ok(Registration { bus: self.clone(), number, client, interest, wake, budget })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Every change to the state is whole before anything can panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that may panic comes between two changes that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
-    /// A place of no life: whoever comes from there has missed something.
-    pub(crate) const UNKNOWN: Place = Place { life: 0, next: u64::MAX };
-
-    /// The name that an event stream gives to it.
-    pub(crate) fn id(self) -> String {
-        format!("{:x}-{}", self.life, self.next)
-    }
-
-    /// The place of a name; nothing if it is none.
-    pub(crate) fn parse(id: &str) -> Option<Place> {
-        let (life, next) = id.split_once('-')?;
-        Some(Place { life: u64::from_str_radix(life, 16).ok()?, next: next.parse().ok()? })
+impl Drop for EventBus {
+    fn drop(&mut self) {
+        self.announced.notify_one();
     }
 }
 
-impl Listener {
-    /// The place up to which everything was heard.
-    pub(crate) fn place(&self) -> Place {
-        self.at
+impl State {
+    /// Wakes those of the next streams that are concerned by what was announced before `end`; returns the last of them.
+    fn pass_on(&mut self, from: u64, events: &BTreeSet<Event>, is_for_all: bool, end: u64) -> Option<u64> {
+        let numbers: Vec<u64> = self.streams.range(from..).take(STREAMS_AT_ONCE).map(|(number, _)| *number).collect();
+        for number in &numbers {
+            let interest = self.streams.get(number)?.interest;
+            let is_concerned = is_for_all || events.iter().any(|event| self.concerns(interest, event));
+            let stream = self.streams.get_mut(number)?;
+            if is_concerned {
+                stream.is_concerned = true;
+                stream.wake.notify_one();
+            } else if !stream.is_concerned {
+                stream.quiet_until = end;
+            }
+        }
+        numbers.last().copied()
     }
 
-    /// Waits until something happens that was not heard. Cancelling loses nothing.
-    pub(crate) async fn next(&mut self) -> Heard {
-        loop {
-            // What is announced from here on wakes the wait below.
-            self.reach.borrow_and_update();
-            if let Some(heard) = self.heard() {
-                return heard;
+    fn concerns(&self, interest: Interest, event: &Event) -> bool {
+        match (interest, event) {
+            (Interest::Home { me }, Event::Feed(event)) => self.is_in_feed(me, event),
+            (Interest::Home { .. }, Event::Meet { .. } | Event::Block { .. }) => false,
+            (Interest::Meet { doc, .. }, Event::Meet { doc: changed }) => doc == *changed,
+            (Interest::Meet { owner, viewer, .. }, Event::Block { owner: by, viewer: whom }) => {
+                owner == *by && viewer == Some(*whom)
             }
-            if self.reach.changed().await.is_err() {
-                std::future::pending::<()>().await;
+            (Interest::Meet { owner, viewer, .. }, Event::Feed(event)) => match event {
+                FeedEvent::Everything { owner: of } => viewer.is_some() && owner == *of,
+                FeedEvent::Access { follower, owner: by } => owner == *by && viewer == Some(*follower),
+                FeedEvent::Follows { account } => viewer == Some(*account),
+                FeedEvent::Item { .. } => false,
+            },
+        }
+    }
+
+    fn is_in_feed(&self, me: AccountId, event: &FeedEvent) -> bool {
+        match event {
+            FeedEvent::Item { owner, .. } | FeedEvent::Everything { owner } => {
+                self.followees.get(&me).is_some_and(|followees| followees.has(owner))
+            }
+            FeedEvent::Access { follower, .. } => *follower == me,
+            FeedEvent::Follows { account } => *account == me,
+        }
+    }
+}
+
+impl Followees {
+    fn has(&self, account: &AccountId) -> bool {
+        self.prefixes.binary_search(&prefix(account)).is_ok()
+    }
+}
+
+fn prefix(account: &AccountId) -> u32 {
+    let [a, b, c, d, ..] = *account.as_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+impl EventId {
+    /// A position of no life: whoever comes from there has missed something.
+    pub(crate) const UNKNOWN: EventId = EventId { life: 0, next: u64::MAX };
+
+    /// The id that an event stream gives to it.
+    pub(crate) fn text(self) -> String {
+        format!("{:x}-{}", self.life, self.next)
+    }
+
+    /// The position of an id; nothing if it is none.
+    pub(crate) fn parse(id: &str) -> Option<EventId> {
+        let (life, next) = id.split_once('-')?;
+        Some(EventId { life: u64::from_str_radix(life, 16).ok()?, next: next.parse().ok()? })
+    }
+}
+
+impl HomeListener {
+    /// Takes note of whom the account follows.
+    pub(crate) fn follows(&self, followees: &[AccountId]) {
+        let Interest::Home { me } = self.registration.interest else { return };
+        let mut prefixes: Vec<u32> = followees.iter().map(prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        if let Some(followees) = self.registration.bus.lock().followees.get_mut(&me) {
+            followees.prefixes = prefixes.into();
+        }
+    }
+
+    /// The position up to which everything was told.
+    pub(crate) fn id(&self) -> EventId {
+        let bus = &self.registration.bus;
+        EventId { life: bus.life, next: self.at.unwrap_or_else(|| bus.lock().log.next()) }
+    }
+
+    /// Waits until there is something to tell. Cancelling loses nothing.
+    pub(crate) async fn next(&mut self) -> Delivery {
+        loop {
+            if self.at.is_none_or(|at| at != self.until)
+                && let Some(delivery) = self.take()
+            {
+                return delivery;
+            }
+            sleep_until(self.rests_until).await;
+            if !self.look() {
+                self.registration.wake.notified().await;
             }
         }
     }
 
-    fn heard(&mut self) -> Option<Heard> {
-        let state = self.live.lock();
-        let here = Place { life: self.live.life, next: state.next };
-        let oldest = state.next - state.kept.len() as u64;
-        let is_known = self.at.life == here.life && (oldest..=here.next).contains(&self.at.next);
-        let heard = if !is_known {
-            Heard::Missed(here)
-        } else if self.at.next == here.next {
-            return None;
-        } else {
-            Heard::Events(state.kept.iter().skip((self.at.next - oldest) as usize).copied().collect(), here)
+    /// Looks how far the log goes; false if everything in it was told.
+    fn look(&mut self) -> bool {
+        let mut state = self.registration.bus.lock();
+        let next = state.log.next();
+        let Some(stream) = state.streams.get_mut(&self.registration.number) else { return false };
+        self.at = self.at.map(|at| at.max(stream.quiet_until));
+        let is_behind = self.at.is_none_or(|at| at != next);
+        stream.is_concerned = is_behind;
+        self.until = next;
+        is_behind
+    }
+
+    /// Passes over everything that waits: it is told as a whole.
+    pub(crate) fn skip(&mut self) {
+        let next = self.registration.bus.lock().log.next();
+        (self.at, self.until) = (Some(next), next);
+        self.rests_until = Instant::now() + REST_AFTER_STALE;
+    }
+
+    /// The event to be sent; `None` if too much is on its way.
+    pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
+        self.registration.budget.take(event)
+    }
+
+    fn take(&mut self) -> Option<Delivery> {
+        let Interest::Home { me } = self.registration.interest else { return None };
+        let found = {
+            let state = self.registration.bus.lock();
+            let events = self.at.and_then(|at| state.log.from(at));
+            events.map(|events| {
+                let events = events.take_while(|(position, _)| *position < self.until);
+                let mine = events.filter(|(_, event)| state.is_in_feed(me, event));
+                mine.take(MAX_BEHIND + 1).collect::<Vec<_>>()
+            })
         };
-        self.at = here;
-        Some(heard)
+        let item = |event: &FeedEvent| match event {
+            FeedEvent::Item { owner, doc } => Some(Delivery::Item { owner: *owner, doc: *doc }),
+            FeedEvent::Everything { .. } | FeedEvent::Access { .. } | FeedEvent::Follows { .. } => None,
+        };
+        let is_told_singly = |found: &Vec<(u64, FeedEvent)>| {
+            found.len() <= MAX_BEHIND && found.iter().all(|(_, event)| item(event).is_some())
+        };
+        let Some(found) = found.filter(is_told_singly) else {
+            self.skip();
+            return Some(Delivery::Stale);
+        };
+        let Some((position, event)) = found.first() else {
+            self.at = Some(self.until);
+            return None;
+        };
+        self.at = Some(position + 1);
+        self.rests_until = Instant::now() + REST;
+        item(event)
     }
 }
 
-impl Drop for Listener {
+impl MeetListener {
+    /// Waits until the meet may be different. Cancelling loses nothing.
+    pub(crate) async fn next(&mut self) {
+        sleep_until(self.rests_until).await;
+        self.registration.wake.notified().await;
+        self.rests_until = Instant::now() + REST;
+    }
+
+    /// The event to be sent; `None` if too much is on its way.
+    pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
+        self.registration.budget.take(event)
+    }
+}
+
+impl Drop for Registration {
     fn drop(&mut self) {
-        let mut state = self.live.lock();
-        state.streams -= 1;
-        if let Some(account) = self.account
-            && let Some(count) = state.of_account.get_mut(&account)
-        {
+        let mut state = self.bus.lock();
+        state.streams.remove(&self.number);
+        if let Some(count) = state.of_client.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                state.of_account.remove(&account);
+                state.of_client.remove(&self.client);
+            }
+        }
+        if let Interest::Home { me } = self.interest
+            && let Some(followees) = state.followees.get_mut(&me)
+        {
+            followees.streams -= 1;
+            if followees.streams == 0 {
+                state.followees.remove(&me);
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANNA: AccountId = AccountId::from_bytes([1; 16]);
-
-    fn event(number: u64) -> Event {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&number.to_be_bytes());
-        Event::Meet { doc: DocId::from_bytes(bytes) }
-    }
-
-    #[tokio::test]
-    async fn r9_who_listens_hears_what_happens_and_who_comes_back_what_happened_since() {
-        let live = Live::new(7);
-        live.announce(vec![event(0)]);
-        let mut listener = live.listen(Some(ANNA), None).unwrap();
-        live.announce(vec![event(1), event(2)]);
-        let Heard::Events(events, place) = listener.next().await else { panic!("nothing was missed") };
-        assert_eq!(events, [event(1), event(2)]);
-        drop(listener);
-        live.announce(vec![event(3)]);
-        let place = Place::parse(&place.id()).unwrap();
-        let mut back = live.listen(Some(ANNA), Some(place)).unwrap();
-        assert!(matches!(back.next().await, Heard::Events(events, _) if events == [event(3)]));
-    }
-
-    #[tokio::test]
-    async fn r9_who_was_away_too_long_or_in_another_life_is_told_so() {
-        let live = Live::new(7);
-        let mut slow = live.listen(None, None).unwrap();
-        for number in 0..=KEPT as u64 {
-            live.announce(vec![event(number)]);
-        }
-        assert!(matches!(slow.next().await, Heard::Missed(_)));
-        live.announce(vec![event(9)]);
-        assert!(matches!(slow.next().await, Heard::Events(events, _) if events == [event(9)]));
-        live.forget();
-        assert!(matches!(slow.next().await, Heard::Missed(_)));
-        for id in ["8-0", "7-99999"] {
-            let mut other = live.listen(None, Place::parse(id)).unwrap();
-            assert!(matches!(other.next().await, Heard::Missed(_)), "{id}");
-        }
-        assert_eq!(["", "7", "x-1", "7-x", "7-1-1"].map(Place::parse), [None; 5]);
-    }
-
-    #[test]
-    fn streams_are_bounded_and_give_their_places_back() {
-        let live = Live::new(7);
-        let listeners: Vec<_> = (0..MAX_STREAMS_PER_ACCOUNT).map(|_| live.listen(Some(ANNA), None).unwrap()).collect();
-        assert_eq!(live.listen(Some(ANNA), None).err(), Some(TooManyStreams));
-        assert!(live.listen(None, None).is_ok());
-        drop(listeners);
-        assert!(live.listen(Some(ANNA), None).is_ok());
-        assert!(live.lock().of_account.is_empty());
-    }
-}
+mod tests;

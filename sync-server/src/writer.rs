@@ -26,7 +26,7 @@ use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
 use crate::limits::Doorkeeper;
-use crate::live::Live;
+use crate::live::EventBus;
 use crate::newest::NewestPage;
 use crate::surveyor::Paving;
 
@@ -60,7 +60,7 @@ pub(crate) struct Told {
     /// The newest page of the public feed.
     pub(crate) newest: Arc<NewestPage>,
     /// Those who listen to what is shown.
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<EventBus>,
     /// The compactor, when any log has grown.
     pub(crate) grown: Arc<Notify>,
     /// The surveyor, when what is public may have changed.

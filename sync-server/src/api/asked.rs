@@ -18,6 +18,7 @@ use super::{ApiError, viewer};
 use crate::Relay;
 use crate::authorize::Viewer;
 use crate::grid::Bounds;
+use crate::limits::Source;
 
 /// How many items a page has, unless it is told, and at most.
 const DEFAULT_LIMIT: u32 = 20;
@@ -33,6 +34,10 @@ const MAX_VALUE: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) viewer: Viewer,
+    /// Until when the read token is good that the viewer showed.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Where it comes from.
+    pub(crate) source: Source,
     pub(crate) headers: HeaderMap,
     parameters: BTreeMap<String, String>,
     /// Path and query as they came.
@@ -59,10 +64,11 @@ impl FromRequestParts<Arc<Relay>> for Asked {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, relay: &Arc<Relay>) -> Result<Asked, ApiError> {
-        let viewer = viewer::viewer(relay, &parts.headers).await?;
+        let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
+        let (viewer, expires_at) = viewer::viewer(relay, &parts.headers).await?;
         let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let parameters = read(parts.uri.query().unwrap_or_default());
-        Ok(Asked { viewer, headers: parts.headers.clone(), parameters, uri })
+        Ok(Asked { viewer, expires_at, source, headers: parts.headers.clone(), parameters, uri })
     }
 }
 
@@ -161,10 +167,8 @@ impl Asked {
 
     /// An answer that is no text, likewise.
     pub(crate) fn answer_bytes(&self, body: Vec<u8>, content_type: &'static str) -> Response {
-        let digest = Sha256::digest(&body);
-        let tag: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         // Weak, because an answer may be compressed.
-        let etag = HeaderValue::from_str(&format!("W/\"{tag}\"")).expect("digits are visible ASCII");
+        let etag = HeaderValue::from_str(&format!("W/\"{}\"", tag(&body))).expect("digits are visible ASCII");
         let caching = self.caching(etag.clone());
         if is_known(&self.headers, &etag) {
             return (StatusCode::NOT_MODIFIED, caching).into_response();
@@ -184,6 +188,11 @@ impl Asked {
             (header::VARY, HeaderValue::from_static("authorization")),
         ]
     }
+}
+
+/// A text that is another one for every other body.
+pub(crate) fn tag(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a client says that it has what bears this tag.
@@ -210,8 +219,9 @@ mod tests {
     use super::*;
 
     fn asked(query: &str) -> Asked {
+        let source = Source::from(std::net::IpAddr::from([192, 0, 2, 1]));
         let (viewer, headers) = (Viewer::Anonymous, HeaderMap::new());
-        Asked { viewer, headers, parameters: read(query), uri: String::new() }
+        Asked { viewer, expires_at: None, source, headers, parameters: read(query), uri: String::new() }
     }
 
     #[test]

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Says whether the writer can store, the database can be read, and the server is not stopping.
 pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
     let writer = matches!(timeout(PATIENCE, relay.writer.ping()).await, Ok(Ok(())));
-    let database = match timeout(PATIENCE, relay.readers.acquire()).await {
+    let database = match timeout(PATIENCE, relay.background_readers.acquire()).await {
         Ok(Ok(mut reader)) => is_readable(&mut reader).await,
         Ok(Err(_)) | Err(_) => false,
     };

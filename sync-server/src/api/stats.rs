@@ -45,7 +45,7 @@ pub(crate) async fn relay_stats(State(relay): State<Arc<Relay>>, asked: Asked) -
     let stats = match last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
         Some((_, stats)) => stats.clone(),
         None => {
-            let mut reader = relay.readers.snapshot().await?;
+            let mut reader = relay.background_readers.snapshot().await?;
             let stats = count(&mut reader).await?;
             last.insert((Instant::now(), stats)).1.clone()
         }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tourismo_core::access::{AccessError, ReadToken};
+use tourismo_core::time::Timestamp;
 
 use super::ApiError;
 use crate::Relay;
@@ -34,9 +35,9 @@ impl KnownReaders {
     }
 }
 
-/// The viewer that a request's `Authorization: Bearer` tells; anyone if it tells none. `[R1]` `[R3]`
-pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<Viewer, ApiError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Viewer::Anonymous) };
+/// The viewer that a request's `Authorization: Bearer` tells, and until when; anyone if it tells none. `[R1]` `[R3]`
+pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<(Viewer, Option<Timestamp>), ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok((Viewer::Anonymous, None)) };
     let token = value.to_str().ok().and_then(bearer).ok_or(AccessError::BadToken)?;
     let now = relay.clock.now();
     if relay.known_readers.has(&token) {
@@ -51,8 +52,8 @@ pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<Viewer,
     Ok(viewer_of(&token))
 }
 
-fn viewer_of(token: &ReadToken) -> Viewer {
-    Viewer::Account(token.account)
+fn viewer_of(token: &ReadToken) -> (Viewer, Option<Timestamp>) {
+    (Viewer::Account(token.account), Some(token.expires_at))
 }
 
 fn bearer(value: &str) -> Option<ReadToken> {

@@ -26,7 +26,7 @@ impl FeedKey {
 }
 
 /// A drive as lists have it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FeedRow {
     pub(crate) key: FeedKey,
     pub(crate) account: AccountId,

@@ -8,7 +8,7 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Connection, Row, group, parameters};
 use super::{account_in, position, time_in};
 use crate::authorize::Relation;
 
@@ -51,15 +51,27 @@ pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Resul
     Ok(SocialRow { follows, accepted, blocked, ..SocialRow::default() })
 }
 
-/// Makes of what an account has said of people what it says; a word more is a row more.
+/// What an account says differently of people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Whether it follows others than before.
+    pub(crate) follows: bool,
+    /// Whom it accepts, or accepts no more.
+    pub(crate) accepted: Vec<AccountId>,
+    /// Whom it blocks, or blocks no more.
+    pub(crate) blocked: Vec<AccountId>,
+}
+
+/// Makes of what an account has said of people what it says; a word more is a row more. Returns what is different.
 pub(crate) async fn replace(
     writer: &mut Connection,
     account: AccountId,
     stored: &SocialRow,
     derived: &SocialRow,
-) -> Result<(), sqlx::Error> {
+) -> Result<Changed, sqlx::Error> {
     let follows = |row: &SocialRow| row.follows.iter().copied().collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&follows(stored), &follows(derived));
+    let mut changed = Changed { follows: !(gone.is_empty() && said.is_empty()), ..Changed::default() };
     for followee in gone {
         let sql = "DELETE FROM follow WHERE account = $1 AND followee = $2";
         sql::query(sql).bind(account).bind(followee).execute(writer).await?;
@@ -72,21 +84,24 @@ pub(crate) async fn replace(
         sql::query(sql).bind(account).bind(followee).bind(since).execute(writer).await?;
     }
     let set = |accounts: &[AccountId]| accounts.iter().map(|account| (*account, ())).collect::<BTreeMap<_, _>>();
-    for (stored, derived, delete, insert) in [
+    for (stored, derived, changed, delete, insert) in [
         (
             &stored.accepted,
             &derived.accepted,
+            &mut changed.accepted,
             "DELETE FROM accept WHERE account = $1 AND accepted = $2",
             "INSERT INTO accept (account, accepted) VALUES ($1, $2)",
         ),
         (
             &stored.blocked,
             &derived.blocked,
+            &mut changed.blocked,
             "DELETE FROM block WHERE account = $1 AND blocked = $2",
             "INSERT INTO block (account, blocked) VALUES ($1, $2)",
         ),
     ] {
         let (gone, said) = difference(&set(stored), &set(derived));
+        changed.extend(gone.iter().copied().chain(said.iter().map(|(other, ())| *other)));
         for other in gone {
             sql::query(delete).bind(account).bind(other).execute(writer).await?;
         }
@@ -94,7 +109,24 @@ pub(crate) async fn replace(
             sql::query(insert).bind(account).bind(other).execute(writer).await?;
         }
     }
-    Ok(())
+    Ok(changed)
+}
+
+/// Those of some accounts that follow an account.
+pub(crate) async fn those_who_follow(
+    reader: &mut Connection,
+    followee: AccountId,
+    accounts: &[AccountId],
+) -> Result<Vec<AccountId>, sqlx::Error> {
+    let (mut accounts, mut followers) = (accounts, Vec::new());
+    while let Some(count) = group(accounts.len()) {
+        let (these, rest) = accounts.split_at(count);
+        accounts = rest;
+        let sql = format!("SELECT account FROM follow WHERE followee = $1 AND account IN ({})", parameters(1, count));
+        let query = these.iter().fold(sql::query(AssertSqlSafe(sql)).bind(followee), |query, one| query.bind(*one));
+        followers.extend(query.rows(reader, |row| account_in(row, "account")).await?);
+    }
+    Ok(followers)
 }
 
 /// What must go, and what must be written, for one set of rows to become another.

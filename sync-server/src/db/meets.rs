@@ -157,16 +157,21 @@ pub(crate) async fn effective(
     Ok(Some((MeetRecord::new(account, doc, &own, effective), organisers)))
 }
 
-/// Makes the row of a meet what its parts say.
-pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+/// Makes the row of a meet what its parts say, and says whether it was something else.
+pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
+    let (stored, effective) = (stored(writer, account, doc).await?, effective(writer, account, doc).await?);
+    if stored.is_some() && stored == effective {
+        return Ok(false);
+    }
     feed_items::remove(writer, account, doc).await?;
+    let mut removed = 0;
     for sql in [
         "DELETE FROM meet_organiser WHERE account = $1 AND doc = $2",
         "DELETE FROM meet WHERE account = $1 AND doc = $2",
     ] {
-        sql::query(sql).bind(account).bind(doc).execute(writer).await?;
+        removed += sql::query(sql).bind(account).bind(doc).execute(writer).await?;
     }
-    let Some((meet, organisers)) = effective(writer, account, doc).await? else { return Ok(()) };
+    let Some((meet, organisers)) = effective else { return Ok(removed > 0) };
     insert(writer, &meet).await?;
     for organiser in organisers {
         let sql = "INSERT INTO meet_organiser (account, doc, organiser) VALUES ($1, $2, $3)";
@@ -175,7 +180,7 @@ pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: Doc
     if let Some(item) = meet.feed_item() {
         feed_items::insert(writer, &item).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::Error> {

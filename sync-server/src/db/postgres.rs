@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::sql::{Connection, Pool};
-use super::{Claim, Database, OpenError, READERS, bring_up_to_date};
+use super::{Claim, Database, OpenError, Readers, bring_up_to_date};
 
 /// The lock that the one writer holds while it is connected: "tourismo" in ASCII.
 const WRITER_LOCK: i64 = 0x746f_7572_6973_6d6f;
@@ -38,12 +38,9 @@ const WRITER_SETTINGS: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// What a connection that reads asks for. What takes longer was given up by whoever asked for it.
-const READER_SETTINGS: [(&str, &str); 3] = [
-    ("default_transaction_read_only", "on"),
-    ("statement_timeout", "30000"),
-    ("idle_in_transaction_session_timeout", "60000"),
-];
+/// What a connection that reads asks for, besides a deadline for each statement.
+const READER_SETTINGS: [(&str, &str); 2] =
+    [("default_transaction_read_only", "on"), ("idle_in_transaction_session_timeout", "60000")];
 
 /// The options of a URL that are understood. Others are refused, since sqlx would log them with their values.
 const URL_OPTIONS: [&str; 15] = [
@@ -125,17 +122,14 @@ pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
     let address = Address::of(url)?;
     let mut writer = address.writer_at_start().await?;
     bring_up_to_date(&mut writer).await?;
-    let readers = PgPoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(address.0.clone().options(READER_SETTINGS))
-        .await?;
-    Ok(Database {
-        claim: Claim::Postgres(Box::new(address)),
-        writer,
-        readers: Pool::Postgres(readers),
-        checkpointer: None,
-    })
+    let readers = Readers::new(async |count, deadline| {
+        let timeout_ms = deadline.map_or(0, |deadline| deadline.as_millis()).to_string();
+        let settings = address.0.clone().options(READER_SETTINGS).options([("statement_timeout", timeout_ms)]);
+        let options = PgPoolOptions::new().max_connections(count).acquire_timeout(Duration::from_secs(10));
+        Ok(Pool::Postgres(options.connect_with(settings).await?))
+    });
+    let readers = readers.await?;
+    Ok(Database { claim: Claim::Postgres(Box::new(address)), writer, readers, checkpointer: None })
 }
 
 /// Claims a database for what nobody may do while it is served.

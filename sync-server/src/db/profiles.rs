@@ -27,7 +27,7 @@ pub(crate) struct ProfileRecord {
 }
 
 /// A profile as it may be shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProfileRow {
     pub(crate) account: AccountId,
     /// As its owner writes it, whether or not it is theirs; may be empty.

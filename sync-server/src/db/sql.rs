@@ -5,7 +5,7 @@
 
 mod bulk;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -124,10 +124,15 @@ const PING_DEADLINE: Duration = Duration::from_secs(5);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// How many steps of its virtual machine SQLite makes before it asks whether to go on: some tenths of a millisecond.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
+
 /// Connections that can only read.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    Sqlite(SqlitePool),
+    /// Of SQLite, and how long one is lent: a statement is interrupted after that.
+    Sqlite(SqlitePool, Option<Duration>),
+    /// Of Postgres, which interrupts statements by itself.
     Postgres(PgPool),
 }
 
@@ -135,7 +140,11 @@ impl Pool {
     /// A connection, for statements that need not see the same moment.
     pub(crate) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
-            Pool::Sqlite(pool) => Inner::SqlitePooled(pool.acquire().await?),
+            Pool::Sqlite(pool, deadline) => {
+                let mut connection = pool.acquire().await?;
+                interrupt_after(&mut connection, *deadline).await?;
+                Inner::SqlitePooled(connection)
+            }
             Pool::Postgres(pool) => Inner::PostgresPooled(pool.acquire().await?),
         }))
     }
@@ -143,7 +152,11 @@ impl Pool {
     /// A connection that sees the database as it is at one moment.
     pub(crate) async fn snapshot(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
-            Pool::Sqlite(pool) => Inner::SqliteSnapshot(pool.begin().await?),
+            Pool::Sqlite(pool, deadline) => {
+                let mut transaction = pool.begin().await?;
+                interrupt_after(&mut transaction, *deadline).await?;
+                Inner::SqliteSnapshot(transaction)
+            }
             Pool::Postgres(pool) => Inner::PostgresSnapshot(pool.begin_with(SNAPSHOT).await?),
         }))
     }
@@ -151,10 +164,24 @@ impl Pool {
     /// Closes all connections, those in use when they come back.
     pub(crate) async fn close(&self) {
         match self {
-            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Sqlite(pool, _) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Has whatever a connection does interrupted from a moment on, until it is lent to somebody else.
+async fn interrupt_after(connection: &mut SqliteConnection, deadline: Option<Duration>) -> Result<(), sqlx::Error> {
+    let Some(deadline) = deadline else { return Ok(()) };
+    let ends_at = Instant::now() + deadline;
+    connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || Instant::now() < ends_at);
+    Ok(())
+}
+
+/// Whether a statement was interrupted because it took too long.
+pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
+    // SQLITE_INTERRUPT, and query_canceled of Postgres.
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "9" || code == "57014")
 }
 
 /// A value of a statement.

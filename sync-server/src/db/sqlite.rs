@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::sql::{Connection, Pool};
-use super::{Claim, Database, Durability, OpenError, READERS, bring_up_to_date};
+use super::{Claim, Database, Durability, OpenError, Readers, bring_up_to_date};
 use crate::data_file::DataFile;
 
 /// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
@@ -54,18 +54,25 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
         cap(&mut writer, max_bytes).await?;
     }
     // The names may lead to other files later: those that read are connected from the start, and stay connected.
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .min_connections(READERS)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.pragma("query_only", "on"))
-        .await?;
+    let options = options.pragma("query_only", "on");
+    let readers = Readers::new(async |count, deadline| {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(count)
+            .min_connections(count)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(Duration::from_secs(10))
+            // A file is not lost like a server, and this would take as long as a small read.
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        Ok(Pool::Sqlite(pool, deadline))
+    });
+    let readers = readers.await?;
     let beside = self::options(file.path()).busy_timeout(Duration::ZERO).connect().await?;
     let checkpointer = Some(Checkpointer::spawn(beside));
     file.remember()?;
-    Ok(Database { claim: Claim::File { file }, writer, readers: Pool::Sqlite(readers), checkpointer })
+    Ok(Database { claim: Claim::File { file }, writer, readers, checkpointer })
 }
 
 /// Moves what was committed from the write-ahead log into the database file, beside whoever writes: done within a commit,
@@ -241,7 +248,7 @@ mod tests {
         let path = folder.path().join("x.sqlite");
         let Database { mut writer, readers, checkpointer, claim: _claim } =
             open(&path, None, Durability::EveryCommit).await.unwrap();
-        readers.close().await;
+        readers.answers.close().await;
         checkpointer.unwrap().stop().await;
         let mut beside = options(&path).busy_timeout(Duration::ZERO).connect().await.unwrap();
         let log_bytes = || std::fs::metadata(folder.path().join("x.sqlite-wal")).unwrap().len();

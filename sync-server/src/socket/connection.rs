@@ -197,7 +197,7 @@ impl Connection {
     where
         F: for<'c> FnOnce(&'c mut sql::Connection, AccountId) -> Reading<'c> + Send + 'static,
     {
-        let (readers, account) = (self.relay.readers.clone(), self.account()?);
+        let (readers, account) = (self.relay.sync_readers.clone(), self.account()?);
         let snapshot = async move {
             let mut snapshot = readers.snapshot().await?;
             read(&mut snapshot, account).await
@@ -264,7 +264,7 @@ async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Resul
     }
     // Listening begins before the log is looked at, so that no growth falls in between.
     let subscription = relay.hub.subscribe(account);
-    let head = async { accounts::head(&mut relay.readers.acquire().await?, account).await };
+    let head = async { accounts::head(&mut relay.sync_readers.acquire().await?, account).await };
     let (head, _) = head.await.map_err(cannot_read)?;
     Ok(Seat { account, place, subscription, head })
 }
@@ -284,7 +284,7 @@ enum Standing {
 
 async fn standing(relay: &Relay, candidate: Candidate) -> Result<Standing, sqlx::Error> {
     let Candidate { account, device, granted_by } = candidate;
-    let mut reader = relay.readers.acquire().await?;
+    let mut reader = relay.sync_readers.acquire().await?;
     if accounts::has_device(&mut reader, account, device).await? {
         return Ok(Standing::Known);
     }

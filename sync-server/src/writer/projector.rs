@@ -23,12 +23,13 @@ use self::rows::{About, rows};
 use crate::db::change_log::{self, ChunksOf};
 use crate::db::documents::{self, Quarantine};
 use crate::db::drives::{self, OwnDrive};
+use crate::db::feed::{self, FeedRow};
 use crate::db::meets::{self, MeetPart};
-use crate::db::profiles::{self, ProfileRecord};
+use crate::db::profiles::{self, ProfileRecord, ProfileRow};
 use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
-use crate::db::{cars, comments, follows, reactions, rsvps};
-use crate::live::Event;
+use crate::db::{cars, comments, feed_items, follows, reactions, rsvps};
+use crate::live::{Event, FeedEvent};
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
 pub(crate) const VERSION: u32 = 4;
@@ -268,16 +269,23 @@ async fn write_all(
                 cars.push((owner, id, fields));
             }
             (Derived::Published(drive, blocks), before) => {
+                let mut shown = None;
                 if !matches!(before, Some(Derived::Nothing)) {
+                    shown = shown_drive(writer, owner, id).await?;
                     published::remove(writer, owner, id).await?;
                 }
                 published::insert(writer, drive, blocks).await?;
-                events.push(Event::Shown { owner, doc: id });
+                if shown_drive(writer, owner, id).await? != shown {
+                    events.push(Event::Feed(FeedEvent::Item { owner, doc: id }));
+                }
             }
             (Derived::Profile(profile), _) => {
+                let before = shown_person(writer, owner).await?;
                 profiles::replace(writer, profile).await?;
-                // Whether followers must be accepted decides what they see.
-                events.push(Event::People { account: owner });
+                // Its names stand beside what it shows, and whether followers must be accepted decides what they see.
+                if shown_person(writer, owner).await? != before {
+                    events.push(Event::Feed(FeedEvent::Everything { owner }));
+                }
             }
             (Derived::Social(row), before) => write_social(writer, owner, id, before.as_ref(), row, events).await?,
             (Derived::Meet(part), _) => write_meet(writer, owner, id, Some(part), events).await?,
@@ -319,9 +327,16 @@ async fn remove(
 ) -> Result<(), sqlx::Error> {
     let has_none = matches!(before, Some(Derived::Nothing));
     match kind {
-        DocKind::Profile => profiles::remove(writer, owner).await,
+        DocKind::Profile => {
+            if profiles::find(writer, owner).await?.is_some() {
+                events.push(Event::Feed(FeedEvent::Everything { owner }));
+            }
+            profiles::remove(writer, owner).await
+        }
         DocKind::Published => {
-            events.push(Event::Shown { owner, doc: id });
+            if shown_drive(writer, owner, id).await?.is_some() {
+                events.push(Event::Feed(FeedEvent::Item { owner, doc: id }));
+            }
             published::remove(writer, owner, id).await
         }
         DocKind::Drive | DocKind::Car if has_none => Ok(()),
@@ -347,11 +362,16 @@ async fn write_social(
         None => stored_social(writer, owner, id).await?,
     };
     if id == social::people(&owner) {
-        follows::replace(writer, owner, &stored, said).await?;
-        // Whoever was let in, or shut out, may see something else, too.
-        let listed = |row: &SocialRow| [row.accepted.clone(), row.blocked.clone()].concat();
-        let touched: BTreeSet<AccountId> = listed(&stored).into_iter().chain(listed(said)).chain([owner]).collect();
-        events.extend(touched.into_iter().map(|account| Event::People { account }));
+        let follows::Changed { follows, accepted, blocked } = follows::replace(writer, owner, &stored, said).await?;
+        if follows || !blocked.is_empty() {
+            events.push(Event::Feed(FeedEvent::Follows { account: owner }));
+        }
+        // One who does not follow sees no more and no less in their feed, whatever is said of them.
+        let touched: Vec<AccountId> = accepted.iter().chain(&blocked).copied().collect();
+        for follower in follows::those_who_follow(writer, owner, &touched).await? {
+            events.push(Event::Feed(FeedEvent::Access { follower, owner }));
+        }
+        events.extend(blocked.into_iter().map(|viewer| Event::Block { owner, viewer }));
         return Ok(());
     }
     reactions::replace(writer, owner, id, &stored.reactions, &said.reactions).await?;
@@ -377,10 +397,32 @@ async fn write_meet(
     let subjects = [before.as_ref(), part].into_iter().flatten().map(|part| part.row.amends.unwrap_or(id));
     for meet in subjects.collect::<BTreeSet<_>>() {
         let Some(log) = documents::find(writer, meet).await?.filter(|log| log.kind == DocKind::Meet) else { continue };
-        meets::settle(writer, log.owner, meet).await?;
-        events.extend([Event::Shown { owner: log.owner, doc: meet }, Event::Meet { doc: meet }]);
+        let owner = log.owner;
+        let is_in_feeds = feed_items::find(writer, owner, meet).await?.is_some();
+        // What somebody says who may not change it is kept, and changes nothing.
+        if !meets::settle(writer, owner, meet).await? {
+            continue;
+        }
+        events.push(Event::Meet { doc: meet });
+        if is_in_feeds || feed_items::find(writer, owner, meet).await?.is_some() {
+            events.push(Event::Feed(FeedEvent::Item { owner, doc: meet }));
+        }
     }
     Ok(())
+}
+
+/// A person as their names stand beside what they show, and whether followers must be accepted.
+async fn shown_person(writer: &mut Connection, owner: AccountId) -> Result<Option<ProfileRow>, sqlx::Error> {
+    let profile = profiles::find(writer, owner).await?;
+    Ok(profile.map(|profile| ProfileRow { bio: String::new(), ..profile }))
+}
+
+/// A published drive as followers find it in their feeds, if they do.
+async fn shown_drive(writer: &mut Connection, owner: AccountId, id: DocId) -> Result<Option<FeedRow>, sqlx::Error> {
+    match feed_items::find(writer, owner, id).await? {
+        Some(_) => feed::find(writer, owner, id).await,
+        None => Ok(None),
+    }
 }
 
 /// What was derived from a document, as its rows say.

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tourismo_core::docs::social::Word;
 use tourismo_core::docs::{Answer, MeetFields, Visibility};
+use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
 use crate::harness::{Person, Relay, now};
@@ -28,9 +29,13 @@ struct Event {
 
 impl Stream {
     async fn open(relay: &Relay, person: &Person, path: &str, last: Option<&str>) -> Stream {
+        Stream::open_with(relay, &person.token(), path, last).await
+    }
+
+    async fn open_with(relay: &Relay, token: &str, path: &str, last: Option<&str>) -> Stream {
         let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{last}\r\n", person.token());
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{last}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut stream = Stream(BufReader::new(stream));
         assert!(stream.line().await.contains("200"));
@@ -86,7 +91,6 @@ async fn r9_a_published_drive_reaches_an_open_home_feed_and_one_that_comes_back(
     ben.publish(&relay, "By link", Visibility::Private, START).await;
     let drive = ben.publish(&relay, "Now", Visibility::Followers, START).await;
     let event = stream.event().await;
-    let event = if event.kind == "stale" { stream.event().await } else { event };
     assert_eq!((event.kind.as_str(), event.data["id"].as_str()), ("item", Some(drive.to_string().as_str())));
     assert_eq!((&event.data["kind"], &event.data["title"]), (&"drive".into(), &"Now".into()));
     let last = event.id.unwrap();
@@ -145,6 +149,51 @@ async fn r9_an_answer_reaches_an_open_meet_and_streams_end_with_the_server() {
     relay.stop().await;
     stream.end().await;
     home.end().await;
+}
+
+#[tokio::test]
+async fn r9_what_concerns_nobody_is_told_nobody() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    anna.follow(&relay, &ben).await;
+    let fields = MeetFields {
+        title: "Sunday".to_owned(),
+        starts_at: now(),
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    };
+    let meet = ben.meet(&relay, &fields).await;
+    let mut home = Stream::open(&relay, &anna, "/v1/me/feed/live", None).await;
+    let mut open_meet = Stream::open(&relay, &anna, &format!("/v1/meets/{meet}/live"), None).await;
+    assert_eq!([home.event().await.kind, open_meet.event().await.kind], ["open", "meet"]);
+    // Neither an acceptance of somebody who does not follow, nor a change of a meet by somebody who may not change it.
+    for number in 200..220 {
+        cleo.say(&relay, Word::Accept(AccountId::from_bytes([number; 16]))).await;
+    }
+    cleo.say(&relay, Word::Accept(anna.account())).await;
+    ben.say(&relay, Word::Accept(cleo.account())).await;
+    cleo.amend(&relay, meet, &fields, &MeetFields { cancelled: true, ..fields.clone() }).await;
+    let drive = ben.publish(&relay, "Now", Visibility::Public, START).await;
+    assert_eq!(home.event().await.data["id"].as_str(), Some(drive.to_string().as_str()), "nothing came before it");
+    ben.change_meet(&relay, meet, &fields, &MeetFields { title: "Monday".to_owned(), ..fields.clone() }).await;
+    let event = open_meet.event().await;
+    assert_eq!((&event.data["title"], &event.data["cancelled"]), (&"Monday".into(), &false.into()));
+    assert_eq!(home.event().await.data["title"], "Monday");
+    // Whom one follows is another matter.
+    ben.say(&relay, Word::Accept(anna.account())).await;
+    assert_eq!(home.event().await.kind, "stale");
+}
+
+#[tokio::test]
+async fn r9_a_stream_ends_with_the_token_that_opened_it() {
+    let relay = Relay::start().await;
+    let anna = Person::named(&relay, 1, "anna").await;
+    let token = anna.token_until(Timestamp(now().as_millis() + 5_000));
+    let mut stream = Stream::open_with(&relay, &token, "/v1/me/feed/live", None).await;
+    assert_eq!([stream.event().await.kind, stream.event().await.kind], ["open", "expired"]);
+    stream.end().await;
 }
 
 #[tokio::test]

@@ -1,28 +1,25 @@
 //! `GET /v1/me/feed/live`: what comes new into the home feed, as server-sent events.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use axum::response::sse::Event as SseEvent;
-use futures_util::stream;
-use tokio::sync::watch;
-use tourismo_core::id::AccountId;
+use tourismo_core::id::{AccountId, DocId};
 
-use super::feed::{HomeEntry, entries};
+use super::feed::entries;
 use crate::Relay;
 use crate::api::asked::Asked;
-use crate::api::live::{event, from_place, open, stale};
+use crate::api::live::{EventSource, Lifetime, Waited, event, last_event_id};
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, live};
 use crate::db::feed_items;
 use crate::db::follows;
-use crate::live::{Event, Heard, Listener};
+use crate::live::{Delivery, HomeListener};
 
 /// What comes new into my home feed, as it happens: `open` at first; `item` with what `items` of `/v1/me/feed` has, new or
-/// changed; `stale` when the feed is to be read again because something went or was missed. `Last-Event-ID` goes on where
-/// another stream ended. `[R9]`
+/// changed; `stale` when the feed is to be read again because something went or was missed; `expired` as the last one when
+/// another read token is needed. `Last-Event-ID` goes on where another stream ended. `[R9]`
 #[utoipa::path(
     get, path = "/v1/me/feed/live", tag = "me", security(("token" = [])),
     params(("last-event-id" = Option<String>, Header, description = "The id of the last event that was heard.")),
@@ -30,86 +27,63 @@ use crate::live::{Event, Heard, Listener};
 )]
 pub(crate) async fn home_feed_live(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;
-    let listener = relay.live.listen(Some(me), from_place(&asked)).map_err(|_| ApiError::overloaded())?;
-    let followees = followees(&relay, me).await?;
-    let waiting = VecDeque::from([open(&listener)]);
-    let stopping = relay.stopping.clone();
-    let feed = Feed { relay, me, listener, followees, waiting, stopping };
-    let events = stream::unfold(feed, async |mut feed| Some((Ok(feed.next().await?), feed)));
-    Ok(live::answer(events))
+    let listener = relay.live.listen_home(me, last_event_id(&asked)).map_err(|_| ApiError::overloaded())?;
+    let feed = Feed { relay: relay.clone(), me, listener, is_open: false };
+    feed.read_followees().await?;
+    Ok(live::answer(&relay, &asked, feed))
 }
 
 struct Feed {
     relay: Arc<Relay>,
     me: AccountId,
-    listener: Listener,
-    followees: BTreeSet<AccountId>,
-    waiting: VecDeque<SseEvent>,
-    stopping: watch::Receiver<bool>,
+    listener: HomeListener,
+    is_open: bool,
+}
+
+impl EventSource for Feed {
+    async fn next(&mut self, lifetime: &mut Lifetime) -> Option<Bytes> {
+        if !self.is_open {
+            self.is_open = true;
+            return Some(event("open", Some(self.listener.id()), "{}").into());
+        }
+        let delivery = match lifetime.wait(self.listener.next()).await {
+            Waited::For(delivery) => delivery,
+            Waited::Send(bytes) => return Some(bytes),
+            Waited::End => return None,
+        };
+        match delivery {
+            Delivery::Stale => self.stale().await.ok(),
+            Delivery::Item { owner, doc } => match self.item(owner, doc).await.ok()? {
+                Some(bytes) => Some(bytes),
+                None => {
+                    self.listener.skip();
+                    self.stale().await.ok()
+                }
+            },
+        }
+    }
 }
 
 impl Feed {
-    /// The next event; `None` when the server stops or cannot read.
-    async fn next(&mut self) -> Option<SseEvent> {
-        loop {
-            if let Some(event) = self.waiting.pop_front() {
-                return Some(event);
-            }
-            let heard = tokio::select! {
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                heard = self.listener.next() => heard,
-            };
-            match heard {
-                Heard::Missed(place) => {
-                    self.followees = followees(&self.relay, self.me).await.ok()?;
-                    self.waiting.push_back(stale(place));
-                }
-                Heard::Events(events, place) => {
-                    let told = self.tell(events).await.ok()?;
-                    // Whoever comes back with the id of the last has heard all of them.
-                    let last = told.len().saturating_sub(1);
-                    let with_id = |(index, event): (usize, SseEvent)| {
-                        if index == last { event.id(place.id()) } else { event }
-                    };
-                    self.waiting.extend(told.into_iter().enumerate().map(with_id));
-                }
-            }
-        }
+    /// The event of something that may have come; `None` if it went, or there is no room for it on the way.
+    async fn item(&self, owner: AccountId, doc: DocId) -> Result<Option<Bytes>, ApiError> {
+        let mut reader = self.relay.stream_readers.acquire().await?;
+        let Some(item) = feed_items::home_item(&mut reader, self.me, owner, doc).await? else { return Ok(None) };
+        let Some(entry) = entries(&mut reader, self.me, &[item]).await?.pop() else { return Ok(None) };
+        let data = serde_json::to_string(&entry).map_err(|_| ApiError::internal())?;
+        Ok(self.listener.hold(event("item", Some(self.listener.id()), &data)))
     }
 
-    async fn tell(&mut self, events: Vec<Event>) -> Result<Vec<SseEvent>, ApiError> {
-        let (mut told, mut is_stale) = (Vec::new(), false);
-        for heard in events {
-            match heard {
-                Event::Shown { owner, doc } if self.followees.contains(&owner) => {
-                    let mut reader = self.relay.readers.acquire().await?;
-                    match feed_items::home_item(&mut reader, self.me, owner, doc).await? {
-                        Some(item) => {
-                            let entries = entries(&mut reader, self.me, &[item]).await?;
-                            told.extend(entries.iter().map(item_event).collect::<Result<Vec<_>, _>>()?);
-                        }
-                        None => is_stale = true,
-                    }
-                }
-                // What is for followers may have come or gone.
-                Event::People { account } if account == self.me || self.followees.contains(&account) => {
-                    self.followees = followees(&self.relay, self.me).await?;
-                    is_stale = true;
-                }
-                Event::Shown { .. } | Event::People { .. } | Event::Meet { .. } => {}
-            }
-        }
-        told.extend(is_stale.then(|| event("stale", "{}")));
-        Ok(told)
+    /// The event after which everything is to be read again. Who is followed may be different, too.
+    async fn stale(&self) -> Result<Bytes, ApiError> {
+        let id = self.listener.id();
+        self.read_followees().await?;
+        Ok(event("stale", Some(id), "{}").into())
     }
-}
 
-fn item_event(entry: &HomeEntry) -> Result<SseEvent, ApiError> {
-    let data = serde_json::to_string(entry).map_err(|_| ApiError::internal())?;
-    Ok(event("item", &data))
-}
-
-async fn followees(relay: &Relay, me: AccountId) -> Result<BTreeSet<AccountId>, ApiError> {
-    let mut reader = relay.readers.acquire().await?;
-    Ok(follows::followees(&mut reader, me).await?.into_iter().collect())
+    async fn read_followees(&self) -> Result<(), ApiError> {
+        let mut reader = self.relay.stream_readers.acquire().await?;
+        self.listener.follows(&follows::followees(&mut reader, self.me).await?);
+        Ok(())
+    }
 }

@@ -2,31 +2,28 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use axum::response::sse::Event as SseEvent;
-use futures_util::stream;
-use tokio::sync::watch;
 use tourismo_core::id::DocId;
 
 use super::meet;
 use crate::Relay;
-use crate::api::asked::Asked;
-use crate::api::live::{event, from_place};
+use crate::api::asked::{Asked, tag};
+use crate::api::live::{EventSource, Lifetime, Waited, event};
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, live, reach};
 use crate::authorize::Viewer;
-use crate::live::{Event, Heard, Listener, Place};
+use crate::db::meets;
+use crate::live::{Listening, MeetListener};
 
-/// A meet as it changes: `meet` with what `/v1/meets/{id}` has, at first and after each change of it or of its answers. The
-/// stream ends when the viewer may not see the meet any more. `[R9]`
+/// A meet as it changes: `meet` with what `/v1/meets/{id}` has, at first and after each change of it or of its answers;
+/// `expired` as the last one when another read token is needed. The stream ends when the viewer may not see the meet any
+/// more. `[R9]`
 #[utoipa::path(
     get, path = "/v1/meets/{id}/live", tag = "meets", security((), ("token" = [])),
-    params(
-        ("id" = String, Path, description = "The meet."),
-        ("last-event-id" = Option<String>, Header, description = "The id of the last event that was heard."),
-    ),
+    params(("id" = String, Path, description = "The meet.")),
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream"), Refusals)
 )]
 pub(crate) async fn meet_live(
@@ -35,63 +32,60 @@ pub(crate) async fn meet_live(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (id, viewer) = (reach::id(&id)?, asked.viewer);
-    let place = from_place(&asked);
-    let listener = relay.live.listen(viewer.account(), place).map_err(|_| ApiError::overloaded())?;
-    let stopping = relay.stopping.clone();
-    let mut meet = Meet { relay, id, viewer, listener, stopping, first: None };
-    let first = meet.read(None).await?.ok_or_else(ApiError::not_found)?;
-    // Whoever comes back knows what it was, unless something was missed, which is told.
-    meet.first = place.is_none().then(|| first.id(meet.listener.place().id()));
-    let events = stream::unfold(meet, async |mut meet| Some((Ok(meet.next().await?), meet)));
-    Ok(live::answer(events))
+    let owner = {
+        let mut reader = relay.stream_readers.acquire().await?;
+        meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?.0.account
+    };
+    let client = viewer.account().map_or(Listening::Source(asked.source), Listening::Account);
+    let listener = relay.live.listen_meet(client, id, owner).map_err(|_| ApiError::overloaded())?;
+    let mut meet = Meet { relay: relay.clone(), id, viewer, listener, first: None, told: String::new() };
+    meet.first = Some(meet.read().await?.ok_or_else(ApiError::not_found)?);
+    Ok(live::answer(&relay, &asked, meet))
 }
 
 struct Meet {
     relay: Arc<Relay>,
     id: DocId,
     viewer: Viewer,
-    listener: Listener,
-    stopping: watch::Receiver<bool>,
-    first: Option<SseEvent>,
+    listener: MeetListener,
+    /// The event to begin with.
+    first: Option<Bytes>,
+    /// The tag of what was told last.
+    told: String,
 }
 
-impl Meet {
-    /// The next event; `None` when the server stops, cannot read, or the viewer may not see the meet any more.
-    async fn next(&mut self) -> Option<SseEvent> {
+impl EventSource for Meet {
+    async fn next(&mut self, lifetime: &mut Lifetime) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
         loop {
-            let heard = tokio::select! {
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                heard = self.listener.next() => heard,
-            };
-            let place = match heard {
-                Heard::Missed(place) => place,
-                Heard::Events(events, place) if events.iter().any(|event| self.concerns(event)) => place,
-                Heard::Events(..) => continue,
-            };
-            return self.read(Some(place)).await.ok()?;
+            match lifetime.wait(self.listener.next()).await {
+                Waited::For(()) => {}
+                Waited::Send(bytes) => return Some(bytes),
+                Waited::End => return None,
+            }
+            let before = self.told.clone();
+            let event = self.read().await.ok()??;
+            // It may have been woken for something that this viewer sees nothing of.
+            if self.told != before {
+                return Some(event);
+            }
         }
     }
+}
 
-    fn concerns(&self, event: &Event) -> bool {
-        match event {
-            Event::Meet { doc } => *doc == self.id,
-            // A block, or an acceptance.
-            Event::People { account } => self.viewer == Viewer::Account(*account),
-            Event::Shown { .. } => false,
-        }
-    }
-
-    async fn read(&self, place: Option<Place>) -> Result<Option<SseEvent>, ApiError> {
-        let mut reader = self.relay.readers.snapshot().await?;
+impl Meet {
+    /// The event of the meet as it is; `None` if the viewer may not see it.
+    async fn read(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let mut reader = self.relay.stream_readers.snapshot().await?;
         let Some(body) = meet::read(&mut reader, self.viewer, self.id).await? else { return Ok(None) };
+        drop(reader);
         let data = serde_json::to_string(&body).map_err(|_| ApiError::internal())?;
-        let told = event("meet", &data);
-        Ok(Some(match place {
-            Some(place) => told.id(place.id()),
-            None => told,
+        self.told = tag(data.as_bytes());
+        Ok(Some(match self.listener.hold(event("meet", None, &data)) {
+            Some(event) => event,
+            None => event("stale", None, "{}").into(),
         }))
     }
 }

@@ -51,7 +51,11 @@ impl Person {
     }
 
     pub(crate) fn token(&self) -> String {
-        self.phone.token(&self.relay, now() + 3_600_000)
+        self.token_until(now() + 3_600_000)
+    }
+
+    pub(crate) fn token_until(&self, expires_at: Timestamp) -> String {
+        self.phone.token(&self.relay, expires_at)
     }
 
     pub(crate) fn relay_id(&self) -> RelayId {
