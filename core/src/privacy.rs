@@ -12,27 +12,53 @@
 //! 4. when it was: the track begins at a full hour, and accuracies, headings and the times of recording are gone;
 //! 5. how long a hidden piece in the middle took: it always shows as a gap of [`HIDDEN_GAP_MS`].
 //!
+//! An end that its owner calls no private place ([`PrivateEnds`]: a circuit, a meeting point) is shown: 1 and 2 do not count
+//! from it, and no grid line cuts there.
+//!
 //! # What is not hidden
 //! The start's hour. That there is a hidden piece in the middle, and so that the drive passed one of its own ends. That
 //! home lies in the hole that many public drives leave open together: some 600 m wide, its border made of grid lines and
 //! roads. Whoever wants more sets a zone. Durations between two shown fixes of one piece are true, and so is the shape of
 //! the road between them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fix::Fix;
 use crate::geodesy::{Bounds, Position, distance_m};
-use crate::stats::{DriveStats, RunningStats};
+use crate::stats::{DriveStats, RunningStats, known_altitude_m};
 use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::merged;
 
 /// The way hidden at both ends, and the radius around both within which nothing is shown, metres.
 pub const HIDDEN_M: f64 = 300.0;
-/// How long every hidden piece in the middle of a drive seems to have taken, milliseconds: long enough to be a gap.
-pub const HIDDEN_GAP_MS: i64 = 60_000;
+/// How long every hidden piece in the middle of a drive seems to have taken, milliseconds: long enough to be a gap
+/// whatever the recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
+pub const HIDDEN_GAP_MS: i64 = 120_000;
 /// Less than so much way is not worth showing, metres.
 pub const SHORTEST_M: f64 = 100.0;
 /// Grid lines per degree of latitude.
 const ROWS_PER_DEGREE: f64 = 200.0;
+
+/// Which ends of a drive are private places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct PrivateEnds {
+    /// Where it began.
+    #[n(0)]
+    pub start: bool,
+    /// Where it ended.
+    #[n(1)]
+    pub end: bool,
+}
+
+impl Default for PrivateEnds {
+    /// Both, unless somebody says otherwise.
+    fn default() -> PrivateEnds {
+        PrivateEnds { start: true, end: true }
+    }
+}
 
 /// The public derivative of a track.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,9 +85,9 @@ pub enum RedactError {
 ///
 /// # Errors
 /// [`RedactError::NothingLeft`] if that is next to nothing.
-pub fn redact(stretches: &[Stretch]) -> Result<Redacted, RedactError> {
+pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
-    let shown = shown(&fixes, &pieces(&fixes));
+    let shown = shown(&fixes, &pieces(&fixes, private));
     let first = shown.first().ok_or(RedactError::NothingLeft)?;
     let started_at = first.fixed_at;
     let stats = RunningStats::of(&shown).summary();
@@ -74,9 +100,9 @@ pub fn redact(stretches: &[Stretch]) -> Result<Redacted, RedactError> {
 
 /// What of a track stays hidden when it is published, for its owner to see: pieces that each begin and end with a fix that
 /// is shown, if one is. All of it if nothing is left to publish.
-pub fn hidden(stretches: &[Stretch]) -> Vec<Vec<Fix>> {
+pub fn hidden(stretches: &[Stretch], private: PrivateEnds) -> Vec<Vec<Fix>> {
     let fixes = merged(stretches);
-    let mut pieces = pieces(&fixes);
+    let mut pieces = pieces(&fixes, private);
     // An owner is told whenever a drive is opened, and all its figures would take most of that time.
     let mut stats = RunningStats::default();
     let is_far_enough = |fix: &Fix| {
@@ -98,19 +124,22 @@ pub fn hidden(stretches: &[Stretch]) -> Vec<Vec<Fix>> {
     hidden
 }
 
-/// The ranges of fixes that may be shown, each cut at grid lines on both sides and of at least two fixes.
-fn pieces(fixes: &[Fix]) -> Vec<std::ops::Range<usize>> {
+/// The ranges of fixes that may be shown, each of at least two fixes and cut at grid lines on both sides, unless it begins or
+/// ends with an end of the drive that is shown.
+fn pieces(fixes: &[Fix], private: PrivateEnds) -> Vec<std::ops::Range<usize>> {
     let (Some(first), Some(last)) = (fixes.first(), fixes.last()) else { return Vec::new() };
-    let ends = [Position::from(first), Position::from(last)];
+    let start = private.start.then(|| Position::from(first));
+    let end = private.end.then(|| Position::from(last));
     let steps_m: Vec<f64> = fixes.windows(2).map(|pair| distance_m((&pair[0]).into(), (&pair[1]).into())).collect();
     let from_start_m = way_so_far_m(steps_m.iter());
     let mut from_end_m = way_so_far_m(steps_m.iter().rev());
     from_end_m.reverse();
     let is_far = |index: usize| {
         let place = Position::from(&fixes[index]);
-        from_start_m[index] >= HIDDEN_M
-            && from_end_m[index] >= HIDDEN_M
-            && ends.iter().all(|&end| distance_m(end, place) >= HIDDEN_M)
+        let is_far_from = |end: Option<Position>, along_m: &[f64]| {
+            end.is_none_or(|end| along_m[index] >= HIDDEN_M && distance_m(end, place) >= HIDDEN_M)
+        };
+        is_far_from(start, &from_start_m) && is_far_from(end, &from_end_m)
     };
     let mut pieces = Vec::new();
     let mut from = None;
@@ -119,7 +148,7 @@ fn pieces(fixes: &[Fix]) -> Vec<std::ops::Range<usize>> {
         match from {
             None if is_shown => from = Some(index),
             Some(begin) if !is_shown => {
-                pieces.extend(cut_at_grid_lines(fixes, begin..index));
+                pieces.extend(cut_at_grid_lines(fixes, begin..index, private));
                 from = None;
             }
             Some(_) | None => {}
@@ -137,12 +166,17 @@ fn way_so_far_m<'a>(steps_m: impl Iterator<Item = &'a f64>) -> Vec<f64> {
     std::iter::once(0.0).chain(steps_m.scan(0.0, add)).collect()
 }
 
-/// What of a piece lies between its first and its last crossing of a grid line.
-fn cut_at_grid_lines(fixes: &[Fix], piece: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+/// What of a piece lies between its first and its last crossing of a grid line; all of it at an end of the drive that is
+/// shown.
+fn cut_at_grid_lines(
+    fixes: &[Fix],
+    piece: std::ops::Range<usize>,
+    private: PrivateEnds,
+) -> Option<std::ops::Range<usize>> {
     let crosses = |&index: &usize| cell(&fixes[index - 1]) != cell(&fixes[index]);
     let mut crossings = (piece.start + 1..piece.end).filter(crosses);
-    let begin = crossings.next()?;
-    let end = crossings.next_back()?;
+    let begin = if piece.start == 0 && !private.start { piece.start } else { crossings.next()? };
+    let end = if piece.end == fixes.len() && !private.end { piece.end } else { crossings.next_back()? };
     (end - begin >= 2).then_some(begin..end)
 }
 
@@ -178,7 +212,7 @@ fn append(shown: &mut Vec<Fix>, piece: &[Fix]) {
             lat_deg: fix.lat_deg,
             lon_deg: fix.lon_deg,
             accuracy_m: None,
-            altitude_m: fix.altitude_m,
+            altitude_m: known_altitude_m(fix),
             altitude_accuracy_m: None,
             heading_deg: None,
             speed_mps: fix.speed_mps,

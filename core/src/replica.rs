@@ -144,9 +144,9 @@ impl Replica {
         let now_ms = now.monotonic_ms as u64;
         match input {
             Input::Start => self.read_recovering(),
-            Input::Fix { fix } => {
+            Input::Fix { fix, arrived_ms } => {
                 if let Some(recording) = &mut self.recording {
-                    recording.fix(&fix, now, &mut self.shelf, &mut self.store);
+                    recording.fix(&fix, arrived_ms, now, &mut self.shelf, &mut self.store);
                     self.topics.insert(Topic::Recording);
                 }
             }

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::fix::Fix;
 use crate::geodesy::distance_m;
 use crate::time::Timestamp;
-use crate::track::parts::is_gap;
+use crate::track::parts::Rhythm;
 
 use climb::Climb;
+pub(crate) use climb::known_altitude_m;
 use motion::Motion;
 use speed::{Fastest, Speedometer};
 
@@ -40,7 +41,7 @@ pub struct DriveStats {
     /// Distance by time in motion, metres per second; 0 if there was no motion.
     #[n(4)]
     pub mean_speed_mps: f64,
-    /// The greatest median of three consecutive speeds, metres per second; 0 if there are none.
+    /// The greatest speed that two readings of their own support, metres per second; never less than the mean.
     #[n(5)]
     pub max_speed_mps: f64,
     /// Metres climbed.
@@ -76,6 +77,7 @@ pub struct RunningStats {
     first_at: Timestamp,
     /// The part of the track that is being driven.
     part: Option<OpenPart>,
+    rhythm: Rhythm,
     distance_m: f64,
     gap_distance_m: f64,
     moving_ms: i64,
@@ -110,27 +112,28 @@ impl RunningStats {
         };
         let last = std::mem::replace(&mut part.last, *fix);
         let way_m = distance_m((&last).into(), fix.into());
-        if is_gap(fix.fixed_at.millis_since(last.fixed_at), way_m) {
+        if self.rhythm.is_gap(&last, fix, way_m) {
             self.gap_distance_m += way_m;
             self.gaps = self.gaps.saturating_add(1);
             return self.begin_part(fix);
         }
-        let speed_mps = part.speedometer.read_mps(fix);
-        part.speed_mps = speed_mps;
-        let progress = part.motion.step(&last, fix, way_m, speed_mps);
-        self.fastest.fold(speed_mps);
+        let reading = part.speedometer.read(fix);
+        part.speed_mps = reading.map(|reading| reading.mps);
+        let progress = part.motion.step(&last, fix, way_m, part.speed_mps);
+        self.fastest.fold(reading);
         self.distance_m += progress.distance_m;
         self.moving_ms += progress.moving_ms;
-        self.climb.fold(progress.distance_m, fix.altitude_m);
+        self.climb.fold(progress.distance_m, fix.fixed_at, known_altitude_m(fix));
     }
 
     fn begin_part(&mut self, fix: &Fix) {
         let mut speedometer = Speedometer::default();
         self.fastest.begin_part();
-        let speed_mps = speedometer.read_mps(fix);
-        self.fastest.fold(speed_mps);
+        let reading = speedometer.read(fix);
+        self.fastest.fold(reading);
         self.climb.begin_part();
-        self.climb.fold(0.0, fix.altitude_m);
+        self.climb.fold(0.0, fix.fixed_at, known_altitude_m(fix));
+        let speed_mps = reading.map(|reading| reading.mps);
         self.part = Some(OpenPart { last: *fix, motion: Motion::standing_at(fix), speedometer, speed_mps });
     }
 
@@ -148,13 +151,15 @@ impl RunningStats {
     pub fn summary(&self) -> DriveStats {
         let (ascent_m, descent_m) = self.climb.ascent_and_descent_m();
         let moving_s = self.moving_ms as f64 / 1000.0;
+        let mean_speed_mps = if self.moving_ms > 0 { self.distance_m / moving_s } else { 0.0 };
         DriveStats {
             distance_m: self.distance_m,
             gap_distance_m: self.gap_distance_m,
             duration_ms: self.last().map_or(0, |last| last.fixed_at.millis_since(self.first_at)),
             moving_ms: self.moving_ms,
-            mean_speed_mps: if self.moving_ms > 0 { self.distance_m / moving_s } else { 0.0 },
-            max_speed_mps: self.fastest.max_mps(),
+            mean_speed_mps,
+            // Whoever went so far in that time was as fast at least once, also where fixes are too few for readings.
+            max_speed_mps: self.fastest.max_mps().max(mean_speed_mps),
             ascent_m,
             descent_m,
             fixes: self.fixes,

@@ -61,7 +61,8 @@ impl fmt::Display for Timestamp {
 pub struct Now {
     /// The wall clock: `Date.now()`.
     pub wall: Timestamp,
-    /// Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.now()`.
+    /// Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.timeOrigin + performance.now()`,
+    /// which pages and workers share.
     pub monotonic_ms: f64,
 }
 

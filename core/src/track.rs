@@ -11,6 +11,8 @@ mod residual;
 mod row;
 mod side_stream;
 
+use serde::Serialize;
+
 use crate::fix::Fix;
 use crate::time::Timestamp;
 
@@ -41,20 +43,22 @@ pub struct RefusedFix {
 }
 
 /// Why the recorder refused a fix. The numbers are stored; they never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 #[repr(u8)]
 pub enum Refusal {
     /// Not finite, out of range, or exactly (0, 0). Such a fix cannot be stored; it is only counted.
     Invalid = 0,
-    /// Measured at the same time as an earlier fix, or before it.
+    /// Measured at the same time as an earlier fix, or before it, by a sensor's clock that was set for this fix alone.
     NotLater = 1,
-    /// Measured more than 60 s after the phone's clock.
+    /// Measured later than it arrived, by a sensor's clock that was set for this fix alone.
     InTheFuture = 2,
     /// Measured before the recording began.
     BeforeStart = 3,
     /// The accuracy circle is too large.
     TooInaccurate = 4,
-    /// An implausible jump that the next fix contradicts.
+    /// An implausible jump that later fixes contradict, or a step of a run of them.
     Outlier = 5,
 }
 

@@ -330,6 +330,8 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
       return "A handle has 2 to 30 letters or digits, with dots, dashes or underscores between them.";
     case "too_many":
       return "There are as many of them as there may be. Remove one first.";
+    case "already_published":
+      return "This drive has a published copy, which stays as it was made.";
     case "relay_unknown":
       return "This phone has not met its relay yet. Once it was connected, it can ask.";
     case "not_stored":

@@ -12,6 +12,7 @@ import type {
   LogEntry,
   MeetFields,
   Outcome,
+  PrivateEnds,
   ProfileFields,
   Reaction,
   SettingsFields,
@@ -130,9 +131,29 @@ export class Tourismo {
     return this.#done({ type: "deleteDrive", drive });
   }
 
-  /** Makes, shows or (with `private`) withdraws the redacted copy that others may see; gives that copy. */
-  publishDrive(drive: DocId, visibility: Visibility): Promise<void> {
-    return this.#done({ type: "publishDrive", drive, visibility });
+  /**
+   * Makes, shows or (with `private`) withdraws the redacted copy that others may see. The copy hides the ends of the drive
+   * that are private places: both, unless `setPrivateEnds` or `ends` says otherwise.
+   */
+  async publishDrive(drive: DocId, visibility: Visibility, ends?: PrivateEnds): Promise<void> {
+    if (ends) await this.setPrivateEnds(drive, ends);
+    await this.#done({ type: "publishDrive", drive, visibility });
+  }
+
+  /**
+   * Says which ends of a drive are private places: not those of a circuit, or of a meeting point. `hidden` of the topic `track`
+   * follows. Rejects with `already_published` if there is a copy, which stays as it was made.
+   */
+  setPrivateEnds(drive: DocId, ends: PrivateEnds): Promise<void> {
+    return this.#done({ type: "setPrivateEnds", drive, ends });
+  }
+
+  /**
+   * Counts refused positions of a drive as if they had been accepted, by their ids in `refused` of the topic `track`; with
+   * `holds: false` no more. Figures and road follow, a published copy does not. At most 5,000 at once.
+   */
+  takeBackRefused(drive: DocId, fixes: string[], holds = true): Promise<void> {
+    return this.#done({ type: "takeBackRefused", drive, fixes, holds });
   }
 
   /** Brings a drive's track into memory, so that the topic `track` shows it. */

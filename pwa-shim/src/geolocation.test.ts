@@ -24,6 +24,11 @@ test("what the sensor does not know is absent, and zero is known", () => {
   });
 });
 
+test("a time that is no number is not passed on", () => {
+  expect(fixOf({ ...position, timestamp: Number.NaN }, 1).fixedAt).toBe(0);
+  expect(fixOf({ ...position, timestamp: 1e300 }, 1).fixedAt).toBe(0);
+});
+
 test("every measurement and every failure is passed on until the watch ends", () => {
   const seen: unknown[] = [];
   const sensor = {
@@ -36,12 +41,14 @@ test("every measurement and every failure is passed on until the watch ends", ()
     },
     clearWatch: (watch: number) => seen.push(`cleared ${watch}`),
   };
-  const stop = watchFixes((fix) => seen.push(fix.latDeg), (reason) => seen.push(reason), sensor);
+  const arrivals: number[] = [];
+  const stop = watchFixes((fix, arrivedMs) => seen.push(fix.latDeg) && arrivals.push(arrivedMs), (reason) => seen.push(reason), sensor);
   sensor.report?.(position);
   for (const code of [1, 2, 3]) {
     sensor.fail?.({ code, PERMISSION_DENIED: 1, POSITION_UNAVAILABLE: 2, TIMEOUT: 3, message: "" });
   }
   stop();
   expect(seen).toEqual([46.5, "denied", "unavailable", "timedOut", "cleared 17"]);
+  expect(Math.abs(Date.now() - (arrivals[0] ?? 0))).toBeLessThan(60_000);
   expect(sensor.options).toMatchObject({ enableHighAccuracy: true, maximumAge: 0 });
 });

@@ -5,24 +5,37 @@ import type { Fix, SensorFailure } from "./generated/types.ts";
 /** How long the browser may search before it says that it found nothing. It goes on searching. */
 const TIMEOUT_MS = 20_000;
 
-/** Watches the sensor until the returned function is called. Must be called by a visible page in a secure context. */
+/** The monotonic clock that all contexts of an origin share, in milliseconds. */
+export function monotonicMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/**
+ * Watches the sensor until the returned function is called, and tells when each fix came, by `monotonicMs`. Must be called by a
+ * visible page in a secure context.
+ */
 export function watchFixes(
-  onFix: (fix: Fix) => void,
+  onFix: (fix: Fix, arrivedMs: number) => void,
   onFailure: (reason: SensorFailure) => void,
   geolocation: Pick<Geolocation, "watchPosition" | "clearWatch"> = navigator.geolocation,
 ): () => void {
   const watch = geolocation.watchPosition(
-    (position) => onFix(fixOf(position, Date.now())),
+    (position) => onFix(fixOf(position, Date.now()), monotonicMs()),
     (error) => onFailure(failureOf(error)),
     { enableHighAccuracy: true, maximumAge: 0, timeout: TIMEOUT_MS },
   );
   return () => geolocation.clearWatch(watch);
 }
 
-/** A position of the browser's as a fix. Absent is what the sensor does not know, be it null or NaN. */
+/**
+ * A position of the browser's as a fix. Absent is what the sensor does not know, be it null or NaN. A time that is no number
+ * becomes 0, which the recorder does not believe.
+ */
 export function fixOf(position: GeolocationPosition, recordedAt: number): Fix {
   const { latitude, longitude, accuracy, altitude, altitudeAccuracy, heading, speed } = position.coords;
-  const fix: Fix = { fixedAt: Math.round(position.timestamp), recordedAt, latDeg: latitude, lonDeg: longitude };
+  const measuredAt = Math.round(position.timestamp);
+  const fixedAt = Number.isSafeInteger(measuredAt) ? measuredAt : 0;
+  const fix: Fix = { fixedAt, recordedAt, latDeg: latitude, lonDeg: longitude };
   if (isKnown(accuracy)) fix.accuracyM = accuracy;
   if (isKnown(altitude)) fix.altitudeM = altitude;
   if (isKnown(altitudeAccuracy)) fix.altitudeAccuracyM = altitudeAccuracy;

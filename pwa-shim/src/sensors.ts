@@ -47,7 +47,7 @@ export function attachSensors(tourismo: Tourismo): () => void {
     stop?.();
     stop = whileHeld(document.visibilityState === "visible", () => {
       const stopWatching = watchFixes(
-        (fix) => tell({ type: "fix", fix }),
+        (fix, arrivedMs) => tell({ type: "fix", fix, arrivedMs }),
         (reason) => tell({ type: "sensorFailed", reason }),
       );
       const releaseScreen = holdWakeLock();

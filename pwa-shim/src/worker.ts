@@ -4,6 +4,7 @@ import init, { Core as WasmCore } from "../pkg/tourismo_wasm.js";
 
 import type { Core, OpenCore } from "./core.ts";
 import { TourismoError } from "./errors.ts";
+import { monotonicMs } from "./geolocation.ts";
 import { failedReply, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
 import { type Clock, Owner } from "./owner.ts";
 import { type Channel, Peer } from "./peer.ts";
@@ -11,7 +12,7 @@ import { webSocketTo } from "./relay-socket.ts";
 import { IndexedDbStorage } from "./storage/indexed-db.ts";
 
 const clock: Clock = {
-  now: () => ({ wall: Date.now(), monotonicMs: performance.now() }),
+  now: () => ({ wall: Date.now(), monotonicMs: monotonicMs() }),
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);

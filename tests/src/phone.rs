@@ -233,7 +233,7 @@ impl Phone {
 
     /// Gives the replica a measurement.
     pub fn feed(&mut self, fix: Fix) {
-        self.handle(Input::Fix { fix });
+        self.handle(Input::Fix { fix, arrived_ms: None });
     }
 
     /// Moves the phone to another time at once. What was due on the way happens when it was due.

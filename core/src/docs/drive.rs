@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::docs::Visibility;
 use crate::docs::open::{self, Competing, EditError, NewChange};
 use crate::id::DocId;
+use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
 use crate::time::Timestamp;
 
@@ -48,6 +49,10 @@ pub struct DriveFields {
     /// Whether devices finished it at the same time and say different figures.
     #[n(11)]
     pub is_contested: bool,
+    /// Which of its ends a published copy hides.
+    #[n(12)]
+    #[cbor(default)]
+    pub private_ends: PrivateEnds,
 }
 
 /// A field for which several devices set different values at the same time. Each value is there once, the one that counts
@@ -87,6 +92,8 @@ pub struct DriveEdit<'a> {
     pub track: Option<DocId>,
     /// Its published copy and who may see it.
     pub published: Option<(DocId, Visibility)>,
+    /// Which of its ends are private places.
+    pub private_ends: Option<PrivateEnds>,
     /// Take it off all lists.
     pub deleted: bool,
 }
@@ -143,6 +150,15 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 edit.string("visibility", visibility.name())?;
             }
         }
+        if let Some(PrivateEnds { start, end }) = change.private_ends {
+            for (key, is_open, was_open) in
+                [(OPEN_START, !start, !before.private_ends.start), (OPEN_END, !end, !before.private_ends.end)]
+            {
+                if is_open != was_open {
+                    edit.boolean(key, is_open)?;
+                }
+            }
+        }
         if change.deleted && !before.deleted {
             edit.boolean("deleted", true)?;
         }
@@ -167,7 +183,17 @@ pub fn read(doc: &Automerge) -> DriveFields {
         deleted: open::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
         is_contested: open::competing(doc, "stats").values.len() > 1,
+        private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
     }
+}
+
+const OPEN_START: &str = "openStart";
+const OPEN_END: &str = "openEnd";
+
+/// Whether an end is no private place: all devices that said something at the same time must say so.
+fn is_open(doc: &Automerge, key: &str) -> bool {
+    let said = open::competing(doc, key).values;
+    !said.is_empty() && said.iter().all(|value| value.as_bool() == Some(true))
 }
 
 fn conflicts(doc: &Automerge, visibilities: &Competing) -> Vec<DriveConflict> {

@@ -2,22 +2,46 @@
 //!
 //! `rec: { <recorder session>: { "0000": block, "0001": block, … } }`. Keys are zero-padded decimals, so that they sort.
 //! Two sessions never write into one map; a block, once written, is never touched again.
+//!
+//! `back: { "<recorder session> <block>": bits }` says which refused fixes of a block were taken back: bit `n` of byte `n / 8`,
+//! lowest first, is the `n`th.
 
 use automerge::{Automerge, ROOT};
 
 use crate::docs::open::{self, EditError, NewChange};
-use crate::sorting::sort_by;
-use crate::track::Stretch;
-use crate::track::block::decode_all;
+use crate::fix::Fix;
+use crate::sorted::Map;
+use crate::sorting::{sort_by, sort_by_key};
+use crate::time::Timestamp;
+use crate::track::block::{MAX_ITEMS, decode_all};
+use crate::track::{Refusal, RefusedFix, Stretch};
 
 const RECORDERS: &str = "rec";
+const TAKEN_BACK: &str = "back";
 
-/// Makes the first change of a track: the map that all recorder sessions share.
+/// The most refused fixes that are listed.
+pub const MAX_LISTED: usize = 5_000;
+
+/// A refused fix of a track.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedFix {
+    /// Its name within the track: recorder session, block and place among the refused fixes of that, with blanks between.
+    pub id: String,
+    /// The fix and why it was refused.
+    pub refused: RefusedFix,
+    /// Whether it was taken back, and counts as if it had been accepted.
+    pub is_taken_back: bool,
+}
+
+/// Makes the first change of a track: the maps that all recorder sessions share.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn create(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| edit.map(RECORDERS).map(|_| ()))
+    open::edit(doc, |edit| {
+        edit.map(RECORDERS)?;
+        edit.map(TAKEN_BACK).map(|_| ())
+    })
 }
 
 /// Adds the `index`th block of a recorder session.
@@ -52,17 +76,122 @@ pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChan
                 edit.bytes_in(&ours, &key, block)?;
             }
         }
+        let map = edit.map(TAKEN_BACK)?;
+        for (block, bits) in taken_back(from).iter() {
+            edit.bytes_in(&map, block, bits.clone())?;
+        }
         Ok(())
     })
 }
 
-/// Everything that was recorded, each recorder session a run of its own. What cannot be read is left out.
+/// Everything that was recorded, each recorder session a run of its own. What cannot be read is left out; what was taken
+/// back is among the accepted fixes.
 pub fn stretches(doc: &Automerge) -> Vec<Stretch> {
-    let run = |(run, blocks): (u32, Vec<Vec<u8>>)| {
-        let stretches = decode_all(blocks.iter().map(Vec::as_slice)).stretches;
-        stretches.into_iter().map(move |stretch| Stretch { run, ..stretch })
-    };
-    (0..).zip(sessions(doc)).flat_map(run).collect()
+    let taken_back = taken_back(doc);
+    let mut stretches = Vec::new();
+    each_block(doc, |run, block, mut stretch| {
+        if let Some(bits) = taken_back.get(&block) {
+            take_back_in(&mut stretch, bits);
+        }
+        stretches.push(Stretch { run, ..stretch });
+    });
+    stretches
+}
+
+/// The refused fixes of a track, in the order of their arrival within each recorder session: the first [`MAX_LISTED`].
+pub fn refused(doc: &Automerge) -> Vec<ListedFix> {
+    let taken_back = taken_back(doc);
+    let mut listed = Vec::new();
+    each_block(doc, |_, block, stretch| {
+        let bits = taken_back.get(&block);
+        for (place, refused) in stretch.refused.into_iter().enumerate().take(MAX_LISTED - listed.len()) {
+            let is_taken_back = bits.is_some_and(|bits| is_set(bits, place));
+            listed.push(ListedFix { id: format!("{block} {place}"), refused, is_taken_back });
+        }
+    });
+    listed
+}
+
+/// Takes refused fixes back, or refuses them again, by their names.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn take_back(doc: &mut Automerge, ids: &[String], holds: bool) -> Result<Option<NewChange>, EditError> {
+    let before = taken_back(doc);
+    let mut after: Map<String, Vec<u8>> = Map::new();
+    for id in ids {
+        let Some((block, place)) = id.rsplit_once(' ') else { continue };
+        let Some(place) = place.parse().ok().filter(|place: &usize| *place < MAX_ITEMS) else { continue };
+        let block = block.to_owned();
+        let bits = before.get(&block).cloned().unwrap_or_default();
+        let bits = after.or_insert_with(block, || bits);
+        if bits.len() <= place / 8 {
+            bits.resize(place / 8 + 1, 0);
+        }
+        if holds { bits[place / 8] |= 1 << (place % 8) } else { bits[place / 8] &= !(1 << (place % 8)) }
+    }
+    open::edit(doc, |edit| {
+        let map = edit.map(TAKEN_BACK)?;
+        for (block, bits) in after.iter() {
+            if before.get(block) != Some(bits) {
+                edit.bytes_in(&map, block, bits.clone())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Calls `each` with the run, the name and the content of every block that can be read.
+fn each_block(doc: &Automerge, mut each: impl FnMut(u32, String, Stretch)) {
+    for (run, (session, blocks)) in (0..).zip(named_sessions(doc)) {
+        let decoded = decode_all(blocks.iter().map(|(_, block)| block.as_slice()));
+        let mut failed = decoded.failures.iter().map(|(index, _)| *index).peekable();
+        let mut stretches = decoded.stretches.into_iter();
+        for (index, (name, _)) in blocks.iter().enumerate() {
+            if failed.next_if_eq(&index).is_some() {
+                continue;
+            }
+            let Some(stretch) = stretches.next() else { break };
+            each(run, format!("{session} {name}"), stretch);
+        }
+    }
+}
+
+/// For each block the bits of what was taken back.
+fn taken_back(doc: &Automerge) -> Map<String, Vec<u8>> {
+    let mut bits = Map::new();
+    if let Some(map) = open::map_in(doc, &ROOT, TAKEN_BACK) {
+        open::all_bytes_in(doc, &map).into_iter().for_each(|(block, value)| bits.insert(block, value));
+    }
+    bits
+}
+
+fn is_set(bits: &[u8], place: usize) -> bool {
+    bits.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
+}
+
+/// Moves the refused fixes whose bits are set to the accepted ones.
+fn take_back_in(stretch: &mut Stretch, bits: &[u8]) {
+    let delay_ms = stretch.fixes.last().map_or(0, |last| last.recorded_at.millis_since(last.fixed_at));
+    let mut places = 0..;
+    let taken = |_: &RefusedFix| places.next().is_some_and(|place| is_set(bits, place));
+    let refused = std::mem::take(&mut stretch.refused);
+    let (taken, left): (Vec<RefusedFix>, Vec<RefusedFix>) = refused.into_iter().partition(taken);
+    stretch.refused = left;
+    stretch.fixes.extend(taken.into_iter().map(|RefusedFix { fix, refusal }| {
+        // Of a fix whose sensor did not know the time, the arrival tells it.
+        let fixed_at = match refusal {
+            Refusal::NotLater | Refusal::InTheFuture | Refusal::BeforeStart => fix.recorded_at - delay_ms,
+            Refusal::Invalid | Refusal::TooInaccurate | Refusal::Outlier => fix.fixed_at,
+        };
+        Fix { fixed_at: fixed_at.max(Timestamp(0)), ..fix }
+    }));
+    sort_by_key(&mut stretch.fixes, |fix| fix.fixed_at);
+    let mut last_at = None;
+    for fix in &mut stretch.fixes {
+        fix.fixed_at = last_at.map_or(fix.fixed_at, |last_at: Timestamp| fix.fixed_at.max(last_at + 1));
+        last_at = Some(fix.fixed_at);
+    }
 }
 
 /// How many blocks there are, of all recorder sessions.
@@ -72,13 +201,19 @@ pub fn block_count(doc: &Automerge) -> usize {
 
 /// The blocks of every recorder session, each session's in order.
 pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
+    let blocks = |(_, blocks): (String, Vec<(String, Vec<u8>)>)| blocks.into_iter().map(|(_, block)| block).collect();
+    named_sessions(doc).into_iter().map(blocks).collect()
+}
+
+/// The same with the names of sessions and blocks.
+fn named_sessions(doc: &Automerge) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
     let Some(recorders) = open::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
     let blocks = |session: String| {
         let blocks = open::map_in(doc, &recorders, &session)?;
         let mut blocks = open::all_bytes_in(doc, &blocks);
         // "10000" comes after "9999", which plain order of texts would turn round.
         sort_by(&mut blocks, |(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
-        Some(blocks.into_iter().map(|(_, block)| block).collect())
+        Some((session, blocks))
     };
     open::keys(doc, &recorders).into_iter().filter_map(blocks).collect()
 }

@@ -38,7 +38,7 @@ fn way_m(a: &Fix, b: &Fix) -> f64 {
 
 #[test]
 fn a_straight_drive_is_cut_at_the_first_grid_lines_beyond_three_hundred_metres() {
-    let shown = redact(&track(eastward(&[(600, 10.0)]))).unwrap();
+    let shown = redact(&track(eastward(&[(600, 10.0)])), PrivateEnds::default()).unwrap();
     // Lines every 0.005°, 556.6 m; the drive begins on one and ends 6,000 m further.
     let east_m = |fix: &Fix| ((fix.lon_deg - 10.0) * 111_319.5).round();
     assert_eq!(east_m(&shown.fixes[0]), 560.0);
@@ -54,7 +54,7 @@ fn only_the_hour_of_the_start_and_no_accuracy_heading_or_time_of_recording_survi
         .into_iter()
         .map(|fix| chatty(Fix { fixed_at: fix.fixed_at + 1_234_567, recorded_at: fix.recorded_at + 1_239_000, ..fix }))
         .collect();
-    let shown = redact(&track(late)).unwrap();
+    let shown = redact(&track(late), PrivateEnds::default()).unwrap();
     assert_eq!((shown.started_at, shown.fixes[0].fixed_at), (START, START));
     for fix in &shown.fixes {
         assert_eq!(fix.recorded_at, fix.fixed_at);
@@ -69,7 +69,7 @@ fn passing_home_on_the_way_is_hidden_and_how_long_it_took_too() {
     let past_home =
         through(&[(0.0, 0.0), (3000.0, 0.0), (3000.0, 2000.0), (-100.0, 2000.0), (-100.0, 0.0), (-3000.0, 0.0)]);
     let home = past_home[0];
-    let shown = redact(&track(past_home.clone())).unwrap();
+    let shown = redact(&track(past_home.clone()), PrivateEnds::default()).unwrap();
     let pieces = parts(&[Stretch { fixes: shown.fixes.clone(), ..Stretch::default() }]);
     assert_eq!((pieces.len(), shown.stats.gaps), (2, 1));
     let gap_ms = |fixes: &[Fix]| fixes.windows(2).map(|pair| pair[1].fixed_at.millis_since(pair[0].fixed_at)).max();
@@ -82,14 +82,14 @@ fn passing_home_on_the_way_is_hidden_and_how_long_it_took_too() {
     for fix in &mut with_a_break[nearest.unwrap()..] {
         (fix.fixed_at, fix.recorded_at) = (fix.fixed_at + 3_600_000, fix.recorded_at + 3_600_000);
     }
-    assert_eq!(redact(&track(with_a_break)).unwrap(), shown);
+    assert_eq!(redact(&track(with_a_break), PrivateEnds::default()).unwrap(), shown);
 }
 
 #[test]
 fn a_tunnel_keeps_its_time_and_its_gap() {
     let mut fixes = eastward(&[(600, 10.0)]);
     fixes.drain(300..340);
-    let shown = redact(&track(fixes)).unwrap();
+    let shown = redact(&track(fixes), PrivateEnds::default()).unwrap();
     assert_eq!((shown.stats.gaps, shown.stats.gap_distance_m, shown.stats.duration_ms), (1, 410.0, 500_000));
 }
 
@@ -98,7 +98,7 @@ fn a_gap_near_home_hides_what_comes_out_of_it() {
     // The signal is lost at home and found again 2 km away: the next grid line counts, not the place.
     let mut fixes = eastward(&[(800, 10.0)]);
     fixes.drain(3..200);
-    let shown = redact(&track(fixes)).unwrap();
+    let shown = redact(&track(fixes), PrivateEnds::default()).unwrap();
     let east_m = ((shown.fixes[0].lon_deg - 10.0) * 111_319.5).round();
     assert_eq!(east_m, 2230.0);
 }
@@ -106,26 +106,48 @@ fn a_gap_near_home_hides_what_comes_out_of_it() {
 #[test]
 fn of_a_drive_that_stays_near_its_ends_nothing_is_left() {
     let nothing = |fixes: Vec<Fix>| {
-        assert_eq!(redact(&track(fixes.clone())), Err(RedactError::NothingLeft));
+        assert_eq!(redact(&track(fixes.clone()), PrivateEnds::default()), Err(RedactError::NothingLeft));
         let all: Vec<_> = Some(fixes.clone()).filter(|fixes| fixes.len() > 1).into_iter().collect();
-        assert_eq!(hidden(&track(fixes)), all);
+        assert_eq!(hidden(&track(fixes), PrivateEnds::default()), all);
     };
     nothing(eastward(&[(50, 10.0)]));
     nothing(eastward(&[(100, 10.0)]));
     nothing(through(&[(0.0, 0.0), (250.0, 0.0), (0.0, 100.0), (250.0, 200.0), (0.0, 0.0), (250.0, 0.0), (0.0, 0.0)]));
-    assert_eq!(redact(&[]), Err(RedactError::NothingLeft));
+    assert_eq!(redact(&[], PrivateEnds::default()), Err(RedactError::NothingLeft));
     nothing(eastward(&[(0, 0.0)]));
 }
 
 #[test]
 fn what_is_hidden_and_what_is_shown_are_the_whole_drive() {
     let fixes = eastward(&[(600, 10.0)]);
-    let pieces = hidden(&track(fixes.clone()));
+    let pieces = hidden(&track(fixes.clone()), PrivateEnds::default());
     let [before, after] = pieces.as_slice() else { panic!("two ends are hidden, not {}", pieces.len()) };
     assert_eq!((before.first(), before.last()), (fixes.first(), fixes.get(56)));
     assert_eq!((after.first(), after.last()), (fixes.get(556), fixes.last()));
     let short = through(&[(0.0, 0.0), (200.0, 0.0)]);
-    assert_eq!(hidden(&track(short.clone())), [short]);
+    assert_eq!(hidden(&track(short.clone()), PrivateEnds::default()), [short]);
+}
+
+#[test]
+fn an_end_that_is_no_private_place_is_shown_and_the_other_is_not() {
+    // Twenty laps of a circuit of 1,200 m.
+    let lap = [(0.0, 0.0), (300.0, 0.0), (300.0, 300.0), (0.0, 300.0)];
+    let circuit: Vec<(f64, f64)> = (0..20).flat_map(|_| lap).chain([(0.0, 0.0)]).collect();
+    let laps = track(through(&circuit));
+    let both = PrivateEnds { start: false, end: false };
+    let shown = redact(&laps, both).unwrap();
+    assert_eq!(shown.fixes.len(), laps[0].fixes.len());
+    assert_eq!((shown.stats.distance_m, shown.started_at), (23_990.0, START));
+    assert_eq!(hidden(&laps, both), Vec::<Vec<Fix>>::new());
+    assert!(redact(&laps, PrivateEnds::default()).is_err());
+    // A drive from a meeting point home.
+    let fixes = eastward(&[(600, 10.0)]);
+    let from_there = PrivateEnds { start: false, end: true };
+    let shown = redact(&track(fixes.clone()), from_there).unwrap();
+    assert_eq!((shown.fixes.len(), shown.fixes[0].lon_deg), (557, fixes[0].lon_deg));
+    let pieces = hidden(&track(fixes.clone()), from_there);
+    let [after] = pieces.as_slice() else { panic!("one end is hidden") };
+    assert_eq!((after.first(), after.last()), (fixes.get(556), fixes.last()));
 }
 
 #[test]
@@ -176,8 +198,9 @@ fn drives() -> impl Strategy<Value = Vec<Fix>> {
 #[test]
 fn something_is_left_of_most_drives_and_some_pass_home() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let shown: Vec<Redacted> =
-        (0..200).filter_map(|_| redact(&track(drives().new_tree(&mut runner).unwrap().current())).ok()).collect();
+    let shown: Vec<Redacted> = (0..200)
+        .filter_map(|_| redact(&track(drives().new_tree(&mut runner).unwrap().current()), PrivateEnds::default()).ok())
+        .collect();
     let pass_home = shown.iter().filter(|shown| shown.stats.gaps > 0).count();
     assert!(shown.len() > 120 && pass_home > 20, "{} left, {pass_home} with gaps", shown.len());
 }
@@ -185,7 +208,7 @@ fn something_is_left_of_most_drives_and_some_pass_home() {
 proptest! {
     #[test]
     fn nothing_shows_within_three_hundred_metres_of_the_true_ends(fixes in drives()) {
-        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        let Ok(shown) = redact(&track(fixes.clone()), PrivateEnds::default()) else { return Ok(()) };
         let (first, last) = (fixes[0], fixes[fixes.len() - 1]);
         for fix in &shown.fixes {
             // The distance to the ends is within 1e-7 of the geodesic.
@@ -199,7 +222,7 @@ proptest! {
 
     #[test]
     fn every_cut_lies_at_a_grid_line_and_every_gap_is_true_or_hidden(fixes in drives()) {
-        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        let Ok(shown) = redact(&track(fixes.clone()), PrivateEnds::default()) else { return Ok(()) };
         // Shown fixes are true ones in their order.
         let mut from = 0;
         let mut true_indices = Vec::new();
@@ -224,7 +247,7 @@ proptest! {
 
     #[test]
     fn what_is_hidden_does_not_show_in_what_is_published(fixes in drives(), noise in 1.0..50.0_f64) {
-        let Ok(shown) = redact(&track(fixes.clone())) else { return Ok(()) };
+        let Ok(shown) = redact(&track(fixes.clone()), PrivateEnds::default()) else { return Ok(()) };
         let is_shown = |fix: &Fix| shown.fixes.iter().any(|s| (s.lat_deg, s.lon_deg) == (fix.lat_deg, fix.lon_deg));
         let mut changed = fixes;
         for fix in changed.iter_mut().filter(|fix| !is_shown(fix)) {
@@ -234,6 +257,6 @@ proptest! {
             fix.heading_deg = None;
             fix.recorded_at = fix.recorded_at + 5_000;
         }
-        prop_assert_eq!(redact(&track(changed)).unwrap(), shown);
+        prop_assert_eq!(redact(&track(changed), PrivateEnds::default()).unwrap(), shown);
     }
 }

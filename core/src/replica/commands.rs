@@ -7,6 +7,7 @@ mod driving;
 mod garage;
 mod meets;
 mod social;
+mod tracks;
 
 use automerge::Automerge;
 
@@ -19,7 +20,7 @@ use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
 use crate::replica::view::TrackView;
-use crate::replica::{Replica, Signing, opening, views};
+use crate::replica::{Replica, Signing, opening};
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
@@ -97,6 +98,8 @@ impl Replica {
             }
             Command::DeleteDrive { drive } => self.delete_drive(*drive),
             Command::PublishDrive { drive, visibility } => self.publish_drive(*drive, *visibility),
+            Command::SetPrivateEnds { drive, ends } => self.set_private_ends(*drive, *ends),
+            Command::TakeBackRefused { drive, fixes, holds } => self.take_back_refused(*drive, fixes, *holds),
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.opened = None;
@@ -253,7 +256,8 @@ impl Replica {
         if merged(&stretches).len() < fields.stats.map_or(0, |stats| stats.fixes as usize) {
             return Err(CommandError::TrackNotHere.into());
         }
-        let redacted = privacy::redact(&stretches).map_err(|_| CommandError::NothingLeftToPublish)?;
+        let redacted =
+            privacy::redact(&stretches, fields.private_ends).map_err(|_| CommandError::NothingLeftToPublish)?;
         let mut encoder = BlockEncoder::new();
         let pack = |fixes: &[crate::fix::Fix]| {
             let stretch = Stretch { fixes: fixes.to_vec(), ..Stretch::default() };
@@ -277,9 +281,7 @@ impl Replica {
             }
             return Err(stop);
         }
-        let stretches = self.stretches(&track);
-        self.opened = Some(views::track(drive, &stretches));
-        self.topics.insert(Topic::Track);
+        self.show_track(drive, &track);
         Ok(Some(drive))
     }
 

@@ -7,6 +7,7 @@ use crate::docs::social::Relation;
 use crate::docs::{Answer, CarFields, LogEntry, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility};
 use crate::fix::Fix;
 use crate::id::{AccountId, DocId};
+use crate::privacy::PrivateEnds;
 use crate::time::Timestamp;
 
 /// Something that happened, told to the replica.
@@ -20,8 +21,12 @@ pub enum Input {
     Start,
     /// The position sensor measured.
     Fix {
-        /// The measurement as the sensor gave it; it need not be valid.
+        /// The measurement as the sensor gave it; it need not be valid. A recording has its own `recorded_at`.
         fix: Fix,
+        /// When the page was given it, by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for now.
+        #[serde(default)]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        arrived_ms: Option<f64>,
     },
     /// The position sensor failed or may not be used.
     SensorFailed {
@@ -164,6 +169,23 @@ pub enum Command {
         drive: DocId,
         /// Who may see the copy.
         visibility: Visibility,
+    },
+    /// Say which ends of a drive are private places, and hidden in the copy that others may see. A copy that was made stays
+    /// as it is.
+    SetPrivateEnds {
+        /// The drive.
+        drive: DocId,
+        /// The ends.
+        ends: PrivateEnds,
+    },
+    /// Count refused positions of a drive as if they had been accepted, or no more.
+    TakeBackRefused {
+        /// The drive.
+        drive: DocId,
+        /// The names of the positions: [`RefusedView::id`](crate::replica::view::RefusedView::id); at most 5,000.
+        fixes: Vec<String>,
+        /// Whether they count.
+        holds: bool,
     },
     /// Bring the track of a drive into memory, from this phone or from the relay, so that it can be read.
     OpenDrive {
@@ -375,6 +397,9 @@ pub enum CommandError {
     /// There are as many of them as there may be: follows, entries of a logbook, co-organisers.
     #[error("there are as many of them as there may be")]
     TooMany,
+    /// The drive has a published copy, which stays as it was made.
+    #[error("the drive has a published copy, which stays as it was made")]
+    AlreadyPublished,
     /// No relay has let this phone in yet, so that none can be named in a token.
     #[error("this phone has not met its relay yet")]
     RelayUnknown,
@@ -397,6 +422,7 @@ impl CommandError {
             CommandError::OtherAccount => "other_account",
             CommandError::BadHandle => "bad_handle",
             CommandError::TooMany => "too_many",
+            CommandError::AlreadyPublished => "already_published",
             CommandError::RelayUnknown => "relay_unknown",
         }
     }

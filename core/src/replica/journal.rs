@@ -7,14 +7,15 @@ use minicbor::{Decode, Encode};
 
 use crate::crc::crc32;
 use crate::fix::Fix;
+use crate::recorder::TimedFix;
 use crate::time::Timestamp;
-use crate::track::{Mark, MarkKind};
+use crate::track::{Mark, MarkKind, Refusal};
 
 /// Something that a recording took in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Entry {
-    /// A quantised fix, whatever becomes of it.
-    Fix(Fix),
+    /// A quantised fix whose time is settled, whatever becomes of it.
+    Fix(TimedFix),
     /// A mark.
     Mark(Mark),
     /// A fix that was no position and of which nothing else can be kept.
@@ -44,6 +45,9 @@ enum Packed {
         heading_deg: Option<i32>,
         #[n(8)]
         speed_dmps: Option<i32>,
+        /// The number of the reason for which its time was refused.
+        #[n(9)]
+        refusal: Option<u8>,
     },
     #[n(1)]
     Mark {
@@ -74,7 +78,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Entry> {
 fn pack(entry: &Entry) -> Packed {
     let scaled = |value: f64, per_unit: f64| (value * per_unit).round() as i32;
     match entry {
-        Entry::Fix(fix) => Packed::Fix {
+        Entry::Fix(TimedFix { fix, refusal }) => Packed::Fix {
             fixed_at: fix.fixed_at.as_millis(),
             delay_ms: fix.recorded_at.millis_since(fix.fixed_at),
             lat_e6: scaled(fix.lat_deg, 1e6),
@@ -84,6 +88,7 @@ fn pack(entry: &Entry) -> Packed {
             altitude_accuracy_m: fix.altitude_accuracy_m.map(|v| scaled(v, 1.0)),
             heading_deg: fix.heading_deg.map(|v| scaled(v, 1.0)),
             speed_dmps: fix.speed_mps.map(|v| scaled(v, 10.0)),
+            refusal: refusal.map(|refusal| refusal as u8),
         },
         Entry::Mark(mark) => Packed::Mark { at: mark.at.as_millis(), kind: mark.kind as u8 },
         Entry::Invalid => Packed::Invalid,
@@ -103,17 +108,25 @@ fn unpack(packed: Packed) -> Option<Entry> {
             altitude_accuracy_m,
             heading_deg,
             speed_dmps,
-        } => Some(Entry::Fix(Fix {
-            fixed_at: Timestamp(fixed_at),
-            recorded_at: Timestamp(fixed_at) + delay_ms,
-            lat_deg: value(lat_e6, 1e6),
-            lon_deg: value(lon_e6, 1e6),
-            accuracy_m: accuracy_m.map(|v| value(v, 1.0)),
-            altitude_m: altitude_dm.map(|v| value(v, 10.0)),
-            altitude_accuracy_m: altitude_accuracy_m.map(|v| value(v, 1.0)),
-            heading_deg: heading_deg.map(|v| value(v, 1.0)),
-            speed_mps: speed_dmps.map(|v| value(v, 10.0)),
-        })),
+            refusal,
+        } => {
+            let fix = Fix {
+                fixed_at: Timestamp(fixed_at),
+                recorded_at: Timestamp(fixed_at) + delay_ms,
+                lat_deg: value(lat_e6, 1e6),
+                lon_deg: value(lon_e6, 1e6),
+                accuracy_m: accuracy_m.map(|v| value(v, 1.0)),
+                altitude_m: altitude_dm.map(|v| value(v, 10.0)),
+                altitude_accuracy_m: altitude_accuracy_m.map(|v| value(v, 1.0)),
+                heading_deg: heading_deg.map(|v| value(v, 1.0)),
+                speed_mps: speed_dmps.map(|v| value(v, 10.0)),
+            };
+            let refusal = match refusal {
+                Some(number) => Some(Refusal::from_number(number)?),
+                None => None,
+            };
+            Some(Entry::Fix(TimedFix { fix, refusal }))
+        }
         Packed::Mark { at, kind } => {
             let kind = MarkKind::from_number(kind)?;
             Some(Entry::Mark(Mark { at: Timestamp(at), kind }))
@@ -126,6 +139,10 @@ fn unpack(packed: Packed) -> Option<Entry> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn entry() -> Entry {
+        Entry::Fix(TimedFix { fix: fix(), refusal: None })
+    }
 
     fn fix() -> Fix {
         Fix {
@@ -144,14 +161,23 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was() {
         let marks = [MarkKind::Paused, MarkKind::Restarted].map(|kind| Entry::Mark(Mark { at: Timestamp(7), kind }));
-        for entry in [Entry::Fix(fix()), marks[0], marks[1], Entry::Invalid] {
+        let refused = Entry::Fix(TimedFix { fix: fix(), refusal: Some(Refusal::InTheFuture) });
+        for entry in [entry(), refused, marks[0], marks[1], Entry::Invalid] {
             assert_eq!(decode(&encode(&entry)), Some(entry));
         }
     }
 
     #[test]
+    fn an_entry_of_an_older_app_has_no_reason() {
+        let payload = b"\x8a\x00\x0a\x02\x03\x04\xf6\xf6\xf6\xf6\xf6";
+        let bytes = [&[payload.len() as u8], crc32(payload).to_le_bytes().as_slice(), payload].concat();
+        let Some(Entry::Fix(TimedFix { fix, refusal: None })) = decode(&bytes) else { panic!("it can be read") };
+        assert_eq!((fix.fixed_at, fix.recorded_at), (Timestamp(10), Timestamp(12)));
+    }
+
+    #[test]
     fn a_torn_or_damaged_entry_is_recognised() {
-        let bytes = encode(&Entry::Fix(fix()));
+        let bytes = encode(&entry());
         assert!(bytes.len() <= 48, "{} bytes", bytes.len());
         for cut in 0..bytes.len() {
             assert_eq!(decode(&bytes[..cut]), None);
@@ -172,7 +198,8 @@ mod tests {
             let recorded_at = Timestamp((at + delay).max(0));
             let fix = Fix { fixed_at: Timestamp(at), recorded_at, lat_deg: lat, lon_deg: lon, altitude_m: altitude, speed_mps: speed, ..fix() };
             if let Ok(fix) = fix.quantised() {
-                prop_assert_eq!(decode(&encode(&Entry::Fix(fix))), Some(Entry::Fix(fix)));
+                let entry = Entry::Fix(TimedFix { fix, refusal: None });
+                prop_assert_eq!(decode(&encode(&entry)), Some(entry));
             }
         }
 

@@ -3,6 +3,8 @@
 //! Every fix is queued for the journal at once. Every 60 s, and at pause, hide and finish, what the journal holds becomes
 //! one block, one change of the track, in the transaction that empties the journal.
 
+mod timeline;
+
 use std::collections::VecDeque;
 
 use automerge::Automerge;
@@ -11,7 +13,7 @@ use minicbor::{Decode, Encode};
 use crate::docs;
 use crate::fix::Fix;
 use crate::id::DocId;
-use crate::recorder::{Recorder, Verdict};
+use crate::recorder::{Recorder, TimedFix, Verdict};
 use crate::replica::io::{KeyRange, SensorFailure, Space, StoredEntry};
 use crate::replica::journal::{self, Entry};
 use crate::replica::shelf::{self, Shelf};
@@ -22,6 +24,8 @@ use crate::stats::DriveStats;
 use crate::time::{Now, Timestamp};
 use crate::track::block::BlockEncoder;
 use crate::track::{Mark, MarkKind, Refusal, Stretch};
+
+use self::timeline::Timeline;
 
 /// How long a stretch may become before it is packed, in milliseconds.
 const BLOCK_MS: u64 = 60_000;
@@ -49,6 +53,7 @@ pub(crate) struct Subject {
 pub(crate) struct Recording {
     subject: Subject,
     state: RecordingState,
+    timeline: Timeline,
     recorder: Recorder,
     encoder: BlockEncoder,
     /// Names this start of the app among the recorder sessions of the track.
@@ -60,14 +65,16 @@ pub(crate) struct Recording {
     stretch_began_ms: Option<u64>,
     /// The key of the next journal entry.
     journal_next: u64,
-    /// The key of the journal entry whose fix the recorder holds back, if it does.
-    journal_held: Option<u64>,
+    /// The keys of the journal entries whose fixes the recorder holds back, ascending.
+    journal_held: Vec<u64>,
     /// What a killed app left in the journal, until the track is loaded and it can be taken up.
     left_behind: Vec<Entry>,
     /// For each fix that is not known to be on disk, the write that brings it there.
     unsaved: VecDeque<Ticket>,
     taken: u32,
     last_fix: Option<LastFix>,
+    /// How many were refused since the last one that was accepted, and why the last of them.
+    refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
 }
 
@@ -90,7 +97,9 @@ impl Recording {
     ) -> Recording {
         let subject = Subject { drive, track, started_at: now.wall, car };
         store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
-        Recording::new(subject, RecordingState::Active, actor)
+        let mut recording = Recording::new(subject, RecordingState::Active, actor);
+        recording.timeline.at(now);
+        recording
     }
 
     /// Goes on with a drive of another device. It begins with [`Recording::recover`].
@@ -117,6 +126,7 @@ impl Recording {
         Recording {
             subject,
             state,
+            timeline: Timeline::not_before(subject.started_at),
             recorder: Recorder::new(subject.started_at),
             encoder: BlockEncoder::new(),
             session: actor.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -125,11 +135,12 @@ impl Recording {
             stretch: Stretch::default(),
             stretch_began_ms: None,
             journal_next: 0,
-            journal_held: None,
+            journal_held: Vec::new(),
             left_behind: Vec::new(),
             unsaved: VecDeque::new(),
             taken: 0,
             last_fix: None,
+            refused: (0, None),
             failure: None,
         }
     }
@@ -179,6 +190,10 @@ impl Recording {
             self.replay(entry);
         }
         self.settle();
+        if let Some(last) = self.recorder.last() {
+            self.timeline = Timeline::not_before(last.recorded_at.max(last.fixed_at));
+        }
+        self.refused = (0, None);
         self.state = RecordingState::Unfinished;
         self.pack(shelf, store);
     }
@@ -200,6 +215,7 @@ impl Recording {
 
     /// Takes in that the page was hidden: what is recorded is packed, since the app may be killed at any moment.
     pub(crate) fn hidden(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+        self.timeline.hidden(now, true);
         if self.state == RecordingState::Active {
             self.mark(MarkKind::Hidden, now, store);
             self.pack(shelf, store);
@@ -208,6 +224,7 @@ impl Recording {
 
     /// Takes in that the page was shown again.
     pub(crate) fn shown(&mut self, now: Now, store: &mut Store) {
+        self.timeline.hidden(now, false);
         if self.state == RecordingState::Active {
             self.mark(MarkKind::Shown, now, store);
         }
@@ -225,7 +242,21 @@ impl Recording {
         let last_fix = self.recorder.last().map(|fix| fix.recorded_at);
         match self.state {
             RecordingState::Unfinished | RecordingState::Recovering => last_fix.unwrap_or(self.subject.started_at),
-            RecordingState::Active | RecordingState::Paused => now.wall,
+            RecordingState::Active | RecordingState::Paused => self.timeline.at(now),
+        }
+    }
+
+    /// Packs everything that was decided, and decides about the rest.
+    pub(crate) fn pack_all(&mut self, shelf: &mut Shelf, store: &mut Store) {
+        self.settle();
+        self.pack(shelf, store);
+    }
+
+    /// Counts everything anew from a track that holds all of it.
+    pub(crate) fn count_again(&mut self, stretches: &[Stretch]) {
+        // Without its track in memory nothing could be packed.
+        if self.items() == 0 && self.state != RecordingState::Recovering {
+            self.recorder.count_again(stretches);
         }
     }
 
@@ -242,22 +273,32 @@ impl Recording {
         docs::track::block_count(track) > self.known_blocks + self.next_block as usize
     }
 
-    /// Takes in a measurement.
-    pub(crate) fn fix(&mut self, fix: &Fix, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    /// Takes in a measurement, and when its page had it.
+    pub(crate) fn fix(&mut self, fix: &Fix, arrived_ms: Option<f64>, now: Now, shelf: &mut Shelf, store: &mut Store) {
         if self.state != RecordingState::Active {
             return;
         }
         let now_ms = now.monotonic_ms as u64;
         self.failure = None;
         self.taken = self.taken.saturating_add(1);
-        // Of a fix that is no position only that it came can be stored.
-        let key = self.write(&fix.quantised().map_or(Entry::Invalid, Entry::Fix), store);
+        let recorded_at = self.timeline.arrival(now, arrived_ms);
+        let refused = match self.recorder.time(&Fix { recorded_at, ..*fix }) {
+            Ok(timed) => {
+                let key = self.write(&Entry::Fix(timed), store);
+                let (refused, is_held) = self.judge(&timed);
+                self.journal_held.extend(is_held.then_some(key));
+                let decided = self.journal_held.len() - self.recorder.held().len();
+                self.journal_held.drain(..decided);
+                refused
+            }
+            // Of a fix that is no position only that it came can be stored.
+            Err(_) => {
+                self.write(&Entry::Invalid, store);
+                self.count_invalid();
+                Some(Refusal::Invalid)
+            }
+        };
         self.unsaved.push_back(store.ticket());
-        let held_before = self.recorder.held().copied();
-        let refused = self.take(fix);
-        if self.recorder.held().copied() != held_before {
-            self.journal_held = Some(key);
-        }
         self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m: fix.accuracy_m, refused });
         let began_ms = *self.stretch_began_ms.get_or_insert(now_ms);
         if now_ms >= began_ms + BLOCK_MS || self.items() >= BLOCK_ITEMS {
@@ -310,7 +351,16 @@ impl Recording {
             taken: self.taken,
             unsaved: self.unsaved.len() as u32,
             position: last.map(|fix| [fix.lon_deg, fix.lat_deg]),
+            not_recording: self.not_recording(),
         }
+    }
+
+    /// Why nothing is recorded at the moment though fixes come. A single one that is refused says nothing of the next, unless
+    /// it is all there is.
+    fn not_recording(&self) -> Option<Refusal> {
+        let (count, reason) = self.refused;
+        let least = if self.recorder.last().is_none() { 1 } else { 2 };
+        reason.filter(|_| self.state == RecordingState::Active && count >= least)
     }
 
     fn signal(&self, fresh: bool) -> Signal {
@@ -339,7 +389,7 @@ impl Recording {
     }
 
     fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
-        let mark = Mark { at: now.wall, kind };
+        let mark = Mark { at: self.timeline.at(now), kind };
         self.settle();
         self.write(&Entry::Mark(mark), store);
         self.stretch.marks.push(mark);
@@ -348,13 +398,10 @@ impl Recording {
 
     fn replay(&mut self, entry: Entry) {
         match entry {
-            Entry::Fix(fix) => {
-                self.take(&fix);
+            Entry::Fix(timed) => {
+                self.judge(&timed);
             }
-            Entry::Invalid => {
-                self.recorder.count_invalid();
-                self.stretch.invalid_count += 1;
-            }
+            Entry::Invalid => self.count_invalid(),
             Entry::Mark(mark) => {
                 self.settle();
                 self.stretch.marks.push(mark);
@@ -362,36 +409,49 @@ impl Recording {
         }
     }
 
-    fn take(&mut self, fix: &Fix) -> Option<Refusal> {
-        let verdicts = self.recorder.take(fix);
-        self.note(verdicts)
+    /// Takes in a fix whose time is settled. Says why it was refused, if it was, and whether it waits for later ones.
+    fn judge(&mut self, timed: &TimedFix) -> (Option<Refusal>, bool) {
+        let verdicts = self.recorder.judge(timed);
+        let of_this = verdicts.iter().find_map(|verdict| match verdict {
+            Verdict::Accepted(fix) => (*fix == timed.fix).then_some(None),
+            Verdict::Refused(refused) => (refused.fix == timed.fix).then_some(Some(refused.refusal)),
+            Verdict::Invalid(_) => None,
+        });
+        self.note(verdicts);
+        (of_this.flatten(), of_this.is_none())
     }
 
     fn settle(&mut self) {
-        let verdict = self.recorder.settle();
-        self.note(verdict);
+        let verdicts = self.recorder.settle();
+        self.journal_held.clear();
+        self.note(verdicts);
     }
 
-    /// Puts what was decided into the stretch, and says why the newest fix was refused, if it was.
-    fn note(&mut self, verdicts: impl IntoIterator<Item = Verdict>) -> Option<Refusal> {
-        let mut last = None;
+    fn count_invalid(&mut self) {
+        self.recorder.count_invalid();
+        self.stretch.invalid_count += 1;
+        self.count_refused(Refusal::Invalid);
+    }
+
+    /// Puts what was decided into the stretch.
+    fn note(&mut self, verdicts: Vec<Verdict>) {
         for verdict in verdicts {
-            last = match verdict {
+            match verdict {
                 Verdict::Accepted(fix) => {
                     self.stretch.fixes.push(fix);
-                    None
+                    self.refused = (0, None);
                 }
                 Verdict::Refused(refused) => {
                     self.stretch.refused.push(refused);
-                    Some(refused.refusal)
+                    self.count_refused(refused.refusal);
                 }
-                Verdict::Invalid(_) => {
-                    self.stretch.invalid_count += 1;
-                    Some(Refusal::Invalid)
-                }
-            };
+                Verdict::Invalid(_) => self.count_invalid(),
+            }
         }
-        last
+    }
+
+    fn count_refused(&mut self, refusal: Refusal) {
+        self.refused = (self.refused.0.saturating_add(1), Some(refusal));
     }
 
     /// Turns the stretch into one block, one change, in the transaction that takes it out of the journal.
@@ -408,10 +468,9 @@ impl Recording {
         let change = change.expect("a block has a key of its own");
         self.next_block += 1;
         shelf.add_own(store, self.subject.track, change);
-        // A fix that is still held back is in no block yet, and stays in the journal.
-        let kept = self.journal_held.filter(|_| self.recorder.held().is_some());
+        // Fixes that are still held back are in no block yet, and stay in the journal.
         let mut from = 0;
-        for until in kept.into_iter().chain([self.journal_next]) {
+        for until in self.journal_held.iter().copied().chain([self.journal_next]) {
             if from < until {
                 store.delete(KeyRange { space: Space::Journal, from: journal_key(from), to: journal_key(until - 1) });
             }

@@ -8,10 +8,12 @@ use crate::docs::{
     Visibility,
 };
 use crate::id::{AccountId, DocId};
+use crate::privacy::PrivateEnds;
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::roads::RoadView;
 use crate::stats::DriveStats;
 use crate::time::Timestamp;
+use crate::track::Refusal;
 use crate::wire::{ByeCode, NackCode};
 
 /// The drive that is being recorded.
@@ -39,6 +41,8 @@ pub struct RecordingView {
     pub unsaved: u32,
     /// The last accepted position, `[longitude, latitude]` in degrees.
     pub position: Option<[f64; 2]>,
+    /// Why nothing is being recorded though positions come: all of late are refused. They are kept, and can be taken back.
+    pub not_recording: Option<Refusal>,
 }
 
 /// What a recording does.
@@ -109,6 +113,8 @@ pub struct DriveView {
     pub visibility: Visibility,
     /// The published copy; its id on the relay.
     pub published: Option<DocId>,
+    /// Which of its ends are private places, and hidden in a published copy.
+    pub private_ends: PrivateEnds,
     /// What several devices said of it at the same time, to be shown and settled.
     pub conflicts: Vec<DriveConflict>,
     /// Where it is.
@@ -176,6 +182,8 @@ pub enum TrackView {
         road: RoadView,
         /// The lines of its stretches, in their order.
         stretches: Vec<Line>,
+        /// What was refused of it and kept: the first 5,000. Of a drive that is being recorded the last minute is missing.
+        refused: Vec<RefusedView>,
     },
     /// Cannot be shown.
     Unavailable {
@@ -184,6 +192,25 @@ pub enum TrackView {
         /// Why.
         code: crate::replica::io::CommandError,
     },
+}
+
+/// A position that is not part of a drive, unless it was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedView {
+    /// Its name, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused).
+    pub id: String,
+    /// When it came, by the clock of the recording.
+    pub at: Timestamp,
+    /// Where it was: longitude and latitude, degrees.
+    pub place: [f64; 2],
+    /// 95 % radius, metres.
+    pub accuracy_m: Option<f64>,
+    /// Why it was refused.
+    pub reason: Refusal,
+    /// Whether it counts all the same.
+    pub is_taken_back: bool,
 }
 
 /// A car in the garage.

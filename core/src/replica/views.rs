@@ -5,22 +5,23 @@ use std::cmp::Reverse;
 use crate::display::{Line, Profile};
 use crate::docs::drive::DriveFields;
 use crate::docs::social::Comment;
+use crate::docs::track::ListedFix;
 use crate::id::DocId;
-use crate::privacy;
+use crate::privacy::{self, PrivateEnds};
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::commands::only;
 use crate::replica::shelf::{Amount, Record};
 use crate::replica::view::{
     AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
-    RecordingView, SocialView, StatusView, StorageStatus, TrackView,
+    RecordingView, RefusedView, SocialView, StatusView, StorageStatus, TrackView,
 };
 use crate::roads::{RoadStretch, RoadView, Survey};
 use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Now;
-use crate::track::Stretch;
 use crate::track::parts::{Part, parts};
+use crate::track::{RefusedFix, Stretch};
 use crate::wire::DocKind;
 
 /// How far the line on the map may be from the track, metres.
@@ -165,6 +166,7 @@ impl Replica {
             bounds: bounds.flatten(),
             visibility: fields.visibility,
             published: fields.published,
+            private_ends: fields.private_ends,
             conflicts: fields.conflicts.clone(),
             sync: self.drive_sync(id, fields, sent),
         }
@@ -214,11 +216,12 @@ fn total(amounts: impl IntoIterator<Item = Amount>) -> Amount {
 }
 
 /// The view of a track that is in memory.
-pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
+pub(super) fn track(drive: DocId, private: PrivateEnds, stretches: &[Stretch], refused: Vec<ListedFix>) -> TrackView {
     let parts = parts(stretches);
     let road = Survey::of(parts.iter().flat_map(|part| &part.fixes)).view();
     let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
-    let hidden: Vec<Part> = privacy::hidden(stretches).into_iter().map(|fixes| Part { after: None, fixes }).collect();
+    let hidden: Vec<Part> =
+        privacy::hidden(stretches, private).into_iter().map(|fixes| Part { after: None, fixes }).collect();
     TrackView::Ready {
         drive,
         line: Line::simplified(&parts, LINE_TOLERANCE_M),
@@ -226,6 +229,19 @@ pub(super) fn track(drive: DocId, stretches: &[Stretch]) -> TrackView {
         profile: Box::new(Profile::of(&parts)),
         stretches: road.stretches.iter().map(line).collect(),
         road,
+        refused: refused.into_iter().map(refused_view).collect(),
+    }
+}
+
+fn refused_view(listed: ListedFix) -> RefusedView {
+    let RefusedFix { fix, refusal } = listed.refused;
+    RefusedView {
+        id: listed.id,
+        at: fix.recorded_at,
+        place: [fix.lon_deg, fix.lat_deg],
+        accuracy_m: fix.accuracy_m,
+        reason: refusal,
+        is_taken_back: listed.is_taken_back,
     }
 }
 

@@ -2,8 +2,20 @@
 //!
 //! A receiver's altitude is noisy: the sum of all its rises is too great by a sixth to a half. So one altitude is taken
 //! every ten metres of way, then the median over 300 m, and of that only turns of at least five metres count.
+//!
+//! Before that, altitudes are set aside that say more of the receiver than of the road:
+//! 1. those which it calls less accurate than 25 m itself;
+//! 2. one that is further from the last one, or from the median of the last 300 m, than a road can climb since, by more than
+//!    20 m: a road climbs by a quarter of its way, and a car by six metres a second;
+//! 3. where the next ones stay with it, the receiver has jumped: what changed by the jump climbs nothing, and the run of
+//!    altitudes begins anew;
+//! 4. a run that did not last for 300 m. So does the settling after a start, in which each altitude is a jump from those a
+//!    few seconds before.
 
 use std::collections::VecDeque;
+
+use crate::fix::Fix;
+use crate::time::Timestamp;
 
 /// Way between two samples, metres.
 const SPACING_M: f64 = 10.0;
@@ -13,35 +25,100 @@ const WINDOW_M: f64 = 300.0;
 const SHORTEST_WINDOW_M: f64 = 100.0;
 /// The smallest rise or fall that counts, metres.
 const HYSTERESIS_M: f64 = 5.0;
+/// An altitude is at least so accurate, metres.
+const ACCURATE_M: f64 = 25.0;
+/// An altitude may be off by so much, metres.
+const NOISE_M: f64 = 20.0;
+/// What a road climbs at most, of its way.
+const STEEPEST: f64 = 0.25;
+/// What a car climbs at most, metres per second.
+const FASTEST_CLIMB_MPS: f64 = 6.0;
+/// Altitudes of so little way between two jumps are set aside, metres.
+const SHORTEST_RUN_M: f64 = 300.0;
+
+/// The altitude of a fix, if it is accurate enough to tell of a road.
+pub(crate) fn known_altitude_m(fix: &Fix) -> Option<f64> {
+    fix.altitude_m.filter(|_| fix.altitude_accuracy_m.is_none_or(|accuracy_m| accuracy_m <= ACCURATE_M))
+}
 
 /// Ascent and descent along the way. At most 31 samples are kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Climb {
     way_m: f64,
-    /// Where on the way each sample was taken, and its altitude; oldest first.
-    window: VecDeque<(f64, f64)>,
+    /// The samples under the median, oldest first.
+    window: VecDeque<Sample>,
+    /// A sample that has jumped. Whether the receiver stays there the next one tells.
+    jumped: Option<Sample>,
     turns: Turns,
+    /// What was climbed before the run of altitudes that goes on, and where on the way it began.
+    before_run: (Turns, f64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    way_m: f64,
+    at: Timestamp,
+    altitude_m: f64,
+}
+
+impl Sample {
+    fn goes_on_after(&self, last: &Sample) -> bool {
+        self.is_plausible_after(last.way_m, last.at, last.altitude_m)
+    }
+
+    /// Whether a car can be here, so soon after it was there.
+    fn is_plausible_after(&self, way_m: f64, at: Timestamp, altitude_m: f64) -> bool {
+        let by_road_m = STEEPEST * (self.way_m - way_m);
+        let by_time_m = FASTEST_CLIMB_MPS * self.at.millis_since(at) as f64 / 1000.0;
+        (self.altitude_m - altitude_m).abs() <= NOISE_M + by_road_m.min(by_time_m)
+    }
 }
 
 impl Climb {
     /// Whatever changed over a gap was not seen.
     pub(super) fn begin_part(&mut self) {
-        self.turns = self.finished();
-        self.turns.trend = Trend::Unknown;
-        self.window.clear();
+        self.end_run(0.0);
+        self.jumped = None;
     }
 
-    pub(super) fn fold(&mut self, distance_m: f64, altitude_m: Option<f64>) {
+    pub(super) fn fold(&mut self, distance_m: f64, at: Timestamp, altitude_m: Option<f64>) {
         self.way_m += distance_m;
         let Some(altitude_m) = altitude_m else { return };
-        if self.window.back().is_some_and(|(at_m, _)| self.way_m - at_m < SPACING_M) {
+        let last = self.jumped.as_ref().or(self.window.back());
+        if last.is_some_and(|last| self.way_m - last.way_m < SPACING_M) {
             return;
         }
-        self.window.push_back((self.way_m, altitude_m));
-        while self.window.front().is_some_and(|(at_m, _)| self.way_m - at_m > WINDOW_M) {
+        let sample = Sample { way_m: self.way_m, at, altitude_m };
+        if !self.goes_on_with(&sample) {
+            let jumped = self.jumped.replace(sample).filter(|jumped| sample.goes_on_after(jumped));
+            let Some(jumped) = jumped else { return };
+            self.end_run(SHORTEST_RUN_M);
+            self.window.push_back(jumped);
+        }
+        self.jumped = None;
+        self.window.push_back(sample);
+        while self.window.front().is_some_and(|first| self.way_m - first.way_m > WINDOW_M) {
             self.window.pop_front();
         }
         self.turns.fold_median(&self.window);
+    }
+
+    /// Whether a sample goes on with those under the median.
+    fn goes_on_with(&self, sample: &Sample) -> bool {
+        let (Some(middle), Some(last)) = (self.window.get(self.window.len() / 2), self.window.back()) else {
+            return true;
+        };
+        sample.is_plausible_after(middle.way_m, middle.at, median_m(&self.window)) && sample.goes_on_after(last)
+    }
+
+    /// Ends a run of altitudes that can be compared with each other. A shorter one than this is forgotten.
+    fn end_run(&mut self, shortest_m: f64) {
+        let (before, began_m) = &self.before_run;
+        let is_short = self.way_m - began_m < shortest_m;
+        self.turns = if is_short { before.clone() } else { self.finished() };
+        self.turns.trend = Trend::Unknown;
+        self.before_run = (self.turns.clone(), self.way_m);
+        self.window.clear();
     }
 
     #[cfg(test)]
@@ -63,6 +140,17 @@ impl Climb {
         }
         turns
     }
+}
+
+/// The median of some altitudes; 0 of none.
+fn median_m(window: &VecDeque<Sample>) -> f64 {
+    let mut altitudes_m: Vec<f64> = Vec::with_capacity(window.len());
+    for sample in window {
+        let place = altitudes_m.partition_point(|lower| lower.total_cmp(&sample.altitude_m).is_le());
+        altitudes_m.insert(place, sample.altitude_m);
+    }
+    let at = |place: usize| altitudes_m.get(place).copied().unwrap_or(0.0);
+    (at(altitudes_m.len().saturating_sub(1) / 2) + at(altitudes_m.len() / 2)) / 2.0
 }
 
 /// The sum of rises and falls between turning points that differ by the hysteresis or more.
@@ -91,18 +179,11 @@ enum Trend {
 
 impl Turns {
     /// The next altitude is the median of a window, if that is long enough.
-    fn fold_median(&mut self, window: &VecDeque<(f64, f64)>) {
-        let (Some((from_m, _)), Some((to_m, _))) = (window.front(), window.back()) else { return };
-        if to_m - from_m < SHORTEST_WINDOW_M {
-            return;
+    fn fold_median(&mut self, window: &VecDeque<Sample>) {
+        let (Some(from), Some(to)) = (window.front(), window.back()) else { return };
+        if to.way_m - from.way_m >= SHORTEST_WINDOW_M {
+            self.fold(median_m(window));
         }
-        let mut altitudes_m: Vec<f64> = Vec::with_capacity(window.len());
-        for (_, altitude_m) in window {
-            let place = altitudes_m.partition_point(|lower| lower.total_cmp(altitude_m).is_le());
-            altitudes_m.insert(place, *altitude_m);
-        }
-        let (lower, upper) = (altitudes_m[(altitudes_m.len() - 1) / 2], altitudes_m[altitudes_m.len() / 2]);
-        self.fold((lower + upper) / 2.0);
     }
 
     fn fold(&mut self, altitude_m: f64) {
@@ -144,10 +225,11 @@ mod tests {
         (turns.ascent_m, turns.descent_m)
     }
 
-    /// Ascent and descent with one altitude every 10 m.
+    /// Ascent and descent with one altitude every 10 m, which is one second.
     fn climb(altitudes_m: impl IntoIterator<Item = f64>) -> (f64, f64) {
         let mut climb = Climb::default();
-        altitudes_m.into_iter().for_each(|altitude_m| climb.fold(SPACING_M, Some(altitude_m)));
+        let seconds = (0..).map(|second| Timestamp(1_000 * second));
+        seconds.zip(altitudes_m).for_each(|(at, altitude_m)| climb.fold(SPACING_M, at, Some(altitude_m)));
         climb.ascent_and_descent_m()
     }
 
@@ -175,18 +257,35 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_that_settles_or_jumps_climbs_nothing() {
+        let settling = (0..600).map(|index| (-704.0 + 11.54 * f64::from(index)).min(450.0));
+        assert_eq!(climb(settling), (0.0, 0.0));
+        let slower = (0..600).map(|index| (-104.0 + 4.0 * f64::from(index)).min(450.0));
+        let (ascent_m, descent_m) = climb(slower);
+        assert!(ascent_m <= 40.0 && descent_m == 0.0, "{ascent_m} {descent_m}");
+        let jumps = (0..600).map(|index| if (200..400).contains(&index) { 148.0 } else { 100.0 });
+        assert_eq!(climb(jumps), (0.0, 0.0));
+        // A road that climbs by a fifth, with a jump in it.
+        let steep = (0..300).map(|index| 2.0 * f64::from(index) + if index < 150 { 0.0 } else { 60.0 });
+        let (ascent_m, descent_m) = climb(steep);
+        assert!((550.0..600.0).contains(&ascent_m) && descent_m == 0.0, "{ascent_m} {descent_m}");
+    }
+
+    #[test]
     fn what_changed_over_a_gap_does_not_count() {
         let mut climb = Climb::default();
-        (0..=100).for_each(|metre| climb.fold(SPACING_M, Some(f64::from(metre))));
+        (0..=100).for_each(|metre| climb.fold(SPACING_M, Timestamp(1_000 * i64::from(metre)), Some(f64::from(metre))));
         climb.begin_part();
-        (0..=100).for_each(|metre| climb.fold(SPACING_M, Some(f64::from(1000 - metre))));
+        (0..=100).for_each(|metre| {
+            climb.fold(SPACING_M, Timestamp(1_000 * i64::from(metre)), Some(f64::from(1000 - metre)))
+        });
         assert_eq!(climb.ascent_and_descent_m(), (90.0, 90.0));
     }
 
     #[test]
     fn a_standing_car_keeps_no_samples() {
         let mut climb = Climb::default();
-        (0..100_000).for_each(|index| climb.fold(0.0, Some(f64::from(index % 50))));
+        (0..100_000).for_each(|index| climb.fold(0.0, Timestamp(index), Some((index % 50) as f64)));
         assert_eq!((climb.window.len(), climb.ascent_and_descent_m()), (1, (0.0, 0.0)));
     }
 }

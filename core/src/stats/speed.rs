@@ -8,6 +8,17 @@ use crate::time::Timestamp;
 
 /// Shorter ways are more noise than way.
 const SHORTEST_BASE_MS: i64 = 3_000;
+/// Doppler speeds that are nearer to each other are one reading: a receiver that reports often repeats its faults.
+const DOPPLER_APART_MS: i64 = 800;
+
+/// A speed and what it was read off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reading {
+    pub(super) mps: f64,
+    /// When what it was read off began and ended. Readings that do not share any of it make no fault together.
+    from: Timestamp,
+    to: Timestamp,
+}
 
 /// Speeds within one part of a track.
 #[derive(Clone, Debug, Default)]
@@ -17,18 +28,22 @@ pub(super) struct Speedometer {
 }
 
 impl Speedometer {
-    /// The speed at the next fix, metres per second; `None` if the receiver does not tell and the part is too young.
-    pub(super) fn read_mps(&mut self, fix: &Fix) -> Option<f64> {
-        let here = Ecef::from(Position::from(fix));
-        let is_old_enough = |(at, _): &(Timestamp, Ecef)| fix.fixed_at.millis_since(*at) >= SHORTEST_BASE_MS;
+    /// The speed at the next fix; `None` if the receiver does not tell and the part is too young.
+    pub(super) fn read(&mut self, fix: &Fix) -> Option<Reading> {
+        let (at, here) = (fix.fixed_at, Ecef::from(Position::from(fix)));
+        let is_old_enough = |(then, _): &(Timestamp, Ecef)| at.millis_since(*then) >= SHORTEST_BASE_MS;
         while self.recent.get(1).is_some_and(is_old_enough) {
             self.recent.pop_front();
         }
         let base = self.recent.front().copied().filter(is_old_enough);
-        self.recent.push_back((fix.fixed_at, here));
-        let over_base_mps =
-            |(at, there): (Timestamp, Ecef)| there.chord_m(here) * 1000.0 / fix.fixed_at.millis_since(at) as f64;
-        fix.speed_mps.or_else(|| base.map(over_base_mps))
+        self.recent.push_back((at, here));
+        let doppler = |mps: f64| Reading { mps, from: at - DOPPLER_APART_MS, to: at };
+        let over_base = |(then, there): (Timestamp, Ecef)| Reading {
+            mps: there.chord_m(here) * 1000.0 / at.millis_since(then) as f64,
+            from: then,
+            to: at,
+        };
+        fix.speed_mps.map(doppler).or_else(|| base.map(over_base))
     }
 }
 
@@ -39,26 +54,31 @@ impl Speedometer {
     }
 }
 
-/// The greatest speed that is not a single spike: the maximum of the medians of three consecutive speeds.
+/// The greatest speed that is no fault of one fix: two readings one after the other, which share nothing, are as great.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fastest {
     max_mps: f64,
-    before_mps: [Option<f64>; 2],
+    /// The readings of the last three seconds of this part and one before them, oldest first. A base begins with that one,
+    /// or later.
+    recent: VecDeque<Reading>,
 }
 
 impl Fastest {
     pub(super) fn begin_part(&mut self) {
-        self.before_mps = [None; 2];
+        self.recent.clear();
     }
 
-    pub(super) fn fold(&mut self, speed_mps: Option<f64>) {
-        let Some(third) = speed_mps else { return self.begin_part() };
-        let [first, second] = self.before_mps;
-        if let (Some(first), Some(second)) = (first, second) {
-            let median = first.max(second).min(first.min(second).max(third));
-            self.max_mps = self.max_mps.max(median);
+    pub(super) fn fold(&mut self, reading: Option<Reading>) {
+        let Some(reading) = reading else { return };
+        let before = self.recent.partition_point(|earlier| earlier.to <= reading.from);
+        if let Some(earlier) = before.checked_sub(1).and_then(|index| self.recent.get(index)) {
+            self.max_mps = self.max_mps.max(earlier.mps.min(reading.mps));
         }
-        self.before_mps = [second, Some(third)];
+        self.recent.push_back(reading);
+        let is_old = |earlier: &Reading| reading.to.millis_since(earlier.to) >= SHORTEST_BASE_MS;
+        while self.recent.get(1).is_some_and(is_old) {
+            self.recent.pop_front();
+        }
     }
 
     pub(super) fn max_mps(&self) -> f64 {
@@ -70,25 +90,27 @@ impl Fastest {
 mod tests {
     use super::*;
 
-    fn check(speeds_mps: &[f64], expected_mps: f64) {
+    /// One Doppler speed every so many milliseconds.
+    fn check(every_ms: i64, speeds_mps: &[f64], expected_mps: f64) {
         let mut fastest = Fastest::default();
-        speeds_mps.iter().for_each(|&speed| fastest.fold(Some(speed)));
+        for (at, &mps) in (0..).map(|index| Timestamp(index * every_ms)).zip(speeds_mps) {
+            fastest.fold(Some(Reading { mps, from: at - DOPPLER_APART_MS, to: at }));
+        }
         assert_eq!(fastest.max_mps(), expected_mps, "{speeds_mps:?}");
     }
 
     #[test]
-    fn the_greatest_speed_is_the_greatest_median_of_three() {
-        check(&[10.0, 11.0], 0.0);
-        check(&[10.0, 12.0, 11.0], 11.0);
-        check(&[10.0, 60.0, 11.0, 12.0], 12.0);
-        check(&[60.0, 10.0, 11.0, 12.0], 11.0);
-        check(&[5.0, 20.0, 21.0, 22.0, 3.0, 90.0, 2.0], 22.0);
+    fn the_greatest_speed_is_that_of_two_readings() {
+        check(1_000, &[10.0], 0.0);
+        check(1_000, &[10.0, 11.0], 10.0);
+        check(1_000, &[10.0, 60.0, 11.0, 12.0], 11.0);
+        check(1_000, &[60.0, 10.0, 11.0, 12.0], 11.0);
+        check(1_000, &[5.0, 20.0, 21.0, 22.0, 3.0, 90.0, 2.0], 21.0);
     }
 
     #[test]
-    fn an_unknown_speed_breaks_the_row() {
-        let mut fastest = Fastest::default();
-        [Some(9.0), Some(9.0), None, Some(9.0), Some(9.0)].into_iter().for_each(|speed| fastest.fold(speed));
-        assert_eq!(fastest.max_mps(), 0.0);
+    fn speeds_within_a_second_are_one_reading() {
+        check(100, &[10.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 10.0, 10.0, 10.0], 10.0);
+        check(100, &[12.0; 30], 12.0);
     }
 }

@@ -5,11 +5,12 @@
 //! (a pause, a dead battery, a tunnel), and is kept but neither drawn nor counted elsewhere.
 
 use crate::fix::Fix;
+use crate::geodesy::distance_m;
 use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Timestamp;
 use crate::track::Stretch;
-use crate::track::parts::LONGEST_STEP_MS;
+use crate::track::parts::Rhythm;
 
 /// What a fix without any accuracy is taken for, metres.
 const UNKNOWN_ACCURACY_M: f64 = 20.0;
@@ -57,7 +58,8 @@ impl Covered {
     }
 
     fn add(&mut self, fixes: &[Fix]) {
-        let steps = fixes.chunk_by(|last, next| next.fixed_at.millis_since(last.fixed_at) <= LONGEST_STEP_MS);
+        let mut rhythm = Rhythm::default();
+        let steps = fixes.chunk_by(|last, next| !rhythm.is_gap(last, next, distance_m(last.into(), next.into())));
         self.0.extend(steps.map(|span| (span[0].fixed_at, span[span.len() - 1].fixed_at)));
         sort_by_key(&mut self.0, |span| *span);
         self.0.dedup_by(|next, last| {

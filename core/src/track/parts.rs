@@ -1,17 +1,67 @@
 //! The parts of a track: where it was measured without a break, and why it broke off in between.
 //!
-//! Nobody knows what happened in a gap, so nothing is drawn through it and nothing in it is scored. This file knows
-//! nothing of maps or statistics.
+//! Nobody knows what happened in a gap, so nothing is drawn through it and nothing in it is scored. A gap is judged by its
+//! time, against the rhythm in which the recorder measures, and by the speed that it takes to get over it; never by its
+//! length, which is the speed of the car. This file knows nothing of maps or statistics.
+
+use std::collections::VecDeque;
 
 use crate::fix::Fix;
 use crate::geodesy::{Position, distance_m};
 use crate::sorting::sort_by_key;
 use crate::track::{Mark, MarkKind, Stretch, overlap};
 
-/// The longest time between two fixes of one part.
-pub const LONGEST_STEP_MS: i64 = 10_000;
-/// The longest way between two fixes of one part, metres.
-pub const LONGEST_STEP_M: f64 = 200.0;
+/// No recorder's rhythm makes this a gap, milliseconds.
+pub const SHORTEST_GAP_MS: i64 = 10_000;
+/// Every recorder's rhythm makes more than this a gap, milliseconds: one that measures every half minute misses two fixes.
+pub const LONGEST_STEP_MS: i64 = 100_000;
+/// A gap is so many times as long as the usual time between two fixes.
+const GAP_INTERVALS: i64 = 3;
+/// The usual time is the median of so many.
+const RHYTHM_INTERVALS: usize = 9;
+/// No car is faster, metres per second.
+const PLAUSIBLE_MPS: f64 = 70.0;
+/// A receiver's place wanders by so much from one fix to the next, however short the time, metres.
+const NOISE_M: f64 = 10.0;
+
+/// How often a recorder measures, by its last fixes.
+#[derive(Clone, Debug, Default)]
+pub struct Rhythm {
+    intervals_ms: VecDeque<i64>,
+}
+
+impl Rhythm {
+    /// Takes in the next fix of a track, `way_m` from the one before. Says whether there is a gap between them.
+    pub fn is_gap(&mut self, last: &Fix, next: &Fix, way_m: f64) -> bool {
+        let elapsed_ms = next.fixed_at.millis_since(last.fixed_at);
+        let is_late = elapsed_ms > SHORTEST_GAP_MS && elapsed_ms > self.longest_step_ms();
+        if self.intervals_ms.len() == RHYTHM_INTERVALS {
+            self.intervals_ms.pop_front();
+        }
+        self.intervals_ms.push_back(elapsed_ms);
+        is_late || way_m > plausible_m(last, next)
+    }
+
+    /// The longest time between two fixes of one part.
+    fn longest_step_ms(&self) -> i64 {
+        let mut intervals_ms: Vec<i64> = self.intervals_ms.iter().copied().collect();
+        sort_by_key(&mut intervals_ms, |interval_ms| *interval_ms);
+        let median_ms = intervals_ms.get(intervals_ms.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+        median_ms.saturating_mul(GAP_INTERVALS).clamp(SHORTEST_GAP_MS, LONGEST_STEP_MS)
+    }
+}
+
+/// Whether a car gets from one fix to the next in that time, or the receiver's Doppler tells that this one does.
+pub fn is_plausible_step(last: &Fix, next: &Fix) -> bool {
+    distance_m(last.into(), Position::from(next)) <= plausible_m(last, next)
+}
+
+/// How far it may be from one fix to the next, metres.
+fn plausible_m(last: &Fix, next: &Fix) -> f64 {
+    let elapsed_s = next.fixed_at.millis_since(last.fixed_at) as f64 / 1000.0;
+    let plausible_mps = next.speed_mps.map_or(PLAUSIBLE_MPS, |mps| PLAUSIBLE_MPS.max(3.0 * mps + 15.0));
+    plausible_mps * elapsed_s + NOISE_M
+}
 
 /// Consecutive fixes with no gap between them.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +85,6 @@ pub enum Gap {
     Paused,
 }
 
-/// Whether two consecutive fixes so far apart have a gap between them.
-pub fn is_gap(elapsed_ms: i64, distance_m: f64) -> bool {
-    elapsed_ms > LONGEST_STEP_MS || distance_m > LONGEST_STEP_M
-}
-
 /// The parts of a track.
 ///
 /// Stretches may come from several runs of the recorder, or from several devices, in any order: see [`merged`].
@@ -47,9 +92,12 @@ pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
     let mut marks: Vec<Mark> = stretches.iter().flat_map(|stretch| stretch.marks.iter().copied()).collect();
     sort_by_key(&mut marks, |mark| mark.at);
     let mut parts: Vec<Part> = Vec::new();
+    let mut rhythm = Rhythm::default();
     for fix in merged(stretches) {
         match parts.last_mut().and_then(|part| part.fixes.last().copied().map(|last| (part, last))) {
-            Some((part, last)) if !is_gap_between(&last, &fix) => part.fixes.push(fix),
+            Some((part, last)) if !rhythm.is_gap(&last, &fix, distance_m((&last).into(), (&fix).into())) => {
+                part.fixes.push(fix);
+            }
             Some((_, last)) => parts.push(Part { after: Some(reason(&last, &fix, &marks)), fixes: vec![fix] }),
             None => parts.push(Part { after: None, fixes: vec![fix] }),
         }
@@ -61,10 +109,6 @@ pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
 /// overlap those of the better one.
 pub fn merged(stretches: &[Stretch]) -> Vec<Fix> {
     overlap::merged(stretches)
-}
-
-fn is_gap_between(last: &Fix, next: &Fix) -> bool {
-    is_gap(next.fixed_at.millis_since(last.fixed_at), distance_m(last.into(), Position::from(next)))
 }
 
 /// What the marks between two fixes tell. What the driver wanted explains more than what happened besides.
@@ -125,14 +169,30 @@ mod tests {
 
     #[test]
     fn a_tunnel_is_a_gap_and_ten_seconds_are_not() {
-        let driven = stretch(&[(0.0, 0.0), (10.0, 150.0), (20.001, 300.0)], &[]);
-        check(&[driven], &[(None, &[0, 10]), (Some(Gap::NoSignal), &[20])]);
+        let driven = stretch(&[(0.0, 0.0), (1.0, 15.0), (11.0, 150.0), (21.001, 300.0)], &[]);
+        check(&[driven], &[(None, &[0, 1, 11]), (Some(Gap::NoSignal), &[21])]);
     }
 
     #[test]
-    fn a_jump_of_more_than_two_hundred_metres_is_a_gap() {
-        let driven = stretch(&[(0.0, 0.0), (1.0, 199.0), (2.0, 400.0)], &[]);
+    fn a_jump_that_no_car_makes_is_a_gap_and_a_long_way_in_a_long_time_is_none() {
+        let driven = stretch(&[(0.0, 0.0), (1.0, 79.0), (2.0, 160.0)], &[]);
         check(&[driven], &[(None, &[0, 1]), (Some(Gap::NoSignal), &[2])]);
+        let driven = stretch(&[(0.0, 0.0), (8.0, 560.0), (16.0, 1_120.0)], &[]);
+        check(&[driven], &[(None, &[0, 8, 16])]);
+    }
+
+    #[test]
+    fn a_gap_is_three_times_as_long_as_the_recorder_takes_from_fix_to_fix() {
+        // Nothing is known of the rhythm before the second fix.
+        let every = |step_s: f64, gap_s: f64| {
+            let at = |index: i32| f64::from(index) * step_s + if index > 6 { gap_s - step_s } else { 0.0 };
+            let fixes: Vec<(f64, f64)> = (0..12).map(|index| (at(index), at(index))).collect();
+            parts(&[stretch(&fixes, &[])]).len()
+        };
+        assert_eq!((every(1.0, 10.0), every(1.0, 10.1)), (1, 2));
+        assert_eq!((every(6.0, 18.0), every(6.0, 18.1)), (1, 2));
+        assert_eq!((every(30.0, 90.0), every(30.0, 90.1)), (2, 3), "the first step of half a minute is one, too");
+        assert_eq!((every(60.0, 100.0), every(60.0, 100.1)), (2, 3));
     }
 
     #[test]

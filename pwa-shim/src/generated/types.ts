@@ -89,7 +89,17 @@ export type Command = { "type": "startDrive",
   /** The drive. */
   drive: DocId,
   /** Who may see the copy. */
-  visibility: Visibility, } | { "type": "openDrive",
+  visibility: Visibility, } | { "type": "setPrivateEnds",
+  /** The drive. */
+  drive: DocId,
+  /** The ends. */
+  ends: PrivateEnds, } | { "type": "takeBackRefused",
+  /** The drive. */
+  drive: DocId,
+  /** The names of the positions: [`RefusedView::id`](crate::replica::view::RefusedView::id); at most 5,000. */
+  fixes: Array<string>,
+  /** Whether they count. */
+  holds: boolean, } | { "type": "openDrive",
   /** The drive. */
   drive: DocId, } | { "type": "closeDrive" } | { "type": "putCar",
   /** The car to change; absent for a new one. */
@@ -159,7 +169,7 @@ export type Command = { "type": "startDrive",
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "relay_unknown";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
 
 /** A comment of the account on a published drive. */
 export type CommentView = {
@@ -207,7 +217,7 @@ export type DriveStats = {
   movingMs: number,
   /** Distance by time in motion, metres per second; 0 if there was no motion. */
   meanSpeedMps: number,
-  /** The greatest median of three consecutive speeds, metres per second; 0 if there are none. */
+  /** The greatest speed that two readings of their own support, metres per second; never less than the mean. */
   maxSpeedMps: number,
   /** Metres climbed. */
   ascentM: number,
@@ -265,6 +275,8 @@ export type DriveView = {
   visibility: Visibility,
   /** The published copy; its id on the relay. */
   published: DocId | null,
+  /** Which of its ends are private places, and hidden in a published copy. */
+  privateEnds: PrivateEnds,
   /** What several devices said of it at the same time, to be shown and settled. */
   conflicts: Array<DriveConflict>,
   /** Where it is. */
@@ -336,8 +348,10 @@ export type FollowView = {
 
 /** Something that happened, told to the replica. */
 export type Input = { "type": "start" } | { "type": "fix",
-  /** The measurement as the sensor gave it; it need not be valid. */
-  fix: Fix, } | { "type": "sensorFailed",
+  /** The measurement as the sensor gave it; it need not be valid. A recording has its own `recorded_at`. */
+  fix: Fix,
+  /** When the page was given it, by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for now. */
+  arrivedMs?: number, } | { "type": "sensorFailed",
   /** Why. */
   reason: SensorFailure, } | { "type": "command",
   /** Chosen by the caller; comes back with the answer. */
@@ -478,7 +492,10 @@ export type NamedDevice = {
 export type Now = {
   /** The wall clock: `Date.now()`. */
   wall: Timestamp,
-  /** Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.now()`. */
+  /**
+   * Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.timeOrigin + performance.now()`,
+   * which pages and workers share.
+   */
   monotonicMs: number,
 };
 
@@ -511,6 +528,14 @@ export type Outcome = { "type": "done",
   code: CommandError, } | { "type": "notStored",
   /** Why. */
   failure: StorageFailure,
+};
+
+/** Which ends of a drive are private places. */
+export type PrivateEnds = {
+  /** Where it began. */
+  start: boolean,
+  /** Where it ended. */
+  end: boolean,
 };
 
 /**
@@ -577,6 +602,27 @@ export type RecordingView = {
   unsaved: number,
   /** The last accepted position, `[longitude, latitude]` in degrees. */
   position: [number, number] | null,
+  /** Why nothing is being recorded though positions come: all of late are refused. They are kept, and can be taken back. */
+  notRecording: Refusal | null,
+};
+
+/** Why the recorder refused a fix. The numbers are stored; they never change their meaning. */
+export type Refusal = "invalid" | "notLater" | "inTheFuture" | "beforeStart" | "tooInaccurate" | "outlier";
+
+/** A position that is not part of a drive, unless it was taken back. */
+export type RefusedView = {
+  /** Its name, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused). */
+  id: string,
+  /** When it came, by the clock of the recording. */
+  at: Timestamp,
+  /** Where it was: longitude and latitude, degrees. */
+  place: [number, number],
+  /** 95 % radius, metres. */
+  accuracyM: number | null,
+  /** Why it was refused. */
+  reason: Refusal,
+  /** Whether it counts all the same. */
+  isTakenBack: boolean,
 };
 
 /** How an account may be related to another. */
@@ -743,7 +789,9 @@ export type TrackView = { "type": "loading",
   /** How good its road is. */
   road: RoadView,
   /** The lines of its stretches, in their order. */
-  stretches: Array<Line>, } | { "type": "unavailable",
+  stretches: Array<Line>,
+  /** What was refused of it and kept: the first 5,000. Of a drive that is being recorded the last minute is missing. */
+  refused: Array<RefusedView>, } | { "type": "unavailable",
   /** The drive. */
   drive: DocId,
   /** Why. */

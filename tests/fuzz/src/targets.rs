@@ -178,7 +178,7 @@ pub fn stored_by_a_phone(fixes: &[Fix]) -> Vec<Vec<u8>> {
     let mut lists = vec![phone.entries()];
     phone.tell(Input::Command { request: 2, command: Command::StartDrive { car: None } });
     for fix in fixes {
-        phone.tell(Input::Fix { fix: *fix });
+        phone.tell(Input::Fix { fix: *fix, arrived_ms: None });
     }
     lists.push(phone.entries());
     phone.tell(Input::Hidden);

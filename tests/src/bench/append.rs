@@ -52,7 +52,7 @@ pub fn appending(fixes: &[Fix]) -> anyhow::Result<Appending> {
         let stopwatch = Stopwatch::start();
         for fix in window {
             phone.pass(fix.recorded_at);
-            phone.handle(Input::Fix { fix: *fix });
+            phone.handle(Input::Fix { fix: *fix, arrived_ms: None });
         }
         costs_us.push(stopwatch.elapsed_ns() / 1e3 / WINDOW as f64);
     }

@@ -7,12 +7,12 @@ use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::replica::io::{Command, Outcome};
 use tourismo_core::replica::view::{RecordingState, RecordingView};
-use tourismo_core::time::Timestamp;
 
 use crate::sim::relay::Books;
 
-/// A fix as its place in a track is found again: time, latitude and longitude in micro-degrees.
-pub(super) type Key = (Timestamp, i64, i64);
+/// A fix as its place in a track is found again: latitude and longitude in micro-degrees. Its time is for the recorder to
+/// settle.
+pub(super) type Key = (i64, i64);
 
 /// A title, and the phone and the request that wanted it; none for the first.
 pub(super) type Title = (Option<(usize, u32)>, String);
@@ -236,5 +236,5 @@ impl Live {
 
 /// The key of a quantised fix.
 pub(super) fn key(fix: &Fix) -> Key {
-    (fix.fixed_at, (fix.lat_deg * 1e6).round() as i64, (fix.lon_deg * 1e6).round() as i64)
+    ((fix.lat_deg * 1e6).round() as i64, (fix.lon_deg * 1e6).round() as i64)
 }

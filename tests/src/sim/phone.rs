@@ -59,6 +59,8 @@ pub(super) struct Sensor {
     pub(super) next: usize,
     /// Whether broken measurements come in between.
     pub(super) is_odd: bool,
+    /// How far its clock is ahead of the phone's.
+    pub(super) ahead_ms: i64,
 }
 
 impl Phone {
@@ -135,6 +137,6 @@ impl Sensor {
     pub(super) fn measure(&mut self, wall: Timestamp) -> Option<Fix> {
         let fix = *self.route.get(self.next)?;
         self.next += 1;
-        Some(Fix { fixed_at: wall - 150, recorded_at: wall, ..fix })
+        Some(Fix { fixed_at: wall + self.ahead_ms - 150, recorded_at: wall, ..fix })
     }
 }

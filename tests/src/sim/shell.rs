@@ -47,7 +47,7 @@ impl World {
         self.trace.note(self.now_ms, format_args!("phone {phone} <- {}", describe(&input)));
         let Some(replica) = &mut self.phones[phone].replica else { return };
         let fed = match &input {
-            Input::Fix { fix } => Some(*fix),
+            Input::Fix { fix, .. } => Some(*fix),
             _ => None,
         };
         let before = replica.recording_view(now);

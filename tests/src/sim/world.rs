@@ -229,9 +229,19 @@ impl World {
         self.phones[phone].sensor.next = 0;
     }
 
+    /// Sets the clock of a phone. Its sensor follows.
+    pub fn set_clock(&mut self, phone: usize, by_ms: i64) {
+        self.phones[phone].clock_ms += by_ms;
+    }
+
+    /// Sets the clock of a phone's sensor against the phone's.
+    pub fn set_sensor_clock(&mut self, phone: usize, by_ms: i64) {
+        self.phones[phone].sensor.ahead_ms += by_ms;
+    }
+
     /// Hands a phone one measurement.
     pub fn measure(&mut self, phone: usize, fix: Fix) {
-        self.tell(phone, Input::Fix { fix });
+        self.tell(phone, Input::Fix { fix, arrived_ms: None });
     }
 
     /// Tells a phone that its sensor failed.

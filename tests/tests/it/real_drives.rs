@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use tourismo_core::display::{Line, MAX_SAMPLES, Profile};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
-use tourismo_core::privacy::{HIDDEN_M, redact};
+use tourismo_core::privacy::{HIDDEN_M, PrivateEnds, redact};
 use tourismo_core::recorder::{Recorder, Verdict};
 use tourismo_core::stats::DriveStats;
 use tourismo_core::time::Timestamp;
-use tourismo_core::track::parts::{is_gap, parts};
+use tourismo_core::track::parts::{Rhythm, parts};
 use tourismo_core::track::{Refusal, Stretch};
 use tourismo_tests::{gpx_file, made};
 
@@ -97,7 +97,8 @@ fn way_m(pair: &[Fix]) -> f64 {
 
 /// The sum over all steps that are no gaps, metres.
 fn bare_way_m(fixes: &[Fix]) -> f64 {
-    let is_step = |pair: &&[Fix]| !is_gap(pair[1].fixed_at.millis_since(pair[0].fixed_at), way_m(pair));
+    let mut rhythm = Rhythm::default();
+    let is_step = |pair: &&[Fix]| !rhythm.is_gap(&pair[0], &pair[1], way_m(pair));
     fixes.windows(2).filter(is_step).map(way_m).sum()
 }
 
@@ -153,7 +154,7 @@ fn real_and_made_drives_are_published_without_their_ends_and_shown_in_few_points
         assert!(points <= stretch.fixes.len() && Profile::of(&parts).elapsed_s.len() <= MAX_SAMPLES, "{name}");
         let (Some(first), Some(last)) = (stretch.fixes.first(), stretch.fixes.last()) else { continue };
         let ends = [Position::from(first), Position::from(last)];
-        match redact(std::slice::from_ref(&stretch)) {
+        match redact(std::slice::from_ref(&stretch), PrivateEnds::default()) {
             Ok(shown) => {
                 published += 1;
                 let is_far = |fix: &Fix| ends.iter().all(|&end| distance_m(end, Position::from(fix)) >= HIDDEN_M);

@@ -1,12 +1,15 @@
 //! A phone records: from the first fix to the finished drive, through pauses, kills and disks that refuse.
 
-use tourismo_core::docs::{self, open};
+use tourismo_core::docs::{self, Visibility, open};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
+use tourismo_core::privacy::PrivateEnds;
 use tourismo_core::recorder::Recorder;
-use tourismo_core::replica::io::{Command, Outcome, SensorFailure, Space, StorageFailure};
-use tourismo_core::replica::view::{DriveView, RecordingState, RecordingView, Signal, StorageStatus, TrackView};
+use tourismo_core::replica::io::{Command, CommandError, Outcome, SensorFailure, Space, StorageFailure};
+use tourismo_core::replica::view::{
+    DriveView, RecordingState, RecordingView, RefusedView, Signal, StorageStatus, TrackView,
+};
 use tourismo_core::roads::Survey;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::{Gap, parts};
@@ -386,4 +389,102 @@ fn every_start_of_the_app_writes_as_another_actor() {
     for (doc, actor) in &actors {
         assert!(actors.iter().all(|(other, same)| same != actor || other == doc), "an actor writes to one document");
     }
+}
+
+/// The refused positions of the opened drive.
+fn refused(world: &World) -> Vec<RefusedView> {
+    match world.replica(0).track() {
+        Some(TrackView::Ready { refused, .. }) => refused.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_recording_says_at_once_that_and_why_nothing_is_recorded() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    start(&mut world);
+    let measured = fix(&world, 0, false, 3_000.0);
+    world.measure(0, measured);
+    assert_eq!(recording(&world).not_recording, Some(Refusal::TooInaccurate));
+    world.run_for(1_000);
+    let measured = fix(&world, 1, false, 5.0);
+    world.measure(0, measured);
+    assert_eq!(recording(&world).not_recording, None);
+    for second in 2..4 {
+        world.run_for(1_000);
+        let measured = fix(&world, second, false, 900.0);
+        world.measure(0, measured);
+        let expected = (second == 3).then_some(Refusal::TooInaccurate);
+        assert_eq!(recording(&world).not_recording, expected, "one is nothing to worry about");
+    }
+}
+
+#[test]
+fn refused_positions_are_listed_taken_back_and_refused_again() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    let drive = start(&mut world);
+    for second in 0..90 {
+        world.run_for(1_000);
+        let measured = fix(&world, second, false, if second % 3 == 1 { 90.0 } else { 5.0 });
+        world.measure(0, measured);
+    }
+    // While it is being recorded: the last minute is packed first.
+    done(&mut world, Command::OpenDrive { drive });
+    assert_eq!(recording(&world).stats.refused, 30);
+    let ids: Vec<String> = refused(&world).iter().map(|refused| refused.id.clone()).collect();
+    done(&mut world, Command::TakeBackRefused { drive, fixes: ids[..2].to_vec(), holds: true });
+    assert_eq!((recording(&world).stats.refused, recording(&world).stats.fixes), (28, 62));
+    done(&mut world, Command::FinishDrive);
+    restart(&mut world);
+    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((28, 62)));
+    done(&mut world, Command::OpenDrive { drive });
+    let listed = refused(&world);
+    assert!(listed.iter().all(|refused| refused.reason == Refusal::TooInaccurate && refused.accuracy_m == Some(90.0)));
+    assert_eq!((listed.len(), listed.iter().filter(|refused| refused.is_taken_back).count()), (30, 2));
+    let all: Vec<String> = listed.into_iter().map(|refused| refused.id).collect();
+    done(&mut world, Command::TakeBackRefused { drive, fixes: all.clone(), holds: true });
+    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((0, 90)));
+    assert!(refused(&world).iter().all(|refused| refused.is_taken_back), "what is shown follows");
+    done(&mut world, Command::TakeBackRefused { drive, fixes: all[1..].to_vec(), holds: false });
+    restart(&mut world);
+    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((29, 61)));
+}
+
+#[test]
+fn a_drive_goes_on_when_the_phones_clock_is_set() {
+    for by_ms in [-3_600_000, 90_000, 86_400_000] {
+        let mut world = on_the_road();
+        start(&mut world);
+        world.run_for(60_000);
+        world.set_clock(0, by_ms);
+        world.run_for(60_000);
+        done(&mut world, Command::FinishDrive);
+        let drive = only_drive(&world);
+        let stats = drive.stats.unwrap();
+        assert!(stats.refused <= 1 && stats.gaps == 0, "{by_ms}: {stats:?}");
+        assert!((117_000..121_000).contains(&stats.duration_ms), "{by_ms}: {stats:?}");
+        assert!((119_000..123_000).contains(&drive.ended_at.unwrap().millis_since(drive.started_at)), "{by_ms}");
+    }
+}
+
+#[test]
+fn the_owner_says_that_an_end_is_no_private_place_and_sees_what_is_hidden() {
+    let mut world = over_a_pass();
+    done(&mut world, Command::FinishDrive);
+    let drive = only_drive(&world).id;
+    done(&mut world, Command::OpenDrive { drive });
+    let hidden = |world: &World| match world.replica(0).track() {
+        Some(TrackView::Ready { hidden, .. }) => hidden.parts.len(),
+        other => panic!("{other:?}"),
+    };
+    let before = hidden(&world);
+    let ends = PrivateEnds { start: false, end: false };
+    done(&mut world, Command::SetPrivateEnds { drive, ends });
+    assert_eq!((only_drive(&world).private_ends, hidden(&world)), (ends, 0));
+    assert!(before >= 2);
+    done(&mut world, Command::PublishDrive { drive, visibility: Visibility::Public });
+    let refused = world.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
+    assert_eq!(refused, Outcome::Refused { code: CommandError::AlreadyPublished });
 }

@@ -65,7 +65,7 @@ fn said(fixes: &[Fix]) -> anyhow::Result<Value> {
     for fix in fixes {
         phone.now.monotonic_ms += fix.recorded_at.millis_since(phone.now.wall).max(0) as f64;
         phone.now.wall = fix.recorded_at;
-        phone.handle(Input::Fix { fix: *fix });
+        phone.handle(Input::Fix { fix: *fix, arrived_ms: None });
     }
     let Some(Outcome::Done { doc: Some(drive) }) = phone.command(Command::FinishDrive) else {
         anyhow::bail!("the drive is not finished: {:?}", phone.outcome)

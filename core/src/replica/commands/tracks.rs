@@ -1,0 +1,88 @@
+//! Commands about the track of a drive: what of it is private, and what was refused of it.
+
+use crate::docs::{self, drive};
+use crate::id::DocId;
+use crate::privacy::PrivateEnds;
+use crate::recorder::Recorder;
+use crate::replica::commands::{Stop, check, unreadable};
+use crate::replica::io::{CommandError, Topic};
+use crate::replica::view::TrackView;
+use crate::replica::{Replica, views};
+use crate::wire::DocKind;
+
+impl Replica {
+    pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, Stop> {
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?;
+        let (before, copy, track) = (fields.private_ends, fields.published, fields.track);
+        if ends == before {
+            return Ok(Some(drive));
+        }
+        if copy.is_some() {
+            return Err(CommandError::AlreadyPublished.into());
+        }
+        if let Some(track) = &track {
+            // What is shown of the drive says what of it is hidden.
+            let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
+            if is_shown {
+                self.whole(track)?;
+            }
+        }
+        self.change_drive(drive, &drive::DriveEdit { private_ends: Some(ends), ..drive::DriveEdit::default() })?;
+        track.iter().for_each(|track| self.show_again(drive, track));
+        Ok(Some(drive))
+    }
+
+    pub(super) fn take_back_refused(
+        &mut self,
+        drive: DocId,
+        fixes: &[String],
+        holds: bool,
+    ) -> Result<Option<DocId>, Stop> {
+        check(fixes.len() <= docs::track::MAX_LISTED)?;
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?;
+        let (started_at, ended_at) = (fields.started_at, fields.ended_at);
+        let track = fields.track.ok_or(CommandError::Unreadable)?;
+        self.whole(&track)?;
+        let mut recording = self.recording.take_if(|recording| recording.drive() == drive);
+        if let Some(recording) = &mut recording {
+            recording.pack_all(&mut self.shelf, &mut self.store);
+        }
+        let document = self.shelf.loaded(&track).ok_or(CommandError::NotFound);
+        let change = document.and_then(|document| docs::track::take_back(document, fixes, holds).map_err(unreadable));
+        if let Ok(change) = &change {
+            self.shelf.add_own(&mut self.store, track, change.clone());
+        }
+        let stretches = self.stretches(&track);
+        if let Some(mut recording) = recording {
+            recording.count_again(&stretches);
+            self.recording = Some(recording);
+            self.topics.insert(Topic::Recording);
+        }
+        change?;
+        if let Some(ended_at) = ended_at {
+            let finished = Some((ended_at, Recorder::resume(started_at, &stretches).stats()));
+            self.change_drive(drive, &drive::DriveEdit { finished, ..drive::DriveEdit::default() })?;
+        }
+        self.show_again(drive, &track);
+        Ok(Some(drive))
+    }
+
+    /// Shows the track of a drive that is in memory.
+    pub(super) fn show_track(&mut self, drive: DocId, track: &DocId) {
+        let private = self.drive(&drive).map(|fields| fields.private_ends).unwrap_or_default();
+        let stretches = self.stretches(track);
+        let refused = self.shelf.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
+        self.opened = Some(views::track(drive, private, &stretches, refused));
+        self.topics.insert(Topic::Track);
+    }
+
+    /// Shows the track of a drive anew, if that is what is shown.
+    fn show_again(&mut self, drive: DocId, track: &DocId) {
+        let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
+        if is_shown && self.shelf.loaded(track).is_some() {
+            self.show_track(drive, track);
+        }
+    }
+}
