@@ -192,8 +192,8 @@ const OPEN_END: &str = "openEnd";
 
 /// Whether an end is no private place: all devices that said something at the same time must say so.
 fn is_open(doc: &Automerge, key: &str) -> bool {
-    let said = open::competing(doc, key).values;
-    !said.is_empty() && said.iter().all(|value| value.as_bool() == Some(true))
+    let said = open::competing(doc, key);
+    !(said.is_cut || said.values.is_empty()) && said.values.iter().all(|value| value.as_bool() == Some(true))
 }
 
 fn conflicts(doc: &Automerge, visibilities: &Competing) -> Vec<DriveConflict> {
