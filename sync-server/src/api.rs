@@ -194,7 +194,7 @@ async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next
     if content_type.is_none_or(|value| value != EVENT_STREAM) {
         return Ok(response);
     }
-    let place = relay.doorkeeper.admit_stream(source).ok_or_else(ApiError::too_many_streams)?;
+    let place = relay.doorkeeper.admit_stream(source).ok_or_else(ApiError::overloaded)?;
     Ok(response.map(|body| Body::new(Held { body, _place: place })))
 }
 
@@ -283,15 +283,6 @@ impl ApiError {
 
     pub(crate) fn overloaded() -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
-    }
-
-    pub(crate) fn too_many_streams() -> ApiError {
-        let error = ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_streams",
-            "There are too many event streams to this address.",
-        );
-        ApiError { hint: Some("Close some of them, or try again later.".to_owned()), ..error }
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {
