@@ -3,7 +3,7 @@
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
-#                                      on Linux strace (for power cuts), nginx (it stands before the relay), Python's
+#                                      on Linux strace (for power cuts), nginx and Caddy (they stand before the relay), Python's
 #                                      feedparser (it reads our feeds)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
@@ -26,7 +26,8 @@ main() {
         [[ $(uname) != Linux ]] || has strace || packages strace
         has pgrep || packages procps
         has openssl || packages openssl
-        has_nginx || nginx_alone
+        has_nginx || program nginx
+        has caddy || program caddy
         has_postgres || postgres
         feedparser
         ;;
@@ -64,13 +65,13 @@ has_nginx() {
 }
 
 # The program only: Debian would also serve a page with it. A masked unit is not started.
-nginx_alone() {
-    local unit=/etc/systemd/system/nginx.service
+program() {
+    local unit=/etc/systemd/system/$1.service
     if has apt-get && [[ ! -e $unit ]]; then
         as_root mkdir -p "${unit%/*}"
         as_root ln -s /dev/null "$unit"
     fi
-    packages nginx
+    packages "$1"
 }
 
 # In a Python environment of its own, made again only when the version changed.

@@ -1,4 +1,5 @@
-//! The relay behind the real nginx, configured as README.md says, over TLS: pages, sync, event streams, links.
+//! The relay behind the real nginx and the real Caddy, configured as README.md says, over TLS: pages, sync, event streams,
+//! links.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,13 @@ const README: &str = include_str!("../../../README.md");
 /// Long enough for any machine: whoever waits so long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A proxy that README.md configures.
+#[derive(Clone, Copy, Debug)]
+enum Proxy {
+    Nginx,
+    Caddy,
+}
+
 /// A relay behind a proxy, and where clients reach it.
 struct Proxied {
     relay: Daemon,
@@ -30,7 +38,7 @@ struct Proxied {
 }
 
 impl Proxied {
-    async fn start(options: &[&str]) -> anyhow::Result<Proxied> {
+    async fn start(proxy: Proxy, options: &[&str]) -> anyhow::Result<Proxied> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("index.html"), "<!doctype html><title>Tourismo</title>")?;
         let mut start = Start::on(&folder.path().join("relay.sqlite"));
@@ -39,13 +47,14 @@ impl Proxied {
         start.arguments.extend(options.iter().map(Into::into));
         let relay = start.start().await?;
         let proxy_addr = free_address().await?;
-        let mut proxy = nginx(folder.path(), relay.addr(), proxy_addr)?;
+        let mut command = proxy.command(folder.path(), relay.addr(), proxy_addr)?;
+        let mut running = command.kill_on_drop(true).spawn().context("tests/setup.sh test installs nginx and Caddy")?;
         while TcpStream::connect(proxy_addr).await.is_err() {
-            ensure!(proxy.try_wait()?.is_none(), "nginx ended");
+            ensure!(running.try_wait()?.is_none(), "{proxy:?} ended");
             sleep(Duration::from_millis(20)).await;
         }
         let front = tls_front(proxy_addr).await?;
-        Ok(Proxied { relay, _proxy: proxy, front, _folder: folder })
+        Ok(Proxied { relay, _proxy: running, front, _folder: folder })
     }
 
     /// Asks for something and returns what comes until the connection is closed or `until` has come.
@@ -77,44 +86,72 @@ impl Proxied {
     }
 }
 
-/// README.md's configuration, with the addresses and files of this test in the place of those that it names.
-fn nginx(folder: &Path, relay: SocketAddr, listen: SocketAddr) -> anyhow::Result<Child> {
-    let block = README.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next());
-    let mut site = block.context("README.md configures nginx")?.to_owned();
-    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
-    for (from, to) in [
-        ("listen 443 ssl", format!("listen {listen} ssl")),
-        ("/etc/ssl/relay.example.pem", certificate.display().to_string()),
-        ("/etc/ssl/relay.example.key", key.display().to_string()),
-        ("127.0.0.1:8080", relay.to_string()),
-    ] {
-        ensure!(site.contains(from), "README.md's block has {from}");
-        site = site.replace(from, &to);
+impl Proxy {
+    /// README.md's configuration, with the addresses and files of this test in the place of those that it names.
+    fn command(self, folder: &Path, relay: SocketAddr, listen: SocketAddr) -> anyhow::Result<Command> {
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=relay.example", "-addext", "subjectAltName=DNS:relay.example", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .stderr(Stdio::null())
+            .status()?;
+        ensure!(made.success(), "openssl makes no certificate");
+        let (certificate, key) = (certificate.display(), key.display());
+        match self {
+            Proxy::Nginx => {
+                let site = block("nginx")?
+                    .with("listen 443 ssl", &format!("listen {listen} ssl"))?
+                    .with("/etc/ssl/relay.example.pem", &certificate.to_string())?
+                    .with("/etc/ssl/relay.example.key", &key.to_string())?
+                    .with("127.0.0.1:8080", &relay.to_string())?;
+                let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                    .map(|name| format!("{name}_temp_path {};\n", folder.join(name).display()))
+                    .concat();
+                let file = folder.join("nginx.conf");
+                let around = format!(
+                    "daemon off;\nmaster_process off;\npid {0}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n\
+                     http {{\naccess_log off;\n{temporary}\n{1}\n}}\n",
+                    folder.display(),
+                    site.0
+                );
+                std::fs::write(&file, around)?;
+                // Debian keeps it out of the path of those who are not root.
+                let mut places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter();
+                let mut command = Command::new(places.find(|path| path.exists()).unwrap_or_else(|| "nginx".into()));
+                command.arg("-c").arg(&file).arg("-p").arg(folder);
+                Ok(command)
+            }
+            Proxy::Caddy => {
+                let own = format!("https://:{} {{\n    bind 127.0.0.1\n    tls {certificate} {key}\n", listen.port());
+                let site =
+                    block("caddy")?.with("relay.example {\n", &own)?.with("127.0.0.1:8080", &relay.to_string())?;
+                let file = folder.join("Caddyfile");
+                std::fs::write(&file, format!("{{\n    admin off\n    auto_https disable_redirects\n}}\n{}", site.0))?;
+                let mut command = Command::new("caddy");
+                command.arg("run").arg("--config").arg(&file).env("HOME", folder).stderr(Stdio::null());
+                command.env("XDG_CONFIG_HOME", folder).env("XDG_DATA_HOME", folder);
+                Ok(command)
+            }
+        }
     }
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=relay.example", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status()?;
-    ensure!(made.success(), "openssl makes no certificate");
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String =
-        temporary.iter().map(|name| format!("{name}_temp_path {};\n", folder.join(name).display())).collect();
-    let around = format!(
-        "daemon off;\nmaster_process off;\npid {0}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n\
-         http {{\naccess_log off;\n{temporary}\n{site}\n}}\n",
-        folder.display()
-    );
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, around)?;
-    let program =
-        ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter().find(|path| path.exists());
-    let mut command = Command::new(program.unwrap_or_else(|| "nginx".into()));
-    command.arg("-c").arg(&file).arg("-p").arg(folder).kill_on_drop(true);
-    command.spawn().context("nginx is there (tests/setup.sh test installs it)")
+}
+
+/// A block of README.md.
+struct Block(String);
+
+fn block(language: &str) -> anyhow::Result<Block> {
+    let block = README.split(&format!("```{language}\n")).nth(1).and_then(|rest| rest.split("```").next());
+    Ok(Block(block.with_context(|| format!("README.md has no block for {language}"))?.to_owned()))
+}
+
+impl Block {
+    fn with(self, from: &str, to: &str) -> anyhow::Result<Block> {
+        ensure!(self.0.contains(from), "README.md's block has no {from}");
+        Ok(Block(self.0.replace(from, to)))
+    }
 }
 
 async fn free_address() -> anyhow::Result<SocketAddr> {
@@ -134,6 +171,8 @@ async fn tls_front(to: SocketAddr) -> anyhow::Result<SocketAddr> {
             tokio::spawn(async move {
                 let (Some(input), Some(output)) = (tls.stdin.take(), tls.stdout.take()) else { return };
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut tokio::io::join(output, input)).await;
+                // Dropped, the process would end.
+                drop(tls);
             });
         }
     });
@@ -142,7 +181,16 @@ async fn tls_front(to: SocketAddr) -> anyhow::Result<SocketAddr> {
 
 #[tokio::test]
 async fn behind_nginx_as_the_readme_has_it_pages_sync_streams_and_links_work() -> anyhow::Result<()> {
-    let proxied = Proxied::start(&[]).await?;
+    everything_works_behind(Proxy::Nginx).await
+}
+
+#[tokio::test]
+async fn behind_caddy_as_the_readme_has_it_pages_sync_streams_and_links_work() -> anyhow::Result<()> {
+    everything_works_behind(Proxy::Caddy).await
+}
+
+async fn everything_works_behind(proxy: Proxy) -> anyhow::Result<()> {
+    let proxied = Proxied::start(proxy, &[]).await?;
     let host = proxied.front;
     let page = proxied.ask("/", "connection: close\r\n", "").await?;
     ensure!(page.starts_with("HTTP/1.1 200") && page.contains("<title>Tourismo</title>"), "{page}");
@@ -168,7 +216,7 @@ async fn behind_nginx_as_the_readme_has_it_pages_sync_streams_and_links_work() -
 
 #[tokio::test]
 async fn behind_nginx_a_public_url_is_what_links_and_the_origin_check_derive_from() -> anyhow::Result<()> {
-    let proxied = Proxied::start(&["--public-url", "https://relay.example"]).await?;
+    let proxied = Proxied::start(Proxy::Nginx, &["--public-url", "https://relay.example"]).await?;
     assert_eq!(proxied.upgrade_from("https://relay.example").await?, "101");
     assert_eq!(proxied.upgrade_from(&format!("https://{}", proxied.front)).await?, "403");
     let feed = proxied.ask("/v1/feed/public.atom", "connection: close\r\n", "").await?;
