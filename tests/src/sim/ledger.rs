@@ -24,8 +24,8 @@ pub(super) struct Ledger {
     pub(super) drives: BTreeMap<DocId, Taken>,
     /// What is being recorded on each phone since its app started.
     live: BTreeMap<usize, Live>,
-    /// Finished in memory, and not settled yet.
-    finishing: BTreeMap<usize, Live>,
+    /// What was finished in memory on each phone, and is not settled yet, by drive.
+    finishing: BTreeMap<(usize, DocId), Live>,
     /// Commands that are not settled yet.
     commands: BTreeMap<(usize, u32), Command>,
     /// What each relay has acknowledged.
@@ -91,7 +91,7 @@ impl Ledger {
             }
             (Outcome::Done { doc: Some(drive) }, Command::FinishDrive) => {
                 self.finished.insert(*drive);
-                if let Some(mut live) = self.finishing.remove(&phone) {
+                if let Some(mut live) = self.finishing.remove(&(phone, *drive)) {
                     live.unsaved = 0;
                     self.keep(live);
                 }
@@ -138,7 +138,7 @@ impl Ledger {
             (Some(live), Some(after)) if live.drive == after.drive => live.unsaved = after.unsaved as usize,
             (Some(_), _) => {
                 let live = self.live.remove(&phone).expect("it was there a moment ago");
-                if let Some(earlier) = self.finishing.insert(phone, live) {
+                if let Some(earlier) = self.finishing.insert((phone, live.drive), live) {
                     self.keep(earlier);
                 }
             }
@@ -149,9 +149,9 @@ impl Ledger {
     /// An app was killed. Complains if anything is lost that it heard before this moment.
     pub(super) fn killed(&mut self, phone: usize, since_ms: u64, is_healthy: bool) -> Option<String> {
         self.commands.retain(|(of, _), _| *of != phone);
-        if let Some(finishing) = self.finishing.remove(&phone) {
-            self.keep(finishing);
-        }
+        let finishing: Vec<Live> =
+            self.finishing.extract_if(.., |(of, _), _| *of == phone).map(|(_, live)| live).collect();
+        finishing.into_iter().for_each(|live| self.keep(live));
         let live = self.live.remove(&phone)?;
         let unsaved = &live.fixes[live.fixes.len().saturating_sub(live.unsaved)..];
         let is_late = unsaved.iter().any(|(at_ms, _)| *at_ms < since_ms);
