@@ -72,6 +72,10 @@ pub struct Replica {
     misaligned: Set<DocId>,
     /// Such drives whose copies have not come yet.
     awaiting_copies: Set<DocId>,
+    /// Drives that came from elsewhere, or whose copies did, to be compared with them.
+    unchecked: Set<DocId>,
+    /// Those of them that are being compared.
+    checking: Set<DocId>,
     /// Drives whose tracks were merged and whose figures may be those of a part.
     miscounted: Set<DocId>,
     /// Commands that are done in memory and settle when the disk has them.
@@ -120,6 +124,8 @@ impl Replica {
             parked: Vec::new(),
             misaligned: Set::new(),
             awaiting_copies: Set::new(),
+            unchecked: Set::new(),
+            checking: Set::new(),
             miscounted: Set::new(),
             settling: Vec::new(),
             requests: 0,
@@ -243,7 +249,8 @@ impl Replica {
         }
         // What a command has waited for stays until it has everything: else its documents could push each other out.
         if self.parked.is_empty() && self.misaligned.is_empty() {
-            let in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
+            let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
+            in_use.extend(self.compared());
             self.shelf.trim(&in_use);
         }
         self.shelf.write(&mut self.store);

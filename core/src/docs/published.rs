@@ -44,18 +44,23 @@ impl Visibility {
     /// What counts of what several devices said at the same time: the narrowest, until one of them says it anew. Where too
     /// much was said to look at, nobody else may see it.
     pub fn among(said: &Competing) -> Visibility {
-        let narrowness = |visibility: &Visibility| match visibility {
+        if said.is_cut {
+            return Visibility::Private;
+        }
+        let said = said.values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
+        said.reduce(Visibility::narrower).unwrap_or_default()
+    }
+
+    /// The narrower of two.
+    pub fn narrower(self, other: Visibility) -> Visibility {
+        let narrowness = |visibility: Visibility| match visibility {
             Visibility::Private => 0,
             // Of the followers everyone is known; a link may get anywhere.
             Visibility::Followers => 1,
             Visibility::Link => 2,
             Visibility::Public => 3,
         };
-        if said.is_cut {
-            return Visibility::Private;
-        }
-        let said = said.values.iter().map(|value| Visibility::from_name(value.as_str().unwrap_or_default()));
-        said.min_by_key(narrowness).unwrap_or_default()
+        if narrowness(other) < narrowness(self) { other } else { self }
     }
 
     /// The visibility of this name. A name from a newer version is private: it may be narrower than anything known here.
@@ -122,14 +127,20 @@ pub fn change(
     })
 }
 
+/// The title of the copy and who may see it, as far as it says.
+pub fn title_and_visibility(doc: &Automerge) -> (String, Visibility) {
+    (open::string(doc, "title"), Visibility::among(&open::competing(doc, "visibility")))
+}
+
 /// What the document says, if it says enough to show.
 pub fn read(doc: &Automerge) -> Option<PublishedFields> {
     let blocks = open::map_in(doc, &ROOT, "b")?;
+    let (title, visibility) = title_and_visibility(doc);
     Some(PublishedFields {
-        title: open::string(doc, "title"),
+        title,
         car: open::string(doc, "car"),
         started_at: open::time(doc, "startedAt")?,
-        visibility: Visibility::among(&open::competing(doc, "visibility")),
+        visibility,
         blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })
 }

@@ -174,7 +174,7 @@ impl Replica {
             self.expect(car, DocKind::Car)?;
         }
         self.ready(&drive, DocKind::Drive)?;
-        let published = self.drive(&drive)?.published;
+        let published = self.copy(&drive)?;
         if let Some(published) = &published {
             self.ready(published, DocKind::Published)?;
         }
@@ -191,7 +191,7 @@ impl Replica {
             return Err(CommandError::NotFinished.into());
         }
         self.ready(&drive, DocKind::Drive)?;
-        if let Some(published) = self.drive(&drive)?.published {
+        if let Some(published) = self.copy(&drive)? {
             self.ready(&published, DocKind::Published)?;
             self.change_published(drive, published, Visibility::Private)?;
         }
@@ -205,13 +205,16 @@ impl Replica {
         if fields.ended_at.is_none() {
             return Err(CommandError::NotFinished.into());
         }
-        let copy = match fields.published {
+        let copy = match self.copy(&drive)? {
             Some(copy) => {
                 self.ready(&copy, DocKind::Published)?;
                 self.change_published(drive, copy, visibility)?;
                 copy
             }
-            None if visibility == Visibility::Private => return Ok(Some(drive)),
+            None if visibility == Visibility::Private => match fields.published {
+                Some(lost) => lost,
+                None => return Ok(Some(drive)),
+            },
             None => {
                 // Whichever device publishes makes the same document: two copies could not both be withdrawn.
                 let copy = DocId::only(&self.identity.account, &format!("published {drive}"));
@@ -330,6 +333,12 @@ impl Replica {
             Some(Row::Drive(fields)) if !fields.deleted => Ok(fields),
             _ => Err(CommandError::NotFound),
         }
+    }
+
+    /// The published copy of a drive; none if neither the phone nor its relay has it, since both were put back to a time
+    /// before it.
+    fn copy(&self, drive: &DocId) -> Result<Option<DocId>, CommandError> {
+        Ok(self.drive(drive)?.published.filter(|copy| self.shelf.record(copy).is_some()))
     }
 
     pub(super) fn car_name(&self, car: Option<DocId>) -> String {

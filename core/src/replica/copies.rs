@@ -3,12 +3,20 @@
 //! A drive and its published copy are two documents, and each settles concurrent edits by itself: one might say that the
 //! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device merges them
 //! brings the copy into line.
+//!
+//! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
+//! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
+//! nobody knows which of the two is newer: the narrower visibility counts, for both.
 
-use crate::docs::{Visibility, published};
+use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
 use crate::projection::Row;
 use crate::replica::Replica;
+use crate::replica::io::Topic;
 use crate::wire::DocKind;
+
+/// How many copies are read at once to be compared with their drives.
+const CHECKED_AT_ONCE: usize = 4;
 
 /// How it stands with the copy of a drive that was merged.
 enum Alignment {
@@ -36,6 +44,81 @@ impl Replica {
                 Alignment::Settled => {}
                 Alignment::Reading => drop(self.misaligned.insert(drive)),
                 Alignment::Awaiting => drop(self.awaiting_copies.insert(drive)),
+            }
+        }
+        self.check_copies();
+    }
+
+    /// Compares the drives that came from elsewhere with their copies, as soon as phone and relay agree, some at a time: each
+    /// is read.
+    fn check_copies(&mut self) {
+        // What is not folded yet says what it said before.
+        if self.shelf.some_stale(1).is_empty() && self.link.agrees(&self.shelf) {
+            for doc in self.shelf.take_unchecked() {
+                self.unchecked.extend(self.drive_of(&doc));
+            }
+        }
+        loop {
+            for drive in self.checking.take() {
+                if matches!(self.check_copy(drive), Alignment::Reading) {
+                    self.checking.insert(drive);
+                }
+            }
+            let Some(next) = self.unchecked.first().copied().filter(|_| self.checking.len() < CHECKED_AT_ONCE) else {
+                return;
+            };
+            self.unchecked.remove(&next);
+            self.checking.insert(next);
+        }
+    }
+
+    /// The documents that are being compared.
+    pub(super) fn compared(&self) -> Vec<DocId> {
+        let copy = |drive: &DocId| match self.shelf.row(drive) {
+            Some(Row::Drive(fields)) => fields.published,
+            _ => None,
+        };
+        self.checking.iter().flat_map(|drive| [Some(*drive), copy(drive)]).flatten().collect()
+    }
+
+    /// Brings a drive and its copy into line, whichever of them is newer.
+    fn check_copy(&mut self, drive: DocId) -> Alignment {
+        let Some(Row::Drive(fields)) = self.shelf.row(&drive).cloned() else { return Alignment::Settled };
+        let Some(copy) = fields.published else { return Alignment::Settled };
+        if self.shelf.is_stale(&drive) {
+            return Alignment::Reading;
+        }
+        let is_here = |doc: &DocId| self.shelf.record(doc).is_some_and(|record| record.is_here());
+        if !is_here(&copy) || self.shelf.is_unreadable(&copy) || self.shelf.is_unreadable(&drive) {
+            return Alignment::Settled;
+        }
+        let Some(document) = self.shelf.loaded(&copy) else {
+            self.read_document(copy);
+            return Alignment::Reading;
+        };
+        let (title, shown_to) = published::title_and_visibility(document);
+        let narrower = if fields.deleted { Visibility::Private } else { fields.visibility.narrower(shown_to) };
+        if title == fields.title && shown_to == narrower && (fields.deleted || fields.visibility == narrower) {
+            self.shelf.checked([drive, copy]);
+            return Alignment::Settled;
+        }
+        if !fields.deleted && fields.visibility != narrower {
+            let Some(document) = self.shelf.loaded(&drive) else {
+                self.read_document(drive);
+                return Alignment::Reading;
+            };
+            let edit = drive::DriveEdit { published: Some((copy, narrower)), ..drive::DriveEdit::default() };
+            // What Automerge refuses to change stays as it is; another device may know how.
+            if let Ok(change) = drive::change(document, &edit) {
+                self.shelf.add_own(&mut self.store, drive, change);
+                self.topics.insert(Topic::Drives);
+            }
+        }
+        match self.align_copy(drive) {
+            Alignment::Reading => Alignment::Reading,
+            Alignment::Settled | Alignment::Awaiting => {
+                self.shelf.checked([drive, copy]);
+                Alignment::Settled
             }
         }
     }

@@ -71,6 +71,8 @@ pub(crate) struct Link {
     comparison: Comparison,
     /// Whether a connection was garbled, and nothing was compared since: whatever the digests say. Kept on disk. `[C5]`
     was_garbled: bool,
+    /// Whether phone and relay agreed already on this connection.
+    has_agreed: bool,
 }
 
 /// A change that was pushed.
@@ -138,6 +140,7 @@ impl Link {
             unusable: Set::new(),
             comparison: Comparison::NotNeeded,
             was_garbled: stored.iter().any(|entry| entry.space == Space::Meta && entry.key == GARBLED_KEY),
+            has_agreed: false,
         }
     }
 
@@ -242,7 +245,18 @@ impl Link {
         let (session, hello) = Session::open(self.identity, desk.now_ms);
         self.state = State::Open(Box::new(session));
         self.comparison = Comparison::NotNeeded;
+        self.has_agreed = false;
         vec![Outcome::Send(hello)]
+    }
+
+    /// Says once on each connection that phone and relay agree, and that whatever was to be fetched is here.
+    pub(crate) fn agrees(&mut self, shelf: &Shelf) -> bool {
+        let agrees = !self.has_agreed
+            && self.status(shelf) == LinkStatus::UpToDate
+            && self.comparison.is_settled()
+            && self.fetches().next().is_none();
+        self.has_agreed |= agrees;
+        agrees
     }
 
     /// Takes in that the connection is gone. What was pushed and not acknowledged is pushed again later. `[P6]`

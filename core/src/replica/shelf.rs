@@ -47,6 +47,8 @@ pub(crate) struct Shelf {
     unreadable: Set<DocId>,
     /// Drives, tracks and published copies in which changes of two devices met.
     merged: Set<DocId>,
+    /// Drives and published copies that came from elsewhere and were not compared with each other.
+    unchecked: Set<DocId>,
     /// The last write that concerned each document.
     tickets: Map<DocId, Ticket>,
     /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
@@ -71,6 +73,7 @@ impl Shelf {
             loaded: Map::new(),
             unreadable: Set::new(),
             merged: Set::new(),
+            unchecked: Set::new(),
             tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
@@ -88,6 +91,9 @@ impl Shelf {
             }
             if record.needs_alignment() {
                 shelf.merged.insert(doc);
+            }
+            if record.is_unchecked {
+                shelf.unchecked.insert(doc);
             }
             shelf.records.insert(doc, record);
         }
@@ -136,6 +142,32 @@ impl Shelf {
         let later: Vec<DocId> = later;
         self.merged.extend(later);
         merged
+    }
+
+    /// The drives and published copies that came from elsewhere and were not checked, see [`Shelf::checked`].
+    pub(crate) fn take_unchecked(&mut self) -> Vec<DocId> {
+        self.unchecked.take()
+    }
+
+    /// Takes in that a drive and its published copy were compared with each other.
+    pub(crate) fn checked(&mut self, docs: [DocId; 2]) {
+        for doc in docs {
+            let Some(record) = self.records.get_mut(&doc).filter(|record| record.is_unchecked) else { continue };
+            record.is_unchecked = false;
+            self.unwritten.insert(doc);
+        }
+    }
+
+    /// Takes note that something came from elsewhere.
+    fn came(&mut self, doc: DocId) {
+        let Some(record) = self.records.get_mut(&doc) else { return };
+        if matches!(record.kind, DocKind::Drive | DocKind::Published) {
+            record.is_unchecked = true;
+            self.unchecked.insert(doc);
+        }
+        if record.needs_alignment() {
+            self.merged.insert(doc);
+        }
     }
 
     /// Whether what is stored of the document cannot be read.
@@ -289,9 +321,7 @@ impl Shelf {
             let _ = open::apply(document, [chunk.as_slice()]);
         }
         append(store, &doc, record, &scanned.hash, &scanned.deps, chunk);
-        if record.needs_alignment() {
-            self.merged.insert(doc);
-        }
+        self.came(doc);
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);
         }

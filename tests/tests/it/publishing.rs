@@ -186,6 +186,69 @@ fn a_copy_is_as_visible_as_its_drive_says_however_edits_crossed() {
     }
 }
 
+/// The published copy on the relay: its id.
+fn copy_id(world: &World) -> DocId {
+    let documents = world.relay().documents(&world.account(0));
+    *documents.iter().find(|(_, (kind, _))| *kind == DocKind::Published).unwrap().0
+}
+
+/// After a drive was changed, a backup of the relay has this change of the drive or of its copy, not that of the other; and
+/// the phone is put back to the time before, so that nobody knows of both.
+fn check_half(loses_copy: bool, change: Command, expected: Visibility) {
+    let (mut world, drive) = after_a_drive(1);
+    let visibility = if expected == Visibility::Private { Visibility::Public } else { Visibility::Link };
+    done(&mut world, 0, publish(drive, visibility));
+    settle(&mut world);
+    let before = world.snapshot(0);
+    done(&mut world, 0, change);
+    settle(&mut world);
+    let lost = if loses_copy { copy_id(&world) } else { drive };
+    world.kill(0);
+    world.forget_last_change(&lost);
+    world.restore_phone(0, before);
+    world.run_for(2_000);
+    world.start(0).unwrap();
+    settle(&mut world);
+    let (copy, view) = (copies(&world).remove(0), world.replica(0).drives().remove(0));
+    assert_eq!((copy.visibility, &copy.title), (view.visibility, &view.title));
+    assert_eq!(view.visibility, expected);
+}
+
+#[test]
+fn a_drive_that_was_withdrawn_is_hidden_though_a_restored_relay_and_a_phone_that_was_put_back_know_half_of_it() {
+    let drive = || after_a_drive(1).1;
+    check_half(true, publish(drive(), Visibility::Private), Visibility::Private);
+    check_half(false, publish(drive(), Visibility::Private), Visibility::Private);
+    check_half(true, publish(drive(), Visibility::Public), Visibility::Link);
+    check_half(false, publish(drive(), Visibility::Public), Visibility::Link);
+    let edit = Command::EditDrive { drive: drive(), title: Some("Home".to_owned()), notes: None, car: None };
+    check_half(true, edit, Visibility::Link);
+}
+
+#[test]
+fn a_drive_whose_copy_is_lost_can_be_edited_and_published_again() {
+    let (mut world, drive) = after_a_drive(1);
+    let before = world.snapshot(0);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    settle(&mut world);
+    let copy = copy_id(&world);
+    world.kill(0);
+    world.forget_last_change(&copy);
+    world.restore_phone(0, before);
+    world.run_for(2_000);
+    world.start(0).unwrap();
+    settle(&mut world);
+    assert_eq!((copies(&world).len(), world.replica(0).drives()[0].published), (0, Some(copy)));
+    done(&mut world, 0, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
+    done(&mut world, 0, publish(drive, Visibility::Private));
+    assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Private);
+    done(&mut world, 0, publish(drive, Visibility::Public));
+    settle(&mut world);
+    let copy = copies(&world).remove(0);
+    assert_eq!((copy.visibility, copy.title.as_str()), (Visibility::Public, "Home"));
+    done(&mut world, 0, Command::DeleteDrive { drive });
+}
+
 #[test]
 fn a_drive_that_is_deleted_while_another_device_publishes_it_stays_hidden() {
     let (mut world, drive) = after_a_drive(2);

@@ -43,10 +43,13 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// drop what a snapshot covers (383); a phone that is killed when it wakes, whose disk was writing when it fell asleep
 /// (80,045); a disk that was slow when a write began and quick when the app was killed (901,340); a restored relay whose
 /// snapshot lacks what only an older one held (900,827), or that has changes one by one of which it had announced a snapshot
-/// (2,002,791); comparisons whose pages came in another order (100,145, 2,002,157).
+/// (2,002,791); comparisons whose pages came in another order (100,145, 2,002,157); a relay and a phone that were put back to
+/// times at which a drive was shown to different people (2,003,341, 10,007,409), or had no copy (10,005,296); two drives that
+/// are finished before the first of them is on disk (10,004,913).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
+    check([2_003_341, 10_004_913, 10_005_296, 10_007_409]);
 }
 
 #[test]

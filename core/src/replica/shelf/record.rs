@@ -46,6 +46,11 @@ pub(crate) struct Record {
     #[n(9)]
     #[cbor(default)]
     pub(super) further_snapshots: u32,
+    /// Whether changes of a drive or a published copy came from elsewhere since the two were compared; see
+    /// [`crate::replica::copies`].
+    #[n(10)]
+    #[cbor(default)]
+    pub(super) is_unchecked: bool,
 }
 
 impl Record {
@@ -61,6 +66,7 @@ impl Record {
             announced: None,
             in_snapshot: Vec::new(),
             further_snapshots: 0,
+            is_unchecked: false,
         }
     }
 

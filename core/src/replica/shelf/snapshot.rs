@@ -158,10 +158,8 @@ impl Shelf {
 
     /// Brings what is in memory up to date with a snapshot that was just kept.
     fn take_up(&mut self, doc: DocId, kind: DocKind, snapshot: Automerge) {
+        self.came(doc);
         let record = self.records.get(&doc).expect("the caller made it");
-        if record.needs_alignment() {
-            self.merged.insert(doc);
-        }
         self.unreadable.remove(&doc);
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);
