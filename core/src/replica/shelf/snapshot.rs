@@ -293,7 +293,7 @@ mod tests {
         let found = disk.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
         let wanted = unsent.into_iter().collect();
         let chunks: Vec<_> = found.flat_map(|entry| again.unsent_in(entry, &wanted)).map(|(_, chunk)| chunk).collect();
-        assert_eq!(chunks, [lost.chunk.clone()], "it is there to be sent");
+        assert_eq!(chunks, std::slice::from_ref(&lost.chunk), "it is there to be sent");
         again.load(DOC, &disk, &store, store.durable());
         let document = again.loaded(&DOC).expect("storage has all of it");
         for key in ["first", "lost", "later"] {
