@@ -33,7 +33,7 @@ use crate::replica::commands::Parked;
 use crate::replica::io::{Effect, Input, Outcome, Topic};
 use crate::replica::link::{Desk, Link};
 use crate::replica::opening::identity;
-use crate::replica::reading::Reading;
+use crate::replica::reading::{ReadRows, Reading};
 use crate::replica::recording::Recording;
 use crate::replica::shelf::Shelf;
 use crate::replica::store::{Store, Ticket};
@@ -82,6 +82,7 @@ pub struct Replica {
     settling: Vec<(Ticket, u32, Outcome)>,
     requests: u32,
     readings: Map<u32, Reading>,
+    read_rows: Option<ReadRows>,
     signings: Map<u32, Signing>,
     /// After storage could not be read: the documents to read again, and when.
     unread: Vec<DocId>,
@@ -130,6 +131,7 @@ impl Replica {
             settling: Vec::new(),
             requests: 0,
             readings: Map::new(),
+            read_rows: None,
             signings: Map::new(),
             unread: Vec::new(),
             read_again_at_ms: None,

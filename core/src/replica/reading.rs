@@ -23,6 +23,14 @@ pub(super) enum Reading {
     Push(u32),
 }
 
+/// What was read of documents whose rows must be folded, until that is noted on disk.
+#[derive(Debug)]
+pub(super) struct ReadRows {
+    docs: Vec<DocId>,
+    entries: Vec<StoredEntry>,
+    since: Ticket,
+}
+
 impl Replica {
     pub(super) fn read_document(&mut self, doc: DocId) {
         let under_way = |reading: &Reading| matches!(reading, Reading::Document(other, _) if *other == doc);
@@ -44,11 +52,18 @@ impl Replica {
     }
 
     pub(super) fn fold_stale(&mut self) {
-        if self.read_again_at_ms.is_some() || self.readings.values().any(|reading| matches!(reading, Reading::Rows(..)))
+        if self.suspects.may_fold(&self.store)
+            && let Some(ReadRows { docs, entries, since }) = self.read_rows.take()
         {
+            self.shelf.fold_stale(&self.store, &docs, &entries, since);
+            self.suspects.came_back(&docs, &mut self.store);
+            docs.into_iter().for_each(|doc| self.want_repair(doc));
+            self.topics.extend(DOCUMENTS);
+        }
+        if self.read_again_at_ms.is_some() {
             return;
         }
-        let docs = self.suspects.next(&self.shelf, &mut self.store);
+        let docs = self.suspects.next(&self.shelf);
         if !docs.is_empty() {
             let request = self.request();
             let ranges = docs.iter().map(Shelf::range).collect();
@@ -73,10 +88,8 @@ impl Replica {
                 self.retry_parked(now);
             }
             Some(Reading::Rows(docs, since)) => {
-                self.shelf.fold_stale(&self.store, &docs, entries, since);
-                self.suspects.came_back(&docs, &mut self.store);
-                docs.into_iter().for_each(|doc| self.want_repair(doc));
-                self.topics.extend(DOCUMENTS);
+                self.suspects.read(&docs, &mut self.store);
+                self.read_rows = Some(ReadRows { docs, entries: entries.to_vec(), since });
             }
             Some(Reading::Push(number)) => {
                 self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());

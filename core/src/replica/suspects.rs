@@ -3,8 +3,11 @@
 //! What other devices changed is loaded and folded by itself, at every start if need be. Automerge may panic over a change
 //! that is sound by itself and wrong in its document, and in WebAssembly a panic ends the app: it would end at every start.
 //! So the documents to be folded are noted on disk before, and struck out when they came back. What a start finds noted is
-//! folded one by one; a document that did not come back three times alone is quarantined: it stays stored and synced, is
+//! folded one by one; a document that did not come back five times alone is quarantined: it stays stored and synced, is
 //! not loaded again until something new comes for it, and everything else works.
+//!
+//! Who kills the app does not say so, and a phone that is short of memory kills it again and again. So the note stands for
+//! as short a time as can be: it is written when the documents have been read, and struck out in the next transaction.
 //!
 //! A note costs a small write for up to a hundred documents of a catch-up. What this phone itself changes is folded in
 //! memory and not noted.
@@ -20,7 +23,7 @@ use crate::sorted::Set;
 /// How many documents are folded in one go after a catch-up.
 const FOLD_DOCS: usize = 100;
 /// How often a document may not come back.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 5;
 const NOTE_KEY: &[u8] = b"folding";
 const QUARANTINE_KEY: &[u8] = b"quarantine";
 
@@ -42,6 +45,7 @@ pub(crate) struct Suspects {
     /// Of those, what is still to be folded alone.
     alone: Set<DocId>,
     quarantined: Set<DocId>,
+    is_reading: bool,
     noted: Option<(Note, Ticket)>,
 }
 
@@ -56,7 +60,8 @@ impl Suspects {
             meta(QUARANTINE_KEY).and_then(|value| minicbor::decode(value).ok()).unwrap_or_default();
         let left: Option<Note> = meta(NOTE_KEY).and_then(|value| minicbor::decode(value).ok());
         let alone = left.iter().flat_map(|note| note.docs.iter().copied()).collect();
-        let mut suspects = Suspects { left, alone, quarantined: quarantined.into_iter().collect(), noted: None };
+        let mut suspects =
+            Suspects { left, alone, quarantined: quarantined.into_iter().collect(), is_reading: false, noted: None };
         let given_up = suspects.left.as_ref().filter(|note| note.attempts >= ATTEMPTS && note.docs.len() == 1);
         if let Some(doc) = given_up.map(|note| note.docs[0]) {
             suspects.quarantined.insert(doc);
@@ -68,24 +73,33 @@ impl Suspects {
         suspects
     }
 
-    /// The documents to fold next, when they are noted on disk. On a disk that takes nothing, nothing can be noted.
-    pub(crate) fn next(&mut self, shelf: &Shelf, store: &mut Store) -> Vec<DocId> {
-        if let Some((note, ticket)) = &self.noted {
-            let may_go_on = store.is_durable(*ticket) || store.failing().is_some();
-            return if may_go_on { note.docs.clone() } else { Vec::new() };
+    /// The documents to read next, in order to fold them.
+    pub(crate) fn next(&mut self, shelf: &Shelf) -> Vec<DocId> {
+        if self.is_reading || self.noted.is_some() {
+            return Vec::new();
         }
         self.alone.retain(|doc| shelf.is_stale(doc));
         let docs = match self.alone.first() {
             Some(doc) => vec![*doc],
             None => shelf.some_stale(FOLD_DOCS),
         };
-        if !docs.is_empty() {
-            let before = self.left.take().filter(|left| left.docs == docs).map_or(0, |left| left.attempts);
-            let note = Note { docs, attempts: before + 1 };
-            store.put(Space::Meta, NOTE_KEY.to_vec(), cbor(&note));
-            self.noted = Some((note, store.ticket()));
-        }
-        Vec::new()
+        self.is_reading = !docs.is_empty();
+        docs
+    }
+
+    /// Takes in that documents were read. They may be folded when that is noted on disk, see [`Suspects::may_fold`].
+    pub(crate) fn read(&mut self, docs: &[DocId], store: &mut Store) {
+        self.is_reading = false;
+        let before = self.left.take().filter(|left| left.docs == docs).map_or(0, |left| left.attempts);
+        let note = Note { docs: docs.to_vec(), attempts: before + 1 };
+        store.put(Space::Meta, NOTE_KEY.to_vec(), cbor(&note));
+        self.noted = Some((note, store.ticket()));
+    }
+
+    /// Whether what was read may be folded. On a disk that takes nothing, nothing can be noted.
+    pub(crate) fn may_fold(&self, store: &Store) -> bool {
+        let is_noted = |(_, ticket): &(Note, Ticket)| store.is_durable(*ticket) || store.failing().is_some();
+        self.noted.as_ref().is_some_and(is_noted)
     }
 
     /// Takes in that documents came back.
@@ -104,7 +118,7 @@ impl Suspects {
 
     /// Takes in that they could not be read.
     pub(crate) fn not_read(&mut self) {
-        self.noted = None;
+        self.is_reading = false;
     }
 
     fn keep_quarantine(&self, store: &mut Store) {
@@ -140,11 +154,14 @@ mod tests {
             let mut back = Vec::new();
             for _ in 0..20 {
                 self.sync(&mut store);
-                let docs = suspects.next(&shelf, &mut store);
-                if deadly.is_some_and(|deadly| docs.contains(&deadly)) {
-                    return (back, shelf);
-                }
+                let docs = suspects.next(&shelf);
                 if !docs.is_empty() {
+                    suspects.read(&docs, &mut store);
+                    self.sync(&mut store);
+                    assert!(suspects.may_fold(&store));
+                    if deadly.is_some_and(|deadly| docs.contains(&deadly)) {
+                        return (back, shelf);
+                    }
                     docs.iter().for_each(|doc| shelf.no_longer_stale(doc));
                     suspects.came_back(&docs, &mut store);
                     back.extend(docs);
@@ -183,7 +200,7 @@ mod tests {
         let starts: Vec<_> = (0..ATTEMPTS).map(|_| phone.start(Some(DOCS[1])).0).collect();
         assert_eq!(
             starts,
-            [DOCS[..1].to_vec(), vec![], vec![]],
+            [DOCS[..1].to_vec(), vec![], vec![], vec![], vec![]],
             "one by one, then the one that did not come back first"
         );
         let (back, shelf) = phone.start(Some(DOCS[1]));
@@ -193,9 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn an_app_that_is_killed_while_it_reads_quarantines_nothing() {
+        let mut phone = Phone::default();
+        for _ in 0..2 * ATTEMPTS {
+            let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+            DOCS.iter().for_each(|doc| shelf.make_stale(*doc, DocKind::Car));
+            let mut suspects = Suspects::open(&phone.disk, &mut shelf, &mut store);
+            assert_eq!(suspects.next(&shelf), DOCS, "they are read, and that takes a while");
+            phone.sync(&mut store);
+        }
+        assert_eq!(phone.disk, []);
+    }
+
+    #[test]
     fn an_app_that_is_killed_otherwise_quarantines_nothing() {
         let mut phone = Phone::default();
-        for _ in 0..2 {
+        for _ in 1..ATTEMPTS {
             phone.start(Some(DOCS[0]));
         }
         let (back, shelf) = phone.start(None);
