@@ -2,7 +2,8 @@
 //!
 //! Two handles are the same if they fold to the same text. There is no normalisation here (Unicode Standard Annex 15), whose
 //! tables a phone would download: a handle is made of letters that normalisation leaves alone, so that it has one spelling
-//! but for upper and lower case. That leaves out scripts whose words need combining marks; a display name may be in any.
+//! but for upper and lower case. What looks alike in different scripts is kept apart by the relay, by skeleton (Unicode
+//! Technical Standard 39), and one handle mixes no scripts. That leaves out scripts whose words need combining marks; a display name may be in any.
 //! Who holds a handle is the relay's business.
 
 /// The fewest and the most characters of a handle.
@@ -10,62 +11,90 @@ pub const MIN_CHARS: usize = 2;
 /// See [`MIN_CHARS`].
 pub const MAX_CHARS: usize = 30;
 
-/// The letters: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Georgian, kana, Han and Hangul, without ligatures, digraphs,
+/// Scripts, a bit for each; digits belong to all of them.
+const COMMON: u16 = 0;
+const LATIN: u16 = 1;
+const GREEK: u16 = 1 << 1;
+const CYRILLIC: u16 = 1 << 2;
+const ARMENIAN: u16 = 1 << 3;
+const HEBREW: u16 = 1 << 4;
+const ARABIC: u16 = 1 << 5;
+const GEORGIAN: u16 = 1 << 6;
+const KANA: u16 = 1 << 7;
+const HAN: u16 = 1 << 8;
+const HANGUL: u16 = 1 << 9;
+
+/// The scripts that people write together (Unicode Technical Standard 39, "highly restrictive"): Japanese and Korean, with
+/// Latin. Every other handle has one script: `vera` with a Cyrillic letter is none.
+const TOGETHER: [u16; 2] = [LATIN | HAN | KANA, LATIN | HAN | HANGUL];
+
+/// The letters with their scripts: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Georgian, kana, Han and Hangul, without ligatures, digraphs,
 /// modifiers and other shapes of the same letters.
-const LETTERS: [(char, char); 36] = [
-    ('0', '9'),
-    ('A', 'Z'),
-    ('a', 'z'),
-    ('\u{c0}', '\u{d6}'),
-    ('\u{d8}', '\u{f6}'),
-    ('\u{f8}', '\u{131}'),
-    ('\u{134}', '\u{13e}'),
-    ('\u{141}', '\u{148}'),
-    ('\u{14a}', '\u{1c3}'),
-    ('\u{1cd}', '\u{1f0}'),
-    ('\u{1f4}', '\u{2af}'),
-    ('\u{386}', '\u{386}'),
-    ('\u{388}', '\u{38a}'),
-    ('\u{38c}', '\u{38c}'),
-    ('\u{38e}', '\u{3a1}'),
-    ('\u{3a3}', '\u{3ce}'),
-    ('\u{400}', '\u{481}'),
-    ('\u{48a}', '\u{52f}'),
-    ('\u{531}', '\u{556}'),
-    ('\u{561}', '\u{586}'),
-    ('\u{5d0}', '\u{5ea}'),
-    ('\u{620}', '\u{63f}'),
-    ('\u{641}', '\u{64a}'),
-    ('\u{671}', '\u{674}'),
-    ('\u{679}', '\u{6d3}'),
-    ('\u{10d0}', '\u{10fa}'),
-    ('\u{1c90}', '\u{1cba}'),
-    ('\u{1e00}', '\u{1e99}'),
-    ('\u{1e9e}', '\u{1eff}'),
-    ('\u{3005}', '\u{3005}'),
-    ('\u{3041}', '\u{3096}'),
-    ('\u{30a1}', '\u{30fa}'),
-    ('\u{30fc}', '\u{30fc}'),
-    ('\u{3400}', '\u{4dbf}'),
-    ('\u{4e00}', '\u{9fff}'),
-    ('\u{ac00}', '\u{d7a3}'),
+const LETTERS: [(char, char, u16); 36] = [
+    ('0', '9', COMMON),
+    ('A', 'Z', LATIN),
+    ('a', 'z', LATIN),
+    ('\u{c0}', '\u{d6}', LATIN),
+    ('\u{d8}', '\u{f6}', LATIN),
+    ('\u{f8}', '\u{131}', LATIN),
+    ('\u{134}', '\u{13e}', LATIN),
+    ('\u{141}', '\u{148}', LATIN),
+    ('\u{14a}', '\u{1c3}', LATIN),
+    ('\u{1cd}', '\u{1f0}', LATIN),
+    ('\u{1f4}', '\u{2af}', LATIN),
+    ('\u{386}', '\u{386}', GREEK),
+    ('\u{388}', '\u{38a}', GREEK),
+    ('\u{38c}', '\u{38c}', GREEK),
+    ('\u{38e}', '\u{3a1}', GREEK),
+    ('\u{3a3}', '\u{3ce}', GREEK),
+    ('\u{400}', '\u{481}', CYRILLIC),
+    ('\u{48a}', '\u{52f}', CYRILLIC),
+    ('\u{531}', '\u{556}', ARMENIAN),
+    ('\u{561}', '\u{586}', ARMENIAN),
+    ('\u{5d0}', '\u{5ea}', HEBREW),
+    ('\u{620}', '\u{63f}', ARABIC),
+    ('\u{641}', '\u{64a}', ARABIC),
+    ('\u{671}', '\u{674}', ARABIC),
+    ('\u{679}', '\u{6d3}', ARABIC),
+    ('\u{10d0}', '\u{10fa}', GEORGIAN),
+    ('\u{1c90}', '\u{1cba}', GEORGIAN),
+    ('\u{1e00}', '\u{1e99}', LATIN),
+    ('\u{1e9e}', '\u{1eff}', LATIN),
+    ('\u{3005}', '\u{3005}', HAN),
+    ('\u{3041}', '\u{3096}', KANA),
+    ('\u{30a1}', '\u{30fa}', KANA),
+    ('\u{30fc}', '\u{30fc}', KANA),
+    ('\u{3400}', '\u{4dbf}', HAN),
+    ('\u{4e00}', '\u{9fff}', HAN),
+    ('\u{ac00}', '\u{d7a3}', HANGUL),
 ];
 
 /// What is compared of a handle: its letters in one case. `None` if it is no handle.
 ///
-/// A handle has 2 to 30 letters and digits, and `_`, `.`, `-` between them.
+/// A handle has 2 to 30 letters and digits, and `_`, `.`, `-` between them. Its letters are of one script, or of scripts that
+/// people write together.
 pub fn fold(handle: &str) -> Option<String> {
     let chars = handle.chars().count();
-    let is_letter = |c: char| LETTERS.iter().any(|(from, to)| (*from..=*to).contains(&c));
+    let script = |c: char| {
+        let letters = LETTERS.iter().find(|(from, to, _)| (*from..=*to).contains(&c));
+        letters.map(|(_, _, script)| *script)
+    };
+    let is_letter = |c: char| script(c).is_some();
     let is_inner = |c: char| is_letter(c) || matches!(c, '_' | '.' | '-');
     let is_handle = (MIN_CHARS..=MAX_CHARS).contains(&chars)
         && handle.chars().all(is_inner)
         && handle.starts_with(is_letter)
-        && handle.ends_with(is_letter);
+        && handle.ends_with(is_letter)
+        && is_written(handle.chars().filter_map(script).fold(COMMON, |all, script| all | script));
     // By way of the upper case, which two lower-case letters may share: σ and ς, ß and ss, i and the Turkish ı.
     let lower = |c: char| if c == 'İ' { 'i'.to_lowercase() } else { c.to_lowercase() };
     let fold = || handle.chars().flat_map(lower).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
     is_handle.then(fold).filter(|folded: &String| folded.chars().all(is_inner))
+}
+
+/// Whether people write these scripts together.
+fn is_written(scripts: u16) -> bool {
+    scripts.count_ones() <= 1 || TOGETHER.iter().any(|together| scripts & !together == 0)
 }
 
 #[cfg(test)]
@@ -85,6 +114,9 @@ mod tests {
             ("Иван", "иВАН"),
             ("rosi_2.0-gt", "ROSI_2.0-GT"),
             ("山田", "山田"),
+            ("ヤマダ山田taro", "ヤマダ山田TARO"),
+            ("김철수金Kim", "김철수金kim"),
+            ("вера_2", "ВЕРА_2"),
         ] {
             assert!(fold(one).is_some() && fold(one) == fold(other), "{one} {other}");
         }
@@ -104,6 +136,12 @@ mod tests {
             "@dan",
             "d/n",
             "dan\n",
+            "v\u{435}ra",
+            "\u{456}van",
+            "d\u{3b1}n",
+            "\u{561}nna",
+            "山田вера",
+            "ヤマ김",
             "ｄａｎ",
             "𝐝𝐚𝐧",
             "ﬁn",
@@ -130,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_letter_can_be_part_of_a_handle() {
-        for (from, to) in LETTERS {
+        for (from, to, _) in LETTERS {
             let refused = (from..=to).filter(|c| !c.is_alphanumeric()).collect::<String>();
             assert_eq!(refused, "", "{from} to {to}");
         }
@@ -139,7 +177,8 @@ mod tests {
     #[test]
     fn the_folded_form_of_any_letter_is_its_own() {
         for c in ('\0'..=char::MAX).filter(|c| !c.is_ascii_punctuation()) {
-            if let Some(folded) = fold(&format!("a{c}a")) {
+            let spelling = [format!("a{c}a"), format!("{c}{c}")];
+            if let Some(folded) = spelling.iter().find_map(|handle| fold(handle)) {
                 assert_eq!(fold(&folded).as_deref(), Some(&*folded), "{c:?}");
             }
         }

@@ -21,6 +21,8 @@
 //! roads. Whoever wants more sets a zone. Durations between two shown fixes of one piece are true, and so is the shape of
 //! the road between them.
 
+pub mod thinning;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fix::Fix;

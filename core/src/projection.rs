@@ -124,6 +124,17 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
     }
 }
 
+/// Whether a document says more than is shown, so that it has no row for that.
+pub fn is_too_much(kind: DocKind, doc: &Automerge) -> bool {
+    kind == DocKind::Published
+        && docs::published::read(doc).is_some_and(|fields| fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES)
+}
+
+/// A few bytes can stand for thousands of fixes.
+fn fixes_in(blocks: &[Vec<u8>]) -> usize {
+    blocks.iter().map(|block| fix_count(block)).sum()
+}
+
 fn track(doc: &Automerge) -> Row {
     let parts = parts(&docs::track::stretches(doc));
     let fixes = || parts.iter().flat_map(|part| &part.fixes);
@@ -134,8 +145,7 @@ fn track(doc: &Automerge) -> Row {
 /// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.
 fn published(doc: &Automerge) -> Option<PublishedRow> {
     let fields = docs::published::read(doc)?;
-    // A few bytes can stand for thousands of fixes.
-    if fields.blocks.iter().map(|block| fix_count(block)).sum::<usize>() > MAX_PUBLISHED_FIXES {
+    if fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES {
         return None;
     }
     let stretches = decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches;

@@ -8,6 +8,7 @@ mod tests;
 
 use minicbor::{Decode, Encode};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 pub use self::codes::{ByeCode, NackCode};
 use crate::digest::Digest;
@@ -461,6 +462,16 @@ pub struct Grant {
 /// What a device signs to prove that it holds its key: to this relay, on this connection, for this account. `[H3]`
 pub fn proof_bytes(relay: &RelayId, nonce: &[u8; 32], account: &AccountId, device: &DeviceKey) -> Vec<u8> {
     [b"tourismo proof v1".as_slice(), &relay.0, nonce, account.as_bytes(), &device.0].concat()
+}
+
+/// What people compare when a device is let into an account: twelve digits in three groups, the first 40 bits of
+/// SHA-256(`"tourismo join check v1" ‖ account ‖ device ‖ granted_by`) modulo 10^12. Both devices show the same only if they
+/// mean the same account, the same new device and the same device that lets it in. `[H8]`
+pub fn join_check(account: &AccountId, device: &DeviceKey, granted_by: &DeviceKey) -> String {
+    let parts = [b"tourismo join check v1".as_slice(), account.as_bytes(), &device.0, &granted_by.0].concat();
+    let digest = Sha256::digest(parts);
+    let number = digest.iter().take(5).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)) % 1_000_000_000_000;
+    format!("{:04} {:04} {:04}", number / 100_000_000, number / 10_000 % 10_000, number % 10_000)
 }
 
 /// What a device signs to let `device` into `account`. `[H5]`

@@ -74,6 +74,17 @@ export function meetNow(told: (Meet & Partial<Told>) | undefined, view: MeetView
   return { ...told, ...(Object.fromEntries(since) as Partial<MeetFields>) };
 }
 
+/**
+ * The fields of a meet that this account said and that do not count as it said them, as far as the relay told: another
+ * organiser set them after it. None while something of it is on its way.
+ */
+export function overruledIn(told: Meet & Told, view: MeetView): (keyof MeetFields)[] {
+  const newest = Math.max(...view.said.map(([, at]) => at));
+  if (view.isUnsent || told.toldAt <= newest) return [];
+  const counts = (field: keyof MeetFields): boolean => JSON.stringify(told[field]) === JSON.stringify(view.fields[field]);
+  return view.said.map(([field]) => field).filter((field) => !counts(field));
+}
+
 /** Meets as the relay told them and one's own as the phone has them: those to come, the next first, and those that are over. */
 export function meetsNow(
   told: readonly Meet[],

@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type LinkStatus,
   type LogKind,
+  type MeetFields,
   type NackCode,
   type Persistence,
   type RecordingView,
@@ -250,6 +251,33 @@ export function wordsOfLogKind(kind: LogKind): string {
   }
 }
 
+/** What a field of a meet is called. */
+export function wordsOfField(field: keyof MeetFields): string {
+  switch (field) {
+    case "title":
+      return "what it is called";
+    case "text":
+      return "what to know";
+    case "place":
+    case "position":
+      return "where it is";
+    case "startsAt":
+      return "when it begins";
+    case "endsAt":
+      return "when it ends";
+    case "timeZone":
+      return "the time zone";
+    case "capacity":
+      return "how many may come";
+    case "visibility":
+      return "who sees it";
+    case "cancelled":
+      return "whether it takes place";
+    default:
+      return field satisfies never;
+  }
+}
+
 export function wordsOfVisibility(visibility: Visibility): string {
   switch (visibility) {
     case "private":
@@ -314,6 +342,8 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
       return "It is not here any more.";
     case "invalid":
       return "A text is too long, or a value out of range.";
+    case "too_long_to_publish":
+      return "This drive is too long to publish, also with fewer positions. Nothing was published.";
     case "nothing_left_to_publish":
       return "This drive is too short to be shown: hardly anything is left once its start and end are hidden.";
     case "track_not_here":
@@ -327,7 +357,7 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
     case "other_account":
       return "What is on this device belongs to the account that it has. It stays here, and no other account can be entered.";
     case "bad_handle":
-      return "A handle has 2 to 30 letters or digits, with dots, dashes or underscores between them.";
+      return "A handle has 2 to 30 letters of one script or digits, with dots, dashes or underscores between them.";
     case "too_many":
       return "There are as many of them as there may be. Remove one first.";
     case "already_published":

@@ -225,18 +225,25 @@ export class Tourismo {
     return this.#done({ type: "removeComment", drive, comment });
   }
 
-  /** Makes a meet, or changes one's own. */
-  putMeet(fields: MeetFields, meet: DocId | null = null): Promise<DocId> {
-    return this.#made({ type: "putMeet", meet, fields });
+  /**
+   * Makes a meet, or changes one's own. `seenAt` is the relay's `changedAt` of what the person saw: the change counts as made
+   * after that, even if another organiser's clock is ahead.
+   */
+  putMeet(fields: MeetFields, meet: DocId | null = null, seenAt: Timestamp | null = null): Promise<DocId> {
+    return this.#made({ type: "putMeet", meet, fields, seenAt });
   }
 
-  /** Changes somebody else's meet, whose organiser allows it: what differs from what was `seen` is what is said. */
-  amendMeet(meet: DocId, seen: MeetFields, fields: MeetFields): Promise<void> {
-    return this.#done({ type: "amendMeet", meet, seen, fields });
+  /**
+   * Changes somebody else's meet, whose organiser allows it: what differs from what was `seen` is what is said. `seenAt` as
+   * with `putMeet`.
+   */
+  amendMeet(meet: DocId, seen: MeetFields, fields: MeetFields, seenAt: Timestamp | null = null): Promise<void> {
+    return this.#done({ type: "amendMeet", meet, seen, fields, seenAt });
   }
 
-  cancelMeet(meet: DocId): Promise<void> {
-    return this.#done({ type: "cancelMeet", meet });
+  /** Says that one's own meet does not take place. `seenAt` as with `putMeet`. */
+  cancelMeet(meet: DocId, seenAt: Timestamp | null = null): Promise<void> {
+    return this.#done({ type: "cancelMeet", meet, seenAt });
   }
 
   /** Lets another account change one's own meet, or no more. */
@@ -282,6 +289,16 @@ export class Tourismo {
     const outcome = await this.#command({ type: "grantDevice", device });
     if (outcome.type !== "granted") throw unexpected(outcome);
     return outcome.grant;
+  }
+
+  /**
+   * What a grant is, on the device that gave it and on the one that it is for: the account, and twelve digits that both show
+   * if nobody stands between them. Ask the person to compare them before `joinAccount`.
+   */
+  async checkGrant(grant: Uint8Array): Promise<{ account: AccountId; check: string }> {
+    const outcome = await this.#command({ type: "checkGrant", grant });
+    if (outcome.type !== "grantChecked") throw unexpected(outcome);
+    return { account: outcome.account, check: outcome.check };
   }
 
   /**
@@ -346,11 +363,12 @@ export class Tourismo {
     return outcome.doc;
   }
 
-  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" | "token" }>> {
+  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" | "grantChecked" | "token" }>> {
     const outcome = (await this.#ask({ type: "command", command })) as Outcome;
     switch (outcome.type) {
       case "done":
       case "granted":
+      case "grantChecked":
       case "token":
         return outcome;
       case "refused":

@@ -121,6 +121,8 @@ export type AnswerCounts = Record<Answer, number>;
 export interface MeetPage extends Meet {
   /** Who besides its organiser may change it. */
   organisers: AccountId[];
+  /** When the newest of it was set, by the clock of who set it: `putMeet` and `amendMeet` want it. */
+  changedAt: Timestamp | null;
   answers: AnswerCounts;
   /** What the reader answered. */
   myAnswer: Answer | null;
@@ -224,6 +226,7 @@ export const meet: Check<Meet> = object<Meet>(meetFields);
 export const meetPage: Check<MeetPage> = object<MeetPage>({
   ...meetFields,
   organisers: listOf(text),
+  changedAt: orNull(number),
   answers: object<AnswerCounts>({ going: zero, maybe: zero, no: zero }),
   myAnswer: answer,
 });

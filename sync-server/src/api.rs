@@ -51,15 +51,8 @@ use crate::{Relay, proxy, pwa, socket};
 /// How long a read may take.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What pages of this host may do. The core is WebAssembly, maps draw in workers made of blobs and set styles, the relay
-/// that a page syncs with may be another one, and the camera reads the code that another device shows.
-const POLICIES: [(HeaderName, &str); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' data: blob:; \
-         style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
-    ),
+/// What pages of this host may do. The camera reads the code that another device shows.
+const POLICIES: [(HeaderName, &str); 4] = [
     (
         HeaderName::from_static("permissions-policy"),
         "geolocation=(self), screen-wake-lock=(self), camera=(self), microphone=()",
@@ -74,6 +67,20 @@ const OVERLOADED: &str = "overloaded";
 
 /// The type of event streams, as axum says it.
 const EVENT_STREAM: &str = "text/event-stream";
+
+/// What pages of this host may load, and where they may connect. The core is WebAssembly, and maps draw in workers made of
+/// blobs and set styles. A page connects to its own host alone; that host is named for WebSockets, too, because not every
+/// browser takes them for `'self'`.
+fn content_security_policy(origin: &str) -> String {
+    // A policy cannot name an IPv6 address.
+    let host = origin.split_once("://").map(|(_, host)| host).filter(|host| !host.contains('['));
+    let sockets = host.map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
+    format!(
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' data: blob:; \
+         style-src 'self' 'unsafe-inline'; connect-src 'self'{sockets}; object-src 'none'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// Every read, with its description.
 fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
@@ -155,7 +162,18 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
     for (name, value) in POLICIES {
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
-    router.with_state(relay)
+    router.layer(from_fn_with_state(relay.clone(), with_content_security_policy)).with_state(relay)
+}
+
+/// Says of each answer what a page may load.
+async fn with_content_security_policy(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
+    let origin = relay.public_origin.of(request.headers()).to_string();
+    let policy = HeaderValue::from_str(&content_security_policy(&origin));
+    let mut response = next.run(request).await;
+    if let Ok(policy) = policy {
+        response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
+    response
 }
 
 /// Whether the process runs and can do its work, and nothing else: what a socket of the reserve answers.

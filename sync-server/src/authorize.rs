@@ -28,9 +28,14 @@ pub(crate) struct Audience {
 pub(crate) struct Relation {
     /// Whether the viewer says to follow the owner.
     pub(crate) follows: bool,
-    /// Whether that counts: the owner accepted the viewer, or accepts everyone.
+    /// Whether the viewer is told that the follow counts: the owner accepted the viewer, or accepts everyone. A block does not
+    /// show in it.
+    pub(crate) is_accepted: bool,
+    /// Whether it does count.
     pub(crate) is_follower: bool,
-    /// Whether one of them blocks the other.
+    /// Whether the viewer blocks the owner, and wants to see nothing of them.
+    pub(crate) blocks: bool,
+    /// Whether the owner blocks the viewer, who is anyone then.
     pub(crate) is_blocked: bool,
     /// Whether the owner lets the viewer change the thing.
     pub(crate) is_organiser: bool,
@@ -66,19 +71,20 @@ impl Audience {
     }
 }
 
-/// Whether `viewer` may read what is meant for `audience`.
+/// Whether `viewer` may read what is meant for `audience`. Whoever is blocked reads what anyone reads without a token, so that
+/// no answer tells that they are. `[R6]`
 pub(crate) fn authorize(viewer: Viewer, audience: Audience, access: Access) -> Result<(), Hidden> {
     let Audience { owner, visibility, relation } = audience;
     let may = match viewer {
         Viewer::Account(account) if account == owner => true,
-        Viewer::Account(_) if relation.is_blocked => false,
-        Viewer::Account(_) if relation.is_organiser => true,
+        Viewer::Account(_) if relation.blocks => false,
+        Viewer::Account(_) if relation.is_organiser && !relation.is_blocked => true,
         Viewer::Account(_) | Viewer::Anonymous => match (visibility, access) {
             (Visibility::Public, Access::Listed | Access::ById) => true,
             (Visibility::Link, Access::ById) => true,
             (Visibility::Link, Access::Listed) => false,
             (Visibility::Followers, Access::Listed | Access::ById) => {
-                viewer != Viewer::Anonymous && relation.is_follower
+                viewer != Viewer::Anonymous && relation.is_follower && !relation.is_blocked
             }
             (Visibility::Private, Access::Listed | Access::ById) => false,
         },
@@ -97,9 +103,16 @@ mod tests {
     /// All there is to ask: who, with which relation, how.
     fn cases() -> impl Iterator<Item = (Viewer, Relation, Access)> {
         let viewers = [Viewer::Anonymous, Viewer::Account(OWNER), Viewer::Account(OTHER)];
-        let relations = (0..16).map(|bits| {
+        let relations = (0..64).map(|bits| {
             let bit = |index: usize| BOOLS[(bits >> index) & 1];
-            Relation { follows: bit(0), is_follower: bit(1), is_blocked: bit(2), is_organiser: bit(3) }
+            Relation {
+                follows: bit(0),
+                is_follower: bit(1),
+                is_blocked: bit(2),
+                is_organiser: bit(3),
+                blocks: bit(4),
+                is_accepted: bit(5),
+            }
         });
         relations.flat_map(move |relation| {
             viewers.into_iter().flat_map(move |viewer| {
@@ -120,7 +133,8 @@ mod tests {
                 Viewer::Account(OWNER) => [true; 4],
                 Viewer::Anonymous => [false, false, is_by_id, true],
                 Viewer::Account(_) => match relation {
-                    Relation { is_blocked: true, .. } => [false; 4],
+                    Relation { blocks: true, .. } => [false; 4],
+                    Relation { is_blocked: true, .. } => [false, false, is_by_id, true],
                     Relation { is_organiser: true, .. } => [true; 4],
                     Relation { is_follower, .. } => [false, is_follower, is_by_id, true],
                 },
@@ -134,11 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn r6_a_block_hides_everything_but_what_is_ones_own() {
-        for (viewer, relation, access) in cases().filter(|(_, relation, _)| relation.is_blocked) {
-            let is_own = viewer == Viewer::Account(OWNER);
-            if viewer != Viewer::Anonymous {
-                assert_eq!(may(viewer, Visibility::Public, relation, access), is_own);
+    fn r6_whoever_blocks_sees_nothing_and_whoever_is_blocked_what_anyone_sees() {
+        for (viewer, relation, access) in cases().filter(|(viewer, ..)| *viewer == Viewer::Account(OTHER)) {
+            for visibility in [Visibility::Private, Visibility::Followers, Visibility::Link, Visibility::Public] {
+                let anyone = may(Viewer::Anonymous, visibility, Relation::default(), access);
+                let answer = may(viewer, visibility, relation, access);
+                if relation.blocks {
+                    assert!(!answer);
+                } else if relation.is_blocked {
+                    assert_eq!(answer, anyone, "{relation:?} {visibility:?} {access:?}");
+                }
             }
         }
     }

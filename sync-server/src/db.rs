@@ -16,6 +16,7 @@ pub(crate) mod figures;
 pub(crate) mod follows;
 pub(crate) mod meet_search;
 pub(crate) mod meets;
+pub(crate) mod order;
 pub(crate) mod postgres;
 pub(crate) mod profiles;
 pub(crate) mod published;
@@ -40,9 +41,10 @@ use tourismo_core::time::Timestamp;
 
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
-use crate::db::relay::Identity;
+use crate::db::relay::{Identity, Secret};
 use crate::db::sql::{Connection, Engine, Pool, Row, Value};
 use crate::db::sqlite::Checkpointer;
+use crate::random;
 
 /// How many connections read at the same time: for answers over HTTP, for sync, for open streams, and for the work that
 /// nobody waits for. None of them can use up the connections of another.
@@ -58,7 +60,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -70,6 +72,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
     (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
     (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
+    (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
 ];
 
 /// Where the database is.
@@ -316,6 +319,7 @@ pub(crate) async fn bring_up_to_date(writer: &mut Connection) -> Result<(), Open
             migrator(postgres::in_its_words).run(writer).await?;
         }
     }
+    relay::make_secret(writer, &Secret(random())).await?;
     Ok(())
 }
 

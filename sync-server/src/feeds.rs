@@ -18,6 +18,8 @@ use tourismo_core::time::Timestamp;
 /// A page of a feed.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
+    /// What all pages of it have in common.
+    pub(crate) id: DocId,
     /// What it is called.
     pub(crate) title: String,
     /// Its page for people.
@@ -114,6 +116,7 @@ mod tests {
             place,
         };
         Channel {
+            id: DocId::from_bytes([9; 16]),
             title: HOSTILE.to_owned(),
             home_url: "https://relay.example/".to_owned(),
             self_url: "https://relay.example/v1/feed/public.atom?limit=3".to_owned(),

@@ -44,7 +44,7 @@ use self::clock::Clock;
 pub use self::clock::TimeSource;
 use self::compactor::Compactor;
 use self::db::Database;
-use self::db::relay::Identity;
+use self::db::relay::{Identity, Secret};
 use self::db::sql::Pool;
 pub use self::db::{ClaimError, Durability, Location, OpenError};
 use self::hub::Hub;
@@ -155,6 +155,7 @@ pub struct Running {
 #[derive(Debug)]
 pub(crate) struct Relay {
     identity: Identity,
+    secret: Secret,
     /// Reads for answers over HTTP.
     readers: Pool,
     /// Reads for sync connections.
@@ -192,7 +193,9 @@ impl Server {
         let database = Database::open(&config.database, config.max_database_bytes, config.durability).await?;
         let Database { claim, mut writer, readers, checkpointer } = database;
         let fresh = Identity { id: RelayId(random()), epoch: Epoch(random()) };
-        let identity = db::relay::identify(&mut writer, fresh).await.map_err(OpenError::from)?;
+        let fresh_secret = Secret(random());
+        let identity = db::relay::identify(&mut writer, fresh, &fresh_secret).await.map_err(OpenError::from)?;
+        let secret = db::relay::secret(&mut writer).await.map_err(OpenError::from)?;
         let newest = db::relay::received_until(&mut writer).await.map_err(OpenError::from)?;
         let clock = Clock::new(config.time, newest);
         upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
@@ -248,6 +251,7 @@ impl Server {
         let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
+            secret,
             readers: readers.answers,
             sync_readers: readers.sync,
             stream_readers: readers.streams,

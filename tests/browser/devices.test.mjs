@@ -146,7 +146,7 @@ test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 6
   await answer.waitFor();
   await fresh.looksAt(answer);
   await fresh.page.getByTestId("be-let-in").getByRole("button", { name: "Scan it" }).click();
-  await fresh.page.waitForURL(/#\/drives$/);
+  await enter(old.page, fresh.page);
   await fresh.page.goto(`${address}/#/garage`);
   await fresh.page.getByRole("heading", { name: "Alfa" }).waitFor();
 });
@@ -184,6 +184,15 @@ async function letIn(old, fresh, address) {
   await fresh.getByLabel("The answer", { exact: true }).fill(answer.slice(0, -20));
   await fresh.getByText("cannot be read").waitFor();
   await fresh.getByLabel("The answer", { exact: true }).fill(answer);
+  await enter(old, fresh);
+}
+
+/** Both show the same number, and nothing is entered before somebody has said so. */
+async function enter(old, fresh) {
+  const [shown, due] = await Promise.all([fresh, old].map((page) => page.getByTestId("join-check").innerText()));
+  assert.match(due, /^\d{4} \d{4} \d{4}$/);
+  assert.equal(shown, due);
+  await fresh.getByRole("button", { name: "Enter the account" }).click();
   await fresh.waitForURL(/#\/drives$/);
 }
 

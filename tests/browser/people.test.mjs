@@ -31,6 +31,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
     await person.fill("handle", "..");
     await person.page.getByText("A handle has 2 to 30 letters").waitFor();
     await person.fill("handle", handle);
+    await letAnybodyFollow(person.page);
   }
 
   // Anna adds a car that others may see, fills it up, and drives; Ben plans a meet.
@@ -129,6 +130,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   const cleo = await newcomer(t, cable);
   await cleo.at("settings");
   await cleo.fill("handle", "cleo");
+  await letAnybodyFollow(cleo.page);
   await until("the relay knows her", async () => (await fetch(`${cable.address}/v1/people/cleo`)).ok);
   for (const person of [anna, ben]) {
     await person.at("people/cleo");
@@ -153,6 +155,14 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.page.getByText("It does not take place").waitFor();
   for (const person of [anna, ben]) assert.deepEqual(person.errors(), []);
 });
+
+/** A new account asks about followers; this one does not want to be asked. */
+async function letAnybodyFollow(page) {
+  const asks = page.locator("[name=byApproval]");
+  assert.ok(await asks.isChecked());
+  await asks.uncheck();
+  await page.getByText("anybody who presses Follow").waitFor();
+}
 
 /** Somebody who opens the app with signal, once. */
 async function newcomer(t, cable) {

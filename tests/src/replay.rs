@@ -147,7 +147,7 @@ pub async fn car(phone: &mut Phone, fields: CarFields) -> Result<DocId, RideErro
 pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> Result<Option<DocId>, RideError> {
     match phone.command(command, COMMAND_PATIENCE).await {
         Some(Outcome::Done { doc }) => Ok(doc),
-        Some(Outcome::Granted { grant: _ } | Outcome::Token { .. }) => Ok(None),
+        Some(Outcome::Granted { grant: _ } | Outcome::GrantChecked { .. } | Outcome::Token { .. }) => Ok(None),
         Some(Outcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
         Some(Outcome::NotStored { failure }) => Err(RideError::NotStored { command: name, failure }),
         None => Err(RideError::NoAnswer { command: name }),

@@ -92,6 +92,15 @@ pub fn names(doc: &Automerge) -> Vec<(ChangeHash, Vec<ChangeHash>)> {
     doc.get_changes_meta(&[]).iter().map(|meta| (hash(&meta.hash), meta.deps.iter().map(hash).collect())).collect()
 }
 
+/// The change that an operation is part of.
+pub fn change_of(doc: &Automerge, operation: &ObjId) -> Option<ChangeHash> {
+    let ObjId::Id(counter, actor, _) = operation else { return None };
+    let made = |change: &automerge::ChangeMetadata<'_>| {
+        change.actor.as_ref() == actor && (change.start_op..=change.max_op).contains(counter)
+    };
+    doc.get_changes_meta(&[]).into_iter().find(made).map(|change| ChangeHash(change.hash.0))
+}
+
 /// The changes of a document, dependencies first: their names and their chunks, as they were made.
 pub fn chunks(doc: &Automerge) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> + use<> {
     doc.get_changes(&[]).into_iter().map(|change| (ChangeHash(change.hash().0), change.raw_bytes().to_vec()))

@@ -3,10 +3,11 @@
 //! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`]. Figures are not written
 //! either: whoever shows the copy computes them from the track it holds.
 
-use automerge::{Automerge, ROOT};
+use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, Competing, EditError, NewChange};
+use crate::id::ChangeHash;
 use crate::time::Timestamp;
 
 /// Who may see the published copy of a drive, or a meet.
@@ -130,6 +131,15 @@ pub fn change(
 /// The title of the copy and who may see it, as far as it says.
 pub fn title_and_visibility(doc: &Automerge) -> (String, Visibility) {
     (open::string(doc, "title"), Visibility::among(&open::competing(doc, "visibility")))
+}
+
+/// The change that said who may see the document, as it counts: since when it is shown so.
+pub fn shown_since(doc: &Automerge) -> Option<ChangeHash> {
+    let counts = Visibility::among(&open::competing(doc, "visibility"));
+    let all = doc.get_all(ROOT, "visibility").ok()?.into_iter();
+    let said =
+        |(value, _): &(Value<'_>, ObjId)| value.as_str().is_some_and(|name| Visibility::from_name(name) == counts);
+    open::change_of(doc, &all.filter(said).map(|(_, id)| id).next()?)
 }
 
 /// What the document says, if it says enough to show.

@@ -138,6 +138,10 @@ pub struct SocialRow {
     /// Its answers and when it gave them, ascending by meet.
     #[n(5)]
     pub rsvps: Vec<(DocId, Answer, Timestamp)>,
+    /// Whom it blocked once and does not block, ascending: they follow anew only when they are accepted.
+    #[n(6)]
+    #[cbor(default)]
+    pub unblocked: Vec<AccountId>,
 }
 
 impl Reaction {
@@ -217,15 +221,21 @@ pub fn take_back(doc: &mut Automerge, subject: &Subject) -> Result<Option<NewCha
 
 fn set(doc: &mut Automerge, subject: &Subject, value: Option<ScalarValue>) -> Result<Option<NewChange>, EditError> {
     let (prefix, id) = subject.key();
+    let value = match (subject, value) {
+        // That somebody was blocked stays: they are to be accepted before they follow again.
+        (Subject::Block(account), None) if read(doc).blocked.contains(account) => Some(ScalarValue::Boolean(false)),
+        (Subject::Block(_), None) => return Ok(None),
+        (_, value) => value,
+    };
     open::edit(doc, |edit| edit.entry(prefix, id, value))
 }
 
 /// What the document says. What cannot be read is left out.
 pub fn read(doc: &Automerge) -> SocialRow {
     let entries = |prefix| open::entries(doc, prefix, MAX_ENTRIES).into_iter();
-    let accounts = |prefix| {
-        let is_true = |(_, value): &([u8; 16], ScalarValue)| value.as_bool() == Some(true);
-        entries(prefix).filter(is_true).map(|(id, _)| AccountId::from_bytes(id)).collect()
+    let accounts = |prefix, due| {
+        let is_due = move |(_, value): &([u8; 16], ScalarValue)| value.as_bool() == Some(due);
+        entries(prefix).filter(is_due).map(|(id, _)| AccountId::from_bytes(id)).collect()
     };
     let follow = |(id, value): ([u8; 16], ScalarValue)| {
         let since = value.as_i64().map(Timestamp).filter(open::is_sane)?;
@@ -246,8 +256,9 @@ pub fn read(doc: &Automerge) -> SocialRow {
     };
     SocialRow {
         follows: entries(FOLLOW).filter_map(follow).collect(),
-        accepted: accounts(ACCEPT),
-        blocked: accounts(BLOCK),
+        accepted: accounts(ACCEPT, true),
+        blocked: accounts(BLOCK, true),
+        unblocked: accounts(BLOCK, false),
         reactions: entries(REACT).filter_map(reaction).collect(),
         comments: entries(COMMENT).filter_map(comment).collect(),
         rsvps: entries(RSVP).filter_map(rsvp).collect(),
@@ -293,6 +304,7 @@ mod tests {
             reactions: vec![(DRIVE, Reaction::Road)],
             comments: vec![(DRIVE, comment.clone())],
             rsvps: vec![(DRIVE, Answer::Maybe, AT)],
+            unblocked: vec![],
         };
         assert_eq!(read(&doc), row);
         for subject in [
@@ -306,7 +318,7 @@ mod tests {
             assert!(take_back(&mut doc, &subject).unwrap().is_some());
             assert!(take_back(&mut doc, &subject).unwrap().is_none(), "{subject:?} is taken back");
         }
-        assert_eq!(read(&doc), SocialRow::default());
+        assert_eq!(read(&doc), SocialRow { unblocked: vec![ANNA], ..SocialRow::default() }, "but that one was blocked");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod driving;
 mod garage;
 mod meets;
+mod published_blocks;
 mod social;
 mod tracks;
 
@@ -24,9 +25,8 @@ use crate::replica::{Replica, Signing, opening};
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
-use crate::track::block::BlockEncoder;
 use crate::track::parts::merged;
-use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes};
+use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
 
 /// A command that waits for a document.
 #[derive(Debug)]
@@ -114,9 +114,9 @@ impl Replica {
             Command::Comment { drive, text } => self.comment(now, *drive, text),
             Command::RemoveComment { drive, comment } => self.remove_comment(*drive, *comment),
             Command::Rsvp { meet, answer } => self.rsvp(now, *meet, *answer),
-            Command::PutMeet { meet, fields } => self.put_meet(now, *meet, fields),
-            Command::AmendMeet { meet, seen, fields } => self.amend_meet(now, *meet, seen, fields),
-            Command::CancelMeet { meet } => self.cancel_meet(now, *meet),
+            Command::PutMeet { meet, fields, seen_at } => self.put_meet(now, *meet, fields, *seen_at),
+            Command::AmendMeet { meet, seen, fields, seen_at } => self.amend_meet(now, *meet, seen, fields, *seen_at),
+            Command::CancelMeet { meet, seen_at } => self.cancel_meet(now, *meet, *seen_at),
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
             Command::ReadToken => {
                 let relay = self.link.relay().ok_or(CommandError::RelayUnknown)?;
@@ -144,6 +144,13 @@ impl Replica {
                 self.sign(bytes, Signing::Grant(request, device));
                 Err(Stop::Elsewhere)
             }
+            Command::CheckGrant { grant } => {
+                let linked = opening::read_grant(grant, &self.identity.device)?;
+                let check = join_check(&linked.account, &linked.device, &linked.grant.granted_by);
+                let outcome = Outcome::GrantChecked { account: linked.account, check };
+                self.effects.push(Effect::Settled { request, outcome });
+                Err(Stop::Elsewhere)
+            }
             Command::JoinAccount { grant } => self.join_account(grant),
         }
     }
@@ -151,6 +158,9 @@ impl Replica {
     /// Enters the account that a grant is for, if nothing here belongs to another.
     fn join_account(&mut self, grant: &[u8]) -> Result<Option<DocId>, Stop> {
         let linked = opening::read_grant(grant, &self.identity.device)?;
+        if linked.device != self.identity.device {
+            return Err(CommandError::ForeignGrant.into());
+        }
         if linked.account == self.identity.account {
             return Ok(None);
         }
@@ -225,13 +235,13 @@ impl Replica {
                 }
                 let track = fields.track.ok_or(CommandError::Unreadable)?;
                 self.whole(&track)?;
-                let redacted = self.redact(&track, &fields, visibility)?;
                 // Everything is checked before anything is written: the copy's one change is the largest there is.
+                let redacted = self.redact(&track, &fields, visibility)?;
                 let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted);
                 let change = change.map_err(unreadable)?;
                 if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
                     self.shelf.unmake(&copy);
-                    return Err(CommandError::Invalid.into());
+                    return Err(CommandError::TooLongToPublish.into());
                 }
                 self.shelf.add_own(&mut self.store, copy, change);
                 copy
@@ -261,17 +271,13 @@ impl Replica {
         }
         let redacted =
             privacy::redact(&stretches, fields.private_ends).map_err(|_| CommandError::NothingLeftToPublish)?;
-        let mut encoder = BlockEncoder::new();
-        let pack = |fixes: &[crate::fix::Fix]| {
-            let stretch = Stretch { fixes: fixes.to_vec(), ..Stretch::default() };
-            encoder.encode(&stretch).expect("redacted fixes are quantised and ascending")
-        };
+        let blocks = published_blocks::pack(&redacted.fixes).ok_or(CommandError::TooLongToPublish)?;
         Ok(published::PublishedFields {
             title: fields.title.clone(),
             car: self.car_name(fields.car),
             started_at: redacted.started_at,
             visibility,
-            blocks: redacted.fixes.chunks(PUBLISHED_BLOCK).map(pack).collect(),
+            blocks,
         })
     }
 
@@ -400,9 +406,6 @@ type Put<'a> = dyn Fn(&mut Automerge) -> Result<Option<NewChange>, EditError> + 
 
 /// How long a token for reads is good, milliseconds: half of what a relay allows, whose clock may be another.
 const TOKEN_MS: i64 = MAX_LIFETIME_MS / 2;
-
-/// How many fixes one block of a published copy holds.
-const PUBLISHED_BLOCK: usize = 600;
 
 /// The document of this kind that an account has only one of.
 pub(super) fn only(account: &AccountId, kind: DocKind) -> DocId {

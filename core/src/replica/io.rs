@@ -253,6 +253,10 @@ pub enum Command {
         meet: Option<DocId>,
         /// All its fields.
         fields: MeetFields,
+        /// When the newest of what the person saw was set, as the relay told it (`changedAt`): this is said after that, by
+        /// whatever clock.
+        #[serde(default)]
+        seen_at: Option<Timestamp>,
     },
     /// Change somebody else's meet, whose owner allows it. What differs from what was seen is what is said.
     AmendMeet {
@@ -262,11 +266,17 @@ pub enum Command {
         seen: Box<MeetFields>,
         /// All its fields as the person wants them.
         fields: Box<MeetFields>,
+        /// As in [`Command::PutMeet`].
+        #[serde(default)]
+        seen_at: Option<Timestamp>,
     },
     /// Say that one's own meet does not take place.
     CancelMeet {
         /// The meet.
         meet: DocId,
+        /// As in [`Command::PutMeet`].
+        #[serde(default)]
+        seen_at: Option<Timestamp>,
     },
     /// Allow another account to change one's own meet, or no more.
     GrantOrganiser {
@@ -307,6 +317,12 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         device: ByteBuf,
     },
+    /// Say what a grant is: into which account it lets a device, and what the people at both devices compare.
+    CheckGrant {
+        /// What a [`Command::GrantDevice`] gave, here or on another device.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        grant: ByteBuf,
+    },
     /// Enter the account into which another device let this one. Only a phone that holds nothing can: what it holds
     /// belongs to the account that it has.
     JoinAccount {
@@ -332,6 +348,13 @@ pub enum Outcome {
         /// Its bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
+    },
+    /// What a grant is.
+    GrantChecked {
+        /// The account that it lets a device into.
+        account: AccountId,
+        /// Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`].
+        check: String,
     },
     /// A token for reads.
     Token {
@@ -376,6 +399,9 @@ pub enum CommandError {
     /// Too little of the drive would be left after hiding its start and end.
     #[error("too little of the drive is left after hiding its start and end")]
     NothingLeftToPublish,
+    /// The drive is too long for a copy that others may see, also with fewer fixes.
+    #[error("the drive is too long to be published")]
+    TooLongToPublish,
     /// The track is not on this phone and the relay cannot be reached.
     #[error("the track is not on this phone, and the relay cannot be reached")]
     TrackNotHere,
@@ -415,6 +441,7 @@ impl CommandError {
             CommandError::NotFound => "not_found",
             CommandError::Invalid => "invalid",
             CommandError::NothingLeftToPublish => "nothing_left_to_publish",
+            CommandError::TooLongToPublish => "too_long_to_publish",
             CommandError::TrackNotHere => "track_not_here",
             CommandError::Unreadable => "unreadable",
             CommandError::BadGrant => "bad_grant",

@@ -84,6 +84,9 @@ pub(super) fn identity(device: DeviceKey, opening: &Opening, store: &mut Store) 
     let stored = stored.and_then(|entry| minicbor::decode::<StoredIdentity>(&entry.value).ok());
     let holds_anything = || opening.stored.iter().any(|entry| entry.space != Space::Meta);
     let linked = opening.grant.as_ref().map(|grant| read_grant(grant, &device)).transpose()?;
+    if linked.as_ref().is_some_and(|linked| linked.device != device) {
+        return Err(CommandError::ForeignGrant.into());
+    }
     let identity = match (stored, linked) {
         (Some(StoredIdentity { account, grant }), linked) if linked.is_none_or(|linked| linked.account == account) => {
             return Ok(Identity { account, device, grant });
@@ -96,10 +99,11 @@ pub(super) fn identity(device: DeviceKey, opening: &Opening, store: &mut Store) 
     Ok(identity)
 }
 
-/// What a grant says, if it is one for this device.
+/// What a grant says, if it is one for this device, or by it.
 pub(super) fn read_grant(grant: &[u8], device: &DeviceKey) -> Result<Linked, CommandError> {
     let linked: Linked = minicbor::decode(grant).map_err(|_| CommandError::BadGrant)?;
-    if linked.device == *device { Ok(linked) } else { Err(CommandError::ForeignGrant) }
+    let is_of_this_device = linked.device == *device || linked.grant.granted_by == *device;
+    if is_of_this_device { Ok(linked) } else { Err(CommandError::ForeignGrant) }
 }
 
 /// Keeps who this phone is.

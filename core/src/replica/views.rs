@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::display::{Line, Profile};
+use crate::docs::ProfileFields;
 use crate::docs::drive::DriveFields;
 use crate::docs::social::Comment;
 use crate::docs::track::ListedFix;
@@ -108,7 +109,8 @@ impl Replica {
         let account = self.identity.account;
         let profile = match self.shelf.row(&only(&account, DocKind::Profile)) {
             Some(Row::Profile(fields)) => fields.clone(),
-            _ => Default::default(),
+            // Who has said nothing yet is asked about followers.
+            _ => ProfileFields { by_approval: true, ..ProfileFields::default() },
         };
         let (settings, devices) = match self.shelf.row(&only(&account, DocKind::Settings)) {
             Some(Row::Settings(fields, devices)) => (*fields, devices.clone()),

@@ -215,3 +215,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn h8_both_devices_show_the_same_number_for_one_account_and_two_devices_alone() {
+    let (account, device, by) = (AccountId::from_bytes([1; 16]), DeviceKey([2; 32]), DeviceKey([3; 32]));
+    let check = join_check(&account, &device, &by);
+    assert_eq!(check, "2582 9547 6101");
+    assert_ne!(join_check(&AccountId::from_bytes([9; 16]), &device, &by), check);
+    assert_ne!(join_check(&account, &DeviceKey([9; 32]), &by), check);
+    assert_ne!(join_check(&account, &device, &DeviceKey([9; 32])), check);
+    assert_ne!(join_check(&account, &by, &device), check);
+}

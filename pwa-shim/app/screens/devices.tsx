@@ -70,12 +70,13 @@ async function nameOnce(): Promise<void> {
 /** For the device that is in. */
 function LetIn({ brought }: { brought: Code | undefined }) {
   const device = useSignal(brought?.type === "link" ? brought.device : undefined);
-  const answer = useSignal<string | undefined>(undefined);
+  const answer = useSignal<{ link: string; check: string } | undefined>(undefined);
 
   async function letIn(key: Uint8Array): Promise<void> {
     const grant = await give((tourismo) => tourismo.grantDevice(key));
-    if (!grant) return;
-    answer.value = linkOf({ type: "join", grant });
+    const checked = grant && (await give((tourismo) => tourismo.checkGrant(grant)));
+    if (!checked) return;
+    answer.value = { link: linkOf({ type: "join", grant, of: ownName() }), check: checked.check };
     await nameOnce();
   }
 
@@ -89,8 +90,13 @@ function LetIn({ brought }: { brought: Code | undefined }) {
       <h2>Let another device in</h2>
       {answer.value !== undefined ? (
         <>
-          <p>Show this answer to the new device, or send it there. It is of use to that device alone.</p>
-          <Shown link={answer.value} what="The answer" />
+          <p>
+            Show this answer to the new device, or send it there. It is of use to that device alone, and lets it into your
+            account, {ownName() || "which has no name yet"}.
+          </p>
+          <Shown link={answer.value.link} what="The answer" />
+          <Check check={answer.value.check} />
+          <p class="hint">The new device asks before it enters. It must show the same number.</p>
         </>
       ) : device.value !== undefined ? (
         <>
@@ -120,14 +126,38 @@ function LetIn({ brought }: { brought: Code | undefined }) {
   );
 }
 
+/** What this account calls itself, for the people at another device. */
+function ownName(): string {
+  const { displayName = "", handle = "" } = account.value?.profile ?? {};
+  if (handle === "") return displayName;
+  return displayName === "" ? `@${handle}` : `${displayName} (@${handle})`;
+}
+
+/** The number that both devices show. */
+function Check({ check }: { check: string }) {
+  return (
+    <p class="join-check" data-testid="join-check">
+      {check}
+    </p>
+  );
+}
+
 /** For the device that is new. */
 function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined }) {
   const own = useSignal<string | undefined>(undefined);
+  const answer = useSignal<{ grant: Uint8Array; of: string | undefined; check: string } | undefined>(undefined);
   useEffect(() => {
     void give((tourismo) => tourismo.device()).then((device) => {
       if (device) own.value = linkOf({ type: "link", device });
     });
+    if (isNew && brought?.type === "join") void ask(brought);
   }, []);
+
+  /** Nothing is entered before the person has compared the numbers. */
+  async function ask(code: Extract<Code, { type: "join" }>): Promise<void> {
+    const checked = await give((tourismo) => tourismo.checkGrant(code.grant));
+    if (checked) answer.value = { grant: code.grant, of: code.of, check: checked.check };
+  }
 
   async function join(grant: Uint8Array): Promise<void> {
     const done = await isDone((tourismo) => tourismo.joinAccount(grant));
@@ -138,7 +168,7 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
   }
 
   function take(code: Code): void {
-    if (code.type === "join") void join(code.grant);
+    if (code.type === "join") void ask(code);
     else showNotice("That is a new device's code. It belongs on the device that is in.");
   }
 
@@ -156,12 +186,22 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
   return (
     <div class="card form" data-testid="be-let-in">
       <h2>This device is new</h2>
-      {brought?.type === "join" ? (
+      {answer.value !== undefined ? (
         <>
-          <p>The answer has come. From here on this device shows what your others show.</p>
-          <button type="button" class="button primary wide" onClick={() => void join(brought.grant)}>
-            Enter the account
-          </button>
+          <p>
+            The answer lets this device into the account of {answer.value.of ?? "somebody who gives no name"}. Anybody can
+            write a name: go on only if your other device shows this number, too.
+          </p>
+          <Check check={answer.value.check} />
+          <p class="hint">From then on this device shows what the others of that account show, and they show what it records.</p>
+          <div class="controls">
+            <button type="button" class="button" onClick={() => (answer.value = undefined)}>
+              Cancel
+            </button>
+            <button type="button" class="button primary" onClick={() => answer.value && void join(answer.value.grant)}>
+              Enter the account
+            </button>
+          </div>
         </>
       ) : (
         <>

@@ -51,8 +51,9 @@ export function EditMeetScreen({ id }: { id: string }) {
   const before = fieldsOf(seen);
   async function save(fields: MeetFields): Promise<DocId | undefined> {
     return give(async (tourismo) => {
-      if (own) await tourismo.putMeet(fields, id);
-      else await tourismo.amendMeet(id, before, fields);
+      const seenAt = told?.changedAt ?? null;
+      if (own) await tourismo.putMeet(fields, id, seenAt);
+      else await tourismo.amendMeet(id, before, fields, seenAt);
       return id;
     });
   }

@@ -1,11 +1,11 @@
 // One meet: when, where, who comes, and one's own answer.
 
-import type { Answer, Attendee, Meet, MeetView } from "@tourismo/client";
+import type { Answer, Attendee, Meet, MeetFields, MeetView, Timestamp } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { give, me, meets, relay, social } from "../engine.ts";
 import { clock, clockIn, longDay } from "../format.ts";
-import { type Answered, answeredNow, meetNow } from "../merge.ts";
+import { type Answered, answeredNow, meetNow, overruledIn } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { Organisers } from "../parts/organisers.tsx";
@@ -15,7 +15,7 @@ import { ShareLink } from "../parts/share.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
 import { href } from "../route.ts";
 import { useTold, useToldList } from "../told.ts";
-import { wordsOfAnswer, wordsOfVisibility } from "../words.ts";
+import { wordsOfAnswer, wordsOfField, wordsOfVisibility } from "../words.ts";
 
 export function MeetScreen({ id }: { id: string }) {
   const { told, failed, reload } = useTold(`meet ${id}`, () => relay.meet(id));
@@ -34,6 +34,9 @@ export function MeetScreen({ id }: { id: string }) {
           meet={known}
           answered={answeredNow(id, told, social.value)}
           own={own}
+          changedAt={told?.changedAt ?? null}
+          overruled={told && view ? overruledIn(told, view) : []}
+          mayNoMore={told !== undefined && view !== undefined && !view.own && !told.organisers.includes(me().account)}
           mayEdit={own !== undefined || (told?.organisers.includes(me().account) ?? false)}
         />
       ) : (
@@ -43,7 +46,17 @@ export function MeetScreen({ id }: { id: string }) {
   );
 }
 
-function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answered; own: MeetView | undefined; mayEdit: boolean }) {
+interface ShownProps {
+  meet: Meet;
+  answered: Answered;
+  own: MeetView | undefined;
+  changedAt: Timestamp | null;
+  overruled: (keyof MeetFields)[];
+  mayNoMore: boolean;
+  mayEdit: boolean;
+}
+
+function Shown({ meet, answered, own, changedAt, overruled, mayNoMore, mayEdit }: ShownProps) {
   const left = Math.max(0, (meet.capacity ?? 0) - answered.counts.going);
   return (
     <>
@@ -55,6 +68,13 @@ function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answere
           </p>
         </div>
       </header>
+      {mayNoMore ? (
+        <p class="hint bad" data-testid="may-no-more">You may not change this meet any more. What you changed does not count.</p>
+      ) : overruled.length > 0 ? (
+        <p class="hint" data-testid="overruled">
+          Another organiser changed after you: {overruled.map(wordsOfField).join(", ")}. Theirs counts.
+        </p>
+      ) : null}
       {meet.cancelled ? <Badge words={{ tone: "bad", text: "It does not take place" }} /> : null}
       <div class="columns">
         <div class="column">
@@ -79,7 +99,7 @@ function Shown({ meet, answered, own, mayEdit }: { meet: Meet; answered: Answere
               Change it
             </a>
           ) : null}
-          {own && !meet.cancelled ? <CancelButton meet={meet} /> : null}
+          {own && !meet.cancelled ? <CancelButton meet={meet} seenAt={changedAt} /> : null}
           {own ? <Organisers meet={own.id} organisers={own.organisers} /> : null}
           <Calendar meet={meet} />
         </div>
@@ -142,7 +162,11 @@ function Coming({ meet, answered: { counts, mine } }: { meet: string; answered: 
       {theirs.length > 0 || list.state === "asking" ? (
         <ListEnd list={list} empty="" older="More people" />
       ) : list.state === "ready" ? (
-        <p class="hint">Nobody else has answered yet.</p>
+        <p class="hint">
+          {counts.going + counts.maybe > (mine === "going" || mine === "maybe" ? 1 : 0)
+            ? "The others show themselves only to followers whom they accepted."
+            : "Nobody else has answered yet."}
+        </p>
       ) : (
         <p class="hint">Who else comes is told with signal.</p>
       )}
@@ -156,9 +180,9 @@ function inCommon(person: Attendee): string {
   return person.followedInCommon === 1 ? "1 person in common" : `${person.followedInCommon} people in common`;
 }
 
-function CancelButton({ meet }: { meet: Meet }) {
+function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
   function cancel(): void {
-    if (confirm("Cancel this meet? Everybody who sees it is told.")) void give((tourismo) => tourismo.cancelMeet(meet.id));
+    if (confirm("Cancel this meet? Everybody who sees it is told.")) void give((tourismo) => tourismo.cancelMeet(meet.id, seenAt));
   }
   return (
     <button type="button" class="button quiet danger" onClick={cancel}>

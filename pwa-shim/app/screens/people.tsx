@@ -111,7 +111,7 @@ function KnownPerson({ id, detail }: { id: AccountId; detail: string }) {
   );
 }
 
-/** Who asked to follow, where the profile wants to be asked. */
+/** Who asked to follow, where the profile wants to be asked or they were blocked once. */
 function Requests() {
   const list = useToldList("requests", async (page) => {
     const { people, ...rest } = await relay.requests(page);
@@ -119,7 +119,7 @@ function Requests() {
   });
   const accepted = social.value?.accepted ?? [];
   const asking = list.items.filter((person) => !accepted.includes(person.account));
-  if (!account.value?.profile.byApproval || asking.length === 0) return null;
+  if (asking.length === 0) return null;
   return (
     <>
       <h2>They want to follow you</h2>

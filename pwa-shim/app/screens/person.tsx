@@ -115,14 +115,35 @@ function Drives({ name }: { name: string }) {
 }
 
 function BlockButton({ person, isBlocked }: { person: PersonPage; isBlocked: boolean }) {
+  const name = nameOfPerson(person);
   function toggle(): void {
-    const question = `Block ${nameOfPerson(person)}? Neither of you sees what the other shows, and you follow each other no more.`;
+    const question = `Block ${name}?\n\n${effectsOfBlock().join("\n\n")}`;
     if (isBlocked) void give((tourismo) => tourismo.unblock(person.account));
     else if (confirm(question)) void give((tourismo) => tourismo.block(person.account));
   }
   return (
-    <button type="button" class="button quiet danger" onClick={toggle}>
-      {isBlocked ? "Unblock" : "Block"}
-    </button>
+    <>
+      <button type="button" class="button quiet danger" onClick={toggle}>
+        {isBlocked ? "Unblock" : "Block"}
+      </button>
+      {isBlocked ? (
+        <div class="hint" data-testid="block-effects">
+          {effectsOfBlock().map((effect) => (
+            <p key={effect}>{effect}</p>
+          ))}
+          <p>If you unblock them, they see what is for followers again only after they follow you and you accept them.</p>
+        </div>
+      ) : null}
+    </>
   );
+}
+
+/** What a block does, and what it cannot do. */
+function effectsOfBlock(): string[] {
+  return [
+    "You see nothing of theirs any more, and you stop following each other.",
+    "They do not see what you show to followers. They still see what everybody sees, because that needs no account: your public drives and meets, what has a link that they know, and your profile.",
+    "What they say about your drives and meets is shown to nobody but them. What you say about other people's drives they may read there.",
+    "They are not told. They can find out if they look at your drives without signing in.",
+  ];
 }

@@ -9,15 +9,20 @@ import { href } from "../route.ts";
 
 const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
   { visibility: "private", title: "Only me", what: "It stays among your own devices." },
-  { visibility: "followers", title: "Followers", what: "Who follows you sees the copy." },
+  { visibility: "followers", title: "Followers", what: "The people whom you accepted as followers see the copy." },
   { visibility: "link", title: "By link", what: "Whoever has the link sees the copy. It is in no list." },
   { visibility: "public", title: "Everyone", what: "The copy is in the public feed." },
 ];
+
+/** What "Followers" means for somebody who lets everybody follow. */
+const ANYBODY_FOLLOWS =
+  "Anybody who presses Follow sees the copy: you accept all followers. To be asked about each, change that under You.";
 
 export function Publish({ drive }: { drive: DriveView }) {
   const offered = drive.published === null ? (account.value?.settings.defaultVisibility ?? "private") : drive.visibility;
   const chosen = useSignal<Visibility>(offered);
   const isBusy = useSignal(false);
+  const isOpen = account.value?.profile.byApproval === false;
   if (drive.endedAt === null) return null;
 
   async function publish(): Promise<void> {
@@ -40,7 +45,7 @@ export function Publish({ drive }: { drive: DriveView }) {
           />
           <span>
             <strong>{title}</strong>
-            <span class="hint">{what}</span>
+            <span class="hint">{visibility === "followers" && isOpen ? ANYBODY_FOLLOWS : what}</span>
           </span>
         </label>
       ))}

@@ -85,7 +85,11 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
         />
         <span>
           <strong>Ask me about followers</strong>
-          <span class="hint">What is for followers is seen only by those whom you accepted.</span>
+          <span class="hint">
+            {profile.byApproval
+              ? "What is for followers is seen only by those whom you accepted."
+              : "Off: anybody who presses Follow sees what is for followers."}
+          </span>
         </span>
       </label>
     </div>

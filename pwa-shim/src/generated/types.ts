@@ -137,15 +137,24 @@ export type Command = { "type": "startDrive",
   /** The meet to change; absent for a new one. */
   meet: DocId | null,
   /** All its fields. */
-  fields: MeetFields, } | { "type": "amendMeet",
+  fields: MeetFields,
+  /**
+   * When the newest of what the person saw was set, as the relay told it (`changedAt`): this is said after that, by
+   * whatever clock.
+   */
+  seenAt: Timestamp | null, } | { "type": "amendMeet",
   /** The meet. */
   meet: DocId,
   /** All its fields as the person saw them. */
   seen: MeetFields,
   /** All its fields as the person wants them. */
-  fields: MeetFields, } | { "type": "cancelMeet",
+  fields: MeetFields,
+  /** As in [`Command::PutMeet`]. */
+  seenAt: Timestamp | null, } | { "type": "cancelMeet",
   /** The meet. */
-  meet: DocId, } | { "type": "grantOrganiser",
+  meet: DocId,
+  /** As in [`Command::PutMeet`]. */
+  seenAt: Timestamp | null, } | { "type": "grantOrganiser",
   /** The meet. */
   meet: DocId,
   /** The other account. */
@@ -163,13 +172,15 @@ export type Command = { "type": "startDrive",
   /** At most 100 characters; empty for none. */
   name: string, } | { "type": "grantDevice",
   /** Its Ed25519 public key, 32 bytes. */
-  device: Uint8Array, } | { "type": "joinAccount",
+  device: Uint8Array, } | { "type": "checkGrant",
+  /** What a [`Command::GrantDevice`] gave, here or on another device. */
+  grant: Uint8Array, } | { "type": "joinAccount",
   /** What that device's [`Command::GrantDevice`] gave. */
   grant: Uint8Array,
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
 
 /** A comment of the account on a published drive. */
 export type CommentView = {
@@ -519,7 +530,11 @@ export type Outcome = { "type": "done",
   /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
   doc: DocId | null, } | { "type": "granted",
   /** Its bytes. */
-  grant: Uint8Array, } | { "type": "token",
+  grant: Uint8Array, } | { "type": "grantChecked",
+  /** The account that it lets a device into. */
+  account: AccountId,
+  /** Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`]. */
+  check: string, } | { "type": "token",
   /** Its bytes: [`crate::access::ReadToken`]. */
   token: Uint8Array,
   /** From when on the relay refuses it. */

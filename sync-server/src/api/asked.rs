@@ -176,11 +176,11 @@ impl Asked {
         (caching, [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
     }
 
-    /// What is said to caches of an answer: to ask again each time, and not to give to others what is for one.
+    /// What is said to caches of an answer: to ask again each time, and not to keep what is for one viewer.
     pub(crate) fn caching(&self, etag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
         let policy = match self.viewer {
             Viewer::Anonymous => "no-cache",
-            Viewer::Account(_) => "private, no-cache",
+            Viewer::Account(_) => "private, no-store",
         };
         [
             (header::ETAG, etag),
@@ -195,10 +195,22 @@ pub(crate) fn tag(body: &[u8]) -> String {
     Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a client says that it has what bears this tag.
+/// Whether a client says that it has what bears this tag: by weak comparison, in a list or as `*` (RFC 9110, 13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || known.trim().as_bytes() == etag)
+    let Some(tag) = etag.to_str().ok().and_then(|etag| opaque_tags(etag).next()) else { return false };
+    let mut values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.trim() == "*" || opaque_tags(value).any(|known| known == tag))
+}
+
+/// The tags of a list, between their quotes, whether weak or not: a comma may be part of one. The list ends where it is none.
+fn opaque_tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let start = rest.trim_start_matches([' ', '\t', ',']);
+        let (tag, after) = start.strip_prefix("W/").unwrap_or(start).strip_prefix('"')?.split_once('"')?;
+        rest = after;
+        Some(tag)
+    })
 }
 
 /// Cuts a page of up to `limit` rows off rows of which one more was read, and names the place of the next page.
@@ -222,6 +234,30 @@ mod tests {
         let source = Source::from(std::net::IpAddr::from([192, 0, 2, 1]));
         let (viewer, headers) = (Viewer::Anonymous, HeaderMap::new());
         Asked { viewer, expires_at: None, source, headers, parameters: read(query), uri: String::new() }
+    }
+
+    #[test]
+    fn r8_tags_are_compared_weakly_and_in_lists() {
+        let etag = HeaderValue::from_static("W/\"a1\"");
+        for (values, is_one) in [
+            (&["W/\"a1\""][..], true),
+            (&["\"a1\""], true),
+            (&["*"], true),
+            (&["\"x\", W/\"a1\""], true),
+            (&["\"x,y\",\"a1\""], true),
+            (&["\"x\"", " \"a1\" "], true),
+            (&["\"a1"], false),
+            (&["a1"], false),
+            (&["\"A1\""], false),
+            (&["\"W/a1\""], false),
+            (&["\"x, \"a1\", \"y\""], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let header = |value: &&'static str| (header::IF_NONE_MATCH, HeaderValue::from_static(value));
+            let headers: HeaderMap = values.iter().map(header).collect();
+            assert_eq!(is_known(&headers, &etag), is_one, "{values:?}");
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(crate) enum List {
     PersonMeets = 18,
     Roads = 19,
     InCommon = 20,
+    EndedMeets = 21,
+    ShownDrives = 22,
+    ShownByPerson = 23,
 }
 
 /// What orders a list: parts of fixed length, one after the other, but for a text at the end.

@@ -23,7 +23,18 @@ pub(crate) struct Person {
 impl Person {
     /// Whether what is for followers is for the viewer, too.
     pub(crate) fn shows_to_followers(&self, viewer: Viewer) -> bool {
-        self.relation.is_follower || viewer.account() == Some(self.account)
+        (self.relation.is_follower && !self.relation.is_blocked) || viewer.account() == Some(self.account)
+    }
+
+    /// Whether the viewer may know who follows the person, and whom they follow. `asks` tells whether the person asks about
+    /// followers: then that is for those whom they accepted, and for themselves.
+    pub(crate) fn shows_people(&self, viewer: Viewer, asks: bool) -> bool {
+        !asks || self.shows_to_followers(viewer)
+    }
+
+    /// The viewer.
+    pub(crate) fn oneself(account: AccountId) -> Person {
+        Person { account, relation: Relation::default() }
     }
 }
 
@@ -80,7 +91,7 @@ pub(crate) async fn may_see_meet(
     Ok(authorize(viewer, audience, access).is_ok())
 }
 
-/// Those with whom the viewer has nothing to do.
+/// Those whom the viewer blocks.
 pub(crate) async fn shunned(reader: &mut Connection, viewer: Viewer) -> Result<BTreeSet<AccountId>, sqlx::Error> {
     match viewer.account() {
         Some(account) => follows::shunned(reader, account).await,
@@ -88,15 +99,15 @@ pub(crate) async fn shunned(reader: &mut Connection, viewer: Viewer) -> Result<B
     }
 }
 
-/// Whether the viewer may find something among others, as far as that needs no follower: `shunned` are those with whom the
-/// viewer has nothing to do.
+/// Whether the viewer may find something among others, as far as that needs no follower: `shunned` are those whom the viewer
+/// blocks.
 pub(crate) fn may_list(
     viewer: Viewer,
     owner: AccountId,
     visibility: Visibility,
     shunned: &BTreeSet<AccountId>,
 ) -> bool {
-    let relation = Relation { is_blocked: shunned.contains(&owner), ..Relation::default() };
+    let relation = Relation { blocks: shunned.contains(&owner), ..Relation::default() };
     authorize(viewer, Audience { owner, visibility, relation }, Access::Listed).is_ok()
 }
 

@@ -2,7 +2,9 @@
 
 use axum::response::Response;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tourismo_core::id::DocId;
+use tourismo_core::wire::RelayId;
 
 use super::ApiError;
 use super::asked::Asked;
@@ -43,25 +45,34 @@ impl Web {
     }
 }
 
+/// A page of what everybody may see.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// What the feed is of, apart from its parameters; names it.
+    pub(crate) about: String,
+    /// What it is called.
+    pub(crate) title: String,
+    /// Its page for people, after `#/`.
+    pub(crate) page: String,
+    pub(crate) items: Vec<Item>,
+    /// The place of the next page.
+    pub(crate) next: Option<String>,
+}
+
 /// A page of what everybody may see, as a feed.
-pub(crate) fn feed(
-    asked: &Asked,
-    web: &Web,
-    title: &str,
-    items: Vec<Item>,
-    next: Option<&str>,
-    form: Form,
-) -> Response {
+pub(crate) fn feed(relay: &Relay, asked: &Asked, web: &Web, feed: Feed, form: Form) -> Response {
     let (path, query) = asked.uri.split_once('?').unwrap_or((&asked.uri, ""));
+    let Feed { about, title, page, items, next } = feed;
     let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
-    let next_url = |next: &str| {
+    let next_url = |next: String| {
         let query =
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(others()).append_pair("after", next).finish();
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(others()).append_pair("after", &next).finish();
         format!("{}{path}?{query}", web.origin)
     };
     let channel = Channel {
-        title: title.to_owned(),
-        home_url: format!("{}{path}", web.origin),
+        id: feed_id(&relay.identity.id, &about, asked),
+        title,
+        home_url: format!("{}/#/{page}", web.origin),
         self_url: format!("{}{}", web.origin, asked.uri),
         next_url: next.map(next_url),
         items,
@@ -70,6 +81,21 @@ pub(crate) fn feed(
         Form::Atom => asked.answer_with(atom::write(&channel), atom::CONTENT_TYPE),
         Form::Json => asked.answer_with(json_feed::write(&channel), json_feed::CONTENT_TYPE),
     }
+}
+
+/// The id of a feed, which all of its pages have: of this relay, whatever name it was reached by, and of what the feed is
+/// asked for.
+fn feed_id(relay: &RelayId, about: &str, asked: &Asked) -> DocId {
+    let which = ["bbox", "near", "radiusM", "from", "to"].map(|name| (name, asked.text(name).unwrap_or_default()));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(which).finish();
+    let digest =
+        Sha256::digest([b"tourismo feed v1".as_slice(), &relay.0, about.as_bytes(), b"?", query.as_bytes()].concat());
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    // A UUID whose bits are the maker's business (RFC 9562, version 8).
+    id[6] = (id[6] & 0x0f) | 0x80;
+    id[8] = (id[8] & 0x3f) | 0x80;
+    DocId::from_bytes(id)
 }
 
 /// Drives as items of a feed.
@@ -105,8 +131,8 @@ fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
         title: row.title.clone(),
         text,
         author: author(&row.author),
-        published_at: row.key.sort_at,
-        updated_at: row.key.sort_at,
+        published_at: row.shown_at,
+        updated_at: row.updated_at,
         place: Some(line.map_or(Shape::Point([(west + east) / 2.0, (south + north) / 2.0]), Shape::Line)),
     })
 }

@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::follows::{difference, not_blocked};
+use super::follows::{difference, is_heard};
 use super::sql::{self, Connection, Row};
 use super::{account_in, doc_in, position, time_in};
 
@@ -75,8 +75,8 @@ pub(crate) async fn replace(
 /// A place in a list of comments.
 pub(crate) type CommentKey = (Timestamp, DocId);
 
-/// Up to `limit` comments on a drive after a place, the latest first; without those of whom its owner or the viewer has
-/// nothing to do with.
+/// Up to `limit` comments on a drive after a place, the latest first; without those of whom its owner or the viewer
+/// blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     drive: DocId,
@@ -89,12 +89,11 @@ pub(crate) async fn list(
         r#"
         SELECT comment.comment, comment.account, comment.at, comment.text, {}
         FROM comment LEFT JOIN profile ON profile.account = comment.account
-        WHERE comment.drive = $1 AND (comment.at, comment.comment) < ($4, $5) AND {} AND {}
+        WHERE comment.drive = $1 AND (comment.at, comment.comment) < ($4, $5) AND {}
         ORDER BY comment.at DESC, comment.comment DESC LIMIT $6
         "#,
         Author::COLUMNS,
-        not_blocked("comment.account", 2),
-        not_blocked("comment.account", 3)
+        is_heard("comment.account", 2, 3)
     );
     let read = |row: &Row| {
         Ok(CommentRow {

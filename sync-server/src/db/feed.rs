@@ -8,6 +8,7 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
+use super::order::Hour;
 use super::published::{self, BUCKETS};
 use super::sql::{self, Connection, Row};
 use super::{account_id, doc_id};
@@ -20,6 +21,20 @@ pub(crate) struct FeedKey {
     pub(crate) doc: DocId,
 }
 
+/// A place in the order of all public drives: see [`order`](super::order).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PublicKey {
+    pub(crate) hour: Timestamp,
+    pub(crate) place: i64,
+    pub(crate) doc: DocId,
+}
+
+impl PublicKey {
+    /// Before everything.
+    pub(crate) const FIRST: PublicKey =
+        PublicKey { hour: Timestamp(i64::MAX), place: i64::MAX, doc: DocId::from_bytes([0xff; 16]) };
+}
+
 impl FeedKey {
     /// Before everything.
     pub(crate) const FIRST: FeedKey = FeedKey { sort_at: Timestamp(i64::MAX), doc: DocId::from_bytes([0xff; 16]) };
@@ -29,6 +44,12 @@ impl FeedKey {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FeedRow {
     pub(crate) key: FeedKey,
+    place: i64,
+    /// The hour in which it became visible as it is.
+    pub(crate) shown_at: Timestamp,
+    shown_place: i64,
+    /// Another one after every change.
+    pub(crate) updated_at: Timestamp,
     pub(crate) account: AccountId,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
@@ -64,12 +85,17 @@ impl Author {
 impl FeedRow {
     /// What [`read`](FeedRow::read) reads, of a table or alias `drive`.
     pub(crate) const COLUMNS: &str = "drive.account, drive.doc, drive.sort_at, drive.visibility, drive.started_at, \
-        drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, drive.line";
+        drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, drive.line, drive.place, \
+        drive.shown_at, drive.shown_place, drive.updated_at";
 
     pub(crate) fn read(row: &Row) -> Result<FeedRow, sqlx::Error> {
         let (account, doc): (Vec<u8>, Vec<u8>) = (row.get("account")?, row.get("doc")?);
         Ok(FeedRow {
             key: FeedKey { sort_at: Timestamp(row.get("sort_at")?), doc: doc_id(&doc)? },
+            place: row.get("place")?,
+            shown_at: Timestamp(row.get("shown_at")?),
+            shown_place: row.get("shown_place")?,
+            updated_at: Timestamp(row.get("updated_at")?),
             account: account_id(&account)?,
             visibility: published::visibility(row.get("visibility")?)?,
             started_at: Timestamp(row.get("started_at")?),
@@ -81,11 +107,21 @@ impl FeedRow {
             author: Author::read(row)?,
         })
     }
+
+    /// Its place in the order of all public drives.
+    pub(crate) fn public_key(&self, by: Hour) -> PublicKey {
+        let (hour, place) = match by {
+            Hour::Driven => (self.key.sort_at, self.place),
+            Hour::Shown => (self.shown_at, self.shown_place),
+        };
+        PublicKey { hour, place, doc: self.key.doc }
+    }
 }
 
-/// A statement for the newest `$3` of several ranges of an index, merged and cut to `$3`, after the place (`$1`, `$2`): no
-/// more than `$3` entries of each range are read, wherever in the list the page is.
-fn merged(ranges: impl Iterator<Item = String>) -> String {
+/// A statement for the newest `$4` of several ranges of an index, merged and cut to `$4`, after the place (`$1`, `$2`, `$3`):
+/// no more than `$4` entries of each range are read, wherever in the list the page is.
+fn merged(by: Hour, ranges: impl Iterator<Item = String>) -> String {
+    let (hour, place) = by.columns();
     let mut arms = String::new();
     for (index, range) in ranges.enumerate() {
         let union = if index == 0 { "" } else { "UNION ALL" };
@@ -93,9 +129,9 @@ fn merged(ranges: impl Iterator<Item = String>) -> String {
             arms,
             r#"
             {union} SELECT * FROM (
-                SELECT account, doc, sort_at FROM published_drive
-                WHERE visibility = 2 AND {range} AND (sort_at, doc) < ($1, $2)
-                ORDER BY sort_at DESC, doc DESC LIMIT $3
+                SELECT account, doc, {hour}, {place} FROM published_drive
+                WHERE visibility = 2 AND {range} AND ({hour}, {place}, doc) < ($1, $2, $3)
+                ORDER BY {hour} DESC, {place} DESC, doc DESC LIMIT $4
             ) range_{index}"#
         )
         .expect("writing to a String cannot fail");
@@ -103,29 +139,43 @@ fn merged(ranges: impl Iterator<Item = String>) -> String {
     format!(
         r#"
         SELECT {}, {}
-        FROM (SELECT * FROM ({arms}) merged ORDER BY sort_at DESC, doc DESC LIMIT $3) page
+        FROM (SELECT * FROM ({arms}) merged ORDER BY {hour} DESC, {place} DESC, doc DESC LIMIT $4) page
         JOIN published_drive drive ON drive.account = page.account AND drive.doc = page.doc
         LEFT JOIN profile ON profile.account = drive.account
-        ORDER BY drive.sort_at DESC, drive.doc DESC
+        ORDER BY drive.{hour} DESC, drive.{place} DESC, drive.doc DESC
         "#,
         FeedRow::COLUMNS,
         Author::COLUMNS,
     )
 }
 
-static PAGE: LazyLock<String> = LazyLock::new(|| merged((0..BUCKETS).map(|bucket| format!("bucket = {bucket}"))));
+fn all(by: Hour) -> String {
+    merged(by, (0..BUCKETS).map(|bucket| format!("bucket = {bucket}")))
+}
+
+static DRIVEN: LazyLock<String> = LazyLock::new(|| all(Hour::Driven));
+static SHOWN: LazyLock<String> = LazyLock::new(|| all(Hour::Shown));
 
 /// Up to `limit` public drives after a place.
-pub(crate) async fn page(reader: &mut Connection, after: FeedKey, limit: u32) -> Result<Vec<FeedRow>, sqlx::Error> {
-    let query = sql::query(AssertSqlSafe(PAGE.as_str()));
-    from(query, after, limit).rows(reader, FeedRow::read).await
+pub(crate) async fn page(
+    reader: &mut Connection,
+    by: Hour,
+    after: PublicKey,
+    limit: u32,
+) -> Result<Vec<FeedRow>, sqlx::Error> {
+    let statement = match by {
+        Hour::Driven => &DRIVEN,
+        Hour::Shown => &SHOWN,
+    };
+    from_public(sql::query(AssertSqlSafe(statement.as_str())), after, limit).rows(reader, FeedRow::read).await
 }
 
 /// Up to `limit` public drives after a place, of those that are within bounds.
 pub(crate) async fn page_within(
     reader: &mut Connection,
     bounds: &Bounds,
-    after: FeedKey,
+    by: Hour,
+    after: PublicKey,
     limit: u32,
 ) -> Result<Vec<FeedRow>, sqlx::Error> {
     let (column, cells) = match bounds.cells() {
@@ -134,16 +184,19 @@ pub(crate) async fn page_within(
     };
     // West of the box is what is over the date line in it.
     let longitudes = if bounds.is_over_date_line() {
-        "(west >= $4 OR west <= $6) AND (east >= $4 OR east <= $6) AND (west <= east OR (west >= $4 AND east <= $6))"
+        "(west >= $5 OR west <= $7) AND (east >= $5 OR east <= $7) AND (west <= east OR (west >= $5 AND east <= $7))"
     } else {
-        "west >= $4 AND east <= $6 AND west <= east"
+        "west >= $5 AND east <= $7 AND west <= east"
     };
-    let sql = merged(
-        cells.into_iter().map(|cell| format!("{column} = {cell} AND south >= $5 AND north <= $7 AND {longitudes}")),
-    );
-    let query = from(sql::query(AssertSqlSafe(sql)), after, limit);
+    let range = |cell| format!("{column} = {cell} AND south >= $6 AND north <= $8 AND {longitudes}");
+    let sql = merged(by, cells.into_iter().map(range));
+    let query = from_public(sql::query(AssertSqlSafe(sql)), after, limit);
     let query = query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north);
     query.rows(reader, FeedRow::read).await
+}
+
+fn from_public(query: sql::Query, after: PublicKey, limit: u32) -> sql::Query {
+    query.bind(after.hour).bind(after.place).bind(after.doc).bind(i64::from(limit))
 }
 
 fn from(query: sql::Query, after: FeedKey, limit: u32) -> sql::Query {
@@ -176,6 +229,26 @@ pub(crate) async fn of_person(
         .await
 }
 
+/// Up to `limit` drives of a person for everyone after a place, by when they became visible. The place is the hour and the drive.
+pub(crate) async fn shown_by_person(
+    reader: &mut Connection,
+    account: AccountId,
+    after: FeedKey,
+    limit: u32,
+) -> Result<Vec<FeedRow>, sqlx::Error> {
+    let sql = format!(
+        r#"
+        SELECT {}, {}
+        FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        WHERE drive.account = $4 AND drive.visibility = 2 AND (drive.shown_at, drive.doc) < ($1, $2)
+        ORDER BY drive.shown_at DESC, drive.doc DESC LIMIT $3
+        "#,
+        FeedRow::COLUMNS,
+        Author::COLUMNS
+    );
+    from(sql::query(AssertSqlSafe(sql)), after, limit).bind(account).rows(reader, FeedRow::read).await
+}
+
 /// One published drive, whoever may see it: the caller must authorize the read.
 pub(crate) async fn find(
     reader: &mut Connection,
@@ -194,8 +267,8 @@ pub(crate) async fn find(
     row.map(|row| FeedRow::read(&row)).transpose()
 }
 
-/// Those of up to `MOST` drives, by their ids, that are for everyone, newest first. Among them those of people with whom the
-/// viewer has nothing to do: the caller must authorize each.
+/// Those of up to `MOST` drives, by their ids, that are for everyone, newest first. Among them those of people whom the
+/// viewer blocks: the caller must authorize each.
 pub(crate) async fn named<const MOST: usize>(
     reader: &mut Connection,
     ids: &[DocId],
@@ -217,7 +290,7 @@ pub(crate) async fn named<const MOST: usize>(
     query.rows(reader, FeedRow::read).await
 }
 
-/// Up to `limit` drives for everyone of a car after a place. Which car it was, only its owner's private drives tell.
+/// Up to `limit` drives for everyone of a car after a place, by when they became visible. Which car it was, only its owner's private drives tell.
 pub(crate) async fn of_car(
     reader: &mut Connection,
     account: AccountId,
@@ -231,8 +304,8 @@ pub(crate) async fn of_car(
         FROM drive driven
         JOIN published_drive drive ON drive.account = driven.account AND drive.doc = driven.published
         LEFT JOIN profile ON profile.account = drive.account
-        WHERE driven.account = $4 AND driven.car = $5 AND drive.visibility = 2 AND (drive.sort_at, drive.doc) < ($1, $2)
-        ORDER BY drive.sort_at DESC, drive.doc DESC LIMIT $3
+        WHERE driven.account = $4 AND driven.car = $5 AND drive.visibility = 2 AND (drive.shown_at, drive.doc) < ($1, $2)
+        ORDER BY drive.shown_at DESC, drive.doc DESC LIMIT $3
         "#,
         FeedRow::COLUMNS,
         Author::COLUMNS

@@ -9,7 +9,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
 use super::feed::{self, Author, FeedKey, FeedRow};
-use super::follows::{self, not_blocked};
+use super::follows::{self, not_blocked_by};
 use super::meets::{self, MeetRecord};
 use super::sql::{self, Connection, Row};
 use super::{damaged, position, published, time_in};
@@ -103,7 +103,7 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
 /// besides one look for each followee little more than the page is read, however much they have shown. There are no more followees
 /// than the limit says: it tells an SQLite that has statistics that reading all items, for a Bloom filter, does not pay.
 static HOME: LazyLock<String> = LazyLock::new(|| {
-    let not_blocked = not_blocked("follow.followee", 1);
+    let not_blocked = not_blocked_by("follow.followee", 1);
     let (drive, author) = (FeedRow::COLUMNS, Author::COLUMNS);
     let meet = MeetRecord::COLUMNS;
     format!(
@@ -117,10 +117,14 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
             ) AS sort_at
             FROM (
                 SELECT follow.followee AS account, CASE
+                    WHEN follow.followee IN (SELECT block.account FROM block WHERE block.blocked = $1) THEN 2
+                    WHEN follow.followee IN (SELECT accept.account FROM accept WHERE accept.accepted = $1) THEN 3
+                    WHEN follow.followee IN (
+                        SELECT former_block.account FROM former_block WHERE former_block.other = $1
+                    ) THEN 2
                     WHEN (
                         SELECT 1 FROM profile WHERE profile.account = follow.followee AND profile.by_approval = 1
                     ) IS NULL THEN 3
-                    WHEN follow.followee IN (SELECT accept.account FROM accept WHERE accept.accepted = $1) THEN 3
                     ELSE 2
                 END AS sees
                 FROM follow WHERE follow.account = $1 AND {not_blocked}
@@ -152,7 +156,7 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Up to `limit` items of an account's home feed after a place: what is for everyone, and what is for followers where they
-/// count the account among them; nothing of anybody who blocks it, or whom it blocks.
+/// count the account among them; nothing of anybody whom it blocks.
 pub(crate) async fn home(
     reader: &mut Connection,
     account: AccountId,

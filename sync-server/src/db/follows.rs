@@ -21,14 +21,32 @@ pub(crate) struct PersonRow {
     pub(crate) author: Author,
     /// Whether the viewer follows this person.
     pub(crate) is_followed: bool,
+    /// Whether the viewer may know that they are in the list.
+    pub(crate) is_shown: bool,
 }
 
-/// That `column` is nobody who blocks, or is blocked by, the account that is the parameter of this number.
-pub(crate) fn not_blocked(column: &str, parameter: u8) -> String {
+/// Whether the viewer (the parameter of this number) may know of an account, as column, in lists and among those who come
+/// somewhere: it lets everybody follow, accepted the viewer, or is the viewer.
+pub(crate) fn is_shown(column: &str, viewer: u8) -> String {
+    // Values of one row each, which no engine looks up for all accounts at once.
     format!(
-        "{column} NOT IN (SELECT block.blocked FROM block WHERE block.account = ${parameter} \
-         UNION ALL SELECT block.account FROM block WHERE block.blocked = ${parameter})"
+        "({column} = ${viewer} OR (SELECT shown.by_approval FROM profile shown WHERE shown.account = {column}) = 0 \
+         OR (SELECT 1 FROM accept WHERE accept.account = {column} AND accept.accepted = ${viewer}) IS NOT NULL)"
     )
+}
+
+/// That `column` is nobody whom the account blocks that is the parameter of this number.
+///
+/// Who blocks that account is not asked: whoever is blocked sees what anyone sees, and cannot tell.
+pub(crate) fn not_blocked_by(column: &str, parameter: u8) -> String {
+    format!("{column} NOT IN (SELECT block.blocked FROM block WHERE block.account = ${parameter})")
+}
+
+/// That what the account `column` says about a thing is shown: its owner (the parameter `owner`) does not block them, or it is
+/// the viewer's own word; and the viewer does not block them.
+pub(crate) fn is_heard(column: &str, owner: u8, viewer: u8) -> String {
+    let by_owner = not_blocked_by(column, owner);
+    format!("({by_owner} OR {column} = ${viewer}) AND {}", not_blocked_by(column, viewer))
 }
 
 /// How many people are counted before it is many. Nobody follows, or accepts, more than this (`social::MAX_ENTRIES`).
@@ -48,7 +66,11 @@ pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Resul
         .bind(account)
         .rows(reader, |row| account_in(row, "blocked"))
         .await?;
-    Ok(SocialRow { follows, accepted, blocked, ..SocialRow::default() })
+    let unblocked = sql::query("SELECT other FROM former_block WHERE account = $1 ORDER BY other")
+        .bind(account)
+        .rows(reader, |row| account_in(row, "other"))
+        .await?;
+    Ok(SocialRow { follows, accepted, blocked, unblocked, ..SocialRow::default() })
 }
 
 /// What an account says differently of people.
@@ -99,6 +121,14 @@ pub(crate) async fn replace(
             "DELETE FROM block WHERE account = $1 AND blocked = $2",
             "INSERT INTO block (account, blocked) VALUES ($1, $2)",
         ),
+        (
+            &stored.unblocked,
+            &derived.unblocked,
+            // Neither of the two sees anything else for it.
+            &mut Vec::new(),
+            "DELETE FROM former_block WHERE account = $1 AND other = $2",
+            "INSERT INTO former_block (account, other) VALUES ($1, $2)",
+        ),
     ] {
         let (gone, said) = difference(&set(stored), &set(derived));
         changed.extend(gone.iter().copied().chain(said.iter().map(|(other, ())| *other)));
@@ -141,19 +171,23 @@ pub(super) fn difference<K: Ord + Copy, V: PartialEq + Clone>(
 
 /// How many rows there are.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
-    let sql = "SELECT (SELECT COUNT(*) FROM follow) + (SELECT COUNT(*) FROM accept) + (SELECT COUNT(*) FROM block)";
+    let sql = r#"
+        SELECT (SELECT COUNT(*) FROM follow) + (SELECT COUNT(*) FROM accept) + (SELECT COUNT(*) FROM block)
+            + (SELECT COUNT(*) FROM former_block)
+    "#;
     position("count", sql::query_scalar(sql).fetch_one(reader).await?)
 }
 
 /// Removes all rows, to be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
-    for sql in ["DELETE FROM follow", "DELETE FROM accept", "DELETE FROM block"] {
+    for sql in ["DELETE FROM follow", "DELETE FROM accept", "DELETE FROM block", "DELETE FROM former_block"] {
         sql::query(sql).execute(writer).await?;
     }
     Ok(())
 }
 
-/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee accepts everyone.
+/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee accepts everyone; but not of
+/// somebody whom the followee blocks, or blocked once and has not accepted since.
 pub(crate) async fn relation(
     reader: &mut Connection,
     viewer: AccountId,
@@ -164,41 +198,58 @@ pub(crate) async fn relation(
             CAST(CASE WHEN EXISTS (SELECT 1 FROM follow WHERE account = $1 AND followee = $2)
                 THEN 1 ELSE 0 END AS BIGINT) AS follows,
             CAST(CASE WHEN NOT EXISTS (SELECT 1 FROM profile WHERE account = $2 AND by_approval = 1)
-                OR EXISTS (SELECT 1 FROM accept WHERE account = $2 AND accepted = $1)
-                THEN 1 ELSE 0 END AS BIGINT) AS would_count,
+                THEN 1 ELSE 0 END AS BIGINT) AS is_open,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM accept WHERE account = $2 AND accepted = $1)
+                THEN 1 ELSE 0 END AS BIGINT) AS accepts,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM former_block WHERE account = $2 AND other = $1)
+                THEN 1 ELSE 0 END AS BIGINT) AS was_blocked,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM block WHERE account = $1 AND blocked = $2)
-                OR EXISTS (SELECT 1 FROM block WHERE account = $2 AND blocked = $1)
+                THEN 1 ELSE 0 END AS BIGINT) AS blocks,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM block WHERE account = $2 AND blocked = $1)
                 THEN 1 ELSE 0 END AS BIGINT) AS is_blocked
     "#;
-    let (follows, would_count, is_blocked): (i64, i64, i64) =
-        sql::query(sql).bind(viewer).bind(owner).fetch_one(reader).await?;
+    let row: (i64, i64, i64, i64, i64, i64) = sql::query(sql).bind(viewer).bind(owner).fetch_one(reader).await?;
+    let (follows, is_open, accepts, was_blocked, blocks, is_blocked) =
+        (row.0 == 1, row.1 == 1, row.2 == 1, row.3 == 1, row.4 == 1, row.5 == 1);
     Ok(Relation {
-        follows: follows == 1,
-        is_follower: follows == 1 && would_count == 1,
-        is_blocked: is_blocked == 1,
+        follows,
+        is_accepted: follows && (is_open || accepts),
+        is_follower: follows && (accepts || is_open && !was_blocked) && !is_blocked,
+        blocks,
+        is_blocked,
         is_organiser: false,
     })
 }
 
 /// Whether an account's followers count only once it accepted them.
-async fn asks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn asks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 1";
     Ok(sql::query(sql).bind(account).row(reader).await?.is_some())
 }
 
-/// Whom an account follows, without those with whom it has nothing to do.
+/// Whom an account follows, without those whom it blocks.
 pub(crate) async fn followees(reader: &mut Connection, account: AccountId) -> Result<Vec<AccountId>, sqlx::Error> {
-    let sql = format!("SELECT followee FROM follow WHERE account = $1 AND {}", not_blocked("follow.followee", 1));
+    let sql = format!("SELECT followee FROM follow WHERE account = $1 AND {}", not_blocked_by("follow.followee", 1));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, |row| account_in(row, "followee")).await
 }
 
-/// Those whom an account blocks, and those who block it.
+/// Those whom an account blocks.
 pub(crate) async fn shunned(reader: &mut Connection, account: AccountId) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let sql = r#"
-        SELECT blocked AS other FROM block WHERE account = $1 UNION ALL SELECT account AS other FROM block WHERE blocked = $1
-    "#;
-    let others = sql::query(sql).bind(account).rows(reader, |row| account_in(row, "other")).await?;
+    let sql = "SELECT blocked FROM block WHERE account = $1";
+    let others = sql::query(sql).bind(account).rows(reader, |row| account_in(row, "blocked")).await?;
     Ok(others.into_iter().collect())
+}
+
+/// Whether an account blocks another.
+pub(crate) async fn blocks(reader: &mut Connection, account: AccountId, other: AccountId) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT 1 FROM block WHERE account = $1 AND blocked = $2";
+    Ok(sql::query(sql).bind(account).bind(other).row(reader).await?.is_some())
+}
+
+/// Whether an account blocked anybody once whom it does not block.
+async fn has_former_blocks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT 1 FROM former_block WHERE account = $1 LIMIT 1";
+    Ok(sql::query(sql).bind(account).row(reader).await?.is_some())
 }
 
 /// A place in a list of people.
@@ -217,8 +268,7 @@ pub(crate) enum PeopleList {
     InCommon,
 }
 
-/// Up to `limit` people of a person's list after a place, the latest first; without those with whom the person or the viewer
-/// has nothing to do.
+/// Up to `limit` people of a person's list after a place, the latest first; without those whom the person or the viewer blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     list: PeopleList,
@@ -237,6 +287,12 @@ pub(crate) async fn list(
         PeopleList::Requests if asks(reader, person).await? => {
             ("account", "followee", format!("follow.account NOT IN {ACCEPTED}"))
         }
+        // Whoever was blocked once is asked about, also by who lets everybody else follow.
+        PeopleList::Requests if has_former_blocks(reader, person).await? => {
+            let were_blocked = "(SELECT former_block.other FROM former_block WHERE former_block.account = $1)";
+            let filter = format!("follow.account IN {were_blocked} AND follow.account NOT IN {ACCEPTED}");
+            ("account", "followee", filter)
+        }
         // To look for nobody would mean to look at everybody.
         PeopleList::Requests => return Ok(Vec::new()),
         PeopleList::InCommon => {
@@ -249,14 +305,15 @@ pub(crate) async fn list(
         SELECT
             follow.{other} AS person, follow.since, {},
             CAST(CASE WHEN EXISTS (SELECT 1 FROM follow mine WHERE mine.account = $2 AND mine.followee = follow.{other})
-                THEN 1 ELSE 0 END AS BIGINT) AS is_followed
+                THEN 1 ELSE 0 END AS BIGINT) AS is_followed,
+            CAST(CASE WHEN $1 = $2 OR {} THEN 1 ELSE 0 END AS BIGINT) AS is_shown
         FROM follow LEFT JOIN profile ON profile.account = follow.{other}
-        WHERE follow.{own} = $1 AND (follow.since, follow.{other}) < ($3, $4) AND {filter} AND {} AND {}
+        WHERE follow.{own} = $1 AND (follow.since, follow.{other}) < ($3, $4) AND {filter} AND {}
         ORDER BY follow.since DESC, follow.{other} DESC LIMIT $5
         "#,
         Author::COLUMNS,
-        not_blocked(&format!("follow.{other}"), 1),
-        not_blocked(&format!("follow.{other}"), 2),
+        is_shown(&format!("follow.{other}"), 2),
+        is_heard(&format!("follow.{other}"), 1, 2),
     );
     sql::query(AssertSqlSafe(sql))
         .bind(person)
@@ -274,6 +331,7 @@ fn person_row(row: &Row) -> Result<PersonRow, sqlx::Error> {
         since: time_in(row, "since")?,
         author: Author::read(row)?,
         is_followed: row.get::<i64>("is_followed")? == 1,
+        is_shown: row.get::<i64>("is_shown")? == 1,
     })
 }
 

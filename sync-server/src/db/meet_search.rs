@@ -11,41 +11,100 @@ use super::meets::{MeetKey, MeetRecord, with_author};
 use super::sql::{self, Connection};
 use crate::grid::{Bounds, Cells};
 
-/// When meets begin, both ends included.
+/// How long a meet is taken to last that does not say when it ends, milliseconds.
+const ASSUMED_LENGTH_MS: i64 = 12 * 3_600_000;
+
+/// When meets begin and end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
+    /// The earliest start.
     pub(crate) from: Timestamp,
+    /// The latest start.
     pub(crate) to: Timestamp,
+    /// They end after the first moment, and at the second at the latest; whenever if there is none.
+    pub(crate) ends: Option<(Timestamp, Timestamp)>,
 }
 
-/// Up to `limit` meets for everyone that begin in a span of time, after a place in their order, the earliest first; within
-/// bounds if they are named. Among them those of people with whom the viewer has nothing to do: the caller must authorize each.
+/// In which order meets are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The earliest start first.
+    Earliest,
+    /// The latest start first.
+    Latest,
+}
+
+/// Up to `limit` meets for everyone in a span of time, after a place in their order; within bounds if they are named. Among
+/// them those of people whom the viewer blocks: the caller must authorize each.
 pub(crate) async fn search(
     reader: &mut Connection,
     bounds: Option<&Bounds>,
     span: Span,
+    order: Order,
     after: MeetKey,
     limit: u32,
 ) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
-    // One lower bound, which the index takes whole: two would have it begin at the first meet of the span again and again.
-    let earliest = (Timestamp(span.from.as_millis().saturating_sub(1)), DocId::from_bytes([0xff; 16]));
-    let after = after.max(earliest);
-    let sql = bounds.map_or_else(all, |bounds| merged(&within(bounds)));
-    let query = sql::query(AssertSqlSafe(sql)).bind(span.to).bind(after.0).bind(after.1).bind(i64::from(limit));
+    // One bound at the place, which the index takes whole: two would have it begin at the first meet of the span again and
+    // again. The other one ends the span.
+    let (after, end) = match order {
+        Order::Earliest => {
+            let before = Timestamp(span.from.as_millis().saturating_sub(1));
+            (after.max((before, DocId::from_bytes([0xff; 16]))), span.to)
+        }
+        Order::Latest => {
+            let behind = Timestamp(span.to.as_millis().saturating_add(1));
+            (after.min((behind, DocId::from_bytes([0; 16]))), span.from)
+        }
+    };
+    let range = order.range(span.ends.is_some());
+    // The parameters of the bounds stand before those of the ends.
+    let first_of_ends = if bounds.is_some() { 9 } else { 5 };
+    let range = range.replace("$ends_after", &format!("${first_of_ends}"));
+    let range = range.replace("$ends_by", &format!("${}", first_of_ends + 1));
+    let sql = bounds.map_or_else(|| all(&range, order), |bounds| merged(&within(bounds), &range, order));
+    let query = sql::query(AssertSqlSafe(sql)).bind(end).bind(after.0).bind(after.1).bind(i64::from(limit));
     let query = match bounds {
         Some(bounds) => query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north),
+        None => query,
+    };
+    let query = match span.ends {
+        Some((after, by)) => query.bind(after).bind(by),
         None => query,
     };
     query.rows(reader, with_author).await
 }
 
+impl Order {
+    /// What holds of the meets of the span behind the place; with a bound for when they end if that is asked for.
+    fn range(self, is_by_end: bool) -> String {
+        let range = match self {
+            Order::Earliest => "meet.starts_at <= $1 AND (meet.starts_at, meet.doc) > ($2, $3)",
+            Order::Latest => "meet.starts_at >= $1 AND (meet.starts_at, meet.doc) < ($2, $3)",
+        };
+        let ends_at = format!("COALESCE(meet.ends_at, meet.starts_at + {ASSUMED_LENGTH_MS})");
+        if is_by_end {
+            format!("{range} AND {ends_at} > $ends_after AND {ends_at} <= $ends_by")
+        } else {
+            range.to_owned()
+        }
+    }
+
+    fn direction(self) -> &'static str {
+        match self {
+            Order::Earliest => "",
+            Order::Latest => "DESC",
+        }
+    }
+}
+
 /// A statement for the first `$4`, wherever they are.
-fn all() -> String {
+fn all(range: &str, order: Order) -> String {
+    let direction = order.direction();
     format!(
         r#"
         SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account
-        WHERE meet.visibility = 2 AND meet.starts_at <= $1 AND (meet.starts_at, meet.doc) > ($2, $3)
-        ORDER BY meet.starts_at, meet.doc LIMIT $4
+        WHERE meet.visibility = 2 AND {range}
+        ORDER BY meet.starts_at {direction}, meet.doc {direction} LIMIT $4
         "#,
         MeetRecord::COLUMNS,
         Author::COLUMNS
@@ -64,7 +123,8 @@ fn within(bounds: &Bounds) -> Vec<String> {
 }
 
 /// A statement for the first `$4` of several ranges of an index, merged and cut to `$4`: no more than that are read of each.
-fn merged(ranges: &[String]) -> String {
+fn merged(ranges: &[String], span: &str, order: Order) -> String {
+    let direction = order.direction();
     let mut arms = String::new();
     for (index, range) in ranges.iter().enumerate() {
         let union = if index == 0 { "" } else { "UNION ALL" };
@@ -73,8 +133,8 @@ fn merged(ranges: &[String]) -> String {
             r#"
             {union} SELECT * FROM (
                 SELECT account, doc, starts_at FROM meet
-                WHERE visibility = 2 AND starts_at <= $1 AND (starts_at, doc) > ($2, $3) {range}
-                ORDER BY starts_at, doc LIMIT $4
+                WHERE visibility = 2 AND {span} {range}
+                ORDER BY starts_at {direction}, doc {direction} LIMIT $4
             ) range_{index}"#
         )
         .expect("writing to a String cannot fail");
@@ -82,10 +142,10 @@ fn merged(ranges: &[String]) -> String {
     format!(
         r#"
         SELECT {}, {}
-        FROM (SELECT * FROM ({arms}) merged ORDER BY starts_at, doc LIMIT $4) page
+        FROM (SELECT * FROM ({arms}) merged ORDER BY starts_at {direction}, doc {direction} LIMIT $4) page
         JOIN meet ON meet.account = page.account AND meet.doc = page.doc
         LEFT JOIN profile ON profile.account = meet.account
-        ORDER BY meet.starts_at, meet.doc
+        ORDER BY meet.starts_at {direction}, meet.doc {direction}
         "#,
         MeetRecord::COLUMNS,
         Author::COLUMNS,

@@ -10,7 +10,7 @@ use tourismo_core::wire::DocKind;
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::sql::{self, Connection, Row};
-use super::{account_in, damaged, doc_in, optional_time_in, position, published, time_in};
+use super::{account_in, damaged, doc_in, follows, optional_time_in, position, published, time_in};
 use crate::grid::Bounds;
 
 /// What one document says of a meet.
@@ -147,6 +147,10 @@ pub(crate) async fn effective(
     let Some(own) = part(reader, account, doc).await? else { return Ok(None) };
     let mut amendments = Vec::new();
     for (organiser, _) in &own.row.organisers {
+        // What somebody says whom the owner blocks does not count.
+        if follows::blocks(reader, account, *organiser).await? {
+            continue;
+        }
         // Whoever amends a meet has one document for it.
         let amendment = part(reader, *organiser, meet::amendment(organiser, &doc)).await?;
         amendments.extend(amendment.map(|part| (*organiser, part.row)));
@@ -214,6 +218,19 @@ async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::
         .execute(writer)
         .await
         .map(drop)
+}
+
+/// The meets of an owner that an account may change.
+pub(crate) async fn organised_by(
+    reader: &mut Connection,
+    owner: AccountId,
+    organiser: AccountId,
+) -> Result<Vec<DocId>, sqlx::Error> {
+    sql::query("SELECT doc FROM meet_organiser WHERE organiser = $1 AND account = $2 ORDER BY doc")
+        .bind(organiser)
+        .bind(owner)
+        .rows(reader, |row| doc_in(row, "doc"))
+        .await
 }
 
 /// What counts of a meet, as it was derived; `None` if it is not there, or not where followers and neighbours find it.

@@ -1,6 +1,6 @@
 //! The table `profile`: who accounts say that they are, and who has which handle.
 //!
-//! Of those who claim a handle, in whatever spelling, the first has it: by the relay's clock, at the moment when the claim
+//! Of those who claim handles that look alike, in whatever spelling, the first has it: by the relay's clock, at the moment when the claim
 //! came. When it lets go of it the next one has it.
 
 use sqlx::AssertSqlSafe;
@@ -8,7 +8,7 @@ use tourismo_core::handle;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
-use super::follows::not_blocked;
+use super::follows::not_blocked_by;
 use super::sql::{self, Connection, Row};
 use super::{account_in, column, doc_in, position, time_in};
 
@@ -47,17 +47,23 @@ impl ProfileRecord {
     }
 }
 
+/// What two handles have in common that look alike (Unicode Technical Standard 39): of those who claim one, the first has it.
+fn skeleton(folded: &str) -> String {
+    unicode_security::skeleton(folded).collect()
+}
+
 /// Replaces the account's profile.
 pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) -> Result<(), sqlx::Error> {
-    let (before, folded) = (folded_of(writer, profile.account).await?, profile.folded());
+    let (before, folded) = (skeleton_of(writer, profile.account).await?, profile.folded());
+    let skeleton = folded.as_deref().map(skeleton);
     let sql = r#"
         INSERT INTO profile
-            (account, doc, revision, handle, display_name, bio, by_approval, folded, claimed_at, holds)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)
+            (account, doc, revision, handle, display_name, bio, by_approval, folded, claimed_at, skeleton, holds)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)
         ON CONFLICT (account) DO UPDATE SET
             doc = excluded.doc, revision = excluded.revision, handle = excluded.handle,
             display_name = excluded.display_name, bio = excluded.bio, by_approval = excluded.by_approval,
-            folded = excluded.folded, claimed_at = excluded.claimed_at, holds = 0
+            folded = excluded.folded, claimed_at = excluded.claimed_at, skeleton = excluded.skeleton, holds = 0
     "#;
     sql::query(sql)
         .bind(profile.account)
@@ -69,20 +75,21 @@ pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) ->
         .bind(i64::from(profile.by_approval))
         .bind(folded.as_deref())
         .bind(profile.claimed_at)
+        .bind(skeleton.as_deref())
         .execute(writer)
         .await?;
-    if let Some(before) = before.filter(|before| Some(before) != folded.as_ref()) {
+    if let Some(before) = before.filter(|before| Some(before) != skeleton.as_ref()) {
         settle(writer, &before).await?;
     }
-    match folded {
-        Some(folded) => settle(writer, &folded).await,
+    match skeleton {
+        Some(skeleton) => settle(writer, &skeleton).await,
         None => Ok(()),
     }
 }
 
 /// Removes the account's profile, if it has one.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
-    let before = folded_of(writer, account).await?;
+    let before = skeleton_of(writer, account).await?;
     sql::query("DELETE FROM profile WHERE account = $1").bind(account).execute(writer).await?;
     match before {
         Some(before) => settle(writer, &before).await,
@@ -90,20 +97,20 @@ pub(crate) async fn remove(writer: &mut Connection, account: AccountId) -> Resul
     }
 }
 
-async fn folded_of(writer: &mut Connection, account: AccountId) -> Result<Option<String>, sqlx::Error> {
-    let sql = "SELECT folded FROM profile WHERE account = $1";
-    let folded: Option<Option<String>> = sql::query_scalar(sql).bind(account).fetch_optional(writer).await?;
-    Ok(folded.flatten())
+async fn skeleton_of(writer: &mut Connection, account: AccountId) -> Result<Option<String>, sqlx::Error> {
+    let sql = "SELECT skeleton FROM profile WHERE account = $1";
+    let skeleton: Option<Option<String>> = sql::query_scalar(sql).bind(account).fetch_optional(writer).await?;
+    Ok(skeleton.flatten())
 }
 
-/// Gives a handle to whoever claimed it first.
-async fn settle(writer: &mut Connection, folded: &str) -> Result<(), sqlx::Error> {
-    let sql = "SELECT account FROM profile WHERE folded = $1 ORDER BY claimed_at, account LIMIT 1";
-    let first: Option<Vec<u8>> = sql::query_scalar(sql).bind(folded).fetch_optional(writer).await?;
+/// Of the handles that look alike gives one to its holder: to whoever claimed one of them first.
+async fn settle(writer: &mut Connection, skeleton: &str) -> Result<(), sqlx::Error> {
+    let sql = "SELECT account FROM profile WHERE skeleton = $1 ORDER BY claimed_at, account LIMIT 1";
+    let first: Option<Vec<u8>> = sql::query_scalar(sql).bind(skeleton).fetch_optional(writer).await?;
     let Some(first) = first else { return Ok(()) };
     // One lets go before the other takes it.
-    let sql = "UPDATE profile SET holds = 0 WHERE folded = $1 AND holds = 1 AND account <> $2";
-    sql::query(sql).bind(folded).bind(first.as_slice()).execute(writer).await?;
+    let sql = "UPDATE profile SET holds = 0 WHERE skeleton = $1 AND holds = 1 AND account <> $2";
+    sql::query(sql).bind(skeleton).bind(first.as_slice()).execute(writer).await?;
     sql::query("UPDATE profile SET holds = 1 WHERE account = $1 AND holds = 0").bind(first).execute(writer).await?;
     Ok(())
 }
@@ -113,10 +120,10 @@ pub(crate) async fn wrong_holders(reader: &mut Connection) -> Result<Vec<DocId>,
     let sql = r#"
         SELECT profile.doc FROM profile
         WHERE profile.holds <> CASE
-            WHEN profile.folded IS NULL THEN 0
+            WHEN profile.skeleton IS NULL THEN 0
             WHEN EXISTS (
                 SELECT 1 FROM profile other
-                WHERE other.folded = profile.folded
+                WHERE other.skeleton = profile.skeleton
                     AND (other.claimed_at, other.account) < (profile.claimed_at, profile.account)
             ) THEN 0
             ELSE 1
@@ -129,7 +136,8 @@ pub(crate) async fn wrong_holders(reader: &mut Connection) -> Result<Vec<DocId>,
 /// The account's profile as it was derived, if it has one.
 pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRecord>, sqlx::Error> {
     let sql = r#"
-        SELECT doc, revision, handle, display_name, bio, by_approval, folded, claimed_at FROM profile WHERE account = $1
+        SELECT doc, revision, handle, display_name, bio, by_approval, folded, skeleton, claimed_at FROM profile
+        WHERE account = $1
     "#;
     let Some(row) = sql::query(sql).bind(account).row(reader).await? else { return Ok(None) };
     let record = ProfileRecord {
@@ -143,7 +151,10 @@ pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Resul
         claimed_at: time_in(&row, "claimed_at")?,
     };
     // One that would be found by another name is not what was derived.
-    Ok((row.get::<Option<String>>("folded")? == record.folded()).then_some(record))
+    let folded = record.folded();
+    let is_in_place = row.get::<Option<String>>("skeleton")? == folded.as_deref().map(skeleton)
+        && row.get::<Option<String>>("folded")? == folded;
+    Ok(is_in_place.then_some(record))
 }
 
 const ROW: &str = "SELECT account, handle, folded, holds, display_name, bio, by_approval FROM profile ";
@@ -161,8 +172,8 @@ pub(crate) async fn holder(reader: &mut Connection, folded: &str) -> Result<Opti
     row.map(|row| account_in(&row, "account")).transpose()
 }
 
-/// Up to `limit` profiles whose handles begin so, by handle, after this one; without those with whom the viewer has nothing
-/// to do.
+/// Up to `limit` profiles whose handles begin so, by handle, after this one; without those whom the viewer
+/// blocks.
 pub(crate) async fn search(
     reader: &mut Connection,
     prefix: &str,
@@ -174,7 +185,7 @@ pub(crate) async fn search(
     let end = format!("{prefix}{}", char::MAX);
     let sql = format!(
         "{ROW} WHERE folded >= $1 AND folded < $2 AND folded > $3 AND holds = 1 AND {} ORDER BY folded LIMIT $5",
-        not_blocked("profile.account", 4)
+        not_blocked_by("profile.account", 4)
     );
     sql::query(AssertSqlSafe(sql))
         .bind(prefix)

@@ -9,9 +9,9 @@ use tourismo_core::wire::DocKind;
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::figures::Figures;
-use super::roads;
 use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, column, damaged, position, time_in};
+use super::{order, roads};
 use crate::grid::Bounds;
 
 /// How many parts the feed's index has.
@@ -24,6 +24,10 @@ pub(crate) struct DriveRecord {
     pub(crate) doc: DocId,
     pub(crate) revision: u64,
     pub(crate) sort_at: Timestamp,
+    /// The hour in which it became visible as it is.
+    pub(crate) shown_at: Timestamp,
+    /// Another one after every change.
+    pub(crate) updated_at: Timestamp,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
     pub(crate) title: String,
@@ -42,8 +46,6 @@ pub(crate) struct DriveRecord {
 #[derive(Clone, Debug)]
 pub(crate) struct DrivePage {
     pub(crate) account: AccountId,
-    /// Changes whenever anything on the page does.
-    pub(crate) revisions: (u64, u64),
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
     pub(crate) title: String,
@@ -62,15 +64,17 @@ pub(crate) async fn insert(
     let sql = r#"
         INSERT INTO published_drive (
             account, doc, revision, bucket, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms,
-            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line
+            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line, shown_at, updated_at, place, shown_place
         )
         VALUES (
-            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+            $25, $26
         )
     "#;
     let (Figures { month, distance_m, moving_ms, duration_ms, ascent_m }, [west, south, east, north]) =
         (drive.figures, drive.bbox);
     let (cell, wide_cell) = drive.cells();
+    let [place, shown_place] = order::places_behind(writer, drive.account, [drive.sort_at, drive.shown_at]).await?;
     sql::query(sql)
         .bind(drive.account)
         .bind(drive.doc)
@@ -94,8 +98,14 @@ pub(crate) async fn insert(
         .bind(cell)
         .bind(wide_cell)
         .bind(drive.line.as_str())
+        .bind(drive.shown_at)
+        .bind(drive.updated_at)
+        .bind(place)
+        .bind(shown_place)
         .execute(&mut *writer)
         .await?;
+    let hours = order::hours_of(writer, drive.account, drive.doc).await?;
+    order::settle(writer, drive.account, &hours).await?;
     if let Some(item) = drive.feed_item() {
         feed_items::insert(writer, &item).await?;
     }
@@ -113,12 +123,13 @@ pub(crate) async fn insert(
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     feed_items::remove(writer, account, doc).await?;
     roads::remove_trace(writer, account, doc).await?;
+    let hours = order::hours_of(writer, account, doc).await?;
     sql::query("DELETE FROM published_drive WHERE account = $1 AND doc = $2")
         .bind(account)
         .bind(doc)
-        .execute(writer)
-        .await
-        .map(drop)
+        .execute(&mut *writer)
+        .await?;
+    order::settle(writer, account, &hours).await
 }
 
 /// Removes all drives with their blocks, to be derived again.
@@ -141,7 +152,7 @@ pub(crate) async fn record(
     let sql = r#"
         SELECT
             revision, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms, duration_ms, ascent_m,
-            west, south, east, north, cell, wide_cell, line
+            west, south, east, north, cell, wide_cell, line, shown_at, updated_at
         FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
     "#;
     let bucket = i64::from(bucket(doc));
@@ -152,6 +163,8 @@ pub(crate) async fn record(
         doc,
         revision: position("revision", row.get("revision")?)?,
         sort_at: time_in(&row, "sort_at")?,
+        shown_at: time_in(&row, "shown_at")?,
+        updated_at: time_in(&row, "updated_at")?,
         visibility: visibility(row.get("visibility")?)?,
         started_at: time_in(&row, "started_at")?,
         title: row.get("title")?,
@@ -164,7 +177,8 @@ pub(crate) async fn record(
     };
     let is_in_place = drive.cells() == (row.get("cell")?, row.get("wide_cell")?)
         && trace.is_none_or(|(started_at, _)| started_at == drive.started_at)
-        && feed_items::find(reader, account, doc).await? == drive.feed_item();
+        && feed_items::find(reader, account, doc).await? == drive.feed_item()
+        && order::is_settled(reader, account, doc).await?;
     Ok(is_in_place.then_some(drive))
 }
 
@@ -191,21 +205,16 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<D
     let sql = format!(
         r#"
         SELECT
-            drive.account, drive.revision, profile.revision AS profile_revision, drive.visibility, drive.started_at,
-            drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, {}
+            drive.account, drive.visibility, drive.started_at, drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east,
+            drive.north, {}
         FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.doc = $1
         "#,
         Author::COLUMNS
     );
     let read = |row: Row| {
-        let profile_revision: Option<i64> = row.get("profile_revision")?;
         Ok(DrivePage {
             account: account_in(&row, "account")?,
-            revisions: (
-                position("revision", row.get("revision")?)?,
-                position("revision", profile_revision.unwrap_or(0))?,
-            ),
             visibility: visibility(row.get("visibility")?)?,
             started_at: time_in(&row, "started_at")?,
             title: row.get("title")?,

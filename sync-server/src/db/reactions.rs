@@ -7,7 +7,7 @@ use tourismo_core::docs::social::Reaction;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::Author;
-use super::follows::{difference, not_blocked};
+use super::follows::{difference, is_heard};
 use super::sql::{self, Connection};
 use super::{account_in, damaged, doc_in, position};
 
@@ -65,8 +65,7 @@ impl ReactionRow {
     }
 }
 
-/// Up to `limit` reactions to a drive after a place, by kind; without those with whom its owner or the viewer has nothing to
-/// do.
+/// Up to `limit` reactions to a drive after a place, by kind; without those whom its owner or the viewer blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     drive: DocId,
@@ -79,12 +78,11 @@ pub(crate) async fn list(
         r#"
         SELECT reaction.account, reaction.kind, {}
         FROM reaction LEFT JOIN profile ON profile.account = reaction.account
-        WHERE reaction.drive = $1 AND (reaction.kind, reaction.account) > ($4, $5) AND {} AND {}
+        WHERE reaction.drive = $1 AND (reaction.kind, reaction.account) > ($4, $5) AND {}
         ORDER BY reaction.kind, reaction.account LIMIT $6
         "#,
         Author::COLUMNS,
-        not_blocked("reaction.account", 2),
-        not_blocked("reaction.account", 3)
+        is_heard("reaction.account", 2, 3)
     );
     let read = |row: &sql::Row| {
         let (account, reaction) = (account_in(row, "account")?, reaction(row.get("kind")?)?);

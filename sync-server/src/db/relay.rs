@@ -1,10 +1,14 @@
 //! The table `relay`: which relay this is, and which life of its log.
 
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Epoch, RelayId};
 
-use super::fixed;
 use super::sql::{self, Connection};
+use super::{damaged, fixed};
 
 /// Who this relay is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +17,48 @@ pub(crate) struct Identity {
     pub(crate) epoch: Epoch,
 }
 
+/// What only this relay knows: nobody else can compute what is keyed with it. It is not shown when printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) [u8; 32]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// The keyed hash of parts for a purpose (HMAC-SHA-256, RFC 2104). Every part but the last has a fixed length.
+    pub(crate) fn hash(&self, purpose: &str, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key may have any length");
+        mac.update(purpose.as_bytes());
+        parts.into_iter().for_each(|part| mac.update(part.as_ref()));
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// Gives a database a secret that has an identity and none.
+pub(crate) async fn make_secret(writer: &mut Connection, fresh: &Secret) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE relay SET secret = $1 WHERE secret IS NULL";
+    sql::query(sql).bind(fresh.0.as_slice()).execute(writer).await.map(drop)
+}
+
+/// The secret of this database.
+pub(crate) async fn secret(reader: &mut Connection) -> Result<Secret, sqlx::Error> {
+    let secret: Option<Option<Vec<u8>>> = sql::query_scalar("SELECT secret FROM relay").fetch_optional(reader).await?;
+    Ok(Secret(fixed("secret", &secret.flatten().ok_or_else(|| damaged("secret"))?)?))
+}
+
 /// The identity of this database, which is `fresh` if it has none yet.
-pub(crate) async fn identify(writer: &mut Connection, fresh: Identity) -> Result<Identity, sqlx::Error> {
-    sql::query("INSERT INTO relay (one, id, epoch) VALUES (1, $1, $2) ON CONFLICT (one) DO NOTHING")
+pub(crate) async fn identify(
+    writer: &mut Connection,
+    fresh: Identity,
+    secret: &Secret,
+) -> Result<Identity, sqlx::Error> {
+    sql::query("INSERT INTO relay (one, id, epoch, secret) VALUES (1, $1, $2, $3) ON CONFLICT (one) DO NOTHING")
         .bind(fresh.id.0.as_slice())
         .bind(fresh.epoch.0.as_slice())
+        .bind(secret.0.as_slice())
         .execute(&mut *writer)
         .await?;
     identity(writer).await?.ok_or(sqlx::Error::RowNotFound)

@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::follows::{difference, not_blocked};
+use super::follows::{difference, is_heard, is_shown};
 use super::sql::{self, Connection, Row};
 use super::{account_in, damaged, doc_in, position, time_in};
 
@@ -75,18 +75,18 @@ pub(crate) async fn replace(
 /// Where counting ends.
 const MAX_COUNTED: u32 = 10_000;
 
-/// How many answered what, each at most [`MAX_COUNTED`]; without those with whom the meet's owner or the viewer has nothing
-/// to do.
+/// How many answered what, each at most [`MAX_COUNTED`]; without those whom the meet's owner or the viewer
+/// blocks.
 pub(crate) async fn counted(
     reader: &mut Connection,
     meet: DocId,
     owner: AccountId,
     viewer: Option<AccountId>,
 ) -> Result<AnswerCounts, sqlx::Error> {
-    let (by_owner, by_viewer) = (not_blocked("rsvp.account", 2), not_blocked("rsvp.account", 3));
+    let heard = is_heard("rsvp.account", 2, 3);
     let those_who = |answer| {
         format!(
-            "(SELECT COUNT(*) FROM (SELECT 1 FROM rsvp WHERE meet = $1 AND answer = {} AND {by_owner} AND {by_viewer} \
+            "(SELECT COUNT(*) FROM (SELECT 1 FROM rsvp WHERE meet = $1 AND answer = {} AND {heard} \
              LIMIT {MAX_COUNTED}) heard)",
             number(answer)
         )
@@ -120,12 +120,14 @@ impl AttendeeRow {
 }
 
 /// Up to `limit` of those who come, or may come, after a place: those whom the viewer follows first, then by answer. Without
-/// those with whom the meet's owner or the viewer has nothing to do.
+/// those whom the meet's owner or the viewer blocks; and unless the viewer sees all, without those who ask about followers and
+/// have not accepted the viewer; whose meet it is, is known anyway.
 pub(crate) async fn attendees(
     reader: &mut Connection,
     meet: DocId,
     owner: AccountId,
     viewer: Option<AccountId>,
+    sees_all: bool,
     after: AttendeeKey,
     limit: u32,
 ) -> Result<Vec<AttendeeRow>, sqlx::Error> {
@@ -143,7 +145,7 @@ pub(crate) async fn attendees(
                     WHEN rsvp.account IN (SELECT mine.followee FROM follow mine WHERE mine.account = $3)
                     THEN CAST(0 AS BIGINT) ELSE CAST(1 AS BIGINT)
                 END AS is_stranger
-                FROM rsvp WHERE rsvp.meet = $1 AND rsvp.answer < 2 AND {} AND {}
+                FROM rsvp WHERE rsvp.meet = $1 AND rsvp.answer < 2 AND {} AND ($8 = 1 OR rsvp.account = $2 OR {})
             ) answered
             WHERE (is_stranger, answer, account) > ($4, $5, $6)
             ORDER BY is_stranger, answer, account LIMIT $7
@@ -152,8 +154,8 @@ pub(crate) async fn attendees(
         ORDER BY page.is_stranger, page.answer, page.account
         "#,
         Author::COLUMNS,
-        not_blocked("rsvp.account", 2),
-        not_blocked("rsvp.account", 3)
+        is_heard("rsvp.account", 2, 3),
+        is_shown("rsvp.account", 3)
     );
     let read = |row: &Row| {
         Ok(AttendeeRow {
@@ -172,6 +174,7 @@ pub(crate) async fn attendees(
         .bind(after.1)
         .bind(after.2)
         .bind(i64::from(limit))
+        .bind(i64::from(sees_all))
         .rows(reader, read)
         .await
 }

@@ -13,7 +13,7 @@ pub(crate) fn write(channel: &Channel) -> String {
     xml.nest("feed", &names, |xml| {
         xml.text("title", &channel.title);
         // Pages of one feed have one id.
-        xml.text("id", &channel.home_url);
+        xml.text("id", &format!("urn:uuid:{}", channel.id));
         xml.text("updated", &rfc3339(channel.updated_at()));
         xml.text("generator", "Tourismo");
         link(xml, "self", &channel.self_url, "application/atom+xml");

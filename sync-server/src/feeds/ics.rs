@@ -100,7 +100,11 @@ impl Zones {
         for (name, (zone, instants)) in &self.0 {
             ics.line("BEGIN", "VTIMEZONE");
             ics.line("TZID", name);
-            let observances: BTreeSet<_> = instants.iter().map(|at| Observance::at(zone, *at)).collect();
+            let mut observances: BTreeSet<_> = instants.iter().map(|at| Observance::at(zone, *at)).collect();
+            // Some calendars refuse a zone without standard time: the one before summer begins is said, too.
+            let first = observances.first().filter(|_| observances.iter().all(|observance| observance.is_daylight));
+            let standard = first.map(|first| Observance::at(zone, just_after(first.began, -1)));
+            observances.extend(standard.filter(|standard| !standard.is_daylight));
             observances.iter().for_each(|observance| observance.write(ics));
             ics.line("END", "VTIMEZONE");
         }
@@ -118,7 +122,6 @@ struct Observance {
 
 impl Observance {
     fn at(zone: &TimeZone, at: Instant) -> Observance {
-        let just_after = |at: Instant, seconds| Instant::from_second(at.as_second() + seconds).unwrap_or(at);
         match zone.preceding(just_after(at, 1)).next() {
             Some(transition) => Observance {
                 began: transition.timestamp(),
@@ -141,6 +144,11 @@ impl Observance {
         ics.line("TZOFFSETTO", &offset(self.to));
         ics.line("END", kind);
     }
+}
+
+/// So many seconds after an instant, or before it.
+fn just_after(at: Instant, seconds: i64) -> Instant {
+    Instant::from_second(at.as_second() + seconds).unwrap_or(at)
 }
 
 fn offset(offset: Offset) -> String {
@@ -275,6 +283,8 @@ mod tests {
                    BEGIN:STANDARD\r\nDTSTART:20261025T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\n\
                    END:VTIMEZONE\r\n";
         assert!(text.contains(due), "{text}");
+        let summer = read(&[event()]).0;
+        assert!(summer.contains("BEGIN:STANDARD\r\nDTSTART:20251026T030000\r\n"), "also in summer alone: {summer}");
         let kathmandu = Event { time_zone: "Asia/Kathmandu".to_owned(), ..event() };
         assert!(read(&[kathmandu]).0.contains("TZOFFSETTO:+0545"));
     }

@@ -18,7 +18,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
 pub(super) use self::fold::Loaded;
-use self::fold::{Bounds, Folded, Material, Since, fold_all};
+use self::fold::{Bounds, Folded, History, Material, Since, fold_all};
 use self::rows::{About, rows};
 use crate::db::change_log::{self, ChunksOf};
 use crate::db::documents::{self, Quarantine};
@@ -32,7 +32,7 @@ use crate::db::{cars, comments, feed_items, follows, reactions, rsvps};
 use crate::live::{Event, FeedEvent};
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// The version of rows that are being derived again: not all of them are there.
 pub(crate) const NO_VERSION: u32 = 0;
@@ -73,7 +73,7 @@ impl Derived {
             Derived::Profile(_) | Derived::Drive(_) | Derived::Meet(_) => 1,
             Derived::Car(_, log) => 1 + log.len() as u64,
             Derived::Social(row) => {
-                let people = row.follows.len() + row.accepted.len() + row.blocked.len();
+                let people = row.follows.len() + row.accepted.len() + row.blocked.len() + row.unblocked.len();
                 (people + row.reactions.len() + row.comments.len() + row.rsvps.len()) as u64
             }
             Derived::Nothing | Derived::Quarantined(_) => 0,
@@ -226,7 +226,7 @@ async fn outcome(
     before: Option<Derived>,
 ) -> Result<Outcome, sqlx::Error> {
     let Subject { id, owner, kind, revision } = subject;
-    let Folded { loaded, row, claim, trace, work } = match folded {
+    let Folded { loaded, row, claim, history, trace, work } = match folded {
         Ok(folded) => folded,
         Err(why) => {
             let work = Bounds::of(kind).wasted();
@@ -237,8 +237,31 @@ async fn outcome(
         Some(change) => change_log::received_at(reader, owner, id, change).await?,
         None => Timestamp(0),
     };
-    let about = About { owner, doc: id, revision, received_at: loaded.received_at(), claimed_at };
+    let received_at = loaded.received_at();
+    let (shown_at, updated_at) = times(reader, owner, id, &history, received_at).await?;
+    let about = About { owner, doc: id, revision, received_at, claimed_at, shown_at, updated_at };
     Ok(Outcome { subject, loaded: Some(loaded), before, rows: rows(about, row, trace), work })
+}
+
+/// When a published drive became visible as it is, to the hour, and when it was last changed: to the hour, too, and for each
+/// change after the first a second later, so that every change makes it newer and none tells the time of day.
+async fn times(
+    reader: &mut Connection,
+    owner: AccountId,
+    id: DocId,
+    history: &History,
+    received_at: Timestamp,
+) -> Result<(Timestamp, Timestamp), sqlx::Error> {
+    let mut shown_at = received_at;
+    if let Some(change) = history.shown {
+        shown_at = shown_at.max(change_log::received_at(reader, owner, id, change).await?);
+    }
+    let mut changed_at = shown_at;
+    for head in &history.heads {
+        changed_at = changed_at.max(change_log::received_at(reader, owner, id, *head).await?);
+    }
+    let later_ms = 1_000 * i64::from(history.changes.saturating_sub(1));
+    Ok((shown_at.floor_to_hour(), changed_at.floor_to_hour() + later_ms))
 }
 
 async fn write_all(
@@ -366,10 +389,16 @@ async fn write_social(
         if follows || !blocked.is_empty() {
             events.push(Event::Feed(FeedEvent::Follows { account: owner }));
         }
-        // One who does not follow sees no more and no less in their feed, whatever is said of them.
-        let touched: Vec<AccountId> = accepted.iter().chain(&blocked).copied().collect();
-        for follower in follows::those_who_follow(writer, owner, &touched).await? {
+        // One who does not follow sees no more and no less in their feed, whatever is said of them. Who is blocked is not told.
+        for follower in follows::those_who_follow(writer, owner, &accepted).await? {
             events.push(Event::Feed(FeedEvent::Access { follower, owner }));
+        }
+        // What a co-organiser says counts only as long as the owner does not block them.
+        for other in &blocked {
+            for meet in meets::organised_by(writer, owner, *other).await? {
+                meets::settle(writer, owner, meet).await?;
+                events.extend([Event::Feed(FeedEvent::Item { owner, doc: meet }), Event::Meet { doc: meet }]);
+            }
         }
         events.extend(blocked.into_iter().map(|viewer| Event::Block { owner, viewer }));
         return Ok(());

@@ -79,7 +79,7 @@ async fn r4_what_is_ones_own_needs_a_token_and_is_kept_from_caches() {
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("token_needed")), "{path}");
     }
     let mine = person.ask(&relay, "/v1/me/drives").await;
-    assert_eq!((mine.header("cache-control"), mine.header("vary")), ("private, no-cache", "authorization"));
+    assert_eq!((mine.header("cache-control"), mine.header("vary")), ("private, no-store", "authorization"));
     assert_eq!(get(relay.addr(), "/v1/feed/public").await.header("cache-control"), "no-cache");
 }
 

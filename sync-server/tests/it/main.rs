@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod bad_input;
+mod blocks;
 mod catch_up;
 mod clock;
 mod compaction;
@@ -12,6 +13,7 @@ mod harness;
 mod limits;
 mod live;
 mod meets;
+mod order;
 mod outage;
 mod own;
 mod people;

@@ -106,8 +106,8 @@ async fn who_comes_is_told_with_those_first_whom_i_follow_and_whom_we_both_follo
     people[0].say(&relay, Word::Block(accounts[3])).await;
     let page = people[1].read(&relay, &path).await;
     assert_eq!(page["answers"]["going"], 1);
-    assert_eq!(people[3].ask(&relay, &path).await.status, 404);
-    assert_eq!(people[3].read(&relay, "/v1/me/meets").await["meets"], json!([]));
+    assert_eq!(people[3].read(&relay, &path).await["answers"]["going"], 2, "who is blocked is not told");
+    assert_eq!(people[3].read(&relay, "/v1/me/meets").await["meets"][0]["title"], "Sunday");
     assert_eq!(relay.count("SELECT going FROM v_meets").await, 2);
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
@@ -184,4 +184,34 @@ async fn a_meet_larger_than_anything_shown_is_shown_no_more() {
     assert_eq!(get(relay.addr(), &format!("/v1/meets/{meet}")).await.status, 404);
     let report = check(relay.database().location()).await.unwrap();
     assert_eq!((report.quarantined, report.findings), (1, vec![]));
+}
+
+#[tokio::test]
+async fn whoever_asks_about_followers_is_counted_among_those_who_come_and_named_to_those_whom_they_accepted() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    let dora = Person::named(&relay, 4, "dora").await;
+    ben.call(&relay, "ben", true).await;
+    ben.say(&relay, Word::Accept(cleo.account())).await;
+    let fields = MeetFields {
+        title: "Coffee".to_owned(),
+        starts_at: Timestamp(now().as_millis() + 86_400_000),
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    };
+    let meet = anna.meet(&relay, &fields).await;
+    ben.answer(&relay, meet, Answer::Going).await;
+    cleo.answer(&relay, meet, Answer::Going).await;
+    let path = format!("/v1/meets/{meet}/attendees");
+    for (person, due) in [(&anna, 2), (&ben, 2), (&cleo, 2), (&dora, 1)] {
+        let page = person.read(&relay, &path).await;
+        assert_eq!(
+            (page["attendees"].as_array().unwrap().len(), &page["answers"]["going"]),
+            (due, &2.into()),
+            "{page}"
+        );
+    }
+    assert_eq!(get(relay.addr(), &path).await.json()["attendees"][0]["handle"], "cleo");
 }

@@ -251,7 +251,10 @@ async fn the_pwa_is_served_from_a_folder() {
         let answer = get(relay.addr(), path).await;
         let seen = (answer.status, answer.header("content-type"), answer.header("cache-control"));
         assert_eq!(seen, (status, content_type, caching), "{path}");
-        assert!(answer.header("content-security-policy").contains("'wasm-unsafe-eval'"));
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("'wasm-unsafe-eval'"));
+        let own = format!("connect-src 'self' ws://{0} wss://{0};", relay.addr());
+        assert!(policy.contains(&own), "a page connects to its own relay alone: {policy}");
         let may = answer.header("permissions-policy");
         assert!(may.contains("geolocation=(self)") && may.contains("camera=(self)"), "it measures, and scans codes");
         assert!(!String::from_utf8_lossy(&answer.body).contains("root:"));

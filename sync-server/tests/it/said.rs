@@ -172,6 +172,10 @@ async fn whoever_reads_a_list_of_drives_sees_what_is_said_about_each() {
     }
     cleo.say(&relay, Word::Block(anna.account())).await;
     for path in lists {
+        assert_eq!(in_list(&get(relay.addr(), path).await.json()), due(2, 3, json!(null)), "{path}: anna is not told");
+    }
+    anna.say(&relay, Word::Block(cleo.account())).await;
+    for path in lists {
         assert_eq!(in_list(&get(relay.addr(), path).await.json()), due(1, 2, json!(null)), "{path}");
     }
 }

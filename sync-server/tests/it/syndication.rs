@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tourismo_core::docs::{MeetFields, Visibility};
 use tourismo_core::time::Timestamp;
 
-use crate::harness::{Answer, Person, Relay, get, now};
+use crate::harness::{Answer, Person, Relay, get, get_with, now};
 
 const HOUR_MS: i64 = 3_600_000;
 const START: Timestamp = Timestamp(1_790_000_000_000 - 1_790_000_000_000 % HOUR_MS);
@@ -185,6 +185,99 @@ async fn meets_are_read_page_by_page_and_a_change_of_one_makes_it_newer() {
     let feed = read_by_python(&get(relay.addr(), "/v1/meets.atom").await.body);
     assert_eq!((&feed["guessed"], &feed["version"]), (&false.into(), &"atom10".into()), "{feed}");
     assert_eq!(feed["entries"][0]["where"]["coordinates"], serde_json::json!([8.5, 47.0]));
+}
+
+/// The titles of a calendar or of a feed.
+async fn titles(relay: &Relay, path: &str) -> Vec<String> {
+    if path.contains(".ics") {
+        use icalendar::Component;
+        let events = calendar(&get(relay.addr(), path).await);
+        return events.iter().map(|event| event.get_summary().unwrap().to_owned()).collect();
+    }
+    entries(relay, path).await.into_iter().map(|entry| entry.title.unwrap().content).collect()
+}
+
+#[tokio::test]
+async fn a_meet_stays_with_its_subscribers_when_it_begins_and_for_30_days_after_it_has_ended() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let meet = |title: &str, starts_in: i64, hours: Option<i64>| MeetFields {
+        title: title.to_owned(),
+        starts_at: Timestamp(now().as_millis() + starts_in * HOUR_MS),
+        ends_at: hours.map(|hours| Timestamp(now().as_millis() + (starts_in + hours) * HOUR_MS)),
+        visibility: Visibility::Public,
+        position: Some([8.5, 47.0]),
+        ..MeetFields::default()
+    };
+    for fields in [
+        meet("ended 31 days ago", -32 * 24, Some(24)),
+        meet("ended 29 days ago", -40 * 24, Some(11 * 24)),
+        meet("ended yesterday, as it seems", -36, None),
+        meet("begun, with an end", -700, Some(720)),
+        meet("begun, without an end", -1, None),
+        meet("to come", 48, None),
+    ] {
+        anna.meet(&relay, &fields).await;
+    }
+    let near = "near=47,8.5";
+    let coming = ["begun, with an end", "begun, without an end", "to come"];
+    let ended = ["ended 29 days ago", "ended yesterday, as it seems"];
+    let by_start = [ended, [coming[0], coming[1]]].concat();
+    for query in [near, ""] {
+        let found = titles(&relay, &format!("/v1/meets.ics?{query}")).await;
+        assert_eq!(found, [by_start.as_slice(), &coming[2..]].concat(), "{query}");
+        for form in ["atom", "json"] {
+            for limit in [1, 2, 4, 100] {
+                let found = titles(&relay, &format!("/v1/meets.{form}?limit={limit}&{query}")).await;
+                assert_eq!(found, [coming.as_slice(), &[ended[1], ended[0]]].concat(), "{form} {limit} {query}");
+            }
+        }
+        let listed = get(relay.addr(), &format!("/v1/meets?{query}")).await.json();
+        let listed = listed["meets"].as_array().unwrap().iter().map(|meet| meet["title"].as_str().unwrap().to_owned());
+        assert_eq!(listed.collect::<Vec<_>>(), coming, "{query}");
+    }
+    let from = now().as_millis() + HOUR_MS;
+    assert_eq!(titles(&relay, &format!("/v1/meets.atom?from={from}")).await, ["to come"], "what was asked for");
+}
+
+#[tokio::test]
+async fn a_feed_leads_to_a_page_and_is_the_same_one_by_whatever_name_the_relay_is_reached() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let car = anna.car(&relay, "Red", true).await;
+    let published = anna.publish(&relay, TITLE, Visibility::Public, START).await;
+    anna.drive(&relay, "", Some(car), START, Some(published)).await;
+    let account = anna.account();
+    let mut ids = Vec::new();
+    for (path, page) in [
+        ("/v1/feed/public".to_owned(), "feed".to_owned()),
+        ("/v1/people/anna/feed".to_owned(), format!("people/{account}")),
+        (format!("/v1/people/anna/cars/{car}/feed"), format!("people/{account}")),
+        ("/v1/meets".to_owned(), "meets".to_owned()),
+    ] {
+        let atom = async |query: &str, host: &str| {
+            let answer = get_with(relay.addr(), &format!("{path}.atom?{query}"), &format!("host: {host}\r\n")).await;
+            feed_rs::parser::parse(answer.body.as_slice()).unwrap()
+        };
+        let (one, other) = (atom("limit=1", "one.example").await, atom("", "other.example").await);
+        let home = |feed: &feed_rs::model::Feed| {
+            let link = feed.links.iter().find(|link| link.rel.as_deref() == Some("alternate"));
+            link.unwrap().href.clone()
+        };
+        assert_eq!(home(&one), format!("http://one.example/#/{page}"), "{path}");
+        let same =
+            |feed: feed_rs::model::Feed| (feed.id, feed.entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>());
+        let narrower = atom("bbox=0,0,1,1", "one.example").await.id;
+        let one = same(one);
+        assert!(one.0.starts_with("urn:uuid:") && one.0 != narrower, "{}: of another place it is another feed", one.0);
+        ids.push(one.0.clone());
+        assert_eq!(one, same(other), "{path}");
+        let json = get(relay.addr(), &format!("{path}.json")).await.json();
+        assert!(json["home_page_url"].as_str().unwrap().ends_with(&format!("/#/{page}")), "{json}");
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "each feed has an id of its own");
 }
 
 #[tokio::test]

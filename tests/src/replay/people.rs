@@ -153,7 +153,8 @@ impl Crowd {
         }
         phone.clock().set(self.today());
         for (place, fields) in self.meets_of(person) {
-            let meet = replay::order(phone, "announce a meet", Command::PutMeet { meet: None, fields }).await?;
+            let meet =
+                replay::order(phone, "announce a meet", Command::PutMeet { meet: None, fields, seen_at: None }).await?;
             made.meets.extend(meet.map(|meet| (place, meet)));
         }
         Ok((loaded, made))

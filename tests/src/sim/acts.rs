@@ -342,6 +342,6 @@ fn social(replica: &Replica, number: u32, now: Timestamp) -> Command {
             Command::Rsvp { meet, answer }
         }
         (7, _, Some(meet)) => Command::GrantOrganiser { meet, account, may: number.is_multiple_of(2) },
-        (_, _, meet) => Command::PutMeet { meet: meet.filter(|_| !number.is_multiple_of(3)), fields },
+        (_, _, meet) => Command::PutMeet { meet: meet.filter(|_| !number.is_multiple_of(3)), fields, seen_at: None },
     }
 }

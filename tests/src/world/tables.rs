@@ -252,8 +252,19 @@ fn device(person: &Person) -> Vec<Cell> {
     vec![id(person), Cell::Bytes(key.0.to_vec()), Cell::Bytes(key.actor_prefix().to_vec()), Cell::Null, Cell::Int(0)]
 }
 
-const PROFILE: [&str; 10] =
-    ["account", "doc", "revision", "handle", "display_name", "bio", "by_approval", "folded", "claimed_at", "holds"];
+const PROFILE: [&str; 11] = [
+    "account",
+    "doc",
+    "revision",
+    "handle",
+    "display_name",
+    "bio",
+    "by_approval",
+    "folded",
+    "claimed_at",
+    "holds",
+    "skeleton",
+];
 
 fn profile(person: &Person) -> Vec<Cell> {
     vec![
@@ -267,6 +278,8 @@ fn profile(person: &Person) -> Vec<Cell> {
         text(person.handle.to_lowercase()),
         Cell::Int(0),
         Cell::Int(1),
+        // No two of them look alike.
+        text(person.handle.to_lowercase()),
     ]
 }
 
@@ -320,7 +333,7 @@ fn private(person: &Person, drive: &Drive) -> Vec<Cell> {
     ]
 }
 
-const PUBLISHED_DRIVE: [&str; 22] = [
+const PUBLISHED_DRIVE: [&str; 26] = [
     "account",
     "doc",
     "revision",
@@ -343,6 +356,10 @@ const PUBLISHED_DRIVE: [&str; 22] = [
     "cell",
     "wide_cell",
     "line",
+    "place",
+    "shown_at",
+    "shown_place",
+    "updated_at",
 ];
 
 fn published(person: &Person, drive: &Drive) -> Vec<Cell> {
@@ -377,6 +394,10 @@ fn published(person: &Person, drive: &Drive) -> Vec<Cell> {
         Cell::Int(square(middle, 15.0)),
     ];
     row.push(text(json!([line]).to_string()));
+    // Some place among others.
+    let place =
+        i64::from_be_bytes(*drive.published.as_bytes().last_chunk().expect("an id is longer")) & (i64::MAX >> 1);
+    row.extend([place, hour, place, hour].map(Cell::Int));
     row
 }
 

@@ -101,13 +101,13 @@ fn what_two_phones_say_of_others_with_no_signal_is_shown_at_once_and_by_both_whe
 fn a_meet_that_two_phones_change_with_no_signal_has_what_each_of_them_changed() {
     let mut world = two_phones();
     let fields = meet(&world, "Sunday at the pass");
-    let id = done(&mut world, 0, Command::PutMeet { meet: None, fields: fields.clone() }).unwrap();
+    let id = done(&mut world, 0, Command::PutMeet { meet: None, fields: fields.clone(), seen_at: None }).unwrap();
     settle(&mut world);
     world.set_network(false);
     let moved = MeetFields { place: "The upper car park".to_owned(), ..fields.clone() };
-    done(&mut world, 0, Command::PutMeet { meet: Some(id), fields: moved });
+    done(&mut world, 0, Command::PutMeet { meet: Some(id), fields: moved, seen_at: None });
     done(&mut world, 1, Command::GrantOrganiser { meet: id, account: ANNA, may: true });
-    done(&mut world, 1, Command::CancelMeet { meet: id });
+    done(&mut world, 1, Command::CancelMeet { meet: id, seen_at: None });
     world.set_network(true);
     settle(&mut world);
     let [own] = &world.replica(0).meets()[..] else { panic!("one meet") };
@@ -121,14 +121,30 @@ fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
     let mut world = one_phone();
     let seen = meet(&world, "Theirs");
     let wanted = MeetFields { cancelled: true, ..seen.clone() };
-    let amend = Command::AmendMeet { meet: MEET, seen: Box::new(seen), fields: Box::new(wanted) };
+    // The owner's clock is a day ahead of this phone's, and of the relay's.
+    let ahead = Timestamp(seen.starts_at.as_millis() + 86_400_000);
+    let amend = Command::AmendMeet {
+        meet: MEET,
+        seen: Box::new(seen.clone()),
+        fields: Box::new(wanted.clone()),
+        seen_at: Some(ahead),
+    };
     assert_eq!(done(&mut world, 0, amend), Some(MEET));
     settle(&mut world);
+    let said = world.replica(0).meets()[0].said.clone();
+    assert!(said.iter().all(|(_, at)| *at > ahead), "it counts as said after what was seen: {said:?}");
+    let amend = Command::AmendMeet {
+        meet: MEET,
+        seen: Box::new(seen),
+        fields: Box::new(wanted),
+        seen_at: Some(Timestamp(i64::MAX)),
+    };
+    assert_eq!(refused(&mut world, amend), CommandError::Invalid);
     let [amended] = &world.replica(0).meets()[..] else { panic!("one amendment") };
     assert_eq!((amended.id, amended.own, amended.fields.cancelled), (MEET, false, true));
     let said: Vec<_> = amended.said.iter().map(|(field, _)| *field).collect();
     assert_eq!((said, amended.is_unsent), (vec!["cancelled"], false));
-    let own = Command::CancelMeet { meet: MEET };
+    let own = Command::CancelMeet { meet: MEET, seen_at: None };
     assert_eq!(refused(&mut world, own), CommandError::NotFound, "it is not one's own");
 }
 
@@ -171,8 +187,8 @@ fn what_cannot_be_is_refused_with_a_code_and_changes_nothing() {
         (follow(own), CommandError::Invalid),
         (Command::Comment { drive: COPY, text: " \n".to_owned() }, CommandError::Invalid),
         (Command::Comment { drive: COPY, text: "x".repeat(2_001) }, CommandError::Invalid),
-        (Command::PutMeet { meet: None, fields: no_meet.clone() }, CommandError::Invalid),
-        (Command::PutMeet { meet: Some(MEET), fields: meet(&world, "Gone") }, CommandError::NotFound),
+        (Command::PutMeet { meet: None, fields: no_meet.clone(), seen_at: None }, CommandError::Invalid),
+        (Command::PutMeet { meet: Some(MEET), fields: meet(&world, "Gone"), seen_at: None }, CommandError::NotFound),
         (Command::GrantOrganiser { meet: MEET, account: ANNA, may: true }, CommandError::NotFound),
         (Command::PutLogEntry { car: COPY, entry: None, fields: reading(Timestamp(1), 1.0) }, CommandError::NotFound),
     ] {

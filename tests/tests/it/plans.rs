@@ -33,7 +33,7 @@ const COMMUNITY: Community = Community {
 };
 
 /// Of what the community has few or none: meets, tracks, who blocks whom, logbooks, co-organisers.
-const MORE: [&str; 6] = [
+const MORE: [&str; 7] = [
     "INSERT INTO meet (account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, time_zone, \
         visibility, is_cancelled, cell, wide_cell) \
      SELECT account, doc, 1, 0, sort_at, title, '', '', west, south, sort_at, '', 2, 0, cell, wide_cell FROM published_drive",
@@ -44,6 +44,7 @@ const MORE: [&str; 6] = [
     "INSERT INTO block (account, blocked) SELECT one.account, other.account \
      FROM (SELECT account FROM profile ORDER BY account LIMIT 40) one, \
           (SELECT account FROM profile ORDER BY account DESC LIMIT 40) other",
+    "INSERT INTO former_block (account, other) SELECT account, blocked FROM block",
     "INSERT INTO car_log (account, doc, entry, kind, at, note) SELECT account, doc, doc, 0, 1, '' FROM car",
     "INSERT INTO meet_organiser (account, doc, organiser) SELECT meet.account, meet.doc, one.account \
      FROM meet, (SELECT account FROM profile ORDER BY account LIMIT 2) one",

@@ -1,12 +1,13 @@
 //! Commands about meets: one's own, and those of others that one may change.
 
 use crate::docs::meet::{self, MeetFields, MeetRow};
+use crate::docs::open;
 use crate::id::{AccountId, DocId};
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::commands::{Put, Stop, check};
 use crate::replica::io::{CommandError, Topic};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 use crate::wire::DocKind;
 
 impl Replica {
@@ -15,13 +16,15 @@ impl Replica {
         now: Now,
         meet: Option<DocId>,
         fields: &MeetFields,
+        seen_at: Option<Timestamp>,
     ) -> Result<Option<DocId>, Stop> {
         check(fields.is_valid())?;
         let (id, seen) = match meet {
             Some(id) => (id, Some(self.own_meet(&id)?.fields.clone())),
             None => (self.new_doc_id(now), None),
         };
-        self.change_meet(id, &|doc| meet::put(doc, now.wall, None, seen.as_ref(), fields))?;
+        let at = after(now, seen_at)?;
+        self.change_meet(id, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))?;
         Ok(Some(id))
     }
 
@@ -31,17 +34,25 @@ impl Replica {
         meet: DocId,
         seen: &MeetFields,
         fields: &MeetFields,
+        seen_at: Option<Timestamp>,
     ) -> Result<Option<DocId>, Stop> {
         check(fields.is_valid())?;
         let amendment = meet::amendment(&self.identity.account, &meet);
-        self.change_meet(amendment, &|doc| meet::put(doc, now.wall, Some(&meet), Some(seen), fields))?;
+        let at = after(now, seen_at)?;
+        self.change_meet(amendment, &|doc| meet::put(doc, at, Some(&meet), Some(seen), fields))?;
         Ok(Some(meet))
     }
 
-    pub(super) fn cancel_meet(&mut self, now: Now, meet: DocId) -> Result<Option<DocId>, Stop> {
+    pub(super) fn cancel_meet(
+        &mut self,
+        now: Now,
+        meet: DocId,
+        seen_at: Option<Timestamp>,
+    ) -> Result<Option<DocId>, Stop> {
         let seen = self.own_meet(&meet)?.fields.clone();
         let cancelled = MeetFields { cancelled: true, ..seen.clone() };
-        self.change_meet(meet, &|doc| meet::put(doc, now.wall, None, Some(&seen), &cancelled))?;
+        let at = after(now, seen_at)?;
+        self.change_meet(meet, &|doc| meet::put(doc, at, None, Some(&seen), &cancelled))?;
         Ok(Some(meet))
     }
 
@@ -77,4 +88,11 @@ impl Replica {
         self.topics.insert(Topic::Meets);
         self.put(doc, DocKind::Meet, put)
     }
+}
+
+/// When something is said that was said after what its author had seen: by this phone's clock, or just after the newest of
+/// that, whose author's clock may be ahead.
+fn after(now: Now, seen_at: Option<Timestamp>) -> Result<Timestamp, CommandError> {
+    let at = seen_at.map_or(now.wall, |seen_at| now.wall.max(Timestamp(seen_at.as_millis().saturating_add(1))));
+    if open::is_sane(&at) { Ok(at) } else { Err(CommandError::Invalid) }
 }

@@ -27,6 +27,10 @@ impl Replica {
             Relation::Block => (Subject::Block(account), Word::Block(account)),
         };
         if !holds {
+            if relation == Relation::Block {
+                // Another device may have accepted them at the same time as this one blocked them.
+                self.say(doc, Subject::Accept(account), None)?;
+            }
             return self.say(doc, subject, None);
         }
         if let Some(Row::Social(row)) = self.shelf.row(&doc) {

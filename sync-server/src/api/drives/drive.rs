@@ -56,13 +56,13 @@ pub(crate) async fn drive(
     let id = reach::id(&id)?;
     let mut reader = relay.readers.snapshot().await?;
     let page = admit(&mut reader, &asked, id).await?;
-    let etag = etag(&relay, &page);
+    let blocks = published::blocks(&mut reader, page.account, id).await?;
+    drop(reader);
+    let etag = etag(&relay, "GeoJSON", &page, &blocks);
     let caching = asked.caching(etag.clone());
     if is_known(&asked.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let blocks = published::blocks(&mut reader, page.account, id).await?;
-    drop(reader);
     let mut room = room_for(&relay, source, &blocks).await?;
     let body = tokio::task::spawn_blocking(move || feature(id, &page, &blocks).map(|feature| feature.to_string()));
     let body = body.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
@@ -104,13 +104,16 @@ pub(super) fn in_pieces(body: Bytes, room: OwnedSemaphorePermit) -> Body {
     Body::from_stream(pieces.fuse())
 }
 
-/// Changes whenever the answer does: with the drive, its author's profile, the life of the log, and the server. Weak,
-/// because an answer may be compressed.
-pub(super) fn etag(relay: &Relay, page: &DrivePage) -> HeaderValue {
-    let (drive, profile) = page.revisions;
-    let epoch: String = relay.identity.epoch.0[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("W/\"{epoch}-{drive}-{profile}-{}\"", env!("CARGO_PKG_VERSION"));
-    HeaderValue::from_str(&etag).expect("digits and dots are visible ASCII")
+/// The tag of an answer that is made of these parts: a function of what is shown, and of nothing else that the relay knows.
+/// Nobody can guess from it what a part holds besides. Weak, because an answer may be compressed.
+pub(super) fn etag(relay: &Relay, form: &str, page: &DrivePage, blocks: &[Vec<u8>]) -> HeaderValue {
+    let DrivePage { account, visibility: _, started_at, title, car, stats, bbox, author } = page;
+    let shown = json!([form, account, started_at, title, car, stats, bbox, author.handle, author.display_name]);
+    let shown = [shown.to_string(), env!("CARGO_PKG_VERSION").to_owned()].map(String::into_bytes);
+    let parts = shown.iter().chain(blocks).flat_map(|part| [part.len().to_be_bytes().to_vec(), part.clone()]);
+    let digest = relay.secret.hash("tag of a drive", parts);
+    let tag: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&format!("W/\"{tag}\"")).expect("digits are visible ASCII")
 }
 
 fn feature(id: DocId, page: &DrivePage, blocks: &[Vec<u8>]) -> Result<Feature, serde_json::Error> {

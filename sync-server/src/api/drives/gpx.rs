@@ -34,15 +34,15 @@ pub(crate) async fn drive_gpx(
     let id = reach::id(&id)?;
     let mut reader = relay.readers.snapshot().await?;
     let page = admit(&mut reader, &asked, id).await?;
-    let etag = etag(&relay, &page);
+    let blocks = published::blocks(&mut reader, page.account, id).await?;
+    drop(reader);
+    let url = Web::of(&relay, &asked).drive(id);
+    let etag = etag(&relay, &url, &page, &blocks);
     let caching = asked.caching(etag.clone());
     if is_known(&asked.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let blocks = published::blocks(&mut reader, page.account, id).await?;
-    drop(reader);
     let room = room_for(&relay, source, &blocks).await?;
-    let url = Web::of(&relay, &asked).drive(id);
     let author = name(page.author.handle.as_deref(), page.author.display_name.as_deref());
     let body = tokio::task::spawn_blocking(move || {
         let parts = parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches);

@@ -10,11 +10,15 @@ use crate::api::asked::{Asked, MAX_LIMIT, page};
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::schema::{PageParameters, Refusals};
-use crate::api::syndication::{self, Form, Web};
+use crate::api::syndication::{self, Feed, Form, Web};
 use crate::api::{ApiError, reach};
-use crate::db::feed::{self, FeedKey, FeedRow};
+use crate::db::feed::{self, FeedRow, PublicKey};
+use crate::db::order::Hour;
 
 /// Public drives, newest first.
+///
+/// They are listed by the hour in which they began. Within an hour the relay orders them; the fourth drive of an account and
+/// those after it stand behind all others.
 #[utoipa::path(
     get, path = "/v1/feed/public", tag = "feed", security((), ("token" = [])),
     params(
@@ -25,56 +29,66 @@ use crate::db::feed::{self, FeedKey, FeedRow};
     responses((status = 200, body = DrivePage), Refusals)
 )]
 pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, &asked).await?;
+    let (rows, next) = read(&relay, &asked, Hour::Driven).await?;
     let drives = DriveItem::list(&mut relay.readers.acquire().await?, asked.viewer, &rows).await?;
     asked.answer(&DrivePage { drives, next })
 }
 
-/// Public drives as Atom with GeoRSS.
+/// Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.atom", tag = "feeds",
     params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn public_atom(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, &asked).await?;
-    let web = Web::of(&relay, &asked);
-    let items = syndication::drives(&web, &rows)?;
-    Ok(syndication::feed(&asked, &web, TITLE, items, next.as_deref(), Form::Atom))
+    syndicated(&relay, &asked, Form::Atom).await
 }
 
-/// Public drives as JSON Feed 1.1.
+/// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.json", tag = "feeds",
     params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
     responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn public_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, &asked).await?;
-    let web = Web::of(&relay, &asked);
-    let items = syndication::drives(&web, &rows)?;
-    Ok(syndication::feed(&asked, &web, TITLE, items, next.as_deref(), Form::Json))
+    syndicated(&relay, &asked, Form::Json).await
 }
 
-const TITLE: &str = "Public drives";
+async fn syndicated(relay: &Relay, asked: &Asked, form: Form) -> Result<Response, ApiError> {
+    let (rows, next) = read(relay, asked, Hour::Shown).await?;
+    let web = Web::of(relay, asked);
+    let items = syndication::drives(&web, &rows)?;
+    let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
+    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
+}
 
-/// A page, without those with whom the viewer has nothing to do: it may be shorter than asked for.
-async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<FeedRow>, Option<String>), ApiError> {
+/// A page, without those whom the viewer blocks: it may be shorter than asked for.
+async fn read(relay: &Relay, asked: &Asked, by: Hour) -> Result<(Vec<FeedRow>, Option<String>), ApiError> {
     let (limit, bounds) = (asked.limit()?, asked.bbox()?);
-    let place = asked.after(List::PublicFeed)?.map(|(sort_at, doc)| FeedKey { sort_at, doc });
-    let after = place.unwrap_or(FeedKey::FIRST);
+    let list = match by {
+        Hour::Driven => List::PublicFeed,
+        Hour::Shown => List::ShownDrives,
+    };
+    let place = asked.after(list)?.map(|(hour, place, doc)| PublicKey { hour, place, doc });
+    let after = place.unwrap_or(PublicKey::FIRST);
     // One row more than is shown tells whether there is a next page.
-    let mut rows = match (bounds, place) {
-        (Some(bounds), _) => feed::page_within(&mut relay.readers.acquire().await?, &bounds, after, limit + 1).await?,
-        (None, None) => newest(relay).await?.iter().take(limit as usize + 1).cloned().collect(),
-        (None, Some(_)) => feed::page(&mut relay.readers.acquire().await?, after, limit + 1).await?,
+    let most = limit + 1;
+    let mut rows = match (bounds, place, by) {
+        (Some(bounds), ..) => feed::page_within(&mut relay.readers.acquire().await?, &bounds, by, after, most).await?,
+        (None, None, Hour::Driven) => newest(relay).await?.iter().take(most as usize).cloned().collect(),
+        (None, _, Hour::Driven | Hour::Shown) => {
+            feed::page(&mut relay.readers.acquire().await?, by, after, most).await?
+        }
     };
     let shunned = match asked.viewer.account() {
         Some(_) => reach::shunned(&mut relay.readers.acquire().await?, asked.viewer).await?,
         None => Default::default(),
     };
     let next;
-    (rows, next) = page(rows, limit, List::PublicFeed, |row| (row.key.sort_at, row.key.doc));
+    (rows, next) = page(rows, limit, list, |row| {
+        let PublicKey { hour, place, doc } = row.public_key(by);
+        (hour, place, doc)
+    });
     rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
     Ok((rows, next))
 }
@@ -84,7 +98,8 @@ async fn newest(relay: &Relay) -> Result<Arc<[FeedRow]>, ApiError> {
         Ok(rows) => Ok(rows),
         Err(generation) => {
             let mut reader = relay.readers.acquire().await?;
-            let rows: Arc<[FeedRow]> = feed::page(&mut reader, FeedKey::FIRST, MAX_LIMIT + 1).await?.into();
+            let rows = feed::page(&mut reader, Hour::Driven, PublicKey::FIRST, MAX_LIMIT + 1).await?;
+            let rows: Arc<[FeedRow]> = rows.into();
             relay.newest.keep(generation, rows.clone());
             Ok(rows)
         }

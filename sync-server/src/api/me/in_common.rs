@@ -28,5 +28,5 @@ pub(crate) async fn in_common(
     asked.me()?;
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person.account, PeopleList::InCommon, List::InCommon).await
+    people(&mut reader, &asked, person, PeopleList::InCommon, List::InCommon).await
 }

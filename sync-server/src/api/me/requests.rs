@@ -10,6 +10,7 @@ use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::people::lists::{PeoplePage, people};
+use crate::api::reach::Person;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::db::follows::PeopleList;
 
@@ -20,5 +21,5 @@ use crate::db::follows::PeopleList;
 )]
 pub(crate) async fn requests(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;
-    people(&mut relay.readers.acquire().await?, &asked, me, PeopleList::Requests, List::Requests).await
+    people(&mut relay.readers.acquire().await?, &asked, Person::oneself(me), PeopleList::Requests, List::Requests).await
 }

@@ -44,6 +44,8 @@ pub(crate) struct AttendeePage {
 }
 
 /// Who comes, or may: those first whom the viewer follows, then by answer.
+///
+/// Those who ask about followers are shown to the organisers and to whom they accepted; they are counted all the same.
 #[utoipa::path(
     get, path = "/v1/meets/{id}/attendees", tag = "meets", security((), ("token" = [])),
     params(("id" = String, Path, description = "The meet."), PageParameters),
@@ -62,7 +64,10 @@ pub(crate) async fn attendees(
         return Err(ApiError::not_found());
     }
     let rsvps::AnswerCounts { going, maybe, no } = rsvps::counted(&mut reader, id, meet.account, viewer).await?;
-    let rows = rsvps::attendees(&mut reader, id, meet.account, viewer, after, limit + 1).await?;
+    let organisers = meets::organisers(&mut reader, meet.account, id).await?;
+    let is_organiser = |account: AccountId| account == meet.account || organisers.contains(&account);
+    let sees_all = viewer.is_some_and(is_organiser);
+    let rows = rsvps::attendees(&mut reader, id, meet.account, viewer, sees_all, after, limit + 1).await?;
     let (rows, next) = page(rows, limit, List::Attendees, AttendeeRow::key);
     let item = |row: AttendeeRow| AttendeeItem {
         account: row.account,

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::search::{self, WhereAndWhen};
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT};
+use crate::api::asked::Asked;
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Web};
@@ -15,14 +15,16 @@ use crate::api::{ApiError, reach};
 use crate::authorize::Access;
 use crate::db::meets;
 
-/// Public meets as iCalendar, to be subscribed to: the next hundred of what `/v1/meets` has.
+/// Public meets as iCalendar, to be subscribed to.
+///
+/// The calendar holds the next hundred of what `/v1/meets` has, and the latest hundred of those that ended within 30 days.
 #[utoipa::path(
     get, path = "/v1/meets.ics", tag = "feeds",
     params(WhereAndWhen),
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
 pub(crate) async fn meets_calendar(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, _) = search::read(&relay, &asked, MAX_LIMIT).await?;
+    let rows = search::read_for_calendar(&relay, &asked).await?;
     Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), "Meets", rows.iter().map(|(meet, _)| meet)))
 }
 

@@ -10,9 +10,11 @@ use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::schema::{PageParameters, Refusals};
-use crate::api::syndication::{self, Form, Web};
+use crate::api::syndication::{self, Feed, Form, Web};
 
-/// Public meets as Atom with GeoRSS: a page of what `/v1/meets` has, the earliest first.
+/// Public meets as Atom with GeoRSS.
+///
+/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.atom", tag = "feeds",
     params(WhereAndWhen, PageParameters),
@@ -22,7 +24,9 @@ pub(crate) async fn meets_atom(State(relay): State<Arc<Relay>>, asked: Asked) ->
     meets(&relay, &asked, Form::Atom).await
 }
 
-/// Public meets as JSON Feed 1.1: a page of what `/v1/meets` has, the earliest first.
+/// Public meets as JSON Feed 1.1.
+///
+/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.json", tag = "feeds",
     params(WhereAndWhen, PageParameters),
@@ -33,8 +37,9 @@ pub(crate) async fn meets_json_feed(State(relay): State<Arc<Relay>>, asked: Aske
 }
 
 async fn meets(relay: &Relay, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (rows, next) = search::read(relay, asked, asked.limit()?).await?;
+    let (rows, next) = search::read_with_ended(relay, asked, asked.limit()?).await?;
     let web = Web::of(relay, asked);
     let items = rows.iter().map(|(meet, organiser)| syndication::meet(&web, meet, organiser)).collect();
-    Ok(syndication::feed(asked, &web, "Meets", items, next.as_deref(), form))
+    let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };
+    Ok(syndication::feed(relay, asked, &web, feed, form))
 }

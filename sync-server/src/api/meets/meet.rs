@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::docs::Answer;
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
@@ -56,6 +57,9 @@ pub(crate) struct MeetBody {
     organisers: Vec<AccountId>,
     /// Grows with every change.
     sequence: u64,
+    /// When the newest field was set, by the clock of who set it. Whoever changes the meet says so after this moment.
+    #[schema(value_type = i64)]
+    changed_at: Timestamp,
     answers: AnswerCounts,
     /// What the viewer answered.
     my_answer: Option<AnswerName>,
@@ -91,6 +95,7 @@ pub(super) async fn read(reader: &mut Connection, viewer: Viewer, id: DocId) -> 
     Ok(Some(MeetBody {
         organisers: meets::organisers(reader, meet.account, id).await?,
         sequence: meet.sequence,
+        changed_at: meet.changed_at,
         meet: MeetItem::new(&meet, &author),
         answers: AnswerCounts { going, maybe, no },
         my_answer,

@@ -1,28 +1,41 @@
-//! `GET /v1/meets`: public meets in a span of time, within bounds or near a place, the earliest first.
+//! `GET /v1/meets`: public meets in a span of time, within bounds or near a place, the earliest first. Feeds and calendars
+//! of meets look here, too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use tourismo_core::id::DocId;
+use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT};
+use crate::api::asked::{Asked, MAX_LIMIT, Near};
 use crate::api::cursor::{self, List};
 use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals, parameter};
 use crate::api::{ApiError, reach};
+use crate::authorize::Viewer;
 use crate::db::feed::Author;
-use crate::db::meet_search::{self, Span};
+use crate::db::meet_search::{self, Order, Span};
 use crate::db::meets::{MeetKey, MeetRecord};
+use crate::db::sql::Connection;
 use crate::grid::Bounds;
 
 /// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
 const LOOKS: usize = 10;
 
-/// Public meets, the earliest first: those that begin from now on, unless told.
+/// How long feeds and calendars keep a meet that has ended, milliseconds: 30 days. A calendar that subscribes removes what is
+/// not there any more.
+const KEPT_MS: i64 = 30 * 86_400_000;
+
+/// How long before its end a meet may have begun, milliseconds: the longest that core takes for one.
+const LONGEST_MS: i64 = 31 * 86_400_000;
+
+/// Public meets, the earliest first: those that have not ended, unless told.
+///
+/// A meet that does not say when it ends is taken to last twelve hours.
 #[utoipa::path(
     get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
     params(WhereAndWhen, PageParameters),
@@ -42,43 +55,133 @@ impl IntoParams for WhereAndWhen {
             parameter::<String>("bbox", "Within these bounds: `west,south,east,north` in degrees."),
             parameter::<String>("near", "Near this place: `latitude,longitude` in degrees."),
             parameter::<f64>("radiusM", "How near, metres: 50000 unless told, 500000 at most."),
-            parameter::<i64>("from", "The earliest start, milliseconds since 1970 UTC: now unless told."),
+            parameter::<i64>(
+                "from",
+                "The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended.",
+            ),
             parameter::<i64>("to", "The latest start."),
         ]
     }
 }
 
+type Rows = Vec<(MeetRecord, Author)>;
+
 /// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.
-pub(super) async fn read(
+pub(super) async fn read(relay: &Relay, asked: &Asked, limit: u32) -> Result<(Rows, Option<String>), ApiError> {
+    let mut looking = Looking::new(relay, asked).await?;
+    let after = asked.after(List::Meets)?.unwrap_or(EARLIEST);
+    let (rows, next) = looking.coming(after, limit).await?;
+    Ok((rows, next.map(|place| cursor::encode(List::Meets, &place))))
+}
+
+/// A page for those who subscribe: what was asked for, then what has ended within the last 30 days, the latest first.
+pub(super) async fn read_with_ended(
     relay: &Relay,
     asked: &Asked,
     limit: u32,
-) -> Result<(Vec<(MeetRecord, Author)>, Option<String>), ApiError> {
-    let (near, bbox) = (asked.near()?, asked.bbox()?);
-    let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m)));
-    let from = asked.time("from")?.unwrap_or_else(|| relay.clock.now());
-    let span = Span { from, to: asked.time("to")?.unwrap_or(Timestamp(i64::MAX)) };
-    let first = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
-    let mut after: MeetKey = asked.after(List::Meets)?.unwrap_or(first);
-    let mut reader = relay.readers.snapshot().await?;
-    let shunned = reach::shunned(&mut reader, asked.viewer).await?;
-    let mut found = Vec::new();
-    for _ in 0..LOOKS {
-        let rows = meet_search::search(&mut reader, bounds.as_ref(), span, after, MAX_LIMIT).await?;
-        let is_last = rows.len() < MAX_LIMIT as usize;
-        for (meet, author) in rows {
-            if found.len() == limit as usize {
-                return Ok((found, Some(cursor::encode(List::Meets, &after))));
+) -> Result<(Rows, Option<String>), ApiError> {
+    let mut looking = Looking::new(relay, asked).await?;
+    let mut rows = Vec::new();
+    let ended_after = match asked.after(List::EndedMeets) {
+        Ok(Some(place)) => place,
+        Ok(None) | Err(_) => {
+            let after = asked.after(List::Meets)?.unwrap_or(EARLIEST);
+            let next;
+            (rows, next) = looking.coming(after, limit).await?;
+            if let Some(place) = next {
+                return Ok((rows, Some(cursor::encode(List::Meets, &place))));
             }
-            after = (meet.starts_at, meet.doc);
-            let is_near = near.is_none_or(|near| meet.position.is_some_and(|place| near.holds(place)));
-            if is_near && reach::may_list(asked.viewer, meet.account, meet.visibility, &shunned) {
-                found.push((meet, author));
-            }
+            LATEST
         }
-        if is_last {
-            return Ok((found, None));
-        }
+    };
+    let (ended, next) = looking.ended(ended_after, limit - rows.len() as u32).await?;
+    rows.extend(ended);
+    Ok((rows, next.map(|place| cursor::encode(List::EndedMeets, &place))))
+}
+
+/// What a calendar holds: the next hundred of what was asked for, and of what has ended within the last 30 days the latest
+/// hundred.
+pub(super) async fn read_for_calendar(relay: &Relay, asked: &Asked) -> Result<Rows, ApiError> {
+    let mut looking = Looking::new(relay, asked).await?;
+    let mut rows = looking.ended(LATEST, MAX_LIMIT).await?.0;
+    rows.reverse();
+    rows.extend(looking.coming(EARLIEST, MAX_LIMIT).await?.0);
+    Ok(rows)
+}
+
+/// Before the first place of each order.
+const EARLIEST: MeetKey = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
+const LATEST: MeetKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
+
+/// A look for public meets, at one moment of the database.
+struct Looking {
+    reader: Connection,
+    viewer: Viewer,
+    shunned: BTreeSet<AccountId>,
+    near: Option<Near>,
+    bounds: Option<Bounds>,
+    from: Option<Timestamp>,
+    to: Timestamp,
+    now: Timestamp,
+}
+
+impl Looking {
+    async fn new(relay: &Relay, asked: &Asked) -> Result<Looking, ApiError> {
+        let (near, bbox) = (asked.near()?, asked.bbox()?);
+        let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m)));
+        let (from, to) = (asked.time("from")?, asked.time("to")?.unwrap_or(Timestamp(i64::MAX)));
+        let mut reader = relay.readers.snapshot().await?;
+        let shunned = reach::shunned(&mut reader, asked.viewer).await?;
+        Ok(Looking { reader, viewer: asked.viewer, shunned, near, bounds, from, to, now: relay.clock.now() })
     }
-    Ok((found, Some(cursor::encode(List::Meets, &after))))
+
+    /// Those that begin within the span that was asked for; those that have not ended if it has no beginning.
+    async fn coming(&mut self, after: MeetKey, limit: u32) -> Result<(Rows, Option<MeetKey>), ApiError> {
+        let (from, ends) = match self.from {
+            Some(from) => (from, None),
+            None => (self.now - LONGEST_MS, Some((self.now, Timestamp(i64::MAX)))),
+        };
+        let span = Span { from, to: self.to, ends };
+        self.page(span, Order::Earliest, after, limit).await
+    }
+
+    /// Those that ended within the last 30 days, if no other span was asked for.
+    async fn ended(&mut self, after: MeetKey, limit: u32) -> Result<(Rows, Option<MeetKey>), ApiError> {
+        if self.from.is_some() {
+            return Ok((Vec::new(), None));
+        }
+        let ends_after = self.now - KEPT_MS;
+        let ends = Some((ends_after, self.now));
+        let span = Span { from: ends_after - LONGEST_MS, to: self.to, ends };
+        self.page(span, Order::Latest, after, limit).await
+    }
+
+    async fn page(
+        &mut self,
+        span: Span,
+        order: Order,
+        mut after: MeetKey,
+        limit: u32,
+    ) -> Result<(Rows, Option<MeetKey>), ApiError> {
+        let mut found = Vec::new();
+        for _ in 0..LOOKS {
+            let bounds = self.bounds.as_ref();
+            let rows = meet_search::search(&mut self.reader, bounds, span, order, after, MAX_LIMIT).await?;
+            let is_last = rows.len() < MAX_LIMIT as usize;
+            for (meet, author) in rows {
+                if found.len() == limit as usize {
+                    return Ok((found, Some(after)));
+                }
+                after = (meet.starts_at, meet.doc);
+                let is_near = self.near.is_none_or(|near| meet.position.is_some_and(|place| near.holds(place)));
+                if is_near && reach::may_list(self.viewer, meet.account, meet.visibility, &self.shunned) {
+                    found.push((meet, author));
+                }
+            }
+            if is_last {
+                return Ok((found, None));
+            }
+        }
+        Ok((found, Some(after)))
+    }
 }

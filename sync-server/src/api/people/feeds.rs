@@ -1,4 +1,4 @@
-//! A person's public drives, and a public car's, as Atom and JSON Feed; a person's public meets as iCalendar.
+//! A person's public drives, and a public car's, as Atom and JSON Feed, those first that became visible last; a person's public meets as iCalendar.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::api::cursor::List;
 use crate::api::path::Path;
 use crate::api::reach::Person;
 use crate::api::schema::{PageParameters, Refusals};
-use crate::api::syndication::{self, Form, Web};
+use crate::api::syndication::{self, Feed, Form, Web};
 use crate::api::{ApiError, reach};
 use crate::db::feed::{self, FeedKey};
 use crate::db::sql::Connection;
@@ -102,31 +102,33 @@ pub(crate) async fn person_calendar(
 }
 
 async fn person_feed(relay: &Relay, name: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (limit, after) = (asked.limit()?, asked.after(List::PersonDrives)?);
+    let (limit, after) = (asked.limit()?, asked.after(List::ShownByPerson)?);
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, asked, name).await?;
-    let rows = feed::of_person(&mut reader, person.account, false, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let rows = feed::shown_by_person(&mut reader, person.account, after, limit + 1).await?;
+    let (rows, next) = page(rows, limit, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
     let web = Web::of(relay, asked);
     let items = syndication::drives(&web, &rows)?;
-    Ok(syndication::feed(asked, &web, &title, items, next.as_deref(), form))
+    let (about, page) = (format!("person {}", person.account), format!("people/{}", person.account));
+    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
 }
 
 async fn car_feed(relay: &Relay, name: &str, car: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (limit, after, car) = (asked.limit()?, asked.after(List::PersonDrives)?, reach::id(car)?);
+    let (limit, after, car) = (asked.limit()?, asked.after(List::ShownByPerson)?, reach::id(car)?);
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, asked, name).await?;
     let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
     let fields = fields.ok_or_else(ApiError::not_found)?;
     let rows = feed::of_car(&mut reader, person.account, car, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let (rows, next) = page(rows, limit, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
     let web = Web::of(relay, asked);
     let items = syndication::drives(&web, &rows)?;
-    Ok(syndication::feed(asked, &web, &title, items, next.as_deref(), form))
+    let (about, page) = (format!("car {car} of {}", person.account), format!("people/{}", person.account));
+    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
 }
 
 async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {

@@ -10,9 +10,10 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
-use crate::api::cursor::List;
+use crate::api::asked::Asked;
+use crate::api::cursor::{self, List};
 use crate::api::path::Path;
+use crate::api::reach::Person;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::{ApiError, reach};
 use crate::db::follows::{self, PeopleList, PersonRow};
@@ -34,14 +35,20 @@ pub(crate) struct PersonItem {
 }
 
 /// A page of people.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PeoplePage {
     people: Vec<PersonItem>,
+    /// Whether this list is not for the viewer: the person asks about followers, and has not accepted them.
+    is_hidden: bool,
     /// For the parameter `after` of the next page; absent on the last one.
     next: Option<String>,
 }
 
 /// Whose follow counts, the latest first.
+///
+/// The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
+/// is shown to those alone, and to whose list it is.
 #[utoipa::path(
     get, path = "/v1/people/{person}/followers", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
@@ -54,10 +61,13 @@ pub(crate) async fn followers(
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person.account, PeopleList::Followers, List::Followers).await
+    people(&mut reader, &asked, person, PeopleList::Followers, List::Followers).await
 }
 
 /// Whom a person follows, the latest first.
+///
+/// The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
+/// is shown to those alone, and to whose list it is.
 #[utoipa::path(
     get, path = "/v1/people/{person}/following", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
@@ -70,25 +80,44 @@ pub(crate) async fn following(
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person.account, PeopleList::Following, List::Following).await
+    people(&mut reader, &asked, person, PeopleList::Following, List::Following).await
 }
 
-/// A page of one of a person's lists.
+/// How often to look on when those who were found are not for the viewer.
+const LOOKS: usize = 10;
+
+/// A page of one of a person's lists. Who in it is not for the viewer is left out, and no cursor names them; so that a list may
+/// end where hundreds in a row are hidden.
 pub(crate) async fn people(
     reader: &mut Connection,
     asked: &Asked,
-    person: AccountId,
+    person: Person,
     which: PeopleList,
     list: List,
 ) -> Result<Response, ApiError> {
     let limit = asked.limit()?;
-    let after = asked.after(list)?.unwrap_or((Timestamp(i64::MAX), AccountId::from_bytes([0xff; 16])));
-    let rows = follows::list(reader, which, person, asked.viewer.account(), after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, list, |row| (row.since, row.account));
-    asked.answer(&PeoplePage { people: rows.into_iter().map(item).collect(), next })
+    let mut after = asked.after(list)?.unwrap_or((Timestamp(i64::MAX), AccountId::from_bytes([0xff; 16])));
+    if !person.shows_people(asked.viewer, follows::asks(reader, person.account).await?) {
+        return asked.answer(&PeoplePage { is_hidden: true, ..PeoplePage::default() });
+    }
+    let mut found: Vec<PersonRow> = Vec::new();
+    let mut is_more = true;
+    for _ in 0..LOOKS {
+        let rows = follows::list(reader, which, person.account, asked.viewer.account(), after, limit + 1).await?;
+        is_more = rows.len() > limit as usize;
+        after = rows.last().map_or(after, |row| (row.since, row.account));
+        found.extend(rows.into_iter().filter(|row| row.is_shown));
+        if found.len() > limit as usize || !is_more {
+            break;
+        }
+    }
+    is_more |= found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| is_more).map(|row| cursor::encode(list, &(row.since, row.account)));
+    asked.answer(&PeoplePage { people: found.into_iter().map(item).collect(), is_hidden: false, next })
 }
 
 fn item(row: PersonRow) -> PersonItem {
-    let PersonRow { account, since, author, is_followed } = row;
+    let PersonRow { account, since, author, is_followed, is_shown: _ } = row;
     PersonItem { account, handle: author.handle, display_name: author.display_name, since, is_followed }
 }

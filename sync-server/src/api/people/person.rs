@@ -29,7 +29,7 @@ pub(crate) struct PersonBody {
     by_approval: bool,
     /// Whether the viewer says to follow them.
     is_followed: bool,
-    /// Whether that counts: they accepted the viewer, or accept everyone.
+    /// Whether they accepted the viewer, or accept everyone.
     is_accepted: bool,
 }
 
@@ -57,6 +57,6 @@ pub(crate) async fn person(
         bio,
         by_approval,
         is_followed: person.relation.follows,
-        is_accepted: person.relation.is_follower,
+        is_accepted: person.relation.is_accepted,
     })
 }

@@ -21,7 +21,8 @@ pub(crate) struct PersonStats {
     /// Of public drives.
     #[serde(flatten)]
     totals: TotalsItem,
-    /// Whose follow counts; at most 10,000, which stands for more, too.
+    /// Whose follow counts; at most 10,000, which stands for more, too. Who may not see the list gets it rounded down to 1, 5, 10,
+    /// 50, 100 and so on, and so the next one.
     followers: u64,
     /// At most 10,000: nobody follows more.
     following: u64,
@@ -41,6 +42,44 @@ pub(crate) async fn person_stats(
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
     let totals = drives::published_by(&mut reader, person.account).await?.into();
-    let (followers, following) = follows::counted(&mut reader, person.account).await?;
+    let (mut followers, mut following) = follows::counted(&mut reader, person.account).await?;
+    if !person.shows_people(asked.viewer, follows::asks(&mut reader, person.account).await?) {
+        (followers, following) = (coarse(followers), coarse(following));
+    }
     asked.answer(&PersonStats { totals, followers, following })
+}
+
+/// A number of people as it is told to those who may not know who they are: so that it does not tell when one comes or goes.
+fn coarse(count: u64) -> u64 {
+    let power = 10_u64.pow(count.max(1).ilog10());
+    match count / power {
+        0 => 0,
+        1..=4 => power,
+        _ => 5 * power,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_number_is_one_of_few() {
+        let steps = [
+            (0, 0),
+            (1, 1),
+            (4, 1),
+            (5, 5),
+            (9, 5),
+            (10, 10),
+            (49, 10),
+            (50, 50),
+            (99, 50),
+            (100, 100),
+            (10_000, 10_000),
+        ];
+        for (count, due) in steps {
+            assert_eq!(coarse(count), due, "{count}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::Automerge;
 use tourismo_core::docs::claim::claim;
-use tourismo_core::docs::{Visibility, open, snapshot};
+use tourismo_core::docs::{Visibility, open, published, snapshot};
 use tourismo_core::id::ChangeHash;
 use tourismo_core::projection::{self, PublishedRow, Row};
 use tourismo_core::roads::Survey;
@@ -45,6 +45,17 @@ pub(super) struct Size {
     pub(super) ops: u64,
 }
 
+/// Which changes of a published drive say when it was shown.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The one that said who may see it.
+    pub(super) shown: Option<ChangeHash>,
+    /// Those that nothing builds on.
+    pub(super) heads: Vec<ChangeHash>,
+    /// How many there are.
+    pub(super) changes: u32,
+}
+
 /// When the relay first heard of a document.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Since {
@@ -71,6 +82,8 @@ pub(super) struct Folded {
     pub(super) row: Option<Row>,
     /// The change since which a profile claims its handle.
     pub(super) claim: Option<ChangeHash>,
+    /// Since when a published drive is shown as it is, and what was changed last.
+    pub(super) history: History,
     /// What everybody may know of the road of a published drive.
     pub(super) trace: Option<Vec<u8>>,
     pub(super) work: Work,
@@ -170,6 +183,16 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
     let doc = doc.map_err(|_| Quarantine::Unreadable)?;
     let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
     let row = projection::fold(kind, &doc);
+    // Its owner is told: what is acknowledged and shown to nobody looks published from the phone.
+    if row.is_none() && projection::is_too_much(kind, &doc) {
+        return Err(Quarantine::TooLarge);
+    }
+    let history = if let Some(Row::Published(_)) = &row {
+        let changes = u32::try_from(open::names(&doc).len()).unwrap_or(u32::MAX);
+        History { shown: published::shown_since(&doc), heads: open::heads(&doc), changes }
+    } else {
+        History::default()
+    };
     let (trace, fixes) = match &row {
         Some(Row::Published(row)) => {
             let trace = if row.visibility == Visibility::Public { trace(row) } else { None };
@@ -188,7 +211,7 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
     };
     // What was loaded before is only read again, which takes a tenth.
     let work = Work { changes: ops / 20 + before.ops / 200 + bytes / 8_192 + fixes / 150 };
-    Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, trace, work })
+    Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, history, trace, work })
 }
 
 /// What a drive tells of its road; nothing if none of it was measured well enough.

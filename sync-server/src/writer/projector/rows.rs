@@ -31,11 +31,15 @@ pub(super) struct About {
     pub(super) received_at: Timestamp,
     /// When it heard of the claim to a handle.
     pub(super) claimed_at: Timestamp,
+    /// The hour in which a published drive became visible as it is.
+    pub(super) shown_at: Timestamp,
+    /// Another one after every change of a published drive.
+    pub(super) updated_at: Timestamp,
 }
 
 /// The rows of what a document says.
 pub(super) fn rows(about: About, row: Option<Row>, trace: Option<Vec<u8>>) -> Derived {
-    let About { owner, doc, revision, received_at, claimed_at } = about;
+    let About { owner, doc, revision, received_at, claimed_at, .. } = about;
     match row {
         Some(Row::Published(row)) => published(about, *row, trace),
         Some(Row::Profile(fields)) if fields.is_valid() => {
@@ -73,11 +77,12 @@ fn own_drive(account: AccountId, doc: DocId, fields: DriveFields) -> OwnDrive {
 /// What counts of what a document says: everything has one document in which it is said.
 fn own_words(account: AccountId, doc: DocId, row: SocialRow) -> SocialRow {
     if doc == social::people(&account) {
-        let SocialRow { follows, accepted, blocked, .. } = row;
+        let SocialRow { follows, accepted, blocked, unblocked, .. } = row;
         // Nobody has to do with themselves.
         let others = |accounts: Vec<AccountId>| accounts.into_iter().filter(|other| *other != account).collect();
         let follows = follows.into_iter().filter(|(followee, _)| *followee != account).collect();
-        return SocialRow { follows, accepted: others(accepted), blocked: others(blocked), ..SocialRow::default() };
+        let (accepted, blocked, unblocked) = (others(accepted), others(blocked), others(unblocked));
+        return SocialRow { follows, accepted, blocked, unblocked, ..SocialRow::default() };
     }
     let is_here = |thing: &DocId| social::about(&account, thing) == doc;
     SocialRow {
@@ -93,13 +98,15 @@ fn published(about: About, row: PublishedRow, trace: Option<Vec<u8>>) -> Derived
         Visibility::Link | Visibility::Followers | Visibility::Public => {}
         Visibility::Private => return Derived::Nothing,
     }
-    let About { owner: account, doc, revision, received_at, .. } = about;
+    let About { owner: account, doc, revision, received_at, shown_at, updated_at, .. } = about;
     let drive = DriveRecord {
         account,
         doc,
         revision,
         // A drive from the future would stay on top of the feed; and nobody needs to know when it was published.
         sort_at: row.started_at.min(received_at.floor_to_hour()),
+        shown_at,
+        updated_at,
         visibility: row.visibility,
         started_at: row.started_at,
         title: shortened(&row.title),

@@ -25,7 +25,8 @@ pub(crate) async fn get_with(addr: SocketAddr, path: &str, headers: &str) -> Ans
 /// Does what a method says.
 pub(crate) async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n{headers}\r\n");
+    let host = if headers.contains("host: ") { String::new() } else { format!("host: {addr}\r\n") };
+    let request = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
