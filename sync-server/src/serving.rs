@@ -65,7 +65,7 @@ impl Peer {
     pub(crate) fn belongs_to(&self, source: Source, doorkeeper: &Arc<Doorkeeper>) -> bool {
         // Each change is a single assignment after which it is whole.
         let mut seat = self.seat.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seat.as_ref().is_some_and(|(owner, _)| *owner == source) {
+        if seat.as_ref().is_none_or(|(owner, _)| *owner != source) {
             *seat = doorkeeper.admit_source(source).map(|place| (source, place));
         }
         seat.is_some()
