@@ -201,12 +201,15 @@ pub fn block_count(doc: &Automerge) -> usize {
 
 /// The blocks of every recorder session, each session's in order.
 pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
-    let blocks = |(_, blocks): (String, Vec<(String, Vec<u8>)>)| blocks.into_iter().map(|(_, block)| block).collect();
+    let blocks = |(_, blocks): NamedSession| blocks.into_iter().map(|(_, block)| block).collect();
     named_sessions(doc).into_iter().map(blocks).collect()
 }
 
+/// The name of a recorder session, and the names and bytes of its blocks.
+type NamedSession = (String, Vec<(String, Vec<u8>)>);
+
 /// The same with the names of sessions and blocks.
-fn named_sessions(doc: &Automerge) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
+fn named_sessions(doc: &Automerge) -> Vec<NamedSession> {
     let Some(recorders) = open::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
     let blocks = |session: String| {
         let blocks = open::map_in(doc, &recorders, &session)?;
