@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT (the default).
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Write a checked copy of the database to a file, also while it is served.
     Backup(Backup),
     /// Put a backup in the place of the database, and keep what was there beside it. Phones offer again what the backup
@@ -161,7 +161,7 @@ const NAMED_FINDINGS: usize = 100;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    let command = cli.command.unwrap_or(Command::Serve(Box::new(cli.serve)));
     start_logging(matches!(&command, Command::Serve(serve) if serve.log_json));
     let is_check = matches!(command, Command::Check(_));
     carry_out(command).unwrap_or_else(|error| {
@@ -197,7 +197,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Serve(serve) => run(serve).await?,
+            Command::Serve(serve) => run(*serve).await?,
             Command::Backup(Backup { data, to, replace }) => {
                 let data = data.file(DUMP)?;
                 let backup = upkeep::back_up(&data, &to, replace).await.inspect_err(name_findings)?;
