@@ -1,6 +1,10 @@
 //! A drive as it is shown: a line for the map, a profile for the charts. Small, whatever the length of the drive.
 
+mod date_line;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::date_line::{cut_line, cut_parts};
 
 use crate::fix::Fix;
 use crate::geodesy::{Position, TangentPlane, distance_m};
@@ -12,7 +16,7 @@ pub const MAX_SAMPLES: usize = 512;
 /// How many fixes are simplified at once: it takes the square of the time for a track made for it.
 const FIXES_AT_ONCE: usize = 1_024;
 
-/// A line for a map, in parts: nothing is drawn over a gap.
+/// A line for a map, in parts: nothing is drawn over a gap, and nothing around the world where it crosses the date line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -43,7 +47,8 @@ impl Line {
     /// Few points that stay within `tolerance_m` of the track (Ramer–Douglas–Peucker, every 1,024 fixes on the plane that
     /// touches the earth at their middle). Ends of parts stay where they are; a tolerance of 0 keeps every point.
     pub fn simplified(parts: &[Part], tolerance_m: f64) -> Line {
-        Line { parts: parts.iter().map(|part| simplified_part(&part.fixes, tolerance_m)).collect() }
+        let lines = parts.iter().map(|part| simplified_part(&part.fixes, tolerance_m));
+        Line { parts: lines.flat_map(cut_line).collect() }
     }
 }
 
@@ -248,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_over_a_gap_and_the_date_line_breaks_no_line() {
+    fn nothing_is_drawn_over_a_gap_nor_around_the_world() {
         let mut fixes = winding(300);
         fixes.drain(100..150);
         assert_eq!(Line::simplified(&parts_of(fixes.clone()), 5.0).parts.len(), 2);
@@ -256,7 +261,9 @@ mod tests {
             fix.lon_deg += if fix.lon_deg < 10.02 { 169.98 } else { -190.02 };
         }
         let over_the_line = Line::simplified(&parts_of(fixes), 5.0);
-        assert_eq!(over_the_line.parts.len(), 2);
+        assert_eq!(over_the_line.parts.len(), 3);
+        let is_short = |pair: &[[f64; 2]]| (pair[1][0] - pair[0][0]).abs() < 1.0;
+        assert!(over_the_line.parts.iter().all(|part| part.windows(2).all(is_short)));
         assert!(over_the_line.parts.iter().flatten().count() < 60);
     }
 

@@ -269,4 +269,6 @@ fn elapsed_s(from: &Fix, to: &Fix) -> f64 {
 }
 
 #[cfg(test)]
+mod any_input;
+#[cfg(test)]
 mod tests;

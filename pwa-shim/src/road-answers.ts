@@ -51,7 +51,9 @@ export const keptRoad: Check<Road> = object<Road>({
 export const road: Check<Road> = (value) => {
   const feature = record(value);
   const { score, parts, measuredM, ...properties } = record(feature["properties"]);
-  const line = record(feature["geometry"])["coordinates"];
+  const { type, coordinates } = record(feature["geometry"]);
+  // A road over the date line is cut there.
+  const line = type === "MultiLineString" ? listOf((piece) => listOf(position)(piece))(coordinates).flat() : coordinates;
   return keptRoad({ ...properties, id: feature["id"], score: { score, parts, measuredM }, line });
 };
 

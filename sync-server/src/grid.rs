@@ -63,6 +63,11 @@ impl Bounds {
         self.west > self.east
     }
 
+    /// Whether every longitude is within the bounds, and so everything over the date line, too.
+    pub(crate) fn is_all_the_way_round(&self) -> bool {
+        self.east - self.west >= 360.0
+    }
+
     /// The squares that the bounds touch.
     pub(crate) fn cells(&self) -> Cells {
         let narrow = self.squares(1.0);

@@ -294,3 +294,27 @@ proptest! {
         prop_assert_eq!(sum, steps[cut..].iter().collect::<Tally>());
     }
 }
+
+#[test]
+fn relief_is_known_where_the_receiver_tells_every_fourth_altitude_and_not_where_it_jumps() {
+    let whole = Survey::of(&pass()).score().unwrap();
+    let mut sparse = pass();
+    for (index, fix) in sparse.iter_mut().enumerate() {
+        fix.altitude_m = fix.altitude_m.filter(|_| index % 4 == 0);
+    }
+    let scored = Survey::of(&sparse).score().unwrap();
+    assert!(scored.parts.relief.unwrap().abs_diff(whole.parts.relief.unwrap()) <= 2, "{scored:?} {whole:?}");
+    // Two thousand fixes apart nobody knows.
+    let mut ends = pass();
+    let count = ends.len();
+    for fix in &mut ends[1..count - 1] {
+        fix.altitude_m = None;
+    }
+    assert_eq!(Survey::of(&ends).score().unwrap().parts.relief, None);
+    // A flat road on which the altitude jumps up and down by 100 m every kilometre.
+    let mut jumps = pass();
+    for (index, fix) in jumps.iter_mut().enumerate() {
+        fix.altitude_m = Some(if index / 67 % 2 == 0 { 400.0 } else { 500.0 });
+    }
+    assert!(Survey::of(&jumps).tally().grade_m_per_km() < Some(20.0));
+}

@@ -5,6 +5,7 @@
 use super::STEP_M;
 use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position};
+use crate::stats::known_altitude_m;
 use crate::time::Timestamp;
 
 /// Fixes nearer to the last one than this say more of the receiver than of the road, metres.
@@ -17,6 +18,11 @@ const LONGEST_SPAN_MS: i64 = 10_000;
 const GATE_REACH_M: f64 = 40.0;
 /// The slowest speed that flows: 30 km/h, metres per second.
 const GATE_MPS: f64 = 30.0 / 3.6;
+/// Where altitudes are missing over so much way, nobody knows how steep it is, metres.
+const LONGEST_LEVEL_M: f64 = 300.0;
+/// An altitude may be off by so much, metres, and a road climbs so much of its way.
+const JUMP_M: f64 = 20.0;
+const STEEPEST: f64 = 0.25;
 /// A speed that the receiver did not measure is the way of at least so long, milliseconds.
 const SPEED_OVER_MS: i64 = 3_000;
 
@@ -57,7 +63,7 @@ pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: i
         let mut knot = Knot {
             place: Ecef::from(Position::from(&fix)),
             at: fix.fixed_at,
-            altitude_m: fix.altitude_m,
+            altitude_m: known_altitude_m(&fix),
             along_m: 0.0,
             slowest_mps,
         };
@@ -71,6 +77,7 @@ pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: i
                 let stood = span_m <= LONGEST_SPAN_M;
                 section.ends_standing = stood;
                 unknown_m += span_m;
+                section.fill_altitudes();
                 each(&section.samples());
                 section = Section { begins_standing: stood, ..Section::default() };
                 knot.slowest_mps = fix.speed_mps;
@@ -81,6 +88,7 @@ pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: i
         section.knots.push(knot);
         slowest_mps = None;
     }
+    section.fill_altitudes();
     each(&section.samples());
     unknown_m
 }
@@ -101,6 +109,26 @@ struct Section {
 }
 
 impl Section {
+    /// Gives knots without an altitude what lies between their neighbours' along the way: some receivers tell it now and then.
+    /// Where the altitude jumps, it is not known on either side.
+    fn fill_altitudes(&mut self) {
+        let mut known: Option<(usize, f64)> = None;
+        let mut jumps = Vec::new();
+        for index in 0..self.knots.len() {
+            let Some(to_m) = self.knots[index].altitude_m else { continue };
+            let Some((first, from_m)) = known.replace((index, to_m)) else { continue };
+            let (began_m, way_m) = (self.knots[first].along_m, self.knots[index].along_m - self.knots[first].along_m);
+            if (to_m - from_m).abs() > JUMP_M + STEEPEST * way_m {
+                jumps.extend([first, index]);
+            } else if way_m <= LONGEST_LEVEL_M {
+                for knot in &mut self.knots[first + 1..index] {
+                    knot.altitude_m = Some(from_m + (to_m - from_m) * (knot.along_m - began_m) / way_m);
+                }
+            }
+        }
+        jumps.into_iter().for_each(|index| self.knots[index].altitude_m = None);
+    }
+
     fn samples(&self) -> Vec<Sample> {
         let length_m = self.knots.last().map_or(0.0, |knot| knot.along_m);
         let mut samples = Vec::with_capacity((length_m / f64::from(STEP_M)) as usize + 1);

@@ -148,6 +148,71 @@ fn drives_over_the_date_line_and_the_pole_are_as_long_as_elsewhere() {
     assert_eq!(along(|m| (90.0 - m.abs() / 111_694.0, if m < 0.0 { 20.0 } else { -160.0 })), 600.0);
 }
 
+/// A drive straight to the east without Doppler: one fix every so many seconds at 1 m/s times `speed_mps`.
+fn silent(count: u32, every_s: f64, speed_mps: f64) -> Vec<Fix> {
+    let at = |index: u32| f64::from(index) * every_s;
+    (0..count).map(|index| fix(at(index), at(index) * speed_mps, 0.0)).collect()
+}
+
+#[test]
+fn a_recorder_that_measures_every_eight_seconds_on_a_motorway_loses_nothing() {
+    for every_s in [6.0, 8.0, 10.0, 20.0, 30.0] {
+        let found = stats(&silent(400, every_s, 28.0));
+        // The first step of a slow recorder is a gap: nothing is known of its rhythm.
+        let first_m = if every_s > 10.0 { every_s * 28.0 } else { 0.0 };
+        let expected_m = 399.0 * every_s * 28.0 - first_m;
+        assert!((found.distance_m - expected_m).abs() < 2.0, "{every_s} s: {found:?} of {expected_m} m");
+        assert_eq!(found.gap_distance_m, first_m, "{every_s} s");
+        assert_eq!((found.mean_speed_mps, found.max_speed_mps), (28.0, 28.0), "{every_s} s");
+    }
+}
+
+#[test]
+fn one_mistimed_fix_is_no_top_speed() {
+    // A second is lost in mid-drive: 40 m in one.
+    let mut lost = silent(600, 1.0, 20.0);
+    lost.remove(300);
+    for fix in &mut lost[300..] {
+        fix.fixed_at = fix.fixed_at - 1_000;
+    }
+    assert_eq!(stats(&lost).max_speed_mps, 20.0);
+    // One fix is stamped late, and so looks slow; what follows looks fast.
+    for by_ms in [-900, -500, 500, 900] {
+        let mut late = silent(600, 1.0, 20.0);
+        late[300].fixed_at = late[300].fixed_at + by_ms;
+        assert_eq!(stats(&late).max_speed_mps, 20.0, "{by_ms}");
+    }
+    // Between them, a gap of one fix.
+    let mut jump = silent(600, 1.0, 36.7);
+    jump.remove(400);
+    jump[300].lon_deg += 30.0 / DEGREE_EAST_M;
+    assert!(stats(&jump).max_speed_mps <= 36.8, "{}", stats(&jump).max_speed_mps);
+}
+
+#[test]
+fn the_mean_is_never_above_the_greatest_speed_where_fixes_are_few() {
+    for count in 2..6 {
+        let found = stats(&silent(count, 2.0, 30.0));
+        assert!(found.max_speed_mps >= found.mean_speed_mps && found.mean_speed_mps > 0.0, "{found:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_settles_its_altitude_climbs_nothing() {
+    let mut cold = silent(600, 1.0, 15.0);
+    for (index, fix) in cold.iter_mut().enumerate() {
+        fix.altitude_m = Some((-704.0 + 11.54 * index as f64).min(450.0));
+    }
+    // 1,154 m that nobody climbed; the last of them look like a steep road.
+    assert!(stats(&cold).ascent_m <= 15.0 && stats(&cold).descent_m == 0.0, "{:?}", stats(&cold));
+    // It says itself that it does not know.
+    for (index, fix) in cold.iter_mut().enumerate() {
+        fix.altitude_m = Some(450.0 - 2.0 * (60.0 - index as f64).max(0.0));
+        fix.altitude_accuracy_m = Some(if index < 60 { 80.0 } else { 6.0 });
+    }
+    assert_eq!((stats(&cold).ascent_m, stats(&cold).descent_m), (0.0, 0.0));
+}
+
 #[test]
 fn what_is_kept_does_not_grow_with_the_drive() {
     let mut stats = RunningStats::default();

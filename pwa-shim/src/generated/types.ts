@@ -402,7 +402,7 @@ export type KeyRange = {
   to: Uint8Array,
 };
 
-/** A line for a map, in parts: nothing is drawn over a gap. */
+/** A line for a map, in parts: nothing is drawn over a gap, and nothing around the world where it crosses the date line. */
 export type Line = {
   /**
    * Of each part the points as `[longitude, latitude]`, degrees; at least one. A MultiLineString of RFC 7946 but for

@@ -8,6 +8,7 @@ pub(crate) mod tile;
 
 use geojson::{Feature, Geometry, GeometryValue, Position};
 use serde_json::json;
+use tourismo_core::display::cut_line;
 
 use crate::authorize::{Access, Audience, Relation, Viewer, authorize};
 use crate::db::roads::RoadRecord;
@@ -22,7 +23,13 @@ fn may_read(viewer: Viewer) -> bool {
 
 /// A road as a GeoJSON Feature.
 fn feature(road: &RoadRecord) -> Feature {
-    let coordinates = road.line.iter().map(|point| Position::from(*point)).collect();
+    let positions = |line: Vec<[f64; 2]>| line.into_iter().map(Position::from).collect();
+    let mut lines: Vec<Vec<Position>> = cut_line(road.line.clone()).into_iter().map(positions).collect();
+    // A road over the date line has two lines (RFC 7946).
+    let geometry = match lines.len() {
+        1 => GeometryValue::LineString { coordinates: lines.remove(0) },
+        _ => GeometryValue::MultiLineString { coordinates: lines },
+    };
     let properties = json!({
         "score": road.score.score,
         "parts": road.score.parts,
@@ -33,7 +40,7 @@ fn feature(road: &RoadRecord) -> Feature {
     });
     Feature {
         bbox: None,
-        geometry: Some(Geometry::new(GeometryValue::LineString { coordinates })),
+        geometry: Some(Geometry::new(geometry)),
         id: Some(geojson::feature::Id::String(road.id.to_string())),
         properties: properties.as_object().cloned(),
         foreign_members: None,

@@ -133,8 +133,14 @@ fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
         author: author(&row.author),
         published_at: row.shown_at,
         updated_at: row.updated_at,
-        place: Some(line.map_or(Shape::Point([(west + east) / 2.0, (south + north) / 2.0]), Shape::Line)),
+        place: Some(line.map_or_else(|| Shape::Point([middle_lon(west, east), (south + north) / 2.0]), Shape::Line)),
     })
+}
+
+/// The middle between two longitudes; west is greater than east over the date line.
+fn middle_lon(west: f64, east: f64) -> f64 {
+    let width = if west > east { east + 360.0 - west } else { east - west };
+    (west + width / 2.0 + 180.0).rem_euclid(360.0) - 180.0
 }
 
 /// A meet as an item of a feed. When it is stands in its text: feeds know only when something was said.

@@ -183,7 +183,9 @@ pub(crate) async fn page_within(
         Cells::Wide(cells) => ("wide_cell", cells),
     };
     // West of the box is what is over the date line in it.
-    let longitudes = if bounds.is_over_date_line() {
+    let longitudes = if bounds.is_all_the_way_round() {
+        "$5 < $7"
+    } else if bounds.is_over_date_line() {
         "(west >= $5 OR west <= $7) AND (east >= $5 OR east <= $7) AND (west <= east OR (west >= $5 AND east <= $7))"
     } else {
         "west >= $5 AND east <= $7 AND west <= east"

@@ -1,5 +1,6 @@
 //! Bad input: every one is a refusal with a code and a hint, none an error of the server.
 
+use serde_json::json;
 use tourismo_core::docs::Visibility;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
@@ -132,4 +133,44 @@ async fn what_is_no_read_is_refused_with_a_code() {
             assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (405, Some("method_not_allowed")));
         }
     }
+}
+
+#[tokio::test]
+async fn a_drive_over_the_date_line_is_found_in_all_bounds_that_hold_it_and_is_cut_there() {
+    let relay = Relay::start().await;
+    let mut person = Person::new(&relay, 1).await;
+    let mut track = drive_on(Timestamp(1_790_000_000_000));
+    // On Taveuni, to the east: the line is crossed in the first part.
+    for (index, fix) in track.iter_mut().flat_map(|stretch| &mut stretch.fixes).enumerate() {
+        let lon_deg = 179.999 + 2e-4 * index as f64;
+        (fix.lat_deg, fix.lon_deg) = (-16.8, if lon_deg > 180.0 { lon_deg - 360.0 } else { lon_deg });
+    }
+    let drive = person.publish_track(&relay, "Taveuni", Visibility::Public, &track).await;
+    let count = async |bbox: &str| {
+        let page = get(relay.addr(), &format!("/v1/feed/public?bbox={bbox}")).await.json();
+        page["drives"].as_array().unwrap().len()
+    };
+    for (bbox, expected) in [
+        ("-180,-90,180,90", 1),
+        ("179,-17,-179,-16", 1),
+        ("170,-90,160,90", 1),
+        ("179.9995,-17,-179,-16", 0),
+        ("-180,-17,-179,-16", 0),
+        ("179,-17,180,-16", 0),
+    ] {
+        assert_eq!(count(bbox).await, expected, "{bbox}");
+    }
+    let page = get(relay.addr(), "/v1/feed/public").await.json();
+    let feature = get(relay.addr(), &format!("/v1/drives/{drive}")).await.json();
+    assert!(feature["bbox"][0].as_f64() > feature["bbox"][2].as_f64());
+    let lines = feature["geometry"]["coordinates"].as_array().unwrap();
+    assert_eq!(lines.len(), 3, "two parts, one of them cut");
+    for (line, part) in lines.iter().zip(feature["properties"]["parts"].as_array().unwrap()) {
+        assert_eq!(line.as_array().unwrap().len(), part["elapsedMs"].as_array().unwrap().len());
+    }
+    for line in lines.iter().chain(page["drives"][0]["line"].as_array().unwrap()) {
+        let lons: Vec<f64> = line.as_array().unwrap().iter().map(|point| point[0].as_f64().unwrap()).collect();
+        assert!(lons.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 1.0), "{lons:?}");
+    }
+    assert_eq!((&lines[0].as_array().unwrap().last().unwrap()[0], &lines[1][0][0]), (&json!(180.0), &json!(-180.0)));
 }

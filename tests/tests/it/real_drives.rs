@@ -121,7 +121,11 @@ fn real_drives_are_recorded_without_loss_and_with_plausible_sums() {
         );
         let kept = stretch.fixes.len() + stretch.refused.len() + stretch.invalid_count as usize;
         assert_eq!(kept, fixes.len(), "{name}: every fix is accepted or refused");
-        assert!(stretch.refused.len() * 20 <= fixes.len(), "{name}: {refusals:?} of real fixes are refused");
+        // A file of three places, a second and half a kilometre apart, has one that nobody believes.
+        assert!(
+            stretch.refused.len().saturating_sub(1) * 20 <= fixes.len(),
+            "{name}: {refusals:?} of real fixes are refused"
+        );
         assert!(stretch.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at), "{name}");
         // Standing still only takes away; figures are rounded to a metre.
         let bare_m = bare_way_m(&stretch.fixes);

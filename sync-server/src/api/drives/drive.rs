@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use geojson::{Feature, Geometry, GeometryValue, JsonObject, Position};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
+use tourismo_core::display::cut_parts;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::block::{decode_all, fix_count};
@@ -40,7 +41,7 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// A published drive as a GeoJSON Feature (RFC 7946). Private, withdrawn and unknown ones are not found, all the same.
 ///
-/// The geometry is a `MultiLineString` without the gaps; `properties.parts` has for each of its lines the columns
+/// The geometry is a `MultiLineString` without the gaps, cut at the date line (RFC 7946); `properties.parts` has for each of its lines the columns
 /// `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown), one value for each position.
 #[utoipa::path(
     get, path = "/v1/drives/{id}", tag = "drives", security((), ("token" = [])),
@@ -117,7 +118,7 @@ pub(super) fn etag(relay: &Relay, form: &str, page: &DrivePage, blocks: &[Vec<u8
 }
 
 fn feature(id: DocId, page: &DrivePage, blocks: &[Vec<u8>]) -> Result<Feature, serde_json::Error> {
-    let parts = parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches);
+    let parts = cut_parts(parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches));
     // The time of day is nobody's business: times count from the first fix.
     let start = parts.first().and_then(|part| part.fixes.first()).map(|fix| fix.fixed_at).unwrap_or_default();
     // A line has two positions at least.

@@ -102,18 +102,21 @@ impl Tile {
     }
 
     fn line(self, road: &RoadLine) -> Line {
+        let world = self.tiles * EXTENT;
+        // Over the date line what is nearer to the tile counts, and what is nearer to the rest of the road.
+        let mut beside = EXTENT / 2.0;
         let point = |&[lon, lat]: &[f64; 2]| {
-            let (sin, world) = (lat.to_radians().sin().clamp(-0.9999, 0.9999), self.tiles * EXTENT);
+            let sin = lat.to_radians().sin().clamp(-0.9999, 0.9999);
             let x = (lon + 180.0) / 360.0 * world - self.x * EXTENT;
             let y = (0.5 - ((1.0 + sin) / (1.0 - sin)).ln() / (4.0 * PI)) * world - self.y * EXTENT;
-            // Over the date line the nearer side counts.
-            let x = if x > world / 2.0 {
+            let x = if x - beside > world / 2.0 {
                 x - world
-            } else if x < -world / 2.0 {
+            } else if x - beside < -world / 2.0 {
                 x + world
             } else {
                 x
             };
+            beside = x;
             [x.round() as i32, y.round() as i32]
         };
         let mut points: Vec<[i32; 2]> = road.line.iter().map(point).collect();
@@ -138,5 +141,25 @@ mod tests {
         assert!((3..50).contains(&points(8, 134, 90).len()));
         let [from, to] = points(2, 2, 1).try_into().unwrap();
         assert_eq!([to[0] - from[0], to[1] - from[1]], [1, 0], "a dot that is drawn");
+        let [from, _] = points(0, 0, 0).try_into().unwrap();
+        assert_eq!(from[0], 2145, "the one tile of the world has all of it");
+    }
+
+    #[test]
+    fn a_road_over_the_date_line_is_drawn_where_it_is_on_the_tiles_of_both_sides() {
+        let lon = |step: i32| if step < 0 { 180.0 + 1e-3 * f64::from(step) } else { -180.0 + 1e-3 * f64::from(step) };
+        let line = (-25..25).map(|step| [lon(step), -16.8]).collect();
+        let road = RoadLine { id: SegmentId(1, 2), score: 90, length_m: 5_000, line };
+        for (z, x) in [(0, 0), (1, 0), (1, 1), (8, 0), (8, 255), (14, 0), (14, 16_383)] {
+            let y = if z == 0 { 0 } else { (f64::from(1 << z) * 0.547) as u32 };
+            let points = Tile::new(z, x, y).unwrap().line(&road).points;
+            let (west, east) = (points.iter().map(|point| point[0]).min(), points.iter().map(|point| point[0]).max());
+            let (west, east) = (west.unwrap(), east.unwrap());
+            // 0.05 degrees of 360, on 4,096 units for each tile.
+            let width = (0.05 / 360.0 * 4096.0 * f64::from(1 << z)).ceil() as i32 + 1;
+            assert!(east - west <= width, "{z} {x}: {west} to {east}");
+            let edge = if x == 0 && z > 0 { 0 } else { 4096 };
+            assert!((west..=east + 1).contains(&edge), "{z} {x}: {west} to {east}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use tourismo_core::docs::{Answer, CarFields, LogEntry, ProfileFields, Reaction, 
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::stats::DriveStats;
 use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer, RelayId};
 
 use super::{Answer as HttpAnswer, Document, Phone, Relay, drive_on, get_with};
@@ -167,9 +168,20 @@ impl Person {
         visibility: Visibility,
         start: Timestamp,
     ) -> DocId {
+        self.publish_track(relay, title, visibility, &drive_on(start)).await
+    }
+
+    /// The same with a track of one's own.
+    pub(crate) async fn publish_track(
+        &mut self,
+        relay: &Relay,
+        title: &str,
+        visibility: Visibility,
+        track: &[Stretch],
+    ) -> DocId {
         let id = self.fresh_id();
         let mut doc = Document::named(self.phone.device(), self.docs.len() as u8, DocKind::Published, id);
-        let offer = doc.publish(title, visibility, &drive_on(start));
+        let offer = doc.publish(title, visibility, track);
         self.docs.insert(id, doc);
         self.push(relay, vec![offer]).await;
         id

@@ -1,0 +1,144 @@
+//! Any fixes at all, from any clocks: what must hold of recorder, figures, roads and what is published.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::privacy::{PrivateEnds, hidden, redact};
+use crate::roads::Survey;
+use crate::testing::{START, fix, fix_at_speed};
+use crate::track::parts::parts;
+
+/// A fix as no sensor would give it.
+fn nonsense() -> impl Strategy<Value = Fix> {
+    let time = || prop_oneof![any::<i64>(), START.0 - 10_000_000..START.0 + 10_000_000];
+    let degrees = || prop_oneof![any::<f64>(), -180.0..180.0_f64];
+    let value = || prop_oneof![Just(None), any::<f64>().prop_map(Some), (0.0..100.0_f64).prop_map(Some)];
+    (time(), time(), degrees(), degrees(), [value(), value(), value(), value(), value()]).prop_map(
+        |(
+            fixed_at,
+            recorded_at,
+            lat_deg,
+            lon_deg,
+            [accuracy_m, altitude_m, altitude_accuracy_m, heading_deg, speed_mps],
+        )| Fix {
+            fixed_at: Timestamp(fixed_at),
+            recorded_at: Timestamp(recorded_at),
+            lat_deg,
+            lon_deg,
+            accuracy_m,
+            altitude_m,
+            altitude_accuracy_m,
+            heading_deg,
+            speed_mps,
+        },
+    )
+}
+
+/// A drive of which at least half of the fixes are plausible: it has a rhythm, a speed and an altitude, its sensor's clock is
+/// set now and then, and what is wrong is wrong alone or in a row.
+fn mostly_plausible() -> impl Strategy<Value = (Vec<Fix>, usize)> {
+    let step = (0..40_u8, -500.0..500.0_f64, 0.0..45.0_f64, any::<i32>(), nonsense());
+    let clock = prop_oneof![Just(0), Just(-978_307_200_000), Just(-180_000), -20_000_000..20_000_000_i64];
+    (prop::collection::vec(step, 40..300), 1..30_u8, clock, any::<bool>()).prop_map(
+        |(steps, tenths, mut clock_ms, has_doppler)| {
+            let (mut seconds, mut east_m, mut wrong, mut sets) = (0.0, 0.0, 0, 0);
+            let mut fixes = Vec::new();
+            for (index, (kind, off_m, speed_mps, set_ms, odd)) in steps.into_iter().enumerate() {
+                let elapsed_s = f64::from(tenths) / 5.0;
+                seconds += elapsed_s;
+                east_m += speed_mps * elapsed_s;
+                let true_fix = fix_at_speed(seconds, east_m, 0.0, speed_mps);
+                let altitude_m = Some(400.0 + off_m);
+                let mut fix = Fix {
+                    speed_mps: true_fix.speed_mps.filter(|_| has_doppler),
+                    altitude_m,
+                    fixed_at: true_fix.fixed_at + clock_ms,
+                    ..true_fix
+                };
+                // No more than a quarter is wrong; a clock that was set costs two.
+                if (wrong + 1) * 4 < index {
+                    match kind {
+                        0..=2 => fix.fixed_at = fix.fixed_at + i64::from(set_ms),
+                        3..=5 => fix = self::fix(seconds, east_m + 20.0 * off_m, off_m),
+                        6..=7 => fix.accuracy_m = Some(900.0),
+                        8..=9 => fix = Fix { recorded_at: fix.recorded_at, ..odd },
+                        10 if sets * 20 < index => {
+                            clock_ms += i64::from(set_ms);
+                            sets += 1;
+                        }
+                        _ => {}
+                    }
+                    wrong += usize::from(kind <= 9);
+                }
+                fixes.push(fix);
+            }
+            (fixes, wrong + 2 * sets + 2)
+        },
+    )
+}
+
+/// Everything that must hold of a recording, whatever came in.
+fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
+    let mut recorder = Recorder::new(START);
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for fix in fixes {
+        verdicts.extend(recorder.take(fix));
+        prop_assert!(recorder.stats().is_valid());
+    }
+    verdicts.extend(recorder.settle());
+    prop_assert_eq!(verdicts.len(), fixes.len(), "every fix is decided once");
+    let mut stretch = Stretch::default();
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Accepted(fix) => stretch.fixes.push(fix),
+            Verdict::Refused(refused) => stretch.refused.push(refused),
+            Verdict::Invalid(_) => stretch.invalid_count += 1,
+        }
+    }
+    prop_assert!(stretch.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at), "times rise");
+    for fix in stretch.fixes.iter().chain(stretch.refused.iter().map(|refused| &refused.fix)) {
+        prop_assert_eq!(fix.quantised(), Ok(*fix), "it can be kept");
+    }
+    check_figures(&recorder.stats())?;
+    prop_assert_eq!(Recorder::resume(START, std::slice::from_ref(&stretch)).stats(), recorder.stats());
+    let track = [stretch];
+    prop_assert_eq!(parts(&track).len() as u32, recorder.stats().gaps + u32::from(recorder.stats().fixes > 0));
+    for road in Survey::of(&track[0].fixes).view().stretches {
+        prop_assert!(road.from_at <= road.to_at && road.score.score <= 100);
+    }
+    for (start, end) in [(true, true), (false, true), (true, false), (false, false)] {
+        let private = PrivateEnds { start, end };
+        if let Ok(shown) = redact(&track, private) {
+            check_figures(&shown.stats)?;
+            prop_assert!(shown.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at));
+            prop_assert!(shown.fixes.iter().all(|fix| fix.quantised() == Ok(*fix)));
+        }
+        prop_assert!(hidden(&track, private).iter().all(|piece| piece.len() > 1));
+    }
+    let [stretch] = track;
+    Ok(stretch)
+}
+
+/// Finite, none below 0, and in order.
+fn check_figures(stats: &DriveStats) -> Result<(), TestCaseError> {
+    prop_assert!(stats.is_valid(), "{stats:?}");
+    prop_assert!(stats.mean_speed_mps <= stats.max_speed_mps, "{stats:?}");
+    prop_assert!(stats.moving_ms <= stats.duration_ms, "{stats:?}");
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_sensor_tells_figures_are_finite_ordered_and_not_negative(
+        fixes in prop::collection::vec(nonsense(), 0..120),
+    ) {
+        check(&fixes)?;
+    }
+
+    #[test]
+    fn of_a_track_that_is_plausible_in_half_no_more_than_what_is_wrong_is_refused((fixes, wrong) in mostly_plausible()) {
+        let stretch = check(&fixes)?;
+        let refused = fixes.len() - stretch.fixes.len();
+        prop_assert!(refused * 2 <= fixes.len(), "{} of {} are refused, {} are wrong", refused, fixes.len(), wrong);
+    }
+}
