@@ -402,6 +402,9 @@ impl Link {
             EntryBody::Stub { hash, deps, bytes: _ } => {
                 self.sent.remove(&hash);
                 desk.shelf.relay_has(doc, kind, &hash, &deps);
+                if self.comparison.is_settled() && desk.shelf.is_wanted(&doc) {
+                    self.want(doc);
+                }
             }
             EntryBody::Snapshot { heads, changes, chunk: Chunk(chunk) } => {
                 let announced = Some((heads.as_slice(), changes));

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use self::record::ShortHash;
 pub(crate) use self::record::{Lack, Record};
 use self::rows::StoredRow;
+use self::snapshot::Announced;
 pub(crate) use self::unsent::{Amount, Unsent};
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
@@ -282,7 +283,7 @@ impl Shelf {
         } else {
             self.add_fetched(store, doc, kind, scanned, chunk);
         }
-        lacked_any
+        lacked_any || self.is_wanted(&doc)
     }
 
     /// Keeps a change that was fetched behind all that it depends on, if it is not here yet.
@@ -362,6 +363,12 @@ impl Shelf {
                 }
             }
             change::advance_heads(&mut heads, deps, *hash);
+            // Nor was it known that the relay has what is here. How much of that, a fetch tells: one by one, what came
+            // earlier would count as a head again.
+            let is_unsent = |dep: &ChangeHash| record.position(dep).is_some_and(|at| record.unacked.contains_key(&at));
+            if deps.iter().any(is_unsent) {
+                record.announced = Some(Announced { heads: heads.clone(), changes: record.unacked.len() as u32 });
+            }
             self.set_relay_heads(doc, heads);
         }
     }
@@ -536,6 +543,29 @@ mod tests {
         assert!(!shelf.fetched_all(doc, &lacked));
         let record = shelf.record(&doc).unwrap();
         assert_eq!((record.lacks(), &record.heads), (0, &record.relay_heads));
+    }
+
+    #[test]
+    fn c5_a_relay_that_has_what_builds_on_something_unsent_is_asked_what_it_has() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let doc = DocId::from_bytes([1; 16]);
+        let mut put = |key: &str| {
+            let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
+            shelf.add_own(&mut store, doc, change.clone());
+            change.unwrap()
+        };
+        let changes = [put("first"), put("second"), put("third")];
+        let last = &changes[2];
+        shelf.relay_has(doc, DocKind::Track, &last.hash, &last.deps);
+        assert!(shelf.is_wanted(&doc) && shelf.take_unsent(10, 10_000).is_empty(), "nothing is pushed before that");
+        let lacked = shelf.lack(&doc);
+        for change in &changes {
+            let scanned = scan(&change.chunk).unwrap();
+            shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
+        }
+        assert!(!shelf.fetched_all(doc, &lacked));
+        let record = shelf.record(&doc).unwrap();
+        assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![last.hash]));
     }
 
     #[test]
