@@ -488,3 +488,24 @@ fn the_owner_says_that_an_end_is_no_private_place_and_sees_what_is_hidden() {
     let refused = world.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
     assert_eq!(refused, Outcome::Refused { code: CommandError::AlreadyPublished });
 }
+
+#[test]
+fn a_drive_goes_on_when_the_clock_of_the_sensor_is_set_also_after_a_kill() {
+    for by_ms in [-978_307_200_000, -7_200_000, 90_000] {
+        let mut world = on_the_road();
+        start(&mut world);
+        world.run_for(30_000);
+        world.set_sensor_clock(0, by_ms);
+        world.run_for(30_000);
+        let before = recording(&world).stats;
+        assert!(before.refused <= 1 && before.gaps == 0 && before.fixes >= 58, "{by_ms}: {before:?}");
+        restart(&mut world);
+        // The journal keeps times that are settled: no clock is asked again.
+        let after = recording(&world).stats;
+        assert!(before.fixes - after.fixes <= 1 && after.refused == before.refused, "{by_ms}: {after:?}");
+        done(&mut world, Command::ResumeDrive);
+        world.run_for(30_000);
+        assert!(recording(&world).stats.fixes >= after.fixes + 28, "{by_ms}: {:?}", recording(&world).stats);
+        assert_eq!(recording(&world).not_recording, None);
+    }
+}
