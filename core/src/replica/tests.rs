@@ -161,3 +161,22 @@ fn c5_a_phone_that_heard_what_no_relay_says_compares_everything_on_the_next_conn
     let bye = Message::Bye { code: crate::wire::ByeCode::GoingAway };
     assert!(!compares_on_the_next_connection(Some(bye)), "a relay may leave");
 }
+
+#[test]
+fn p6_what_depends_on_a_change_that_is_not_answered_yet_is_pushed_again_behind_it() {
+    let mut bench = Bench::new();
+    bench.tell(Input::Start);
+    bench.sync_disk();
+    for nickname in ["Rosi", "Rosa"] {
+        let fields = crate::docs::ProfileFields { display_name: nickname.to_owned(), ..Default::default() };
+        bench.tell(Input::Command { request: 1, command: Command::PutProfile { fields } });
+        bench.sync_disk();
+    }
+    assert_eq!(bench.pushed(), 2, "one after the other");
+    let refused = Message::Nack { index: 0, push: 1, code: crate::wire::NackCode::UnknownDeps };
+    bench.tell(Input::Received { bytes: ByteBuf::from(refused.encode()) });
+    bench.sync_disk();
+    assert_eq!(bench.pushed(), 3);
+    let compares = bench.said.iter().any(|message| matches!(message, Message::Compare { .. }));
+    assert!(!compares, "the relay lacks nothing that it was said to have");
+}

@@ -24,7 +24,7 @@ impl Link {
     }
 
     pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
-        let Some(Sent { unsent, actor, .. }) = self.sent.remove(hash) else { return };
+        let Some(Sent { unsent, actor, deps }) = self.sent.remove(hash) else { return };
         match code {
             NackCode::Unavailable => {
                 desk.shelf.give_back([unsent]);
@@ -40,6 +40,10 @@ impl Link {
             }
             // It waits together with what it depends on, which the relay could not store either.
             NackCode::UnknownDeps if self.read_again_at_ms > desk.now_ms => desk.shelf.give_back([unsent]),
+            // What it depends on was given back a moment ago, and is pushed again before it.
+            NackCode::UnknownDeps if desk.shelf.is_still_to_be_sent(&unsent.doc, &deps) => {
+                desk.shelf.give_back([unsent]);
+            }
             // The relay does not have what this phone believes it to have: find out what, and push that first.
             NackCode::UnknownDeps if self.comparison != Comparison::Done => {
                 desk.shelf.give_back([unsent]);

@@ -2,7 +2,7 @@
 
 use crate::change::is_document;
 use crate::docs::open;
-use crate::id::DocId;
+use crate::id::{ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::shelf::{Shelf, ShortHash, change_key};
 use crate::replica::store::Store;
@@ -47,6 +47,15 @@ impl Shelf {
     /// Whether the relay had no room for a change of the document.
     pub(crate) fn is_over_quota(&self, doc: &DocId) -> bool {
         self.records.get(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
+    }
+
+    /// Whether any of these changes of a document is neither acknowledged nor refused.
+    pub(crate) fn is_still_to_be_sent(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
+        let Some(record) = self.records.get(doc) else { return false };
+        let mut places = hashes.iter().filter_map(|hash| record.position(hash));
+        places.any(|index| {
+            record.unacked.contains_key(&index) && self.refused.get(&Unsent { doc: *doc, index }).is_none()
+        })
     }
 
     /// Whether any change was refused that may be taken another time.
