@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log::InflationBudget;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
@@ -47,6 +48,8 @@ pub(super) struct Connection {
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
     pending: Pending,
+    /// Pushes are looked at one after the other, and reach the writer as they came: later ones build on earlier ones.
+    in_order: Arc<Mutex<()>>,
     /// The device's admission, while it is looked into.
     admitting: Option<Admitting>,
     account: Option<(AccountId, Subscription)>,
@@ -74,6 +77,7 @@ impl Connection {
             sink,
             stream,
             pending: Pending::new(),
+            in_order: Arc::default(),
             admitting: None,
             account: None,
             place: None,
@@ -135,7 +139,8 @@ impl Connection {
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
                 let account = self.account()?;
-                self.pending.push(Box::pin(commit(self.relay.clone(), account, push, changes)));
+                let in_order = self.in_order.clone();
+                self.pending.push(Box::pin(commit(self.relay.clone(), in_order, account, push, changes)));
             }
             Effect::Vouch { actor_prefix } => {
                 let (relay, account) = (self.relay.clone(), self.account()?);
@@ -318,18 +323,29 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
 }
 
 /// Has the writer keep what can be kept of a push.
-async fn commit(relay: Arc<Relay>, account: AccountId, push: u64, changes: Vec<Offer>) -> Input {
+async fn commit(
+    relay: Arc<Relay>,
+    in_order: Arc<Mutex<()>>,
+    account: AccountId,
+    push: u64,
+    changes: Vec<Offer>,
+) -> Input {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
     let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
-    match relay.doorkeeper.push(account, count, bytes, LONGEST_WAIT) {
-        Ok(wait) => sleep(wait).await,
+    let begins_at = match relay.doorkeeper.push(account, count, bytes, LONGEST_WAIT) {
+        Ok(wait) => Instant::now() + wait,
         Err(_) => return Input::Committed { push, outcomes: refuse_all(Unavailable) },
-    }
+    };
+    // The one that waited longest is next, and they begin to wait in the order in which they came.
+    let turn = in_order.lock().await;
+    sleep_until(begins_at).await;
     // An error means that the server is ending.
     let Ok(changes) = examine(&relay, account, changes).await else {
         return Input::Committed { push, outcomes: refuse_all(Unavailable) };
     };
+    // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
+    drop(turn);
     let outcomes = relay.writer.commit(account, changes).await;
     Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
 }
