@@ -1,6 +1,7 @@
 //! The HTTP side: routes, what is wrapped around all of them, and the body that every refusal has.
 
 pub(crate) mod asked;
+pub(crate) mod compressing;
 pub(crate) mod cursor;
 pub(crate) mod drive_item;
 pub(crate) mod drives;
@@ -35,7 +36,6 @@ use axum::{Json, Router};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -154,10 +154,10 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/{*rest}", get(async || ApiError::not_found()))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pwa::serve)
+        .layer(from_fn_with_state(relay.clone(), compressing::compress))
         .layer(from_fn_with_state(relay.clone(), count))
         // Whoever asks whether the process runs is not counted: it costs less than a refusal.
         .route("/v1/health", get(health::health).fallback(async || ApiError::method_not_allowed()).layer(cors))
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
     for (name, value) in POLICIES {
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
@@ -301,6 +301,16 @@ impl ApiError {
 
     pub(crate) fn overloaded() -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
+    }
+
+    /// For an address that reads as many large answers as it may.
+    pub(crate) fn too_many_bodies() -> ApiError {
+        let error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Too many large answers are on their way to this address.",
+        );
+        ApiError { hint: Some("Read those first, or try again later.".to_owned()), ..error }
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {

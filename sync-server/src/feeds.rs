@@ -4,10 +4,12 @@
 //! data in each of the forms: markup in it is text, and characters that a form cannot hold are left out.
 
 pub(crate) mod atom;
+pub(crate) mod geojson;
 pub(crate) mod gpx;
 pub(crate) mod ics;
 pub(crate) mod json_feed;
 pub(crate) mod mvt;
+pub(crate) mod track;
 mod xml;
 
 use jiff::Timestamp as Instant;

@@ -5,6 +5,7 @@
 
 mod api;
 mod authorize;
+mod bodies;
 mod clock;
 mod compactor;
 mod data_file;
@@ -18,6 +19,7 @@ mod newest;
 mod origin;
 mod proxy;
 mod pwa;
+mod read_queue;
 pub mod roads;
 mod serving;
 mod socket;
@@ -37,9 +39,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, RelayId};
 
+use self::api::compressing::Compressed;
 pub use self::api::openapi::openapi_json;
 use self::api::stats::TotalsCache;
 use self::api::viewer::KnownReaders;
+use self::bodies::Bodies;
 use self::clock::Clock;
 pub use self::clock::TimeSource;
 use self::compactor::Compactor;
@@ -56,6 +60,7 @@ use self::origin::PublicOrigin;
 pub use self::origin::{NoOrigin, Origin};
 pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
+use self::read_queue::ReadQueue;
 use self::surveyor::Surveyor;
 use self::writer::{Desk, Told, Writer};
 
@@ -179,8 +184,12 @@ pub(crate) struct Relay {
     max_connections: u32,
     /// One permit for each push that may be looked at, before it is judged, at the same time.
     examining: Arc<Semaphore>,
-    /// One permit for each kilobyte of drives that may be on their way to readers.
-    bodies: Arc<Semaphore>,
+    /// Large answers that are on their way.
+    bodies: Arc<Bodies>,
+    /// One permit for each kilobyte of tracks whose blocks are being read.
+    reading_tracks: Arc<Semaphore>,
+    compressed: Compressed,
+    read_queue: Arc<ReadQueue>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -248,6 +257,7 @@ impl Server {
             stopping: stopping.clone(),
         };
         let surveying = surveyor.spawn();
+        let has_no_limits = doorkeeper.limits().max_read_millis_per_second == u32::MAX;
         let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
@@ -273,7 +283,10 @@ impl Server {
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             examining: Arc::new(Semaphore::new(examined_at_once())),
-            bodies: Arc::new(Semaphore::new(api::drives::drive::BODIES_KB)),
+            bodies: if has_no_limits { Bodies::unbounded() } else { Arc::default() },
+            reading_tracks: Arc::new(Semaphore::new(api::drives::drive::READING_KB)),
+            compressed: Compressed::default(),
+            read_queue: ReadQueue::new(db::ANSWER_READERS, doorkeeper.limits().max_read_millis_per_second),
             stopping: stopping.clone(),
         });
         let (router, health_router) = (api::router(relay.clone()), api::health_router(relay.clone()));

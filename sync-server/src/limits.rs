@@ -61,6 +61,10 @@ pub struct Limits {
     /// Bytes pushed by one account per second; 20 times as many at once, then they wait.
     #[arg(long, env = "TOURISMO_MAX_BYTES_PER_SECOND", default_value_t = Limits::DEFAULT.max_bytes_per_second)]
     pub max_bytes_per_second: u32,
+    /// Milliseconds per second during which the server reads for one address, and for one account; 20 times as many at
+    /// once, then its reads wait.
+    #[arg(long, env = "TOURISMO_MAX_READ_MILLIS_PER_SECOND", default_value_t = Limits::DEFAULT.max_read_millis_per_second)]
+    pub max_read_millis_per_second: u32,
     /// The most changes that one account may keep here.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_CHANGES", default_value_t = Limits::DEFAULT.max_account_changes)]
     pub max_account_changes: u64,
@@ -99,6 +103,7 @@ impl Limits {
         max_messages_per_second: 200,
         max_changes_per_second: 1_000,
         max_bytes_per_second: 4 << 20,
+        max_read_millis_per_second: 250,
         max_account_changes: 1_000_000,
         max_account_documents: 100_000,
         max_account_bytes: 512 << 20,
@@ -121,6 +126,7 @@ impl Limits {
         max_messages_per_second: u32::MAX,
         max_changes_per_second: u32::MAX,
         max_bytes_per_second: u32::MAX,
+        max_read_millis_per_second: u32::MAX,
         max_account_changes: u64::MAX,
         max_account_documents: u64::MAX,
         max_account_bytes: u64::MAX,

@@ -22,13 +22,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tower::ServiceExt;
 
 use crate::limits::{Doorkeeper, Place, Source};
 
 /// How long a client may leave unread what it was sent.
 const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How fast a client must read that is waited for, in bytes per second, once it was waited for that long in all.
+const SLOWEST_READER: f64 = 4096.0;
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -200,7 +203,13 @@ async fn accept(
         // Acknowledgements are small and must not wait to be sent with something else.
         drop(stream.set_nodelay(true));
         let allowance = Allowance::of_a_stranger();
-        let socket = Socket { stream, allowance: allowance.clone(), stalled: None, _held: (permit, seat.clone()) };
+        let socket = Socket {
+            stream,
+            allowance: allowance.clone(),
+            stalled: None,
+            patience: Patience::new(),
+            _held: (permit, seat.clone()),
+        };
         let peer = Peer { address: address.ip(), allowance, seat };
         connections.spawn(answer(http, socket, router, peer, each.clone()));
     }
@@ -235,18 +244,48 @@ struct Socket {
     allowance: Arc<Allowance>,
     /// Runs while there is something to write and nobody reads.
     stalled: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
     _held: (OwnedSemaphorePermit, SocketSeat),
 }
 
 impl Socket {
-    fn unless_stalled<T>(&mut self, poll: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.stalled = None;
-            return poll;
+    /// Gives up a reader who is waited for and takes nothing, or a little now and then.
+    fn unless_stalled(&mut self, poll: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = poll {
+            if self.stalled.take().is_some() {
+                self.patience.waited(written.as_ref().map_or(0, |written| *written));
+            }
+            return Poll::Ready(written);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(UNREAD_DEADLINE)));
+        let patience = &mut self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience.begin())));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// How much longer a reader is waited for. Waiting uses it up, and what is read gives some of it back.
+#[derive(Debug)]
+struct Patience {
+    left: Duration,
+    since: Instant,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience { left: UNREAD_DEADLINE, since: Instant::now() }
+    }
+
+    /// Begins to wait, and says for how long at most.
+    fn begin(&mut self) -> Duration {
+        self.since = Instant::now();
+        self.left
+    }
+
+    /// Takes note that so many bytes could be written after waiting.
+    fn waited(&mut self, bytes: usize) {
+        let given_back = Duration::from_secs_f64(bytes as f64 / SLOWEST_READER);
+        self.left = (self.left.saturating_sub(self.since.elapsed()) + given_back).min(UNREAD_DEADLINE);
     }
 }
 
@@ -293,6 +332,24 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_a_little_now_and_then_is_given_up_and_who_reads_slowly_is_not() {
+        let waits_for = async |bytes: usize, every_s: u64| {
+            let mut patience = Patience::new();
+            for round in 0..1_000 {
+                if patience.begin() < Duration::from_secs(every_s) {
+                    return Some(round * every_s);
+                }
+                tokio::time::advance(Duration::from_secs(every_s)).await;
+                patience.waited(bytes);
+            }
+            None
+        };
+        assert_eq!(waits_for(1, 29).await, Some(29));
+        assert!(waits_for(1_000, 1).await.is_some_and(|seconds| seconds < 45));
+        assert_eq!(waits_for(5_000, 1).await, None);
+    }
 
     #[test]
     fn a_stranger_may_not_say_more_than_a_handshake_needs() {

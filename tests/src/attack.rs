@@ -23,6 +23,7 @@ mod changes;
 mod foe;
 pub mod forge;
 mod honest;
+mod readers;
 mod requests;
 mod rest;
 mod sockets;
@@ -150,7 +151,7 @@ impl Attack {
 
     /// All attacks.
     pub fn all() -> Vec<Attack> {
-        [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks()].concat()
+        [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks(), readers::attacks()].concat()
     }
 
     /// Attacks a fresh relay.

@@ -19,6 +19,7 @@ use crate::Relay;
 use crate::authorize::Viewer;
 use crate::grid::Bounds;
 use crate::limits::Source;
+use crate::read_queue::Turn;
 
 /// How many items a page has, unless it is told, and at most.
 const DEFAULT_LIMIT: u32 = 20;
@@ -38,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) expires_at: Option<Timestamp>,
     /// Where it comes from.
     pub(crate) source: Source,
+    /// The right to read, until the answer is made.
+    turn: Option<Turn>,
     pub(crate) headers: HeaderMap,
     parameters: BTreeMap<String, String>,
     /// Path and query as they came.
@@ -66,9 +69,10 @@ impl FromRequestParts<Arc<Relay>> for Asked {
     async fn from_request_parts(parts: &mut Parts, relay: &Arc<Relay>) -> Result<Asked, ApiError> {
         let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
         let (viewer, expires_at) = viewer::viewer(relay, &parts.headers).await?;
+        let turn = relay.read_queue.turn(source, viewer.account()).await?;
         let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let parameters = read(parts.uri.query().unwrap_or_default());
-        Ok(Asked { viewer, expires_at, source, headers: parts.headers.clone(), parameters, uri })
+        Ok(Asked { viewer, expires_at, source, turn: Some(turn), headers: parts.headers.clone(), parameters, uri })
     }
 }
 
@@ -87,6 +91,11 @@ impl Asked {
                 "Send a read token: Authorization: Bearer.",
             )
         })
+    }
+
+    /// Gives others their turn to read, before something that may take long.
+    pub(crate) fn end_turn(&mut self) {
+        self.turn = None;
     }
 
     /// A parameter, if it is there.
@@ -233,7 +242,7 @@ mod tests {
     fn asked(query: &str) -> Asked {
         let source = Source::from(std::net::IpAddr::from([192, 0, 2, 1]));
         let (viewer, headers) = (Viewer::Anonymous, HeaderMap::new());
-        Asked { viewer, expires_at: None, source, headers, parameters: read(query), uri: String::new() }
+        Asked { viewer, expires_at: None, source, turn: None, headers, parameters: read(query), uri: String::new() }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) struct AttendeeRow {
     pub(crate) author: Author,
     /// Whether the viewer follows them.
     pub(crate) is_followed: bool,
-    /// How many they and the viewer both follow.
+    /// How many they and the viewer both follow, of the [`LOOKED_AT_IN_COMMON`] whom they followed last.
     pub(crate) followed_in_common: u64,
 }
 
@@ -74,6 +74,9 @@ pub(crate) async fn replace(
 
 /// Where counting ends.
 const MAX_COUNTED: u32 = 10_000;
+
+/// At how many of those whom somebody follows, the latest first, is looked to count whom they and the viewer both follow.
+pub(crate) const LOOKED_AT_IN_COMMON: u32 = 200;
 
 /// How many answered what, each at most [`MAX_COUNTED`]; without those whom the meet's owner or the viewer
 /// blocks.
@@ -135,9 +138,11 @@ pub(crate) async fn attendees(
         r#"
         SELECT page.account, page.answer, page.is_stranger, {},
             (
-                SELECT COUNT(*) FROM follow theirs
-                WHERE theirs.account = page.account
-                    AND theirs.followee IN (SELECT mine.followee FROM follow mine WHERE mine.account = $3)
+                SELECT COUNT(*) FROM (
+                    SELECT theirs.followee FROM follow theirs WHERE theirs.account = page.account
+                    ORDER BY theirs.since DESC, theirs.followee DESC LIMIT {LOOKED_AT_IN_COMMON}
+                ) heard
+                WHERE heard.followee IN (SELECT mine.followee FROM follow mine WHERE mine.account = $3)
             ) AS in_common
         FROM (
             SELECT * FROM (

@@ -281,6 +281,25 @@ mod tests {
         assert_eq!(rows, 8);
     }
 
+    #[tokio::test]
+    async fn a_read_without_end_is_interrupted_and_its_connection_reads_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let Database { readers, .. } = open(&path, None, Durability::EveryCommit).await.unwrap();
+        let Pool::Sqlite(pool, _) = readers.streams else { panic!("this is SQLite") };
+        let pool = Pool::Sqlite(pool, Some(Duration::from_millis(50)));
+        let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
+        for _ in 0..3 {
+            let mut reader = pool.snapshot().await.unwrap();
+            let counted: Result<i64, _> = super::super::sql::query_scalar(endless).fetch_one(&mut reader).await;
+            assert!(super::super::sql::was_interrupted(&counted.unwrap_err()));
+            drop(reader);
+            let mut reader = pool.acquire().await.unwrap();
+            let one: i64 = super::super::sql::query_scalar("SELECT 1").fetch_one(&mut reader).await.unwrap();
+            assert_eq!(one, 1);
+        }
+    }
+
     #[test]
     fn an_sqlite_that_may_lose_commits_is_refused() {
         for (version, is_good) in

@@ -1,82 +1,126 @@
 //! GPX 1.1: a published drive for other maps. Times are left out: the hour of the day is nobody's business.
 
-use tourismo_core::track::parts::Part;
+use std::fmt::Write;
 
+use super::track::{Steps, Track};
 use super::xml::Xml;
 
 /// What the form is called.
 pub(crate) const CONTENT_TYPE: &str = "application/gpx+xml; charset=utf-8";
 
-/// A drive as GPX: one track, one segment for each part.
-pub(crate) fn write(title: &str, author: &str, url: &str, parts: &[Part]) -> String {
-    let mut xml = Xml::new();
-    let names = [("version", "1.1"), ("creator", "Tourismo"), ("xmlns", "http://www.topografix.com/GPX/1/1")];
-    xml.nest("gpx", &names, |xml| {
-        xml.nest("metadata", &[], |xml| {
-            xml.text("name", title);
-            xml.nest("author", &[], |xml| xml.text("name", author));
-            xml.empty("link", &[("href", url)]);
-        });
-        xml.nest("trk", &[], |xml| {
-            xml.text("name", title);
-            for part in parts {
-                xml.nest("trkseg", &[], |xml| segment(xml, part));
-            }
-        });
-    });
-    xml.finish()
+/// How many fixes are written in one step.
+const FIXES_PER_STEP: usize = 256;
+
+/// Where the segments stand in a document that has none.
+const AFTER_SEGMENTS: &str = "</trk>";
+
+/// A document in the making: one track, one segment for each part.
+#[derive(Debug)]
+pub(crate) struct Gpx {
+    track: Track,
+    head: String,
+    tail: String,
+    at: At,
 }
 
-fn segment(xml: &mut Xml, part: &Part) {
-    for fix in &part.fixes {
-        let (lat, lon) = (degrees(fix.lat_deg), degrees(fix.lon_deg));
-        let place = [("lat", lat.as_str()), ("lon", lon.as_str())];
-        match fix.altitude_m {
-            Some(altitude_m) => xml.nest("trkpt", &place, |xml| xml.text("ele", &format!("{altitude_m:.1}"))),
-            None => xml.empty("trkpt", &place),
-        }
+/// Up to where it is written.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Head,
+    /// A fix of a segment.
+    Segment(usize, usize),
+    End,
+}
+
+impl Gpx {
+    /// A drive as GPX.
+    pub(crate) fn new(title: &str, author: &str, url: &str, track: Track) -> Gpx {
+        let mut xml = Xml::new();
+        let names = [("version", "1.1"), ("creator", "Tourismo"), ("xmlns", "http://www.topografix.com/GPX/1/1")];
+        xml.nest("gpx", &names, |xml| {
+            xml.nest("metadata", &[], |xml| {
+                xml.text("name", title);
+                xml.nest("author", &[], |xml| xml.text("name", author));
+                xml.empty("link", &[("href", url)]);
+            });
+            xml.nest("trk", &[], |xml| xml.text("name", title));
+        });
+        // Texts are escaped: nothing else in the document looks like this.
+        let document = xml.finish();
+        let (head, tail) = document.split_at(document.rfind(AFTER_SEGMENTS).unwrap_or(document.len()));
+        Gpx { track, head: head.to_owned(), tail: tail.to_owned(), at: At::Head }
     }
 }
 
-/// Six decimals are a tenth of a metre.
-fn degrees(value: f64) -> String {
-    format!("{value:.6}")
+impl Steps for Gpx {
+    fn step(&mut self, text: &mut String) -> bool {
+        self.at = match self.at {
+            At::Head => {
+                text.push_str(&self.head);
+                At::Segment(0, 0)
+            }
+            At::Segment(segment, from) => match self.track.0.get(segment) {
+                None => {
+                    text.push_str(&self.tail);
+                    At::End
+                }
+                Some(part) => {
+                    if from == 0 {
+                        text.push_str("<trkseg>");
+                    }
+                    for fix in part.fixes.iter().skip(from).take(FIXES_PER_STEP) {
+                        let (lat, lon) = (fix.lat_deg(), fix.lon_deg());
+                        let written = match fix.altitude_m() {
+                            Some(altitude_m) => write!(
+                                text,
+                                r#"<trkpt lat="{lat:.6}" lon="{lon:.6}"><ele>{altitude_m:.1}</ele></trkpt>"#
+                            ),
+                            None => write!(text, r#"<trkpt lat="{lat:.6}" lon="{lon:.6}"/>"#),
+                        };
+                        written.expect("writing to a String cannot fail");
+                    }
+                    let next = from + FIXES_PER_STEP;
+                    if next < part.fixes.len() {
+                        At::Segment(segment, next)
+                    } else {
+                        text.push_str("</trkseg>");
+                        At::Segment(segment + 1, 0)
+                    }
+                }
+            },
+            At::End => return false,
+        };
+        true
+    }
+
+    fn begin_again(&mut self) {
+        self.at = At::Head;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tourismo_core::fix::Fix;
-    use tourismo_core::time::Timestamp;
-
     use super::super::tests::{HOSTILE, SHOWN};
+    use super::super::track::{pieces, tests::made};
     use super::*;
 
     #[test]
     fn a_reader_that_is_not_ours_sees_every_point_and_no_time() {
-        let fix = |second: i64, altitude_m| Fix {
-            fixed_at: Timestamp(1_790_000_000_000 + second * 1_000),
-            recorded_at: Timestamp(1_790_000_000_000 + second * 1_000),
-            lat_deg: 47.0 + second as f64 * 0.001,
-            lon_deg: -8.5,
-            accuracy_m: None,
-            altitude_m,
-            altitude_accuracy_m: None,
-            heading_deg: None,
-            speed_mps: None,
-        };
-        let part = |fixes| Part { fixes, after: None };
-        let parts = [part(vec![fix(0, Some(400.04)), fix(1, None)]), part(vec![fix(90, Some(-3.0))])];
-        let text = write(HOSTILE, "Dan <dan>", "https://relay.example/drives/1?a&b", &parts);
+        let track = Track::of_parts(&made(&[2, 1, 10_000]));
+        let url = "https://relay.example/drives/1?a&b";
+        let written: Vec<String> = pieces(Gpx::new(HOSTILE, "Dan <dan></trk>", url, track)).collect();
+        assert!(written.len() > 5, "it is never one text");
+        let text = written.concat();
         assert!(!text.contains("<time"));
         let gpx = gpx::read(text.as_bytes()).unwrap();
         let metadata = gpx.metadata.unwrap();
         assert_eq!(metadata.name.as_deref(), Some(SHOWN));
-        assert_eq!(metadata.author.unwrap().name.as_deref(), Some("Dan <dan>"));
-        assert_eq!(metadata.links[0].href, "https://relay.example/drives/1?a&b");
+        assert_eq!(metadata.author.unwrap().name.as_deref(), Some("Dan <dan></trk>"));
+        assert_eq!(metadata.links[0].href, url);
         let segments = &gpx.tracks[0].segments;
-        assert_eq!(segments.iter().map(|segment| segment.points.len()).collect::<Vec<_>>(), [2, 1]);
-        let points: Vec<_> = segments.iter().flat_map(|segment| &segment.points).collect();
+        assert_eq!(segments.iter().map(|segment| segment.points.len()).collect::<Vec<_>>(), [2, 1, 10_000]);
+        let points: Vec<_> = segments.iter().flat_map(|segment| &segment.points).take(3).collect();
         assert_eq!((points[0].point().y(), points[0].point().x()), (47.0, -8.5));
-        assert_eq!(points.iter().map(|point| point.elevation).collect::<Vec<_>>(), [Some(400.0), None, Some(-3.0)]);
+        assert_eq!(points.iter().map(|point| point.elevation).collect::<Vec<_>>(), [Some(400.0), None, Some(298.0)]);
     }
 }

@@ -1,5 +1,7 @@
 //! What strangers can read over HTTP.
 
+use std::io::Read;
+
 use tourismo_core::docs::{ProfileFields, Visibility, profile, published};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
@@ -150,10 +152,19 @@ async fn a_drive_is_read_whole_when_it_is_compressed() {
     let mut drive = Document::new(phone.device(), 1, DocKind::Published);
     let offer = drive.publish("Over the pass", Visibility::Link, &drive_on(START + 600_000));
     push(&relay, &phone, vec![offer]).await;
-    let path = format!("/v1/drives/{}", drive.id);
-    let answer = get_with(relay.addr(), &path, "accept-encoding: gzip\r\n").await;
-    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
-    assert!(answer.body.ends_with(b"\r\n0\r\n\r\n"), "the last chunk says that it is the last");
+    for path in [format!("/v1/drives/{}", drive.id), format!("/v1/drives/{}/drive.gpx", drive.id)] {
+        let whole = get(relay.addr(), &path).await;
+        for _ in 0..2 {
+            let answer = get_with(relay.addr(), &path, "accept-encoding: br, gzip\r\n").await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+            assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+            assert_eq!(whole.header("content-length"), whole.body.len().to_string());
+            assert_eq!(answer.header("etag"), whole.header("etag"));
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_end(&mut text).unwrap();
+            assert!(text == whole.body, "what was compressed before is the same");
+        }
+    }
 }
 
 #[tokio::test]

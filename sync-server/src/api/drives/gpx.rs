@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tourismo_core::track::block::decode_all;
-use tourismo_core::track::parts::parts;
 
-use super::drive::{admit, etag, in_pieces, room_for};
+use super::drive::{admit, etag, for_its_audience, read, written};
 use crate::Relay;
 use crate::api::asked::{Asked, is_known};
 use crate::api::path::Path;
@@ -16,8 +14,8 @@ use crate::api::schema::Refusals;
 use crate::api::syndication::{Web, name};
 use crate::api::{ApiError, reach};
 use crate::db::published;
-use crate::feeds::gpx;
-use crate::limits::Source;
+use crate::feeds::gpx::{self, Gpx};
+use crate::feeds::track::Track;
 
 /// A published drive as GPX, without times.
 #[utoipa::path(
@@ -27,7 +25,6 @@ use crate::limits::Source;
 )]
 pub(crate) async fn drive_gpx(
     State(relay): State<Arc<Relay>>,
-    Extension(source): Extension<Source>,
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
@@ -42,17 +39,13 @@ pub(crate) async fn drive_gpx(
     if is_known(&asked.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let room = room_for(&relay, source, &blocks).await?;
+    let (track, room) = read(&relay, &asked, blocks, Track::of_blocks).await?;
     let author = name(page.author.handle.as_deref(), page.author.display_name.as_deref());
-    let body = tokio::task::spawn_blocking(move || {
-        let parts = parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches);
-        gpx::write(&page.title, &author, &url, &parts)
-    });
-    let body = body.await.map_err(|_| ApiError::internal())?;
+    let (length, body) = written(room, Gpx::new(&page.title, &author, &url, track)).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(gpx::CONTENT_TYPE)),
+        (header::CONTENT_LENGTH, HeaderValue::from(length)),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"drive.gpx\"")),
-        (header::CONTENT_LENGTH, HeaderValue::from(body.len())),
     ];
-    Ok((caching, headers, in_pieces(body.into(), room)).into_response())
+    Ok(for_its_audience((caching, headers, body).into_response(), &page))
 }

@@ -30,7 +30,8 @@ pub(crate) struct AttendeeItem {
     answer: AnswerName,
     /// Whether the viewer follows them.
     is_followed: bool,
-    /// How many they and the viewer both follow: `/v1/me/in-common/{account}` has their names.
+    /// How many of the 200 whom they followed last the viewer follows, too: `/v1/me/in-common/{account}` has the names of
+    /// all.
     followed_in_common: u64,
 }
 

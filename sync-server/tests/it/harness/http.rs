@@ -35,7 +35,26 @@ pub(crate) async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &st
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
-    Answer { status, headers: lines.map(header).collect(), body: answer[end + 4..].to_vec() }
+    let headers: Vec<(String, String)> = lines.map(header).collect();
+    let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = &answer[end + 4..];
+    Answer { status, body: if is_chunked { unchunked(body) } else { body.to_vec() }, headers }
+}
+
+/// A body that came in chunks (RFC 9112, 7.1), all of them.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n").expect("a chunk has a length");
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        let (chunk, after) = rest[end + 2..].split_at(length);
+        body.extend(chunk);
+        rest = after.strip_prefix(b"\r\n").expect("a chunk has an end");
+        if length == 0 {
+            assert!(rest.is_empty(), "the last chunk says that it is the last");
+            return body;
+        }
+    }
 }
 
 impl Answer {

@@ -1,0 +1,265 @@
+//! Attacks with reads: event streams that nobody reads, reads that cost much, words that wake streams, answers that are read
+//! a byte at a time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::ensure;
+use automerge::ScalarValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tourismo_core::docs::social::{self, Word};
+use tourismo_core::docs::{Answer, MeetFields, Visibility, meet, open};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+
+use super::foe::Foe;
+use super::honest::publish;
+use super::{Attack, Field, Scale};
+use crate::client::{Client, Device, Document};
+
+pub(super) fn attacks() -> Vec<Attack> {
+    vec![
+        Attack::new("event streams that nobody reads", |field| Box::pin(unread_streams(field))).growth_mib(48),
+        Attack::new("expensive reads, ten in a second by each of four accounts", |field| {
+            Box::pin(expensive_reads(field))
+        })
+        .cpu_s(40),
+        Attack::new("words that concern nobody, beside open streams", |field| Box::pin(made_up_accepts(field))),
+        Attack::new("a long drive read a byte at a time", |field| Box::pin(sips(field))),
+    ]
+}
+
+/// An account that attacks from a host.
+struct Account {
+    foe: Foe,
+    device: Device,
+    client: Client,
+    people: Document,
+}
+
+impl Account {
+    async fn join(field: &Field, host: u8, number: u8) -> anyhow::Result<Account> {
+        let foe = field.foe(host);
+        let mut seed = [0xfd; 32];
+        seed[0] = number;
+        let device = Device::founder(seed);
+        let client = foe.join(&device).await?;
+        let id = *social::people(&device.account).as_bytes();
+        let people = Document::new(device.key(), id, DocKind::Social);
+        Ok(Account { foe, device, client, people })
+    }
+
+    /// Has this said about so many accounts that do not exist, in changes of a thousand.
+    async fn made_up(&mut self, about: &str, count: usize, value: ScalarValue) -> anyhow::Result<()> {
+        for thousand in 0..count.div_ceil(1_000) {
+            let numbers = thousand * 1_000..count.min((thousand + 1) * 1_000);
+            let (_, offer) = self.people.edit(|doc| {
+                open::edit(doc, |edit| {
+                    for number in numbers {
+                        edit.entry(about, &(number as u128 + 1).to_be_bytes(), Some(value.clone()))?;
+                    }
+                    Ok(())
+                })
+            });
+            self.client.push(vec![offer]).await?;
+            let answers = self.client.answers(1).await?;
+            ensure!(answers.nacked.is_empty(), "refused: {:?}", answers.nacked);
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, word: &Word<'_>) -> anyhow::Result<()> {
+        let (_, offer) = self.people.edit(|doc| social::say(doc, word));
+        self.client.push(vec![offer]).await?;
+        let answers = self.client.answers(1).await?;
+        ensure!(answers.nacked.is_empty(), "refused: {:?}", answers.nacked);
+        Ok(())
+    }
+
+    fn request(&self, path: &str, more: &str) -> String {
+        let token = self.device.read_token(&self.client.relay(), Timestamp(now().as_millis() + 3_600_000));
+        format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n{more}\r\n")
+    }
+
+    async fn stream(&self, last: Option<&str>) -> anyhow::Result<TcpStream> {
+        let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
+        let mut stream = self.foe.connect().await?;
+        stream.write_all(self.request("/v1/me/feed/live", &last).as_bytes()).await?;
+        Ok(stream)
+    }
+}
+
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Reads from a stream until this has come.
+async fn read_until(stream: &mut TcpStream, what: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    while !text.contains(what) {
+        let mut bytes = [0; 4 << 10];
+        let count = timeout(Duration::from_secs(60), stream.read(&mut bytes)).await??;
+        ensure!(count > 0, "the stream ended: {text}");
+        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    Ok(text)
+}
+
+/// Opens as many streams as four accounts may have, from before sixty drives were published, and reads none of them.
+async fn unread_streams(field: Field) -> anyhow::Result<String> {
+    let drives = field.scale.of(240).min(60);
+    let mut owner = Account::join(&field, 1, 1).await?;
+    let mut accounts = Vec::new();
+    for number in 2..6 {
+        let mut account = Account::join(&field, number, number).await?;
+        account.say(&Word::Follow(owner.device.account, now())).await?;
+        let mut stream = account.stream(None).await?;
+        let open = read_until(&mut stream, "data: {}").await?;
+        let id = open.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default().to_owned();
+        accounts.push((account, id));
+    }
+    for number in 0..drives {
+        publish(&mut owner.client, &owner.device, number as u8, 60).await?;
+    }
+    let mut streams = Vec::new();
+    for (account, id) in &accounts {
+        for _ in 0..15 {
+            streams.push(account.stream(Some(id)).await?);
+        }
+    }
+    sleep(Duration::from_secs(if field.scale == Scale::Small { 1 } else { 10 })).await;
+    let mut replayed = String::new();
+    while !replayed.contains("event: item") && !replayed.contains("event: stale") {
+        replayed = read_until(&mut streams[0], "\n\n").await?;
+    }
+    Ok(format!("{} streams opened, none read", streams.len()))
+}
+
+/// Has a meet with attendees who follow thousands, and asks who comes and what is in a home feed, ten times in a second.
+async fn expensive_reads(field: Field) -> anyhow::Result<String> {
+    let (attendees, followees, seconds) = match field.scale {
+        Scale::Small => (4, 1_000, 2),
+        Scale::Full => (60, 5_000, 10),
+    };
+    let mut owner = Account::join(&field, 1, 1).await?;
+    let mut document = Document::new(owner.device.key(), *owner.device.account.as_bytes(), DocKind::Meet);
+    let fields = MeetFields {
+        title: "All".to_owned(),
+        starts_at: now(),
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    };
+    let (_, offer) = document.edit(|doc| meet::put(doc, now(), None, None, &fields));
+    let id = offer.doc;
+    owner.client.push(vec![offer]).await?;
+    ensure!(owner.client.answers(1).await?.nacked.is_empty(), "the meet was refused");
+    for number in 0..attendees {
+        let mut account = Account::join(&field, 2 + number / 30, 10 + number).await?;
+        account.made_up("follow", followees, ScalarValue::Int(now().as_millis())).await?;
+        let about = social::about(&account.device.account, &id);
+        let mut answers = Document::new(account.device.key(), *about.as_bytes(), DocKind::Social);
+        let (_, offer) = answers.edit(|doc| social::say(doc, &Word::Rsvp(id, Answer::Going, now())));
+        account.client.push(vec![offer]).await?;
+        ensure!(account.client.answers(1).await?.nacked.is_empty(), "an answer was refused");
+    }
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let mut account = Account::join(&field, 10 + number, 200 + number).await?;
+        account.made_up("follow", followees, ScalarValue::Int(now().as_millis())).await?;
+        asking.spawn(ask_all_the_time(account, id, seconds));
+    }
+    let (mut answered, mut put_off) = (0, 0);
+    while let Some(asked) = asking.join_next().await {
+        let (one, other) = asked??;
+        answered += one;
+        put_off += other;
+    }
+    ensure!(answered > 0, "nothing was answered");
+    Ok(format!("{answered} answered, {put_off} put off"))
+}
+
+/// Asks ten times in a second, whether or not there are answers; returns how many there were, and how many refusals.
+async fn ask_all_the_time(account: Account, meet: DocId, seconds: u32) -> anyhow::Result<(u32, u32)> {
+    let (foe, mut asking) = (account.foe, tokio::task::JoinSet::new());
+    let paths = [format!("/v1/meets/{meet}/attendees?limit=100"), "/v1/me/feed?limit=100".to_owned()];
+    let requests = paths.map(|path| account.request(&path, "connection: close\r\n"));
+    for round in 0..10 * seconds {
+        let request = requests[round as usize % 2].clone();
+        asking.spawn(async move { foe.ask(request.as_bytes()).await });
+        sleep(Duration::from_millis(100)).await;
+    }
+    let (mut answered, mut put_off) = (0, 0);
+    while let Some(status) = asking.join_next().await {
+        match status?? {
+            200 => answered += 1,
+            429 | 504 => put_off += 1,
+            status => anyhow::bail!("{status} was answered"),
+        }
+    }
+    Ok((answered, put_off))
+}
+
+/// Accepts thousands who do not exist, and then one more and one less all the time, while others have streams open.
+async fn made_up_accepts(field: Field) -> anyhow::Result<String> {
+    let (accepted, words) = (field.scale.of(9_600), field.scale.of(400));
+    let mut owner = Account::join(&field, 1, 1).await?;
+    let (mut accounts, mut streams) = (Vec::new(), Vec::new());
+    for number in 2..6 {
+        let mut account = Account::join(&field, number, number).await?;
+        account.say(&Word::Follow(AccountId::from_bytes([0xaa; 16]), now())).await?;
+        for _ in 0..16 {
+            let mut stream = account.stream(None).await?;
+            read_until(&mut stream, "data: {}").await?;
+            streams.push(stream);
+        }
+        accounts.push(account);
+    }
+    owner.made_up("accept", accepted, ScalarValue::Boolean(true)).await?;
+    for number in 0..words {
+        let listener = accounts[number % accounts.len()].device.account;
+        let (_, offer) = match number / accounts.len() % 2 {
+            0 => owner.people.edit(|doc| social::say(doc, &Word::Accept(listener))),
+            _ => owner.people.edit(|doc| social::take_back(doc, &social::Subject::Accept(listener))),
+        };
+        owner.client.push(vec![offer]).await?;
+        ensure!(owner.client.answers(1).await?.nacked.is_empty(), "a word was refused");
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut woken = 0;
+    for stream in &mut streams {
+        let mut bytes = [0; 4 << 10];
+        if let Ok(count) = timeout(Duration::from_millis(1), stream.read(&mut bytes)).await {
+            woken += usize::from(String::from_utf8_lossy(&bytes[..count?]).contains("event: "));
+        }
+    }
+    ensure!(woken == 0, "{woken} streams were told something that does not concern them");
+    Ok(format!("{accepted} accepted, {words} words, {} streams were told nothing", streams.len()))
+}
+
+/// Asks from five hosts for a drive of ten hours, as a text and compressed, and reads a byte of each now and then.
+async fn sips(field: Field) -> anyhow::Result<String> {
+    let mut owner = Account::join(&field, 1, 1).await?;
+    let doc = publish(&mut owner.client, &owner.device, 1, 600).await?;
+    let (count, rounds) = (field.scale.of(200), if field.scale == Scale::Small { 5 } else { 100 });
+    let mut readers = Vec::new();
+    for number in 0..count {
+        let mut reader = field.foe(10 + (number % 5) as u8).connect().await?;
+        let accepts = if number % 2 == 0 { "" } else { "accept-encoding: gzip, br\r\n" };
+        let request = format!("GET /v1/drives/{doc} HTTP/1.1\r\nhost: relay\r\n{accepts}\r\n");
+        reader.write_all(request.as_bytes()).await?;
+        readers.push(reader);
+    }
+    let mut sips = 0;
+    for _ in 0..rounds {
+        for reader in &mut readers {
+            // A reader that was given up reads nothing more.
+            let sip = timeout(Duration::from_millis(1), reader.read_u8()).await;
+            sips += usize::from(matches!(sip, Ok(Ok(_))));
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok(format!("{count} asked, {sips} bytes read"))
+}
