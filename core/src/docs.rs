@@ -9,6 +9,7 @@ pub mod claim;
 pub mod drive;
 pub mod logbook;
 pub mod meet;
+pub mod narrowing;
 pub mod open;
 pub mod profile;
 pub mod published;

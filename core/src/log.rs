@@ -47,6 +47,32 @@ pub struct Quota {
     pub bytes: u64,
 }
 
+/// What an account may have besides for words that narrow what others see: a thousand times what a person says in years.
+pub const RESERVE: Quota = Quota { changes: 10_000, documents: 32, bytes: 4 << 20 };
+
+/// The largest chunk that may come out of the [`RESERVE`], bytes.
+pub const RESERVED_CHUNK_BYTES: usize = 4 << 10;
+
+/// Whether changes to a document of this kind have a reserve.
+fn has_reserve(kind: DocKind, is_new_doc: bool) -> bool {
+    match kind {
+        DocKind::Social | DocKind::Profile => true,
+        DocKind::Published | DocKind::Meet => !is_new_doc,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
+    }
+}
+
+impl Quota {
+    /// This much and that much besides.
+    fn with(&self, more: &Quota) -> Quota {
+        Quota {
+            changes: self.changes.saturating_add(more.changes),
+            documents: self.documents.saturating_add(more.documents),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+}
+
 /// What the log knows of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocLog {
@@ -233,11 +259,20 @@ impl AccountLog {
         Ok(Admission::Append)
     }
 
-    /// Checks that the account has room for a chunk of so many bytes. `[P8]`
+    /// Checks that the account has room for a chunk of so many bytes. Short words about people and things, and changes of
+    /// what is published, have a reserve: a full account can still block, withdraw and take back. `[P8]`
     ///
     /// # Errors
     /// [`NackCode::OverQuota`] if it has not.
-    pub fn check_quota(&self, quota: &Quota, is_new_doc: bool, chunk_bytes: usize) -> Result<(), NackCode> {
+    pub fn check_quota(
+        &self,
+        quota: &Quota,
+        kind: DocKind,
+        is_new_doc: bool,
+        chunk_bytes: usize,
+    ) -> Result<(), NackCode> {
+        let is_short = chunk_bytes <= RESERVED_CHUNK_BYTES;
+        let quota = if is_short && has_reserve(kind, is_new_doc) { quota.with(&RESERVE) } else { *quota };
         let fits = self.usage.changes < quota.changes
             && self.usage.documents + u64::from(is_new_doc) <= quota.documents
             && self.usage.bytes + chunk_bytes as u64 <= quota.bytes;
@@ -392,8 +427,34 @@ mod tests {
             (Quota { changes: 3, ..room }, false, 0, false),
         ] {
             let expected = if fits { Ok(()) } else { Err(NackCode::OverQuota) };
-            assert_eq!(log.account.check_quota(&quota, is_new_doc, bytes), expected, "{quota:?} {is_new_doc} {bytes}");
+            assert_eq!(
+                log.account.check_quota(&quota, CAR, is_new_doc, bytes),
+                expected,
+                "{quota:?} {is_new_doc} {bytes}"
+            );
         }
+    }
+
+    #[test]
+    fn p8_a_full_account_still_blocks_and_withdraws_up_to_a_reserve() {
+        let mut log = Log::new();
+        log.take(doc(1), CAR, &change(1, 0, 1, &[])).unwrap();
+        let full = Quota { changes: 1, documents: 1, bytes: 100 };
+        let fits =
+            |account: &AccountLog, kind, is_new_doc, bytes| account.check_quota(&full, kind, is_new_doc, bytes).is_ok();
+        for (kind, is_new_doc, bytes, is_taken) in [
+            (DocKind::Social, true, 200, true),
+            (DocKind::Profile, false, 200, true),
+            (DocKind::Published, false, 200, true),
+            (DocKind::Published, true, 200, false),
+            (DocKind::Social, false, RESERVED_CHUNK_BYTES + 1, false),
+            (DocKind::Drive, false, 200, false),
+            (DocKind::Track, true, 200, false),
+        ] {
+            assert_eq!(fits(&log.account, kind, is_new_doc, bytes), is_taken, "{kind:?} {is_new_doc} {bytes}");
+        }
+        log.account.usage.changes += RESERVE.changes;
+        assert!(!fits(&log.account, DocKind::Social, false, 200), "the reserve ends, too");
     }
 
     #[test]

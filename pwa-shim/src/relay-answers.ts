@@ -44,6 +44,15 @@ export interface OwnProfile extends Person {
   byApproval: boolean;
   /** Whether one's handle is one's own, or somebody else claimed it first. */
   handleState: "none" | "handle_invalid" | "handle_taken" | "held" | null;
+  /** Documents of which the relay shows what it read last, because it cannot read what came since. */
+  quarantined: QuarantinedDocument[];
+}
+
+/** A document that the relay keeps and passes on, but can no longer read. */
+export interface QuarantinedDocument {
+  document: DocId;
+  kind: "settings" | "profile" | "car" | "drive" | "track" | "published" | "social" | "meet" | null;
+  reason: "unreadable" | "too_large" | null;
 }
 
 /** Somebody who follows, or is followed. */
@@ -152,11 +161,18 @@ export const personPage: Check<PersonPage> = object<PersonPage>({
   isAccepted: truth,
 });
 
+const quarantinedDocument: Check<QuarantinedDocument> = object<QuarantinedDocument>({
+  document: text,
+  kind: oneOf("settings", "profile", "car", "drive", "track", "published", "social", "meet"),
+  reason: oneOf("unreadable", "too_large"),
+});
+
 export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
   ...personFields,
   bio: text,
   byApproval: truth,
   handleState: oneOf("none", "handle_invalid", "handle_taken", "held"),
+  quarantined: orElse(listOf(quarantinedDocument), []),
 });
 
 export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, isFollowed: truth });

@@ -71,6 +71,7 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
     (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
     (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
+    (12, "last good rows", include_str!("../migrations/0012_last_good_rows.sql")),
     (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
     (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
 ];

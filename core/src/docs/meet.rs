@@ -277,6 +277,13 @@ pub fn read(doc: &Automerge) -> MeetRow {
     row
 }
 
+/// Whether a value at a key says that nobody else may see the meet.
+pub(super) fn is_withdrawal(key: &str, value: Option<&ScalarValue>) -> bool {
+    let stamped = |value: &ScalarValue| minicbor::decode::<Stamped>(value.as_bytes()?).ok();
+    let private = |stamped: Stamped| matches!(&stamped.value, FieldValue::Text(name) if Visibility::from_name(name) == Visibility::Private);
+    key == "visibility" && value.and_then(stamped).is_some_and(private)
+}
+
 /// What counts at a key: of what devices said at the same time the latest.
 fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
     let mut latest: Option<Stamped> = None;

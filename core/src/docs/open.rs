@@ -242,6 +242,14 @@ fn entry_key(prefix: &str, id: &[u8; 16]) -> String {
     format!("{prefix} {}", DocId::from_bytes(*id))
 }
 
+/// What stands before the id in the key of an entry, and the id. One that is not written as [`Edit::entry`] writes it is
+/// none: else one thing could have two entries.
+pub fn entry_of(key: &str) -> Option<(&str, [u8; 16])> {
+    let (prefix, id) = key.split_once(' ')?;
+    let id: DocId = id.parse().ok()?;
+    (entry_key(prefix, id.as_bytes()) == key).then_some((prefix, *id.as_bytes()))
+}
+
 /// The entries `"<prefix> <id>"` of the root, ascending by id; of more than `max` the last. An id that is not written as
 /// [`Edit::entry`] writes it is none: else one thing could have two entries.
 pub fn entries(doc: &Automerge, prefix: &str, max: usize) -> Vec<([u8; 16], ScalarValue)> {

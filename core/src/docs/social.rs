@@ -171,6 +171,20 @@ impl Subject {
             Subject::Rsvp(meet) => (RSVP, meet.as_bytes()),
         }
     }
+
+    /// What an entry of the document with this key is about, if it is one.
+    pub fn from_key(key: &str) -> Option<Subject> {
+        let (prefix, id) = open::entry_of(key)?;
+        Some(match prefix {
+            FOLLOW => Subject::Follow(AccountId::from_bytes(id)),
+            ACCEPT => Subject::Accept(AccountId::from_bytes(id)),
+            BLOCK => Subject::Block(AccountId::from_bytes(id)),
+            REACT => Subject::React(DocId::from_bytes(id)),
+            COMMENT => Subject::Comment(DocId::from_bytes(id)),
+            RSVP => Subject::Rsvp(DocId::from_bytes(id)),
+            _ => return None,
+        })
+    }
 }
 
 const FOLLOW: &str = "follow";

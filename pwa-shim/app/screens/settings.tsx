@@ -1,6 +1,6 @@
 // The person's name and units, and how storage and sync are.
 
-import type { ProfileFields, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
+import type { ProfileFields, QuarantinedDocument, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
 import { useRef } from "preact/hooks";
 
@@ -30,6 +30,7 @@ export function SettingsScreen() {
           </nav>
         </div>
         <div class="column">
+          <Quarantined />
           <ProfileForm profile={profile} />
           <SettingsForm settings={settings} />
         </div>
@@ -94,6 +95,36 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
       </label>
     </div>
   );
+}
+
+/** What the relay can no longer read of this account, in words. */
+function Quarantined() {
+  const { told } = useTold("own profile", () => relay.ownProfile());
+  if (!told || told.quarantined.length === 0) return null;
+  return (
+    <div class="card form" role="status">
+      <h2>Not shown as you changed it</h2>
+      <p class="hint bad">
+        The server can no longer read {told.quarantined.map(wordsOfQuarantined).join(", ")}. Others see what it read last. Nothing of
+        yours is lost: your devices have all of it. You can still block people, withdraw drives and take back what you said.
+      </p>
+    </div>
+  );
+}
+
+function wordsOfQuarantined({ kind, reason }: QuarantinedDocument): string {
+  const why = reason === "too_large" ? "too large" : "damaged";
+  const what = {
+    settings: "your settings",
+    profile: "your profile",
+    car: "a car",
+    drive: "a drive",
+    track: "a track",
+    published: "a published drive",
+    social: "what you said about people, drives or meets",
+    meet: "a meet",
+  };
+  return `${kind ? what[kind] : "a document"} (${why})`;
 }
 
 /** Whether the handle is this person's own: the relay knows who claimed it first. */

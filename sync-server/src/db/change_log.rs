@@ -360,6 +360,81 @@ pub(crate) async fn chunks(
     Ok(ChunksOf::Whole { received_at, is_from_snapshot, changes, chunks })
 }
 
+/// The first changes of a document between two positions, `after` excluded, as many as are not more than so many bytes and
+/// changes: position, when it came and chunk of each, in log order.
+pub(crate) async fn first_chunks(
+    connection: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    (after, through): (u64, u64),
+    max_bytes: u64,
+    max_changes: u64,
+) -> Result<Vec<(u64, Timestamp, Vec<u8>)>, sqlx::Error> {
+    let sql = r#"
+        SELECT seq, CAST(LENGTH(chunk) AS BIGINT) FROM change
+        WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5
+    "#;
+    let sizes: Vec<(i64, i64)> = sql::query(sql)
+        .bind(account)
+        .bind(doc)
+        .bind(column(after))
+        .bind(column(through))
+        .bind(column(max_changes))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut bytes = 0;
+    let fits = |(_, size): &&(i64, i64)| {
+        bytes += size.unsigned_abs();
+        bytes <= max_bytes
+    };
+    let last = sizes.iter().take_while(fits).last().map_or(0, |(seq, _)| *seq);
+    let sql = r#"
+        SELECT seq, received_at, chunk FROM change
+        WHERE account = $1 AND doc = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
+    "#;
+    let rows: Vec<(i64, i64, Vec<u8>)> =
+        sql::query(sql).bind(account).bind(doc).bind(column(after)).bind(last).fetch_all(connection).await?;
+    let read = |(seq, at, chunk): (i64, i64, Vec<u8>)| Ok((position("seq", seq)?, Timestamp(at), chunk));
+    rows.into_iter().map(read).collect()
+}
+
+/// The names of a document's changes up to a position, and their positions.
+pub(crate) async fn positions(
+    connection: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    through: u64,
+) -> Result<Vec<(ChangeHash, u64)>, sqlx::Error> {
+    let sql = r#"
+        SELECT hash, seq FROM covered_change WHERE account = $1 AND doc = $2 AND seq <= $3
+        UNION ALL SELECT hash, seq FROM change WHERE account = $1 AND doc = $2 AND seq <= $3
+    "#;
+    let read = |row: &Row| Ok((hash(&row.get::<Vec<u8>>("hash")?)?, position("seq", row.get("seq")?)?));
+    sql::query(sql).bind(account).bind(doc).bind(column(through)).rows(connection, read).await
+}
+
+/// The chunks of a document after a position that are no longer than so many bytes, in log order; of too many the first.
+pub(crate) async fn short_chunks_after(
+    connection: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    after: u64,
+    max_bytes: usize,
+    max_changes: u64,
+) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    let sql = r#"
+        SELECT chunk FROM change WHERE account = $1 AND doc = $2 AND seq > $3 AND LENGTH(chunk) <= $4 ORDER BY seq LIMIT $5
+    "#;
+    sql::query_scalar(sql)
+        .bind(account)
+        .bind(doc)
+        .bind(column(after))
+        .bind(column(max_bytes as u64))
+        .bind(column(max_changes))
+        .fetch_all(connection)
+        .await
+}
+
 /// The last position that still fits on a page, of entries with these positions and sizes; the first always does.
 fn last_that_fits(sizes: &[(i64, i64)]) -> i64 {
     let mut bytes = 0;

@@ -104,7 +104,7 @@ pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocLog, u64)
     bulk.execute(writer).await.map(drop)
 }
 
-/// Why no row can be derived from a document. The names are stored; they never change their meaning.
+/// Why nothing more is derived from a document. The names are stored; they never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quarantine {
     /// Automerge cannot read it, or panics over it.
@@ -122,43 +122,55 @@ impl Quarantine {
     }
 }
 
-/// Why a document is in quarantine, if it is.
-pub(crate) async fn quarantine_of(
+/// For a document in quarantine, the position of the last change that its rows were derived from.
+pub(crate) async fn good_through(
     connection: &mut Connection,
     account: AccountId,
     doc: DocId,
-) -> Result<Option<Quarantine>, sqlx::Error> {
-    let name: Option<Option<String>> =
-        sql::query_scalar("SELECT quarantined FROM document WHERE account = $1 AND doc = $2")
-            .bind(account.as_bytes().as_slice())
-            .bind(doc.as_bytes().as_slice())
-            .fetch_optional(connection)
-            .await?;
-    let from_name = |name: String| {
-        [Quarantine::Unreadable, Quarantine::TooLarge]
-            .into_iter()
-            .find(|why| why.name() == name)
-            .ok_or_else(|| damaged("quarantined"))
+) -> Result<Option<u64>, sqlx::Error> {
+    let sql = r#"
+        SELECT COALESCE(good_through, 0) AS good_through FROM document
+        WHERE account = $1 AND doc = $2 AND quarantined IS NOT NULL
+    "#;
+    let row = sql::query(sql).bind(account).bind(doc).row(connection).await?;
+    row.map(|row| position("good_through", row.get("good_through")?)).transpose()
+}
+
+/// The documents of an account that are in quarantine, and why.
+pub(crate) async fn quarantined(
+    reader: &mut Connection,
+    account: AccountId,
+) -> Result<Vec<(DocId, DocKind, Quarantine)>, sqlx::Error> {
+    let read = |row: &Row| {
+        let name: String = row.get("quarantined")?;
+        let why = [Quarantine::Unreadable, Quarantine::TooLarge].into_iter().find(|why| why.name() == name);
+        Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?, why.ok_or_else(|| damaged("quarantined"))?))
     };
-    name.flatten().map(from_name).transpose()
+    let sql = "SELECT doc, kind, quarantined FROM document WHERE account = $1 AND quarantined IS NOT NULL ORDER BY doc";
+    sql::query(sql).bind(account).rows(reader, read).await
 }
 
 /// Ends all quarantines, before all rows are derived anew.
 pub(crate) async fn release_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
-    sql::query("UPDATE document SET quarantined = NULL WHERE quarantined IS NOT NULL").execute(writer).await.map(drop)
+    sql::query("UPDATE document SET quarantined = NULL, good_through = NULL WHERE quarantined IS NOT NULL")
+        .execute(writer)
+        .await
+        .map(drop)
 }
 
-/// Puts a document into quarantine.
+/// Puts a document into quarantine, of which rows were derived up to a position.
 pub(crate) async fn quarantine(
     writer: &mut Connection,
     account: AccountId,
     doc: DocId,
     why: Quarantine,
+    good_through: u64,
 ) -> Result<(), sqlx::Error> {
-    sql::query("UPDATE document SET quarantined = $3 WHERE account = $1 AND doc = $2")
+    sql::query("UPDATE document SET quarantined = $3, good_through = $4 WHERE account = $1 AND doc = $2")
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
         .bind(why.name())
+        .bind(column(good_through))
         .execute(writer)
         .await?;
     Ok(())

@@ -123,8 +123,8 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
                         SELECT former_block.account FROM former_block WHERE former_block.other = $1
                     ) THEN 2
                     WHEN (
-                        SELECT 1 FROM profile WHERE profile.account = follow.followee AND profile.by_approval = 1
-                    ) IS NULL THEN 3
+                        SELECT 1 FROM profile WHERE profile.account = follow.followee AND profile.by_approval = 0
+                    ) IS NOT NULL THEN 3
                     ELSE 2
                 END AS sees
                 FROM follow WHERE follow.account = $1 AND {not_blocked}

@@ -186,8 +186,8 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee accepts everyone; but not of
-/// somebody whom the followee blocks, or blocked once and has not accepted since.
+/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee's profile says that everybody
+/// may follow; but not of somebody whom the followee blocks, or blocked once and has not accepted since.
 pub(crate) async fn relation(
     reader: &mut Connection,
     viewer: AccountId,
@@ -197,7 +197,7 @@ pub(crate) async fn relation(
         SELECT
             CAST(CASE WHEN EXISTS (SELECT 1 FROM follow WHERE account = $1 AND followee = $2)
                 THEN 1 ELSE 0 END AS BIGINT) AS follows,
-            CAST(CASE WHEN NOT EXISTS (SELECT 1 FROM profile WHERE account = $2 AND by_approval = 1)
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM profile WHERE account = $2 AND by_approval = 0)
                 THEN 1 ELSE 0 END AS BIGINT) AS is_open,
             CAST(CASE WHEN EXISTS (SELECT 1 FROM accept WHERE account = $2 AND accepted = $1)
                 THEN 1 ELSE 0 END AS BIGINT) AS accepts,
@@ -221,10 +221,10 @@ pub(crate) async fn relation(
     })
 }
 
-/// Whether an account's followers count only once it accepted them.
+/// Whether an account's followers count only once it accepted them. They do unless its profile says otherwise.
 pub(crate) async fn asks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 1";
-    Ok(sql::query(sql).bind(account).row(reader).await?.is_some())
+    let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 0";
+    Ok(sql::query(sql).bind(account).row(reader).await?.is_none())
 }
 
 /// Whom an account follows, without those whom it blocks.

@@ -16,7 +16,7 @@ use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay, roads};
 use crate::surveyor;
-use crate::writer::projector::{self, Derived, Due};
+use crate::writer::projector::{self, Due};
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +29,7 @@ pub struct Report {
     pub changes: u64,
     /// How many rows there are to be derived.
     pub rows: u64,
-    /// How many documents are kept and synced, but in quarantine: no row can be derived from them.
+    /// How many documents are kept and synced, but in quarantine: their rows are what was read of them last.
     pub quarantined: u64,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
@@ -223,7 +223,8 @@ async fn compare_rows(
     let derived = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
     let stored = projector::stored(reader, state, doc).await?;
     report.rows += derived.rows().max(stored.rows());
-    report.quarantined += u64::from(matches!(stored, Derived::Quarantined(_)));
+    let is_quarantined = documents::good_through(reader, state.owner, doc).await?.is_some();
+    report.quarantined += u64::from(is_quarantined);
     let mut is_right = derived == stored;
     if state.kind == DocKind::Meet {
         // What counts of a meet is made of several documents.

@@ -211,10 +211,13 @@ impl<'t> Append<'t> {
         let mut due = Vec::new();
         for (id, touched) in touched {
             let Some(known) = self.docs.get(id).and_then(Option::as_ref) else { continue };
-            if !projector::has_rows(known.log.kind) || known.is_quarantined {
+            if !projector::has_rows(known.log.kind) {
                 continue;
             }
             appended.feed_changed |= matches!(known.log.kind, DocKind::Published | DocKind::Profile);
+            if known.is_quarantined {
+                continue;
+            }
             let chunks = || touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect();
             let new = || touched.is_new.then(|| Loaded::of_a_new_document(self.received_at));
             let mut before = self.memory.take_loaded(*id).or_else(new);
@@ -226,6 +229,7 @@ impl<'t> Append<'t> {
                 owner: known.log.owner,
                 kind: known.log.kind,
                 revision: touched.last,
+                first: touched.entries.first().map(|place| self.entries[*place].seq),
                 before: before.map(|loaded| (loaded, chunks())),
             });
         }
@@ -237,6 +241,13 @@ impl<'t> Append<'t> {
             if let Some(loaded) = projected.loaded {
                 self.memory.keep_loaded(projected.id, loaded);
             }
+        }
+        for (id, touched) in &self.touched {
+            let Some(known) = self.docs.get(id).and_then(Option::as_ref).filter(|known| known.is_quarantined) else {
+                continue;
+            };
+            let chunks: Vec<&[u8]> = touched.entries.iter().map(|place| self.entries[*place].chunk).collect();
+            projector::narrow(self.connection, &known.log, *id, &chunks, &mut appended.events).await?;
         }
         Ok(())
     }
@@ -267,7 +278,7 @@ impl<'t> Append<'t> {
             return Ok(Outcome::Refused(code));
         }
         let is_new = known.is_none();
-        if let Err(code) = log.check_quota(&self.limits.quota(), is_new, offer.chunk.0.len()) {
+        if let Err(code) = log.check_quota(&self.limits.quota(), offer.kind, is_new, offer.chunk.0.len()) {
             return Ok(Outcome::Refused(code));
         }
         let known = self.docs.entry(id).or_default();

@@ -2,23 +2,25 @@
 //!
 //! The only place of the relay where Automerge loads a document. What was pushed passed core's scan, but Automerge may
 //! still panic over it: then the panic stays here, and the document goes into quarantine. Its changes are kept and synced
-//! all the same; it is shown to nobody, and never loaded again. So is one that is larger than anything that is shown:
-//! every push to a document loads all of it, and writers of others wait meanwhile.
+//! all the same, and it is never loaded again; so is one that is larger than anything that is shown: every push to a
+//! document loads all of it, and writers of others wait meanwhile. What was read of it last stays shown, so that nobody is
+//! let in by it; only words that narrow that are heard, each off its change alone. `[P13]`
 
 mod fold;
 mod rows;
 
 use std::collections::BTreeSet;
 
+use tourismo_core::docs::narrowing::{Narrowing, narrow_meet, narrow_social, narrowings};
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::docs::{CarFields, LogItem};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::DocLog;
+use tourismo_core::log::{DocLog, examine};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
 pub(super) use self::fold::Loaded;
-use self::fold::{Bounds, Folded, History, Material, Since, fold_all};
+use self::fold::{Bounds, Folded, History, Material, Since, dissolved, fold_all};
 use self::rows::{About, rows};
 use crate::db::change_log::{self, ChunksOf};
 use crate::db::documents::{self, Quarantine};
@@ -28,7 +30,7 @@ use crate::db::meets::{self, MeetPart};
 use crate::db::profiles::{self, ProfileRecord, ProfileRow};
 use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
-use crate::db::{cars, comments, feed_items, follows, reactions, rsvps};
+use crate::db::{cars, comments, feed_items, follows, reactions, rsvps, snapshots};
 use crate::live::{Event, FeedEvent};
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
@@ -61,7 +63,7 @@ pub(crate) enum Derived {
     Meet(Box<MeetPart>),
     /// No row: it says too little, or nobody may see it.
     Nothing,
-    /// No row: it cannot be read.
+    /// What is there stays: it cannot be read.
     Quarantined(Quarantine),
 }
 
@@ -81,7 +83,7 @@ impl Derived {
     }
 }
 
-/// What it took to derive rows, in changes that could have been stored meanwhile.
+/// What it took to derive rows, as it was measured, in changes that could have been stored meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Work {
     pub(super) changes: u64,
@@ -94,6 +96,8 @@ pub(crate) struct Due {
     pub(crate) kind: DocKind,
     /// The log position of its newest change.
     pub(crate) revision: u64,
+    /// The log position of the first change that its rows do not have; none if all of it is derived anew.
+    pub(crate) first: Option<u64>,
     /// The document as it was last folded, and the changes since, if that is remembered; otherwise it is read.
     pub(crate) before: Option<(Loaded, Vec<Vec<u8>>)>,
 }
@@ -101,7 +105,7 @@ pub(crate) struct Due {
 impl Due {
     /// A document of which nothing is remembered.
     pub(crate) fn unknown(id: DocId, doc: &DocLog, revision: u64) -> Due {
-        Due { id, owner: doc.owner, kind: doc.kind, revision, before: None }
+        Due { id, owner: doc.owner, kind: doc.kind, revision, first: None, before: None }
     }
 }
 
@@ -134,7 +138,13 @@ pub(crate) async fn project(
             bytes += material.as_ref().map_or(0, |material| material.chunks.iter().map(Vec::len).sum());
             these.push((about, material));
         }
-        let derived = derive_all(writer, these).await?;
+        let mut derived = derive_all(writer, these).await?;
+        for outcome in &mut derived {
+            if let (Some((why, _)), None) = (outcome.quarantine, outcome.subject.first) {
+                let (through, rows) = last_good(writer, &outcome.subject, u64::MAX).await?;
+                (outcome.quarantine, outcome.rows) = (Some((why, through)), rows);
+            }
+        }
         write_all(writer, derived, events, &mut projected).await?;
     }
     Ok(projected)
@@ -155,6 +165,10 @@ pub(crate) async fn derive(
     id: DocId,
     revision: u64,
 ) -> Result<Derived, sqlx::Error> {
+    if let Some(through) = documents::good_through(reader, doc.owner, id).await? {
+        let subject = Subject { id, owner: doc.owner, kind: doc.kind, revision, first: None };
+        return last_good(reader, &subject, through).await.map(|(_, rows)| rows);
+    }
     let gathered = gather(reader, Due::unknown(id, doc, revision)).await?;
     let derived = derive_all(reader, vec![gathered]).await?.pop();
     Ok(derived.expect("one came of one").rows)
@@ -166,6 +180,7 @@ struct Subject {
     owner: AccountId,
     kind: DocKind,
     revision: u64,
+    first: Option<u64>,
 }
 
 /// What came of folding one.
@@ -175,13 +190,15 @@ struct Outcome {
     /// The rows that it has, where that is known.
     before: Option<Derived>,
     rows: Derived,
+    /// Why it goes into quarantine, and up to which position its rows are derived.
+    quarantine: Option<(Quarantine, u64)>,
     work: Work,
 }
 
 /// Brings together what a document consists of, if it is not too much.
 async fn gather(reader: &mut Connection, due: Due) -> Result<(Subject, Result<Material, Quarantine>), sqlx::Error> {
-    let Due { id, owner, kind, revision, before } = due;
-    let subject = Subject { id, owner, kind, revision };
+    let Due { id, owner, kind, revision, first, before } = due;
+    let subject = Subject { id, owner, kind, revision, first };
     if let Some((loaded, chunks)) = before {
         let changes = chunks.len() as u64;
         return Ok((subject, Ok(Material { kind, loaded, chunks, changes })));
@@ -213,26 +230,29 @@ async fn derive_all(
     let mut outcomes = Vec::with_capacity(subjects.len());
     for (subject, material) in subjects {
         let before = if material.is_ok() { befores.next().flatten() } else { None };
-        let folded = material.and_then(|()| folded.next().expect("each was folded"));
-        outcomes.push(outcome(reader, subject, folded, before).await?);
+        let (folded, work) = match material {
+            Ok(()) => folded.next().expect("each was folded"),
+            Err(why) => (Err(why), Work::default()),
+        };
+        outcomes.push(match folded {
+            Ok(folded) => {
+                let (loaded, rows) = rows_of(reader, &subject, folded).await?;
+                Outcome { subject, loaded: Some(loaded), before, rows, quarantine: None, work }
+            }
+            Err(why) => {
+                let through = subject.first.map_or(0, |first| first.saturating_sub(1));
+                let (rows, quarantine) = (Derived::Quarantined(why), Some((why, through)));
+                Outcome { subject, loaded: None, before, rows, quarantine, work }
+            }
+        });
     }
     Ok(outcomes)
 }
 
-async fn outcome(
-    reader: &mut Connection,
-    subject: Subject,
-    folded: Result<Folded, Quarantine>,
-    before: Option<Derived>,
-) -> Result<Outcome, sqlx::Error> {
-    let Subject { id, owner, kind, revision } = subject;
-    let Folded { loaded, row, claim, history, trace, work } = match folded {
-        Ok(folded) => folded,
-        Err(why) => {
-            let work = Bounds::of(kind).wasted();
-            return Ok(Outcome { subject, loaded: None, before, rows: Derived::Quarantined(why), work });
-        }
-    };
+/// The rows of a document that was folded.
+async fn rows_of(reader: &mut Connection, subject: &Subject, folded: Folded) -> Result<(Loaded, Derived), sqlx::Error> {
+    let Subject { id, owner, revision, .. } = *subject;
+    let Folded { loaded, row, claim, history, trace } = folded;
     let claimed_at = match claim {
         Some(change) => change_log::received_at(reader, owner, id, change).await?,
         None => Timestamp(0),
@@ -240,7 +260,113 @@ async fn outcome(
     let received_at = loaded.received_at();
     let (shown_at, updated_at) = times(reader, owner, id, &history, received_at).await?;
     let about = About { owner, doc: id, revision, received_at, claimed_at, shown_at, updated_at };
-    Ok(Outcome { subject, loaded: Some(loaded), before, rows: rows(about, row, trace), work })
+    Ok((loaded, rows(about, row, trace)))
+}
+
+/// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
+/// made narrower by those that come after. Says with it the position of the last one that was read.
+async fn last_good(reader: &mut Connection, subject: &Subject, through: u64) -> Result<(u64, Derived), sqlx::Error> {
+    let Subject { id, owner, kind, .. } = *subject;
+    let Bounds { bytes, changes: max_changes, .. } = Bounds::of(kind);
+    let snapshot = snapshots::find(reader, owner, id).await?;
+    let covered = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+    // A snapshot holds every change as it came, also those that are too many.
+    let mut changes = match &snapshot {
+        Some(snapshot) => {
+            let positions = change_log::positions(reader, owner, id, covered).await?;
+            dissolved(snapshot.chunk.clone(), positions).await?
+        }
+        None => Vec::new(),
+    };
+    let loose = change_log::first_chunks(reader, owner, id, (covered, through), bytes, max_changes).await?;
+    let since = match (&snapshot, loose.first()) {
+        (Some(snapshot), _) => Since::Snapshot(snapshot.first_at),
+        (None, first) => Since::Changes(first.map_or(Timestamp(0), |(_, received_at, _)| *received_at)),
+    };
+    changes.extend(loose.into_iter().map(|(seq, _, chunk)| (seq, chunk)));
+    let most = changes.iter().take_while(|(seq, _)| *seq <= through).count().min(max_changes as usize);
+    let (mut good, mut too_many, mut count, mut best) = (0, most + 1, most, None);
+    while good < count && count < too_many {
+        let chunks: Vec<Vec<u8>> = changes[..count].iter().map(|(_, chunk)| chunk.clone()).collect();
+        let material = Material { kind, loaded: Loaded::empty(since), chunks, changes: count as u64 };
+        match fold_all(vec![material]).await?.pop() {
+            Some((Ok(folded), _)) => (good, best) = (count, Some(folded)),
+            Some((Err(_), _)) | None => too_many = count,
+        }
+        count = good.midpoint(too_many);
+    }
+    let read_through = good.checked_sub(1).map_or(0, |last| changes[last].0);
+    let rows = match best {
+        Some(folded) => {
+            let subject = Subject { id, owner, kind, revision: read_through, first: None };
+            rows_of(reader, &subject, folded).await?.1
+        }
+        None if kind == DocKind::Social => Derived::Social(SocialRow::default()),
+        None => Derived::Nothing,
+    };
+    let mut later: Vec<Vec<u8>> =
+        changes.into_iter().filter(|(seq, _)| *seq > read_through && *seq <= covered).map(|(_, chunk)| chunk).collect();
+    let after = read_through.max(covered);
+    later.extend(change_log::short_chunks_after(reader, owner, id, after, MAX_NARROWING_BYTES, max_changes).await?);
+    let narrowings = narrowings_of(kind, later.iter().map(Vec::as_slice));
+    Ok((read_through, narrowed(owner, id, rows, &narrowings)))
+}
+
+/// The largest change to a document in quarantine that is looked at, bytes. A phone that says one thing takes some 150.
+const MAX_NARROWING_BYTES: usize = 1 << 10;
+
+/// What changes to a document in quarantine take back.
+fn narrowings_of<'c>(kind: DocKind, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Narrowing> {
+    let short = chunks.into_iter().filter(|chunk| chunk.len() <= MAX_NARROWING_BYTES);
+    short.filter_map(|chunk| Some(narrowings(kind, &examine(chunk).ok()?, chunk))).flatten().collect()
+}
+
+/// Rows made narrower.
+fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrowing]) -> Derived {
+    for narrowing in narrowings {
+        // Whom one blocks is said in one document, and nobody blocks themselves.
+        let is_elsewhere = |blocked: &AccountId| *blocked == owner || id != social::people(&owner);
+        match (&mut rows, narrowing) {
+            (Derived::Social(_), Narrowing::Block(blocked)) if is_elsewhere(blocked) => {}
+            (Derived::Social(row), narrowing) => narrow_social(row, narrowing),
+            (Derived::Profile(profile), Narrowing::AskAboutFollowers) => profile.by_approval = true,
+            (Derived::Meet(part), narrowing) => narrow_meet(&mut part.row, narrowing),
+            (Derived::Published(..), Narrowing::Withdraw) => rows = Derived::Nothing,
+            (
+                Derived::Published(..)
+                | Derived::Profile(_)
+                | Derived::Drive(_)
+                | Derived::Car(..)
+                | Derived::Nothing
+                | Derived::Quarantined(_),
+                _,
+            ) => {}
+        }
+    }
+    rows
+}
+
+/// Makes what is shown of a document in quarantine narrower, if these changes say so. `[P13]`
+pub(crate) async fn narrow(
+    writer: &mut Connection,
+    doc: &DocLog,
+    id: DocId,
+    chunks: &[&[u8]],
+    events: &mut Vec<Event>,
+) -> Result<(), sqlx::Error> {
+    let narrowings = narrowings_of(doc.kind, chunks.iter().copied());
+    if narrowings.is_empty() {
+        return Ok(());
+    }
+    let before = stored(writer, doc, id).await?;
+    let rows = narrowed(doc.owner, id, stored(writer, doc, id).await?, &narrowings);
+    if rows == before {
+        return Ok(());
+    }
+    let subject = Subject { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
+    let work = Work::default();
+    let outcome = Outcome { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
+    write_all(writer, vec![outcome], events, &mut Vec::new()).await
 }
 
 /// When a published drive became visible as it is, to the hour, and when it was last changed: to the hour, too, and for each
@@ -272,12 +398,11 @@ async fn write_all(
 ) -> Result<(), sqlx::Error> {
     // Most of what is written is of these, one row each, which nothing else depends on.
     let (mut drives, mut cars) = (Vec::new(), Vec::new());
-    for Outcome { subject, before, rows, .. } in &outcomes {
+    for Outcome { subject, before, rows, quarantine, .. } in &outcomes {
         let Subject { id, owner, kind, .. } = *subject;
-        if let Derived::Quarantined(why) = rows {
-            // What was shown is shown no more: its newest change may be the one that withdraws it.
+        if let Some((why, through)) = quarantine {
             tracing::warn!(account = %owner, doc = %id, why = why.name(), "a document is in quarantine");
-            documents::quarantine(writer, owner, id, *why).await?;
+            documents::quarantine(writer, owner, id, *why, *through).await?;
         }
         match (rows, before) {
             (Derived::Drive(_) | Derived::Car(..), Some(before)) if before == rows => {}
@@ -312,18 +437,20 @@ async fn write_all(
             }
             (Derived::Social(row), before) => write_social(writer, owner, id, before.as_ref(), row, events).await?,
             (Derived::Meet(part), _) => write_meet(writer, owner, id, Some(part), events).await?,
-            (Derived::Nothing | Derived::Quarantined(_), before) => {
+            // What was shown stays: without it people whom its account blocked, or asks about, would be let in.
+            (Derived::Quarantined(_), _) => {}
+            (Derived::Nothing, before) => {
                 remove(writer, kind, owner, id, before.as_ref(), events).await?;
             }
         }
     }
     drives::replace(writer, &drives).await?;
     cars::replace(writer, &cars).await?;
-    for Outcome { subject, mut loaded, rows, work, .. } in outcomes {
+    for Outcome { subject, mut loaded, rows, quarantine, work, .. } in outcomes {
         if let Some(loaded) = &mut loaded {
             loaded.rows = is_remembered(&rows).then_some(rows);
         }
-        let is_quarantined = loaded.is_none();
+        let is_quarantined = quarantine.is_some();
         let loaded = loaded.filter(|_| projected.len() < KEPT_LOADED);
         projected.push(Projected { id: subject.id, owner: subject.owner, is_quarantined, loaded, work });
     }
@@ -456,9 +583,6 @@ async fn shown_drive(writer: &mut Connection, owner: AccountId, id: DocId) -> Re
 
 /// What was derived from a document, as its rows say.
 pub(crate) async fn stored(reader: &mut Connection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
-    if let Some(why) = documents::quarantine_of(reader, doc.owner, id).await? {
-        return Ok(Derived::Quarantined(why));
-    }
     let owner = doc.owner;
     let derived = match doc.kind {
         // An account may have more documents of this kind; the one that was written last is shown.

@@ -170,7 +170,7 @@ async fn a_meet_is_in_the_home_feeds_of_followers() {
 }
 
 #[tokio::test]
-async fn a_meet_larger_than_anything_shown_is_shown_no_more() {
+async fn p13_a_meet_larger_than_anything_shown_is_shown_as_it_was_until_it_is_withdrawn() {
     let relay = Relay::start().await;
     let mut anna = Person::named(&relay, 1, "anna").await;
     let meet = anna.meet(&relay, &fields("Sunday", 1, None)).await;
@@ -181,6 +181,10 @@ async fn a_meet_larger_than_anything_shown_is_shown_no_more() {
             anna.edit(meet, DocKind::Meet, |doc| open::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))));
         anna.push(&relay, vec![offer]).await;
     }
+    assert_eq!(get(relay.addr(), &format!("/v1/meets/{meet}")).await.status, 200);
+    let public = fields("Sunday", 1, None);
+    let private = MeetFields { visibility: Visibility::Private, ..public.clone() };
+    anna.change_meet(&relay, meet, &public, &private).await;
     assert_eq!(get(relay.addr(), &format!("/v1/meets/{meet}")).await.status, 404);
     let report = check(relay.database().location()).await.unwrap();
     assert_eq!((report.quarantined, report.findings), (1, vec![]));

@@ -1,4 +1,4 @@
-//! Documents that cannot be shown: they are kept, synced, and harm nobody.
+//! Documents that cannot be read any more: they are kept, synced, shown as they were read last, and harm nobody.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 use tourismo_server::{Limits, upkeep};
 
-use crate::harness::{Document, Phone, Relay, drive_on, get, transplanted};
+use crate::harness::{Document, Person, Phone, Relay, drive_on, get, transplanted};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -58,7 +58,7 @@ fn poison(phone: &Phone, doc: &mut Document, number: u8) -> Offer {
 }
 
 #[tokio::test]
-async fn a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_to_nobody() {
+async fn p13_a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_as_it_was() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut sound = Document::new(phone.device(), 1, DocKind::Published);
     let mut broken = Document::new(phone.device(), 2, DocKind::Published);
@@ -67,7 +67,7 @@ async fn a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_to_n
     assert_eq!(shown(&relay).await, 2);
     let poison = poison(&phone, &mut broken, 2);
     push(&relay, &phone, vec![poison.clone()]).await;
-    assert_eq!((quarantined(&relay, "unreadable").await, shown(&relay).await), (1, 1));
+    assert_eq!((quarantined(&relay, "unreadable").await, shown(&relay).await), (1, 2));
 
     // The owner's other devices get it all the same, and other documents go on.
     let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
@@ -76,15 +76,21 @@ async fn a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_to_n
     let change = sound.offer(|doc| published::change(doc, "Another pass", "", Visibility::Public)).0;
     push(&relay, &phone, vec![change]).await;
     let page = get(relay.addr(), "/v1/feed/public").await.json();
-    assert_eq!(page["drives"][0]["title"], "Another pass");
+    let mut titles: Vec<_> = [0, 1].map(|place| page["drives"][place]["title"].clone()).into();
+    titles.sort_by_key(ToString::to_string);
+    assert_eq!(titles, ["Another pass", "Pass"]);
 
     // The operator is told, and nothing is wrong with the database.
     let report = upkeep::check(relay.database().location()).await.unwrap();
-    assert_eq!((report.quarantined, report.rows, report.findings), (1, 3, vec![]));
+    assert_eq!((report.quarantined, report.rows, report.findings), (1, 6, vec![]));
+
+    // Derived again, it is the same: what could be read last is found by looking.
+    let stopped = relay.stop().await;
+    assert_eq!(upkeep::repair(stopped.location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
-async fn a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
+async fn p13_a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut long = Document::new(phone.device(), 1, DocKind::Published);
     let mut many = Document::new(phone.device(), 2, DocKind::Published);
@@ -95,18 +101,24 @@ async fn a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     }
     let ops: Vec<Offer> = (0..3).map(|_| many.offer(|doc| open::edit(doc, |edit| edit.make_text("t"))).0).collect();
     push(&relay, &phone, ops).await;
-    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 1));
+    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 2));
     let texts = ["a", "b"].map(|letter| {
         let text = letter.repeat(6_000);
         many.offer(|doc| open::edit(doc, |edit| edit.update_text("t", &text))).0
     });
     push(&relay, &phone, texts.into()).await;
-    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 0));
+    assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 2));
     assert_eq!(relay.changes_on_disk().await, 2 + 4 + 3 + 2);
+
+    // Their owner withdraws one, which the relay reads off the change alone.
+    let withdrawn = long.offer(|doc| published::change(doc, "Pass", "", Visibility::Private)).0;
+    push(&relay, &phone, vec![withdrawn]).await;
+    assert_eq!(shown(&relay).await, 1);
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
-async fn a_profile_larger_than_anything_shown_is_shown_no_more() {
+async fn p13_a_profile_larger_than_anything_shown_is_shown_as_it_was() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut drive = Document::new(phone.device(), 1, DocKind::Published);
     let mut about = Document::new(phone.device(), 2, DocKind::Profile);
@@ -123,7 +135,7 @@ async fn a_profile_larger_than_anything_shown_is_shown_no_more() {
         push(&relay, &phone, (0..2).map(|_| about.large_change(300 << 10).0).collect()).await;
     }
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 1));
-    assert_eq!(handle().await, serde_json::Value::Null);
+    assert_eq!(handle().await, "dan", "nobody else has the handle now");
 }
 
 #[tokio::test]
@@ -164,4 +176,69 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 4_999);
     assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined IS NOT NULL").await, 0);
     assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_is_told() {
+    let relay = Relay::start_with(|config| config.limits = Limits::NONE).await;
+    let mut anna = Person::new(&relay, 1).await;
+    anna.call(&relay, "anna", true).await;
+    let (ben, cleo) = (Person::named(&relay, 2, "ben").await, Person::named(&relay, 3, "cleo").await);
+    anna.say(&relay, Word::Block(ben.account())).await;
+    anna.say(&relay, Word::Accept(cleo.account())).await;
+    let sees = async |person: &Person| person.ask(&relay, "/v1/people/anna").await.status;
+    assert_eq!((sees(&ben).await, sees(&cleo).await), (404, 200));
+    let quarantined = |profile: serde_json::Value| profile["quarantined"].clone();
+    assert_eq!(quarantined(anna.read(&relay, "/v1/me/profile").await), serde_json::json!([]));
+
+    // As much as the relay reads of such a document, and more.
+    for number in 0..20_u64 {
+        let byte = |i: u64| ((i + number * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+        let noise: Vec<u8> = (0..500_000).map(byte).collect();
+        let people = social::people(&anna.account());
+        let offer = anna
+            .edit(people, DocKind::Social, |doc| open::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))));
+        anna.push(&relay, vec![offer]).await;
+    }
+    assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined = 'too_large'").await, 1);
+    assert_eq!((sees(&ben).await, sees(&cleo).await), (404, 200), "blocks and acceptances stay");
+    let told = quarantined(anna.read(&relay, "/v1/me/profile").await);
+    assert_eq!((&told[0]["kind"], &told[0]["reason"]), (&"social".into(), &"too_large".into()));
+
+    // What narrows is heard, what does not is not.
+    anna.say(&relay, Word::Block(cleo.account())).await;
+    assert_eq!(sees(&cleo).await, 404);
+    anna.take_back(&relay, Subject::Block(ben.account())).await;
+    anna.take_back(&relay, Subject::Accept(cleo.account())).await;
+    assert_eq!(sees(&ben).await, 404);
+    assert_eq!(relay.count("SELECT COUNT(*) FROM accept").await, 0);
+    assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+
+    // Derived again, it is the same.
+    let stopped = relay.stop().await;
+    assert_eq!(upkeep::repair(stopped.location()).await.unwrap().findings, vec![]);
+    let relay = Relay::start_on(stopped, |_| ()).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
+}
+
+#[tokio::test]
+async fn r12_without_a_profile_a_follower_must_be_accepted() {
+    let relay = Relay::start().await;
+    let mut anna = Person::new(&relay, 1).await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let drive = anna.publish(&relay, "Pass", Visibility::Followers, START).await;
+    ben.follow(&relay, &anna).await;
+    let sees = async || ben.ask(&relay, &format!("/v1/drives/{drive}")).await.status;
+    let feed = async || ben.read(&relay, "/v1/me/feed").await.to_string().contains("Pass");
+    assert_eq!((sees().await, feed().await), (404, false));
+    assert_eq!(anna.read(&relay, "/v1/me/profile").await["byApproval"], true);
+    let requests = anna.read(&relay, "/v1/me/requests").await;
+    assert_eq!(requests["people"][0]["account"], ben.account().to_string());
+    anna.say(&relay, Word::Accept(ben.account())).await;
+    assert_eq!((sees().await, feed().await), (200, true));
+    anna.take_back(&relay, Subject::Accept(ben.account())).await;
+    assert_eq!(sees().await, 404);
+    anna.call(&relay, "anna", false).await;
+    assert_eq!((sees().await, feed().await), (200, true), "she says that everybody may follow");
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tourismo_core::id::AccountId;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::wire::DocKind;
 use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::schema::Refusals;
+use crate::db::documents::{self, Quarantine};
 use crate::db::profiles;
 
 /// Whether a handle is whose profile says so.
@@ -41,24 +43,91 @@ pub(crate) struct OwnProfile {
     bio: String,
     /// Whether followers must be accepted.
     by_approval: bool,
+    /// My documents of which the relay shows what it read last, because it cannot read what came since.
+    quarantined: Vec<QuarantinedDocument>,
 }
 
-/// My profile, and the state of my handle. `[R5]`
+/// A document that the relay keeps and passes on, but can no longer read. `[P13]`
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QuarantinedDocument {
+    #[schema(value_type = String, format = Uuid)]
+    document: DocId,
+    kind: QuarantinedKind,
+    reason: QuarantineReason,
+}
+
+/// What a document is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum QuarantinedKind {
+    /// How the account likes things.
+    Settings,
+    /// Who it says that it is.
+    Profile,
+    /// A car and its logbook.
+    Car,
+    /// A drive.
+    Drive,
+    /// The track of a drive.
+    Track,
+    /// A drive that others may see.
+    Published,
+    /// Whom it follows, accepts and blocks, or what it says about drives and meets.
+    Social,
+    /// A meet, or what it changes of one.
+    Meet,
+}
+
+/// Why a document cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum QuarantineReason {
+    /// What is in it contradicts itself.
+    Unreadable,
+    /// It is larger than anything that is shown.
+    TooLarge,
+}
+
+impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
+    fn from((document, kind, why): (DocId, DocKind, Quarantine)) -> QuarantinedDocument {
+        let kind = match kind {
+            DocKind::Settings => QuarantinedKind::Settings,
+            DocKind::Profile => QuarantinedKind::Profile,
+            DocKind::Car => QuarantinedKind::Car,
+            DocKind::Drive => QuarantinedKind::Drive,
+            DocKind::Track => QuarantinedKind::Track,
+            DocKind::Published => QuarantinedKind::Published,
+            DocKind::Social => QuarantinedKind::Social,
+            DocKind::Meet => QuarantinedKind::Meet,
+        };
+        let reason = match why {
+            Quarantine::Unreadable => QuarantineReason::Unreadable,
+            Quarantine::TooLarge => QuarantineReason::TooLarge,
+        };
+        QuarantinedDocument { document, kind, reason }
+    }
+}
+
+/// My profile, the state of my handle, and which of my documents cannot be read. `[R5]` `[P13]`
 #[utoipa::path(
     get, path = "/v1/me/profile", tag = "me", security(("token" = [])),
     responses((status = 200, body = OwnProfile), Refusals)
 )]
 pub(crate) async fn own_profile(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;
-    let profile = profiles::find(&mut relay.readers.acquire().await?, me).await?;
+    let mut reader = relay.readers.snapshot().await?;
+    let profile = profiles::find(&mut reader, me).await?;
+    let quarantined = documents::quarantined(&mut reader, me).await?.into_iter().map(Into::into).collect();
     let handle_state = match &profile {
         Some(profile) if profile.holds => HandleState::Held,
         Some(profile) if profile.folded.is_some() => HandleState::HandleTaken,
         Some(profile) if !profile.handle.is_empty() => HandleState::HandleInvalid,
         Some(_) | None => HandleState::None,
     };
-    let (handle, display_name, bio, by_approval) = profile.map_or_else(Default::default, |profile| {
-        (profile.handle, profile.display_name, profile.bio, profile.by_approval)
-    });
-    asked.answer(&OwnProfile { account: me, handle, handle_state, display_name, bio, by_approval })
+    // Without a profile followers must be accepted.
+    let none = || (String::new(), String::new(), String::new(), true);
+    let (handle, display_name, bio, by_approval) =
+        profile.map_or_else(none, |profile| (profile.handle, profile.display_name, profile.bio, profile.by_approval));
+    asked.answer(&OwnProfile { account: me, handle, handle_state, display_name, bio, by_approval, quarantined })
 }

@@ -47,7 +47,9 @@ pub(crate) async fn person(
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
     let profile = profiles::find(&mut reader, person.account).await?;
-    let (handle, display_name, bio, by_approval) = profile.map_or_else(Default::default, |profile| {
+    // Without a profile followers must be accepted.
+    let none = || (None, String::new(), String::new(), true);
+    let (handle, display_name, bio, by_approval) = profile.map_or_else(none, |profile| {
         (Some(profile.handle).filter(|_| profile.holds), profile.display_name, profile.bio, profile.by_approval)
     });
     asked.answer(&PersonBody {

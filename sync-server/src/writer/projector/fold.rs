@@ -3,7 +3,9 @@
 //! What was folded once is kept loaded as long as the writer remembers it: the next change is applied to it, and the others
 //! are not read again. This knows no SQL.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use automerge::Automerge;
 use tourismo_core::docs::claim::claim;
@@ -86,7 +88,6 @@ pub(super) struct Folded {
     pub(super) history: History,
     /// What everybody may know of the road of a published drive.
     pub(super) trace: Option<Vec<u8>>,
-    pub(super) work: Work,
 }
 
 impl Loaded {
@@ -144,22 +145,54 @@ impl Bounds {
             }
         }
     }
-
-    /// What giving up over a document took, at most.
-    pub(super) fn wasted(self) -> Work {
-        Work { changes: self.ops / 20 }
-    }
 }
 
-/// Folds documents, and says of each what it says, or why it cannot be read.
-pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<Result<Folded, Quarantine>>, sqlx::Error> {
+/// How long a change takes that is only stored, on a core.
+const STORED_IN: Duration = Duration::from_micros(100);
+
+/// Folds documents, and says of each what it says, or why it cannot be read; and how much work that was.
+pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<(Result<Folded, Quarantine>, Work)>, sqlx::Error> {
     let contained = |material| {
+        let began = worked();
         // Nothing that it had is looked at again.
-        catch_unwind(AssertUnwindSafe(|| fold(material))).unwrap_or(Err(Quarantine::Unreadable))
+        let folded = catch_unwind(AssertUnwindSafe(|| fold(material))).unwrap_or(Err(Quarantine::Unreadable));
+        let took = worked().saturating_sub(began);
+        (folded, Work { changes: (took.as_micros() / STORED_IN.as_micros()) as u64 })
     };
     // The server is ending if this fails; what it was writing is not committed.
     let folded = tokio::task::spawn_blocking(move || materials.into_iter().map(contained).collect()).await;
     folded.map_err(|_| sqlx::Error::WorkerCrashed)
+}
+
+/// The changes that a snapshot holds at their positions, in log order; none if it cannot be loaded.
+pub(super) async fn dissolved(
+    snapshot: Vec<u8>,
+    positions: Vec<(ChangeHash, u64)>,
+) -> Result<Vec<(u64, Vec<u8>)>, sqlx::Error> {
+    let positions: BTreeMap<ChangeHash, u64> = positions.into_iter().collect();
+    let dissolve = move || {
+        let Ok(doc) = open::load(&NOBODY, [snapshot.as_slice()]) else { return Vec::new() };
+        let at = |(hash, chunk)| Some((*positions.get(&hash)?, chunk));
+        let mut changes: Vec<_> = open::chunks(&doc).filter_map(at).collect();
+        changes.sort_by_key(|(seq, _)| *seq);
+        changes
+    };
+    let dissolve = || catch_unwind(AssertUnwindSafe(dissolve)).unwrap_or_default();
+    tokio::task::spawn_blocking(dissolve).await.map_err(|_| sqlx::Error::WorkerCrashed)
+}
+
+/// How long this thread has been at work: what others took of the machine meanwhile is nobody's debt.
+#[cfg(unix)]
+fn worked() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
+/// How long this process has run.
+#[cfg(not(unix))]
+fn worked() -> Duration {
+    static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    BEGAN.elapsed()
 }
 
 fn fold(material: Material) -> Result<Folded, Quarantine> {
@@ -193,13 +226,11 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
     } else {
         History::default()
     };
-    let (trace, fixes) = match &row {
-        Some(Row::Published(row)) => {
-            let trace = if row.visibility == Visibility::Public { trace(row) } else { None };
-            (trace, u64::from(row.stats.fixes))
-        }
+    let trace = match &row {
+        Some(Row::Published(row)) if row.visibility == Visibility::Public => trace(row),
         Some(
-            Row::Settings(..)
+            Row::Published(_)
+            | Row::Settings(..)
             | Row::Profile(_)
             | Row::Car(..)
             | Row::Drive(_)
@@ -207,11 +238,9 @@ fn fold(material: Material) -> Result<Folded, Quarantine> {
             | Row::Social(_)
             | Row::Meet(_),
         )
-        | None => (None, 0),
+        | None => None,
     };
-    // What was loaded before is only read again, which takes a tenth.
-    let work = Work { changes: ops / 20 + before.ops / 200 + bytes / 8_192 + fixes / 150 };
-    Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, history, trace, work })
+    Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, history, trace })
 }
 
 /// What a drive tells of its road; nothing if none of it was measured well enough.

@@ -1,0 +1,181 @@
+//! What one change takes back, read off the change alone: who is blocked, let go or asked about, and what nobody else may
+//! see any more.
+//!
+//! A relay that can no longer read a document keeps showing what it read last. Words that make what others see narrower are
+//! heard all the same, in the order in which they came; nothing that makes it wider is. `[P13]`
+
+use automerge::legacy::{Key, ObjectId, Op, OpType};
+use automerge::{Change, ScalarValue};
+
+use crate::change::ScannedChange;
+use crate::docs::meet::MeetRow;
+use crate::docs::social::{self, SocialRow, Subject};
+use crate::docs::{ProfileFields, Visibility, meet};
+use crate::id::AccountId;
+use crate::wire::DocKind;
+
+/// The most operations of a change that is looked at. A phone says one thing in a change.
+const MAX_OPS: u64 = 1_000;
+
+/// Something that makes narrower what others see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrowing {
+    /// Nobody else may see the drive, or the meet.
+    Withdraw,
+    /// Followers must be accepted.
+    AskAboutFollowers,
+    /// An account is blocked.
+    Block(AccountId),
+    /// Something that was said of a person or a thing is taken back.
+    TakeBack(Subject),
+}
+
+/// What a change to a document of this kind takes back, in its order. `scanned` is what was read off the chunk.
+pub fn narrowings(kind: DocKind, scanned: &ScannedChange, chunk: &[u8]) -> Vec<Narrowing> {
+    if scanned.ops > MAX_OPS {
+        return Vec::new();
+    }
+    let Ok(change) = Change::from_bytes(chunk.to_vec()) else { return Vec::new() };
+    let of = |op: &Op| match (&op.obj, &op.key) {
+        (ObjectId::Root, Key::Map(key)) => narrowing(kind, key, &op.action),
+        (ObjectId::Root | ObjectId::Id(_), _) => None,
+    };
+    change.decode().operations.iter().filter_map(of).collect()
+}
+
+fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
+    let value = match action {
+        OpType::Put(value) => Some(value),
+        _ => None,
+    };
+    match kind {
+        DocKind::Published if key == "visibility" => {
+            let name = value.and_then(ScalarValue::as_str).unwrap_or_default();
+            (Visibility::from_name(name) == Visibility::Private).then_some(Narrowing::Withdraw)
+        }
+        DocKind::Meet => meet::is_withdrawal(key, value).then_some(Narrowing::Withdraw),
+        DocKind::Profile if key == "byApproval" => {
+            (value.and_then(ScalarValue::as_bool) == Some(true)).then_some(Narrowing::AskAboutFollowers)
+        }
+        DocKind::Social => {
+            let subject = Subject::from_key(key)?;
+            match (subject, value.and_then(ScalarValue::as_bool)) {
+                (Subject::Block(account), Some(true)) => Some(Narrowing::Block(account)),
+                // What takes a block back shows more.
+                (Subject::Block(_), _) => None,
+                (subject, None) if value.is_none() => Some(Narrowing::TakeBack(subject)),
+                _ => None,
+            }
+        }
+        DocKind::Published | DocKind::Profile | DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => {
+            None
+        }
+    }
+}
+
+/// Makes what an account says of others narrower.
+pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
+    match narrowing {
+        Narrowing::Block(account) => {
+            if let Err(place) = row.blocked.binary_search(account)
+                && row.blocked.len() < social::MAX_ENTRIES
+            {
+                row.blocked.insert(place, *account);
+            }
+        }
+        Narrowing::TakeBack(subject) => match subject {
+            Subject::Follow(account) => row.follows.retain(|(followee, _)| followee != account),
+            Subject::Accept(account) => row.accepted.retain(|accepted| accepted != account),
+            Subject::Block(_) => {}
+            Subject::React(drive) => row.reactions.retain(|(of, _)| of != drive),
+            Subject::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
+            Subject::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
+        },
+        Narrowing::Withdraw | Narrowing::AskAboutFollowers => {}
+    }
+}
+
+/// Makes a profile narrower.
+pub fn narrow_profile(fields: &mut ProfileFields, narrowing: &Narrowing) {
+    fields.by_approval |= *narrowing == Narrowing::AskAboutFollowers;
+}
+
+/// Makes what a document says of a meet narrower.
+pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
+    if *narrowing == Narrowing::Withdraw {
+        row.fields.visibility = Visibility::Private;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::Automerge;
+
+    use super::*;
+    use crate::docs::open::{self, EditError, NewChange};
+    use crate::docs::published::{self, PublishedFields};
+    use crate::docs::social::Word;
+    use crate::docs::{MeetFields, Reaction, profile};
+    use crate::id::DocId;
+    use crate::log::examine;
+    use crate::time::Timestamp;
+
+    const ANNA: AccountId = AccountId::from_bytes([1; 16]);
+    const DRIVE: DocId = DocId::from_bytes([2; 16]);
+    const AT: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn of(kind: DocKind, made: Result<Option<NewChange>, EditError>) -> Vec<Narrowing> {
+        let chunk = made.unwrap().expect("it changes something").chunk;
+        narrowings(kind, &examine(&chunk).unwrap(), &chunk)
+    }
+
+    #[test]
+    fn p13_words_that_narrow_are_read_off_the_change_and_no_others() {
+        let mut doc = open::new(&[1; 16]);
+        let said = |doc: &mut Automerge, word| of(DocKind::Social, social::say(doc, &word));
+        assert_eq!(said(&mut doc, Word::Block(ANNA)), [Narrowing::Block(ANNA)]);
+        assert_eq!(said(&mut doc, Word::Follow(ANNA, AT)), []);
+        assert_eq!(said(&mut doc, Word::Accept(ANNA)), []);
+        assert_eq!(said(&mut doc, Word::React(DRIVE, Reaction::Like)), []);
+        for subject in [Subject::Follow(ANNA), Subject::Accept(ANNA), Subject::React(DRIVE)] {
+            let taken_back = of(DocKind::Social, social::take_back(&mut doc, &subject));
+            assert_eq!(taken_back, [Narrowing::TakeBack(subject)]);
+        }
+        assert_eq!(of(DocKind::Social, social::take_back(&mut doc, &Subject::Block(ANNA))), [], "that shows more");
+    }
+
+    #[test]
+    fn p13_what_is_withdrawn_and_who_asks_about_followers_is_read_off_the_change() {
+        let mut doc = open::new(&[1; 16]);
+        let fields = PublishedFields {
+            title: "Pass".to_owned(),
+            car: String::new(),
+            started_at: AT,
+            visibility: Visibility::Public,
+            blocks: vec![vec![1]],
+        };
+        assert_eq!(of(DocKind::Published, published::create(&mut doc, &fields)), []);
+        let private = published::change(&mut doc, "Pass", "", Visibility::Private);
+        assert_eq!(of(DocKind::Published, private), [Narrowing::Withdraw]);
+        let mut doc = open::new(&[1; 16]);
+        let mut fields = ProfileFields { by_approval: true, ..ProfileFields::default() };
+        assert_eq!(of(DocKind::Profile, profile::put(&mut doc, &fields)), [Narrowing::AskAboutFollowers]);
+        fields.by_approval = false;
+        assert_eq!(of(DocKind::Profile, profile::put(&mut doc, &fields)), []);
+        let mut doc = open::new(&[1; 16]);
+        let public =
+            MeetFields { title: "Pass".into(), starts_at: AT, visibility: Visibility::Public, ..Default::default() };
+        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), []);
+        let private = MeetFields { visibility: Visibility::Private, ..public.clone() };
+        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&public), &private)), [Narrowing::Withdraw]);
+    }
+
+    #[test]
+    fn p13_what_was_read_last_becomes_narrower() {
+        let mut row = SocialRow { follows: vec![(ANNA, AT)], accepted: vec![ANNA], ..SocialRow::default() };
+        narrow_social(&mut row, &Narrowing::Block(ANNA));
+        narrow_social(&mut row, &Narrowing::Block(ANNA));
+        narrow_social(&mut row, &Narrowing::TakeBack(Subject::Accept(ANNA)));
+        assert_eq!((row.blocked, row.accepted, row.follows), (vec![ANNA], vec![], vec![(ANNA, AT)]));
+    }
+}
