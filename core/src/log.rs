@@ -53,13 +53,15 @@ pub const RESERVE: Quota = Quota { changes: 10_000, documents: 32, bytes: 4 << 2
 /// The largest chunk that may come out of the [`RESERVE`], bytes.
 pub const RESERVED_CHUNK_BYTES: usize = 4 << 10;
 
-/// Whether changes to a document of this kind have a reserve.
-fn has_reserve(kind: DocKind, is_new_doc: bool) -> bool {
-    match kind {
-        DocKind::Social | DocKind::Profile => true,
-        DocKind::Published | DocKind::Meet => !is_new_doc,
-        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
-    }
+/// Whether a change to a document of this kind may come out of the [`RESERVE`].
+pub fn is_reserved(kind: DocKind, is_new_doc: bool, chunk_bytes: usize) -> bool {
+    let is_short = chunk_bytes <= RESERVED_CHUNK_BYTES;
+    is_short
+        && match kind {
+            DocKind::Social | DocKind::Profile => true,
+            DocKind::Published | DocKind::Meet => !is_new_doc,
+            DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
+        }
 }
 
 impl Quota {
@@ -271,8 +273,7 @@ impl AccountLog {
         is_new_doc: bool,
         chunk_bytes: usize,
     ) -> Result<(), NackCode> {
-        let is_short = chunk_bytes <= RESERVED_CHUNK_BYTES;
-        let quota = if is_short && has_reserve(kind, is_new_doc) { quota.with(&RESERVE) } else { *quota };
+        let quota = if is_reserved(kind, is_new_doc, chunk_bytes) { quota.with(&RESERVE) } else { *quota };
         let fits = self.usage.changes < quota.changes
             && self.usage.documents + u64::from(is_new_doc) <= quota.documents
             && self.usage.bytes + chunk_bytes as u64 <= quota.bytes;

@@ -5,6 +5,7 @@
 //! Postgres ([`sql`]), the migrations' too; what only one engine knows is in [`sqlite`] and [`postgres`].
 
 pub(crate) mod accounts;
+pub(crate) mod address_days;
 pub(crate) mod cars;
 pub(crate) mod change_log;
 pub(crate) mod comments;
@@ -71,7 +72,7 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
     (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
     (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
-    (12, "last good rows", include_str!("../migrations/0012_last_good_rows.sql")),
+    (12, "last good rows and address days", include_str!("../migrations/0012_last_good_rows_and_address_days.sql")),
     (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
     (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
 ];

@@ -62,6 +62,7 @@ pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
 use self::read_queue::ReadQueue;
 use self::surveyor::Surveyor;
+use self::writer::disk::Disk;
 use self::writer::{Desk, Told, Writer};
 
 /// How long connections may take to end when the server stops.
@@ -224,6 +225,11 @@ impl Server {
             grown: grown.clone(),
             published: published.clone(),
         };
+        let file = match &config.database {
+            Location::File(path) => Some(path.clone()),
+            Location::Postgres(_) => None,
+        };
+        let disk = Disk::new(file, config.max_database_bytes, config.limits.reserved_disk_percent);
         let doorkeeper = Doorkeeper::new(config.limits);
         let (writer, writing) = Writer::spawn(
             Desk {
@@ -232,6 +238,7 @@ impl Server {
                 connection: writer,
                 checkpointer,
                 clock: clock.clone(),
+                disk,
                 derives_rows: config.derives_rows,
             },
             told,

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tourismo_core::id::AccountId;
 use tourismo_core::log::Quota;
 
-pub(crate) use self::book::Source;
 use self::book::{Book, Bucket, Counted, Network, Seat};
+pub(crate) use self::book::{Source, SourceName};
 use crate::proxy::ClientHeader;
 
 /// How much of a rate may be used at once, in seconds' worth: a phone that comes home with 5,000 documents is not slowed.
@@ -21,6 +21,9 @@ const BURST_S: f64 = 20.0;
 
 /// How many new accounts may come at once: all that an hour allows.
 const ACCOUNTS_BURST_S: f64 = 3_600.0;
+
+/// A day.
+pub(crate) const DAY_MS: i64 = 24 * 3_600_000;
 
 /// How many times as much as one /64 all of an IPv6 /48 may have and take.
 const NETWORK_SHARE: u32 = 4;
@@ -74,6 +77,22 @@ pub struct Limits {
     /// The most bytes of changes that one account may keep here.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_BYTES", default_value_t = Limits::DEFAULT.max_account_bytes)]
     pub max_account_bytes: u64,
+    /// The most bytes of changes that an account may keep here on its first day.
+    #[arg(long, env = "TOURISMO_MAX_NEW_ACCOUNT_BYTES", default_value_t = Limits::DEFAULT.max_new_account_bytes)]
+    pub max_new_account_bytes: u64,
+    /// How many more bytes an account may keep here with each day of its age, up to --max-account-bytes.
+    #[arg(long, env = "TOURISMO_MAX_ACCOUNT_BYTES_PER_DAY", default_value_t = Limits::DEFAULT.max_account_bytes_per_day)]
+    pub max_account_bytes_per_day: u64,
+    /// The age in days from which an account is no longer new.
+    #[arg(long, env = "TOURISMO_NEW_ACCOUNT_DAYS", default_value_t = Limits::DEFAULT.new_account_days)]
+    pub new_account_days: u32,
+    /// The most bytes that new accounts may push from one address (with IPv6, one /64) in a day.
+    #[arg(long, env = "TOURISMO_MAX_NEW_BYTES_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_new_bytes_per_address)]
+    pub max_new_bytes_per_address: u64,
+    /// Which part of the disk, and of --max-database-bytes, in percent, only accounts that are not new may fill.
+    #[arg(long, env = "TOURISMO_RESERVED_DISK_PERCENT", default_value_t = Limits::DEFAULT.reserved_disk_percent,
+        value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub reserved_disk_percent: u32,
     /// How many seconds a client may take to send the head of a request, and an idle HTTP connection is kept.
     #[arg(long, env = "TOURISMO_HEADER_SECONDS", default_value_t = Limits::DEFAULT.header_seconds)]
     pub header_seconds: u32,
@@ -107,6 +126,11 @@ impl Limits {
         max_account_changes: 1_000_000,
         max_account_documents: 100_000,
         max_account_bytes: 512 << 20,
+        max_new_account_bytes: 64 << 20,
+        max_account_bytes_per_day: 32 << 20,
+        new_account_days: 7,
+        max_new_bytes_per_address: 256 << 20,
+        reserved_disk_percent: 5,
         header_seconds: 10,
         trust_proxy: false,
         client_header: ClientHeader::XForwardedFor,
@@ -130,19 +154,31 @@ impl Limits {
         max_account_changes: u64::MAX,
         max_account_documents: u64::MAX,
         max_account_bytes: u64::MAX,
+        max_new_account_bytes: u64::MAX,
+        max_account_bytes_per_day: u64::MAX,
+        new_account_days: 0,
+        max_new_bytes_per_address: u64::MAX,
+        reserved_disk_percent: 0,
         header_seconds: 10,
         trust_proxy: false,
         client_header: ClientHeader::XForwardedFor,
         trusted_hops: 1,
     };
 
-    /// How much an account may keep.
-    pub fn quota(&self) -> Quota {
+    /// How much an account of this age may keep.
+    pub fn quota(&self, age_ms: i64) -> Quota {
+        let days = u64::try_from(age_ms / DAY_MS).unwrap_or(0);
+        let grown = self.max_account_bytes_per_day.saturating_mul(days);
         Quota {
             changes: self.max_account_changes,
             documents: self.max_account_documents,
-            bytes: self.max_account_bytes,
+            bytes: self.max_new_account_bytes.saturating_add(grown).min(self.max_account_bytes),
         }
+    }
+
+    /// Whether an account of this age is new.
+    pub(crate) fn is_new(&self, age_ms: i64) -> bool {
+        age_ms < i64::from(self.new_account_days) * DAY_MS
     }
 }
 

@@ -4,6 +4,7 @@
 //! It knows jobs and transactions. What a change must be to be kept is for [`Append`] to say.
 
 mod append;
+pub(crate) mod disk;
 mod memory;
 pub(crate) mod projector;
 
@@ -18,6 +19,7 @@ use tourismo_core::session::relay::Outcome;
 use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, Appended};
+use self::disk::Disk;
 use self::memory::Memory;
 use crate::clock::Clock;
 use crate::db::relay::Identity;
@@ -25,7 +27,7 @@ use crate::db::snapshots::{Snapshot, Subject};
 use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
-use crate::limits::Doorkeeper;
+use crate::limits::{Doorkeeper, SourceName};
 use crate::live::EventBus;
 use crate::newest::NewestPage;
 use crate::surveyor::Paving;
@@ -90,12 +92,33 @@ pub(crate) enum Admitted {
 
 #[derive(Debug)]
 enum Job {
-    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
-    Commit { account: AccountId, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
-    Vouch { account: AccountId, actor_prefix: [u8; 8], reply: Reply<()> },
+    Admit {
+        account: AccountId,
+        device: DeviceKey,
+        granted_by: Option<DeviceKey>,
+        reply: Reply<Admitted>,
+    },
+    Commit {
+        account: AccountId,
+        source: SourceName,
+        changes: Vec<Examined>,
+        reply: Reply<Vec<Outcome>>,
+        _bytes: OwnedSemaphorePermit,
+    },
+    Vouch {
+        account: AccountId,
+        actor_prefix: [u8; 8],
+        reply: Reply<()>,
+    },
     Ping(Reply<()>),
-    Compact { step: Compaction, reply: Reply<bool> },
-    Pave { paving: Paving, reply: Reply<()> },
+    Compact {
+        step: Compaction,
+        reply: Reply<bool>,
+    },
+    Pave {
+        paving: Paving,
+        reply: Reply<()>,
+    },
     Stop,
 }
 
@@ -148,11 +171,16 @@ impl Writer {
     }
 
     /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
-    pub(crate) async fn commit(&self, account: AccountId, changes: Vec<Examined>) -> Result<Vec<Outcome>, Unavailable> {
+    pub(crate) async fn commit(
+        &self,
+        account: AccountId,
+        source: SourceName,
+        changes: Vec<Examined>,
+    ) -> Result<Vec<Outcome>, Unavailable> {
         let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
         let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
         let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
-        self.ask(|reply| Job::Commit { account, changes, reply, _bytes: permit }).await
+        self.ask(|reply| Job::Commit { account, source, changes, reply, _bytes: permit }).await
     }
 
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
@@ -204,6 +232,8 @@ pub(crate) struct Desk {
     pub(crate) checkpointer: Option<Checkpointer>,
     /// Tells when what comes came.
     pub(crate) clock: Arc<Clock>,
+    /// Tells for whom there is room.
+    pub(crate) disk: Disk,
     /// Whether rows are derived from what is stored.
     pub(crate) derives_rows: bool,
 }
@@ -393,15 +423,18 @@ impl Task {
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.desk.connection).await?;
         }
+        let room = self.desk.disk.room();
         let mut append =
-            Append::new(&mut self.desk.connection, memory, self.desk.clock.next(), self.doorkeeper.limits());
+            Append::new(&mut self.desk.connection, memory, self.desk.clock.next(), self.doorkeeper.limits(), room);
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
                 Job::Admit { account, device, granted_by, .. } => {
                     Done::Admitted(append.admit(*account, *device, *granted_by).await?)
                 }
-                Job::Commit { account, changes, .. } => Done::Committed(append.push(*account, changes).await?),
+                Job::Commit { account, source, changes, .. } => {
+                    Done::Committed(append.push(*account, *source, changes).await?)
+                }
                 Job::Vouch { account, actor_prefix, .. } => {
                     append.vouch(*account, *actor_prefix).await?;
                     Done::Nothing
@@ -495,7 +528,13 @@ mod tests {
             let change = || Examined { offer: offer.clone(), scanned: Err(NackCode::Malformed) };
             let _bytes = room.clone().try_acquire_owned().unwrap();
             let changes = std::iter::repeat_with(change).take(changes).collect();
-            Job::Commit { account: AccountId::from_bytes([1; 16]), changes, reply: oneshot::channel().0, _bytes }
+            Job::Commit {
+                account: AccountId::from_bytes([1; 16]),
+                source: SourceName([1; 16]),
+                changes,
+                reply: oneshot::channel().0,
+                _bytes,
+            }
         };
         let mut jobs = [1, 998, 1_000, 1_000, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
         let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());

@@ -98,6 +98,13 @@ pub(crate) async fn devices(connection: &mut Connection, account: AccountId) -> 
     position("count", count)
 }
 
+/// When the account was founded: when its first device came.
+pub(crate) async fn founded_at(connection: &mut Connection, account: AccountId) -> Result<Timestamp, sqlx::Error> {
+    let sql = "SELECT MIN(added_at) FROM device WHERE account = $1";
+    let at: Option<i64> = sql::query_scalar(sql).bind(account).fetch_one(connection).await?;
+    Ok(Timestamp(at.unwrap_or(i64::MAX)))
+}
+
 /// The position of the newest entry in the account's log, and the digest of all its documents there.
 pub(crate) async fn head(connection: &mut Connection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
     let (head, digest): (i64, Vec<u8>) = sql::query("SELECT head, digest FROM account WHERE account = $1")

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tourismo_core::wire::RelayId;
 
 use super::TooMuch;
 
@@ -34,7 +36,17 @@ impl From<IpAddr> for Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Network(Ipv6Addr);
 
+/// Names a [`Source`] to one relay alone, so that it need not store addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SourceName(pub(crate) [u8; 16]);
+
 impl Source {
+    /// What a relay calls it.
+    pub(crate) fn name(self, relay: &RelayId) -> SourceName {
+        let hash = Sha256::new().chain_update(relay.0).chain_update(self.0.to_string()).finalize();
+        SourceName(std::array::from_fn(|place| hash[place]))
+    }
+
     /// The network that the source is part of, if that may hold others of the same customer.
     pub(crate) fn network(self) -> Option<Network> {
         match self.0 {

@@ -139,8 +139,9 @@ impl Connection {
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
                 let account = self.account()?;
+                let pusher = Pusher { account, source: self.visitor.source };
                 let in_order = self.in_order.clone();
-                self.pending.push(Box::pin(commit(self.relay.clone(), in_order, account, push, changes)));
+                self.pending.push(Box::pin(commit(self.relay.clone(), in_order, pusher, push, changes)));
             }
             Effect::Vouch { actor_prefix } => {
                 let (relay, account) = (self.relay.clone(), self.account()?);
@@ -322,11 +323,18 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
     Ok(examined)
 }
 
+/// Who pushes, and from where.
+#[derive(Clone, Copy)]
+struct Pusher {
+    account: AccountId,
+    source: Source,
+}
+
 /// Has the writer keep what can be kept of a push.
 async fn commit(
     relay: Arc<Relay>,
     in_order: Arc<Mutex<()>>,
-    account: AccountId,
+    Pusher { account, source }: Pusher,
     push: u64,
     changes: Vec<Offer>,
 ) -> Input {
@@ -346,7 +354,7 @@ async fn commit(
     };
     // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
     drop(turn);
-    let outcomes = relay.writer.commit(account, changes).await;
+    let outcomes = relay.writer.commit(account, source.name(&relay.identity.id), changes).await;
     Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
 }
 

@@ -7,18 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit};
+use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit, is_reserved};
 use tourismo_core::session::relay::Outcome;
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{DocKind, Offer};
+use tourismo_core::wire::{DocKind, NackCode, Offer};
 
+use super::disk::Room;
 use super::memory::{Known, Memory};
 use super::projector::{self, Due, Loaded, Work};
 use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found, NewEntry};
 use crate::db::sql::Connection;
-use crate::db::{accounts, documents, relay, roads, snapshots};
-use crate::limits::Limits;
+use crate::db::{accounts, address_days, documents, relay, roads, snapshots};
+use crate::limits::{DAY_MS, Limits, SourceName};
 use crate::live::Event;
 use crate::surveyor::Paving;
 
@@ -35,6 +36,11 @@ pub(super) struct Append<'t> {
     memory: &'t mut Memory,
     received_at: Timestamp,
     limits: &'t Limits,
+    room: Room,
+    /// When the accounts were founded.
+    founded_at: BTreeMap<AccountId, Timestamp>,
+    /// What new accounts pushed today from the addresses that pushed now.
+    address_bytes: BTreeMap<SourceName, u64>,
     accounts: BTreeMap<AccountId, AccountLog>,
     /// None for one that nobody has written to.
     docs: BTreeMap<DocId, Option<Known>>,
@@ -70,12 +76,16 @@ impl<'t> Append<'t> {
         memory: &'t mut Memory,
         received_at: Timestamp,
         limits: &'t Limits,
+        room: Room,
     ) -> Append<'t> {
         Append {
             connection,
             memory,
             received_at,
             limits,
+            room,
+            founded_at: BTreeMap::new(),
+            address_bytes: BTreeMap::new(),
             accounts: BTreeMap::new(),
             docs: BTreeMap::new(),
             entries: Vec::new(),
@@ -127,15 +137,17 @@ impl<'t> Append<'t> {
     pub(super) async fn push(
         &mut self,
         account: AccountId,
+        source: SourceName,
         changes: &'t [Examined],
     ) -> Result<Vec<Outcome>, sqlx::Error> {
         self.look_up_books(account).await?;
+        self.look_up_age(account, source).await?;
         let judged = changes.iter().filter(|change| change.scanned.is_ok());
         self.look_up_docs(judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
-                Ok(change) => self.change(account, offer, change).await?,
+                Ok(change) => self.change(account, source, offer, change).await?,
                 Err(code) => Outcome::Refused(*code),
             });
         }
@@ -189,6 +201,8 @@ impl<'t> Append<'t> {
             self.memory.received_until = until;
         }
         accounts::update(self.connection, &logs).await?;
+        let today = self.today();
+        address_days::write(self.connection, today, std::mem::take(&mut self.address_bytes).into_iter()).await?;
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let mut appended = Appended { heads, ..Appended::default() };
@@ -196,6 +210,7 @@ impl<'t> Append<'t> {
             self.project(&mut appended).await?;
         }
         self.accounts.into_values().for_each(|log| self.memory.keep_account(log));
+        self.founded_at.into_iter().for_each(|(account, at)| self.memory.keep_founded_at(account, at));
         for (id, known) in self.docs {
             if let Some(known) = known {
                 self.memory.keep_doc(id, known);
@@ -255,6 +270,7 @@ impl<'t> Append<'t> {
     async fn change(
         &mut self,
         account: AccountId,
+        source: SourceName,
         offer: &'t Offer,
         change: &'t ScannedChange,
     ) -> Result<Outcome, sqlx::Error> {
@@ -278,8 +294,20 @@ impl<'t> Append<'t> {
             return Ok(Outcome::Refused(code));
         }
         let is_new = known.is_none();
-        if let Err(code) = log.check_quota(&self.limits.quota(), offer.kind, is_new, offer.chunk.0.len()) {
+        let bytes = offer.chunk.0.len();
+        let age_ms = self.received_at.millis_since(self.founded_at[&account]);
+        if let Err(code) = log.check_quota(&self.limits.quota(age_ms), offer.kind, is_new, bytes) {
             return Ok(Outcome::Refused(code));
+        }
+        if self.limits.is_new(age_ms) {
+            let used = self.address_bytes.entry(source).or_default();
+            let fits = *used + bytes as u64 <= self.limits.max_new_bytes_per_address && self.room == Room::ForAll;
+            if !fits && !is_reserved(offer.kind, is_new, bytes) {
+                let is_room = self.room == Room::ForAll;
+                let code = if is_room { NackCode::OverQuota } else { NackCode::Unavailable };
+                return Ok(Outcome::Refused(code));
+            }
+            *used += bytes as u64;
         }
         let known = self.docs.entry(id).or_default();
         let known = known.get_or_insert_with(|| Known::new(DocLog::new(account, offer.kind), false));
@@ -312,6 +340,26 @@ impl<'t> Append<'t> {
             self.accounts.insert(account, log);
         }
         Ok(())
+    }
+
+    /// Reads how old an account is, and for one that is new what was pushed today from its address.
+    async fn look_up_age(&mut self, account: AccountId, source: SourceName) -> Result<(), sqlx::Error> {
+        let founded_at = match self.founded_at.get(&account).copied().or_else(|| self.memory.founded_at(account)) {
+            Some(founded_at) => founded_at,
+            None => accounts::founded_at(self.connection, account).await?,
+        };
+        self.founded_at.insert(account, founded_at);
+        let is_new = self.limits.is_new(self.received_at.millis_since(founded_at));
+        if is_new && !self.address_bytes.contains_key(&source) {
+            let bytes = address_days::bytes(self.connection, self.today(), source).await?;
+            self.address_bytes.insert(source, bytes);
+        }
+        Ok(())
+    }
+
+    /// Days since 1970.
+    fn today(&self) -> i64 {
+        self.received_at.as_millis().div_euclid(DAY_MS)
     }
 
     async fn look_up_docs(&mut self, ids: BTreeSet<DocId>) -> Result<(), sqlx::Error> {
@@ -358,10 +406,62 @@ impl<'t> Append<'t> {
 mod tests {
     use tourismo_core::docs::open;
     use tourismo_core::log::examine;
-    use tourismo_core::wire::{Chunk, NackCode};
+    use tourismo_core::wire::Chunk;
 
     use super::*;
     use crate::db::{Database, Durability};
+
+    #[tokio::test]
+    async fn p8_new_accounts_share_what_an_address_may_push_in_a_day_and_their_quota_grows_with_their_age() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer =
+            Database::open(&folder.path().join("x.sqlite").into(), None, Durability::EveryCommit).await.unwrap().writer;
+        let limits = Limits {
+            max_new_account_bytes: 1_500,
+            max_account_bytes_per_day: 1_000,
+            new_account_days: 3,
+            max_new_bytes_per_address: 2_000,
+            ..Limits::DEFAULT
+        };
+        let mut memory = Memory::default();
+        let (here, there) = (SourceName([1; 16]), SourceName([2; 16]));
+        let mut made = 0;
+        // What becomes of a kilobyte that an account pushes on a day from an address.
+        let mut push = async |device: u8, day: i64, source, kind, room| {
+            made += 1;
+            let device = DeviceKey([device; 32]);
+            let account = AccountId::founded_by(&device);
+            let mut actor = [made; 16];
+            actor[..8].copy_from_slice(&device.actor_prefix());
+            let bytes = vec![7; if kind == DocKind::Social { 10 } else { 900 }];
+            let change = open::edit(&mut open::new(&actor), |edit| edit.bytes_or_nothing("bytes", Some(&bytes)));
+            let offer =
+                Offer { doc: DocId::from_bytes([made; 16]), kind, chunk: Chunk(change.unwrap().unwrap().chunk) };
+            let offers = [Examined { scanned: examine(&offer.chunk.0), offer }];
+            let at = Timestamp(day * DAY_MS + 1);
+            let mut append = Append::new(&mut writer, &mut memory, at, &limits, room);
+            append.admit(account, device, None).await.unwrap();
+            let outcomes = append.push(account, source, &offers).await.unwrap();
+            append.finish(true).await.unwrap();
+            match outcomes[0] {
+                Outcome::Stored { .. } => None,
+                Outcome::Refused(code) => Some(code),
+            }
+        };
+        let (car, full) = (DocKind::Car, Some(NackCode::OverQuota));
+        assert_eq!(push(1, 0, here, car, Room::ForAll).await, None);
+        assert_eq!(push(1, 0, there, car, Room::ForAll).await, full, "as much as an account keeps on its first day");
+        assert_eq!(push(2, 0, here, car, Room::ForAll).await, None);
+        assert_eq!(push(3, 0, here, car, Room::ForAll).await, full, "as much as new accounts push from one address");
+        assert_eq!(push(3, 0, here, DocKind::Social, Room::ForAll).await, None, "but it may block");
+        assert_eq!(push(3, 0, there, car, Room::ForAll).await, None, "and push from another address");
+        assert_eq!(push(1, 1, here, car, Room::ForAll).await, None, "a day later there is more of both");
+        let scarce = Room::ForOlderAccounts;
+        assert_eq!(push(4, 1, there, car, scarce).await, Some(NackCode::Unavailable), "the rest is not for who is new");
+        assert_eq!(push(4, 1, there, DocKind::Social, scarce).await, None);
+        assert_eq!(push(1, 4, here, car, scarce).await, None, "it is for who is not");
+        assert_eq!(address_days::bytes(&mut writer, 0, here).await.unwrap(), 0, "days that are over are forgotten");
+    }
 
     #[tokio::test]
     async fn p4_what_a_stranger_pushes_in_the_same_transaction_changes_nothing() {
@@ -381,16 +481,17 @@ mod tests {
         let (first, second) = ([change("first")], [change("second")]);
 
         let mut memory = Memory::default();
-        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT);
+        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
         before.admit(accounts[0], ours, None).await.unwrap();
         before.admit(accounts[1], theirs, None).await.unwrap();
-        before.push(accounts[0], &first).await.unwrap();
+        before.push(accounts[0], SourceName([1; 16]), &first).await.unwrap();
         before.finish(true).await.unwrap();
 
-        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT);
-        let refused = append.push(accounts[1], &second).await.unwrap();
+        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
+        let here = SourceName([1; 16]);
+        let refused = append.push(accounts[1], here, &second).await.unwrap();
         assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
-        let kept = append.push(accounts[0], &second).await.unwrap();
+        let kept = append.push(accounts[0], here, &second).await.unwrap();
         assert!(matches!(kept[..], [Outcome::Stored { seq: 2, .. }]), "{kept:?}");
         assert_eq!(append.finish(true).await.unwrap().heads, [(accounts[0], 2)]);
     }

@@ -19,6 +19,7 @@ use crate::db::change_log::Found;
 const BOOKS_BYTES: usize = 1 << 20;
 const DOCS_BYTES: usize = 3 << 20;
 const LOADED_BYTES: usize = 6 << 20;
+const FOUNDED_BYTES: usize = 256 << 10;
 
 /// What is known of a document with one head and one actor weighs, bytes, as 22,000 of them were measured: nearly all of
 /// it is nodes of trees, with room for more.
@@ -34,6 +35,7 @@ pub(super) struct Memory {
     accounts: Recent<AccountId, AccountLog>,
     docs: Recent<DocId, Known>,
     loaded: Recent<DocId, Loaded>,
+    founded_at: Recent<AccountId, Timestamp>,
 }
 
 /// What the log knows of a document.
@@ -54,6 +56,7 @@ impl Default for Memory {
             accounts: Recent::new(BOOKS_BYTES),
             docs: Recent::new(DOCS_BYTES),
             loaded: Recent::new(LOADED_BYTES),
+            founded_at: Recent::new(FOUNDED_BYTES),
         }
     }
 }
@@ -72,6 +75,15 @@ impl Memory {
     /// Hands over a document as it was last folded.
     pub(super) fn take_loaded(&mut self, doc: DocId) -> Option<Loaded> {
         self.loaded.take(&doc)
+    }
+
+    /// When an account was founded.
+    pub(super) fn founded_at(&mut self, account: AccountId) -> Option<Timestamp> {
+        self.founded_at.take(&account)
+    }
+
+    pub(super) fn keep_founded_at(&mut self, account: AccountId, at: Timestamp) {
+        self.founded_at.put(account, at, 96);
     }
 
     pub(super) fn keep_account(&mut self, log: AccountLog) {
