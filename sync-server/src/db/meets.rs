@@ -132,12 +132,6 @@ pub(crate) async fn replace_part(
     sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at).execute(writer).await.map(drop)
 }
 
-/// Removes what a document says of a meet, if it says anything.
-pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
-    let sql = "DELETE FROM meet_part WHERE account = $1 AND doc = $2";
-    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
-}
-
 /// What counts of a meet by its parts, and who besides its owner may change it.
 pub(crate) async fn effective(
     reader: &mut Connection,

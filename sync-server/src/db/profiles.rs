@@ -87,16 +87,6 @@ pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) ->
     }
 }
 
-/// Removes the account's profile, if it has one.
-pub(crate) async fn remove(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
-    let before = skeleton_of(writer, account).await?;
-    sql::query("DELETE FROM profile WHERE account = $1").bind(account).execute(writer).await?;
-    match before {
-        Some(before) => settle(writer, &before).await,
-        None => Ok(()),
-    }
-}
-
 async fn skeleton_of(writer: &mut Connection, account: AccountId) -> Result<Option<String>, sqlx::Error> {
     let sql = "SELECT skeleton FROM profile WHERE account = $1";
     let skeleton: Option<Option<String>> = sql::query_scalar(sql).bind(account).fetch_optional(writer).await?;

@@ -436,7 +436,7 @@ async fn write_all(
                 }
             }
             (Derived::Social(row), before) => write_social(writer, owner, id, before.as_ref(), row, events).await?,
-            (Derived::Meet(part), _) => write_meet(writer, owner, id, Some(part), events).await?,
+            (Derived::Meet(part), _) => write_meet(writer, owner, id, part, events).await?,
             // What was shown stays: without it people whom its account blocked, or asks about, would be let in.
             (Derived::Quarantined(_), _) => {}
             (Derived::Nothing, before) => {
@@ -477,12 +477,6 @@ async fn remove(
 ) -> Result<(), sqlx::Error> {
     let has_none = matches!(before, Some(Derived::Nothing));
     match kind {
-        DocKind::Profile => {
-            if profiles::find(writer, owner).await?.is_some() {
-                events.push(Event::Feed(FeedEvent::Everything { owner }));
-            }
-            profiles::remove(writer, owner).await
-        }
         DocKind::Published => {
             if shown_drive(writer, owner, id).await?.is_some() {
                 events.push(Event::Feed(FeedEvent::Item { owner, doc: id }));
@@ -493,8 +487,8 @@ async fn remove(
         DocKind::Drive => drives::remove(writer, owner, id).await,
         DocKind::Car => cars::remove(writer, owner, id).await,
         DocKind::Social => write_social(writer, owner, id, before, &SocialRow::default(), events).await,
-        DocKind::Meet => write_meet(writer, owner, id, None, events).await,
-        DocKind::Settings | DocKind::Track => Ok(()),
+        // A profile and a part of a meet are rows whatever they say; nothing was ever derived of one that has none.
+        DocKind::Profile | DocKind::Meet | DocKind::Settings | DocKind::Track => Ok(()),
     }
 }
 
@@ -542,15 +536,12 @@ async fn write_meet(
     writer: &mut Connection,
     owner: AccountId,
     id: DocId,
-    part: Option<&MeetPart>,
+    part: &MeetPart,
     events: &mut Vec<Event>,
 ) -> Result<(), sqlx::Error> {
     let before = meets::part(writer, owner, id).await?;
-    match part {
-        Some(part) => meets::replace_part(writer, owner, id, part).await?,
-        None => meets::remove_part(writer, owner, id).await?,
-    }
-    let subjects = [before.as_ref(), part].into_iter().flatten().map(|part| part.row.amends.unwrap_or(id));
+    meets::replace_part(writer, owner, id, part).await?;
+    let subjects = [before.as_ref(), Some(part)].into_iter().flatten().map(|part| part.row.amends.unwrap_or(id));
     for meet in subjects.collect::<BTreeSet<_>>() {
         let Some(log) = documents::find(writer, meet).await?.filter(|log| log.kind == DocKind::Meet) else { continue };
         let owner = log.owner;
