@@ -183,10 +183,14 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     let relay = Relay::start_with(|config| config.limits = Limits::NONE).await;
     let mut anna = Person::new(&relay, 1).await;
     anna.call(&relay, "anna", true).await;
-    let (ben, cleo) = (Person::named(&relay, 2, "ben").await, Person::named(&relay, 3, "cleo").await);
+    let (mut ben, mut cleo) = (Person::named(&relay, 2, "ben").await, Person::named(&relay, 3, "cleo").await);
+    let drive = anna.publish(&relay, "Pass", Visibility::Followers, START).await;
+    for other in [&mut ben, &mut cleo] {
+        other.follow(&relay, &anna).await;
+        anna.say(&relay, Word::Accept(other.account())).await;
+    }
     anna.say(&relay, Word::Block(ben.account())).await;
-    anna.say(&relay, Word::Accept(cleo.account())).await;
-    let sees = async |person: &Person| person.ask(&relay, "/v1/people/anna").await.status;
+    let sees = async |person: &Person| person.ask(&relay, &format!("/v1/drives/{drive}")).await.status;
     assert_eq!((sees(&ben).await, sees(&cleo).await), (404, 200));
     let quarantined = |profile: serde_json::Value| profile["quarantined"].clone();
     assert_eq!(quarantined(anna.read(&relay, "/v1/me/profile").await), serde_json::json!([]));
@@ -211,7 +215,7 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     anna.take_back(&relay, Subject::Block(ben.account())).await;
     anna.take_back(&relay, Subject::Accept(cleo.account())).await;
     assert_eq!(sees(&ben).await, 404);
-    assert_eq!(relay.count("SELECT COUNT(*) FROM accept").await, 0);
+    assert_eq!(relay.count("SELECT COUNT(*) FROM accept").await, 1, "the word for ben stays");
     assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
     assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
 
