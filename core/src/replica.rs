@@ -51,8 +51,18 @@ enum Signing {
     Proof,
     /// To let this other device in; the command with this request.
     Grant(u32, DeviceKey),
-    /// To let this account read from the relay until then; the command with this request.
-    Token(u32, AccountId, Timestamp),
+    /// To let this account read from the relay for a while; the command with this request.
+    Token(u32, TokenTerms),
+}
+
+/// What a token for reads says besides its signature.
+#[derive(Debug)]
+struct TokenTerms {
+    account: AccountId,
+    /// By the relay's clock.
+    expires_at: Timestamp,
+    /// By this phone's clock.
+    expires_here_at: Timestamp,
 }
 
 /// The phone's engine.
@@ -281,6 +291,7 @@ impl Replica {
             shelf: &mut self.shelf,
             store: &mut self.store,
             now_ms: now.monotonic_ms as u64,
+            wall: now.wall,
             dice: self.rng.next_u64(),
         };
         let ticket = desk.store.ticket();
@@ -338,9 +349,10 @@ impl Replica {
                 let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
                 self.effects.push(Effect::Settled { request, outcome });
             }
-            Signing::Token(request, account, expires_at) => {
+            Signing::Token(request, TokenTerms { account, expires_at, expires_here_at }) => {
                 let token = ReadToken { account, device: self.identity.device, expires_at, signature };
-                let outcome = Outcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at };
+                let token = ByteBuf::from(token.to_bytes());
+                let outcome = Outcome::Token { token, expires_at: expires_here_at };
                 self.effects.push(Effect::Settled { request, outcome });
             }
         }

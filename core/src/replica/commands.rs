@@ -21,7 +21,7 @@ use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
 use crate::replica::view::TrackView;
-use crate::replica::{Replica, Signing, opening};
+use crate::replica::{Replica, Signing, TokenTerms, opening};
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
@@ -120,9 +120,10 @@ impl Replica {
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
             Command::ReadToken => {
                 let relay = self.link.relay().ok_or(CommandError::RelayUnknown)?;
-                let expires_at = now.wall + TOKEN_MS;
-                let bytes = read_bytes(&relay, &self.identity.account, &self.identity.device, expires_at);
-                self.sign(bytes, Signing::Token(request, self.identity.account, expires_at));
+                let (account, expires_at) = (self.identity.account, self.link.relay_time(now) + TOKEN_MS);
+                let bytes = read_bytes(&relay, &account, &self.identity.device, expires_at);
+                let terms = TokenTerms { account, expires_at, expires_here_at: now.wall + TOKEN_MS };
+                self.sign(bytes, Signing::Token(request, terms));
                 Err(Stop::Elsewhere)
             }
             Command::PutProfile { fields } => {

@@ -361,7 +361,7 @@ pub enum Outcome {
         /// Its bytes: [`crate::access::ReadToken`].
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         token: ByteBuf,
-        /// From when on the relay refuses it.
+        /// From when on the relay refuses it, by this phone's clock.
         expires_at: Timestamp,
     },
     /// Refused; nothing was changed.

@@ -21,10 +21,12 @@ use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
 use crate::sorted::{Map, Set};
+use crate::time::{Now, Timestamp};
 use crate::wire::{ByeCode, Chunk, Entry, EntryBody, Epoch, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
+const MINUTE_MS: i64 = 60_000;
 const META_KEY: &[u8] = b"relay";
 const GARBLED_KEY: &[u8] = b"garbled";
 
@@ -40,6 +42,17 @@ struct Known {
     /// In whose log.
     #[n(3)]
     account: AccountId,
+    /// How far the relay's clock was ahead of this phone's at the last handshake, in whole minutes.
+    #[n(4)]
+    ahead_min: Option<i64>,
+}
+
+/// What the relay's clock showed at the handshake of this connection, or of the last one since the app started.
+#[derive(Clone, Copy, Debug)]
+struct RelayClock {
+    at: Timestamp,
+    /// When that was, on the monotonic clock.
+    heard_at_ms: u64,
 }
 
 /// The connection.
@@ -49,6 +62,7 @@ pub(crate) struct Link {
     known: Option<Known>,
     /// What storage has of that.
     kept: Option<Known>,
+    clock: Option<RelayClock>,
     state: State,
     online: bool,
     failures: u32,
@@ -109,6 +123,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) shelf: &'a mut Shelf,
     pub(crate) store: &'a mut Store,
     pub(crate) now_ms: u64,
+    pub(crate) wall: Timestamp,
     /// A random number for this moment.
     pub(crate) dice: u64,
 }
@@ -125,6 +140,7 @@ impl Link {
             identity,
             known,
             kept: known,
+            clock: None,
             state: State::Idle { retry_at_ms: 0 },
             online: true,
             failures: 0,
@@ -147,6 +163,18 @@ impl Link {
     /// The relay that let this phone in last.
     pub(crate) fn relay(&self) -> Option<RelayId> {
         self.known.map(|known| known.relay)
+    }
+
+    /// What the relay's clock shows. This phone's own may be days off: without a handshake since the app started, it is
+    /// corrected by what the last one told.
+    pub(crate) fn relay_time(&self, now: Now) -> Timestamp {
+        match self.clock {
+            Some(RelayClock { at, heard_at_ms }) => at + (now.monotonic_ms as u64).saturating_sub(heard_at_ms) as i64,
+            None => {
+                let ahead_min = self.known.and_then(|known| known.ahead_min).unwrap_or(0);
+                now.wall + ahead_min.saturating_mul(MINUTE_MS)
+            }
+        }
     }
 
     /// The link of another account on the same phone, which knows nothing yet of any relay.
@@ -291,7 +319,7 @@ impl Link {
         let State::Open(session) = &mut self.state else { return Vec::new() };
         match session.receive(desk.now_ms, bytes) {
             Event::Sign(bytes) => vec![Outcome::Sign(bytes)],
-            Event::Welcomed { relay, epoch, head } => vec![self.welcomed(relay, epoch, head, desk)],
+            Event::Welcomed { relay, epoch, head, at } => vec![self.welcomed(relay, epoch, head, at, desk)],
             Event::Entries { entries, cursor } => {
                 for entry in entries {
                     self.take_entry(entry, desk);
@@ -351,12 +379,15 @@ impl Link {
         vec![Outcome::Disconnect]
     }
 
-    fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, desk: &mut Desk<'_>) -> Outcome {
+    fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, at: Timestamp, desk: &mut Desk<'_>) -> Outcome {
+        self.clock = Some(RelayClock { at, heard_at_ms: desk.now_ms });
+        let ahead_min = Some(at.millis_since(desk.wall) / MINUTE_MS);
         let same = self.known.filter(|known| known.relay == relay && known.epoch == epoch);
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
         let cursor = if nothing_from_there { 0 } else { head };
-        let known = same.unwrap_or(Known { relay, epoch, cursor, account: self.identity.account });
+        let cursor = same.map_or(cursor, |known| known.cursor);
+        let known = Known { relay, epoch, cursor, account: self.identity.account, ahead_min };
         if same.is_none() && !nothing_from_there {
             self.comparison = Comparison::beginning();
         }

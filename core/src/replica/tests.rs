@@ -3,8 +3,9 @@
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;
 
-use super::io::{Command, Effect, Input, Outcome};
+use super::io::{Command, Effect, Input, Outcome, StoredEntry};
 use super::{Opening, Replica};
+use crate::access::ReadToken;
 use crate::digest::Digest;
 use crate::session::relay::{self, LogPage, Session};
 use crate::time::{Now, Timestamp};
@@ -15,8 +16,10 @@ struct Bench {
     key: SigningKey,
     replica: Replica,
     relay: Session,
+    /// What the relay's clock shows.
+    relay_at: Timestamp,
     held: Vec<Input>,
-    disk: Vec<super::io::StoredEntry>,
+    disk: Vec<StoredEntry>,
     /// What the relay has, as far as it tells.
     head: u64,
     digest: Digest,
@@ -25,19 +28,29 @@ struct Bench {
     outcomes: Vec<Outcome>,
 }
 
+const RELAY: RelayId = RelayId([2; 16]);
+/// What the phone's clock shows.
+const WALL: Timestamp = Timestamp(1_800_000_000_000);
+
 impl Bench {
     fn new() -> Bench {
+        Bench::opened(Vec::new())
+    }
+
+    /// The phone started with what the disk has.
+    fn opened(stored: Vec<StoredEntry>) -> Bench {
         let key = SigningKey::from_bytes(&[7; 32]);
         let opening = Opening {
             seed: ByteBuf::from([1; 32]),
             device: ByteBuf::from(key.verifying_key().to_bytes()),
             grant: None,
-            stored: Vec::new(),
+            stored,
         };
         Bench {
             key,
             replica: Replica::open(&opening).unwrap(),
-            relay: Session::new(RelayId([2; 16]), [3; 32], 0),
+            relay: Session::new(RELAY, [3; 32], 0),
+            relay_at: WALL,
             held: Vec::new(),
             disk: Vec::new(),
             head: 0,
@@ -48,7 +61,7 @@ impl Bench {
     }
 
     fn tell(&mut self, input: Input) {
-        let now = Now { wall: Timestamp(1_800_000_000_000), monotonic_ms: 1_000.0 };
+        let now = Now { wall: WALL, monotonic_ms: 1_000.0 };
         for effect in self.replica.handle(now, input) {
             self.perform(effect);
         }
@@ -64,7 +77,7 @@ impl Bench {
                 self.held.push(Input::Stored { batch });
             }
             Effect::Load { request, ranges } => {
-                let within = |entry: &&super::io::StoredEntry| {
+                let within = |entry: &&StoredEntry| {
                     ranges.iter().any(|r| r.space == entry.space && r.from <= entry.key && entry.key <= r.to)
                 };
                 let entries = self.disk.iter().filter(within).cloned().collect();
@@ -89,7 +102,7 @@ impl Bench {
             match effect {
                 relay::Effect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
                 relay::Effect::Admit { .. } => {
-                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: self.head, at: Timestamp(0) };
+                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: self.head, at: self.relay_at };
                     self.relay_hears(admitted);
                 }
                 relay::Effect::ReadLog { .. } => {
@@ -106,6 +119,13 @@ impl Bench {
         while let Some(input) = (!self.held.is_empty()).then(|| self.held.remove(0)) {
             self.tell(input);
         }
+    }
+
+    /// Has the phone make a token.
+    fn token(&mut self) -> ReadToken {
+        self.tell(Input::Command { request: 1, command: Command::ReadToken });
+        let Some(Outcome::Token { token, .. }) = self.outcomes.last() else { panic!("a token") };
+        ReadToken::from_bytes(token).unwrap()
     }
 
     fn pushed(&self) -> usize {
@@ -142,7 +162,7 @@ fn compares_on_the_next_connection(garbled: Option<Message>) -> bool {
         bench.sync_disk();
     }
     bench.digest = bench.replica.shelf.digest();
-    bench.relay = Session::new(RelayId([2; 16]), [3; 32], 0);
+    bench.relay = Session::new(RELAY, [3; 32], 0);
     bench.tell(Input::Disconnected);
     bench.tell(Input::Network { online: true });
     bench.sync_disk();
@@ -179,4 +199,21 @@ fn p6_what_depends_on_a_change_that_is_not_answered_yet_is_pushed_again_behind_i
     assert_eq!(bench.pushed(), 3);
     let compares = bench.said.iter().any(|message| matches!(message, Message::Compare { .. }));
     assert!(!compares, "the relay lacks nothing that it was said to have");
+}
+
+#[test]
+fn r2_a_phone_whose_clock_is_off_makes_tokens_by_the_relays_clock() {
+    let two_days_ms = 2 * 24 * 3_600_000;
+    for relay_at in [WALL + two_days_ms, WALL, WALL - two_days_ms] {
+        let mut bench = Bench { relay_at, ..Bench::new() };
+        bench.tell(Input::Start);
+        bench.sync_disk();
+        let token = bench.token();
+        assert_eq!(token.verify(&RELAY, relay_at), Ok(()), "after the handshake");
+        let mut restarted = Bench::opened(bench.disk);
+        restarted.tell(Input::Network { online: false });
+        assert_eq!(restarted.token().verify(&RELAY, relay_at), Ok(()), "before a handshake");
+        let Some(Outcome::Token { expires_at, .. }) = restarted.outcomes.last() else { panic!("a token") };
+        assert_eq!(*expires_at, WALL + 12 * 3_600_000, "the app compares it with the phone's clock");
+    }
 }

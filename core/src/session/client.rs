@@ -8,6 +8,7 @@ use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::session::{MAX_PUSHES_IN_FLIGHT, SILENCE_MS};
 use crate::sorted::{Map, Set};
 use crate::sorting::sort_by_key;
+use crate::time::Timestamp;
 use crate::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, MAX_CHUNK_BYTES, Message, NackCode, Offer, PROTOCOL,
     RelayId, proof_bytes,
@@ -40,6 +41,8 @@ pub enum Event {
         epoch: Epoch,
         /// The position of the newest entry in the account's log.
         head: u64,
+        /// The relay's clock.
+        at: Timestamp,
     },
     /// Changes that other sessions made, or what there is to know about them.
     Entries {
@@ -262,10 +265,10 @@ impl Session {
                 self.phase = Phase::Signing { relay };
                 Ok(Event::Sign(proof_bytes(&relay, &nonce, &self.identity.account, &self.identity.device)))
             }
-            (Phase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, .. }) => {
+            (Phase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, at, .. }) => {
                 let relay = *relay;
                 self.phase = Phase::Welcomed;
-                Ok(Event::Welcomed { relay, epoch, head })
+                Ok(Event::Welcomed { relay, epoch, head, at })
             }
             (Phase::CatchingUp | Phase::Open, Message::Entries { entries, cursor }) => {
                 Ok(Event::Entries { entries, cursor: self.advance(cursor)? })
