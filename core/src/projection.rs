@@ -13,7 +13,7 @@ use crate::docs::{self, CarFields, LogItem, NamedDevice, ProfileFields, Settings
 use crate::geodesy::{Bounds, Position};
 use crate::roads::{RoadView, Survey};
 use crate::stats::{DriveStats, RunningStats};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UtcOffset};
 use crate::track::block::{decode_all, fix_count};
 use crate::track::parts::parts;
 use crate::wire::DocKind;
@@ -91,6 +91,9 @@ pub struct PublishedRow {
     /// The shown part in full, as packed blocks.
     #[n(7)]
     pub blocks: Vec<minicbor::bytes::ByteVec>,
+    /// What the clocks showed where the drive began; absent if nobody knew.
+    #[n(8)]
+    pub utc_offset: Option<UtcOffset>,
 }
 
 /// Whether the phone keeps rows of documents of this kind for its own lists.
@@ -155,6 +158,7 @@ fn published(doc: &Automerge) -> Option<PublishedRow> {
         title: fields.title,
         car: fields.car,
         started_at: fixes().next()?.fixed_at.floor_to_hour(),
+        utc_offset: fields.utc_offset,
         stats: RunningStats::of(fixes()).summary(),
         visibility: fields.visibility,
         bbox: Bounds::around(fixes().map(Position::from))?.as_bbox(),

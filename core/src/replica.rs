@@ -41,7 +41,7 @@ use crate::replica::suspects::Suspects;
 use crate::replica::view::TrackView;
 use crate::session::client::Identity;
 use crate::sorted::{Map, Set};
-use crate::time::{Now, Timestamp};
+use crate::time::{Now, Timestamp, UtcOffset};
 use crate::wire::Grant;
 
 /// Why the device is asked to sign.
@@ -76,6 +76,7 @@ pub struct Replica {
     suspects: Suspects,
     link: Link,
     recording: Option<Recording>,
+    utc_offset: Option<UtcOffset>,
     opened: Option<TrackView>,
     parked: Vec<Parked>,
     /// Drives that were merged and whose published copies may say something else.
@@ -131,6 +132,7 @@ impl Replica {
             suspects,
             link: Link::open(identity, &opening.stored),
             recording: Recording::left_behind(&opening.stored, &actor),
+            utc_offset: None,
             opened: None,
             parked: Vec::new(),
             misaligned: Set::new(),
@@ -197,6 +199,7 @@ impl Replica {
             Input::Loaded { request, entries } => self.loaded(now, request, &entries),
             Input::LoadFailed { request, failure: _ } => self.load_failed(now, request),
             Input::Signed { request, signature } => self.signed(request, &signature),
+            Input::Zone { utc_offset_min } => self.utc_offset = UtcOffset::from_minutes(utc_offset_min),
             Input::Network { online } => self.link.network(online, now_ms),
             Input::Connected => self.with_link(now, Link::connected),
             Input::Received { bytes } => self.with_link(now, |link, desk| link.received(&bytes, desk)),

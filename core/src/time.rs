@@ -32,6 +32,35 @@ impl Timestamp {
     }
 }
 
+/// How far the clocks of a place are ahead of UTC at a moment, in minutes, −18 h to +18 h as ISO 8601 and Java have it. In
+/// JavaScript `-date.getTimezoneOffset()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "number"))]
+#[serde(transparent)]
+#[cbor(transparent)]
+pub struct UtcOffset(#[n(0)] i16);
+
+impl UtcOffset {
+    /// The largest offset, either way.
+    const MAX_MINUTES: i64 = 18 * 60;
+
+    /// The offset of so many minutes, if it is one.
+    pub fn from_minutes(minutes: i64) -> Option<UtcOffset> {
+        let within = (-UtcOffset::MAX_MINUTES..=UtcOffset::MAX_MINUTES).contains(&minutes);
+        i16::try_from(minutes).ok().filter(|_| within).map(UtcOffset)
+    }
+
+    /// In minutes.
+    pub const fn as_minutes(self) -> i64 {
+        self.0 as i64
+    }
+
+    /// What a clock of the place shows at an instant, as the instant at which a clock in UTC shows the same.
+    pub const fn local(self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.saturating_add(self.as_minutes() * 60_000))
+    }
+}
+
 impl Add<i64> for Timestamp {
     type Output = Timestamp;
     fn add(self, millis: i64) -> Timestamp {
@@ -75,5 +104,14 @@ mod tests {
         assert_eq!(Timestamp(3_600_001).floor_to_hour(), Timestamp(3_600_000));
         assert_eq!(Timestamp(-1).floor_to_hour(), Timestamp(-3_600_000));
         assert_eq!(Timestamp(i64::MIN).floor_to_hour().0, i64::MIN);
+    }
+
+    #[test]
+    fn an_offset_has_at_most_eighteen_hours() {
+        for (minutes, expected) in [(330, true), (1_080, true), (1_081, false), (-1_080, true), (i64::MIN, false)] {
+            assert_eq!(UtcOffset::from_minutes(minutes).is_some(), expected, "{minutes}");
+        }
+        let local = UtcOffset::from_minutes(-90).unwrap().local(Timestamp(0));
+        assert_eq!(local, Timestamp(-5_400_000));
     }
 }

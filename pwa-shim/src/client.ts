@@ -37,15 +37,19 @@ export interface TourismoOptions {
   name?: string;
   /** What another device's `grantDevice` gave: enters that device's account, as `joinAccount` does. Wanted once. */
   grant?: Uint8Array;
-  /** Whether this page measures positions and keeps the screen on while a drive is recorded. Default true. */
+  /**
+   * Whether this page measures positions and keeps the screen on while a drive is recorded, and goes on by itself with one
+   * that was left off in mid-drive less than 10 minutes ago. Default true.
+   */
   sensors?: boolean;
 }
 
 /**
- * Opens the engine. Rejects with a `TourismoError` if this browser cannot run it, if its storage cannot be opened, or if the
- * grant does not fit (see `joinAccount`).
+ * Opens the engine. Rejects with a `TourismoError` if the page is not secure, if this browser cannot run it, if its storage
+ * cannot be opened, or if the grant does not fit (see `joinAccount`).
  */
 export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
+  if (!isSecureContext) throw new TourismoError("insecure_context", `${location.origin} is not secure: serve it over https`);
   const relay = new URL(options.relayUrl ?? "/", location.href);
   // Bundlers look for this very expression.
   const worker = options.workerUrl
@@ -114,6 +118,19 @@ export class Tourismo {
   /** Goes on here with a drive that another device of the account has not finished. */
   takeOverDrive(drive: DocId): Promise<void> {
     return this.#done({ type: "takeOverDrive", drive });
+  }
+
+  /**
+   * Leaves a drive unfinished again that went on a moment ago: what came since is dropped. Rejects with `not_found` once that is
+   * packed; the topic `recording` says with `canUndoResume` whether it can be done.
+   */
+  undoResume(): Promise<void> {
+    return this.#done({ type: "undoResume" });
+  }
+
+  /** Ends the drive that is being recorded, and takes it off every list: nothing was measured, or nobody wants it. */
+  discardDrive(): Promise<void> {
+    return this.#done({ type: "discardDrive" });
   }
 
   /** Ends the drive that is being recorded, paused or unfinished. */

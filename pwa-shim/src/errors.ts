@@ -13,6 +13,8 @@ export type ErrorCode =
   | "closed"
   /** This browser lacks something that Tourismo cannot do without; the message names it. */
   | "unsupported"
+  /** The page came over plain http: browsers give it neither positions nor keys. */
+  | "insecure_context"
   /** The phone's storage cannot be opened. */
   | "storage_unavailable"
   /** The core stopped because of an error of its own. What was on disk is safe. */

@@ -95,7 +95,7 @@ describe("an owner", () => {
     first.owner.tell({ type: "hidden" });
     await settle();
     const second = await open(new MemoryStorage(disk));
-    expect(second.core.types()).toEqual(["start", "network"]);
+    expect(second.core.types()).toEqual(["start", "zone", "network"]);
     expect(second.seen.opening?.stored).toHaveLength(1);
     expect(second.seen.opening?.device).toEqual(first.seen.opening?.device);
     expect(second.seen.opening?.seed).not.toEqual(first.seen.opening?.seed);

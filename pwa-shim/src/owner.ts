@@ -24,6 +24,8 @@ export interface Surroundings {
 
 export interface Clock {
   now(): Now;
+  /** How far this machine's clocks are ahead of UTC where it is, in minutes. */
+  utcOffsetMin(): number;
   /** Calls once; the returned function prevents it. */
   after(ms: number, call: () => void): () => void;
 }
@@ -56,6 +58,7 @@ export class Owner {
       const core = openCore({ seed, device: key.publicKey, stored });
       const owner = new Owner(core, key, around, events);
       owner.tell({ type: "start" });
+      owner.#tellZone();
       owner.tell({ type: "network", online: around.isOnline() });
       return owner;
     } catch (thrown) {
@@ -94,11 +97,17 @@ export class Owner {
   /** Hands a command to the core; resolves when it has ended. */
   command(command: Command): Promise<Outcome> {
     if (this.#stopped) return Promise.reject(this.#stopped);
+    // A drive keeps the zone in which it began, and the machine may be in another one than when the app was opened.
+    if (command.type === "startDrive") this.#tellZone();
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
       this.tell({ type: "command", request, command });
     });
+  }
+
+  #tellZone(): void {
+    this.tell({ type: "zone", utcOffsetMin: this.#around.clock.utcOffsetMin() });
   }
 
   #settle(request: number, outcome: Outcome): void {

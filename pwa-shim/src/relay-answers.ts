@@ -80,6 +80,8 @@ export interface PublishedDrive extends Person {
   id: DocId;
   title: string;
   startedAt: Timestamp;
+  /** What the clocks showed where it began, as minutes ahead of UTC. */
+  utcOffsetMin: number | null;
   car: string | null;
   stats: DriveStats;
   visibility: Visibility;
@@ -195,6 +197,7 @@ const driveFields = {
   id: text,
   title: text,
   startedAt: number,
+  utcOffsetMin: orNull(number),
   car: orNull(text),
   stats: (value: unknown) => record(value) as unknown as DriveStats,
   visibility,

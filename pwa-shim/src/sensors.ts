@@ -24,8 +24,10 @@ export function attachSensors(tourismo: Tourismo): () => void {
   };
 
   function onRecording(view: RecordingView | null): void {
-    if (view?.state === "unfinished" && view.drive === served) {
-      // The tab that owned the engine died and another went on, but this page was recording all along.
+    const isShown = document.visibilityState === "visible";
+    if (view?.resumesItself && (view.drive === served || isShown)) {
+      // The page was reloaded, the browser was killed, or the tab that owned the engine died while this page recorded all
+      // along. Of several tabs one is taken, the others are refused.
       served = undefined;
       tourismo.resumeDrive().catch(() => {});
     } else if (view?.state === "active") {
@@ -59,6 +61,8 @@ export function attachSensors(tourismo: Tourismo): () => void {
   }
 
   const onVisibility = (): void => {
+    // A page that was opened in the background sees now what it was left with.
+    if (document.visibilityState === "visible") tourismo.read("recording").then(onRecording, () => {});
     if (isActive && document.visibilityState === "visible") measure();
   };
   const unsubscribe = tourismo.subscribe("recording", onRecording);

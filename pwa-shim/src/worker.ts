@@ -13,6 +13,7 @@ import { IndexedDbStorage } from "./storage/indexed-db.ts";
 
 const clock: Clock = {
   now: () => ({ wall: Date.now(), monotonicMs: monotonicMs() }),
+  utcOffsetMin: () => -new Date().getTimezoneOffset(),
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);

@@ -38,7 +38,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
@@ -75,6 +75,7 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
     (12, "last good rows and address days", include_str!("../migrations/0012_last_good_rows_and_address_days.sql")),
     (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
     (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
+    (40, "offsets from UTC", include_str!("../migrations/0040_utc_offsets.sql")),
 ];
 
 /// Where the database is.
@@ -399,6 +400,11 @@ fn optional_doc_in(row: &Row, column: &'static str) -> Result<Option<DocId>, sql
 
 fn time_in(row: &Row, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.get(column).map(Timestamp)
+}
+
+/// What the clocks showed where a drive began.
+fn utc_offset_in(row: &Row) -> Result<Option<UtcOffset>, sqlx::Error> {
+    Ok(row.get::<Option<i64>>("utc_offset_min")?.and_then(UtcOffset::from_minutes))
 }
 
 fn optional_time_in(row: &Row, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {

@@ -8,7 +8,7 @@ use crate::docs::open::{self, Competing, EditError, NewChange};
 use crate::id::DocId;
 use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UtcOffset};
 
 /// What a drive document says.
 #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
@@ -53,6 +53,9 @@ pub struct DriveFields {
     #[n(12)]
     #[cbor(default)]
     pub private_ends: PrivateEnds,
+    /// What the clocks showed where it began; absent if nobody knew.
+    #[n(13)]
+    pub utc_offset: Option<UtcOffset>,
 }
 
 /// A field for which several devices set different values at the same time. Each value is there once, the one that counts
@@ -107,11 +110,13 @@ pub fn create(
     started_at: Timestamp,
     track: DocId,
     car: Option<DocId>,
+    utc_offset: Option<UtcOffset>,
 ) -> Result<Option<NewChange>, EditError> {
     open::edit(doc, |edit| {
         edit.make_text("title")?;
         edit.make_text("notes")?;
         edit.int_or_nothing("startedAt", Some(started_at.as_millis()))?;
+        edit.int_or_nothing("utcOffsetMin", utc_offset.map(UtcOffset::as_minutes))?;
         edit.bytes_or_nothing("track", Some(track.as_bytes()))?;
         edit.bytes_or_nothing("car", car.as_ref().map(|car| car.as_bytes().as_slice()))
     })
@@ -184,6 +189,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         conflicts: conflicts(doc, &visibilities),
         is_contested: open::competing(doc, "stats").values.len() > 1,
         private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
+        utc_offset: open::utc_offset(doc, "utcOffsetMin"),
     }
 }
 

@@ -10,7 +10,7 @@ use automerge::{
 use crate::change::is_document;
 use crate::fix::YEAR_2200;
 use crate::id::{ChangeHash, DocId};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UtcOffset};
 
 /// The largest text that is read from a document, in characters. Longer ones are cut.
 const MAX_TEXT: usize = 10_000;
@@ -298,6 +298,11 @@ fn is_shown(c: char) -> bool {
 /// The instant at a key of the root, if it lies between 1970 and 2200.
 pub fn time(doc: &Automerge, key: &str) -> Option<Timestamp> {
     int(doc, key).map(Timestamp).filter(is_sane)
+}
+
+/// The offset from UTC at a key of the root, in minutes.
+pub fn utc_offset(doc: &Automerge, key: &str) -> Option<UtcOffset> {
+    int(doc, key).and_then(UtcOffset::from_minutes)
 }
 
 /// The latest of the instants that compete at a key of the root.

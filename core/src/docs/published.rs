@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, Competing, EditError, NewChange};
 use crate::id::ChangeHash;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UtcOffset};
 
 /// Who may see the published copy of a drive, or a meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
@@ -84,6 +84,8 @@ pub struct PublishedFields {
     pub car: String,
     /// The start of the hour in which the shown part began.
     pub started_at: Timestamp,
+    /// What the clocks showed where the drive began; absent if nobody knew.
+    pub utc_offset: Option<UtcOffset>,
     /// Who may see it.
     pub visibility: Visibility,
     /// The shown part of the track, as packed blocks in order.
@@ -100,6 +102,7 @@ pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<Ne
         edit.string_if_changed("car", "", &fields.car)?;
         edit.string_if_changed("visibility", "", fields.visibility.name())?;
         edit.int_or_nothing("startedAt", Some(fields.started_at.as_millis()))?;
+        edit.int_or_nothing("utcOffsetMin", fields.utc_offset.map(UtcOffset::as_minutes))?;
         let blocks = edit.map("b")?;
         for (index, block) in fields.blocks.iter().enumerate() {
             edit.bytes_in(&blocks, &format!("{index:04}"), block.clone())?;
@@ -150,6 +153,7 @@ pub fn read(doc: &Automerge) -> Option<PublishedFields> {
         title,
         car: open::string(doc, "car"),
         started_at: open::time(doc, "startedAt")?,
+        utc_offset: open::utc_offset(doc, "utcOffsetMin"),
         visibility,
         blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })

@@ -86,7 +86,9 @@ impl Replica {
             Command::PauseDrive => self.pause_drive(now),
             Command::ResumeDrive => self.resume_drive(now),
             Command::TakeOverDrive { drive } => self.take_over_drive(now, *drive),
+            Command::UndoResume => self.undo_resume(),
             Command::FinishDrive => self.finish_drive(now),
+            Command::DiscardDrive => self.discard_drive(now),
             Command::EditDrive { drive, title, notes, car } => {
                 let edit = drive::DriveEdit {
                     title: title.as_deref(),
@@ -277,6 +279,7 @@ impl Replica {
             title: fields.title.clone(),
             car: self.car_name(fields.car),
             started_at: redacted.started_at,
+            utc_offset: fields.utc_offset,
             visibility,
             blocks,
         })

@@ -74,6 +74,12 @@ pub enum Input {
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         signature: ByteBuf,
     },
+    /// What the machine's clocks show where it is. Told at the start, and before a drive begins.
+    Zone {
+        /// How far they are ahead of UTC, in minutes.
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
+        utc_offset_min: i64,
+    },
     /// The machine believes that it has (or has no) network.
     Network {
         /// Whether it has.
@@ -143,8 +149,13 @@ pub enum Command {
         /// The drive.
         drive: DocId,
     },
+    /// Leave a drive unfinished again that went on after a killed app had left it behind. What came since is dropped; once
+    /// some of that is packed, there is nothing to undo ([`CommandError::NotFound`]).
+    UndoResume,
     /// End the drive that is being recorded, paused or left unfinished.
     FinishDrive,
+    /// End it and take it off every list: nothing was measured, or nobody wants it.
+    DiscardDrive,
     /// Change what is not absent.
     EditDrive {
         /// The drive.

@@ -33,6 +33,8 @@ const BLOCK_MS: u64 = 60_000;
 const BLOCK_ITEMS: usize = 1_000;
 /// After how long without a fix the signal counts as lost, in milliseconds.
 const SIGNAL_MS: u64 = 5_000;
+/// A recording that a killed app left behind goes on by itself for so long, in milliseconds.
+const RESUMES_MS: i64 = 600_000;
 const META_KEY: &[u8] = b"recording";
 
 /// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
@@ -46,6 +48,20 @@ pub(crate) struct Subject {
     pub(crate) started_at: Timestamp,
     #[n(3)]
     pub(crate) car: Option<DocId>,
+    /// When the last of what is packed came, by the phone's clock. How much later the journal ends is in the journal.
+    #[n(4)]
+    pub(crate) last_at: Option<Timestamp>,
+    /// Whether it is being recorded: neither paused nor left unfinished on purpose.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) is_running: bool,
+}
+
+impl Subject {
+    /// A drive that is being recorded from a moment on.
+    pub(crate) fn new(drive: DocId, track: DocId, started_at: Timestamp, car: Option<DocId>, now: Now) -> Subject {
+        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true }
+    }
 }
 
 /// The drive that is being recorded.
@@ -76,6 +92,19 @@ pub(crate) struct Recording {
     /// How many were refused since the last one that was accepted, and why the last of them.
     refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
+    /// What was there before an unfinished recording went on. Gone once something that came later is packed.
+    before_resume: Option<BeforeResume>,
+    /// The time of the last entry of the journal that was replayed.
+    replayed_at: Option<Timestamp>,
+}
+
+/// What [`Recording::undo_resume`] goes back to.
+#[derive(Debug)]
+struct BeforeResume {
+    left_off_at: Timestamp,
+    recorder: Recorder,
+    stretch: Stretch,
+    journal_next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +124,7 @@ impl Recording {
         now: Now,
         store: &mut Store,
     ) -> Recording {
-        let subject = Subject { drive, track, started_at: now.wall, car };
+        let subject = Subject::new(drive, track, now.wall, car, now);
         store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
         let mut recording = Recording::new(subject, RecordingState::Active, actor);
         recording.timeline.at(now);
@@ -142,6 +171,8 @@ impl Recording {
             last_fix: None,
             refused: (0, None),
             failure: None,
+            before_resume: None,
+            replayed_at: None,
         }
     }
 
@@ -201,8 +232,50 @@ impl Recording {
     /// Goes on after a pause, or with what a killed app left behind.
     pub(crate) fn resume(&mut self, now: Now, store: &mut Store) {
         let kind = if self.state == RecordingState::Paused { MarkKind::Resumed } else { MarkKind::Restarted };
+        self.before_resume = (self.state == RecordingState::Unfinished).then(|| BeforeResume {
+            left_off_at: self.subject.last_at.unwrap_or(self.subject.started_at),
+            recorder: self.recorder.clone(),
+            stretch: self.stretch.clone(),
+            journal_next: self.journal_next,
+        });
         self.state = RecordingState::Active;
+        self.run(true, store);
         self.mark(kind, now, store);
+    }
+
+    /// Leaves the recording as a killed app left it behind, without what came since it went on. Returns whether there was
+    /// something to undo.
+    pub(crate) fn undo_resume(&mut self, store: &mut Store) -> bool {
+        let Some(before) = self.before_resume.take() else { return false };
+        let BeforeResume { left_off_at, recorder, stretch, journal_next } = before;
+        if journal_next < self.journal_next {
+            let (from, to) = (journal_key(journal_next), journal_key(self.journal_next - 1));
+            store.delete(KeyRange { space: Space::Journal, from, to });
+        }
+        (self.recorder, self.stretch) = (recorder, stretch);
+        self.journal_held.clear();
+        self.refused = (0, None);
+        self.last_fix = None;
+        self.stretch_began_ms = None;
+        self.subject.last_at = Some(left_off_at);
+        self.state = RecordingState::Unfinished;
+        self.run(false, store);
+        true
+    }
+
+    /// Remembers whether the drive is being recorded.
+    fn run(&mut self, is_running: bool, store: &mut Store) {
+        self.subject.is_running = is_running;
+        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
+    }
+
+    /// When the recording was left behind, while it is unfinished or its going on can be undone.
+    fn left_off_at(&self) -> Option<Timestamp> {
+        match (&self.before_resume, self.state) {
+            (Some(before), _) => Some(before.left_off_at),
+            (None, RecordingState::Unfinished) => self.subject.last_at,
+            (None, RecordingState::Recovering | RecordingState::Active | RecordingState::Paused) => None,
+        }
     }
 
     /// Records nothing until [`Recording::resume`].
@@ -210,6 +283,7 @@ impl Recording {
         self.settle();
         self.mark(MarkKind::Paused, now, store);
         self.state = RecordingState::Paused;
+        self.run(false, store);
         self.pack(shelf, store);
     }
 
@@ -280,6 +354,7 @@ impl Recording {
         }
         let now_ms = now.monotonic_ms as u64;
         self.failure = None;
+        self.subject.last_at = Some(now.wall);
         self.taken = self.taken.saturating_add(1);
         let recorded_at = self.timeline.arrival(now, arrived_ms);
         let refused = match self.recorder.time(&Fix { recorded_at, ..*fix }) {
@@ -340,8 +415,13 @@ impl Recording {
         let now_ms = now.monotonic_ms as u64;
         let fresh = self.last_fix.is_some_and(|last| now_ms < last.at_ms + SIGNAL_MS);
         let last = self.recorder.last();
+        let left_off_at = self.left_off_at();
+        let is_recent = left_off_at.is_some_and(|at| now.wall.millis_since(at).saturating_abs() <= RESUMES_MS);
         RecordingView {
             state: self.state,
+            left_off_at,
+            resumes_itself: self.state == RecordingState::Unfinished && self.subject.is_running && is_recent,
+            can_undo_resume: self.before_resume.is_some(),
             drive: self.subject.drive,
             car: self.subject.car,
             started_at: self.subject.started_at,
@@ -390,6 +470,7 @@ impl Recording {
 
     fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
         let mark = Mark { at: self.timeline.at(now), kind };
+        self.subject.last_at = Some(now.wall);
         self.settle();
         self.write(&Entry::Mark(mark), store);
         self.stretch.marks.push(mark);
@@ -399,14 +480,22 @@ impl Recording {
     fn replay(&mut self, entry: Entry) {
         match entry {
             Entry::Fix(timed) => {
+                self.pass(timed.fix.recorded_at);
                 self.judge(&timed);
             }
             Entry::Invalid => self.count_invalid(),
             Entry::Mark(mark) => {
+                self.pass(mark.at);
                 self.settle();
                 self.stretch.marks.push(mark);
             }
         }
+    }
+
+    /// Counts the time that passed in the journal, whose clock follows no change of the phone's.
+    fn pass(&mut self, at: Timestamp) {
+        let passed_ms = self.replayed_at.replace(at).map_or(0, |before| at.millis_since(before).max(0));
+        self.subject.last_at = self.subject.last_at.map(|last_at| last_at + passed_ms);
     }
 
     /// Takes in a fix whose time is settled. Says why it was refused, if it was, and whether it waits for later ones.
@@ -467,7 +556,9 @@ impl Recording {
         let change = docs::track::add_block(track, &self.session, self.next_block, block);
         let change = change.expect("a block has a key of its own");
         self.next_block += 1;
+        self.before_resume = None;
         shelf.add_own(store, self.subject.track, change);
+        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
         // Fixes that are still held back are in no block yet, and stay in the journal.
         let mut from = 0;
         for until in self.journal_held.iter().copied().chain([self.journal_next]) {

@@ -66,8 +66,9 @@ impl Replica {
         };
         let Subject { track, started_at, car, .. } =
             self.recording.as_ref().expect("only a drive that is being recorded is replaced").subject();
+        let utc_offset = fields.as_ref().and_then(|fields| fields.utc_offset);
         let drive = self.new_doc_id(now);
-        let change = drive::create(self.shelf.make(drive, DocKind::Drive), started_at, track, car)?;
+        let change = drive::create(self.shelf.make(drive, DocKind::Drive), started_at, track, car, utc_offset)?;
         self.shelf.add_own(&mut self.store, drive, change);
         if let Some(fields) = fields {
             let (title, notes) = (Some(fields.title.as_str()), Some(fields.notes.as_str()));

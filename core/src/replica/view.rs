@@ -12,7 +12,7 @@ use crate::privacy::PrivateEnds;
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::roads::RoadView;
 use crate::stats::DriveStats;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UtcOffset};
 use crate::track::Refusal;
 use crate::wire::{ByeCode, NackCode};
 
@@ -23,6 +23,12 @@ use crate::wire::{ByeCode, NackCode};
 pub struct RecordingView {
     /// What the recording does.
     pub state: RecordingState,
+    /// When the app was killed, as far as is known; while the drive is unfinished, and while its going on can be undone.
+    pub left_off_at: Option<Timestamp>,
+    /// Whether an unfinished drive is to go on by itself: it was left off in mid-drive, at most 10 minutes ago.
+    pub resumes_itself: bool,
+    /// Whether the drive went on a moment ago, so that [`crate::replica::io::Command::UndoResume`] leaves it unfinished again.
+    pub can_undo_resume: bool,
     /// The drive.
     pub drive: DocId,
     /// The car it is driven with.
@@ -101,6 +107,8 @@ pub struct DriveView {
     pub car: Option<DocId>,
     /// When it began.
     pub started_at: Timestamp,
+    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    pub utc_offset_min: Option<UtcOffset>,
     /// When it ended; absent while it is not finished.
     pub ended_at: Option<Timestamp>,
     /// What was driven.

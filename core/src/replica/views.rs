@@ -162,6 +162,7 @@ impl Replica {
             notes: fields.notes.clone(),
             car: fields.car,
             started_at: fields.started_at,
+            utc_offset_min: fields.utc_offset,
             ended_at: fields.ended_at,
             stats: fields.stats,
             road,

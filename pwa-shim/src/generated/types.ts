@@ -75,7 +75,7 @@ export type Command = { "type": "startDrive",
   /** The car it is driven with. */
   car: DocId | null, } | { "type": "pauseDrive" } | { "type": "resumeDrive" } | { "type": "takeOverDrive",
   /** The drive. */
-  drive: DocId, } | { "type": "finishDrive" } | { "type": "editDrive",
+  drive: DocId, } | { "type": "undoResume" } | { "type": "finishDrive" } | { "type": "discardDrive" } | { "type": "editDrive",
   /** The drive. */
   drive: DocId,
   /** At most 200 characters. */
@@ -274,6 +274,8 @@ export type DriveView = {
   car: DocId | null,
   /** When it began. */
   startedAt: Timestamp,
+  /** What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew. */
+  utcOffsetMin: UtcOffset | null,
   /** When it ended; absent while it is not finished. */
   endedAt: Timestamp | null,
   /** What was driven. */
@@ -386,7 +388,9 @@ export type Input = { "type": "start" } | { "type": "fix",
   /** Which request. */
   request: number,
   /** The Ed25519 signature, 64 bytes. */
-  signature: Uint8Array, } | { "type": "network",
+  signature: Uint8Array, } | { "type": "zone",
+  /** How far they are ahead of UTC, in minutes. */
+  utcOffsetMin: number, } | { "type": "network",
   /** Whether it has. */
   online: boolean, } | { "type": "connected" } | { "type": "received",
   /** Its bytes. */
@@ -537,7 +541,7 @@ export type Outcome = { "type": "done",
   check: string, } | { "type": "token",
   /** Its bytes: [`crate::access::ReadToken`]. */
   token: Uint8Array,
-  /** From when on the relay refuses it. */
+  /** From when on the relay refuses it, by this phone's clock. */
   expiresAt: Timestamp, } | { "type": "refused",
   /** Why. */
   code: CommandError, } | { "type": "notStored",
@@ -599,6 +603,12 @@ export type RecordingState = "recovering" | "unfinished" | "active" | "paused";
 export type RecordingView = {
   /** What the recording does. */
   state: RecordingState,
+  /** When the app was killed, as far as is known; while the drive is unfinished, and while its going on can be undone. */
+  leftOffAt: Timestamp | null,
+  /** Whether an unfinished drive is to go on by itself: it was left off in mid-drive, at most 10 minutes ago. */
+  resumesItself: boolean,
+  /** Whether the drive went on a moment ago, so that [`crate::replica::io::Command::UndoResume`] leaves it unfinished again. */
+  canUndoResume: boolean,
   /** The drive. */
   drive: DocId,
   /** The car it is driven with. */
@@ -815,6 +825,12 @@ export type TrackView = { "type": "loading",
 
 /** In which units distances and speeds are shown. */
 export type Units = "metric" | "imperial";
+
+/**
+ * How far the clocks of a place are ahead of UTC at a moment, in minutes, −18 h to +18 h as ISO 8601 and Java have it. In
+ * JavaScript `-date.getTimezoneOffset()`.
+ */
+export type UtcOffset = number;
 
 /** Who may see the published copy of a drive, or a meet. */
 export type Visibility = "private" | "link" | "public" | "followers";

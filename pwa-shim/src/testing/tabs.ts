@@ -115,6 +115,7 @@ export class Tab implements Channel {
     this.#tabs = tabs;
     this.locks = tabs.locks.of(this);
     this.clock = {
+      utcOffsetMin: () => 120,
       now: () => ({ wall: this.#nowMs, monotonicMs: this.#nowMs }),
       after: (ms, call) => {
         const timer = { at: this.#nowMs + ms, call };

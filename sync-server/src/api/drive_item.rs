@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tourismo_core::docs::Reaction;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
 use super::ApiError;
@@ -29,6 +29,9 @@ pub(crate) struct DriveItem {
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     pub(crate) started_at: Timestamp,
+    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    #[schema(value_type = Option<i64>)]
+    pub(crate) utc_offset_min: Option<UtcOffset>,
     /// What the car is called.
     pub(crate) car: Option<String>,
     /// What was driven.
@@ -68,6 +71,7 @@ impl DriveItem {
             display_name: row.author.display_name.clone(),
             title: row.title.clone(),
             started_at: row.started_at,
+            utc_offset_min: row.utc_offset,
             car: row.car.clone(),
             stats: raw(&row.stats)?,
             bbox: row.bbox,

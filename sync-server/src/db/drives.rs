@@ -3,11 +3,11 @@
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::figures::Figures;
 use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, doc_in, optional_doc_in, optional_time_in, position, published, time_in};
+use super::{account_in, doc_in, optional_doc_in, optional_time_in, position, published, time_in, utc_offset_in};
 
 /// A drive as it is derived.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,7 @@ pub(crate) struct OwnDrive {
     pub(crate) title: String,
     pub(crate) car: Option<DocId>,
     pub(crate) started_at: Timestamp,
+    pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) ended_at: Option<Timestamp>,
     /// JSON, as the API shows it.
     pub(crate) stats: Option<String>,
@@ -39,7 +40,7 @@ pub(crate) struct Totals {
 }
 
 const COLUMNS: &str = "account, doc, title, car, started_at, ended_at, month, stats, distance_m, moving_ms, duration_ms, \
-    ascent_m, visibility, published";
+    ascent_m, visibility, published, utc_offset_min";
 
 /// What [`Totals::read`] reads.
 const TOTALS: &str = "COUNT(*) AS drives, COALESCE(SUM(distance_m), 0.0) AS distance_m, \
@@ -51,14 +52,15 @@ pub(crate) async fn replace(writer: &mut Connection, drives: &[&OwnDrive]) -> Re
     let before = r#"
         INSERT INTO drive (
             account, doc, title, car, started_at, ended_at, month, stats, distance_m, moving_ms, duration_ms, ascent_m,
-            visibility, published
+            visibility, published, utc_offset_min
         ) VALUES "#;
     let after = r#"
         ON CONFLICT (account, doc) DO UPDATE SET
             title = excluded.title, car = excluded.car, started_at = excluded.started_at, ended_at = excluded.ended_at,
             month = excluded.month, stats = excluded.stats, distance_m = excluded.distance_m,
             moving_ms = excluded.moving_ms, duration_ms = excluded.duration_ms, ascent_m = excluded.ascent_m,
-            visibility = excluded.visibility, published = excluded.published
+            visibility = excluded.visibility, published = excluded.published,
+            utc_offset_min = excluded.utc_offset_min
         "#;
     let mut bulk = Bulk::new(before, after);
     for drive in drives {
@@ -77,6 +79,7 @@ pub(crate) async fn replace(writer: &mut Connection, drives: &[&OwnDrive]) -> Re
             drive.figures.ascent_m.into(),
             published::number(drive.visibility).into(),
             drive.published.into(),
+            drive.utc_offset.map(UtcOffset::as_minutes).into(),
         ]);
     }
     bulk.execute(writer).await.map(drop)
@@ -131,6 +134,7 @@ fn read(row: &Row) -> Result<OwnDrive, sqlx::Error> {
         title: row.get("title")?,
         car: optional_doc_in(row, "car")?,
         started_at: time_in(row, "started_at")?,
+        utc_offset: utc_offset_in(row)?,
         ended_at: optional_time_in(row, "ended_at")?,
         stats: row.get("stats")?,
         figures: Figures::read(row)?,

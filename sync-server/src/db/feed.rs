@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::order::Hour;
 use super::published::{self, BUCKETS};
 use super::sql::{self, Connection, Row};
-use super::{account_id, doc_id};
+use super::{account_id, doc_id, utc_offset_in};
 use crate::grid::{Bounds, Cells};
 
 /// A place in the order of a feed.
@@ -53,6 +53,7 @@ pub(crate) struct FeedRow {
     pub(crate) account: AccountId,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
+    pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
     /// JSON, as the API shows it.
@@ -86,7 +87,7 @@ impl FeedRow {
     /// What [`read`](FeedRow::read) reads, of a table or alias `drive`.
     pub(crate) const COLUMNS: &str = "drive.account, drive.doc, drive.sort_at, drive.visibility, drive.started_at, \
         drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, drive.line, drive.place, \
-        drive.shown_at, drive.shown_place, drive.updated_at";
+        drive.shown_at, drive.shown_place, drive.updated_at, drive.utc_offset_min";
 
     pub(crate) fn read(row: &Row) -> Result<FeedRow, sqlx::Error> {
         let (account, doc): (Vec<u8>, Vec<u8>) = (row.get("account")?, row.get("doc")?);
@@ -99,6 +100,7 @@ impl FeedRow {
             account: account_id(&account)?,
             visibility: published::visibility(row.get("visibility")?)?,
             started_at: Timestamp(row.get("started_at")?),
+            utc_offset: utc_offset_in(row)?,
             title: row.get("title")?,
             car: row.get("car")?,
             stats: row.get("stats")?,

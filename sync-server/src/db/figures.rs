@@ -3,14 +3,14 @@
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 use tourismo_core::stats::DriveStats;
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::sql::Row;
 
 /// What is summed of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    /// Of the start, UTC: 202609.
+    /// Of the start, by the clocks where it was, else UTC: 202609.
     pub(crate) month: i64,
     pub(crate) distance_m: f64,
     pub(crate) moving_ms: i64,
@@ -20,9 +20,10 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Those of a drive that began at this moment; zeros while it is not finished.
-    pub(crate) fn of(started_at: Timestamp, stats: Option<&DriveStats>) -> Figures {
+    pub(crate) fn of(started_at: Timestamp, utc_offset: Option<UtcOffset>, stats: Option<&DriveStats>) -> Figures {
         let DriveStats { distance_m, moving_ms, duration_ms, ascent_m, .. } = stats.copied().unwrap_or_default();
-        Figures { month: month(started_at), distance_m, moving_ms, duration_ms, ascent_m }
+        let local = utc_offset.map_or(started_at, |offset| offset.local(started_at));
+        Figures { month: month(local), distance_m, moving_ms, duration_ms, ascent_m }
     }
 
     pub(crate) fn read(row: &Row) -> Result<Figures, sqlx::Error> {
@@ -47,7 +48,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_month_is_that_of_the_calendar_in_utc() {
+    fn a_month_is_that_of_the_calendar_where_the_drive_began() {
+        let last_hour_of_august = Timestamp(1_788_220_799_999);
+        for (minutes, expected) in [(None, 202_608), (Some(-720), 202_608), (Some(60), 202_609)] {
+            let offset = minutes.and_then(UtcOffset::from_minutes);
+            assert_eq!(Figures::of(last_hour_of_august, offset, None).month, expected, "{minutes:?}");
+        }
+    }
+
+    #[test]
+    fn without_an_offset_a_month_is_that_of_the_calendar_in_utc() {
         for (at, expected) in
             [(0, 197_001), (1_790_000_000_000, 202_609), (1_788_220_799_999, 202_608), (1_788_220_800_000, 202_609)]
         {

@@ -3,14 +3,14 @@
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::figures::Figures;
 use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, column, damaged, position, time_in};
+use super::{account_in, column, damaged, position, time_in, utc_offset_in};
 use super::{order, roads};
 use crate::grid::Bounds;
 
@@ -30,6 +30,7 @@ pub(crate) struct DriveRecord {
     pub(crate) updated_at: Timestamp,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
+    pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
     pub(crate) stats: String,
@@ -48,6 +49,7 @@ pub(crate) struct DrivePage {
     pub(crate) account: AccountId,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
+    pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
     pub(crate) stats: String,
@@ -64,11 +66,12 @@ pub(crate) async fn insert(
     let sql = r#"
         INSERT INTO published_drive (
             account, doc, revision, bucket, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms,
-            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line, shown_at, updated_at, place, shown_place
+            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line, shown_at, updated_at, place, shown_place,
+            utc_offset_min
         )
         VALUES (
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-            $25, $26
+            $25, $26, $27
         )
     "#;
     let (Figures { month, distance_m, moving_ms, duration_ms, ascent_m }, [west, south, east, north]) =
@@ -102,6 +105,7 @@ pub(crate) async fn insert(
         .bind(drive.updated_at)
         .bind(place)
         .bind(shown_place)
+        .bind(drive.utc_offset.map(UtcOffset::as_minutes))
         .execute(&mut *writer)
         .await?;
     let hours = order::hours_of(writer, drive.account, drive.doc).await?;
@@ -152,7 +156,7 @@ pub(crate) async fn record(
     let sql = r#"
         SELECT
             revision, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms, duration_ms, ascent_m,
-            west, south, east, north, cell, wide_cell, line, shown_at, updated_at
+            west, south, east, north, cell, wide_cell, line, shown_at, updated_at, utc_offset_min
         FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
     "#;
     let bucket = i64::from(bucket(doc));
@@ -167,6 +171,7 @@ pub(crate) async fn record(
         updated_at: time_in(&row, "updated_at")?,
         visibility: visibility(row.get("visibility")?)?,
         started_at: time_in(&row, "started_at")?,
+        utc_offset: utc_offset_in(&row)?,
         title: row.get("title")?,
         car: row.get("car")?,
         stats: row.get("stats")?,
@@ -206,7 +211,7 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<D
         r#"
         SELECT
             drive.account, drive.visibility, drive.started_at, drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east,
-            drive.north, {}
+            drive.north, drive.utc_offset_min, {}
         FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.doc = $1
         "#,
@@ -217,6 +222,7 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<D
             account: account_in(&row, "account")?,
             visibility: visibility(row.get("visibility")?)?,
             started_at: time_in(&row, "started_at")?,
+            utc_offset: utc_offset_in(&row)?,
             title: row.get("title")?,
             car: row.get("car")?,
             stats: row.get("stats")?,

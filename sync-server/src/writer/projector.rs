@@ -34,7 +34,7 @@ use crate::db::{cars, comments, feed_items, follows, reactions, rsvps, snapshots
 use crate::live::{Event, FeedEvent};
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// The version of rows that are being derived again: not all of them are there.
 pub(crate) const NO_VERSION: u32 = 0;

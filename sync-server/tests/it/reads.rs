@@ -40,6 +40,7 @@ async fn a_published_drive_is_in_the_feed_with_its_author() {
     assert_eq!(item["title"], "Over the pass");
     assert_eq!(item["car"], "Red one");
     assert_eq!(item["startedAt"], START.as_millis(), "to the hour");
+    assert_eq!(item["utcOffsetMin"], 120);
     assert_eq!(item["handle"], serde_json::Value::Null);
     assert_eq!(item["bbox"].as_array().unwrap().len(), 4);
     assert_eq!(item["line"].as_array().unwrap().len(), 2, "nothing is drawn through the tunnel");

@@ -185,6 +185,7 @@ fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyho
         title: "Pass".to_owned(),
         car: String::new(),
         started_at: Timestamp(1_717_232_400_000),
+        utc_offset: None,
         visibility: Visibility::Public,
         blocks: vec![block; blocks],
     };

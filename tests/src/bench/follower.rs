@@ -111,6 +111,7 @@ fn shown(seed: u64) -> PublishedFields {
         title: format!("Drive {seed}"),
         car: "Red one".to_owned(),
         started_at: start.floor_to_hour(),
+        utc_offset: None,
         visibility: Visibility::Public,
         blocks: fixes.chunks(60).map(block).collect(),
     }

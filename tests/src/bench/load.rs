@@ -219,7 +219,7 @@ impl Content {
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
 fn begun(drive: &mut Document, track: DocId) -> Offer {
-    drive.edit(|doc| drive::create(doc, START, track, None)).1
+    drive.edit(|doc| drive::create(doc, START, track, None, None)).1
 }
 
 fn finished(drive: &mut Document) -> Offer {

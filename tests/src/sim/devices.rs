@@ -119,6 +119,11 @@ impl World {
         self.schedule(in_ms, Event::Starts { phone });
     }
 
+    /// Has a phone's clocks show so many minutes more than UTC.
+    pub fn set_utc_offset(&mut self, phone: usize, utc_offset_min: i64) {
+        self.tell(phone, Input::Zone { utc_offset_min });
+    }
+
     /// Another tab takes a phone over from the one that owned it: it opens the same storage, and whatever the old one still
     /// does has no effect. Its connection stays open for as long as it takes the relay to notice.
     pub fn hand_over(&mut self, phone: usize) {

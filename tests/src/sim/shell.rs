@@ -157,6 +157,7 @@ fn describe(input: &Input) -> String {
         | Input::StoreFailed { .. }
         | Input::LoadFailed { .. }
         | Input::Network { .. }
+        | Input::Zone { .. }
         | Input::Connected
         | Input::Disconnected
         | Input::Hidden

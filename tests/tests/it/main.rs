@@ -24,6 +24,7 @@ mod refusals;
 mod relay_killed;
 mod replay_tool;
 mod restored;
+mod resuming;
 mod same_bits;
 mod sim;
 mod snapshots;

@@ -209,6 +209,7 @@ fn r1_a_phone_makes_a_token_for_the_relay_that_let_it_in() {
     settle(&mut world);
     let Outcome::Token { token, expires_at } = world.perform(0, Command::ReadToken) else { panic!("a token") };
     let token = ReadToken::from_bytes(&token).unwrap();
-    assert_eq!((token.account, token.expires_at), (world.account(0), expires_at));
+    let on_the_way_ms = token.expires_at.millis_since(expires_at).abs();
+    assert!(token.account == world.account(0) && on_the_way_ms < 60_000, "{token:?} {expires_at}");
     assert_eq!(token.verify(&world.relay().id(), world.now(0).wall), Ok(()));
 }

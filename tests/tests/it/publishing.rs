@@ -8,6 +8,7 @@ use tourismo_core::id::DocId;
 use tourismo_core::privacy::HIDDEN_M;
 use tourismo_core::projection::{self, Row};
 use tourismo_core::replica::io::{Command, CommandError, Outcome};
+use tourismo_core::time::UtcOffset;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::merged;
 use tourismo_core::wire::DocKind;
@@ -83,6 +84,27 @@ fn a_published_copy_holds_nothing_near_the_ends_of_the_drive() {
             let way_m = distance_m(Position::from(end), Position::from(fix));
             assert!(way_m >= HIDDEN_M, "{way_m} m from an end");
         }
+    }
+}
+
+#[test]
+fn a_drive_and_its_copy_say_what_the_clocks_showed_where_it_began() {
+    for (utc_offset_min, expected) in [(570, Some(570)), (-720, Some(-720)), (1_441, None)] {
+        let mut world = World::new(21);
+        world.add_phone();
+        world.set_utc_offset(0, utc_offset_min);
+        let options = Options { start: world.now(0).wall, minutes: 7, kind: Kind::Motorway };
+        world.drive_along(0, made::drive(5, options));
+        let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
+        world.run_for(360_000);
+        // The car drives into another zone: the drive is that of where it began.
+        world.set_utc_offset(0, 60);
+        done(&mut world, 0, Command::FinishDrive);
+        done(&mut world, 0, publish(drive, Visibility::Public));
+        settle(&mut world);
+        let expected = expected.and_then(UtcOffset::from_minutes);
+        assert_eq!(world.replica(0).drives()[0].utc_offset_min, expected);
+        assert_eq!(copies(&world)[0].utc_offset, expected);
     }
 }
 

@@ -22,7 +22,8 @@ impl Replica {
         let (drive, track) = (self.new_doc_id(now), self.new_doc_id(now));
         let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, track, change);
-        let change = drive::create(self.shelf.make(drive, DocKind::Drive), now.wall, track, car).map_err(unreadable)?;
+        let document = self.shelf.make(drive, DocKind::Drive);
+        let change = drive::create(document, now.wall, track, car, self.utc_offset).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, drive, change);
         self.recording = Some(Recording::start(drive, track, car, &self.actor, now, &mut self.store));
         self.topics.extend([Topic::Recording, Topic::Drives]);
@@ -59,6 +60,16 @@ impl Replica {
         Ok(Some(drive))
     }
 
+    pub(super) fn undo_resume(&mut self) -> Result<Option<DocId>, Stop> {
+        let drive = self.recording()?.drive();
+        let recording = self.recording.as_mut().expect("it was there a moment ago");
+        if !recording.undo_resume(&mut self.store) {
+            return Err(CommandError::NotFound.into());
+        }
+        self.topics.insert(Topic::Recording);
+        Ok(Some(drive))
+    }
+
     pub(super) fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, Stop> {
         if self.recording.is_some() {
             return Err(CommandError::AlreadyRecording.into());
@@ -70,7 +81,7 @@ impl Replica {
             return Err(CommandError::NotRecording.into());
         }
         self.whole(&track)?;
-        let subject = Subject { drive, track, started_at, car };
+        let subject = Subject::new(drive, track, started_at, car, now);
         let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
         recording.recover(&mut self.shelf, &mut self.store);
         recording.resume(now, &mut self.store);
@@ -95,5 +106,13 @@ impl Replica {
         }
         self.topics.insert(Topic::Recording);
         Ok(Some(drive))
+    }
+
+    pub(super) fn discard_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+        let drive = self.finish_drive(now)?;
+        if let Some(drive) = drive {
+            self.change_drive(drive, &drive::DriveEdit { deleted: true, ..drive::DriveEdit::default() })?;
+        }
+        Ok(drive)
     }
 }

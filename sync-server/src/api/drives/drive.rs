@@ -132,6 +132,7 @@ fn properties(id: DocId, page: &DrivePage) -> Result<String, serde_json::Error> 
         "displayName": page.author.display_name,
         "title": page.title,
         "startedAt": page.started_at,
+        "utcOffsetMin": page.utc_offset,
         "car": page.car,
         "stats": serde_json::from_str::<Value>(&page.stats)?,
     })

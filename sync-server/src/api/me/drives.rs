@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tourismo_core::id::DocId;
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
 use crate::Relay;
@@ -33,6 +33,9 @@ pub(crate) struct OwnDriveItem {
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     started_at: Timestamp,
+    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    #[schema(value_type = Option<i64>)]
+    utc_offset_min: Option<UtcOffset>,
     /// Absent while it is not finished.
     #[schema(value_type = Option<i64>)]
     ended_at: Option<Timestamp>,
@@ -76,6 +79,7 @@ pub(super) fn item(drive: OwnDrive) -> Result<OwnDriveItem, ApiError> {
         title: drive.title,
         car: drive.car,
         started_at: drive.started_at,
+        utc_offset_min: drive.utc_offset,
         ended_at: drive.ended_at,
         stats: drive.stats.as_deref().map(raw).transpose()?,
         visibility: drive.visibility.into(),

@@ -6,7 +6,7 @@ use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, open};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{ChangeHash, DeviceKey, DocId};
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{Chunk, DocKind, Offer};
@@ -64,7 +64,14 @@ impl Document {
         let mut encoder = BlockEncoder::new();
         let blocks = stretches.iter().map(|stretch| encoder.encode(stretch).unwrap()).collect();
         let started_at = stretches[0].fixes[0].fixed_at.floor_to_hour();
-        let fields = PublishedFields { title: title.into(), car: "Red one".into(), started_at, visibility, blocks };
+        let fields = PublishedFields {
+            title: title.into(),
+            car: "Red one".into(),
+            started_at,
+            utc_offset: UtcOffset::from_minutes(120),
+            visibility,
+            blocks,
+        };
         self.offer(|doc| published::create(doc, &fields)).0
     }
 }

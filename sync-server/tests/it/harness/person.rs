@@ -12,7 +12,7 @@ use tourismo_core::docs::social::{self, Comment, Subject, Word};
 use tourismo_core::docs::{Answer, CarFields, LogEntry, ProfileFields, Reaction, Visibility, car, logbook, profile};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::stats::DriveStats;
-use tourismo_core::time::Timestamp;
+use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer, RelayId};
 
@@ -204,7 +204,8 @@ impl Person {
             ascent_m: 500.0,
             ..DriveStats::default()
         };
-        let begun = self.edit(id, DocKind::Drive, |doc| drive::create(doc, start, track, car));
+        let begun =
+            self.edit(id, DocKind::Drive, |doc| drive::create(doc, start, track, car, UtcOffset::from_minutes(120)));
         let edit = DriveEdit {
             title: Some(title),
             finished: Some((start + 3_600_000, stats)),

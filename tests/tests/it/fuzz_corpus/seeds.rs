@@ -178,7 +178,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
         meet::put(doc, Timestamp(1_717_000_002_000), Some(&amended), Some(&meet), &moved).expect("this is a change");
     });
     add(DocKind::Drive, &mut |doc| {
-        drive::create(doc, Timestamp(1_717_232_400_000), DocId::from_bytes([2; 16]), None)
+        drive::create(doc, Timestamp(1_717_232_400_000), DocId::from_bytes([2; 16]), None, None)
             .expect("a drive is a change");
         let edit = drive::DriveEdit { title: Some("Pass"), notes: Some("Rain."), ..Default::default() };
         drive::change(doc, &edit).expect("a title is a change");
@@ -194,6 +194,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
             title: "Pass".into(),
             car: "Rosi".into(),
             started_at: Timestamp(1_717_232_400_000),
+            utc_offset: None,
             visibility: Visibility::Public,
             blocks: blocks(),
         };
