@@ -39,14 +39,20 @@ export function App() {
   }, [at]);
   return (
     <>
-      <main class="screen" tabIndex={-1} ref={main}>
+      <main class={isLive() ? "screen alone" : "screen"} tabIndex={-1} ref={main}>
         <UpdateBanner />
         <Screen />
       </main>
-      <Navigation />
+      {isLive() ? null : <Navigation />}
       <Notice />
     </>
   );
+}
+
+/** Whether a drive is being watched: what ends or pauses it has the room to itself. */
+function isLive(): boolean {
+  const state = recording.value?.state;
+  return route.value.screen === "record" && (state === "active" || state === "paused");
 }
 
 function Screen() {

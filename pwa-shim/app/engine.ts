@@ -91,6 +91,19 @@ async function open(): Promise<void> {
   }
 }
 
+/** Whether the browser refused the location when a drive was begun. */
+export const wasDenied = signal(false);
+
+effect(() => {
+  const view = recording.value;
+  const isDenied = view?.signal.type === "failed" && view.signal.reason === "denied";
+  const isEmpty = view?.state === "active" && view.taken === 0 && view.stats.fixes + view.stats.refused === 0;
+  if (!isDenied || !isEmpty || document.visibilityState !== "visible") return;
+  // A drive of which nothing can be measured is none. Of several tabs one is taken.
+  wasDenied.value = true;
+  opened().then((tourismo) => tourismo.discardDrive()).catch(() => {});
+});
+
 /** The engine, opened if nobody needed it before. */
 async function opened(): Promise<Tourismo> {
   if (engine.value.type === "closed" || engine.value.type === "opening") await openEngine();

@@ -2,6 +2,8 @@
 
 import type { Timestamp, Units } from "@tourismo/client";
 
+import { isTimeZone } from "./time-zone.ts";
+
 const METRES_PER_MILE = 1609.344;
 const METRES_PER_FOOT = 0.3048;
 
@@ -48,32 +50,23 @@ export function roughDuration(ms: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${(minutes % 60).toString().padStart(2, "0")} min`;
 }
 
-export function day(at: Timestamp): string {
-  const date = new Date(at);
-  const sameYear = date.getFullYear() === new Date().getFullYear();
+/** `utcOffsetMin` is what the clocks showed where it happened; without it, the day is that of this device's clock. */
+export function day(at: Timestamp, utcOffsetMin?: number | null): string {
+  const [date, zone] = local(at, utcOffsetMin);
+  const sameYear = date.toLocaleDateString("en", { year: "numeric", ...zone }) === String(new Date().getFullYear());
   return date.toLocaleDateString(undefined, {
     weekday: "short",
     day: "numeric",
     month: "short",
     ...(sameYear ? {} : { year: "numeric" }),
+    ...zone,
   });
 }
 
-/** Sunday, 14 June 2026 */
-export function longDay(at: Timestamp): string {
-  return new Date(at).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
-}
-
-/** What a field for date and time shows, by this device's clock: 2026-06-14T10:00. */
-export function toInput(at: Timestamp): string {
-  const date = new Date(at);
-  return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-/** The instant that such a field shows. */
-export function fromInput(value: string): Timestamp | null {
-  const at = new Date(value).getTime();
-  return Number.isNaN(at) ? null : at;
+/** Sunday, 14 June 2026; in a time zone, if this device knows it. */
+export function longDay(at: Timestamp, timeZone?: string): string {
+  const zone = timeZone !== undefined && isTimeZone(timeZone) ? { timeZone } : {};
+  return new Date(at).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", ...zone });
 }
 
 /** 84 201 km */
@@ -89,24 +82,29 @@ export function fromDistanceUnit(value: number, units: Units): number {
   return value * (units === "metric" ? 1000 : METRES_PER_MILE);
 }
 
-export function clock(at: Timestamp): string {
-  return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+/** The time of the day; `utcOffsetMin` as for `day`. */
+export function clock(at: Timestamp, utcOffsetMin?: number | null): string {
+  const [date, zone] = local(at, utcOffsetMin);
+  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...zone });
 }
 
 /** The time of the day in a time zone; nothing if this device does not know it. */
 export function clockIn(timeZone: string, at: Timestamp): string | null {
-  if (timeZone === "") return null;
-  try {
-    return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", timeZone });
-  } catch {
-    return null;
-  }
+  if (!isTimeZone(timeZone)) return null;
+  return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", timeZone });
 }
 
-/** What to call a drive that nobody named: by the time of the day it began. */
-export function titleOf(drive: { title: string; startedAt: Timestamp }): string {
+/** A date that shows, in the time zone beside it, what the clocks showed where something happened. */
+function local(at: Timestamp, utcOffsetMin: number | null | undefined): [Date, { timeZone?: "UTC" }] {
+  if (utcOffsetMin === null || utcOffsetMin === undefined) return [new Date(at), {}];
+  return [new Date(at + utcOffsetMin * 60_000), { timeZone: "UTC" }];
+}
+
+/** What to call a drive that nobody named: by the time of the day it began, where it began. */
+export function titleOf(drive: { title: string; startedAt: Timestamp; utcOffsetMin: number | null }): string {
   if (drive.title !== "") return drive.title;
-  const hour = new Date(drive.startedAt).getHours();
+  const [date, zone] = local(drive.startedAt, drive.utcOffsetMin);
+  const hour = zone.timeZone === undefined ? date.getHours() : date.getUTCHours();
   if (hour < 5 || hour >= 22) return "Night drive";
   if (hour < 11) return "Morning drive";
   if (hour < 14) return "Midday drive";

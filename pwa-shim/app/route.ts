@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 
+import { restoreScroll } from "./scroll.ts";
+
 export type Route =
   | { screen: "record" }
   | { screen: "drives" }
@@ -32,7 +34,7 @@ export const route = signal<Route>(parse(location.hash));
 
 addEventListener("hashchange", () => {
   route.value = parse(location.hash);
-  scrollTo(0, 0);
+  restoreScroll();
 });
 
 /** The address of a place in the app. */

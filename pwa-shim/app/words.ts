@@ -11,6 +11,7 @@ import {
   type MeetFields,
   type NackCode,
   type Persistence,
+  type RecordingState,
   type RecordingView,
   type SensorFailure,
   type Signal,
@@ -48,7 +49,7 @@ export function wordsOfSignal(signal: Signal): Words {
           }
         : { tone: "warn", text: `Weak signal ± ${Math.round(signal.accuracyM)} m` };
     case "lost":
-      return { tone: "warn", text: "Signal lost", detail: "The drive goes on, with an honest gap until it is back." };
+      return { tone: "warn", text: "Signal lost", detail: "The drive goes on, with a gap until it is back." };
     case "failed":
       return wordsOfSensor(signal.reason);
     default:
@@ -73,6 +74,22 @@ function wordsOfSensor(reason: SensorFailure): Words {
   }
 }
 
+/** What is being done with the drive that is not finished. */
+export function wordsOfRecording(state: RecordingState): string {
+  switch (state) {
+    case "recovering":
+      return "Opening your drive";
+    case "unfinished":
+      return "Unfinished drive";
+    case "active":
+      return "Recording now";
+    case "paused":
+      return "Paused drive";
+    default:
+      return state satisfies never;
+  }
+}
+
 /** How safe is what is being recorded. */
 export function wordsOfSafety(recording: RecordingView, storage: StorageStatus): Words {
   if (storage.type === "failing") {
@@ -80,7 +97,7 @@ export function wordsOfSafety(recording: RecordingView, storage: StorageStatus):
     return { ...wordsOfStorage(storage), detail: `${unsaved} only in memory. Keep the app open; it tries again.` };
   }
   // One fix is always on its way to the disk.
-  if (recording.unsaved <= 2) return { tone: "good", text: "Everything saved" };
+  if (recording.unsaved <= 2) return { tone: "good", text: "Saved" };
   return { tone: "busy", text: `${recording.unsaved} fixes not saved yet` };
 }
 
@@ -372,6 +389,8 @@ function wordsOfCode(code: ErrorCode, error: TourismoError): string {
       return "The app was closed.";
     case "unsupported":
       return `This browser is too old: ${error.message}.`;
+    case "insecure_context":
+      return "Tourismo needs a secure connection: open it with https:// in its address. Over plain http a browser gives no site the location.";
     case "storage_unavailable":
       return "This browser's storage cannot be opened. Private windows may not have one.";
     case "core_failed":

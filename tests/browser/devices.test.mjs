@@ -199,7 +199,7 @@ async function enter(old, fresh) {
 async function addCar(page, name) {
   await page.goto(new URL("/#/garage", page.url()).href);
   await page.getByRole("button", { name: "Add a car" }).click();
-  await page.getByLabel("What you call it").fill(name);
+  await page.getByLabel("Nickname").fill(name);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name }).waitFor();
 }

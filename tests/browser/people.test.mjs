@@ -37,7 +37,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   // Anna adds a car that others may see, fills it up, and drives; Ben plans a meet.
   const car = await addCar(anna, "Lancia");
   await anna.page.goto(car);
-  await anna.page.getByRole("button", { name: "Write" }).click();
+  await anna.page.getByRole("button", { name: "Add entry" }).click();
   await anna.page.getByRole("spinbutton", { name: "Odometer" }).fill("84201");
   await anna.page.getByRole("spinbutton", { name: "Litres" }).fill("41.2");
   await anna.page.getByRole("button", { name: "Save" }).click();
@@ -45,10 +45,10 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.page.getByText("84,201 km").first().waitFor();
   await recordAndPublish(anna);
   await ben.at("meets/new");
-  await ben.page.getByLabel("What", { exact: true }).fill("Coffee at the pass");
+  await ben.page.getByLabel("Title").fill("Coffee at the pass");
   await ben.page.getByLabel("Where").fill("The upper car park");
-  await ben.page.getByRole("button", { name: "Where I am" }).click();
-  await ben.page.getByRole("button", { name: "No place" }).waitFor();
+  await ben.page.getByRole("button", { name: "Use my location" }).click();
+  await ben.page.getByRole("button", { name: "Remove pin" }).waitFor();
   await ben.page.getByRole("button", { name: "Save" }).click();
   await ben.page.getByText("The upper car park").waitFor();
   await ben.page.getByRole("button", { name: "Going", exact: true }).click();
@@ -79,7 +79,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByRole("button", { name: "What a road" }).click();
   await ben.page.getByRole("button", { name: "What a road: 1" }).waitFor();
   await ben.page.getByLabel("Your comment").fill("<b>Where</b> is that?");
-  await ben.page.getByRole("button", { name: "Say it" }).click();
+  await ben.page.getByRole("button", { name: "Post" }).click();
   await ben.page.getByTestId("comment").getByText("<b>Where</b> is that?").waitFor();
   await ben.page.reload();
   await ben.page.getByTestId("age").first().waitFor();
@@ -114,7 +114,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByRole("button", { name: "Allow" }).click();
   await ben.page.getByRole("button", { name: "Remove" }).waitFor();
   await ben.synced();
-  await anna.page.getByRole("link", { name: "Change it" }).click();
+  await anna.page.getByRole("link", { name: "Edit" }).click();
   await cable.cut();
   await anna.page.getByLabel("Where").fill("The lower car park");
   await anna.page.getByRole("button", { name: "Save" }).click();
@@ -147,12 +147,12 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await cable.cut();
   ben.page.once("dialog", (dialog) => void dialog.accept());
   await ben.page.getByRole("button", { name: "Cancel this meet" }).click();
-  await ben.page.getByText("It does not take place").waitFor();
+  await ben.page.getByText("Cancelled").waitFor();
   await cable.mend();
   await ben.synced();
   await anna.at("meets");
   await anna.at(meet.slice(2));
-  await anna.page.getByText("It does not take place").waitFor();
+  await anna.page.getByText("Cancelled").waitFor();
   for (const person of [anna, ben]) assert.deepEqual(person.errors(), []);
 });
 
@@ -198,7 +198,7 @@ async function addCar(person, name) {
   await person.at("garage");
   await person.page.getByRole("button", { name: "Add a car" }).click();
   await person.page.getByLabel("Make").fill(name);
-  await person.page.getByText("Show it to others").click();
+  await person.page.getByText("Show on my profile").click();
   await person.page.getByRole("button", { name: "Save" }).click();
   await person.page.getByTestId("car").click();
   await person.page.getByRole("heading", { name }).waitFor();

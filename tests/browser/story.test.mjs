@@ -48,19 +48,20 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   measuring.abort();
   await measured;
 
-  // It is opened again, still without signal: the drive is there.
+  // It is opened again, still without signal: the drive is there, and goes on by itself.
   phone = await open();
   await phone.setOffline(true);
   page = phone.pages()[0];
   await page.goto(cable.address);
-  const unfinished = page.getByTestId("unfinished");
-  await unfinished.waitFor();
-  const after = Number(await unfinished.getAttribute("data-fixes"));
-  const left = Number(await unfinished.getAttribute("data-recorded"));
+  await page.getByTestId("resumed").waitFor();
+  const after = await fixes();
+  const left = Number(await page.getByTestId("live").getAttribute("data-recorded"));
   t.diagnostic(`${saved} fixes were called saved before the kill, ${left} are there after it`);
   assert.ok(left >= saved && left > half.length / 2, `${saved} fixes were called saved, ${left} are left`);
 
-  // It goes on, and is finished.
+  // That is undone and said again; then it is driven to its end and finished.
+  await page.getByTestId("undo").click();
+  await page.getByTestId("unfinished").waitFor();
   await page.getByTestId("resume").click();
   await page.getByTestId("live").waitFor();
   await (await sensorOf(page)).drive(rest, EVERY_MS);

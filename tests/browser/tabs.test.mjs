@@ -70,6 +70,6 @@ test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeo
 
 async function addCar(tab, name) {
   await tab.getByRole("button", { name: "Add a car" }).click();
-  await tab.getByLabel("What you call it").fill(name);
+  await tab.getByLabel("Nickname").fill(name);
   await tab.getByRole("button", { name: "Save" }).click();
 }

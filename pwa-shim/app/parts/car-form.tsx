@@ -1,15 +1,30 @@
 // What is known of a car, to be filled in.
 
-import { useSignal } from "@preact/signals";
 import type { CarFields } from "@tourismo/client";
 
-export function CarForm(props: { fields: CarFields; onSave: (fields: CarFields) => Promise<void>; onClose: () => void }) {
-  const fields = useSignal(props.fields);
-  const set = (change: Partial<CarFields>): void => void (fields.value = { ...fields.value, ...change });
+import { useDraft } from "../drafts.ts";
+import { NumberField } from "./fields.tsx";
+
+export function CarForm(props: {
+  /** The name of its draft. */
+  draft: string;
+  fields: CarFields;
+  /** Saves it; says whether that was taken. */
+  onSave: (fields: CarFields) => Promise<boolean>;
+  onClose: () => void;
+}) {
+  const { value: fields, set, clear } = useDraft(props.draft, props.fields);
 
   function save(event: Event): void {
     event.preventDefault();
-    void props.onSave(fields.value);
+    void props.onSave(fields).then((isTaken) => {
+      if (isTaken) close();
+    });
+  }
+
+  function close(): void {
+    clear();
+    props.onClose();
   }
 
   const text = (label: string, key: "make" | "model" | "nickname" | "colour", placeholder: string, maxLength: number) => (
@@ -18,7 +33,7 @@ export function CarForm(props: { fields: CarFields; onSave: (fields: CarFields) 
       <input
         type="text"
         maxLength={maxLength}
-        value={fields.value[key]}
+        value={fields[key]}
         placeholder={placeholder}
         onInput={(event) => set({ [key]: event.currentTarget.value })}
       />
@@ -31,27 +46,20 @@ export function CarForm(props: { fields: CarFields; onSave: (fields: CarFields) 
       <div class="pair">
         <label class="field">
           <span>Year</span>
-          <input
-            type="number"
-            inputMode="numeric"
-            min={1880}
-            max={2200}
-            value={fields.value.year ?? ""}
-            onInput={(event) => set({ year: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })}
-          />
+          <NumberField whole min={1880} max={2200} value={fields.year} onNumber={(year) => set({ year })} />
         </label>
         {text("Colour", "colour", "Red", 50)}
       </div>
-      {text("What you call it", "nickname", "", 100)}
+      {text("Nickname", "nickname", "", 100)}
       <label class="choice">
-        <input type="checkbox" checked={fields.value.isPublic} onChange={(event) => set({ isPublic: event.currentTarget.checked })} />
+        <input type="checkbox" checked={fields.isPublic} onChange={(event) => set({ isPublic: event.currentTarget.checked })} />
         <span>
-          <strong>Show it to others</strong>
+          <strong>Show on my profile</strong>
           <span class="hint">What is in this form, on your page. Never its logbook, its odometer or its drives.</span>
         </span>
       </label>
       <div class="controls">
-        <button type="button" class="button" onClick={props.onClose}>
+        <button type="button" class="button" onClick={close}>
           Cancel
         </button>
         <button type="submit" class="button primary">

@@ -1,7 +1,6 @@
 // What people say about a drive.
 
-import { useSignal } from "@preact/signals";
-
+import { useDraft } from "../drafts.ts";
 import { give, me, relay, social } from "../engine.ts";
 import { clock, day } from "../format.ts";
 import { commentsNow } from "../merge.ts";
@@ -13,13 +12,13 @@ export function Comments({ drive }: { drive: string }) {
     const { comments, ...rest } = await relay.comments(drive, page);
     return { ...rest, items: comments };
   });
-  const text = useSignal("");
+  const { value: draft, set, clear } = useDraft(`comment ${drive}`, { text: "" });
   const shown = commentsNow(list.items, social.value?.comments, drive, me());
 
   async function say(event: Event): Promise<void> {
     event.preventDefault();
-    const said = await give((tourismo) => tourismo.comment(drive, text.value.trim()));
-    if (said !== undefined) text.value = "";
+    const said = await give((tourismo) => tourismo.comment(drive, draft.text.trim()));
+    if (said !== undefined) clear();
   }
 
   return (
@@ -40,7 +39,7 @@ export function Comments({ drive }: { drive: string }) {
             <p class="said">{comment.text}</p>
             {comment.isMine ? (
               <button type="button" class="link" onClick={() => void give((tourismo) => tourismo.removeComment(drive, comment.id))}>
-                Take it back
+                Delete
               </button>
             ) : null}
           </li>
@@ -50,13 +49,13 @@ export function Comments({ drive }: { drive: string }) {
         <input
           type="text"
           aria-label="Your comment"
-          placeholder="Say something"
+          placeholder="Add a comment"
           maxLength={2_000}
-          value={text.value}
-          onInput={(event) => (text.value = event.currentTarget.value)}
+          value={draft.text}
+          onInput={(event) => set({ text: event.currentTarget.value })}
         />
-        <button type="submit" class="button" disabled={text.value.trim() === ""}>
-          Say it
+        <button type="submit" class="button" disabled={draft.text.trim() === ""}>
+          Post
         </button>
       </form>
     </section>

@@ -3,9 +3,12 @@
 import { useSignal } from "@preact/signals";
 import type { LogEntry, LogKind } from "@tourismo/client";
 
+import { useDraft } from "../drafts.ts";
 import { units } from "../engine.ts";
-import { fromDistanceUnit, fromInput, inDistanceUnit, toInput } from "../format.ts";
+import { fromDistanceUnit, inDistanceUnit } from "../format.ts";
+import { ownTimeZone } from "../time-zone.ts";
 import { wordsOfLogKind } from "../words.ts";
+import { NumberField, TimeField } from "./fields.tsx";
 
 const KINDS: LogKind[] = ["fuel", "service", "odometer"];
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "JPY", "CAD", "AUD"];
@@ -15,25 +18,33 @@ export function freshEntry(): LogEntry {
 }
 
 export function LogForm(props: {
+  /** The name of its draft. */
+  draft: string;
   entry: LogEntry;
-  onSave: (entry: LogEntry) => Promise<void>;
+  /** Saves it; says whether that was taken. */
+  onSave: (entry: LogEntry) => Promise<boolean>;
   onClose: () => void;
   onRemove?: () => void;
 }) {
-  const entry = useSignal(props.entry);
-  const set = (change: Partial<LogEntry>): void => void (entry.value = { ...entry.value, ...change });
-  const { kind, at, odometerM, litres, cost, note } = entry.value;
+  const { value: entry, set, clear } = useDraft(props.draft, props.entry);
+  const { kind, at, odometerM, litres, cost, note } = entry;
   const currency = useSignal(cost?.currency ?? lastCurrency());
-  const shown = odometerM === null ? "" : String(Math.round(inDistanceUnit(odometerM, units())));
 
-  function pay(value: string, of: string): void {
-    set({ cost: value === "" ? null : { minor: Math.round(Number(value) * minorUnits(of)), currency: of } });
+  function pay(amount: number | null, of: string): void {
+    set({ cost: amount === null ? null : { minor: Math.round(amount * minorUnits(of)), currency: of } });
   }
 
   function save(event: Event): void {
     event.preventDefault();
     keepCurrency(currency.value);
-    void props.onSave({ ...entry.value, note: note.trim() });
+    void props.onSave({ ...entry, note: note.trim() }).then((isTaken) => {
+      if (isTaken) close();
+    });
+  }
+
+  function close(): void {
+    clear();
+    props.onClose();
   }
 
   return (
@@ -51,39 +62,35 @@ export function LogForm(props: {
       <div class="pair times">
         <label class="field">
           <span>When</span>
-          <input type="datetime-local" required value={toInput(at)} onChange={(event) => set({ at: fromInput(event.currentTarget.value) ?? at })} />
+          <TimeField required value={at} timeZone={ownTimeZone()} onTime={(time) => time === null || set({ at: time })} />
         </label>
         <label class="field">
           <span>Odometer, {units() === "metric" ? "km" : "miles"}</span>
-          <input
-            type="number"
-            inputMode="numeric"
+          <NumberField
+            whole
             min={0}
             max={9_999_999}
             required={kind === "odometer"}
-            value={shown}
-            onChange={(event) => set({ odometerM: event.currentTarget.value === "" ? null : fromDistanceUnit(Number(event.currentTarget.value), units()) })}
+            value={odometerM === null ? null : Math.round(inDistanceUnit(odometerM, units()))}
+            onNumber={(shown) => set({ odometerM: shown === null ? null : fromDistanceUnit(shown, units()) })}
           />
         </label>
       </div>
       {kind === "fuel" ? (
         <label class="field">
           <span>Litres</span>
-          <input type="number" inputMode="decimal" min={0} max={10_000} step="any" value={litres ?? ""} onChange={(event) => set({ litres: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })} />
+          <NumberField min={0} max={10_000} value={litres} onNumber={(litres) => set({ litres })} />
         </label>
       ) : null}
       {kind === "odometer" ? null : (
         <div class="pair">
           <label class="field">
             <span>Cost</span>
-            <input
-              type="number"
-              inputMode="decimal"
+            <NumberField
               min={0}
               max={1_000_000_000}
-              step="any"
-              value={cost === null ? "" : cost.minor / minorUnits(cost.currency)}
-              onChange={(event) => pay(event.currentTarget.value, currency.value)}
+              value={cost === null ? null : cost.minor / minorUnits(cost.currency)}
+              onNumber={(amount) => pay(amount, currency.value)}
             />
           </label>
           <label class="field">
@@ -91,7 +98,7 @@ export function LogForm(props: {
             <select
               value={currency.value}
               onChange={(event) => {
-                const amount = cost === null ? "" : String(cost.minor / minorUnits(cost.currency));
+                const amount = cost === null ? null : cost.minor / minorUnits(cost.currency);
                 currency.value = event.currentTarget.value;
                 pay(amount, currency.value);
               }}
@@ -108,7 +115,7 @@ export function LogForm(props: {
         <textarea rows={2} maxLength={1_000} value={note} onInput={(event) => set({ note: event.currentTarget.value })} />
       </label>
       <div class="controls">
-        <button type="button" class="button" onClick={props.onClose}>
+        <button type="button" class="button" onClick={close}>
           Cancel
         </button>
         {props.onRemove ? (

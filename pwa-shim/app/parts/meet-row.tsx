@@ -3,26 +3,28 @@
 import type { Meet } from "@tourismo/client";
 
 import { social } from "../engine.ts";
-import { clock } from "../format.ts";
+import { clockIn, longDay } from "../format.ts";
 import { answerTo } from "../merge.ts";
 import { href } from "../route.ts";
+import { isTimeZone, ownTimeZone } from "../time-zone.ts";
 import { wordsOfAnswer } from "../words.ts";
 import { Badge } from "./badge.tsx";
 
 export function MeetRow({ meet }: { meet: Meet }) {
   const answer = answerTo(meet.id, social.value);
   const at = new Date(meet.startsAt);
-  const month = at.toLocaleDateString(undefined, { month: "short" });
+  const timeZone = isTimeZone(meet.timeZone) ? meet.timeZone : ownTimeZone();
+  const month = at.toLocaleDateString(undefined, { month: "short", timeZone });
   return (
     <a class="row meet-row" href={href({ screen: "meet", id: meet.id })} data-testid="meet">
-      <span class="leaf" aria-label={at.toLocaleDateString(undefined, { dateStyle: "long" })}>
+      <span class="leaf" aria-label={longDay(meet.startsAt, timeZone)}>
         <span class="leaf-month">{month}</span>
-        <span class="leaf-day">{at.getDate()}</span>
+        <span class="leaf-day">{at.toLocaleDateString(undefined, { day: "numeric", timeZone })}</span>
       </span>
       <div class="row-main">
         <h2 class={meet.cancelled ? "cancelled" : ""}>{meet.title}</h2>
         <p class="row-line">
-          {clock(meet.startsAt)}
+          {clockIn(timeZone, meet.startsAt)}
           {meet.place ? ` · ${meet.place}` : ""}
         </p>
         <p class="row-states">

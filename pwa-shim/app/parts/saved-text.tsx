@@ -1,8 +1,10 @@
-// A text that is saved when its field is left. What is being typed stays, whatever the engine tells meanwhile.
+// A text that is saved when its field or its screen is left. What is being typed stays, whatever the engine tells meanwhile.
 
-import { useSignal } from "@preact/signals";
+import { useSavedDraft } from "../drafts.ts";
 
 export function SavedText(props: {
+  /** The name of its draft, which no other field has. */
+  draft: string;
   label: string;
   name: string;
   value: string;
@@ -13,16 +15,9 @@ export function SavedText(props: {
   /** Saves it; says whether that was taken. */
   onSave: (value: string) => Promise<boolean>;
 }) {
-  const draft = useSignal<string | undefined>(undefined);
-  async function save(): Promise<void> {
-    const typed = draft.value;
-    if (typed === undefined) return;
-    const isTaken = typed.trim() === props.value || (await props.onSave(typed.trim()));
-    // What was refused stays, to be mended.
-    if (isTaken && draft.value === typed) draft.value = undefined;
-  }
+  const draft = useSavedDraft(props.draft, props.value, props.onSave);
   const { label, name, maxLength, placeholder, rows, autocomplete } = props;
-  const common = { name, maxLength, placeholder, value: draft.value ?? props.value, onBlur: () => void save() };
+  const common = { name, maxLength, placeholder, value: draft.text, onBlur: () => void draft.save() };
   const isName = autocomplete === "username";
   return (
     <label class="field">
@@ -33,10 +28,10 @@ export function SavedText(props: {
           {...common}
           autocomplete={autocomplete}
           autocapitalize={isName ? "none" : undefined}
-          onInput={(event) => (draft.value = event.currentTarget.value)}
+          onInput={(event) => draft.set(event.currentTarget.value)}
         />
       ) : (
-        <textarea {...common} rows={rows} onInput={(event) => (draft.value = event.currentTarget.value)} />
+        <textarea {...common} rows={rows} onInput={(event) => draft.set(event.currentTarget.value)} />
       )}
     </label>
   );

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
 
 import { nameOf, restOf } from "../car-name.ts";
-import { cars, drives, engine, give, units } from "../engine.ts";
+import { hasDraft } from "../drafts.ts";
+import { cars, drives, engine, give, isDone, units } from "../engine.ts";
 import { day, distance, odometer } from "../format.ts";
 import { CarForm } from "../parts/car-form.tsx";
 import { FigureBox } from "../parts/figures.tsx";
@@ -27,23 +28,22 @@ export function CarScreen({ id }: { id: string }) {
 }
 
 function Shown({ car }: { car: CarView }) {
-  const isEditing = useSignal(false);
-  async function save(fields: CarFields): Promise<void> {
-    const done = await give((tourismo) => tourismo.putCar(fields, car.id));
-    if (done !== undefined) isEditing.value = false;
+  const isEditing = useSignal(hasDraft(`car ${car.id}`));
+  const save = (fields: CarFields): Promise<boolean> => isDone((tourismo) => tourismo.putCar(fields, car.id));
+  if (isEditing.value) {
+    return <CarForm draft={`car ${car.id}`} fields={car.fields} onSave={save} onClose={() => (isEditing.value = false)} />;
   }
-  if (isEditing.value) return <CarForm fields={car.fields} onSave={save} onClose={() => (isEditing.value = false)} />;
   return (
     <>
       <header class="page-head">
         <div>
           <h1>{nameOf(car.fields)}</h1>
           <p class="row-line">
-            {[restOf(car.fields), car.fields.isPublic ? "Others see it" : "Only you see it"].filter(Boolean).join(" · ")}
+            {[restOf(car.fields), car.fields.isPublic ? "On your profile" : "Only me"].filter(Boolean).join(" · ")}
           </p>
         </div>
         <button type="button" class="button small" onClick={() => (isEditing.value = true)}>
-          Change
+          Edit
         </button>
       </header>
       <div class="figures">
@@ -60,12 +60,10 @@ function Shown({ car }: { car: CarView }) {
 }
 
 function Logbook({ car }: { car: CarView }) {
-  const edited = useSignal<LogItem | "new" | undefined>(undefined);
+  const edited = useSignal<LogItem | "new" | undefined>(begun(car));
   const close = (): void => void (edited.value = undefined);
-  async function save(entry: LogEntry, item: LogItem | undefined): Promise<void> {
-    const done = await give((tourismo) => tourismo.putLogEntry(car.id, entry, item?.id));
-    if (done !== undefined) close();
-  }
+  const save = (entry: LogEntry, item: LogItem | undefined): Promise<boolean> =>
+    isDone((tourismo) => tourismo.putLogEntry(car.id, entry, item?.id));
   async function remove({ id }: LogItem): Promise<void> {
     close();
     await give((tourismo) => tourismo.removeLogEntry(car.id, id));
@@ -75,10 +73,10 @@ function Logbook({ car }: { car: CarView }) {
       <header class="page-head">
         <h2>Logbook</h2>
         <button type="button" class="button small" onClick={() => (edited.value = "new")}>
-          <PlusIcon /> Write
+          <PlusIcon /> Add entry
         </button>
       </header>
-      {edited.value === "new" ? <LogForm entry={freshEntry()} onSave={(entry) => save(entry, undefined)} onClose={close} /> : null}
+      {edited.value === "new" ? <NewEntry car={car.id} onSave={(entry) => save(entry, undefined)} onClose={close} /> : null}
       {car.log.length === 0 && edited.value === undefined ? (
         <p class="hint">Fuel, service, what the odometer shows: write it down, and it is on all your devices.</p>
       ) : null}
@@ -87,6 +85,7 @@ function Logbook({ car }: { car: CarView }) {
           <li key={item.id}>
             {edited.value !== "new" && edited.value?.id === item.id ? (
               <LogForm
+                draft={entryDraft(item.id)}
                 entry={item.entry}
                 onSave={(entry) => save(entry, item)}
                 onClose={close}
@@ -100,6 +99,19 @@ function Logbook({ car }: { car: CarView }) {
       </ul>
     </section>
   );
+}
+
+/** The entry that somebody began to write. */
+function begun(car: CarView): LogItem | "new" | undefined {
+  return hasDraft(newEntry(car.id)) ? "new" : car.log.find(({ id }) => hasDraft(entryDraft(id)));
+}
+
+const newEntry = (car: string): string => `new log entry ${car}`;
+const entryDraft = (entry: string): string => `log entry ${entry}`;
+
+function NewEntry(props: { car: string; onSave: (entry: LogEntry) => Promise<boolean>; onClose: () => void }) {
+  const fresh = useSignal(freshEntry());
+  return <LogForm draft={newEntry(props.car)} entry={fresh.value} onSave={props.onSave} onClose={props.onClose} />;
 }
 
 function LogRow({ entry, onEdit }: { entry: LogEntry; onEdit: () => void }) {
@@ -128,9 +140,9 @@ function money({ minor, currency }: { minor: number; currency: string }): string
 function History({ car }: { car: CarView }) {
   const driven = (drives.value ?? []).filter((drive) => drive.car === car.id);
   return (
-    <section class="column" aria-label="Its drives">
+    <section class="column" aria-label="Drives">
       <header class="page-head">
-        <h2>Its drives</h2>
+        <h2>Drives</h2>
       </header>
       {driven.length === 0 ? <p class="hint">None yet. Choose this car before you record, or afterwards on the drive's page.</p> : null}
       <ul class="list">

@@ -45,6 +45,7 @@ function Devices() {
   return (
     <div class="card form" data-testid="named-devices">
       <SavedText
+        draft="device name"
         label="This device is called"
         name="device"
         maxLength={100}

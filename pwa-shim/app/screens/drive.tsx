@@ -37,8 +37,8 @@ export function DriveScreen({ id }: { id: string }) {
         <div>
           <h1>{titleOf(drive)}</h1>
           <p class="row-line">
-            {day(drive.startedAt)}, {clock(drive.startedAt)}
-            {drive.endedAt === null ? "" : ` – ${clock(drive.endedAt)}`}
+            {day(drive.startedAt, drive.utcOffsetMin)}, {clock(drive.startedAt, drive.utcOffsetMin)}
+            {drive.endedAt === null ? "" : ` – ${clock(drive.endedAt, drive.utcOffsetMin)}`}
           </p>
           <div class="standing">
             <div data-testid="sync">
@@ -145,6 +145,7 @@ function Details({ drive }: { drive: DriveView }) {
   return (
     <div class="card form">
       <SavedText
+        draft={`drive ${drive.id} title`}
         label="Title"
         name="title"
         maxLength={200}
@@ -153,7 +154,8 @@ function Details({ drive }: { drive: DriveView }) {
         onSave={(title) => edit({ title })}
       />
       <SavedText
-        label="Notes, for yourself"
+        draft={`drive ${drive.id} notes`}
+        label="Private notes"
         name="notes"
         rows={3}
         maxLength={10_000}
@@ -164,7 +166,7 @@ function Details({ drive }: { drive: DriveView }) {
         <label class="field">
           <span>Car</span>
           <select value={drive.car ?? ""} onChange={(event) => void edit({ car: event.currentTarget.value || null })}>
-            <option value="">None of mine</option>
+            <option value="">No car</option>
             {cars.value.map(({ id, fields }) => (
               <option key={id} value={id}>
                 {nameOf(fields)}

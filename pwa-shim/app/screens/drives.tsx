@@ -1,6 +1,6 @@
 // The person's own drives, newest first, and where each of them is.
 
-import type { DriveView, RoadView } from "@tourismo/client";
+import type { DriveView, RecordingView, RoadView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, recording, status, units } from "../engine.ts";
@@ -10,12 +10,13 @@ import { Progress } from "../parts/progress.tsx";
 import { ScoreLine } from "../parts/score.tsx";
 import { href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { wordsOfSync } from "../words.ts";
+import { wordsOfRecording, wordsOfSync } from "../words.ts";
 
 export function DrivesScreen() {
   const all = drives.value;
   if (all === undefined) return <p class="opening">Opening…</p>;
-  const shown = all.filter(({ id }) => id !== recording.value?.drive);
+  const recorded = recording.value;
+  const shown = all.filter(({ id }) => id !== recorded?.drive);
   return (
     <section class="page">
       <header class="page-head">
@@ -23,13 +24,34 @@ export function DrivesScreen() {
         {shown.length > 0 ? <Sums drives={shown} /> : null}
       </header>
       {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
-      {shown.length === 0 ? <Empty /> : null}
+      {recorded ? <Recorded view={recorded} /> : null}
+      {shown.length === 0 && !recorded ? <Empty /> : null}
       <ul class="list cards">
         {shown.map((drive) => (
           <DriveRow key={drive.id} drive={drive} />
         ))}
       </ul>
     </section>
+  );
+}
+
+/** The drive that is being recorded, above those that are finished. */
+function Recorded({ view }: { view: RecordingView }) {
+  const { value, unit } = distance(view.stats.distanceM, units());
+  return (
+    <a class="row recorded" href={href({ screen: "record" })} data-testid="recorded">
+      <div class="row-main">
+        <h2>{wordsOfRecording(view.state)}</h2>
+        <p class="row-line">Started {clock(view.startedAt)}</p>
+      </div>
+      <div class="row-figure">
+        <span class="figure-value">
+          {value}
+          <span class="figure-unit">{unit}</span>
+        </span>
+        <span class="figure-label">{roughDuration(view.stats.durationMs)}</span>
+      </div>
+    </a>
   );
 }
 
@@ -51,7 +73,7 @@ export function DriveRow({ drive }: { drive: DriveView }) {
         <div class="row-main">
           <h2>{titleOf(drive)}</h2>
           <p class="row-line">
-            {day(drive.startedAt)}, {clock(drive.startedAt)}
+            {day(drive.startedAt, drive.utcOffsetMin)}, {clock(drive.startedAt, drive.utcOffsetMin)}
             {car ? ` · ${nameOf(car.fields)}` : ""}
           </p>
           {drive.road ? <DriveRoad road={drive.road} /> : null}
@@ -90,7 +112,7 @@ function Empty() {
   return (
     <div class="empty">
       <p>No drives yet.</p>
-      <p class="hint">What you record stays on this phone, and goes to the relay when there is signal.</p>
+      <p class="hint">What you record is kept on this phone, and backed up when there is signal.</p>
       <a class="button primary" href={href({ screen: "record" })}>
         Record the first one
       </a>

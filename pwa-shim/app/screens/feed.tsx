@@ -86,7 +86,7 @@ export function FeedCard({ drive }: { drive: FeedDrive }) {
       <div class="row-main">
         <h2>{titleOf(drive)}</h2>
         <p class="row-line">{nameOfPerson(drive)}</p>
-        <p class="row-line">{day(drive.startedAt)}</p>
+        <p class="row-line">{day(drive.startedAt, drive.utcOffsetMin)}</p>
         <Said drive={drive} />
       </div>
       <div class="row-figure">

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import type { CarFields, CarView } from "@tourismo/client";
 
 import { nameOf, restOf } from "../car-name.ts";
-import { cars, give, units } from "../engine.ts";
+import { hasDraft } from "../drafts.ts";
+import { cars, isDone, units } from "../engine.ts";
 import { distance, odometer } from "../format.ts";
 import { CarForm } from "../parts/car-form.tsx";
 import { CarIcon, PlusIcon } from "../parts/icons.tsx";
@@ -12,20 +13,20 @@ import { href } from "../route.ts";
 
 const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };
 
+/** The draft of a car that is not there yet. */
+const NEW = "new car";
+
 export function GarageScreen() {
-  const isAdding = useSignal(false);
+  const isAdding = useSignal(hasDraft(NEW));
   const begin = (): void => void (isAdding.value = true);
-  async function add(fields: CarFields): Promise<void> {
-    const car = await give((tourismo) => tourismo.putCar(fields));
-    if (car !== undefined) isAdding.value = false;
-  }
+  const add = (fields: CarFields): Promise<boolean> => isDone((tourismo) => tourismo.putCar(fields));
   return (
     <section class="page">
       <header class="page-head">
         <h1>Garage</h1>
         {cars.value.length > 0 && !isAdding.value ? <AddButton size="small" onClick={begin} /> : null}
       </header>
-      {isAdding.value ? <CarForm fields={NO_FIELDS} onSave={add} onClose={() => (isAdding.value = false)} /> : null}
+      {isAdding.value ? <CarForm draft={NEW} fields={NO_FIELDS} onSave={add} onClose={() => (isAdding.value = false)} /> : null}
       {cars.value.length === 0 && !isAdding.value ? (
         <div class="empty">
           <p>An empty garage.</p>

@@ -4,15 +4,17 @@ import type { RecordingView } from "@tourismo/client";
 import { useEffect, useState } from "preact/hooks";
 
 import { give, status, units } from "../engine.ts";
-import { distance, duration, height } from "../format.ts";
+import { clock, distance, duration, height } from "../format.ts";
 import { Badge } from "../parts/badge.tsx";
 import { FigureBox } from "../parts/figures.tsx";
 import { Gauge } from "../parts/gauge.tsx";
 import { HoldButton } from "../parts/hold-button.tsx";
-import { FlagIcon, PauseIcon, PlayIcon } from "../parts/icons.tsx";
+import { BackIcon, FlagIcon, PauseIcon, PlayIcon } from "../parts/icons.tsx";
 import { Trace } from "../parts/trace.tsx";
+import { href } from "../route.ts";
 import { wordsOfSafety, wordsOfSignal } from "../words.ts";
 import { finish } from "./record.tsx";
+
 
 export function LiveDrive({ view }: { view: RecordingView }) {
   const isPaused = view.state === "paused";
@@ -26,10 +28,15 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       class={isPaused ? "record live paused" : "record live"}
       data-testid="live"
       data-fixes={view.stats.fixes}
+      data-recorded={view.stats.fixes + view.stats.refused}
       data-saved={view.taken - view.unsaved}
     >
+      <Resumed view={view} />
       <h1 class="unseen">{isPaused ? "A drive is paused" : "A drive is being recorded"}</h1>
       <div class="live-states">
+        <a class="leave" href={href({ screen: "drives" })} aria-label="Leave this screen; the recording goes on">
+          <BackIcon />
+        </a>
         <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} />
         <span data-testid="safety">
           <Badge words={safety} />
@@ -43,19 +50,19 @@ export function LiveDrive({ view }: { view: RecordingView }) {
         <div class="figures">
           <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" />
           <FigureBox figure={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
-          <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="In motion" />
-          <FigureBox figure={height(view.stats.ascentM, units())} label="Climbed" />
+          <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="Moving time" />
+          <FigureBox figure={height(view.stats.ascentM, units())} label="Ascent" />
         </div>
         <Trace />
       </div>
-      <p class="hint live-note">Keep this page in view: with the screen off, a browser measures nothing.</p>
+      <p class="hint live-note">Keep Tourismo open on screen while you drive.</p>
       <div class="controls">
-        <HoldButton class="button big" hint="Hold to finish" onHeld={() => void finish(view.drive)}>
+        <HoldButton class="button big" hint="Hold to finish" onHeld={() => void finish(view)}>
           <FlagIcon /> Finish
         </HoldButton>
         {isPaused ? (
           <button type="button" class="button big primary" onClick={() => void give((tourismo) => tourismo.resumeDrive())}>
-            <PlayIcon /> Go on
+            <PlayIcon /> Resume
           </button>
         ) : (
           <button type="button" class="button big" onClick={() => void give((tourismo) => tourismo.pauseDrive())}>
@@ -64,6 +71,21 @@ export function LiveDrive({ view }: { view: RecordingView }) {
         )}
       </div>
     </section>
+  );
+}
+
+/** That the drive went on by itself, or when somebody said so, and how to take that back. */
+function Resumed({ view }: { view: RecordingView }) {
+  if (!view.canUndoResume || view.leftOffAt === null) return null;
+  return (
+    <div class="resumed" role="status" data-testid="resumed">
+      <p>
+        <strong>Drive resumed.</strong> Nothing was recorded from {clock(view.leftOffAt)} until Tourismo was opened again.
+      </p>
+      <button type="button" class="button small" data-testid="undo" onClick={() => void give((tourismo) => tourismo.undoResume())}>
+        Undo
+      </button>
+    </div>
   );
 }
 

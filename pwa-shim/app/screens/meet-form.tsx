@@ -3,14 +3,16 @@
 import { useSignal } from "@preact/signals";
 import type { DocId, MeetFields, Visibility } from "@tourismo/client";
 
+import { useDraft } from "../drafts.ts";
 import { give, me, meets, relay } from "../engine.ts";
-import { fromInput, toInput } from "../format.ts";
 import { meetNow } from "../merge.ts";
+import { NumberField, TimeField } from "../parts/fields.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { PlaceMap } from "../parts/place-map.tsx";
 import { showNotice } from "../parts/notice.tsx";
 import { exactlyWhereIAm } from "../place.ts";
 import { go, href } from "../route.ts";
+import { fromInput, nameOfTimeZone, ownTimeZone, timeZones, toInput } from "../time-zone.ts";
 import { useTold } from "../told.ts";
 import { wordsOfVisibility } from "../words.ts";
 
@@ -28,7 +30,7 @@ function fresh(): MeetFields {
     position: null,
     startsAt: start.getTime(),
     endsAt: null,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: ownTimeZone(),
     capacity: null,
     visibility: "public",
     cancelled: false,
@@ -39,7 +41,8 @@ export function NewMeetScreen() {
   async function save(fields: MeetFields): Promise<DocId | undefined> {
     return give((tourismo) => tourismo.putMeet(fields));
   }
-  return <MeetForm title="A new meet" fields={fresh()} back={href({ screen: "meets" })} save={save} />;
+  const fields = useSignal(fresh());
+  return <MeetForm draft="new meet" title="New meet" fields={fields.value} back={href({ screen: "meets" })} save={save} />;
 }
 
 export function EditMeetScreen({ id }: { id: string }) {
@@ -47,7 +50,7 @@ export function EditMeetScreen({ id }: { id: string }) {
   const view = meets.value.find((view) => view.id === id);
   const own = view?.own ?? false;
   const seen = meetNow(told, view, me());
-  if (!seen) return <p class="opening">{failed ?? "Asking the relay…"}</p>;
+  if (!seen) return <p class="opening">{failed ?? "Loading…"}</p>;
   const before = fieldsOf(seen);
   async function save(fields: MeetFields): Promise<DocId | undefined> {
     return give(async (tourismo) => {
@@ -57,7 +60,7 @@ export function EditMeetScreen({ id }: { id: string }) {
       return id;
     });
   }
-  return <MeetForm title="Change the meet" fields={before} back={href({ screen: "meet", id })} save={save} />;
+  return <MeetForm draft={`meet ${id}`} title="Edit meet" fields={before} back={href({ screen: "meet", id })} save={save} />;
 }
 
 /** The fields alone, in an object of their own. */
@@ -67,19 +70,24 @@ function fieldsOf(meet: MeetFields): MeetFields {
 }
 
 function MeetForm(props: {
+  /** The name of its draft. */
+  draft: string;
   title: string;
   fields: MeetFields;
   back: string;
   save: (fields: MeetFields) => Promise<DocId | undefined>;
 }) {
-  const fields = useSignal(props.fields);
-  const set = (change: Partial<MeetFields>): void => void (fields.value = { ...fields.value, ...change });
-  const { title, text, place, position, startsAt, endsAt, capacity, visibility, cancelled } = fields.value;
+  const { value: fields, set, clear, isChanged } = useDraft(props.draft, props.fields);
+  const { title, text, place, position, startsAt, endsAt, capacity, visibility, cancelled } = fields;
+  // Times are those of the place, whoever reads or changes them wherever. A meet of an earlier version names no zone.
+  const timeZone = fields.timeZone || ownTimeZone();
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
-    const id = await props.save({ ...fields.value, title: title.trim(), place: place.trim() });
-    if (id !== undefined) go({ screen: "meet", id });
+    const id = await props.save({ ...fields, timeZone, title: title.trim(), place: place.trim() });
+    if (id === undefined) return;
+    clear();
+    go({ screen: "meet", id });
   }
 
   async function here(): Promise<void> {
@@ -88,10 +96,15 @@ function MeetForm(props: {
     else showNotice(found.failed);
   }
 
-  function begin(value: string): void {
-    const next = fromInput(value);
+  function begin(next: number | null): void {
     if (next === null) return;
     set({ startsAt: next, endsAt: endsAt === null ? null : endsAt + next - startsAt });
+  }
+
+  /** The clocks of another place show what was written. */
+  function move(next: string): void {
+    const there = (at: number): number => fromInput(toInput(at, timeZone), next) ?? at;
+    set({ timeZone: next, startsAt: there(startsAt), endsAt: endsAt === null ? null : there(endsAt) });
   }
 
   return (
@@ -104,19 +117,29 @@ function MeetForm(props: {
       </header>
       <form class="card form" onSubmit={(event) => void submit(event)}>
         <label class="field">
-          <span>What</span>
+          <span>Title</span>
           <input type="text" required maxLength={200} value={title} placeholder="Sunday at the pass" onInput={(event) => set({ title: event.currentTarget.value })} />
         </label>
         <div class="pair times">
           <label class="field">
-            <span>From</span>
-            <input type="datetime-local" required value={toInput(startsAt)} onChange={(event) => begin(event.currentTarget.value)} />
+            <span>Starts</span>
+            <TimeField required timeZone={timeZone} value={startsAt} onTime={begin} />
           </label>
           <label class="field">
-            <span>Until, if you know</span>
-            <input type="datetime-local" min={toInput(startsAt)} value={endsAt === null ? "" : toInput(endsAt)} onChange={(event) => set({ endsAt: fromInput(event.currentTarget.value) })} />
+            <span>Ends (optional)</span>
+            <TimeField min={toInput(startsAt, timeZone)} timeZone={timeZone} value={endsAt} onTime={(endsAt) => set({ endsAt })} />
           </label>
         </div>
+        <label class="field">
+          <span>Time zone of the place</span>
+          <select value={timeZone} onChange={(event) => move(event.currentTarget.value)}>
+            {timeZones(timeZone).map((one) => (
+              <option key={one} value={one}>
+                {nameOfTimeZone(one)}
+              </option>
+            ))}
+          </select>
+        </label>
         <label class="field">
           <span>Where</span>
           <input type="text" maxLength={200} value={place} placeholder="The car park below the summit" onInput={(event) => set({ place: event.currentTarget.value })} />
@@ -126,26 +149,26 @@ function MeetForm(props: {
           <PlaceMap position={position} onPick={(at) => set({ position: at })} />
           <div class="controls">
             <button type="button" class="button" onClick={() => void here()}>
-              Where I am
+              Use my location
             </button>
             {position ? (
               <button type="button" class="button" onClick={() => set({ position: null })}>
-                No place
+                Remove pin
               </button>
             ) : null}
           </div>
         </div>
         <label class="field">
-          <span>What to know</span>
+          <span>Details</span>
           <textarea rows={4} maxLength={10_000} value={text} onInput={(event) => set({ text: event.currentTarget.value })} />
         </label>
         <div class="pair">
           <label class="field">
-            <span>Room for (empty: everybody)</span>
-            <input type="number" inputMode="numeric" min={1} max={1_000_000} value={capacity ?? ""} onInput={(event) => set({ capacity: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })} />
+            <span>Max. attendees (optional)</span>
+            <NumberField whole min={1} max={1_000_000} value={capacity} onNumber={(capacity) => set({ capacity })} />
           </label>
           <label class="field">
-            <span>Who sees it</span>
+            <span>Who can see this</span>
             <select value={visibility} onChange={(event) => set({ visibility: event.currentTarget.value as Visibility })}>
               {VISIBILITIES.map((one) => (
                 <option key={one} value={one}>
@@ -161,9 +184,16 @@ function MeetForm(props: {
             <span>It takes place after all</span>
           </label>
         ) : null}
-        <button type="submit" class="button primary">
-          Save
-        </button>
+        <div class="controls">
+          {isChanged ? (
+            <button type="button" class="button" onClick={clear}>
+              Discard changes
+            </button>
+          ) : null}
+          <button type="submit" class="button primary">
+            Save
+          </button>
+        </div>
       </form>
     </section>
   );

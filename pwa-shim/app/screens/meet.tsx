@@ -14,12 +14,22 @@ import { PlaceMap } from "../parts/place-map.tsx";
 import { ShareLink } from "../parts/share.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
 import { href } from "../route.ts";
-import { useTold, useToldList } from "../told.ts";
+import { isTimeZone, nameOfTimeZone, ownTimeZone } from "../time-zone.ts";
+import { type ToldList, useTold, useToldList } from "../told.ts";
 import { wordsOfAnswer, wordsOfField, wordsOfVisibility } from "../words.ts";
 
 export function MeetScreen({ id }: { id: string }) {
   const { told, failed, reload } = useTold(`meet ${id}`, () => relay.meet(id));
-  useEffect(() => relay.onMeet(id, reload), [id]);
+  const attendees = useToldList(`attendees ${id}`, async (page) => {
+    const { attendees, ...rest } = await relay.attendees(id, page);
+    return { ...rest, items: attendees };
+  });
+  // The counts and the list below them say the same.
+  const reloadAll = (): void => {
+    reload();
+    attendees.reload();
+  };
+  useEffect(() => relay.onMeet(id, reloadAll), [id]);
   const view = meets.value.find((view) => view.id === id);
   const own = view?.own ? view : undefined;
   const known = meetNow(told, view, me());
@@ -33,6 +43,7 @@ export function MeetScreen({ id }: { id: string }) {
         <Shown
           meet={known}
           answered={answeredNow(id, told, social.value)}
+          attendees={attendees}
           own={own}
           changedAt={told?.changedAt ?? null}
           overruled={told && view ? overruledIn(told, view) : []}
@@ -40,7 +51,7 @@ export function MeetScreen({ id }: { id: string }) {
           mayEdit={own !== undefined || (told?.organisers.includes(me().account) ?? false)}
         />
       ) : (
-        <p class="opening">{failed ?? "Asking the relay…"}</p>
+        <p class="opening">{failed ?? "Loading…"}</p>
       )}
     </section>
   );
@@ -49,6 +60,7 @@ export function MeetScreen({ id }: { id: string }) {
 interface ShownProps {
   meet: Meet;
   answered: Answered;
+  attendees: ToldList<Attendee>;
   own: MeetView | undefined;
   changedAt: Timestamp | null;
   overruled: (keyof MeetFields)[];
@@ -56,7 +68,7 @@ interface ShownProps {
   mayEdit: boolean;
 }
 
-function Shown({ meet, answered, own, changedAt, overruled, mayNoMore, mayEdit }: ShownProps) {
+function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore, mayEdit }: ShownProps) {
   const left = Math.max(0, (meet.capacity ?? 0) - answered.counts.going);
   return (
     <>
@@ -75,7 +87,7 @@ function Shown({ meet, answered, own, changedAt, overruled, mayNoMore, mayEdit }
           Another organiser changed after you: {overruled.map(wordsOfField).join(", ")}. Theirs counts.
         </p>
       ) : null}
-      {meet.cancelled ? <Badge words={{ tone: "bad", text: "It does not take place" }} /> : null}
+      {meet.cancelled ? <Badge words={{ tone: "bad", text: "Cancelled" }} /> : null}
       <div class="columns">
         <div class="column">
           <dl class="facts card">
@@ -83,20 +95,26 @@ function Shown({ meet, answered, own, changedAt, overruled, mayNoMore, mayEdit }
             <dd>{when(meet)}</dd>
             <dt>Where</dt>
             <dd>{meet.place || (meet.position ? "On the map" : "Not said yet")}</dd>
-            <dt>Who sees it</dt>
+            <dt>Who can see this</dt>
             <dd>{wordsOfVisibility(meet.visibility)}</dd>
-            <dt>Room for</dt>
-            <dd>{meet.capacity === null ? "Everybody" : `${meet.capacity}, ${left} left`}</dd>
+            {meet.capacity === null ? null : (
+              <>
+                <dt>Places</dt>
+                <dd>
+                  {left} of {meet.capacity} places left
+                </dd>
+              </>
+            )}
           </dl>
           {meet.position ? <PlaceMap position={meet.position} /> : null}
           {meet.text ? <p class="said">{meet.text}</p> : null}
         </div>
         <div class="column">
           {meet.cancelled ? null : <Rsvp meet={meet.id} mine={answered.mine} />}
-          <Coming meet={meet.id} answered={answered} />
+          <Coming list={attendees} answered={answered} />
           {mayEdit ? (
             <a class="button" href={href({ screen: "editMeet", id: meet.id })}>
-              Change it
+              Edit
             </a>
           ) : null}
           {own && !meet.cancelled ? <CancelButton meet={meet} seenAt={changedAt} /> : null}
@@ -108,13 +126,18 @@ function Shown({ meet, answered, own, changedAt, overruled, mayNoMore, mayEdit }
   );
 }
 
-function when(meet: Meet): string {
-  const end = meet.endsAt;
-  const isOneDay = end !== null && new Date(end).toDateString() === new Date(meet.startsAt).toDateString();
-  const until = end === null ? "" : isOneDay ? ` – ${clock(end)}` : ` – ${longDay(end)}, ${clock(end)}`;
-  const there = clockIn(meet.timeZone, meet.startsAt);
-  const elsewhere = there === null || there === clock(meet.startsAt) ? "" : ` (${there} in ${meet.timeZone})`;
-  return `${longDay(meet.startsAt)}, ${clock(meet.startsAt)}${until}${elsewhere}`;
+/** By the clocks of the place, and by those of this device if they show something else. */
+function when({ startsAt, endsAt, timeZone }: Meet): string {
+  const zone = isTimeZone(timeZone) ? timeZone : ownTimeZone();
+  const there = span(startsAt, endsAt, zone);
+  const here = span(startsAt, endsAt, ownTimeZone());
+  return there === here ? there : `${there}, ${nameOfTimeZone(zone)} time. For you: ${here}.`;
+}
+
+function span(startsAt: number, endsAt: number | null, zone: string): string {
+  const [day, lastDay] = [longDay(startsAt, zone), endsAt === null ? undefined : longDay(endsAt, zone)];
+  const until = endsAt === null ? "" : ` – ${lastDay === day ? "" : `${lastDay}, `}${clockIn(zone, endsAt)}`;
+  return `${day}, ${clockIn(zone, startsAt)}${until}`;
 }
 
 const ANSWERS: Answer[] = ["going", "maybe", "no"];
@@ -132,11 +155,7 @@ function Rsvp({ meet, mine }: { meet: string; mine: Answer | null }) {
   );
 }
 
-function Coming({ meet, answered: { counts, mine } }: { meet: string; answered: Answered }) {
-  const list = useToldList(`attendees ${meet}`, async (page) => {
-    const { attendees, ...rest } = await relay.attendees(meet, page);
-    return { ...rest, items: attendees };
-  });
+function Coming({ list, answered: { counts, mine } }: { list: ToldList<Attendee>; answered: Answered }) {
   const theirs = list.items.filter(({ account }) => account !== me().account);
   return (
     <section class="card comments" aria-label="Who comes">
@@ -168,7 +187,7 @@ function Coming({ meet, answered: { counts, mine } }: { meet: string; answered: 
             : "Nobody else has answered yet."}
         </p>
       ) : (
-        <p class="hint">Who else comes is told with signal.</p>
+        <p class="hint">Others who answered are shown when there is signal.</p>
       )}
     </section>
   );
@@ -197,7 +216,7 @@ function Calendar({ meet }: { meet: Meet }) {
   return (
     <section class="card form" aria-label="Calendar">
       <h2>In your calendar</h2>
-      <p class="hint">A calendar that subscribes to this address follows whatever changes.</p>
+      <p class="hint">Your calendar updates if the meet changes.</p>
       <a class="button" href={address.replace(/^https?:/, "webcal:")}>
         Subscribe
       </a>

@@ -38,7 +38,7 @@ function Shown({ drive }: { drive: PublishedTrack }) {
           <h1>{titleOf(drive)}</h1>
           <p class="row-line">
             <a href={href({ screen: "person", name: drive.handle || drive.account })}>{nameOfPerson(drive)}</a> ·{" "}
-            {day(drive.startedAt)}
+            {day(drive.startedAt, drive.utcOffsetMin)}
             {drive.car ? ` · ${drive.car}` : ""}
           </p>
         </div>

@@ -1,14 +1,16 @@
 // The screen that is in the phone's mount: start, and while a drive is recorded what must be seen at a glance.
 
 import { useSignal } from "@preact/signals";
-import type { DocId, RecordingView } from "@tourismo/client";
+import type { CarView, DocId, DriveView, RecordingView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
-import { cars, drives, give, isDone, recording, status, units } from "../engine.ts";
+import { cars, drives, give, isDone, recording, status, units, wasDenied } from "../engine.ts";
 import { clock, day, distance, duration } from "../format.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { HoldButton } from "../parts/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../parts/icons.tsx";
+import { LocationDenied, usePermission } from "../parts/location.tsx";
+import { showNotice } from "../parts/notice.tsx";
 import { go, href } from "../route.ts";
 import { wordsOfProgress, wordsOfStorage } from "../words.ts";
 import { LiveDrive } from "./live-drive.tsx";
@@ -29,52 +31,71 @@ export function RecordScreen() {
   }
 }
 
-/** Ends the drive and shows it. */
-export async function finish(drive: DocId): Promise<void> {
+/** Ends the drive and shows it. One of which nothing was measured is not kept. */
+export async function finish({ drive, stats }: RecordingView): Promise<void> {
+  if (stats.fixes + stats.refused === 0) {
+    const done = await isDone((tourismo) => tourismo.discardDrive());
+    if (done) showNotice("Nothing was recorded, so there is no drive to keep.");
+    return;
+  }
   const done = await isDone((tourismo) => tourismo.finishDrive());
   if (done) go({ screen: "drive", id: drive });
 }
 
 function Start() {
-  // The one that was driven last, else the newest.
-  const last = drives.value?.find((drive) => cars.value.some(({ id }) => id === drive.car))?.car;
-  const car = useSignal<DocId | null>(last ?? cars.value[0]?.id ?? null);
+  /** `undefined`: the one that was driven last. */
+  const chosen = useSignal<DocId | null | undefined>(undefined);
+  const car = chosen.value === undefined ? lastDriven(drives.value ?? [], cars.value) : chosen.value;
   const storage = status.value?.storage;
+  const permission = usePermission();
+  const isDenied = permission === "denied" || (permission !== "granted" && wasDenied.value);
+
+  async function start(): Promise<void> {
+    await give(async (tourismo) => {
+      // Pressed at once on a cold start, before the lists are read.
+      const last = async (): Promise<DocId | null> => lastDriven(await tourismo.read("drives"), await tourismo.read("cars"));
+      await tourismo.startDrive(chosen.value === undefined ? await last() : chosen.value);
+    });
+  }
+
   return (
     <section class="record start">
       <header class="record-head">
         <h1>Ready when you are</h1>
         {storage?.type === "failing" ? <State words={wordsOfStorage(storage)} /> : <Standing />}
       </header>
-      <button
-        type="button"
-        class="start-button"
-        data-testid="start"
-        onClick={() => void give((tourismo) => tourismo.startDrive(car.value))}
-      >
-        <span class="start-ring" />
-        <span class="start-label">Start</span>
-      </button>
+      {isDenied ? (
+        <LocationDenied onAllowed={() => (wasDenied.value = false)} />
+      ) : (
+        <button type="button" class="start-button" data-testid="start" onClick={() => void start()}>
+          <span class="start-ring" />
+          <span class="start-label">Start</span>
+        </button>
+      )}
       <div class="record-foot">
         {cars.value.length > 0 ? (
           <label class="field inline">
             <span>Driving</span>
-            <select value={car.value ?? ""} onChange={(event) => (car.value = event.currentTarget.value || null)}>
+            <select value={car ?? ""} onChange={(event) => (chosen.value = event.currentTarget.value || null)}>
               {cars.value.map(({ id, fields }) => (
                 <option key={id} value={id}>
                   {nameOf(fields)}
                 </option>
               ))}
-              <option value="">No car of mine</option>
+              <option value="">No car</option>
             </select>
           </label>
         ) : null}
-        <p class="hint">
-          Works without signal. The screen stays on by itself; a browser measures only while this page is seen.
-        </p>
+        <p class="hint">Works without signal. Keep Tourismo open on screen while you drive.</p>
       </div>
     </section>
   );
+}
+
+/** The car that was driven last, else the newest. */
+function lastDriven(drives: readonly DriveView[], cars: readonly CarView[]): DocId | null {
+  const last = drives.find((drive) => cars.some(({ id }) => id === drive.car))?.car;
+  return last ?? cars[0]?.id ?? null;
 }
 
 /** Whether what was driven before is safe, at the first glance. */
@@ -99,9 +120,10 @@ function Unfinished({ view }: { view: RecordingView }) {
       data-recorded={view.stats.fixes + view.stats.refused}
     >
       <header class="record-head">
-        <h1>A drive was left unfinished</h1>
+        <h1>Continue your drive?</h1>
         <p class="lead">
-          {day(view.startedAt)}, {clock(view.startedAt)}
+          Started {day(view.startedAt)}, {clock(view.startedAt)}
+          {view.leftOffAt === null ? "" : `, recorded until ${clock(view.leftOffAt)}`}
         </p>
       </header>
       <div class="card">
@@ -109,12 +131,11 @@ function Unfinished({ view }: { view: RecordingView }) {
           {value} <span class="figure-unit">{unit}</span>
         </p>
         <p class="hint">
-          {duration(view.stats.durationMs)} and {view.stats.fixes} positions are safe on this phone. If you go on, what was
-          driven meanwhile stays an honest gap.
+          {duration(view.stats.durationMs)} recorded and saved on this phone. If you resume, the time since then stays a gap.
         </p>
       </div>
       <div class="controls">
-        <HoldButton class="button big" hint="Hold to finish" onHeld={() => void finish(view.drive)}>
+        <HoldButton class="button big" hint="Hold to finish" onHeld={() => void finish(view)}>
           <FlagIcon /> Finish
         </HoldButton>
         <button
@@ -123,7 +144,7 @@ function Unfinished({ view }: { view: RecordingView }) {
           data-testid="resume"
           onClick={() => void give((tourismo) => tourismo.resumeDrive())}
         >
-          <PlayIcon /> Go on
+          <PlayIcon /> Resume
         </button>
       </div>
     </section>

@@ -2,9 +2,8 @@
 
 import type { ProfileFields, QuarantinedDocument, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
-import { useRef } from "preact/hooks";
-
-import { account, drives, give, isDone, persistence, relay, status } from "../engine.ts";
+import { useChanges } from "../drafts.ts";
+import { account, drives, isDone, persistence, relay, status } from "../engine.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { TryAgain } from "../parts/progress.tsx";
 import { SavedText } from "../parts/saved-text.tsx";
@@ -41,21 +40,12 @@ export function SettingsScreen() {
 }
 
 function ProfileForm({ profile }: { profile: ProfileFields }) {
-  // What was changed a moment ago is not in the view yet.
-  const pending = useRef<Partial<ProfileFields>>({});
-  async function put(change: Partial<ProfileFields>): Promise<boolean> {
-    const changed = { ...pending.current, ...change };
-    const done = await isDone(async (tourismo) => {
-      pending.current = changed;
-      await tourismo.putProfile({ ...profile, ...changed });
-    });
-    if (pending.current === changed) pending.current = {};
-    return done;
-  }
+  const put = useChanges(profile, (fields) => isDone((tourismo) => tourismo.putProfile(fields)));
   return (
     <div class="card form">
       <h2>You, as others see you</h2>
       <SavedText
+        draft="profile name"
         label="Name"
         name="displayName"
         maxLength={100}
@@ -64,6 +54,7 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
         onSave={(displayName) => put({ displayName })}
       />
       <SavedText
+        draft="profile handle"
         label="Handle"
         name="handle"
         maxLength={30}
@@ -76,7 +67,15 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
       ) : (
         <HandleState handle={profile.handle} />
       )}
-      <SavedText label="About you" name="bio" rows={3} maxLength={1_000} value={profile.bio} onSave={(bio) => put({ bio })} />
+      <SavedText
+        draft="profile bio"
+        label="About you"
+        name="bio"
+        rows={3}
+        maxLength={1_000}
+        value={profile.bio}
+        onSave={(bio) => put({ bio })}
+      />
       <label class="choice">
         <input
           type="checkbox"
@@ -139,23 +138,22 @@ function HandleState({ handle }: { handle: string }) {
 }
 
 function SettingsForm({ settings }: { settings: SettingsFields }) {
-  const put = (change: Partial<SettingsFields>): void =>
-    void give((tourismo) => tourismo.putSettings({ ...settings, ...change }));
+  const put = useChanges(settings, (fields) => isDone((tourismo) => tourismo.putSettings(fields)));
   return (
     <div class="card form">
-      <h2>How you like it</h2>
+      <h2>Preferences</h2>
       <label class="field">
         <span>Distances</span>
-        <select value={settings.units} onChange={(event) => put({ units: event.currentTarget.value as Units })}>
+        <select value={settings.units} onChange={(event) => void put({ units: event.currentTarget.value as Units })}>
           <option value="metric">Kilometres</option>
           <option value="imperial">Miles</option>
         </select>
       </label>
       <label class="field">
-        <span>When you publish, offer first</span>
+        <span>Default audience</span>
         <select
           value={settings.defaultVisibility}
-          onChange={(event) => put({ defaultVisibility: event.currentTarget.value as Visibility })}
+          onChange={(event) => void put({ defaultVisibility: event.currentTarget.value as Visibility })}
         >
           <option value="private">Only me</option>
           <option value="followers">Followers</option>
