@@ -267,6 +267,7 @@ pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, mi
         title: "Long".to_owned(),
         car: String::new(),
         started_at: start,
+        utc_offset: None,
         visibility: Visibility::Public,
         blocks: stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?,
     };
