@@ -4,7 +4,7 @@ import type { Answer, Attendee, Meet, MeetFields, MeetView, Timestamp } from "@t
 import { useEffect } from "preact/hooks";
 
 import { give, me, meets, relay, social } from "../engine.ts";
-import { clock, clockIn, longDay } from "../format.ts";
+import { clockIn, longDay } from "../format.ts";
 import { type Answered, answeredNow, meetNow, overruledIn } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
 import { BackIcon } from "../parts/icons.tsx";

@@ -115,8 +115,9 @@ pub(super) fn for_its_audience(mut response: Response, page: &DrivePage) -> Resp
 /// The tag of an answer that is made of these parts: a function of what is shown, and of nothing else that the relay knows.
 /// Nobody can guess from it what a part holds besides. Weak, because an answer may be compressed.
 pub(super) fn etag(relay: &Relay, form: &str, page: &DrivePage, blocks: &[Vec<u8>]) -> HeaderValue {
-    let DrivePage { account, visibility: _, started_at, title, car, stats, bbox, author } = page;
-    let shown = json!([form, account, started_at, title, car, stats, bbox, author.handle, author.display_name]);
+    let DrivePage { account, visibility: _, started_at, utc_offset, title, car, stats, bbox, author } = page;
+    let shown =
+        json!([form, account, started_at, utc_offset, title, car, stats, bbox, author.handle, author.display_name]);
     let shown = [shown.to_string(), env!("CARGO_PKG_VERSION").to_owned()].map(String::into_bytes);
     let parts = shown.iter().chain(blocks).flat_map(|part| [part.len().to_be_bytes().to_vec(), part.clone()]);
     let digest = relay.secret.hash("tag of a drive", parts);
