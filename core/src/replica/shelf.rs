@@ -322,6 +322,7 @@ impl Shelf {
             let _ = open::apply(document, [chunk.as_slice()]);
         }
         append(store, &doc, record, &scanned.hash, &scanned.deps, chunk);
+        record.settle_announced();
         self.came(doc);
         if projection::is_kept_on_phone(kind) {
             self.stale.insert(doc);
@@ -355,19 +356,12 @@ impl Shelf {
     /// The changes of a document must come in the order of the log, but for those that are known.
     pub(crate) fn relay_has(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash, deps: &[ChangeHash]) {
         if let Some(mut heads) = self.note(doc, kind, hash) {
-            let record = self.records.get_mut(&doc).expect("it was taken note of");
-            // What it builds on is on the relay, too. If the phone never heard of that, it is missing. `[C5]`
-            for dep in deps.iter().filter(|_| record.announced.is_none()) {
-                if record.position(dep).is_none() {
-                    record.missing.insert(ShortHash::from(dep));
-                }
-            }
             change::advance_heads(&mut heads, deps, *hash);
-            // Nor was it known that the relay has what is here. How much of that, a fetch tells: one by one, what came
-            // earlier would count as a head again.
-            let is_unsent = |dep: &ChangeHash| record.position(dep).is_some_and(|at| record.unacked.contains_key(&at));
-            if deps.iter().any(is_unsent) {
-                record.announced = Some(Announced { heads: heads.clone(), changes: record.unacked.len() as u32 });
+            // What it builds on is on the relay, too. Where the phone never heard of that, or believed it to be here alone,
+            // a fetch tells what the relay has: one by one, what came earlier would count as a head again. `[C5]`
+            let record = self.records.get_mut(&doc).expect("it was taken note of");
+            if record.announced.is_none() && !deps.iter().all(|dep| record.is_on_relay(dep)) {
+                record.announced = Some(Announced { heads: heads.clone(), changes: deps.len() as u32 });
             }
             self.set_relay_heads(doc, heads);
         }
@@ -529,20 +523,39 @@ mod tests {
         let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
         let mut theirs = open::new(&[9; 16]);
         let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
-        let changes = [put("first"), put("second")];
+        let changes = ["first", "second", "third", "meanwhile"].map(|key| put(key).chunk);
         let doc = DocId::from_bytes([1; 16]);
-        let [first, second] = changes.each_ref().map(|change| scan(&change.chunk).unwrap());
-        let [_, chunk] = changes.each_ref().map(|change| change.chunk.clone());
-        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &second, chunk), "it has to be fetched");
+        let scanned = changes.each_ref().map(|chunk| scan(chunk).unwrap());
+        let third = &scanned[2];
+        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, third, changes[2].clone()), "it has to be fetched");
         let record = shelf.record(&doc).unwrap();
-        assert_eq!((record.is_here(), record.lacks(), &record.relay_heads), (false, 2, &vec![second.hash]));
+        assert_eq!((record.is_here(), record.lacks(), &record.relay_heads), (false, 2, &vec![third.hash]));
         let lacked = shelf.lack(&doc);
-        for (scanned, change) in [&first, &second].into_iter().zip(changes) {
-            shelf.add_fetched(&mut store, doc, DocKind::Car, scanned, change.chunk);
+        for (scanned, chunk) in scanned.iter().zip(changes) {
+            shelf.add_fetched(&mut store, doc, DocKind::Car, scanned, chunk);
         }
         assert!(!shelf.fetched_all(doc, &lacked));
         let record = shelf.record(&doc).unwrap();
-        assert_eq!((record.lacks(), &record.heads), (0, &record.relay_heads));
+        let heads = vec![scanned[3].hash];
+        assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &heads, &heads));
+    }
+
+    #[test]
+    fn c5_a_snapshot_that_is_older_than_what_was_heard_of_makes_no_heads() {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let mut theirs = open::new(&[9; 16]);
+        let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
+        put("first");
+        put("second");
+        let snapshot = open::snapshot(&theirs);
+        let third = open::edit(&mut theirs, |edit| edit.boolean("third", true)).unwrap().unwrap().chunk;
+        let doc = DocId::from_bytes([1; 16]);
+        let scanned = scan(&third).unwrap();
+        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &scanned, third.clone()));
+        assert!(shelf.add_snapshot(&mut store, doc, DocKind::Car, None, snapshot));
+        shelf.add_fetched(&mut store, doc, DocKind::Car, &scanned, third);
+        let record = shelf.record(&doc).unwrap();
+        assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &record.relay_heads, &vec![scanned.hash]));
     }
 
     #[test]

@@ -124,6 +124,14 @@ impl Record {
         self.changes.len() as u32 - 1
     }
 
+    /// Forgets that the relay told of heads that were not here, once all of them are: what it has before them came before.
+    pub(super) fn settle_announced(&mut self) {
+        let is_here = |announced: &Announced| announced.heads.iter().all(|head| self.position(head).is_some());
+        if self.announced.as_ref().is_some_and(is_here) {
+            self.announced = None;
+        }
+    }
+
     /// Forgets that the relay refused something, once it has everything.
     pub(super) fn settle(&mut self) {
         if self.unacked.is_empty() {

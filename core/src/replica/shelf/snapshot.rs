@@ -88,7 +88,10 @@ impl Shelf {
     /// Brings the record up to date: all of these changes are here and on the relay.
     fn enter(&mut self, doc: DocId, snapshot_heads: &[ChangeHash], names: &[(ChangeHash, Vec<ChangeHash>)]) {
         let record = self.records.get_mut(&doc).expect("the caller made it");
-        let is_news = !snapshot_heads.iter().all(|head| record.is_on_relay(head));
+        let covers = |head: &ChangeHash| names.iter().any(|(hash, _)| hash == head);
+        // One that is older than what the relay told of adds nothing to its heads.
+        let covers_announced = record.announced.as_ref().is_none_or(|announced| announced.heads.iter().all(covers));
+        let is_news = covers_announced && !snapshot_heads.iter().all(|head| record.is_on_relay(head));
         let mut here: Vec<(ShortHash, u32)> = record.changes.iter().copied().zip(0..).collect();
         sort_by_key(&mut here, |known| *known);
         for (hash, deps) in names {
@@ -105,8 +108,7 @@ impl Shelf {
             }
             record.missing.remove(&short);
         }
-        let covers = |head: &ChangeHash| names.iter().any(|(hash, _)| hash == head);
-        if record.announced.as_ref().is_some_and(|announced| announced.heads.iter().all(covers)) {
+        if covers_announced {
             record.announced = None;
         }
         if is_news {
