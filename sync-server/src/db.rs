@@ -61,7 +61,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),

@@ -148,6 +148,7 @@ mod tests {
     fn p13_what_is_withdrawn_and_who_asks_about_followers_is_read_off_the_change() {
         let mut doc = open::new(&[1; 16]);
         let fields = PublishedFields {
+            utc_offset: None,
             title: "Pass".to_owned(),
             car: String::new(),
             started_at: AT,

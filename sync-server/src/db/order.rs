@@ -80,8 +80,10 @@ async fn first_of(
 ) -> Result<Vec<(DocId, i64)>, sqlx::Error> {
     let (at, place) = by.columns();
     let sql = format!(
-        "SELECT doc, {place} AS place FROM published_drive WHERE account = $1 AND {at} = $2 AND visibility = 2 \
-         ORDER BY doc LIMIT {}",
+        r#"
+        SELECT doc, {place} AS place FROM published_drive
+        WHERE account = $1 AND {at} = $2 AND visibility = 2
+        ORDER BY doc LIMIT {}"#,
         FIRST + 1
     );
     let read = |row: &Row| Ok((doc_in(row, "doc")?, row.get("place")?));

@@ -132,16 +132,16 @@ async fn what_is_read_of_a_community_is_what_its_maker_says() -> anyhow::Result<
         let about = all.relay.json_for(&all.tokens[person as usize], &format!("/v1/people/{handle}")).await?;
         assert_eq!(about["account"], all.crowd.account(person).to_string());
 
-        // Who has to do with whom.
+        // Who has to do with whom, as the person reads it: others see less of accounts that ask about followers.
         let followers = all.followers(person);
         assert_eq!(
-            names(&all.all(0, &format!("people/{handle}/followers"), "people").await?),
+            names(&all.all(person, &format!("people/{handle}/followers"), "people").await?),
             followers,
             "of {handle}"
         );
         let following = says.follows.iter().map(|of| all.handle(*of)).collect();
         assert_eq!(
-            names(&all.all(0, &format!("people/{handle}/following"), "people").await?),
+            names(&all.all(person, &format!("people/{handle}/following"), "people").await?),
             following,
             "of {handle}"
         );
