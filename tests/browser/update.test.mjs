@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { serveApp } from "./app.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
+import { sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hand.mjs";
 import { until } from "./relay.mjs";
 
@@ -18,6 +19,8 @@ test("a_new_version_waits_until_the_drive_is_finished", { timeout: 300_000 }, as
   await until("the app is on the phone", () => page.evaluate(() => navigator.serviceWorker.controller !== null));
   await page.getByTestId("start").click();
   await page.getByTestId("live").waitFor();
+  // A drive without a position is discarded when it is finished.
+  await (await sensorOf(page)).drive(straight(0, 3, 1_000), 1_000);
 
   isNew = true;
   const isWaiting = () =>
