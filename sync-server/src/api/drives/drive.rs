@@ -25,7 +25,7 @@ use crate::feeds::geojson::{self, Feature};
 use crate::feeds::track::{self, BYTES_PER_FIX, BYTES_PER_FIX_READ, Steps, Track};
 
 /// How many kilobytes tracks may take together while their blocks are read. Whoever comes then waits, for milliseconds.
-pub(crate) const READING_KB: usize = 24 << 10;
+pub(crate) const READING_KB: usize = 8 << 10;
 
 /// How many fixes are as much work as any other request.
 const FIXES_PER_REQUEST: usize = 5_000;
