@@ -25,6 +25,7 @@ mod serving;
 mod socket;
 mod surveyor;
 pub mod upkeep;
+mod work_thread;
 mod writer;
 
 use std::net::SocketAddr;
@@ -62,6 +63,7 @@ pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
 use self::read_queue::ReadQueue;
 use self::surveyor::Surveyor;
+use self::work_thread::WorkThread;
 use self::writer::disk::Disk;
 use self::writer::{Desk, Told, Writer};
 
@@ -138,6 +140,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The system starts no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// The relay, as one process.
@@ -187,8 +192,8 @@ pub(crate) struct Relay {
     examining: Arc<Semaphore>,
     /// Large answers that are on their way.
     bodies: Arc<Bodies>,
-    /// One permit for each kilobyte of tracks whose blocks are being read.
-    reading_tracks: Arc<Semaphore>,
+    /// Reads the blocks of tracks.
+    reading_tracks: WorkThread,
     compressed: Compressed,
     read_queue: Arc<ReadQueue>,
     stopping: watch::Receiver<bool>,
@@ -291,7 +296,7 @@ impl Server {
             max_connections,
             examining: Arc::new(Semaphore::new(examined_at_once())),
             bodies: if has_no_limits { Bodies::unbounded() } else { Arc::default() },
-            reading_tracks: Arc::new(Semaphore::new(api::drives::drive::READING_KB)),
+            reading_tracks: WorkThread::start("tracks").map_err(StartError::Thread)?,
             compressed: Compressed::default(),
             read_queue: ReadQueue::new(db::ANSWER_READERS, doorkeeper.limits().max_read_millis_per_second),
             stopping: stopping.clone(),

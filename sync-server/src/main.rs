@@ -288,7 +288,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     };
     let database = config.database.clone();
     let running = Server::start(config).await.map_err(|error| match error {
-        StartError::Database(OpenError::Claim(_)) | StartError::Listen { .. } => error.into(),
+        StartError::Database(OpenError::Claim(_)) | StartError::Listen { .. } | StartError::Thread(_) => error.into(),
         StartError::Database(_) => anyhow::Error::from(error).context(database.to_string()),
     })?;
     stop.await;

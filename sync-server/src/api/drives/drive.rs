@@ -22,10 +22,7 @@ use crate::bodies::Room;
 use crate::db::published::{self, DrivePage};
 use crate::db::sql::Connection;
 use crate::feeds::geojson::{self, Feature};
-use crate::feeds::track::{self, BYTES_PER_FIX, BYTES_PER_FIX_READ, Steps, Track};
-
-/// How many kilobytes tracks may take together while their blocks are read. Whoever comes then waits, for milliseconds.
-pub(crate) const READING_KB: usize = 8 << 10;
+use crate::feeds::track::{self, BYTES_PER_FIX, Steps, Track};
 
 /// How many fixes are as much work as any other request.
 const FIXES_PER_REQUEST: usize = 5_000;
@@ -75,6 +72,7 @@ pub(super) async fn admit(reader: &mut Connection, asked: &Asked, id: DocId) -> 
 }
 
 /// The track in these blocks, with room for it in memory as long as it is written to whoever asks, who pays by its length.
+/// One track is read at a time: that takes five times the room, for milliseconds.
 pub(super) async fn read(
     relay: &Relay,
     asked: &Asked,
@@ -84,14 +82,8 @@ pub(super) async fn read(
     let fixes: usize = blocks.iter().map(|block| fix_count(block)).sum();
     relay.doorkeeper.requests(asked.source, fixes / FIXES_PER_REQUEST)?;
     let room = relay.bodies.room(asked.source, fixes * BYTES_PER_FIX).ok_or_else(ApiError::too_many_bodies)?;
-    let kilobytes = (1 + fixes * BYTES_PER_FIX_READ / 1_000).min(READING_KB) as u32;
-    let permit = relay.reading_tracks.clone().acquire_many_owned(kilobytes).await.map_err(|_| ApiError::internal())?;
-    let track = tokio::task::spawn_blocking(move || {
-        let track = track_of(&blocks);
-        drop(permit);
-        track
-    });
-    Ok((track.await.map_err(|_| ApiError::internal())?, room))
+    let track = relay.reading_tracks.run(move || track_of(&blocks)).await.map_err(|_| ApiError::internal())?;
+    Ok((track, room))
 }
 
 /// A text that is written while it is read, and how long it is.
