@@ -1,21 +1,35 @@
-//! Drives as GPX 1.1 files, the form in which people and other programs keep them.
+//! Drives as GPX files, the form in which people and other programs keep them. Bytes in, fixes and a report out: it knows
+//! nothing of phones and relays.
 //!
-//! Reads also GPX 1.0, files without a namespace, and speed and course wherever in a track point they stand (Garmin's
-//! TrackPointExtension v1 and v2, GPX 1.0). Several tracks and segments become one list in the file's order: what is a
-//! gap is the recorder's to say. It takes a stream of events, never a tree, and expands no entity of the file's own.
+//! Reads GPX 1.1, GPX 1.0 and files without a namespace, in the encodings of `text`. An element counts where it belongs:
+//! below a track point in GPX's own namespace, or below the point's extensions in one of a known program (Garmin's
+//! TrackPointExtension v1 and v2, OpenTracks, OsmAnd). What extensions say never replaces what the point says itself.
+//!
+//! What cannot be read costs as little as possible and is reported with its line: a value, a point, or what follows a
+//! syntax error. Several tracks and segments become one list in the order of time; what is a gap is the recorder's to say.
+//! It takes a stream of events, never a tree, and expands no entity of the file's own: a document type is skipped.
 
-use std::fmt::Write;
+// The fuzz targets include this file by its path, where `mod` alone would look beside it.
+#[path = "gpx_file/point.rs"]
+mod point;
+#[path = "gpx_file/text.rs"]
+mod text;
+#[path = "gpx_file/write.rs"]
+mod write;
 
-use quick_xml::Reader;
-use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::NsReader;
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use tourismo_core::fix::Fix;
-use tourismo_core::time::Timestamp;
+use quick_xml::name::ResolveResult;
+use tourismo_core::fix::{Fix, InvalidFix};
+
+use self::point::{PointText, Value};
+pub use self::write::write;
 
 /// The largest file that is read: 50 hours at one fix a second are about 40 MB.
 pub const MAX_BYTES: usize = 64 << 20;
+/// So many problems are told one by one; the others are counted.
+pub const MAX_PROBLEMS: usize = 100;
 
 /// Why a file cannot be read as a drive.
 #[derive(Debug, thiserror::Error)]
@@ -26,38 +40,26 @@ pub enum GpxError {
         /// Its size.
         bytes: usize,
     },
-    /// Not UTF-8.
-    #[error("the file is not UTF-8 text")]
-    NotUtf8(#[from] std::str::Utf8Error),
-    /// Not XML.
-    #[error("the file is not XML: {0}")]
-    NotXml(#[from] quick_xml::Error),
-    /// It declares a document type, which only attackers do in GPX.
-    #[error("the file has a DOCTYPE")]
-    DocType,
+    /// It declares an encoding that nobody knows.
+    #[error("the file's encoding {label:?} is unknown")]
+    UnknownEncoding {
+        /// What it declares.
+        label: String,
+    },
+    /// Not XML, before the first track point.
+    #[error("line {line}: the file is not XML: {error}")]
+    NotXml {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong there.
+        error: quick_xml::Error,
+    },
+    /// It ends before its first track point does.
+    #[error("the file is cut short")]
+    CutShort,
     /// The outermost element is another one, or there is none.
     #[error("the file is not GPX")]
     NotGpx,
-    /// A track point without a readable latitude and longitude.
-    #[error("track point {point} has no position")]
-    NoPosition {
-        /// Counted from 0.
-        point: usize,
-    },
-    /// A track point without a readable time: a route, not a drive.
-    #[error("track point {point} has no time")]
-    NoTime {
-        /// Counted from 0.
-        point: usize,
-    },
-    /// A value that is not a number.
-    #[error("track point {point} has a {element} that is not a number")]
-    NotANumber {
-        /// Counted from 0.
-        point: usize,
-        /// The element's name.
-        element: &'static str,
-    },
 }
 
 /// What a file holds.
@@ -65,318 +67,339 @@ pub enum GpxError {
 pub struct GpxFile {
     /// The name of the first track that has one.
     pub name: Option<String>,
-    /// All track points in the file's order, as they stand there: nothing is checked, sorted or dropped. GPX does not
-    /// tell when a phone recorded, so that `recorded_at` equals `fixed_at`.
+    /// The track points that are a position at a time, in the order of time, those of one time in the file's order. GPX
+    /// does not tell when a phone recorded, so that `recorded_at` equals `fixed_at`.
     pub fixes: Vec<Fix>,
+    /// How many track points the file has, readable or not.
+    pub point_count: usize,
+    /// Whether the file has its points in another order than that of time.
+    pub is_reordered: bool,
+    /// What could not be read, in the file's order; at most [`MAX_PROBLEMS`].
+    pub problems: Vec<Problem>,
+    /// How many problems there are.
+    pub problem_count: usize,
+}
+
+/// Something in a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {fault}")]
+pub struct Problem {
+    /// Where, counted from 1; for a track point the line on which it begins.
+    pub line: usize,
+    /// What.
+    pub fault: Fault,
+}
+
+/// What cannot be read, and what that costs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A track point without a readable latitude and longitude.
+    #[error("a track point has no position; it is left out")]
+    NoPosition,
+    /// A track point without a time: a route, not a drive.
+    #[error("a track point has no time; it is left out")]
+    NoTime,
+    /// A time in no known form.
+    #[error("a track point has a time that cannot be read; it is left out")]
+    NotATime,
+    /// Numbers that are no position at a time.
+    #[error("a track point is left out: {0}")]
+    Invalid(InvalidFix),
+    /// A value that is not a number.
+    #[error("a track point has a value of {element} that is not a number; the value is left out")]
+    NotANumber {
+        /// The element's name.
+        element: &'static str,
+    },
+    /// A syntax error.
+    #[error("the file is not XML from here on, and what follows is left out: {0}")]
+    NotXml(String),
+    /// It ends before its outermost element does.
+    #[error("the file is cut short")]
+    CutShort,
+    /// Bytes that are no text in the file's encoding.
+    #[error("some characters are not in the file's encoding")]
+    Malformed,
 }
 
 /// Reads a GPX file.
 ///
 /// # Errors
-/// [`GpxError`] if the bytes are no GPX file of a drive; nothing is guessed.
+/// [`GpxError`] if the bytes are no GPX file. A file without any readable point is no error; [`GpxFile::problems`] tells.
 pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
     if bytes.len() > MAX_BYTES {
         return Err(GpxError::TooLarge { bytes: bytes.len() });
     }
-    let text = std::str::from_utf8(bytes)?;
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
-    let mut file = GpxFile::default();
-    let mut open: Vec<Element> = Vec::new();
-    let mut point: Option<PointText> = None;
-    let mut content = String::new();
-    let mut is_gpx = false;
+    let text = text::decode(bytes).map_err(|label| GpxError::UnknownEncoding { label })?;
+    let mut reading = Reading::of(&text.text);
+    if text.is_malformed {
+        let line = reading.lines.clone().at(text.text.find('\u{fffd}').unwrap_or_default());
+        reading.file.problems.push(Problem { line, fault: Fault::Malformed });
+        reading.file.problem_count += 1;
+    }
+    let mut xml = NsReader::from_str(&text.text);
+    // People write "Cars & Coffee" into names.
+    xml.config_mut().allow_dangling_amp = true;
     loop {
-        match reader.read_event()? {
-            Event::DocType(_) => return Err(GpxError::DocType),
-            Event::Start(tag) => {
-                let element = Element::of(&tag);
-                match (element, open.is_empty()) {
-                    (Element::Gpx, true) => is_gpx = true,
-                    (_, true) => return Err(GpxError::NotGpx),
-                    (Element::TrackPoint, false) => point = Some(PointText::of(&tag, file.fixes.len())?),
-                    (_, false) => {}
-                }
-                open.push(element);
-                content.clear();
-            }
-            // A point without a child has no time; any other empty element says nothing.
-            Event::Empty(tag) => {
-                if Element::of(&tag) == Element::TrackPoint {
-                    return Err(GpxError::NoTime { point: file.fixes.len() });
+        let place = xml.buffer_position() as usize;
+        match xml.read_resolved_event() {
+            Ok((namespace, event)) => {
+                if reading.take(place, &namespace, event)? {
+                    break;
                 }
             }
-            Event::Text(text) => content.push_str(&text.xml10_content()),
-            Event::CData(text) => content.push_str(&text.xml10_content()),
-            Event::GeneralRef(reference) => match reference.resolve_char_ref()? {
-                Some(character) => content.push(character),
-                None => content.push_str(resolve_predefined_entity(&reference).unwrap_or_default()),
-            },
-            Event::End(_) => {
-                let Some(element) = open.pop() else { return Err(GpxError::NotGpx) };
-                match element {
-                    Element::TrackPoint => {
-                        if let Some(text) = point.take() {
-                            file.fixes.push(text.fix(file.fixes.len())?);
-                        }
-                    }
-                    Element::Name if open.last() == Some(&Element::Track) => {
-                        file.name.get_or_insert_with(|| content.trim().to_owned());
-                    }
-                    Element::Gpx | Element::Track | Element::Name | Element::Other => {}
-                    Element::Time | Element::Value(_) => {
-                        if let Some(point) = &mut point {
-                            point.keep(element, content.trim());
-                        }
-                    }
+            Err(error) => {
+                let place = xml.error_position() as usize;
+                if reading.file.point_count == 0 {
+                    return Err(GpxError::NotXml { line: reading.lines.at(place), error });
                 }
+                reading.note(place, Fault::NotXml(error.to_string()));
+                break;
             }
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-            Event::Eof if open.is_empty() && is_gpx => break,
-            Event::Eof => return Err(GpxError::NotGpx),
         }
     }
+    let mut file = reading.file;
+    file.is_reordered = !file.fixes.is_sorted_by_key(|fix| fix.fixed_at);
+    file.fixes.sort_by_key(|fix| fix.fixed_at);
     Ok(file)
 }
 
-#[derive(Clone, Copy, PartialEq)]
+/// What an element is, by where it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Element {
     Gpx,
     Track,
-    TrackPoint,
     Name,
-    Time,
-    Value(Value),
+    Segment,
+    Point,
+    Own(Value),
+    Extensions,
+    GarminExtension,
+    Extended(Value),
     Other,
 }
 
-/// The values of a point, in the order of [`PointText::values`].
-#[derive(Clone, Copy, PartialEq)]
-enum Value {
-    Elevation,
-    Speed,
-    Course,
-    HorizontalAccuracy,
-    VerticalAccuracy,
+/// Whose an element is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Namespace {
+    /// That of the outermost element.
+    Gpx,
+    Garmin,
+    OpenTracks,
+    OsmAnd,
+    Other,
 }
 
-impl Value {
-    /// The element's name without its prefix. The accuracies are those of OpenTracks; GPX has none.
-    fn name(self) -> &'static str {
-        match self {
-            Value::Elevation => "ele",
-            Value::Speed => "speed",
-            Value::Course => "course",
-            Value::HorizontalAccuracy => "accuracy_horizontal",
-            Value::VerticalAccuracy => "accuracy_vertical",
+impl Namespace {
+    /// `gpx` is the name of GPX's own, if the outermost element has one.
+    fn of(name: &ResolveResult<'_>, gpx: Option<&str>) -> Namespace {
+        let name = match name {
+            ResolveResult::Bound(name) => Some(name.0),
+            ResolveResult::Unbound => None,
+            // A prefix that nobody declared is Garmin's where an element of Garmin's can stand.
+            ResolveResult::Unknown(_) => return Namespace::Garmin,
+        };
+        match name {
+            name if name == gpx => Namespace::Gpx,
+            // OpenTracks writes "xmlschemes".
+            Some(name) if name.starts_with("http://www.garmin.com/xmlschem") => Namespace::Garmin,
+            Some("http://opentracksapp.com/xmlschemas/v1") => Namespace::OpenTracks,
+            Some("https://osmand.net" | "https://osmand.net/docs/technical/osmand-file-formats/osmand-gpx") => {
+                Namespace::OsmAnd
+            }
+            Some(_) | None => Namespace::Other,
         }
     }
 }
 
 impl Element {
-    fn of(tag: &BytesStart<'_>) -> Element {
-        match tag.local_name().as_ref() {
-            "gpx" => Element::Gpx,
-            "trk" => Element::Track,
-            "trkpt" => Element::TrackPoint,
-            "name" => Element::Name,
-            "time" => Element::Time,
-            "ele" => Element::Value(Value::Elevation),
-            "speed" => Element::Value(Value::Speed),
-            "course" => Element::Value(Value::Course),
-            "accuracy_horizontal" => Element::Value(Value::HorizontalAccuracy),
-            "accuracy_vertical" => Element::Value(Value::VerticalAccuracy),
-            _ => Element::Other,
-        }
-    }
-}
-
-/// A track point as it stands in the file.
-struct PointText {
-    lat_deg: f64,
-    lon_deg: f64,
-    time: Option<Timestamp>,
-    values: [Option<String>; 5],
-}
-
-impl PointText {
-    fn of(tag: &BytesStart<'_>, point: usize) -> Result<PointText, GpxError> {
-        let degrees = |name: &str| {
-            let attribute = tag.try_get_attribute(name).ok().flatten()?;
-            attribute.value.trim().parse::<f64>().ok()
+    /// What an element of this name is below `parent`.
+    fn below(parent: Element, namespace: Namespace, name: &str) -> Element {
+        let motion = match name {
+            "speed" => Some(Value::Speed),
+            "course" => Some(Value::Course),
+            _ => None,
         };
-        let (Some(lat_deg), Some(lon_deg)) = (degrees("lat"), degrees("lon")) else {
-            return Err(GpxError::NoPosition { point });
-        };
-        Ok(PointText { lat_deg, lon_deg, time: None, values: Default::default() })
-    }
-
-    fn keep(&mut self, element: Element, content: &str) {
-        match element {
-            Element::Time => self.time = time_of(content),
-            Element::Value(value) if !content.is_empty() => self.values[value as usize] = Some(content.to_owned()),
-            Element::Value(_)
-            | Element::Gpx
-            | Element::Track
-            | Element::TrackPoint
-            | Element::Name
-            | Element::Other => {}
-        }
-    }
-
-    fn fix(&self, point: usize) -> Result<Fix, GpxError> {
-        let Some(fixed_at) = self.time else { return Err(GpxError::NoTime { point }) };
-        let number = |value: Value| match &self.values[value as usize] {
-            Some(text) => {
-                text.parse::<f64>().map(Some).map_err(|_| GpxError::NotANumber { point, element: value.name() })
+        match (parent, namespace, name) {
+            (Element::Gpx, Namespace::Gpx, "trk") => Element::Track,
+            (Element::Track, Namespace::Gpx, "name") => Element::Name,
+            (Element::Track, Namespace::Gpx, "trkseg") => Element::Segment,
+            (Element::Segment, Namespace::Gpx, "trkpt") => Element::Point,
+            (Element::Point, Namespace::Gpx, "time") => Element::Own(Value::Time),
+            (Element::Point, Namespace::Gpx, "ele") => Element::Own(Value::Elevation),
+            (Element::Point, Namespace::Gpx, "extensions") => Element::Extensions,
+            (Element::Point, Namespace::Gpx, _) => motion.map_or(Element::Other, Element::Own),
+            (Element::Point | Element::Extensions, Namespace::Garmin, "TrackPointExtension") => {
+                Element::GarminExtension
             }
-            None => Ok(None),
-        };
-        Ok(Fix {
-            fixed_at,
-            recorded_at: fixed_at,
-            lat_deg: self.lat_deg,
-            lon_deg: self.lon_deg,
-            accuracy_m: number(Value::HorizontalAccuracy)?,
-            altitude_m: number(Value::Elevation)?,
-            altitude_accuracy_m: number(Value::VerticalAccuracy)?,
-            heading_deg: number(Value::Course)?,
-            speed_mps: number(Value::Speed)?,
-        })
+            (Element::GarminExtension, Namespace::Garmin, _)
+            | (Element::Extensions, Namespace::Gpx | Namespace::OsmAnd, _) => {
+                motion.map_or(Element::Other, Element::Extended)
+            }
+            (Element::Extensions, Namespace::OpenTracks, "accuracy_horizontal") => {
+                Element::Extended(Value::HorizontalAccuracy)
+            }
+            (Element::Extensions, Namespace::OpenTracks, "accuracy_vertical") => {
+                Element::Extended(Value::VerticalAccuracy)
+            }
+            (_, _, _) => Element::Other,
+        }
     }
 }
 
-/// ISO 8601 with a zone; without one it is UTC, as GPX prescribes.
-fn time_of(text: &str) -> Option<Timestamp> {
-    let instant =
-        OffsetDateTime::parse(text, &Rfc3339).or_else(|_| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339)).ok()?;
-    i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp)
+/// A file that is being read.
+struct Reading<'a> {
+    file: GpxFile,
+    lines: Lines<'a>,
+    /// Whether the outermost element was GPX's, and what its namespace is called.
+    is_gpx: bool,
+    gpx: Option<String>,
+    open: Vec<Element>,
+    point: PointText,
+    content: String,
 }
 
-/// Writes a drive as GPX 1.1 with speed and course in Garmin's TrackPointExtension v2 and the accuracies in OpenTracks'.
-///
-/// # Panics
-/// If a fix is of a year that RFC 3339 cannot write (before 0 or after 9999).
-pub fn write(name: &str, fixes: &[Fix]) -> String {
-    let mut xml = String::with_capacity(300 * fixes.len() + 600);
-    xml.push_str(concat!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
-        "<gpx version=\"1.1\" creator=\"Tourismo\" xmlns=\"http://www.topografix.com/GPX/1/1\" ",
-        "xmlns:gpxtpx=\"http://www.garmin.com/xmlschemas/TrackPointExtension/v2\" ",
-        "xmlns:opentracks=\"http://opentracksapp.com/xmlschemas/v1\">\n"
-    ));
-    let mut put = |text: std::fmt::Arguments<'_>| xml.write_fmt(text).expect("writing to a String cannot fail");
-    put(format_args!("<trk><name>{}</name><trkseg>\n", escape(name)));
-    for fix in fixes {
-        let millis = i128::from(fix.fixed_at.as_millis());
-        let time = OffsetDateTime::from_unix_timestamp_nanos(millis * 1_000_000).ok();
-        let time = time.and_then(|time| time.format(&Rfc3339).ok()).expect("fixes are measured in years 0 to 9999");
-        put(format_args!("<trkpt lat=\"{}\" lon=\"{}\">", fix.lat_deg, fix.lon_deg));
-        if let Some(altitude_m) = fix.altitude_m {
-            put(format_args!("<ele>{altitude_m}</ele>"));
+impl<'a> Reading<'a> {
+    fn of(text: &'a str) -> Reading<'a> {
+        Reading {
+            file: GpxFile::default(),
+            lines: Lines { text, place: 0, line: 1 },
+            is_gpx: false,
+            gpx: None,
+            open: Vec::new(),
+            point: PointText::default(),
+            content: String::new(),
         }
-        put(format_args!("<time>{time}</time><extensions>"));
-        if fix.speed_mps.is_some() || fix.heading_deg.is_some() {
-            put(format_args!("<gpxtpx:TrackPointExtension>"));
-            if let Some(speed_mps) = fix.speed_mps {
-                put(format_args!("<gpxtpx:speed>{speed_mps}</gpxtpx:speed>"));
-            }
-            if let Some(heading_deg) = fix.heading_deg {
-                put(format_args!("<gpxtpx:course>{heading_deg}</gpxtpx:course>"));
-            }
-            put(format_args!("</gpxtpx:TrackPointExtension>"));
-        }
-        if let Some(accuracy_m) = fix.accuracy_m {
-            put(format_args!("<opentracks:accuracy_horizontal>{accuracy_m}</opentracks:accuracy_horizontal>"));
-        }
-        if let Some(accuracy_m) = fix.altitude_accuracy_m {
-            put(format_args!("<opentracks:accuracy_vertical>{accuracy_m}</opentracks:accuracy_vertical>"));
-        }
-        put(format_args!("</extensions></trkpt>\n"));
     }
-    put(format_args!("</trkseg></trk></gpx>\n"));
-    xml
+
+    /// Takes an event that begins at `place`. Says whether it is the last one.
+    fn take(&mut self, place: usize, namespace: &ResolveResult<'_>, event: Event<'_>) -> Result<bool, GpxError> {
+        match event {
+            Event::Start(tag) => {
+                let element = self.element(namespace, &tag)?;
+                if element == Element::Point {
+                    self.point = PointText::of(&tag, place);
+                }
+                self.open.push(element);
+                self.content.clear();
+            }
+            // A point without a child has no time; any other empty element says nothing.
+            Event::Empty(tag) => {
+                if self.element(namespace, &tag)? == Element::Point {
+                    self.point = PointText::of(&tag, place);
+                    self.close_point();
+                }
+            }
+            Event::Text(text) => self.content.push_str(&text.xml10_content()),
+            Event::CData(text) => self.content.push_str(&text.xml10_content()),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                Ok(Some(character)) => self.content.push(character),
+                Ok(None) | Err(_) => match resolve_predefined_entity(&reference) {
+                    Some(text) => self.content.push_str(text),
+                    // One of the file's own stays as it stands there, so that it makes no number.
+                    None => self.content.extend(["&", &*reference, ";"]),
+                },
+            },
+            Event::End(_) => self.close(),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::DocType(_) => {}
+            Event::Eof => {
+                if !self.is_gpx {
+                    return Err(GpxError::NotGpx);
+                }
+                if !self.open.is_empty() {
+                    if self.file.point_count == 0 {
+                        return Err(GpxError::CutShort);
+                    }
+                    self.note(place, Fault::CutShort);
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What a tag is, in the place where it stands.
+    fn element(&mut self, namespace: &ResolveResult<'_>, tag: &BytesStart<'_>) -> Result<Element, GpxError> {
+        let element = match self.open.last() {
+            Some(parent) => {
+                Element::below(*parent, Namespace::of(namespace, self.gpx.as_deref()), tag.local_name().as_ref())
+            }
+            None if tag.local_name().as_ref() == "gpx" && !self.is_gpx => {
+                self.is_gpx = true;
+                if let ResolveResult::Bound(name) = namespace {
+                    self.gpx = Some(name.0.to_owned());
+                }
+                Element::Gpx
+            }
+            None => return Err(GpxError::NotGpx),
+        };
+        self.file.point_count += usize::from(element == Element::Point);
+        Ok(element)
+    }
+
+    fn close(&mut self) {
+        let content = self.content.trim();
+        match self.open.pop() {
+            Some(Element::Point) => self.close_point(),
+            Some(Element::Name) => {
+                self.file.name.get_or_insert_with(|| content.to_owned());
+            }
+            Some(Element::Own(value)) => self.point.set_own(value, content),
+            Some(Element::Extended(value)) => self.point.set_extended(value, content),
+            Some(
+                Element::Gpx
+                | Element::Track
+                | Element::Segment
+                | Element::Extensions
+                | Element::GarminExtension
+                | Element::Other,
+            )
+            | None => {}
+        }
+        self.content.clear();
+    }
+
+    fn close_point(&mut self) {
+        let point = std::mem::take(&mut self.point);
+        let faults = match point.fix() {
+            Ok((fix, faults)) => {
+                self.file.fixes.push(fix);
+                faults
+            }
+            Err(fault) => vec![fault],
+        };
+        faults.into_iter().for_each(|fault| self.note(point.place, fault));
+    }
+
+    fn note(&mut self, place: usize, fault: Fault) {
+        self.file.problem_count += 1;
+        if self.file.problems.len() < MAX_PROBLEMS {
+            let line = self.lines.at(place);
+            self.file.problems.push(Problem { line, fault });
+        }
+    }
+}
+
+/// Counts lines from place to place, so that a file is gone through once.
+#[derive(Clone)]
+struct Lines<'a> {
+    text: &'a str,
+    place: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of a place that is not before the last one; counted from 1.
+    fn at(&mut self, place: usize) -> usize {
+        let place = place.min(self.text.len());
+        if place > self.place {
+            self.line += self.text.as_bytes()[self.place..place].iter().filter(|byte| **byte == b'\n').count();
+            self.place = place;
+        }
+        self.line
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::made;
-
-    fn point(inner: &str) -> String {
-        format!("<gpx><trk><trkseg><trkpt lat=\"46.5\" lon='10.4'>{inner}</trkpt></trkseg></trk></gpx>")
-    }
-
-    fn refusal(xml: &str) -> String {
-        read(xml.as_bytes()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_written_drive_reads_back_as_it_was() {
-        let options = made::Options { start: Timestamp(1_717_232_400_250), minutes: 3, kind: made::Kind::Mountain };
-        let mut fixes = made::drive(3, options);
-        fixes.iter_mut().for_each(|fix| fix.recorded_at = fix.fixed_at);
-        fixes[5].altitude_m = None;
-        fixes[6].speed_mps = None;
-        let file = read(write("Stelvio <east> & back", &fixes).as_bytes()).unwrap();
-        assert_eq!(file, GpxFile { name: Some("Stelvio <east> & back".to_owned()), fixes });
-    }
-
-    #[test]
-    fn speed_and_course_are_found_wherever_programs_write_them() {
-        let time = "<time>2024-06-01T09:00:00Z</time>";
-        for inner in [
-            format!(
-                "{time}<extensions><ns3:TrackPointExtension><ns3:speed>12.5</ns3:speed><ns3:course>90</ns3:course></ns3:TrackPointExtension></extensions>"
-            ),
-            format!("{time}<extensions><speed>12.5</speed><course>90</course></extensions>"),
-            format!("<course>90</course><speed>12.5</speed>{time}"),
-        ] {
-            let fix = read(point(&inner).as_bytes()).unwrap().fixes[0];
-            assert_eq!((fix.speed_mps, fix.heading_deg), (Some(12.5), Some(90.0)), "{inner}");
-        }
-    }
-
-    #[test]
-    fn times_are_read_with_and_without_a_zone_or_fractions() {
-        let time =
-            |text: &str| read(point(&format!("<time> {text} </time>")).as_bytes()).map(|f| f.fixes[0].fixed_at.0);
-        assert_eq!(time("2024-06-01T09:00:00Z").unwrap(), 1_717_232_400_000);
-        assert_eq!(time("2024-06-01T11:00:00.250+02:00").unwrap(), 1_717_232_400_250);
-        assert_eq!(time("2024-06-01T09:00:00").unwrap(), 1_717_232_400_000);
-        assert!(matches!(time("yesterday"), Err(GpxError::NoTime { point: 0 })));
-    }
-
-    #[test]
-    fn what_is_no_drive_is_refused_with_its_reason() {
-        assert_eq!(refusal(""), "the file is not GPX");
-        assert_eq!(refusal("<html></html>"), "the file is not GPX");
-        assert_eq!(refusal("A letter, not a drive."), "the file is not GPX");
-        assert_eq!(refusal("<gpx><trk>"), "the file is not GPX");
-        assert_eq!(refusal(&point("<ele>3</ele>")), "track point 0 has no time");
-        assert_eq!(
-            refusal("<gpx><trk><trkseg><trkpt lat='1' lon='2'/></trkseg></trk></gpx>"),
-            "track point 0 has no time"
-        );
-        assert_eq!(refusal("<gpx><trk><trkseg><trkpt lat='x' lon='2'></trkpt>"), "track point 0 has no position");
-        let wrong = point("<time>2024-06-01T09:00:00Z</time><ele>high</ele>");
-        assert_eq!(refusal(&wrong), "track point 0 has a ele that is not a number");
-        assert!(refusal("<gpx></trk>").starts_with("the file is not XML"));
-        assert!(matches!(read(&[b'<', 0xff]), Err(GpxError::NotUtf8(_))));
-        assert!(matches!(read(&vec![b' '; MAX_BYTES + 1]), Err(GpxError::TooLarge { .. })));
-    }
-
-    #[test]
-    fn entities_of_the_files_own_are_refused() {
-        let bomb = "<!DOCTYPE gpx [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><gpx><trk><name>&b;</name></trk></gpx>";
-        assert_eq!(refusal(bomb), "the file has a DOCTYPE");
-        let undeclared = read(b"<gpx><trk><name>a&b;c&amp;&#100;</name></trk></gpx>").unwrap();
-        assert_eq!(undeclared.name.as_deref(), Some("ac&d"));
-    }
-
-    #[test]
-    fn a_byte_order_mark_and_several_segments_are_no_obstacle() {
-        let segment = "<trkseg><trkpt lat='1' lon='180'><time>2024-06-01T09:00:00Z</time></trkpt></trkseg>";
-        let xml = format!("\u{feff}<gpx><wpt lat='3' lon='4'/><trk>{segment}{segment}</trk><trk>{segment}</trk></gpx>");
-        assert_eq!(read(xml.as_bytes()).unwrap().fixes.len(), 3);
-    }
-}
+#[path = "gpx_file/tests.rs"]
+mod tests;

@@ -50,6 +50,14 @@ pub enum RideError {
         /// How many there were.
         fixes: usize,
     },
+    /// The recorder kept next to nothing; see [`is_next_to_nothing`].
+    #[error("only {kept} of {fixes} fixes can be used; the drive is not kept")]
+    NextToNothing {
+        /// How many it kept.
+        kept: usize,
+        /// How many there were.
+        fixes: usize,
+    },
     /// The replica refused a command.
     #[error("{command}: {code}")]
     Refused {
@@ -79,7 +87,7 @@ impl Ride {
     /// [`Pace::Max`] it stands.
     ///
     /// # Errors
-    /// [`RideError`]. A drive of which no fix can be used is taken off the lists again.
+    /// [`RideError`]. A drive of which next to nothing can be used is taken off the lists again.
     pub async fn record(&self, phone: &mut Phone, pace: Pace) -> Result<DriveView, RideError> {
         let Some(first) = self.fixes.first() else { return Err(RideError::Empty) };
         phone.clock().set(first.recorded_at);
@@ -97,14 +105,24 @@ impl Ride {
             phone.feed(*fix);
         }
         order(phone, "finish the drive", Command::FinishDrive).await?;
-        if view(phone, drive).stats.is_none_or(|stats| stats.fixes == 0) {
+        let fixes = self.fixes.len();
+        let kept = view(phone, drive).stats.map_or(0, |stats| stats.fixes as usize);
+        if is_next_to_nothing(kept, fixes) {
             order(phone, "delete the drive", Command::DeleteDrive { drive }).await?;
-            return Err(RideError::AllRefused { fixes: self.fixes.len() });
+            return Err(match kept {
+                0 => RideError::AllRefused { fixes },
+                kept => RideError::NextToNothing { kept, fixes },
+            });
         }
         let naming = Command::EditDrive { drive, title: Some(self.title.clone()), notes: None, car: None };
         order(phone, "name the drive", naming).await?;
         Ok(view(phone, drive))
     }
+}
+
+/// Whether so few of so many fixes are no drive: none, or less than one in ten.
+pub fn is_next_to_nothing(kept: usize, of: usize) -> bool {
+    kept == 0 || kept * 10 < of
 }
 
 /// Lets others see a drive.

@@ -204,10 +204,29 @@ async fn load_files(relay: &str, patience: Duration, files: &Files) -> anyhow::R
 fn read(path: &Path) -> anyhow::Result<gpx_file::GpxFile> {
     let file = std::fs::read(path).map_err(anyhow::Error::from).and_then(|bytes| Ok(gpx_file::read(&bytes)?));
     let file = file.with_context(|| path.display().to_string())?;
-    if file.fixes.is_empty() {
+    report(path, &file)?;
+    if file.point_count == 0 {
         bail!("{}: there is no track point in the file", path.display());
     }
+    if replay::is_next_to_nothing(file.fixes.len(), file.point_count) {
+        bail!("{}: only {} of {} track points can be read", path.display(), file.fixes.len(), file.point_count);
+    }
     Ok(file)
+}
+
+/// Tells what could not be read of a file.
+fn report(path: &Path, file: &gpx_file::GpxFile) -> anyhow::Result<()> {
+    let path = path.display();
+    for problem in &file.problems {
+        say(format_args!("{path}: {problem}"))?;
+    }
+    if file.problem_count > file.problems.len() {
+        say(format_args!("{path}: and {} more problems", file.problem_count - file.problems.len()))?;
+    }
+    if file.is_reordered {
+        say(format_args!("{path}: the track points are not in the order of time; they are recorded in it"))?;
+    }
+    Ok(())
 }
 
 fn car_of(name: &str) -> CarFields {

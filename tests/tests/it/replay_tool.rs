@@ -38,6 +38,22 @@ async fn a_file_is_recorded_named_and_published() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_file_with_its_newest_point_first_and_one_bad_point_is_recorded_whole_but_for_that() -> anyhow::Result<()> {
+    let (relay, folder) = (Relay::start().await?, tempfile::tempdir()?);
+    let mut fixes = made_drive(1, 5, Kind::Motorway);
+    fixes.reverse();
+    let path = gpx(folder.path(), "newest.gpx", &fixes)?;
+    let text = std::fs::read_to_string(&path)?;
+    std::fs::write(&path, text.replacen("<time>", "<when>", 1).replacen("</time>", "</when>", 1))?;
+    let (code, said) = replay(&relay.url(), &[path.to_str().unwrap()]).await?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("newest.gpx: line 4: a track point has no time; it is left out"), "{said}");
+    assert!(said.contains("not in the order of time"), "{said}");
+    assert!(said.contains(&format!("{} fixes kept, 0 refused", fixes.len() - 1)), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_drive_at_a_thousand_times_its_speed_arrives_while_it_is_driven() -> anyhow::Result<()> {
     let (relay, folder) = (Relay::start().await?, tempfile::tempdir()?);
     let path = gpx(folder.path(), "run.gpx", &made_drive(1, 10, Kind::Town))?;
@@ -86,6 +102,13 @@ async fn what_goes_wrong_is_said_and_ends_with_1() -> anyhow::Result<()> {
     nowhere.iter_mut().for_each(|fix| (fix.lat_deg, fix.lon_deg) = (0.0, 0.0));
     let nowhere = gpx(folder.path(), "nowhere.gpx", &nowhere)?;
     let empty = gpx(folder.path(), "empty.gpx", &[])?;
+    // A receiver that never got a date: one time for all fixes.
+    let mut stopped = made_drive(1, 2, Kind::Motorway);
+    let time = stopped[0].fixed_at;
+    stopped.iter_mut().for_each(|fix| fix.fixed_at = time);
+    let stopped = gpx(folder.path(), "stopped.gpx", &stopped)?;
+    let route = folder.path().join("route.gpx");
+    std::fs::write(&route, std::fs::read_to_string(&good)?.replace("time>", "when>"))?;
     let letter = folder.path().join("letter.gpx");
     std::fs::write(&letter, "Dear driver")?;
     let missing = folder.path().join("missing.gpx");
@@ -99,6 +122,8 @@ async fn what_goes_wrong_is_said_and_ends_with_1() -> anyhow::Result<()> {
         ),
         (&here, vec![path(&nowhere)], "none of the 61 fixes can be used"),
         (&here, vec![path(&empty)], "there is no track point in the file"),
+        (&here, vec![path(&stopped)], "only 1 of 1"),
+        (&here, vec![path(&route)], "route.gpx: only 0 of 5"),
         (&here, vec![path(&good), path(&letter)], "letter.gpx: the file is not GPX"),
         (&here, vec![path(&missing)], "missing.gpx: "),
         (nobody, vec!["--patience=1".to_owned(), path(&good)], "no relay at ws://127.0.0.1:1/v1/sync: "),

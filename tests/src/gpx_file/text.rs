@@ -1,0 +1,92 @@
+//! Decodes the bytes of an XML file into text: UTF-8, UTF-16 with and without a byte order mark, and the encodings of the
+//! WHATWG Encoding Standard that a file may declare (ISO 8859, Windows code pages and others).
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// The XML declaration is looked for in this many bytes.
+const DECLARATION_BYTES: usize = 256;
+
+/// The text of a file.
+pub(super) struct Text<'a> {
+    /// The text without a byte order mark. What is malformed became U+FFFD.
+    pub(super) text: Cow<'a, str>,
+    /// Whether bytes were malformed in this encoding.
+    pub(super) is_malformed: bool,
+}
+
+/// Decodes a file. A byte order mark counts more than the declaration; without either it is UTF-8.
+///
+/// # Errors
+/// The declared encoding if nobody knows it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Text<'_>, String> {
+    let encoding = match (Encoding::for_bom(bytes), bytes) {
+        (Some((encoding, _)), _) => encoding,
+        (None, [b'<', 0, _, 0, ..]) => UTF_16LE,
+        (None, [0, b'<', 0, _, ..]) => UTF_16BE,
+        (None, _) => declared(bytes)?,
+    };
+    let (text, is_malformed) = encoding.decode_with_bom_removal(bytes);
+    Ok(Text { text, is_malformed })
+}
+
+/// The encoding that the XML declaration names. Whoever can read that declaration byte by byte does not read UTF-16.
+fn declared(bytes: &[u8]) -> Result<&'static Encoding, String> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION_BYTES)]);
+    let Some(label) = label(&start) else { return Ok(UTF_8) };
+    match Encoding::for_label(label.as_bytes()) {
+        Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => Ok(UTF_8),
+        Some(encoding) => Ok(encoding),
+        None => Err(label.to_owned()),
+    }
+}
+
+/// What stands in `<?xml … encoding="…"?>`.
+fn label(start: &str) -> Option<&str> {
+    let (declaration, _) = start.strip_prefix("<?xml")?.split_once("?>")?;
+    let (_, value) = declaration.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    value[1..].split_once(quote).map(|(label, _)| label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> String {
+        decode(bytes).map(|text| text.text.into_owned()).unwrap_or_else(|label| format!("unknown: {label}"))
+    }
+
+    #[test]
+    fn text_is_decoded_as_its_mark_its_first_bytes_or_its_declaration_say() {
+        let utf16 = |mark: &[u8], of: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            mark.iter().copied().chain("<a>é€</a>".encode_utf16().flat_map(of)).collect()
+        };
+        for bytes in [
+            "<a>é€</a>".as_bytes().to_vec(),
+            "\u{feff}<a>é€</a>".as_bytes().to_vec(),
+            utf16(&[0xff, 0xfe], u16::to_le_bytes),
+            utf16(&[0xfe, 0xff], u16::to_be_bytes),
+            utf16(&[], u16::to_le_bytes),
+            utf16(&[], u16::to_be_bytes),
+        ] {
+            assert_eq!(text(&bytes), "<a>é€</a>", "{bytes:?}");
+        }
+        assert_eq!(
+            text(b"<?xml version='1.0' encoding='ISO-8859-1'?>\xe9"),
+            "<?xml version='1.0' encoding='ISO-8859-1'?>é"
+        );
+        assert!(text(b"<?xml version=\"1.0\" encoding = \"windows-1252\" ?>\x80").ends_with('€'));
+        assert!(text("<?xml version='1.0' encoding='UTF-16'?>é".as_bytes()).ends_with('é'), "it is read as UTF-8");
+        assert_eq!(text(b"<?xml version='1.0' encoding='klingon'?>"), "unknown: klingon");
+    }
+
+    #[test]
+    fn malformed_bytes_are_replaced_and_noted() {
+        let decoded = decode(b"<a>\xe9</a>").unwrap();
+        assert_eq!((&*decoded.text, decoded.is_malformed), ("<a>\u{fffd}</a>", true));
+        assert!(!decode("<a>é</a>".as_bytes()).unwrap().is_malformed);
+    }
+}
