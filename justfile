@@ -21,7 +21,9 @@ run port="8080": pwa
     if is_served; then echo "run: another program has port {{ port }}; for another port: just run 9000" >&2; exit 1; fi
     cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin tourismo-replay
     samples=$([[ -e tourismo.sqlite ]] || echo 40)
-    target/release/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite &
+    # Port 5173 is that of `npm run dev` in pwa-shim/, which passes on what is asked of the relay.
+    at=(localhost:{{ port }} 127.0.0.1:{{ port }} localhost:5173)
+    target/release/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite "${at[@]/#/--public-url=http://}" &
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
     until is_served; do kill -0 $relay; sleep 0.2; done

@@ -27,7 +27,8 @@ export default defineConfig({
   },
   worker: { format: "es" },
   define: { __VERSION__: JSON.stringify(manifest.version) },
-  // `npm run dev` serves the app from here and passes on what is asked of the relay.
+  // `npm run dev` serves the app from here and passes on what is asked of the relay, which has to be told with --public-url
+  // that the app dials this origin, http://localhost:5173: `just run` does.
   server: { proxy: { "/v1": { target: "http://localhost:8080", ws: true } } },
   test: {
     root: ".",

@@ -19,6 +19,7 @@ pub mod geodesy;
 pub mod handle;
 pub mod id;
 pub mod log;
+pub mod origin;
 pub mod privacy;
 pub mod projection;
 pub mod recorder;

@@ -59,6 +59,8 @@ enum Signing {
 #[derive(Debug)]
 struct TokenTerms {
     account: AccountId,
+    /// The origin of the relay that it is for.
+    origin: String,
     /// By the relay's clock.
     expires_at: Timestamp,
     /// By this phone's clock.
@@ -201,7 +203,7 @@ impl Replica {
             Input::Signed { request, signature } => self.signed(request, &signature),
             Input::Zone { utc_offset_min } => self.utc_offset = UtcOffset::from_minutes(utc_offset_min),
             Input::Network { online } => self.link.network(online, now_ms),
-            Input::Connected => self.with_link(now, Link::connected),
+            Input::Connected { origin } => self.with_link(now, |link, desk| link.connected(origin, desk)),
             Input::Received { bytes } => self.with_link(now, |link, desk| link.received(&bytes, desk)),
             Input::Disconnected => {
                 self.with_link(now, |link, desk| {
@@ -352,8 +354,9 @@ impl Replica {
                 let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
                 self.effects.push(Effect::Settled { request, outcome });
             }
-            Signing::Token(request, TokenTerms { account, expires_at, expires_here_at }) => {
-                let token = ReadToken { account, device: self.identity.device, expires_at, signature };
+            Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
+                let (device, origin) = (self.identity.device, Some(origin));
+                let token = ReadToken { account, device, expires_at, signature, origin };
                 let token = ByteBuf::from(token.to_bytes());
                 let outcome = Outcome::Token { token, expires_at: expires_here_at };
                 self.effects.push(Effect::Settled { request, outcome });

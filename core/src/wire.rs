@@ -15,8 +15,11 @@ use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::time::Timestamp;
 
-/// The version of the protocol that this crate speaks.
-pub const PROTOCOL: u16 = 1;
+/// The protocol version that phones speak. `[H1]`
+pub const PROTOCOL: u16 = 2;
+
+/// The oldest version that relays can speak. In version 1 signatures do not name the origin that the phone dialled. `[H9]`
+pub const OLDEST_PROTOCOL: u16 = 1;
 
 /// The largest message that either side accepts, in bytes. A WebSocket frame may be no larger. `[M2]`
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -71,12 +74,15 @@ pub enum Message {
     /// Answers the challenge. `[H3]`
     #[n(2)]
     Proof {
-        /// Ed25519 over [`proof_bytes`].
+        /// Ed25519 over [`proof_bytes`]; in version 1 over [`proof_bytes_v1`].
         #[cbor(n(0), with = "minicbor::bytes")]
         signature: [u8; 64],
         /// How the device came to the account; absent for the device that founded it.
         #[n(1)]
         grant: Option<Grant>,
+        /// The origin that the phone dialled, as it was signed; absent in version 1. `[H9]`
+        #[n(2)]
+        origin: Option<String>,
     },
     /// Lets the client in. `[H4]`
     #[n(3)]
@@ -459,8 +465,20 @@ pub struct Grant {
     pub signature: [u8; 64],
 }
 
-/// What a device signs to prove that it holds its key: to this relay, on this connection, for this account. `[H3]`
-pub fn proof_bytes(relay: &RelayId, nonce: &[u8; 32], account: &AccountId, device: &DeviceKey) -> Vec<u8> {
+/// What a device signs to prove that it holds its key: to the relay at this origin, on this connection, for this account.
+/// Relay id and nonce are the relay's word; the origin is what the phone dialled. `[H3]` `[H9]`
+pub fn proof_bytes(
+    relay: &RelayId,
+    nonce: &[u8; 32],
+    account: &AccountId,
+    device: &DeviceKey,
+    origin: &str,
+) -> Vec<u8> {
+    [b"tourismo proof v2".as_slice(), &relay.0, nonce, account.as_bytes(), &device.0, origin.as_bytes()].concat()
+}
+
+/// What a device of version 1 signed. A signature over it is good at any origin: no phone makes one any more. `[H9]`
+pub fn proof_bytes_v1(relay: &RelayId, nonce: &[u8; 32], account: &AccountId, device: &DeviceKey) -> Vec<u8> {
     [b"tourismo proof v1".as_slice(), &relay.0, nonce, account.as_bytes(), &device.0].concat()
 }
 

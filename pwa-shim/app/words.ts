@@ -215,6 +215,11 @@ function wordsOfBye(code: ByeCode): string {
       return "App and relay are of different times. Reload the app; if that changes nothing, the relay needs an update.";
     case "not_authentic":
       return "The relay does not let this device into the account. Another device of yours can: You, Your devices.";
+    case "wrong_origin":
+      return (
+        "The relay is not meant to be reached at the address that this app uses. Whoever runs it can add the address to " +
+        "--public-url. If this is not your relay's address, do not use it: somebody may be passing your messages on."
+      );
     case "over_quota":
       return "This account has as many devices as the relay allows. Ask whoever runs the relay for more.";
     case "going_away":

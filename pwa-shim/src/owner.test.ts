@@ -143,10 +143,11 @@ describe("an owner", () => {
     core.script.hidden = [{ type: "connect" }, { type: "send", bytes: Uint8Array.of(1) }, { type: "disconnect" }];
     owner.tell({ type: "hidden" });
     expect(seen.said).toEqual(["connect", "send 1", "disconnect"]);
-    seen.socket?.connected();
+    seen.socket?.connected("https://relay.example");
     seen.socket?.received(Uint8Array.of(9));
     seen.socket?.disconnected();
     expect(core.types().slice(-3)).toEqual(["connected", "received", "disconnected"]);
+    expect(core.inputs.at(-3)).toEqual({ type: "connected", origin: "https://relay.example" });
   });
 
   test("has one timer, which a new one replaces", async () => {

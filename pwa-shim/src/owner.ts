@@ -74,7 +74,7 @@ export class Owner {
     this.#around = around;
     this.#events = events;
     this.#socket = around.openSocket({
-      connected: () => this.tell({ type: "connected" }),
+      connected: (origin) => this.tell({ type: "connected", origin }),
       received: (bytes) => this.tell({ type: "received", bytes }),
       disconnected: () => this.tell({ type: "disconnected" }),
     });

@@ -7,7 +7,8 @@ export interface RelaySocket {
 }
 
 export interface SocketEvents {
-  connected(): void;
+  /** It is open, and leads to this origin: `https://relay.example` for `wss://relay.example/v1/sync`. */
+  connected(origin: string): void;
   received(bytes: Uint8Array): void;
   /** It could not be opened or was closed by anyone but `disconnect`. */
   disconnected(): void;
@@ -15,6 +16,14 @@ export interface SocketEvents {
 
 /** Makes a socket that reports to `events`. */
 export type OpenSocket = (events: SocketEvents) => RelaySocket;
+
+/**
+ * The origin to which a WebSocket was opened, as pages and relays write it (RFC 6454). It is what this device dialled, never
+ * what the relay says of itself: signatures are good there only.
+ */
+export function originOf(socket: { readonly url: string }): string {
+  return new URL(socket.url.replace(/^ws/, "http")).origin;
+}
 
 /** The socket at `url`, over a `WebSocket` of the browser's. */
 export function webSocketTo(url: string): OpenSocket {
@@ -43,7 +52,7 @@ export function webSocketTo(url: string): OpenSocket {
         const whileCurrent = (act: () => void): void => {
           if (socket === opening) act();
         };
-        opening.onopen = () => whileCurrent(() => events.connected());
+        opening.onopen = () => whileCurrent(() => events.connected(originOf(opening)));
         opening.onmessage = (message: MessageEvent<unknown>) =>
           whileCurrent(() => {
             if (message.data instanceof ArrayBuffer) events.received(new Uint8Array(message.data));

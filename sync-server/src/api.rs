@@ -167,7 +167,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 
 /// Says of each answer what a page may load.
 async fn with_content_security_policy(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
-    let origin = relay.public_origin.of(request.headers()).to_string();
+    let origin = relay.public_origin.reached(request.headers()).to_string();
     let policy = HeaderValue::from_str(&content_security_policy(&origin));
     let mut response = next.run(request).await;
     if let Ok(policy) = policy {

@@ -38,7 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tourismo_core::wire::{Epoch, RelayId};
+use tourismo_core::wire::{Epoch, OLDEST_PROTOCOL, RelayId};
 
 use self::api::compressing::Compressed;
 pub use self::api::openapi::openapi_json;
@@ -81,10 +81,13 @@ pub struct Config {
     pub database: Location,
     /// The folder of the built PWA; the one inside the binary if absent.
     pub pwa: Option<PathBuf>,
-    /// The origin at which clients reach the server; what each request says if absent.
-    pub public_url: Option<Origin>,
+    /// The origins at which clients reach the server, the one for links first. Without one, links take what each request
+    /// says, and phones may dial the server's own IP addresses only.
+    pub public_urls: Vec<Origin>,
     /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
     pub allowed_origins: Vec<Origin>,
+    /// The oldest protocol version that phones may speak: 1 or 2.
+    pub oldest_protocol: u16,
     /// What the server puts up with.
     pub limits: Limits,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
@@ -112,8 +115,9 @@ impl Config {
             health_listen: None,
             database: database.into(),
             pwa: None,
-            public_url: None,
+            public_urls: Vec::new(),
             allowed_origins: Vec::new(),
+            oldest_protocol: OLDEST_PROTOCOL,
             limits: Limits::DEFAULT,
             max_database_bytes: None,
             durability: Durability::EveryCommit,
@@ -287,9 +291,10 @@ impl Server {
             totals: TotalsCache::default(),
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
             public_origin: PublicOrigin::new(
-                config.public_url,
+                config.public_urls,
                 config.allowed_origins,
                 doorkeeper.limits().trust_proxy,
+                config.oldest_protocol,
             ),
             doorkeeper: doorkeeper.clone(),
             places: Arc::new(Semaphore::new(max_connections as usize)),
@@ -301,6 +306,7 @@ impl Server {
             read_queue: ReadQueue::new(db::ANSWER_READERS, doorkeeper.limits().max_read_millis_per_second),
             stopping: stopping.clone(),
         });
+        relay.public_origin.warn_if_unnamed(addr);
         let (router, health_router) = (api::router(relay.clone()), api::health_router(relay.clone()));
         let health_addr = health.as_ref().map(|(addr, _)| *addr);
         let health = health.map(|(addr, listener)| {

@@ -121,12 +121,17 @@ struct Serve {
     #[arg(long, env = "TOURISMO_PWA", value_parser = folder_of_app)]
     pwa: Option<PathBuf>,
     /// The URL at which clients reach this server, such as https://relay.example: links and ids in feeds derive from it,
-    /// and only its pages may sync here. Without it the Host header of each request says what it is.
-    #[arg(long, env = "TOURISMO_PUBLIC_URL")]
-    public_url: Option<Origin>,
+    /// only its pages may sync here, and phones may sync only if they dial it. May be repeated; the first one is for links.
+    /// Without it links follow the Host header of each request, and phones may dial this server's own IP addresses only.
+    #[arg(long, env = "TOURISMO_PUBLIC_URL", value_delimiter = ',')]
+    public_url: Vec<Origin>,
     /// An origin, such as https://drive.example, whose pages may sync here besides the server's own. May be repeated.
     #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<Origin>,
+    /// The oldest protocol version that phones may speak. In version 1 what a phone signs is good at any relay; 2 refuses
+    /// phones whose app is that old.
+    #[arg(long, env = "TOURISMO_OLDEST_PROTOCOL", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
+    oldest_protocol: u16,
     /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES", conflicts_with = "url")]
     max_database_bytes: Option<u64>,
@@ -272,8 +277,9 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         health_listen: serve.health_listen,
         database: serve.data.location()?,
         pwa: serve.pwa,
-        public_url: serve.public_url,
+        public_urls: serve.public_url,
         allowed_origins: serve.allow_origin,
+        oldest_protocol: serve.oldest_protocol,
         limits: serve.limits,
         max_database_bytes: serve.max_database_bytes,
         durability: match serve.synchronous {

@@ -52,6 +52,8 @@ const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
+    /// Where the connection ends at this side.
+    pub(crate) local: SocketAddr,
     pub(crate) allowance: Arc<Allowance>,
     seat: SocketSeat,
 }
@@ -200,6 +202,8 @@ async fn accept(
             }
         };
         let Some(Taken { permit, seat, http, router }) = take(address) else { continue };
+        // A connection that is broken already has none.
+        let Ok(local) = stream.local_addr() else { continue };
         // Acknowledgements are small and must not wait to be sent with something else.
         drop(stream.set_nodelay(true));
         let allowance = Allowance::of_a_stranger();
@@ -210,7 +214,7 @@ async fn accept(
             patience: Patience::new(),
             _held: (permit, seat.clone()),
         };
-        let peer = Peer { address: address.ip(), allowance, seat };
+        let peer = Peer { address: address.ip(), local, allowance, seat };
         connections.spawn(answer(http, socket, router, peer, each.clone()));
     }
     drop(listener);

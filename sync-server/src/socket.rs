@@ -40,7 +40,8 @@ pub(crate) async fn sync(
         .write_buffer_size(BUFFER_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES);
-    let visitor = Visitor { source, allowance: peer.allowance };
+    let policy = relay.public_origin.policy(peer.local, &headers);
+    let visitor = Visitor { source, allowance: peer.allowance, policy };
     Ok(upgrade.on_upgrade(async move |socket| {
         Connection::new(relay, visitor, socket).run().await;
         drop(place);

@@ -3,8 +3,22 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
+import { freePort, startRelayAt } from "./relay.mjs";
+
+/**
+ * Starts a relay, with further options if a story needs any, and lays a cable to it. The relay is told that phones dial the
+ * cable's address, or the relay's own `port`.
+ */
+export async function layCableToRelay(test, ...further) {
+  const port = await freePort();
+  const cable = await layCable(test, port);
+  const urls = ["--public-url", cable.address, "--public-url", `http://127.0.0.1:${port}`];
+  await startRelayAt(port, test, ...urls, ...further);
+  return { ...cable, port };
+}
+
 /** Lays a cable to a port of this machine. Its own port stays the same however often it is cut. */
-export async function layCable(test, relayPort) {
+async function layCable(test, relayPort) {
   const sockets = new Set();
   const server = createServer((phone) => {
     const relay = connect(relayPort, "127.0.0.1");

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hand.mjs";
@@ -15,7 +15,7 @@ import { startRelay, until } from "./relay.mjs";
 const EVERY_MS = 100;
 
 test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_same", { timeout: 600_000 }, async (t) => {
-  const cable = await layCable(t, await startRelay(t));
+  const cable = await layCableToRelay(t);
   const [old, fresh] = [await openAt(cable.address, newProfile(t)), await openAt(cable.address, newProfile(t))];
 
   // The first phone holds three cars, and a drive with the Alfa.

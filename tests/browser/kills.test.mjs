@@ -6,12 +6,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { watchDisk } from "./disk.mjs";
 import { countFixes, sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hand.mjs";
-import { startRelay, until } from "./relay.mjs";
+import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
 /** How much of what was measured a killed browser may lose, besides what the machine's disk takes for a write. */
@@ -22,7 +22,7 @@ const seed = Number(process.env.TOURISMO_SEED ?? Math.floor(Math.random() * 2 **
 test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000 + kills * 60_000 }, async (t) => {
   t.diagnostic(`TOURISMO_SEED=${seed} TOURISMO_KILLS=${kills}`);
   const random = chance(seed);
-  const cable = await layCable(t, await startRelay(t));
+  const cable = await layCableToRelay(t);
   const profile = newProfile(t);
   let page;
   let phone = await openPhone(profile, { permissions: ["geolocation"] });

@@ -5,18 +5,18 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
 import { hold } from "./hand.mjs";
-import { built, startRelay, until } from "./relay.mjs";
+import { built, until } from "./relay.mjs";
 
 /** The recorded drive is driven faster than it was made, so that it is done sooner; its speeds fit. */
 const HASTE = 4;
 const EVERY_MS = 1000 / HASTE;
 
 test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { timeout: 600_000 }, async (t) => {
-  const cable = await layCable(t, await startRelay(t));
+  const cable = await layCableToRelay(t);
   const anna = await newcomer(t, cable);
   const ben = await newcomer(t, cable);
 

@@ -22,9 +22,15 @@ export async function built(packageName, command) {
 
 /** Starts a relay, with further options if a story needs any; gives its port. */
 export async function startRelay(test, ...further) {
+  const port = await freePort();
+  await startRelayAt(port, test, ...further);
+  return port;
+}
+
+/** Starts a relay on a port of this machine. */
+export async function startRelayAt(port, test, ...further) {
   const command = await built("tourismo-server", "tourismo-server");
   const folder = mkdtempSync(join(tmpdir(), "tourismo-relay-"));
-  const port = await freePort();
   const options = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "relay.sqlite"), ...further];
   const relay = spawn(command, options, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RUST_LOG: "warn" } });
   test.after(async () => {
@@ -33,7 +39,6 @@ export async function startRelay(test, ...further) {
     rmSync(folder, { recursive: true, force: true });
   });
   await until("the relay answers", async () => (await fetch(`http://127.0.0.1:${port}/v1/health`)).ok);
-  return port;
 }
 
 /** Asks again and again until it is so; an error counts as "not yet". */
@@ -52,7 +57,8 @@ export async function until(what, isSo, patienceMs = 60_000) {
   throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`, { cause: last });
 }
 
-async function freePort() {
+/** A port that nobody listens on. */
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
 import { hold } from "./hand.mjs";
-import { built, startRelay, until } from "./relay.mjs";
+import { built, until } from "./relay.mjs";
 
 /** The recorded drive is driven faster than it was made, so that it is done sooner; its speeds fit. */
 const HASTE = 4;
@@ -21,9 +21,9 @@ const EVERY_MS = 1000 / HASTE;
 const FEWEST = 3;
 
 test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, async (t) => {
-  const port = await startRelay(t, "--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST));
-  const cable = await layCable(t, port);
-  await showDrives(t, port);
+  const options = ["--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST)];
+  const cable = await layCableToRelay(t, ...options);
+  await showDrives(t, cable.port);
   const roads = await until("the relay has found roads", async () => {
     const { features } = await (await fetch(`${cable.address}/v1/roads?limit=100`)).json();
     return features.length > 0 && features;

@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { distanceM, fixesOf, sensorOf } from "./drive.mjs";
 import { hold } from "./hand.mjs";
-import { built, startRelay, until } from "./relay.mjs";
+import { built, until } from "./relay.mjs";
 
 /** Fixes come four times as fast as they were driven; the speeds that the sensor tells are as much higher. */
 const HASTE = 4;
@@ -21,7 +21,7 @@ const HIDDEN_M = 300;
 
 test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", { timeout: 600_000 }, async (t) => {
   const drive = await madeDrive();
-  const cable = await layCable(t, await startRelay(t));
+  const cable = await layCableToRelay(t);
   const profile = newProfile(t);
   const open = () => openPhone(profile, { permissions: ["geolocation"] });
   const half = drive.slice(0, drive.length / 2);

@@ -22,6 +22,7 @@ mod admission;
 mod changes;
 mod foe;
 pub mod forge;
+mod forwarders;
 mod honest;
 mod readers;
 mod requests;
@@ -33,6 +34,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tourismo_server::Origin;
 
 use self::foe::Foe;
 pub use self::honest::Figures;
@@ -79,6 +81,8 @@ pub struct Attack {
     pub max_cpu: Duration,
     /// More options of `tourismo-server serve`.
     pub options: &'static [&'static str],
+    /// The origin at which clients reach the relay, as it is told by `--public-url`; the address where it listens if absent.
+    pub public_url: Option<&'static str>,
     run: fn(Field) -> Running,
 }
 
@@ -88,6 +92,8 @@ type Running = Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>>;
 #[derive(Clone, Debug)]
 struct Field {
     relay: SocketAddr,
+    /// Where honest clients dial it.
+    origin: String,
     scale: Scale,
 }
 
@@ -131,7 +137,8 @@ impl Attack {
 
     /// An attack with the usual bounds.
     const fn new(name: &'static str, run: fn(Field) -> Running) -> Attack {
-        Attack { name, max_growth_mib: Attack::MAX_GROWTH_MIB, max_cpu: Duration::from_secs(20), options: &[], run }
+        let (max_growth_mib, max_cpu) = (Attack::MAX_GROWTH_MIB, Duration::from_secs(20));
+        Attack { name, max_growth_mib, max_cpu, options: &[], public_url: None, run }
     }
 
     /// The same with another bound on memory.
@@ -149,9 +156,15 @@ impl Attack {
         Attack { options, ..self }
     }
 
+    /// The same on a relay that is told at which origin clients reach it.
+    const fn public_url(self, public_url: &'static str) -> Attack {
+        Attack { public_url: Some(public_url), ..self }
+    }
+
     /// All attacks.
     pub fn all() -> Vec<Attack> {
-        [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks(), readers::attacks()].concat()
+        let beside = [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks()];
+        [beside.concat(), readers::attacks(), forwarders::attacks()].concat()
     }
 
     /// Attacks a fresh relay.
@@ -161,15 +174,17 @@ impl Attack {
     pub async fn run(&self, scale: Scale) -> anyhow::Result<Report> {
         let folder = tempfile::tempdir()?;
         let mut start = Start::on(&folder.path().join("relay.sqlite"));
-        start.arguments = self.options.iter().map(Into::into).collect();
+        let public_url = self.public_url.map(|url| ["--public-url", url]);
+        start.arguments = self.options.iter().chain(public_url.iter().flatten()).map(Into::into).collect();
         let relay = start.start().await?;
         let pid = relay.pid();
-        let honest = Honest::join(relay.addr()).await.context("the honest clients")?;
+        let origin = self.public_url.map_or_else(|| Origin::from(relay.addr()).to_string(), str::to_owned);
+        let honest = Honest::join(relay.addr(), &origin).await.context("the honest clients")?;
 
         let (begin, begun) = (Instant::now(), State::of(pid)?);
         honest.acknowledged(scale.acks()).await?;
         let (attack, before) = (Instant::now(), State::of(pid)?);
-        let outcome = on_threads_of_its_own((self.run)(Field { relay: relay.addr(), scale })).await?;
+        let outcome = on_threads_of_its_own((self.run)(Field { relay: relay.addr(), origin, scale })).await?;
         // An attack may be over before the phone's next change. Of two more, one was sent since it began.
         let _ = honest.acknowledged(2).await;
         let (end, after) = (Instant::now(), State::of(pid)?);

@@ -21,6 +21,7 @@ use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes};
+use tourismo_server::Origin;
 
 pub use self::document::Document;
 
@@ -62,10 +63,10 @@ impl Device {
         Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }
     }
 
-    /// How it answers a challenge.
-    pub fn proof(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
-        let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.key())).to_bytes();
-        Message::Proof { signature, grant: self.grant }
+    /// How it answers a challenge of the relay at an origin.
+    pub fn proof(&self, relay: &RelayId, nonce: &[u8; 32], origin: &str) -> Message {
+        let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.key(), origin)).to_bytes();
+        Message::Proof { signature, grant: self.grant, origin: Some(origin.to_owned()) }
     }
 
     /// Its public key.
@@ -73,11 +74,12 @@ impl Device {
         DeviceKey(self.key.verifying_key().to_bytes())
     }
 
-    /// A token to read as the account until then. `[R1]`
-    pub fn read_token(&self, relay: &RelayId, expires_at: Timestamp) -> String {
+    /// A token to read as the account until then, from the relay of a connection. `[R1]`
+    pub fn read_token(&self, client: &Client, expires_at: Timestamp) -> String {
         let (account, device) = (self.account, self.key());
-        let signature = self.key.sign(&read_bytes(relay, &account, &device, expires_at)).to_bytes();
-        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
+        let bytes = read_bytes(&client.relay, &account, &device, expires_at, &client.origin);
+        let (signature, origin) = (self.key.sign(&bytes).to_bytes(), Some(client.origin.clone()));
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin }.to_bytes())
     }
 
     /// Connects, goes through the handshake and catches up from the head of the log, without reading what is there.
@@ -93,16 +95,24 @@ impl Device {
     /// # Errors
     /// If the relay does not let it in.
     pub async fn connect_from(&self, relay: SocketAddr, from: IpAddr) -> anyhow::Result<Client> {
+        self.connect_as(&Origin::from(relay).to_string(), relay, from).await
+    }
+
+    /// The same where something stands before the relay, such as a proxy that speaks TLS, so that another origin is dialled.
+    ///
+    /// # Errors
+    /// If the relay does not let it in.
+    pub async fn connect_as(&self, origin: &str, relay: SocketAddr, from: IpAddr) -> anyhow::Result<Client> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::new(from, 0))?;
         let stream = socket.connect(relay).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = client_async(format!("ws://{relay}/v1/sync"), stream).await?;
-        let mut client = Client { socket, relay: RelayId([0; 16]) };
+        let mut client = Client { socket, relay: RelayId([0; 16]), origin: origin.to_owned() };
         client.send(&self.hello()).await?;
         let Message::Challenge { relay, nonce, .. } = client.receive().await? else { bail!("a challenge was due") };
         client.relay = relay;
-        client.send(&self.proof(&relay, &nonce)).await?;
+        client.send(&self.proof(&relay, &nonce, origin)).await?;
         let Message::Welcome { head, .. } = client.receive().await? else { bail!("a welcome was due") };
         client.send(&Message::CatchUp { cursor: head, digest: Digest::default() }).await?;
         loop {
@@ -129,6 +139,8 @@ pub struct Answers {
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
     relay: RelayId,
+    /// What was dialled.
+    origin: String,
 }
 
 impl Client {

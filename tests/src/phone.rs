@@ -19,6 +19,7 @@ use tourismo_core::replica::view::{LinkStatus, StatusView};
 use tourismo_core::replica::{OpenError, Opening, Replica};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::ByeCode;
+use tourismo_server::Origin;
 
 pub use clock::Clock;
 use socket::{Socket, SocketEvent};
@@ -42,6 +43,8 @@ pub struct Setup {
     pub grant: Option<Vec<u8>>,
     /// Where the relay is, such as `ws://localhost:8080/v1/sync`.
     pub relay: String,
+    /// The relay's origin, if `relay` leads to it by way of something that only counts bytes; absent if it is what is dialled.
+    pub origin: Option<String>,
     /// The time on the phone.
     pub clock: Clock,
     /// Whether there is a network from the beginning.
@@ -121,6 +124,7 @@ pub struct Phone {
     storage: Storage,
     key: SigningKey,
     relay: String,
+    origin: String,
     clock: Clock,
     online: bool,
     /// When the replica wants to be woken, on its monotonic clock.
@@ -151,7 +155,7 @@ impl Setup {
 
     fn with(storage: Storage, key: SigningKey, relay: &str) -> Setup {
         let (relay, clock) = (relay.to_owned(), Clock::of_this_machine());
-        Setup { storage, key, seed: random(), grant: None, relay, clock, online: true }
+        Setup { storage, key, seed: random(), grant: None, relay, origin: None, clock, online: true }
     }
 }
 
@@ -164,7 +168,8 @@ impl Phone {
     /// # Panics
     /// Outside a Tokio runtime, if it is online: the socket is a task.
     pub fn open(setup: Setup) -> Result<Phone, PhoneError> {
-        let Setup { storage, key, seed, grant, relay, clock, online } = setup;
+        let Setup { storage, key, seed, grant, relay, origin, clock, online } = setup;
+        let origin = origin.unwrap_or_else(|| origin_dialled(&relay));
         let opening = Opening {
             seed: seed.to_vec().into(),
             device: key.verifying_key().to_bytes().to_vec().into(),
@@ -176,6 +181,7 @@ impl Phone {
             storage,
             key,
             relay,
+            origin,
             clock,
             online,
             timer_ms: None,
@@ -323,7 +329,7 @@ impl Phone {
     fn take(&mut self, happening: Happening) {
         match happening {
             Happening::TimerDue => self.tick(),
-            Happening::Socket(SocketEvent::Opened) => self.handle(Input::Connected),
+            Happening::Socket(SocketEvent::Opened) => self.handle(Input::Connected { origin: self.origin.clone() }),
             Happening::Socket(SocketEvent::Message(bytes)) => {
                 self.traffic.received += 1;
                 self.traffic.received_bytes += framed(bytes.len(), 0);
@@ -417,6 +423,13 @@ async fn next(socket: &mut Option<Socket>, timer: Option<Duration>) -> Happening
         event = socket => Happening::Socket(event),
         () = timer => Happening::TimerDue,
     }
+}
+
+/// The origin that a WebSocket URL leads to, as browsers write it; empty for what no socket can be opened to.
+fn origin_dialled(url: &str) -> String {
+    let web = url.replacen("ws", "http", 1);
+    let end = web.find("://").and_then(|scheme| web[scheme + 3..].find(['/', '?', '#']).map(|end| scheme + 3 + end));
+    web[..end.unwrap_or(web.len())].parse::<Origin>().map(|origin| origin.to_string()).unwrap_or_default()
 }
 
 /// The size of a WebSocket frame with so many bytes in it (RFC 6455, 5.2); `mask` is 4 from a client, 0 from a server.

@@ -121,10 +121,10 @@ impl Replica {
             Command::CancelMeet { meet, seen_at } => self.cancel_meet(now, *meet, *seen_at),
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
             Command::ReadToken => {
-                let relay = self.link.relay().ok_or(CommandError::RelayUnknown)?;
+                let (relay, origin) = self.link.relay().ok_or(CommandError::RelayUnknown)?;
                 let (account, expires_at) = (self.identity.account, self.link.relay_time(now) + TOKEN_MS);
-                let bytes = read_bytes(&relay, &account, &self.identity.device, expires_at);
-                let terms = TokenTerms { account, expires_at, expires_here_at: now.wall + TOKEN_MS };
+                let bytes = read_bytes(&relay, &account, &self.identity.device, expires_at, &origin);
+                let terms = TokenTerms { account, origin, expires_at, expires_here_at: now.wall + TOKEN_MS };
                 self.sign(bytes, Signing::Token(request, terms));
                 Err(Stop::Elsewhere)
             }

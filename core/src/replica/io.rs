@@ -86,7 +86,11 @@ pub enum Input {
         online: bool,
     },
     /// The WebSocket is open.
-    Connected,
+    Connected {
+        /// The origin that the shell dialled, as browsers write it: `https://relay.example` for
+        /// `wss://relay.example/v1/sync`. What the device signs is good there only, so it is never the relay's word.
+        origin: String,
+    },
     /// A binary message arrived on the WebSocket.
     Received {
         /// Its bytes.

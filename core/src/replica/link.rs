@@ -31,7 +31,7 @@ const META_KEY: &[u8] = b"relay";
 const GARBLED_KEY: &[u8] = b"garbled";
 
 /// What the phone remembers of its relay. Stored in [`Space::Meta`].
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 struct Known {
     #[n(0)]
     relay: RelayId,
@@ -45,6 +45,9 @@ struct Known {
     /// How far the relay's clock was ahead of this phone's at the last handshake, in whole minutes.
     #[n(4)]
     ahead_min: Option<i64>,
+    /// The origin that was dialled when it let the phone in; absent in what earlier versions stored.
+    #[n(5)]
+    origin: Option<String>,
 }
 
 /// What the relay's clock showed at the handshake of this connection, or of the last one since the app started.
@@ -138,7 +141,7 @@ impl Link {
             .filter(|known: &Known| known.account == identity.account);
         Link {
             identity,
-            known,
+            known: known.clone(),
             kept: known,
             clock: None,
             state: State::Idle { retry_at_ms: 0 },
@@ -160,9 +163,10 @@ impl Link {
         }
     }
 
-    /// The relay that let this phone in last.
-    pub(crate) fn relay(&self) -> Option<RelayId> {
-        self.known.map(|known| known.relay)
+    /// The relay that let this phone in last, and the origin that was dialled then.
+    pub(crate) fn relay(&self) -> Option<(RelayId, String)> {
+        let known = self.known.as_ref()?;
+        Some((known.relay, known.origin.clone()?))
     }
 
     /// What the relay's clock shows. This phone's own may be days off: without a handshake since the app started, it is
@@ -171,7 +175,7 @@ impl Link {
         match self.clock {
             Some(RelayClock { at, heard_at_ms }) => at + (now.monotonic_ms as u64).saturating_sub(heard_at_ms) as i64,
             None => {
-                let ahead_min = self.known.and_then(|known| known.ahead_min).unwrap_or(0);
+                let ahead_min = self.known.as_ref().and_then(|known| known.ahead_min).unwrap_or(0);
                 now.wall + ahead_min.saturating_mul(MINUTE_MS)
             }
         }
@@ -268,9 +272,9 @@ impl Link {
         }
     }
 
-    /// Takes in that the connection is open.
-    pub(crate) fn connected(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
-        let (session, hello) = Session::open(self.identity, desk.now_ms);
+    /// Takes in that the connection to this origin is open.
+    pub(crate) fn connected(&mut self, origin: String, desk: &mut Desk<'_>) -> Vec<Outcome> {
+        let (session, hello) = Session::open(self.identity, origin, desk.now_ms);
         self.state = State::Open(Box::new(session));
         self.comparison = Comparison::NotNeeded;
         self.has_agreed = false;
@@ -382,18 +386,19 @@ impl Link {
     fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, at: Timestamp, desk: &mut Desk<'_>) -> Outcome {
         self.clock = Some(RelayClock { at, heard_at_ms: desk.now_ms });
         let ahead_min = Some(at.millis_since(desk.wall) / MINUTE_MS);
-        let same = self.known.filter(|known| known.relay == relay && known.epoch == epoch);
+        let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
+        let same = self.known.as_ref().filter(|known| known.relay == relay && known.epoch == epoch);
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
         let cursor = if nothing_from_there { 0 } else { head };
         let cursor = same.map_or(cursor, |known| known.cursor);
-        let known = Known { relay, epoch, cursor, account: self.identity.account, ahead_min };
+        let origin = Some(session.origin().to_owned());
+        let known = Known { relay, epoch, cursor, account: self.identity.account, ahead_min, origin };
         if same.is_none() && !nothing_from_there {
             self.comparison = Comparison::beginning();
         }
         self.known = Some(known);
-        let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
-        Outcome::Send(session.catch_up(known.cursor, desk.shelf.digest()))
+        Outcome::Send(session.catch_up(cursor, desk.shelf.digest()))
     }
 
     fn advance(&mut self, cursor: u64, desk: &mut Desk<'_>) {
@@ -408,10 +413,11 @@ impl Link {
     /// Remembers how far this phone knows the log, unless there may be something before that it does not know.
     fn keep_cursor(&mut self, desk: &mut Desk<'_>) {
         if self.comparison.is_settled()
-            && let Some(known) = self.known
-            && self.kept.replace(known) != Some(known)
+            && let Some(known) = &self.known
+            && self.kept.as_ref() != Some(known)
         {
-            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&known));
+            self.kept = Some(known.clone());
+            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(known));
         }
     }
 

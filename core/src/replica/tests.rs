@@ -7,6 +7,7 @@ use super::io::{Command, Effect, Input, Outcome, StoredEntry};
 use super::{Opening, Replica};
 use crate::access::ReadToken;
 use crate::digest::Digest;
+use crate::origin::OriginPolicy;
 use crate::session::relay::{self, LogPage, Session};
 use crate::time::{Now, Timestamp};
 use crate::wire::{Epoch, Message, RelayId};
@@ -29,8 +30,13 @@ struct Bench {
 }
 
 const RELAY: RelayId = RelayId([2; 16]);
+const ORIGIN: &str = "https://relay.example";
 /// What the phone's clock shows.
 const WALL: Timestamp = Timestamp(1_800_000_000_000);
+
+fn policy() -> OriginPolicy {
+    OriginPolicy { own: vec![ORIGIN.to_owned()], oldest_protocol: 2 }
+}
 
 impl Bench {
     fn new() -> Bench {
@@ -49,7 +55,7 @@ impl Bench {
         Bench {
             key,
             replica: Replica::open(&opening).unwrap(),
-            relay: Session::new(RELAY, [3; 32], 0),
+            relay: Session::new(RELAY, policy(), [3; 32], 0),
             relay_at: WALL,
             held: Vec::new(),
             disk: Vec::new(),
@@ -87,7 +93,7 @@ impl Bench {
                 let signature = ByteBuf::from(self.key.sign(&bytes).to_bytes());
                 self.tell(Input::Signed { request, signature });
             }
-            Effect::Connect => self.tell(Input::Connected),
+            Effect::Connect => self.tell(Input::Connected { origin: ORIGIN.to_owned() }),
             Effect::Send { bytes } => {
                 self.said.push(Message::decode(&bytes).unwrap());
                 self.relay_hears(relay::Input::Received(bytes));
@@ -162,7 +168,7 @@ fn compares_on_the_next_connection(garbled: Option<Message>) -> bool {
         bench.sync_disk();
     }
     bench.digest = bench.replica.shelf.digest();
-    bench.relay = Session::new(RELAY, [3; 32], 0);
+    bench.relay = Session::new(RELAY, policy(), [3; 32], 0);
     bench.tell(Input::Disconnected);
     bench.tell(Input::Network { online: true });
     bench.sync_disk();
@@ -209,10 +215,10 @@ fn r2_a_phone_whose_clock_is_off_makes_tokens_by_the_relays_clock() {
         bench.tell(Input::Start);
         bench.sync_disk();
         let token = bench.token();
-        assert_eq!(token.verify(&RELAY, relay_at), Ok(()), "after the handshake");
+        assert_eq!(token.verify(&RELAY, &policy(), relay_at), Ok(()), "after the handshake");
         let mut restarted = Bench::opened(bench.disk);
         restarted.tell(Input::Network { online: false });
-        assert_eq!(restarted.token().verify(&RELAY, relay_at), Ok(()), "before a handshake");
+        assert_eq!(restarted.token().verify(&RELAY, &policy(), relay_at), Ok(()), "before a handshake");
         let Some(Outcome::Token { expires_at, .. }) = restarted.outcomes.last() else { panic!("a token") };
         assert_eq!(*expires_at, WALL + 12 * 3_600_000, "the app compares it with the phone's clock");
     }

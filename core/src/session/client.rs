@@ -102,6 +102,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Session {
     identity: Identity,
+    /// The origin that was dialled.
+    origin: String,
     phase: Phase,
     /// When the relay was last heard, or when it was asked something while nothing else was outstanding.
     quiet_since_ms: u64,
@@ -133,11 +135,12 @@ enum Phase {
 }
 
 impl Session {
-    /// A session on a connection that was just opened, and the first message to send. `[H1]`
-    pub fn open(identity: Identity, now_ms: u64) -> (Session, Vec<u8>) {
+    /// A session on a connection that was just opened to this origin, and the first message to send. `[H1]`
+    pub fn open(identity: Identity, origin: String, now_ms: u64) -> (Session, Vec<u8>) {
         let hello = Message::Hello { protocols: vec![PROTOCOL], account: identity.account, device: identity.device };
         let session = Session {
             identity,
+            origin,
             phase: Phase::AwaitingChallenge,
             quiet_since_ms: now_ms,
             pushes: 0,
@@ -153,11 +156,16 @@ impl Session {
         (session, hello.encode())
     }
 
+    /// The origin that was dialled.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The message that carries the signature of [`Event::Sign`]; nothing if it is not awaited. `[H3]`
     pub fn prove(&mut self, signature: [u8; 64]) -> Option<Vec<u8>> {
         let Phase::Signing { relay } = self.phase else { return None };
         self.phase = Phase::AwaitingWelcome { relay };
-        Some(Message::Proof { signature, grant: self.identity.grant }.encode())
+        Some(Message::Proof { signature, grant: self.identity.grant, origin: Some(self.origin.clone()) }.encode())
     }
 
     /// The message that says what the phone has. `[C1]`
@@ -260,10 +268,13 @@ impl Session {
             (Phase::CatchingUp | Phase::Open, Message::Ping) => Ok(Event::Pinged(Message::Pong.encode())),
             (Phase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
                 if protocol != PROTOCOL {
-                    return Err(ByeCode::UnknownProtocol);
+                    // A proof of an earlier version is good at any origin: whoever asks for it gets none. `[H9]`
+                    self.phase = Phase::Ended;
+                    return Ok(Event::Ended(ByeCode::UnknownProtocol));
                 }
                 self.phase = Phase::Signing { relay };
-                Ok(Event::Sign(proof_bytes(&relay, &nonce, &self.identity.account, &self.identity.device)))
+                let Identity { account, device, grant: _ } = &self.identity;
+                Ok(Event::Sign(proof_bytes(&relay, &nonce, account, device, &self.origin)))
             }
             (Phase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, at, .. }) => {
                 let relay = *relay;
@@ -361,10 +372,12 @@ mod tests {
     use super::*;
     use crate::wire::DocKind;
 
+    const ORIGIN: &str = "https://relay.example";
+
     fn comparing() -> Session {
         let device = DeviceKey([1; 32]);
         let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
-        let (mut session, _) = Session::open(identity, 0);
+        let (mut session, _) = Session::open(identity, ORIGIN.to_owned(), 0);
         session.phase = Phase::Open;
         session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
         session
@@ -394,6 +407,24 @@ mod tests {
         session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
         let again = page(&mut session, &[history(1, 1)], true);
         assert!(matches!(again, Event::Differences { .. }), "another comparison may tell of it again");
+    }
+
+    #[test]
+    fn h9_a_phone_signs_the_origin_that_it_dialled_and_no_proof_of_version_1() {
+        let device = DeviceKey([1; 32]);
+        let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
+        let open = || Session::open(identity, ORIGIN.to_owned(), 0).0;
+        let challenge = |protocol| Message::Challenge { protocol, relay: RelayId([2; 16]), nonce: [3; 32] }.encode();
+        for version in [0, 1, 3] {
+            let mut session = open();
+            assert_eq!(session.receive(0, &challenge(version)), Event::Ended(ByeCode::UnknownProtocol));
+            assert_eq!(session.prove([4; 64]), None, "nothing is awaited of it");
+        }
+        let mut session = open();
+        let Event::Sign(bytes) = session.receive(0, &challenge(2)) else { panic!("it proves itself") };
+        assert_eq!(bytes, proof_bytes(&RelayId([2; 16]), &[3; 32], &identity.account, &device, ORIGIN));
+        let proof = Message::decode(&session.prove([4; 64]).unwrap()).unwrap();
+        assert_eq!(proof, Message::Proof { signature: [4; 64], grant: None, origin: Some(ORIGIN.to_owned()) });
     }
 
     #[test]

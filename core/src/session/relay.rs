@@ -14,11 +14,12 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use self::open::Open;
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use crate::origin::{OriginError, OriginPolicy};
 use crate::session::{HANDSHAKE_MS, PING_AFTER_MS, SILENCE_MS};
 use crate::time::Timestamp;
 use crate::wire::{
     BATCH_BYTES, ByeCode, Chunk, DocHeads, DocKind, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, Message,
-    NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
+    NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1,
 };
 
 /// What happens to the session.
@@ -76,6 +77,13 @@ pub enum Effect {
         device: DeviceKey,
         /// The device that let it in, which must be one of the account or its founder; absent for the founder.
         granted_by: Option<DeviceKey>,
+        /// The protocol version that the phone speaks.
+        protocol: u16,
+    },
+    /// Tell the operator that a phone signed for another origin than the relay's own, and was sent away. `[H9]`
+    ReportOrigin {
+        /// The origin that it dialled, as it says.
+        dialled: String,
     },
     /// Remember that a device whose actors begin like this belongs to the account, if it may have one more. `[P10]`
     Vouch {
@@ -188,6 +196,7 @@ pub struct NamesPage {
 #[derive(Debug)]
 pub struct Session {
     relay: RelayId,
+    policy: OriginPolicy,
     phase: Phase,
     opened_ms: u64,
     heard_ms: u64,
@@ -197,7 +206,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Phase {
     AwaitingHello { nonce: [u8; 32] },
-    AwaitingProof { nonce: [u8; 32], account: AccountId, device: DeviceKey },
+    AwaitingProof { protocol: u16, nonce: [u8; 32], account: AccountId, device: DeviceKey },
     AwaitingAdmission,
     AwaitingCatchUp { head: u64 },
     Open(Open),
@@ -207,9 +216,17 @@ enum Phase {
 impl Session {
     /// A session on a connection that was just accepted.
     ///
-    /// `nonce` is fresh randomness, used for nothing else; `now_ms` any monotonic clock.
-    pub fn new(relay: RelayId, nonce: [u8; 32], now_ms: u64) -> Session {
-        Session { relay, phase: Phase::AwaitingHello { nonce }, opened_ms: now_ms, heard_ms: now_ms, pinged: false }
+    /// `policy` says for which origins phones may sign; `nonce` is fresh randomness, used for nothing else; `now_ms` any
+    /// monotonic clock.
+    pub fn new(relay: RelayId, policy: OriginPolicy, nonce: [u8; 32], now_ms: u64) -> Session {
+        Session {
+            relay,
+            policy,
+            phase: Phase::AwaitingHello { nonce },
+            opened_ms: now_ms,
+            heard_ms: now_ms,
+            pinged: false,
+        }
     }
 
     /// When [`Input::Tick`] is due, on the clock of `now_ms`, and what for.
@@ -265,19 +282,36 @@ impl Session {
                 Ok(vec![Effect::Close])
             }
             (Phase::AwaitingHello { nonce }, Message::Hello { protocols, account, device }) => {
-                if protocols.len() > 8 || !protocols.contains(&PROTOCOL) {
-                    return Err(ByeCode::UnknownProtocol);
-                }
+                let is_spoken = |version: &u16| (self.policy.oldest_protocol..=PROTOCOL).contains(version);
+                let newest = protocols.iter().copied().filter(is_spoken).max();
+                let protocol = newest.filter(|_| protocols.len() <= 8).ok_or(ByeCode::UnknownProtocol)?;
                 let nonce = *nonce;
-                self.phase = Phase::AwaitingProof { nonce, account, device };
-                Ok(vec![send(Message::Challenge { protocol: PROTOCOL, relay: self.relay, nonce })])
+                self.phase = Phase::AwaitingProof { protocol, nonce, account, device };
+                Ok(vec![send(Message::Challenge { protocol, relay: self.relay, nonce })])
             }
-            (Phase::AwaitingProof { nonce, account, device }, Message::Proof { signature, grant }) => {
-                let (account, device) = (*account, *device);
-                verify(&device, &proof_bytes(&self.relay, nonce, &account, &device), &signature)?;
+            (
+                Phase::AwaitingProof { protocol, nonce, account, device },
+                Message::Proof { signature, grant, origin },
+            ) => {
+                let (protocol, account, device) = (*protocol, *account, *device);
+                let signed = match (protocol, &origin) {
+                    (1, None) => proof_bytes_v1(&self.relay, nonce, &account, &device),
+                    (PROTOCOL, Some(origin)) => proof_bytes(&self.relay, nonce, &account, &device, origin),
+                    (_, Some(_) | None) => return Err(ByeCode::Malformed),
+                };
+                match (self.policy.check(origin.as_deref()), origin) {
+                    (Ok(()), _) => {}
+                    (Err(OriginError::WrongOrigin), Some(dialled)) => {
+                        let mut effects = vec![Effect::ReportOrigin { dialled }];
+                        effects.extend(self.bye(ByeCode::WrongOrigin));
+                        return Ok(effects);
+                    }
+                    (Err(OriginError::WrongOrigin | OriginError::NoOrigin), _) => return Err(ByeCode::UnknownProtocol),
+                }
+                verify(&device, &signed, &signature)?;
                 let granted_by = verify_membership(&account, &device, grant)?;
                 self.phase = Phase::AwaitingAdmission;
-                Ok(vec![Effect::Admit { account, device, granted_by }])
+                Ok(vec![Effect::Admit { account, device, granted_by, protocol }])
             }
             (Phase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
                 if cursor > *head {

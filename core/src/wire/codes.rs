@@ -89,6 +89,9 @@ pub enum ByeCode {
     /// The account has as many devices as the relay allows.
     #[n(8)]
     OverQuota,
+    /// The phone signed for another origin than the relay's own. `[H9]`
+    #[n(9)]
+    WrongOrigin,
 }
 
 impl ByeCode {
@@ -101,7 +104,8 @@ impl ByeCode {
             | ByeCode::OutOfOrder
             | ByeCode::UnknownProtocol
             | ByeCode::NotAuthentic
-            | ByeCode::OverQuota => false,
+            | ByeCode::OverQuota
+            | ByeCode::WrongOrigin => false,
         }
     }
 }

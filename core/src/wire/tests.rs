@@ -1,4 +1,4 @@
-//! The bytes of every message, locked for version 1 of the protocol, and what becomes of bytes that are no message.
+//! The bytes of every message, locked for versions 1 and 2 of the protocol, and what becomes of bytes that are no message.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,8 @@ const DEVICE: DeviceKey = DeviceKey([0xde; 32]);
 const HASH: ChangeHash = ChangeHash([0xc1; 32]);
 const DEP: ChangeHash = ChangeHash([0xc0; 32]);
 
-/// Every message and its bytes in hexadecimal. To change one is to make version 2; the bytes of version 1 stay here.
+/// Every message and its bytes in hexadecimal. To change one is to make version 3; the bytes of earlier versions stay here.
+/// Version 2 differs from version 1 in the proof, which names the origin.
 fn golden() -> Vec<(Message, &'static str)> {
     let grant = Grant { granted_by: DEVICE, signature: [0x51; 64] };
     let chunk = || Chunk(vec![0x85, 0x6f, 0x4a, 0x83]);
@@ -28,15 +29,35 @@ fn golden() -> Vec<(Message, &'static str)> {
             "8400810150a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a15820dededededededededededededededededededededededededededededededede",
         ),
         (
+            Message::Hello { protocols: vec![2], account: ACCOUNT, device: DEVICE },
+            "8400810250a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a15820dededededededededededededededededededededededededededededededede",
+        ),
+        (
+            Message::Challenge { protocol: 2, relay: RelayId([0x4e; 16]), nonce: [0x70; 32] },
+            "840102504e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e58207070707070707070707070707070707070707070707070707070707070707070",
+        ),
+        (
             Message::Challenge { protocol: 1, relay: RelayId([0x4e; 16]), nonce: [0x70; 32] },
             "840101504e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e58207070707070707070707070707070707070707070707070707070707070707070",
         ),
         (
-            Message::Proof { signature: [0x51; 64], grant: None },
+            Message::Proof { signature: [0x51; 64], grant: None, origin: None },
             "8202584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151",
         ),
         (
-            Message::Proof { signature: [0x51; 64], grant: Some(grant) },
+            Message::Proof { signature: [0x51; 64], grant: None, origin: Some("https://relay.example".to_owned()) },
+            "8402584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151f67568747470733a2f2f72656c61792e6578616d706c65",
+        ),
+        (
+            Message::Proof {
+                signature: [0x51; 64],
+                grant: Some(grant),
+                origin: Some("http://localhost:8080".to_owned()),
+            },
+            "8402584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151825820dededededededededededededededededededededededededededededededede58405151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515175687474703a2f2f6c6f63616c686f73743a38303830",
+        ),
+        (
+            Message::Proof { signature: [0x51; 64], grant: Some(grant), origin: None },
             "8302584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151825820dededededededededededededededededededededededededededededededede584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151",
         ),
         (
@@ -106,7 +127,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn m1_every_message_has_the_bytes_of_version_1() {
+fn m1_every_message_has_the_bytes_of_its_version() {
     for (message, bytes) in golden() {
         assert_eq!(hex(&message.encode()), bytes, "{message:?}");
         assert_eq!(Message::decode(&message.encode()), Ok(message));
@@ -140,8 +161,9 @@ fn every_code_and_kind_has_its_number() {
         ByeCode::GoingAway,
         ByeCode::Overloaded,
         ByeCode::OverQuota,
+        ByeCode::WrongOrigin,
     ];
-    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let kinds = (0..=u8::MAX).filter_map(DocKind::from_number);
     assert_eq!(kinds.collect::<Vec<_>>(), DocKind::ALL);
     let names = "Settings Profile Car Drive Track Published Social Meet";
@@ -214,6 +236,19 @@ proptest! {
             prop_assert_eq!(Message::decode(&message.encode()), Ok(message));
         }
     }
+}
+
+#[test]
+fn h3_the_bytes_that_are_signed_are_these() {
+    let (account, device, nonce) = (AccountId::from_bytes([1; 16]), DeviceKey([2; 32]), [3; 32]);
+    let relay = RelayId([4; 16]);
+    let parts = [relay.0.as_slice(), &nonce, &[1; 16], &[2; 32]].concat();
+    let origin = b"https://relay.example";
+    let signed = [b"tourismo proof v2".as_slice(), &parts, origin].concat();
+    assert_eq!(proof_bytes(&relay, &nonce, &account, &device, "https://relay.example"), signed);
+    let signed_v1 = [b"tourismo proof v1".as_slice(), &parts].concat();
+    assert_eq!(proof_bytes_v1(&relay, &nonce, &account, &device), signed_v1);
+    assert_eq!(grant_bytes(&account, &device), [b"tourismo grant v1".as_slice(), &[1; 16], &[2; 32]].concat());
 }
 
 #[test]

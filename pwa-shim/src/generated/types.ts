@@ -36,7 +36,7 @@ export type AnswerView = {
 };
 
 /** Why a connection ends. `[M4]` */
-export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota";
+export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin";
 
 /** What is known of a car. Texts are empty when unknown. */
 export type CarFields = {
@@ -392,7 +392,12 @@ export type Input = { "type": "start" } | { "type": "fix",
   /** How far they are ahead of UTC, in minutes. */
   utcOffsetMin: number, } | { "type": "network",
   /** Whether it has. */
-  online: boolean, } | { "type": "connected" } | { "type": "received",
+  online: boolean, } | { "type": "connected",
+  /**
+   * The origin that the shell dialled, as browsers write it: `https://relay.example` for
+   * `wss://relay.example/v1/sync`. What the device signs is good there only, so it is never the relay's word.
+   */
+  origin: string, } | { "type": "received",
   /** Its bytes. */
   bytes: Uint8Array, } | { "type": "disconnected" } | { "type": "hidden" } | { "type": "shown" } | { "type": "tick" };
 

@@ -20,6 +20,7 @@ use crate::authorize::Viewer;
 use crate::grid::Bounds;
 use crate::limits::Source;
 use crate::read_queue::Turn;
+use crate::serving::Peer;
 
 /// How many items a page has, unless it is told, and at most.
 const DEFAULT_LIMIT: u32 = 20;
@@ -68,7 +69,8 @@ impl FromRequestParts<Arc<Relay>> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, relay: &Arc<Relay>) -> Result<Asked, ApiError> {
         let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
-        let (viewer, expires_at) = viewer::viewer(relay, &parts.headers).await?;
+        let local = parts.extensions.get::<Peer>().ok_or_else(ApiError::internal)?.local;
+        let (viewer, expires_at) = viewer::viewer(relay, &parts.headers, local).await?;
         let turn = relay.read_queue.turn(source, viewer.account()).await?;
         let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let parameters = read(parts.uri.query().unwrap_or_default());

@@ -187,7 +187,10 @@ impl utoipa::IntoResponses for Refusals {
             ),
             (
                 "401",
-                refusal("The read token is missing (`token_needed`), wrong (`bad_token`) or old (`expired_token`)."),
+                refusal(
+                    "The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or \
+                     old (`expired_token`).",
+                ),
             ),
             ("404", refusal("There is nothing here that this viewer may see: `not_found`.")),
             ("429", refusal("There are too many requests: `too_many_requests`.")),

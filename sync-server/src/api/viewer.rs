@@ -1,6 +1,7 @@
 //! Who asks: the viewer of a request, from the read token that it shows.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
@@ -18,8 +19,9 @@ use crate::db::accounts;
 const REMEMBERED: usize = 10_000;
 
 /// Tokens that were found good, so that neither signature nor device is looked at again. Devices never leave an account.
+/// Whether a token's origin is the relay's own depends on the connection, and is looked at each time.
 #[derive(Debug, Default)]
-pub(crate) struct KnownReaders(Mutex<BTreeSet<[u8; ReadToken::BYTES]>>);
+pub(crate) struct KnownReaders(Mutex<BTreeSet<Vec<u8>>>);
 
 impl KnownReaders {
     fn has(&self, token: &ReadToken) -> bool {
@@ -35,15 +37,26 @@ impl KnownReaders {
     }
 }
 
-/// The viewer that a request's `Authorization: Bearer` tells, and until when; anyone if it tells none. `[R1]` `[R3]`
-pub(crate) async fn viewer(relay: &Relay, headers: &HeaderMap) -> Result<(Viewer, Option<Timestamp>), ApiError> {
+/// The viewer that a request's `Authorization: Bearer` tells, and until when; anyone if it tells none. The request came on a
+/// connection that ends at the address `local`. `[R1]` `[R3]` `[H9]`
+pub(crate) async fn viewer(
+    relay: &Relay,
+    headers: &HeaderMap,
+    local: SocketAddr,
+) -> Result<(Viewer, Option<Timestamp>), ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok((Viewer::Anonymous, None)) };
     let token = value.to_str().ok().and_then(bearer).ok_or(AccessError::BadToken)?;
-    let now = relay.clock.now();
+    let (now, policy) = (relay.clock.now(), relay.public_origin.policy(local, headers));
+    if let Err(error) = token.check_origin(&policy) {
+        if let (AccessError::WrongOrigin, Some(origin)) = (error, &token.origin) {
+            relay.public_origin.report(origin, &policy);
+        }
+        return Err(error.into());
+    }
     if relay.known_readers.has(&token) {
         return if token.expires_at <= now { Err(AccessError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
     }
-    token.verify(&relay.identity.id, now)?;
+    token.verify(&relay.identity.id, &policy, now)?;
     let mut reader = relay.readers.acquire().await?;
     if !accounts::has_device(&mut reader, token.account, token.device).await? {
         return Err(AccessError::BadToken.into());
@@ -69,6 +82,11 @@ impl From<AccessError> for ApiError {
                 error.code(),
                 "This read token is not one for this relay.",
                 "Let a device of the account sign another one, for 24 hours at most.",
+            ),
+            AccessError::WrongOrigin => ApiError::unauthorized(
+                "wrong_origin",
+                "This read token is for another origin than this relay's own.",
+                "Clients dial the relay at its --public-url; whoever runs it can name another one there.",
             ),
             AccessError::ExpiredToken => ApiError::unauthorized(
                 error.code(),

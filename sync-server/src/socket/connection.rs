@@ -12,8 +12,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::log::InflationBudget;
+use tourismo_core::origin::OriginPolicy;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
-use tourismo_core::wire::{ByeCode, NackCode, Offer};
+use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
 
 use crate::Relay;
 use crate::db::{accounts, change_log, documents, sql};
@@ -38,6 +39,8 @@ type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = Input> + Send>>>;
 pub(super) struct Visitor {
     pub(super) source: Source,
     pub(super) allowance: Arc<Allowance>,
+    /// For which origins they may sign.
+    pub(super) policy: OriginPolicy,
 }
 
 pub(super) struct Connection {
@@ -71,7 +74,7 @@ impl Connection {
         getrandom::fill(&mut nonce).expect("the system has randomness; without it no key is safe");
         let (sink, stream) = socket.split();
         Connection {
-            session: Session::new(relay.identity.id, nonce, 0),
+            session: Session::new(relay.identity.id, visitor.policy.clone(), nonce, 0),
             visitor,
             opened: Instant::now(),
             sink,
@@ -132,7 +135,11 @@ impl Connection {
     async fn perform(&mut self, effect: Effect) -> Result<(), Broken> {
         match effect {
             Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
-            Effect::Admit { account, device, granted_by } => {
+            Effect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.visitor.policy),
+            Effect::Admit { account, device, granted_by, protocol } => {
+                if protocol < PROTOCOL {
+                    self.relay.public_origin.count_old_phone();
+                }
                 let candidate = Candidate { account, device, granted_by };
                 self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
             }

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tourismo_core::access::MAX_LIFETIME_MS;
 use tourismo_core::wire::RelayId;
 
-use crate::harness::{Answer, Person, Phone, Relay, get, get_with, now};
+use crate::harness::{Answer, Person, Phone, Relay, get, get_with, now, origin_of};
 
 async fn ask(relay: &Relay, authorization: &str) -> Answer {
     get_with(relay.addr(), "/v1/me/profile", &format!("authorization: {authorization}\r\n")).await
@@ -20,7 +20,7 @@ async fn r1_a_device_reads_as_its_account_and_so_does_another_that_was_let_in() 
     assert_eq!(person.read(&relay, "/v1/me/profile").await, profile, "a token is good more than once");
     let other = person.phone.link(2);
     other.join(relay.addr()).await.close().await;
-    let token = other.token(&person.relay_id(), now() + 60_000);
+    let token = other.token(&person.relay_id(), now() + 60_000, &origin_of(relay.addr()));
     assert_eq!(ask(&relay, &format!("bearer {token}")).await.json(), profile);
 }
 
@@ -29,8 +29,9 @@ async fn r2_r3_wrong_and_old_tokens_are_told_apart_and_taken_for_nobody() {
     let relay = Relay::start().await;
     let person = Person::new(&relay, 1).await;
     let id = person.relay_id();
-    let stranger = Phone::founder(9);
-    let good = person.token();
+    let (stranger, origin) = (Phone::founder(9), origin_of(relay.addr()));
+    let token = |phone: &Phone, id, expires_at| phone.token(id, expires_at, &origin);
+    let good = person.token(&relay);
     let forged = {
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&good).unwrap();
         bytes[119] ^= 1;
@@ -38,11 +39,11 @@ async fn r2_r3_wrong_and_old_tokens_are_told_apart_and_taken_for_nobody() {
     };
     for (authorization, code) in [
         (format!("Bearer {forged}"), "bad_token"),
-        (format!("Bearer {}", person.phone.token(&RelayId([7; 16]), now() + 60_000)), "bad_token"),
-        (format!("Bearer {}", person.phone.token(&id, now() + MAX_LIFETIME_MS + 600_000)), "bad_token"),
-        (format!("Bearer {}", person.phone.token(&id, now() - 1)), "expired_token"),
-        (format!("Bearer {}", stranger.token(&id, now() + 60_000)), "bad_token"),
-        (format!("Bearer {}", stranger.posing_as(person.account()).token(&id, now() + 60_000)), "bad_token"),
+        (format!("Bearer {}", token(&person.phone, &RelayId([7; 16]), now() + 60_000)), "bad_token"),
+        (format!("Bearer {}", token(&person.phone, &id, now() + MAX_LIFETIME_MS + 600_000)), "bad_token"),
+        (format!("Bearer {}", token(&person.phone, &id, now() - 1)), "expired_token"),
+        (format!("Bearer {}", token(&stranger, &id, now() + 60_000)), "bad_token"),
+        (format!("Bearer {}", token(&stranger.posing_as(person.account()), &id, now() + 60_000)), "bad_token"),
         (format!("Basic {good}"), "bad_token"),
         ("Bearer".to_owned(), "bad_token"),
         ("Bearer \u{e9}".to_owned(), "bad_token"),

@@ -184,7 +184,7 @@ fn check_answer(path: &str, answer: &Answer) {
 async fn whatever_a_parameter_holds_no_read_ends_in_an_error_of_the_server() {
     let relay = Relay::start_with(|config| config.limits.max_requests_per_second = 1_000_000).await;
     let things = things(&relay).await;
-    let token = format!("authorization: Bearer {}\r\n", things.person.token());
+    let token = format!("authorization: Bearer {}\r\n", things.person.token(&relay));
     let long = "x".repeat(2_000);
     let reads = reads(&relay).await;
     assert!(reads.len() > 35, "{}", reads.len());
@@ -234,7 +234,7 @@ const SAME_LISTS: [&[&str]; 3] = [
 async fn r7_a_cursor_is_good_for_its_own_list_alone() {
     let relay = Relay::start_with(|config| config.limits.max_requests_per_second = 1_000_000).await;
     let things = things(&relay).await;
-    let token = format!("authorization: Bearer {}\r\n", things.person.token());
+    let token = format!("authorization: Bearer {}\r\n", things.person.token(&relay));
     let with = |path: &str, query: &str| {
         let first = if path == "/v1/people" { "?prefix=a&" } else { "?" };
         format!("{}{first}{query}", things.fill(path, None))
@@ -326,7 +326,7 @@ async fn no_text_that_people_write_leaves_its_place_in_any_answer() {
     things.meet = anna.meet(&relay, &fields).await;
     things.drive = published;
     let anna = &things.person;
-    let token = format!("authorization: Bearer {}\r\n", anna.token());
+    let token = format!("authorization: Bearer {}\r\n", anna.token(&relay));
     for (path, parameters) in reads(&relay).await.iter().filter(|(path, _)| !path.ends_with("/live")) {
         let mut url = things.fill(path, None);
         if parameters.iter().any(|(name, _)| name == "prefix") {

@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tourismo_core::id::DeviceKey;
 use tourismo_core::wire::{ByeCode, MAX_MESSAGE_BYTES, Message, PROTOCOL, RelayId};
 
-use crate::harness::{Document, Phone, Relay, Wire, get};
+use crate::harness::{Document, Phone, Relay, Wire, get, origin_of};
 
 #[tokio::test]
 async fn h1_h2_h4_a_phone_with_its_key_is_welcome() {
@@ -14,7 +14,7 @@ async fn h1_h2_h4_a_phone_with_its_key_is_welcome() {
     wire.send(&phone.hello()).await;
     let Message::Challenge { protocol, relay: id, nonce } = wire.receive().await else { panic!("a challenge was due") };
     assert_eq!(protocol, PROTOCOL);
-    wire.send(&phone.proof(&id, &nonce)).await;
+    wire.send(&phone.proof(&id, &nonce, &origin_of(relay.addr()))).await;
     let Message::Welcome { head, max_message_bytes, .. } = wire.receive().await else { panic!("a welcome was due") };
     assert_eq!((head, max_message_bytes as usize), (0, MAX_MESSAGE_BYTES));
 }
@@ -48,7 +48,7 @@ async fn h3_a_wrong_key_is_refused() {
     let mut wire = Wire::open(relay.addr()).await;
     wire.send(&phone.hello()).await;
     let Message::Challenge { relay: id, nonce, .. } = wire.receive().await else { panic!("a challenge was due") };
-    wire.send(&Phone::founder(2).posing_as(phone.account).proof(&id, &nonce)).await;
+    wire.send(&Phone::founder(2).posing_as(phone.account).proof(&id, &nonce, &origin_of(relay.addr()))).await;
     assert_eq!(wire.bye().await, ByeCode::NotAuthentic);
 }
 
@@ -60,7 +60,7 @@ async fn h3_a_proof_for_another_relay_or_another_connection_is_refused() {
         wire.send(&phone.hello()).await;
         let Message::Challenge { relay: id, nonce, .. } = wire.receive().await else { panic!("a challenge was due") };
         let (id, nonce) = if forge_relay { (RelayId([0; 16]), nonce) } else { (id, [0; 32]) };
-        wire.send(&phone.proof(&id, &nonce)).await;
+        wire.send(&phone.proof(&id, &nonce, &origin_of(relay.addr()))).await;
         assert_eq!(wire.bye().await, ByeCode::NotAuthentic);
     }
 }
@@ -205,6 +205,6 @@ async fn h3_a_key_that_is_no_point_of_the_curve_is_refused() {
     let mut wire = Wire::open(relay.addr()).await;
     wire.send(&Message::Hello { protocols: vec![PROTOCOL], account, device: key }).await;
     let Message::Challenge { .. } = wire.receive().await else { panic!("a challenge was due") };
-    wire.send(&Message::Proof { signature: [0; 64], grant: None }).await;
+    wire.send(&Message::Proof { signature: [0; 64], grant: None, origin: Some(origin_of(relay.addr())) }).await;
     assert_eq!(wire.bye().await, ByeCode::NotAuthentic);
 }

@@ -11,7 +11,7 @@ pub(crate) use database::{Database, ENGINE};
 pub(crate) use documents::{Document, drive_on, transplanted};
 pub(crate) use http::{Answer, ask, get, get_with};
 pub(crate) use person::{Person, now};
-pub(crate) use phone::{Phone, Wire};
+pub(crate) use phone::{Phone, Wire, origin_of};
 pub(crate) use statements::STATEMENTS;
 
 use std::net::SocketAddr;

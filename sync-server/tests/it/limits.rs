@@ -228,8 +228,10 @@ async fn one_address_has_only_so_many_event_streams() {
     let person = Person::new(&relay, 1).await;
     let listen = async || {
         let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
-        let head =
-            format!("GET /v1/me/feed/live HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", person.token());
+        let head = format!(
+            "GET /v1/me/feed/live HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+            person.token(&relay)
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).await.unwrap();

@@ -29,7 +29,7 @@ struct Event {
 
 impl Stream {
     async fn open(relay: &Relay, person: &Person, path: &str, last: Option<&str>) -> Stream {
-        Stream::open_with(relay, &person.token(), path, last).await
+        Stream::open_with(relay, &person.token(relay), path, last).await
     }
 
     async fn open_with(relay: &Relay, token: &str, path: &str, last: Option<&str>) -> Stream {
@@ -195,7 +195,7 @@ async fn r9_what_concerns_nobody_is_told_nobody() {
 async fn r9_a_stream_ends_with_the_token_that_opened_it() {
     let relay = Relay::start().await;
     let anna = Person::named(&relay, 1, "anna").await;
-    let token = anna.token_until(Timestamp(now().as_millis() + 5_000));
+    let token = anna.token_until(&relay, Timestamp(now().as_millis() + 5_000));
     let mut stream = Stream::open_with(&relay, &token, "/v1/me/feed/live", None).await;
     assert_eq!([stream.event().await.kind, stream.event().await.kind], ["open", "expired"]);
     stream.end().await;

@@ -14,6 +14,7 @@ mod limits;
 mod live;
 mod meets;
 mod order;
+mod origins;
 mod outage;
 mod own;
 mod people;

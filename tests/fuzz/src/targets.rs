@@ -14,6 +14,7 @@ use tourismo_core::docs::open;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit, examine};
+use tourismo_core::origin::OriginPolicy;
 use tourismo_core::projection;
 use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Space, StoreOp, StoredEntry};
 use tourismo_core::replica::{Opening, Replica};
@@ -21,7 +22,10 @@ use tourismo_core::session::relay::{Effect as Deed, HeadsPage, Input as Event, L
 use tourismo_core::time::{Now, Timestamp};
 use tourismo_core::track::block::{MAX_TRACK_FIXES, decode_all, fix_count};
 use tourismo_core::track::parts::parts;
-use tourismo_core::wire::{DocKind, EntryBody, Epoch, MAX_MESSAGE_BYTES, Message, RelayId};
+use tourismo_core::wire::{DocKind, EntryBody, Epoch, MAX_MESSAGE_BYTES, Message, OLDEST_PROTOCOL, RelayId};
+
+/// The origin at which the relay of the targets is dialled.
+pub const ORIGIN: &str = "https://relay.example";
 
 /// A target's name and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -89,9 +93,13 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
+fn policy() -> OriginPolicy {
+    OriginPolicy { own: vec![ORIGIN.to_owned()], oldest_protocol: OLDEST_PROTOCOL }
+}
+
 /// The relay's end of a session: messages in any order, each with an answer to what it makes the session ask.
 pub fn session(bytes: &[u8]) {
-    let mut session = Session::new(RelayId([7; 16]), [3; 32], 0);
+    let mut session = Session::new(RelayId([7; 16]), policy(), [3; 32], 0);
     for (now_ms, message) in (0..).zip(pieces(bytes)) {
         let mut events = vec![Event::Received(message.to_vec())];
         while let Some(event) = events.pop() {
@@ -116,7 +124,7 @@ pub fn session(bytes: &[u8]) {
                     Deed::ReadNames { docs, .. } => {
                         events.push(Event::Names(NamesPage { names: vec![Vec::new(); docs.len()], goes_on: false }));
                     }
-                    Deed::ReadDoc { .. } | Deed::Close => {}
+                    Deed::ReadDoc { .. } | Deed::ReportOrigin { .. } | Deed::Close => {}
                 }
             }
         }
@@ -306,7 +314,7 @@ impl Phone {
                     Effect::Sign { request, .. } => {
                         inputs.push_back(Input::Signed { request, signature: vec![5; 64].into() });
                     }
-                    Effect::Connect => inputs.push_back(Input::Connected),
+                    Effect::Connect => inputs.push_back(Input::Connected { origin: ORIGIN.to_owned() }),
                     Effect::Send { .. }
                     | Effect::Disconnect
                     | Effect::SetTimer { .. }

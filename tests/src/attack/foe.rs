@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tourismo_core::wire::{ByeCode, Message};
+use tourismo_server::Origin;
 
 use crate::client::{Client, Device};
 
@@ -47,7 +48,7 @@ impl Foe {
         let Message::Challenge { relay, nonce, .. } = exchange(&mut socket, &device.hello()).await? else {
             bail!("a challenge was due");
         };
-        match exchange(&mut socket, &device.proof(&relay, &nonce)).await? {
+        match exchange(&mut socket, &device.proof(&relay, &nonce, &Origin::from(self.relay).to_string())).await? {
             Message::Bye { code: ByeCode::NotAuthentic } => Ok(socket),
             message => bail!("the relay answers a stranger with {message:?}"),
         }

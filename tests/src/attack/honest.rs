@@ -3,7 +3,7 @@
 //!
 //! Each push and each read is recorded with the time at which it was sent. The caller divides them into phases.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +24,9 @@ use tourismo_core::wire::{Chunk, DocKind, Offer};
 use crate::client::{Client, Device, Document};
 use crate::made::{self, Kind, Options};
 use crate::real_drives;
+
+/// The honest clients' host.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How long the phone rests between two changes.
 const PUSH_PAUSE: Duration = Duration::from_millis(20);
@@ -66,9 +69,9 @@ pub struct Figures {
 
 impl Honest {
     /// Joins a relay as two people, publishes drives, and starts to push and read.
-    pub(super) async fn join(relay: SocketAddr) -> anyhow::Result<Honest> {
-        let phone = Phone::join(relay).await?;
-        let reader = Reader::join(relay).await?;
+    pub(super) async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Honest> {
+        let phone = Phone::join(relay, origin).await?;
+        let reader = Reader::join(relay, origin).await?;
         let (stop, stopping) = watch::channel(false);
         let log = Arc::new(Mutex::new(Log::default()));
         let seen = log.clone();
@@ -138,19 +141,21 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
 /// The phone, before it is connected from its own thread.
 struct Phone {
     device: Device,
+    /// What it dials.
+    origin: String,
     document: Document,
 }
 
 impl Phone {
-    async fn join(relay: SocketAddr) -> anyhow::Result<Phone> {
+    async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Phone> {
         let device = Device::founder([1; 32]);
-        let mut client = device.connect(relay).await?;
+        let mut client = device.connect_as(origin, relay, HERE).await?;
         let mut document = Document::new(device.key(), [1; 16], DocKind::Car);
         // What the relay allocates once is allocated before anything is measured.
         for _ in 0..20 {
             push(&mut client, &mut document).await?;
         }
-        Ok(Phone { device, document })
+        Ok(Phone { device, origin: origin.to_owned(), document })
     }
 
     async fn live(
@@ -159,7 +164,7 @@ impl Phone {
         log: &Mutex<Log>,
         mut stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
-        let mut client = self.device.connect(relay).await?;
+        let mut client = self.device.connect_as(&self.origin, relay, HERE).await?;
         while !is_stopped(&mut stopping, PUSH_PAUSE).await {
             let sent = Instant::now();
             match push(&mut client, &mut self.document).await {
@@ -190,15 +195,15 @@ struct Reader {
 
 impl Reader {
     /// Publishes some drives, so that there is something to read.
-    async fn join(relay: SocketAddr) -> anyhow::Result<Reader> {
+    async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Reader> {
         let device = Device::founder([3; 32]);
-        let mut client = device.connect(relay).await?;
+        let mut client = device.connect_as(origin, relay, HERE).await?;
         let mut paths = vec!["/v1/feed/public?limit=20".to_owned(), "/v1/me/drives?limit=20".to_owned()];
         for number in 0..3 {
             paths.push(format!("/v1/drives/{}", publish(&mut client, &device, number, 20).await?));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let token = device.read_token(&client.relay(), Timestamp(now.as_millis() as i64 + 12 * 3_600_000));
+        let token = device.read_token(&client, Timestamp(now.as_millis() as i64 + 12 * 3_600_000));
         let request = |path| format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n\r\n");
         Ok(Reader { requests: paths.into_iter().map(request).collect() })
     }

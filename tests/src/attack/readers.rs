@@ -79,7 +79,7 @@ impl Account {
     }
 
     fn request(&self, path: &str, more: &str) -> String {
-        let token = self.device.read_token(&self.client.relay(), Timestamp(now().as_millis() + 3_600_000));
+        let token = self.device.read_token(&self.client, Timestamp(now().as_millis() + 3_600_000));
         format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n{more}\r\n")
     }
 

@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tourismo_core::wire::{ByeCode, DocKind, Message, PROTOCOL};
+use tourismo_server::Origin;
 
 use super::foe::{closed, frame};
 use super::{Attack, Field};
@@ -55,7 +56,8 @@ async fn wrong_proofs(field: Field) -> anyhow::Result<String> {
     for _ in 0..field.scale.of(1_000) {
         let mut socket = field.foe(1).upgrade().await?;
         let hello = Message::Hello { protocols: vec![PROTOCOL], account: device.account, device: device.key() };
-        let proof = Message::Proof { signature: [7; 64], grant: None };
+        let origin = Some(Origin::from(field.relay).to_string());
+        let proof = Message::Proof { signature: [7; 64], grant: None, origin };
         for message in [hello, proof] {
             socket.send(Frame::Binary(message.encode().into())).await?;
         }

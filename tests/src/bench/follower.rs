@@ -123,7 +123,7 @@ struct Feed(Lines<BufReader<TcpStream>>);
 impl Feed {
     async fn open(follower: &Device, client: &Client, relay: std::net::SocketAddr) -> anyhow::Result<Feed> {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
-        let token = follower.read_token(&client.relay(), Timestamp(now_ms + 3_600_000));
+        let token = follower.read_token(client, Timestamp(now_ms + 3_600_000));
         let mut stream = TcpStream::connect(relay).await?;
         stream.set_nodelay(true)?;
         let head = format!("GET /v1/me/feed/live HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");

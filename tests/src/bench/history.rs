@@ -150,7 +150,7 @@ pub async fn opened_elsewhere(fixes: &[Fix]) -> anyhow::Result<Opened> {
     let relay = Relay::start(Snapshots::Made).await?;
     let mut phone = relay.phone()?;
     let drive = record(&mut phone, fixes.iter()).await?;
-    let mut other = relay.joined(phone, Snapshots::Made, relay.running.addr()).await?;
+    let mut other = relay.joined(phone, Snapshots::Made, Setup::in_memory(&url(relay.running.addr()))).await?;
     replay::order(&mut other, "open", Command::OpenDrive { drive }).await?;
     ensure!(matches!(other.replica().track(), Some(TrackView::Ready { .. })), "the track does not come");
     let device = other.device();
@@ -196,7 +196,7 @@ impl Relay {
 
     async fn new_device(self, phone: Phone, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
         let tap = Tap::before(self.running.addr()).await?;
-        let other = self.joined(phone, snapshots, tap.address()).await?;
+        let other = self.joined(phone, snapshots, tap.setup()).await?;
         let frames = tap.take();
         let took = frames.first().zip(frames.last()).map_or(Duration::ZERO, |(first, last)| last.at - first.at);
         let stored = KeyRange { space: Space::Change, from: Vec::new(), to: vec![0xff; 32] };
@@ -219,14 +219,13 @@ impl Relay {
     }
 
     /// Brings everything to the relay, waits for its snapshots, and lets another device into the account.
-    async fn joined(&self, mut phone: Phone, snapshots: Snapshots, at: SocketAddr) -> anyhow::Result<Phone> {
+    async fn joined(&self, mut phone: Phone, snapshots: Snapshots, setup: Setup) -> anyhow::Result<Phone> {
         phone.clock().set_rate(1.0);
         phone.network(true);
         phone.sync(PATIENCE).await?;
         if snapshots == Snapshots::Made {
             self.compacted().await?;
         }
-        let setup = Setup::in_memory(&url(at));
         let device = setup.key.verifying_key().to_bytes().to_vec().into();
         let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
         let Some(Outcome::Granted { grant }) = granted else { anyhow::bail!("no grant: {granted:?}") };

@@ -66,7 +66,7 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
     for drive in drives {
         let Some(first) = drive.first() else { continue };
         let clock = Clock::standing_at(first.recorded_at);
-        let setup = Setup { clock, ..Setup::in_memory(&format!("ws://{}/v1/sync", tap.address())) };
+        let setup = Setup { clock, ..tap.setup() };
         let mut phone = Phone::open(setup)?;
         phone.sync(PATIENCE).await?;
         tap.take();

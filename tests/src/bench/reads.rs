@@ -15,7 +15,7 @@ use tourismo_core::access::{ReadToken, read_bytes};
 use tourismo_core::id::DeviceKey;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::RelayId;
-use tourismo_server::{Config, Limits, Location, Server};
+use tourismo_server::{Config, Limits, Location, Origin, Server};
 use tourismo_test_postgres::Cluster;
 
 use super::{Table, grouped, median};
@@ -117,7 +117,11 @@ pub async fn of(community: &Community, database: Location, url: &str) -> anyhow:
     Tables::open(url).await?.load(community).await?;
     let relay = relay_id(url).await?;
     let running = Server::start(config).await?;
-    let mut reader = Reader { connection: Connection::open(running.addr()).await?, relay };
+    let mut reader = Reader {
+        connection: Connection::open(running.addr()).await?,
+        relay,
+        origin: Origin::from(running.addr()).to_string(),
+    };
 
     let anyone = |number: u64| community.person(number * 7_919 % community.size.people);
     let meet = community.meet(0).id;
@@ -178,6 +182,7 @@ pub async fn home_feed_by_hand(community: &Community, url: &str) -> anyhow::Resu
 struct Reader {
     connection: Connection,
     relay: RelayId,
+    origin: String,
 }
 
 impl Reader {
@@ -224,8 +229,9 @@ impl Reader {
         let (account, device) = (person.account, DeviceKey(person.key.verifying_key().to_bytes()));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let expires_at = Timestamp(now.as_millis() as i64 + 3_600_000);
-        let signature = person.key.sign(&read_bytes(&self.relay, &account, &device, expires_at)).to_bytes();
-        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
+        let bytes = read_bytes(&self.relay, &account, &device, expires_at, &self.origin);
+        let (signature, origin) = (person.key.sign(&bytes).to_bytes(), Some(self.origin.clone()));
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin }.to_bytes())
     }
 }
 

@@ -155,7 +155,7 @@ pub async fn ours(documents: usize, meanwhile: Meanwhile) -> anyhow::Result<Reco
     }
     let relay = start(&database).await?;
     let tap = Tap::before(relay.addr()).await?;
-    let mut phone = Phone::open(Setup { storage, key, ..Setup::in_memory(&url(tap.address())) })?;
+    let mut phone = Phone::open(Setup { storage, key, ..tap.setup() })?;
     phone.sync(PATIENCE).await?;
     let frames = tap.take();
     anyhow::ensure!(phone.status().documents as usize == documents, "documents are missing");

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tourismo_server::Origin;
+
+use crate::phone::Setup;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,7 @@ pub struct Count {
 #[derive(Debug)]
 pub struct Tap {
     address: SocketAddr,
+    server: SocketAddr,
     frames: Arc<Mutex<Vec<Frame>>>,
     listening: JoinHandle<()>,
 }
@@ -65,7 +69,13 @@ impl Tap {
                 }
             }
         });
-        Ok(Tap { address, frames, listening })
+        Ok(Tap { address, server, frames, listening })
+    }
+
+    /// A phone that connects here, and takes it for the server: the bytes that pass are those without a tap.
+    pub fn setup(&self) -> Setup {
+        let origin = Some(Origin::from(self.server).to_string());
+        Setup { origin, ..Setup::in_memory(&format!("ws://{}/v1/sync", self.address)) }
     }
 
     /// Where clients connect to.

@@ -112,7 +112,7 @@ pub async fn ours(relay: &Path, documents: usize) -> anyhow::Result<Upload> {
     let database = folder.path().join("relay.sqlite");
     let (address, mut server) = serve(relay, &database).await?;
     let tap = Tap::before(address).await?;
-    let setup = Setup::in_memory(&url(tap.address()));
+    let setup = tap.setup();
     let key = setup.key.clone();
     let mut phone = phone_with_cars(setup, documents).await?;
     phone.network(true);

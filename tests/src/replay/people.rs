@@ -205,6 +205,7 @@ impl Crowd {
             seed,
             grant: None,
             relay: self.relay.clone(),
+            origin: None,
             clock: Clock::of_this_machine(),
             online: true,
         }

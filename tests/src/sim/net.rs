@@ -35,6 +35,8 @@ pub(super) struct Conn {
     /// Which start of the phone's app it belongs to.
     pub(super) life: u32,
     pub(super) relay: usize,
+    /// Whether a hostile relay was dialled, which passes everything on to this one and back.
+    pub(super) is_forwarded: bool,
     /// Whether the relay has accepted it.
     pub(super) is_open: bool,
     /// Whether messages still arrive at each end.
@@ -81,6 +83,7 @@ impl Net {
             phone,
             life,
             relay,
+            is_forwarded: false,
             is_open: false,
             carries: [true; 2],
             is_troubled: false,

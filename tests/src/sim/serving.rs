@@ -53,6 +53,9 @@ impl World {
         let boot = self.relays[relay].boot;
         match effect {
             serve::Effect::Send(bytes) => self.send_from_relay(conn, bytes),
+            serve::Effect::ReportOrigin { dialled } => {
+                self.trace.note(self.now_ms, format_args!("connection {conn} was dialled as {dialled}"));
+            }
             serve::Effect::Close => {
                 self.relays[relay].sessions.remove(&conn);
                 if let Some(state) = self.net.get_mut(conn) {
@@ -108,7 +111,10 @@ impl World {
         if !self.relays[relay].sessions.contains_key(&conn) {
             return;
         }
-        if let serve::Effect::Admit { account, device, granted_by } = effect {
+        if let serve::Effect::Admit { account, device, granted_by, protocol: _ } = effect {
+            if self.net.get(conn).is_some_and(|conn| conn.is_forwarded) {
+                self.breaks("nobody gets in with what a phone signed for another origin".to_owned());
+            }
             if self.relays[relay].is_full && !self.relays[relay].books.knows(account, device) {
                 return self.tell_session(conn, boot, serve::Input::NotAdmitted(ByeCode::GoingAway));
             }
@@ -155,7 +161,10 @@ impl World {
             serve::Effect::ReadNames { docs, after, upto } => {
                 serve::Input::Names(account.names_page(docs, *after, *upto))
             }
-            serve::Effect::Send(_) | serve::Effect::Commit { .. } | serve::Effect::Close => {
+            serve::Effect::Send(_)
+            | serve::Effect::Commit { .. }
+            | serve::Effect::ReportOrigin { .. }
+            | serve::Effect::Close => {
                 unreachable!("these are no questions")
             }
         };
@@ -271,6 +280,8 @@ impl World {
                 self.breaks(format!("the relay refuses nothing of an honest phone: {code:?}"));
             }
             Message::Bye { .. } if self.net.get(conn).is_some_and(|conn| conn.has_misdelivered) => {}
+            Message::Bye { code: ByeCode::WrongOrigin } if self.net.get(conn).is_some_and(|conn| conn.is_forwarded) => {
+            }
             Message::Bye { code } if !code.is_temporary() => {
                 self.breaks(format!("the relay sends no honest phone away: {code:?}"));
             }

@@ -158,7 +158,7 @@ fn describe(input: &Input) -> String {
         | Input::LoadFailed { .. }
         | Input::Network { .. }
         | Input::Zone { .. }
-        | Input::Connected
+        | Input::Connected { .. }
         | Input::Disconnected
         | Input::Hidden
         | Input::Shown

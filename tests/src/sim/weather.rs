@@ -29,6 +29,9 @@ pub struct Weather {
     pub load_fails: u64,
     /// Once in how many times a message arrives twice, or before those that were sent before it; never if 0.
     pub misdelivers: u64,
+    /// Once in how many times a phone dials a hostile relay, which passes everything on to the phone's own relay and back;
+    /// never if 0.
+    pub forwards: u32,
     /// Whether there is any network.
     pub has_network: bool,
 }
@@ -48,6 +51,7 @@ impl Weather {
             store_fails: (StorageFailure::Aborted, 0),
             load_fails: 0,
             misdelivers: 0,
+            forwards: 0,
             has_network: true,
         }
     }
@@ -74,6 +78,7 @@ impl Weather {
             store_fails,
             load_fails: chance.pick(&[0, 0, 10, 2]),
             misdelivers: 0,
+            forwards: 30,
             has_network: !chance.one_in(4),
         }
     }
@@ -111,4 +116,8 @@ pub enum Plant {
     ReusesSeeds,
     /// The relay's books forget a change that is in the log.
     WrongDigest,
+    /// The relay lets phones in for whatever origin they signed.
+    AcceptsAnyOrigin,
+    /// A phone's shell tells the origin of the relay that speaks, and not the one that it dialled.
+    TellsRelaysOrigin,
 }

@@ -2,15 +2,24 @@
 //! end.
 
 use tourismo_core::log::examine;
+use tourismo_core::origin::OriginPolicy;
 use tourismo_core::replica::io::Input;
 use tourismo_core::session::relay::{self as serve, Session};
-use tourismo_core::wire::Message;
+use tourismo_core::wire::{Message, PROTOCOL};
 
-use crate::sim::World;
 use crate::sim::net::{ConnId, End};
 use crate::sim::relay::Served;
 use crate::sim::trace::{name, short, tag};
 use crate::sim::world::Event;
+use crate::sim::{Plant, World};
+
+/// Where a hostile relay is dialled.
+const HOSTILE_ORIGIN: &str = "https://hostile.example";
+
+/// Where a relay is dialled.
+pub(super) fn origin_of(relay: usize) -> String {
+    format!("https://relay-{relay}.example")
+}
 
 impl World {
     pub(super) fn dial(&mut self, phone: usize, life: u32) {
@@ -31,11 +40,23 @@ impl World {
             self.tell(phone, Input::Disconnected);
             return;
         }
-        let session = Session::new(self.relays[relay].id, self.chance.bytes(), self.now_ms);
+        // By its number, so that a story without hostile relays is told as before.
+        let is_forwarded = conn.is_multiple_of(self.weather.forwards);
+        let mut own = vec![origin_of(relay)];
+        if self.plant == Plant::AcceptsAnyOrigin {
+            own.push(HOSTILE_ORIGIN.to_owned());
+        }
+        let policy = OriginPolicy { own, oldest_protocol: PROTOCOL };
+        let session = Session::new(self.relays[relay].id, policy, self.chance.bytes(), self.now_ms);
         self.relays[relay].sessions.insert(conn, Served { session, account: None, timer_at_ms: None });
-        self.net.get_mut(conn).expect("it was there a moment ago").is_open = true;
+        let state = self.net.get_mut(conn).expect("it was there a moment ago");
+        (state.is_open, state.is_forwarded, state.is_troubled) = (true, is_forwarded, is_forwarded);
         self.set_session_timer(conn);
-        self.tell(phone, Input::Connected);
+        let dialled = match is_forwarded && self.plant != Plant::TellsRelaysOrigin {
+            true => HOSTILE_ORIGIN.to_owned(),
+            false => origin_of(relay),
+        };
+        self.tell(phone, Input::Connected { origin: dialled });
     }
 
     /// The phone closes its connection by itself; the relay learns it a little later.

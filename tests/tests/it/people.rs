@@ -5,6 +5,7 @@ use tourismo_core::access::ReadToken;
 use tourismo_core::docs::social::Relation;
 use tourismo_core::docs::{Answer, CarFields, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, Visibility};
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::origin::OriginPolicy;
 use tourismo_core::replica::io::{Command, CommandError, Outcome};
 use tourismo_core::time::Timestamp;
 use tourismo_tests::made::{self, Kind, Options};
@@ -211,5 +212,6 @@ fn r1_a_phone_makes_a_token_for_the_relay_that_let_it_in() {
     let token = ReadToken::from_bytes(&token).unwrap();
     let on_the_way_ms = token.expires_at.millis_since(expires_at).abs();
     assert!(token.account == world.account(0) && on_the_way_ms < 60_000, "{token:?} {expires_at}");
-    assert_eq!(token.verify(&world.relay().id(), world.now(0).wall), Ok(()));
+    let policy = OriginPolicy { own: vec!["https://relay-0.example".to_owned()], oldest_protocol: 2 };
+    assert_eq!(token.verify(&world.relay().id(), &policy, world.now(0).wall), Ok(()));
 }

@@ -32,19 +32,22 @@ enum Proxy {
 struct Proxied {
     relay: Daemon,
     _proxy: Child,
-    /// Speaks TLS with the proxy for clients that do not.
+    /// Speaks TLS with the proxy for clients that do not, so that they dial `https://` and this address.
     front: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Proxied {
-    async fn start(proxy: Proxy, options: &[&str]) -> anyhow::Result<Proxied> {
+    /// A relay whose `--public-url` is the given one, or where clients reach it.
+    async fn start(proxy: Proxy, public_url: Option<&str>) -> anyhow::Result<Proxied> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let front = listener.local_addr()?;
+        let public_url = public_url.map_or_else(|| format!("https://{front}"), str::to_owned);
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("index.html"), "<!doctype html><title>Tourismo</title>")?;
         let mut start = Start::on(&folder.path().join("relay.sqlite"));
-        start.arguments = ["--trust-proxy", "--pwa"].map(Into::into).to_vec();
+        start.arguments = ["--trust-proxy", "--public-url", &public_url, "--pwa"].map(Into::into).to_vec();
         start.arguments.push(folder.path().into());
-        start.arguments.extend(options.iter().map(Into::into));
         let relay = start.start().await?;
         let proxy_addr = free_address().await?;
         let mut command = proxy.command(folder.path(), relay.addr(), proxy_addr)?;
@@ -53,7 +56,7 @@ impl Proxied {
             ensure!(running.try_wait()?.is_none(), "{proxy:?} ended");
             sleep(Duration::from_millis(20)).await;
         }
-        let front = tls_front(proxy_addr).await?;
+        tls_front(listener, proxy_addr);
         Ok(Proxied { relay, _proxy: running, front, _folder: folder })
     }
 
@@ -158,10 +161,8 @@ async fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
 }
 
-/// Listens for clients that speak no TLS, and passes on what they say to an address that speaks nothing else.
-async fn tls_front(to: SocketAddr) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let front = listener.local_addr()?;
+/// Accepts clients that speak no TLS, and passes on what they say to an address that speaks nothing else.
+fn tls_front(listener: TcpListener, to: SocketAddr) {
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let mut command = Command::new("openssl");
@@ -176,7 +177,6 @@ async fn tls_front(to: SocketAddr) -> anyhow::Result<SocketAddr> {
             });
         }
     });
-    Ok(front)
 }
 
 #[tokio::test]
@@ -190,13 +190,14 @@ async fn behind_caddy_as_the_readme_has_it_pages_sync_streams_and_links_work() -
 }
 
 async fn everything_works_behind(proxy: Proxy) -> anyhow::Result<()> {
-    let proxied = Proxied::start(proxy, &[]).await?;
+    let proxied = Proxied::start(proxy, None).await?;
     let host = proxied.front;
     let page = proxied.ask("/", "connection: close\r\n", "").await?;
     ensure!(page.starts_with("HTTP/1.1 200") && page.contains("<title>Tourismo</title>"), "{page}");
 
     let device = Device::founder([1; 32]);
-    let mut client = device.connect(host).await?;
+    let mut client = device.connect_as(&format!("https://{host}"), host, Ipv4Addr::LOCALHOST.into()).await?;
+    ensure!(device.connect(host).await.is_err(), "http is another origin");
     let (hash, offer) = Document::new(device.key(), [1; 16], DocKind::Car).change(100);
     client.push(vec![offer]).await?;
     assert_eq!(client.answers(1).await?.acked, [hash]);
@@ -205,7 +206,7 @@ async fn everything_works_behind(proxy: Proxy) -> anyhow::Result<()> {
     assert_eq!(proxied.upgrade_from("https://evil.example").await?, "403");
 
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let token = device.read_token(&client.relay(), Timestamp(now.as_millis() as i64 + 3_600_000));
+    let token = device.read_token(&client, Timestamp(now.as_millis() as i64 + 3_600_000));
     let stream = proxied.ask("/v1/me/feed/live", &format!("authorization: Bearer {token}\r\n"), "event: open").await?;
     ensure!(stream.starts_with("HTTP/1.1 200"), "{stream}");
 
@@ -216,7 +217,7 @@ async fn everything_works_behind(proxy: Proxy) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn behind_nginx_a_public_url_is_what_links_and_the_origin_check_derive_from() -> anyhow::Result<()> {
-    let proxied = Proxied::start(Proxy::Nginx, &["--public-url", "https://relay.example"]).await?;
+    let proxied = Proxied::start(Proxy::Nginx, Some("https://relay.example")).await?;
     assert_eq!(proxied.upgrade_from("https://relay.example").await?, "101");
     assert_eq!(proxied.upgrade_from(&format!("https://{}", proxied.front)).await?, "403");
     let feed = proxied.ask("/v1/feed/public.atom", "connection: close\r\n", "").await?;

@@ -153,3 +153,13 @@ fn a_relay_whose_rows_say_something_else_than_its_documents_is_found() {
 fn a_start_with_the_randomness_of_an_earlier_one_is_found() {
     check_found(Plant::ReusesSeeds, "a number names one change");
 }
+
+#[test]
+fn h9_a_relay_that_lets_phones_in_for_any_origin_is_found() {
+    check_found(Plant::AcceptsAnyOrigin, "nobody gets in with what a phone signed for another origin");
+}
+
+#[test]
+fn h9_a_phone_that_takes_a_relays_word_for_the_origin_that_it_dialled_is_found() {
+    check_found(Plant::TellsRelaysOrigin, "nobody gets in with what a phone signed for another origin");
+}

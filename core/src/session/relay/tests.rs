@@ -7,6 +7,11 @@ use crate::session::MAX_PUSHES_IN_FLIGHT;
 use crate::wire::EntryBody;
 
 const RELAY: RelayId = RelayId([7; 16]);
+const ORIGIN: &str = "https://relay.example";
+
+fn policy(oldest_protocol: u16) -> OriginPolicy {
+    OriginPolicy { own: vec![ORIGIN.to_owned()], oldest_protocol }
+}
 
 fn sent(effects: Vec<Effect>) -> Vec<Message> {
     let message = |effect| match effect {
@@ -26,11 +31,11 @@ fn open() -> Session {
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
     let nonce = [3; 32];
-    let mut session = Session::new(RELAY, nonce, 0);
+    let mut session = Session::new(RELAY, policy(PROTOCOL), nonce, 0);
     say(&mut session, 0, Message::Hello { protocols: vec![PROTOCOL], account, device });
-    let signature = key.sign(&proof_bytes(&RELAY, &nonce, &account, &device)).to_bytes();
-    let admit = say(&mut session, 0, Message::Proof { signature, grant: None });
-    assert_eq!(admit, [Effect::Admit { account, device, granted_by: None }]);
+    let signature = key.sign(&proof_bytes(&RELAY, &nonce, &account, &device, ORIGIN)).to_bytes();
+    let admit = say(&mut session, 0, Message::Proof { signature, grant: None, origin: Some(ORIGIN.to_owned()) });
+    assert_eq!(admit, [Effect::Admit { account, device, granted_by: None, protocol: PROTOCOL }]);
     session.handle(0, Input::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
     let read = say(&mut session, 0, Message::CatchUp { cursor: 0, digest: Digest::default() });
     assert_eq!(read, [Effect::ReadLog { after: 0 }]);
@@ -154,7 +159,7 @@ fn m5_a_silent_client_is_pinged_and_then_given_up() {
 
 #[test]
 fn h6_signs_of_life_do_not_prolong_the_handshake() {
-    let mut session = Session::new(RELAY, [0; 32], 0);
+    let mut session = Session::new(RELAY, policy(PROTOCOL), [0; 32], 0);
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
@@ -206,4 +211,67 @@ fn d2_a_comparison_is_answered_in_pages_however_much_differs() {
     let mut effects = session.handle(0, Input::Heads(HeadsPage { docs: Vec::new(), through: to, head: 41 }));
     assert_eq!(effects.pop(), Some(Effect::ReadLog { after: 0 }));
     assert_eq!(differences(effects), [(vec![(7, 0)], true)]);
+}
+
+/// What a relay answers to a proof: the version that let the phone in, or the reason for which it was sent away.
+fn proven(
+    oldest: u16,
+    protocols: &[u16],
+    signed: impl Fn([u8; 16]) -> Vec<u8>,
+    origin: Option<&str>,
+) -> Result<u16, ByeCode> {
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let device = DeviceKey(key.verifying_key().to_bytes());
+    let account = AccountId::founded_by(&device);
+    let mut session = Session::new(RELAY, policy(oldest), [3; 32], 0);
+    let hello = say(&mut session, 0, Message::Hello { protocols: protocols.to_vec(), account, device });
+    if let [Message::Bye { code }] = sent(hello)[..] {
+        return Err(code);
+    }
+    let signature = key.sign(&signed(*account.as_bytes())).to_bytes();
+    let proof = Message::Proof { signature, grant: None, origin: origin.map(str::to_owned) };
+    match &say(&mut session, 0, proof)[..] {
+        [Effect::Admit { protocol, .. }] => Ok(*protocol),
+        [Effect::ReportOrigin { dialled }, Effect::Send(bye), Effect::Close] => {
+            assert_eq!(origin, Some(dialled.as_str()));
+            assert_eq!(Message::decode(bye), Ok(Message::Bye { code: ByeCode::WrongOrigin }));
+            Err(ByeCode::WrongOrigin)
+        }
+        [Effect::Send(bye), Effect::Close] => match Message::decode(bye) {
+            Ok(Message::Bye { code }) => Err(code),
+            message => panic!("a goodbye was due: {message:?}"),
+        },
+        effects => panic!("in or out: {effects:?}"),
+    }
+}
+
+#[test]
+fn h9_a_proof_lets_in_only_at_the_origin_that_was_signed() {
+    const FORWARDER: &str = "https://evil.example";
+    let device = DeviceKey(SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes());
+    let of_2 = |origin: &'static str| {
+        move |account| proof_bytes(&RELAY, &[3; 32], &AccountId::from_bytes(account), &device, origin)
+    };
+    let of_1 = |account| proof_bytes_v1(&RELAY, &[3; 32], &AccountId::from_bytes(account), &device);
+    for oldest in [1, 2] {
+        assert_eq!(proven(oldest, &[2], of_2(ORIGIN), Some(ORIGIN)), Ok(2));
+        assert_eq!(proven(oldest, &[1, 2, 3], of_2(ORIGIN), Some(ORIGIN)), Ok(2), "the newest that both speak");
+        assert_eq!(proven(oldest, &[2], of_2(FORWARDER), Some(FORWARDER)), Err(ByeCode::WrongOrigin));
+        assert_eq!(proven(oldest, &[2], of_2(FORWARDER), Some(ORIGIN)), Err(ByeCode::NotAuthentic));
+        assert_eq!(proven(oldest, &[2], of_2(ORIGIN), Some(FORWARDER)), Err(ByeCode::WrongOrigin));
+        assert_eq!(proven(oldest, &[2], of_1, Some(ORIGIN)), Err(ByeCode::NotAuthentic), "other bytes are signed");
+        assert_eq!(proven(oldest, &[2], of_1, None), Err(ByeCode::Malformed), "version 2 was chosen");
+        assert_eq!(proven(oldest, &[3], of_2(ORIGIN), Some(ORIGIN)), Err(ByeCode::UnknownProtocol));
+    }
+}
+
+#[test]
+fn h9_a_relay_speaks_version_1_only_with_phones_of_version_1_and_only_if_it_is_to() {
+    let device = DeviceKey(SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes());
+    let of_1 = |account| proof_bytes_v1(&RELAY, &[3; 32], &AccountId::from_bytes(account), &device);
+    let of_2 = |account| proof_bytes(&RELAY, &[3; 32], &AccountId::from_bytes(account), &device, ORIGIN);
+    assert_eq!(proven(1, &[1], of_1, None), Ok(1));
+    assert_eq!(proven(2, &[1], of_1, None), Err(ByeCode::UnknownProtocol));
+    assert_eq!(proven(1, &[1], of_2, None), Err(ByeCode::NotAuthentic), "a proof of version 2 is none of version 1");
+    assert_eq!(proven(1, &[1], of_2, Some(ORIGIN)), Err(ByeCode::Malformed), "version 1 was chosen");
 }

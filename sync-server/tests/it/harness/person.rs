@@ -16,7 +16,7 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer, RelayId};
 
-use super::{Answer as HttpAnswer, Document, Phone, Relay, drive_on, get_with};
+use super::{Answer as HttpAnswer, Document, Phone, Relay, drive_on, get_with, origin_of};
 
 pub(crate) struct Person {
     pub(crate) phone: Phone,
@@ -51,12 +51,12 @@ impl Person {
         self.phone.account
     }
 
-    pub(crate) fn token(&self) -> String {
-        self.token_until(now() + 3_600_000)
+    pub(crate) fn token(&self, relay: &Relay) -> String {
+        self.token_until(relay, now() + 3_600_000)
     }
 
-    pub(crate) fn token_until(&self, expires_at: Timestamp) -> String {
-        self.phone.token(&self.relay, expires_at)
+    pub(crate) fn token_until(&self, relay: &Relay, expires_at: Timestamp) -> String {
+        self.phone.token(&self.relay, expires_at, &origin_of(relay.addr()))
     }
 
     pub(crate) fn relay_id(&self) -> RelayId {
@@ -65,7 +65,7 @@ impl Person {
 
     /// Asks as this person.
     pub(crate) async fn ask(&self, relay: &Relay, path: &str) -> HttpAnswer {
-        get_with(relay.addr(), path, &format!("authorization: Bearer {}\r\n", self.token())).await
+        get_with(relay.addr(), path, &format!("authorization: Bearer {}\r\n", self.token(relay))).await
     }
 
     /// What is there to read for this person.

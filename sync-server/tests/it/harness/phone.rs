@@ -9,15 +9,18 @@ use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tourismo_core::access::{ReadToken, read_bytes};
+use tourismo_core::access::{ReadToken, read_bytes, read_bytes_v1};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
     ByeCode, Chunk, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
+    proof_bytes_v1,
 };
+use tourismo_server::Origin;
 
 /// Long enough for any machine: whoever waits so long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,6 +45,11 @@ pub(crate) struct Answers {
     pub(crate) acked: Vec<ChangeHash>,
     pub(crate) nacked: Vec<(u64, u32, NackCode)>,
     pub(crate) cursor: u64,
+}
+
+/// The origin of a relay that is dialled by its address.
+pub(crate) fn origin_of(relay: SocketAddr) -> String {
+    Origin::from(relay).to_string()
 }
 
 impl Phone {
@@ -84,9 +92,15 @@ impl Phone {
         Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.device() }
     }
 
-    pub(crate) fn proof(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
-        let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.device())).to_bytes();
-        Message::Proof { signature, grant: self.grant }
+    pub(crate) fn proof(&self, relay: &RelayId, nonce: &[u8; 32], origin: &str) -> Message {
+        let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.device(), origin)).to_bytes();
+        Message::Proof { signature, grant: self.grant, origin: Some(origin.to_owned()) }
+    }
+
+    /// The proof of a phone that speaks version 1.
+    pub(crate) fn proof_v1(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
+        let signature = self.key.sign(&proof_bytes_v1(relay, nonce, &self.account, &self.device())).to_bytes();
+        Message::Proof { signature, grant: self.grant, origin: None }
     }
 
     /// The relay's id, as it tells everyone.
@@ -97,11 +111,19 @@ impl Phone {
         relay
     }
 
-    /// A read token.
-    pub(crate) fn token(&self, relay: &RelayId, expires_at: Timestamp) -> String {
+    /// A read token for the relay at an origin.
+    pub(crate) fn token(&self, relay: &RelayId, expires_at: Timestamp, origin: &str) -> String {
         let (account, device) = (self.account, self.device());
-        let signature = self.key.sign(&read_bytes(relay, &account, &device, expires_at)).to_bytes();
-        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature }.to_bytes())
+        let signature = self.key.sign(&read_bytes(relay, &account, &device, expires_at, origin)).to_bytes();
+        let origin = Some(origin.to_owned());
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin }.to_bytes())
+    }
+
+    /// The read token of a phone that speaks version 1.
+    pub(crate) fn token_v1(&self, relay: &RelayId, expires_at: Timestamp) -> String {
+        let (account, device) = (self.account, self.device());
+        let signature = self.key.sign(&read_bytes_v1(relay, &account, &device, expires_at)).to_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin: None }.to_bytes())
     }
 
     /// Says hello and proves its key; the answer is still to be received.
@@ -109,7 +131,7 @@ impl Phone {
         let mut wire = Wire::open(addr).await;
         wire.send(&self.hello()).await;
         let Message::Challenge { relay, nonce, .. } = wire.receive().await else { panic!("a challenge was due") };
-        wire.send(&self.proof(&relay, &nonce)).await;
+        wire.send(&self.proof(&relay, &nonce, &origin_of(addr))).await;
         wire
     }
 
@@ -136,7 +158,16 @@ impl Phone {
 
 impl Wire {
     pub(crate) async fn open(addr: SocketAddr) -> Wire {
-        let (socket, _) = connect_async(format!("ws://{addr}/v1/sync")).await.unwrap();
+        Wire::open_with(addr, &[]).await
+    }
+
+    /// The same with these headers in the request.
+    pub(crate) async fn open_with(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Wire {
+        let mut request = format!("ws://{addr}/v1/sync").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (socket, _) = connect_async(request).await.unwrap();
         Wire { socket, sent: 0, received: 0, epoch: None }
     }
 

@@ -231,7 +231,7 @@ fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
             device: DeviceKey([2; 32]),
         },
         Message::Challenge { protocol: PROTOCOL, relay: RelayId([7; 16]), nonce: [3; 32] },
-        Message::Proof { signature: [5; 64], grant: None },
+        Message::Proof { signature: [5; 64], grant: None, origin: Some(targets::ORIGIN.to_owned()) },
         Message::CatchUp { cursor: 3, digest: Digest::default() },
         Message::CaughtUp { cursor: 3, digest: Digest::default() },
         Message::Entries {
@@ -275,10 +275,10 @@ fn sessions(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Vec<Vec<u8>>> {
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
-    let signature = key.sign(&proof_bytes(&RelayId([7; 16]), &[3; 32], &account, &device)).to_bytes();
+    let signature = key.sign(&proof_bytes(&RelayId([7; 16]), &[3; 32], &account, &device, targets::ORIGIN)).to_bytes();
     let opening = [
         Message::Hello { protocols: vec![PROTOCOL], account, device },
-        Message::Proof { signature, grant: None },
+        Message::Proof { signature, grant: None, origin: Some(targets::ORIGIN.to_owned()) },
         Message::CatchUp { cursor: 0, digest: Digest::default() },
     ];
     let said = messages(documents).into_iter().filter(|message| !is_relays(message));

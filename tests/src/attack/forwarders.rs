@@ -1,0 +1,210 @@
+//! Attacks by a relay that phones dial: it passes the challenge of another relay on to a phone, to get in there as the
+//! phone, or has the phone sign a read token and reads with it there.
+//!
+//! The victim is a phone with a real replica, which has an account at the relay that is attacked. The hostile relay
+//! listens on the same machine as that one, where a check that looks at the address alone would not tell them apart.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+use tourismo_core::access::ReadToken;
+use tourismo_core::digest::Digest;
+use tourismo_core::origin::OriginPolicy;
+use tourismo_core::replica::io::{Command, Outcome};
+use tourismo_core::session::relay::{Effect, Input, LogPage, Session};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{ByeCode, Epoch, Message, OLDEST_PROTOCOL, RelayId};
+use tourismo_server::Origin;
+
+use super::{Attack, Field};
+use crate::client::Device;
+use crate::phone::{Phone, Setup, SyncError};
+
+/// Long enough for any machine: whoever waits so long waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The victim's key.
+const SEED: [u8; 32] = [0x71; 32];
+
+pub(super) fn attacks() -> Vec<Attack> {
+    let named = "https://relay.example";
+    vec![
+        Attack::new("a challenge passed on", |field| Box::pin(forwarding(field))),
+        Attack::new("a challenge passed on, --public-url", |field| Box::pin(forwarding(field))).public_url(named),
+        Attack::new("a read token used elsewhere", |field| Box::pin(reading(field))),
+        Attack::new("a read token used elsewhere, --public-url", |field| Box::pin(reading(field))).public_url(named),
+    ]
+}
+
+/// What a hostile relay changes of what it passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trick {
+    /// Nothing.
+    PassOn,
+    /// It tells the relay that the phone speaks version 1 alone, and the phone that version 1 was chosen.
+    Downgrade,
+    /// It has the relay speak version 1, tells the phone that version 2 was chosen, and leaves the origin out of the proof.
+    LeaveOriginOut,
+    /// It says in the proof that the relay's own origin was dialled.
+    NameRelaysOrigin,
+}
+
+const TRICKS: [Trick; 4] = [Trick::PassOn, Trick::Downgrade, Trick::LeaveOriginOut, Trick::NameRelaysOrigin];
+
+impl Trick {
+    fn on(self, message: Message, origin: &str) -> Message {
+        match (self, message) {
+            (Trick::Downgrade | Trick::LeaveOriginOut, Message::Hello { account, device, .. }) => {
+                Message::Hello { protocols: vec![1], account, device }
+            }
+            (Trick::LeaveOriginOut, Message::Challenge { relay, nonce, .. }) => {
+                Message::Challenge { protocol: 2, relay, nonce }
+            }
+            (Trick::LeaveOriginOut, Message::Proof { signature, grant, .. }) => {
+                Message::Proof { signature, grant, origin: None }
+            }
+            (Trick::NameRelaysOrigin, Message::Proof { signature, grant, .. }) => {
+                Message::Proof { signature, grant, origin: Some(origin.to_owned()) }
+            }
+            (_, message) => message,
+        }
+    }
+
+    /// How the phone learns that it is not let in.
+    fn refusal(self) -> ByeCode {
+        match self {
+            Trick::PassOn => ByeCode::WrongOrigin,
+            Trick::Downgrade => ByeCode::UnknownProtocol,
+            Trick::LeaveOriginOut | Trick::NameRelaysOrigin => ByeCode::NotAuthentic,
+        }
+    }
+}
+
+async fn forwarding(field: Field) -> anyhow::Result<String> {
+    let victim = Device::founder(SEED);
+    victim.connect_as(&field.origin, field.relay, Ipv4Addr::LOCALHOST.into()).await.context("the victim's account")?;
+    let mut refused = 0;
+    for _ in 0..field.scale.of(40) {
+        for trick in TRICKS {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let mut phone = phone(listener.local_addr()?)?;
+            let (let_in, synced) = tokio::join!(pass_on(&listener, &field, trick), phone.sync(PATIENCE));
+            ensure!(!let_in?, "{trick:?}: the hostile relay got in as the phone");
+            match synced {
+                Err(SyncError::Rejected { code }) if code == trick.refusal() => refused += 1,
+                other => bail!("{trick:?}: the phone was not told: {other:?}"),
+            }
+        }
+        // A device that takes the relay's word for what it dialled gets in: what is refused above could come through.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let credulous = victim.connect_as(&field.origin, listener.local_addr()?, Ipv4Addr::LOCALHOST.into());
+        tokio::select! {
+            passed = pass_on(&listener, &field, Trick::PassOn) => ensure!(passed?, "the hostile relay passes nothing on"),
+            client = credulous => drop(client?),
+        }
+    }
+    Ok(format!("{refused} refused"))
+}
+
+async fn reading(field: Field) -> anyhow::Result<String> {
+    let victim = Device::founder(SEED);
+    let client = victim.connect_as(&field.origin, field.relay, Ipv4Addr::LOCALHOST.into()).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
+    let good = victim.read_token(&client, Timestamp(now + 3_600_000));
+    let mut refused = 0;
+    for _ in 0..field.scale.of(40) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let mut phone = phone(listener.local_addr()?)?;
+        let told = async {
+            phone.sync(PATIENCE).await?;
+            phone.command(Command::ReadToken, PATIENCE).await.context("a token was due")
+        };
+        let outcome = tokio::select! {
+            outcome = told => outcome?,
+            played = play_relay(&listener, client.relay(), Timestamp(now)) => bail!("the phone left: {played:?}"),
+        };
+        let Outcome::Token { token, .. } = outcome else { bail!("{outcome:?}") };
+        let token = ReadToken::from_bytes(&token)?;
+        let renamed = ReadToken { origin: Some(field.origin.clone()), ..token.clone() };
+        let nameless = ReadToken { origin: None, ..token.clone() };
+        for token in [token, renamed, nameless] {
+            let status = read(&field, &BASE64_URL_SAFE_NO_PAD.encode(token.to_bytes())).await?;
+            ensure!(status == 401, "a token for {:?} was answered with {status}", token.origin);
+            refused += 1;
+        }
+        ensure!(read(&field, &good).await? == 200, "a token that was signed for the relay is good");
+    }
+    Ok(format!("{refused} refused"))
+}
+
+/// The victim's phone, which was told another relay's address.
+fn phone(hostile: SocketAddr) -> anyhow::Result<Phone> {
+    let setup = Setup::in_memory(&format!("ws://{hostile}/v1/sync"));
+    Ok(Phone::open(Setup { key: SigningKey::from_bytes(&SEED), ..setup })?)
+}
+
+async fn read(field: &Field, token: &str) -> anyhow::Result<u16> {
+    let head = "GET /v1/me/profile HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n";
+    field.foe(1).ask(format!("{head}authorization: Bearer {token}\r\n\r\n").as_bytes()).await
+}
+
+/// Takes one connection and passes on what comes both ways, until an end is closed. Says whether the relay let it in.
+async fn pass_on(listener: &TcpListener, field: &Field, trick: Trick) -> anyhow::Result<bool> {
+    let mut phone = accept(listener).await?;
+    let mut relay = field.foe(1).upgrade().await?;
+    let mut let_in = false;
+    loop {
+        let (frame, to_relay) = tokio::select! {
+            frame = phone.next() => (frame, true),
+            frame = relay.next() => (frame, false),
+        };
+        let Some(Ok(frame)) = frame else { return Ok(let_in) };
+        let Frame::Binary(bytes) = frame else { continue };
+        let message = Message::decode(&bytes)?;
+        let_in |= matches!(message, Message::Welcome { .. });
+        let passed = Frame::Binary(trick.on(message, &field.origin).encode().into());
+        let to = if to_relay { &mut relay } else { &mut phone };
+        if to.send(passed).await.is_err() {
+            return Ok(let_in);
+        }
+    }
+}
+
+/// Takes one connection and serves it as an honest relay would, under the id of another relay.
+async fn play_relay(listener: &TcpListener, id: RelayId, at: Timestamp) -> anyhow::Result<()> {
+    let mut phone = accept(listener).await?;
+    let own = vec![Origin::from(listener.local_addr()?).to_string()];
+    let mut session = Session::new(id, OriginPolicy { own, oldest_protocol: OLDEST_PROTOCOL }, [0; 32], 0);
+    while let Some(frame) = phone.next().await {
+        let Frame::Binary(bytes) = frame? else { continue };
+        let mut inputs = vec![Input::Received(bytes.into())];
+        while let Some(input) = inputs.pop() {
+            for effect in session.handle(0, input) {
+                match effect {
+                    Effect::Send(bytes) => phone.send(Frame::Binary(bytes.into())).await?,
+                    Effect::Admit { .. } => inputs.push(Input::Admitted { epoch: Epoch([1; 16]), head: 0, at }),
+                    Effect::ReadLog { .. } => {
+                        let page = LogPage { entries: Vec::new(), head: 0, digest: Digest::default() };
+                        inputs.push(Input::Log(page));
+                    }
+                    effect => bail!("the phone has nothing to say that leads to {effect:?}"),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let (stream, _) = timeout(PATIENCE, listener.accept()).await.context("the phone does not connect")??;
+    Ok(accept_async(stream).await?)
+}
