@@ -100,18 +100,22 @@ pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, R
     Ok(Redacted { started_at, fixes: shown, stats, bounds })
 }
 
-/// What of a track stays hidden when it is published, for its owner to see: pieces that each begin and end with a fix that
-/// is shown, if one is. All of it if nothing is left to publish.
-pub fn hidden(stretches: &[Stretch], private: PrivateEnds) -> Vec<Vec<Fix>> {
+/// What its owner sees of a track before it is published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// What stays hidden: pieces that each begin and end with a fix that is shown, if one is. All of it if nothing is left.
+    pub hidden: Vec<Vec<Fix>>,
+    /// The distance of what is shown, as [`Redacted::stats`] has it, metres. Absent where [`redact`] finds nothing left.
+    pub shown_m: Option<f64>,
+}
+
+/// What [`redact`] shows and hides of a track.
+pub fn preview(stretches: &[Stretch], private: PrivateEnds) -> Preview {
     let fixes = merged(stretches);
     let mut pieces = pieces(&fixes, private);
-    // An owner is told whenever a drive is opened, and all its figures would take most of that time.
-    let mut stats = RunningStats::default();
-    let is_far_enough = |fix: &Fix| {
-        stats.fold(fix);
-        stats.summary().distance_m >= SHORTEST_M
-    };
-    if !shown(&fixes, &pieces).iter().any(is_far_enough) {
+    let distance_m = RunningStats::of(&shown(&fixes, &pieces)).summary().distance_m;
+    let shown_m = (distance_m >= SHORTEST_M).then_some(distance_m);
+    if shown_m.is_none() {
         pieces.clear();
     }
     let mut hidden = Vec::new();
@@ -123,7 +127,7 @@ pub fn hidden(stretches: &[Stretch], private: PrivateEnds) -> Vec<Vec<Fix>> {
         }
         from = piece.end.saturating_sub(1);
     }
-    hidden
+    Preview { hidden, shown_m }
 }
 
 /// The ranges of fixes that may be shown, each of at least two fixes and cut at grid lines on both sides, unless it begins or

@@ -108,7 +108,7 @@ fn of_a_drive_that_stays_near_its_ends_nothing_is_left() {
     let nothing = |fixes: Vec<Fix>| {
         assert_eq!(redact(&track(fixes.clone()), PrivateEnds::default()), Err(RedactError::NothingLeft));
         let all: Vec<_> = Some(fixes.clone()).filter(|fixes| fixes.len() > 1).into_iter().collect();
-        assert_eq!(hidden(&track(fixes), PrivateEnds::default()), all);
+        assert_eq!(preview(&track(fixes), PrivateEnds::default()), Preview { hidden: all, shown_m: None });
     };
     nothing(eastward(&[(50, 10.0)]));
     nothing(eastward(&[(100, 10.0)]));
@@ -120,12 +120,13 @@ fn of_a_drive_that_stays_near_its_ends_nothing_is_left() {
 #[test]
 fn what_is_hidden_and_what_is_shown_are_the_whole_drive() {
     let fixes = eastward(&[(600, 10.0)]);
-    let pieces = hidden(&track(fixes.clone()), PrivateEnds::default());
-    let [before, after] = pieces.as_slice() else { panic!("two ends are hidden, not {}", pieces.len()) };
+    let seen = preview(&track(fixes.clone()), PrivateEnds::default());
+    let [before, after] = seen.hidden.as_slice() else { panic!("two ends are hidden, not {}", seen.hidden.len()) };
+    assert_eq!(seen.shown_m, Some(5_000.0));
     assert_eq!((before.first(), before.last()), (fixes.first(), fixes.get(56)));
     assert_eq!((after.first(), after.last()), (fixes.get(556), fixes.last()));
     let short = through(&[(0.0, 0.0), (200.0, 0.0)]);
-    assert_eq!(hidden(&track(short.clone()), PrivateEnds::default()), [short]);
+    assert_eq!(preview(&track(short.clone()), PrivateEnds::default()).hidden, [short]);
 }
 
 #[test]
@@ -138,15 +139,15 @@ fn an_end_that_is_no_private_place_is_shown_and_the_other_is_not() {
     let shown = redact(&laps, both).unwrap();
     assert_eq!(shown.fixes.len(), laps[0].fixes.len());
     assert_eq!((shown.stats.distance_m, shown.started_at), (23_990.0, START));
-    assert_eq!(hidden(&laps, both), Vec::<Vec<Fix>>::new());
+    assert_eq!(preview(&laps, both), Preview { hidden: Vec::new(), shown_m: Some(23_990.0) });
     assert!(redact(&laps, PrivateEnds::default()).is_err());
     // A drive from a meeting point home.
     let fixes = eastward(&[(600, 10.0)]);
     let from_there = PrivateEnds { start: false, end: true };
     let shown = redact(&track(fixes.clone()), from_there).unwrap();
     assert_eq!((shown.fixes.len(), shown.fixes[0].lon_deg), (557, fixes[0].lon_deg));
-    let pieces = hidden(&track(fixes.clone()), from_there);
-    let [after] = pieces.as_slice() else { panic!("one end is hidden") };
+    let seen = preview(&track(fixes.clone()), from_there);
+    let [after] = seen.hidden.as_slice() else { panic!("one end is hidden") };
     assert_eq!((after.first(), after.last()), (fixes.get(556), fixes.last()));
 }
 

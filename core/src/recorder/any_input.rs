@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::privacy::{PrivateEnds, hidden, redact};
+use crate::privacy::{PrivateEnds, preview, redact};
 use crate::roads::Survey;
 use crate::testing::{START, fix, fix_at_speed};
 use crate::track::parts::parts;
@@ -108,12 +108,15 @@ fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
     }
     for (start, end) in [(true, true), (false, true), (true, false), (false, false)] {
         let private = PrivateEnds { start, end };
-        if let Ok(shown) = redact(&track, private) {
+        let redacted = redact(&track, private);
+        let seen = preview(&track, private);
+        prop_assert_eq!(seen.shown_m, redacted.as_ref().ok().map(|shown| shown.stats.distance_m));
+        prop_assert!(seen.hidden.iter().all(|piece| piece.len() > 1));
+        if let Ok(shown) = redacted {
             check_figures(&shown.stats)?;
             prop_assert!(shown.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at));
             prop_assert!(shown.fixes.iter().all(|fix| fix.quantised() == Ok(*fix)));
         }
-        prop_assert!(hidden(&track, private).iter().all(|piece| piece.len() > 1));
     }
     let [stretch] = track;
     Ok(stretch)

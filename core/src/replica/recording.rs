@@ -89,6 +89,8 @@ pub(crate) struct Recording {
     unsaved: VecDeque<Ticket>,
     taken: u32,
     last_fix: Option<LastFix>,
+    /// When the last one came that was accepted, on the monotonic clock; absent before the first since the app started.
+    accepted_ms: Option<u64>,
     /// How many were refused since the last one that was accepted, and why the last of them.
     refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
@@ -169,6 +171,7 @@ impl Recording {
             unsaved: VecDeque::new(),
             taken: 0,
             last_fix: None,
+            accepted_ms: None,
             refused: (0, None),
             failure: None,
             before_resume: None,
@@ -356,6 +359,7 @@ impl Recording {
         self.failure = None;
         self.subject.last_at = Some(now.wall);
         self.taken = self.taken.saturating_add(1);
+        let accepted_before = self.recorder.last().map(|fix| fix.fixed_at);
         let recorded_at = self.timeline.arrival(now, arrived_ms);
         let refused = match self.recorder.time(&Fix { recorded_at, ..*fix }) {
             Ok(timed) => {
@@ -373,6 +377,9 @@ impl Recording {
                 Some(Refusal::Invalid)
             }
         };
+        if self.recorder.last().map(|fix| fix.fixed_at) != accepted_before {
+            self.accepted_ms = Some(now_ms);
+        }
         self.unsaved.push_back(store.ticket());
         self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m: fix.accuracy_m, refused });
         let began_ms = *self.stretch_began_ms.get_or_insert(now_ms);
@@ -414,6 +421,7 @@ impl Recording {
     pub(crate) fn view(&self, now: Now) -> RecordingView {
         let now_ms = now.monotonic_ms as u64;
         let fresh = self.last_fix.is_some_and(|last| now_ms < last.at_ms + SIGNAL_MS);
+        let is_speed_known = self.accepted_ms.is_some_and(|at_ms| now_ms < at_ms + SIGNAL_MS);
         let last = self.recorder.last();
         let left_off_at = self.left_off_at();
         let is_recent = left_off_at.is_some_and(|at| now.wall.millis_since(at).saturating_abs() <= RESUMES_MS);
@@ -426,7 +434,7 @@ impl Recording {
             car: self.subject.car,
             started_at: self.subject.started_at,
             stats: self.recorder.stats(),
-            speed_mps: self.recorder.speed_mps().filter(|_| fresh && self.state == RecordingState::Active),
+            speed_mps: self.recorder.speed_mps().filter(|_| is_speed_known && self.state == RecordingState::Active),
             signal: self.signal(fresh),
             taken: self.taken,
             unsaved: self.unsaved.len() as u32,

@@ -184,6 +184,8 @@ pub enum TrackView {
         line: Line,
         /// What of it nobody else sees when it is published, gaps as straight lines.
         hidden: Line,
+        /// The distance of what others see of it when it is published, metres; absent if that is too little to be published.
+        shown_m: Option<f64>,
         /// For charts.
         profile: Box<Profile>,
         /// How good its road is.

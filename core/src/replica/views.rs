@@ -223,12 +223,13 @@ pub(super) fn track(drive: DocId, private: PrivateEnds, stretches: &[Stretch], r
     let parts = parts(stretches);
     let road = Survey::of(parts.iter().flat_map(|part| &part.fixes)).view();
     let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
-    let hidden: Vec<Part> =
-        privacy::hidden(stretches, private).into_iter().map(|fixes| Part { after: None, fixes }).collect();
+    let privacy::Preview { hidden, shown_m } = privacy::preview(stretches, private);
+    let hidden: Vec<Part> = hidden.into_iter().map(|fixes| Part { after: None, fixes }).collect();
     TrackView::Ready {
         drive,
         line: Line::simplified(&parts, LINE_TOLERANCE_M),
         hidden: Line::simplified(&hidden, LINE_TOLERANCE_M),
+        shown_m,
         profile: Box::new(Profile::of(&parts)),
         stretches: road.stretches.iter().map(line).collect(),
         road,

@@ -814,6 +814,8 @@ export type TrackView = { "type": "loading",
   line: Line,
   /** What of it nobody else sees when it is published, gaps as straight lines. */
   hidden: Line,
+  /** The distance of what others see of it when it is published, metres; absent if that is too little to be published. */
+  shownM: number | null,
   /** For charts. */
   profile: Profile,
   /** How good its road is. */

@@ -421,6 +421,21 @@ fn a_recording_says_at_once_that_and_why_nothing_is_recorded() {
 }
 
 #[test]
+fn the_speed_of_a_while_ago_is_none_also_while_refused_positions_come() {
+    let mut world = on_the_road();
+    start(&mut world);
+    world.run_for(20_000);
+    assert!(recording(&world).speed_mps.is_some());
+    world.drive_along(0, Vec::new());
+    for second in 20..27 {
+        world.run_for(1_000);
+        let measured = fix(&world, second, false, 900.0);
+        world.measure(0, measured);
+    }
+    assert_eq!(recording(&world).speed_mps, None);
+}
+
+#[test]
 fn refused_positions_are_listed_taken_back_and_refused_again() {
     let mut world = on_the_road();
     world.drive_along(0, Vec::new());
@@ -475,15 +490,16 @@ fn the_owner_says_that_an_end_is_no_private_place_and_sees_what_is_hidden() {
     done(&mut world, Command::FinishDrive);
     let drive = only_drive(&world).id;
     done(&mut world, Command::OpenDrive { drive });
-    let hidden = |world: &World| match world.replica(0).track() {
-        Some(TrackView::Ready { hidden, .. }) => hidden.parts.len(),
+    let seen = |world: &World| match world.replica(0).track() {
+        Some(TrackView::Ready { hidden, shown_m, .. }) => (hidden.parts.len(), *shown_m),
         other => panic!("{other:?}"),
     };
-    let before = hidden(&world);
+    let (hidden, shown_m) = seen(&world);
     let ends = PrivateEnds { start: false, end: false };
     done(&mut world, Command::SetPrivateEnds { drive, ends });
-    assert_eq!((only_drive(&world).private_ends, hidden(&world)), (ends, 0));
-    assert!(before >= 2);
+    let all_m = only_drive(&world).stats.map(|stats| stats.distance_m);
+    assert_eq!((only_drive(&world).private_ends, seen(&world)), (ends, (0, all_m)));
+    assert!(hidden >= 2 && shown_m < all_m, "{shown_m:?}");
     done(&mut world, Command::PublishDrive { drive, visibility: Visibility::Public });
     let refused = world.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
     assert_eq!(refused, Outcome::Refused { code: CommandError::AlreadyPublished });
