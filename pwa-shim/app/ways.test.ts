@@ -1,7 +1,7 @@
 import type { Road } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { bearingDeg, bestWays, compassOf, courseOf, isWithin, metresBetween, middleOfBox, type Place } from "./ways.ts";
+import { bearingDeg, bestWays, boxAround, compassOf, courseOf, isWithin, metresBetween, middleOfBox, type Place } from "./ways.ts";
 
 function road(id: string, score: number, ...line: Place[]): Road {
   const parts = { twist: 1, corners: 1, flow: 1, variety: 1 };
@@ -46,5 +46,7 @@ describe("places", () => {
     expect(isWithin([179.5, 0], [179, -1, -179, 1])).toBe(true);
     expect(isWithin([0, 0], [179, -1, -179, 1])).toBe(false);
     expect(middleOfBox([179, -1, -175, 1])).toEqual([-178, 0]);
+    expect(boxAround([179.75, -17], 0.5)).toEqual([179.25, -17.5, -179.75, -16.5]);
+    expect(isWithin([-179.9, -17], boxAround([179.75, -17], 0.5))).toBe(true);
   });
 });

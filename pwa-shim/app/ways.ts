@@ -3,6 +3,8 @@
 
 import type { Road } from "@tourismo/client";
 
+import { lonNear } from "./date-line.ts";
+
 export type Place = [lon: number, lat: number];
 /** West, south, east, north. */
 export type Box = [number, number, number, number];
@@ -49,6 +51,11 @@ export function middleOf({ line }: Road): Place {
 export function isWithin([lon, lat]: Place, [west, south, east, north]: Box): boolean {
   const isBetween = west <= east ? lon >= west && lon <= east : lon >= west || lon <= east;
   return isBetween && lat >= south && lat <= north;
+}
+
+/** A box with so many degrees on each side of a place. */
+export function boxAround([lon, lat]: Place, reachDeg: number): Box {
+  return [lonNear(lon - reachDeg, 0), lat - reachDeg, lonNear(lon + reachDeg, 0), lat + reachDeg];
 }
 
 /** The middle of a box. */

@@ -286,7 +286,7 @@ function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
     const [speeds, altitudes] = [column(columns["speedMps"]), column(columns["altitudeM"])];
     const elapsed = listOf(number)(columns["elapsedMs"]).map((ms) => ms / 1000);
     line.parts[index]?.forEach((point, i) => {
-      const isAfterGap = i === 0 && before !== undefined;
+      const isAfterGap = i === 0 && before !== undefined && !isCut(before, point);
       wayM += before ? planeDistanceM(before, point) : 0;
       before = point;
       if (isAfterGap) push(elapsed[i] ?? 0, null, null);
@@ -303,9 +303,15 @@ function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
   }
 }
 
+/** Whether a line was cut between two positions because it crosses the date line: there is no gap. */
+function isCut([lonA, latA]: [number, number], [lonB, latB]: [number, number]): boolean {
+  return Math.abs(lonA) === 180 && lonB === -lonA && latA === latB;
+}
+
 /** Between two neighbouring positions, for the axis of a chart: on a plane, on a sphere of the earth's mean radius. */
 function planeDistanceM([lonA, latA]: [number, number], [lonB, latB]: [number, number]): number {
   const metresPerDegree = (6_371_008.8 * Math.PI) / 180;
   const shrink = Math.cos((((latA + latB) / 2) * Math.PI) / 180);
-  return Math.hypot((lonB - lonA) * shrink, latB - latA) * metresPerDegree;
+  const lonStep = lonB - lonA - 360 * Math.round((lonB - lonA) / 360);
+  return Math.hypot(lonStep * shrink, latB - latA) * metresPerDegree;
 }

@@ -62,6 +62,18 @@ describe("a published drive", () => {
     expect(profile.wayM.map((metres) => Math.round(metres))).toEqual([0, 1112, 2224, 2224, 3336]);
   });
 
+  test("over the date line is as long as it is, and has no gap where its line was cut", async () => {
+    const coordinates = [[[179.99, 0], [180, 0]], [[-180, 0], [-179.99, 0]]];
+    const parts = [
+      { gap: null, elapsedMs: [0, 1000], speedMps: [10, 11], altitudeM: [1, 2] },
+      { gap: null, elapsedMs: [1000, 2000], speedMps: [11, 12], altitudeM: [2, 3] },
+    ];
+    answering(() => Response.json({ type: "Feature", geometry: { coordinates }, properties: { ...known, parts } }));
+    const { profile } = await relay.publishedDrive("0190-copy");
+    expect(profile.wayM.map((metres) => Math.round(metres))).toEqual([0, 1112, 1112, 2224]);
+    expect(profile.speedMps).toEqual([10, 11, 11, 12]);
+  });
+
   test("that does not exist, or is not for everybody, is told as not_on_relay", async () => {
     answering(() => new Response("", { status: 404 }));
     await expect(relay.publishedDrive("0190-copy")).rejects.toMatchObject({ code: "not_on_relay" });

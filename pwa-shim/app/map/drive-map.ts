@@ -1,21 +1,31 @@
 // A map with a drive on it.
 
-import type { Line } from "@tourismo/client";
-import { LngLatBounds } from "maplibre-gl";
-
 import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
-import { type Drawn, styleOf } from "./style.ts";
+import { boxOfDrawn, type Drawn, styleOf } from "./style.ts";
 
-/** Shows the drive until the returned function is called. */
-export async function showDrive(container: HTMLElement, drawn: Drawn): Promise<() => void> {
-  const land = await loadLand();
-  const options = { container, bounds: boundsOf(drawn.line), fitBoundsOptions: { padding: 36, maxZoom: 15 } };
-  return flatMap(options, (isDark) => styleOf(drawn, land, isDark)).remove;
+/** A map that is shown. */
+export interface ShownDrive {
+  /** Draws the drive as it is; the map looks elsewhere only if the drive lies elsewhere. */
+  draw(drawn: Drawn): void;
+  remove(): void;
 }
 
-function boundsOf(line: Line): LngLatBounds {
-  const bounds = new LngLatBounds();
-  for (const part of line.parts) for (const point of part) bounds.extend(point);
-  return bounds;
+const FIT = { padding: 36, maxZoom: 15 };
+
+export async function showDrive(container: HTMLElement, first: Drawn): Promise<ShownDrive> {
+  const land = await loadLand();
+  let drawn = first;
+  const box = boxOfDrawn(first);
+  const options = { container, ...(box ? { bounds: box } : {}), fitBoundsOptions: FIT };
+  const { map, restyle, remove } = flatMap(options, (isDark) => styleOf(drawn, land, isDark));
+  return {
+    draw(next) {
+      const [before, after] = [boxOfDrawn(drawn), boxOfDrawn(next)];
+      drawn = next;
+      restyle();
+      if (after && String(before) !== String(after)) map.fitBounds(after, { ...FIT, animate: false });
+    },
+    remove,
+  };
 }

@@ -1,4 +1,4 @@
-import type { FeatureCollection, Polygon, Position } from "geojson";
+import type { FeatureCollection, Position } from "geojson";
 import { feature } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 import { describe, expect, test } from "vitest";
@@ -11,7 +11,11 @@ function around(...ring: Position[]): FeatureCollection {
 }
 
 function ringsOf(collection: FeatureCollection): Position[][] {
-  return collection.features.flatMap(({ geometry }) => (geometry as Polygon).coordinates);
+  return collection.features.flatMap(({ geometry }) => (geometry.type === "Polygon" ? geometry.coordinates : []));
+}
+
+function coastsOf(collection: FeatureCollection): Position[][] {
+  return collection.features.flatMap(({ geometry }) => (geometry.type === "LineString" ? [geometry.coordinates] : []));
 }
 
 describe("land on a flat map", () => {
@@ -23,6 +27,14 @@ describe("land on a flat map", () => {
   test("around a pole reaches it", () => {
     const [ring] = ringsOf(unrolled(around([0, -70], [120, -70], [-120, -70], [0, -70])));
     expect(ring).toEqual([[0, -70], [120, -70], [240, -70], [360, -70], [360, -90], [0, -90], [0, -70]]);
+  });
+
+  test("has no coast where it goes on at the other edge of the map", () => {
+    const west = unrolled(around([179, -17], [180, -17], [180, -16], [179, -16], [179, -17]));
+    expect(coastsOf(west)).toEqual([[[179, -17], [180, -17]], [[180, -16], [179, -16], [179, -17]]]);
+    const east = unrolled(around([-180, -17], [-179, -17], [-180, -16], [-180, -17]));
+    expect(coastsOf(east)).toEqual([[[-180, -17], [-179, -17], [-180, -16]]]);
+    expect(coastsOf(unrolled(around([10, 40], [11, 40], [10, 41], [10, 40]))).length).toBe(1);
   });
 
   test("has no line right across the world", () => {

@@ -1,9 +1,11 @@
 // The land of the earth by Natural Earth at 1:50 million (public domain): a file of the app, so that it is there offline.
 
-import type { Feature, FeatureCollection, Polygon, Position } from "geojson";
+import type { Feature, FeatureCollection, LineString, Polygon, Position } from "geojson";
 import { feature } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 import landUrl from "world-atlas/land-50m.json?url";
+
+import { lonNear } from "../date-line.ts";
 
 let land: Promise<FeatureCollection> | undefined;
 
@@ -22,14 +24,36 @@ async function load(): Promise<FeatureCollection> {
 }
 
 /**
- * The same land for a flat map. Its outlines run on a sphere: they cross the date line by jumping from 180° to -180°, which
+ * The same land for a flat map, as polygons, and its coasts as lines. Its outlines run on a sphere: they cross the date line by jumping from 180° to -180°, which
  * on a map would be a line right across the world, and that of Antarctica closes around the pole.
  */
 export function unrolled({ features }: FeatureCollection): FeatureCollection {
   const polygons = features.flatMap(({ geometry }) =>
     geometry.type === "MultiPolygon" ? geometry.coordinates : geometry.type === "Polygon" ? [geometry.coordinates] : [],
   );
-  return { type: "FeatureCollection", features: polygons.map((rings) => polygon(rings.map(unrolledRing))) };
+  const land = polygons.map((rings) => rings.map(unrolledRing));
+  return { type: "FeatureCollection", features: [...land.map(polygon), ...land.flat().flatMap(coastsOf).map(coast)] };
+}
+
+/** The lines of a ring that are coast: none along the date line, where land goes on at the other edge, or along a pole. */
+function coastsOf(ring: Position[]): Position[][] {
+  const coasts: Position[][] = [];
+  let line: Position[] = [];
+  for (const point of ring) {
+    const before = line.at(-1);
+    if (before && isEdge(before, point)) {
+      coasts.push(line);
+      line = [];
+    }
+    line.push(point);
+  }
+  return [...coasts, line].filter((coast) => coast.length > 1);
+}
+
+/** Whether a line from one point to the other is an edge of the map. */
+function isEdge([lonA = 0, latA = 0]: Position, [lonB = 0, latB = 0]: Position): boolean {
+  const isOnDateLine = (lon: number): boolean => Math.abs(lonNear(lon, 0)) === 180;
+  return (isOnDateLine(lonA) && isOnDateLine(lonB)) || Math.abs(latA) === 90 || Math.abs(latB) === 90;
 }
 
 /** A ring whose longitudes go on beyond 180°; one around a pole comes back along the edge of the map. */
@@ -45,6 +69,10 @@ function unrolledRing(ring: Position[]): Position[] {
   if (turnDeg === 0 || !first || !last) return unrolled;
   const poleLat = (first[1] ?? 0) < 0 ? -90 : 90;
   return [...unrolled, [last[0] ?? 0, poleLat], [first[0] ?? 0, poleLat], first];
+}
+
+function coast(coordinates: Position[]): Feature<LineString> {
+  return { type: "Feature", properties: {}, geometry: { type: "LineString", coordinates } };
 }
 
 function polygon(coordinates: Position[][]): Feature<Polygon> {

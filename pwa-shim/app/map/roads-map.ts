@@ -4,6 +4,7 @@ import type { Road } from "@tourismo/client";
 import type { FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as MapLibre } from "maplibre-gl";
 
+import { lonNear, unrolled } from "../date-line.ts";
 import type { Box, Place } from "../ways.ts";
 import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
@@ -42,7 +43,7 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
     const [source, grid] = [map.getSource<GeoJSONSource>("roads"), map.getSource<GeoJSONSource>("grid")];
     source?.setData(roads);
     const [west, south, east, north] = boundsOf(map);
-    grid?.setData(gridAround({ parts: [[[west, south], [east, north]]] }));
+    grid?.setData(gridAround([west, south, east < west ? east + 360 : east, north]));
   };
   const moved = (): void => {
     fill();
@@ -70,9 +71,8 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
 
 function boundsOf(map: MapLibre): Box {
   const bounds = map.getBounds();
-  const wrapped = (lon: number): number => ((((lon + 180) % 360) + 360) % 360) - 180;
   const [west, east] = [bounds.getWest(), bounds.getEast()];
-  const lons: [number, number] = east - west >= 360 ? [-180, 180] : [wrapped(west), wrapped(east)];
+  const lons: [number, number] = east - west >= 360 ? [-180, 180] : [lonNear(west, 0), lonNear(east, 0)];
   return [lons[0], bounds.getSouth(), lons[1], bounds.getNorth()];
 }
 
@@ -80,7 +80,7 @@ function featuresOf(roads: readonly Road[], place: Place | undefined): FeatureCo
   const features: FeatureCollection["features"] = roads.map(({ id, score, line }) => ({
     type: "Feature",
     properties: { kind: "road", id, score: score.score },
-    geometry: { type: "LineString", coordinates: line },
+    geometry: { type: "LineString", coordinates: unrolled([line])[0] ?? [] },
   }));
   if (place) features.push({ type: "Feature", properties: { kind: "place" }, geometry: { type: "Point", coordinates: place } });
   return { type: "FeatureCollection", features };

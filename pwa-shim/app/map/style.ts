@@ -11,7 +11,9 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 
+import { boxOf, lonNear, unrolled } from "../date-line.ts";
 import { bandColours, BANDS } from "../score-bands.ts";
+import type { Place } from "../ways.ts";
 
 interface Colours {
   water: string;
@@ -22,6 +24,7 @@ interface Colours {
   route: string;
   gap: string;
   place: string;
+  refused: string;
 }
 
 const DARK: Colours = {
@@ -33,6 +36,7 @@ const DARK: Colours = {
   route: "#ff6a3d",
   gap: "#8b929a",
   place: "#6cb6ff",
+  refused: "#f0b24a",
 };
 const LIGHT: Colours = {
   water: "#c9dbe2",
@@ -43,6 +47,7 @@ const LIGHT: Colours = {
   route: "#d8411b",
   gap: "#7b7f83",
   place: "#1769c2",
+  refused: "#8f5d00",
 };
 
 const NOTHING: Line = { parts: [] };
@@ -60,20 +65,33 @@ export interface Drawn {
   stretches?: ScoredLine[];
   /** What of the line others do not see. */
   hidden?: Line;
+  /** Positions that were refused. */
+  refused?: RefusedPlace[];
 }
 
-export function styleOf({ line, stretches = [], hidden = NOTHING }: Drawn, land: FeatureCollection, isDark: boolean): StyleSpecification {
+/** Where a position was refused. */
+export interface RefusedPlace {
+  place: Place;
+  isTakenBack: boolean;
+  /** Whether it is the one that the person asked for. */
+  isChosen: boolean;
+}
+
+export function styleOf(drawn: Drawn, land: FeatureCollection, isDark: boolean): StyleSpecification {
+  const { line, stretches = [], hidden = NOTHING, refused = [] } = drawn;
   const colours = isDark ? DARK : LIGHT;
+  const near = startOf(drawn)?.[0] ?? 0;
   const drive = "drive";
   const isStretched = stretches.length > 0;
   return {
     version: 8,
     sources: {
       land: { type: "geojson", data: land },
-      grid: { type: "geojson", data: gridAround(line) },
-      [drive]: { type: "geojson", data: featuresOf(line) },
-      stretches: { type: "geojson", data: stretchesOf(stretches) },
-      hidden: { type: "geojson", data: featuresOf(hidden) },
+      grid: { type: "geojson", data: gridAround(boxOfDrawn(drawn)) },
+      [drive]: { type: "geojson", data: featuresOf(line, near) },
+      stretches: { type: "geojson", data: stretchesOf(stretches, near) },
+      hidden: { type: "geojson", data: featuresOf(hidden, near) },
+      refused: { type: "geojson", data: refusedOf(refused, near) },
     },
     layers: [
       ...ground(colours),
@@ -123,6 +141,18 @@ export function styleOf({ line, stretches = [], hidden = NOTHING }: Drawn, land:
         paint: { "line-color": colours.gap, "line-width": 3, "line-dasharray": [1, 1] },
       },
       {
+        id: "refused",
+        type: "circle",
+        source: "refused",
+        layout: { "circle-sort-key": ["case", ["get", "isChosen"], 1, 0] },
+        paint: {
+          "circle-radius": ["case", ["get", "isChosen"], 9, 4],
+          "circle-color": ["case", ["get", "isTakenBack"], colours.refused, colours.casing],
+          "circle-stroke-color": colours.refused,
+          "circle-stroke-width": ["case", ["get", "isChosen"], 4, 2],
+        },
+      },
+      {
         id: "ends",
         type: "circle",
         source: drive,
@@ -151,7 +181,7 @@ export function roadsStyle(roads: FeatureCollection, land: FeatureCollection, is
     version: 8,
     sources: {
       land: { type: "geojson", data: land },
-      grid: { type: "geojson", data: gridAround(NOTHING) },
+      grid: { type: "geojson", data: gridAround(undefined) },
       roads: { type: "geojson", data: roads },
     },
     layers: [
@@ -189,8 +219,8 @@ const ROUND = { "line-cap": "round", "line-join": "round" } as const;
 function ground(colours: Colours): LayerSpecification[] {
   return [
     { id: "water", type: "background", paint: { "background-color": colours.water } },
-    { id: "land", type: "fill", source: "land", paint: { "fill-color": colours.land, "fill-antialias": true } },
-    { id: "coast", type: "line", source: "land", paint: { "line-color": colours.coast, "line-width": 1 } },
+    { id: "land", type: "fill", source: "land", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": colours.land, "fill-antialias": true } },
+    { id: "coast", type: "line", source: "land", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": colours.coast, "line-width": 1 } },
     { id: "grid", type: "line", source: "grid", paint: { "line-color": colours.grid, "line-width": 1 } },
   ];
 }
@@ -201,15 +231,34 @@ function byBand<T extends string | number>(values: T[]): ExpressionSpecification
   return ["step", ["get", "score"], first?.[1], ...others.flat()] as ExpressionSpecification;
 }
 
-function stretchesOf(stretches: ScoredLine[]): FeatureCollection {
+function stretchesOf(stretches: ScoredLine[], near: number): FeatureCollection {
   const features = stretches.flatMap(({ line, score }) =>
-    line.parts.filter((part) => part.length > 1).map((coordinates) => ({
+    unrolled(line.parts, near).filter((part) => part.length > 1).map((coordinates) => ({
       type: "Feature" as const,
       properties: { score },
       geometry: { type: "LineString" as const, coordinates },
     })),
   );
   return { type: "FeatureCollection", features };
+}
+
+function refusedOf(refused: RefusedPlace[], near: number): FeatureCollection {
+  const features = refused.map(({ place: [lon, lat], isTakenBack, isChosen }) => ({
+    type: "Feature" as const,
+    properties: { isTakenBack, isChosen },
+    geometry: { type: "Point" as const, coordinates: [lonNear(lon, near), lat] },
+  }));
+  return { type: "FeatureCollection", features };
+}
+
+/** Where a drive begins; where nothing of it counts, the first position that was refused. */
+function startOf({ line, refused }: Drawn): Place | undefined {
+  return line.parts.find((part) => part.length > 0)?.[0] ?? refused?.[0]?.place;
+}
+
+/** The box of what is drawn: of the line, and of what was refused if there is no line. East is beyond 180° over the date line. */
+export function boxOfDrawn(drawn: Drawn): [number, number, number, number] | undefined {
+  return boxOf(unrolled(drawn.line.parts)) ?? boxOf(unrolled([(drawn.refused ?? []).map(({ place }) => place)]));
 }
 
 /** A place as a line of one point; no place as none. */
@@ -221,12 +270,12 @@ export function placeOf(position: [number, number] | null): Line {
 const PLACE_KM = 40;
 
 /** Parts as lines, the gaps between them as straight ones, the start and the finish as points. */
-export function featuresOf(line: Line): FeatureCollection {
+export function featuresOf(line: Line, near?: number): FeatureCollection {
   const collection: FeatureCollection = { type: "FeatureCollection", features: [] };
   const add = (kind: string, type: "LineString" | "Point", coordinates: Position | Position[]): void => {
     collection.features.push({ type: "Feature", properties: { kind }, geometry: { type, coordinates } as never });
   };
-  const parts = line.parts.filter((part) => part.length > 0);
+  const parts = unrolled(line.parts.filter((part) => part.length > 0), near);
   parts.forEach((part, i) => {
     const before = parts[i - 1]?.at(-1);
     if (before && part[0]) add("gap", "LineString", [before, part[0]]);
@@ -238,17 +287,14 @@ export function featuresOf(line: Line): FeatureCollection {
   return collection;
 }
 
-/** Lines of a round number of kilometres apart, well beyond the drive on all sides. */
-export function gridAround(line: Line): FeatureCollection {
-  const points = line.parts.flat();
-  if (points.length === 0) return { type: "FeatureCollection", features: [] };
-  const [lons, lats] = [points.map(([lon]) => lon), points.map(([, lat]) => lat)];
-  const [west, east] = [Math.min(...lons), Math.max(...lons)];
-  const [south, north] = [Math.min(...lats), Math.max(...lats)];
+/** Lines of a round number of kilometres apart, well beyond a box on all sides. */
+export function gridAround(box: [number, number, number, number] | undefined): FeatureCollection {
+  if (box === undefined) return { type: "FeatureCollection", features: [] };
+  const [west, south, east, north] = box;
   const middle = ((south + north) / 2) * (Math.PI / 180);
   const kmPerLat = 111.32;
   const kmPerLon = kmPerLat * Math.max(0.05, Math.cos(middle));
-  const spanKm = Math.max((east - west) * kmPerLon, (north - south) * kmPerLat, points.length === 1 ? PLACE_KM : 0.5);
+  const spanKm = Math.max((east - west) * kmPerLon, (north - south) * kmPerLat, west === east && south === north ? PLACE_KM : 0.5);
   const stepKm = [0.1, 0.5, 1, 5, 10, 50, 100, 500].find((step) => spanKm / step <= 8) ?? 1000;
   const lines: Position[][] = [];
   const [stepLon, stepLat] = [stepKm / kmPerLon, stepKm / kmPerLat];

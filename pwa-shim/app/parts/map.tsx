@@ -2,30 +2,38 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import type { ShownDrive } from "../map/drive-map.ts";
 import type { Drawn } from "../map/style.ts";
 
 /** `drawn` stays the same object as long as the same is to be seen. */
-export function DriveMap({ drawn, label = "Map of the drive" }: { drawn: Drawn; label?: string }) {
+export function DriveMap({ drawn, label = "Map of the drive", isSmall = false }: { drawn: Drawn; label?: string; isSmall?: boolean }) {
   const place = useRef<HTMLDivElement>(null);
+  const shown = useRef<ShownDrive>(undefined);
+  const latest = useRef(drawn);
   const [failed, setFailed] = useState(false);
+  latest.current = drawn;
   useEffect(() => {
-    let remove = (): void => {};
-    let wanted = true;
+    let isWanted = true;
     async function show(): Promise<void> {
       const { showDrive } = await import("../map/drive-map.ts");
-      if (!wanted || !place.current) return;
-      const shown = await showDrive(place.current, drawn);
-      if (wanted) remove = shown;
-      else shown();
+      if (!isWanted || !place.current) return;
+      const begun = latest.current;
+      const map = await showDrive(place.current, begun);
+      if (!isWanted) return map.remove();
+      shown.current = map;
+      // What is to be seen changed while the map was made.
+      if (latest.current !== begun) map.draw(latest.current);
     }
     show().catch(() => setFailed(true));
     return () => {
-      wanted = false;
-      remove();
+      isWanted = false;
+      shown.current?.remove();
+      shown.current = undefined;
     };
-  }, [drawn]);
+  }, []);
+  useEffect(() => shown.current?.draw(drawn), [drawn]);
   return (
-    <div class="map" role="img" aria-label={label} ref={place}>
+    <div class={isSmall ? "map small" : "map"} role="img" aria-label={label} ref={place}>
       {failed ? <p class="hint">This browser cannot draw the map.</p> : null}
     </div>
   );

@@ -1,9 +1,11 @@
 // A drive's line as a small drawing, for lists; a road's in the colour of its band.
 
+import { unrolled } from "../date-line.ts";
 import type { Band } from "../score-bands.ts";
 import { projected } from "./trace.tsx";
 
-export function Sketch({ parts, band }: { parts: [number, number][][]; band?: Band }) {
+export function Sketch({ parts: cut, band }: { parts: [number, number][][]; band?: Band }) {
+  const parts = unrolled(cut);
   const points = projected(parts.flat());
   let from = 0;
   return (

@@ -2,6 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 
+import { unrolled } from "../date-line.ts";
 import { engine, recording } from "../engine.ts";
 
 type Position = [number, number];
@@ -50,7 +51,7 @@ function thinned(line: Position[]): Position[] {
 
 export function Trace() {
   if (positions.value.length < 2) return null;
-  const points = projected(positions.value);
+  const points = projected(unrolled([positions.value]).flat());
   const [x, y] = points.at(-1) as Position;
   return (
     <svg class="trace" viewBox="-6 -6 112 112" preserveAspectRatio="xMidYMid meet" aria-hidden="true">

@@ -16,7 +16,7 @@ import { exactlyWhereIAm } from "../place.ts";
 import { extract, lookAt, whereToLook } from "../roads.ts";
 import { go, href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { bearingDeg, bestWays, type Box, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way } from "../ways.ts";
+import { bearingDeg, bestWays, type Box, boxAround, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way } from "../ways.ts";
 
 /** Where the map begins when nothing is known: Europe. */
 const NOWHERE: Look = { at: [10, 48], zoom: 3 };
@@ -57,7 +57,7 @@ export function RoadsScreen() {
     if (!Array.isArray(found)) return;
     place.value = found;
     // Without a map this alone says where to look.
-    if (seen.value === undefined) await see([found[0] - 0.5, found[1] - 0.5, found[0] + 0.5, found[1] + 0.5]);
+    if (seen.value === undefined) await see(boxAround(found, 0.5));
   }
 
   const roads = extract.value?.roads ?? [];
