@@ -168,7 +168,7 @@ const TABS: Tab[] = [
 ];
 
 function Navigation() {
-  const isRecording = recording.value?.state === "active";
+  const isRecording = recording.value?.state === "active" && recording.value.notRecording === null;
   return (
     <nav class="navigation" aria-label="Screens">
       <span class="brand" aria-hidden="true">

@@ -1,6 +1,6 @@
 // Figures for people: distances, speeds, heights and times in their units and their language.
 
-import type { Timestamp, Units } from "@tourismo/client";
+import type { DriveStats, Timestamp, Units } from "@tourismo/client";
 
 import { isTimeZone } from "./time-zone.ts";
 
@@ -17,6 +17,16 @@ export function distance(metres: number, units: Units): Figure {
   const unit = units === "metric" ? "km" : "mi";
   const value = metres / (units === "metric" ? 1000 : METRES_PER_MILE);
   return { value: value.toFixed(value < 100 ? 1 : 0), unit };
+}
+
+/** A gap that is shorter is not told: it would be 0.0, metres. */
+const SHORTEST_GAP_M = 100;
+
+/** + 1.2 km in gaps: what was driven unmeasured, by straight lines; nothing where that is next to nothing. */
+export function inGaps({ gapDistanceM }: Pick<DriveStats, "gapDistanceM">, units: Units): string | undefined {
+  if (gapDistanceM < SHORTEST_GAP_M) return undefined;
+  const { value, unit } = distance(gapDistanceM, units);
+  return `+ ${value} ${unit} in gaps`;
 }
 
 export function speed(mps: number | null, units: Units): Figure {
@@ -86,6 +96,12 @@ export function fromDistanceUnit(value: number, units: Units): number {
 export function clock(at: Timestamp, utcOffsetMin?: number | null): string {
   const [date, zone] = local(at, utcOffsetMin);
   return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...zone });
+}
+
+/** The time of the day to the second; `utcOffsetMin` as for `day`. */
+export function clockToSecond(at: Timestamp, utcOffsetMin?: number | null): string {
+  const [date, zone] = local(at, utcOffsetMin);
+  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", ...zone });
 }
 
 /** The time of the day in a time zone; nothing if this device does not know it. */

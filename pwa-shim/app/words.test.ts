@@ -1,7 +1,7 @@
-import type { DriveSync, DriveView, StatusView } from "@tourismo/client";
+import type { DriveSync, DriveView, Refusal, Signal, StatusView } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { wordsOfProgress } from "./words.ts";
+import { wordsOfEnds, wordsOfNotRecording, wordsOfProgress, wordsOfRecording, wordsOfSafety } from "./words.ts";
 
 const quiet: StatusView = {
   storage: { type: "saved" },
@@ -38,4 +38,40 @@ describe("progress in one line", () => {
   ])("says %j", (text, tone, change, listed) => {
     expect(wordsOfProgress({ ...quiet, ...change }, listed)).toMatchObject({ text, tone });
   });
+});
+
+describe("while positions are refused", () => {
+  const good: Signal = { type: "good", accuracyM: 5 };
+  const rough = (accuracyM: number): Signal => ({ type: "inaccurate", accuracyM });
+
+  test.each<[Refusal, Signal, string, string]>([
+    ["tooInaccurate", rough(184), "too inaccurate, ± 184 m", "Kept, not counted"],
+    ["tooInaccurate", rough(3_000), "Allow the precise location", "Kept, not counted"],
+    ["outlier", good, "jumps from place to place", "Kept, not counted"],
+    ["notLater", good, "does not go on", "Kept, not counted"],
+    ["inTheFuture", good, "in the future", "Kept, not counted"],
+    ["beforeStart", good, "before the start", "Kept, not counted"],
+    ["invalid", good, "no place on earth", "Nothing to keep"],
+  ])("for %s the screen says why nothing is recorded, and nothing that sounds safe", (notRecording, signal, why, safety) => {
+    expect(wordsOfNotRecording({ notRecording, signal })).toContain(why);
+    expect(wordsOfRecording({ state: "active", notRecording })).toBe("Nothing is being recorded");
+    const words = wordsOfSafety({ unsaved: 0, notRecording }, { type: "saved" });
+    expect(words.text).toBe(safety);
+    expect(words.tone).not.toBe("good");
+  });
+
+  test("a drive that is recorded is saved", () => {
+    expect(wordsOfNotRecording({ notRecording: null, signal: good })).toBeUndefined();
+    expect(wordsOfRecording({ state: "active", notRecording: null })).toBe("Recording now");
+    expect(wordsOfSafety({ unsaved: 0, notRecording: null }, { type: "saved" })).toMatchObject({ text: "Saved", tone: "good" });
+  });
+});
+
+test.each([
+  [true, true, "300 m around its start and its end are left out"],
+  [true, false, "300 m around its start are left out"],
+  [false, true, "300 m around its end are left out"],
+  [false, false, "all of the drive, from its start to its end"],
+])("a copy whose start is private: %s, its end: %s, is described as what it is", (start, end, expected) => {
+  expect(wordsOfEnds({ start, end })).toContain(expected);
 });

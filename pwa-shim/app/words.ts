@@ -11,8 +11,9 @@ import {
   type MeetFields,
   type NackCode,
   type Persistence,
-  type RecordingState,
+  type PrivateEnds,
   type RecordingView,
+  type Refusal,
   type SensorFailure,
   type Signal,
   type StatusView,
@@ -34,6 +35,9 @@ export interface Words {
   detail?: string;
 }
 
+/** A position that is less accurate than this is made so by the phone's settings, metres. */
+const APPROXIMATE_M = 1000;
+
 export function wordsOfSignal(signal: Signal): Words {
   switch (signal.type) {
     case "waiting":
@@ -41,7 +45,7 @@ export function wordsOfSignal(signal: Signal): Words {
     case "good":
       return { tone: "good", text: signal.accuracyM === null ? "Position" : `Position ± ${Math.round(signal.accuracyM)} m` };
     case "inaccurate":
-      return signal.accuracyM >= 1000
+      return signal.accuracyM >= APPROXIMATE_M
         ? {
             tone: "bad",
             text: "Approximate location only",
@@ -74,28 +78,77 @@ function wordsOfSensor(reason: SensorFailure): Words {
   }
 }
 
+/** Why a position was refused: a short name, and what it means. */
+export function wordsOfRefusal(refusal: Refusal): { name: string; meaning: string } {
+  switch (refusal) {
+    case "tooInaccurate":
+      return { name: "Too inaccurate", meaning: "The phone knew only roughly where it was." };
+    case "outlier":
+      return { name: "Jumped", meaning: "They are farther from the others than a car gets in that time." };
+    case "notLater":
+      return { name: "Time did not go on", meaning: "Their time is not later than that of the position before." };
+    case "inTheFuture":
+      return { name: "Time in the future", meaning: "Their time is ahead of the phone's clock." };
+    case "beforeStart":
+      return { name: "Time before the start", meaning: "Their time is earlier than the start of the drive." };
+    case "invalid":
+      return { name: "Not a position", meaning: "They are no place on earth, so that only their number is kept." };
+    default:
+      return refusal satisfies never;
+  }
+}
+
+/** That nothing is being recorded though positions come, why, and what helps; nothing while the drive is recorded. */
+export function wordsOfNotRecording({ notRecording, signal }: Pick<RecordingView, "notRecording" | "signal">): string | undefined {
+  switch (notRecording) {
+    case null:
+      return undefined;
+    case "tooInaccurate":
+      return signal.type === "inaccurate" && signal.accuracyM >= APPROXIMATE_M
+        ? "The phone gives only its approximate location. Allow the precise location in the phone's settings."
+        : `The position is too inaccurate${signal.type === "inaccurate" ? `, ± ${Math.round(signal.accuracyM)} m` : ""}. A free view of the sky helps.`;
+    case "outlier":
+      return "The position jumps from place to place. A free view of the sky helps.";
+    case "notLater":
+      return "The time of the positions does not go on. Look at the date and time in the phone's settings.";
+    case "inTheFuture":
+      return "The time of the positions is in the future. Look at the date and time in the phone's settings.";
+    case "beforeStart":
+      return "The time of the positions is before the start of the drive. Look at the date and time in the phone's settings.";
+    case "invalid":
+      return "The phone gives positions that are no place on earth. Switch the location off and on in the phone's settings.";
+    default:
+      return notRecording satisfies never;
+  }
+}
+
 /** What is being done with the drive that is not finished. */
-export function wordsOfRecording(state: RecordingState): string {
-  switch (state) {
+export function wordsOfRecording(view: Pick<RecordingView, "state" | "notRecording">): string {
+  switch (view.state) {
     case "recovering":
       return "Opening your drive";
     case "unfinished":
       return "Unfinished drive";
     case "active":
-      return "Recording now";
+      return view.notRecording === null ? "Recording now" : "Nothing is being recorded";
     case "paused":
       return "Paused drive";
     default:
-      return state satisfies never;
+      return view.state satisfies never;
   }
 }
 
 /** How safe is what is being recorded. */
-export function wordsOfSafety(recording: RecordingView, storage: StorageStatus): Words {
+export function wordsOfSafety(
+  recording: Pick<RecordingView, "unsaved" | "notRecording">,
+  storage: StorageStatus,
+): Words {
   if (storage.type === "failing") {
     const unsaved = recording.unsaved === 1 ? "1 fix is" : `${recording.unsaved} fixes are`;
     return { ...wordsOfStorage(storage), detail: `${unsaved} only in memory. Keep the app open; it tries again.` };
   }
+  if (recording.notRecording === "invalid") return { tone: "bad", text: "Nothing to keep" };
+  if (recording.notRecording !== null) return { tone: "warn", text: "Kept, not counted" };
   // One fix is always on its way to the disk.
   if (recording.unsaved <= 2) return { tone: "good", text: "Saved" };
   return { tone: "busy", text: `${recording.unsaved} fixes not saved yet` };
@@ -313,6 +366,16 @@ export function wordsOfVisibility(visibility: Visibility): string {
     default:
       return visibility satisfies never;
   }
+}
+
+/** What others see of a drive with these private ends, and what they do not. */
+export function wordsOfEnds({ start, end }: PrivateEnds): string {
+  const around = start && end ? "its start and its end" : start ? "its start" : end ? "its end" : undefined;
+  const places =
+    around === undefined
+      ? "It shows all of the drive, from its start to its end."
+      : `At least 300 m around ${around} are left out, also where the drive passes there again.`;
+  return `Others get a separate copy. ${places} It tells the hour in which it begins, not the minute, and its figures are those of what is shown. Your notes stay yours.`;
 }
 
 /** Who sees a drive of one's own. */

@@ -2,9 +2,9 @@
 
 import type { DriveStats, Units } from "@tourismo/client";
 
-import { distance, duration, type Figure, height, speed } from "../format.ts";
+import { distance, duration, type Figure, height, inGaps, roughDuration, speed } from "../format.ts";
 
-export function FigureBox({ figure, label }: { figure: Figure; label: string }) {
+export function FigureBox({ figure, label, besides }: { figure: Figure; label: string; besides?: string | undefined }) {
   return (
     <div class="figure">
       <span class="figure-value">
@@ -12,6 +12,23 @@ export function FigureBox({ figure, label }: { figure: Figure; label: string }) 
         <span class="figure-unit">{figure.unit}</span>
       </span>
       <span class="figure-label">{label}</span>
+      {besides === undefined ? null : <span class="figure-label">{besides}</span>}
+    </div>
+  );
+}
+
+/** How far and how long, at the end of a row. */
+export function RowFigure({ stats, ms, units }: { stats: DriveStats; ms: number; units: Units }) {
+  const { value, unit } = distance(stats.distanceM, units);
+  const gaps = inGaps(stats, units);
+  return (
+    <div class="row-figure">
+      <span class="figure-value">
+        {value}
+        <span class="figure-unit">{unit}</span>
+      </span>
+      {gaps === undefined ? null : <span class="figure-label">{gaps}</span>}
+      <span class="figure-label">{roughDuration(ms)}</span>
     </div>
   );
 }
@@ -19,7 +36,7 @@ export function FigureBox({ figure, label }: { figure: Figure; label: string }) 
 export function DriveFigures({ stats, units }: { stats: DriveStats; units: Units }) {
   return (
     <div class="figures">
-      <FigureBox figure={distance(stats.distanceM, units)} label="Distance" />
+      <FigureBox figure={distance(stats.distanceM, units)} label="Distance" besides={inGaps(stats, units)} />
       <FigureBox figure={{ value: duration(stats.durationMs), unit: "" }} label="Duration" />
       <FigureBox figure={{ value: duration(stats.movingMs), unit: "" }} label="In motion" />
       <FigureBox figure={speed(stats.meanSpeedMps, units)} label="Mean speed" />

@@ -1,7 +1,8 @@
 // One of the person's own drives: its map and charts, its title, notes and car, and who may see it.
 
-import type { DriveView, TrackView } from "@tourismo/client";
-import { useEffect, useMemo } from "preact/hooks";
+import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, engine, isDone, recording, status, track, units } from "../engine.ts";
@@ -11,16 +12,19 @@ import { Charts } from "../parts/charts.tsx";
 import { DriveFigures } from "../parts/figures.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { DriveMap } from "../parts/map.tsx";
+import { Refused } from "../parts/refused.tsx";
 import { RoadCard } from "../parts/road.tsx";
 import { SavedText } from "../parts/saved-text.tsx";
 import { go, href } from "../route.ts";
 import { wordsOfAudience, wordsOfError, wordsOfSync } from "../words.ts";
 import { Conflicts } from "./conflicts.tsx";
 import { Publish } from "./publish.tsx";
-import { TourismoError } from "@tourismo/client";
+
+type ReadyView = Extract<TrackView, { type: "ready" }>;
 
 export function DriveScreen({ id }: { id: string }) {
   useOpenedTrack(id);
+  const chosen = useSignal<string | undefined>(undefined);
   const drive = drives.value?.find((one) => one.id === id);
   if (!drive) {
     return (
@@ -30,6 +34,7 @@ export function DriveScreen({ id }: { id: string }) {
       </section>
     );
   }
+  const ready = track.value?.type === "ready" && track.value.drive === id ? track.value : undefined;
   return (
     <section class="page drive-page">
       <BackTo />
@@ -50,19 +55,20 @@ export function DriveScreen({ id }: { id: string }) {
       </header>
       <div class="columns">
         <div class="column">
-          <Track view={track.value?.drive === id ? track.value : null} drive={drive} />
+          <Track view={track.value?.drive === id ? track.value : null} drive={drive} chosen={chosen.value} />
           {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
-          {track.value?.type === "ready" && track.value.drive === id ? (
+          {ready ? (
             <>
-              <RoadCard road={track.value.road} units={units()} />
-              <Charts profile={track.value.profile} units={units()} />
+              <RoadCard road={ready.road} units={units()} />
+              <Charts profile={ready.profile} units={units()} />
+              <Refused drive={drive} refused={ready.refused} chosen={chosen} />
             </>
           ) : null}
         </div>
         <div class="column">
           <Conflicts drive={drive} />
           <TakeOver drive={drive} />
-          <Publish drive={drive} />
+          <Publish drive={drive} track={ready} />
           <Details drive={drive} />
           <button type="button" class="button quiet danger" onClick={() => void remove(drive)}>
             Delete this drive
@@ -106,34 +112,55 @@ function useOpenedTrack(id: string): void {
   }, [id]);
 }
 
-function Track({ view, drive }: { view: TrackView | null; drive: DriveView }) {
+function Track({ view, drive, chosen }: { view: TrackView | null; drive: DriveView; chosen: string | undefined }) {
   const isFinished = drive.endedAt !== null;
   if (view === null || view.type === "loading") return <div class="map waiting">Fetching the track…</div>;
   if (view.type === "unavailable") return <div class="map waiting">{wordsOfError(new TourismoError(view.code))}</div>;
-  if (view.line.parts.every((part) => part.length === 0)) {
+  const isEmpty = view.line.parts.every((part) => part.length === 0);
+  if (isEmpty && view.refused.length === 0) {
     return <div class="map waiting">{isFinished ? "No position was measured." : "No position has come here yet."}</div>;
   }
   return (
     <>
-      <ReadyTrack view={view} isFinished={isFinished} />
-      {isFinished ? <Hidden isShown={drive.visibility !== "private"} /> : null}
+      <ReadyTrack view={view} isFinished={isFinished} chosen={chosen} />
+      {isEmpty ? (
+        <p class="hint bad">Every position was refused. They are listed below, and can be used all the same.</p>
+      ) : isFinished ? (
+        <Hidden isShown={drive.visibility !== "private"} isAny={view.hidden.parts.length > 0} />
+      ) : null}
     </>
   );
 }
 
-function ReadyTrack({ view, isFinished }: { view: Extract<TrackView, { type: "ready" }>; isFinished: boolean }) {
+function ReadyTrack({ view, isFinished, chosen }: { view: ReadyView; isFinished: boolean; chosen: string | undefined }) {
+  const box = useRef<HTMLDivElement>(null);
   const drawn = useMemo(() => {
     const stretches = view.stretches.map((line, i) => ({ line, score: view.road.stretches[i]?.score.score ?? 0 }));
-    return isFinished ? { line: view.line, stretches, hidden: view.hidden } : { line: view.line, stretches };
-  }, [view, isFinished]);
-  return <DriveMap drawn={drawn} />;
+    const refused = view.refused.map(({ id, place, isTakenBack }) => ({ place, isTakenBack, isChosen: id === chosen }));
+    return { line: view.line, stretches, refused, ...(isFinished ? { hidden: view.hidden } : {}) };
+  }, [view, isFinished, chosen]);
+  useEffect(() => {
+    if (chosen !== undefined) box.current?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  }, [chosen]);
+  return (
+    <div ref={box}>
+      <DriveMap drawn={drawn} />
+    </div>
+  );
 }
 
 /** What the dashes on the map mean. */
-function Hidden({ isShown }: { isShown: boolean }) {
+function Hidden({ isShown, isAny }: { isShown: boolean; isAny: boolean }) {
+  if (!isAny) {
+    return (
+      <p class="hint" data-testid="hidden">
+        {isShown ? "Others see all of it, from its start to its end." : "Nothing of it is hidden, should you ever show this drive."}
+      </p>
+    );
+  }
   return (
     <p class="hint dashes" data-testid="hidden">
-      {isShown ? "Nobody else sees what is dashed: its ends, and what comes near them." : "What is dashed stays hidden, should you ever show this drive."}
+      {isShown ? "Nobody else sees what is dashed." : "What is dashed stays hidden, should you ever show this drive."}
     </p>
   );
 }

@@ -4,8 +4,9 @@ import type { DriveView, RecordingView, RoadView } from "@tourismo/client";
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, recording, status, units } from "../engine.ts";
-import { clock, day, distance, roughDuration, titleOf } from "../format.ts";
+import { clock, day, distance, titleOf } from "../format.ts";
 import { Badge } from "../parts/badge.tsx";
+import { RowFigure } from "../parts/figures.tsx";
 import { Progress } from "../parts/progress.tsx";
 import { ScoreLine } from "../parts/score.tsx";
 import { href } from "../route.ts";
@@ -37,20 +38,13 @@ export function DrivesScreen() {
 
 /** The drive that is being recorded, above those that are finished. */
 function Recorded({ view }: { view: RecordingView }) {
-  const { value, unit } = distance(view.stats.distanceM, units());
   return (
     <a class="row recorded" href={href({ screen: "record" })} data-testid="recorded">
       <div class="row-main">
-        <h2>{wordsOfRecording(view.state)}</h2>
+        <h2>{wordsOfRecording(view)}</h2>
         <p class="row-line">Started {clock(view.startedAt)}</p>
       </div>
-      <div class="row-figure">
-        <span class="figure-value">
-          {value}
-          <span class="figure-unit">{unit}</span>
-        </span>
-        <span class="figure-label">{roughDuration(view.stats.durationMs)}</span>
-      </div>
+      <RowFigure stats={view.stats} ms={view.stats.durationMs} units={units()} />
     </a>
   );
 }
@@ -66,7 +60,6 @@ function Sums({ drives }: { drives: readonly DriveView[] }) {
 
 export function DriveRow({ drive }: { drive: DriveView }) {
   const car = cars.value.find(({ id }) => id === drive.car);
-  const length = drive.stats ? distance(drive.stats.distanceM, units()) : undefined;
   return (
     <li>
       <a class="row" href={href({ screen: "drive", id: drive.id })} data-testid="drive">
@@ -85,15 +78,7 @@ export function DriveRow({ drive }: { drive: DriveView }) {
             {drive.visibility === "followers" ? <Badge words={{ tone: "plain", text: "Followers" }} /> : null}
           </p>
         </div>
-        {length && drive.stats ? (
-          <div class="row-figure">
-            <span class="figure-value">
-              {length.value}
-              <span class="figure-unit">{length.unit}</span>
-            </span>
-            <span class="figure-label">{roughDuration(drive.stats.durationMs)}</span>
-          </div>
-        ) : null}
+        {drive.stats ? <RowFigure stats={drive.stats} ms={drive.stats.durationMs} units={units()} /> : null}
       </a>
     </li>
   );

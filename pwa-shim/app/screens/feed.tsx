@@ -5,9 +5,10 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { account, relay, social, units } from "../engine.ts";
-import { day, distance, roughDuration, titleOf, upToThousand } from "../format.ts";
+import { day, titleOf, upToThousand } from "../format.ts";
 import { feltNow } from "../merge.ts";
 import { DiscoverHead, shownFeed } from "../parts/discover-head.tsx";
+import { RowFigure } from "../parts/figures.tsx";
 import { CommentIcon } from "../parts/icons.tsx";
 import { MeetRow } from "../parts/meet-row.tsx";
 import { nameOfPerson } from "../parts/person.tsx";
@@ -79,7 +80,6 @@ function HomeCard({ item }: { item: HomeItem }) {
 }
 
 export function FeedCard({ drive }: { drive: FeedDrive }) {
-  const { value, unit } = distance(drive.stats.distanceM, units());
   return (
     <a class="row feed-row" href={href({ screen: "public", id: drive.id })} data-testid="feed-drive">
       <Sketch parts={drive.line.parts} />
@@ -89,13 +89,7 @@ export function FeedCard({ drive }: { drive: FeedDrive }) {
         <p class="row-line">{day(drive.startedAt, drive.utcOffsetMin)}</p>
         <Said drive={drive} />
       </div>
-      <div class="row-figure">
-        <span class="figure-value">
-          {value}
-          <span class="figure-unit">{unit}</span>
-        </span>
-        <span class="figure-label">{roughDuration(drive.stats.movingMs)}</span>
-      </div>
+      <RowFigure stats={drive.stats} ms={drive.stats.movingMs} units={units()} />
     </a>
   );
 }

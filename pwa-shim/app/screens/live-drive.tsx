@@ -4,7 +4,7 @@ import type { RecordingView } from "@tourismo/client";
 import { useEffect, useState } from "preact/hooks";
 
 import { give, status, units } from "../engine.ts";
-import { clock, distance, duration, height } from "../format.ts";
+import { clock, distance, duration, height, inGaps } from "../format.ts";
 import { Badge } from "../parts/badge.tsx";
 import { FigureBox } from "../parts/figures.tsx";
 import { Gauge } from "../parts/gauge.tsx";
@@ -12,14 +12,14 @@ import { HoldButton } from "../parts/hold-button.tsx";
 import { BackIcon, FlagIcon, PauseIcon, PlayIcon } from "../parts/icons.tsx";
 import { Trace } from "../parts/trace.tsx";
 import { href } from "../route.ts";
-import { wordsOfSafety, wordsOfSignal } from "../words.ts";
+import { wordsOfNotRecording, wordsOfSafety, wordsOfSignal } from "../words.ts";
 import { finish } from "./record.tsx";
-
 
 export function LiveDrive({ view }: { view: RecordingView }) {
   const isPaused = view.state === "paused";
+  const problem = wordsOfNotRecording(view);
   // A speed of a while ago is none.
-  const isMeasuring = !isPaused && (view.signal.type === "good" || view.signal.type === "inaccurate");
+  const isMeasuring = !isPaused && problem === undefined && (view.signal.type === "good" || view.signal.type === "inaccurate");
   const signal = wordsOfSignal(view.signal);
   const safety = wordsOfSafety(view, status.value?.storage ?? { type: "saved" });
   const elapsed = useElapsed(view.startedAt);
@@ -32,23 +32,30 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       data-saved={view.taken - view.unsaved}
     >
       <Resumed view={view} />
-      <h1 class="unseen">{isPaused ? "A drive is paused" : "A drive is being recorded"}</h1>
+      <h1 class="unseen">{isPaused ? "A drive is paused" : problem === undefined ? "A drive is being recorded" : "Nothing is being recorded"}</h1>
       <div class="live-states">
         <a class="leave" href={href({ screen: "drives" })} aria-label="Leave this screen; the recording goes on">
           <BackIcon />
         </a>
-        <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} />
+        {problem === undefined ? <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} /> : null}
         <span data-testid="safety">
           <Badge words={safety} />
         </span>
       </div>
-      {(!isPaused && signal.detail) || safety.detail ? <p class="hint live-detail">{safety.detail ?? signal.detail}</p> : null}
+      {problem === undefined ? null : (
+        <div class="alert" role="alert" data-testid="not-recording">
+          <p>
+            <strong>Nothing is being recorded.</strong> {problem}
+          </p>
+        </div>
+      )}
+      {(!isPaused && problem === undefined && signal.detail) || safety.detail ? <p class="hint live-detail">{safety.detail ?? signal.detail}</p> : null}
       <div class="live-dial">
         <Gauge speedMps={isMeasuring ? view.speedMps : null} units={units()} note={isPaused ? "Paused" : undefined} />
       </div>
       <div class="live-figures">
         <div class="figures">
-          <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" />
+          <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" besides={inGaps(view.stats, units())} />
           <FigureBox figure={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
           <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="Moving time" />
           <FigureBox figure={height(view.stats.ascentM, units())} label="Ascent" />

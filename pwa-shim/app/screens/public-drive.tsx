@@ -46,7 +46,7 @@ function Shown({ drive }: { drive: PublishedTrack }) {
       <div class="columns">
         <div class="column">
           <DriveMap drawn={drawn} />
-          <p class="hint">A copy made for others: its ends are cut off, and its figures are those of what is shown.</p>
+          <p class="hint">A copy made for others: what is private is cut off, and the figures are those of what is shown.</p>
           <Reactions drive={drive.id} />
           <DriveFigures stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />

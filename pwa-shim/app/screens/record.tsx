@@ -5,7 +5,7 @@ import type { CarView, DocId, DriveView, RecordingView } from "@tourismo/client"
 
 import { nameOf } from "../car-name.ts";
 import { cars, drives, give, isDone, recording, status, units, wasDenied } from "../engine.ts";
-import { clock, day, distance, duration } from "../format.ts";
+import { clock, day, distance, duration, inGaps } from "../format.ts";
 import { Badge, State } from "../parts/badge.tsx";
 import { HoldButton } from "../parts/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../parts/icons.tsx";
@@ -130,6 +130,7 @@ function Unfinished({ view }: { view: RecordingView }) {
         <p class="big-figure">
           {value} <span class="figure-unit">{unit}</span>
         </p>
+        {inGaps(view.stats, units()) === undefined ? null : <p class="hint">{inGaps(view.stats, units())}</p>}
         <p class="hint">
           {duration(view.stats.durationMs)} recorded and saved on this phone. If you resume, the time since then stays a gap.
         </p>

@@ -1,0 +1,88 @@
+// What others see of a drive is seen before it is published: a circuit, whose start and end are no private place, is shown as
+// its owner wants it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { layCable } from "./cable.mjs";
+import { newProfile, openPhone } from "./chromium.mjs";
+import { setClocks, wrapSensor } from "./clocks.mjs";
+import { distanceM, sensorOf } from "./drive.mjs";
+import { hold } from "./hand.mjs";
+import { drawnOn } from "./pixels.mjs";
+import { startRelay, until } from "./relay.mjs";
+
+/** The clocks run so many times as fast, so that 23 km take little more than a minute. */
+const RATE = 8;
+const EVERY_MS = 500;
+/** 40 m/s: also what comes a little early is no jump. */
+const STEP_M = 20;
+const LONG_M = 23_000;
+/** All of it lies within what is hidden around a private place. */
+const RADIUS_M = 140;
+
+test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_000 }, async (t) => {
+  const cable = await layCable(t, await startRelay(t));
+  const screen = { viewport: { width: 375, height: 667 }, colorScheme: "light", locale: "en-GB" };
+  const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], ...screen });
+  await wrapSensor(phone);
+  const page = phone.pages()[0];
+  await page.goto(cable.address);
+  await page.getByTestId("start").waitFor();
+  await setClocks(page, { rate: RATE });
+  const laps = circuit();
+  await page.getByTestId("start").click();
+  await page.getByTestId("live").waitFor();
+  const sensor = await sensorOf(page);
+  for (const fix of laps) await Promise.all([sensor.measure(fix), new Promise((resolve) => setTimeout(resolve, EVERY_MS / RATE))]);
+  const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
+  await until("the circuit is recorded", async () => (await fixes()) > laps.length - 10);
+  await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());
+
+  // Its ends lie on the track: hidden, they would leave nothing.
+  await page.getByLabel("Everyone").check();
+  const preview = page.getByTestId("preview");
+  await preview.getByText("Too little of this drive would be left").waitFor();
+  assert.ok(await page.getByTestId("publish").isDisabled(), "what would be nothing is not published");
+
+  // The owner says that they are no private place, and sees all of it on the map, in both.
+  await page.getByLabel("Hide where it began").uncheck();
+  await page.getByLabel("Hide where it ended").uncheck();
+  await preview.getByText(/^Others will see 2[23]\.\d km, all of it\.$/).waitFor();
+  const map = page.getByRole("img", { name: "Map of what others will see" });
+  const drawn = await drawnOn(map);
+  assert.ok(drawn && drawn.bottom - drawn.top > 0.4 && drawn.isWhole, JSON.stringify(drawn));
+  await page.getByText("Nothing of it is hidden").waitFor();
+
+  // Hidden again, nothing of it is left; the choice is the last one.
+  await page.getByLabel("Hide where it ended").check();
+  await preview.getByText("Too little of this drive would be left").waitFor();
+  await page.getByLabel("Hide where it ended").uncheck();
+  await preview.getByText("all of it").waitFor();
+  await page.getByTestId("publish").click();
+  const [item] = await until("it is in the feed", async () => {
+    const { drives } = await (await fetch(`${cable.address}/v1/feed/public`)).json();
+    return drives.length === 1 && drives;
+  });
+  assert.ok(Math.abs(item.stats.distanceM / LONG_M - 1) < 0.03, `${item.stats.distanceM} m are shown`);
+  const { geometry } = await (await fetch(`${cable.address}/v1/drives/${item.id}`)).json();
+  const [longitude, latitude] = geometry.coordinates[0][0];
+  assert.ok(distanceM({ longitude, latitude }, laps[0]) < STEP_M + 1, "its start is shown");
+
+  // The copy stays as it was made.
+  await page.getByText("Others see all of it").waitFor();
+  assert.equal(await page.getByTestId("ends").count(), 0);
+});
+
+/** Laps of a circle that end where they began. */
+function circuit() {
+  const count = Math.round(LONG_M / STEP_M);
+  const laps = Math.round(LONG_M / (2 * Math.PI * RADIUS_M));
+  return Array.from({ length: count + 1 }, (_, i) => {
+    const angle = (2 * Math.PI * laps * i) / count;
+    const [east, north] = [RADIUS_M * Math.sin(angle), RADIUS_M * (1 - Math.cos(angle))];
+    const latitude = 50.33 + north / 111_320;
+    const longitude = 6.94 + east / (111_320 * Math.cos((50.33 * Math.PI) / 180));
+    return { latitude, longitude, accuracy: 4, speed: STEP_M / (EVERY_MS / 1000) };
+  });
+}
