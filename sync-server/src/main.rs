@@ -231,6 +231,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
 async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
     let report = if repair { upkeep::repair(data).await? } else { upkeep::check(data).await? };
     name(&report.findings);
+    name(&report.quarantined);
     println!("check: {}", counted(&report));
     if report.findings.is_empty() {
         println!("check: all is well");
@@ -251,7 +252,12 @@ async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
 fn counted(report: &Report) -> String {
     let Report { accounts, documents, changes, rows, quarantined, findings: _ } = report;
     let all = format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows");
-    if *quarantined == 0 { all } else { format!("{all}; {quarantined} documents in quarantine, kept but not shown") }
+    match quarantined.len() {
+        0 => all,
+        count => format!(
+            "{all}; {count} documents in quarantine, kept and synced, but shown as they were read last or not at all"
+        ),
+    }
 }
 
 fn name_findings(error: &UpkeepError) {
@@ -260,10 +266,10 @@ fn name_findings(error: &UpkeepError) {
     }
 }
 
-fn name(findings: &[Finding]) {
-    findings.iter().take(NAMED_FINDINGS).for_each(|finding| println!("{finding}"));
-    if findings.len() > NAMED_FINDINGS {
-        println!("and {} more", findings.len() - NAMED_FINDINGS);
+fn name<T: std::fmt::Display>(found: &[T]) {
+    found.iter().take(NAMED_FINDINGS).for_each(|finding| println!("{finding}"));
+    if found.len() > NAMED_FINDINGS {
+        println!("and {} more", found.len() - NAMED_FINDINGS);
     }
 }
 

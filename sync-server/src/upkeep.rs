@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::backup::{Backup, back_up};
 pub(crate) use self::check::bring_rows_up_to_date;
-pub use self::check::{EntryFault, Finding, Report, check, repair};
+pub use self::check::{EntryFault, Finding, Quarantined, Report, check, repair};
 pub use self::restore::{Restored, begin_again, restore};
 use crate::db::sqlite::Obstacle;
 use crate::db::{ClaimError, Location, OpenError};

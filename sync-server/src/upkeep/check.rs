@@ -4,6 +4,7 @@
 //! digest, numbers) are counted again, and every row is folded again and compared.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
@@ -29,10 +30,30 @@ pub struct Report {
     pub changes: u64,
     /// How many rows there are to be derived.
     pub rows: u64,
-    /// How many documents are kept and synced, but in quarantine: their rows are what was read of them last.
-    pub quarantined: u64,
+    /// The documents that are kept and synced, but in quarantine: what is shown of them is what was read last, if anything.
+    pub quarantined: Vec<Quarantined>,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
+}
+
+/// A document in quarantine. Its owner is told, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Whose it is.
+    pub account: AccountId,
+    /// The document.
+    pub doc: DocId,
+    /// Its kind.
+    pub kind: DocKind,
+    /// Why: `unreadable` or `too_large`.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Quarantined { account, doc, kind, reason } = self;
+        write!(f, "quarantine: {kind:?} {doc} of account {account}: {reason}")
+    }
 }
 
 /// Something that is wrong with a database. Names what it is about, never what that holds.
@@ -176,6 +197,13 @@ async fn look(connection: &mut Connection) -> Result<Report, sqlx::Error> {
         for doc in shown_docs(&recount) {
             compare_rows(snapshot, &recount, doc, &mut report).await?;
         }
+        let quarantined = documents::quarantined(snapshot, account).await?.into_iter();
+        report.quarantined.extend(quarantined.map(|(doc, kind, why)| Quarantined {
+            account,
+            doc,
+            kind,
+            reason: why.name(),
+        }));
     }
     let wrong_holders = profiles::wrong_holders(snapshot).await?;
     report.findings.extend(wrong_holders.into_iter().map(|doc| Finding::Handle { doc }));
@@ -223,8 +251,6 @@ async fn compare_rows(
     let derived = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
     let stored = projector::stored(reader, state, doc).await?;
     report.rows += derived.rows().max(stored.rows());
-    let is_quarantined = documents::good_through(reader, state.owner, doc).await?.is_some();
-    report.quarantined += u64::from(is_quarantined);
     let mut is_right = derived == stored;
     if state.kind == DocKind::Meet {
         // What counts of a meet is made of several documents.

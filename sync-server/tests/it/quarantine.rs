@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use automerge::ReadDoc;
 use tourismo_core::docs::social::{self, Subject, Word};
 use tourismo_core::docs::{ProfileFields, Visibility, open, profile, published};
-use tourismo_core::id::AccountId;
+use tourismo_core::fix::Fix;
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::projection::MAX_PUBLISHED_FIXES;
 use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer};
 use tourismo_server::{Limits, upkeep};
 
@@ -82,7 +85,7 @@ async fn p13_a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_
 
     // The operator is told, and nothing is wrong with the database.
     let report = upkeep::check(relay.database().location()).await.unwrap();
-    assert_eq!((report.quarantined, report.rows, report.findings), (1, 6, vec![]));
+    assert_eq!((report.quarantined.len(), report.rows, report.findings), (1, 6, vec![]));
 
     // Derived again, it is the same: what could be read last is found by looking.
     let stopped = relay.stop().await;
@@ -115,6 +118,36 @@ async fn p13_a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     push(&relay, &phone, vec![withdrawn]).await;
     assert_eq!(shown(&relay).await, 1);
     assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+}
+
+#[tokio::test]
+async fn p13_a_drive_of_more_fixes_than_are_shown_is_named_to_its_owner_and_to_the_operator() {
+    let relay = Relay::start().await;
+    let mut anna = Person::new(&relay, 1).await;
+    anna.call(&relay, "anna", true).await;
+    // As an app of an earlier version publishes it: nothing is left out.
+    let fix = drive_on(START)[0].fixes[0];
+    let at = |index: usize| {
+        let at = START + 1_000 * index as i64;
+        Fix { fixed_at: at, recorded_at: at, lat_deg: 40.0 + (index % 60_000) as f64 * 1e-4, ..fix }
+    };
+    let fixes: Vec<Fix> = (0..=MAX_PUBLISHED_FIXES).map(at).collect();
+    let stretches = |fixes: &[Fix]| -> Vec<Stretch> {
+        fixes.chunks(600).map(|fixes| Stretch { fixes: fixes.to_vec(), ..Stretch::default() }).collect()
+    };
+    let shown = anna.publish_track(&relay, "Long", Visibility::Public, &stretches(&fixes[1..])).await;
+    let hidden = anna.publish_track(&relay, "Too long", Visibility::Public, &stretches(&fixes)).await;
+    let sees = async |drive: DocId| anna.ask(&relay, &format!("/v1/drives/{drive}")).await.status;
+    assert_eq!((sees(shown).await, sees(hidden).await), (200, 404));
+    let told = anna.read(&relay, "/v1/me/profile").await["quarantined"].clone();
+    assert_eq!(
+        told,
+        serde_json::json!([{ "document": hidden.to_string(), "kind": "published", "reason": "too_large" }])
+    );
+    let report = upkeep::check(relay.database().location()).await.unwrap();
+    let named: Vec<String> = report.quarantined.iter().map(ToString::to_string).collect();
+    assert_eq!(named, [format!("quarantine: Published {hidden} of account {}: too_large", anna.account())]);
+    assert_eq!(report.findings, vec![], "nothing is wrong with the database");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod devices;
 mod full_disk;
 mod fuzz_corpus;
 mod limits_agree;
+mod long_drives;
 mod people;
 mod phone_and_relay;
 mod plans;
