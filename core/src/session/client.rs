@@ -172,7 +172,8 @@ impl Session {
     pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
         debug_assert_eq!(self.phase, Phase::Welcomed);
         self.phase = Phase::CatchingUp;
-        self.cursor = cursor;
+        // The relay's log may be shorter than it was. `[C6]`
+        self.cursor = 0;
         Message::CatchUp { cursor, digest }.encode()
     }
 

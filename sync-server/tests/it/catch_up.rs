@@ -69,11 +69,21 @@ async fn c2_a_long_log_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn c1_a_cursor_beyond_the_log_is_refused() {
+async fn c6_a_phone_that_knows_more_of_the_log_than_there_is_is_told_where_it_ends() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut wire = phone.enter(relay.addr()).await;
-    wire.send(&Message::CatchUp { cursor: 1, digest: Digest::default() }).await;
-    assert_eq!(wire.bye().await, ByeCode::OutOfOrder);
+    wire.catch_up(0).await;
+    let mut car = Document::new(phone.device(), 1, DocKind::Car);
+    push(&mut wire, vec![car.change().0, car.change().0]).await;
+    wire.close().await;
+    for (cursor, end) in [(3, 2), (u64::MAX, 3)] {
+        let (mut wire, entries, at, digest) = phone.catch_up(relay.addr(), cursor).await;
+        let mut expected = Digest::default();
+        expected.replace(&car.id, &[], &car.heads);
+        assert_eq!((entries.len(), at, digest), (0, end, expected), "its own digest tells that it lacks something");
+        push(&mut wire, vec![car.change().0]).await;
+        wire.close().await;
+    }
 }
 
 #[tokio::test]

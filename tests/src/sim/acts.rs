@@ -39,6 +39,8 @@ enum Act {
     RestoreRelay,
     Compact,
     OtherLife,
+    KeepImage,
+    PutBack,
     Quota,
     Evict,
     Snapshot,
@@ -128,6 +130,8 @@ impl Story<'_> {
             (3 * backups, Act::RestoreRelay),
             (4, Act::Compact),
             (backups, Act::OtherLife),
+            (backups, Act::KeepImage),
+            (2 * backups, Act::PutBack),
             (1, Act::Quota),
             (rollbacks, Act::Evict),
             (3 * rollbacks, Act::Snapshot),
@@ -190,6 +194,12 @@ impl Story<'_> {
             Act::OtherLife => {
                 if world.relays[relay].is_up {
                     world.return_to_other_life(relay);
+                }
+            }
+            Act::KeepImage => world.keep_image(relay),
+            Act::PutBack => {
+                if world.relays[relay].is_up {
+                    world.put_back(relay);
                 }
             }
             Act::Quota => {

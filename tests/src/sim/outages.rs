@@ -162,6 +162,27 @@ impl World {
         }
     }
 
+    /// Keeps an image of the first relay's disk.
+    pub fn keep_image_of_relay(&mut self) {
+        self.keep_image(HOME);
+    }
+
+    pub(super) fn keep_image(&mut self, relay: usize) {
+        self.trace.note(self.now_ms, format_args!("an image of relay {relay} is kept"));
+        self.relays[relay].image = Some((self.relays[relay].books.clone(), self.relays[relay].epoch));
+    }
+
+    /// Puts the first relay's disk back to its image, if there is one. Nobody tells the relay: its epoch is that of the image.
+    pub fn put_back_relay(&mut self) {
+        self.put_back(HOME);
+    }
+
+    pub(super) fn put_back(&mut self, relay: usize) {
+        if let Some((books, epoch)) = self.relays[relay].image.clone() {
+            self.begin_life(relay, books, Some(epoch));
+        }
+    }
+
     fn begin_life(&mut self, relay: usize, books: Books, epoch: Option<Epoch>) {
         self.crash(relay, 1_000);
         let state = &mut self.relays[relay];

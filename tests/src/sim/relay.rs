@@ -27,6 +27,8 @@ pub struct Relay {
     pub(super) books: Books,
     /// An older state of the books, kept elsewhere.
     pub(super) backup: Option<Books>,
+    /// An older state of its whole disk, epoch included, as of a machine that is put back to a snapshot.
+    pub(super) image: Option<(Books, Epoch)>,
     /// What it had before it was restored last.
     pub(super) other_life: Option<(Books, Epoch)>,
     /// Whether its disk takes nothing more.
@@ -135,6 +137,7 @@ impl Relay {
             is_up: true,
             books: Books::default(),
             backup: None,
+            image: None,
             other_life: None,
             is_full: false,
             has_devices_enough: false,

@@ -133,7 +133,10 @@ impl World {
             return self.tell_session(conn, boot, serve::Input::NotAdmitted(ByeCode::NotAuthentic));
         };
         let input = match effect {
-            serve::Effect::Admit { .. } => serve::Input::Admitted { epoch, head: account.head(), at },
+            serve::Effect::Admit { .. } => {
+                let head = if self.plant == Plant::BelievesCursors { u64::MAX } else { account.head() };
+                serve::Input::Admitted { epoch, head, at }
+            }
             serve::Effect::Vouch { actor_prefix } => {
                 let account = served.account.expect("a session that vouches was admitted");
                 let state = &mut self.relays[relay];

@@ -322,3 +322,68 @@ fn p10_what_a_lost_device_made_comes_back_from_another_though_the_relay_never_kn
     assert!(world.run_until(CONVERGENCE_MS, has_again));
     assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(founder).is_ok()));
 }
+
+/// Whether every phone and the relay have the same changes of a document.
+fn agree(world: &World, doc: &DocId) -> bool {
+    let of_phone = |phone: usize| world.phone(phone).disk().changes().filter(|(of, _)| of == doc).count();
+    let on_relay = world.relay().documents(&world.account(0)).get(doc).map_or(0, |(_, chunks)| chunks.len());
+    (0..world.phones()).all(|phone| of_phone(phone) == on_relay)
+}
+
+/// The relay's database is put back to an older state, and nobody tells the relay. `ahead` changes that one phone had
+/// acknowledged are gone, and the other phone makes `anew` before the first one comes back.
+fn put_back(ahead: u32, anew: u32) {
+    let mut world = two_phones();
+    let car = car(&mut world, "Car");
+    let fields = |name: String| CarFields { nickname: name, ..CarFields::default() };
+    let rename = |world: &mut World, phone: usize, name: String| {
+        done(world, phone, Command::PutCar { car: Some(car), fields: fields(name) });
+    };
+    settle(&mut world);
+    world.keep_image_of_relay();
+    world.kill(1);
+    for number in 0..ahead {
+        rename(&mut world, 0, format!("Before {number}"));
+        world.run_for(2_000);
+    }
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()));
+    world.put_back_relay();
+    world.kill(0);
+    world.start(1).unwrap();
+    for number in 0..anew {
+        rename(&mut world, 1, format!("After {number}"));
+        world.run_for(2_000);
+    }
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(1).is_ok()), "{:?}", world.is_settled(1));
+    world.kill(1);
+    world.start(0).unwrap();
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()), "{:?}", world.is_settled(0));
+    world.start(1).unwrap();
+    settle(&mut world);
+    assert!(agree(&world, &car), "{ahead} {anew}");
+    for phone in [0, 1] {
+        // What is stored can be read again.
+        world.kill(phone);
+        world.start(phone).unwrap();
+    }
+    settle(&mut world);
+    rename(&mut world, 0, "In the end".to_owned());
+    settle(&mut world);
+    for phone in [0, 1] {
+        let names: Vec<_> = world.replica(phone).cars().into_iter().map(|car| car.fields.nickname).collect();
+        assert_eq!(names, ["In the end"], "{ahead} {anew}");
+    }
+}
+
+#[test]
+fn c6_a_relay_whose_database_was_put_back_gets_from_its_phones_what_it_lacks() {
+    put_back(5, 0);
+    put_back(5, 2);
+}
+
+#[test]
+fn c6_a_phone_whose_cursor_means_another_place_since_the_log_grew_again_compares_and_loses_nothing() {
+    put_back(3, 3);
+    put_back(3, 6);
+    put_back(1, 9);
+}

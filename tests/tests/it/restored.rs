@@ -64,6 +64,22 @@ impl Relay {
         Ok(restored.kept.expect("there was a database"))
     }
 
+    /// Kills it, puts the backup in the place of its database as a snapshot of the machine would, and starts it again.
+    async fn put_back(&mut self) -> anyhow::Result<()> {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill().await?;
+        }
+        for beside in ["-wal", "-shm"] {
+            let file = PathBuf::from(format!("{}{beside}", self.data.display()));
+            if file.exists() {
+                std::fs::remove_file(file)?;
+            }
+        }
+        std::fs::copy(self.backup(), self.data())?;
+        self.daemon = Some(self.start.start().await?);
+        Ok(())
+    }
+
     /// Stops it and has its binary check the database.
     async fn stop_and_check(mut self) -> anyhow::Result<()> {
         if let Some(daemon) = self.daemon.take() {
@@ -246,5 +262,44 @@ async fn p10_changes_of_a_phone_linked_since_the_backup_come_back_from_another_a
     assert!(first.until(PATIENCE, |replica| is_settled(replica.status())).await, "{:?}", first.replica().status());
     assert_eq!(names(relay.data()).await?, names(&before).await?);
     assert_eq!(titles(first.replica()), BTreeSet::from(["Over the pass again and again".to_owned()]));
+    relay.stop_and_check().await
+}
+
+#[tokio::test]
+async fn c6_a_database_that_was_put_back_without_a_restore_gets_everything_again() -> anyhow::Result<()> {
+    let mut relay = Relay::start().await?;
+    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let drive = record(&mut first, "Over the pass", 1).await?;
+    meet(&mut [&mut first]).await?;
+    let mut second = link(&mut first, relay.address()).await?;
+    meet(&mut [&mut second]).await?;
+    relay.back_up().await?;
+    for number in 0..3 {
+        rename(&mut first, drive, &format!("Over the pass {number}")).await?;
+        car(&mut first, &format!("first {number}")).await?;
+    }
+    meet(&mut [&mut first]).await?;
+
+    // The second phone never knew those changes, and brings so many that the log is longer than the first one knew it.
+    relay.put_back().await?;
+    for number in 0..9 {
+        rename(&mut second, drive, &format!("And back {number}")).await?;
+        car(&mut second, &format!("second {number}")).await?;
+    }
+    meet(&mut [&mut second]).await?;
+    let lost = nicknames(first.replica());
+    meet(&mut [&mut first, &mut second]).await?;
+    for phone in [&first, &second] {
+        assert!(nicknames(phone.replica()).is_superset(&lost));
+        assert_eq!(phone.replica().cars().len(), 12);
+        assert_eq!(titles(phone.replica()), titles(first.replica()));
+    }
+
+    // This time the log is shorter than both know it.
+    relay.put_back().await?;
+    meet(&mut [&mut first, &mut second]).await?;
+    let mut other = link(&mut first, relay.address()).await?;
+    meet(&mut [&mut other]).await?;
+    assert_eq!(nicknames(other.replica()), nicknames(first.replica()));
     relay.stop_and_check().await
 }

@@ -125,6 +125,11 @@ fn a_relay_whose_digest_is_wrong_is_found() {
 }
 
 #[test]
+fn a_relay_that_believes_every_cursor_is_found() {
+    check_found(Plant::BelievesCursors, "everybody agrees within");
+}
+
+#[test]
 fn a_phone_that_does_nothing_when_it_should_is_found() {
     check_found(Plant::ForgetsTimers, "everybody agrees within");
 }
