@@ -19,7 +19,10 @@ use crate::time::Timestamp;
 #[serde(transparent)]
 pub struct AccountId(Uuid);
 
-/// A document: a UUIDv7 made by the device that created it.
+/// A document of an account: a UUIDv7 made by the device that created it, or a UUIDv8 computed from the account.
+///
+/// Accounts do not share ids: two accounts that use the same id have two documents. Where an id alone leads to a document,
+/// which a link does, the id is bound to its account ([`DocId::bound`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "string"))]
 #[serde(transparent)]
@@ -68,6 +71,33 @@ impl DocId {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest.finalize()[..16]);
         DocId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// An id that is bound to an account, for what is found by its id alone: a UUIDv8 of `part` and of 74 bits of
+    /// SHA-256(`"tourismo bound id v1"` ‖ account ‖ part). Whoever knows the account can verify it, and nobody can find a
+    /// part with which it is another account's. `[B1]`
+    pub fn bound(account: &AccountId, part: [u8; 6]) -> DocId {
+        let digest = Sha256::new().chain_update(b"tourismo bound id v1").chain_update(account.as_bytes());
+        let digest = digest.chain_update(part).finalize();
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&part);
+        bytes[6..].copy_from_slice(&digest[..10]);
+        DocId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Whether the id is bound to this account. `[B1]`
+    pub fn is_bound_to(&self, account: &AccountId) -> bool {
+        self.as_bytes().first_chunk().is_some_and(|part| DocId::bound(account, *part) == *self)
+    }
+
+    /// The id of the published copy of a drive, the same on all devices of the account: bound to it, and another one each
+    /// time that the link is renewed. Of the drive's own id it tells nothing. `[B2]`
+    pub fn of_copy(account: &AccountId, drive: &DocId, renewals: u32) -> DocId {
+        let digest = Sha256::new().chain_update(b"tourismo published copy v1").chain_update(drive.as_bytes());
+        let digest = digest.chain_update(renewals.to_be_bytes()).finalize();
+        let mut part = [0; 6];
+        part.copy_from_slice(&digest[..6]);
+        DocId::bound(account, part)
     }
 
     /// The 16 bytes of the id.
@@ -153,3 +183,35 @@ macro_rules! hex_newtype {
 
 hex_newtype!(DeviceKey);
 hex_newtype!(ChangeHash);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: AccountId = AccountId::from_bytes([1; 16]);
+    const BEN: AccountId = AccountId::from_bytes([2; 16]);
+
+    #[test]
+    fn b1_the_bytes_of_a_bound_id_are_these_and_no_other_account_has_them() {
+        let id = DocId::bound(&ANNA, [7; 6]);
+        assert_eq!(id.to_string(), "07070707-0707-8c2b-9653-fe35109a169e");
+        assert!(id.is_bound_to(&ANNA) && !id.is_bound_to(&BEN));
+        for bit in 0..128 {
+            let mut bytes = *id.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!DocId::from_bytes(bytes).is_bound_to(&ANNA), "bit {bit}");
+        }
+        assert!(!DocId::new(Timestamp(1_790_000_000_000), [7; 10]).is_bound_to(&ANNA));
+        assert!(!DocId::only(&ANNA, "profile").is_bound_to(&ANNA));
+    }
+
+    #[test]
+    fn b2_every_renewal_of_a_link_is_another_id_of_the_same_account() {
+        let drive = DocId::new(Timestamp(1_790_000_000_000), [7; 10]);
+        let ids: Vec<DocId> = (0..3).map(|renewals| DocId::of_copy(&ANNA, &drive, renewals)).collect();
+        assert_eq!(ids[0].to_string(), "0ef738de-1c2c-8a1a-90ad-afb187f00d93");
+        assert!(ids.iter().all(|id| id.is_bound_to(&ANNA)));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+        assert_ne!(DocId::of_copy(&BEN, &drive, 0), ids[0]);
+    }
+}

@@ -78,7 +78,7 @@ impl Quota {
 /// What the log knows of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocLog {
-    /// The account that wrote its first change, and alone may write more.
+    /// Whose document it is.
     pub owner: AccountId,
     /// What it is, fixed by its first change.
     pub kind: DocKind,
@@ -216,7 +216,7 @@ impl AccountLog {
         }
     }
 
-    /// Judges one change of this account to a document, `None` if nobody has written to it yet. What is to be appended
+    /// Judges one change to a document of this account, `None` if it has no such document yet. What is to be appended
     /// must pass [`check_fit`] besides.
     ///
     /// `is_stored` tells whether the document's log has a change. It is asked about dependencies, and about the change
@@ -231,9 +231,6 @@ impl AccountLog {
         is_stored: impl Fn(&ChangeHash) -> bool,
     ) -> Result<Admission, NackCode> {
         let Candidate { kind, change, last_seq } = candidate;
-        if doc.is_some_and(|doc| doc.owner != self.account) {
-            return Err(NackCode::NotYourDocument);
-        }
         if doc.is_some_and(|doc| doc.kind != kind) {
             return Err(NackCode::KindMismatch);
         }
@@ -456,14 +453,6 @@ mod tests {
         }
         log.account.usage.changes += RESERVE.changes;
         assert!(!fits(&log.account, DocKind::Social, false, 200), "the reserve ends, too");
-    }
-
-    #[test]
-    fn p4_a_document_of_another_account_is_not_ones_own() {
-        let mut log = Log::new();
-        let owner = AccountId::founded_by(&DeviceKey([2; 32]));
-        log.docs.insert(doc(1), DocLog::new(owner, CAR));
-        assert_eq!(log.take(doc(1), CAR, &change(1, 0, 1, &[])), Err(NackCode::NotYourDocument));
     }
 
     #[test]

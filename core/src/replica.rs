@@ -392,6 +392,13 @@ impl Replica {
         self.requests
     }
 
+    /// A new id for something that others find by its id.
+    fn new_bound_id(&mut self) -> DocId {
+        let mut part = [0; 6];
+        self.rng.fill_bytes(&mut part);
+        DocId::bound(&self.identity.account, part)
+    }
+
     fn new_doc_id(&mut self, now: Now) -> DocId {
         let mut random = [0; 10];
         self.rng.fill_bytes(&mut random);

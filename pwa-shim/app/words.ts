@@ -233,7 +233,7 @@ function wordsOfNack(code: NackCode): string {
     case "foreign_actor":
       return "The relay does not know the device that made it. Let this device into the account again.";
     case "not_your_document":
-      return "The relay keeps it for another account. Open that account on this device to change it.";
+      return "The relay has an earlier version, which keeps this name for another account. It is offered again by itself; ask whoever runs the relay to update it.";
     case "malformed":
     case "unknown_deps":
     case "duplicate_seq":

@@ -173,6 +173,11 @@ export class Tourismo {
     return this.#done({ type: "takeBackRefused", drive, fixes, holds });
   }
 
+  /** Gives the published copy of a drive another link. Whoever has the old one sees nothing any more. */
+  renewLink(drive: DocId): Promise<void> {
+    return this.#done({ type: "renewLink", drive });
+  }
+
   /** Brings a drive's track into memory, so that the topic `track` shows it. */
   openDrive(drive: DocId): Promise<void> {
     return this.#done({ type: "openDrive", drive });

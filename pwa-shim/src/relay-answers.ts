@@ -46,6 +46,14 @@ export interface OwnProfile extends Person {
   handleState: "none" | "handle_invalid" | "handle_taken" | "held" | null;
   /** Documents of which the relay shows what it read last, because it cannot read what came since. */
   quarantined: QuarantinedDocument[];
+  /** Published drives and meets that nobody is shown, because nobody can verify that their ids are this account's. */
+  notShown: NotShownDocument[];
+}
+
+/** A published drive or a meet that the relay keeps, but shows to nobody. */
+export interface NotShownDocument {
+  document: DocId;
+  kind: QuarantinedDocument["kind"];
 }
 
 /** A document that the relay keeps and passes on, but can no longer read. */
@@ -163,11 +171,15 @@ export const personPage: Check<PersonPage> = object<PersonPage>({
   isAccepted: truth,
 });
 
+const documentKind = oneOf("settings", "profile", "car", "drive", "track", "published", "social", "meet");
+
 const quarantinedDocument: Check<QuarantinedDocument> = object<QuarantinedDocument>({
   document: text,
-  kind: oneOf("settings", "profile", "car", "drive", "track", "published", "social", "meet"),
+  kind: documentKind,
   reason: oneOf("unreadable", "too_large"),
 });
+
+const notShownDocument: Check<NotShownDocument> = object<NotShownDocument>({ document: text, kind: documentKind });
 
 export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
   ...personFields,
@@ -175,6 +187,7 @@ export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
   byApproval: truth,
   handleState: oneOf("none", "handle_invalid", "handle_taken", "held"),
   quarantined: orElse(listOf(quarantinedDocument), []),
+  notShown: orElse(listOf(notShownDocument), []),
 });
 
 export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, isFollowed: truth });

@@ -30,6 +30,7 @@ pub(crate) mod said;
 pub(crate) mod snapshots;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
+pub(crate) mod unbound;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -76,6 +77,7 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
     (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
     (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
     (40, "offsets from UTC", include_str!("../migrations/0040_utc_offsets.sql")),
+    (41, "ids of accounts", include_str!("../migrations/0041_ids_of_accounts.sql")),
 ];
 
 /// Where the database is.

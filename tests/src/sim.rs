@@ -22,6 +22,7 @@ mod rows;
 mod serving;
 mod shell;
 mod story;
+mod stranger;
 mod trace;
 mod tracks;
 mod weather;

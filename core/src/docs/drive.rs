@@ -56,6 +56,20 @@ pub struct DriveFields {
     /// What the clocks showed where it began; absent if nobody knew.
     #[n(13)]
     pub utc_offset: Option<UtcOffset>,
+    /// How often the link to its published copy was renewed.
+    #[n(14)]
+    #[cbor(default)]
+    pub renewals: u32,
+}
+
+/// A published copy with how often the link had been renewed when it was made: one value, so that of two devices that say
+/// different copies at the same time the newest counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+struct Renewed {
+    #[n(0)]
+    renewals: u32,
+    #[n(1)]
+    published: DocId,
 }
 
 /// A field for which several devices set different values at the same time. Each value is there once, the one that counts
@@ -97,6 +111,8 @@ pub struct DriveEdit<'a> {
     pub published: Option<(DocId, Visibility)>,
     /// Which of its ends are private places.
     pub private_ends: Option<PrivateEnds>,
+    /// How often the link to its published copy was renewed.
+    pub renewals: Option<u32>,
     /// Take it off all lists.
     pub deleted: bool,
 }
@@ -149,7 +165,12 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
         }
         if let Some((published, visibility)) = change.published {
             if before.published != Some(published) {
+                // Where earlier versions look for it.
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
+                if let Some(renewals) = change.renewals {
+                    let renewed = minicbor::to_vec(Renewed { renewals, published }).expect("writing to memory cannot fail");
+                    edit.bytes_or_nothing("renewed", Some(&renewed))?;
+                }
             }
             if before.visibility != visibility || is_contested {
                 edit.string("visibility", visibility.name())?;
@@ -174,6 +195,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
 /// What the document says of its drive.
 pub fn read(doc: &Automerge) -> DriveFields {
     let visibilities = open::competing(doc, "visibility");
+    let renewed = renewed(doc);
     DriveFields {
         title: open::string(doc, "title"),
         notes: open::string(doc, "notes"),
@@ -184,13 +206,20 @@ pub fn read(doc: &Automerge) -> DriveFields {
         stats: open::bytes(doc, "stats").and_then(|bytes| minicbor::decode(&bytes).ok()).filter(DriveStats::is_valid),
         track: doc_id(doc, "track"),
         visibility: Visibility::among(&visibilities),
-        published: doc_id(doc, "published"),
+        published: renewed.map(|renewed| renewed.published).or_else(|| doc_id(doc, "published")),
         deleted: open::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
         is_contested: open::competing(doc, "stats").values.len() > 1,
         private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
         utc_offset: open::utc_offset(doc, "utcOffsetMin"),
+        renewals: renewed.map_or(0, |renewed| renewed.renewals),
     }
+}
+
+/// The newest copy that any device said.
+fn renewed(doc: &Automerge) -> Option<Renewed> {
+    let said = open::competing(doc, "renewed").values;
+    said.iter().filter_map(|value| minicbor::decode(value.as_bytes()?).ok()).max()
 }
 
 const OPEN_START: &str = "openStart";

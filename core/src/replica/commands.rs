@@ -102,6 +102,7 @@ impl Replica {
             Command::PublishDrive { drive, visibility } => self.publish_drive(*drive, *visibility),
             Command::SetPrivateEnds { drive, ends } => self.set_private_ends(*drive, *ends),
             Command::TakeBackRefused { drive, fixes, holds } => self.take_back_refused(*drive, fixes, *holds),
+            Command::RenewLink { drive } => self.renew_link(*drive),
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.opened = None;
@@ -230,33 +231,68 @@ impl Replica {
             },
             None => {
                 // Whichever device publishes makes the same document: two copies could not both be withdrawn.
-                let copy = DocId::only(&self.identity.account, &format!("published {drive}"));
-                if self.shelf.record(&copy).is_some_and(|record| record.is_here()) {
-                    self.ready(&copy, DocKind::Published)?;
-                    self.change_published(drive, copy, visibility)?;
-                    return self.note_published(drive, copy, visibility);
-                }
-                let track = fields.track.ok_or(CommandError::Unreadable)?;
-                self.whole(&track)?;
-                // Everything is checked before anything is written: the copy's one change is the largest there is.
-                let redacted = self.redact(&track, &fields, visibility)?;
-                let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted);
-                let change = change.map_err(unreadable)?;
-                if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
-                    self.shelf.unmake(&copy);
-                    return Err(CommandError::TooLongToPublish.into());
-                }
-                self.shelf.add_own(&mut self.store, copy, change);
+                let copy = DocId::of_copy(&self.identity.account, &drive, fields.renewals);
+                self.make_copy(drive, &fields, copy, visibility)?;
                 copy
             }
         };
-        self.note_published(drive, copy, visibility)
+        self.note_published(drive, copy, visibility, None)
+    }
+
+    /// Makes another copy with another id, and withdraws the one that there is: its link leads nowhere any more.
+    fn renew_link(&mut self, drive: DocId) -> Result<Option<DocId>, Stop> {
+        self.ready(&drive, DocKind::Drive)?;
+        let fields = self.drive(&drive)?.clone();
+        fields.published.ok_or(CommandError::NotFound)?;
+        let before = self.copy(&drive)?;
+        if let Some(before) = &before {
+            self.ready(before, DocKind::Published)?;
+        }
+        let renewals = fields.renewals.saturating_add(1);
+        let copy = DocId::of_copy(&self.identity.account, &drive, renewals);
+        self.make_copy(drive, &fields, copy, fields.visibility)?;
+        if let Some(before) = before {
+            self.change_published(drive, before, Visibility::Private)?;
+        }
+        self.note_published(drive, copy, fields.visibility, Some(renewals))
+    }
+
+    /// Makes the published copy of a drive. Everything is checked before anything is written.
+    fn make_copy(
+        &mut self,
+        drive: DocId,
+        fields: &drive::DriveFields,
+        copy: DocId,
+        visibility: Visibility,
+    ) -> Result<(), Stop> {
+        if self.shelf.record(&copy).is_some_and(|record| record.is_here()) {
+            self.ready(&copy, DocKind::Published)?;
+            self.change_published(drive, copy, visibility)?;
+            return Ok(());
+        }
+        let track = fields.track.ok_or(CommandError::Unreadable)?;
+        self.whole(&track)?;
+        let redacted = self.redact(&track, fields, visibility)?;
+        // The copy's one change is the largest there is.
+        let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted).map_err(unreadable)?;
+        if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
+            self.shelf.unmake(&copy);
+            return Err(CommandError::TooLongToPublish.into());
+        }
+        self.shelf.add_own(&mut self.store, copy, change);
+        Ok(())
     }
 
     /// Says in a drive where its copy is and who may see it.
-    fn note_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<Option<DocId>, Stop> {
+    fn note_published(
+        &mut self,
+        drive: DocId,
+        copy: DocId,
+        visibility: Visibility,
+        renewals: Option<u32>,
+    ) -> Result<Option<DocId>, Stop> {
         let published = Some((copy, visibility));
-        self.change_drive(drive, &drive::DriveEdit { published, ..drive::DriveEdit::default() })?;
+        self.change_drive(drive, &drive::DriveEdit { published, renewals, ..drive::DriveEdit::default() })?;
         Ok(Some(drive))
     }
 

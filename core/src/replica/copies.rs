@@ -18,6 +18,9 @@ use crate::wire::DocKind;
 /// How many copies are read at once to be compared with their drives.
 const CHECKED_AT_ONCE: usize = 4;
 
+/// How many renewals of a link are looked back on.
+const MAX_EARLIER: u32 = 100;
+
 /// How it stands with the copy of a drive that was merged.
 enum Alignment {
     /// It says what its drive says, or nothing can be done about it.
@@ -140,6 +143,26 @@ impl Replica {
         if self.shelf.is_stale(&drive) {
             return Alignment::Reading;
         }
+        for earlier in self.earlier_copies(&drive, fields.renewals, &copy) {
+            if let Alignment::Reading = self.say_of_copy(earlier, &title, &car, Visibility::Private) {
+                return Alignment::Reading;
+            }
+        }
+        self.say_of_copy(copy, &title, &car, visibility)
+    }
+
+    /// Copies of a drive that others took the place of: of links that were renewed, and of earlier versions, which named
+    /// copies otherwise.
+    fn earlier_copies(&self, drive: &DocId, renewals: u32, copy: &DocId) -> Vec<DocId> {
+        let account = &self.identity.account;
+        let earlier = (0..renewals.min(MAX_EARLIER)).map(|renewals| DocId::of_copy(account, drive, renewals));
+        let unbound = DocId::only(account, &format!("published {drive}"));
+        let is_here = |id: &DocId| self.shelf.record(id).is_some_and(|record| record.is_here());
+        earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
+    }
+
+    /// Has a copy say this.
+    fn say_of_copy(&mut self, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
         match self.shelf.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
@@ -154,7 +177,7 @@ impl Replica {
             return Alignment::Reading;
         };
         // What Automerge refuses to change stays as it is; another device may know how.
-        if let Ok(change) = published::change(document, &title, &car, visibility) {
+        if let Ok(change) = published::change(document, title, car, visibility) {
             self.shelf.add_own(&mut self.store, copy, change);
         }
         Alignment::Settled

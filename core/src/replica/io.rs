@@ -202,6 +202,12 @@ pub enum Command {
         /// Whether they count.
         holds: bool,
     },
+    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old link sees nothing
+    /// any more. What others said about the copy stays with the old one.
+    RenewLink {
+        /// The drive.
+        drive: DocId,
+    },
     /// Bring the track of a drive into memory, from this phone or from the relay, so that it can be read.
     OpenDrive {
         /// The drive.

@@ -27,7 +27,8 @@ pub enum NackCode {
     /// The actor belongs to no device of the account.
     #[n(5)]
     ForeignActor,
-    /// The document belongs to another account.
+    /// The id belonged to a document of another account. Relays of earlier versions say so; ids have belonged to accounts
+    /// since, and a relay takes the change.
     #[n(6)]
     NotYourDocument,
     /// The document is of another kind.
@@ -49,9 +50,10 @@ impl NackCode {
             | NackCode::DuplicateSeq
             | NackCode::SeqGap
             | NackCode::ForeignActor
+            | NackCode::NotYourDocument
             | NackCode::Unavailable
             | NackCode::OverQuota => true,
-            NackCode::Malformed | NackCode::TooLarge | NackCode::NotYourDocument | NackCode::KindMismatch => false,
+            NackCode::Malformed | NackCode::TooLarge | NackCode::KindMismatch => false,
         }
     }
 }

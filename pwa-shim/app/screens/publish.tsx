@@ -6,6 +6,7 @@ import { useEffect, useMemo } from "preact/hooks";
 
 import { account, give, isDone, units } from "../engine.ts";
 import { distance } from "../format.ts";
+import { HoldButton } from "../parts/hold-button.tsx";
 import { DriveMap } from "../parts/map.tsx";
 import { ShareLink } from "../parts/share.tsx";
 import { href } from "../route.ts";
@@ -44,6 +45,12 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
     isBusy.value = false;
   }
 
+  async function renew(): Promise<void> {
+    isBusy.value = true;
+    await give((tourismo) => tourismo.renewLink(drive.id));
+    isBusy.value = false;
+  }
+
   return (
     <fieldset class="card publish">
       <legend>Who may see it</legend>
@@ -79,7 +86,7 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
           {labelOf(drive.visibility, chosen.value)}
         </button>
       )}
-      {drive.published !== null && drive.visibility !== "private" ? <Share id={drive.published} /> : null}
+      {drive.published !== null && drive.visibility !== "private" ? <Share id={drive.published} renew={() => renew()} /> : null}
     </fieldset>
   );
 }
@@ -145,12 +152,19 @@ function labelOf(from: Visibility, to: Visibility): string {
   return from === "private" ? "Make the copy and publish it" : "Change who sees it";
 }
 
-function Share({ id }: { id: string }) {
+function Share({ id, renew }: { id: string; renew: () => Promise<void> }) {
   const at = href({ screen: "public", id });
   return (
     <>
       <a href={at}>See it as others do</a>
       <ShareLink link={new URL(at, location.href).href} what="The link" />
+      <HoldButton class="button" hint="Hold to make a new link" onHeld={() => void renew()}>
+        New link
+      </HoldButton>
+      <p class="hint">
+        A new link takes the place of the old one, which then shows nothing to anybody. Reactions and comments stay with the
+        old one. If others cannot open a link that an older version of the app made, make a new one.
+      </p>
     </>
   );
 }

@@ -30,6 +30,7 @@ export function SettingsScreen() {
         </div>
         <div class="column">
           <Quarantined />
+          <NotShown />
           <ProfileForm profile={profile} />
           <SettingsForm settings={settings} />
         </div>
@@ -124,6 +125,34 @@ function wordsOfQuarantined({ kind, reason }: QuarantinedDocument): string {
     meet: "a meet",
   };
   return `${kind ? what[kind] : "a document"} (${why})`;
+}
+
+/** Published drives and meets that the relay stores and shows to nobody: a new link mends it. */
+function NotShown() {
+  const { told } = useTold("own profile", () => relay.ownProfile());
+  if (!told || told.notShown.length === 0) return null;
+  return (
+    <div class="card form" role="status">
+      <h2>Stored, but not shown to others</h2>
+      <p class="hint bad">
+        The server cannot verify that the links to these are yours. An older version of the app made them. Open each and choose
+        New link; others then see it again.
+      </p>
+      <ul class="plain">
+        {told.notShown.map(({ document, kind }) => {
+          const drive = drives.value?.find(({ published }) => published === document);
+          if (drive) {
+            return (
+              <li key={document}>
+                <a href={href({ screen: "drive", id: drive.id })}>{drive.title || "A drive"}</a>
+              </li>
+            );
+          }
+          return <li key={document}>{kind === "meet" ? <a href={href({ screen: "meet", id: document })}>A meet</a> : "A published drive"}</li>;
+        })}
+      </ul>
+    </div>
+  );
 }
 
 /** Whether the handle is this person's own: the relay knows who claimed it first. */

@@ -99,7 +99,9 @@ export type Command = { "type": "startDrive",
   /** The names of the positions: [`RefusedView::id`](crate::replica::view::RefusedView::id); at most 5,000. */
   fixes: Array<string>,
   /** Whether they count. */
-  holds: boolean, } | { "type": "openDrive",
+  holds: boolean, } | { "type": "renewLink",
+  /** The drive. */
+  drive: DocId, } | { "type": "openDrive",
   /** The drive. */
   drive: DocId, } | { "type": "closeDrive" } | { "type": "putCar",
   /** The car to change; absent for a new one. */
@@ -202,7 +204,12 @@ export type Cost = {
   currency: string,
 };
 
-/** A document: a UUIDv7 made by the device that created it. */
+/**
+ * A document of an account: a UUIDv7 made by the device that created it, or a UUIDv8 computed from the account.
+ *
+ * Accounts do not share ids: two accounts that use the same id have two documents. Where an id alone leads to a document,
+ * which a link does, the id is bound to its account ([`DocId::bound`]).
+ */
 export type DocId = string;
 
 /**

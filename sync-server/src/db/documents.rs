@@ -10,18 +10,15 @@ use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::wire::{DocHeads, DocKind};
 
 use super::sql::{self, Bulk, Connection, Row};
-use super::{account_id, account_in, accounts, column, concatenated, damaged, doc_id, doc_in, hashes, position};
+use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, position};
 
-/// The document with this id, whoever owns it.
-pub(crate) async fn find(connection: &mut Connection, doc: DocId) -> Result<Option<DocLog>, sqlx::Error> {
-    let row: Option<(Vec<u8>, i64, Vec<u8>)> = sql::query("SELECT account, kind, heads FROM document WHERE doc = $1")
-        .bind(doc.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await?;
-    let read = |(owner, kind, heads): (Vec<u8>, i64, Vec<u8>)| {
-        Ok(DocLog { owner: account_id(&owner)?, kind: kind_of(kind)?, heads: hashes("heads", &heads)? })
-    };
-    row.map(read).transpose()
+/// An account's document with this id.
+pub(crate) async fn find(
+    connection: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<DocLog>, sqlx::Error> {
+    Ok(find_all(connection, account, &[doc]).await?.remove(&doc).map(|(log, _)| log))
 }
 
 /// Kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
@@ -61,24 +58,26 @@ pub(crate) async fn heads_page(
     Ok(HeadsPage { docs, through, head })
 }
 
-/// What the log knows of documents, and whether one is in quarantine, of those of these ids that are there.
+/// What the log knows of an account's documents, and whether one is in quarantine, of those of these ids that are there.
 pub(crate) async fn find_all(
     connection: &mut Connection,
+    account: AccountId,
     docs: &[DocId],
 ) -> Result<BTreeMap<DocId, (DocLog, bool)>, sqlx::Error> {
     let (mut rest, mut found) = (docs, BTreeMap::new());
     while let Some(count) = sql::group(rest.len()) {
         let (these, others) = rest.split_at(count);
         let sql = format!(
-            "SELECT doc, account, kind, heads, quarantined FROM document WHERE doc IN ({})",
-            sql::parameters(0, count)
+            "SELECT doc, kind, heads, quarantined FROM document WHERE account = $1 AND doc IN ({})",
+            sql::parameters(1, count)
         );
         let read = |row: &Row| {
-            let (owner, heads) = (account_in(row, "account")?, hashes("heads", &row.get::<Vec<u8>>("heads")?)?);
-            let log = DocLog { owner, kind: kind_of(row.get("kind")?)?, heads };
+            let heads = hashes("heads", &row.get::<Vec<u8>>("heads")?)?;
+            let log = DocLog { owner: account, kind: kind_of(row.get("kind")?)?, heads };
             Ok((doc_in(row, "doc")?, (log, row.get::<Option<String>>("quarantined")?.is_some())))
         };
-        let query = these.iter().fold(sql::query(AssertSqlSafe(sql)), |query, doc| query.bind(*doc));
+        let query = sql::query(AssertSqlSafe(sql)).bind(account);
+        let query = these.iter().fold(query, |query, doc| query.bind(*doc));
         found.extend(query.rows(connection, read).await?);
         rest = others;
     }

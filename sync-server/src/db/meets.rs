@@ -132,6 +132,12 @@ pub(crate) async fn replace_part(
     sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at).execute(writer).await.map(drop)
 }
 
+/// Removes what a document says of a meet, if it says anything.
+pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM meet_part WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
 /// What counts of a meet by its parts, and who besides its owner may change it.
 pub(crate) async fn effective(
     reader: &mut Connection,
@@ -253,6 +259,12 @@ pub(crate) async fn organisers(
         .bind(doc)
         .rows(reader, |row| account_in(row, "organiser"))
         .await
+}
+
+/// Whose meet this is. No two accounts have a meet of the same id. `[B3]`
+pub(crate) async fn owner(reader: &mut Connection, doc: DocId) -> Result<Option<AccountId>, sqlx::Error> {
+    let row = sql::query("SELECT account FROM meet WHERE doc = $1").bind(doc).row(reader).await?;
+    row.map(|row| account_in(&row, "account")).transpose()
 }
 
 /// A meet by its id alone, whoever may see it: the caller must authorize the read.

@@ -1,7 +1,7 @@
 //! All tables that are derived from the log, together.
 
 use super::sql::Connection;
-use super::{cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps};
+use super::{cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps, unbound};
 
 /// How many rows there are.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
@@ -15,7 +15,8 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
         + reactions::count(reader).await?
         + comments::count(reader).await?
         + rsvps::count(reader).await?
-        + meets::count(reader).await?)
+        + meets::count(reader).await?
+        + unbound::count(reader).await?)
 }
 
 /// Removes all rows, to be derived again.
@@ -30,5 +31,6 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     reactions::remove_all(writer).await?;
     comments::remove_all(writer).await?;
     rsvps::remove_all(writer).await?;
-    meets::remove_all(writer).await
+    meets::remove_all(writer).await?;
+    unbound::remove_all(writer).await
 }

@@ -372,7 +372,7 @@ async fn compare_books(
     }
     for (doc, counted) in &recount.docs {
         report.documents += 1;
-        if documents::find(reader, *doc).await?.as_ref() != Some(counted) {
+        if documents::find(reader, counted.owner, *doc).await?.as_ref() != Some(counted) {
             report.findings.push(Finding::Heads { doc: *doc });
         }
     }

@@ -13,7 +13,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
 
 use super::disk::Room;
-use super::memory::{Known, Memory};
+use super::memory::{Key, Known, Memory};
 use super::projector::{self, Due, Loaded, Work};
 use super::{Admitted, Compaction, Examined};
 use crate::db::change_log::{self, Found, NewEntry};
@@ -42,10 +42,10 @@ pub(super) struct Append<'t> {
     /// What new accounts pushed today from the addresses that pushed now.
     address_bytes: BTreeMap<SourceName, u64>,
     accounts: BTreeMap<AccountId, AccountLog>,
-    /// None for one that nobody has written to.
-    docs: BTreeMap<DocId, Option<Known>>,
+    /// None for one that its account has not written to.
+    docs: BTreeMap<Key, Option<Known>>,
     entries: Vec<NewEntry<'t>>,
-    touched: BTreeMap<DocId, Touched>,
+    touched: BTreeMap<Key, Touched>,
 }
 
 /// What a transaction did, to be told after its commit.
@@ -143,7 +143,7 @@ impl<'t> Append<'t> {
         self.look_up_books(account).await?;
         self.look_up_age(account, source).await?;
         let judged = changes.iter().filter(|change| change.scanned.is_ok());
-        self.look_up_docs(judged.map(|change| change.offer.doc).collect()).await?;
+        self.look_up_docs(account, judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
@@ -169,12 +169,12 @@ impl<'t> Append<'t> {
             Compaction::Write(snapshot) => snapshots::insert(writer, snapshot).await.map(|()| false),
             Compaction::Enforce(subject, seq) => {
                 // It is measured by the chunks that it was loaded from.
-                self.memory.take_loaded(subject.doc);
+                self.memory.take_loaded((subject.account, subject.doc));
                 snapshots::enforce(writer, *subject, *seq).await?;
                 snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
             }
             Compaction::Sweep(subject, seq) => {
-                self.memory.take_loaded(subject.doc);
+                self.memory.take_loaded((subject.account, subject.doc));
                 snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
             }
             Compaction::GiveUp(subject) => snapshots::give_up(writer, *subject).await.map(|()| false),
@@ -184,11 +184,12 @@ impl<'t> Append<'t> {
     /// Writes entries and books, derives the rows unless told not to, and says what has changed.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<Appended, sqlx::Error> {
         let (mut docs, mut last_seqs, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for (id, touched) in &self.touched {
-            let known = self.docs[id].as_ref().expect("a document that was appended to is known");
-            docs.push((*id, &known.log, touched.entries.len() as u64));
-            last_seqs.extend(touched.actors.iter().map(|actor| (known.log.owner, *id, actor, known.last_seq(actor))));
-            grown.insert(known.log.owner);
+        for (key, touched) in &self.touched {
+            let (account, id) = *key;
+            let known = self.docs[key].as_ref().expect("a document that was appended to is known");
+            docs.push((id, &known.log, touched.entries.len() as u64));
+            last_seqs.extend(touched.actors.iter().map(|actor| (account, id, actor, known.last_seq(actor))));
+            grown.insert(account);
         }
         let logs: Vec<&AccountLog> = grown.iter().map(|account| &self.accounts[account]).collect();
         // An entry refers to its document.
@@ -211,9 +212,9 @@ impl<'t> Append<'t> {
         }
         self.accounts.into_values().for_each(|log| self.memory.keep_account(log));
         self.founded_at.into_iter().for_each(|(account, at)| self.memory.keep_founded_at(account, at));
-        for (id, known) in self.docs {
+        for (key, known) in self.docs {
             if let Some(known) = known {
-                self.memory.keep_doc(id, known);
+                self.memory.keep_doc(key, known);
             }
         }
         Ok(appended)
@@ -224,8 +225,8 @@ impl<'t> Append<'t> {
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
         let mut due = Vec::new();
-        for (id, touched) in touched {
-            let Some(known) = self.docs.get(id).and_then(Option::as_ref) else { continue };
+        for (key, touched) in touched {
+            let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
             if !projector::has_rows(known.log.kind) {
                 continue;
             }
@@ -235,13 +236,13 @@ impl<'t> Append<'t> {
             }
             let chunks = || touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect();
             let new = || touched.is_new.then(|| Loaded::of_a_new_document(self.received_at));
-            let mut before = self.memory.take_loaded(*id).or_else(new);
+            let mut before = self.memory.take_loaded(*key).or_else(new);
             if let Some(loaded) = &mut before {
                 loaded.hear(self.received_at);
             }
             due.push(Due {
-                id: *id,
-                owner: known.log.owner,
+                id: key.1,
+                owner: key.0,
                 kind: known.log.kind,
                 revision: touched.last,
                 first: touched.entries.first().map(|place| self.entries[*place].seq),
@@ -250,19 +251,20 @@ impl<'t> Append<'t> {
         }
         for projected in projector::project(self.connection, due, &mut appended.events).await? {
             appended.work.push((projected.owner, projected.work));
-            if let Some(known) = self.docs.get_mut(&projected.id).and_then(Option::as_mut) {
+            let key = (projected.owner, projected.id);
+            if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                 known.is_quarantined = projected.is_quarantined;
             }
             if let Some(loaded) = projected.loaded {
-                self.memory.keep_loaded(projected.id, loaded);
+                self.memory.keep_loaded(key, loaded);
             }
         }
-        for (id, touched) in &self.touched {
-            let Some(known) = self.docs.get(id).and_then(Option::as_ref).filter(|known| known.is_quarantined) else {
+        for (key, touched) in &self.touched {
+            let Some(known) = self.docs.get(key).and_then(Option::as_ref).filter(|known| known.is_quarantined) else {
                 continue;
             };
             let chunks: Vec<&[u8]> = touched.entries.iter().map(|place| self.entries[*place].chunk).collect();
-            projector::narrow(self.connection, &known.log, *id, &chunks, &mut appended.events).await?;
+            projector::narrow(self.connection, &known.log, key.1, &chunks, &mut appended.events).await?;
         }
         Ok(())
     }
@@ -275,8 +277,9 @@ impl<'t> Append<'t> {
         change: &'t ScannedChange,
     ) -> Result<Outcome, sqlx::Error> {
         let id = offer.doc;
-        self.look_up(account, id, change).await?;
-        let known = self.docs.get(&id).and_then(Option::as_ref);
+        let key = (account, id);
+        self.look_up(key, change).await?;
+        let known = self.docs.get(&key).and_then(Option::as_ref);
         let last_seq = known.map_or(0, |known| known.last_seq(&change.actor));
         let stored = |hash: &ChangeHash| known.and_then(|known| known.stored.get(hash));
         let candidate = Candidate { kind: offer.kind, change, last_seq };
@@ -309,12 +312,12 @@ impl<'t> Append<'t> {
             }
             *used += bytes as u64;
         }
-        let known = self.docs.entry(id).or_default();
+        let known = self.docs.entry(key).or_default();
         let known = known.get_or_insert_with(|| Known::new(DocLog::new(account, offer.kind), false));
         let seq = log.append(id, &mut known.log, change, offer.chunk.0.len());
         known.last_seqs.insert(change.actor.clone(), change.seq);
         known.stored.insert(change.hash, Found { seq, max_op: change.max_op() });
-        let touched = self.touched.entry(id).or_default();
+        let touched = self.touched.entry(key).or_default();
         touched.is_new |= is_new;
         touched.actors.insert(change.actor.clone());
         touched.entries.push(self.entries.len());
@@ -362,32 +365,31 @@ impl<'t> Append<'t> {
         self.received_at.as_millis().div_euclid(DAY_MS)
     }
 
-    async fn look_up_docs(&mut self, ids: BTreeSet<DocId>) -> Result<(), sqlx::Error> {
+    async fn look_up_docs(&mut self, account: AccountId, ids: BTreeSet<DocId>) -> Result<(), sqlx::Error> {
         let mut unknown = Vec::new();
         for id in ids {
-            if !self.docs.contains_key(&id) {
-                match self.memory.take_doc(id) {
-                    Some(known) => drop(self.docs.insert(id, Some(known))),
+            let key = (account, id);
+            if !self.docs.contains_key(&key) {
+                match self.memory.take_doc(key) {
+                    Some(known) => drop(self.docs.insert(key, Some(known))),
                     None => unknown.push(id),
                 }
             }
         }
-        let mut found = documents::find_all(self.connection, &unknown).await?;
+        let mut found = documents::find_all(self.connection, account, &unknown).await?;
         for id in unknown {
-            self.docs.insert(id, found.remove(&id).map(|(log, is_quarantined)| Known::new(log, is_quarantined)));
+            let known = found.remove(&id).map(|(log, is_quarantined)| Known::new(log, is_quarantined));
+            self.docs.insert((account, id), known);
         }
         Ok(())
     }
 
     /// Reads what else judging the change needs to know, unless it is known. A document's changes usually build one on the
     /// other, so that only the first costs look-ups.
-    async fn look_up(&mut self, account: AccountId, id: DocId, change: &ScannedChange) -> Result<(), sqlx::Error> {
-        // Of a document that is new, or another account's, there is nothing to know. What one account asks must not end
-        // up as what is known of the other's.
-        let Some(known) = self.docs.get_mut(&id).and_then(Option::as_mut).filter(|known| known.log.owner == account)
-        else {
-            return Ok(());
-        };
+    async fn look_up(&mut self, key: Key, change: &ScannedChange) -> Result<(), sqlx::Error> {
+        // Of a document that is new there is nothing to know.
+        let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) else { return Ok(()) };
+        let (account, id) = key;
         let mut unknown: Vec<&Actor> = change.other_actors.iter().chain([&change.actor]).collect();
         unknown.retain(|actor| !known.last_seqs.contains_key(*actor));
         let found = documents::last_seqs_of(self.connection, account, id, &unknown).await?;
@@ -464,35 +466,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p4_what_a_stranger_pushes_in_the_same_transaction_changes_nothing() {
+    async fn b3_two_accounts_that_use_one_id_in_one_transaction_have_a_document_each() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer =
             Database::open(&folder.path().join("x.sqlite").into(), None, Durability::EveryCommit).await.unwrap().writer;
-        let (ours, theirs) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
-        let accounts = [ours, theirs].map(|device| AccountId::founded_by(&device));
-        let mut actor = [0; 16];
-        actor[..8].copy_from_slice(&ours.actor_prefix());
-        let mut doc = open::new(&actor);
-        let mut change = |key: &str| {
-            let chunk = open::edit(&mut doc, |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
-            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(chunk) };
-            Examined { scanned: examine(&offer.chunk.0), offer }
+        let devices = [DeviceKey([1; 32]), DeviceKey([2; 32])];
+        let accounts = devices.map(|device| AccountId::founded_by(&device));
+        let mut docs = devices.map(|device| {
+            let mut actor = [0; 16];
+            actor[..8].copy_from_slice(&device.actor_prefix());
+            open::new(&actor)
+        });
+        let mut change = |of: usize, key: &str| {
+            let chunk = open::edit(&mut docs[of], |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
+            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: [DocKind::Car, DocKind::Drive][of], chunk: Chunk(chunk) };
+            [Examined { scanned: examine(&offer.chunk.0), offer }]
         };
-        let (first, second) = ([change("first")], [change("second")]);
+        let (first, theirs, second) = (change(0, "first"), change(1, "first"), change(0, "second"));
 
         let mut memory = Memory::default();
+        let here = SourceName([1; 16]);
         let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
-        before.admit(accounts[0], ours, None).await.unwrap();
-        before.admit(accounts[1], theirs, None).await.unwrap();
-        before.push(accounts[0], SourceName([1; 16]), &first).await.unwrap();
+        before.admit(accounts[0], devices[0], None).await.unwrap();
+        before.admit(accounts[1], devices[1], None).await.unwrap();
+        before.push(accounts[0], here, &first).await.unwrap();
         before.finish(true).await.unwrap();
 
         let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
-        let here = SourceName([1; 16]);
-        let refused = append.push(accounts[1], here, &second).await.unwrap();
-        assert_eq!(refused, [Outcome::Refused(NackCode::NotYourDocument)]);
-        let kept = append.push(accounts[0], here, &second).await.unwrap();
-        assert!(matches!(kept[..], [Outcome::Stored { seq: 2, .. }]), "{kept:?}");
-        assert_eq!(append.finish(true).await.unwrap().heads, [(accounts[0], 2)]);
+        let stolen = append.push(accounts[1], here, &second).await.unwrap();
+        assert_eq!(stolen, [Outcome::Refused(NackCode::ForeignActor)]);
+        for (account, changes, position) in [(1, &theirs, 1), (0, &second, 2)] {
+            let kept = append.push(accounts[account], here, changes).await.unwrap();
+            assert!(matches!(kept[..], [Outcome::Stored { seq, .. }] if seq == position), "{account}: {kept:?}");
+        }
+        let mut heads = [(accounts[0], 2), (accounts[1], 1)];
+        heads.sort();
+        assert_eq!(append.finish(true).await.unwrap().heads, heads);
+        let id = DocId::from_bytes([1; 16]);
+        for (account, kind) in accounts.into_iter().zip([DocKind::Car, DocKind::Drive]) {
+            let found = documents::find(&mut writer, account, id).await.unwrap().expect("each has one");
+            assert_eq!((found.owner, found.kind), (account, kind));
+        }
     }
 }

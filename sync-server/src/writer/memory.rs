@@ -28,13 +28,16 @@ const DOC_BYTES: usize = 1_200;
 /// The most actors of one document that are remembered. A phone writes as another one each time that it is started.
 const MAX_ACTORS: usize = 8;
 
+/// A document: whose it is, and its id. Accounts may use the same ids.
+pub(super) type Key = (AccountId, DocId);
+
 /// What is remembered.
 pub(super) struct Memory {
     /// Until when the database says that the log may have entries, as far as this is known.
     pub(super) received_until: Timestamp,
     accounts: Recent<AccountId, AccountLog>,
-    docs: Recent<DocId, Known>,
-    loaded: Recent<DocId, Loaded>,
+    docs: Recent<Key, Known>,
+    loaded: Recent<Key, Loaded>,
     founded_at: Recent<AccountId, Timestamp>,
 }
 
@@ -68,12 +71,12 @@ impl Memory {
     }
 
     /// Hands over what is known of a document.
-    pub(super) fn take_doc(&mut self, doc: DocId) -> Option<Known> {
+    pub(super) fn take_doc(&mut self, doc: Key) -> Option<Known> {
         self.docs.take(&doc)
     }
 
     /// Hands over a document as it was last folded.
-    pub(super) fn take_loaded(&mut self, doc: DocId) -> Option<Loaded> {
+    pub(super) fn take_loaded(&mut self, doc: Key) -> Option<Loaded> {
         self.loaded.take(&doc)
     }
 
@@ -92,7 +95,7 @@ impl Memory {
     }
 
     /// Keeps what the next change of a document is likely to ask about: that it builds on the heads.
-    pub(super) fn keep_doc(&mut self, doc: DocId, mut known: Known) {
+    pub(super) fn keep_doc(&mut self, doc: Key, mut known: Known) {
         known.stored.retain(|hash, _| known.log.heads.contains(hash));
         if known.last_seqs.len() > MAX_ACTORS {
             known.last_seqs.clear();
@@ -101,7 +104,7 @@ impl Memory {
         self.docs.put(doc, known, weight);
     }
 
-    pub(super) fn keep_loaded(&mut self, doc: DocId, loaded: Loaded) {
+    pub(super) fn keep_loaded(&mut self, doc: Key, loaded: Loaded) {
         let weight = loaded.weight();
         self.loaded.put(doc, loaded, weight);
     }

@@ -30,7 +30,7 @@ use crate::db::meets::{self, MeetPart};
 use crate::db::profiles::{self, ProfileRecord, ProfileRow};
 use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
-use crate::db::{cars, comments, feed_items, follows, reactions, rsvps, snapshots};
+use crate::db::{cars, comments, feed_items, follows, reactions, rsvps, snapshots, unbound};
 use crate::live::{Event, FeedEvent};
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again.
@@ -61,6 +61,8 @@ pub(crate) enum Derived {
     Social(SocialRow),
     /// What it says of a meet.
     Meet(Box<MeetPart>),
+    /// Others would find it by its id, which is not bound to its account: it might be another account's. `[B3]`
+    NotShown,
     /// No row: it says too little, or nobody may see it.
     Nothing,
     /// What is there stays: it cannot be read.
@@ -72,7 +74,7 @@ impl Derived {
     pub(crate) fn rows(&self) -> u64 {
         match self {
             Derived::Published(drive, _) => 1 + u64::from(drive.is_in_home_feeds()) + u64::from(drive.trace.is_some()),
-            Derived::Profile(_) | Derived::Drive(_) | Derived::Meet(_) => 1,
+            Derived::Profile(_) | Derived::Drive(_) | Derived::Meet(_) | Derived::NotShown => 1,
             Derived::Car(_, log) => 1 + log.len() as u64,
             Derived::Social(row) => {
                 let people = row.follows.len() + row.accepted.len() + row.blocked.len() + row.unblocked.len();
@@ -260,7 +262,11 @@ async fn rows_of(reader: &mut Connection, subject: &Subject, folded: Folded) -> 
     let received_at = loaded.received_at();
     let (shown_at, updated_at) = times(reader, owner, id, &history, received_at).await?;
     let about = About { owner, doc: id, revision, received_at, claimed_at, shown_at, updated_at };
-    Ok((loaded, rows(about, row, trace)))
+    let rows = rows(about, row, trace);
+    if is_found_by_id(&rows) && !unbound::may_show(reader, owner, id).await? {
+        return Ok((loaded, Derived::NotShown));
+    }
+    Ok((loaded, rows))
 }
 
 /// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
@@ -331,12 +337,13 @@ fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrow
             (Derived::Social(row), narrowing) => narrow_social(row, narrowing),
             (Derived::Profile(profile), Narrowing::AskAboutFollowers) => profile.by_approval = true,
             (Derived::Meet(part), narrowing) => narrow_meet(&mut part.row, narrowing),
-            (Derived::Published(..), Narrowing::Withdraw) => rows = Derived::Nothing,
+            (Derived::Published(..) | Derived::NotShown, Narrowing::Withdraw) => rows = Derived::Nothing,
             (
                 Derived::Published(..)
                 | Derived::Profile(_)
                 | Derived::Drive(_)
                 | Derived::Car(..)
+                | Derived::NotShown
                 | Derived::Nothing
                 | Derived::Quarantined(_),
                 _,
@@ -390,6 +397,21 @@ async fn times(
     Ok((shown_at.floor_to_hour(), changed_at.floor_to_hour() + later_ms))
 }
 
+/// Whether what is derived from a document is found by the document's id alone.
+fn is_found_by_id(rows: &Derived) -> bool {
+    match rows {
+        Derived::Published(..) => true,
+        Derived::Meet(part) => part.row.amends.is_none(),
+        Derived::Profile(_)
+        | Derived::Drive(_)
+        | Derived::Car(..)
+        | Derived::Social(_)
+        | Derived::NotShown
+        | Derived::Nothing
+        | Derived::Quarantined(_) => false,
+    }
+}
+
 async fn write_all(
     writer: &mut Connection,
     outcomes: Vec<Outcome>,
@@ -403,6 +425,9 @@ async fn write_all(
         if let Some((why, through)) = quarantine {
             tracing::warn!(account = %owner, doc = %id, why = why.name(), "a document is in quarantine");
             documents::quarantine(writer, owner, id, *why, *through).await?;
+        }
+        if matches!(kind, DocKind::Published | DocKind::Meet) && !matches!(rows, Derived::Quarantined(_)) {
+            unbound::note(writer, owner, id, kind, *rows == Derived::NotShown).await?;
         }
         match (rows, before) {
             (Derived::Drive(_) | Derived::Car(..), Some(before)) if before == rows => {}
@@ -436,10 +461,10 @@ async fn write_all(
                 }
             }
             (Derived::Social(row), before) => write_social(writer, owner, id, before.as_ref(), row, events).await?,
-            (Derived::Meet(part), _) => write_meet(writer, owner, id, part, events).await?,
+            (Derived::Meet(part), _) => write_meet(writer, owner, id, Some(&**part), events).await?,
             // What was shown stays: without it people whom its account blocked, or asks about, would be let in.
             (Derived::Quarantined(_), _) => {}
-            (Derived::Nothing, before) => {
+            (Derived::Nothing | Derived::NotShown, before) => {
                 remove(writer, kind, owner, id, before.as_ref(), events).await?;
             }
         }
@@ -463,7 +488,7 @@ fn is_remembered(rows: &Derived) -> bool {
         Derived::Drive(_) | Derived::Car(..) | Derived::Social(_) => true,
         // An account's profiles share a row; what counts of a meet is said by several; and a track is large.
         Derived::Profile(_) | Derived::Meet(_) | Derived::Published(..) => false,
-        Derived::Nothing | Derived::Quarantined(_) => false,
+        Derived::NotShown | Derived::Nothing | Derived::Quarantined(_) => false,
     }
 }
 
@@ -487,8 +512,10 @@ async fn remove(
         DocKind::Drive => drives::remove(writer, owner, id).await,
         DocKind::Car => cars::remove(writer, owner, id).await,
         DocKind::Social => write_social(writer, owner, id, before, &SocialRow::default(), events).await,
-        // A profile and a part of a meet are rows whatever they say; nothing was ever derived of one that has none.
-        DocKind::Profile | DocKind::Meet | DocKind::Settings | DocKind::Track => Ok(()),
+        DocKind::Meet if has_none => Ok(()),
+        DocKind::Meet => write_meet(writer, owner, id, None, events).await,
+        // A profile is a row whatever it says; nothing was ever derived of one that has none.
+        DocKind::Profile | DocKind::Settings | DocKind::Track => Ok(()),
     }
 }
 
@@ -536,23 +563,32 @@ async fn write_meet(
     writer: &mut Connection,
     owner: AccountId,
     id: DocId,
-    part: &MeetPart,
+    part: Option<&MeetPart>,
     events: &mut Vec<Event>,
 ) -> Result<(), sqlx::Error> {
     let before = meets::part(writer, owner, id).await?;
-    meets::replace_part(writer, owner, id, part).await?;
-    let subjects = [before.as_ref(), Some(part)].into_iter().flatten().map(|part| part.row.amends.unwrap_or(id));
-    for meet in subjects.collect::<BTreeSet<_>>() {
-        let Some(log) = documents::find(writer, meet).await?.filter(|log| log.kind == DocKind::Meet) else { continue };
-        let owner = log.owner;
-        let is_in_feeds = feed_items::find(writer, owner, meet).await?.is_some();
+    match part {
+        Some(part) => meets::replace_part(writer, owner, id, part).await?,
+        None => meets::remove_part(writer, owner, id).await?,
+    }
+    let subjects = [before.as_ref(), part].into_iter().flatten().map(|part| part.row.amends);
+    for amended in subjects.collect::<BTreeSet<_>>() {
+        let (host, meet) = match amended {
+            None => (owner, id),
+            // Of a meet that is not there yet, an amendment is looked up when it comes.
+            Some(meet) => match meets::owner(writer, meet).await? {
+                Some(host) => (host, meet),
+                None => continue,
+            },
+        };
+        let is_in_feeds = feed_items::find(writer, host, meet).await?.is_some();
         // What somebody says who may not change it is kept, and changes nothing.
-        if !meets::settle(writer, owner, meet).await? {
+        if !meets::settle(writer, host, meet).await? {
             continue;
         }
         events.push(Event::Meet { doc: meet });
-        if is_in_feeds || feed_items::find(writer, owner, meet).await?.is_some() {
-            events.push(Event::Feed(FeedEvent::Item { owner, doc: meet }));
+        if is_in_feeds || feed_items::find(writer, host, meet).await?.is_some() {
+            events.push(Event::Feed(FeedEvent::Item { owner: host, doc: meet }));
         }
     }
     Ok(())
@@ -591,7 +627,11 @@ pub(crate) async fn stored(reader: &mut Connection, doc: &DocLog, id: DocId) -> 
         DocKind::Meet => meets::part(reader, owner, id).await?.map(|part| Derived::Meet(Box::new(part))),
         DocKind::Settings | DocKind::Track => None,
     };
-    Ok(derived.unwrap_or(Derived::Nothing))
+    match derived {
+        Some(derived) => Ok(derived),
+        None if unbound::is_noted(reader, owner, id).await? => Ok(Derived::NotShown),
+        None => Ok(Derived::Nothing),
+    }
 }
 
 async fn stored_social(reader: &mut Connection, owner: AccountId, id: DocId) -> Result<SocialRow, sqlx::Error> {

@@ -17,6 +17,7 @@ mod order;
 mod origins;
 mod outage;
 mod own;
+mod owners;
 mod people;
 mod push;
 mod quarantine;

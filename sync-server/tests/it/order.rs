@@ -21,9 +21,8 @@ async fn authors(relay: &Relay, path: &str) -> Vec<String> {
 async fn flood(relay: &Relay, person: &Person, ids: impl Iterator<Item = u8>) -> Vec<Document> {
     let (mut docs, mut offers): (Vec<Document>, Vec<Offer>) = (Vec::new(), Vec::new());
     for (number, id) in (100..).zip(ids) {
-        let mut bytes = [id; 16];
-        bytes[15] = number;
-        let mut doc = Document::named(person.phone.device(), number, DocKind::Published, DocId::from_bytes(bytes));
+        let id = DocId::bound(&person.account(), [id, id, id, id, id, number]);
+        let mut doc = Document::named(person.phone.device(), number, DocKind::Published, id);
         offers.push(doc.publish("flood", Visibility::Public, &drive_on(START + 1_000)));
         docs.push(doc);
     }

@@ -117,14 +117,22 @@ async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
 }
 
 #[tokio::test]
-async fn p4_a_document_of_another_account_is_refused() {
+async fn b3_a_document_of_another_account_with_the_same_id_is_another_document() {
     let (relay, phone, other) = (Relay::start().await, Phone::founder(1), Phone::founder(2));
     let mut car = Document::new(phone.device(), 1, DocKind::Car);
     keep(&relay, &phone, vec![car.change().0]).await;
-    let (mut theirs, _) = Document::new(other.device(), 2, DocKind::Car).change();
+    let (mut theirs, _) = Document::new(other.device(), 2, DocKind::Drive).change();
     theirs.doc = car.id;
-    assert_eq!(refusal(&relay, &other, theirs).await, NackCode::NotYourDocument);
+    keep(&relay, &other, vec![theirs]).await;
     keep(&relay, &phone, vec![car.change().0]).await;
+    // Each gets their own, and nothing of the other's.
+    for (phone, changes) in [(&phone, 2), (&other, 1)] {
+        let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
+        assert_eq!(entries.len(), changes);
+        wire.send(&Message::Fetch { doc: car.id }).await;
+        let Message::Fetched { chunks, .. } = wire.receive().await else { panic!("it was asked for") };
+        assert_eq!(chunks.len(), changes);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 use tourismo_core::docs::{Visibility, published};
 use tourismo_core::fix::Fix;
+use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::DocKind;
@@ -64,7 +65,8 @@ async fn publish(relay: &Relay, seed: u8, visibility: Visibility) -> (Phone, Doc
 }
 
 async fn publish_from(relay: &Relay, phone: &Phone, number: u8, visibility: Visibility, days: i64) -> Document {
-    let mut drive = Document::new(phone.device(), number, DocKind::Published);
+    let id = DocId::bound(&phone.account, [number; 6]);
+    let mut drive = Document::named(phone.device(), number, DocKind::Published, id);
     let offer = drive.publish(&format!("Drive {number}"), visibility, &winding_drive(days));
     push(relay, phone, vec![offer]).await;
     drive

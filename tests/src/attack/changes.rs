@@ -73,8 +73,21 @@ impl Intruder {
         DocId::from_bytes(id)
     }
 
+    /// The id of something that others find by it.
+    fn bound_document(&mut self) -> DocId {
+        self.documents += 1;
+        let mut part = [0; 6];
+        part.copy_from_slice(&self.documents.to_be_bytes()[2..]);
+        DocId::bound(&self.device.account, part)
+    }
+
     fn offer(&mut self, kind: DocKind, chunk: Vec<u8>) -> Offer {
-        Offer { doc: self.document(), kind, chunk: Chunk(chunk) }
+        let doc = match kind {
+            // What is found by its id is folded only if that is bound to the account.
+            DocKind::Published => self.bound_document(),
+            _ => self.document(),
+        };
+        Offer { doc, kind, chunk: Chunk(chunk) }
     }
 
     async fn push(&mut self, offers: Vec<Offer>) -> anyhow::Result<()> {
@@ -293,7 +306,7 @@ async fn projections(field: Field) -> anyhow::Result<String> {
     actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
     let mut doc = open::new(&actor);
     let noise = |from: u32| (from..from + 900_000).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8);
-    let id = intruder.document();
+    let id = intruder.bound_document();
     for part in 0..2 {
         let bytes: Vec<u8> = noise(part * 1_000_003).step_by(2).collect();
         let change = open::edit(&mut doc, |edit| edit.bytes_or_nothing(&format!("noise {part}"), Some(&bytes)))?;

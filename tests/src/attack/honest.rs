@@ -277,9 +277,7 @@ pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, mi
         blocks: stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?,
     };
     let change = published::create(&mut open::new(&actor), &fields)?.expect("a drive is a change");
-    let mut doc = device.account.as_bytes().to_owned();
-    doc[0] = number;
-    let doc = DocId::from_bytes(doc);
+    let doc = DocId::bound(&device.account, [number; 6]);
     client.push(vec![Offer { doc, kind: DocKind::Published, chunk: Chunk(change.chunk) }]).await?;
     let answers = client.answers(1).await?;
     ensure!(answers.acked == [change.hash], "the drive was refused: {:?}", answers.nacked);

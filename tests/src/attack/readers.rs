@@ -145,7 +145,8 @@ async fn expensive_reads(field: Field) -> anyhow::Result<String> {
         Scale::Full => (60, 5_000, 10),
     };
     let mut owner = Account::join(&field, 1, 1).await?;
-    let mut document = Document::new(owner.device.key(), *owner.device.account.as_bytes(), DocKind::Meet);
+    let (account, key) = (owner.device.account, owner.device.key());
+    let mut document = Document::bound(&account, key, *account.as_bytes(), DocKind::Meet);
     let fields = MeetFields {
         title: "All".to_owned(),
         starts_at: now(),

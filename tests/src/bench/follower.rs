@@ -76,7 +76,7 @@ async fn waits(besides_per_s: usize) -> anyhow::Result<Vec<f64>> {
         .collect();
     let mut waits_ms = Vec::new();
     for number in 0..DRIVES {
-        let mut drive = Document::new(owner.key(), name(1 << 32, number), DocKind::Published);
+        let mut drive = Document::bound(&owner.account, owner.key(), name(1 << 32, number), DocKind::Published);
         let offer = drive.edit(|doc| published::create(doc, &shown(number))).1;
         owners.push(vec![offer]).await?;
         let (acknowledged, heard) = tokio::try_join!(acknowledged(&mut owners), timeout_of(feed.item(drive.id())))?;

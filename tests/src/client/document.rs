@@ -2,7 +2,7 @@
 
 use automerge::Automerge;
 use tourismo_core::docs::open::{self, EditError, NewChange};
-use tourismo_core::id::{ChangeHash, DeviceKey, DocId};
+use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
 
 /// A document with one writer.
@@ -21,6 +21,13 @@ impl Document {
         actor[..8].copy_from_slice(&device.actor_prefix());
         actor[8..].copy_from_slice(&name[..8]);
         Document { id: DocId::from_bytes(name), kind, doc: open::new(&actor), changes: 0 }
+    }
+
+    /// An empty document of an account that others will find by its id.
+    pub fn bound(account: &AccountId, device: DeviceKey, name: [u8; 16], kind: DocKind) -> Document {
+        let mut part = [0; 6];
+        part.copy_from_slice(&name[10..]);
+        Document { id: DocId::bound(account, part), ..Document::new(device, name, kind) }
     }
 
     /// Its id.

@@ -39,6 +39,7 @@ enum Act {
     RestoreRelay,
     Compact,
     OtherLife,
+    Squat,
     KeepImage,
     PutBack,
     Quota,
@@ -130,6 +131,7 @@ impl Story<'_> {
             (3 * backups, Act::RestoreRelay),
             (4, Act::Compact),
             (backups, Act::OtherLife),
+            (1, Act::Squat),
             (backups, Act::KeepImage),
             (2 * backups, Act::PutBack),
             (1, Act::Quota),
@@ -194,6 +196,11 @@ impl Story<'_> {
             Act::OtherLife => {
                 if world.relays[relay].is_up {
                     world.return_to_other_life(relay);
+                }
+            }
+            Act::Squat => {
+                if world.relays[relay].is_up {
+                    world.squat(relay);
                 }
             }
             Act::KeepImage => world.keep_image(relay),
@@ -321,6 +328,9 @@ impl Story<'_> {
             (12..=14, _, Some(drive)) => Command::EditDrive { drive, title: Some(title), notes: None, car: Some(car) },
             (15, _, Some(drive)) => Command::EditDrive { drive, title: None, notes: Some(title), car: None },
             (16..=17, _, Some(drive)) => Command::PublishDrive { drive: longest.unwrap_or(drive), visibility },
+            (18, _, Some(drive)) if self.titles.is_multiple_of(2) => {
+                Command::RenewLink { drive: longest.unwrap_or(drive) }
+            }
             (18, _, Some(drive)) => Command::OpenDrive { drive },
             (19, _, Some(drive)) if chance.one_in(3) => Command::DeleteDrive { drive },
             _ => Command::CloseDrive,

@@ -41,7 +41,7 @@ impl World {
     pub(super) fn check_end(&mut self) {
         self.ledger.close();
         self.check_acknowledged();
-        for found in [self.check_phone_rows(), self.check_relay_rows()] {
+        for found in [self.check_phone_rows(), self.check_relay_rows(), self.check_links()] {
             if let Err(broken) = found {
                 self.breaks(broken);
             }

@@ -14,6 +14,7 @@ use tourismo_core::wire::{
     BATCH_BYTES, Chunk, DocHeads, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
 };
 
+use crate::sim::Plant;
 use crate::sim::net::ConnId;
 
 /// A relay.
@@ -64,8 +65,10 @@ pub(super) struct Waiting {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Books {
     pub(super) accounts: BTreeMap<AccountId, Account>,
+    /// Whether an id belongs to whoever wrote to it first, as relays of earlier versions had it.
+    pub(super) gives_ids_away: bool,
     /// What others may see of the documents.
-    pub(super) rows: BTreeMap<DocId, Row>,
+    pub(super) rows: BTreeMap<(AccountId, DocId), Row>,
 }
 
 /// One account on the relay's disk.
@@ -210,10 +213,20 @@ impl Books {
     }
 
     pub(super) fn commit(&mut self, waiting: &Waiting) -> Vec<Outcome> {
+        let taken = |doc: &DocId| {
+            self.accounts.iter().any(|(id, account)| *id != waiting.account && account.docs.contains_key(doc))
+        };
+        let is_refused = |offer: &Offer| self.gives_ids_away && taken(&offer.doc);
+        let refused: BTreeSet<DocId> =
+            waiting.changes.iter().filter(|offer| is_refused(offer)).map(|offer| offer.doc).collect();
         let Some(account) = self.accounts.get_mut(&waiting.account) else {
             return vec![Outcome::Refused(NackCode::Unavailable); waiting.changes.len()];
         };
-        let outcomes = waiting.changes.iter().map(|offer| account.offer(offer, waiting.received_at)).collect();
+        let judge = |offer: &Offer| match refused.contains(&offer.doc) {
+            true => Outcome::Refused(NackCode::NotYourDocument),
+            false => account.offer(offer, waiting.received_at),
+        };
+        let outcomes = waiting.changes.iter().map(judge).collect();
         let shown = waiting.changes.iter().filter(|offer| is_shown_to_others(offer.kind)).map(|offer| offer.doc);
         for doc in shown.collect::<BTreeSet<_>>() {
             self.fold(&waiting.account, doc);
@@ -223,14 +236,23 @@ impl Books {
 
     /// Derives the row of a document again.
     pub(super) fn fold(&mut self, account: &AccountId, doc: DocId) {
+        let key = (*account, doc);
         let Some(account) = self.accounts.get(account) else { return };
         let chunks = account.entries.iter().filter(|stored| stored.doc == doc).map(|stored| stored.chunk.as_slice());
         let kind = account.docs.get(&doc).map(|doc| doc.log.kind);
         let row = kind.zip(open::load(&[0; 16], chunks).ok()).and_then(|(kind, doc)| projection::fold(kind, &doc));
         match row {
-            Some(row) => self.rows.insert(doc, row),
-            None => self.rows.remove(&doc),
+            Some(row) => self.rows.insert(key, row),
+            None => self.rows.remove(&key),
         };
+    }
+
+    /// What a link to a published copy shows, and whose it is. No row shows anything by its id unless that is bound to its
+    /// account.
+    pub(super) fn shown_by_link(&self, id: DocId, plant: Plant) -> Option<(AccountId, &Row)> {
+        let is_right = |account: &AccountId| plant == Plant::TrustsIds || id.is_bound_to(account);
+        let mut rows = self.rows.iter().filter(|((account, doc), _)| *doc == id && is_right(account));
+        rows.next().map(|((account, _), row)| (*account, row))
     }
 
     /// The books with some entries of each log only; whatever is kept must not build on what is not.
@@ -252,7 +274,7 @@ impl Books {
         for (account, doc) in
             self.accounts.iter().flat_map(|(id, account)| account.docs.keys().map(move |doc| (id, doc)))
         {
-            if self.rows.contains_key(doc) {
+            if self.rows.contains_key(&(*account, *doc)) {
                 books.fold(account, *doc);
             }
         }

@@ -152,9 +152,23 @@ impl World {
         for account in self.relays[HOME].books.accounts.keys() {
             for (id, (kind, chunks)) in self.relays[HOME].documents(account) {
                 let folded = open::load(&[0; 16], chunks).ok().and_then(|doc| projection::fold(kind, &doc));
-                let row = self.relays[HOME].books.rows.get(&id);
+                let row = self.relays[HOME].books.rows.get(&(*account, id));
                 if is_shown_to_others(kind) && row != folded.as_ref() {
                     return Err(format!("the relay's rows are a fold over its documents: {kind:?} {id}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A link shows what its owner published, whatever a stranger wrote under the same id.
+    pub(super) fn check_links(&self) -> Result<(), String> {
+        for phone in 0..self.phones.len() {
+            let account = self.account(phone);
+            for copy in self.replica(phone).drives().into_iter().filter_map(|drive| drive.published) {
+                let shown = self.relays[HOME].books.shown_by_link(copy, self.plant);
+                if shown.is_none_or(|(owner, _)| owner != account) {
+                    return Err(format!("a link shows what its owner published: {copy}"));
                 }
             }
         }

@@ -315,7 +315,7 @@ impl World {
         }
     }
 
-    fn relay_time(&self, relay: usize) -> Timestamp {
+    pub(super) fn relay_time(&self, relay: usize) -> Timestamp {
         crate::sim::world::BEGINNING + self.now_ms as i64 + self.relays[relay].clock_ms
     }
 }

@@ -120,6 +120,8 @@ pub enum Plant {
     AcceptsAnyOrigin,
     /// A phone's shell tells the origin of the relay that speaks, and not the one that it dialled.
     TellsRelaysOrigin,
+    /// The relay does not verify whose an id is by which something is found.
+    TrustsIds,
     /// The relay believes a phone that says to know more of the log than there is.
     BelievesCursors,
 }

@@ -32,8 +32,8 @@ const COMMUNITY: Community = Community {
     until: Timestamp(1_790_000_000_000),
 };
 
-/// Of what the community has few or none: meets, tracks, who blocks whom, logbooks, co-organisers.
-const MORE: [&str; 7] = [
+/// Of what the community has few or none: meets, what is not shown, tracks, who blocks whom, logbooks, co-organisers.
+const MORE: [&str; 8] = [
     "INSERT INTO meet (account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, time_zone, \
         visibility, is_cancelled, cell, wide_cell) \
      SELECT account, doc, 1, 0, sort_at, title, '', '', west, south, sort_at, '', 2, 0, cell, wide_cell FROM published_drive",
@@ -46,6 +46,7 @@ const MORE: [&str; 7] = [
           (SELECT account FROM profile ORDER BY account DESC LIMIT 40) other",
     "INSERT INTO former_block (account, other) SELECT account, blocked FROM block",
     "INSERT INTO car_log (account, doc, entry, kind, at, note) SELECT account, doc, doc, 0, 1, '' FROM car",
+    "INSERT INTO not_shown (account, doc, kind) SELECT account, doc, 5 FROM published_drive",
     "INSERT INTO meet_organiser (account, doc, organiser) SELECT meet.account, meet.doc, one.account \
      FROM meet, (SELECT account FROM profile ORDER BY account LIMIT 2) one",
 ];

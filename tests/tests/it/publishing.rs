@@ -326,3 +326,36 @@ fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
     assert_eq!(row.started_at.as_millis() % 3_600_000, 0);
     assert!(!row.line.is_empty() && row.bbox[0] <= row.bbox[2]);
 }
+
+/// Both devices renew the link with no network: they mean the same new copy, and no earlier link shows anything.
+#[test]
+fn b2_a_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_shows_nothing() {
+    let (mut world, drive) = after_a_drive(2);
+    done(&mut world, 0, publish(drive, Visibility::Link));
+    settle(&mut world);
+    // The other device needs the track to make a copy.
+    done(&mut world, 1, Command::OpenDrive { drive });
+    settle(&mut world);
+    let link = |world: &World, phone: usize| world.replica(phone).drives()[0].published.expect("it was published");
+    let before = link(&world, 0);
+    world.set_network(false);
+    for phone in [0, 1] {
+        done(&mut world, phone, Command::RenewLink { drive });
+    }
+    let after = [link(&world, 0), link(&world, 1)];
+    assert_eq!(after[0], after[1]);
+    assert_ne!(after[0], before);
+    world.set_network(true);
+    settle(&mut world);
+    let account = world.account(0);
+    let documents = world.relay().documents(&account);
+    for (id, visibility) in [(before, Visibility::Private), (after[0], Visibility::Link)] {
+        assert!(id.is_bound_to(&account));
+        let copy = published::read(&open::load(&[0; 16], documents[&id].1.iter().copied()).unwrap()).unwrap();
+        assert_eq!(copy.visibility, visibility, "{id}");
+    }
+    done(&mut world, 1, Command::RenewLink { drive });
+    settle(&mut world);
+    assert!(link(&world, 0) == link(&world, 1) && !after.contains(&link(&world, 0)));
+    assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Link);
+}

@@ -1,12 +1,13 @@
 //! What a phone refuses to do, and why: every reason can be reached, and a refused command changes nothing.
 
 use serde_bytes::ByteBuf;
+use tourismo_core::docs::social::Relation;
 use tourismo_core::docs::{CarFields, ProfileFields, Visibility};
-use tourismo_core::id::DocId;
+use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::replica::io::{Command, CommandError, Outcome, Space};
 use tourismo_core::replica::view::TrackView;
 use tourismo_tests::made::{self, Kind, Options};
-use tourismo_tests::sim::World;
+use tourismo_tests::sim::{CONVERGENCE_MS, World};
 
 /// A world with one phone that has one finished drive of two minutes, without a network.
 fn after_a_drive() -> (World, DocId) {
@@ -139,4 +140,28 @@ fn a_track_that_cannot_be_read_is_said_to_be_so() {
     assert_eq!(outcome, Outcome::Refused { code });
     assert_eq!(world.replica(0).track(), Some(&TrackView::Unavailable { drive, code }));
     check(&mut world, code, [publish(drive)]);
+}
+
+/// A relay of an earlier version gave an id to whoever wrote to it first, and refused its owner. Once it is updated, phones
+/// offer those changes by themselves.
+#[test]
+fn p7_what_was_refused_because_a_stranger_had_the_id_is_offered_again_once_the_relay_is_updated() {
+    let mut world = World::new(31);
+    world.add_phone();
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()));
+    world.give_ids_away(true);
+    world.squat_first_relay();
+    let fields = ProfileFields { display_name: "Anna".to_owned(), ..ProfileFields::default() };
+    world.perform(0, Command::PutProfile { fields });
+    let other = AccountId::from_bytes([7; 16]);
+    world.perform(0, Command::Relate { account: other, relation: Relation::Block, holds: true });
+    world.run_for(30_000);
+    let refused = |world: &World| world.replica(0).status().refused;
+    assert_eq!((refused(&world), world.is_settled(0).is_ok()), (2, false));
+    world.give_ids_away(false);
+    world.crash_relay(1_000);
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()), "{:?}", world.is_settled(0));
+    assert_eq!(refused(&world), 0);
+    let documents = world.relay().documents(&world.account(0));
+    assert_eq!(documents.len(), 2, "{:?}", documents.keys());
 }

@@ -125,6 +125,11 @@ fn a_relay_whose_digest_is_wrong_is_found() {
 }
 
 #[test]
+fn a_relay_that_does_not_verify_whose_an_id_is_is_found() {
+    check_found(Plant::TrustsIds, "a link shows what its owner published");
+}
+
+#[test]
 fn a_relay_that_believes_every_cursor_is_found() {
     check_found(Plant::BelievesCursors, "everybody agrees within");
 }

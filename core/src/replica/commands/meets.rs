@@ -21,7 +21,7 @@ impl Replica {
         check(fields.is_valid())?;
         let (id, seen) = match meet {
             Some(id) => (id, Some(self.own_meet(&id)?.fields.clone())),
-            None => (self.new_doc_id(now), None),
+            None => (self.new_bound_id(), None),
         };
         let at = after(now, seen_at)?;
         self.change_meet(id, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))?;

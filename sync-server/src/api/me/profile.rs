@@ -14,7 +14,7 @@ use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::schema::Refusals;
 use crate::db::documents::{self, Quarantine};
-use crate::db::profiles;
+use crate::db::{profiles, unbound};
 
 /// Whether a handle is whose profile says so.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,6 +45,18 @@ pub(crate) struct OwnProfile {
     by_approval: bool,
     /// My documents of which the relay shows what it read last, because it cannot read what came since.
     quarantined: Vec<QuarantinedDocument>,
+    /// My published drives and meets that are kept but shown to nobody, because nobody can verify that their ids are mine.
+    /// Renewing their links mends it.
+    not_shown: Vec<NotShownDocument>,
+}
+
+/// A published drive or a meet whose id is not bound to my account. `[B3]`
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotShownDocument {
+    #[schema(value_type = String, format = Uuid)]
+    document: DocId,
+    kind: DocumentKind,
 }
 
 /// A document that the relay keeps and passes on, but can no longer read. `[P13]`
@@ -53,14 +65,14 @@ pub(crate) struct OwnProfile {
 pub(crate) struct QuarantinedDocument {
     #[schema(value_type = String, format = Uuid)]
     document: DocId,
-    kind: QuarantinedKind,
+    kind: DocumentKind,
     reason: QuarantineReason,
 }
 
 /// What a document is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum QuarantinedKind {
+pub(crate) enum DocumentKind {
     /// How the account likes things.
     Settings,
     /// Who it says that it is.
@@ -89,23 +101,28 @@ pub(crate) enum QuarantineReason {
     TooLarge,
 }
 
+impl From<DocKind> for DocumentKind {
+    fn from(kind: DocKind) -> DocumentKind {
+        match kind {
+            DocKind::Settings => DocumentKind::Settings,
+            DocKind::Profile => DocumentKind::Profile,
+            DocKind::Car => DocumentKind::Car,
+            DocKind::Drive => DocumentKind::Drive,
+            DocKind::Track => DocumentKind::Track,
+            DocKind::Published => DocumentKind::Published,
+            DocKind::Social => DocumentKind::Social,
+            DocKind::Meet => DocumentKind::Meet,
+        }
+    }
+}
+
 impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
     fn from((document, kind, why): (DocId, DocKind, Quarantine)) -> QuarantinedDocument {
-        let kind = match kind {
-            DocKind::Settings => QuarantinedKind::Settings,
-            DocKind::Profile => QuarantinedKind::Profile,
-            DocKind::Car => QuarantinedKind::Car,
-            DocKind::Drive => QuarantinedKind::Drive,
-            DocKind::Track => QuarantinedKind::Track,
-            DocKind::Published => QuarantinedKind::Published,
-            DocKind::Social => QuarantinedKind::Social,
-            DocKind::Meet => QuarantinedKind::Meet,
-        };
         let reason = match why {
             Quarantine::Unreadable => QuarantineReason::Unreadable,
             Quarantine::TooLarge => QuarantineReason::TooLarge,
         };
-        QuarantinedDocument { document, kind, reason }
+        QuarantinedDocument { document, kind: kind.into(), reason }
     }
 }
 
@@ -119,6 +136,8 @@ pub(crate) async fn own_profile(State(relay): State<Arc<Relay>>, asked: Asked) -
     let mut reader = relay.readers.snapshot().await?;
     let profile = profiles::find(&mut reader, me).await?;
     let quarantined = documents::quarantined(&mut reader, me).await?.into_iter().map(Into::into).collect();
+    let not_shown = unbound::not_shown(&mut reader, me).await?.into_iter();
+    let not_shown = not_shown.map(|(document, kind)| NotShownDocument { document, kind: kind.into() }).collect();
     let handle_state = match &profile {
         Some(profile) if profile.holds => HandleState::Held,
         Some(profile) if profile.folded.is_some() => HandleState::HandleTaken,
@@ -129,5 +148,14 @@ pub(crate) async fn own_profile(State(relay): State<Arc<Relay>>, asked: Asked) -
     let none = || (String::new(), String::new(), String::new(), true);
     let (handle, display_name, bio, by_approval) =
         profile.map_or_else(none, |profile| (profile.handle, profile.display_name, profile.bio, profile.by_approval));
-    asked.answer(&OwnProfile { account: me, handle, handle_state, display_name, bio, by_approval, quarantined })
+    asked.answer(&OwnProfile {
+        account: me,
+        handle,
+        handle_state,
+        display_name,
+        bio,
+        by_approval,
+        quarantined,
+        not_shown,
+    })
 }

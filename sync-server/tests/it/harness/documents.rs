@@ -5,7 +5,7 @@ use tourismo_core::change::advance_heads;
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, open};
 use tourismo_core::fix::Fix;
-use tourismo_core::id::{ChangeHash, DeviceKey, DocId};
+use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
@@ -24,7 +24,16 @@ impl Document {
     pub(crate) fn new(device: DeviceKey, number: u8, kind: DocKind) -> Document {
         let mut actor = [number; 16];
         actor[..8].copy_from_slice(&device.actor_prefix());
-        let id = DocId::new(Timestamp(1_790_000_000_000), [number; 10]);
+        let id = match kind {
+            // Of a founder's account.
+            DocKind::Published | DocKind::Meet => DocId::bound(&AccountId::founded_by(&device), [number; 6]),
+            DocKind::Settings
+            | DocKind::Profile
+            | DocKind::Car
+            | DocKind::Drive
+            | DocKind::Track
+            | DocKind::Social => DocId::new(Timestamp(1_790_000_000_000), [number; 10]),
+        };
         Document { id, kind, heads: Vec::new(), doc: open::new(&actor), changes: 0 }
     }
 

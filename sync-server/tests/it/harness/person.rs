@@ -23,6 +23,8 @@ pub(crate) struct Person {
     seed: u8,
     made: u8,
     docs: BTreeMap<DocId, Document>,
+    /// Everything that was pushed, in order.
+    pushed: std::cell::RefCell<Vec<Offer>>,
     relay: RelayId,
 }
 
@@ -37,7 +39,7 @@ impl Person {
         let phone = Phone::founder(seed);
         phone.join(relay.addr()).await.close().await;
         let id = phone.relay(relay.addr()).await;
-        Person { phone, seed, made: 0, docs: BTreeMap::new(), relay: id }
+        Person { phone, seed, made: 0, docs: BTreeMap::new(), pushed: Default::default(), relay: id }
     }
 
     /// Somebody new with a handle.
@@ -76,6 +78,17 @@ impl Person {
     }
 
     pub(crate) async fn push(&self, relay: &Relay, offers: Vec<Offer>) {
+        self.pushed.borrow_mut().extend(offers.iter().cloned());
+        self.offer(relay, offers).await;
+    }
+
+    /// Offers everything again, as a phone does whose relay lost it.
+    pub(crate) async fn offer_again(&self, relay: &Relay) {
+        let offers = self.pushed.borrow().clone();
+        self.offer(relay, offers).await;
+    }
+
+    async fn offer(&self, relay: &Relay, offers: Vec<Offer>) {
         let mut wire = self.phone.join(relay.addr()).await;
         let count = offers.len();
         wire.push(offers).await;
@@ -88,6 +101,12 @@ impl Person {
     pub(crate) fn fresh_id(&mut self) -> DocId {
         self.made += 1;
         DocId::new(Timestamp(1_790_000_000_000), [self.seed, self.made, 0, 0, 0, 0, 0, 0, 0, self.made])
+    }
+
+    /// An id by which others find something of this person.
+    pub(crate) fn bound_id(&mut self) -> DocId {
+        self.made += 1;
+        DocId::bound(&self.account(), [self.seed, self.made, 0, 0, 0, 0])
     }
 
     /// A change of one's own document, made if it is not there.
@@ -179,7 +198,7 @@ impl Person {
         visibility: Visibility,
         track: &[Stretch],
     ) -> DocId {
-        let id = self.fresh_id();
+        let id = self.bound_id();
         let mut doc = Document::named(self.phone.device(), self.docs.len() as u8, DocKind::Published, id);
         let offer = doc.publish(title, visibility, track);
         self.docs.insert(id, doc);
@@ -241,7 +260,7 @@ impl Person {
 
     /// Makes a meet.
     pub(crate) async fn meet(&mut self, relay: &Relay, fields: &MeetFields) -> DocId {
-        let id = self.fresh_id();
+        let id = self.bound_id();
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, None, fields)).await;
         id
     }

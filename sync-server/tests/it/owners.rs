@@ -1,0 +1,186 @@
+//! Ids belong to accounts: what a stranger writes to the ids of somebody else changes nothing for anybody.
+
+use serde_json::Value;
+use tourismo_core::docs::social::{self, Word};
+use tourismo_core::docs::{MeetFields, Visibility, meet, open};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+use tourismo_server::upkeep::{back_up, check, repair, restore};
+
+use crate::harness::{Database, Document, Person, Relay, drive_on, get, now};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+fn meet_on(title: &str) -> MeetFields {
+    MeetFields {
+        title: title.to_owned(),
+        starts_at: now() + 86_400_000,
+        visibility: Visibility::Public,
+        ..MeetFields::default()
+    }
+}
+
+/// Every id of an account that can be computed from it.
+fn computable(account: &AccountId, meets: &[DocId]) -> Vec<(DocId, DocKind)> {
+    let things = (0..16).map(|digit| DocId::from_bytes([digit; 16]));
+    let mut ids: Vec<_> = things.map(|thing| (social::about(account, &thing), DocKind::Social)).collect();
+    ids.push((social::people(account), DocKind::Social));
+    ids.push((DocId::only(account, "profile"), DocKind::Profile));
+    ids.push((DocId::only(account, "settings"), DocKind::Settings));
+    ids.extend(meets.iter().map(|id| (meet::amendment(account, id), DocKind::Meet)));
+    ids
+}
+
+/// What a stranger writes to ids that are somebody else's. All of it is taken: it is the stranger's.
+struct Stranger {
+    person: Person,
+    docs: u8,
+}
+
+impl Stranger {
+    async fn new(relay: &Relay) -> Stranger {
+        Stranger { person: Person::named(relay, 200, "stranger").await, docs: 0 }
+    }
+
+    fn document(&mut self, id: DocId, kind: DocKind) -> Document {
+        self.docs += 1;
+        Document::named(self.person.phone.device(), self.docs, kind, id)
+    }
+
+    async fn write_to(&mut self, relay: &Relay, ids: &[(DocId, DocKind)]) {
+        let mut offers = Vec::new();
+        for (id, kind) in ids {
+            let mut doc = self.document(*id, *kind);
+            offers.push(match kind {
+                DocKind::Published => doc.publish("Stolen", Visibility::Public, &drive_on(START)),
+                DocKind::Meet => doc.offer(|doc| meet::put(doc, now(), None, None, &meet_on("Stolen"))).0,
+                _ => doc.offer(|doc| open::edit(doc, |edit| edit.boolean("mine", true))).0,
+            });
+        }
+        self.person.push(relay, offers).await;
+    }
+}
+
+async fn title(relay: &Relay, path: &str) -> String {
+    let answer = get(relay.addr(), path).await;
+    assert_eq!(answer.status, 200, "{path}");
+    let body = answer.json();
+    let title = body["properties"]["title"].as_str().or(body["title"].as_str());
+    title.unwrap_or_else(|| panic!("{path}: {body}")).to_owned()
+}
+
+/// What an account shows, says and forbids, whatever a stranger wrote before, and what it says afterwards.
+#[tokio::test]
+async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_them() {
+    let relay = Relay::start().await;
+    let mut anna = Person::new(&relay, 1).await;
+    let mut friend = Person::named(&relay, 2, "friend").await;
+    let mut stranger = Stranger::new(&relay).await;
+    let hosted = friend.meet(&relay, &meet_on("Friend's")).await;
+    friend.grant(&relay, hosted, anna.account(), true).await;
+    // What they will be named can be known: nothing about ids is a secret here.
+    let mut ids = computable(&anna.account(), &[hosted]);
+    for number in 1..=3 {
+        ids.push((DocId::bound(&anna.account(), [1, number, 0, 0, 0, 0]), DocKind::Published));
+    }
+    stranger.write_to(&relay, &ids).await;
+
+    // All of this is acknowledged, or the harness stops.
+    anna.call(&relay, "anna", true).await;
+    let drive = anna.publish(&relay, "Anna's drive", Visibility::Public, START).await;
+    let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
+    let meet = anna.meet(&relay, &meet_on("Anna's meet")).await;
+    assert!(ids.iter().any(|(id, _)| *id == meet), "the stranger knew it before");
+    anna.say(&relay, Word::Accept(friend.account())).await;
+    anna.say(&relay, Word::Block(stranger.person.account())).await;
+    let moved = MeetFields { title: "Moved by Anna".to_owned(), ..meet_on("Friend's") };
+    anna.amend(&relay, hosted, &meet_on("Friend's"), &moved).await;
+    friend.follow(&relay, &anna).await;
+    let annas = anna.account();
+    stranger.person.say(&relay, Word::Follow(annas, now())).await;
+
+    for round in ["before", "after"] {
+        assert_eq!(title(&relay, &format!("/v1/drives/{drive}")).await, "Anna's drive", "{round}");
+        assert_eq!(title(&relay, &format!("/v1/meets/{meet}")).await, "Anna's meet", "{round}");
+        assert_eq!(title(&relay, &format!("/v1/meets/{hosted}")).await, "Moved by Anna", "{round}");
+        let seen = friend.ask(&relay, &format!("/v1/drives/{close}")).await.status;
+        assert_eq!((seen, get(relay.addr(), &format!("/v1/drives/{close}")).await.status), (200, 404), "{round}");
+        let by_stranger = stranger.person.ask(&relay, &format!("/v1/drives/{close}")).await.status;
+        assert_eq!(by_stranger, 404, "{round}: the block and the approval hold");
+        // Another stranger, now that there is something to take.
+        let mut again = Stranger { person: Person::new(&relay, 201 + round.len() as u8).await, docs: 0 };
+        ids.extend([(drive, DocKind::Published), (close, DocKind::Published), (meet, DocKind::Meet)]);
+        // Of one id a document has one kind.
+        ids.sort();
+        ids.dedup_by_key(|(id, _)| *id);
+        again.write_to(&relay, &ids).await;
+        anna.say(&relay, Word::Block(AccountId::from_bytes([round.len() as u8; 16]))).await;
+        anna.comment(&relay, drive, round).await;
+    }
+    let feed = get(relay.addr(), "/v1/feed/public").await.json().to_string();
+    assert!(!feed.contains("Stolen"), "{feed}");
+
+    assert!(relay.count("SELECT COUNT(*) FROM not_shown").await > 0, "what the strangers showed is shown to nobody");
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    assert_eq!(repair(database.location()).await.unwrap(), sound);
+}
+
+/// A backup is of a time before something was published. A stranger who has read its link comes first.
+#[tokio::test]
+async fn b3_after_a_restore_a_link_shows_its_owner_s_document_or_nothing() {
+    let relay = Relay::start_on(Database::file(), |_| {}).await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    back_up(&relay.database().path(), &backup, false).await.unwrap();
+    let drive = anna.publish(&relay, "Anna's drive", Visibility::Link, START).await;
+    let meet = anna.meet(&relay, &meet_on("Anna's meet")).await;
+    let data = relay.stop().await;
+    restore(&backup, &data.path()).await.unwrap();
+
+    let relay = Relay::start_on(data, |_| {}).await;
+    let mut stranger = Stranger::new(&relay).await;
+    stranger.write_to(&relay, &[(drive, DocKind::Published), (meet, DocKind::Meet)]).await;
+    for path in [format!("/v1/drives/{drive}"), format!("/v1/meets/{meet}")] {
+        assert_eq!(get(relay.addr(), &path).await.status, 404, "{path}");
+    }
+    anna.offer_again(&relay).await;
+    assert_eq!(title(&relay, &format!("/v1/drives/{drive}")).await, "Anna's drive");
+    assert_eq!(title(&relay, &format!("/v1/meets/{meet}")).await, "Anna's meet");
+}
+
+/// An id of the time before ids were bound is shown for the account that had it then, and for nobody else.
+#[tokio::test]
+async fn b3_an_unbound_id_is_shown_only_for_the_account_that_had_it_before_ids_were_bound() {
+    let relay = Relay::start().await;
+    let anna = Person::named(&relay, 1, "anna").await;
+    let mut stranger = Stranger::new(&relay).await;
+    let [kept, new] = [3, 4].map(|number| DocId::new(START, [number; 10]));
+    let database = relay.stop().await;
+    let had = format!(
+        "INSERT INTO unbound_id (doc, account) VALUES ({}, {})",
+        database.bytes(kept.as_bytes()),
+        database.bytes(anna.account().as_bytes())
+    );
+    database.write(&had).await;
+    let relay = Relay::start_on(database, |_| {}).await;
+
+    stranger.write_to(&relay, &[(kept, DocKind::Published), (new, DocKind::Published)]).await;
+    let mut offers = Vec::new();
+    for (number, id) in (1..).zip([kept, new]) {
+        let mut doc = Document::named(anna.phone.device(), number, DocKind::Published, id);
+        offers.push(doc.publish("Anna's drive", Visibility::Public, &drive_on(START)));
+    }
+    anna.push(&relay, offers).await;
+    assert_eq!(title(&relay, &format!("/v1/drives/{kept}")).await, "Anna's drive");
+    assert_eq!(get(relay.addr(), &format!("/v1/drives/{new}")).await.status, 404);
+    let not_shown = |profile: &Value| profile["notShown"].as_array().expect("it says so").len();
+    for (person, count) in [(&anna, 1), (&stranger.person, 2)] {
+        let profile = person.ask(&relay, "/v1/me/profile").await.json();
+        assert_eq!(not_shown(&profile), count, "kept and synced, and shown to nobody: {profile}");
+    }
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
