@@ -86,9 +86,56 @@ pub struct DocLog {
     pub heads: Vec<ChangeHash>,
 }
 
+/// How long nobody but its own device may continue the numbers of an actor, since that device last did, milliseconds: two
+/// weeks. `[P12]`
+pub const IN_USE_MS: i64 = 14 * 24 * 3_600_000;
+
+/// The most devices that are vouched for on one connection. `[P10]`
+pub const MAX_VOUCHED: usize = 256;
+
+/// Whose changes may come over a connection. `[P10]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// How the actors of the device begin that connected.
+    own: [u8; 8],
+    /// How those of other devices begin that it vouched for on this connection.
+    vouched: BTreeSet<[u8; 8]>,
+}
+
+impl Bearer {
+    /// A device that has vouched for nobody.
+    pub fn new(device: &DeviceKey) -> Bearer {
+        Bearer { own: device.actor_prefix(), vouched: BTreeSet::new() }
+    }
+
+    /// Takes note that the device vouched for another one.
+    pub fn vouch(&mut self, actor_prefix: [u8; 8]) {
+        if self.vouched.len() < MAX_VOUCHED {
+            self.vouched.insert(actor_prefix);
+        }
+    }
+
+    /// Whether an actor is one of the device itself.
+    pub fn is_own(&self, actor: &Actor) -> bool {
+        prefix_of(actor) == Some(self.own)
+    }
+
+    fn has_vouched(&self, actor: &Actor) -> bool {
+        prefix_of(actor).is_some_and(|prefix| self.vouched.contains(&prefix))
+    }
+}
+
+fn prefix_of(actor: &Actor) -> Option<[u8; 8]> {
+    actor.as_bytes().first_chunk().copied()
+}
+
 /// A change together with what its author says that it changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
+    /// Who brings it.
+    pub bearer: &'a Bearer,
+    /// Whether only its actor's own device may continue the actor's numbers at this moment. `[P12]`
+    pub is_in_use: bool,
     /// What the document is said to be.
     pub kind: DocKind,
     /// What was read off the chunk.
@@ -230,17 +277,20 @@ impl AccountLog {
         candidate: Candidate<'_>,
         is_stored: impl Fn(&ChangeHash) -> bool,
     ) -> Result<Admission, NackCode> {
-        let Candidate { kind, change, last_seq } = candidate;
+        let Candidate { bearer, is_in_use, kind, change, last_seq } = candidate;
         if doc.is_some_and(|doc| doc.kind != kind) {
             return Err(NackCode::KindMismatch);
         }
-        if !self.has_actor(&change.actor) {
+        // The hash names the whole change: with the same one this is the same change, sent again, by whomever.
+        if change.seq <= last_seq && is_stored(&change.hash) {
+            return Ok(Admission::AlreadyStored);
+        }
+        let may_bring = bearer.is_own(&change.actor) || (bearer.has_vouched(&change.actor) && !is_in_use);
+        if !(may_bring && self.has_actor(&change.actor)) {
             return Err(NackCode::ForeignActor);
         }
         if change.seq <= last_seq {
-            // The hash names the whole change: with the same one this is the same change, sent again.
-            let again = is_stored(&change.hash);
-            return if again { Ok(Admission::AlreadyStored) } else { Err(NackCode::DuplicateSeq) };
+            return Err(NackCode::DuplicateSeq);
         }
         let heads = doc.map_or(&[][..], |doc| &doc.heads);
         if !change.deps.iter().all(|dep| heads.contains(dep) || is_stored(dep)) {
@@ -292,7 +342,7 @@ impl AccountLog {
     }
 
     fn has_actor(&self, actor: &Actor) -> bool {
-        actor.as_bytes().first_chunk::<8>().is_some_and(|prefix| self.actor_prefixes.contains(prefix))
+        prefix_of(actor).is_some_and(|prefix| self.actor_prefixes.contains(&prefix))
     }
 }
 
@@ -327,8 +377,20 @@ mod tests {
         }
 
         fn take(&mut self, doc: DocId, kind: DocKind, change: &ScannedChange) -> Result<Admission, NackCode> {
+            let bearer = Bearer::new(&DEVICE);
+            self.take_from(&bearer, false, doc, kind, change)
+        }
+
+        fn take_from(
+            &mut self,
+            bearer: &Bearer,
+            is_in_use: bool,
+            doc: DocId,
+            kind: DocKind,
+            change: &ScannedChange,
+        ) -> Result<Admission, NackCode> {
             let last_seq = self.last_seqs.get(change.actor.as_bytes()).copied().unwrap_or(0);
-            let candidate = Candidate { kind, change, last_seq };
+            let candidate = Candidate { bearer, is_in_use, kind, change, last_seq };
             let is_stored = |hash: &ChangeHash| self.stored.contains(hash);
             let admission = self.account.judge(self.docs.get(&doc), candidate, is_stored)?;
             if admission == Admission::Append {
@@ -407,6 +469,41 @@ mod tests {
             assert_eq!(log.take(doc(1), kind, &change), Err(code), "{kind:?} {change:?}");
         }
         assert_eq!(log.account.head, 2);
+    }
+
+    #[test]
+    fn p10_p12_what_others_made_comes_by_vouching_unless_their_own_device_may_continue_it() {
+        let mut log = Log::new();
+        let other = DeviceKey([2; 32]);
+        log.account.actor_prefixes.insert(other.actor_prefix());
+        let mut bearer = Bearer::new(&other);
+        let (first, second) = (change(1, 0, 1, &[]), change(2, 0, 2, &[1]));
+        let mut offer =
+            |bearer: &Bearer, is_in_use, change: &ScannedChange| log.take_from(bearer, is_in_use, doc(1), CAR, change);
+        assert_eq!(offer(&bearer, false, &first), Err(NackCode::ForeignActor), "nobody vouched");
+        bearer.vouch(DEVICE.actor_prefix());
+        assert_eq!(
+            offer(&bearer, true, &first),
+            Err(NackCode::ForeignActor),
+            "its own device may still use the number"
+        );
+        assert_eq!(offer(&bearer, false, &first), Ok(Admission::Append));
+        assert_eq!(
+            offer(&Bearer::new(&DEVICE), true, &second),
+            Ok(Admission::Append),
+            "it is reserved for this device"
+        );
+        assert_eq!(offer(&bearer, true, &second), Ok(Admission::AlreadyStored), "what is there may come from anybody");
+        assert_eq!(offer(&bearer, true, &change(3, 0, 2, &[1])), Err(NackCode::ForeignActor));
+        for number in 0..=u8::MAX {
+            bearer.vouch([number; 8]);
+        }
+        assert_eq!(bearer.vouched.len(), MAX_VOUCHED);
+        let stranger = ScannedChange { actor: Actor::try_from([9; 16].as_slice()).unwrap(), ..first };
+        assert_eq!(
+            offer(&bearer, false, &ScannedChange { hash: ChangeHash([9; 32]), ..stranger }),
+            Err(NackCode::ForeignActor)
+        );
     }
 
     #[test]

@@ -231,7 +231,7 @@ function wordsOfNack(code: NackCode): string {
     case "over_quota":
       return "The relay has no more room for this account. It is offered again by itself; ask whoever runs the relay for more.";
     case "foreign_actor":
-      return "The relay does not know the device that made it. Let this device into the account again.";
+      return "Another device made it, and the relay takes it from that one only, for now. It is offered again by itself. If this device made it, let it into the account again.";
     case "not_your_document":
       return "The relay has an earlier version, which keeps this name for another account. It is offered again by itself; ask whoever runs the relay to update it.";
     case "malformed":

@@ -18,3 +18,7 @@ CREATE TABLE not_shown (
     kind    INTEGER NOT NULL,  -- the number of wire::DocKind
     PRIMARY KEY (account, doc)
 ) STRICT, WITHOUT ROWID;
+
+-- When the actor's own device last appended with it in this life of the log; NULL if it has not. While that is not long ago,
+-- nobody else may continue its numbers.
+ALTER TABLE actor ADD COLUMN own_at INTEGER;

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::log::Bearer;
 use tourismo_core::session::relay::Outcome;
 use tourismo_core::wire::{NackCode, Offer};
 
@@ -69,6 +70,14 @@ pub(crate) struct Told {
     pub(crate) published: Arc<Notify>,
 }
 
+/// Who pushes: for which account, from where, and whose changes they may bring.
+#[derive(Debug)]
+pub(crate) struct Pusher {
+    pub(crate) account: AccountId,
+    pub(crate) source: SourceName,
+    pub(crate) bearer: Bearer,
+}
+
 /// One change of a push, looked at but not yet judged.
 #[derive(Debug)]
 pub(crate) struct Examined {
@@ -92,33 +101,12 @@ pub(crate) enum Admitted {
 
 #[derive(Debug)]
 enum Job {
-    Admit {
-        account: AccountId,
-        device: DeviceKey,
-        granted_by: Option<DeviceKey>,
-        reply: Reply<Admitted>,
-    },
-    Commit {
-        account: AccountId,
-        source: SourceName,
-        changes: Vec<Examined>,
-        reply: Reply<Vec<Outcome>>,
-        _bytes: OwnedSemaphorePermit,
-    },
-    Vouch {
-        account: AccountId,
-        actor_prefix: [u8; 8],
-        reply: Reply<()>,
-    },
+    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
+    Commit { pusher: Pusher, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
+    Vouch { account: AccountId, actor_prefix: [u8; 8], reply: Reply<()> },
     Ping(Reply<()>),
-    Compact {
-        step: Compaction,
-        reply: Reply<bool>,
-    },
-    Pave {
-        paving: Paving,
-        reply: Reply<()>,
-    },
+    Compact { step: Compaction, reply: Reply<bool> },
+    Pave { paving: Paving, reply: Reply<()> },
     Stop,
 }
 
@@ -171,16 +159,11 @@ impl Writer {
     }
 
     /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
-    pub(crate) async fn commit(
-        &self,
-        account: AccountId,
-        source: SourceName,
-        changes: Vec<Examined>,
-    ) -> Result<Vec<Outcome>, Unavailable> {
+    pub(crate) async fn commit(&self, pusher: Pusher, changes: Vec<Examined>) -> Result<Vec<Outcome>, Unavailable> {
         let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
         let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
         let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
-        self.ask(|reply| Job::Commit { account, source, changes, reply, _bytes: permit }).await
+        self.ask(|reply| Job::Commit { pusher, changes, reply, _bytes: permit }).await
     }
 
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
@@ -432,9 +415,7 @@ impl Task {
                 Job::Admit { account, device, granted_by, .. } => {
                     Done::Admitted(append.admit(*account, *device, *granted_by).await?)
                 }
-                Job::Commit { account, source, changes, .. } => {
-                    Done::Committed(append.push(*account, *source, changes).await?)
-                }
+                Job::Commit { pusher, changes, .. } => Done::Committed(append.push(pusher, changes).await?),
                 Job::Vouch { account, actor_prefix, .. } => {
                     append.vouch(*account, *actor_prefix).await?;
                     Done::Nothing
@@ -528,9 +509,10 @@ mod tests {
             let change = || Examined { offer: offer.clone(), scanned: Err(NackCode::Malformed) };
             let _bytes = room.clone().try_acquire_owned().unwrap();
             let changes = std::iter::repeat_with(change).take(changes).collect();
+            let account = AccountId::from_bytes([1; 16]);
+            let bearer = Bearer::new(&DeviceKey([1; 32]));
             Job::Commit {
-                account: AccountId::from_bytes([1; 16]),
-                source: SourceName([1; 16]),
+                pusher: Pusher { account, source: SourceName([1; 16]), bearer },
                 changes,
                 reply: oneshot::channel().0,
                 _bytes,

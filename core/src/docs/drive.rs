@@ -168,7 +168,8 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 // Where earlier versions look for it.
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
                 if let Some(renewals) = change.renewals {
-                    let renewed = minicbor::to_vec(Renewed { renewals, published }).expect("writing to memory cannot fail");
+                    let renewed =
+                        minicbor::to_vec(Renewed { renewals, published }).expect("writing to memory cannot fail");
                     edit.bytes_or_nothing("renewed", Some(&renewed))?;
                 }
             }

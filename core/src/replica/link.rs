@@ -71,8 +71,10 @@ pub(crate) struct Link {
     failures: u32,
     /// Pushed and not acknowledged.
     sent: Map<ChangeHash, Sent>,
-    /// How the actors begin of whom the relay knows no device: to be vouched for, and on this connection vouched for. `[P10]`
+    /// How the actors of other devices begin whose changes this phone offers: to be vouched for, being vouched for, and vouched
+    /// for on this connection. `[P10]`
     strangers: Vec<[u8; 8]>,
+    vouching: Option<[u8; 8]>,
     vouched: Set<[u8; 8]>,
     /// Taken from the shelf and being read from storage, and which reading it is.
     reading: Option<(u32, Vec<Unsent>)>,
@@ -149,6 +151,7 @@ impl Link {
             failures: 0,
             sent: Map::new(),
             strangers: Vec::new(),
+            vouching: None,
             vouched: Set::new(),
             reading: None,
             readings: 0,
@@ -308,6 +311,7 @@ impl Link {
         self.fetching = None;
         self.unusable.clear();
         self.strangers.clear();
+        self.vouching = None;
         self.vouched = Set::new();
         self.wanted.clear();
     }
@@ -360,6 +364,7 @@ impl Link {
                 Vec::new()
             }
             Event::Vouched => {
+                self.vouched.extend(self.vouching.take());
                 desk.shelf.offer_refused_again();
                 Vec::new()
             }
@@ -509,6 +514,7 @@ impl Link {
             && session.can_vouch()
             && let Some(stranger) = self.strangers.pop()
         {
+            self.vouching = Some(stranger);
             outcomes.push(Outcome::Send(session.vouch(desk.now_ms, stranger)));
         }
         (outcomes, self.take_offers(desk))

@@ -54,6 +54,7 @@ pub(crate) async fn vouch(
         INSERT INTO vouched (account, actor_prefix, added_at)
         SELECT $1, $2, $3 FROM account
         WHERE account = $1 AND (SELECT COUNT(*) FROM vouched WHERE account = $1) < $4
+            AND NOT EXISTS (SELECT 1 FROM device WHERE device.account = $1 AND device.actor_prefix = $2)
         ON CONFLICT (account, actor_prefix) DO NOTHING
     "#;
     let inserted = sql::query(sql)

@@ -7,10 +7,11 @@ use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::log::DocLog;
 use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
+use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocHeads, DocKind};
 
 use super::sql::{self, Bulk, Connection, Row};
-use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, position};
+use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, optional_time_in, position};
 
 /// An account's document with this id.
 pub(crate) async fn find(
@@ -175,23 +176,32 @@ pub(crate) async fn quarantine(
     Ok(())
 }
 
-/// The last numbers that actors used in a document, of those that used any.
-pub(crate) async fn last_seqs_of(
+/// What an actor has written to a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ActorUse {
+    /// Its last number; 0 if it used none.
+    pub(crate) last_seq: u64,
+    /// When its own device last appended with it in this life of the log.
+    pub(crate) own_at: Option<Timestamp>,
+}
+
+/// What actors have written to a document, of those that have written anything.
+pub(crate) async fn actor_uses_of(
     connection: &mut Connection,
     account: AccountId,
     doc: DocId,
     actors: &[&Actor],
-) -> Result<Vec<(Actor, u64)>, sqlx::Error> {
+) -> Result<Vec<(Actor, ActorUse)>, sqlx::Error> {
     let (mut rest, mut found) = (actors, Vec::new());
     while let Some(count) = sql::group(rest.len()) {
         let (these, others) = rest.split_at(count);
         let sql = format!(
-            "SELECT actor, last_seq FROM actor WHERE account = $1 AND doc = $2 AND actor IN ({})",
+            "SELECT actor, last_seq, own_at FROM actor WHERE account = $1 AND doc = $2 AND actor IN ({})",
             sql::parameters(2, count)
         );
         let read = |row: &Row| {
             let actor = Actor::try_from(row.get::<Vec<u8>>("actor")?.as_slice()).map_err(|_| damaged("actor"))?;
-            Ok((actor, position("last_seq", row.get("last_seq")?)?))
+            Ok((actor, read_use(row)?))
         };
         let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc);
         let query = these.iter().fold(query, |query, actor| query.bind(actor.as_bytes()));
@@ -201,41 +211,48 @@ pub(crate) async fn last_seqs_of(
     Ok(found)
 }
 
-/// The last number of every actor of an account, by document.
-pub(crate) async fn last_seqs(
+fn read_use(row: &Row) -> Result<ActorUse, sqlx::Error> {
+    Ok(ActorUse { last_seq: position("last_seq", row.get("last_seq")?)?, own_at: optional_time_in(row, "own_at")? })
+}
+
+/// What every actor of an account has written, by document.
+pub(crate) async fn actor_uses(
     connection: &mut Connection,
     account: AccountId,
-) -> Result<BTreeMap<(DocId, Actor), u64>, sqlx::Error> {
-    let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sql::query("SELECT doc, actor, last_seq FROM actor WHERE account = $1")
-        .bind(account.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await?;
-    let read = |(doc, actor, last_seq): (Vec<u8>, Vec<u8>, i64)| {
+) -> Result<BTreeMap<(DocId, Actor), ActorUse>, sqlx::Error> {
+    let read = |row: &Row| {
+        let actor: Vec<u8> = row.get("actor")?;
         let actor = Actor::try_from(actor.as_slice()).map_err(|_| damaged("actor"))?;
-        Ok(((doc_id(&doc)?, actor), position("last_seq", last_seq)?))
+        Ok(((doc_in(row, "doc")?, actor), read_use(row)?))
     };
-    rows.into_iter().map(read).collect()
+    let sql = "SELECT doc, actor, last_seq, own_at FROM actor WHERE account = $1";
+    Ok(sql::query(sql).bind(account).rows(connection, read).await?.into_iter().collect())
 }
 
-/// Forgets the last numbers of an account's actors, to be counted again.
-pub(crate) async fn remove_last_seqs(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
-    sql::query("DELETE FROM actor WHERE account = $1").bind(account.as_bytes().as_slice()).execute(writer).await?;
-    Ok(())
+/// Forgets what an account's actors have written, to be counted again.
+pub(crate) async fn remove_actor_uses(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM actor WHERE account = $1").bind(account).execute(writer).await.map(drop)
 }
 
-/// Writes the last numbers that actors used in documents.
-pub(crate) async fn write_last_seqs(
+/// Writes what actors have written to documents.
+pub(crate) async fn write_actor_uses(
     writer: &mut Connection,
-    last_seqs: &[(AccountId, DocId, &Actor, u64)],
+    uses: &[(AccountId, DocId, &Actor, ActorUse)],
 ) -> Result<(), sqlx::Error> {
     let mut bulk = Bulk::new(
-        "INSERT INTO actor (account, doc, actor, last_seq) VALUES ",
-        "ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq",
+        "INSERT INTO actor (account, doc, actor, last_seq, own_at) VALUES ",
+        "ON CONFLICT (account, doc, actor) DO UPDATE SET last_seq = excluded.last_seq, own_at = excluded.own_at",
     );
-    for (account, doc, actor, last_seq) in last_seqs {
-        bulk.row([(*account).into(), (*doc).into(), actor.as_bytes().into(), column(*last_seq).into()]);
+    for (account, doc, actor, ActorUse { last_seq, own_at }) in uses {
+        let own_at = own_at.map(Timestamp::as_millis);
+        bulk.row([(*account).into(), (*doc).into(), actor.as_bytes().into(), column(*last_seq).into(), own_at.into()]);
     }
     bulk.execute(writer).await.map(drop)
+}
+
+/// Lets every actor be continued by whoever holds what it made: another life of the log begins. `[P12]`
+pub(crate) async fn release_actors(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("UPDATE actor SET own_at = NULL WHERE own_at IS NOT NULL").execute(writer).await.map(drop)
 }
 
 pub(super) fn kind_of(number: i64) -> Result<DocKind, sqlx::Error> {

@@ -1,7 +1,9 @@
 //! All tables that are derived from the log, together.
 
 use super::sql::Connection;
-use super::{cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps, unbound};
+use super::{
+    cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps, unbound,
+};
 
 /// How many rows there are.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {

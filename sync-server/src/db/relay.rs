@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Epoch, RelayId};
 
 use super::sql::{self, Connection};
-use super::{damaged, fixed};
+use super::{damaged, documents, fixed};
 
 /// Who this relay is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub(crate) async fn set_received_until(writer: &mut Connection, until: Timestamp
 
 /// Begins another life of the log.
 pub(crate) async fn begin_epoch(writer: &mut Connection, epoch: Epoch) -> Result<(), sqlx::Error> {
+    // Devices that do not come back can no longer bring what the log lacks of theirs: others may. `[P12]`
+    documents::release_actors(writer).await?;
     let done = sql::query("UPDATE relay SET epoch = $1").bind(epoch.0.as_slice()).execute(writer).await?;
     if done == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }

@@ -11,7 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::InflationBudget;
+use tourismo_core::log::{Bearer, InflationBudget};
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
 use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
@@ -21,7 +21,7 @@ use crate::db::{accounts, change_log, documents, sql};
 use crate::hub::Subscription;
 use crate::limits::{Place, Source};
 use crate::serving::Allowance;
-use crate::writer::{Admitted, Examined, Unavailable};
+use crate::writer::{Admitted, Examined, Pusher, Unavailable};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -56,6 +56,8 @@ pub(super) struct Connection {
     /// The device's admission, while it is looked into.
     admitting: Option<Admitting>,
     account: Option<(AccountId, Subscription)>,
+    /// Whose changes it may bring, once it is known whose connection it is.
+    bearer: Option<Bearer>,
     /// Counts this connection among the account's.
     place: Option<Place>,
     /// When the next message is read.
@@ -83,6 +85,7 @@ impl Connection {
             in_order: Arc::default(),
             admitting: None,
             account: None,
+            bearer: None,
             place: None,
             read_at: Instant::now(),
             relay,
@@ -140,18 +143,20 @@ impl Connection {
                 if protocol < PROTOCOL {
                     self.relay.public_origin.count_old_phone();
                 }
+                self.bearer = Some(Bearer::new(&device));
                 let candidate = Candidate { account, device, granted_by };
                 self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
             }
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
-                let account = self.account()?;
-                let pusher = Pusher { account, source: self.visitor.source };
+                let (account, bearer) = (self.account()?, self.bearer.clone().ok_or(Broken)?);
+                let pusher = Pusher { account, source: self.visitor.source.name(&self.relay.identity.id), bearer };
                 let in_order = self.in_order.clone();
                 self.pending.push(Box::pin(commit(self.relay.clone(), in_order, pusher, push, changes)));
             }
             Effect::Vouch { actor_prefix } => {
                 let (relay, account) = (self.relay.clone(), self.account()?);
+                self.bearer.as_mut().ok_or(Broken)?.vouch(actor_prefix);
                 self.pending.push(Box::pin(async move {
                     match relay.writer.vouch(account, actor_prefix).await {
                         Ok(()) => tracing::info!(%account, "a device vouched for another one"),
@@ -330,25 +335,12 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
     Ok(examined)
 }
 
-/// Who pushes, and from where.
-#[derive(Clone, Copy)]
-struct Pusher {
-    account: AccountId,
-    source: Source,
-}
-
 /// Has the writer keep what can be kept of a push.
-async fn commit(
-    relay: Arc<Relay>,
-    in_order: Arc<Mutex<()>>,
-    Pusher { account, source }: Pusher,
-    push: u64,
-    changes: Vec<Offer>,
-) -> Input {
+async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, push: u64, changes: Vec<Offer>) -> Input {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
     let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
-    let begins_at = match relay.doorkeeper.push(account, count, bytes, LONGEST_WAIT) {
+    let begins_at = match relay.doorkeeper.push(pusher.account, count, bytes, LONGEST_WAIT) {
         Ok(wait) => Instant::now() + wait,
         Err(_) => return Input::Committed { push, outcomes: refuse_all(Unavailable) },
     };
@@ -356,12 +348,12 @@ async fn commit(
     let turn = in_order.lock().await;
     sleep_until(begins_at).await;
     // An error means that the server is ending.
-    let Ok(changes) = examine(&relay, account, changes).await else {
+    let Ok(changes) = examine(&relay, pusher.account, changes).await else {
         return Input::Committed { push, outcomes: refuse_all(Unavailable) };
     };
     // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
     drop(turn);
-    let outcomes = relay.writer.commit(account, source.name(&relay.identity.id), changes).await;
+    let outcomes = relay.writer.commit(pusher, changes).await;
     Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
 }
 

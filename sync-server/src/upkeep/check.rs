@@ -13,6 +13,7 @@ use super::UpkeepError;
 use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
+use crate::db::documents::ActorUse;
 use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, documents, profiles, read_models, relay, roads};
@@ -315,10 +316,14 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
         accounts::correct(writer, &recount.log).await?;
         let docs: Vec<_> = recount.docs.iter().map(|(doc, state)| (*doc, state, 0)).collect();
         documents::write(writer, &docs).await?;
-        documents::remove_last_seqs(writer, account).await?;
-        let last_seqs = recount.last_seqs.iter();
-        let last_seqs: Vec<_> = last_seqs.map(|((doc, actor), last)| (account, *doc, actor, *last)).collect();
-        documents::write_last_seqs(writer, &last_seqs).await?;
+        // Who appended with an actor is in no log.
+        let before = documents::actor_uses(writer, account).await?;
+        documents::remove_actor_uses(writer, account).await?;
+        let counted = recount.last_seqs.iter().map(|(key, last_seq)| {
+            let own_at = before.get(key).and_then(|used| used.own_at);
+            (account, key.0, &key.1, ActorUse { last_seq: *last_seq, own_at })
+        });
+        documents::write_actor_uses(writer, &counted.collect::<Vec<_>>()).await?;
     }
     let due = |doc: &DocId| Due::unknown(*doc, &recount.docs[doc], recount.revisions[doc]);
     let due: Vec<Due> = shown_docs(&recount).iter().map(due).collect();
@@ -364,7 +369,8 @@ async fn compare_books(
     report: &mut Report,
 ) -> Result<(), sqlx::Error> {
     let books = accounts::log(reader, account).await?;
-    let last_seqs = documents::last_seqs(reader, account).await?;
+    let uses = documents::actor_uses(reader, account).await?;
+    let last_seqs: BTreeMap<_, _> = uses.into_iter().map(|(key, used)| (key, used.last_seq)).collect();
     let counted = &recount.log;
     let agree = (books.head, books.digest, books.usage) == (counted.head, counted.digest, counted.usage);
     if !agree || last_seqs != recount.last_seqs {

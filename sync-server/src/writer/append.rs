@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit, is_reserved};
+use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, IN_USE_MS, check_fit, is_reserved};
 use tourismo_core::session::relay::Outcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
@@ -15,8 +15,9 @@ use tourismo_core::wire::{DocKind, NackCode, Offer};
 use super::disk::Room;
 use super::memory::{Key, Known, Memory};
 use super::projector::{self, Due, Loaded, Work};
-use super::{Admitted, Compaction, Examined};
+use super::{Admitted, Compaction, Examined, Pusher};
 use crate::db::change_log::{self, Found, NewEntry};
+use crate::db::documents::ActorUse;
 use crate::db::sql::Connection;
 use crate::db::{accounts, address_days, documents, relay, roads, snapshots};
 use crate::limits::{DAY_MS, Limits, SourceName};
@@ -134,20 +135,16 @@ impl<'t> Append<'t> {
     }
 
     /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
-    pub(super) async fn push(
-        &mut self,
-        account: AccountId,
-        source: SourceName,
-        changes: &'t [Examined],
-    ) -> Result<Vec<Outcome>, sqlx::Error> {
+    pub(super) async fn push(&mut self, pusher: &Pusher, changes: &'t [Examined]) -> Result<Vec<Outcome>, sqlx::Error> {
+        let account = pusher.account;
         self.look_up_books(account).await?;
-        self.look_up_age(account, source).await?;
+        self.look_up_age(account, pusher.source).await?;
         let judged = changes.iter().filter(|change| change.scanned.is_ok());
         self.look_up_docs(account, judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
-                Ok(change) => self.change(account, source, offer, change).await?,
+                Ok(change) => self.change(pusher, offer, change).await?,
                 Err(code) => Outcome::Refused(*code),
             });
         }
@@ -183,18 +180,18 @@ impl<'t> Append<'t> {
 
     /// Writes entries and books, derives the rows unless told not to, and says what has changed.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<Appended, sqlx::Error> {
-        let (mut docs, mut last_seqs, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (key, touched) in &self.touched {
             let (account, id) = *key;
             let known = self.docs[key].as_ref().expect("a document that was appended to is known");
             docs.push((id, &known.log, touched.entries.len() as u64));
-            last_seqs.extend(touched.actors.iter().map(|actor| (account, id, actor, known.last_seq(actor))));
+            uses.extend(touched.actors.iter().map(|actor| (account, id, actor, known.actor(actor))));
             grown.insert(account);
         }
         let logs: Vec<&AccountLog> = grown.iter().map(|account| &self.accounts[account]).collect();
         // An entry refers to its document.
         documents::write(self.connection, &docs).await?;
-        documents::write_last_seqs(self.connection, &last_seqs).await?;
+        documents::write_actor_uses(self.connection, &uses).await?;
         change_log::insert(self.connection, &self.entries, self.received_at).await?;
         if !self.entries.is_empty() && self.memory.received_until < self.received_at {
             let until = self.received_at + RECEIVED_AHEAD_MS;
@@ -271,18 +268,21 @@ impl<'t> Append<'t> {
 
     async fn change(
         &mut self,
-        account: AccountId,
-        source: SourceName,
+        pusher: &Pusher,
         offer: &'t Offer,
         change: &'t ScannedChange,
     ) -> Result<Outcome, sqlx::Error> {
+        let Pusher { account, source, bearer } = pusher;
+        let account = *account;
         let id = offer.doc;
         let key = (account, id);
         self.look_up(key, change).await?;
         let known = self.docs.get(&key).and_then(Option::as_ref);
-        let last_seq = known.map_or(0, |known| known.last_seq(&change.actor));
+        let ActorUse { last_seq, own_at } = known.map(|known| known.actor(&change.actor)).unwrap_or_default();
+        // Nor is it reserved for longer if the clock was wrong in the meantime.
+        let is_in_use = own_at.is_some_and(|own_at| self.received_at.millis_since(own_at).abs() < IN_USE_MS);
         let stored = |hash: &ChangeHash| known.and_then(|known| known.stored.get(hash));
-        let candidate = Candidate { kind: offer.kind, change, last_seq };
+        let candidate = Candidate { bearer, is_in_use, kind: offer.kind, change, last_seq };
         let log = self.accounts.get_mut(&account).expect("the account has been looked up");
         match log.judge(known.map(|known| &known.log), candidate, |hash| stored(hash).is_some()) {
             Err(code) => return Ok(Outcome::Refused(code)),
@@ -303,7 +303,7 @@ impl<'t> Append<'t> {
             return Ok(Outcome::Refused(code));
         }
         if self.limits.is_new(age_ms) {
-            let used = self.address_bytes.entry(source).or_default();
+            let used = self.address_bytes.entry(*source).or_default();
             let fits = *used + bytes as u64 <= self.limits.max_new_bytes_per_address && self.room == Room::ForAll;
             if !fits && !is_reserved(offer.kind, is_new, bytes) {
                 let is_room = self.room == Room::ForAll;
@@ -315,7 +315,8 @@ impl<'t> Append<'t> {
         let known = self.docs.entry(key).or_default();
         let known = known.get_or_insert_with(|| Known::new(DocLog::new(account, offer.kind), false));
         let seq = log.append(id, &mut known.log, change, offer.chunk.0.len());
-        known.last_seqs.insert(change.actor.clone(), change.seq);
+        let own_at = if bearer.is_own(&change.actor) { Some(self.received_at) } else { own_at };
+        known.actors.insert(change.actor.clone(), ActorUse { last_seq: change.seq, own_at });
         known.stored.insert(change.hash, Found { seq, max_op: change.max_op() });
         let touched = self.touched.entry(key).or_default();
         touched.is_new |= is_new;
@@ -391,10 +392,10 @@ impl<'t> Append<'t> {
         let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) else { return Ok(()) };
         let (account, id) = key;
         let mut unknown: Vec<&Actor> = change.other_actors.iter().chain([&change.actor]).collect();
-        unknown.retain(|actor| !known.last_seqs.contains_key(*actor));
-        let found = documents::last_seqs_of(self.connection, account, id, &unknown).await?;
-        known.last_seqs.extend(unknown.into_iter().map(|actor| (actor.clone(), 0)));
-        known.last_seqs.extend(found);
+        unknown.retain(|actor| !known.actors.contains_key(*actor));
+        let found = documents::actor_uses_of(self.connection, account, id, &unknown).await?;
+        known.actors.extend(unknown.into_iter().map(|actor| (actor.clone(), ActorUse::default())));
+        known.actors.extend(found);
         // A change that continues its actor's numbers cannot be there yet.
         let itself = (change.seq <= known.last_seq(&change.actor)).then_some(&change.hash);
         let mut unknown: Vec<&ChangeHash> = change.deps.iter().chain(itself).collect();
@@ -407,7 +408,7 @@ impl<'t> Append<'t> {
 #[cfg(test)]
 mod tests {
     use tourismo_core::docs::open;
-    use tourismo_core::log::examine;
+    use tourismo_core::log::{Bearer, examine};
     use tourismo_core::wire::Chunk;
 
     use super::*;
@@ -443,7 +444,8 @@ mod tests {
             let at = Timestamp(day * DAY_MS + 1);
             let mut append = Append::new(&mut writer, &mut memory, at, &limits, room);
             append.admit(account, device, None).await.unwrap();
-            let outcomes = append.push(account, source, &offers).await.unwrap();
+            let outcomes =
+                append.push(&Pusher { account, source, bearer: Bearer::new(&device) }, &offers).await.unwrap();
             append.finish(true).await.unwrap();
             match outcomes[0] {
                 Outcome::Stored { .. } => None,
@@ -479,24 +481,32 @@ mod tests {
         });
         let mut change = |of: usize, key: &str| {
             let chunk = open::edit(&mut docs[of], |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
-            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: [DocKind::Car, DocKind::Drive][of], chunk: Chunk(chunk) };
+            let offer = Offer {
+                doc: DocId::from_bytes([1; 16]),
+                kind: [DocKind::Car, DocKind::Drive][of],
+                chunk: Chunk(chunk),
+            };
             [Examined { scanned: examine(&offer.chunk.0), offer }]
         };
         let (first, theirs, second) = (change(0, "first"), change(1, "first"), change(0, "second"));
 
         let mut memory = Memory::default();
-        let here = SourceName([1; 16]);
+        let pusher = |of: usize| Pusher {
+            account: accounts[of],
+            source: SourceName([1; 16]),
+            bearer: Bearer::new(&devices[of]),
+        };
         let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
         before.admit(accounts[0], devices[0], None).await.unwrap();
         before.admit(accounts[1], devices[1], None).await.unwrap();
-        before.push(accounts[0], here, &first).await.unwrap();
+        before.push(&pusher(0), &first).await.unwrap();
         before.finish(true).await.unwrap();
 
         let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
-        let stolen = append.push(accounts[1], here, &second).await.unwrap();
+        let stolen = append.push(&pusher(1), &second).await.unwrap();
         assert_eq!(stolen, [Outcome::Refused(NackCode::ForeignActor)]);
         for (account, changes, position) in [(1, &theirs, 1), (0, &second, 2)] {
-            let kept = append.push(accounts[account], here, changes).await.unwrap();
+            let kept = append.push(&pusher(account), changes).await.unwrap();
             assert!(matches!(kept[..], [Outcome::Stored { seq, .. }] if seq == position), "{account}: {kept:?}");
         }
         let mut heads = [(accounts[0], 2), (accounts[1], 1)];

@@ -14,6 +14,7 @@ use tourismo_core::time::Timestamp;
 
 use super::projector::Loaded;
 use crate::db::change_log::Found;
+use crate::db::documents::ActorUse;
 
 /// What the books, the documents and what was folded of them may weigh, each, in bytes, roughly; twice that for a moment.
 const BOOKS_BYTES: usize = 1 << 20;
@@ -46,8 +47,8 @@ pub(super) struct Memory {
 pub(super) struct Known {
     pub(super) log: DocLog,
     pub(super) is_quarantined: bool,
-    /// Last numbers, of actors that were asked about; 0 of one that has written nothing.
-    pub(super) last_seqs: BTreeMap<Actor, u64>,
+    /// What they wrote, of actors that were asked about; nothing of one that has written nothing.
+    pub(super) actors: BTreeMap<Actor, ActorUse>,
     /// Changes that were asked about; those that are not here may be there all the same.
     pub(super) stored: BTreeMap<ChangeHash, Found>,
 }
@@ -97,10 +98,10 @@ impl Memory {
     /// Keeps what the next change of a document is likely to ask about: that it builds on the heads.
     pub(super) fn keep_doc(&mut self, doc: Key, mut known: Known) {
         known.stored.retain(|hash, _| known.log.heads.contains(hash));
-        if known.last_seqs.len() > MAX_ACTORS {
-            known.last_seqs.clear();
+        if known.actors.len() > MAX_ACTORS {
+            known.actors.clear();
         }
-        let weight = DOC_BYTES + 96 * known.log.heads.len() + 128 * known.last_seqs.len();
+        let weight = DOC_BYTES + 96 * known.log.heads.len() + 128 * known.actors.len();
         self.docs.put(doc, known, weight);
     }
 
@@ -113,11 +114,15 @@ impl Memory {
 impl Known {
     /// A document of which nothing has been asked yet.
     pub(super) fn new(log: DocLog, is_quarantined: bool) -> Known {
-        Known { log, is_quarantined, last_seqs: BTreeMap::new(), stored: BTreeMap::new() }
+        Known { log, is_quarantined, actors: BTreeMap::new(), stored: BTreeMap::new() }
     }
 
     pub(super) fn last_seq(&self, actor: &Actor) -> u64 {
-        self.last_seqs.get(actor).copied().unwrap_or(0)
+        self.actor(actor).last_seq
+    }
+
+    pub(super) fn actor(&self, actor: &Actor) -> ActorUse {
+        self.actors.get(actor).copied().unwrap_or_default()
     }
 }
 

@@ -4,6 +4,9 @@ use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Chunk, DocKind, MAX_BATCH, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
+use tourismo_core::docs::open;
+use tourismo_server::upkeep::{begin_again, repair};
+
 use crate::harness::{Document, Phone, Relay, get};
 
 #[tokio::test]
@@ -112,8 +115,62 @@ async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
     wire.close().await;
     // It is remembered, and it lets nobody in.
     let relay = relay.restart_with(|config| config.limits.max_devices_per_account = 2).await;
-    keep(&relay, &phone, vec![second]).await;
+    assert_eq!(refusal(&relay, &phone, second.clone()).await, NackCode::ForeignActor, "each connection vouches");
+    let mut wire = phone.join(relay.addr()).await;
+    wire.send(&Message::Vouch { actor_prefix: lost.device().actor_prefix() }).await;
+    assert_eq!(wire.receive().await, Message::Vouched);
+    wire.push(vec![second]).await;
+    assert_eq!(wire.answers(1).await.acked.len(), 1);
     assert_eq!(relay.count("SELECT COUNT(*) FROM device").await, 1);
+}
+
+/// What the owner's phone makes next has a number that another device of the account knows.
+#[tokio::test]
+async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let thief = phone.link(2);
+    let mut car = Document::new(phone.device(), 1, DocKind::Car);
+    let (first, ours) = (car.change().0, car.change().0);
+    keep(&relay, &phone, vec![first.clone()]).await;
+    // The thief knows the document, and so its actor and the number of its next change.
+    let mut forged = Document::new(phone.device(), 1, DocKind::Car);
+    assert_eq!(forged.change().0, first);
+    let taken = forged.offer(|doc| open::edit(doc, |edit| edit.boolean("taken", true))).0;
+    let mut wire = thief.join(relay.addr()).await;
+    wire.push(vec![taken.clone()]).await;
+    assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::ForeignActor, "nobody vouched");
+    wire.send(&Message::Vouch { actor_prefix: phone.device().actor_prefix() }).await;
+    assert_eq!(wire.receive().await, Message::Vouched);
+    wire.push(vec![taken.clone(), first]).await;
+    let answers = wire.answers(2).await;
+    assert_eq!(
+        (answers.acked.len(), answers.nacked[0].2),
+        (1, NackCode::ForeignActor),
+        "what is there is acknowledged"
+    );
+
+    // Also after a restart, and after the books were derived again.
+    let database = relay.stop().await;
+    assert_eq!(repair(database.location()).await.unwrap().findings, []);
+    let relay = Relay::start_on(database, |_| {}).await;
+    let mut wire = thief.join(relay.addr()).await;
+    wire.send(&Message::Vouch { actor_prefix: phone.device().actor_prefix() }).await;
+    assert_eq!(wire.receive().await, Message::Vouched);
+    wire.push(vec![taken.clone()]).await;
+    assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::ForeignActor);
+    keep(&relay, &phone, vec![ours]).await;
+
+    // In another life of the log, whoever holds what the relay lost may bring it: its own device may be lost.
+    let (mut made, other) = (Document::new(phone.device(), 2, DocKind::Car), phone.link(3));
+    keep(&relay, &phone, vec![made.change().0]).await;
+    let database = relay.stop().await;
+    begin_again(database.location()).await.unwrap();
+    let relay = Relay::start_on(database, |_| {}).await;
+    let mut wire = other.join(relay.addr()).await;
+    wire.send(&Message::Vouch { actor_prefix: phone.device().actor_prefix() }).await;
+    assert_eq!(wire.receive().await, Message::Vouched);
+    wire.push(vec![made.change().0]).await;
+    assert_eq!(wire.answers(1).await.acked.len(), 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tourismo_core::docs::CarFields;
 use tourismo_core::docs::open;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, check_fit, examine};
+use tourismo_core::log::{AccountLog, Admission, Bearer, Candidate, DocLog, check_fit, examine};
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::projection;
 use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Space, StoreOp, StoredEntry};
@@ -237,14 +237,16 @@ impl Log {
 
     fn keeps(&mut self, kind: DocKind, chunk: &[u8]) -> bool {
         let Ok(change) = examine(chunk) else { return false };
-        // Whoever made it is let in.
+        // Whoever made it is let in, and vouched for.
+        let mut bearer = Bearer::new(&DeviceKey([1; 32]));
         if let Some(prefix) = change.actor.as_bytes().first_chunk::<8>() {
             self.account.actor_prefixes.insert(*prefix);
+            bearer.vouch(*prefix);
         }
         let last_seq_of = |actor: &Actor| self.last_seqs.iter().rev().find(|(of, _)| of == actor).map(|(_, seq)| *seq);
         let last_seq = last_seq_of(&change.actor).unwrap_or(0);
         let is_stored = |hash: &ChangeHash| self.kept.iter().any(|(kept, _)| kept == hash);
-        let candidate = Candidate { kind, change: &change, last_seq };
+        let candidate = Candidate { bearer: &bearer, is_in_use: false, kind, change: &change, last_seq };
         let admission = self.account.judge(self.doc.as_ref(), candidate, is_stored);
         let max_op_of = |hash: &ChangeHash| self.kept.iter().find(|(kept, _)| kept == hash).map(|(_, max_op)| *max_op);
         let fits = check_fit(&change, max_op_of, |actor| last_seq_of(actor).is_some()).is_ok();

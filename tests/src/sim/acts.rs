@@ -40,6 +40,7 @@ enum Act {
     Compact,
     OtherLife,
     Squat,
+    TakeNumber,
     KeepImage,
     PutBack,
     Quota,
@@ -132,6 +133,7 @@ impl Story<'_> {
             (4, Act::Compact),
             (backups, Act::OtherLife),
             (1, Act::Squat),
+            (1, Act::TakeNumber),
             (backups, Act::KeepImage),
             (2 * backups, Act::PutBack),
             (1, Act::Quota),
@@ -201,6 +203,11 @@ impl Story<'_> {
             Act::Squat => {
                 if world.relays[relay].is_up {
                     world.squat(relay);
+                }
+            }
+            Act::TakeNumber => {
+                if world.relays[relay].is_up && !world.relays[relay].is_full {
+                    world.take_number(relay);
                 }
             }
             Act::KeepImage => world.keep_image(relay),

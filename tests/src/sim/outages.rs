@@ -74,7 +74,8 @@ impl World {
         self.trace.note(self.now_ms, format_args!("relay {relay} crashes"));
         for waiting in std::mem::take(&mut self.relays[relay].waiting) {
             if self.plant != Plant::AcksBeforeSync && !self.relays[relay].is_full && self.chance.one_in(3) {
-                self.relays[relay].books.commit(&waiting);
+                let plant = self.plant;
+                self.relays[relay].books.commit(&waiting, plant);
             }
         }
         let state = &mut self.relays[relay];

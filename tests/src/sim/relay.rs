@@ -6,7 +6,7 @@ use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::{open, snapshot};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, examine};
+use tourismo_core::log::{AccountLog, Admission, Bearer, Candidate, DocLog, examine};
 use tourismo_core::projection::{self, Row};
 use tourismo_core::session::relay::{DocPage, HeadsPage, LogPage, NamesPage, Outcome, Session};
 use tourismo_core::time::Timestamp;
@@ -48,6 +48,8 @@ pub struct Relay {
 pub(super) struct Served {
     pub(super) session: Session,
     pub(super) account: Option<AccountId>,
+    /// Whose changes it may bring.
+    pub(super) bearer: Option<Bearer>,
     pub(super) timer_at_ms: Option<u64>,
 }
 
@@ -56,6 +58,7 @@ pub(super) struct Served {
 pub(super) struct Waiting {
     pub(super) conn: ConnId,
     pub(super) account: AccountId,
+    pub(super) bearer: Bearer,
     pub(super) push: u64,
     pub(super) changes: Vec<Offer>,
     pub(super) received_at: Timestamp,
@@ -84,6 +87,8 @@ pub(super) struct Account {
 struct Doc {
     log: DocLog,
     last_seqs: BTreeMap<Actor, u64>,
+    /// When the own device of an actor last appended with it.
+    own_at: BTreeMap<Actor, Timestamp>,
     /// Positions in the account's log.
     positions: BTreeMap<ChangeHash, u64>,
     snapshot: Option<Compacted>,
@@ -116,6 +121,13 @@ pub(super) struct Stored {
     pub(super) deps: Vec<ChangeHash>,
     pub(super) chunk: Vec<u8>,
     pub(super) received_at: Timestamp,
+}
+
+/// How long an actor's numbers are reserved for its own device here, milliseconds: stories are too short for two weeks.
+const IN_USE_MS: i64 = 20_000;
+
+fn is_in_use(own_at: Timestamp, at: Timestamp) -> bool {
+    at.millis_since(own_at).abs() < IN_USE_MS
 }
 
 /// Whether others may see what the relay derives from documents of a kind.
@@ -212,7 +224,7 @@ impl Books {
         }
     }
 
-    pub(super) fn commit(&mut self, waiting: &Waiting) -> Vec<Outcome> {
+    pub(super) fn commit(&mut self, waiting: &Waiting, plant: Plant) -> Vec<Outcome> {
         let taken = |doc: &DocId| {
             self.accounts.iter().any(|(id, account)| *id != waiting.account && account.docs.contains_key(doc))
         };
@@ -224,7 +236,7 @@ impl Books {
         };
         let judge = |offer: &Offer| match refused.contains(&offer.doc) {
             true => Outcome::Refused(NackCode::NotYourDocument),
-            false => account.offer(offer, waiting.received_at),
+            false => account.offer(offer, &waiting.bearer, waiting.received_at, plant),
         };
         let outcomes = waiting.changes.iter().map(judge).collect();
         let shown = waiting.changes.iter().filter(|offer| is_shown_to_others(offer.kind)).map(|offer| offer.doc);
@@ -260,15 +272,20 @@ impl Books {
         let mut books = Books::default();
         for (id, account) in &self.accounts {
             let mut devices = account.devices.iter();
-            let mut old = Account::new(*id, *devices.next().expect("an account has a device"));
+            let founder = *devices.next().expect("an account has a device");
+            let mut old = Account::new(*id, founder);
+            let mut bearer = Bearer::new(&founder);
+            account.log.actor_prefixes.iter().for_each(|prefix| bearer.vouch(*prefix));
             old.devices.extend(devices);
             // Of devices that it let in, and of those that were vouched for.
             old.log.actor_prefixes.extend(&account.log.actor_prefixes);
             for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
-                let outcome = old.offer(&offer, stored.received_at);
+                let outcome = old.offer(&offer, &bearer, stored.received_at, Plant::Nothing);
                 assert!(matches!(outcome, Outcome::Stored { .. }), "what was stored once is stored again");
             }
+            // Another life of the log begins: whoever holds it may bring what it lacks.
+            old.docs.values_mut().for_each(|doc| doc.own_at.clear());
             books.accounts.insert(*id, old);
         }
         for (account, doc) in
@@ -326,18 +343,40 @@ impl Account {
         self.log.digest = Digest::default();
     }
 
-    fn offer(&mut self, offer: &Offer, received_at: Timestamp) -> Outcome {
-        match self.judge(offer, received_at) {
+    /// The actor that its own device appended with last, and the document, if its numbers are reserved for that device.
+    pub(super) fn in_use(&self, at: Timestamp) -> Option<(DocId, Actor)> {
+        let uses =
+            self.docs.iter().flat_map(|(id, doc)| doc.own_at.iter().map(move |(actor, own_at)| (own_at, id, actor)));
+        let (own_at, id, actor) = uses.max()?;
+        is_in_use(*own_at, at).then(|| (*id, actor.clone()))
+    }
+
+    /// A device that may let others in.
+    pub(super) fn any_device(&self) -> DeviceKey {
+        *self.devices.first().expect("an account has a device")
+    }
+
+    fn offer(&mut self, offer: &Offer, bearer: &Bearer, received_at: Timestamp, plant: Plant) -> Outcome {
+        match self.judge(offer, bearer, received_at, plant) {
             Ok((seq, hash)) => Outcome::Stored { seq, hash },
             Err(code) => Outcome::Refused(code),
         }
     }
 
-    fn judge(&mut self, offer: &Offer, received_at: Timestamp) -> Result<(u64, ChangeHash), NackCode> {
+    fn judge(
+        &mut self,
+        offer: &Offer,
+        bearer: &Bearer,
+        received_at: Timestamp,
+        plant: Plant,
+    ) -> Result<(u64, ChangeHash), NackCode> {
         let change = examine(&offer.chunk.0)?;
         let doc = self.docs.get(&offer.doc);
         let last_seq = doc.and_then(|doc| doc.last_seqs.get(&change.actor)).copied().unwrap_or(0);
-        let candidate = Candidate { kind: offer.kind, change: &change, last_seq };
+        let own_at = doc.and_then(|doc| doc.own_at.get(&change.actor)).copied();
+        let is_in_use =
+            plant != Plant::LetsNumbersBeTaken && own_at.is_some_and(|own_at| is_in_use(own_at, received_at));
+        let candidate = Candidate { bearer, is_in_use, kind: offer.kind, change: &change, last_seq };
         let is_stored = |hash: &ChangeHash| doc.is_some_and(|doc| doc.positions.contains_key(hash));
         match self.log.judge(doc.map(|doc| &doc.log), candidate, is_stored)? {
             Admission::AlreadyStored => {
@@ -349,11 +388,15 @@ impl Account {
                 let doc = self.docs.entry(offer.doc).or_insert_with(|| Doc {
                     log: DocLog::new(owner, offer.kind),
                     last_seqs: BTreeMap::new(),
+                    own_at: BTreeMap::new(),
                     positions: BTreeMap::new(),
                     snapshot: None,
                 });
                 let seq = self.log.append(offer.doc, &mut doc.log, &change, offer.chunk.0.len());
                 doc.last_seqs.insert(change.actor.clone(), change.seq);
+                if bearer.is_own(&change.actor) {
+                    doc.own_at.insert(change.actor.clone(), received_at);
+                }
                 doc.positions.insert(change.hash, seq);
                 self.entries.push(Stored {
                     doc: offer.doc,

@@ -1,6 +1,7 @@
 //! What goes over the connections, and how the relay serves them.
 
-use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::id::{AccountId, DeviceKey, DocId};
+use tourismo_core::log::Bearer;
 use tourismo_core::session::relay as serve;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, EntryBody, Message, NackCode};
@@ -68,12 +69,14 @@ impl World {
             }
             serve::Effect::Commit { push, changes } => {
                 let served = self.relays[relay].sessions.get(&conn);
+                let bearer =
+                    served.and_then(|served| served.bearer.clone()).expect("a session that pushes was admitted");
                 let account = served.and_then(|served| served.account).expect("a session that pushes was admitted");
-                let waiting = Waiting { conn, account, push, changes, received_at: self.relay_time(relay) };
+                let waiting = Waiting { conn, account, bearer, push, changes, received_at: self.relay_time(relay) };
                 if self.plant == Plant::AcksBeforeSync {
                     let mut books = self.relays[relay].books.clone();
-                    self.relays[relay].waiting.iter().for_each(|earlier| drop(books.commit(earlier)));
-                    let outcomes = books.commit(&waiting);
+                    self.relays[relay].waiting.iter().for_each(|earlier| drop(books.commit(earlier, self.plant)));
+                    let outcomes = books.commit(&waiting, self.plant);
                     self.schedule(
                         0,
                         Event::RelayTells { conn, boot, input: serve::Input::Committed { push, outcomes } },
@@ -119,7 +122,12 @@ impl World {
                 return self.tell_session(conn, boot, serve::Input::NotAdmitted(ByeCode::GoingAway));
             }
             let may = self.relays[relay].books.admit(*account, *device, *granted_by);
-            self.serve(conn, may.then_some(*account));
+            self.serve(conn, may.then_some(*account), device);
+        }
+        if let (serve::Effect::Vouch { actor_prefix }, Some(served)) =
+            (effect, self.relays[relay].sessions.get_mut(&conn))
+        {
+            served.bearer.as_mut().expect("a session that vouches was admitted").vouch(*actor_prefix);
         }
         let served = &self.relays[relay].sessions[&conn];
         let mut account = served.account.and_then(|account| self.relays[relay].books.accounts.get(&account));
@@ -133,10 +141,7 @@ impl World {
             return self.tell_session(conn, boot, serve::Input::NotAdmitted(ByeCode::NotAuthentic));
         };
         let input = match effect {
-            serve::Effect::Admit { .. } => {
-                let head = if self.plant == Plant::BelievesCursors { u64::MAX } else { account.head() };
-                serve::Input::Admitted { epoch, head, at }
-            }
+            serve::Effect::Admit { .. } => serve::Input::Admitted { epoch, head: account.head(), at },
             serve::Effect::Vouch { actor_prefix } => {
                 let account = served.account.expect("a session that vouches was admitted");
                 let state = &mut self.relays[relay];
@@ -149,7 +154,7 @@ impl World {
                 let mut page = match self.plant {
                     Plant::TellsBeforeSync => {
                         let mut books = self.relays[relay].books.clone();
-                        self.relays[relay].waiting.iter().for_each(|waiting| drop(books.commit(waiting)));
+                        self.relays[relay].waiting.iter().for_each(|waiting| drop(books.commit(waiting, self.plant)));
                         books.accounts[&served.account.expect("it was found by its id")].page(*after)
                     }
                     _ => account.page(*after),
@@ -175,10 +180,11 @@ impl World {
         self.schedule(in_ms, Event::RelayTells { conn, boot, input });
     }
 
-    fn serve(&mut self, conn: ConnId, account: Option<AccountId>) {
+    fn serve(&mut self, conn: ConnId, account: Option<AccountId>, device: &DeviceKey) {
         let relay = self.net.relay_of(conn);
         if let Some(served) = self.relays[relay].sessions.get_mut(&conn) {
             served.account = account;
+            served.bearer = account.map(|_| Bearer::new(device));
         }
     }
 
@@ -207,7 +213,7 @@ impl World {
             let outcomes = if self.relays[relay].is_full {
                 vec![serve::Outcome::Refused(NackCode::Unavailable); waiting.changes.len()]
             } else {
-                self.relays[relay].books.commit(&waiting)
+                self.relays[relay].books.commit(&waiting, self.plant)
             };
             if let Some(rows) = rows {
                 self.relays[relay].books.rows = rows;

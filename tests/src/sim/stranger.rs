@@ -1,16 +1,22 @@
-//! A stranger with an account of their own, who writes to every id of others that anybody can know or compute.
+//! Who means harm: a stranger with an account of their own, who writes to every id of others that anybody can know or compute;
+//! and a device of an account that makes changes in the name of another one.
 
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{open, social};
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
-use tourismo_core::wire::{Chunk, DocKind, Offer};
+use tourismo_core::log::Bearer;
+use tourismo_core::session::relay::Outcome;
+use tourismo_core::wire::{Chunk, DocKind, NackCode, Offer};
 
 use crate::sim::World;
-use crate::sim::world::HOME;
 use crate::sim::relay::Waiting;
+use crate::sim::world::HOME;
 
 /// No signature is looked at here: what a stranger may say is for the relay's books to judge.
 const STRANGER: DeviceKey = DeviceKey([0xee; 32]);
+
+/// A device that its account let in, and should not have.
+const THIEF: DeviceKey = DeviceKey([0xdd; 32]);
 
 impl World {
     /// Has a stranger write to every id of everybody at the first relay; see [`World::squat`].
@@ -33,9 +39,10 @@ impl World {
         for phone in 0..self.phones.len() {
             let Some(replica) = &self.phones[phone].replica else { continue };
             let account = replica.account().account;
-            ids.extend([("profile", DocKind::Profile), ("settings", DocKind::Settings)].map(|(name, kind)| {
-                (account, DocId::only(&account, name), kind)
-            }));
+            ids.extend(
+                [("profile", DocKind::Profile), ("settings", DocKind::Settings)]
+                    .map(|(name, kind)| (account, DocId::only(&account, name), kind)),
+            );
             ids.push((account, social::people(&account), DocKind::Social));
             let things = (0..16).map(|digit| DocId::from_bytes([digit; 16]));
             ids.extend(things.map(|thing| (account, social::about(&account, &thing), DocKind::Social)));
@@ -56,10 +63,40 @@ impl World {
             let chunk = Chunk(change.expect("a title is a change").chunk);
             let changes = vec![Offer { doc, kind, chunk }];
             let received_at = self.relay_time(relay);
-            let waiting = Waiting { conn: 0, account: stranger, push: 0, changes, received_at };
-            self.relays[relay].books.commit(&waiting);
+            let bearer = Bearer::new(&STRANGER);
+            let waiting = Waiting { conn: 0, account: stranger, bearer, push: 0, changes, received_at };
+            self.relays[relay].books.commit(&waiting, self.plant);
         }
     }
+
+    /// Has a device of an account vouch for another one and make a change with that one's next number.
+    pub(super) fn take_number(&mut self, relay: usize) {
+        let at = self.relay_time(relay);
+        let accounts = &self.relays[relay].books.accounts;
+        let mut uses =
+            accounts.iter().filter_map(|(id, account)| Some((*id, account.in_use(at)?, account.any_device())));
+        let Some((account, (doc, actor), granter)) = uses.next() else { return };
+        let documents = self.relays[relay].documents(&account);
+        let Some((kind, chunks)) = documents.get(&doc) else { return };
+        let Ok(writer) = <[u8; 16]>::try_from(actor.as_bytes()) else { return };
+        let Ok(mut document) = open::load(&writer, chunks.iter().copied()) else { return };
+        let Ok(Some(change)) = open::edit(&mut document, |edit| edit.string("taken", "by another device")) else {
+            return;
+        };
+        let changes = vec![Offer { doc, kind: *kind, chunk: Chunk(change.chunk) }];
+        let mut bearer = Bearer::new(&THIEF);
+        if let Some(prefix) = writer.first_chunk() {
+            bearer.vouch(*prefix);
+        }
+        self.relays[relay].books.admit(account, THIEF, Some(granter));
+        self.trace.note(self.now_ms, format_args!("a device takes a number of another one: document {doc}"));
+        let waiting = Waiting { conn: 0, account, bearer, push: 0, changes, received_at: at };
+        let outcomes = self.relays[relay].books.commit(&waiting, self.plant);
+        if outcomes != [Outcome::Refused(NackCode::ForeignActor)] {
+            self.breaks(format!("no device takes the next number of another one: {outcomes:?}"));
+        }
+    }
+
     /// What everybody can read of a published copy.
     fn public_copy(&self, relay: usize, owner: &AccountId, doc: &DocId) -> Option<PublishedFields> {
         let documents = self.relays[relay].documents(owner);

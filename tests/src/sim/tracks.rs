@@ -67,9 +67,8 @@ impl World {
         let is_copy = |id: &DocId| {
             loaded.values().any(|(kind, doc)| *kind == DocKind::Drive && docs::drive::read(doc).published == Some(*id))
         };
-        let is_withdrawn = |doc: &Automerge| {
-            docs::published::read(doc).is_some_and(|fields| fields.visibility == Visibility::Private)
-        };
+        let is_withdrawn =
+            |doc: &Automerge| docs::published::read(doc).is_some_and(|fields| fields.visibility == Visibility::Private);
         let is_earlier = |id: &DocId, doc: &Automerge| {
             let of_drive = |(drive, (kind, doc)): (&DocId, &(DocKind, Automerge))| {
                 *kind == DocKind::Drive
@@ -77,11 +76,12 @@ impl World {
             };
             is_withdrawn(doc) && loaded.iter().any(of_drive)
         };
-        let stray = loaded
-            .iter()
-            .find(|(id, (kind, doc))| *kind == DocKind::Published && !is_copy(id) && !is_earlier(id, doc));
+        let stray =
+            loaded.iter().find(|(id, (kind, doc))| *kind == DocKind::Published && !is_copy(id) && !is_earlier(id, doc));
         if let Some((id, _)) = stray {
-            return Err(format!("a published copy belongs to a drive, and is withdrawn when its link is renewed: {id}"));
+            return Err(format!(
+                "a published copy belongs to a drive, and is withdrawn when its link is renewed: {id}"
+            ));
         }
         let is_ours = |id: &DocId| self.ledger.owners.get(id) == Some(&account);
         let is_missing =

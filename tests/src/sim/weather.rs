@@ -122,6 +122,6 @@ pub enum Plant {
     TellsRelaysOrigin,
     /// The relay does not verify whose an id is by which something is found.
     TrustsIds,
-    /// The relay believes a phone that says to know more of the log than there is.
-    BelievesCursors,
+    /// The relay lets a device of an account continue the numbers of another one at any time.
+    LetsNumbersBeTaken,
 }

@@ -48,7 +48,7 @@ impl World {
         }
         let policy = OriginPolicy { own, oldest_protocol: PROTOCOL };
         let session = Session::new(self.relays[relay].id, policy, self.chance.bytes(), self.now_ms);
-        self.relays[relay].sessions.insert(conn, Served { session, account: None, timer_at_ms: None });
+        self.relays[relay].sessions.insert(conn, Served { session, account: None, bearer: None, timer_at_ms: None });
         let state = self.net.get_mut(conn).expect("it was there a moment ago");
         (state.is_open, state.is_forwarded, state.is_troubled) = (true, is_forwarded, is_forwarded);
         self.set_session_timer(conn);

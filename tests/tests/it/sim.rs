@@ -130,8 +130,8 @@ fn a_relay_that_does_not_verify_whose_an_id_is_is_found() {
 }
 
 #[test]
-fn a_relay_that_believes_every_cursor_is_found() {
-    check_found(Plant::BelievesCursors, "everybody agrees within");
+fn a_relay_that_lets_a_device_take_the_numbers_of_another_one_is_found() {
+    check_found(Plant::LetsNumbersBeTaken, "no device takes the next number of another one");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the phone offers to the relay, and what becomes of it.
 
+use crate::change::Actor;
 use crate::id::ChangeHash;
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::link::comparison::Comparison;
@@ -13,6 +14,8 @@ use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 const OFFER_AGAIN_MS: u64 = 10_000;
 /// How long a relay that cannot store anything is left alone, in milliseconds.
 const UNAVAILABLE_MS: u64 = 5_000;
+/// How soon what was made by another device is offered again to a relay that takes it from that device only. `[P12]`
+const RESERVED_MS: u64 = 60_000;
 /// How soon a relay that has no room for this account is asked again, in milliseconds. `[P8]`
 const OVER_QUOTA_MS: u64 = 15 * 60_000;
 
@@ -51,12 +54,10 @@ impl Link {
                     self.comparison = Comparison::beginning();
                 }
             }
-            // The relay is of a time before that device came. Whoever holds what it made may speak for it. `[P10]`
+            // The relay takes it from the device that made it only, for now, or knows of enough devices. `[P12]`
             NackCode::ForeignActor => {
-                if let Some(stranger) = actor.as_bytes().first_chunk::<8>().copied()
-                    && self.vouched.insert(stranger)
-                {
-                    self.strangers.push(stranger);
+                if !self.will_vouch_for(&actor) {
+                    self.offer_again_at_ms.get_or_insert(desk.now_ms + RESERVED_MS);
                 }
                 desk.shelf.refuse(unsent, code);
             }
@@ -68,6 +69,18 @@ impl Link {
             | NackCode::NotYourDocument
             | NackCode::KindMismatch => desk.shelf.refuse(unsent, code),
         }
+    }
+
+    /// Sees to it that an actor's device is vouched for on this connection, unless it is. Says whether it is yet to be. `[P10]`
+    fn will_vouch_for(&mut self, actor: &Actor) -> bool {
+        let Some(prefix) = actor.as_bytes().first_chunk::<8>().copied() else { return false };
+        if self.vouched.contains(&prefix) {
+            return false;
+        }
+        if self.vouching != Some(prefix) && !self.strangers.contains(&prefix) {
+            self.strangers.push(prefix);
+        }
+        true
     }
 
     /// Takes in that the relay told of something new: it may take what it refused before, if it is asked in a while. `[P7]`
@@ -84,7 +97,9 @@ impl Link {
             desk.shelf.offer_refused_again();
         }
         // Only what storage gives back is sent, so only what is durable here. `[P1]`
-        let may_read = self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
+        let vouches = self.vouching.is_some() || !self.strangers.is_empty();
+        let may_read =
+            !vouches && self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
         if !(self.comparison.is_settled() && session.can_push() && may_read) {
             return None;
         }
@@ -106,7 +121,10 @@ impl Link {
     pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
         let mut taken = Set::new();
         taken.extend(self.reading.take_if(|(number, _)| *number == reading)?.1);
-        let State::Open(session) = &mut self.state else { return None };
+        if !matches!(self.state, State::Open(_)) {
+            return None;
+        }
+        let own = self.identity.device.actor_prefix();
         let mut offers = Vec::new();
         let mut bytes = 0;
         let mut found: Vec<_> = entries.iter().flat_map(|entry| desk.shelf.unsent_in(entry, &taken)).collect();
@@ -117,6 +135,11 @@ impl Link {
             let kind = desk.shelf.record(&unsent.doc).map(|record| record.kind);
             let (Some(kind), Some(scanned)) = (kind, shelf::scan(&chunk)) else { continue };
             taken.remove(&unsent);
+            // What another device made comes after a vouch for it. `[P10]`
+            if !scanned.actor.as_bytes().starts_with(&own) && self.will_vouch_for(&scanned.actor) {
+                desk.shelf.give_back([unsent]);
+                continue;
+            }
             desk.shelf.size_up(&unsent, chunk.len() as u32);
             bytes += chunk.len();
             if bytes > 2 * BATCH_BYTES && !offers.is_empty() {
@@ -127,6 +150,7 @@ impl Link {
             self.sent.insert(scanned.hash, Sent { unsent, deps: scanned.deps, actor: scanned.actor });
             offers.push((scanned.hash, offer));
         }
+        let State::Open(session) = &mut self.state else { return None };
         let push = (!offers.is_empty()).then(|| Outcome::Send(session.push(desk.now_ms, offers)));
         taken.take().into_iter().for_each(|damaged| desk.shelf.restore_unsent(desk.store, damaged));
         push

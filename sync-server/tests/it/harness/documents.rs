@@ -27,12 +27,9 @@ impl Document {
         let id = match kind {
             // Of a founder's account.
             DocKind::Published | DocKind::Meet => DocId::bound(&AccountId::founded_by(&device), [number; 6]),
-            DocKind::Settings
-            | DocKind::Profile
-            | DocKind::Car
-            | DocKind::Drive
-            | DocKind::Track
-            | DocKind::Social => DocId::new(Timestamp(1_790_000_000_000), [number; 10]),
+            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
+                DocId::new(Timestamp(1_790_000_000_000), [number; 10])
+            }
         };
         Document { id, kind, heads: Vec::new(), doc: open::new(&actor), changes: 0 }
     }
