@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
 import { hold } from "./hand.mjs";
 import { drawnOn } from "./pixels.mjs";
-import { built, startRelay, until } from "./relay.mjs";
+import { built, until } from "./relay.mjs";
 
 /** The recorded drive is driven faster than it was made; its speeds fit. */
 const HASTE = 4;
@@ -23,9 +23,8 @@ const FEWEST = 3;
 const SCREEN = { permissions: ["geolocation"], locale: "en-GB", colorScheme: "light", viewport: { width: 375, height: 667 } };
 
 test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, async (t) => {
-  const port = await startRelay(t, "--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST));
-  const cable = await layCable(t, port);
-  await showDrives(t, port);
+  const cable = await layCableToRelay(t, "--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST));
+  await showDrives(t, cable.port);
   const phone = await openPhone(newProfile(t), SCREEN);
   const page = phone.pages()[0];
   const at = (place) => page.goto(`${cable.address}/#/${place}`);

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layCable } from "./cable.mjs";
+import { layCableToRelay } from "./cable.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { setClocks, wrapSensor } from "./clocks.mjs";
 import { distanceM, sensorOf } from "./drive.mjs";
 import { hold } from "./hand.mjs";
 import { drawnOn } from "./pixels.mjs";
-import { startRelay, until } from "./relay.mjs";
+import { until } from "./relay.mjs";
 
 /** The clocks run so many times as fast, so that 23 km take little more than a minute. */
 const RATE = 8;
@@ -22,7 +22,7 @@ const LONG_M = 23_000;
 const RADIUS_M = 140;
 
 test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_000 }, async (t) => {
-  const cable = await layCable(t, await startRelay(t));
+  const cable = await layCableToRelay(t);
   const screen = { viewport: { width: 375, height: 667 }, colorScheme: "light", locale: "en-GB" };
   const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], ...screen });
   await wrapSensor(phone);
