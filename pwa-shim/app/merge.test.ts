@@ -1,7 +1,7 @@
 import type { CommentView, Meet, MeetView, Person, SocialView } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { answeredNow, commentsNow, feltNow, meetNow, meetsNow } from "./merge.ts";
+import { answeredNow, commentsNow, feltNow, meetNow, meetsNow, overruledIn } from "./merge.ts";
 
 const me: Person = { account: "me", handle: "anna", displayName: "Anna" };
 const ben: Person = { account: "ben", handle: "ben", displayName: "Ben" };
@@ -60,6 +60,25 @@ describe("meets", () => {
     expect(at(80, true), "told since, and not sent").toMatchObject({ place: "The other car park" });
     expect(at(80, false), "told since").toMatchObject({ place: "" });
     expect(meetNow(undefined, amendment, me)).toBeUndefined();
+  });
+
+  test("whose owner's clock is ahead show what a co-organiser changed, and what counts once the owner changed it again", () => {
+    const ahead = Date.now() + 86_400_000;
+    // What was said after that owner's words is stamped after them, and this phone's clock is behind.
+    const said = view("m", { place: "Below", startsAt: 7 }, { own: false, said: [["place", ahead + 1], ["startsAt", ahead + 1]] });
+    const relay = (changedAt: number, place: string, startsAt: number) =>
+      ({ ...told, place, startsAt, organisers: ["me"], changedAt, toldAt: Date.now() });
+    const before = relay(ahead, "Above", 1_000);
+    expect(meetNow(before, said, me), "the relay has not heard of it").toMatchObject({ place: "Below", startsAt: 7 });
+    expect(overruledIn(before, said)).toEqual([]);
+    const counts = relay(ahead + 1, "Below", 7);
+    expect(meetNow(counts, said, me)).toMatchObject({ place: "Below", startsAt: 7 });
+    expect(overruledIn(counts, said)).toEqual([]);
+    const again = relay(ahead + 9, "Above", 7);
+    expect(meetNow(again, said, me), "the owner's later word counts").toMatchObject({ place: "Above", startsAt: 7 });
+    expect(overruledIn(again, said)).toEqual(["place"]);
+    expect(overruledIn(again, { ...said, isUnsent: true }), "something is on its way").toEqual([]);
+    expect(meetNow({ ...before, organisers: [] }, said, me), "they may not any more").toMatchObject({ place: "Above" });
   });
 
   test("that others may change, too, show what their owner said since", () => {

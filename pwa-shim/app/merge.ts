@@ -60,16 +60,20 @@ export function answerTo(meet: string, social: SocialView | undefined): Answer |
   return social?.answers.find((one) => one.meet === meet)?.answer ?? null;
 }
 
+/** A meet as the relay told it, and when; `changedAt` where it was asked about this one alone. */
+type ToldMeet = Meet & Partial<Told> & { changedAt?: Timestamp | null; organisers?: readonly string[] };
+
 /**
  * A meet as the relay told it, with what this phone's account said of it since. One's own, which nobody else may change, is
  * known without the relay.
  */
-export function meetNow(told: (Meet & Partial<Told>) | undefined, view: MeetView | undefined, me: Person): Meet | undefined {
+export function meetNow(told: ToldMeet | undefined, view: MeetView | undefined, me: Person): Meet | undefined {
   if (!view) return told;
   if (view.own && (!told || view.organisers.length === 0)) return { ...me, ...view.fields, id: view.id };
   if (!told) return undefined;
-  const newest = Math.max(...view.said.map(([, at]) => at));
-  const isSince = (at: number): boolean => at > (told.toldAt ?? Infinity) || (view.isUnsent && at === newest);
+  const newest = newestIn(view);
+  const mayChange = view.own || (told.organisers?.includes(me.account) ?? true);
+  const isSince = (at: number): boolean => (view.isUnsent && at === newest) || (mayChange && !isKnown(told, at));
   const since = view.said.filter(([, at]) => isSince(at)).map(([field]) => [field, view.fields[field]]);
   return { ...told, ...(Object.fromEntries(since) as Partial<MeetFields>) };
 }
@@ -78,11 +82,24 @@ export function meetNow(told: (Meet & Partial<Told>) | undefined, view: MeetView
  * The fields of a meet that this account said and that do not count as it said them, as far as the relay told: another
  * organiser set them after it. None while something of it is on its way.
  */
-export function overruledIn(told: Meet & Told, view: MeetView): (keyof MeetFields)[] {
-  const newest = Math.max(...view.said.map(([, at]) => at));
-  if (view.isUnsent || told.toldAt <= newest) return [];
+export function overruledIn(told: ToldMeet, view: MeetView): (keyof MeetFields)[] {
+  if (view.isUnsent || !isKnown(told, newestIn(view))) return [];
   const counts = (field: keyof MeetFields): boolean => JSON.stringify(told[field]) === JSON.stringify(view.fields[field]);
   return view.said.map(([field]) => field).filter((field) => !counts(field));
+}
+
+/**
+ * Whether the relay knew what was said at a time when it told of the meet. Who says something says it after all that they
+ * saw, by clocks that may be ahead: only the relay's word for when it was changed last can be compared with that. Where that
+ * is missing, this phone's clock must do, but for a time that is still to come.
+ */
+function isKnown({ changedAt, toldAt }: ToldMeet, at: Timestamp): boolean {
+  if (changedAt !== undefined && changedAt !== null) return at <= changedAt;
+  return at <= (toldAt ?? -Infinity) || at > Date.now();
+}
+
+function newestIn(view: MeetView): Timestamp {
+  return Math.max(...view.said.map(([, at]) => at));
 }
 
 /** Meets as the relay told them and one's own as the phone has them: those to come, the next first, and those that are over. */
