@@ -146,10 +146,10 @@ export function styleOf(drawn: Drawn, land: FeatureCollection, isDark: boolean):
         source: "refused",
         layout: { "circle-sort-key": ["case", ["get", "isChosen"], 1, 0] },
         paint: {
-          "circle-radius": ["case", ["get", "isChosen"], 9, 4],
-          "circle-color": ["case", ["get", "isTakenBack"], colours.refused, colours.casing],
+          "circle-radius": ["case", ["get", "isChosen"], 9, ["get", "isTakenBack"], 2, 4],
+          "circle-color": ["case", ["get", "isChosen"], colours.casing, ["get", "isTakenBack"], colours.refused, colours.casing],
           "circle-stroke-color": colours.refused,
-          "circle-stroke-width": ["case", ["get", "isChosen"], 4, 2],
+          "circle-stroke-width": ["case", ["get", "isChosen"], 4, ["get", "isTakenBack"], 0, 2],
         },
       },
       {

@@ -149,7 +149,7 @@ function Preview({ track }: { track: Track }) {
 
 function labelOf(from: Visibility, to: Visibility): string {
   if (to === "private") return "Withdraw the copy";
-  return from === "private" ? "Make the copy and publish it" : "Change who sees it";
+  return from === "private" ? "Publish the copy" : "Change who sees it";
 }
 
 function Share({ id, renew }: { id: string; renew: () => Promise<void> }) {
