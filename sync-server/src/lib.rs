@@ -22,6 +22,7 @@ mod pwa;
 mod read_queue;
 pub mod roads;
 mod serving;
+mod short_log;
 mod socket;
 mod surveyor;
 pub mod upkeep;
@@ -188,6 +189,8 @@ pub(crate) struct Relay {
     totals: TotalsCache,
     pwa: Pwa,
     public_origin: PublicOrigin,
+    /// Tells the operator of phones that know more of the log than there is.
+    short_log: short_log::Reporter,
     doorkeeper: Arc<Doorkeeper>,
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
@@ -290,6 +293,7 @@ impl Server {
             known_readers: KnownReaders::default(),
             totals: TotalsCache::default(),
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
+            short_log: short_log::Reporter::default(),
             public_origin: PublicOrigin::new(
                 config.public_urls,
                 config.allowed_origins,

@@ -24,6 +24,7 @@ mod foe;
 pub mod forge;
 mod forwarders;
 mod honest;
+mod owners;
 mod readers;
 mod requests;
 mod rest;
@@ -164,7 +165,7 @@ impl Attack {
     /// All attacks.
     pub fn all() -> Vec<Attack> {
         let beside = [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks()];
-        [beside.concat(), readers::attacks(), forwarders::attacks()].concat()
+        [beside.concat(), owners::attacks(), readers::attacks(), forwarders::attacks()].concat()
     }
 
     /// Attacks a fresh relay.

@@ -85,6 +85,14 @@ pub enum Effect {
         /// The origin that it dialled, as it says.
         dialled: String,
     },
+    /// Tell the operator that a phone knows a longer log than there is: the database was put back to an older state, or the
+    /// phone says what is not so. `[C6]`
+    ReportShortLog {
+        /// How far the phone knows the log, as it says.
+        cursor: u64,
+        /// How far the log reaches.
+        head: u64,
+    },
     /// Remember that a device whose actors begin like this belongs to the account, if it may have one more. `[P10]`
     Vouch {
         /// How they begin.
@@ -316,8 +324,10 @@ impl Session {
             (Phase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
                 // A database that was put back to an older state has fewer entries than it told of. Where it ends is as
                 // good as any position: the digests decide. `[C6]`
-                let mut open = Open::at(cursor.min(*head), *head);
-                let effects = open.read_on();
+                let head = *head;
+                let mut open = Open::at(cursor.min(head), head);
+                let report = (cursor > head).then_some(Effect::ReportShortLog { cursor, head });
+                let effects = report.into_iter().chain(open.read_on()).collect();
                 self.phase = Phase::Open(open);
                 Ok(effects)
             }

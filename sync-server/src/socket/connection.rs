@@ -139,6 +139,7 @@ impl Connection {
         match effect {
             Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
             Effect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.visitor.policy),
+            Effect::ReportShortLog { cursor, head } => self.relay.short_log.report(self.account()?, cursor, head),
             Effect::Admit { account, device, granted_by, protocol } => {
                 if protocol < PROTOCOL {
                     self.relay.public_origin.count_old_phone();

@@ -184,3 +184,74 @@ async fn b3_an_unbound_id_is_shown_only_for_the_account_that_had_it_before_ids_w
     }
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
+
+/// What belongs to the version before ids were bound: one account has an id, whoever wrote to it first.
+async fn take_back_to_the_version_before(database: &Database) {
+    for sql in [
+        "DROP TABLE not_shown",
+        "DROP TABLE unbound_id",
+        "ALTER TABLE actor DROP COLUMN own_at",
+        "CREATE UNIQUE INDEX document_owner ON document (doc)",
+        "DELETE FROM _sqlx_migrations WHERE version = 41",
+        // Its rows were made by that version, for whoever had an id.
+        "UPDATE relay SET projected = 0",
+    ] {
+        database.write(sql).await;
+    }
+}
+
+/// A database of the version before, in which a stranger had ids of Anna's first.
+#[tokio::test]
+async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_it_refused() {
+    let relay = Relay::start().await;
+    let (mut anna, mut friend) = (Person::new(&relay, 1).await, Person::named(&relay, 2, "friend").await);
+    let mut stranger = Stranger::new(&relay).await;
+    let device = anna.phone.device();
+    // Ids of that version, by which Anna's drive and meet are found.
+    let [drive, meeting, squatted] = [3, 4, 5].map(|number| DocId::new(START, [number; 10]));
+    let mut copy = Document::named(device, 100, DocKind::Published, drive);
+    let mut meet_doc = Document::named(device, 101, DocKind::Meet, meeting);
+    let shown = meet_on("Anna's meet");
+    let meet_made = meet_doc.offer(|doc| meet::put(doc, now(), None, None, &shown)).0;
+    anna.push(&relay, vec![copy.publish("Anna's drive", Visibility::Link, &drive_on(START)), meet_made]).await;
+    let annas = anna.account();
+    let computable = computable(&annas, &[]);
+    stranger.write_to(&relay, &computable).await;
+    stranger.write_to(&relay, &[(squatted, DocKind::Published)]).await;
+    let database = relay.stop().await;
+    take_back_to_the_version_before(&database).await;
+
+    let relay = Relay::start_on(database, |_| {}).await;
+    for round in ["after the upgrade", "later"] {
+        assert_eq!(title(&relay, &format!("/v1/drives/{drive}")).await, "Anna's drive", "{round}");
+        assert_eq!(title(&relay, &format!("/v1/meets/{meeting}")).await, "Anna's meet", "{round}");
+        friend.comment(&relay, drive, round).await;
+        if round == "after the upgrade" {
+            // What was refused is offered again, and taken.
+            anna.call(&relay, "anna", true).await;
+            anna.say(&relay, Word::Block(stranger.person.account())).await;
+            let mut theirs = Document::named(device, 102, DocKind::Published, squatted);
+            anna.push(&relay, vec![theirs.publish("Anna's other", Visibility::Link, &drive_on(START))]).await;
+            let again = meet_doc.offer(|doc| meet::grant(doc, &friend.account(), true)).0;
+            anna.push(&relay, vec![again]).await;
+            stranger.write_to(&relay, &[(drive, DocKind::Published), (meeting, DocKind::Meet)]).await;
+        }
+    }
+    assert_eq!(anna.read(&relay, "/v1/people/anna").await["account"], annas.to_string());
+    let profiles = relay.database().bytes(DocId::only(&annas, "profile").as_bytes());
+    let sql = format!("SELECT COUNT(*) FROM document WHERE doc = {profiles}");
+    assert_eq!(relay.count(&sql).await, 2, "what the stranger wrote stays theirs");
+    let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
+    stranger.person.say(&relay, Word::Follow(annas, now())).await;
+    assert_eq!(stranger.person.ask(&relay, &format!("/v1/drives/{close}")).await.status, 404, "the block holds");
+    // Whose this was is not to be known: it stays with whom the relay had it of, and Anna is told.
+    assert_eq!(title(&relay, &format!("/v1/drives/{squatted}")).await, "Stolen");
+    let profile = anna.read(&relay, "/v1/me/profile").await;
+    let told: Vec<_> = profile["notShown"].as_array().unwrap().iter().map(|doc| doc["document"].clone()).collect();
+    assert_eq!(told, [squatted.to_string()]);
+
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    assert_eq!(repair(database.location()).await.unwrap(), sound);
+}

@@ -124,7 +124,7 @@ pub fn session(bytes: &[u8]) {
                     Deed::ReadNames { docs, .. } => {
                         events.push(Event::Names(NamesPage { names: vec![Vec::new(); docs.len()], goes_on: false }));
                     }
-                    Deed::ReadDoc { .. } | Deed::ReportOrigin { .. } | Deed::Close => {}
+                    Deed::ReadDoc { .. } | Deed::ReportOrigin { .. } | Deed::ReportShortLog { .. } | Deed::Close => {}
                 }
             }
         }

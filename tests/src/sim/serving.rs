@@ -57,6 +57,9 @@ impl World {
             serve::Effect::ReportOrigin { dialled } => {
                 self.trace.note(self.now_ms, format_args!("connection {conn} was dialled as {dialled}"));
             }
+            serve::Effect::ReportShortLog { cursor, head } => {
+                self.trace.note(self.now_ms, format_args!("connection {conn} knows {cursor} of {head} entries"));
+            }
             serve::Effect::Close => {
                 self.relays[relay].sessions.remove(&conn);
                 if let Some(state) = self.net.get_mut(conn) {
@@ -172,6 +175,7 @@ impl World {
             serve::Effect::Send(_)
             | serve::Effect::Commit { .. }
             | serve::Effect::ReportOrigin { .. }
+            | serve::Effect::ReportShortLog { .. }
             | serve::Effect::Close => {
                 unreachable!("these are no questions")
             }
