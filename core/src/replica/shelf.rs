@@ -305,6 +305,7 @@ impl Shelf {
             // It is named as missing, and comes again behind what it depends on.
             return;
         }
+        self.are_no_heads(doc, &scanned.deps);
         let record = self.records.get_mut(&doc).expect("the relay has something of it");
         // The last change of a snapshot that a restored relay does not have any more comes by itself.
         let is_new = record.missing.remove(&ShortHash::from(&scanned.hash)) || record.position(&scanned.hash).is_none();
@@ -363,6 +364,17 @@ impl Shelf {
             if record.announced.is_none() && !deps.iter().all(|dep| record.is_on_relay(dep)) {
                 record.announced = Some(Announced { heads: heads.clone(), changes: deps.len() as u32 });
             }
+            self.set_relay_heads(doc, heads);
+        }
+    }
+
+    /// Takes in that something that the relay has builds on these changes. An acknowledgement that came before that was known
+    /// made heads of them. `[C5]`
+    fn are_no_heads(&mut self, doc: DocId, hashes: &[ChangeHash]) {
+        let is_head = |head: &ChangeHash| !hashes.contains(head);
+        let Some(record) = self.records.get(&doc) else { return };
+        if !record.relay_heads.iter().all(is_head) {
+            let heads = record.relay_heads.iter().copied().filter(is_head).collect();
             self.set_relay_heads(doc, heads);
         }
     }
@@ -579,6 +591,43 @@ mod tests {
         assert!(!shelf.fetched_all(doc, &lacked));
         let record = shelf.record(&doc).unwrap();
         assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![last.hash]));
+    }
+
+    #[test]
+    fn c5_what_is_acknowledged_while_a_document_is_fetched_is_no_head_where_the_relay_has_more() {
+        for is_snapshot in [false, true] {
+            let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+            let doc = DocId::from_bytes([1; 16]);
+            let mut put = |key: &str| {
+                let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
+                shelf.add_own(&mut store, doc, change.clone());
+                change.unwrap()
+            };
+            let changes = [put("first"), put("second"), put("third")];
+            let last = changes[2].hash;
+            let snapshot = open::snapshot(shelf.loaded(&doc).unwrap());
+            // Both were pushed. The relay has them from another device, and says so before it acknowledges them.
+            if is_snapshot {
+                shelf.announce_snapshot(doc, DocKind::Track, vec![last], 3);
+            } else {
+                shelf.relay_has(doc, DocKind::Track, &last, &changes[2].deps);
+            }
+            shelf.relay_has(doc, DocKind::Track, &changes[0].hash, &[]);
+            shelf.relay_has(doc, DocKind::Track, &changes[1].hash, &changes[1].deps);
+            let lacked = shelf.lack(&doc);
+            if is_snapshot {
+                assert!(shelf.add_snapshot(&mut store, doc, DocKind::Track, None, snapshot));
+            } else {
+                for change in &changes {
+                    let scanned = scan(&change.chunk).unwrap();
+                    shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
+                }
+            }
+            assert!(!shelf.fetched_all(doc, &lacked));
+            let record = shelf.record(&doc).unwrap();
+            assert_eq!((record.unsent().changes, record.lacks()), (0, 0), "{is_snapshot}");
+            assert_eq!(record.relay_heads, [last], "{is_snapshot}");
+        }
     }
 
     #[test]

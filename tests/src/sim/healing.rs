@@ -45,7 +45,12 @@ impl World {
             self.finish(phone);
         }
         let all = |world: &World| (0..world.phones.len()).all(|phone| world.is_settled(phone).is_ok());
-        let converged = self.run_until(CONVERGENCE_MS, all);
+        let mut converged = self.run_until(CONVERGENCE_MS, all);
+        // Whoever takes a drive over waits for its track, and may begin to record only then.
+        if converged && (0..self.phones.len()).any(|phone| self.is_recording(phone).is_some()) {
+            (0..self.phones.len()).for_each(|phone| self.finish(phone));
+            converged = self.run_until(CONVERGENCE_MS, all);
+        }
         if self.broken.is_some() {
             return 0;
         }
@@ -72,14 +77,17 @@ impl World {
     }
 
     fn finish(&mut self, phone: usize) {
-        let is_recording = |world: &World| world.replica(phone).recording_view(world.now(phone)).map(|view| view.state);
-        self.run_until(30_000, |world| is_recording(world) != Some(RecordingState::Recovering));
-        if is_recording(self).is_some() {
+        self.run_until(30_000, |world| world.is_recording(phone) != Some(RecordingState::Recovering));
+        if self.is_recording(phone).is_some() {
             self.command(phone, Command::FinishDrive);
-            if !self.run_until(30_000, |world| is_recording(world).is_none()) && self.broken.is_none() {
-                self.breaks(format!("a drive can be finished: phone {phone}, {:?}", is_recording(self)));
+            if !self.run_until(30_000, |world| world.is_recording(phone).is_none()) && self.broken.is_none() {
+                self.breaks(format!("a drive can be finished: phone {phone}, {:?}", self.is_recording(phone)));
             }
         }
+    }
+
+    fn is_recording(&self, phone: usize) -> Option<RecordingState> {
+        self.replica(phone).recording_view(self.now(phone)).map(|view| view.state)
     }
 
     /// When nothing changed, a new connection costs a handshake, one question and one answer.

@@ -47,11 +47,13 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// times at which a drive was shown to different people (2,003,341, 10,007,409), or had no copy (10,005,296); two drives that
 /// are finished before the first of them is on disk (10,004,913); phones that are killed again and again while they read
 /// (10,012,140, 10,020,851, 10,023,882); a relay that was full and is not any more (10,008,350); a change of which all that it
-/// builds on was lost on the way (10,004,997).
+/// builds on was lost on the way (10,004,997); a change that is acknowledged while its document is fetched (10,100,914); a drive
+/// that is taken over when the faults are over (10,100,918).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
     check([2_003_341, 10_004_913, 10_005_296, 10_004_997, 10_007_409, 10_008_350, 10_012_140, 10_020_851, 10_023_882]);
+    check([10_100_914, 10_100_918]);
 }
 
 #[test]

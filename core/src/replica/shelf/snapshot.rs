@@ -115,6 +115,7 @@ impl Shelf {
             self.set_relay_heads(doc, snapshot_heads.to_vec());
         } else {
             record.settle();
+            names.iter().for_each(|(_, deps)| self.are_no_heads(doc, deps));
         }
     }
 
