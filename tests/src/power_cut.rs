@@ -97,7 +97,7 @@ impl<'t> Disk<'t> {
         let mut bytes = if part == DataPart::Database { self.base.to_vec() } else { Vec::new() };
         let events = &self.trace.events()[..before];
         let synced = events.iter().filter_map(|event| match event {
-            Event::Synced { part: of, covers } if *of == part => Some(*covers),
+            Event::Synced { part: of, covers, .. } if *of == part => Some(*covers),
             Event::Synced { .. } | Event::Write { .. } | Event::Truncate { .. } | Event::Sent(_) => None,
         });
         let covered = synced.max().unwrap_or(0);
@@ -168,7 +168,7 @@ mod tests {
 
     fn trace() -> Trace {
         let write = |offset, byte: u8| Event::Write { part: DataPart::Log, offset, bytes: vec![byte; 1_024] };
-        let synced = |covers| Event::Synced { part: DataPart::Log, covers };
+        let synced = |covers| Event::Synced { part: DataPart::Log, covers, wrote: true };
         Trace::of(vec![write(0, 1), synced(1), write(1_024, 2), synced(1), write(2_048, 3)])
     }
 

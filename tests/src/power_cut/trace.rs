@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use tourismo_core::id::ChangeHash;
 
 /// A file of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DataPart {
     /// The database itself.
     Database,
@@ -41,6 +41,8 @@ pub enum Event {
         part: DataPart,
         /// How many events had happened when it began: those of the file among them are on the disk.
         covers: usize,
+        /// Whether the thread had written to the file since it synced it last. A checkpoint syncs a log that others write.
+        wrote: bool,
     },
     /// It began to send to a client.
     Sent(Vec<u8>),
@@ -69,8 +71,9 @@ impl Trace {
         let data = data.canonicalize()?;
         let files = [DataPart::Database, DataPart::Log].map(|part| (part.path(&data).display().to_string(), part));
         let mut trace = Trace::default();
-        // What each thread is in the middle of syncing.
-        let mut syncing: BTreeMap<&str, (DataPart, usize)> = BTreeMap::new();
+        // What each thread is in the middle of syncing, and to what it has written since it synced that last.
+        let mut syncing: BTreeMap<&str, Event> = BTreeMap::new();
+        let mut writing: BTreeSet<(&str, DataPart)> = BTreeSet::new();
         for line in text.lines() {
             let (thread, call) = line.split_once(' ').context("a line has a process id")?;
             let call = call.trim_start();
@@ -89,17 +92,21 @@ impl Trace {
             let place = String::from_utf8_lossy(&hexadecimal(place)?).into_owned();
             let part = files.iter().find(|(path, _)| *path == place).map(|(_, part)| *part);
             match (name, part) {
-                ("pwrite64", Some(part)) => trace.events.push(written(part, arguments)?),
+                ("pwrite64", Some(part)) => {
+                    writing.insert((thread, part));
+                    trace.events.push(written(part, arguments)?);
+                }
                 ("ftruncate", Some(part)) => {
                     let length = arguments.trim_start_matches(", ");
                     let length = length.split([')', ' ']).next().unwrap_or_default().parse()?;
                     trace.events.push(Event::Truncate { part, length });
                 }
                 ("fsync" | "fdatasync", Some(part)) => {
-                    let begun = Some((part, trace.events.len()));
+                    let wrote = writing.remove(&(thread, part));
+                    let synced = Event::Synced { part, covers: trace.events.len(), wrote };
                     match call.ends_with("<unfinished ...>") {
-                        true => drop(syncing.insert(thread, begun.context("it has just begun")?)),
-                        false => trace.end_sync(begun, call)?,
+                        true => drop(syncing.insert(thread, synced)),
+                        false => trace.end_sync(Some(synced), call)?,
                     }
                 }
                 (_, Some(_)) => bail!("{name} to a database is not understood"),
@@ -114,11 +121,11 @@ impl Trace {
         Ok(trace)
     }
 
-    fn end_sync(&mut self, begun: Option<(DataPart, usize)>, call: &str) -> anyhow::Result<()> {
-        let Some((part, covers)) = begun else { return Ok(()) };
+    fn end_sync(&mut self, synced: Option<Event>, call: &str) -> anyhow::Result<()> {
+        let Some(synced) = synced else { return Ok(()) };
         // A call that a kill cut short has no result.
         if call.ends_with("= 0") {
-            self.events.push(Event::Synced { part, covers });
+            self.events.push(synced);
         }
         ensure!(!call.contains("= -1"), "a sync failed: {call}");
         Ok(())
@@ -134,12 +141,14 @@ impl Trace {
         &self.events
     }
 
-    /// How often the write-ahead log was synced.
-    pub fn log_syncs(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::Synced { part: DataPart::Log, .. })).count()
+    /// How often the write-ahead log was synced by whoever had written to it: behind its header and behind every commit.
+    pub fn log_syncs_of_writers(&self) -> usize {
+        let is_it = |event: &&Event| matches!(event, Event::Synced { part: DataPart::Log, wrote: true, .. });
+        self.events.iter().filter(is_it).count()
     }
 
-    /// How often the database itself was synced, as at the end of every checkpoint that moved something there.
+    /// How often the database itself was synced: at the end of every checkpoint that moved all there was. One beside which
+    /// somebody reads or commits moves a part, having synced the log, and leaves this to the next.
     pub fn database_syncs(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::Synced { part: DataPart::Database, .. })).count()
     }
@@ -233,6 +242,7 @@ mod tests {
 9 sendto(5<{tcp}>, "\xff\x00", 2, MSG_NOSIGNAL, NULL, 0) = 2
 9 writev(5<{tcp}>, [{{iov_base="\x01", iov_len=1}}, {{iov_base="\x02", iov_len=1}}], 2) = 2
 8 fsync(11<{path}>) = 0
+8 fdatasync(12<{wal}>) = 0
 8 ftruncate(12<{wal}>, 0) = 0
 7 fdatasync(12<{wal}> <unfinished ...>
 8 pwrite64(11, "\x04", 1, 4096 <unfinished ...>
@@ -250,10 +260,11 @@ mod tests {
             [
                 Event::Write { part: Log, offset: 32, bytes: vec![1, 2] },
                 Event::Write { part: Database, offset: 4096, bytes: vec![3] },
-                Event::Synced { part: Log, covers: 1 },
+                Event::Synced { part: Log, covers: 1, wrote: true },
                 Event::Sent(vec![0xff, 0]),
                 Event::Sent(vec![1, 2]),
-                Event::Synced { part: Database, covers: 5 },
+                Event::Synced { part: Database, covers: 5, wrote: true },
+                Event::Synced { part: Log, covers: 6, wrote: false },
                 Event::Truncate { part: Log, length: 0 },
             ]
         );

@@ -66,14 +66,14 @@ async fn traced(clients: u8, pushes: usize, bytes: usize, synchronous: &str) -> 
 
 #[tokio::test]
 async fn p2_every_commit_syncs_the_disk_once_and_commits_of_many_clients_share_it() -> anyhow::Result<()> {
-    // The write-ahead log is synced once more when it is begun, and by each checkpoint, which syncs the database behind that;
-    // one may be under way at the end. Behind a checkpoint the log may be begun again.
+    // The write-ahead log is synced once more when it is begun, which it may be again behind a checkpoint that moved all of it.
+    // Checkpoints sync the log, too, as often as there is time for them: beside whoever commits.
     let check = |trace: &Trace| {
-        let (commits, syncs) = (trace.commits(), trace.log_syncs() - trace.log_headers());
-        let checkpoints = trace.database_syncs() + 1;
-        assert!((1..=1 + checkpoints).contains(&trace.log_headers()), "begun {} times", trace.log_headers());
-        let most = commits + checkpoints;
-        assert!((commits..=most).contains(&syncs), "{syncs} syncs for {commits} commits, {most} at most");
+        let (commits, syncs) = (trace.commits(), trace.log_syncs_of_writers() - trace.log_headers());
+        let most = 1 + trace.database_syncs();
+        assert!((1..=most).contains(&trace.log_headers()), "begun {} times, {most} at most", trace.log_headers());
+        // The relay may be killed between the two.
+        assert!((commits - 1..=commits).contains(&syncs), "{syncs} syncs for {commits} commits");
     };
     let alone = traced(1, 50, 100, "full").await?.trace;
     assert_eq!(alone.commits(), 50, "one commit for each push");
