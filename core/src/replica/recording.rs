@@ -35,6 +35,8 @@ const BLOCK_ITEMS: usize = 1_000;
 const SIGNAL_MS: u64 = 5_000;
 /// A recording that a killed app left behind goes on by itself for so long, in milliseconds.
 const RESUMES_MS: i64 = 600_000;
+/// By how much the phone's clock may go wrong before that is kept, in milliseconds.
+const KEPT_AHEAD_MS: u64 = 1_000;
 const META_KEY: &[u8] = b"recording";
 
 /// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
@@ -55,12 +57,16 @@ pub(crate) struct Subject {
     #[n(5)]
     #[cbor(default)]
     pub(crate) is_running: bool,
+    /// How much the clock of the recording was ahead of the phone's then: that much the phone's was set back meanwhile.
+    #[n(6)]
+    #[cbor(default)]
+    pub(crate) ahead_ms: i64,
 }
 
 impl Subject {
     /// A drive that is being recorded from a moment on.
     pub(crate) fn new(drive: DocId, track: DocId, started_at: Timestamp, car: Option<DocId>, now: Now) -> Subject {
-        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true }
+        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true, ahead_ms: 0 }
     }
 }
 
@@ -212,7 +218,7 @@ impl Recording {
 
     /// Takes up what a killed app left behind, as soon as the track is in memory: what was packed is counted again, and
     /// the journal becomes a block.
-    pub(crate) fn recover(&mut self, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn recover(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
         if self.state != RecordingState::Recovering {
             return;
         }
@@ -225,8 +231,9 @@ impl Recording {
         }
         self.settle();
         if let Some(last) = self.recorder.last() {
-            self.timeline = Timeline::not_before(last.recorded_at.max(last.fixed_at));
+            self.timeline = Timeline::ahead(last.recorded_at.max(last.fixed_at), self.subject.ahead_ms);
         }
+        self.timeline.at(now);
         self.refused = (0, None);
         self.state = RecordingState::Unfinished;
         self.pack(shelf, store);
@@ -357,7 +364,7 @@ impl Recording {
         }
         let now_ms = now.monotonic_ms as u64;
         self.failure = None;
-        self.subject.last_at = Some(now.wall);
+        self.look_at_clocks(now, store);
         self.taken = self.taken.saturating_add(1);
         let accepted_before = self.recorder.last().map(|fix| fix.fixed_at);
         let recorded_at = self.timeline.arrival(now, arrived_ms);
@@ -478,11 +485,22 @@ impl Recording {
 
     fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
         let mark = Mark { at: self.timeline.at(now), kind };
-        self.subject.last_at = Some(now.wall);
+        self.look_at_clocks(now, store);
         self.settle();
         self.write(&Entry::Mark(mark), store);
         self.stretch.marks.push(mark);
         self.stretch_began_ms.get_or_insert(now.monotonic_ms as u64);
+    }
+
+    /// Takes note of what the phone's clock shows, and keeps by how much that differs from the clock of the recording: who goes
+    /// on after a kill has nothing else to tell how long the app was gone.
+    fn look_at_clocks(&mut self, now: Now, store: &mut Store) {
+        self.subject.last_at = Some(now.wall);
+        let ahead_ms = self.timeline.at(now).millis_since(now.wall);
+        if ahead_ms.abs_diff(self.subject.ahead_ms) > KEPT_AHEAD_MS {
+            self.subject.ahead_ms = ahead_ms;
+            store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
+        }
     }
 
     fn replay(&mut self, entry: Entry) {

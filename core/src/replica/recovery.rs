@@ -34,7 +34,7 @@ impl Replica {
             self.replace_track(now, doc, entries);
         }
         if let Some(recording) = &mut self.recording {
-            recording.recover(&mut self.shelf, &mut self.store);
+            recording.recover(now, &mut self.shelf, &mut self.store);
             self.topics.insert(Topic::Recording);
         }
     }

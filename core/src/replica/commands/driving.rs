@@ -83,7 +83,7 @@ impl Replica {
         self.whole(&track)?;
         let subject = Subject::new(drive, track, started_at, car, now);
         let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
-        recording.recover(&mut self.shelf, &mut self.store);
+        recording.recover(now, &mut self.shelf, &mut self.store);
         recording.resume(now, &mut self.store);
         self.recording = Some(recording);
         self.topics.insert(Topic::Recording);

@@ -13,6 +13,8 @@ const LONGEST_HANDOVER_MS: f64 = 60_000.0;
 pub(super) struct Timeline {
     /// What it shows at least.
     least: Timestamp,
+    /// How much it is ahead of the phone's clock when it is set.
+    ahead_ms: i64,
     /// What it showed when it was set, and what the phone's clocks did; nothing before the first look.
     set: Option<(Timestamp, Now)>,
     /// The phone's clocks at the last look.
@@ -27,12 +29,17 @@ pub(super) struct Timeline {
 impl Timeline {
     /// A clock that goes on with the phone's, and shows no less than this.
     pub(super) fn not_before(least: Timestamp) -> Timeline {
-        Timeline { least, set: None, last: Now::default(), shown: least, arrived: least, is_hidden: false }
+        Timeline::ahead(least, 0)
+    }
+
+    /// A clock that goes on as one which was so much ahead of the phone's, and shows no less than this.
+    pub(super) fn ahead(least: Timestamp, ahead_ms: i64) -> Timeline {
+        Timeline { least, ahead_ms, set: None, last: Now::default(), shown: least, arrived: least, is_hidden: false }
     }
 
     /// What it shows.
     pub(super) fn at(&mut self, now: Now) -> Timestamp {
-        let (mut from, mut origin) = *self.set.get_or_insert((self.least.max(now.wall), now));
+        let (mut from, mut origin) = *self.set.get_or_insert((self.least.max(now.wall + self.ahead_ms), now));
         if self.is_hidden {
             let ran_ms = now.monotonic_ms - self.last.monotonic_ms;
             let slept_ms = now.wall.millis_since(self.last.wall) as f64 - ran_ms;
@@ -79,6 +86,20 @@ mod tests {
         assert_eq!(shows(1_000_700, 750.0), 1_000_700);
         assert_eq!(shows(5_000_000, 1_050.0), 1_001_000);
         assert_eq!(shows(0, 2_050.0), 1_002_000);
+    }
+
+    #[test]
+    fn a_recording_that_goes_on_after_a_kill_knows_how_its_clock_differed_from_the_phones() {
+        let least = Timestamp(5_000_000);
+        for (ahead_ms, wall_ms, shown) in
+            [(0, 5_020_000, 5_020_000), (-3_600_000, 8_620_000, 5_020_000), (0, 0, 5_000_000)]
+        {
+            assert_eq!(
+                Timeline::ahead(least, ahead_ms).at(now(wall_ms, 7.0)),
+                Timestamp(shown),
+                "{ahead_ms} {wall_ms}"
+            );
+        }
     }
 
     #[test]
