@@ -3,6 +3,12 @@
 //! A receiver's altitude is noisy: the sum of all its rises is too great by a sixth to a half. So one altitude is taken
 //! every ten metres of way, then the median over 300 m, and of that only turns of at least five metres count.
 //!
+//! The rule is the same for every recorder. A barometer would allow a finer one: of files whose recorders count themselves, one
+//! finds 19 % less than a Garmin Edge 810 counted and 38 % less than an Edge 500. But the noise that a track shows does not tell
+//! which recorder made it. Between samples ten metres apart the median second difference is 0.2 and 0.4 m in those two files,
+//! and 0.1 to 0.3 m in files of phones, whose filters make errors of several metres smooth: with a median over 100 m and turns
+//! of two metres, a flat road measured with such a slow error of 5 m climbs 51 m in 20 km, and with this rule 19 m.
+//!
 //! Before that, altitudes are set aside that say more of the receiver than of the road:
 //! 1. those which it calls less accurate than 25 m itself;
 //! 2. one that is further from the last one, or from the median of the last 300 m, than a road can climb since, by more than
@@ -269,6 +275,50 @@ mod tests {
         let steep = (0..300).map(|index| 2.0 * f64::from(index) + if index < 150 { 0.0 } else { 60.0 });
         let (ascent_m, descent_m) = climb(steep);
         assert!((550.0..600.0).contains(&ascent_m) && descent_m == 0.0, "{ascent_m} {descent_m}");
+    }
+
+    /// Numbers from -1 to 1.
+    fn noise(state: &mut u64) -> f64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) as f64 / f64::from(1 << 30) - 1.0
+    }
+
+    /// What is counted of 20 km over hills of this height and length at 14 m/s, where one fix of so many has an altitude. Its
+    /// error wanders within a minute, with this deviation, and jitters with that one.
+    fn hills(height_m: f64, length_m: f64, (wander_m, jitter_m): (f64, f64), one_in: i64) -> f64 {
+        let (mut climb, mut state) = (Climb::default(), 1);
+        let mut normal = || (0..3).map(|_| noise(&mut state)).sum::<f64>();
+        let (kept, mut error_m) = (59.0 / 60.0, wander_m * normal());
+        for second in 0..=1_428 {
+            error_m = kept * error_m + wander_m * libm::sqrt(1.0 - kept * kept) * normal();
+            let turns = 14.0 * second as f64 / length_m;
+            let true_m = height_m / 2.0 * (1.0 - libm::cos(core::f64::consts::TAU * turns));
+            let altitude_m = true_m + error_m + jitter_m * normal();
+            climb.fold(14.0, Timestamp(1_000 * second), Some(altitude_m).filter(|_| second % one_in == 0));
+        }
+        climb.ascent_and_descent_m().0
+    }
+
+    #[test]
+    fn known_hills_are_climbed_as_high_as_they_are_whatever_measures_and_however_seldom() {
+        let (barometer, receiver) = ((0.0, 0.2), (3.0, 0.1));
+        for (height_m, length_m, true_m) in [(30.0, 1_600.0, 390.0), (60.0, 3_000.0, 420.0)] {
+            for (errors_m, one_in) in [(barometer, 1), (barometer, 4), (receiver, 1), (receiver, 4)] {
+                let ratio = hills(height_m, length_m, errors_m, one_in) / true_m;
+                assert!((0.9..=1.1).contains(&ratio), "{height_m} m, {errors_m:?}, one in {one_in}: {ratio}");
+            }
+        }
+        // Low and short ones lose a fifth under the median, whatever measures.
+        for errors_m in [barometer, receiver] {
+            let ratio = hills(10.0, 800.0, errors_m, 1) / 250.0;
+            assert!((0.75..=1.0).contains(&ratio), "{errors_m:?}: {ratio}");
+        }
+        // A flat road.
+        assert_eq!(hills(0.0, 1_000.0, barometer, 1), 0.0);
+        for one_in in [1, 4] {
+            let ascent_m = hills(0.0, 1_000.0, receiver, one_in);
+            assert!(ascent_m <= 60.0, "one in {one_in}: {ascent_m}");
+        }
     }
 
     #[test]
