@@ -9,6 +9,7 @@
 
 mod acts;
 mod chance;
+mod clock_faults;
 mod devices;
 mod disk;
 mod healing;
@@ -17,6 +18,7 @@ mod net;
 mod oracle;
 mod outages;
 mod phone;
+mod recordings;
 mod relay;
 mod rows;
 mod serving;

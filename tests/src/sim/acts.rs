@@ -91,6 +91,7 @@ impl Story<'_> {
                 world.phones[phone].fast_ppm = world.chance.pick(&[0, -200, 200, 30_000, -30_000]);
             }
         }
+        world.begin_clock_faults();
         if world.chance.one_in(2) {
             // A drive that is long enough to be published.
             world.command(0, Command::StartDrive { car: None });
@@ -107,6 +108,7 @@ impl Story<'_> {
                 return;
             }
             self.act();
+            self.world.clock_act();
             let ms = self.world.chance.weighted(&[(3, 50), (4, 1_000), (5, 7_000), (1, 45_000)]);
             let ms = self.world.chance.between(1, ms);
             self.world.go_on_for(ms);
@@ -252,7 +254,7 @@ impl Story<'_> {
                 if world.chance.one_in(3) {
                     world.relays[relay].clock_ms += by_ms;
                 } else {
-                    world.phones[phone].clock_ms += by_ms;
+                    world.set_phone_clock(phone, by_ms);
                 }
             }
             Act::Sleep => {

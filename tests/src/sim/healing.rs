@@ -64,6 +64,15 @@ impl World {
             self.run_until(CONVERGENCE_MS, all);
         }
         let converged_ms = self.now_ms - begin_ms;
+        for account in self.accounts().into_keys() {
+            if let Err(broken) = self.check_recordings(account) {
+                self.breaks(broken);
+            }
+        }
+        if self.take_back_refused() {
+            self.go_on_for(4_000);
+            self.run_until(CONVERGENCE_MS, all);
+        }
         self.check_end();
         if self.broken.is_none() {
             self.check_reconnect();

@@ -37,6 +37,15 @@ impl World {
         }
     }
 
+    /// The accounts, and the phones of each.
+    pub(super) fn accounts(&self) -> BTreeMap<AccountId, Vec<usize>> {
+        let mut accounts: BTreeMap<AccountId, Vec<usize>> = BTreeMap::new();
+        for phone in 0..self.phones.len() {
+            accounts.entry(self.account(phone)).or_default().push(phone);
+        }
+        accounts
+    }
+
     /// Checks everything that must be true once all phones are settled.
     pub(super) fn check_end(&mut self) {
         self.ledger.close();
@@ -46,11 +55,7 @@ impl World {
                 self.breaks(broken);
             }
         }
-        let mut accounts: BTreeMap<AccountId, Vec<usize>> = BTreeMap::new();
-        for phone in 0..self.phones.len() {
-            accounts.entry(self.account(phone)).or_default().push(phone);
-        }
-        for (account, phones) in accounts {
+        for (account, phones) in self.accounts() {
             for found in [
                 self.check_views(account, &phones),
                 self.check_promises(account, &phones),

@@ -38,7 +38,7 @@ impl World {
                 _ => return,
             }
         }
-        self.measure(phone, fix);
+        self.hand_over_fix(phone, fix);
     }
 
     /// Tells a running replica something and does what it wants.

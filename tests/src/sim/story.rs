@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::sim::World;
 use crate::sim::acts::Story;
+use crate::sim::clock_faults::ClockFaults;
 use crate::sim::weather::Plant;
 use crate::sim::world::HOME;
 
@@ -57,6 +58,7 @@ pub fn run_twice(outline: Outline) -> Report {
 /// Tells one story.
 pub fn run(outline: Outline) -> Report {
     let mut world = World::with(outline.seed, outline.plant, outline.keeps_lines);
+    world.clock_faults = ClockFaults::of(outline.seed);
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {
         Story::begin(&mut world, outline.seed % UNRULY_ONE_IN == 1).tell(outline.steps);

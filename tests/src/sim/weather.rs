@@ -114,6 +114,16 @@ pub enum Plant {
     ForgetsTimers,
     /// Every start of an app is given the same randomness.
     ReusesSeeds,
+    /// The phone's shell drops fixes whose time is more than ten seconds off the phone's clock.
+    DropsMistimed,
+    /// Once in a while the phone's shell gives two fixes the times of each other.
+    SwapsFixes,
+    /// The phone's shell listens to two sensors, of which one measures beside the place.
+    HearsTwoSensors,
+    /// The phone's shell takes the wall clock for the monotonic one.
+    MonotonicIsSet,
+    /// No screen says that fixes are refused.
+    HidesRefusals,
     /// The relay's books forget a change that is in the log.
     WrongDigest,
     /// The relay lets phones in for whatever origin they signed.

@@ -9,6 +9,7 @@ use tourismo_core::replica::io::{Command, Input, KeyRange, Outcome, SensorFailur
 use tourismo_core::session::relay as serve;
 use tourismo_core::time::{Now, Timestamp};
 
+use crate::sim::clock_faults::ClockFaults;
 use crate::sim::ledger::Ledger;
 use crate::sim::net::{ConnId, End, Net};
 use crate::sim::phone::Phone;
@@ -39,6 +40,8 @@ pub struct World {
     pub(super) relays: Vec<Relay>,
     pub(super) net: Net,
     pub(super) ledger: Ledger,
+    /// What is wrong with clocks, in some of the stories.
+    pub(super) clock_faults: Option<ClockFaults>,
     pub(super) trace: Trace,
     requests: u32,
     /// Whether the machines of the phones believe that there is a network.
@@ -106,6 +109,7 @@ impl World {
             relays,
             net: Net::default(),
             ledger: Ledger::default(),
+            clock_faults: None,
             trace: Trace::new(keeps_lines),
             requests: 0,
             believes_online: true,
@@ -148,7 +152,8 @@ impl World {
     /// What a phone's clocks show.
     pub fn now(&self, phone: usize) -> Now {
         let phone = &self.phones[phone];
-        let monotonic_ms = phone.clocked_ms(phone.ran_ms(self.now_ms)) + 0.25;
+        let set_ms = if self.plant == Plant::MonotonicIsSet { phone.clock_ms.max(0) as f64 } else { 0.0 };
+        let monotonic_ms = phone.clocked_ms(phone.ran_ms(self.now_ms)) + set_ms + 0.25;
         Now { wall: BEGINNING + phone.clocked_ms(self.now_ms) as i64 + phone.clock_ms, monotonic_ms }
     }
 

@@ -1,5 +1,7 @@
 //! The simulator finds nothing in the system, and everything that is planted in it.
 
+use std::ops::Range;
+
 use tourismo_core::replica::io::Command;
 use tourismo_tests::made;
 use tourismo_tests::sim::{Outline, Plant, Report, Weather, World, run, run_twice};
@@ -86,8 +88,17 @@ fn what_a_slow_disk_began_to_write_may_be_lost_when_the_disk_is_quick_again() {
 
 /// Tells stories with a planted fault until one is found that breaks this promise.
 fn check_found(plant: Plant, promise: &str) {
+    check_found_in(0..1_000, plant, promise);
+}
+
+/// The same among stories whose clocks are wrong.
+fn check_found_among_clocks(plant: Plant, promise: &str) {
+    check_found_in(500..750, plant, promise);
+}
+
+fn check_found_in(mut seeds: Range<u64>, plant: Plant, promise: &str) {
     let tell = |seed| -> Report { run(outline(seed, plant)) };
-    let found = (0..1_000).any(|seed| tell(seed).broken.is_some_and(|broken| broken.contains(promise)));
+    let found = seeds.any(|seed| tell(seed).broken.is_some_and(|broken| broken.contains(promise)));
     assert!(found, "{plant:?} is found");
 }
 
@@ -174,4 +185,29 @@ fn h9_a_relay_that_lets_phones_in_for_any_origin_is_found() {
 #[test]
 fn h9_a_phone_that_takes_a_relays_word_for_the_origin_that_it_dialled_is_found() {
     check_found(Plant::TellsRelaysOrigin, "nobody gets in with what a phone signed for another origin");
+}
+
+#[test]
+fn a_phone_that_drops_fixes_of_another_time_is_found() {
+    check_found_among_clocks(Plant::DropsMistimed, "what was measured is in the drive or among what was refused");
+}
+
+#[test]
+fn a_phone_that_gives_fixes_the_times_of_others_is_found() {
+    check_found_among_clocks(Plant::SwapsFixes, "fixes stand in the order in which they were measured");
+}
+
+#[test]
+fn a_phone_that_listens_to_two_sensors_is_found() {
+    check_found_among_clocks(Plant::HearsTwoSensors, "a drive is as long as it was driven");
+}
+
+#[test]
+fn a_phone_that_counts_time_by_a_clock_that_is_set_is_found() {
+    check_found_among_clocks(Plant::MonotonicIsSet, "a drive lasts as long as it was driven");
+}
+
+#[test]
+fn a_screen_that_says_that_a_drive_is_recorded_which_is_not_is_found() {
+    check_found_among_clocks(Plant::HidesRefusals, "nobody is told that a drive is recorded which is not");
 }

@@ -1,0 +1,256 @@
+//! What must become of what sensors measure, whatever the clocks show: it is in the drive or can be taken back, in the order in
+//! which it was measured, and the drive is as long as it was. Nobody is told that a drive is recorded which is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tourismo_core::docs;
+use tourismo_core::fix::Fix;
+use tourismo_core::geodesy::{Position, distance_m};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::replica::io::{Command, Outcome};
+use tourismo_core::replica::view::{RecordingState, RecordingView, Signal, TrackView};
+use tourismo_core::track::Stretch;
+use tourismo_core::track::parts::merged;
+use tourismo_core::wire::DocKind;
+
+use crate::sim::World;
+use crate::sim::ledger::{Key, key};
+
+/// So many right fixes are refused at most after something has happened to a clock, to a recording, or to a fix before.
+const REFUSED_EACH: usize = 3;
+/// So many fixes in a row are not taken in before it must be said. Until the second one it may be that fix alone.
+const UNSAID: u32 = 2;
+/// How much the duration may be off, and how much more for everything that has happened, milliseconds.
+const OFF_MS: (i64, i64) = (2_000, 1_500);
+/// How much the way may be off: in metres, for everything that has happened, and of the whole.
+const OFF_M: (f64, f64, f64) = (100.0, 100.0, 0.1);
+
+/// What was measured in a story, and what was told of it.
+#[derive(Debug, Default)]
+pub(super) struct Recordings {
+    drives: BTreeMap<DocId, Vec<Measured>>,
+    /// When something happened to the clock of a phone or of its sensor.
+    disturbed: Vec<(usize, u64)>,
+    /// When the clock of a phone or of its sensor was set.
+    set: Vec<(usize, u64)>,
+    /// In each life of each phone: how many fixes in a row were not taken in, and how many of them were right.
+    in_a_row: BTreeMap<(usize, u32), (u32, u32)>,
+}
+
+/// What a sensor measured while a drive was recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    phone: usize,
+    life: u32,
+    at_ms: u64,
+    key: Option<Key>,
+    place: Position,
+    is_right: bool,
+}
+
+impl Measured {
+    pub(super) fn of(phone: usize, life: u32, at_ms: u64, fix: &Fix, is_right: bool) -> Measured {
+        let quantised = fix.quantised().ok();
+        Measured { phone, life, at_ms, key: quantised.as_ref().map(key), place: Position::from(fix), is_right }
+    }
+
+    /// Whether nothing was measured between two: paused, hidden, asleep, killed.
+    fn are_apart(from: &Measured, to: &Measured) -> bool {
+        to.at_ms - from.at_ms > 1_500 || from.life != to.life
+    }
+}
+
+impl Recordings {
+    pub(super) fn was_disturbed(&mut self, phone: usize, at_ms: u64) {
+        self.disturbed.push((phone, at_ms));
+    }
+
+    pub(super) fn was_set(&mut self, phone: usize, at_ms: u64) {
+        self.set.push((phone, at_ms));
+        self.was_disturbed(phone, at_ms);
+    }
+
+    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
+    /// that took: a clock that was set back looks like a fix that came late.
+    fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
+        found.windows(2).filter(|pair| Measured::are_apart(pair[0].1, pair[1].1)).any(|pair| {
+            let span_ms = pair[0].1.at_ms.saturating_sub(2_000)..=pair[1].1.at_ms;
+            self.set.iter().any(|(phone, at_ms)| *phone == pair[0].1.phone && span_ms.contains(at_ms))
+        })
+    }
+
+    /// A sensor has measured.
+    pub(super) fn measured(&mut self, recording: &RecordingView, measured: Measured) {
+        if recording.state == RecordingState::Active {
+            self.drives.entry(recording.drive).or_default().push(measured);
+        }
+    }
+
+    /// A phone has taken a fix in. Complains about what it shows then.
+    pub(super) fn heard(
+        &mut self,
+        (phone, life): (usize, u32),
+        before: Option<&RecordingView>,
+        is_right: bool,
+        after: Option<RecordingView>,
+        hides_refusals: bool,
+    ) -> Option<String> {
+        let (Some(before), Some(after)) = (before, after) else { return None };
+        let is_active = |view: &RecordingView| view.state == RecordingState::Active;
+        let (all, right) = self.in_a_row.entry((phone, life)).or_default();
+        if before.drive != after.drive
+            || !is_active(before)
+            || !is_active(&after)
+            || after.stats.fixes > before.stats.fixes
+        {
+            (*all, *right) = (0, 0);
+            return None;
+        }
+        (*all, *right) = (*all + 1, if is_right { *right + 1 } else { 0 });
+        let says_so = after.not_recording.is_some() && !hides_refusals || !matches!(after.signal, Signal::Good { .. });
+        if *all > UNSAID && !says_so {
+            return Some(format!(
+                "nobody is told that a drive is recorded which is not: phone {phone}, {all} fixes in a row"
+            ));
+        }
+        let is_too_much = *right > REFUSED_EACH as u32;
+        is_too_much
+            .then(|| format!("a drive goes on whatever the clocks show: phone {phone}, {right} right fixes in a row"))
+    }
+
+    /// How much happened while a drive was recorded that may cost some of its fixes.
+    fn disturbances(&self, measured: &[Measured]) -> usize {
+        let (Some(first), Some(last)) = (measured.first(), measured.last()) else { return 0 };
+        let happened = self.disturbed.iter().filter(|(phone, at_ms)| {
+            *phone == first.phone && (first.at_ms.saturating_sub(2_000)..=last.at_ms + 2_000).contains(at_ms)
+        });
+        let wrong = measured.iter().filter(|measured| !measured.is_right).count();
+        let apart = measured.windows(2).filter(|pair| Measured::are_apart(&pair[0], &pair[1])).count();
+        1 + happened.count() + wrong + apart
+    }
+}
+
+impl World {
+    /// Checks every drive of an account that one phone has recorded and kept.
+    pub(super) fn check_recordings(&self, account: AccountId) -> Result<(), String> {
+        let Some(faults) = &self.clock_faults else { return Ok(()) };
+        if self.ledger.has_copies || self.ledger.was_rolled_back {
+            return Ok(());
+        }
+        let loaded = self.loaded(account)?;
+        for (id, (kind, doc)) in &loaded {
+            if *kind != DocKind::Drive || self.ledger.recorders(id) != 1 {
+                continue;
+            }
+            let drive = docs::drive::read(doc);
+            let (Some(measured), Some(track)) = (faults.recordings.drives.get(id), drive.track) else { continue };
+            let Some((_, track)) = loaded.get(&track).filter(|_| !drive.deleted) else { continue };
+            let stretches = docs::track::stretches(track);
+            let disturbances = faults.recordings.disturbances(measured);
+            self.check_measured(id, measured, disturbances, &stretches)
+                .map_err(|broken| format!("{broken} (drive {id}, {disturbances} disturbances)"))?;
+        }
+        Ok(())
+    }
+
+    fn check_measured(
+        &self,
+        drive: &DocId,
+        measured: &[Measured],
+        disturbances: usize,
+        stretches: &[Stretch],
+    ) -> Result<(), String> {
+        let fixes = merged(stretches);
+        let accepted: BTreeSet<Key> = fixes.iter().map(key).collect();
+        let refused: BTreeSet<Key> =
+            stretches.iter().flat_map(|stretch| &stretch.refused).map(|refused| key(&refused.fix)).collect();
+        let perhaps = self.ledger.drives.get(drive).map(|taken| taken.perhaps.as_slice()).unwrap_or_default();
+        let is_lost = |key: &Key| !accepted.contains(key) && !refused.contains(key) && !perhaps.contains(key);
+        let right: Vec<(Key, &Measured)> =
+            measured.iter().filter(|measured| measured.is_right).filter_map(|m| Some((m.key?, m))).collect();
+        if let Some((key, at)) = right.iter().find(|(key, _)| is_lost(key)) {
+            return Err(format!("what was measured is in the drive or among what was refused: {key:?} {at:?}"));
+        }
+        let turned_away = right.iter().filter(|(key, _)| refused.contains(key) && !accepted.contains(key)).count();
+        if turned_away > REFUSED_EACH * disturbances {
+            return Err(format!("what is right is in the drive: {turned_away} of {} were refused", right.len()));
+        }
+        // In the order of the track; what was measured in one place twice tells nothing.
+        let mut measured_at: BTreeMap<Key, Vec<&Measured>> = BTreeMap::new();
+        for measured in measured {
+            measured.key.into_iter().for_each(|key| measured_at.entry(key).or_default().push(measured));
+        }
+        let once = |fix: &Fix| measured_at.get(&key(fix)).filter(|all| all.len() == 1).map(|all| all[0]);
+        let found: Vec<(&Fix, &Measured)> = fixes.iter().filter_map(|fix| Some((fix, once(fix)?))).collect();
+        if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
+            return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
+        }
+        self.check_lengths(disturbances, stretches, &found)
+    }
+
+    /// Durations and ways are those that were driven.
+    fn check_lengths(
+        &self,
+        disturbances: usize,
+        stretches: &[Stretch],
+        found: &[(&Fix, &Measured)],
+    ) -> Result<(), String> {
+        let ([(first, from), ..], [.., (last, to)]) = (found, found) else { return Ok(()) };
+        let phone = &self.phones[from.phone];
+        let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
+        let is_timed = !lost_time && !phone.naps.iter().any(|nap| nap.stops_clock);
+        let many = disturbances as i64;
+        let true_ms = phone.clocked_ms(to.at_ms - from.at_ms) as i64;
+        let duration_ms = last.fixed_at.millis_since(first.fixed_at);
+        if is_timed && (duration_ms - true_ms).abs() > OFF_MS.0 + OFF_MS.1 * many {
+            return Err(format!("a drive lasts as long as it was driven: {duration_ms} of {true_ms} ms"));
+        }
+        let true_m: f64 = found.windows(2).map(|pair| distance_m(pair[0].1.place, pair[1].1.place)).sum();
+        let stats = tourismo_core::recorder::Recorder::resume(first.fixed_at, stretches).stats();
+        let way_m = stats.distance_m + stats.gap_distance_m;
+        if (way_m - true_m).abs() > OFF_M.0 + OFF_M.1 * many as f64 + OFF_M.2 * true_m {
+            return Err(format!("a drive is as long as it was driven: {way_m} of {true_m:.0} m"));
+        }
+        Ok(())
+    }
+
+    /// Somebody takes back what was refused of a drive. Says whether there was anything.
+    pub(super) fn take_back_refused(&mut self) -> bool {
+        let refused = |world: &World, phone: usize| {
+            let drives = world.replica(phone).drives().into_iter();
+            drives
+                .filter(|drive| drive.ended_at.is_some())
+                .find(|drive| drive.stats.is_some_and(|stats| stats.refused > 0))
+        };
+        let found = (0..self.phones.len()).find_map(|phone| Some((phone, refused(self, phone)?)));
+        let Some((phone, before)) = found.filter(|_| self.clock_faults.is_some()) else { return false };
+        let drive = before.id;
+        let listed = |world: &World| match world.replica(phone).track() {
+            Some(TrackView::Ready { drive: of, refused, .. }) if *of == drive => Some(refused.clone()),
+            _ => None,
+        };
+        self.command(phone, Command::OpenDrive { drive });
+        self.run_until(30_000, |world| listed(world).is_some());
+        let Some(list) = listed(self) else {
+            self.breaks(format!("a drive can be opened: {drive} on phone {phone}"));
+            return true;
+        };
+        let fixes: Vec<String> =
+            list.iter().filter(|fix| !fix.is_taken_back).take(3).map(|fix| fix.id.clone()).collect();
+        let count = fixes.len() as u32;
+        let request = self.command(phone, Command::TakeBackRefused { drive, fixes, holds: true });
+        self.run_until(30_000, |world| world.outcome(phone, request).is_some());
+        let now_taken_back = listed(self).iter().flatten().filter(|fix| fix.is_taken_back).count();
+        let is_done = matches!(self.outcome(phone, request), Some(Outcome::Done { .. }));
+        let after = self.replica(phone).drives().into_iter().find(|view| view.id == drive).and_then(|view| view.stats);
+        let (fixes_before, fixes_after) = (before.stats.map(|stats| stats.fixes), after.map(|stats| stats.fixes));
+        if !is_done || now_taken_back < count as usize || fixes_after <= fixes_before.filter(|_| count > 0) {
+            let outcome = self.outcome(phone, request);
+            self.breaks(format!(
+                "what was refused can be taken back: drive {drive}, {count} of {}: {outcome:?}, {fixes_before:?} fixes became {fixes_after:?}",
+                list.len()
+            ));
+        }
+        true
+    }
+}
