@@ -127,10 +127,14 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
     }
 }
 
+/// How many fixes a published copy says to hold. None is decoded for it.
+pub fn published_fixes(doc: &Automerge) -> usize {
+    docs::published::read(doc).map_or(0, |fields| fixes_in(&fields.blocks))
+}
+
 /// Whether a document says more than is shown, so that it has no row for that.
 pub fn is_too_much(kind: DocKind, doc: &Automerge) -> bool {
-    kind == DocKind::Published
-        && docs::published::read(doc).is_some_and(|fields| fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES)
+    kind == DocKind::Published && published_fixes(doc) > MAX_PUBLISHED_FIXES
 }
 
 /// A few bytes can stand for thousands of fixes.

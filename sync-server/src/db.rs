@@ -11,6 +11,7 @@ pub(crate) mod change_log;
 pub(crate) mod comments;
 pub(crate) mod documents;
 pub(crate) mod drives;
+pub(crate) mod due;
 pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod figures;
@@ -53,7 +54,7 @@ use crate::random;
 pub(crate) const ANSWER_READERS: u32 = 4;
 const SYNC_READERS: u32 = 4;
 const STREAM_READERS: u32 = 2;
-const BACKGROUND_READERS: u32 = 2;
+const BACKGROUND_READERS: u32 = 3;
 
 /// How long a connection may read for one answer, or for one event, before it is interrupted.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
@@ -62,7 +63,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -78,6 +79,7 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
     (40, "offsets from UTC", include_str!("../migrations/0040_utc_offsets.sql")),
     (41, "ids of accounts", include_str!("../migrations/0041_ids_of_accounts.sql")),
+    (50, "due documents", include_str!("../migrations/0050_due_documents.sql")),
 ];
 
 /// Where the database is.

@@ -5,6 +5,7 @@
 
 mod api;
 mod authorize;
+mod background_projector;
 mod bodies;
 mod clock;
 mod compactor;
@@ -45,6 +46,7 @@ use self::api::compressing::Compressed;
 pub use self::api::openapi::openapi_json;
 use self::api::stats::TotalsCache;
 use self::api::viewer::KnownReaders;
+use self::background_projector::BackgroundProjector;
 use self::bodies::Bodies;
 use self::clock::Clock;
 pub use self::clock::TimeSource;
@@ -66,6 +68,7 @@ use self::read_queue::ReadQueue;
 use self::surveyor::Surveyor;
 use self::work_thread::WorkThread;
 use self::writer::disk::Disk;
+pub use self::writer::probe as writer_probe;
 use self::writer::{Desk, Told, Writer};
 
 /// How long connections may take to end when the server stops.
@@ -163,6 +166,7 @@ pub struct Running {
     relay: Arc<Relay>,
     serving: JoinHandle<()>,
     compacting: JoinHandle<()>,
+    projecting: JoinHandle<()>,
     surveying: JoinHandle<()>,
     writing: JoinHandle<()>,
 }
@@ -229,12 +233,13 @@ impl Server {
 
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
         let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
-        let published = Arc::new(Notify::new());
+        let (published, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let told = Told {
             hub: hub.clone(),
             newest: newest.clone(),
             live: live.clone(),
             grown: grown.clone(),
+            due: due.clone(),
             published: published.clone(),
         };
         let file = match &config.database {
@@ -266,6 +271,15 @@ impl Server {
             stopping: stopping.clone(),
         };
         let compacting = compacting.spawn();
+        let projecting = BackgroundProjector {
+            readers: readers.background.clone(),
+            writer: writer.clone(),
+            doorkeeper: doorkeeper.clone(),
+            due,
+            stopping: stopping.clone(),
+        };
+        // What the last run left is looked for first.
+        let projecting = projecting.spawn().map_err(StartError::Thread)?;
         let surveyor = Surveyor {
             readers: readers.background.clone(),
             writer: writer.clone(),
@@ -322,7 +336,7 @@ impl Server {
             tokio::join!(serving, OptionFuture::from(health));
         });
         tracing::info!(%addr, "listening");
-        Ok(Running { addr, health_addr, stop, relay, serving, compacting, surveying, writing })
+        Ok(Running { addr, health_addr, stop, relay, serving, compacting, projecting, surveying, writing })
     }
 }
 
@@ -355,6 +369,9 @@ impl Running {
         }
         if self.compacting.await.is_err() {
             tracing::error!("the compactor ended by a panic");
+        }
+        if self.projecting.await.is_err() {
+            tracing::error!("the background projector ended by a panic");
         }
         if self.surveying.await.is_err() {
             tracing::error!("the surveyor ended by a panic");

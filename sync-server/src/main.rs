@@ -250,14 +250,18 @@ async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn counted(report: &Report) -> String {
-    let Report { accounts, documents, changes, rows, quarantined, findings: _ } = report;
-    let all = format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows");
-    match quarantined.len() {
-        0 => all,
-        count => format!(
-            "{all}; {count} documents in quarantine, kept and synced, but shown as they were read last or not at all"
-        ),
+    let Report { accounts, documents, changes, rows, quarantined, due, findings: _ } = report;
+    let mut all = format!("{changes} changes in {documents} documents of {accounts} accounts, {rows} rows");
+    if !quarantined.is_empty() {
+        let count = quarantined.len();
+        all += &format!(
+            "; {count} documents in quarantine, kept and synced, but shown as they were read last or not at all"
+        );
     }
+    if *due > 0 {
+        all += &format!("; the rows of {due} documents are still to be derived, which happens while the server runs");
+    }
+    all
 }
 
 fn name_findings(error: &UpkeepError) {

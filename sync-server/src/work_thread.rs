@@ -25,8 +25,21 @@ impl WorkThread {
     /// # Errors
     /// If the system starts no more threads.
     pub(crate) fn start(name: &str) -> std::io::Result<WorkThread> {
+        WorkThread::spawn(name, || {})
+    }
+
+    /// The same for work that nobody waits for: where the system has priorities of threads, everything else comes first.
+    ///
+    /// # Errors
+    /// If the system starts no more threads.
+    pub(crate) fn start_beside(name: &str) -> std::io::Result<WorkThread> {
+        WorkThread::spawn(name, yield_to_others)
+    }
+
+    fn spawn(name: &str, first: fn()) -> std::io::Result<WorkThread> {
         let (sender, jobs) = mpsc::channel::<Job>();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            first();
             for job in jobs {
                 // Whoever waits for a job that panicked sees that its answer never comes.
                 let _ = catch_unwind(AssertUnwindSafe(job));
@@ -46,6 +59,17 @@ impl WorkThread {
         result.await.map_err(|_| Failed)
     }
 }
+
+/// Lowers the priority of this thread, as nice(1) has it.
+#[cfg(target_os = "linux")]
+fn yield_to_others() {
+    // On Linux a thread has a priority of its own. One that may not lower it works as fast as others.
+    let _ = rustix::process::setpriority_process(None, 10);
+}
+
+/// Elsewhere the priority would be that of the whole process.
+#[cfg(not(target_os = "linux"))]
+fn yield_to_others() {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,9 @@
 
 mod append;
 pub(crate) mod disk;
+mod due;
 mod memory;
+pub mod probe;
 pub(crate) mod projector;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use tourismo_core::wire::{NackCode, Offer};
 use self::append::{Append, Appended};
 use self::disk::Disk;
 use self::memory::Memory;
+use self::projector::Step;
 use crate::clock::Clock;
 use crate::db::relay::Identity;
 use crate::db::snapshots::{Snapshot, Subject};
@@ -66,6 +69,8 @@ pub(crate) struct Told {
     pub(crate) live: Arc<EventBus>,
     /// The compactor, when any log has grown.
     pub(crate) grown: Arc<Notify>,
+    /// Whoever derives rows beside the writer, when documents are due.
+    pub(crate) due: Arc<Notify>,
     /// The surveyor, when what is public may have changed.
     pub(crate) published: Arc<Notify>,
 }
@@ -101,12 +106,37 @@ pub(crate) enum Admitted {
 
 #[derive(Debug)]
 enum Job {
-    Admit { account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>, reply: Reply<Admitted> },
-    Commit { pusher: Pusher, changes: Vec<Examined>, reply: Reply<Vec<Outcome>>, _bytes: OwnedSemaphorePermit },
-    Vouch { account: AccountId, actor_prefix: [u8; 8], reply: Reply<()> },
+    Admit {
+        account: AccountId,
+        device: DeviceKey,
+        granted_by: Option<DeviceKey>,
+        reply: Reply<Admitted>,
+    },
+    Commit {
+        pusher: Pusher,
+        changes: Vec<Examined>,
+        reply: Reply<Vec<Outcome>>,
+        _bytes: OwnedSemaphorePermit,
+    },
+    Vouch {
+        account: AccountId,
+        actor_prefix: [u8; 8],
+        reply: Reply<()>,
+    },
     Ping(Reply<()>),
-    Compact { step: Compaction, reply: Reply<bool> },
-    Pave { paving: Paving, reply: Reply<()> },
+    Compact {
+        step: Compaction,
+        reply: Reply<bool>,
+    },
+    /// Writes rows that were derived beside the writer.
+    WriteRows {
+        steps: Vec<Step>,
+        reply: Reply<()>,
+    },
+    Pave {
+        paving: Paving,
+        reply: Reply<()>,
+    },
     Stop,
 }
 
@@ -169,6 +199,11 @@ impl Writer {
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
     pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
         self.ask(|reply| Job::Compact { step, reply }).await
+    }
+
+    /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
+    pub(crate) async fn write_rows(&self, steps: Vec<Step>) -> Result<(), Unavailable> {
+        self.ask(|reply| Job::WriteRows { steps, reply }).await
     }
 
     /// Replaces and removes roads.
@@ -356,6 +391,7 @@ impl Task {
         self.told.newest.invalidate();
         self.told.live.forget();
         self.told.grown.notify_one();
+        self.told.due.notify_one();
         for account in self.told.hub.accounts() {
             if accounts::exists(&mut self.desk.connection, account).await? {
                 let (head, _) = accounts::head(&mut self.desk.connection, account).await?;
@@ -421,6 +457,10 @@ impl Task {
                     Done::Nothing
                 }
                 Job::Compact { step, .. } => Done::Compacted(append.compact(step).await?),
+                Job::WriteRows { steps, .. } => {
+                    append.write_rows(steps).await?;
+                    Done::Nothing
+                }
                 Job::Pave { paving, .. } => {
                     append.pave(paving).await?;
                     Done::Nothing
@@ -447,7 +487,13 @@ impl Task {
                 (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
                 (Job::Compact { reply, .. }, Done::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
-                (Job::Ping(reply) | Job::Vouch { reply, .. } | Job::Pave { reply, .. }, _) => drop(reply.send(Ok(()))),
+                (
+                    Job::Ping(reply)
+                    | Job::Vouch { reply, .. }
+                    | Job::WriteRows { reply, .. }
+                    | Job::Pave { reply, .. },
+                    _,
+                ) => drop(reply.send(Ok(()))),
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
@@ -456,6 +502,9 @@ impl Task {
             self.told.newest.invalidate();
         }
         self.told.live.announce(appended.events);
+        if appended.has_due {
+            self.told.due.notify_one();
+        }
         if !appended.heads.is_empty() {
             self.told.grown.notify_one();
         }
@@ -470,10 +519,11 @@ impl Task {
 }
 
 impl Job {
-    /// How many changes it brings.
+    /// How many changes it brings, or rows.
     fn changes(&self) -> usize {
         match self {
             Job::Commit { changes, .. } => changes.len(),
+            Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum(),
             Job::Admit { .. }
             | Job::Vouch { .. }
             | Job::Ping(_)
@@ -487,7 +537,10 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply) | Job::Vouch { reply, .. } | Job::Pave { reply, .. } => drop(reply.send(Err(Unavailable))),
+            Job::Ping(reply) | Job::Vouch { reply, .. } | Job::WriteRows { reply, .. } | Job::Pave { reply, .. } => {
+                // Whoever has gone away in the meantime gets no answer.
+                let _ = reply.send(Err(Unavailable));
+            }
             Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }

@@ -277,11 +277,14 @@ pub fn read(doc: &Automerge) -> MeetRow {
     row
 }
 
-/// Whether a value at a key says that nobody else may see the meet.
-pub(super) fn is_withdrawal(key: &str, value: Option<&ScalarValue>) -> bool {
-    let stamped = |value: &ScalarValue| minicbor::decode::<Stamped>(value.as_bytes()?).ok();
-    let private = |stamped: Stamped| matches!(&stamped.value, FieldValue::Text(name) if Visibility::from_name(name) == Visibility::Private);
-    key == "visibility" && value.and_then(stamped).is_some_and(private)
+/// Who may see the meet as a value at a key says, if it says that.
+pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Visibility> {
+    let stamped: Stamped =
+        value.filter(|_| key == "visibility").and_then(|value| minicbor::decode(value.as_bytes()?).ok())?;
+    match stamped.value {
+        FieldValue::Text(name) => Some(Visibility::from_name(&name)),
+        FieldValue::Numbers(_) => Some(Visibility::Private),
+    }
 }
 
 /// What counts at a key: of what devices said at the same time the latest.

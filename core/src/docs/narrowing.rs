@@ -20,8 +20,8 @@ const MAX_OPS: u64 = 1_000;
 /// Something that makes narrower what others see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Narrowing {
-    /// Nobody else may see the drive, or the meet.
-    Withdraw,
+    /// Nobody may see the drive, or the meet, besides these.
+    ShowAtMost(Visibility),
     /// Followers must be accepted.
     AskAboutFollowers,
     /// An account is blocked.
@@ -51,9 +51,9 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
     match kind {
         DocKind::Published if key == "visibility" => {
             let name = value.and_then(ScalarValue::as_str).unwrap_or_default();
-            (Visibility::from_name(name) == Visibility::Private).then_some(Narrowing::Withdraw)
+            Some(Narrowing::ShowAtMost(Visibility::from_name(name)))
         }
-        DocKind::Meet => meet::is_withdrawal(key, value).then_some(Narrowing::Withdraw),
+        DocKind::Meet => meet::visibility_in(key, value).map(Narrowing::ShowAtMost),
         DocKind::Profile if key == "byApproval" => {
             (value.and_then(ScalarValue::as_bool) == Some(true)).then_some(Narrowing::AskAboutFollowers)
         }
@@ -91,7 +91,7 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
             Subject::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
             Subject::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
         },
-        Narrowing::Withdraw | Narrowing::AskAboutFollowers => {}
+        Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers => {}
     }
 }
 
@@ -102,8 +102,8 @@ pub fn narrow_profile(fields: &mut ProfileFields, narrowing: &Narrowing) {
 
 /// Makes what a document says of a meet narrower.
 pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
-    if *narrowing == Narrowing::Withdraw {
-        row.fields.visibility = Visibility::Private;
+    if let Narrowing::ShowAtMost(visibility) = narrowing {
+        row.fields.visibility = row.fields.visibility.narrower(*visibility);
     }
 }
 
@@ -155,9 +155,12 @@ mod tests {
             visibility: Visibility::Public,
             blocks: vec![vec![1]],
         };
-        assert_eq!(of(DocKind::Published, published::create(&mut doc, &fields)), []);
-        let private = published::change(&mut doc, "Pass", "", Visibility::Private);
-        assert_eq!(of(DocKind::Published, private), [Narrowing::Withdraw]);
+        let at_most = |visibility| [Narrowing::ShowAtMost(visibility)];
+        assert_eq!(of(DocKind::Published, published::create(&mut doc, &fields)), at_most(Visibility::Public));
+        for visibility in [Visibility::Followers, Visibility::Private] {
+            let narrower = published::change(&mut doc, "Pass", "", visibility);
+            assert_eq!(of(DocKind::Published, narrower), at_most(visibility));
+        }
         let mut doc = open::new(&[1; 16]);
         let mut fields = ProfileFields { by_approval: true, ..ProfileFields::default() };
         assert_eq!(of(DocKind::Profile, profile::put(&mut doc, &fields)), [Narrowing::AskAboutFollowers]);
@@ -166,9 +169,15 @@ mod tests {
         let mut doc = open::new(&[1; 16]);
         let public =
             MeetFields { title: "Pass".into(), starts_at: AT, visibility: Visibility::Public, ..Default::default() };
-        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), []);
+        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), at_most(Visibility::Public));
         let private = MeetFields { visibility: Visibility::Private, ..public.clone() };
-        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&public), &private)), [Narrowing::Withdraw]);
+        assert_eq!(
+            of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&public), &private)),
+            at_most(Visibility::Private)
+        );
+        let mut row = MeetRow { fields: private, ..MeetRow::default() };
+        narrow_meet(&mut row, &Narrowing::ShowAtMost(Visibility::Public));
+        assert_eq!(row.fields.visibility, Visibility::Private, "nothing shows more");
     }
 
     #[test]

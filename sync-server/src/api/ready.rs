@@ -11,17 +11,21 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::Relay;
+use crate::db::due;
 use crate::db::relay::is_readable;
 
 /// How long the writer may take to get round to a question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where counting the documents ends whose rows are still to be derived.
+const MAX_COUNTED: u32 = 10_000;
+
 /// Says whether the writer can store, the database can be read, and the server is not stopping.
 pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
     let writer = matches!(timeout(PATIENCE, relay.writer.ping()).await, Ok(Ok(())));
-    let database = match timeout(PATIENCE, relay.background_readers.acquire()).await {
-        Ok(Ok(mut reader)) => is_readable(&mut reader).await,
-        Ok(Err(_)) | Err(_) => false,
+    let (database, due) = match timeout(PATIENCE, relay.background_readers.acquire()).await {
+        Ok(Ok(mut reader)) => (is_readable(&mut reader).await, due::count(&mut reader, MAX_COUNTED).await.ok()),
+        Ok(Err(_)) | Err(_) => (false, None),
     };
     let stopping = *relay.stopping.borrow();
     let is_ready = writer && database && !stopping;
@@ -34,6 +38,7 @@ pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
         "database": database,
         "stopping": stopping,
         "clockBehindS": clock_behind_s,
+        "due": due,
     });
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

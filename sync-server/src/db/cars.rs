@@ -62,10 +62,8 @@ pub(crate) async fn replace_log(
 ) -> Result<(), sqlx::Error> {
     let set = |log: &[LogItem]| log.iter().map(|item| (item.id, item.entry.clone())).collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&set(stored), &set(derived));
-    for entry in gone {
-        let sql = "DELETE FROM car_log WHERE account = $1 AND doc = $2 AND entry = $3";
-        sql::query(sql).bind(account).bind(doc).bind(entry).execute(writer).await?;
-    }
+    let sql = "DELETE FROM car_log WHERE account = $1 AND doc = $2 AND entry IN ";
+    sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
     let before = r#"
         INSERT INTO car_log (account, doc, entry, kind, at, odometer_m, litres, cost_minor, currency, note) VALUES "#;
     let after = r#"

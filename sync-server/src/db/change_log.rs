@@ -103,6 +103,33 @@ pub(crate) async fn received_at(
     Ok(Timestamp(at.unwrap_or(0)))
 }
 
+/// When the relay received the last of some changes to a document; 1970 if it has none of them.
+pub(crate) async fn newest_received_at(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    names: &[ChangeHash],
+) -> Result<Timestamp, sqlx::Error> {
+    let (mut rest, mut newest) = (names, Timestamp(0));
+    while let Some(count) = sql::group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        let names = sql::parameters(2, count);
+        let sql = format!(
+            r#"
+            SELECT received_at FROM change WHERE account = $1 AND doc = $2 AND hash IN ({names})
+            UNION ALL
+            SELECT received_at FROM covered_change WHERE account = $1 AND doc = $2 AND hash IN ({names})
+            "#
+        );
+        let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc);
+        let query = these.iter().fold(query, |query, name| query.bind(name.0.as_slice()));
+        let received: Vec<i64> = query.rows(reader, |row| row.get("received_at")).await?;
+        newest = received.into_iter().map(Timestamp).fold(newest, Timestamp::max);
+        rest = others;
+    }
+    Ok(newest)
+}
+
 /// A page of an account's log after a position. All of it must be read in one transaction.
 pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u64) -> Result<LogPage, sqlx::Error> {
     let (head, digest) = accounts::head(snapshot, account).await?;
@@ -413,7 +440,8 @@ pub(crate) async fn positions(
     sql::query(sql).bind(account).bind(doc).bind(column(through)).rows(connection, read).await
 }
 
-/// The chunks of a document after a position that are no longer than so many bytes, in log order; of too many the first.
+/// The chunks of a document after a position that are no longer than so many bytes, in log order with their positions; of too
+/// many the first.
 pub(crate) async fn short_chunks_after(
     connection: &mut Connection,
     account: AccountId,
@@ -421,18 +449,20 @@ pub(crate) async fn short_chunks_after(
     after: u64,
     max_bytes: usize,
     max_changes: u64,
-) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+) -> Result<Vec<(u64, Vec<u8>)>, sqlx::Error> {
     let sql = r#"
-        SELECT chunk FROM change WHERE account = $1 AND doc = $2 AND seq > $3 AND LENGTH(chunk) <= $4 ORDER BY seq LIMIT $5
+        SELECT seq, chunk FROM change
+        WHERE account = $1 AND doc = $2 AND seq > $3 AND LENGTH(chunk) <= $4 ORDER BY seq LIMIT $5
     "#;
-    sql::query_scalar(sql)
+    let rows: Vec<(i64, Vec<u8>)> = sql::query(sql)
         .bind(account)
         .bind(doc)
         .bind(column(after))
         .bind(column(max_bytes as u64))
         .bind(column(max_changes))
         .fetch_all(connection)
-        .await
+        .await?;
+    rows.into_iter().map(|(seq, chunk)| Ok((position("seq", seq)?, chunk))).collect()
 }
 
 /// The last position that still fits on a page, of entries with these positions and sizes; the first always does.

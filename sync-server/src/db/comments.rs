@@ -9,7 +9,7 @@ use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
 use super::follows::{difference, is_heard};
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, doc_in, position, time_in};
 
 /// A comment in a list.
@@ -28,15 +28,29 @@ pub(crate) async fn stored(
     account: AccountId,
     doc: DocId,
 ) -> Result<Vec<(DocId, Comment)>, sqlx::Error> {
-    let read = |row: &Row| {
-        let comment = Comment { drive: doc_in(row, "drive")?, at: time_in(row, "at")?, text: row.get("text")? };
-        Ok((doc_in(row, "comment")?, comment))
-    };
     sql::query("SELECT comment, drive, at, text FROM comment WHERE account = $1 AND doc = $2 ORDER BY comment")
         .bind(account)
         .bind(doc)
-        .rows(reader, read)
+        .rows(reader, comment)
         .await
+}
+
+fn comment(row: &Row) -> Result<(DocId, Comment), sqlx::Error> {
+    let comment = Comment { drive: doc_in(row, "drive")?, at: time_in(row, "at")?, text: row.get("text")? };
+    Ok((doc_in(row, "comment")?, comment))
+}
+
+/// Those of a document's comments that have these ids, ascending.
+pub(crate) async fn stored_with_ids(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    ids: &[DocId],
+) -> Result<Vec<(DocId, Comment)>, sqlx::Error> {
+    let sql = "SELECT comment, drive, at, text FROM comment WHERE account = $1 AND doc = $2 AND comment IN ";
+    let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], ids, comment).await?;
+    stored.sort_by_key(|(id, _)| *id);
+    Ok(stored)
 }
 
 /// Makes of what a document has said what it says.
@@ -49,27 +63,18 @@ pub(crate) async fn replace(
 ) -> Result<(), sqlx::Error> {
     let set = |said: &[(DocId, Comment)]| said.iter().cloned().collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&set(stored), &set(derived));
-    for comment in gone {
-        let sql = "DELETE FROM comment WHERE account = $1 AND doc = $2 AND comment = $3";
-        sql::query(sql).bind(account).bind(doc).bind(comment).execute(writer).await?;
-    }
+    let sql = "DELETE FROM comment WHERE account = $1 AND doc = $2 AND comment IN ";
+    sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
+    let before = "INSERT INTO comment (account, doc, comment, drive, at, text) VALUES ";
+    let after = r#"
+        ON CONFLICT (account, doc, comment) DO UPDATE SET drive = excluded.drive, at = excluded.at, text = excluded.text
+    "#;
+    let mut bulk = Bulk::new(before, after);
     for (id, comment) in said {
-        let sql = r#"
-            INSERT INTO comment (account, doc, comment, drive, at, text) VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (account, doc, comment) DO UPDATE SET
-                drive = excluded.drive, at = excluded.at, text = excluded.text
-        "#;
-        sql::query(sql)
-            .bind(account)
-            .bind(doc)
-            .bind(id)
-            .bind(comment.drive)
-            .bind(comment.at)
-            .bind(comment.text.as_str())
-            .execute(writer)
-            .await?;
+        let (drive, at, text) = (comment.drive, comment.at, comment.text.as_str());
+        bulk.row([account.into(), doc.into(), id.into(), drive.into(), at.into(), text.into()]);
     }
-    Ok(())
+    bulk.execute(writer).await.map(drop)
 }
 
 /// A place in a list of comments.

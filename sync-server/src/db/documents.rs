@@ -19,7 +19,18 @@ pub(crate) async fn find(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<DocLog>, sqlx::Error> {
-    Ok(find_all(connection, account, &[doc]).await?.remove(&doc).map(|(log, _)| log))
+    Ok(find_all(connection, account, &[doc]).await?.remove(&doc).map(|state| state.log))
+}
+
+/// What is known of a document besides its changes.
+#[derive(Clone, Debug)]
+pub(crate) struct DocState {
+    pub(crate) log: DocLog,
+    pub(crate) is_quarantined: bool,
+    /// Whether its rows are to be derived beside the writer.
+    pub(crate) is_due: bool,
+    /// How many chunks it consists of: its snapshot, and the changes since.
+    pub(crate) chunks: u64,
 }
 
 /// Kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
@@ -59,23 +70,34 @@ pub(crate) async fn heads_page(
     Ok(HeadsPage { docs, through, head })
 }
 
-/// What the log knows of an account's documents, and whether one is in quarantine, of those of these ids that are there.
+/// The states of an account's documents, of those of these ids that are there.
 pub(crate) async fn find_all(
     connection: &mut Connection,
     account: AccountId,
     docs: &[DocId],
-) -> Result<BTreeMap<DocId, (DocLog, bool)>, sqlx::Error> {
+) -> Result<BTreeMap<DocId, DocState>, sqlx::Error> {
     let (mut rest, mut found) = (docs, BTreeMap::new());
     while let Some(count) = sql::group(rest.len()) {
         let (these, others) = rest.split_at(count);
         let sql = format!(
-            "SELECT doc, kind, heads, quarantined FROM document WHERE account = $1 AND doc IN ({})",
+            r#"
+            SELECT doc, kind, heads, quarantined, loose, covered,
+                (SELECT due.seq FROM due_document due WHERE due.account = document.account AND due.doc = document.doc) AS due
+            FROM document WHERE account = $1 AND doc IN ({})
+            "#,
             sql::parameters(1, count)
         );
         let read = |row: &Row| {
             let heads = hashes("heads", &row.get::<Vec<u8>>("heads")?)?;
             let log = DocLog { owner: account, kind: kind_of(row.get("kind")?)?, heads };
-            Ok((doc_in(row, "doc")?, (log, row.get::<Option<String>>("quarantined")?.is_some())))
+            let covered: i64 = row.get("covered")?;
+            let state = DocState {
+                log,
+                is_quarantined: row.get::<Option<String>>("quarantined")?.is_some(),
+                is_due: row.get::<Option<i64>>("due")?.is_some(),
+                chunks: position("loose", row.get("loose")?)? + u64::from(covered > 0),
+            };
+            Ok((doc_in(row, "doc")?, state))
         };
         let query = sql::query(AssertSqlSafe(sql)).bind(account);
         let query = these.iter().fold(query, |query, doc| query.bind(*doc));

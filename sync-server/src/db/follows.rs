@@ -8,7 +8,7 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::sql::{self, Connection, Row, group, parameters};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, position, time_in};
 use crate::authorize::Relation;
 
@@ -73,6 +73,43 @@ pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Resul
     Ok(SocialRow { follows, accepted, blocked, unblocked, ..SocialRow::default() })
 }
 
+/// What an account has said of some others; nothing else is set.
+pub(crate) async fn stored_about(
+    reader: &mut Connection,
+    account: AccountId,
+    others: &[AccountId],
+) -> Result<SocialRow, sqlx::Error> {
+    let of = [account];
+    let sql = "SELECT followee, since FROM follow WHERE account = $1 AND followee IN ";
+    let read = |row: &Row| Ok((account_in(row, "followee")?, time_in(row, "since")?));
+    let mut follows = sql::rows_of_each(reader, sql, &of, others, read).await?;
+    let sql = "SELECT accepted FROM accept WHERE account = $1 AND accepted IN ";
+    let mut accepted = sql::rows_of_each(reader, sql, &of, others, |row| account_in(row, "accepted")).await?;
+    let mut blocked: Vec<_> = those_blocked(reader, account, others).await?.into_iter().collect();
+    follows.sort();
+    accepted.sort();
+    blocked.sort();
+    Ok(SocialRow { follows, accepted, blocked, ..SocialRow::default() })
+}
+
+/// Those of some accounts whom an account blocks.
+pub(crate) async fn those_blocked(
+    reader: &mut Connection,
+    account: AccountId,
+    others: &[AccountId],
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    let sql = "SELECT blocked FROM block WHERE account = $1 AND blocked IN ";
+    let blocked = sql::rows_of_each(reader, sql, &[account], others, |row| account_in(row, "blocked")).await?;
+    Ok(blocked.into_iter().collect())
+}
+
+/// Whether an account blocks as many as are read of one document.
+pub(crate) async fn blocks_as_many_as_can_be(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM block WHERE account = $1 LIMIT $2) counted";
+    let count = sql::query_scalar(sql).bind(account).bind(MAX_ENTRIES as i64).fetch_one(reader).await?;
+    Ok(position("count", count)? >= MAX_ENTRIES as u64)
+}
+
 /// What an account says differently of people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changed {
@@ -94,50 +131,44 @@ pub(crate) async fn replace(
     let follows = |row: &SocialRow| row.follows.iter().copied().collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&follows(stored), &follows(derived));
     let mut changed = Changed { follows: !(gone.is_empty() && said.is_empty()), ..Changed::default() };
-    for followee in gone {
-        let sql = "DELETE FROM follow WHERE account = $1 AND followee = $2";
-        sql::query(sql).bind(account).bind(followee).execute(writer).await?;
-    }
-    for (followee, since) in said {
-        let sql = r#"
-            INSERT INTO follow (account, followee, since) VALUES ($1, $2, $3)
-            ON CONFLICT (account, followee) DO UPDATE SET since = excluded.since
-        "#;
-        sql::query(sql).bind(account).bind(followee).bind(since).execute(writer).await?;
-    }
+    sql::delete_each(writer, "DELETE FROM follow WHERE account = $1 AND followee IN ", &[account], &gone).await?;
+    let mut bulk = Bulk::new(
+        "INSERT INTO follow (account, followee, since) VALUES ",
+        "ON CONFLICT (account, followee) DO UPDATE SET since = excluded.since",
+    );
+    said.into_iter().for_each(|(followee, since)| bulk.row([account.into(), followee.into(), since.into()]));
+    bulk.execute(writer).await?;
     let set = |accounts: &[AccountId]| accounts.iter().map(|account| (*account, ())).collect::<BTreeMap<_, _>>();
     for (stored, derived, changed, delete, insert) in [
         (
             &stored.accepted,
             &derived.accepted,
             &mut changed.accepted,
-            "DELETE FROM accept WHERE account = $1 AND accepted = $2",
-            "INSERT INTO accept (account, accepted) VALUES ($1, $2)",
+            "DELETE FROM accept WHERE account = $1 AND accepted IN ",
+            "INSERT INTO accept (account, accepted) VALUES ",
         ),
         (
             &stored.blocked,
             &derived.blocked,
             &mut changed.blocked,
-            "DELETE FROM block WHERE account = $1 AND blocked = $2",
-            "INSERT INTO block (account, blocked) VALUES ($1, $2)",
+            "DELETE FROM block WHERE account = $1 AND blocked IN ",
+            "INSERT INTO block (account, blocked) VALUES ",
         ),
         (
             &stored.unblocked,
             &derived.unblocked,
             // Neither of the two sees anything else for it.
             &mut Vec::new(),
-            "DELETE FROM former_block WHERE account = $1 AND other = $2",
-            "INSERT INTO former_block (account, other) VALUES ($1, $2)",
+            "DELETE FROM former_block WHERE account = $1 AND other IN ",
+            "INSERT INTO former_block (account, other) VALUES ",
         ),
     ] {
         let (gone, said) = difference(&set(stored), &set(derived));
         changed.extend(gone.iter().copied().chain(said.iter().map(|(other, ())| *other)));
-        for other in gone {
-            sql::query(delete).bind(account).bind(other).execute(writer).await?;
-        }
-        for (other, ()) in said {
-            sql::query(insert).bind(account).bind(other).execute(writer).await?;
-        }
+        sql::delete_each(writer, delete, &[account], &gone).await?;
+        let mut bulk = Bulk::new(insert, "");
+        said.into_iter().for_each(|(other, ())| bulk.row([account.into(), other.into()]));
+        bulk.execute(writer).await?;
     }
     Ok(changed)
 }
@@ -148,15 +179,8 @@ pub(crate) async fn those_who_follow(
     followee: AccountId,
     accounts: &[AccountId],
 ) -> Result<Vec<AccountId>, sqlx::Error> {
-    let (mut accounts, mut followers) = (accounts, Vec::new());
-    while let Some(count) = group(accounts.len()) {
-        let (these, rest) = accounts.split_at(count);
-        accounts = rest;
-        let sql = format!("SELECT account FROM follow WHERE followee = $1 AND account IN ({})", parameters(1, count));
-        let query = these.iter().fold(sql::query(AssertSqlSafe(sql)).bind(followee), |query, one| query.bind(*one));
-        followers.extend(query.rows(reader, |row| account_in(row, "account")).await?);
-    }
-    Ok(followers)
+    let sql = "SELECT account FROM follow WHERE followee = $1 AND account IN ";
+    sql::rows_of_each(reader, sql, &[followee], accounts, |row| account_in(row, "account")).await
 }
 
 /// What must go, and what must be written, for one set of rows to become another.
@@ -238,12 +262,6 @@ pub(crate) async fn shunned(reader: &mut Connection, account: AccountId) -> Resu
     let sql = "SELECT blocked FROM block WHERE account = $1";
     let others = sql::query(sql).bind(account).rows(reader, |row| account_in(row, "blocked")).await?;
     Ok(others.into_iter().collect())
-}
-
-/// Whether an account blocks another.
-pub(crate) async fn blocks(reader: &mut Connection, account: AccountId, other: AccountId) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT 1 FROM block WHERE account = $1 AND blocked = $2";
-    Ok(sql::query(sql).bind(account).bind(other).row(reader).await?.is_some())
 }
 
 /// Whether an account blocked anybody once whom it does not block.

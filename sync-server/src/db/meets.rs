@@ -1,5 +1,7 @@
 //! The tables `meet_part`, `meet` and `meet_organiser`: what documents say of meets, and what counts of it.
 
+use std::collections::BTreeSet;
+
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::docs::meet::{self, EffectiveMeet, MeetRow};
@@ -9,8 +11,8 @@ use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::sql::{self, Connection, Row};
-use super::{account_in, damaged, doc_in, follows, optional_time_in, position, published, time_in};
+use super::sql::{self, Bulk, Connection, Row};
+use super::{account_in, column, damaged, doc_in, follows, optional_time_in, position, published, time_in};
 use crate::grid::Bounds;
 
 /// What one document says of a meet.
@@ -146,11 +148,10 @@ pub(crate) async fn effective(
 ) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
     let Some(own) = part(reader, account, doc).await? else { return Ok(None) };
     let mut amendments = Vec::new();
-    for (organiser, _) in &own.row.organisers {
+    let organisers: Vec<AccountId> = own.row.organisers.iter().map(|(organiser, _)| *organiser).collect();
+    let blocked = follows::those_blocked(reader, account, &organisers).await?;
+    for organiser in organisers.iter().filter(|organiser| !blocked.contains(*organiser)) {
         // What somebody says whom the owner blocks does not count.
-        if follows::blocks(reader, account, *organiser).await? {
-            continue;
-        }
         // Whoever amends a meet has one document for it.
         let amendment = part(reader, *organiser, meet::amendment(organiser, &doc)).await?;
         amendments.extend(amendment.map(|part| (*organiser, part.row)));
@@ -177,10 +178,9 @@ pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: Doc
     }
     let Some((meet, organisers)) = effective else { return Ok(removed > 0) };
     insert(writer, &meet).await?;
-    for organiser in organisers {
-        let sql = "INSERT INTO meet_organiser (account, doc, organiser) VALUES ($1, $2, $3)";
-        sql::query(sql).bind(account).bind(doc).bind(organiser).execute(writer).await?;
-    }
+    let mut bulk = Bulk::new("INSERT INTO meet_organiser (account, doc, organiser) VALUES ", "");
+    organisers.into_iter().for_each(|organiser| bulk.row([account.into(), doc.into(), organiser.into()]));
+    bulk.execute(writer).await?;
     if let Some(item) = meet.feed_item() {
         feed_items::insert(writer, &item).await?;
     }
@@ -220,17 +220,37 @@ async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::
         .map(drop)
 }
 
-/// The meets of an owner that an account may change.
+/// The meets of an owner that some accounts may change: up to `limit` of those for each few accounts.
 pub(crate) async fn organised_by(
     reader: &mut Connection,
     owner: AccountId,
-    organiser: AccountId,
+    organisers: &[AccountId],
+    limit: usize,
 ) -> Result<Vec<DocId>, sqlx::Error> {
-    sql::query("SELECT doc FROM meet_organiser WHERE organiser = $1 AND account = $2 ORDER BY doc")
-        .bind(organiser)
-        .bind(owner)
-        .rows(reader, |row| doc_in(row, "doc"))
-        .await
+    let (mut rest, mut meets) = (organisers, BTreeSet::new());
+    while let Some(count) = sql::group(rest.len()).filter(|_| meets.len() < limit) {
+        let (these, others) = rest.split_at(count);
+        rest = others;
+        let organisers = sql::parameters(2, count);
+        let sql = format!(
+            "SELECT DISTINCT doc FROM meet_organiser WHERE account = $1 AND organiser IN ({organisers}) ORDER BY doc LIMIT $2"
+        );
+        let query = sql::query(AssertSqlSafe(sql)).bind(owner).bind(column(limit as u64));
+        let query = these.iter().fold(query, |query, organiser| query.bind(*organiser));
+        meets.extend(query.rows(reader, |row| doc_in(row, "doc")).await?);
+    }
+    Ok(meets.into_iter().collect())
+}
+
+/// Up to `limit` meets of an owner after one that others may change or might once, ascending.
+pub(crate) async fn organised_after(
+    reader: &mut Connection,
+    owner: AccountId,
+    after: DocId,
+    limit: u32,
+) -> Result<Vec<DocId>, sqlx::Error> {
+    let sql = "SELECT DISTINCT doc FROM meet_organiser WHERE account = $1 AND doc > $2 ORDER BY doc LIMIT $3";
+    sql::query(sql).bind(owner).bind(after).bind(i64::from(limit)).rows(reader, |row| doc_in(row, "doc")).await
 }
 
 /// What counts of a meet, as it was derived; `None` if it is not there, or not where followers and neighbours find it.

@@ -116,11 +116,45 @@ pub(crate) async fn insert(
     if let Some(trace) = &drive.trace {
         roads::insert_trace(writer, drive.account, drive.doc, drive.started_at, trace).await?;
     }
+    insert_blocks(writer, drive.account, drive.doc, 0, blocks).await
+}
+
+/// Writes blocks of a drive's track from a place on.
+pub(crate) async fn insert_blocks(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    first: u64,
+    blocks: &[Vec<u8>],
+) -> Result<(), sqlx::Error> {
     let mut bulk = Bulk::new("INSERT INTO published_block (account, doc, place, block) VALUES ", "");
-    for (place, block) in (0i64..).zip(blocks) {
-        bulk.row([drive.account.into(), drive.doc.into(), place.into(), block.as_slice().into()]);
+    for (place, block) in (column(first)..).zip(blocks) {
+        bulk.row([account.into(), doc.into(), place.into(), block.as_slice().into()]);
     }
     bulk.execute(writer).await.map(drop)
+}
+
+/// Shows a drive that is there to those to whom its record says, and to nobody else.
+pub(crate) async fn show_to(writer: &mut Connection, drive: &DriveRecord) -> Result<(), sqlx::Error> {
+    let (account, doc) = (drive.account, drive.doc);
+    feed_items::remove(writer, account, doc).await?;
+    roads::remove_trace(writer, account, doc).await?;
+    let mut hours = order::hours_of(writer, account, doc).await?;
+    sql::query("UPDATE published_drive SET visibility = $3 WHERE account = $1 AND doc = $2")
+        .bind(account)
+        .bind(doc)
+        .bind(number(drive.visibility))
+        .execute(&mut *writer)
+        .await?;
+    hours.extend(order::hours_of(writer, account, doc).await?);
+    order::settle(writer, account, &hours).await?;
+    if let Some(item) = drive.feed_item() {
+        feed_items::insert(writer, &item).await?;
+    }
+    match &drive.trace {
+        Some(trace) => roads::insert_trace(writer, account, doc, drive.started_at, trace).await,
+        None => Ok(()),
+    }
 }
 
 /// Removes a drive and the blocks of its track, if it is there.
@@ -153,6 +187,31 @@ pub(crate) async fn record(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<DriveRecord>, sqlx::Error> {
+    let Some((mut drive, cells)) = row(reader, account, doc).await? else { return Ok(None) };
+    let trace = roads::trace(reader, account, doc).await?;
+    drive.trace = trace.as_ref().map(|(_, trace)| trace.clone());
+    let is_in_place = drive.cells() == cells
+        && trace.is_none_or(|(started_at, _)| started_at == drive.started_at)
+        && feed_items::find(reader, account, doc).await? == drive.feed_item()
+        && order::is_settled(reader, account, doc).await?;
+    Ok(is_in_place.then_some(drive))
+}
+
+/// A drive without what it tells of its road, wherever it is found.
+pub(crate) async fn head(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<DriveRecord>, sqlx::Error> {
+    Ok(row(reader, account, doc).await?.map(|(drive, _)| drive))
+}
+
+/// The row of a drive, and the squares that it is found in.
+async fn row(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(DriveRecord, (i64, i64))>, sqlx::Error> {
     let sql = r#"
         SELECT
             revision, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms, duration_ms, ascent_m,
@@ -161,7 +220,6 @@ pub(crate) async fn record(
     "#;
     let bucket = i64::from(bucket(doc));
     let Some(row) = sql::query(sql).bind(account).bind(doc).bind(bucket).row(reader).await? else { return Ok(None) };
-    let trace = roads::trace(reader, account, doc).await?;
     let drive = DriveRecord {
         account,
         doc,
@@ -178,13 +236,9 @@ pub(crate) async fn record(
         figures: Figures::read(&row)?,
         bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
         line: row.get("line")?,
-        trace: trace.as_ref().map(|(_, trace)| trace.clone()),
+        trace: None,
     };
-    let is_in_place = drive.cells() == (row.get("cell")?, row.get("wide_cell")?)
-        && trace.is_none_or(|(started_at, _)| started_at == drive.started_at)
-        && feed_items::find(reader, account, doc).await? == drive.feed_item()
-        && order::is_settled(reader, account, doc).await?;
-    Ok(is_in_place.then_some(drive))
+    Ok(Some((drive, (row.get("cell")?, row.get("wide_cell")?))))
 }
 
 impl DriveRecord {

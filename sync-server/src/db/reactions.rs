@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::Author;
 use super::follows::{difference, is_heard};
-use super::sql::{self, Connection};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, damaged, doc_in, position};
 
 /// A reaction in a list.
@@ -32,6 +32,20 @@ pub(crate) async fn stored(
         .await
 }
 
+/// What a document says of some drives, ascending.
+pub(crate) async fn stored_about(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    drives: &[DocId],
+) -> Result<Vec<(DocId, Reaction)>, sqlx::Error> {
+    let sql = "SELECT drive, kind FROM reaction WHERE account = $1 AND doc = $2 AND drive IN ";
+    let read = |row: &Row| Ok((doc_in(row, "drive")?, reaction(row.get("kind")?)?));
+    let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], drives, read).await?;
+    stored.sort();
+    Ok(stored)
+}
+
 /// Makes of what a document has said what it says.
 pub(crate) async fn replace(
     writer: &mut Connection,
@@ -42,18 +56,16 @@ pub(crate) async fn replace(
 ) -> Result<(), sqlx::Error> {
     let set = |said: &[(DocId, Reaction)]| said.iter().copied().collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&set(stored), &set(derived));
-    for drive in gone {
-        let sql = "DELETE FROM reaction WHERE account = $1 AND doc = $2 AND drive = $3";
-        sql::query(sql).bind(account).bind(doc).bind(drive).execute(writer).await?;
-    }
+    let sql = "DELETE FROM reaction WHERE account = $1 AND doc = $2 AND drive IN ";
+    sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
+    let mut bulk = Bulk::new(
+        "INSERT INTO reaction (account, doc, drive, kind) VALUES ",
+        "ON CONFLICT (account, doc, drive) DO UPDATE SET kind = excluded.kind",
+    );
     for (drive, reaction) in said {
-        let sql = r#"
-            INSERT INTO reaction (account, doc, drive, kind) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (account, doc, drive) DO UPDATE SET kind = excluded.kind
-        "#;
-        sql::query(sql).bind(account).bind(doc).bind(drive).bind(number(reaction)).execute(writer).await?;
+        bulk.row([account.into(), doc.into(), drive.into(), number(reaction).into()]);
     }
-    Ok(())
+    bulk.execute(writer).await.map(drop)
 }
 
 /// A place in a list of reactions.

@@ -9,7 +9,7 @@ use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
 use super::follows::{difference, is_heard, is_shown};
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row};
 use super::{account_in, damaged, doc_in, position, time_in};
 
 /// Someone who answered.
@@ -45,6 +45,20 @@ pub(crate) async fn stored(
         .await
 }
 
+/// What a document says of some meets, ascending.
+pub(crate) async fn stored_about(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    meets: &[DocId],
+) -> Result<Vec<(DocId, Answer, Timestamp)>, sqlx::Error> {
+    let sql = "SELECT meet, answer, at FROM rsvp WHERE account = $1 AND doc = $2 AND meet IN ";
+    let read = |row: &Row| Ok((doc_in(row, "meet")?, answer(row.get("answer")?)?, time_in(row, "at")?));
+    let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], meets, read).await?;
+    stored.sort();
+    Ok(stored)
+}
+
 /// Makes of what a document has said what it says; returns the meets about which it says something else.
 pub(crate) async fn replace(
     writer: &mut Connection,
@@ -58,17 +72,16 @@ pub(crate) async fn replace(
     };
     let (gone, said) = difference(&set(stored), &set(derived));
     let meets = gone.iter().copied().chain(said.iter().map(|(meet, _)| *meet)).collect();
-    for meet in gone {
-        let sql = "DELETE FROM rsvp WHERE account = $1 AND doc = $2 AND meet = $3";
-        sql::query(sql).bind(account).bind(doc).bind(meet).execute(writer).await?;
-    }
+    let sql = "DELETE FROM rsvp WHERE account = $1 AND doc = $2 AND meet IN ";
+    sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
+    let mut bulk = Bulk::new(
+        "INSERT INTO rsvp (account, doc, meet, answer, at) VALUES ",
+        "ON CONFLICT (account, doc, meet) DO UPDATE SET answer = excluded.answer, at = excluded.at",
+    );
     for (meet, (answer, at)) in said {
-        let sql = r#"
-            INSERT INTO rsvp (account, doc, meet, answer, at) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (account, doc, meet) DO UPDATE SET answer = excluded.answer, at = excluded.at
-        "#;
-        sql::query(sql).bind(account).bind(doc).bind(meet).bind(number(answer)).bind(at).execute(writer).await?;
+        bulk.row([account.into(), doc.into(), meet.into(), number(answer).into(), at.into()]);
     }
+    bulk.execute(writer).await?;
     Ok(meets)
 }
 

@@ -5,6 +5,7 @@
 
 mod bulk;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -17,7 +18,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-pub(crate) use self::bulk::{Bulk, group, parameters};
+pub(crate) use self::bulk::{Bulk, delete_each, group, parameters, rows_of_each};
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]
@@ -236,6 +237,12 @@ impl From<&[u8]> for Value {
     }
 }
 
+impl From<[u8; 16]> for Value {
+    fn from(id: [u8; 16]) -> Value {
+        Value::from(id.as_slice())
+    }
+}
+
 impl From<Option<&[u8]>> for Value {
     fn from(value: Option<&[u8]>) -> Value {
         Value::Bytes(value.map(<[u8]>::to_vec))
@@ -389,8 +396,18 @@ impl Query {
     }
 }
 
+thread_local! {
+    static SAID: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many statements were said on this thread.
+pub(crate) fn statements_said() -> u64 {
+    SAID.get()
+}
+
 /// Tells those who watch closely what is said, never with which values.
 fn note(statement: &str) {
+    SAID.set(SAID.get().wrapping_add(1));
     tracing::trace!(statement, "said");
 }
 

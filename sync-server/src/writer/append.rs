@@ -13,13 +13,15 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
 
 use super::disk::Room;
+use super::due::{Estimate, FoldBudget};
 use super::memory::{Key, Known, Memory};
-use super::projector::{self, Due, Loaded, Work};
+use super::projector::{self, Due, Loaded, Scope, Step, Work};
 use super::{Admitted, Compaction, Examined, Pusher};
 use crate::db::change_log::{self, Found, NewEntry};
-use crate::db::documents::ActorUse;
+use crate::db::documents::{ActorUse, DocState};
+use crate::db::due::DueDocument;
 use crate::db::sql::Connection;
-use crate::db::{accounts, address_days, documents, relay, roads, snapshots};
+use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
 use crate::limits::{DAY_MS, Limits, SourceName};
 use crate::live::Event;
 use crate::surveyor::Paving;
@@ -47,6 +49,9 @@ pub(super) struct Append<'t> {
     docs: BTreeMap<Key, Option<Known>>,
     entries: Vec<NewEntry<'t>>,
     touched: BTreeMap<Key, Touched>,
+    /// What looks different by rows that were derived beside the writer.
+    events: Vec<Event>,
+    feed_changed: bool,
 }
 
 /// What a transaction did, to be told after its commit.
@@ -60,6 +65,8 @@ pub(super) struct Appended {
     pub(super) events: Vec<Event>,
     /// What deriving rows from their documents took.
     pub(super) work: Vec<(AccountId, Work)>,
+    /// Whether documents are due.
+    pub(super) has_due: bool,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +76,8 @@ struct Touched {
     /// The places of what was appended, among all entries of the transaction.
     entries: Vec<usize>,
     last: u64,
+    /// How many operations its changes have.
+    ops: u64,
 }
 
 impl<'t> Append<'t> {
@@ -91,6 +100,8 @@ impl<'t> Append<'t> {
             docs: BTreeMap::new(),
             entries: Vec::new(),
             touched: BTreeMap::new(),
+            events: Vec::new(),
+            feed_changed: false,
         }
     }
 
@@ -178,6 +189,25 @@ impl<'t> Append<'t> {
         }
     }
 
+    /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
+    pub(super) async fn write_rows(&mut self, steps: &[Step]) -> Result<(), sqlx::Error> {
+        for step in steps {
+            if !projector::apply(self.connection, step, &mut self.events).await? {
+                continue;
+            }
+            self.feed_changed |= step.is_public();
+            if let Some(is_quarantined) = step.ends_in_quarantine() {
+                let key = (step.account(), step.doc());
+                // What is remembered of it says that it is due.
+                self.memory.take_doc(key);
+                if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
+                    (known.is_due, known.is_quarantined) = (false, is_quarantined);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes entries and books, derives the rows unless told not to, and says what has changed.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<Appended, sqlx::Error> {
         let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -203,7 +233,8 @@ impl<'t> Append<'t> {
         address_days::write(self.connection, today, std::mem::take(&mut self.address_bytes).into_iter()).await?;
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
-        let mut appended = Appended { heads, ..Appended::default() };
+        let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
+        let mut appended = Appended { heads, events, feed_changed, ..Appended::default() };
         if derives_rows {
             self.project(&mut appended).await?;
         }
@@ -221,7 +252,7 @@ impl<'t> Append<'t> {
         // In the order of the log: of two profiles of one account, the one that was written last is shown.
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
-        let mut due = Vec::new();
+        let (mut budget, mut due, mut later) = (FoldBudget::default(), Vec::new(), BTreeSet::new());
         for (key, touched) in touched {
             let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
             if !projector::has_rows(known.log.kind) {
@@ -231,9 +262,15 @@ impl<'t> Append<'t> {
             if known.is_quarantined {
                 continue;
             }
-            let chunks = || touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect();
             let new = || touched.is_new.then(|| Loaded::of_a_new_document(self.received_at));
             let mut before = self.memory.take_loaded(*key).or_else(new);
+            let (kind, ops, is_known) = (known.log.kind, touched.ops, before.is_some());
+            let chunks = if is_known { touched.entries.len() as u64 } else { known.chunks };
+            // Rows of a due document come from beside the writer alone, so that no older state is written after a newer one.
+            if known.is_due || !budget.take(key.0, Estimate { kind, ops, chunks, is_known }) {
+                later.insert(*key);
+                continue;
+            }
             if let Some(loaded) = &mut before {
                 loaded.hear(self.received_at);
             }
@@ -243,27 +280,43 @@ impl<'t> Append<'t> {
                 kind: known.log.kind,
                 revision: touched.last,
                 first: touched.entries.first().map(|place| self.entries[*place].seq),
-                before: before.map(|loaded| (loaded, chunks())),
+                before: before.map(|loaded| {
+                    (loaded, touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect())
+                }),
             });
         }
-        for projected in projector::project(self.connection, due, &mut appended.events).await? {
+        for projected in projector::project(self.connection, due, Scope::Small, &mut appended.events).await? {
             appended.work.push((projected.owner, projected.work));
             let key = (projected.owner, projected.id);
             if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                 known.is_quarantined = projected.is_quarantined;
+            }
+            if projected.is_due {
+                later.insert(key);
             }
             if let Some(loaded) = projected.loaded {
                 self.memory.keep_loaded(key, loaded);
             }
         }
         for (key, touched) in &self.touched {
-            let Some(known) = self.docs.get(key).and_then(Option::as_ref).filter(|known| known.is_quarantined) else {
+            let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
+            if !known.is_quarantined && !later.contains(key) {
                 continue;
-            };
+            }
             let chunks: Vec<&[u8]> = touched.entries.iter().map(|place| self.entries[*place].chunk).collect();
-            projector::narrow(self.connection, &known.log, key.1, &chunks, &mut appended.events).await?;
+            if projector::narrow(self.connection, &known.log, key.1, &chunks, &mut appended.events).await? {
+                later.insert(*key);
+            }
         }
-        Ok(())
+        let mut noted = Vec::with_capacity(later.len());
+        for key in later {
+            noted.push(DueDocument { account: key.0, doc: key.1, seq: self.touched[&key].last });
+            if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
+                known.is_due = true;
+            }
+        }
+        appended.has_due = !noted.is_empty();
+        due::note(self.connection, &noted).await
     }
 
     async fn change(
@@ -313,7 +366,11 @@ impl<'t> Append<'t> {
             *used += bytes as u64;
         }
         let known = self.docs.entry(key).or_default();
-        let known = known.get_or_insert_with(|| Known::new(DocLog::new(account, offer.kind), false));
+        let known = known.get_or_insert_with(|| {
+            let log = DocLog::new(account, offer.kind);
+            Known::new(DocState { log, is_quarantined: false, is_due: false, chunks: 0 })
+        });
+        known.chunks += 1;
         let seq = log.append(id, &mut known.log, change, offer.chunk.0.len());
         let own_at = if bearer.is_own(&change.actor) { Some(self.received_at) } else { own_at };
         known.actors.insert(change.actor.clone(), ActorUse { last_seq: change.seq, own_at });
@@ -323,6 +380,7 @@ impl<'t> Append<'t> {
         touched.actors.insert(change.actor.clone());
         touched.entries.push(self.entries.len());
         touched.last = seq;
+        touched.ops += change.ops;
         self.entries.push(NewEntry {
             account,
             seq,
@@ -379,7 +437,7 @@ impl<'t> Append<'t> {
         }
         let mut found = documents::find_all(self.connection, account, &unknown).await?;
         for id in unknown {
-            let known = found.remove(&id).map(|(log, is_quarantined)| Known::new(log, is_quarantined));
+            let known = found.remove(&id).map(Known::new);
             self.docs.insert((account, id), known);
         }
         Ok(())

@@ -14,7 +14,7 @@ use tourismo_core::time::Timestamp;
 
 use super::projector::Loaded;
 use crate::db::change_log::Found;
-use crate::db::documents::ActorUse;
+use crate::db::documents::{ActorUse, DocState};
 
 /// What the books, the documents and what was folded of them may weigh, each, in bytes, roughly; twice that for a moment.
 const BOOKS_BYTES: usize = 1 << 20;
@@ -33,6 +33,7 @@ const MAX_ACTORS: usize = 8;
 pub(super) type Key = (AccountId, DocId);
 
 /// What is remembered.
+#[derive(Debug)]
 pub(super) struct Memory {
     /// Until when the database says that the log may have entries, as far as this is known.
     pub(super) received_until: Timestamp,
@@ -47,6 +48,10 @@ pub(super) struct Memory {
 pub(super) struct Known {
     pub(super) log: DocLog,
     pub(super) is_quarantined: bool,
+    /// Whether its rows are to be derived beside the writer.
+    pub(super) is_due: bool,
+    /// How many chunks it consists of.
+    pub(super) chunks: u64,
     /// What they wrote, of actors that were asked about; nothing of one that has written nothing.
     pub(super) actors: BTreeMap<Actor, ActorUse>,
     /// Changes that were asked about; those that are not here may be there all the same.
@@ -113,8 +118,9 @@ impl Memory {
 
 impl Known {
     /// A document of which nothing has been asked yet.
-    pub(super) fn new(log: DocLog, is_quarantined: bool) -> Known {
-        Known { log, is_quarantined, actors: BTreeMap::new(), stored: BTreeMap::new() }
+    pub(super) fn new(state: DocState) -> Known {
+        let DocState { log, is_quarantined, is_due, chunks } = state;
+        Known { log, is_quarantined, is_due, chunks, actors: BTreeMap::new(), stored: BTreeMap::new() }
     }
 
     pub(super) fn last_seq(&self, actor: &Actor) -> u64 {

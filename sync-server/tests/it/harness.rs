@@ -64,6 +64,13 @@ impl Relay {
         &self.database
     }
 
+    /// Waits until the rows of all documents are derived.
+    pub(crate) async fn settle(&self) {
+        while self.count("SELECT COUNT(*) FROM due_document").await > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     /// How many changes another process sees in the database.
     pub(crate) async fn changes_on_disk(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM change").await

@@ -7,6 +7,7 @@ mod blocks;
 mod catch_up;
 mod clock;
 mod compaction;
+mod due;
 mod engines;
 mod handshake;
 mod harness;

@@ -23,6 +23,7 @@ async fn push(relay: &Relay, phone: &Phone, offers: Vec<Offer>) {
     wire.push(offers).await;
     assert_eq!(wire.answers(count).await.acked.len(), count);
     wire.close().await;
+    relay.settle().await;
 }
 
 async fn shown(relay: &Relay) -> usize {
@@ -177,11 +178,11 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
     let mut doc = Document::named(phone.device(), 1, DocKind::Social, social::people(&phone.account));
     let other =
         |number: u32| AccountId::from_bytes([[7; 12].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap());
-    let mut wire = phone.join(relay.addr()).await;
     let mut followed = BTreeSet::new();
     let mut counted = Vec::new();
     // So many pushes may wait for their answers.
     for round in 0..5 {
+        let mut wire = phone.join(relay.addr()).await;
         for push in round * 4..(round + 1) * 4 {
             // The second half takes back what the first said, every other one for good.
             let change = |number: u32| {
@@ -200,12 +201,17 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
             wire.push((push * 1_000..(push + 1) * 1_000).map(change).collect()).await;
         }
         assert_eq!(wire.answers(4_000).await.nacked, []);
+        wire.close().await;
+        relay.settle().await;
         counted.push((relay.count("SELECT COUNT(*) FROM follow").await, followed.len() as i64));
     }
     assert!(counted.iter().all(|(rows, due)| rows == due), "{counted:?}");
     let (offer, _) = doc.offer(|doc| social::take_back(doc, &Subject::Follow(other(0))));
+    let mut wire = phone.join(relay.addr()).await;
     wire.push(vec![offer]).await;
     wire.answers(1).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 4_999, "what is taken back goes at once");
+    relay.settle().await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 4_999);
     assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined IS NOT NULL").await, 0);
     assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, []);

@@ -1,6 +1,6 @@
 //! Drives of more fixes than a relay shows: published with fewer and readable, or refused on the phone before anything is said.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tourismo_core::docs::Visibility;
@@ -101,6 +101,10 @@ async fn check_published(road: Road) -> anyhow::Result<()> {
     let stats = view.stats.expect("it is finished");
     let copy = view.published.expect("it is published");
 
+    // A long drive is acknowledged before it is shown.
+    while relay.json("/v1/ready").await?["due"] != 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // It is in the feed, can be read, and is the drive but for its hidden ends.
     assert_eq!(relay.json("/v1/feed/public").await?["drives"][0]["id"], copy.to_string());
     let told = relay.json(&format!("/v1/drives/{copy}")).await?;

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::{Connection, Query, Value};
+use super::{Connection, Query, Row, Value};
 
 /// How many rows one statement has if there are more than a few, most first: an engine meets few texts, and remembers how to
 /// do each.
@@ -41,6 +41,46 @@ impl<const COLUMNS: usize> Bulk<COLUMNS> {
         }
         Ok(written)
     }
+}
+
+/// Deletes the rows with these keys. The statement ends with `IN `; it has the parameters `of` before the keys.
+pub(crate) async fn delete_each<K: Copy + Into<Value>>(
+    connection: &mut Connection,
+    before: &str,
+    of: &[impl Copy + Into<Value>],
+    keys: &[K],
+) -> Result<(), sqlx::Error> {
+    let mut rest = keys;
+    while let Some(count) = group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        rest = others;
+        of_these(before, of, these).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The rows with these keys. The statement's first part ends with `IN `; it has the parameters `of` before the keys.
+pub(crate) async fn rows_of_each<K: Copy + Into<Value>, T>(
+    connection: &mut Connection,
+    before: &str,
+    of: &[impl Copy + Into<Value>],
+    keys: &[K],
+    read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, sqlx::Error> {
+    let (mut rest, mut rows) = (keys, Vec::new());
+    while let Some(count) = group(rest.len()) {
+        let (these, others) = rest.split_at(count);
+        rest = others;
+        rows.extend(of_these(before, of, these).rows(connection, &read).await?);
+    }
+    Ok(rows)
+}
+
+/// A statement about some keys.
+fn of_these<K: Copy + Into<Value>>(before: &str, of: &[impl Copy + Into<Value>], keys: &[K]) -> Query {
+    let sql = AssertSqlSafe(format!("{before}({})", parameters(of.len(), keys.len()))).into_sql_str();
+    let values = of.iter().map(|value| (*value).into()).chain(keys.iter().map(|key| (*key).into())).collect();
+    Query { sql, values }
 }
 
 /// How many of so many the next statement is about; none if none are left.

@@ -21,6 +21,7 @@ use tourismo_core::wire::DocKind;
 use super::{Derived, Work};
 use crate::db::documents::Quarantine;
 use crate::roads::Trace;
+use crate::work_thread::WorkThread;
 
 /// Nothing is ever written as this actor.
 const NOBODY: [u8; 16] = [0; 16];
@@ -29,6 +30,7 @@ const NOBODY: [u8; 16] = [0; 16];
 const EMPTY_BYTES: usize = 40 << 10;
 
 /// A document as it was last folded.
+#[derive(Debug)]
 pub(crate) struct Loaded {
     /// Nothing until it is folded for the first time: a thousand documents that wait for it must weigh nothing.
     doc: Option<Automerge>,
@@ -65,6 +67,26 @@ pub(super) enum Since {
     Changes(Timestamp),
     /// As its snapshot says, whatever came later.
     Snapshot(Timestamp),
+}
+
+/// Which documents are folded, and on which thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'t> {
+    /// Those that are folded in little time: everybody who pushes waits for it.
+    Small,
+    /// All that are within their bounds: nobody pushes.
+    All,
+    /// All that are within their bounds, on a thread for this alone while others push.
+    Beside(&'t WorkThread),
+}
+
+/// Why a document was not folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfolded {
+    /// It cannot be read, or is larger than anything that is shown.
+    Quarantined(Quarantine),
+    /// It is larger than what is folded while others wait.
+    NotSmall,
 }
 
 /// What there is to fold.
@@ -131,6 +153,27 @@ pub(super) struct Bounds {
     pub(super) ops: u64,
 }
 
+/// What a document consists of, at most, that is folded while others wait.
+#[derive(Clone, Copy)]
+pub(crate) struct SmallBounds {
+    /// Inflated.
+    pub(super) bytes: u64,
+    /// Chunks that are not loaded yet. Each takes Automerge some 4 µs, however small it is.
+    pub(crate) chunks: u64,
+    pub(crate) ops: u64,
+    /// Of a published drive.
+    fixes: usize,
+}
+
+/// A follow list of some hundred people, or a published drive of an hour.
+pub(crate) const SMALL: SmallBounds = SmallBounds { bytes: 256 << 10, chunks: 256, ops: 1_000, fixes: 4_000 };
+
+impl SmallBounds {
+    fn hold(&self, chunks: usize, size: Size) -> bool {
+        chunks as u64 <= self.chunks && size.bytes <= self.bytes && size.ops <= self.ops
+    }
+}
+
 impl Bounds {
     pub(super) fn of(kind: DocKind) -> Bounds {
         match kind {
@@ -150,18 +193,31 @@ impl Bounds {
 /// How long a change takes that is only stored, on a core.
 const STORED_IN: Duration = Duration::from_micros(100);
 
-/// Folds documents, and says of each what it says, or why it cannot be read; and how much work that was.
-pub(super) async fn fold_all(materials: Vec<Material>) -> Result<Vec<(Result<Folded, Quarantine>, Work)>, sqlx::Error> {
-    let contained = |material| {
+/// Folds documents, and says of each what it says, or why it was not folded; and how much work that was.
+pub(super) async fn fold_all(
+    materials: Vec<Material>,
+    scope: Scope<'_>,
+) -> Result<Vec<(Result<Folded, Unfolded>, Work)>, sqlx::Error> {
+    let small = match scope {
+        Scope::Small => Some(SMALL),
+        Scope::All | Scope::Beside(_) => None,
+    };
+    let contained = move |material| {
         let began = worked();
         // Nothing that it had is looked at again.
-        let folded = catch_unwind(AssertUnwindSafe(|| fold(material))).unwrap_or(Err(Quarantine::Unreadable));
+        let folded = catch_unwind(AssertUnwindSafe(|| fold(material, small)));
+        let folded = folded.unwrap_or(Err(Unfolded::Quarantined(Quarantine::Unreadable)));
         let took = worked().saturating_sub(began);
         (folded, Work { changes: (took.as_micros() / STORED_IN.as_micros()) as u64 })
     };
+    let fold_each = move || materials.into_iter().map(contained).collect();
     // The server is ending if this fails; what it was writing is not committed.
-    let folded = tokio::task::spawn_blocking(move || materials.into_iter().map(contained).collect()).await;
-    folded.map_err(|_| sqlx::Error::WorkerCrashed)
+    match scope {
+        Scope::Small | Scope::All => {
+            tokio::task::spawn_blocking(fold_each).await.map_err(|_| sqlx::Error::WorkerCrashed)
+        }
+        Scope::Beside(thread) => thread.run(fold_each).await.map_err(|_| sqlx::Error::WorkerCrashed),
+    }
 }
 
 /// The changes that a snapshot holds at their positions, in log order; none if it cannot be loaded.
@@ -195,30 +251,39 @@ fn worked() -> Duration {
     BEGAN.elapsed()
 }
 
-fn fold(material: Material) -> Result<Folded, Quarantine> {
+fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfolded> {
+    let (unreadable, too_large) =
+        (Unfolded::Quarantined(Quarantine::Unreadable), Unfolded::Quarantined(Quarantine::TooLarge));
     let Material { kind, loaded: Loaded { doc, size: before, since, rows }, chunks, changes } = material;
     let (mut bytes, mut ops) = (0, 0);
     for chunk in &chunks {
-        let size = snapshot::size_of(chunk).ok_or(Quarantine::Unreadable)?;
+        let size = snapshot::size_of(chunk).ok_or(unreadable)?;
         bytes += size.bytes;
         ops += size.ops;
     }
     let size = Size { bytes: before.bytes + bytes, changes: before.changes + changes, ops: before.ops + ops };
+    if small.is_some_and(|small| !small.hold(chunks.len(), size)) {
+        return Err(Unfolded::NotSmall);
+    }
     let bounds = Bounds::of(kind);
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
-        return Err(Quarantine::TooLarge);
+        return Err(too_large);
     }
     let new = chunks.iter().map(Vec::as_slice);
     let doc = match doc {
         None => open::load(&NOBODY, new),
         Some(mut doc) => open::apply(&mut doc, new).map(|()| doc),
     };
-    let doc = doc.map_err(|_| Quarantine::Unreadable)?;
+    let doc = doc.map_err(|_| unreadable)?;
+    let is_longer = |small: SmallBounds| projection::published_fixes(&doc) > small.fixes;
+    if kind == DocKind::Published && small.is_some_and(is_longer) {
+        return Err(Unfolded::NotSmall);
+    }
     let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
     let row = projection::fold(kind, &doc);
     // Its owner is told: what is acknowledged and shown to nobody looks published from the phone.
     if row.is_none() && projection::is_too_much(kind, &doc) {
-        return Err(Quarantine::TooLarge);
+        return Err(too_large);
     }
     let history = if let Some(Row::Published(_)) = &row {
         let changes = u32::try_from(open::names(&doc).len()).unwrap_or(u32::MAX);

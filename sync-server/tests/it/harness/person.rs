@@ -95,6 +95,7 @@ impl Person {
         let answers = wire.answers(count).await;
         assert_eq!((answers.acked.len(), answers.nacked), (count, vec![]));
         wire.close().await;
+        relay.settle().await;
     }
 
     /// An id that nobody else has.

@@ -1,0 +1,77 @@
+//! The table `due_document`: documents whose rows are older than their log, because deriving them takes too long for the
+//! transaction that stores a change.
+
+use tourismo_core::id::{AccountId, DocId};
+
+use super::sql::{self, Bulk, Connection, Row};
+use super::{account_in, column, doc_in, position};
+
+/// A document whose rows are to be derived, as it was when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DueDocument {
+    pub(crate) account: AccountId,
+    pub(crate) doc: DocId,
+    /// The position of its newest change.
+    pub(crate) seq: u64,
+}
+
+/// Notes that documents are due, each with the position of its newest change.
+pub(crate) async fn note(writer: &mut Connection, due: &[DueDocument]) -> Result<(), sqlx::Error> {
+    let mut bulk = Bulk::new(
+        "INSERT INTO due_document (account, doc, seq) VALUES ",
+        "ON CONFLICT (account, doc) DO UPDATE SET seq = excluded.seq",
+    );
+    for DueDocument { account, doc, seq } in due {
+        bulk.row([(*account).into(), (*doc).into(), column(*seq).into()]);
+    }
+    bulk.execute(writer).await.map(drop)
+}
+
+/// The position up to which the rows of a document are to be derived, if it is due.
+pub(crate) async fn find(
+    connection: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<u64>, sqlx::Error> {
+    let sql = "SELECT seq FROM due_document WHERE account = $1 AND doc = $2";
+    let row = sql::query(sql).bind(account).bind(doc).row(connection).await?;
+    row.map(|row| position("seq", row.get("seq")?)).transpose()
+}
+
+/// Takes note that the rows of a document are derived.
+pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM due_document WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
+/// Up to `limit` due documents of the first account after another that has any, ascending.
+pub(crate) async fn of_account_after(
+    reader: &mut Connection,
+    after: Option<AccountId>,
+    limit: u32,
+) -> Result<Vec<DueDocument>, sqlx::Error> {
+    let sql = r#"
+        SELECT account, doc, seq FROM due_document
+        WHERE account = (
+            SELECT next.account FROM due_document next WHERE next.account > $1 ORDER BY next.account LIMIT 1
+        )
+        ORDER BY doc LIMIT $2
+    "#;
+    let read = |row: &Row| {
+        let (account, doc) = (account_in(row, "account")?, doc_in(row, "doc")?);
+        Ok(DueDocument { account, doc, seq: position("seq", row.get("seq")?)? })
+    };
+    let after = after.map_or(Vec::new(), |account| account.as_bytes().to_vec());
+    sql::query(sql).bind(after).bind(i64::from(limit)).rows(reader, read).await
+}
+
+/// How many documents are due; of more than `most`, that many.
+pub(crate) async fn count(reader: &mut Connection, most: u32) -> Result<u64, sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM due_document LIMIT $1) counted";
+    position("count", sql::query_scalar(sql).bind(i64::from(most)).fetch_one(reader).await?)
+}
+
+/// Forgets what was due, before all rows are derived anew.
+pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM due_document").execute(writer).await.map(drop)
+}

@@ -1,0 +1,336 @@
+//! The writer alone, without sockets and beside nobody: it stores changes as the relay does and says what each transaction
+//! cost. For the search for the most expensive change, and for tests of what the writer leaves to be done beside it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::log::{Bearer, examine};
+use tourismo_core::session::relay::Outcome;
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::{Epoch, NackCode, Offer, RelayId};
+
+use super::append::{Append, Appended};
+use super::disk::Room;
+use super::memory::Memory;
+use super::projector::{Step, prepare};
+use super::{Examined, Pusher};
+use crate::db::relay::{self, Identity, Secret};
+use crate::db::{Database, Durability, due, sql};
+use crate::limits::{Limits, SourceName};
+use crate::work_thread::WorkThread;
+
+/// What one transaction cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Time on a core, of all threads of this process.
+    pub cpu: Duration,
+    /// How many statements were said, on this thread.
+    pub statements: u64,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// What storing it cost.
+    pub cost: Cost,
+    /// What became of each change; none of those that are stored.
+    pub refused: Vec<Option<NackCode>>,
+    /// Whether rows are left to be derived beside the writer.
+    pub is_due: bool,
+}
+
+/// A writer with a database that nobody else uses.
+#[derive(Debug)]
+pub struct WriterProbe {
+    database: Database,
+    memory: Memory,
+    thread: WorkThread,
+    bearers: BTreeMap<AccountId, Bearer>,
+    now: i64,
+}
+
+impl WriterProbe {
+    /// Opens a database, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub async fn open(path: &Path) -> anyhow::Result<WriterProbe> {
+        let mut database = Database::open(&path.into(), None, Durability::Checkpoints).await?;
+        let identity = Identity { id: RelayId([7; 16]), epoch: Epoch([7; 16]) };
+        relay::identify(&mut database.writer, identity, &Secret([7; 32])).await?;
+        Ok(WriterProbe {
+            database,
+            memory: Memory::default(),
+            thread: WorkThread::start("rows")?,
+            bearers: BTreeMap::new(),
+            now: 1_790_000_000_000,
+        })
+    }
+
+    /// Lets the device that founds an account in, and takes its word for others' actors.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn admit(&mut self, device: DeviceKey, vouched: &[[u8; 8]]) -> anyhow::Result<AccountId> {
+        let account = AccountId::founded_by(&device);
+        self.transact(Work::Admit { account, device, vouched }).await?;
+        let mut bearer = Bearer::new(&device);
+        vouched.iter().for_each(|prefix| bearer.vouch(*prefix));
+        self.bearers.insert(account, bearer);
+        Ok(account)
+    }
+
+    /// Stores a push in a transaction of its own.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn push(&mut self, account: AccountId, offers: Vec<Offer>) -> anyhow::Result<Pushed> {
+        let bearer = self.bearers.get(&account).cloned().unwrap_or_else(|| Bearer::new(&DeviceKey([0; 32])));
+        let pusher = Pusher { account, source: SourceName([1; 16]), bearer };
+        let examined = |offer: Offer| Examined { scanned: examine(&offer.chunk.0), offer };
+        let changes: Vec<Examined> = offers.into_iter().map(examined).collect();
+        let (cost, appended, outcomes) = self.transact(Work::Push { pusher: &pusher, changes: &changes }).await?;
+        let refused = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::Stored { .. } => None,
+            Outcome::Refused(code) => Some(code),
+        });
+        Ok(Pushed { cost, refused: refused.collect(), is_due: appended.has_due })
+    }
+
+    /// Forgets what the writer remembers between transactions, as after a start.
+    pub fn forget(&mut self) {
+        self.memory = Memory::default();
+    }
+
+    /// Derives what is due, and says what each transaction cost that wrote rows.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub async fn derive_due(&mut self) -> anyhow::Result<Vec<Cost>> {
+        let mut costs = Vec::new();
+        loop {
+            let steps = self.prepare().await?;
+            if steps.is_empty() {
+                return Ok(costs);
+            }
+            for step in steps {
+                costs.push(self.write_rows(vec![step]).await?);
+            }
+        }
+    }
+
+    /// Derives the rows of the first document that is due, and does not write them.
+    pub(super) async fn prepare(&self) -> anyhow::Result<Vec<Step>> {
+        let readers = &self.database.readers.background;
+        let due = due::of_account_after(&mut readers.acquire().await?, None, 1).await?;
+        match due.first() {
+            Some(due) => Ok(prepare(readers, &self.thread, *due).await?.map_or(Vec::new(), |prepared| prepared.steps)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes rows that were derived.
+    pub(super) async fn write_rows(&mut self, steps: Vec<Step>) -> anyhow::Result<Cost> {
+        Ok(self.transact(Work::Rows(&steps)).await?.0)
+    }
+
+    /// What a statement counts.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn count(&mut self, sql: &'static str) -> anyhow::Result<i64> {
+        Ok(sql::query_scalar(sql).fetch_one(&mut self.database.writer).await?)
+    }
+
+    async fn transact(&mut self, work: Work<'_>) -> Result<(Cost, Appended, Vec<Outcome>), sqlx::Error> {
+        self.now += 1;
+        let limits = Limits::NONE;
+        let (cpu, statements) = (worked(), sql::statements_said());
+        self.database.writer.begin().await?;
+        let (writer, at) = (&mut self.database.writer, Timestamp(self.now));
+        let mut append = Append::new(writer, &mut self.memory, at, &limits, Room::ForAll);
+        let mut outcomes = Vec::new();
+        match work {
+            Work::Admit { account, device, vouched } => {
+                append.admit(account, device, None).await?;
+                for prefix in vouched {
+                    append.vouch(account, *prefix).await?;
+                }
+            }
+            Work::Push { pusher, changes } => outcomes = append.push(pusher, changes).await?,
+            Work::Rows(steps) => append.write_rows(steps).await?,
+        }
+        let appended = append.finish(true).await?;
+        self.database.writer.commit().await?;
+        let statements = sql::statements_said() - statements;
+        Ok((Cost { cpu: worked().saturating_sub(cpu), statements }, appended, outcomes))
+    }
+}
+
+/// What is done in a transaction.
+enum Work<'w> {
+    Admit { account: AccountId, device: DeviceKey, vouched: &'w [[u8; 8]] },
+    Push { pusher: &'w Pusher, changes: &'w [Examined] },
+    Rows(&'w [Step]),
+}
+
+/// How long all threads of this process have been at work.
+#[cfg(unix)]
+fn worked() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
+/// How long this process has run.
+#[cfg(not(unix))]
+fn worked() -> Duration {
+    static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    BEGAN.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::{Automerge, ScalarValue};
+    use tourismo_core::docs::open;
+    use tourismo_core::docs::social::{self, Subject, Word};
+    use tourismo_core::id::DocId;
+    use tourismo_core::wire::{Chunk, DocKind};
+
+    use super::*;
+    use crate::{Config, Server};
+
+    const DEVICE: DeviceKey = DeviceKey([1; 32]);
+
+    fn other(number: u32) -> AccountId {
+        AccountId::from_bytes([[7; 12].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap())
+    }
+
+    /// What an account says of people: more than is derived while others wait.
+    struct People {
+        account: AccountId,
+        doc: Automerge,
+    }
+
+    impl People {
+        fn new() -> People {
+            let mut actor = [0; 16];
+            actor[..8].copy_from_slice(&DEVICE.actor_prefix());
+            People { account: AccountId::founded_by(&DEVICE), doc: open::new(&actor) }
+        }
+
+        fn offer(&self, chunk: Vec<u8>) -> Vec<Offer> {
+            vec![Offer { doc: social::people(&self.account), kind: DocKind::Social, chunk: Chunk(chunk) }]
+        }
+
+        /// One change that accepts so many.
+        fn accept(&mut self, numbers: std::ops::Range<u32>) -> Vec<Offer> {
+            let made = open::edit(&mut self.doc, |edit| {
+                numbers.clone().try_for_each(|number| {
+                    edit.entry("accept", other(number).as_bytes(), Some(ScalarValue::Boolean(true)))
+                })
+            });
+            self.offer(made.unwrap().unwrap().chunk)
+        }
+
+        fn block(&mut self, number: u32) -> Vec<Offer> {
+            let made = social::say(&mut self.doc, &Word::Block(other(number)));
+            self.offer(made.unwrap().unwrap().chunk)
+        }
+
+        fn take_back(&mut self, number: u32) -> Vec<Offer> {
+            let made = social::take_back(&mut self.doc, &Subject::Accept(other(number)));
+            self.offer(made.unwrap().unwrap().chunk)
+        }
+    }
+
+    const ACCEPTED: &str = "SELECT COUNT(*) FROM accept";
+    const BLOCKED: &str = "SELECT COUNT(*) FROM block";
+    const DUE: &str = "SELECT COUNT(*) FROM due_document";
+
+    async fn probe() -> (tempfile::TempDir, WriterProbe, People) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut probe = WriterProbe::open(&folder.path().join("x.sqlite")).await.unwrap();
+        probe.admit(DEVICE, &[]).await.unwrap();
+        (folder, probe, People::new())
+    }
+
+    #[tokio::test]
+    async fn p13_what_narrows_counts_at_once_also_in_a_document_whose_rows_are_due() {
+        let (_folder, mut probe, mut people) = probe().await;
+        assert!(probe.push(people.account, people.accept(0..3_000)).await.unwrap().is_due);
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (0, 1));
+        let steps = probe.derive_due().await.unwrap().len();
+        assert!(steps > 5, "{steps}: it is written in portions");
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (3_000, 0));
+
+        assert!(probe.push(people.account, people.block(1)).await.unwrap().is_due);
+        probe.push(people.account, people.take_back(2)).await.unwrap();
+        probe.push(people.account, people.accept(5_000..5_001)).await.unwrap();
+        assert_eq!((probe.count(BLOCKED).await.unwrap(), probe.count(ACCEPTED).await.unwrap()), (1, 2_999));
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(BLOCKED).await.unwrap(), probe.count(ACCEPTED).await.unwrap()), (1, 3_000));
+    }
+
+    #[tokio::test]
+    async fn p13_rows_of_an_older_state_are_never_written_after_a_newer_one() {
+        let (_folder, mut probe, mut people) = probe().await;
+        probe.push(people.account, people.accept(0..3_000)).await.unwrap();
+        let mut steps = probe.prepare().await.unwrap();
+        let rest = steps.split_off(1);
+        probe.write_rows(steps).await.unwrap();
+        let written = probe.count(ACCEPTED).await.unwrap();
+        assert!((1..1_000).contains(&written), "{written}");
+        // Somebody is let go of whom a later step would let in, and somebody whom the first one did.
+        for number in [0, 2_999] {
+            probe.push(people.account, people.take_back(number)).await.unwrap();
+        }
+        assert_eq!(probe.count(ACCEPTED).await.unwrap(), written - 1);
+        probe.write_rows(rest).await.unwrap();
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (written - 1, 1));
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (2_998, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_due_is_derived_by_the_next_start() {
+        let (folder, mut probe, mut people) = probe().await;
+        probe.push(people.account, people.accept(0..3_000)).await.unwrap();
+        drop(probe);
+        let path = folder.path().join("x.sqlite");
+        let config = Config::new(([127, 0, 0, 1], 0).into(), path.clone());
+        let server = Server::start(config).await.unwrap();
+        let mut reader = crate::db::connect_to_read(&path.into()).await.unwrap();
+        let settled = async {
+            while due::count(&mut reader, 9).await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let is_settled = tokio::time::timeout(Duration::from_secs(60), settled).await.is_ok();
+        let accepted: i64 = sql::query_scalar(ACCEPTED).fetch_one(&mut reader).await.unwrap();
+        reader.close().await.unwrap();
+        server.shutdown().await;
+        assert_eq!((is_settled, accepted), (true, 3_000));
+    }
+
+    #[tokio::test]
+    async fn many_documents_in_one_push_are_derived_later_but_for_a_few() {
+        let (_folder, mut probe, people) = probe().await;
+        let mut actor = [0; 16];
+        actor[..8].copy_from_slice(&DEVICE.actor_prefix());
+        let offer = |number: u16| {
+            actor[8..10].copy_from_slice(&number.to_be_bytes());
+            let made = open::edit(&mut open::new(&actor), |edit| edit.string("make", "Lancia"));
+            let doc = DocId::from_bytes([[9; 14].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap());
+            Offer { doc, kind: DocKind::Car, chunk: Chunk(made.unwrap().unwrap().chunk) }
+        };
+        let pushed = probe.push(people.account, (0..1_000).map(offer).collect()).await.unwrap();
+        assert!(pushed.is_due && pushed.refused.iter().all(Option::is_none));
+        let cars = "SELECT COUNT(*) FROM car";
+        let at_once = probe.count(cars).await.unwrap();
+        assert!((20..500).contains(&at_once), "{at_once}");
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(cars).await.unwrap(), probe.count(DUE).await.unwrap()), (1_000, 0));
+    }
+}

@@ -1,0 +1,207 @@
+//! What is shown of a document that is not read again, or not yet: what was read of it last, made narrower by the words that
+//! narrow, each heard off its change alone. `[P13]`
+
+use std::collections::BTreeSet;
+
+use tourismo_core::docs::Visibility;
+use tourismo_core::docs::narrowing::{Narrowing, narrow_meet, narrow_social, narrowings};
+use tourismo_core::docs::social::{self, SocialRow};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::log::{DocLog, examine};
+use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
+
+use super::fold::{Bounds, Material, Since, dissolved, fold_all};
+use super::write::{Settling, show, write_all};
+use super::{Derived, Loaded, Outcome, Scope, Subject, Work, rows_of, stored};
+use crate::db::sql::Connection;
+use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
+use crate::live::Event;
+
+/// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
+/// made narrower by those that come after. Says with it the position of the last one that was read.
+pub(super) async fn last_good(
+    reader: &mut Connection,
+    subject: &Subject,
+    through: u64,
+    scope: Scope<'_>,
+) -> Result<(u64, Derived), sqlx::Error> {
+    let Subject { id, owner, kind, .. } = *subject;
+    let Bounds { bytes, changes: max_changes, .. } = Bounds::of(kind);
+    let snapshot = snapshots::find(reader, owner, id).await?;
+    let covered = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+    // A snapshot holds every change as it came, also those that are too many.
+    let mut changes = match &snapshot {
+        Some(snapshot) => {
+            let positions = change_log::positions(reader, owner, id, covered).await?;
+            dissolved(snapshot.chunk.clone(), positions).await?
+        }
+        None => Vec::new(),
+    };
+    let loose = change_log::first_chunks(reader, owner, id, (covered, through), bytes, max_changes).await?;
+    let since = match (&snapshot, loose.first()) {
+        (Some(snapshot), _) => Since::Snapshot(snapshot.first_at),
+        (None, first) => Since::Changes(first.map_or(Timestamp(0), |(_, received_at, _)| *received_at)),
+    };
+    changes.extend(loose.into_iter().map(|(seq, _, chunk)| (seq, chunk)));
+    let most = changes.iter().take_while(|(seq, _)| *seq <= through).count().min(max_changes as usize);
+    let (mut good, mut too_many, mut count, mut best) = (0, most + 1, most, None);
+    while good < count && count < too_many {
+        let chunks: Vec<Vec<u8>> = changes[..count].iter().map(|(_, chunk)| chunk.clone()).collect();
+        let material = Material { kind, loaded: Loaded::empty(since), chunks, changes: count as u64 };
+        match fold_all(vec![material], scope).await?.pop() {
+            Some((Ok(folded), _)) => (good, best) = (count, Some(folded)),
+            Some((Err(_), _)) | None => too_many = count,
+        }
+        count = good.midpoint(too_many);
+    }
+    let read_through = good.checked_sub(1).map_or(0, |last| changes[last].0);
+    let rows = match best {
+        Some(folded) => {
+            let subject = Subject { id, owner, kind, revision: read_through, first: None };
+            rows_of(reader, &subject, folded).await?.1
+        }
+        None if kind == DocKind::Social => Derived::Social(SocialRow::default()),
+        None => Derived::Nothing,
+    };
+    let later: Vec<Vec<u8>> =
+        changes.into_iter().filter(|(seq, _)| *seq > read_through && *seq <= covered).map(|(_, chunk)| chunk).collect();
+    let mut rows = narrowed(owner, id, rows, &narrowings_of(kind, later.iter().map(Vec::as_slice)));
+    let (mut after, mut looked_at) = (read_through.max(covered), 0);
+    while looked_at < max_changes {
+        let page = change_log::short_chunks_after(reader, owner, id, after, MAX_NARROWING_BYTES, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        (after, looked_at) = (*last, looked_at + page.len() as u64);
+        rows = narrowed(owner, id, rows, &narrowings_of(kind, page.iter().map(|(_, chunk)| chunk.as_slice())));
+    }
+    Ok((read_through, rows))
+}
+
+/// The largest change that is looked at, bytes: that of a meet's text beside whom it is shown to. A phone that says one
+/// thing takes some 150.
+const MAX_NARROWING_BYTES: usize = 64 << 10;
+
+/// How many changes are read at a time.
+const PAGE: u64 = 64;
+
+/// What changes take back.
+fn narrowings_of<'c>(kind: DocKind, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Narrowing> {
+    let short = chunks.into_iter().filter(|chunk| chunk.len() <= MAX_NARROWING_BYTES);
+    short.filter_map(|chunk| Some(narrowings(kind, &examine(chunk).ok()?, chunk))).flatten().collect()
+}
+
+/// Rows made narrower.
+fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrowing]) -> Derived {
+    for narrowing in narrowings {
+        // Whom one blocks is said in one document, and nobody blocks themselves.
+        let is_elsewhere = |blocked: &AccountId| *blocked == owner || id != social::people(&owner);
+        match (&mut rows, narrowing) {
+            (Derived::Social(_), Narrowing::Block(blocked)) if is_elsewhere(blocked) => {}
+            (Derived::Social(row), narrowing) => narrow_social(row, narrowing),
+            (Derived::Profile(profile), Narrowing::AskAboutFollowers) => profile.by_approval = true,
+            (Derived::Meet(part), narrowing) => narrow_meet(&mut part.row, narrowing),
+            (Derived::Published(drive, _), Narrowing::ShowAtMost(visibility)) => {
+                drive.visibility = drive.visibility.narrower(*visibility);
+                match drive.visibility {
+                    Visibility::Private => rows = Derived::Nothing,
+                    // What everybody may know of its road was for everybody.
+                    Visibility::Followers | Visibility::Link => drive.trace = None,
+                    Visibility::Public => {}
+                }
+            }
+            (Derived::NotShown, Narrowing::ShowAtMost(Visibility::Private)) => rows = Derived::Nothing,
+            (
+                Derived::Published(..)
+                | Derived::Profile(_)
+                | Derived::Drive(_)
+                | Derived::Car(..)
+                | Derived::NotShown
+                | Derived::Nothing
+                | Derived::Quarantined(_),
+                _,
+            ) => {}
+        }
+    }
+    rows
+}
+
+/// Makes what is shown of a document narrower at once, if these changes say so: one in quarantine is not read again, and
+/// the rows of one that is due come later. Reads and writes what the changes are about, however much the document says.
+/// Returns whether meets are left to be settled. `[P13]`
+pub(in crate::writer) async fn narrow(
+    writer: &mut Connection,
+    doc: &DocLog,
+    id: DocId,
+    chunks: &[&[u8]],
+    events: &mut Vec<Event>,
+) -> Result<bool, sqlx::Error> {
+    let narrowings = narrowings_of(doc.kind, chunks.iter().copied());
+    if narrowings.is_empty() {
+        return Ok(false);
+    }
+    let before = match doc.kind {
+        DocKind::Social => Derived::Social(stored_of(writer, doc.owner, id, &narrowings).await?),
+        DocKind::Published => match published::head(writer, doc.owner, id).await? {
+            // Its track stays or goes as a whole.
+            Some(drive) => Derived::Published(Box::new(drive), Vec::new()),
+            None => Derived::Nothing,
+        },
+        DocKind::Profile | DocKind::Meet | DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => {
+            stored(writer, doc, id).await?
+        }
+    };
+    let rows = narrowed(doc.owner, id, before.clone(), &narrowings);
+    if rows == before {
+        return Ok(false);
+    }
+    if let Derived::Published(drive, _) = &rows {
+        return show(writer, drive, events).await.map(|()| false);
+    }
+    let subject = Subject { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
+    let work = Work::default();
+    let outcome = Outcome { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
+    let mut written = Vec::new();
+    write_all(writer, vec![outcome], Settling::AFew, events, &mut written).await?;
+    Ok(written.iter().any(|written| written.is_due))
+}
+
+/// What is stored of what these words are about.
+async fn stored_of(
+    reader: &mut Connection,
+    owner: AccountId,
+    id: DocId,
+    narrowings: &[Narrowing],
+) -> Result<SocialRow, sqlx::Error> {
+    let (mut people, mut things, mut blocks) = (BTreeSet::new(), BTreeSet::new(), false);
+    for narrowing in narrowings {
+        match narrowing {
+            Narrowing::Block(account) => {
+                people.insert(*account);
+                blocks = true;
+            }
+            Narrowing::TakeBack(subject) => match subject {
+                social::Subject::Follow(account)
+                | social::Subject::Accept(account)
+                | social::Subject::Block(account) => drop(people.insert(*account)),
+                social::Subject::React(thing) | social::Subject::Comment(thing) | social::Subject::Rsvp(thing) => {
+                    things.insert(*thing);
+                }
+            },
+            Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers => {}
+        }
+    }
+    let (people, things): (Vec<_>, Vec<_>) = (people.into_iter().collect(), things.into_iter().collect());
+    if id == social::people(&owner) {
+        let is_full = blocks && follows::blocks_as_many_as_can_be(reader, owner).await?;
+        let stored = follows::stored_about(reader, owner, &people).await?;
+        // More are read of no document.
+        let blocked = if is_full { people } else { stored.blocked.clone() };
+        return Ok(SocialRow { blocked, ..stored });
+    }
+    Ok(SocialRow {
+        reactions: reactions::stored_about(reader, owner, id, &things).await?,
+        comments: comments::stored_with_ids(reader, owner, id, &things).await?,
+        rsvps: rsvps::stored_about(reader, owner, id, &things).await?,
+        ..SocialRow::default()
+    })
+}

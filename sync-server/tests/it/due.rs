@@ -1,0 +1,108 @@
+//! Documents whose rows are derived beside the writer: acknowledged at once, shown a little later, and narrowed at once.
+
+use automerge::ScalarValue;
+use tourismo_core::docs::social::{self, Answer, Comment, Reaction, Subject, Word};
+use tourismo_core::docs::{Visibility, open, published};
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
+use tourismo_core::wire::{DocKind, Offer};
+use tourismo_server::upkeep;
+
+use crate::harness::{Document, Phone, Relay, drive_on, get};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+
+async fn push(relay: &Relay, phone: &Phone, offer: Offer) {
+    let mut wire = phone.join(relay.addr()).await;
+    wire.push(vec![offer]).await;
+    assert_eq!(wire.answers(1).await.acked.len(), 1);
+    wire.close().await;
+}
+
+async fn shown(relay: &Relay) -> usize {
+    get(relay.addr(), "/v1/feed/public").await.json()["drives"].as_array().unwrap().len()
+}
+
+/// A drive of so many blocks that it is not written in one transaction.
+fn many_blocks() -> Vec<Stretch> {
+    let stretch = |number: i64| {
+        let fixes = drive_on(START + number * 60_000)[0].fixes[..3].to_vec();
+        Stretch { fixes, ..Stretch::default() }
+    };
+    (0..1_300).map(stretch).collect()
+}
+
+#[tokio::test]
+async fn p13_a_long_drive_is_shown_when_all_of_it_is_there_and_to_fewer_people_at_once() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut drive = Document::new(phone.device(), 1, DocKind::Published);
+    let publish = drive.publish("Pass", Visibility::Public, &many_blocks());
+    push(&relay, &phone, publish).await;
+    relay.settle().await;
+    assert_eq!((shown(&relay).await, relay.count("SELECT COUNT(*) FROM published_block").await), (1, 1_300));
+    assert_eq!(get(relay.addr(), "/v1/ready").await.json()["due"], 0);
+    let report = upkeep::check(relay.database().location()).await.unwrap();
+    assert_eq!((report.due, report.findings), (0, vec![]));
+
+    let followers = drive.offer(|doc| published::change(doc, "Pass", "", Visibility::Followers)).0;
+    push(&relay, &phone, followers).await;
+    assert_eq!(shown(&relay).await, 0, "nobody waits for that");
+    relay.settle().await;
+    assert_eq!((shown(&relay).await, relay.count("SELECT COUNT(*) FROM published_drive").await), (0, 1));
+    let private = drive.offer(|doc| published::change(doc, "Pass", "", Visibility::Private)).0;
+    push(&relay, &phone, private).await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM published_block").await, 0);
+    relay.settle().await;
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+}
+
+#[tokio::test]
+async fn p13_what_is_taken_back_of_much_that_was_said_goes_at_once() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let thing = |number: u16| {
+        let mut id = [7; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        DocId::from_bytes(id)
+    };
+    let id = social::about(&phone.account, &thing(0));
+    let mut said = Document::named(phone.device(), 1, DocKind::Social, id);
+    let all = said.offer(|doc| {
+        open::edit(doc, |edit| {
+            (0..1_500).try_for_each(|number| {
+                edit.entry("react", thing(number).as_bytes(), Some(ScalarValue::Str(Reaction::Like.name().into())))
+            })
+        })
+    });
+    push(&relay, &phone, all.0).await;
+    let comment = Comment { drive: thing(0), at: START, text: "What a view.".into() };
+    for word in [Word::Comment(thing(1), &comment), Word::Rsvp(thing(2), Answer::Going, START)] {
+        let offer = said.offer(|doc| social::say(doc, &word)).0;
+        push(&relay, &phone, offer).await;
+    }
+    relay.settle().await;
+    let counted = async || {
+        let [mut reactions, mut comments, mut rsvps] = [0; 3];
+        for (count, sql) in [
+            (&mut reactions, "SELECT COUNT(*) FROM reaction"),
+            (&mut comments, "SELECT COUNT(*) FROM comment"),
+            (&mut rsvps, "SELECT COUNT(*) FROM rsvp"),
+        ] {
+            *count = relay.count(sql).await;
+        }
+        (reactions, comments, rsvps)
+    };
+    assert_eq!(counted().await, (1_500, 1, 1));
+    for (subject, left) in [
+        (Subject::React(thing(5)), (1_499, 1, 1)),
+        (Subject::Comment(thing(1)), (1_499, 0, 1)),
+        (Subject::Rsvp(thing(2)), (1_499, 0, 0)),
+    ] {
+        let offer = said.offer(|doc| social::take_back(doc, &subject)).0;
+        push(&relay, &phone, offer).await;
+        assert_eq!(counted().await, left);
+    }
+    relay.settle().await;
+    assert_eq!(counted().await, (1_499, 0, 0));
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+}
