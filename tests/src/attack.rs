@@ -29,6 +29,7 @@ mod readers;
 mod requests;
 mod rest;
 mod sockets;
+pub mod worst;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, open};
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{Chunk, DocHeads, DocKind, Message, NackCode, Offer};
+use tourismo_core::wire::{Chunk, DocHeads, DocKind, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
 use super::foe::Foe;
 use super::forge::{Forged, bomb};
-use super::{Attack, Field};
+use super::{Attack, Field, Scale, worst};
 use crate::bench::grouped;
 use crate::client::{Client, Device};
 
@@ -44,6 +45,8 @@ pub(super) fn attacks() -> Vec<Attack> {
         Attack::new("one change after the other to a large published drive", |field| Box::pin(projections(field)))
             .growth_mib(48)
             .cpu_s(40),
+        Attack::new("the worst changes of every shape, by a dozen accounts", |field| Box::pin(worst_changes(field)))
+            .cpu_s(120),
         Attack::new("comparisons of 20,000 documents, again and again", |field| Box::pin(comparisons(field)))
             .growth_mib(48),
     ]
@@ -103,17 +106,22 @@ impl Intruder {
 
     /// What became of all that was offered.
     fn told(&self) -> String {
-        let told = self.answers.iter().filter(|(_, count)| **count > 0).map(|(code, count)| match code {
-            Some(code) => format!("{} {code:?}", grouped(*count)),
-            None => format!("{} kept", grouped(*count)),
-        });
-        told.collect::<Vec<_>>().join(", ")
+        told(&self.answers)
     }
 
     fn must_keep_nothing(&self) -> anyhow::Result<String> {
         anyhow::ensure!(self.answers.get(&None).is_none_or(|kept| *kept == 0), "hostile changes were kept");
         Ok(self.told())
     }
+}
+
+/// Answers, and how many there were of each.
+fn told(answers: &BTreeMap<Option<NackCode>, u64>) -> String {
+    let told = answers.iter().filter(|(_, count)| **count > 0).map(|(code, count)| match code {
+        Some(code) => format!("{} {code:?}", grouped(*count)),
+        None => format!("{} kept", grouped(*count)),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
@@ -319,6 +327,37 @@ async fn projections(field: Field) -> anyhow::Result<String> {
         intruder.push(vec![Offer { doc: id, kind: DocKind::Published, chunk }]).await?;
     }
     Ok(intruder.told())
+}
+
+/// Every shape of change that is known to be expensive, each by an account of its own, all at the same time.
+async fn worst_changes(field: Field) -> anyhow::Result<String> {
+    let part = match field.scale {
+        Scale::Small => 8,
+        Scale::Full => 1,
+    };
+    let mut intruders = Vec::new();
+    for seed in 0..worst::SHAPE_COUNT {
+        intruders.push(Intruder::join(field.foe(1 + seed), 2 + seed).await?);
+    }
+    let stories = worst::stories(intruders.iter().map(|intruder| intruder.device.key()), part)?;
+    let each = intruders.into_iter().zip(stories).map(async |(mut intruder, story)| {
+        let mut offers = Vec::new();
+        for (kind, doc, chunk) in story {
+            let waiting: usize = offers.iter().map(|offer: &Offer| offer.chunk.0.len()).sum();
+            if offers.len() == 100 || waiting + chunk.len() > MAX_CHUNK_BYTES {
+                intruder.push(std::mem::take(&mut offers)).await?;
+            }
+            offers.push(Offer { doc, kind, chunk: Chunk(chunk) });
+        }
+        intruder.push(offers).await?;
+        anyhow::Ok(intruder.answers)
+    });
+    let mut answers: BTreeMap<Option<NackCode>, u64> = BTreeMap::new();
+    for (code, count) in try_join_all(each).await?.into_iter().flatten() {
+        *answers.entry(code).or_default() += count;
+    }
+    anyhow::ensure!(answers.get(&None).is_some_and(|kept| *kept > 100), "{}", told(&answers));
+    Ok(told(&answers))
 }
 
 async fn comparisons(field: Field) -> anyhow::Result<String> {

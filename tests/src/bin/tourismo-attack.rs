@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,14 +24,29 @@ struct Arguments {
     #[arg(long)]
     small: bool,
     /// Judge no times on the clock: how long the honest phone waits, and how soon the relay is at rest. They say as much
-    /// about what else the machine does.
+    /// about what else the machine does. With --worst: do not judge how long the writer is at work.
     #[arg(long)]
     busy: bool,
+    /// Attack nothing, and look for the change that costs the writer the most, with so many tries for each shape.
+    #[arg(long, value_name = "TRIES")]
+    worst: Option<u32>,
+    /// With --worst: what the tries are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// With --worst: the corpus of the fuzz targets.
+    #[arg(long, default_value = "tests/fuzz/corpus")]
+    corpus: PathBuf,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { filter, list, small, busy } = Arguments::parse();
+    let Arguments { filter, list, small, busy, worst, seed, corpus } = Arguments::parse();
+    if let Some(tries) = worst {
+        let found = attack::worst::search(seed, tries, &corpus).await?;
+        println!("{}", attack::worst::table(&found).markdown());
+        let too_long = found.iter().filter(|worst| worst.push.cpu.max(worst.rows.cpu) > attack::worst::MAX_CPU);
+        return Ok(if busy || too_long.count() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let attacks = Attack::all().into_iter().filter(|attack| attack.name.contains(&filter));
     if list {
         attacks.for_each(|attack| println!("{}", attack.name));

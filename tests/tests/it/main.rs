@@ -31,3 +31,4 @@ mod sim;
 mod snapshots;
 mod support;
 mod syncing;
+mod worst_change;
