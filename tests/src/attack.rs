@@ -25,6 +25,7 @@ pub mod forge;
 mod forwarders;
 mod honest;
 mod owners;
+mod quotas;
 mod readers;
 mod requests;
 mod rest;
@@ -165,8 +166,17 @@ impl Attack {
 
     /// All attacks.
     pub fn all() -> Vec<Attack> {
-        let beside = [admission::attacks(), changes::attacks(), sockets::attacks(), requests::attacks()];
-        [beside.concat(), owners::attacks(), readers::attacks(), forwarders::attacks()].concat()
+let parts = [
+            admission::attacks,
+            changes::attacks,
+            owners::attacks,
+            quotas::attacks,
+            sockets::attacks,
+            requests::attacks,
+            readers::attacks,
+            forwarders::attacks,
+        ];
+        parts.map(|attacks| attacks()).concat()
     }
 
     /// Attacks a fresh relay.

@@ -262,6 +262,17 @@ async fn read(relay: SocketAddr, kept: &mut Option<TcpStream>, request: &str) ->
 
 /// Publishes a made drive for everybody, and returns its id.
 pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, minutes: u32) -> anyhow::Result<DocId> {
+    publish_for(client, device, number, minutes, Visibility::Public).await
+}
+
+/// Publishes a made drive, and returns its id.
+pub(super) async fn publish_for(
+    client: &mut Client,
+    device: &Device,
+    number: u8,
+    minutes: u32,
+    visibility: Visibility,
+) -> anyhow::Result<DocId> {
     let mut actor = [number; 16];
     actor[..8].copy_from_slice(&device.key().actor_prefix());
     let start = Timestamp(1_717_232_400_000 + i64::from(number) * 3_600_000);
@@ -273,7 +284,7 @@ pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, mi
         car: String::new(),
         started_at: start,
         utc_offset: None,
-        visibility: Visibility::Public,
+        visibility,
         blocks: stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?,
     };
     let change = published::create(&mut open::new(&actor), &fields)?.expect("a drive is a change");

@@ -32,15 +32,15 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// An account that attacks from a host.
-struct Account {
+pub(super) struct Account {
     foe: Foe,
-    device: Device,
-    client: Client,
-    people: Document,
+    pub(super) device: Device,
+    pub(super) client: Client,
+    pub(super) people: Document,
 }
 
 impl Account {
-    async fn join(field: &Field, host: u8, number: u8) -> anyhow::Result<Account> {
+    pub(super) async fn join(field: &Field, host: u8, number: u8) -> anyhow::Result<Account> {
         let foe = field.foe(host);
         let mut seed = [0xfd; 32];
         seed[0] = number;
@@ -70,7 +70,7 @@ impl Account {
         Ok(())
     }
 
-    async fn say(&mut self, word: &Word<'_>) -> anyhow::Result<()> {
+    pub(super) async fn say(&mut self, word: &Word<'_>) -> anyhow::Result<()> {
         let (_, offer) = self.people.edit(|doc| social::say(doc, word));
         self.client.push(vec![offer]).await?;
         let answers = self.client.answers(1).await?;
@@ -81,6 +81,11 @@ impl Account {
     fn request(&self, path: &str, more: &str) -> String {
         let token = self.device.read_token(&self.client, Timestamp(now().as_millis() + 3_600_000));
         format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n{more}\r\n")
+    }
+
+    /// The status of what is read as the account.
+    pub(super) async fn status(&self, path: &str) -> anyhow::Result<u16> {
+        self.foe.ask(self.request(path, "connection: close\r\n").as_bytes()).await
     }
 
     async fn stream(&self, last: Option<&str>) -> anyhow::Result<TcpStream> {
