@@ -94,7 +94,7 @@ pub struct Config {
     pub oldest_protocol: u16,
     /// What the server puts up with.
     pub limits: Limits,
-    /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
+    /// The most bytes that the database may take; writes beyond are refused as on a full disk.
     pub max_database_bytes: Option<u64>,
     /// When what is acknowledged is on the disk.
     pub durability: Durability,

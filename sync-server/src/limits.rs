@@ -13,7 +13,7 @@ use tourismo_core::id::AccountId;
 use tourismo_core::log::Quota;
 
 use self::book::{Book, Bucket, Counted, Network, Seat};
-pub(crate) use self::book::{Source, SourceName};
+pub(crate) use self::book::{Source, SourceName, SourceNames};
 use crate::proxy::ClientHeader;
 
 /// How much of a rate may be used at once, in seconds' worth: a phone that comes home with 5,000 documents is not slowed.
@@ -26,7 +26,7 @@ const ACCOUNTS_BURST_S: f64 = 3_600.0;
 pub(crate) const DAY_MS: i64 = 24 * 3_600_000;
 
 /// How many times as much as one /64 all of an IPv6 /48 may have and take.
-const NETWORK_SHARE: u32 = 4;
+pub(crate) const NETWORK_SHARE: u32 = 4;
 
 /// What the relay puts up with. Each is an option of the command line.
 #[derive(Args, Clone, Debug)]
@@ -86,7 +86,8 @@ pub struct Limits {
     /// The age in days from which an account is no longer new.
     #[arg(long, env = "TOURISMO_NEW_ACCOUNT_DAYS", default_value_t = Limits::DEFAULT.new_account_days)]
     pub new_account_days: u32,
-    /// The most bytes that new accounts may push from one address (with IPv6, one /64) in a day.
+    /// The most bytes that new accounts may push from one address (with IPv6, one /64) in a day; four times as many from a
+    /// /48.
     #[arg(long, env = "TOURISMO_MAX_NEW_BYTES_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_new_bytes_per_address)]
     pub max_new_bytes_per_address: u64,
     /// Which part of the disk, and of --max-database-bytes, in percent, only accounts that are not new may fill.

@@ -132,8 +132,8 @@ struct Serve {
     /// phones whose app is that old.
     #[arg(long, env = "TOURISMO_OLDEST_PROTOCOL", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
     oldest_protocol: u16,
-    /// The most bytes that the database file may take; writes beyond are refused as on a full disk.
-    #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES", conflicts_with = "url")]
+    /// The most bytes that the database may take; writes beyond are refused as on a full disk.
+    #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
     max_database_bytes: Option<u64>,
     #[command(flatten)]
     limits: Limits,

@@ -31,7 +31,7 @@ use crate::db::snapshots::{Snapshot, Subject};
 use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
-use crate::limits::{Doorkeeper, SourceName};
+use crate::limits::{Doorkeeper, SourceNames};
 use crate::live::EventBus;
 use crate::newest::NewestPage;
 use crate::surveyor::Paving;
@@ -79,7 +79,7 @@ pub(crate) struct Told {
 #[derive(Debug)]
 pub(crate) struct Pusher {
     pub(crate) account: AccountId,
-    pub(crate) source: SourceName,
+    pub(crate) source: SourceNames,
     pub(crate) bearer: Bearer,
 }
 
@@ -442,7 +442,7 @@ impl Task {
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.desk.connection).await?;
         }
-        let room = self.desk.disk.room();
+        let room = self.desk.disk.room(&mut self.desk.connection).await?;
         let mut append =
             Append::new(&mut self.desk.connection, memory, self.desk.clock.next(), self.doorkeeper.limits(), room);
         let mut done = Vec::with_capacity(group.len());
@@ -549,10 +549,13 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use tourismo_core::id::DocId;
-    use tourismo_core::wire::{Chunk, DocKind, NackCode, Offer};
+    use tourismo_core::wire::{Chunk, DocKind, NackCode, Offer, RelayId};
 
     use super::*;
+    use crate::limits::Source;
 
     #[test]
     fn pushes_share_a_transaction_until_they_bring_many_changes() {
@@ -564,12 +567,8 @@ mod tests {
             let changes = std::iter::repeat_with(change).take(changes).collect();
             let account = AccountId::from_bytes([1; 16]);
             let bearer = Bearer::new(&DeviceKey([1; 32]));
-            Job::Commit {
-                pusher: Pusher { account, source: SourceName([1; 16]), bearer },
-                changes,
-                reply: oneshot::channel().0,
-                _bytes,
-            }
+            let source = Source::from(IpAddr::from([192, 0, 2, 1])).names(&RelayId([1; 16]));
+            Job::Commit { pusher: Pusher { account, source, bearer }, changes, reply: oneshot::channel().0, _bytes }
         };
         let mut jobs = [1, 998, 1_000, 1_000, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
         let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());

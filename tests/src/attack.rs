@@ -166,7 +166,7 @@ impl Attack {
 
     /// All attacks.
     pub fn all() -> Vec<Attack> {
-let parts = [
+        let parts = [
             admission::attacks,
             changes::attacks,
             owners::attacks,

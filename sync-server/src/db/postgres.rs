@@ -8,8 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::sql::{Connection, Pool};
-use super::{Claim, Database, OpenError, Readers, bring_up_to_date};
+use super::sql::{self, Connection, Pool};
+use super::{Claim, Database, OpenError, Readers, bring_up_to_date, position};
 
 /// The lock that the one writer holds while it is connected: "tourismo" in ASCII.
 const WRITER_LOCK: i64 = 0x746f_7572_6973_6d6f;
@@ -198,6 +198,12 @@ pub(super) async fn damage(connection: &mut PgConnection) -> Result<Vec<String>,
         damage.push(format!("{dangling} rows refer to rows that are not there"));
     }
     Ok(damage)
+}
+
+/// How many bytes the database takes on the server's disk.
+pub(crate) async fn bytes(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    let bytes: i64 = sql::query_scalar("SELECT pg_database_size(current_database())").fetch_one(reader).await?;
+    position("bytes", bytes)
 }
 
 /// Writes a row as it is.

@@ -40,11 +40,22 @@ pub(crate) struct Network(Ipv6Addr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SourceName(pub(crate) [u8; 16]);
 
+/// Names a [`Source`], and the [`Network`] that it is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourceNames {
+    pub(crate) host: SourceName,
+    pub(crate) network: Option<SourceName>,
+}
+
 impl Source {
-    /// What a relay calls it.
-    pub(crate) fn name(self, relay: &RelayId) -> SourceName {
-        let hash = Sha256::new().chain_update(relay.0).chain_update(self.0.to_string()).finalize();
-        SourceName(std::array::from_fn(|place| hash[place]))
+    /// What a relay calls it, and its network.
+    pub(crate) fn names(self, relay: &RelayId) -> SourceNames {
+        let name = |text: String| {
+            let hash = Sha256::new().chain_update(relay.0).chain_update(text).finalize();
+            SourceName(std::array::from_fn(|place| hash[place]))
+        };
+        let network = self.network().map(|Network(address)| name(format!("{address}/48")));
+        SourceNames { host: name(self.0.to_string()), network }
     }
 
     /// The network that the source is part of, if that may hold others of the same customer.

@@ -151,7 +151,7 @@ impl Connection {
             // All that follows comes from a session that was admitted.
             Effect::Commit { push, changes } => {
                 let (account, bearer) = (self.account()?, self.bearer.clone().ok_or(Broken)?);
-                let pusher = Pusher { account, source: self.visitor.source.name(&self.relay.identity.id), bearer };
+                let pusher = Pusher { account, source: self.visitor.source.names(&self.relay.identity.id), bearer };
                 let in_order = self.in_order.clone();
                 self.pending.push(Box::pin(commit(self.relay.clone(), in_order, pusher, push, changes)));
             }

@@ -22,7 +22,7 @@ use crate::db::documents::{ActorUse, DocState};
 use crate::db::due::DueDocument;
 use crate::db::sql::Connection;
 use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
-use crate::limits::{DAY_MS, Limits, SourceName};
+use crate::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
 use crate::live::Event;
 use crate::surveyor::Paving;
 
@@ -355,16 +355,22 @@ impl<'t> Append<'t> {
         if let Err(code) = log.check_quota(&self.limits.quota(age_ms), offer.kind, is_new, bytes) {
             return Ok(Outcome::Refused(code));
         }
-        if self.limits.is_new(age_ms) {
-            let used = self.address_bytes.entry(*source).or_default();
-            let fits = *used + bytes as u64 <= self.limits.max_new_bytes_per_address && self.room == Room::ForAll;
-            if !fits && !is_reserved(offer.kind, is_new, bytes) {
-                let is_room = self.room == Room::ForAll;
-                let code = if is_room { NackCode::OverQuota } else { NackCode::Unavailable };
-                return Ok(Outcome::Refused(code));
+        let is_new_account = self.limits.is_new(age_ms);
+        if !is_reserved(offer.kind, is_new, bytes) {
+            if !self.room.is_for(is_new_account) {
+                return Ok(Outcome::Refused(NackCode::Unavailable));
             }
-            *used += bytes as u64;
+            let fits = |(name, most)| self.address_bytes.get(&name).map_or(0, |used| *used) + bytes as u64 <= most;
+            if is_new_account && !self.address_bounds(source).all(fits) {
+                return Ok(Outcome::Refused(NackCode::OverQuota));
+            }
         }
+        if is_new_account {
+            for (name, _) in self.address_bounds(source) {
+                *self.address_bytes.entry(name).or_default() += bytes as u64;
+            }
+        }
+        let log = self.accounts.get_mut(&account).expect("the account has been looked up");
         let known = self.docs.entry(key).or_default();
         let known = known.get_or_insert_with(|| {
             let log = DocLog::new(account, offer.kind);
@@ -405,18 +411,29 @@ impl<'t> Append<'t> {
     }
 
     /// Reads how old an account is, and for one that is new what was pushed today from its address.
-    async fn look_up_age(&mut self, account: AccountId, source: SourceName) -> Result<(), sqlx::Error> {
+    async fn look_up_age(&mut self, account: AccountId, source: SourceNames) -> Result<(), sqlx::Error> {
         let founded_at = match self.founded_at.get(&account).copied().or_else(|| self.memory.founded_at(account)) {
             Some(founded_at) => founded_at,
             None => accounts::founded_at(self.connection, account).await?,
         };
         self.founded_at.insert(account, founded_at);
-        let is_new = self.limits.is_new(self.received_at.millis_since(founded_at));
-        if is_new && !self.address_bytes.contains_key(&source) {
-            let bytes = address_days::bytes(self.connection, self.today(), source).await?;
-            self.address_bytes.insert(source, bytes);
+        if !self.limits.is_new(self.received_at.millis_since(founded_at)) {
+            return Ok(());
+        }
+        for name in [source.host].into_iter().chain(source.network) {
+            if !self.address_bytes.contains_key(&name) {
+                let bytes = address_days::bytes(self.connection, self.today(), name).await?;
+                self.address_bytes.insert(name, bytes);
+            }
         }
         Ok(())
+    }
+
+    /// How much new accounts may push in a day from an address, and from the network that it is part of.
+    fn address_bounds(&self, source: &SourceNames) -> impl Iterator<Item = (SourceName, u64)> + use<> {
+        let most = self.limits.max_new_bytes_per_address;
+        let network = source.network.map(|name| (name, most.saturating_mul(u64::from(NETWORK_SHARE))));
+        [(source.host, most)].into_iter().chain(network)
     }
 
     /// Days since 1970.
@@ -472,6 +489,10 @@ mod tests {
     use super::*;
     use crate::db::{Database, Durability};
 
+    fn host(number: u8) -> SourceNames {
+        SourceNames { host: SourceName([number; 16]), network: None }
+    }
+
     #[tokio::test]
     async fn p8_new_accounts_share_what_an_address_may_push_in_a_day_and_their_quota_grows_with_their_age() {
         let folder = tempfile::tempdir().unwrap();
@@ -485,7 +506,7 @@ mod tests {
             ..Limits::DEFAULT
         };
         let mut memory = Memory::default();
-        let (here, there) = (SourceName([1; 16]), SourceName([2; 16]));
+        let (here, there) = (host(1), host(2));
         let mut made = 0;
         // What becomes of a kilobyte that an account pushes on a day from an address.
         let mut push = async |device: u8, day: i64, source, kind, room| {
@@ -522,7 +543,18 @@ mod tests {
         assert_eq!(push(4, 1, there, car, scarce).await, Some(NackCode::Unavailable), "the rest is not for who is new");
         assert_eq!(push(4, 1, there, DocKind::Social, scarce).await, None);
         assert_eq!(push(1, 4, here, car, scarce).await, None, "it is for who is not");
-        assert_eq!(address_days::bytes(&mut writer, 0, here).await.unwrap(), 0, "days that are over are forgotten");
+        // Each account from a /64 of its own, all in one /48: four times as much, and one of them no more.
+        let in_network = |number| SourceNames { network: Some(SourceName([9; 16])), ..host(number) };
+        let mut pushed = Vec::new();
+        for number in 10..20 {
+            pushed.push(push(number, 4, in_network(number), car, Room::ForAll).await);
+        }
+        assert_eq!(pushed, [vec![None; 8], vec![full; 2]].concat());
+        let full_disk = Room::ForReserved;
+        assert_eq!(push(1, 4, here, car, full_disk).await, Some(NackCode::Unavailable), "it is for nobody's drives");
+        assert_eq!(push(1, 4, here, DocKind::Social, full_disk).await, None, "one may always block");
+        let bytes = address_days::bytes(&mut writer, 0, here.host).await.unwrap();
+        assert_eq!(bytes, 0, "days that are over are forgotten");
     }
 
     #[tokio::test]
@@ -549,11 +581,7 @@ mod tests {
         let (first, theirs, second) = (change(0, "first"), change(1, "first"), change(0, "second"));
 
         let mut memory = Memory::default();
-        let pusher = |of: usize| Pusher {
-            account: accounts[of],
-            source: SourceName([1; 16]),
-            bearer: Bearer::new(&devices[of]),
-        };
+        let pusher = |of: usize| Pusher { account: accounts[of], source: host(1), bearer: Bearer::new(&devices[of]) };
         let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
         before.admit(accounts[0], devices[0], None).await.unwrap();
         before.admit(accounts[1], devices[1], None).await.unwrap();

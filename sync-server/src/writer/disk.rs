@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::db::{postgres, sql};
+
 /// How often the disk is looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -13,14 +15,28 @@ pub(crate) enum Room {
     ForAll,
     /// For accounts that are not new.
     ForOlderAccounts,
+    /// For the short changes alone that the reserve of every account is for. An SQLite file refuses by itself what does not
+    /// fit.
+    ForReserved,
 }
 
-/// Looks at the disk that a database file is on.
+impl Room {
+    /// Whether there is room for a change that no reserve is for.
+    pub(super) fn is_for(self, is_new_account: bool) -> bool {
+        match self {
+            Room::ForAll => true,
+            Room::ForOlderAccounts => !is_new_account,
+            Room::ForReserved => false,
+        }
+    }
+}
+
+/// Looks at the disk that a database file is on, or at how large a Postgres database is.
 #[derive(Debug)]
 pub(crate) struct Disk {
     /// Nothing is known of the disk of a database server.
     file: Option<PathBuf>,
-    /// The most that the file may take.
+    /// The most that the database may take.
     max_database_bytes: Option<u64>,
     reserved_percent: u32,
     seen: Option<(Instant, Room)>,
@@ -39,29 +55,37 @@ impl Disk {
     }
 
     /// For whom there is room, as it was within the last second.
-    pub(crate) fn room(&mut self) -> Room {
-        match self.seen {
-            Some((at, room)) if at.elapsed() < LOOK_EVERY => room,
-            Some(_) | None => {
-                let room = self.look();
-                self.seen = Some((Instant::now(), room));
-                room
-            }
+    pub(crate) async fn room(&mut self, database: &mut sql::Connection) -> Result<Room, sqlx::Error> {
+        if let Some((at, room)) = self.seen
+            && at.elapsed() < LOOK_EVERY
+        {
+            return Ok(room);
         }
+        let room = self.look(database).await?;
+        self.seen = Some((Instant::now(), room));
+        Ok(room)
     }
 
-    fn look(&self) -> Room {
-        let Some(file) = &self.file else { return Room::ForAll };
-        let database = self.max_database_bytes.and_then(|total| {
-            let used = std::fs::metadata(file).ok()?.len();
-            Some(Space { free: total.saturating_sub(used), total })
-        });
-        let is_scarce = |space: Space| is_scarce(space, self.reserved_percent);
-        if file_system(file).is_some_and(is_scarce) || database.is_some_and(is_scarce) {
-            return Room::ForOlderAccounts;
-        }
-        Room::ForAll
+    async fn look(&self, database: &mut sql::Connection) -> Result<Room, sqlx::Error> {
+        let used = match (&self.file, self.max_database_bytes) {
+            (_, None) => None,
+            (Some(file), Some(_)) => std::fs::metadata(file).ok().map(|file| file.len()),
+            (None, Some(_)) => Some(postgres::bytes(database).await?),
+        };
+        let database = self.max_database_bytes.zip(used);
+        let database = database.map(|(total, used)| Space { free: total.saturating_sub(used), total });
+        let file_system = self.file.as_deref().and_then(file_system);
+        Ok(room(database, file_system, self.reserved_percent, self.file.is_some()))
     }
+}
+
+/// For whom there is room in a database, and on the file system that its file is on.
+fn room(database: Option<Space>, file_system: Option<Space>, reserved_percent: u32, is_file: bool) -> Room {
+    if !is_file && database.is_some_and(|space| space.free == 0) {
+        return Room::ForReserved;
+    }
+    let is_any_scarce = [database, file_system].into_iter().flatten().any(|space| is_scarce(space, reserved_percent));
+    if is_any_scarce { Room::ForOlderAccounts } else { Room::ForAll }
 }
 
 /// Whether less is free than is reserved.
@@ -98,11 +122,12 @@ mod tests {
 
     #[test]
     fn a_database_that_is_nearly_as_large_as_it_may_be_has_room_for_older_accounts_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.sqlite");
-        std::fs::write(&file, vec![0; 960]).unwrap();
-        let room = |max_bytes| Disk::new(Some(file.clone()), max_bytes, 1).room();
-        assert_eq!((room(Some(1_000)), room(Some(965))), (Room::ForAll, Room::ForOlderAccounts));
-        assert_eq!(Disk::new(None, None, 100).room(), Room::ForAll, "of a database server nothing is known");
+        let database = |free| Some(Space { free, total: 1_000 });
+        let file = |free| room(database(free), None, 5, true);
+        let server = |free| room(database(free), None, 5, false);
+        assert_eq!([50, 49, 0].map(file), [Room::ForAll, Room::ForOlderAccounts, Room::ForOlderAccounts]);
+        assert_eq!([50, 49, 0].map(server), [Room::ForAll, Room::ForOlderAccounts, Room::ForReserved]);
+        assert_eq!(room(database(500), database(49), 5, true), Room::ForOlderAccounts, "its disk has less");
+        assert_eq!(room(None, None, 100, false), Room::ForAll, "of the disk of a database server nothing is known");
     }
 }

@@ -18,7 +18,7 @@ use super::projector::{Step, prepare};
 use super::{Examined, Pusher};
 use crate::db::relay::{self, Identity, Secret};
 use crate::db::{Database, Durability, due, sql};
-use crate::limits::{Limits, SourceName};
+use crate::limits::{Limits, SourceName, SourceNames};
 use crate::work_thread::WorkThread;
 
 /// What one transaction cost.
@@ -88,7 +88,7 @@ impl WriterProbe {
     /// If the database cannot be written.
     pub async fn push(&mut self, account: AccountId, offers: Vec<Offer>) -> anyhow::Result<Pushed> {
         let bearer = self.bearers.get(&account).cloned().unwrap_or_else(|| Bearer::new(&DeviceKey([0; 32])));
-        let pusher = Pusher { account, source: SourceName([1; 16]), bearer };
+        let pusher = Pusher { account, source: SourceNames { host: SourceName([1; 16]), network: None }, bearer };
         let examined = |offer: Offer| Examined { scanned: examine(&offer.chunk.0), offer };
         let changes: Vec<Examined> = offers.into_iter().map(examined).collect();
         let (cost, appended, outcomes) = self.transact(Work::Push { pusher: &pusher, changes: &changes }).await?;

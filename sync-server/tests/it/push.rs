@@ -4,10 +4,10 @@ use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Chunk, DocKind, MAX_BATCH, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
-use tourismo_core::docs::open;
+use tourismo_core::docs::{open, social};
 use tourismo_server::upkeep::{begin_again, repair};
 
-use crate::harness::{Document, Phone, Relay, get};
+use crate::harness::{Database, Document, Phone, Relay, get};
 
 #[tokio::test]
 async fn p2_a_change_is_on_disk_when_it_is_acknowledged() {
@@ -297,6 +297,19 @@ async fn l1_a_second_device_gets_what_the_first_one_pushes() {
     // The stranger could have been told, and was not: what it asks for comes first.
     stranger.send(&Message::Fetch { doc: offer.doc }).await;
     assert!(matches!(stranger.receive().await, Message::Fetched { chunks, done: true, .. } if chunks.is_empty()));
+}
+
+#[tokio::test]
+async fn p4_a_postgres_database_as_large_as_it_may_be_takes_short_words_and_nothing_else() {
+    let relay = Relay::start_on(Database::postgres(), |config| config.max_database_bytes = Some(1 << 20)).await;
+    let phone = Phone::founder(1);
+    let (drive, _) = Document::new(phone.device(), 1, DocKind::Drive).change();
+    assert_eq!(refusal(&relay, &phone, drive.clone()).await, NackCode::Unavailable);
+    let (word, _) = Document::named(phone.device(), 2, DocKind::Social, social::people(&phone.account)).change();
+    keep(&relay, &phone, vec![word]).await;
+    assert_eq!(get(relay.addr(), "/v1/ready").await.status, 200);
+    let relay = Relay::start_on(relay.stop().await, |config| config.max_database_bytes = Some(1 << 40)).await;
+    keep(&relay, &phone, vec![drive]).await;
 }
 
 #[tokio::test]
