@@ -3,8 +3,8 @@
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
-#                                      on Linux strace (for power cuts), nginx and Caddy (they stand before the relay), Python's
-#                                      feedparser (it reads our feeds)
+#                                      on Linux strace (for power cuts), nginx and Caddy (they stand before the relay), Python
+#                                      packages (they read our feeds and our description of the API)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,7 +16,7 @@ main() {
         has cargo || fail "Rust is missing. Install it from https://rustup.rs, then open a new shell."
         node_is_new_enough || fail "Node $(node --version) is too old; 20.19 or newer is needed: https://nodejs.org"
         has cc || packages build-essential
-        npm_packages
+        npm_packages pwa-shim
         ;;
     test)
         main build
@@ -29,7 +29,8 @@ main() {
         has_nginx || program nginx
         has caddy || program caddy
         has_postgres || postgres
-        feedparser
+        python_packages
+        npm_packages tests/openapi
         ;;
     packages) packages "${@:2}" ;;
     *) fail "tests/setup.sh does not know '$what'" ;;
@@ -74,17 +75,18 @@ program() {
     packages "$1"
 }
 
-# In a Python environment of its own, made again only when the version changed.
-feedparser() {
-    local version=6.0.12 environment=target/python
-    [[ ! -e $environment/feedparser-$version ]] || return 0
-    echo "setup: installing Python's feedparser"
+# In a Python environment of its own, made again only when what is asked for changed.
+python_packages() {
+    local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0)
+    local environment=target/python
+    [[ $(cat "$environment/installed" 2>/dev/null) != "${wanted[*]}" ]] || return 0
+    echo "setup: installing Python packages"
     has python3 || packages python3
     rm -rf "$environment"
     # Debian keeps what makes environments in a package of its own.
     python3 -m venv "$environment" &>/dev/null || { packages python3-venv && python3 -m venv --clear "$environment"; }
-    "$environment/bin/python" -m pip install -qq --disable-pip-version-check "feedparser==$version"
-    touch "$environment/feedparser-$version"
+    "$environment/bin/python" -m pip install -qq --disable-pip-version-check "${wanted[@]}"
+    echo "${wanted[*]}" >"$environment/installed"
 }
 
 fail() {
@@ -107,13 +109,14 @@ as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# What package-lock.json names, installed again only when that file changed.
+# What the package-lock.json of a folder names, installed again only when that file changed.
 npm_packages() {
-    local installed=pwa-shim/node_modules/.installed-lock.json
-    cmp --silent pwa-shim/package-lock.json "$installed" && return
-    echo "setup: installing npm packages"
-    npm --prefix pwa-shim ci --no-audit --no-fund --loglevel=error
-    cp pwa-shim/package-lock.json "$installed"
+    local folder=$1
+    local installed=$folder/node_modules/.installed-lock.json
+    cmp --silent "$folder/package-lock.json" "$installed" && return
+    echo "setup: installing npm packages of $folder"
+    npm --prefix "$folder" ci --no-audit --no-fund --loglevel=error
+    cp "$folder/package-lock.json" "$installed"
 }
 
 main "$@"

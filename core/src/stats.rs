@@ -22,6 +22,7 @@ use speed::{Fastest, Speedometer};
 /// The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DriveStats {
     /// What was driven, over the ellipsoid and without gaps, metres.

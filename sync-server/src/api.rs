@@ -6,6 +6,7 @@ pub(crate) mod cursor;
 pub(crate) mod drive_item;
 pub(crate) mod drives;
 pub(crate) mod feed;
+pub(crate) mod geojson;
 pub(crate) mod health;
 pub(crate) mod live;
 pub(crate) mod me;
@@ -92,7 +93,7 @@ fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
         .routes(routes!(drives::gpx::drive_gpx))
         .routes(routes!(drives::reactions::reactions))
         .routes(routes!(drives::comments::comments))
-        .routes(routes!(people::search::search))
+        .routes(routes!(people::search::search_people))
         .routes(routes!(people::person::person))
         .routes(routes!(people::drives::person_drives))
         .routes(routes!(people::cars::person_cars))
@@ -105,7 +106,7 @@ fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::feeds::car_atom))
         .routes(routes!(people::feeds::car_json_feed))
         .routes(routes!(people::feeds::person_calendar))
-        .routes(routes!(meets::search::search))
+        .routes(routes!(meets::search::search_meets))
         .routes(routes!(meets::meet::meet))
         .routes(routes!(meets::attendees::attendees))
         .routes(routes!(meets::live::meet_live))
@@ -124,7 +125,7 @@ fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::profile::own_profile))
         .routes(routes!(me::requests::requests))
         .routes(routes!(me::in_common::in_common))
-        .routes(routes!(roads::search::search))
+        .routes(routes!(roads::search::search_roads))
         .routes(routes!(roads::road::road))
         .routes(routes!(roads::tile::tile))
         .routes(routes!(stats::relay_stats))
@@ -263,6 +264,9 @@ fn warn_of_unnamed_client() {
     });
 }
 
+/// After how many seconds to try again, where nothing tells better.
+const RETRY_AFTER_S: u64 = 2;
+
 /// A refusal: `{ "error": { "code", "message", "hint"? } }`. Codes are stable, texts are not.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -270,6 +274,8 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: &'static str,
     hint: Option<String>,
+    /// When it may be tried again, seconds.
+    retry_after_s: Option<u64>,
 }
 
 impl ApiError {
@@ -300,12 +306,12 @@ impl ApiError {
     }
 
     pub(crate) fn overloaded() -> ApiError {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
     }
 
     /// For an address that reads as many large answers as it may.
     pub(crate) fn too_many_bodies() -> ApiError {
-        let error = ApiError::new(
+        let error = ApiError::later(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_requests",
             "Too many large answers are on their way to this address.",
@@ -318,7 +324,7 @@ impl ApiError {
     }
 
     pub(crate) fn timed_out() -> ApiError {
-        ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "This takes too long. Try again later.")
+        ApiError::later(StatusCode::GATEWAY_TIMEOUT, "timed_out", "This takes too long. Try again later.")
     }
 
     pub(crate) fn internal() -> ApiError {
@@ -326,7 +332,12 @@ impl ApiError {
     }
 
     fn new(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
-        ApiError { status, code, message, hint: None }
+        ApiError { status, code, message, hint: None, retry_after_s: None }
+    }
+
+    /// For what may be tried again after a while.
+    fn later(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
+        ApiError { retry_after_s: Some(RETRY_AFTER_S), ..ApiError::new(status, code, message) }
     }
 }
 
@@ -334,7 +345,8 @@ impl From<TooMuch> for ApiError {
     fn from(too_much: TooMuch) -> ApiError {
         let error =
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests from here.");
-        ApiError { hint: Some(format!("Try again in {} s.", too_much.retry_in.as_secs() + 1)), ..error }
+        let seconds = too_much.retry_in.as_secs() + 1;
+        ApiError { hint: Some(format!("Try again in {seconds} s.")), retry_after_s: Some(seconds), ..error }
     }
 }
 
@@ -345,7 +357,7 @@ impl From<sqlx::Error> for ApiError {
             return ApiError::timed_out();
         }
         tracing::error!(%error, "the database cannot be read");
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database cannot be read. Try again later.")
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database cannot be read. Try again later.")
     }
 }
 
@@ -361,6 +373,9 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().extend(challenge.into_iter().flatten());
+        response
+            .headers_mut()
+            .extend(self.retry_after_s.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
         response
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tourismo_core::docs::Reaction;
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::stats::DriveStats;
 use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
@@ -35,7 +36,7 @@ pub(crate) struct DriveItem {
     /// What the car is called.
     pub(crate) car: Option<String>,
     /// What was driven.
-    #[schema(value_type = Object)]
+    #[schema(value_type = DriveStats)]
     pub(crate) stats: Box<RawValue>,
     /// West, south, east, north, degrees (RFC 7946).
     pub(crate) bbox: [f64; 4],

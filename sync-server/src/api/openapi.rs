@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
-use utoipa::openapi::InfoBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, License, Server};
 
 use super::schema::{ErrorBody, ErrorDetails};
 
@@ -28,9 +28,11 @@ pub(super) fn head() -> utoipa::openapi::OpenApi {
     let info = InfoBuilder::new()
         .title("Tourismo")
         .version("1")
+        .license(Some(License::builder().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
         .description(Some("What a relay tells over HTTP. Times are milliseconds since 1970 UTC, places degrees."))
         .build();
     document.info = info;
+    document.servers = Some(vec![Server::new("/")]);
     document
 }
 

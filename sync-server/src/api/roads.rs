@@ -7,9 +7,11 @@ pub(crate) mod search;
 pub(crate) mod tile;
 
 use geojson::{Feature, Geometry, GeometryValue, Position};
-use serde_json::json;
 use tourismo_core::display::cut_line;
 
+use crate::api::ApiError;
+use crate::api::drive_item::DriveItem;
+use crate::api::geojson::{DriversName, RoadProperties};
 use crate::authorize::{Access, Audience, Relation, Viewer, authorize};
 use crate::db::roads::RoadRecord;
 use crate::roads::Evidence;
@@ -22,7 +24,7 @@ fn may_read(viewer: Viewer) -> bool {
 }
 
 /// A road as a GeoJSON Feature.
-fn feature(road: &RoadRecord) -> Feature {
+fn feature(road: &RoadRecord, drives: Option<Vec<DriveItem>>) -> Result<Feature, ApiError> {
     let positions = |line: Vec<[f64; 2]>| line.into_iter().map(Position::from).collect();
     let mut lines: Vec<Vec<Position>> = cut_line(road.line.clone()).into_iter().map(positions).collect();
     // A road over the date line has two lines (RFC 7946).
@@ -30,30 +32,33 @@ fn feature(road: &RoadRecord) -> Feature {
         1 => GeometryValue::LineString { coordinates: lines.remove(0) },
         _ => GeometryValue::MultiLineString { coordinates: lines },
     };
-    let properties = json!({
-        "score": road.score.score,
-        "parts": road.score.parts,
-        "measuredM": road.score.measured_m,
-        "lengthM": road.length_m,
-        "drivers": name(road.evidence),
-        "bearingDeg": bearing_deg(&road.line),
-    });
-    Feature {
+    let properties = RoadProperties {
+        score: road.score.score,
+        parts: road.score.parts,
+        measured_m: road.score.measured_m,
+        length_m: road.length_m,
+        drivers: road.evidence.into(),
+        bearing_deg: bearing_deg(&road.line),
+        drives,
+    };
+    let properties = serde_json::to_value(properties).map_err(|_| ApiError::internal())?;
+    Ok(Feature {
         bbox: None,
         geometry: Some(Geometry::new(geometry)),
         id: Some(geojson::feature::Id::String(road.id.to_string())),
         properties: properties.as_object().cloned(),
         foreign_members: None,
-    }
+    })
 }
 
-/// How many drivers, as the API says it.
-fn name(evidence: Evidence) -> &'static str {
-    match evidence {
-        Evidence::Few => "few",
-        Evidence::Some => "10+",
-        Evidence::Many => "25+",
-        Evidence::Most => "50+",
+impl From<Evidence> for DriversName {
+    fn from(evidence: Evidence) -> DriversName {
+        match evidence {
+            Evidence::Few => DriversName::Few,
+            Evidence::Some => DriversName::Ten,
+            Evidence::Many => DriversName::TwentyFive,
+            Evidence::Most => DriversName::Fifty,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type,
+};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::ApiError;
@@ -168,16 +170,9 @@ pub(crate) enum Refusals {}
 
 impl utoipa::IntoResponses for Refusals {
     fn responses() -> std::collections::BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
-        let refusal = |description: &str| {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
-            RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
-        };
+        let not_modified = "Nothing changed since the tag in If-None-Match.";
         [
-            (
-                "304",
-                RefOr::T(ResponseBuilder::new().description("Nothing changed since the tag in If-None-Match.").build()),
-            ),
+            ("304", ResponseBuilder::new().description(not_modified)),
             (
                 "400",
                 refusal(
@@ -193,11 +188,24 @@ impl utoipa::IntoResponses for Refusals {
                 ),
             ),
             ("404", refusal("There is nothing here that this viewer may see: `not_found`.")),
-            ("429", refusal("There are too many requests: `too_many_requests`.")),
-            ("503", refusal("Try again later: `unavailable`, `overloaded`.")),
+            ("429", refused_for_now("There are too many requests: `too_many_requests`.")),
+            ("503", refused_for_now("Try again later: `unavailable`, `overloaded`.")),
+            ("504", refused_for_now("The read took too long: `timed_out`.")),
         ]
         .into_iter()
-        .map(|(status, response)| (status.to_owned(), response))
+        .map(|(status, response)| (status.to_owned(), RefOr::T(response.build())))
         .collect()
     }
+}
+
+fn refusal(description: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description(description).content("application/json", content)
+}
+
+/// A refusal that says when to try again.
+fn refused_for_now(description: &str) -> ResponseBuilder {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
+    let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("After how many seconds to try again."));
+    refusal(description).header("Retry-After", header.build())
 }

@@ -38,7 +38,7 @@ pub(crate) struct RelayStats {
 
 /// What is public on this relay, in figures; up to a minute old.
 #[utoipa::path(
-    get, path = "/v1/stats", tag = "relay", responses((status = 200, body = RelayStats), Refusals)
+    get, path = "/v1/stats", tag = "relay", security(()), responses((status = 200, description = "What the relay has, counted.", body = RelayStats), Refusals)
 )]
 pub(crate) async fn relay_stats(State(relay): State<Arc<Relay>>, mut asked: Asked) -> Result<Response, ApiError> {
     // To wait for figures, or to count them beside everything else, keeps nobody from reading.

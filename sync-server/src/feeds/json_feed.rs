@@ -1,49 +1,101 @@
 //! JSON Feed 1.1 (jsonfeed.org), with GeoJSON geometries in an extension.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Channel, Item, Shape, rfc3339};
 
 /// What the form is called.
 pub(crate) const CONTENT_TYPE: &str = "application/feed+json; charset=utf-8";
 
-/// A page of a feed as JSON Feed.
-pub(crate) fn write(channel: &Channel) -> String {
-    let mut feed = json!({
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": channel.title,
-        "home_page_url": channel.home_url,
-        "feed_url": channel.self_url,
-        "items": channel.items.iter().map(item).collect::<Vec<_>>(),
-    });
-    if let Some(next) = &channel.next_url {
-        feed["next_url"] = next.as_str().into();
-    }
-    feed.to_string()
+/// A page of a feed as JSON Feed 1.1.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JsonFeed {
+    /// Which version of the format it is: a URL.
+    version: &'static str,
+    title: String,
+    home_page_url: String,
+    feed_url: String,
+    /// The next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_url: Option<String>,
+    items: Vec<JsonFeedItem>,
 }
 
-fn item(item: &Item) -> Value {
-    let mut value = json!({
-        "id": format!("urn:uuid:{}", item.id),
-        "url": item.url,
-        "title": item.shown_title(),
-        "content_text": item.text,
-        "date_published": rfc3339(item.published_at),
-        "date_modified": rfc3339(item.updated_at),
-        "authors": [{ "name": item.author }],
-    });
-    if let Some(place) = &item.place {
-        let geometry = match place {
-            Shape::Point(point) => json!({ "type": "Point", "coordinates": point }),
-            Shape::Line(line) => json!({ "type": "LineString", "coordinates": line }),
-        };
-        value["_tourismo"] = json!({ "about": "https://datatracker.ietf.org/doc/html/rfc7946", "geometry": geometry });
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JsonFeedItem {
+    /// A URN.
+    id: String,
+    url: String,
+    title: String,
+    content_text: String,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    date_published: String,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    date_modified: String,
+    authors: [JsonFeedAuthor; 1],
+    #[serde(rename = "_tourismo", skip_serializing_if = "Option::is_none")]
+    place: Option<JsonFeedPlace>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JsonFeedAuthor {
+    name: String,
+}
+
+/// An extension: where it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JsonFeedPlace {
+    /// What explains the extension: a URL.
+    about: &'static str,
+    geometry: JsonFeedGeometry,
+}
+
+/// A GeoJSON geometry: `[longitude, latitude]` in degrees, or a list of these.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", content = "coordinates")]
+pub(crate) enum JsonFeedGeometry {
+    Point([f64; 2]),
+    LineString(Vec<[f64; 2]>),
+}
+
+/// A page of a feed as JSON Feed.
+pub(crate) fn write(channel: &Channel) -> String {
+    let feed = JsonFeed {
+        version: "https://jsonfeed.org/version/1.1",
+        title: channel.title.clone(),
+        home_page_url: channel.home_url.clone(),
+        feed_url: channel.self_url.clone(),
+        next_url: channel.next_url.clone(),
+        items: channel.items.iter().map(item).collect(),
+    };
+    serde_json::to_string(&feed).expect("texts and finite numbers are JSON")
+}
+
+fn item(item: &Item) -> JsonFeedItem {
+    let geometry = |shape: &Shape| match shape {
+        Shape::Point(point) => JsonFeedGeometry::Point(*point),
+        Shape::Line(line) => JsonFeedGeometry::LineString(line.clone()),
+    };
+    let about = "https://datatracker.ietf.org/doc/html/rfc7946";
+    JsonFeedItem {
+        id: format!("urn:uuid:{}", item.id),
+        url: item.url.clone(),
+        title: item.shown_title().to_owned(),
+        content_text: item.text.clone(),
+        date_published: rfc3339(item.published_at),
+        date_modified: rfc3339(item.updated_at),
+        authors: [JsonFeedAuthor { name: item.author.clone() }],
+        place: item.place.as_ref().map(|shape| JsonFeedPlace { about, geometry: geometry(shape) }),
     }
-    value
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::super::tests::{HOSTILE, channel};
     use super::*;
 

@@ -14,6 +14,8 @@ mod harness;
 mod limits;
 mod live;
 mod meets;
+#[cfg(unix)]
+mod openapi;
 mod order;
 mod origins;
 mod outage;

@@ -54,7 +54,7 @@ const AHEAD_MS: i64 = 86_400_000;
 #[utoipa::path(
     get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageParameters),
-    responses((status = 200, body = CommentPage), Refusals)
+    responses((status = 200, description = "A page of comments.", body = CommentPage), Refusals)
 )]
 pub(crate) async fn comments(
     State(relay): State<Arc<Relay>>,

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::DocId;
 use tourismo_core::track::block::fix_count;
@@ -14,8 +14,9 @@ use tourismo_core::track::block::fix_count;
 use crate::Relay;
 use crate::api::asked::{Asked, is_known};
 use crate::api::compressing::SameForAll;
+use crate::api::geojson::{DriveFeature, DriveHead};
 use crate::api::path::Path;
-use crate::api::schema::Refusals;
+use crate::api::schema::{Refusals, raw};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};
 use crate::bodies::Room;
@@ -34,7 +35,7 @@ const FIXES_PER_REQUEST: usize = 5_000;
 #[utoipa::path(
     get, path = "/v1/drives/{id}", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive.")),
-    responses((status = 200, description = "GeoJSON.", body = Object, content_type = "application/geo+json"), Refusals)
+    responses((status = 200, description = "The drive.", body = DriveFeature, content_type = "application/geo+json"), Refusals)
 )]
 pub(crate) async fn drive(
     State(relay): State<Arc<Relay>>,
@@ -52,7 +53,7 @@ pub(crate) async fn drive(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let (track, room) = read(&relay, &asked, blocks, Track::of_blocks_for_maps).await?;
-    let properties = properties(id, &page).map_err(|_| ApiError::internal())?;
+    let properties = serde_json::to_string(&head(id, &page)?).map_err(|_| ApiError::internal())?;
     let feature = Feature::new(&id.to_string(), page.bbox, &properties, track);
     let (length, body) = written(room, feature).await?;
     let headers = [
@@ -117,17 +118,16 @@ pub(super) fn etag(relay: &Relay, form: &str, page: &DrivePage, blocks: &[Vec<u8
     HeaderValue::from_str(&format!("W/\"{tag}\"")).expect("digits are visible ASCII")
 }
 
-fn properties(id: DocId, page: &DrivePage) -> Result<String, serde_json::Error> {
-    Ok(json!({
-        "id": id,
-        "account": page.account,
-        "handle": page.author.handle,
-        "displayName": page.author.display_name,
-        "title": page.title,
-        "startedAt": page.started_at,
-        "utcOffsetMin": page.utc_offset,
-        "car": page.car,
-        "stats": serde_json::from_str::<Value>(&page.stats)?,
+fn head(id: DocId, page: &DrivePage) -> Result<DriveHead, ApiError> {
+    Ok(DriveHead {
+        id,
+        account: page.account,
+        handle: page.author.handle.clone(),
+        display_name: page.author.display_name.clone(),
+        title: page.title.clone(),
+        started_at: page.started_at,
+        utc_offset_min: page.utc_offset,
+        car: page.car.clone(),
+        stats: raw(&page.stats)?,
     })
-    .to_string())
 }

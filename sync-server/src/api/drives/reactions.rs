@@ -48,7 +48,7 @@ pub(crate) struct ReactionPage {
 #[utoipa::path(
     get, path = "/v1/drives/{id}/reactions", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageParameters),
-    responses((status = 200, body = ReactionPage), Refusals)
+    responses((status = 200, description = "A page of reactions.", body = ReactionPage), Refusals)
 )]
 pub(crate) async fn reactions(
     State(relay): State<Arc<Relay>>,

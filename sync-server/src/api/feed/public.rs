@@ -14,6 +14,7 @@ use crate::api::syndication::{self, Feed, Form, Web};
 use crate::api::{ApiError, reach};
 use crate::db::feed::{self, FeedRow, PublicKey};
 use crate::db::order::Hour;
+use crate::feeds::json_feed::JsonFeed;
 
 /// Public drives, newest first.
 ///
@@ -26,7 +27,7 @@ use crate::db::order::Hour;
             in degrees, west greater than east over the date line."),
         PageParameters,
     ),
-    responses((status = 200, body = DrivePage), Refusals)
+    responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked, Hour::Driven).await?;
@@ -36,7 +37,7 @@ pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Res
 
 /// Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first.
 #[utoipa::path(
-    get, path = "/v1/feed/public.atom", tag = "feeds",
+    get, path = "/v1/feed/public.atom", tag = "feeds", security(()),
     params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
@@ -46,9 +47,9 @@ pub(crate) async fn public_atom(State(relay): State<Arc<Relay>>, asked: Asked) -
 
 /// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
 #[utoipa::path(
-    get, path = "/v1/feed/public.json", tag = "feeds",
+    get, path = "/v1/feed/public.json", tag = "feeds", security(()),
     params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
-    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn public_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     syndicated(&relay, &asked, Form::Json).await

@@ -18,7 +18,7 @@ use crate::db::{cars, drives};
 #[utoipa::path(
     get, path = "/v1/me/cars/{id}/drives", tag = "me", security(("token" = [])),
     params(("id" = String, Path, description = "The car."), PageParameters),
-    responses((status = 200, body = OwnDrivePage), Refusals)
+    responses((status = 200, description = "A page of drives.", body = OwnDrivePage), Refusals)
 )]
 pub(crate) async fn car_drives(
     State(relay): State<Arc<Relay>>,

@@ -62,7 +62,7 @@ pub(crate) struct LogPage {
 #[utoipa::path(
     get, path = "/v1/me/cars/{id}/log", tag = "me", security(("token" = [])),
     params(("id" = String, Path, description = "The car."), PageParameters),
-    responses((status = 200, body = LogPage), Refusals)
+    responses((status = 200, description = "A page of the logbook.", body = LogPage), Refusals)
 )]
 pub(crate) async fn car_log(
     State(relay): State<Arc<Relay>>,

@@ -46,7 +46,7 @@ pub(crate) struct OwnCarPage {
 /// My garage, newest first.
 #[utoipa::path(
     get, path = "/v1/me/cars", tag = "me", security(("token" = [])), params(PageParameters),
-    responses((status = 200, body = OwnCarPage), Refusals)
+    responses((status = 200, description = "A page of cars.", body = OwnCarPage), Refusals)
 )]
 pub(crate) async fn own_cars(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (me, limit) = (asked.me()?, asked.limit()?);

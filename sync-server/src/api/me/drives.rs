@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tourismo_core::id::DocId;
+use tourismo_core::stats::DriveStats;
 use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
@@ -40,7 +41,7 @@ pub(crate) struct OwnDriveItem {
     #[schema(value_type = Option<i64>)]
     ended_at: Option<Timestamp>,
     /// What was driven; absent while it is not finished.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<DriveStats>)]
     stats: Option<Box<RawValue>>,
     visibility: VisibilityName,
     /// The id of its published copy.
@@ -59,7 +60,7 @@ pub(crate) struct OwnDrivePage {
 /// My drives, newest first.
 #[utoipa::path(
     get, path = "/v1/me/drives", tag = "me", security(("token" = [])), params(PageParameters),
-    responses((status = 200, body = OwnDrivePage), Refusals)
+    responses((status = 200, description = "A page of drives.", body = OwnDrivePage), Refusals)
 )]
 pub(crate) async fn own_drives(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (me, limit) = (asked.me()?, asked.limit()?);

@@ -21,10 +21,40 @@ use crate::db::sql::Connection;
 
 /// Something in a home feed.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(untagged)]
 pub(crate) enum HomeEntry {
-    Drive(Box<DriveItem>),
-    Meet(Box<MeetItem>),
+    Drive(Box<HomeDrive>),
+    Meet(Box<HomeMeet>),
+}
+
+/// A drive in a home feed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HomeDrive {
+    kind: HomeDriveKind,
+    #[serde(flatten)]
+    drive: DriveItem,
+}
+
+/// A meet in a home feed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HomeMeet {
+    kind: HomeMeetKind,
+    #[serde(flatten)]
+    meet: MeetItem,
+}
+
+/// Tells a drive from a meet.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum HomeDriveKind {
+    Drive,
+}
+
+/// Tells a meet from a drive.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum HomeMeetKind {
+    Meet,
 }
 
 /// A page of a home feed.
@@ -38,7 +68,7 @@ pub(crate) struct HomePage {
 /// What those whom I follow show, newest first: drives by their start, meets by when they became known.
 #[utoipa::path(
     get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageParameters),
-    responses((status = 200, body = HomePage), Refusals)
+    responses((status = 200, description = "A page of the home feed.", body = HomePage), Refusals)
 )]
 pub(crate) async fn home_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (me, limit) = (asked.me()?, asked.limit()?);
@@ -66,9 +96,13 @@ pub(super) async fn entries(
     let entry = |item: &HomeItem| match item {
         HomeItem::Drive(drive) => {
             let said = said.get(&drive.key.doc).copied().unwrap_or_default();
-            Ok(HomeEntry::Drive(Box::new(DriveItem::new(drive, said)?)))
+            let drive = DriveItem::new(drive, said)?;
+            Ok(HomeEntry::Drive(Box::new(HomeDrive { kind: HomeDriveKind::Drive, drive })))
         }
-        HomeItem::Meet(meet, author) => Ok(HomeEntry::Meet(Box::new(MeetItem::new(meet, author)))),
+        HomeItem::Meet(meet, author) => {
+            let meet = MeetItem::new(meet, author);
+            Ok(HomeEntry::Meet(Box::new(HomeMeet { kind: HomeMeetKind::Meet, meet })))
+        }
     };
     items.iter().map(entry).collect()
 }

@@ -18,7 +18,7 @@ use crate::db::follows::PeopleList;
 #[utoipa::path(
     get, path = "/v1/me/in-common/{person}", tag = "me", security(("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = PeoplePage), Refusals)
+    responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn in_common(
     State(relay): State<Arc<Relay>>,

@@ -18,7 +18,7 @@ use crate::db::meets;
 /// My meets, the latest start first: those I made or may change, and those to which I said that I come, or may.
 #[utoipa::path(
     get, path = "/v1/me/meets", tag = "me", security(("token" = [])), params(PageParameters),
-    responses((status = 200, body = MeetPage), Refusals)
+    responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn own_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (me, limit) = (asked.me()?, asked.limit()?);

@@ -129,7 +129,7 @@ impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
 /// My profile, the state of my handle, and which of my documents cannot be read. `[R5]` `[P13]`
 #[utoipa::path(
     get, path = "/v1/me/profile", tag = "me", security(("token" = [])),
-    responses((status = 200, body = OwnProfile), Refusals)
+    responses((status = 200, description = "The profile.", body = OwnProfile), Refusals)
 )]
 pub(crate) async fn own_profile(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;

@@ -17,7 +17,7 @@ use crate::db::follows::PeopleList;
 /// Who says to follow me and waits to be accepted, the latest first.
 #[utoipa::path(
     get, path = "/v1/me/requests", tag = "me", security(("token" = [])), params(PageParameters),
-    responses((status = 200, body = PeoplePage), Refusals)
+    responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn requests(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;

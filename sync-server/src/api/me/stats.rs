@@ -46,7 +46,7 @@ pub(crate) enum OwnStats {
 #[utoipa::path(
     get, path = "/v1/me/stats", tag = "me", security(("token" = [])),
     params(("by" = Option<String>, Query, description = "`month` or `car`.")),
-    responses((status = 200, body = OwnStats), Refusals)
+    responses((status = 200, description = "The figures, as `by` asks.", body = OwnStats), Refusals)
 )]
 pub(crate) async fn own_stats(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let me = asked.me()?;

@@ -50,7 +50,7 @@ pub(crate) struct AttendeePage {
 #[utoipa::path(
     get, path = "/v1/meets/{id}/attendees", tag = "meets", security((), ("token" = [])),
     params(("id" = String, Path, description = "The meet."), PageParameters),
-    responses((status = 200, body = AttendeePage), Refusals)
+    responses((status = 200, description = "A page of people who answered.", body = AttendeePage), Refusals)
 )]
 pub(crate) async fn attendees(
     State(relay): State<Arc<Relay>>,

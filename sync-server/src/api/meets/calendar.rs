@@ -19,7 +19,7 @@ use crate::db::meets;
 ///
 /// The calendar holds the next hundred of what `/v1/meets` has, and the latest hundred of those that ended within 30 days.
 #[utoipa::path(
-    get, path = "/v1/meets.ics", tag = "feeds",
+    get, path = "/v1/meets.ics", tag = "feeds", security(()),
     params(WhereAndWhen),
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]

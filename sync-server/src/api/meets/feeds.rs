@@ -11,12 +11,13 @@ use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::schema::{PageParameters, Refusals};
 use crate::api::syndication::{self, Feed, Form, Web};
+use crate::feeds::json_feed::JsonFeed;
 
 /// Public meets as Atom with GeoRSS.
 ///
 /// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
-    get, path = "/v1/meets.atom", tag = "feeds",
+    get, path = "/v1/meets.atom", tag = "feeds", security(()),
     params(WhereAndWhen, PageParameters),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
@@ -28,9 +29,9 @@ pub(crate) async fn meets_atom(State(relay): State<Arc<Relay>>, asked: Asked) ->
 ///
 /// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
-    get, path = "/v1/meets.json", tag = "feeds",
+    get, path = "/v1/meets.json", tag = "feeds", security(()),
     params(WhereAndWhen, PageParameters),
-    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn meets_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     meets(&relay, &asked, Form::Json).await

@@ -69,7 +69,7 @@ pub(crate) struct MeetBody {
 #[utoipa::path(
     get, path = "/v1/meets/{id}", tag = "meets", security((), ("token" = [])),
     params(("id" = String, Path, description = "The meet.")),
-    responses((status = 200, body = MeetBody), Refusals)
+    responses((status = 200, description = "The meet.", body = MeetBody), Refusals)
 )]
 pub(crate) async fn meet(
     State(relay): State<Arc<Relay>>,

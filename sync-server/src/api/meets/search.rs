@@ -39,9 +39,9 @@ const LONGEST_MS: i64 = 31 * 86_400_000;
 #[utoipa::path(
     get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
     params(WhereAndWhen, PageParameters),
-    responses((status = 200, body = MeetPage), Refusals)
+    responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
-pub(crate) async fn search(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn search_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let (rows, next) = read(&relay, &asked, asked.limit()?).await?;
     asked.answer(&MeetPage { meets: rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
 }

@@ -42,7 +42,7 @@ pub(crate) struct PublicCarPage {
 #[utoipa::path(
     get, path = "/v1/people/{person}/cars", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = PublicCarPage), Refusals)
+    responses((status = 200, description = "A page of cars.", body = PublicCarPage), Refusals)
 )]
 pub(crate) async fn person_cars(
     State(relay): State<Arc<Relay>>,

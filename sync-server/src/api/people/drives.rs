@@ -19,7 +19,7 @@ use crate::db::feed::{self, FeedKey, FeedRow};
 #[utoipa::path(
     get, path = "/v1/people/{person}/drives", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = DrivePage), Refusals)
+    responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn person_drives(
     State(relay): State<Arc<Relay>>,

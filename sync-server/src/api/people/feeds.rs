@@ -18,10 +18,11 @@ use crate::api::{ApiError, reach};
 use crate::db::feed::{self, FeedKey};
 use crate::db::sql::Connection;
 use crate::db::{cars, meets, profiles};
+use crate::feeds::json_feed::JsonFeed;
 
 /// A person's public drives as Atom with GeoRSS.
 #[utoipa::path(
-    get, path = "/v1/people/{person}/feed.atom", tag = "feeds",
+    get, path = "/v1/people/{person}/feed.atom", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
@@ -35,9 +36,9 @@ pub(crate) async fn person_atom(
 
 /// A person's public drives as JSON Feed 1.1.
 #[utoipa::path(
-    get, path = "/v1/people/{person}/feed.json", tag = "feeds",
+    get, path = "/v1/people/{person}/feed.json", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn person_json_feed(
     State(relay): State<Arc<Relay>>,
@@ -49,7 +50,7 @@ pub(crate) async fn person_json_feed(
 
 /// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
 #[utoipa::path(
-    get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds",
+    get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds", security(()),
     params(
         ("person" = String, Path, description = "A handle or an account's id."),
         ("car" = String, Path, description = "The car's id."), PageParameters,
@@ -66,12 +67,12 @@ pub(crate) async fn car_atom(
 
 /// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
 #[utoipa::path(
-    get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds",
+    get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds", security(()),
     params(
         ("person" = String, Path, description = "A handle or an account's id."),
         ("car" = String, Path, description = "The car's id."), PageParameters,
     ),
-    responses((status = 200, description = "JSON Feed.", body = String, content_type = "application/feed+json"), Refusals)
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn car_json_feed(
     State(relay): State<Arc<Relay>>,
@@ -83,7 +84,7 @@ pub(crate) async fn car_json_feed(
 
 /// A person's public meets as iCalendar, to be subscribed to.
 #[utoipa::path(
-    get, path = "/v1/people/{person}/meets.ics", tag = "feeds",
+    get, path = "/v1/people/{person}/meets.ics", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id.")),
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]

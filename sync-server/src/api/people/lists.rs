@@ -52,7 +52,7 @@ pub(crate) struct PeoplePage {
 #[utoipa::path(
     get, path = "/v1/people/{person}/followers", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = PeoplePage), Refusals)
+    responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn followers(
     State(relay): State<Arc<Relay>>,
@@ -71,7 +71,7 @@ pub(crate) async fn followers(
 #[utoipa::path(
     get, path = "/v1/people/{person}/following", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = PeoplePage), Refusals)
+    responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn following(
     State(relay): State<Arc<Relay>>,

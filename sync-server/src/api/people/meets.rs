@@ -20,7 +20,7 @@ use crate::db::meets;
 #[utoipa::path(
     get, path = "/v1/people/{person}/meets", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
-    responses((status = 200, body = MeetPage), Refusals)
+    responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn person_meets(
     State(relay): State<Arc<Relay>>,

@@ -37,7 +37,7 @@ pub(crate) struct PersonBody {
 #[utoipa::path(
     get, path = "/v1/people/{person}", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id.")),
-    responses((status = 200, body = PersonBody), Refusals)
+    responses((status = 200, description = "The person.", body = PersonBody), Refusals)
 )]
 pub(crate) async fn person(
     State(relay): State<Arc<Relay>>,

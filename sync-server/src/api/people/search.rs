@@ -37,9 +37,9 @@ pub(crate) struct FoundPage {
 #[utoipa::path(
     get, path = "/v1/people", tag = "people", security((), ("token" = [])),
     params(("prefix" = String, Query, description = "With what the handle begins: 1 to 30 characters."), PageParameters),
-    responses((status = 200, body = FoundPage), Refusals)
+    responses((status = 200, description = "The people found.", body = FoundPage), Refusals)
 )]
-pub(crate) async fn search(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn search_people(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     let limit = asked.limit()?;
     let prefix = asked.text("prefix").unwrap_or_default().to_lowercase();
     if !(1..=30).contains(&prefix.chars().count()) || prefix.contains('\0') {

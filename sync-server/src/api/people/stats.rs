@@ -32,7 +32,7 @@ pub(crate) struct PersonStats {
 #[utoipa::path(
     get, path = "/v1/people/{person}/stats", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id.")),
-    responses((status = 200, body = PersonStats), Refusals)
+    responses((status = 200, description = "The figures.", body = PersonStats), Refusals)
 )]
 pub(crate) async fn person_stats(
     State(relay): State<Arc<Relay>>,

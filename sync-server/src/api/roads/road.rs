@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::json;
 
 use crate::Relay;
 use crate::api::asked::Asked;
 use crate::api::drive_item::DriveItem;
+use crate::api::geojson::RoadFeature;
 use crate::api::path::Path;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
@@ -20,7 +20,7 @@ use crate::db::roads::{self, MOST_DRIVES};
 #[utoipa::path(
     get, path = "/v1/roads/{id}", tag = "roads", security((), ("token" = [])),
     params(("id" = String, Path, description = "The road.")),
-    responses((status = 200, description = "GeoJSON.", body = Object, content_type = "application/geo+json"), Refusals)
+    responses((status = 200, description = "The road.", body = RoadFeature, content_type = "application/geo+json"), Refusals)
 )]
 pub(crate) async fn road(
     State(relay): State<Arc<Relay>>,
@@ -33,10 +33,10 @@ pub(crate) async fn road(
     let id = id.parse().map_err(|_| ApiError::not_found())?;
     let mut reader = relay.readers.snapshot().await?;
     let road = roads::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
-    let mut feature = super::feature(&road);
     let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
     let shunned = reach::shunned(&mut reader, asked.viewer).await?;
     rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
-    feature.set_property("drives", json!(DriveItem::list(&mut reader, asked.viewer, &rows).await?));
+    let drives = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
+    let feature = super::feature(&road, Some(drives))?;
     Ok(asked.answer_with(feature.to_string(), "application/geo+json"))
 }

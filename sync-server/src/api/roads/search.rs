@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::json;
 
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::cursor::{self, List, SortKey};
+use crate::api::geojson::{CollectionType, RoadCollection};
 use crate::api::schema::{PageParameters, Refusals};
 use crate::db::roads::{self, RoadKey, RoadRecord};
 use crate::grid::Bounds;
@@ -31,16 +31,17 @@ const LOOKS: usize = 10;
         ("min_score" = Option<u8>, Query, description = "No worse than this: 0 to 100."),
         PageParameters,
     ),
-    responses((status = 200, description = "GeoJSON.", body = Object, content_type = "application/geo+json"), Refusals)
+    responses((status = 200, description = "A page of roads.", body = RoadCollection, content_type = "application/geo+json"), Refusals)
 )]
-pub(crate) async fn search(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn search_roads(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
     if !super::may_read(asked.viewer) {
         return Err(ApiError::not_found());
     }
     let (found, next) = read(&relay, &asked).await?;
-    let features: Vec<_> = found.iter().map(super::feature).collect();
-    let collection = json!({ "type": "FeatureCollection", "features": features, "next": next });
-    Ok(asked.answer_with(collection.to_string(), "application/geo+json"))
+    let features = found.iter().map(|road| super::feature(road, None)).collect::<Result<_, _>>()?;
+    let collection = RoadCollection { r#type: CollectionType::FeatureCollection, features, next };
+    let text = serde_json::to_string(&collection).map_err(|_| ApiError::internal())?;
+    Ok(asked.answer_with(text, "application/geo+json"))
 }
 
 async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<RoadRecord>, Option<String>), ApiError> {
