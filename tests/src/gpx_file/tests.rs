@@ -345,14 +345,13 @@ fn files_that_failed_elsewhere_lose_no_point_that_has_a_time() {
 }
 
 #[test]
-fn files_of_other_programs_are_read_with_their_values() {
+fn files_of_other_programs_are_read_whole() {
     for (name, bytes) in beside("tracks/import") {
         let file = read(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let known = |value: fn(&Fix) -> Option<f64>| file.fixes.iter().filter(|fix| value(fix).is_some()).count();
-        let (speeds, accuracies) = (known(|fix| fix.speed_mps), known(|fix| fix.accuracy_m));
         assert_eq!(file.problem_count, file.point_count - file.fixes.len(), "{name}: {:?}", file.problems);
-        if name.starts_with("opentracks") {
-            assert!(speeds > 0 && accuracies > 0, "{name}: {speeds} speeds, {accuracies} accuracies");
-        }
+        // OpenTracks writes where a recording was paused as latitudes beyond the poles.
+        let pauses = if name.starts_with("opentracks") { 2 } else { 0 };
+        assert_eq!(file.problem_count, pauses, "{name}: {:?}", file.problems);
+        assert!(file.fixes.iter().any(|fix| fix.altitude_m.is_some()), "{name}");
     }
 }
