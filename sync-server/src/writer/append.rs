@@ -532,14 +532,14 @@ mod tests {
             }
         };
         let (car, full) = (DocKind::Car, Some(NackCode::OverQuota));
-        assert_eq!(push(1, 0, here, car, Room::ForAll).await, None);
-        assert_eq!(push(1, 0, there, car, Room::ForAll).await, full, "as much as an account keeps on its first day");
-        assert_eq!(push(2, 0, here, car, Room::ForAll).await, None);
-        assert_eq!(push(3, 0, here, car, Room::ForAll).await, full, "as much as new accounts push from one address");
-        assert_eq!(push(3, 0, here, DocKind::Social, Room::ForAll).await, None, "but it may block");
-        assert_eq!(push(3, 0, there, car, Room::ForAll).await, None, "and push from another address");
-        assert_eq!(push(1, 1, here, car, Room::ForAll).await, None, "a day later there is more of both");
-        let scarce = Room::ForOlderAccounts;
+        assert_eq!(push(1, 0, here, car, Room::Everybody).await, None);
+        assert_eq!(push(1, 0, there, car, Room::Everybody).await, full, "as much as an account keeps on its first day");
+        assert_eq!(push(2, 0, here, car, Room::Everybody).await, None);
+        assert_eq!(push(3, 0, here, car, Room::Everybody).await, full, "as much as new accounts push from one address");
+        assert_eq!(push(3, 0, here, DocKind::Social, Room::Everybody).await, None, "but it may block");
+        assert_eq!(push(3, 0, there, car, Room::Everybody).await, None, "and push from another address");
+        assert_eq!(push(1, 1, here, car, Room::Everybody).await, None, "a day later there is more of both");
+        let scarce = Room::OlderAccounts;
         assert_eq!(push(4, 1, there, car, scarce).await, Some(NackCode::Unavailable), "the rest is not for who is new");
         assert_eq!(push(4, 1, there, DocKind::Social, scarce).await, None);
         assert_eq!(push(1, 4, here, car, scarce).await, None, "it is for who is not");
@@ -547,10 +547,10 @@ mod tests {
         let in_network = |number| SourceNames { network: Some(SourceName([9; 16])), ..host(number) };
         let mut pushed = Vec::new();
         for number in 10..20 {
-            pushed.push(push(number, 4, in_network(number), car, Room::ForAll).await);
+            pushed.push(push(number, 4, in_network(number), car, Room::Everybody).await);
         }
         assert_eq!(pushed, [vec![None; 8], vec![full; 2]].concat());
-        let full_disk = Room::ForReserved;
+        let full_disk = Room::Reserved;
         assert_eq!(push(1, 4, here, car, full_disk).await, Some(NackCode::Unavailable), "it is for nobody's drives");
         assert_eq!(push(1, 4, here, DocKind::Social, full_disk).await, None, "one may always block");
         let bytes = address_days::bytes(&mut writer, 0, here.host).await.unwrap();
@@ -582,13 +582,13 @@ mod tests {
 
         let mut memory = Memory::default();
         let pusher = |of: usize| Pusher { account: accounts[of], source: host(1), bearer: Bearer::new(&devices[of]) };
-        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
+        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::Everybody);
         before.admit(accounts[0], devices[0], None).await.unwrap();
         before.admit(accounts[1], devices[1], None).await.unwrap();
         before.push(&pusher(0), &first).await.unwrap();
         before.finish(true).await.unwrap();
 
-        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::ForAll);
+        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::Everybody);
         let stolen = append.push(&pusher(1), &second).await.unwrap();
         assert_eq!(stolen, [Outcome::Refused(NackCode::ForeignActor)]);
         for (account, changes, position) in [(1, &theirs, 1), (0, &second, 2)] {

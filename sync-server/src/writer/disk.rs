@@ -11,22 +11,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// For whom there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// For everybody.
-    ForAll,
+    /// For whatever anybody writes.
+    Everybody,
     /// For accounts that are not new.
-    ForOlderAccounts,
+    OlderAccounts,
     /// For the short changes alone that the reserve of every account is for. An SQLite file refuses by itself what does not
     /// fit.
-    ForReserved,
+    Reserved,
 }
 
 impl Room {
     /// Whether there is room for a change that no reserve is for.
     pub(super) fn is_for(self, is_new_account: bool) -> bool {
         match self {
-            Room::ForAll => true,
-            Room::ForOlderAccounts => !is_new_account,
-            Room::ForReserved => false,
+            Room::Everybody => true,
+            Room::OlderAccounts => !is_new_account,
+            Room::Reserved => false,
         }
     }
 }
@@ -82,10 +82,10 @@ impl Disk {
 /// For whom there is room in a database, and on the file system that its file is on.
 fn room(database: Option<Space>, file_system: Option<Space>, reserved_percent: u32, is_file: bool) -> Room {
     if !is_file && database.is_some_and(|space| space.free == 0) {
-        return Room::ForReserved;
+        return Room::Reserved;
     }
     let is_any_scarce = [database, file_system].into_iter().flatten().any(|space| is_scarce(space, reserved_percent));
-    if is_any_scarce { Room::ForOlderAccounts } else { Room::ForAll }
+    if is_any_scarce { Room::OlderAccounts } else { Room::Everybody }
 }
 
 /// Whether less is free than is reserved.
@@ -125,9 +125,9 @@ mod tests {
         let database = |free| Some(Space { free, total: 1_000 });
         let file = |free| room(database(free), None, 5, true);
         let server = |free| room(database(free), None, 5, false);
-        assert_eq!([50, 49, 0].map(file), [Room::ForAll, Room::ForOlderAccounts, Room::ForOlderAccounts]);
-        assert_eq!([50, 49, 0].map(server), [Room::ForAll, Room::ForOlderAccounts, Room::ForReserved]);
-        assert_eq!(room(database(500), database(49), 5, true), Room::ForOlderAccounts, "its disk has less");
-        assert_eq!(room(None, None, 100, false), Room::ForAll, "of the disk of a database server nothing is known");
+        assert_eq!([50, 49, 0].map(file), [Room::Everybody, Room::OlderAccounts, Room::OlderAccounts]);
+        assert_eq!([50, 49, 0].map(server), [Room::Everybody, Room::OlderAccounts, Room::Reserved]);
+        assert_eq!(room(database(500), database(49), 5, true), Room::OlderAccounts, "its disk has less");
+        assert_eq!(room(None, None, 100, false), Room::Everybody, "of the disk of a database server nothing is known");
     }
 }

@@ -150,7 +150,7 @@ impl WriterProbe {
         let (cpu, statements) = (worked(), sql::statements_said());
         self.database.writer.begin().await?;
         let (writer, at) = (&mut self.database.writer, Timestamp(self.now));
-        let mut append = Append::new(writer, &mut self.memory, at, &limits, Room::ForAll);
+        let mut append = Append::new(writer, &mut self.memory, at, &limits, Room::Everybody);
         let mut outcomes = Vec::new();
         match work {
             Work::Admit { account, device, vouched } => {
