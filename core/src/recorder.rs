@@ -228,6 +228,16 @@ impl Recorder {
         Verdict::Refused(RefusedFix { fix, refusal })
     }
 
+    /// What is added to the times of the sensor, milliseconds. They are the sensor's own at first.
+    pub fn sensor_offset_ms(&self) -> i64 {
+        self.clock.offset_ms()
+    }
+
+    /// Goes on with a sensor to whose times this was added before: else it would have to be found anew.
+    pub fn go_on_with_sensor(&mut self, offset_ms: i64) {
+        self.clock.go_on_with(offset_ms);
+    }
+
     /// When the recording began.
     pub fn started_at(&self) -> Timestamp {
         self.started_at

@@ -72,6 +72,16 @@ impl SensorClock {
         }
     }
 
+    /// What is added to the sensor's times.
+    pub(super) fn offset_ms(&self) -> i64 {
+        self.offset_ms
+    }
+
+    /// Goes on with what an earlier clock added to the times of the same sensor.
+    pub(super) fn go_on_with(&mut self, offset_ms: i64) {
+        self.offset_ms = offset_ms;
+    }
+
     /// Goes on behind a fix that was timed elsewhere.
     pub(super) fn go_on_after(&mut self, fix: &Fix) {
         self.last_at = Some(self.last_at.map_or(fix.fixed_at, |last_at| last_at.max(fix.fixed_at)));

@@ -35,8 +35,8 @@ const BLOCK_ITEMS: usize = 1_000;
 const SIGNAL_MS: u64 = 5_000;
 /// A recording that a killed app left behind goes on by itself for so long, in milliseconds.
 const RESUMES_MS: i64 = 600_000;
-/// By how much the phone's clock may go wrong before that is kept, in milliseconds.
-const KEPT_AHEAD_MS: u64 = 1_000;
+/// By how much a clock may go wrong before that is kept, in milliseconds.
+const KEPT_CHANGE_MS: u64 = 1_000;
 const META_KEY: &[u8] = b"recording";
 
 /// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
@@ -61,12 +61,16 @@ pub(crate) struct Subject {
     #[n(6)]
     #[cbor(default)]
     pub(crate) ahead_ms: i64,
+    /// What was added to the times of the sensor then.
+    #[n(7)]
+    #[cbor(default)]
+    pub(crate) sensor_ms: i64,
 }
 
 impl Subject {
     /// A drive that is being recorded from a moment on.
     pub(crate) fn new(drive: DocId, track: DocId, started_at: Timestamp, car: Option<DocId>, now: Now) -> Subject {
-        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true, ahead_ms: 0 }
+        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true, ahead_ms: 0, sensor_ms: 0 }
     }
 }
 
@@ -234,6 +238,7 @@ impl Recording {
             self.timeline = Timeline::ahead(last.recorded_at.max(last.fixed_at), self.subject.ahead_ms);
         }
         self.timeline.at(now);
+        self.recorder.go_on_with_sensor(self.subject.sensor_ms);
         self.refused = (0, None);
         self.state = RecordingState::Unfinished;
         self.pack(shelf, store);
@@ -492,13 +497,15 @@ impl Recording {
         self.stretch_began_ms.get_or_insert(now.monotonic_ms as u64);
     }
 
-    /// Takes note of what the phone's clock shows, and keeps by how much that differs from the clock of the recording: who goes
-    /// on after a kill has nothing else to tell how long the app was gone.
+    /// Takes note of what the phone's clock shows, and keeps by how much that and the sensor's differ from the clock of the
+    /// recording: who goes on after a kill has nothing else to tell how long the app was gone.
     fn look_at_clocks(&mut self, now: Now, store: &mut Store) {
         self.subject.last_at = Some(now.wall);
         let ahead_ms = self.timeline.at(now).millis_since(now.wall);
-        if ahead_ms.abs_diff(self.subject.ahead_ms) > KEPT_AHEAD_MS {
-            self.subject.ahead_ms = ahead_ms;
+        let sensor_ms = self.recorder.sensor_offset_ms();
+        let changed_ms = ahead_ms.abs_diff(self.subject.ahead_ms).max(sensor_ms.abs_diff(self.subject.sensor_ms));
+        if changed_ms > KEPT_CHANGE_MS {
+            (self.subject.ahead_ms, self.subject.sensor_ms) = (ahead_ms, sensor_ms);
             store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
         }
     }

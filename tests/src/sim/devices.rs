@@ -141,6 +141,9 @@ impl World {
     /// Puts a phone to sleep: until it wakes nothing happens on it, and what was due then comes all at once.
     pub fn sleep(&mut self, phone: usize, ms: u64, stops_clock: bool) {
         self.trace.note(self.now_ms, format_args!("phone {phone} sleeps for {ms} ms, {stops_clock}"));
+        if stops_clock && let Some(faults) = &mut self.clock_faults {
+            faults.recordings.lost_count(phone);
+        }
         let state = &mut self.phones[phone];
         state.naps.push(Nap { from_ms: self.now_ms, until_ms: self.now_ms + ms, stops_clock });
         // Whoever does not answer is given up, and on waking up it may give up by itself.

@@ -18,8 +18,9 @@ use crate::sim::ledger::{Key, key};
 
 /// So many right fixes are refused at most after something has happened to a clock, to a recording, or to a fix before.
 const REFUSED_EACH: usize = 3;
-/// So many fixes in a row are not taken in before it must be said. Until the second one it may be that fix alone.
-const UNSAID: u32 = 2;
+/// So many fixes in a row are not taken in before it must be said: two whose time is in doubt and one whose place is, as when
+/// a drive is taken over from a phone elsewhere with another time.
+const UNSAID: u32 = 3;
 /// How much the duration may be off, and how much more for everything that has happened, milliseconds.
 const OFF_MS: (i64, i64) = (2_000, 1_500);
 /// How much the way may be off: in metres, for everything that has happened, and of the whole.
@@ -33,6 +34,8 @@ pub(super) struct Recordings {
     disturbed: Vec<(usize, u64)>,
     /// When the clock of a phone or of its sensor was set.
     set: Vec<(usize, u64)>,
+    /// The phones that slept with their monotonic clocks, and lost count of the time.
+    lost_count: BTreeSet<usize>,
     /// In each life of each phone: how many fixes in a row were not taken in, and how many of them were right.
     in_a_row: BTreeMap<(usize, u32), (u32, u32)>,
 }
@@ -70,13 +73,19 @@ impl Recordings {
         self.was_disturbed(phone, at_ms);
     }
 
+    pub(super) fn lost_count(&mut self, phone: usize) {
+        self.lost_count.insert(phone);
+    }
+
     /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
     /// that took: a clock that was set back looks like a fix that came late.
     fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
-        found.windows(2).filter(|pair| Measured::are_apart(pair[0].1, pair[1].1)).any(|pair| {
-            let span_ms = pair[0].1.at_ms.saturating_sub(2_000)..=pair[1].1.at_ms;
-            self.set.iter().any(|(phone, at_ms)| *phone == pair[0].1.phone && span_ms.contains(at_ms))
-        })
+        let lost_count = found.first().is_some_and(|(_, first)| self.lost_count.contains(&first.phone));
+        lost_count
+            || found.windows(2).filter(|pair| Measured::are_apart(pair[0].1, pair[1].1)).any(|pair| {
+                let span_ms = pair[0].1.at_ms.saturating_sub(2_000)..=pair[1].1.at_ms;
+                self.set.iter().any(|(phone, at_ms)| *phone == pair[0].1.phone && span_ms.contains(at_ms))
+            })
     }
 
     /// A sensor has measured.
@@ -185,7 +194,9 @@ impl World {
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        self.check_lengths(disturbances, stretches, &found)
+        let driven: Vec<Position> =
+            right.iter().filter(|(key, _)| accepted.contains(key)).map(|(_, measured)| measured.place).collect();
+        self.check_lengths(disturbances, stretches, &found, &driven)
     }
 
     /// Durations and ways are those that were driven.
@@ -194,18 +205,18 @@ impl World {
         disturbances: usize,
         stretches: &[Stretch],
         found: &[(&Fix, &Measured)],
+        driven: &[Position],
     ) -> Result<(), String> {
         let ([(first, from), ..], [.., (last, to)]) = (found, found) else { return Ok(()) };
         let phone = &self.phones[from.phone];
         let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
-        let is_timed = !lost_time && !phone.naps.iter().any(|nap| nap.stops_clock);
         let many = disturbances as i64;
         let true_ms = phone.clocked_ms(to.at_ms - from.at_ms) as i64;
         let duration_ms = last.fixed_at.millis_since(first.fixed_at);
-        if is_timed && (duration_ms - true_ms).abs() > OFF_MS.0 + OFF_MS.1 * many {
+        if !lost_time && (duration_ms - true_ms).abs() > OFF_MS.0 + OFF_MS.1 * many {
             return Err(format!("a drive lasts as long as it was driven: {duration_ms} of {true_ms} ms"));
         }
-        let true_m: f64 = found.windows(2).map(|pair| distance_m(pair[0].1.place, pair[1].1.place)).sum();
+        let true_m: f64 = driven.windows(2).map(|pair| distance_m(pair[0], pair[1])).sum();
         let stats = tourismo_core::recorder::Recorder::resume(first.fixed_at, stretches).stats();
         let way_m = stats.distance_m + stats.gap_distance_m;
         if (way_m - true_m).abs() > OFF_M.0 + OFF_M.1 * many as f64 + OFF_M.2 * true_m {
@@ -214,12 +225,17 @@ impl World {
         Ok(())
     }
 
-    /// Somebody takes back what was refused of a drive. Says whether there was anything.
+    /// Somebody takes back what was refused of a drive: of one that a single phone has recorded, since of two at a time the
+    /// track follows one. Says whether there was anything.
     pub(super) fn take_back_refused(&mut self) -> bool {
+        // Of a track that was lost in part nobody can take anything back.
+        if self.ledger.has_copies || self.ledger.was_rolled_back {
+            return false;
+        }
         let refused = |world: &World, phone: usize| {
             let drives = world.replica(phone).drives().into_iter();
             drives
-                .filter(|drive| drive.ended_at.is_some())
+                .filter(|drive| drive.ended_at.is_some() && world.ledger.recorders(&drive.id) == 1)
                 .find(|drive| drive.stats.is_some_and(|stats| stats.refused > 0))
         };
         let found = (0..self.phones.len()).find_map(|phone| Some((phone, refused(self, phone)?)));
