@@ -570,16 +570,20 @@ mod tests {
         assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &record.relay_heads, &vec![scanned.hash]));
     }
 
+    /// Three changes of a track, one built on the other, that no relay has.
+    fn three_changes(shelf: &mut Shelf, store: &mut Store, doc: DocId) -> [open::NewChange; 3] {
+        ["first", "second", "third"].map(|key| {
+            let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
+            shelf.add_own(store, doc, change.clone());
+            change.unwrap()
+        })
+    }
+
     #[test]
     fn c5_a_relay_that_has_what_builds_on_something_unsent_is_asked_what_it_has() {
         let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
         let doc = DocId::from_bytes([1; 16]);
-        let mut put = |key: &str| {
-            let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
-            shelf.add_own(&mut store, doc, change.clone());
-            change.unwrap()
-        };
-        let changes = [put("first"), put("second"), put("third")];
+        let changes = three_changes(&mut shelf, &mut store, doc);
         let last = &changes[2];
         shelf.relay_has(doc, DocKind::Track, &last.hash, &last.deps);
         assert!(shelf.is_wanted(&doc) && shelf.take_unsent(10, 10_000).is_empty(), "nothing is pushed before that");
@@ -598,12 +602,7 @@ mod tests {
         for is_snapshot in [false, true] {
             let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
             let doc = DocId::from_bytes([1; 16]);
-            let mut put = |key: &str| {
-                let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
-                shelf.add_own(&mut store, doc, change.clone());
-                change.unwrap()
-            };
-            let changes = [put("first"), put("second"), put("third")];
+            let changes = three_changes(&mut shelf, &mut store, doc);
             let last = changes[2].hash;
             let snapshot = open::snapshot(shelf.loaded(&doc).unwrap());
             // Both were pushed. The relay has them from another device, and says so before it acknowledges them.
