@@ -129,7 +129,7 @@ pub struct Report {
 }
 
 impl Attack {
-    /// The most that a relay's memory may grow by any attack, in MiB.
+    /// The most that a relay's memory may grow by an attack, in MiB, where the attack names no other bound.
     pub const MAX_GROWTH_MIB: u64 = 64;
 
     /// How many times as long as without the attack 99 of 100 acknowledgements of the honest phone may take.

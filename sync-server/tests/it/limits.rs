@@ -141,6 +141,7 @@ async fn too_many_requests_are_refused_with_a_code() {
     assert_eq!(statuses[..20], [200; 20]);
     let refused = get(relay.addr(), "/v1/feed/public").await;
     assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (429, Some("too_many_requests")));
+    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "it says when to come back");
     assert_eq!(get(relay.addr(), "/v1/health").await.status, 200, "whether it runs may always be asked");
 }
 
