@@ -6,8 +6,12 @@ just := just_executable()
 npm := "npm --silent --prefix pwa-shim run"
 types := "pwa-shim/src/generated/types.ts"
 
-# Where `cargo test --workspace` leaves the commands that it built.
+# Where `cargo test --workspace` leaves the commands that it built, and where `release` does.
 built := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "debug"
+released := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "release"
+
+# Always of both packages: of one alone, dependencies have other features and are compiled again.
+release := "cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin"
 
 [private]
 default:
@@ -19,15 +23,15 @@ run port="8080": pwa
     set -euo pipefail
     is_served() { (: </dev/tcp/127.0.0.1/{{ port }}) 2>/dev/null; }
     if is_served; then echo "run: another program has port {{ port }}; for another port: just run 9000" >&2; exit 1; fi
-    cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin tourismo-replay
+    {{ release }} tourismo-replay
     samples=$([[ -e tourismo.sqlite ]] || echo 40)
     # Port 5173 is that of `npm run dev` in pwa-shim/, which passes on what is asked of the relay.
     at=(localhost:{{ port }} 127.0.0.1:{{ port }} localhost:5173)
-    target/release/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite "${at[@]/#/--public-url=http://}" &
+    {{ released }}/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite "${at[@]/#/--public-url=http://}" &
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
     until is_served; do kill -0 $relay; sleep 0.2; done
-    [[ -z $samples ]] || target/release/tourismo-replay --relay ws://127.0.0.1:{{ port }}/v1/sync --made "$samples" --people 14
+    [[ -z $samples ]] || {{ released }}/tourismo-replay --relay ws://127.0.0.1:{{ port }}/v1/sync --made "$samples" --people 14
     echo "run: open http://localhost:{{ port }}"
     wait $relay
 
@@ -86,16 +90,19 @@ kill-browser times="50" seed="": setup pwa
 
 # Load drives into a relay from GPX files, or made ones, without a browser; `just replay --help` explains.
 replay *arguments:
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-replay -- {{ arguments }}
+    {{ release }} tourismo-replay --quiet
+    {{ released }}/tourismo-replay {{ arguments }}
 
 # `just sim --seeds 100000` runs for hours; `just sim --first SEED --trace` prints one.
 # Tell made-up stories of phones, relays and what breaks between them, each twice; `just sim --help` explains.
 sim *arguments:
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-sim -- {{ arguments }}
+    {{ release }} tourismo-sim --quiet
+    {{ released }}/tourismo-sim {{ arguments }}
 
 # Attack the relay in every known way beside an honest phone; fails if it costs too much; `just attack --help` explains.
 attack *arguments:
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-attack -- {{ arguments }}
+    {{ release }} tourismo-attack --quiet
+    TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-attack {{ arguments }}
 
 # Fuzz one of the targets in tests/fuzz/ for a while: `just fuzz wire 300`. Needs nightly Rust and `cargo install cargo-fuzz`.
 fuzz target seconds="60":
@@ -106,14 +113,15 @@ fuzz target seconds="60":
 # `just kill --times 300`, `just kill --victim postgres`.
 # Kill the relay, or its Postgres, while clients push, and look up all that was acknowledged; `just kill --help` explains.
 kill *arguments:
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-kill -- {{ arguments }}
+    {{ release }} tourismo-kill --quiet
+    TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-kill {{ arguments }}
 
 # Measure beside samod and automerge-repo, and write BENCHMARKS.md: half an hour; `just bench --only PART` measures one table.
 bench *arguments: wasm
     npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error
     cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers
-    cargo build --quiet --release --locked -p tourismo-server
-    cargo run --quiet --release --locked -p tourismo-tests --bin tourismo-bench -- \
+    {{ release }} tourismo-bench --quiet
+    TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-bench \
         --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
 
 # Write the Rust code in its one format.

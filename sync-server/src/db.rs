@@ -354,10 +354,16 @@ pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
 
 /// Leaves the database as one file if it is one, and closes the connection.
 pub(crate) async fn close(mut writer: Connection) -> Result<(), sqlx::Error> {
-    if let Engine::Sqlite(writer) = writer.engine() {
-        sqlite::checkpoint(writer).await?;
-    }
+    checkpoint(&mut writer).await?;
     writer.close().await
+}
+
+/// Moves what the write-ahead log holds into the database file, if it is one.
+pub(crate) async fn checkpoint(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    match writer.engine() {
+        Engine::Sqlite(writer) => sqlite::checkpoint(writer).await,
+        Engine::Postgres(_) => Ok(()),
+    }
 }
 
 fn migrator(translate: impl Fn(&str) -> String) -> Migrator {

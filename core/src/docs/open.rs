@@ -19,6 +19,9 @@ const MAX_TEXT: usize = 10_000;
 /// time; a change that was made to be expensive can hold thousands.
 pub const MAX_COMPETING: usize = 32;
 
+/// How many bytes of changes are applied together: while it applies them, Automerge holds them three times.
+const APPLIED_TOGETHER: usize = 1 << 20;
+
 /// A change that was just made.
 #[derive(Clone, Debug)]
 pub struct NewChange {
@@ -45,19 +48,23 @@ pub fn new(actor: &[u8; 16]) -> Automerge {
     Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(actor.as_slice()))
 }
 
-/// The document that consists of these chunks, in any order, to be changed by `actor`. Snapshots may overlap.
+/// The document that consists of these chunks, in any order, to be changed by `actor`. Snapshots may overlap. Chunks that
+/// are handed over are freed as they are applied.
 ///
 /// Chunks must have passed [`scan`](crate::change::scan) or [`scan_document`](crate::change::scan_document).
 ///
 /// # Errors
 /// [`Unreadable`] if a chunk is damaged or a change is missing.
-pub fn load<'a>(actor: &[u8; 16], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Automerge, Unreadable> {
+pub fn load<C: AsRef<[u8]> + Into<Vec<u8>>>(
+    actor: &[u8; 16],
+    chunks: impl IntoIterator<Item = C>,
+) -> Result<Automerge, Unreadable> {
     let mut loaded: Option<Automerge> = None;
     let mut changes = Vec::new();
     for chunk in chunks {
-        if is_document(chunk) {
+        if is_document(chunk.as_ref()) {
             let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
-            let snapshot = Automerge::load_with_options(chunk, options).map_err(|_| Unreadable)?;
+            let snapshot = Automerge::load_with_options(chunk.as_ref(), options).map_err(|_| Unreadable)?;
             match &mut loaded {
                 Some(doc) => merge(doc, &snapshot)?,
                 None => loaded = Some(snapshot.with_actor(ActorId::from(actor.as_slice()))),
@@ -106,16 +113,23 @@ pub fn chunks(doc: &Automerge) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> + 
     doc.get_changes(&[]).into_iter().map(|change| (ChangeHash(change.hash().0), change.raw_bytes().to_vec()))
 }
 
-/// Adds changes to a document, in any order; those it has are passed over, and one waits for what it depends on.
+/// Adds changes to a document, in any order; those it has are passed over, and one waits for what it depends on. Chunks
+/// that are handed over are freed as they are applied.
 ///
 /// # Errors
-/// [`Unreadable`] if a chunk is damaged.
-pub fn apply<'a>(doc: &mut Automerge, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Unreadable> {
-    let changes: Vec<Change> = chunks
-        .into_iter()
-        .map(|chunk| Change::from_bytes(chunk.to_vec()).map_err(|_| Unreadable))
-        .collect::<Result<_, _>>()?;
-    doc.apply_changes(changes).map_err(|_| Unreadable)
+/// [`Unreadable`] if a chunk is damaged; some of those before it were added.
+pub fn apply<C: Into<Vec<u8>>>(doc: &mut Automerge, chunks: impl IntoIterator<Item = C>) -> Result<(), Unreadable> {
+    let (mut together, mut bytes) = (Vec::new(), 0);
+    for chunk in chunks {
+        let chunk: Vec<u8> = chunk.into();
+        bytes += chunk.len();
+        together.push(Change::from_bytes(chunk).map_err(|_| Unreadable)?);
+        if bytes >= APPLIED_TOGETHER {
+            doc.apply_changes(std::mem::take(&mut together)).map_err(|_| Unreadable)?;
+            bytes = 0;
+        }
+    }
+    doc.apply_changes(together).map_err(|_| Unreadable)
 }
 
 /// The heads of a document, ascending.

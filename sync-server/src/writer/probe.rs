@@ -17,9 +17,12 @@ use super::memory::Memory;
 use super::projector::{Step, prepare};
 use super::{Examined, Pusher};
 use crate::db::relay::{self, Identity, Secret};
-use crate::db::{Database, Durability, due, sql};
+use crate::db::{self, Database, Durability, due, sql};
 use crate::limits::{Limits, SourceName, SourceNames};
 use crate::work_thread::WorkThread;
+
+/// After how many transactions the write-ahead log is moved.
+const BETWEEN_CHECKPOINTS: i64 = 100;
 
 /// What one transaction cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,8 +167,12 @@ impl WriterProbe {
         }
         let appended = append.finish(true).await?;
         self.database.writer.commit().await?;
-        let statements = sql::statements_said() - statements;
-        Ok((Cost { cpu: worked().saturating_sub(cpu), statements }, appended, outcomes))
+        let cost = Cost { cpu: worked().saturating_sub(cpu), statements: sql::statements_said() - statements };
+        // The relay moves its write-ahead log beside the commits.
+        if self.now % BETWEEN_CHECKPOINTS == 0 {
+            db::checkpoint(&mut self.database.writer).await?;
+        }
+        Ok((cost, appended, outcomes))
     }
 }
 

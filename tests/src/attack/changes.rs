@@ -136,9 +136,9 @@ async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
 
 async fn small_bombs(field: Field) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.foe(1), 2).await?;
-    // Each inflates to less than one change may be, and all of a push to a gigabyte.
+    // Each inflates to less than one change may be, and all of a push to a gigabyte. The relay takes its time for each.
     let chunk = bomb(1_000);
-    for _ in 0..field.scale.of(100) {
+    for _ in 0..field.scale.of(20) {
         let offers = (0..1_000).map(|_| intruder.offer(DocKind::Car, chunk.clone())).collect();
         intruder.push(offers).await?;
     }

@@ -23,9 +23,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     vec![
         Attack::new("new accounts of one host that fill the disk", |field| Box::pin(disk_filled(field)))
             .options(&["--max-new-bytes-per-address", "33554432"]),
-        // A document of 8 MB takes ten times as much while it is folded.
         Attack::new("blocks in a document that its account makes too large", |field| Box::pin(too_large(field)))
-            .growth_mib(112)
             .cpu_s(40),
     ]
 }

@@ -269,10 +269,9 @@ fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfold
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
         return Err(too_large);
     }
-    let new = chunks.iter().map(Vec::as_slice);
     let doc = match doc {
-        None => open::load(&NOBODY, new),
-        Some(mut doc) => open::apply(&mut doc, new).map(|()| doc),
+        None => open::load(&NOBODY, chunks),
+        Some(mut doc) => open::apply(&mut doc, chunks).map(|()| doc),
     };
     let doc = doc.map_err(|_| unreadable)?;
     let is_longer = |small: SmallBounds| projection::published_fixes(&doc) > small.fixes;
