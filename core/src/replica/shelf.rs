@@ -7,6 +7,8 @@ mod damage;
 mod record;
 mod rows;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod unsent;
 
 use std::collections::BTreeMap;
@@ -46,10 +48,12 @@ pub(crate) struct Shelf {
     unfolded_tracks: Set<DocId>,
     loaded: Map<DocId, Automerge>,
     unreadable: Set<DocId>,
-    /// Drives, tracks and published copies in which changes of two devices met.
+    /// Drives, tracks and published copies in which changes of two devices met, or that are to be looked at again.
     merged: Set<DocId>,
     /// Drives and published copies that came from elsewhere and were not compared with each other.
     unchecked: Set<DocId>,
+    /// Drives by which this phone changed their copies when it compared the two; see [`Shelf::changed_by_check`].
+    changed_by_check: Set<DocId>,
     /// The last write that concerned each document.
     tickets: Map<DocId, Ticket>,
     /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
@@ -75,6 +79,7 @@ impl Shelf {
             unreadable: Set::new(),
             merged: Set::new(),
             unchecked: Set::new(),
+            changed_by_check: Set::new(),
             tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
@@ -136,7 +141,8 @@ impl Shelf {
         self.loaded.get_mut(doc)
     }
 
-    /// The drives, tracks and published copies in which changes of two devices met since the last call.
+    /// The drives, tracks and published copies in which changes of two devices met since the last call, or that are to be
+    /// looked at again.
     pub(crate) fn take_merged(&mut self) -> Vec<DocId> {
         // One that is not folded yet is looked at when it is.
         let (later, merged) = self.merged.take().into_iter().partition(|doc| self.is_stale(doc));
@@ -159,6 +165,12 @@ impl Shelf {
         }
     }
 
+    /// Takes in that a drive and its published copy did not agree when they were compared, and were changed. What comes of the
+    /// drive after that was not known then: the copy follows it at once, since the two are compared once on a connection.
+    pub(crate) fn changed_by_check(&mut self, drive: DocId) {
+        self.changed_by_check.insert(drive);
+    }
+
     /// Takes note that something came from elsewhere.
     fn came(&mut self, doc: DocId) {
         let Some(record) = self.records.get_mut(&doc) else { return };
@@ -166,7 +178,7 @@ impl Shelf {
             record.is_unchecked = true;
             self.unchecked.insert(doc);
         }
-        if record.needs_alignment() {
+        if record.needs_alignment() || self.changed_by_check.contains(&doc) {
             self.merged.insert(doc);
         }
     }
@@ -509,150 +521,4 @@ pub(crate) fn cbor(value: &impl Encode<()>) -> Vec<u8> {
 /// Scans a change from elsewhere.
 pub(crate) fn scan(chunk: &[u8]) -> Option<ScannedChange> {
     change::scan(chunk, &ChangeLimits::DEFAULT).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::docs;
-
-    #[test]
-    fn the_same_change_to_two_documents_has_two_names() {
-        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
-        let docs = [1, 2].map(|byte| DocId::from_bytes([byte; 16]));
-        for doc in docs {
-            let change = docs::track::create(shelf.make(doc, DocKind::Track)).unwrap();
-            shelf.add_own(&mut store, doc, change);
-        }
-        let [first, second] = docs.map(|doc| shelf.record(&doc).unwrap().heads.clone());
-        assert_eq!((first.len(), second.len()), (1, 1));
-        assert_ne!(first, second);
-        assert_eq!(shelf.actor_in(&docs[0])[..8], [7; 8]);
-    }
-
-    #[test]
-    fn c5_what_builds_on_something_that_was_never_heard_of_is_fetched_before_it_is_kept() {
-        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
-        let mut theirs = open::new(&[9; 16]);
-        let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
-        let changes = ["first", "second", "third", "meanwhile"].map(|key| put(key).chunk);
-        let doc = DocId::from_bytes([1; 16]);
-        let scanned = changes.each_ref().map(|chunk| scan(chunk).unwrap());
-        let third = &scanned[2];
-        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, third, changes[2].clone()), "it has to be fetched");
-        let record = shelf.record(&doc).unwrap();
-        assert_eq!((record.is_here(), record.lacks(), &record.relay_heads), (false, 2, &vec![third.hash]));
-        let lacked = shelf.lack(&doc);
-        for (scanned, chunk) in scanned.iter().zip(changes) {
-            shelf.add_fetched(&mut store, doc, DocKind::Car, scanned, chunk);
-        }
-        assert!(!shelf.fetched_all(doc, &lacked));
-        let record = shelf.record(&doc).unwrap();
-        let heads = vec![scanned[3].hash];
-        assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &heads, &heads));
-    }
-
-    #[test]
-    fn c5_a_snapshot_that_is_older_than_what_was_heard_of_makes_no_heads() {
-        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
-        let mut theirs = open::new(&[9; 16]);
-        let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
-        put("first");
-        put("second");
-        let snapshot = open::snapshot(&theirs);
-        let third = open::edit(&mut theirs, |edit| edit.boolean("third", true)).unwrap().unwrap().chunk;
-        let doc = DocId::from_bytes([1; 16]);
-        let scanned = scan(&third).unwrap();
-        assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &scanned, third.clone()));
-        assert!(shelf.add_snapshot(&mut store, doc, DocKind::Car, None, snapshot));
-        shelf.add_fetched(&mut store, doc, DocKind::Car, &scanned, third);
-        let record = shelf.record(&doc).unwrap();
-        assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &record.relay_heads, &vec![scanned.hash]));
-    }
-
-    /// Three changes of a track, one built on the other, that no relay has.
-    fn three_changes(shelf: &mut Shelf, store: &mut Store, doc: DocId) -> [open::NewChange; 3] {
-        ["first", "second", "third"].map(|key| {
-            let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
-            shelf.add_own(store, doc, change.clone());
-            change.unwrap()
-        })
-    }
-
-    #[test]
-    fn c5_a_relay_that_has_what_builds_on_something_unsent_is_asked_what_it_has() {
-        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
-        let doc = DocId::from_bytes([1; 16]);
-        let changes = three_changes(&mut shelf, &mut store, doc);
-        let last = &changes[2];
-        shelf.relay_has(doc, DocKind::Track, &last.hash, &last.deps);
-        assert!(shelf.is_wanted(&doc) && shelf.take_unsent(10, 10_000).is_empty(), "nothing is pushed before that");
-        let lacked = shelf.lack(&doc);
-        for change in &changes {
-            let scanned = scan(&change.chunk).unwrap();
-            shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
-        }
-        assert!(!shelf.fetched_all(doc, &lacked));
-        let record = shelf.record(&doc).unwrap();
-        assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![last.hash]));
-    }
-
-    #[test]
-    fn c5_what_is_acknowledged_while_a_document_is_fetched_is_no_head_where_the_relay_has_more() {
-        for is_snapshot in [false, true] {
-            let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
-            let doc = DocId::from_bytes([1; 16]);
-            let changes = three_changes(&mut shelf, &mut store, doc);
-            let last = changes[2].hash;
-            let snapshot = open::snapshot(shelf.loaded(&doc).unwrap());
-            // Both were pushed. The relay has them from another device, and says so before it acknowledges them.
-            if is_snapshot {
-                shelf.announce_snapshot(doc, DocKind::Track, vec![last], 3);
-            } else {
-                shelf.relay_has(doc, DocKind::Track, &last, &changes[2].deps);
-            }
-            shelf.relay_has(doc, DocKind::Track, &changes[0].hash, &[]);
-            shelf.relay_has(doc, DocKind::Track, &changes[1].hash, &changes[1].deps);
-            let lacked = shelf.lack(&doc);
-            if is_snapshot {
-                assert!(shelf.add_snapshot(&mut store, doc, DocKind::Track, None, snapshot));
-            } else {
-                for change in &changes {
-                    let scanned = scan(&change.chunk).unwrap();
-                    shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
-                }
-            }
-            assert!(!shelf.fetched_all(doc, &lacked));
-            let record = shelf.record(&doc).unwrap();
-            assert_eq!((record.unsent().changes, record.lacks()), (0, 0), "{is_snapshot}");
-            assert_eq!(record.relay_heads, [last], "{is_snapshot}");
-        }
-    }
-
-    #[test]
-    fn c5_a_document_of_which_less_is_here_than_should_be_is_compared_as_a_whole() {
-        let mut shelf = Shelf::open([7; 16], &[]);
-        let (doc, hash) = (DocId::from_bytes([1; 16]), ChangeHash([2; 32]));
-        shelf.relay_has(doc, DocKind::Car, &hash, &[]);
-        assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [hash], "it is known to be missing");
-        shelf.fetched_all(doc, &shelf.lack(&doc));
-        assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [], "it should have come and did not");
-    }
-
-    #[test]
-    fn a_row_of_an_earlier_version_is_shown_until_it_is_folded_again() {
-        let doc = DocId::from_bytes([1; 16]);
-        let mut record = Record::new(DocKind::Car);
-        record.append(&ChangeHash([2; 32]), &[]);
-        let entry = |space, value| StoredEntry { space, key: doc.as_bytes().to_vec(), value };
-        let row = Row::Car(docs::CarFields::default(), Vec::new());
-        let stored = |version| StoredRow { heads: record.heads.clone(), row: row.clone(), version };
-        let earlier = [cbor(&stored(projection::VERSION - 1)), b"not a row of this version".to_vec()];
-        for (value, is_shown) in earlier.into_iter().zip([true, false]) {
-            let shelf = Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), entry(Space::Row, value)]);
-            assert_eq!((shelf.is_stale(&doc), shelf.row(&doc).is_some()), (true, is_shown));
-        }
-        let fresh = entry(Space::Row, cbor(&stored(projection::VERSION)));
-        assert!(!Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), fresh]).is_stale(&doc));
-    }
 }

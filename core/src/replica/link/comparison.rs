@@ -16,7 +16,12 @@ pub(super) enum Comparison {
     /// Everything below this id is compared.
     From(DocId),
     /// An answer for this range, the last id included, is awaited.
-    Awaiting(DocId, DocId),
+    Awaiting {
+        from: DocId,
+        to: DocId,
+        /// Documents of which the relay has something, as far as is known, and was said to have nothing, so that it tells all.
+        unsaid: Vec<DocId>,
+    },
     Done,
 }
 
@@ -29,7 +34,7 @@ impl Comparison {
     pub(super) fn is_settled(&self) -> bool {
         match self {
             Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(_) | Comparison::Awaiting(..) => false,
+            Comparison::From(_) | Comparison::Awaiting { .. } => false,
         }
     }
 
@@ -37,7 +42,7 @@ impl Comparison {
     pub(super) fn covers(&self, doc: &DocId) -> bool {
         match self {
             Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(from) | Comparison::Awaiting(from, _) => doc < from,
+            Comparison::From(from) | Comparison::Awaiting { from, .. } => doc < from,
         }
     }
 }
@@ -55,8 +60,10 @@ impl Link {
         let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
         let last = DocId::from_bytes([0xff; 16]);
         let to = if rest.next().is_some() { page.last().map_or(last, |d| d.doc) } else { last };
-        let known = page.into_iter().filter(|d| !d.heads.is_empty()).collect();
-        self.comparison = Comparison::Awaiting(from, to);
+        let (known, unsaid): (Vec<_>, Vec<_>) = page.into_iter().partition(|d| !d.heads.is_empty());
+        let has_any = |doc: &DocId| desk.shelf.record(doc).is_some_and(|record| !record.relay_heads.is_empty());
+        let unsaid = unsaid.into_iter().map(|d| d.doc).filter(has_any).collect();
+        self.comparison = Comparison::Awaiting { from, to, unsaid };
         Some(Outcome::Send(session.compare(desk.now_ms, from, to, known)))
     }
 
@@ -64,8 +71,15 @@ impl Link {
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
         for history in &docs {
             desk.shelf.relay_has_exactly(history);
+            if let Comparison::Awaiting { unsaid, .. } = &mut self.comparison {
+                unsaid.retain(|doc| *doc != history.doc);
+            }
         }
-        if done && let Comparison::Awaiting(_, to) = self.comparison {
+        if done && let Comparison::Awaiting { to, unsaid, .. } = &mut self.comparison {
+            let (to, untold) = (*to, std::mem::take(unsaid));
+            for doc in untold {
+                desk.shelf.relay_has_exactly(&DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() });
+            }
             self.comparison = match successor(to) {
                 Some(next) => Comparison::From(next),
                 None => Comparison::Done,

@@ -124,10 +124,11 @@ impl Record {
         self.changes.len() as u32 - 1
     }
 
-    /// Forgets that the relay told of heads that were not here, once all of them are: what it has before them came before.
+    /// Forgets that the relay told of heads that were not here, once all of them are: what it has before them came before. Of
+    /// what was made here only a fetch tells whether they build on it. `[C5]`
     pub(super) fn settle_announced(&mut self) {
         let is_here = |announced: &Announced| announced.heads.iter().all(|head| self.position(head).is_some());
-        if self.announced.as_ref().is_some_and(is_here) {
+        if self.unacked.is_empty() && self.announced.as_ref().is_some_and(is_here) {
             self.announced = None;
         }
     }
@@ -169,10 +170,11 @@ impl Record {
     }
 
     /// What to say of it in a comparison: the heads that the relay is known to have, but nothing if all of that should be
-    /// here and is not, so that the relay tells everything.
+    /// here and is not, or if something was not acknowledged, which the relay may have below these heads: then the relay
+    /// tells everything.
     pub(crate) fn heads_to_compare(&self) -> Vec<ChangeHash> {
-        let is_complete = self.unacked.is_empty() && !self.lacks_any();
-        if is_complete && self.heads != self.relay_heads { Vec::new() } else { self.relay_heads.clone() }
+        let is_complete = self.heads == self.relay_heads || self.lacks_any();
+        if is_complete && self.unacked.is_empty() { self.relay_heads.clone() } else { Vec::new() }
     }
 
     /// Whether any change is here.

@@ -1,0 +1,217 @@
+//! What the shelf knows of a relay, shown change by change.
+
+use super::*;
+use crate::docs;
+
+#[test]
+fn the_same_change_to_two_documents_has_two_names() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let docs = [1, 2].map(|byte| DocId::from_bytes([byte; 16]));
+    for doc in docs {
+        let change = docs::track::create(shelf.make(doc, DocKind::Track)).unwrap();
+        shelf.add_own(&mut store, doc, change);
+    }
+    let [first, second] = docs.map(|doc| shelf.record(&doc).unwrap().heads.clone());
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+    assert_eq!(shelf.actor_in(&docs[0])[..8], [7; 8]);
+}
+
+#[test]
+fn c5_what_builds_on_something_that_was_never_heard_of_is_fetched_before_it_is_kept() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let mut theirs = open::new(&[9; 16]);
+    let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
+    let changes = ["first", "second", "third", "meanwhile"].map(|key| put(key).chunk);
+    let doc = DocId::from_bytes([1; 16]);
+    let scanned = changes.each_ref().map(|chunk| scan(chunk).unwrap());
+    let third = &scanned[2];
+    assert!(shelf.add_entry(&mut store, doc, DocKind::Car, third, changes[2].clone()), "it has to be fetched");
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.is_here(), record.lacks(), &record.relay_heads), (false, 2, &vec![third.hash]));
+    let lacked = shelf.lack(&doc);
+    for (scanned, chunk) in scanned.iter().zip(changes) {
+        shelf.add_fetched(&mut store, doc, DocKind::Car, scanned, chunk);
+    }
+    assert!(!shelf.fetched_all(doc, &lacked));
+    let record = shelf.record(&doc).unwrap();
+    let heads = vec![scanned[3].hash];
+    assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &heads, &heads));
+}
+
+#[test]
+fn c5_a_snapshot_that_is_older_than_what_was_heard_of_makes_no_heads() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let mut theirs = open::new(&[9; 16]);
+    let mut put = |key: &str| open::edit(&mut theirs, |edit| edit.boolean(key, true)).unwrap().unwrap();
+    put("first");
+    put("second");
+    let snapshot = open::snapshot(&theirs);
+    let third = open::edit(&mut theirs, |edit| edit.boolean("third", true)).unwrap().unwrap().chunk;
+    let doc = DocId::from_bytes([1; 16]);
+    let scanned = scan(&third).unwrap();
+    assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &scanned, third.clone()));
+    assert!(shelf.add_snapshot(&mut store, doc, DocKind::Car, None, snapshot));
+    shelf.add_fetched(&mut store, doc, DocKind::Car, &scanned, third);
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.lacks(), &record.heads, &record.relay_heads), (0, &record.relay_heads, &vec![scanned.hash]));
+}
+
+/// Three changes of a track, one built on the other, that no relay has.
+fn three_changes(shelf: &mut Shelf, store: &mut Store, doc: DocId) -> [open::NewChange; 3] {
+    ["first", "second", "third"].map(|key| {
+        let change = open::edit(shelf.make(doc, DocKind::Track), |edit| edit.boolean(key, true)).unwrap();
+        shelf.add_own(store, doc, change.clone());
+        change.unwrap()
+    })
+}
+
+#[test]
+fn c5_a_relay_that_has_what_builds_on_something_unsent_is_asked_what_it_has() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let doc = DocId::from_bytes([1; 16]);
+    let changes = three_changes(&mut shelf, &mut store, doc);
+    let last = &changes[2];
+    shelf.relay_has(doc, DocKind::Track, &last.hash, &last.deps);
+    assert!(shelf.is_wanted(&doc) && shelf.take_unsent(10, 10_000).is_empty(), "nothing is pushed before that");
+    let lacked = shelf.lack(&doc);
+    for change in &changes {
+        let scanned = scan(&change.chunk).unwrap();
+        shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
+    }
+    assert!(!shelf.fetched_all(doc, &lacked));
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![last.hash]));
+}
+
+#[test]
+fn c5_a_change_that_comes_before_what_it_builds_on_was_acknowledged_has_the_relay_asked_what_it_has() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let doc = DocId::from_bytes([1; 16]);
+    let mut put = |key: &str| open::edit(shelf.make(doc, DocKind::Car), |edit| edit.boolean(key, true)).unwrap();
+    let (first, second) = (put("first"), put("second").unwrap());
+    shelf.add_own(&mut store, doc, first.clone());
+    let scanned = scan(&second.chunk).unwrap();
+    assert!(shelf.add_entry(&mut store, doc, DocKind::Car, &scanned, second.chunk.clone()), "it is to be fetched");
+    assert!(shelf.take_unsent(10, 10_000).is_empty(), "nothing is pushed before that");
+    let lacked = shelf.lack(&doc);
+    for change in [&first.unwrap(), &second] {
+        let scanned = scan(&change.chunk).unwrap();
+        shelf.add_fetched(&mut store, doc, DocKind::Car, &scanned, change.chunk.clone());
+    }
+    assert!(!shelf.fetched_all(doc, &lacked));
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![second.hash]));
+}
+
+#[test]
+fn a_drive_that_was_changed_with_its_copy_is_looked_at_again_when_more_of_it_comes() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let (doc, mut theirs) = (DocId::from_bytes([1; 16]), open::new(&[9; 16]));
+    let mut comes = |shelf: &mut Shelf, title: &str| {
+        let change = open::edit(&mut theirs, |edit| edit.string("title", title)).unwrap().unwrap();
+        shelf.add_entry(&mut store, doc, DocKind::Drive, &scan(&change.chunk).unwrap(), change.chunk);
+        shelf.stale.take();
+        shelf.take_merged()
+    };
+    assert_eq!(comes(&mut shelf, "Before"), []);
+    shelf.changed_by_check(doc);
+    assert_eq!(comes(&mut shelf, "After"), [doc]);
+}
+
+#[test]
+fn c5_a_snapshot_of_what_was_not_acknowledged_does_not_undo_what_came_after_it() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let doc = DocId::from_bytes([1; 16]);
+    let [first, second, third] = three_changes(&mut shelf, &mut store, doc);
+    let mut older = open::new(&[9; 16]);
+    open::apply(&mut older, [first.chunk.as_slice(), second.chunk.as_slice()]).unwrap();
+    shelf.announce_snapshot(doc, DocKind::Track, vec![second.hash], 2);
+    shelf.relay_has(doc, DocKind::Track, &third.hash, &third.deps);
+    // A relay that is about to drop what a snapshot covers sends both.
+    let lacked = shelf.lack(&doc);
+    shelf.add_fetched(&mut store, doc, DocKind::Track, &scan(&first.chunk).unwrap(), first.chunk);
+    assert!(shelf.add_snapshot(&mut store, doc, DocKind::Track, None, open::snapshot(&older)));
+    shelf.add_fetched(&mut store, doc, DocKind::Track, &scan(&third.chunk).unwrap(), third.chunk);
+    assert!(!shelf.fetched_all(doc, &lacked));
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &vec![third.hash]));
+}
+
+#[test]
+fn c5_a_document_of_which_something_was_not_acknowledged_is_compared_as_a_whole() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let doc = DocId::from_bytes([1; 16]);
+    let [first, second, third] = three_changes(&mut shelf, &mut store, doc);
+    // The relay has all three of them, but the phone heard of the last one only.
+    let history = |hashes: &[&NewChange]| DocHistory {
+        doc,
+        kind: Some(DocKind::Track),
+        heads: vec![third.hash],
+        hashes: hashes.iter().map(|change| change.hash).collect(),
+    };
+    shelf.relay_has_exactly(&history(&[&third]));
+    assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [], "the relay is to tell what it has");
+    shelf.relay_has_exactly(&history(&[&first, &second, &third]));
+    let record = shelf.record(&doc).unwrap();
+    assert_eq!((record.unsent().changes, record.heads_to_compare()), (0, vec![third.hash]));
+}
+
+#[test]
+fn c5_what_is_acknowledged_while_a_document_is_fetched_is_no_head_where_the_relay_has_more() {
+    for is_snapshot in [false, true] {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let doc = DocId::from_bytes([1; 16]);
+        let changes = three_changes(&mut shelf, &mut store, doc);
+        let last = changes[2].hash;
+        let snapshot = open::snapshot(shelf.loaded(&doc).unwrap());
+        // Both were pushed. The relay has them from another device, and says so before it acknowledges them.
+        if is_snapshot {
+            shelf.announce_snapshot(doc, DocKind::Track, vec![last], 3);
+        } else {
+            shelf.relay_has(doc, DocKind::Track, &last, &changes[2].deps);
+        }
+        shelf.relay_has(doc, DocKind::Track, &changes[0].hash, &[]);
+        shelf.relay_has(doc, DocKind::Track, &changes[1].hash, &changes[1].deps);
+        let lacked = shelf.lack(&doc);
+        if is_snapshot {
+            assert!(shelf.add_snapshot(&mut store, doc, DocKind::Track, None, snapshot));
+        } else {
+            for change in &changes {
+                let scanned = scan(&change.chunk).unwrap();
+                shelf.add_fetched(&mut store, doc, DocKind::Track, &scanned, change.chunk.clone());
+            }
+        }
+        assert!(!shelf.fetched_all(doc, &lacked));
+        let record = shelf.record(&doc).unwrap();
+        assert_eq!((record.unsent().changes, record.lacks()), (0, 0), "{is_snapshot}");
+        assert_eq!(record.relay_heads, [last], "{is_snapshot}");
+    }
+}
+
+#[test]
+fn c5_a_document_of_which_less_is_here_than_should_be_is_compared_as_a_whole() {
+    let mut shelf = Shelf::open([7; 16], &[]);
+    let (doc, hash) = (DocId::from_bytes([1; 16]), ChangeHash([2; 32]));
+    shelf.relay_has(doc, DocKind::Car, &hash, &[]);
+    assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [hash], "it is known to be missing");
+    shelf.fetched_all(doc, &shelf.lack(&doc));
+    assert_eq!(shelf.record(&doc).unwrap().heads_to_compare(), [], "it should have come and did not");
+}
+
+#[test]
+fn a_row_of_an_earlier_version_is_shown_until_it_is_folded_again() {
+    let doc = DocId::from_bytes([1; 16]);
+    let mut record = Record::new(DocKind::Car);
+    record.append(&ChangeHash([2; 32]), &[]);
+    let entry = |space, value| StoredEntry { space, key: doc.as_bytes().to_vec(), value };
+    let row = Row::Car(docs::CarFields::default(), Vec::new());
+    let stored = |version| StoredRow { heads: record.heads.clone(), row: row.clone(), version };
+    let earlier = [cbor(&stored(projection::VERSION - 1)), b"not a row of this version".to_vec()];
+    for (value, is_shown) in earlier.into_iter().zip([true, false]) {
+        let shelf = Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), entry(Space::Row, value)]);
+        assert_eq!((shelf.is_stale(&doc), shelf.row(&doc).is_some()), (true, is_shown));
+    }
+    let fresh = entry(Space::Row, cbor(&stored(projection::VERSION)));
+    assert!(!Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), fresh]).is_stale(&doc));
+}
