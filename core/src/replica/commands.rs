@@ -243,17 +243,13 @@ impl Replica {
     fn renew_link(&mut self, drive: DocId) -> Result<Option<DocId>, Stop> {
         self.ready(&drive, DocKind::Drive)?;
         let fields = self.drive(&drive)?.clone();
-        fields.published.ok_or(CommandError::NotFound)?;
-        let before = self.copy(&drive)?;
-        if let Some(before) = &before {
-            self.ready(before, DocKind::Published)?;
-        }
+        // Whose copy is lost, nobody sees: to publish it again is for its owner to say.
+        let before = self.copy(&drive)?.ok_or(CommandError::NotFound)?;
+        self.ready(&before, DocKind::Published)?;
         let renewals = fields.renewals.saturating_add(1);
         let copy = DocId::of_copy(&self.identity.account, &drive, renewals);
         self.make_copy(drive, &fields, copy, fields.visibility)?;
-        if let Some(before) = before {
-            self.change_published(drive, before, Visibility::Private)?;
-        }
+        self.change_published(drive, before, Visibility::Private)?;
         self.note_published(drive, copy, fields.visibility, Some(renewals))
     }
 
@@ -381,10 +377,9 @@ impl Replica {
         }
     }
 
-    /// The published copy of a drive; none if neither the phone nor its relay has it, since both were put back to a time
-    /// before it.
+    /// The published copy of a drive, see [`Replica::copy_of`].
     fn copy(&self, drive: &DocId) -> Result<Option<DocId>, CommandError> {
-        Ok(self.drive(drive)?.published.filter(|copy| self.shelf.record(copy).is_some()))
+        Ok(self.copy_of(self.drive(drive)?))
     }
 
     pub(super) fn car_name(&self, car: Option<DocId>) -> String {

@@ -6,7 +6,8 @@
 //!
 //! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
 //! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
-//! nobody knows which of the two is newer: the narrower visibility counts, for both.
+//! nobody knows which of the two is newer: the narrower visibility counts, for both. Another phone may bring more of the drive
+//! after that: then the drive decides again.
 
 use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
@@ -105,6 +106,7 @@ impl Replica {
             self.shelf.checked([drive, copy]);
             return Alignment::Settled;
         }
+        self.shelf.changed_by_check(drive);
         if !fields.deleted && fields.visibility != narrower {
             let Some(document) = self.shelf.loaded(&drive) else {
                 self.read_document(drive);
@@ -124,6 +126,14 @@ impl Replica {
                 Alignment::Settled
             }
         }
+    }
+
+    /// The published copy of a drive; none if neither the phone nor its relay has it, since both were put back to a time
+    /// before it. Another phone may bring it back.
+    pub(super) fn copy_of(&self, drive: &drive::DriveFields) -> Option<DocId> {
+        let is_somewhere =
+            |copy: &DocId| self.shelf.record(copy).is_some_and(|record| record.is_here() || record.lacks_any());
+        drive.published.filter(is_somewhere)
     }
 
     /// The drive that a document is, or is the copy of.

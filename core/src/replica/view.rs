@@ -117,9 +117,9 @@ pub struct DriveView {
     pub road: Option<RoadView>,
     /// West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix.
     pub bounds: Option<[f64; 4]>,
-    /// Who may see its published copy.
+    /// Who may see its published copy; nobody if that is lost.
     pub visibility: Visibility,
-    /// The published copy; its id on the relay.
+    /// The published copy; its id on the relay. Absent if that is lost, since neither this phone nor the relay has it any more.
     pub published: Option<DocId>,
     /// Which of its ends are private places, and hidden in a published copy.
     pub private_ends: PrivateEnds,

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use crate::display::{Line, Profile};
-use crate::docs::ProfileFields;
 use crate::docs::drive::DriveFields;
 use crate::docs::social::Comment;
 use crate::docs::track::ListedFix;
+use crate::docs::{ProfileFields, Visibility};
 use crate::id::DocId;
 use crate::privacy::{self, PrivateEnds};
 use crate::projection::Row;
@@ -156,6 +156,9 @@ impl Replica {
 
     fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveView {
         let (road, bounds) = self.way(fields).unzip();
+        let published = self.copy_of(fields);
+        // What has no copy, nobody else sees, whatever the drive says.
+        let is_lost = fields.published.is_some() && published.is_none();
         DriveView {
             id,
             title: fields.title.clone(),
@@ -167,8 +170,8 @@ impl Replica {
             stats: fields.stats,
             road,
             bounds: bounds.flatten(),
-            visibility: fields.visibility,
-            published: fields.published,
+            visibility: if is_lost { Visibility::Private } else { fields.visibility },
+            published,
             private_ends: fields.private_ends,
             conflicts: fields.conflicts.clone(),
             sync: self.drive_sync(id, fields, sent),

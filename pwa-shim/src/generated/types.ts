@@ -291,9 +291,9 @@ export type DriveView = {
   road: RoadView | null,
   /** West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix. */
   bounds: [number, number, number, number] | null,
-  /** Who may see its published copy. */
+  /** Who may see its published copy; nobody if that is lost. */
   visibility: Visibility,
-  /** The published copy; its id on the relay. */
+  /** The published copy; its id on the relay. Absent if that is lost, since neither this phone nor the relay has it any more. */
   published: DocId | null,
   /** Which of its ends are private places, and hidden in a published copy. */
   privateEnds: PrivateEnds,

@@ -20,6 +20,7 @@ pub(super) struct Story<'a> {
     has_backups: bool,
     has_rollbacks: bool,
     is_unruly: bool,
+    is_put_back: bool,
     snapshots: BTreeMap<usize, Disk>,
     titles: u32,
 }
@@ -56,7 +57,7 @@ enum Act {
 }
 
 impl Story<'_> {
-    pub(super) fn begin(world: &mut World, is_unruly: bool) -> Story<'_> {
+    pub(super) fn begin(world: &mut World, is_unruly: bool, is_put_back: bool) -> Story<'_> {
         let kind = world.chance.pick(&[Kind::Mountain, Kind::Town, Kind::Motorway, Kind::Motorway]);
         let devices = world.chance.weighted(&[(3, 1), (4, 2), (2, 3)]);
         let route_seed = world.chance.between(0, 3);
@@ -99,7 +100,7 @@ impl Story<'_> {
             world.command(0, Command::FinishDrive);
             world.go_on_for(3_000);
         }
-        Story { world, has_backups, has_rollbacks, is_unruly, snapshots: BTreeMap::new(), titles: 0 }
+        Story { world, has_backups, has_rollbacks, is_unruly, is_put_back, snapshots: BTreeMap::new(), titles: 0 }
     }
 
     pub(super) fn tell(&mut self, steps: u32) {
@@ -119,6 +120,7 @@ impl Story<'_> {
         let backups = u64::from(self.has_backups);
         let rollbacks = u64::from(self.has_rollbacks);
         let unruly = u64::from(self.is_unruly);
+        let put_backs = u64::from(self.is_put_back);
         let moves = self.world.relays.len() as u64 - 1;
         let act = self.world.chance.weighted(&[
             (50, Act::Person),
@@ -136,8 +138,8 @@ impl Story<'_> {
             (backups, Act::OtherLife),
             (1, Act::Squat),
             (1, Act::TakeNumber),
-            (backups, Act::KeepImage),
-            (2 * backups, Act::PutBack),
+            (backups + 4 * put_backs, Act::KeepImage),
+            (2 * backups + 4 * put_backs, Act::PutBack),
             (1, Act::Quota),
             (rollbacks, Act::Evict),
             (3 * rollbacks, Act::Snapshot),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_bytes::ByteBuf;
-use tourismo_core::docs::open;
+use tourismo_core::docs::{Visibility, open};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::projection::{self, Row};
 use tourismo_core::replica::io::{Effect, Input, Space};
@@ -36,14 +36,17 @@ impl World {
             for (id, fields) in listed {
                 count += 1;
                 let view = shown.get(id).ok_or_else(|| format!("phone {phone} shows drive {id}"))?;
+                // What everybody has lost, nobody sees.
+                let published = fields.published.filter(|copy| loaded.contains_key(copy));
+                let is_lost = fields.published.is_some() && published.is_none();
+                let visibility = if is_lost { Visibility::Private } else { fields.visibility };
                 let same = view.title == fields.title
                     && view.notes == fields.notes
                     && view.car == fields.car
                     && view.started_at == fields.started_at
                     && view.ended_at == fields.ended_at
                     && view.stats == fields.stats
-                    && view.visibility == fields.visibility
-                    && view.published == fields.published
+                    && (view.visibility, view.published) == (visibility, published)
                     && view.conflicts == fields.conflicts;
                 if !same {
                     return Err(format!("phone {phone} shows what the relay has: {view:?} is {fields:?}"));

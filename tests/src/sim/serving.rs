@@ -59,6 +59,9 @@ impl World {
             }
             serve::Effect::ReportShortLog { cursor, head } => {
                 self.trace.note(self.now_ms, format_args!("connection {conn} knows {cursor} of {head} entries"));
+                if self.plant == Plant::SendsAwayWhoKnowsMore {
+                    self.tell_session(conn, boot, serve::Input::Stop(ByeCode::OutOfOrder));
+                }
             }
             serve::Effect::Close => {
                 self.relays[relay].sessions.remove(&conn);

@@ -1,5 +1,6 @@
 //! A random story: people who drive, edit and publish while things break; then the faults end, and everybody must agree.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::sim::World;
@@ -11,6 +12,9 @@ use crate::sim::world::HOME;
 /// One story in so many has machines that sleep, clocks that run at rates of their own, and links that deliver twice or too
 /// early. The others go on as they went, so that the seeds that failed once still tell what they told.
 const UNRULY_ONE_IN: u64 = 4;
+
+/// Of a thousand stories those in which the disks of relays are put back again and again, and nobody tells the relays.
+const PUT_BACK: Range<u64> = 440..490;
 
 /// What a story is made of.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,9 @@ pub fn run(outline: Outline) -> Report {
     world.clock_faults = ClockFaults::of(outline.seed);
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {
-        Story::begin(&mut world, outline.seed % UNRULY_ONE_IN == 1).tell(outline.steps);
+        let is_unruly = outline.seed % UNRULY_ONE_IN == 1;
+        let is_put_back = PUT_BACK.contains(&(outline.seed % 1_000));
+        Story::begin(&mut world, is_unruly, is_put_back).tell(outline.steps);
         converged_ms = world.heal();
     }));
     if let Err(panic) = told {

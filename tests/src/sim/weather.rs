@@ -130,6 +130,8 @@ pub enum Plant {
     AcceptsAnyOrigin,
     /// A phone's shell tells the origin of the relay that speaks, and not the one that it dialled.
     TellsRelaysOrigin,
+    /// The relay sends a phone away that knows a longer log than there is.
+    SendsAwayWhoKnowsMore,
     /// The relay does not verify whose an id is by which something is found.
     TrustsIds,
     /// The relay lets a device of an account continue the numbers of another one at any time.

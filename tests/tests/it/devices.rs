@@ -330,6 +330,23 @@ fn agree(world: &World, doc: &DocId) -> bool {
     (0..world.phones()).all(|phone| of_phone(phone) == on_relay)
 }
 
+#[test]
+fn d1_a_document_that_a_relay_lost_comes_back_also_where_something_of_it_was_never_sent() {
+    let mut world = two_phones();
+    let car = car(&mut world, "Car");
+    settle(&mut world);
+    world.kill(1);
+    world.set_network(false);
+    let fields = CarFields { nickname: "Never sent".to_owned(), ..CarFields::default() };
+    done(&mut world, 0, Command::PutCar { car: Some(car), fields });
+    world.restore_relay(0);
+    world.run_for(2_000);
+    world.set_network(true);
+    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(0).is_ok()));
+    let documents = world.relay().documents(&world.account(0));
+    assert_eq!(documents.get(&car).map(|(_, chunks)| chunks.len()), Some(2));
+}
+
 /// The relay's database is put back to an older state, and nobody tells the relay. `ahead` changes that one phone had
 /// acknowledged are gone, and the other phone makes `anew` before the first one comes back.
 fn put_back(ahead: u32, anew: u32) {

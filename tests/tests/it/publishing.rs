@@ -260,7 +260,8 @@ fn a_drive_whose_copy_is_lost_can_be_edited_and_published_again() {
     world.run_for(2_000);
     world.start(0).unwrap();
     settle(&mut world);
-    assert_eq!((copies(&world).len(), world.replica(0).drives()[0].published), (0, Some(copy)));
+    let view = world.replica(0).drives().remove(0);
+    assert_eq!((copies(&world).len(), view.published, view.visibility), (0, None, Visibility::Private));
     done(&mut world, 0, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
     done(&mut world, 0, publish(drive, Visibility::Private));
     assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Private);

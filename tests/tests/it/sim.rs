@@ -50,12 +50,14 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// are finished before the first of them is on disk (10,004,913); phones that are killed again and again while they read
 /// (10,012,140, 10,020,851, 10,023,882); a relay that was full and is not any more (10,008,350); a change of which all that it
 /// builds on was lost on the way (10,004,997); a change that is acknowledged while its document is fetched (10,100,914); a drive
-/// that is taken over when the faults are over (10,100,918).
+/// that is taken over when the faults are over (10,100,918); a published copy that phone and relay have both lost
+/// (10,305,993); a drive of which more comes after its copy was brought into line (10,312,266, 11,027,962, 11,042,907); a
+/// change that came before what it builds on was acknowledged, one by one (11,013,309) or in a snapshot (11,034,222).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
     check([2_003_341, 10_004_913, 10_005_296, 10_004_997, 10_007_409, 10_008_350, 10_012_140, 10_020_851, 10_023_882]);
-    check([10_100_914, 10_100_918]);
+    check([10_100_914, 10_100_918, 10_305_993, 10_312_266, 11_013_309, 11_027_962, 11_034_222, 11_042_907]);
 }
 
 #[test]
@@ -89,6 +91,11 @@ fn what_a_slow_disk_began_to_write_may_be_lost_when_the_disk_is_quick_again() {
 /// Tells stories with a planted fault until one is found that breaks this promise.
 fn check_found(plant: Plant, promise: &str) {
     check_found_in(0..1_000, plant, promise);
+}
+
+/// The same among stories in which the disks of relays are put back.
+fn check_found_among_put_back(plant: Plant, promise: &str) {
+    check_found_in(440..490, plant, promise);
 }
 
 /// The same among stories whose clocks are wrong.
@@ -145,6 +152,11 @@ fn a_relay_that_does_not_verify_whose_an_id_is_is_found() {
 #[test]
 fn a_relay_that_lets_a_device_take_the_numbers_of_another_one_is_found() {
     check_found(Plant::LetsNumbersBeTaken, "no device takes the next number of another one");
+}
+
+#[test]
+fn c6_a_relay_that_sends_away_who_knows_more_than_it_is_found() {
+    check_found_among_put_back(Plant::SendsAwayWhoKnowsMore, "the relay sends no honest phone away");
 }
 
 #[test]

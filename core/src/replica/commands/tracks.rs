@@ -14,7 +14,7 @@ impl Replica {
     pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, Stop> {
         self.ready(&drive, DocKind::Drive)?;
         let fields = self.drive(&drive)?;
-        let (before, copy, track) = (fields.private_ends, fields.published, fields.track);
+        let (before, copy, track) = (fields.private_ends, self.copy_of(fields), fields.track);
         if ends == before {
             return Ok(Some(drive));
         }
