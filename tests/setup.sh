@@ -77,7 +77,7 @@ program() {
 
 # In a Python environment of its own, made again only when what is asked for changed.
 python_packages() {
-    local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0)
+    local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0 prometheus-client==0.23.1)
     local environment=target/python
     [[ $(cat "$environment/installed" 2>/dev/null) != "${wanted[*]}" ]] || return 0
     echo "setup: installing Python packages"

@@ -45,6 +45,7 @@ use utoipa_axum::routes;
 use self::schema::{ErrorBody, ErrorDetails};
 use crate::db::sql;
 use crate::limits::{Place, Source, TooMuch};
+use crate::metrics::{self, RefusalCode};
 use crate::origin::Origin;
 use crate::serving::Peer;
 use crate::{Relay, proxy, pwa, socket};
@@ -157,6 +158,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .fallback(pwa::serve)
         .layer(from_fn_with_state(relay.clone(), compressing::compress))
         .layer(from_fn_with_state(relay.clone(), count))
+        .layer(from_fn_with_state(relay.clone(), metrics::observe))
         // Whoever asks whether the process runs is not counted: it costs less than a refusal.
         .route("/v1/health", get(health::health).fallback(async || ApiError::method_not_allowed()).layer(cors))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
@@ -214,13 +216,15 @@ async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next
         return Ok(response);
     }
     let place = relay.doorkeeper.admit_stream(source).ok_or_else(ApiError::overloaded)?;
-    Ok(response.map(|body| Body::new(Held { body, _place: place })))
+    let open = relay.metrics.stream();
+    Ok(response.map(|body| Body::new(Held { body, _place: place, _open: open })))
 }
 
 /// A body that is counted for as long as it is being sent.
 struct Held {
     body: Body,
     _place: Place,
+    _open: metrics::Lasting,
 }
 
 impl HttpBody for Held {
@@ -368,6 +372,7 @@ impl IntoResponse for ApiError {
         let error = ErrorDetails { code: self.code, message: self.message, hint: self.hint };
         let headers = [(header::CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, Json(ErrorBody { error })).into_response();
+        response.extensions_mut().insert(RefusalCode(self.code));
         if self.code == OVERLOADED {
             // A connection that is one too many is not kept.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -10,10 +10,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::id::AccountId;
+use tracing::Instrument;
 
 use crate::db::due::{self, DueDocument};
 use crate::db::sql;
 use crate::limits::Doorkeeper;
+use crate::metrics::{Metrics, Place};
 use crate::work_thread::WorkThread;
 use crate::writer::projector::{Step, prepare};
 use crate::writer::{Unavailable, Writer};
@@ -36,6 +38,7 @@ pub(crate) struct BackgroundProjector {
     pub(crate) doorkeeper: Arc<Doorkeeper>,
     /// Told after every commit that left documents due.
     pub(crate) due: Arc<Notify>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -106,7 +109,10 @@ impl BackgroundProjector {
         let due = async { due::of_account_after(&mut self.readers.acquire().await?, last, PAGE).await };
         let due = due.await.map_err(|error| (last, error.into()))?;
         let Some(DueDocument { account, .. }) = due.first().copied() else { return Ok(None) };
-        self.derive(thread, due).await.map_err(|error| (Some(account), error))?;
+        let began = Instant::now();
+        let span = tracing::debug_span!("job", name = "rows", %account);
+        self.derive(thread, due).instrument(span).await.map_err(|error| (Some(account), error))?;
+        self.metrics.writer.round("rows", began);
         Ok(Some(account))
     }
 
@@ -119,6 +125,7 @@ impl BackgroundProjector {
             }
             let Some(prepared) = prepare(&self.readers, thread, document).await? else { continue };
             self.doorkeeper.charge(document.account, prepared.work.changes());
+            self.metrics.writer.fold(Place::Background, 1);
             for step in prepared.steps {
                 let rows: usize = steps.iter().map(Step::rows).sum();
                 if !steps.is_empty() && rows + step.rows() > ROWS_TOGETHER {

@@ -11,10 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tourismo_core::docs::snapshot::{self, MAX_BYTES, Unfit};
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::db::snapshots::{self, Material, Snapshot, State, Subject};
 use crate::db::sql;
+use crate::metrics::Metrics;
 use crate::writer::{Compaction, Unavailable, Writer};
 
 /// How many documents are looked for at a time.
@@ -31,6 +33,7 @@ pub(crate) struct Compactor {
     pub(crate) grown: Arc<Notify>,
     /// How long a document must have rested.
     pub(crate) rest: Duration,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -71,7 +74,10 @@ impl Compactor {
                 _ = self.stopping.wait_for(|stopping| *stopping) => return,
                 () = work => {}
             }
-            is_more_to_come = match self.round().await {
+            let began = Instant::now();
+            let round = self.round().instrument(tracing::debug_span!("job", name = "snapshots")).await;
+            self.metrics.writer.round("snapshots", began);
+            is_more_to_come = match round {
                 Ok(is_more_to_come) => is_more_to_come,
                 Err(Stopped::Stopping) => return,
                 Err(error) => {

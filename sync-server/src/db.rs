@@ -358,6 +358,14 @@ pub(crate) async fn close(mut writer: Connection) -> Result<(), sqlx::Error> {
     writer.close().await
 }
 
+/// How many bytes the database takes: its file, or what its server says.
+pub(crate) async fn bytes(reader: &mut Connection) -> Result<u64, sqlx::Error> {
+    match reader.engine() {
+        Engine::Sqlite(reader) => sqlite::bytes(reader).await,
+        Engine::Postgres(_) => postgres::bytes(reader).await,
+    }
+}
+
 /// Moves what the write-ahead log holds into the database file, if it is one.
 pub(crate) async fn checkpoint(writer: &mut Connection) -> Result<(), sqlx::Error> {
     match writer.engine() {

@@ -16,6 +16,7 @@ mod grid;
 mod hub;
 mod limits;
 mod live;
+mod metrics;
 mod newest;
 mod origin;
 mod proxy;
@@ -59,6 +60,7 @@ use self::hub::Hub;
 use self::limits::Doorkeeper;
 pub use self::limits::Limits;
 use self::live::EventBus;
+use self::metrics::Metrics;
 use self::newest::NewestPage;
 use self::origin::PublicOrigin;
 pub use self::origin::{NoOrigin, Origin};
@@ -81,6 +83,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where to answer `/v1/health` and `/v1/ready` besides, whatever happens on the other address.
     pub health_listen: Option<SocketAddr>,
+    /// Where to answer `/metrics`; nowhere if absent.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where the database is.
     pub database: Location,
     /// The folder of the built PWA; the one inside the binary if absent.
@@ -117,6 +121,7 @@ impl Config {
         Config {
             listen,
             health_listen: None,
+            metrics_listen: None,
             database: database.into(),
             pwa: None,
             public_urls: Vec::new(),
@@ -162,6 +167,7 @@ pub struct Server;
 pub struct Running {
     addr: SocketAddr,
     health_addr: Option<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     relay: Arc<Relay>,
     serving: JoinHandle<()>,
@@ -196,6 +202,7 @@ pub(crate) struct Relay {
     /// Tells the operator of phones that know more of the log than there is.
     short_log: short_log::Reporter,
     doorkeeper: Arc<Doorkeeper>,
+    metrics: Arc<Metrics>,
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
     max_connections: u32,
@@ -230,7 +237,12 @@ impl Server {
             Some(at) => Some(listen(at).await?),
             None => None,
         };
+        let scraped = match config.metrics_listen {
+            Some(at) => Some(listen(at).await?),
+            None => None,
+        };
 
+        let metrics = Metrics::new();
         let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
         let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
         let (published, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -257,6 +269,7 @@ impl Server {
                 clock: clock.clone(),
                 disk,
                 derives_rows: config.derives_rows,
+                metrics: metrics.clone(),
             },
             told,
             doorkeeper.clone(),
@@ -268,6 +281,7 @@ impl Server {
             clock: clock.clone(),
             grown,
             rest: config.compact_after,
+            metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
         let compacting = compacting.spawn();
@@ -276,6 +290,7 @@ impl Server {
             writer: writer.clone(),
             doorkeeper: doorkeeper.clone(),
             due,
+            metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
         // What the last run left is looked for first.
@@ -287,6 +302,7 @@ impl Server {
             published,
             every: config.roads_every,
             fewest: config.roads_from_drivers,
+            metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
         let surveying = surveyor.spawn();
@@ -315,6 +331,7 @@ impl Server {
                 config.oldest_protocol,
             ),
             doorkeeper: doorkeeper.clone(),
+            metrics,
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             examining: Arc::new(Semaphore::new(examined_at_once())),
@@ -329,14 +346,30 @@ impl Server {
         let health_addr = health.as_ref().map(|(addr, _)| *addr);
         let health = health.map(|(addr, listener)| {
             tracing::info!(%addr, "listening for health alone");
-            serving::serve_health(listener, health_router.clone(), stopping.clone())
+            serving::serve_beside(listener, health_router.clone(), stopping.clone())
+        });
+        let metrics_addr = scraped.as_ref().map(|(addr, _)| *addr);
+        let scraped = scraped.map(|(addr, listener)| {
+            tracing::info!(%addr, "listening for metrics alone");
+            serving::serve_beside(listener, metrics::router(relay.clone()), stopping.clone())
         });
         let serving = serving::serve(listener, router, health_router, doorkeeper, stopping);
         let serving = tokio::spawn(async move {
-            tokio::join!(serving, OptionFuture::from(health));
+            tokio::join!(serving, OptionFuture::from(health), OptionFuture::from(scraped));
         });
         tracing::info!(%addr, "listening");
-        Ok(Running { addr, health_addr, stop, relay, serving, compacting, projecting, surveying, writing })
+        Ok(Running {
+            addr,
+            health_addr,
+            metrics_addr,
+            stop,
+            relay,
+            serving,
+            compacting,
+            projecting,
+            surveying,
+            writing,
+        })
     }
 }
 
@@ -355,6 +388,11 @@ impl Running {
     /// Where it answers health besides, if it was told to.
     pub fn health_addr(&self) -> Option<SocketAddr> {
         self.health_addr
+    }
+
+    /// Where it answers `/metrics`, if it was told to.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// Says goodbye to everyone, does what waits to be written, and closes the database.

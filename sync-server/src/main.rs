@@ -115,6 +115,9 @@ struct Serve {
     /// Another address and port for /v1/health and /v1/ready alone, which no client can take away.
     #[arg(long, env = "TOURISMO_HEALTH_LISTEN", value_parser = socket_address)]
     health_listen: Option<SocketAddr>,
+    /// Another address and port for /metrics, in the text format of OpenMetrics. Without it nobody can read them.
+    #[arg(long, env = "TOURISMO_METRICS_LISTEN", value_parser = socket_address)]
+    metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     data: Data,
     /// Serve the web app from this folder rather than from inside the binary.
@@ -285,6 +288,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let config = Config {
         listen: serve.listen,
         health_listen: serve.health_listen,
+        metrics_listen: serve.metrics_listen,
         database: serve.data.location()?,
         pwa: serve.pwa,
         public_urls: serve.public_url,

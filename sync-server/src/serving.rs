@@ -146,13 +146,13 @@ pub(crate) async fn serve(
     accept(listener, take, stopping).await;
 }
 
-/// Serves health and nothing else, until it is told to stop.
-pub(crate) async fn serve_health(listener: TcpListener, health: Router, stopping: watch::Receiver<bool>) {
+/// Serves what is for operators and nothing else, until it is told to stop.
+pub(crate) async fn serve_beside(listener: TcpListener, router: Router, stopping: watch::Receiver<bool>) {
     let sockets = Arc::new(Semaphore::new(RESERVED_SOCKETS));
     let http = reserve_http();
     let take = move |_| {
         let permit = sockets.clone().try_acquire_owned().ok()?;
-        Some(Taken { permit, seat: SocketSeat::default(), http: http.clone(), router: health.clone() })
+        Some(Taken { permit, seat: SocketSeat::default(), http: http.clone(), router: router.clone() })
     };
     accept(listener, take, stopping).await;
 }

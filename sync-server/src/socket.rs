@@ -11,6 +11,7 @@ use axum::extract::{Extension, State, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tourismo_core::wire::MAX_MESSAGE_BYTES;
+use tracing::Instrument;
 
 use self::connection::{Connection, Visitor};
 use crate::Relay;
@@ -42,8 +43,11 @@ pub(crate) async fn sync(
         .max_message_size(MAX_MESSAGE_BYTES);
     let policy = relay.public_origin.policy(peer.local, &headers);
     let visitor = Visitor { source, allowance: peer.allowance, policy };
-    Ok(upgrade.on_upgrade(async move |socket| {
-        Connection::new(relay, visitor, socket).run().await;
+    let span = tracing::debug_span!("connect", account = tracing::field::Empty);
+    let connect = async move |socket| {
+        let _open = relay.metrics.sync.connection();
+        Connection::new(relay.clone(), visitor, socket).run().await;
         drop(place);
-    }))
+    };
+    Ok(upgrade.on_upgrade(move |socket| connect(socket).instrument(span)))
 }

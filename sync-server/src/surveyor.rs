@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
@@ -13,10 +13,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::db::roads::{self, Batch, MOST_DRIVES, RoadRecord, TraceRecord};
 use crate::db::sql::{self, Connection};
+use crate::metrics::Metrics;
 use crate::roads::{Census, Driver, Network, Nodes, Segment, Trace};
 use crate::writer::{Unavailable, Writer};
 
@@ -42,6 +44,7 @@ pub(crate) struct Surveyor {
     pub(crate) every: Duration,
     /// How many distinct drivers a road takes.
     pub(crate) fewest: u32,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -75,11 +78,13 @@ impl Surveyor {
     }
 
     async fn run(mut self) {
+        let metrics = self.metrics.clone();
         while !*self.stopping.borrow() {
-            let mut stopping = self.stopping.clone();
+            let (mut stopping, began) = (self.stopping.clone(), Instant::now());
             tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                surveyed = self.survey() => {
+                surveyed = self.survey().instrument(tracing::debug_span!("job", name = "roads")) => {
+                    metrics.writer.round("roads", began);
                     if let Err(error) = surveyed {
                         tracing::warn!(%error, "no roads for the moment");
                     }

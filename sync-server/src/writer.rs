@@ -11,7 +11,7 @@ pub mod probe;
 pub(crate) mod projector;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -33,6 +33,7 @@ use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::hub::Hub;
 use crate::limits::{Doorkeeper, SourceNames};
 use crate::live::EventBus;
+use crate::metrics::{Metrics, Place};
 use crate::newest::NewestPage;
 use crate::surveyor::Paving;
 
@@ -222,6 +223,11 @@ impl Writer {
         let _ = self.jobs.send(Job::Stop).await;
     }
 
+    /// How many jobs and how many bytes of changes wait.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (QUEUE - self.jobs.capacity(), QUEUED_BYTES - self.bytes.available_permits())
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| Unavailable)?;
@@ -254,6 +260,7 @@ pub(crate) struct Desk {
     pub(crate) disk: Disk,
     /// Whether rows are derived from what is stored.
     pub(crate) derives_rows: bool,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 struct Task {
@@ -418,11 +425,13 @@ impl Task {
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
         // Only a commit brings it back: whatever else happens, or if this is not waited for, all of it is read again.
         let mut memory = std::mem::take(&mut self.memory);
+        let began = Instant::now();
         self.desk.connection.begin().await?;
         let error = match self.append(group, &mut memory).await {
             Ok(done) => match self.desk.connection.commit().await {
                 Ok(()) => {
                     self.memory = memory;
+                    self.desk.metrics.writer.commit(began);
                     if let Some(checkpointer) = &self.desk.checkpointer {
                         checkpointer.committed();
                     }
@@ -497,6 +506,9 @@ impl Task {
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
+        let metrics = &self.desk.metrics.writer;
+        metrics.fold(Place::Writer, appended.work.len() as u64);
+        metrics.quarantine(appended.quarantined);
         if appended.feed_changed {
             self.told.published.notify_one();
             self.told.newest.invalidate();

@@ -169,6 +169,13 @@ pub(super) async fn checkpoint(writer: &mut SqliteConnection) -> Result<(), sqlx
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await.map(drop)
 }
 
+/// How many bytes the pages of the database take.
+pub(super) async fn bytes(reader: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *reader).await?;
+    let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(reader).await?;
+    Ok(pages.unsigned_abs() * page.unsigned_abs())
+}
+
 /// What SQLite finds: pages, indexes, rows that refer to rows that are not there.
 pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {

@@ -15,6 +15,7 @@ use tourismo_core::log::{Bearer, InflationBudget};
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
 use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
+use tracing::Instrument;
 
 use crate::Relay;
 use crate::db::{accounts, change_log, documents, sql};
@@ -122,8 +123,10 @@ impl Connection {
             if let Input::Received(_) = input {
                 self.count_message();
             }
-            if let Input::Admitted { .. } = input {
-                self.visitor.allowance.lift();
+            match &input {
+                Input::Admitted { .. } => self.visitor.allowance.lift(),
+                Input::NotAdmitted(code) | Input::Stop(code) => self.relay.metrics.refuse_connection(code),
+                _ => {}
             }
             let now_ms = self.opened.elapsed().as_millis() as u64;
             for effect in self.session.handle(now_ms, input) {
@@ -141,6 +144,7 @@ impl Connection {
             Effect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.visitor.policy),
             Effect::ReportShortLog { cursor, head } => self.relay.short_log.report(self.account()?, cursor, head),
             Effect::Admit { account, device, granted_by, protocol } => {
+                self.relay.metrics.sync.handshake(protocol);
                 if protocol < PROTOCOL {
                     self.relay.public_origin.count_old_phone();
                 }
@@ -153,7 +157,9 @@ impl Connection {
                 let (account, bearer) = (self.account()?, self.bearer.clone().ok_or(Broken)?);
                 let pusher = Pusher { account, source: self.visitor.source.names(&self.relay.identity.id), bearer };
                 let in_order = self.in_order.clone();
-                self.pending.push(Box::pin(commit(self.relay.clone(), in_order, pusher, push, changes)));
+                let span = tracing::debug_span!("push", push, changes = changes.len());
+                let commit = commit(self.relay.clone(), in_order, pusher, push, changes);
+                self.pending.push(Box::pin(commit.instrument(span)));
             }
             Effect::Vouch { actor_prefix } => {
                 let (relay, account) = (self.relay.clone(), self.account()?);
@@ -189,6 +195,7 @@ impl Connection {
         self.admitting = None;
         match admission {
             Ok(Seat { account, place, subscription, head }) => {
+                tracing::Span::current().record("account", tracing::field::display(account));
                 self.place = Some(place);
                 self.account = Some((account, subscription));
                 Input::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now() }
@@ -338,7 +345,7 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
 
 /// Has the writer keep what can be kept of a push.
 async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, push: u64, changes: Vec<Offer>) -> Input {
-    let count = changes.len();
+    let (count, began) = (changes.len(), std::time::Instant::now());
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
     let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
     let begins_at = match relay.doorkeeper.push(pusher.account, count, bytes, LONGEST_WAIT) {
@@ -354,8 +361,16 @@ async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, pus
     };
     // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
     drop(turn);
-    let outcomes = relay.writer.commit(pusher, changes).await;
-    Input::Committed { push, outcomes: outcomes.unwrap_or_else(refuse_all) }
+    let outcomes = relay.writer.commit(pusher, changes).await.unwrap_or_else(refuse_all);
+    let mut stored = 0;
+    for outcome in &outcomes {
+        match outcome {
+            Outcome::Stored { .. } => stored += 1,
+            Outcome::Refused(code) => relay.metrics.refuse_change(code),
+        }
+    }
+    relay.metrics.sync.acknowledge(stored, began);
+    Input::Committed { push, outcomes }
 }
 
 fn cannot_read(error: sqlx::Error) -> Input {

@@ -52,6 +52,7 @@ pub(super) struct Append<'t> {
     /// What looks different by rows that were derived beside the writer.
     events: Vec<Event>,
     feed_changed: bool,
+    quarantined: u64,
 }
 
 /// What a transaction did, to be told after its commit.
@@ -67,6 +68,8 @@ pub(super) struct Appended {
     pub(super) work: Vec<(AccountId, Work)>,
     /// Whether documents are due.
     pub(super) has_due: bool,
+    /// How many documents went into quarantine.
+    pub(super) quarantined: u64,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +105,7 @@ impl<'t> Append<'t> {
             touched: BTreeMap::new(),
             events: Vec::new(),
             feed_changed: false,
+            quarantined: 0,
         }
     }
 
@@ -197,6 +201,7 @@ impl<'t> Append<'t> {
             }
             self.feed_changed |= step.is_public();
             if let Some(is_quarantined) = step.ends_in_quarantine() {
+                self.quarantined += u64::from(is_quarantined);
                 let key = (step.account(), step.doc());
                 // What is remembered of it says that it is due.
                 self.memory.take_doc(key);
@@ -234,7 +239,8 @@ impl<'t> Append<'t> {
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
-        let mut appended = Appended { heads, events, feed_changed, ..Appended::default() };
+        let quarantined = self.quarantined;
+        let mut appended = Appended { heads, events, feed_changed, quarantined, ..Appended::default() };
         if derives_rows {
             self.project(&mut appended).await?;
         }
@@ -291,6 +297,7 @@ impl<'t> Append<'t> {
             if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                 known.is_quarantined = projected.is_quarantined;
             }
+            appended.quarantined += u64::from(projected.is_quarantined);
             if projected.is_due {
                 later.insert(key);
             }

@@ -60,6 +60,10 @@ impl Relay {
         self.running.health_addr()
     }
 
+    pub(crate) fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.running.metrics_addr()
+    }
+
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }

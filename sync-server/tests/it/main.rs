@@ -14,6 +14,7 @@ mod harness;
 mod limits;
 mod live;
 mod meets;
+mod metrics;
 #[cfg(unix)]
 mod openapi;
 mod order;

@@ -17,7 +17,7 @@ fn project() -> PathBuf {
 }
 
 /// A program of the Python environment, or of the npm packages, that `tests/setup.sh test` installs.
-fn installed(path: &str) -> Command {
+pub(crate) fn installed(path: &str) -> Command {
     let program = project().join(path);
     assert!(program.exists(), "tests/setup.sh test installs {path}");
     Command::new(program)
