@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { Tourismo, type WorkerLike } from "./client.ts";
+import { openTourismo, Tourismo, type WorkerLike } from "./client.ts";
 import { TourismoError } from "./errors.ts";
 import type { DriveView } from "./generated/types.ts";
 import type { Answer, Ask, FromWorker, Reply, ToWorker } from "./messages.ts";
@@ -40,7 +40,18 @@ function open() {
 
 const drives = (...titles: string[]) => titles.map((title) => ({ title })) as DriveView[];
 
+test("an engine needs a page", async () => {
+  await expect(openTourismo()).rejects.toMatchObject({ name: "TourismoError", code: "unsupported" });
+});
+
 describe("a command", () => {
+  test("that cannot cross to the worker is refused", async () => {
+    const { worker, tourismo } = open();
+    worker.postMessage = (message) => void structuredClone(message);
+    const refused = tourismo.putCar({ make: () => "Lancia" } as never);
+    await expect(refused).rejects.toMatchObject({ name: "TourismoError", code: "invalid" });
+  });
+
   test("resolves when it is done", async () => {
     const { worker, tourismo } = open();
     const started = tourismo.startDrive();

@@ -49,6 +49,9 @@ export interface TourismoOptions {
  * cannot be opened, or if the grant does not fit (see `joinAccount`).
  */
 export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
+  if (typeof Worker === "undefined" || typeof location === "undefined") {
+    throw new TourismoError("unsupported", "there is no page here: open the engine in a page of a browser, not on a server");
+  }
   if (!isSecureContext) throw new TourismoError("insecure_context", `${location.origin} is not secure: serve it over https`);
   const relay = new URL(options.relayUrl ?? "/", location.href);
   // Bundlers look for this very expression.
@@ -407,7 +410,13 @@ export class Tourismo {
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
-      this.#worker.postMessage({ type: "ask", request, ask });
+      try {
+        this.#worker.postMessage({ type: "ask", request, ask });
+      } catch (thrown) {
+        // A function, for instance, cannot cross to the worker.
+        this.#waiting.delete(request);
+        reject(TourismoError.from(thrown, "invalid"));
+      }
     });
   }
 

@@ -81,11 +81,34 @@ describe("an owner", () => {
   test("refuses a command that the core cannot read, and goes on", async () => {
     const { owner, core, seen } = await open();
     core.handle = (_, input) => {
-      if (input.type === "command") throw Object.assign(new Error("an id"), { code: "not_convertible" });
+      if (input.type === "command") throw Object.assign(new Error("drive: an id has 32 digits"), { code: "not_convertible" });
       return [];
     };
-    expect(await owner.command({ type: "openDrive", drive: "what somebody typed" })).toEqual({ type: "refused", code: "invalid" });
+    const refused = owner.command({ type: "openDrive", drive: "what somebody typed" });
+    await expect(refused).rejects.toMatchObject({ code: "invalid", message: "openDrive: drive: an id has 32 digits" });
     expect(seen.stopped).toEqual([]);
+  });
+
+  test("refuses what a page says happened and the core cannot read, and goes on", async () => {
+    const { owner, core, seen } = await open();
+    core.handle = (_, input) => {
+      if (input.type === "network") throw Object.assign(new Error("online: true or false"), { code: "not_convertible" });
+      return [];
+    };
+    expect(() => owner.tell({ type: "network", online: "yes" as never })).toThrow("network: online: true or false");
+    expect(() => owner.read("cart" as never)).toThrow("there is no topic cart");
+    expect(seen.stopped).toEqual([]);
+    expect(() => owner.read("cars")).not.toThrow();
+  });
+
+  test("stops if the core cannot read what comes from elsewhere", async () => {
+    const { owner, core, seen } = await open();
+    core.handle = (_, input) => {
+      if (input.type === "received") throw Object.assign(new Error("bytes"), { code: "not_convertible" });
+      return [];
+    };
+    owner.tell({ type: "received", bytes: Uint8Array.of() });
+    expect(seen.stopped).toEqual(["core_failed"]);
   });
 
   test("starts the core with what is stored, a fresh seed and always the same key", async () => {

@@ -3,7 +3,7 @@
 // Of all tabs one has an owner (see peer.ts). Whatever goes wrong ends in a value: for the core (a storage failure, a
 // closed socket), or for whoever waits (an error with a code).
 
-import { type Core, type OpenCore, readView, type Views } from "./core.ts";
+import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.ts";
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
 import type { Command, Effect, Input, Now, Outcome, Space, StoreOp, Topic } from "./generated/types.ts";
@@ -80,15 +80,18 @@ export class Owner {
     });
   }
 
-  /** Hands something that happened to the core. */
+  /**
+   * Hands something that happened to the core. Throws `invalid` if a page said what the core cannot read; then nothing has
+   * happened in it.
+   */
   tell(input: Input): void {
     if (this.#stopped) return;
     let effects: Effect[];
     try {
       effects = this.#core.handle(this.#around.clock.now(), input);
     } catch (thrown) {
-      if (input.type === "command" && isUnreadable(thrown)) this.#settle(input.request, { type: "refused", code: "invalid" });
-      else this.#halt(new TourismoError("core_failed", messageOf(thrown)));
+      if (isFromPage(input) && isUnreadable(thrown)) throw new TourismoError("invalid", `${nameOf(input)}: ${thrown.message}`);
+      this.#halt(new TourismoError("core_failed", messageOf(thrown)));
       return;
     }
     for (const effect of effects) this.#perform(effect);
@@ -102,7 +105,12 @@ export class Owner {
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
-      this.tell({ type: "command", request, command });
+      try {
+        this.tell({ type: "command", request, command });
+      } catch (thrown) {
+        this.#waiting.delete(request);
+        reject(thrown);
+      }
     });
   }
 
@@ -123,6 +131,7 @@ export class Owner {
   /** Reads a view. */
   read(topic: Topic): Views[Topic] {
     if (this.#stopped) throw this.#stopped;
+    if (!TOPICS.includes(topic)) throw new TourismoError("invalid", `there is no topic ${topic}; there are ${TOPICS.join(", ")}`);
     try {
       return readView(this.#core, topic, this.#around.clock.now());
     } catch (thrown) {
@@ -202,8 +211,28 @@ export class Owner {
   }
 }
 
+/** Whether a page said it. Whatever else the core is told comes from here. */
+function isFromPage(input: Input): boolean {
+  switch (input.type) {
+    case "command":
+    case "fix":
+    case "sensorFailed":
+    case "hidden":
+    case "shown":
+    case "network":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** What a page called it. */
+function nameOf(input: Input): string {
+  return input.type === "command" ? input.command.type : input.type;
+}
+
 /** Whether the core could not even read what it was told, an id that is none for instance. Then nothing has happened in it. */
-function isUnreadable(thrown: unknown): boolean {
+function isUnreadable(thrown: unknown): thrown is Error {
   return thrown instanceof Error && "code" in thrown && thrown.code === "not_convertible";
 }
 
