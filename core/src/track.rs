@@ -3,11 +3,16 @@
 //! A track is stored as packed blocks (`track::block`), each self-describing and immutable.
 
 pub mod block;
+mod few_values;
+mod grid;
 mod overlap;
 pub mod parts;
 mod predictor;
+mod predictor_v1;
 mod range_coder;
+mod reckoning;
 mod residual;
+mod rhythm;
 mod row;
 mod side_stream;
 
@@ -16,7 +21,7 @@ use serde::Serialize;
 use crate::fix::Fix;
 use crate::time::Timestamp;
 
-/// One stretch of recording, as it is packed into one block: usually 60 seconds.
+/// One stretch of recording, as it is packed into one block: usually 60 seconds, up to ten minutes where fixes are sparse.
 ///
 /// Nothing is thrown away: fixes that the recorder refused are kept beside the accepted ones, with their reason.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod peers;
 pub mod reads;
 pub mod reconnect;
+pub mod recorders;
 pub mod rest;
 pub mod road_reads;
 pub mod roads;

@@ -3,6 +3,7 @@
 //!
 //! The same seed and options give the same bits everywhere. The roads lie where nobody lives.
 
+mod devices;
 mod receiver;
 mod road;
 
@@ -11,6 +12,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 
+pub use devices::Device;
 use receiver::Receiver;
 use road::Trip;
 
@@ -58,6 +60,13 @@ pub fn drive(seed: u64, options: Options) -> Vec<Fix> {
 pub fn drive_along(road: u64, seed: u64, options: Options) -> Vec<Fix> {
     let trip = Trip::make(options.kind, options.duration_s(), &mut Chance(ChaCha8Rng::seed_from_u64(road)));
     measured(&trip, options, &mut Chance(ChaCha8Rng::seed_from_u64(seed)))
+}
+
+/// Makes one drive as another device than that of [`drive`] records it: other rhythms, other values.
+pub fn drive_with(device: Device, seed: u64, options: Options) -> Vec<Fix> {
+    let mut chance = Chance(ChaCha8Rng::seed_from_u64(seed));
+    let trip = Trip::make(options.kind, options.duration_s(), &mut chance);
+    devices::recorded(device, &trip, options, &mut chance)
 }
 
 fn measured(trip: &Trip, options: Options, chance: &mut Chance) -> Vec<Fix> {
@@ -144,6 +153,35 @@ mod tests {
                 assert_eq!(fix.heading_deg.is_some(), speed_mps >= 0.5);
             }
         }
+    }
+
+    #[test]
+    fn each_device_has_its_own_rhythm_and_values() {
+        let intervals = |fixes: &[Fix]| -> Vec<i64> {
+            let mut all: Vec<i64> = fixes.windows(2).map(|w| w[1].fixed_at.millis_since(w[0].fixed_at)).collect();
+            all.sort_unstable();
+            all
+        };
+        let options = Options { start: START, minutes: 30, kind: Kind::Mountain };
+        let made = |device| {
+            let fixes = drive_with(device, 3, options);
+            assert_eq!(fixes, drive_with(device, 3, options));
+            assert!(fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at), "{device:?}");
+            assert!(fixes.iter().all(|fix| fix.quantised().is_ok()), "{device:?}");
+            fixes
+        };
+        let android = made(Device::Android);
+        let [all, regular] = [|_: &i64| true, |ms: &i64| (980..=1020).contains(ms)]
+            .map(|is| intervals(&android).into_iter().filter(is).count());
+        assert!(regular * 100 > all * 70 && regular * 100 < all * 95, "{regular} of {all}");
+        let repeated = android.windows(2).filter(|pair| pair[0].accuracy_m == pair[1].accuracy_m).count();
+        assert!(repeated * 2 > android.len());
+        let iphone = intervals(&made(Device::Iphone));
+        assert!(iphone[0] >= 999 && iphone[iphone.len() - 1] <= 1001);
+        let logger = intervals(&made(Device::Logger { interval_s: 15 }));
+        assert!(logger.iter().all(|ms| [14_000, 15_000, 16_000].contains(ms)), "{logger:?}");
+        let receiver = intervals(&made(Device::Receiver { rate_hz: 18 }));
+        assert!(receiver.iter().all(|ms| [55, 56].contains(ms)));
     }
 
     #[test]

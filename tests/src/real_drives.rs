@@ -35,6 +35,14 @@ pub fn aracaju() -> anyhow::Result<Vec<(String, Vec<Fix>)>> {
     paths.iter().map(drive).collect()
 }
 
+/// The GPX files of `import/`, likewise: of other programs, with what each of them writes.
+///
+/// # Errors
+/// A file that cannot be read, or is no GPX.
+pub fn imported() -> anyhow::Result<Vec<Vec<Fix>>> {
+    files("import", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
+}
+
 /// Seconds since 1970, latitude and longitude.
 fn row(line: &str) -> anyhow::Result<Fix> {
     let mut numbers = line.split(',').map(str::parse::<f64>);

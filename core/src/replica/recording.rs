@@ -1,7 +1,8 @@
 //! The drive that is being recorded: from a fix to the journal, from the journal to a block, and back after a kill.
 //!
 //! Every fix is queued for the journal at once. Every 60 s, and at pause, hide and finish, what the journal holds becomes
-//! one block, one change of the track, in the transaction that empties the journal.
+//! one block, one change of the track, in the transaction that empties the journal. Where fixes are sparse a block waits
+//! for some more: a change costs a hundred bytes by itself, and what is in the journal is as durable.
 
 mod timeline;
 
@@ -27,8 +28,11 @@ use crate::track::{Mark, MarkKind, Refusal, Stretch};
 
 use self::timeline::Timeline;
 
-/// How long a stretch may become before it is packed, in milliseconds.
+/// How long a stretch becomes before it is packed, in milliseconds.
 const BLOCK_MS: u64 = 60_000;
+/// A stretch of fewer items waits for more, so long at most, in milliseconds.
+const SPARSE_ITEMS: usize = 30;
+const SPARSE_BLOCK_MS: u64 = 600_000;
 /// How many items a stretch may hold before it is packed.
 const BLOCK_ITEMS: usize = 1_000;
 /// After how long without a fix the signal counts as lost, in milliseconds.
@@ -394,8 +398,8 @@ impl Recording {
         }
         self.unsaved.push_back(store.ticket());
         self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m: fix.accuracy_m, refused });
-        let began_ms = *self.stretch_began_ms.get_or_insert(now_ms);
-        if now_ms >= began_ms + BLOCK_MS || self.items() >= BLOCK_ITEMS {
+        self.stretch_began_ms.get_or_insert(now_ms);
+        if self.block_due_ms().is_some_and(|due_ms| due_ms <= now_ms) || self.items() >= BLOCK_ITEMS {
             self.pack(shelf, store);
         }
     }
@@ -407,9 +411,15 @@ impl Recording {
 
     /// Looks whether it is time to pack.
     pub(crate) fn tick(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
-        if self.stretch_began_ms.is_some_and(|began_ms| began_ms + BLOCK_MS <= now.monotonic_ms as u64) {
+        if self.block_due_ms().is_some_and(|due_ms| due_ms <= now.monotonic_ms as u64) {
             self.pack(shelf, store);
         }
+    }
+
+    /// When the stretch is to be packed, on the monotonic clock.
+    fn block_due_ms(&self) -> Option<u64> {
+        let wait_ms = if self.items() < SPARSE_ITEMS { SPARSE_BLOCK_MS } else { BLOCK_MS };
+        self.stretch_began_ms.map(|began_ms| began_ms + wait_ms)
     }
 
     /// Takes in that some writes have succeeded. Says whether that changes what is shown.
@@ -423,7 +433,7 @@ impl Recording {
 
     /// When to do something, on the monotonic clock, and what.
     pub(crate) fn next_deadline(&self, now_ms: u64) -> Option<(u64, &'static str)> {
-        let pack = self.stretch_began_ms.map(|began_ms| (began_ms + BLOCK_MS, "pack a block"));
+        let pack = self.block_due_ms().map(|due_ms| (due_ms, "pack a block"));
         let lost = self.last_fix.map(|last| (last.at_ms + SIGNAL_MS, "show that the signal is lost"));
         let lost = lost.filter(|(due, _)| self.state == RecordingState::Active && *due > now_ms);
         pack.into_iter().chain(lost).min()

@@ -4,7 +4,10 @@
 //! (header, chain, side stream); how fixes become decisions is the predictor's business, how decisions become bytes
 //! the range coder's. It knows nothing of documents.
 //!
-//! # Format, version 1
+//! # Format, versions 1 and 2
+//! Version 2 is written; version 1 is read. They differ in how fixes become decisions (`predictor`, `predictor_v1`) and in
+//! how many blocks a key block begins.
+//!
 //! ```text
 //! byte        version << 4 | position; position 0 is a key block, n the n-th block after its key block
 //! u16 LE      if position > 0: the low 16 bits of the CRC-32 of the whole block before
@@ -32,6 +35,7 @@ use crate::time::Timestamp;
 pub use self::error::{BlockError, EncodeError, Field, Items};
 use super::Stretch;
 use super::predictor::Predictor;
+use super::predictor_v1::PredictorV1;
 use super::range_coder::{RangeDecoder, RangeEncoder};
 use super::row::Row;
 use super::side_stream::{self, ByteReader, checked_count, write_varint};
@@ -41,10 +45,9 @@ pub const MAX_ITEMS: usize = 4096;
 /// The most fixes that [`decode_all`] unpacks: 12 days at 1 Hz, 118 MB in memory.
 pub const MAX_TRACK_FIXES: usize = 1 << 20;
 
-const VERSION: u8 = 1;
-/// Every tenth block is a key block: 2 % larger than one long chain, and a lost block takes at most nine others with
-/// it.
-const BLOCKS_PER_KEY: u8 = 10;
+const VERSION: u8 = 2;
+/// Every 16th block is a key block: 1 % larger than one long chain, and a lost block takes at most 15 others with it.
+const BLOCKS_PER_KEY: u8 = 16;
 /// A block has at least a byte for so many fixes.
 const FIXES_PER_BYTE: usize = 8;
 
@@ -54,23 +57,63 @@ const FIXES_PER_BYTE: usize = 8;
 /// it a key block.
 #[derive(Clone, Debug, Default)]
 pub struct BlockEncoder {
-    chain: Option<Chain>,
+    chain: Option<Chain<Box<Predictor>>>,
 }
 
 /// Unpacks the blocks of one recorder run, in order.
 #[derive(Clone, Debug, Default)]
 pub struct BlockDecoder {
-    chain: Option<Chain>,
+    chain: Option<Chain<Model>>,
 }
 
 /// What a block leaves behind for the next one.
 #[derive(Clone, Debug)]
-struct Chain {
-    predictor: Box<Predictor>,
+struct Chain<M> {
+    model: M,
     /// How many blocks came since the key block.
     position: u8,
     /// The check of the last block.
     check: u16,
+}
+
+/// What was learnt of a track, by the version of its blocks.
+#[derive(Clone, Debug)]
+enum Model {
+    V1(Box<PredictorV1>),
+    V2(Box<Predictor>),
+}
+
+impl Model {
+    fn of_version(version: u8) -> Result<Model, BlockError> {
+        match version {
+            1 => Ok(Model::V1(Box::new(PredictorV1::new()))),
+            VERSION => Ok(Model::V2(Box::new(Predictor::new()))),
+            version => Err(BlockError::UnknownVersion { version }),
+        }
+    }
+
+    fn version(&self) -> u8 {
+        match self {
+            Model::V1(_) => 1,
+            Model::V2(_) => VERSION,
+        }
+    }
+
+    /// Reads the range-coded rest of a block, and returns how many bytes of it were not needed.
+    fn read_fixes(&mut self, bytes: &[u8], count: usize, fixes: &mut Vec<Fix>) -> Result<usize, BlockError> {
+        let mut coder = RangeDecoder::new(bytes);
+        match self {
+            Model::V1(predictor) => {
+                let delay_ms = predictor.code_delay(&mut coder, 0);
+                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &Row::default()))?;
+            }
+            Model::V2(predictor) => {
+                let delay_ms = predictor.code_delay(&mut coder, 0);
+                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &Row::default()))?;
+            }
+        }
+        Ok(coder.unread_byte_count())
+    }
 }
 
 impl BlockEncoder {
@@ -94,7 +137,7 @@ impl BlockEncoder {
         }
 
         let (mut predictor, position, check) = match self.chain.take() {
-            Some(chain) if chain.position + 1 < BLOCKS_PER_KEY => (chain.predictor, chain.position + 1, chain.check),
+            Some(chain) if chain.position + 1 < BLOCKS_PER_KEY => (chain.model, chain.position + 1, chain.check),
             Some(_) | None => (Box::new(Predictor::new()), 0, 0),
         };
         let mut block = vec![VERSION << 4 | position];
@@ -115,7 +158,7 @@ impl BlockEncoder {
             block.extend(coder.finish());
         }
         block.resize(block.len().max(least_length(rows.len())), 0);
-        self.chain = Some(Chain { predictor, position, check: check_of(&block) });
+        self.chain = Some(Chain { model: predictor, position, check: check_of(&block) });
         Ok(block)
     }
 }
@@ -136,17 +179,18 @@ impl BlockDecoder {
         let mut bytes = ByteReader::new(block);
         let header = bytes.byte()?;
         let (version, position) = (header >> 4, header & 0xf);
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(BlockError::UnknownVersion { version });
         }
-        let mut predictor = if position == 0 {
-            Box::new(Predictor::new())
+        let mut model = if position == 0 {
+            Model::of_version(version)?
         } else {
             let check = u16::from_le_bytes([bytes.byte()?, bytes.byte()?]);
             chain
                 .filter(|chain| chain.position + 1 == position && chain.check == check)
+                .map(|chain| chain.model)
+                .filter(|model| model.version() == version)
                 .ok_or(BlockError::MissingPredecessor { position })?
-                .predictor
         };
 
         let count_and_flag = bytes.varint()?;
@@ -158,15 +202,12 @@ impl BlockDecoder {
         if count_and_flag & 1 == 1 {
             side_stream::read(&mut bytes, &mut stretch)?;
         }
-        let unread = if count == 0 {
-            bytes.rest().len()
-        } else {
-            read_fixes(bytes.rest(), count, &mut predictor, &mut stretch.fixes)?
-        };
+        let unread =
+            if count == 0 { bytes.rest().len() } else { model.read_fixes(bytes.rest(), count, &mut stretch.fixes)? };
         if unread > 0 && block.len() > least_length(count) {
             return Err(BlockError::TrailingBytes { count: unread });
         }
-        self.chain = Some(Chain { predictor, position, check: check_of(block) });
+        self.chain = Some(Chain { model, position, check: check_of(block) });
         Ok(stretch)
     }
 }
@@ -216,19 +257,18 @@ pub fn decode_all<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> DecodedTrac
     track
 }
 
-/// Reads the range-coded rest of a block, and returns how many bytes of it were not needed.
-fn read_fixes(
-    bytes: &[u8],
+/// Reads the fixes of a block, row by row.
+fn read_rows<'a>(
+    coder: &mut RangeDecoder<'a>,
     count: usize,
-    predictor: &mut Predictor,
+    delay_ms: i64,
     fixes: &mut Vec<Fix>,
-) -> Result<usize, BlockError> {
-    let mut coder = RangeDecoder::new(bytes);
-    let delay_ms = predictor.code_delay(&mut coder, 0);
+    mut read: impl FnMut(&mut RangeDecoder<'a>) -> Result<Row, BlockError>,
+) -> Result<(), BlockError> {
     fixes.reserve_exact(count);
     let mut last_ms = -1;
     for _ in 0..count {
-        let row = predictor.code(&mut coder, &Row::default())?;
+        let row = read(coder)?;
         if coder.is_past_end() {
             return Err(BlockError::Truncated);
         }
@@ -238,7 +278,7 @@ fn read_fixes(
         last_ms = row.fixed_at_ms;
         fixes.push(row.to_fix((Timestamp(row.fixed_at_ms) + delay_ms).clamp(Timestamp(0), YEAR_2200)));
     }
-    Ok(coder.unread_byte_count())
+    Ok(())
 }
 
 fn quantised_rows<'a>(of: Items, fixes: impl ExactSizeIterator<Item = &'a Fix>) -> Result<Vec<Row>, EncodeError> {

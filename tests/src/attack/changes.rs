@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, open};
+use tourismo_core::fix::Fix;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
+use tourismo_core::track::block::{BlockEncoder, MAX_ITEMS};
 use tourismo_core::wire::{Chunk, DocHeads, DocKind, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
 use super::foe::Foe;
@@ -200,8 +203,9 @@ fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyho
     actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
     actor[8..].copy_from_slice(&writer.to_be_bytes());
     let mut doc = open::new(&actor);
-    // A key block of 4,096 fixes, of which the range coder makes something out of zeros.
-    let block = [&[0x10, 0x80, 0x40][..], &[0; 509]].concat();
+    // A key block of 4,096 fixes: of version 1, of which the range coder makes something out of zeros, or of version 2, of
+    // a car that stands.
+    let block = if writer % 4 < 2 { [&[0x10, 0x80, 0x40][..], &[0; 509]].concat() } else { standing_block()? };
     let fields = PublishedFields {
         title: "Pass".to_owned(),
         car: String::new(),
@@ -211,6 +215,23 @@ fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyho
         blocks: vec![block; blocks],
     };
     Ok(published::create(&mut doc, &fields)?.expect("a drive is a change"))
+}
+
+/// As many fixes as a block can hold, in as few bytes.
+fn standing_block() -> anyhow::Result<Vec<u8>> {
+    let fix = |second: i64| Fix {
+        fixed_at: Timestamp(1_717_232_400_000 + 1000 * second),
+        recorded_at: Timestamp(1_717_232_400_000 + 1000 * second),
+        lat_deg: 46.5,
+        lon_deg: 10.4,
+        accuracy_m: None,
+        altitude_m: None,
+        altitude_accuracy_m: None,
+        heading_deg: None,
+        speed_mps: None,
+    };
+    let fixes = (0..MAX_ITEMS as i64).map(fix).collect();
+    Ok(BlockEncoder::new().encode(&Stretch { fixes, ..Stretch::default() })?)
 }
 
 async fn fix_bombs(field: Field) -> anyhow::Result<String> {

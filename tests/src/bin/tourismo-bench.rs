@@ -8,8 +8,8 @@ use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use tourismo_tests::bench::peers::Peer;
 use tourismo_tests::bench::{
-    costs, follower, groups, history, hostile, load, machine, reads, reconnect, rest, road_reads, roads, rows, sizes,
-    upload,
+    costs, follower, groups, history, hostile, load, machine, reads, reconnect, recorders, rest, road_reads, roads,
+    rows, sizes, upload,
 };
 
 /// Measures, and prints the figures as tables in Markdown.
@@ -66,6 +66,8 @@ enum Part {
     History,
     /// Bytes per fix.
     Sizes,
+    /// Bytes per fix by kind of recorder.
+    Recorders,
     /// What a fix and a long drive cost.
     Costs,
     /// What it costs to find roads.
@@ -123,6 +125,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Follower => follower::table().await?,
             Part::History => history::table().await?,
             Part::Sizes => sizes::table().await?,
+            Part::Recorders => recorders::table().await?,
             Part::Costs => costs::table(&root, !peers.is_empty()).await?,
             Part::Roads => roads::table()?,
             Part::RoadReads => road_reads::table(cli.segments).await?,

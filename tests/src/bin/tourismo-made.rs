@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Parser, ValueEnum};
 use tourismo_core::time::Timestamp;
 use tourismo_tests::gpx_file;
-use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::made::{self, Device, Kind, Options};
 
 /// Writes a made drive as GPX. The same arguments write the same bytes.
 #[derive(Parser)]
@@ -20,6 +20,29 @@ struct Cli {
     /// What road it takes.
     #[arg(long, default_value = "mountain")]
     road: Road,
+    /// What records it.
+    #[arg(long, default_value = "phone")]
+    device: Recorder,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Recorder {
+    /// A phone that measures every second on the second, with all values.
+    Phone,
+    /// A phone with Android's fused location: jitter, an irregular rhythm, few accuracies.
+    Android,
+    /// An iPhone.
+    Iphone,
+    /// A logger with a fix every 5 s.
+    Logger5,
+    /// A logger with a fix every 30 s.
+    Logger30,
+    /// A receiver with ten fixes a second.
+    Receiver10,
+    /// A receiver with 18 fixes a second.
+    Receiver18,
+    /// A receiver with 25 fixes a second.
+    Receiver25,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,14 +61,25 @@ enum Road {
 const START: Timestamp = Timestamp(1_717_232_400_000);
 
 fn main() -> anyhow::Result<()> {
-    let Cli { seed, minutes, road } = Cli::parse();
+    let Cli { seed, minutes, road, device } = Cli::parse();
     let kind = match road {
         Road::Mountain => Kind::Mountain,
         Road::Lane => Kind::Lane,
         Road::Town => Kind::Town,
         Road::Motorway => Kind::Motorway,
     };
-    let fixes = made::drive(seed, Options { start: START, minutes, kind });
+    let options = Options { start: START, minutes, kind };
+    let with = |device| made::drive_with(device, seed, options);
+    let fixes = match device {
+        Recorder::Phone => made::drive(seed, options),
+        Recorder::Android => with(Device::Android),
+        Recorder::Iphone => with(Device::Iphone),
+        Recorder::Logger5 => with(Device::Logger { interval_s: 5 }),
+        Recorder::Logger30 => with(Device::Logger { interval_s: 30 }),
+        Recorder::Receiver10 => with(Device::Receiver { rate_hz: 10 }),
+        Recorder::Receiver18 => with(Device::Receiver { rate_hz: 18 }),
+        Recorder::Receiver25 => with(Device::Receiver { rate_hz: 25 }),
+    };
     std::io::stdout().lock().write_all(gpx_file::write("A made drive", &fixes).as_bytes())?;
     Ok(())
 }

@@ -11,10 +11,13 @@ use tourismo_core::replica::view::{
     DriveView, RecordingState, RecordingView, RefusedView, Signal, StorageStatus, TrackView,
 };
 use tourismo_core::roads::Survey;
+use tourismo_core::time::Timestamp;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::{Gap, parts};
 use tourismo_core::track::{MarkKind, Refusal, Stretch};
-use tourismo_tests::made::{self, Kind, Options};
+use tourismo_tests::made::{self, Device, Kind, Options};
+use tourismo_tests::phone::{Clock, Phone, Setup};
+use tourismo_tests::replay;
 use tourismo_tests::sim::World;
 
 /// A world with one phone on a motorway, without any network unless a test gives it one.
@@ -243,6 +246,37 @@ fn a_killed_app_loses_nothing_when_it_is_killed_again_while_it_recovers() {
     }
     restart(&mut world);
     assert!(before - recording(&world).stats.fixes <= 1);
+}
+
+/// How many fixes a phone that measures seldom has taken in when it packs a block, for each block that it packs.
+async fn packed_after(interval_s: u32) -> anyhow::Result<Vec<usize>> {
+    let start = Timestamp(1_717_232_400_000);
+    let drive =
+        made::drive_with(Device::Logger { interval_s }, 1, Options { start, minutes: 35, kind: Kind::Motorway });
+    let setup =
+        Setup { clock: Clock::standing_at(start), online: false, ..Setup::in_memory("ws://127.0.0.1:1/v1/sync") };
+    let mut phone = Phone::open(setup)?;
+    replay::order(&mut phone, "start", Command::StartDrive { car: None }).await?;
+    let mut changes = phone.status().unsent_changes;
+    let mut packed = Vec::new();
+    for (fix, taken) in drive.iter().zip(1..) {
+        phone.travel(fix.recorded_at);
+        phone.feed(*fix);
+        if phone.status().unsent_changes > changes {
+            changes = phone.status().unsent_changes;
+            packed.push(taken);
+        }
+    }
+    Ok(packed)
+}
+
+#[tokio::test]
+async fn where_fixes_are_sparse_a_block_has_some_of_them_or_ten_minutes() -> anyhow::Result<()> {
+    let often = packed_after(5).await?;
+    assert!(often.len() >= 10 && often.windows(2).all(|pair| (28..=32).contains(&(pair[1] - pair[0]))), "{often:?}");
+    let seldom = packed_after(60).await?;
+    assert!(seldom.len() >= 2 && seldom.windows(2).all(|pair| (9..=12).contains(&(pair[1] - pair[0]))), "{seldom:?}");
+    Ok(())
 }
 
 #[test]

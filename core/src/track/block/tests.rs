@@ -73,12 +73,12 @@ fn check_fixes_round_trip(fixes: Vec<Fix>) {
 fn a_drive_comes_back_over_key_blocks_and_chained_ones() {
     let blocks = check_round_trip(&(0..25).map(minute).collect::<Vec<_>>());
     let positions: Vec<u8> = blocks.iter().map(|block| block[0] & 0xf).collect();
-    assert_eq!(positions[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+    assert_eq!(positions, (0..16).chain(0..9).collect::<Vec<u8>>());
 }
 
 #[test]
 fn an_empty_stretch_is_two_bytes() {
-    assert_eq!(check_round_trip(&[Stretch::default()]), [[0x10, 0]]);
+    assert_eq!(check_round_trip(&[Stretch::default()]), [[0x20, 0]]);
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn reading_resumes_at_the_next_key_block_when_one_is_missing() {
     let mut blocks = minutes(25);
     blocks.remove(3);
     let track = decode_all(blocks.iter().map(Vec::as_slice));
-    let missing = (3..9).map(|index| (index, BlockError::MissingPredecessor { position: index as u8 + 1 }));
+    let missing = (3..15).map(|index| (index, BlockError::MissingPredecessor { position: index as u8 + 1 }));
     assert_eq!(track.failures, missing.collect::<Vec<_>>());
-    let readable = (0..3).chain(10..25).map(|index| with_block_delay(&minute(index)));
+    let readable = (0..3).chain(16..25).map(|index| with_block_delay(&minute(index)));
     assert_eq!(track.stretches, readable.collect::<Vec<_>>());
 }
 
@@ -220,32 +220,33 @@ fn a_block_chained_to_another_one_is_told_apart() {
 }
 
 #[test]
-fn what_is_no_block_of_this_version_says_why() {
+fn what_is_no_block_says_why() {
     let check = |block: &[u8], error| assert_eq!(BlockDecoder::new().decode(block), Err(error), "{block:?}");
     check(&[], BlockError::Truncated);
-    check(&[0x20, 0], BlockError::UnknownVersion { version: 2 });
+    check(&[0x30, 0], BlockError::UnknownVersion { version: 3 });
     check(&[0x00, 0], BlockError::UnknownVersion { version: 0 });
-    check(&[0x13, 1, 2, 0], BlockError::MissingPredecessor { position: 3 });
-    check(&[0x13, 1], BlockError::Truncated);
-    check(&[0x10, 120], BlockError::Truncated);
-    check(&[0x10, 0x82, 0x40], BlockError::TooMany { of: Items::Fixes, count: 4097 });
-    check(&[0x10, 0, 9], BlockError::TrailingBytes { count: 1 });
-    check(&[0x10, 1, 0x81, 0x20, 0, 0], BlockError::TooMany { of: Items::RefusedFixes, count: 4097 });
-    check(&[0x10, 1, 0, 0x81, 0x20, 0], BlockError::TooMany { of: Items::Marks, count: 4097 });
-    check(&[0x10, 1, 0, 1, 0, 9, 0], BlockError::UnknownNumber { of: Items::Marks, number: 9 });
-    check(&[0x10, 1, 1, 0, 0, 9, 0], BlockError::UnknownNumber { of: Items::RefusedFixes, number: 9 });
+    check(&[0x23, 1, 2, 0], BlockError::MissingPredecessor { position: 3 });
+    check(&[0x23, 1], BlockError::Truncated);
+    check(&[0x20, 120], BlockError::Truncated);
+    check(&[0x20, 0x82, 0x40], BlockError::TooMany { of: Items::Fixes, count: 4097 });
+    check(&[0x20, 0, 9], BlockError::TrailingBytes { count: 1 });
+    check(&[0x20, 1, 0x81, 0x20, 0, 0], BlockError::TooMany { of: Items::RefusedFixes, count: 4097 });
+    check(&[0x20, 1, 0, 0x81, 0x20, 0], BlockError::TooMany { of: Items::Marks, count: 4097 });
+    check(&[0x20, 1, 0, 1, 0, 9, 0], BlockError::UnknownNumber { of: Items::Marks, number: 9 });
+    check(&[0x20, 1, 1, 0, 0, 9, 0], BlockError::UnknownNumber { of: Items::RefusedFixes, number: 9 });
     check(
-        &[0x10, 1, 1, 0, 0, 4, 2, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x7f, 2, 2, 0],
+        &[0x20, 1, 1, 0, 0, 4, 2, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x7f, 2, 2, 0],
         BlockError::OutOfRange { field: Field::Latitude },
     );
-    check(&[0x10, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], BlockError::VarintTooLong);
-    check(&[&[0x10][..], &[0xff; 12]].concat(), BlockError::VarintTooLong);
-    // All ones: a first fix far beyond the year 2200.
+    check(&[0x20, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], BlockError::VarintTooLong);
+    check(&[&[0x20][..], &[0xff; 12]].concat(), BlockError::VarintTooLong);
+    // All ones: a first fix of impossible values, in either version.
     check(&[&[0x10, 2][..], &[0xff; 40]].concat(), BlockError::OutOfRange { field: Field::Time });
+    check(&[&[0x20, 2][..], &[0xff; 40]].concat(), BlockError::OutOfRange { field: Field::Time });
 }
 
-#[test]
-fn the_format_of_version_1_is_locked() {
+/// What the golden blocks hold.
+fn golden_stretches() -> [Stretch; 2] {
     let mark = Mark { at: Timestamp(1_700_000_000_500), kind: MarkKind::Paused };
     let refused = RefusedFix { fix: fix(1, 46.5, 10.4), refusal: Refusal::NotLater };
     let first = Stretch {
@@ -256,13 +257,54 @@ fn the_format_of_version_1_is_locked() {
         marks: vec![mark],
     };
     let second = Stretch { fixes: vec![fix(3, 46.500_3, 10.400_3)], ..Stretch::default() };
-    let blocks = check_round_trip(&[first, second]);
-    let hex: Vec<String> =
-        blocks.iter().map(|block| block.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    [first, second]
+}
+
+#[test]
+fn blocks_of_version_1_are_read() {
     let golden = [
         "100701010201d0afabfef962c0a2ac2c80c4f509f0010ff601ce05eaae030a00e8a7abfef962\
          0df005cb5e9e1b9029ec2689e1d3eebd0acca16f6a045229de185d7ca2fe",
         "115d6a02ff1c6f57",
+    ];
+    let mut decoder = BlockDecoder::new();
+    for (hex, stretch) in golden.into_iter().zip(golden_stretches()) {
+        assert_eq!(decoder.decode(&bytes_of(hex)), Ok(with_block_delay(&stretch)));
+    }
+    // Nothing goes on from a block of another version.
+    let mut encoder = BlockEncoder::new();
+    let blocks = golden_stretches().map(|stretch| encoder.encode(&stretch).unwrap());
+    let mut decoder = BlockDecoder::new();
+    decoder.decode(&blocks[0]).unwrap();
+    let mut other = bytes_of(golden[1]);
+    other[1..3].copy_from_slice(&blocks[1][1..3]);
+    assert_eq!(decoder.decode(&other), Err(BlockError::MissingPredecessor { position: 1 }));
+}
+
+/// A drive of every kind of recorder that version 1 wrote, in blocks of 60.
+#[test]
+fn a_track_of_version_1_is_read_whole() {
+    let lines: Vec<&str> = include_str!("golden_v1.txt").lines().collect();
+    let blocks: Vec<Vec<u8>> = lines.iter().map(|line| bytes_of(line)).collect();
+    let track = decode_all(blocks.iter().map(Vec::as_slice));
+    assert_eq!(track.failures, []);
+    let expected: Vec<Stretch> = (0..12).map(|index| with_block_delay(&minute(index))).collect();
+    assert_eq!(track.stretches, expected);
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
+}
+
+#[test]
+fn the_format_of_version_2_is_locked() {
+    let blocks = check_round_trip(&golden_stretches());
+    let hex: Vec<String> =
+        blocks.iter().map(|block| block.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    let golden = [
+        "200701010201d0afabfef962c0a2ac2c80c4f509f0010ff601ce05eaae030a00e8a7abfef962\
+         0e08183f7e7d915a5dadb7e854e3d2c89f96342ded40f270aabf49cef5624d",
+        "217a9202fe09c857",
     ];
     assert_eq!(hex, golden);
 }
@@ -290,7 +332,7 @@ fn random_and_mutated_bytes_never_panic() {
         let mut block = if case % 2 == 0 {
             let mut bytes = vec![0; rng.next_u32() as usize % 300];
             rng.fill_bytes(&mut bytes);
-            bytes.splice(0..bytes.len().min(2), [0x10, rng.next_u32() as u8]);
+            bytes.splice(0..bytes.len().min(2), [[0x10, 0x20][case / 2 % 2], rng.next_u32() as u8]);
             bytes
         } else {
             // A chain that is good up to the mutated block.
@@ -340,7 +382,9 @@ fn value(usual: Range<f64>, possible: Range<f64>) -> impl Strategy<Value = Optio
 prop_compose! {
     /// What follows a fix: interval, steps north and east in micro-degrees, and the rest of a fix.
     fn next_fix()(
-        interval_ms in prop_oneof![8 => Just(1000), 4 => 1_i64..3000, 1 => 1_i64..10_000_000_000],
+        interval_ms in prop_oneof![
+            8 => Just(1000), 4 => 1_i64..3000, 2 => (1_i64..90).prop_map(|s| 1000 * s), 1 => 1_i64..10_000_000_000
+        ],
         north in prop_oneof![8 => -400_i64..400, 1 => -90_000_000_i64..90_000_000],
         east in prop_oneof![8 => -400_i64..400, 1 => -180_000_000_i64..180_000_000],
         speed_mps in value(0.0..80.0, 0.0..1_000.0),

@@ -18,7 +18,8 @@ use tourismo_core::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Message, NackCode, Offer, PROTOCOL, RelayId,
     proof_bytes,
 };
-use tourismo_tests::gpx_file;
+use tourismo_tests::made::{Device, Kind, Options, drive_with};
+use tourismo_tests::{gpx_file, real_drives};
 
 use super::{cursor, targets};
 
@@ -37,7 +38,9 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
         seeds.push(("document", [&[kind.number()], &*joined(&bodies)].concat()));
     }
-    seeds.push(("block", joined(&blocks().iter().map(Vec::as_slice).collect::<Vec<_>>())));
+    for blocks in [blocks(&fixes()), blocks_of_version_1()].into_iter().chain(DEVICES.map(blocks_of)) {
+        seeds.push(("block", joined(&blocks.iter().map(Vec::as_slice).collect::<Vec<_>>())));
+    }
     for session in sessions(&documents) {
         seeds.push(("session", joined(&session.iter().map(Vec::as_slice).collect::<Vec<_>>())));
     }
@@ -48,7 +51,14 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("from_relay", joined(&all)));
     }
     seeds.extend(targets::stored_by_a_phone(&fixes()).into_iter().map(|entries| ("storage", entries)));
+    let drive = gpx_file::write("Pass & valley", &fixes()[..20]);
     seeds.push(("gpx", gpx_file::write("Pass & valley", &fixes()).into_bytes()));
+    seeds.push((
+        "gpx",
+        drive.replace("UTF-8", "ISO-8859-1").replace("Pass", "\u{e9}").chars().map(|c| c as u8).collect(),
+    ));
+    seeds.push(("gpx", drive.encode_utf16().flat_map(u16::to_be_bytes).collect()));
+    seeds.push(("gpx", drive.replacen("<gpx", "<!DOCTYPE gpx [<!ENTITY a 'b'>]><gpx", 1).into_bytes()));
     let place = (Timestamp(1_717_232_400_000), id);
     seeds.push(("cursor", cursor::encode(cursor::List::PublicFeed, &place).into_bytes()));
     seeds.push(("cursor", cursor::encode(cursor::List::People, &"dan".to_owned()).into_bytes()));
@@ -75,11 +85,25 @@ fn fixes() -> Vec<Fix> {
     (0..150).map(fix).collect()
 }
 
-fn blocks() -> Vec<Vec<u8>> {
+fn blocks(fixes: &[Fix]) -> Vec<Vec<u8>> {
     let mut encoder = BlockEncoder::new();
-    let fixes = fixes();
     let stretch = |fixes: &[Fix]| Stretch { fixes: fixes.to_vec(), ..Stretch::default() };
     fixes.chunks(60).map(|fixes| encoder.encode(&stretch(fixes)).expect("fixes in order are packed")).collect()
+}
+
+const DEVICES: [Device; 3] = [Device::Android, Device::Logger { interval_s: 15 }, Device::Receiver { rate_hz: 18 }];
+
+fn blocks_of(device: Device) -> Vec<Vec<u8>> {
+    let options = Options { start: Timestamp(1_717_232_400_000), minutes: 20, kind: Kind::Town };
+    let fixes = real_drives::ordered(&drive_with(device, 3, options));
+    blocks(&fixes[..fixes.len().min(240)])
+}
+
+/// Blocks as phones wrote them before version 2.
+fn blocks_of_version_1() -> Vec<Vec<u8>> {
+    let text = include_str!("../../../../core/src/track/block/golden_v1.txt");
+    let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).expect("digits"), 16).expect("hexadecimal");
+    text.lines().map(|line| line.as_bytes().chunks(2).map(byte).collect()).collect()
 }
 
 /// The bodies of the changes of a document of each kind.
@@ -185,7 +209,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
     });
     add(DocKind::Track, &mut |doc| {
         track::create(doc).expect("a track is a change");
-        for (index, block) in (0..).zip(blocks()) {
+        for (index, block) in (0..).zip(blocks(&fixes())) {
             track::add_block(doc, "one", index, block).expect("a block is a change");
         }
     });
@@ -196,7 +220,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
             started_at: Timestamp(1_717_232_400_000),
             utc_offset: None,
             visibility: Visibility::Public,
-            blocks: blocks(),
+            blocks: blocks(&fixes()),
         };
         published::create(doc, &fields).expect("a drive is a change");
         published::change(doc, "Valley", "", Visibility::Link).expect("another title is a change");
