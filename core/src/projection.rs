@@ -14,7 +14,7 @@ use crate::geodesy::{Bounds, Position};
 use crate::roads::{RoadView, Survey};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::{Timestamp, UtcOffset};
-use crate::track::block::{decode_all, fix_count};
+use crate::track::block::{self, decode_all, fix_count};
 use crate::track::parts::parts;
 use crate::wire::DocKind;
 
@@ -60,8 +60,8 @@ pub enum Row {
 }
 
 /// Which version of the fold makes the rows: a row of another version may lack what its document says. Roads that score
-/// otherwise are another version.
-pub const VERSION: u8 = 2;
+/// otherwise are another version, and so is what an app shows of blocks that the one before could not read.
+pub const VERSION: u8 = 3;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -137,6 +137,17 @@ pub fn is_too_much(kind: DocKind, doc: &Automerge) -> bool {
     kind == DocKind::Published && published_fixes(doc) > MAX_PUBLISHED_FIXES
 }
 
+/// Whether a document is a published copy with blocks of a later version than is known here: what could be read of it would
+/// not be the drive, so it has no row. `[T2]`
+pub fn is_of_later_version(kind: DocKind, doc: &Automerge) -> bool {
+    kind == DocKind::Published
+        && docs::published::read(doc).is_some_and(|fields| has_blocks_of_later_version(&fields.blocks))
+}
+
+fn has_blocks_of_later_version(blocks: &[Vec<u8>]) -> bool {
+    blocks.iter().any(|block| block::is_of_later_version(block))
+}
+
 /// A few bytes can stand for thousands of fixes.
 fn fixes_in(blocks: &[Vec<u8>]) -> usize {
     blocks.iter().map(|block| fix_count(block)).sum()
@@ -152,7 +163,7 @@ fn track(doc: &Automerge) -> Row {
 /// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.
 fn published(doc: &Automerge) -> Option<PublishedRow> {
     let fields = docs::published::read(doc)?;
-    if fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES {
+    if fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES || has_blocks_of_later_version(&fields.blocks) {
         return None;
     }
     let stretches = decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches;

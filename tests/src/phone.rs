@@ -18,7 +18,7 @@ use tourismo_core::replica::io::{Command, Effect, Input, Outcome};
 use tourismo_core::replica::view::{LinkStatus, StatusView};
 use tourismo_core::replica::{OpenError, Opening, Replica};
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::ByeCode;
+use tourismo_core::wire::{ByeCode, Message};
 use tourismo_server::Origin;
 
 pub use clock::Clock;
@@ -251,6 +251,11 @@ impl Phone {
             self.tick();
         }
         self.clock.set(to);
+    }
+
+    /// Has the phone hear what its relay would say if it lived in the phone's time.
+    pub fn hear(&mut self, message: &Message) {
+        self.take(Happening::Socket(SocketEvent::Message(message.encode())));
     }
 
     /// Lets the phone live until its clock shows this time.

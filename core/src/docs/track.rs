@@ -220,3 +220,47 @@ fn named_sessions(doc: &Automerge) -> Vec<NamedSession> {
     };
     open::keys(doc, &recorders).into_iter().filter_map(blocks).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::track::block::BlockEncoder;
+
+    /// A track that a phone recorded with an app that wrote blocks of version 1, went on with after an update, and of which
+    /// another device with a later version recorded a part: its blocks, session by session.
+    fn of_three_versions() -> (Automerge, [Vec<Vec<u8>>; 3]) {
+        let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
+        let bytes = |line: &str| line.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>();
+        let first: Vec<Vec<u8>> = include_str!("../track/block/golden_v1.txt").lines().map(bytes).collect();
+        let mut encoder = BlockEncoder::new();
+        let again = decode_all(first.iter().map(Vec::as_slice)).stretches;
+        let second: Vec<Vec<u8>> = again.iter().map(|stretch| encoder.encode(stretch).unwrap()).collect();
+        let sessions = [first, second, vec![vec![0x30, 1, 2, 3]]];
+        let mut doc = open::new(&[7; 16]);
+        create(&mut doc).unwrap();
+        for (session, blocks) in ["a", "b", "c"].into_iter().zip(&sessions) {
+            for (index, block) in (0..).zip(blocks) {
+                add_block(&mut doc, session, index, block.clone()).unwrap();
+            }
+        }
+        (doc, sessions)
+    }
+
+    #[test]
+    fn t1_a_track_with_blocks_of_both_versions_is_read_whole() {
+        let (doc, [first, second, _]) = of_three_versions();
+        assert_eq!((first[0][0] >> 4, second[0][0] >> 4), (1, 2));
+        let fixes = |run| stretches(&doc).into_iter().filter(move |stretch| stretch.run == run).map(|s| s.fixes);
+        assert_eq!(fixes(0).flatten().count(), 720);
+        assert!(fixes(0).eq(fixes(1)), "the same drive in both versions");
+    }
+
+    #[test]
+    fn t2_blocks_of_a_later_version_are_left_out_and_taken_over_as_they_are() {
+        let (doc, sessions) = of_three_versions();
+        assert!(stretches(&doc).iter().all(|stretch| stretch.run < 2));
+        let mut other = open::new(&[8; 16]);
+        take_over(&mut other, &doc).unwrap();
+        assert_eq!(super::sessions(&other), sessions);
+    }
+}

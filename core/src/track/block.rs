@@ -225,6 +225,11 @@ pub fn fix_count(block: &[u8]) -> usize {
     count().unwrap_or(0)
 }
 
+/// Whether a block was written by a later version of the codec, so that it can be kept here and not read. `[T2]`
+pub fn is_of_later_version(block: &[u8]) -> bool {
+    block.first().is_some_and(|header| header >> 4 > VERSION)
+}
+
 /// A track as far as it could be unpacked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecodedTrack {

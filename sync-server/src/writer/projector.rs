@@ -42,8 +42,9 @@ use crate::db::sql::Connection;
 use crate::db::unbound;
 use crate::live::Event;
 
-/// Which version of the rows this derives. A server that finds another one derives all of them again.
-pub(crate) const VERSION: u32 = 6;
+/// Which version of the rows this derives. A server that finds another one derives all of them again: since version 7 it
+/// reads blocks of version 2.
+pub(crate) const VERSION: u32 = 7;
 
 /// The version of rows that are being derived again: not all of them are there.
 pub(crate) const NO_VERSION: u32 = 0;

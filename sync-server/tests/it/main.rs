@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod bad_input;
+mod block_versions;
 mod blocks;
 mod catch_up;
 mod clock;

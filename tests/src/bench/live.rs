@@ -1,9 +1,15 @@
 //! How many bytes a fix takes on the wire while somebody drives, with a connection that lasts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context;
+use tourismo_core::docs::open;
 use tourismo_core::fix::Fix;
-use tourismo_core::replica::io::{Command, KeyRange, Space};
+use tourismo_core::id::DocId;
+use tourismo_core::replica::io::{Command, KeyRange, Space, StoredEntry};
+use tourismo_core::session::PING_AFTER_MS;
+use tourismo_core::wire::Message;
 use tourismo_server::{Config, Server};
 
 use super::tap::{Frame, Tap, Way, count};
@@ -11,16 +17,22 @@ use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How far the phone's clock jumps at most. What it sends is answered before the next jump, and a relay's ping comes in time:
+/// a phone that waits for either in vain gives the connection up, and where its clock stands it never tries another.
+const STEP_MS: i64 = 1_000;
 
 /// Bytes per fix, over all drives.
 #[derive(Clone, Copy, Debug)]
 pub struct LiveSize {
-    /// While driving: the pushes of blocks and their acknowledgements, over the fixes in those blocks.
+    /// While driving: the pushes of blocks, their acknowledgements, and the pings of a connection that is quiet for long, over
+    /// the fixes in those blocks.
     pub driving: UpAndDown,
     /// From start to finish: also the drive's own document, the first change of its track, and the last block.
     pub whole: UpAndDown,
     /// In the phone's storage: every change of drive and track as it was made.
     pub stored: f64,
+    /// The same documents as snapshots: what the relay keeps of them once they rest, and what it sends to other devices.
+    pub snapshots: f64,
 }
 
 /// Bytes per fix on the wire, WebSocket frames included.
@@ -47,6 +59,11 @@ impl Sum {
         self.down += count(frames, Way::Down, 0).bytes;
     }
 
+    /// Adds pings that were said for the relay, in their frames.
+    fn add_pings(&mut self, pings: u64) {
+        self.down += pings * (2 + Message::Ping.encode().len() as u64);
+    }
+
     fn per_fix(&self) -> UpAndDown {
         let fixes = self.fixes.max(1) as f64;
         UpAndDown { up: self.up as f64 / fixes, down: self.down as f64 / fixes }
@@ -54,7 +71,7 @@ impl Sum {
 }
 
 /// Records the drives with a real phone and a real relay, which acknowledges every block before the drive goes on. The
-/// phone's clock jumps from fix to fix.
+/// phone's clock jumps. The relay's does not: what it says when it hears nothing for long is said for it.
 ///
 /// # Errors
 /// If phone and relay do not come to agree.
@@ -62,7 +79,8 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
     let folder = tempfile::tempdir()?;
     let relay = Server::start(Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"))).await?;
     let tap = Tap::before(relay.addr()).await?;
-    let (mut driving, mut whole, mut stored) = (Sum::default(), Sum::default(), 0);
+    let (mut driving, mut whole) = (Sum::default(), Sum::default());
+    let (mut stored, mut snapshots) = (0, 0);
     for drive in drives {
         let Some(first) = drive.first() else { continue };
         let clock = Clock::standing_at(first.recorded_at);
@@ -73,25 +91,93 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
         replay::order(&mut phone, "start", Command::StartDrive { car: None }).await?;
         phone.sync(PATIENCE).await?;
         whole.add(0, &tap.take());
-        let mut packed = 0;
-        for (fix, fed) in drive.iter().zip(1..) {
+        let (mut packed, mut pings, mut spoke_at) = (0, 0, first.recorded_at);
+        for (index, fix) in drive.iter().enumerate() {
+            let mut at = phone.clock().now().wall;
+            while at < fix.recorded_at {
+                at = fix.recorded_at.min(at + STEP_MS);
+                phone.travel(at);
+                if is_pushed(&mut phone).await? {
+                    (packed, spoke_at) = (index, at);
+                }
+                if at.millis_since(spoke_at) >= PING_AFTER_MS as i64 {
+                    phone.hear(&Message::Ping);
+                    (pings, spoke_at) = (pings + 1, at);
+                }
+            }
             phone.travel(fix.recorded_at);
             phone.feed(*fix);
-            if phone.status().unsent_changes > 0 {
-                phone.sync(PATIENCE).await?;
-                packed = fed;
+            if is_pushed(&mut phone).await? {
+                (packed, spoke_at) = (index + 1, at);
             }
         }
         let frames = tap.take();
-        driving.add(packed, &frames);
-        whole.add(drive.len(), &frames);
+        for sum in [&mut driving, &mut whole] {
+            sum.add(0, &frames);
+            sum.add_pings(pings);
+        }
+        driving.fixes += packed;
+        whole.fixes += drive.len();
         replay::order(&mut phone, "finish", Command::FinishDrive).await?;
         phone.sync(PATIENCE).await?;
         whole.add(0, &tap.take());
         let changes = KeyRange { space: Space::Change, from: Vec::new(), to: vec![0xff; 32] };
-        stored += phone.into_storage().read(&[changes]).iter().map(|entry| entry.value.len()).sum::<usize>();
+        let changes = phone.into_storage().read(&[changes]);
+        stored += changes.iter().map(|entry| entry.value.len()).sum::<usize>();
+        snapshots += snapshot_bytes(&changes)?;
     }
     relay.shutdown().await;
-    let stored = stored as f64 / whole.fixes.max(1) as f64;
-    Ok(LiveSize { driving: driving.per_fix(), whole: whole.per_fix(), stored })
+    let per_fix = |bytes: usize| bytes as f64 / whole.fixes.max(1) as f64;
+    Ok(LiveSize {
+        driving: driving.per_fix(),
+        whole: whole.per_fix(),
+        stored: per_fix(stored),
+        snapshots: per_fix(snapshots),
+    })
+}
+
+/// Lets the phone push what it has just packed. Says whether it had something.
+async fn is_pushed(phone: &mut Phone) -> anyhow::Result<bool> {
+    let has_packed = phone.status().unsent_changes > 0;
+    if has_packed {
+        phone.sync(PATIENCE).await?;
+    }
+    Ok(has_packed)
+}
+
+/// The size of the documents that consist of these stored changes, each as one snapshot.
+fn snapshot_bytes(changes: &[StoredEntry]) -> anyhow::Result<usize> {
+    let mut documents: BTreeMap<DocId, Vec<&[u8]>> = BTreeMap::new();
+    for entry in changes {
+        let id = entry.key.first_chunk().context("a change is stored under its document")?;
+        documents.entry(DocId::from_bytes(*id)).or_default().push(&entry.value);
+    }
+    let size = |chunks: Vec<&[u8]>| anyhow::Ok(open::snapshot(&open::load(&[0; 16], chunks)?).len());
+    documents.into_values().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use tourismo_core::time::Timestamp;
+
+    use super::*;
+    use crate::made::{Kind, Options, drive};
+    use crate::real_drives;
+
+    #[tokio::test]
+    async fn drives_with_gaps_are_sent_over_one_connection() -> anyhow::Result<()> {
+        let options = Options { start: Timestamp(1_717_232_400_000), minutes: 9, kind: Kind::Motorway };
+        let drive = real_drives::ordered(&drive(1, options));
+        // One gap ends between giving a connection up and trying the next, in the other a block is packed.
+        for (from, gap_ms) in [(250, 75_400), (210, 200_000)] {
+            let gap = drive[from].fixed_at;
+            let is_measured = |fix: &&Fix| !(0..gap_ms).contains(&fix.fixed_at.millis_since(gap));
+            let with_gap: Vec<Fix> = drive.iter().filter(is_measured).copied().collect();
+            let (size, with_gap) =
+                (live_size(std::slice::from_ref(&drive)).await?.driving, live_size(&[with_gap]).await?.driving);
+            let bytes = |size: UpAndDown| size.up + size.down;
+            assert!(bytes(with_gap) < bytes(size) * 1.3, "{with_gap:?} {size:?}");
+        }
+        Ok(())
+    }
 }

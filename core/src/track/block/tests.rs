@@ -261,7 +261,7 @@ fn golden_stretches() -> [Stretch; 2] {
 }
 
 #[test]
-fn blocks_of_version_1_are_read() {
+fn t1_blocks_of_version_1_are_read() {
     let golden = [
         "100701010201d0afabfef962c0a2ac2c80c4f509f0010ff601ce05eaae030a00e8a7abfef962\
          0df005cb5e9e1b9029ec2689e1d3eebd0acca16f6a045229de185d7ca2fe",
@@ -283,7 +283,7 @@ fn blocks_of_version_1_are_read() {
 
 /// A drive of every kind of recorder that version 1 wrote, in blocks of 60.
 #[test]
-fn a_track_of_version_1_is_read_whole() {
+fn t1_a_track_of_version_1_is_read_whole() {
     let lines: Vec<&str> = include_str!("golden_v1.txt").lines().collect();
     let blocks: Vec<Vec<u8>> = lines.iter().map(|line| bytes_of(line)).collect();
     let track = decode_all(blocks.iter().map(Vec::as_slice));
@@ -297,7 +297,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_format_of_version_2_is_locked() {
+fn t1_the_format_of_version_2_is_locked() {
     let blocks = check_round_trip(&golden_stretches());
     let hex: Vec<String> =
         blocks.iter().map(|block| block.iter().map(|byte| format!("{byte:02x}")).collect()).collect();

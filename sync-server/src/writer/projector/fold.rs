@@ -284,6 +284,9 @@ fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfold
     if row.is_none() && projection::is_too_much(kind, &doc) {
         return Err(too_large);
     }
+    if row.is_none() && projection::is_of_later_version(kind, &doc) {
+        return Err(unreadable);
+    }
     let history = if let Some(Row::Published(_)) = &row {
         let changes = u32::try_from(open::names(&doc).len()).unwrap_or(u32::MAX);
         History { shown: published::shown_since(&doc), heads: open::heads(&doc), changes }
