@@ -404,17 +404,21 @@ impl Shelf {
             return None;
         }
         self.unwritten.insert(doc);
+        let heads = record.relay_heads.clone();
         match record.position(hash) {
-            Some(index) => {
-                record.unacked.remove(&index);
-                self.unsent.remove(&Unsent { doc, index });
-                self.refused.remove(&Unsent { doc, index });
-            }
-            None => {
-                record.missing.insert(ShortHash::from(hash));
-            }
+            Some(index) => self.acknowledge(doc, index),
+            None => drop(record.missing.insert(ShortHash::from(hash))),
         }
-        Some(record.relay_heads.clone())
+        Some(heads)
+    }
+
+    /// Takes note that the relay has the change at this place of a document.
+    fn acknowledge(&mut self, doc: DocId, index: u32) {
+        if let Some(record) = self.records.get_mut(&doc) {
+            record.unacked.remove(&index);
+        }
+        self.unsent.remove(&Unsent { doc, index });
+        self.refused.remove(&Unsent { doc, index });
     }
 
     /// Takes in everything that the relay has of a document.

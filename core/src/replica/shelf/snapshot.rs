@@ -41,7 +41,11 @@ impl Shelf {
         }
         record.missing.clear();
         record.announced = Some(Announced { heads: heads.clone(), changes });
+        // Those that are here were pushed: else they would be pushed again, and be heads again once that is acknowledged.
+        let here: Vec<u32> = heads.iter().filter_map(|head| record.position(head)).collect();
+        here.into_iter().for_each(|index| self.acknowledge(doc, index));
         self.set_relay_heads(doc, heads);
+        self.records.get_mut(&doc).expect("it was made above").settle_announced();
     }
 
     /// Takes in that the snapshot that the relay has of a document is of no use. What may be in it is pushed again: the
@@ -379,5 +383,47 @@ mod tests {
         assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Track, None, open::snapshot(&theirs)));
         let record = shelf.record(&DOC).unwrap();
         assert_eq!((&record.heads, record.relay_heads.as_slice(), record.lacks()), (&heads, &[later.hash][..], 1));
+    }
+
+    #[test]
+    fn s3_a_change_that_was_pushed_and_is_a_head_of_an_announced_snapshot_is_acknowledged() {
+        for is_dropped in [false, true] {
+            let (mut shelf, mut store) = shelf();
+            let ours = shelf.loaded(&DOC).unwrap().clone();
+            let chunks: Vec<Vec<u8>> = open::chunks(&ours).map(|(_, chunk)| chunk).collect();
+            let mut theirs = open::load(&[9; 16], [chunks[0].as_slice()]).unwrap();
+            let third = put(&mut theirs, "third");
+            let mut covered = theirs.clone();
+            open::merge(&mut covered, &ours).unwrap();
+            let fourth = put(&mut theirs, "fourth");
+            // The relay had the second change and never said so.
+            shelf.announce_snapshot(DOC, DocKind::Car, open::heads(&covered), 3);
+            shelf.relay_has(DOC, DocKind::Car, &fourth.hash, &fourth.deps);
+            let lacked = shelf.lack(&DOC);
+            let keep = |shelf: &mut Shelf, store: &mut Store, chunk: &[u8]| {
+                let scanned = crate::replica::shelf::scan(chunk).unwrap();
+                shelf.add_fetched(store, DOC, DocKind::Car, &scanned, chunk.to_vec());
+            };
+            keep(&mut shelf, &mut store, &third.chunk);
+            if is_dropped {
+                keep(&mut shelf, &mut store, &chunks[1]);
+            } else {
+                assert!(shelf.add_snapshot(&mut store, DOC, DocKind::Car, None, open::snapshot(&covered)));
+            }
+            keep(&mut shelf, &mut store, &fourth.chunk);
+            assert!(!shelf.fetched_all(DOC, &lacked));
+            let record = shelf.record(&DOC).unwrap();
+            assert_eq!((record.unsent().changes, record.lacks()), (0, 0), "{is_dropped}");
+            assert_eq!((&record.relay_heads, record.heads.len()), (&record.heads, 2), "{is_dropped}");
+        }
+    }
+
+    #[test]
+    fn s3_a_snapshot_of_which_everything_is_here_lacks_nothing() {
+        let (mut shelf, _) = shelf();
+        let heads = open::heads(shelf.loaded(&DOC).unwrap());
+        shelf.announce_snapshot(DOC, DocKind::Track, heads.clone(), 2);
+        let record = shelf.record(&DOC).unwrap();
+        assert_eq!((record.unsent().changes, record.lacks(), &record.relay_heads), (0, 0, &heads));
     }
 }
