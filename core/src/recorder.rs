@@ -238,6 +238,12 @@ impl Recorder {
         self.clock.go_on_with(offset_ms);
     }
 
+    /// Goes on from this moment after a pause or a kill. A fix from before it is an old one that the sensor tells first, or its
+    /// clock was set back meanwhile.
+    pub fn go_on_at(&mut self, at: Timestamp) {
+        self.clock.go_on_at(at);
+    }
+
     /// When the recording began.
     pub fn started_at(&self) -> Timestamp {
         self.started_at

@@ -59,7 +59,7 @@ pub enum Refusal {
     NotLater = 1,
     /// Measured later than it arrived, by a sensor's clock that was set for this fix alone.
     InTheFuture = 2,
-    /// Measured before the recording began.
+    /// Measured before the recording began, or before it went on after a break.
     BeforeStart = 3,
     /// The accuracy circle is too large.
     TooInaccurate = 4,

@@ -90,7 +90,7 @@ export function wordsOfRefusal(refusal: Refusal): { name: string; meaning: strin
     case "inTheFuture":
       return { name: "Time in the future", meaning: "Their time is ahead of the phone's clock." };
     case "beforeStart":
-      return { name: "Time before the start", meaning: "Their time is earlier than the start of the drive." };
+      return { name: "Time before the start", meaning: "Their time is before the start of the drive, or before it went on." };
     case "invalid":
       return { name: "Not a position", meaning: "They are no place on earth, so that only their number is kept." };
     default:
@@ -114,7 +114,7 @@ export function wordsOfNotRecording({ notRecording, signal }: Pick<RecordingView
     case "inTheFuture":
       return "The time of the positions is in the future. Look at the date and time in the phone's settings.";
     case "beforeStart":
-      return "The time of the positions is before the start of the drive. Look at the date and time in the phone's settings.";
+      return "The time of the positions is before the start of the drive, or before it went on. Look at the date and time in the phone's settings.";
     case "invalid":
       return "The phone gives positions that are no place on earth. Switch the location off and on in the phone's settings.";
     default:

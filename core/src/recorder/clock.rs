@@ -29,7 +29,8 @@ const USUAL_INTERVAL_MS: i64 = 1_000;
 /// Compares the sensor's clock with that of the arrivals.
 #[derive(Clone, Debug)]
 pub(super) struct SensorClock {
-    started_at: Timestamp,
+    /// When the recording began, or last went on: nothing earlier belongs to it.
+    since: Timestamp,
     /// What is added to the sensor's times.
     offset_ms: i64,
     /// How long the last fixes took from their measurement to their arrival, if the offset is right.
@@ -60,7 +61,7 @@ struct Told {
 impl SensorClock {
     pub(super) fn new(started_at: Timestamp) -> SensorClock {
         SensorClock {
-            started_at,
+            since: started_at,
             offset_ms: 0,
             delays_ms: VecDeque::with_capacity(KNOWN_DELAYS),
             last_at: None,
@@ -80,6 +81,11 @@ impl SensorClock {
     /// Goes on with what an earlier clock added to the times of the same sensor.
     pub(super) fn go_on_with(&mut self, offset_ms: i64) {
         self.offset_ms = offset_ms;
+    }
+
+    /// Goes on from this moment after a break.
+    pub(super) fn go_on_at(&mut self, at: Timestamp) {
+        self.since = self.since.max(at);
     }
 
     /// Goes on behind a fix that was timed elsewhere.
@@ -145,7 +151,7 @@ impl SensorClock {
         };
         if self.last_at.is_some_and(|last_at| at <= last_at) {
             Some(Refusal::NotLater)
-        } else if at < self.started_at {
+        } else if at < self.since {
             Some(Refusal::BeforeStart)
         } else if told.arrived_at.millis_since(at) < soonest_ms || at > YEAR_2200 {
             Some(Refusal::InTheFuture)
@@ -160,7 +166,7 @@ impl SensorClock {
         let delay_ms = self.shortest_delay_ms().unwrap_or(0);
         let is_later = |offset_ms: i64| {
             let at = told.measured_at + offset_ms;
-            (self.started_at..=YEAR_2200).contains(&at) && self.last_at.is_none_or(|last_at| at > last_at)
+            (self.since..=YEAR_2200).contains(&at) && self.last_at.is_none_or(|last_at| at > last_at)
         };
         let by_arrival = told.arrived_at - delay_ms;
         let by_step = self.last_at.map_or(by_arrival, |last_at| last_at + step_ms);

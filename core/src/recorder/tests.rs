@@ -261,6 +261,25 @@ fn a_sensor_that_does_not_know_the_time_is_not_asked() {
 }
 
 #[test]
+fn what_a_sensor_measured_before_a_recording_went_on_is_refused() {
+    let recorder = || {
+        let mut recorder = Recorder::new(START);
+        assert_eq!(verdicts(&mut recorder, &told_by(10, |_, at| at)), "aaaaaaaaaa");
+        recorder.go_on_at(START + 60_000);
+        recorder
+    };
+    // An old place is told first, again and again.
+    let old = |second: u32| Fix { recorded_at: START + i64::from(second) * 1_000, ..fix(30.0, 600.0, 0.0) };
+    assert_eq!(verdicts(&mut recorder(), &[old(61), old(62), old(63), old(64)]), "bbbb");
+    // The clock was set back meanwhile, by less than the recording paused.
+    let set_back = told_by(70, |_, at| at - 20_000);
+    let mut later = recorder();
+    assert_eq!(verdicts(&mut later, &set_back[60..]), "baaaaaaaaa");
+    let last = later.last().unwrap();
+    assert!((0..500).contains(&last.recorded_at.millis_since(last.fixed_at)), "{last:?}");
+}
+
+#[test]
 fn a_place_that_is_told_twice_is_taken_once() {
     check(
         &[fix(0.0, 0.0, 0.0), fix(1.0, 9.0, 0.0), fix(1.0, 9.0, 0.0), fix(1.0, 9.0, 0.0), fix(1.0, 9.0, 0.0)],

@@ -260,6 +260,7 @@ impl Recording {
         self.state = RecordingState::Active;
         self.run(true, store);
         self.mark(kind, now, store);
+        self.recorder.go_on_at(self.timeline.at(now));
     }
 
     /// Leaves the recording as a killed app left it behind, without what came since it went on. Returns whether there was

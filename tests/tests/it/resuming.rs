@@ -1,7 +1,9 @@
 //! A drive that a killed app left behind goes on by itself if that was a moment ago, and that can be undone.
 
+use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, CommandError, Outcome, Space};
 use tourismo_core::replica::view::{RecordingState, RecordingView};
+use tourismo_core::track::Refusal;
 use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::sim::World;
 
@@ -67,6 +69,42 @@ fn a_drive_that_was_paused_waits_for_its_person() {
     done(&mut world, Command::ResumeDrive);
     restart_after(&mut world, 1_000);
     assert!(recording(&world).resumes_itself, "it was being recorded again");
+}
+
+#[test]
+fn a_position_from_before_a_drive_went_on_is_kept_beside_it() {
+    for is_killed in [false, true] {
+        let mut world = driving();
+        if is_killed {
+            restart_after(&mut world, MINUTE_MS);
+        } else {
+            done(&mut world, Command::PauseDrive);
+        }
+        world.drive_along(0, Vec::new());
+        let ([lon_deg, lat_deg], at) = (recording(&world).position.unwrap(), world.now(0).wall);
+        world.run_for(10_000);
+        done(&mut world, Command::ResumeDrive);
+        let before = recording(&world).stats;
+        let old = Fix {
+            fixed_at: at,
+            recorded_at: at,
+            lat_deg,
+            lon_deg,
+            accuracy_m: Some(5.0),
+            altitude_m: None,
+            altitude_accuracy_m: None,
+            heading_deg: None,
+            speed_mps: None,
+        };
+        // Browsers tell the last position that they know first, and some of them tell it again.
+        for _ in 0..2 {
+            world.run_for(1_000);
+            world.measure(0, old);
+        }
+        let after = recording(&world);
+        let found = (after.stats.fixes, after.stats.refused, after.not_recording);
+        assert_eq!(found, (before.fixes, before.refused + 2, Some(Refusal::BeforeStart)), "{is_killed}");
+    }
 }
 
 #[test]
