@@ -15,6 +15,7 @@ mod residual;
 mod rhythm;
 mod row;
 mod side_stream;
+pub(crate) mod taken_back;
 
 use serde::Serialize;
 

@@ -9,12 +9,10 @@
 use automerge::{Automerge, ROOT};
 
 use crate::docs::open::{self, EditError, NewChange};
-use crate::fix::Fix;
 use crate::sorted::Map;
-use crate::sorting::{sort_by, sort_by_key};
-use crate::time::Timestamp;
+use crate::sorting::sort_by;
 use crate::track::block::{MAX_ITEMS, decode_all};
-use crate::track::{Refusal, RefusedFix, Stretch};
+use crate::track::{RefusedFix, Stretch, taken_back::put_back};
 
 const RECORDERS: &str = "rec";
 const TAKEN_BACK: &str = "back";
@@ -88,13 +86,15 @@ pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChan
 /// back is among the accepted fixes.
 pub fn stretches(doc: &Automerge) -> Vec<Stretch> {
     let taken_back = taken_back(doc);
-    let mut stretches = Vec::new();
+    let (mut stretches, mut taken) = (Vec::new(), Vec::new());
     each_block(doc, |run, block, mut stretch| {
         if let Some(bits) = taken_back.get(&block) {
-            take_back_in(&mut stretch, bits);
+            let index = stretches.len();
+            taken.extend(take_out(&mut stretch, bits).into_iter().map(|refused| (index, refused)));
         }
         stretches.push(Stretch { run, ..stretch });
     });
+    put_back(&mut stretches, taken);
     stretches
 }
 
@@ -170,28 +170,13 @@ fn is_set(bits: &[u8], place: usize) -> bool {
     bits.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
 }
 
-/// Moves the refused fixes whose bits are set to the accepted ones.
-fn take_back_in(stretch: &mut Stretch, bits: &[u8]) {
-    let delay_ms = stretch.fixes.last().map_or(0, |last| last.recorded_at.millis_since(last.fixed_at));
+/// Takes the refused fixes whose bits are set out of a stretch.
+fn take_out(stretch: &mut Stretch, bits: &[u8]) -> Vec<RefusedFix> {
     let mut places = 0..;
-    let taken = |_: &RefusedFix| places.next().is_some_and(|place| is_set(bits, place));
-    let refused = std::mem::take(&mut stretch.refused);
-    let (taken, left): (Vec<RefusedFix>, Vec<RefusedFix>) = refused.into_iter().partition(taken);
+    let is_taken = |_: &RefusedFix| places.next().is_some_and(|place| is_set(bits, place));
+    let (taken, left) = std::mem::take(&mut stretch.refused).into_iter().partition(is_taken);
     stretch.refused = left;
-    stretch.fixes.extend(taken.into_iter().map(|RefusedFix { fix, refusal }| {
-        // Of a fix whose sensor did not know the time, the arrival tells it.
-        let fixed_at = match refusal {
-            Refusal::NotLater | Refusal::InTheFuture | Refusal::BeforeStart => fix.recorded_at - delay_ms,
-            Refusal::Invalid | Refusal::TooInaccurate | Refusal::Outlier => fix.fixed_at,
-        };
-        Fix { fixed_at: fixed_at.max(Timestamp(0)), ..fix }
-    }));
-    sort_by_key(&mut stretch.fixes, |fix| fix.fixed_at);
-    let mut last_at = None;
-    for fix in &mut stretch.fixes {
-        fix.fixed_at = last_at.map_or(fix.fixed_at, |last_at: Timestamp| fix.fixed_at.max(last_at + 1));
-        last_at = Some(fix.fixed_at);
-    }
+    taken
 }
 
 /// How many blocks there are, of all recorder sessions.
