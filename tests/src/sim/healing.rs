@@ -64,20 +64,25 @@ impl World {
             self.run_until(CONVERGENCE_MS, all);
         }
         let converged_ms = self.now_ms - begin_ms;
-        for account in self.accounts().into_keys() {
-            if let Err(broken) = self.check_recordings(account) {
-                self.breaks(broken);
-            }
-        }
+        self.check_all_recordings();
         if self.take_back_refused() {
             self.go_on_for(4_000);
             self.run_until(CONVERGENCE_MS, all);
+            self.check_all_recordings();
         }
         self.check_end();
         if self.broken.is_none() {
             self.check_reconnect();
         }
         converged_ms
+    }
+
+    fn check_all_recordings(&mut self) {
+        for account in self.accounts().into_keys() {
+            if let Err(broken) = self.check_recordings(account) {
+                self.breaks(broken);
+            }
+        }
     }
 
     fn breaks_at(&mut self, promise: String) -> u64 {

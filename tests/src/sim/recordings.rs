@@ -36,8 +36,9 @@ pub(super) struct Recordings {
     set: Vec<(usize, u64)>,
     /// The phones that slept with their monotonic clocks, and lost count of the time.
     lost_count: BTreeSet<usize>,
-    /// In each life of each phone: how many fixes in a row were not taken in, and how many of them were right.
-    in_a_row: BTreeMap<(usize, u32), (u32, u32)>,
+    /// For each drive that a phone has recorded in one of its lives: how many fixes in a row were not taken in, and how many of
+    /// them were right.
+    in_a_row: BTreeMap<(usize, u32, DocId), (u32, u32)>,
 }
 
 /// What a sensor measured while a drive was recorded.
@@ -106,7 +107,7 @@ impl Recordings {
     ) -> Option<String> {
         let (Some(before), Some(after)) = (before, after) else { return None };
         let is_active = |view: &RecordingView| view.state == RecordingState::Active;
-        let (all, right) = self.in_a_row.entry((phone, life)).or_default();
+        let (all, right) = self.in_a_row.entry((phone, life, after.drive)).or_default();
         if before.drive != after.drive
             || !is_active(before)
             || !is_active(&after)
@@ -155,8 +156,10 @@ impl World {
             let (Some(measured), Some(track)) = (faults.recordings.drives.get(id), drive.track) else { continue };
             let Some((_, track)) = loaded.get(&track).filter(|_| !drive.deleted) else { continue };
             let stretches = docs::track::stretches(track);
+            let taken_back = docs::track::refused(track).into_iter().filter(|listed| listed.is_taken_back);
+            let taken_back: BTreeSet<Key> = taken_back.map(|listed| key(&listed.refused.fix)).collect();
             let disturbances = faults.recordings.disturbances(measured);
-            self.check_measured(id, measured, disturbances, &stretches)
+            self.check_measured(id, measured, disturbances, &stretches, &taken_back)
                 .map_err(|broken| format!("{broken} (drive {id}, {disturbances} disturbances)"))?;
         }
         Ok(())
@@ -168,6 +171,7 @@ impl World {
         measured: &[Measured],
         disturbances: usize,
         stretches: &[Stretch],
+        taken_back: &BTreeSet<Key>,
     ) -> Result<(), String> {
         let fixes = merged(stretches);
         let accepted: BTreeSet<Key> = fixes.iter().map(key).collect();
@@ -184,18 +188,27 @@ impl World {
         if turned_away > REFUSED_EACH * disturbances {
             return Err(format!("what is right is in the drive: {turned_away} of {} were refused", right.len()));
         }
-        // In the order of the track; what was measured in one place twice tells nothing.
+        // In the order of the track. What was measured in one place twice tells nothing, nor does what was taken back: a block
+        // keeps the arrival of its last fix alone.
         let mut measured_at: BTreeMap<Key, Vec<&Measured>> = BTreeMap::new();
         for measured in measured {
             measured.key.into_iter().for_each(|key| measured_at.entry(key).or_default().push(measured));
         }
-        let once = |fix: &Fix| measured_at.get(&key(fix)).filter(|all| all.len() == 1).map(|all| all[0]);
+        let once = |fix: &Fix| {
+            let measured = measured_at.get(&key(fix)).filter(|all| all.len() == 1 && !taken_back.contains(&key(fix)));
+            measured.map(|all| all[0])
+        };
         let found: Vec<(&Fix, &Measured)> = fixes.iter().filter_map(|fix| Some((fix, once(fix)?))).collect();
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        let driven: Vec<Position> =
-            right.iter().filter(|(key, _)| accepted.contains(key)).map(|(_, measured)| measured.place).collect();
+        // A fix with a wrong time is of a right place all the same, and one that is told again is of one place.
+        let mut told = BTreeSet::new();
+        let driven: Vec<Position> = measured
+            .iter()
+            .filter(|measured| measured.key.is_some_and(|key| accepted.contains(&key) && told.insert(key)))
+            .map(|measured| measured.place)
+            .collect();
         self.check_lengths(disturbances, stretches, &found, &driven)
     }
 
@@ -207,15 +220,18 @@ impl World {
         found: &[(&Fix, &Measured)],
         driven: &[Position],
     ) -> Result<(), String> {
-        let ([(first, from), ..], [.., (last, to)]) = (found, found) else { return Ok(()) };
-        let phone = &self.phones[from.phone];
-        let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
         let many = disturbances as i64;
-        let true_ms = phone.clocked_ms(to.at_ms - from.at_ms) as i64;
-        let duration_ms = last.fixed_at.millis_since(first.fixed_at);
-        if !lost_time && (duration_ms - true_ms).abs() > OFF_MS.0 + OFF_MS.1 * many {
-            return Err(format!("a drive lasts as long as it was driven: {duration_ms} of {true_ms} ms"));
+        // Where a sensor told a wrong time, nobody knows when it measured.
+        let timed: Vec<_> = found.iter().filter(|(_, measured)| measured.is_right).collect();
+        let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
+        if let ([(first, from), ..], [.., (last, to)], false) = (timed.as_slice(), timed.as_slice(), lost_time) {
+            let true_ms = self.phones[from.phone].clocked_ms(to.at_ms - from.at_ms) as i64;
+            let duration_ms = last.fixed_at.millis_since(first.fixed_at);
+            if (duration_ms - true_ms).abs() > OFF_MS.0 + OFF_MS.1 * many {
+                return Err(format!("a drive lasts as long as it was driven: {duration_ms} of {true_ms} ms"));
+            }
         }
+        let Some((first, _)) = found.first() else { return Ok(()) };
         let true_m: f64 = driven.windows(2).map(|pair| distance_m(pair[0], pair[1])).sum();
         let stats = tourismo_core::recorder::Recorder::resume(first.fixed_at, stretches).stats();
         let way_m = stats.distance_m + stats.gap_distance_m;
