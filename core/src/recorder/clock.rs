@@ -168,7 +168,8 @@ impl SensorClock {
             let at = told.measured_at + offset_ms;
             (self.since..=YEAR_2200).contains(&at) && self.last_at.is_none_or(|last_at| at > last_at)
         };
-        let by_arrival = told.arrived_at - delay_ms;
+        // Not so long before that it would not belong to the recording: then what looked like delays was the sensor's clock.
+        let by_arrival = (told.arrived_at - delay_ms).max(self.since.min(told.arrived_at));
         let by_step = self.last_at.map_or(by_arrival, |last_at| last_at + step_ms);
         let moved_ms = by_arrival.max(by_step).millis_since(told.measured_at);
         // The sensor's own time, where that fits: a single first fix that came late is no measure.

@@ -277,6 +277,12 @@ fn what_a_sensor_measured_before_a_recording_went_on_is_refused() {
     assert_eq!(verdicts(&mut later, &set_back[60..]), "baaaaaaaaa");
     let last = later.last().unwrap();
     assert!((0..500).contains(&last.recorded_at.millis_since(last.fixed_at)), "{last:?}");
+    // It was behind all the time, which looked like fixes that come late.
+    let behind = told_by(70, |second, at| if second < 1 { at } else { at - 5_000 });
+    let mut late = Recorder::new(START - 20_000);
+    assert_eq!(verdicts(&mut late, &behind[1..10]), "aaaaaaaaa");
+    late.go_on_at(START + 60_000);
+    assert_eq!(verdicts(&mut late, &behind[60..]), "baaaaaaaaa");
 }
 
 #[test]
