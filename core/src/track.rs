@@ -39,6 +39,15 @@ pub struct Stretch {
     pub run: u32,
 }
 
+impl Stretch {
+    /// When the last of everything in it came.
+    pub(crate) fn last_arrival(&self) -> Option<Timestamp> {
+        let accepted = self.fixes.last().map(|fix| fix.recorded_at.max(fix.fixed_at));
+        let refused = self.refused.iter().map(|refused| refused.fix.recorded_at);
+        accepted.into_iter().chain(refused).chain(self.marks.iter().map(|mark| mark.at)).max()
+    }
+}
+
 /// A fix that is not part of the drive, and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RefusedFix {

@@ -238,8 +238,9 @@ impl Recording {
             self.replay(entry);
         }
         self.settle();
-        if let Some(last) = self.recorder.last() {
-            self.timeline = Timeline::ahead(last.recorded_at.max(last.fixed_at), self.subject.ahead_ms);
+        // Also what was refused and what happened: the clock of the recording goes on behind all of that.
+        if let Some(last_at) = stretches.iter().chain([&self.stretch]).filter_map(Stretch::last_arrival).max() {
+            self.timeline = Timeline::ahead(last_at, self.subject.ahead_ms);
         }
         self.timeline.at(now);
         self.recorder.go_on_with_sensor(self.subject.sensor_ms);
