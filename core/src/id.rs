@@ -93,8 +93,19 @@ impl DocId {
     /// The id of the published copy of a drive, the same on all devices of the account: bound to it, and another one each
     /// time that the link is renewed. Of the drive's own id it tells nothing. `[B2]`
     pub fn of_copy(account: &AccountId, drive: &DocId, renewals: u32) -> DocId {
-        let digest = Sha256::new().chain_update(b"tourismo published copy v1").chain_update(drive.as_bytes());
-        let digest = digest.chain_update(renewals.to_be_bytes()).finalize();
+        DocId::renewed(account, b"tourismo published copy v1", drive.as_bytes(), renewals)
+    }
+
+    /// The id by which others find a meet whose link was renewed so many times, the same on all devices of the account: bound
+    /// to it. `first` is the name of the first change of the meet's document, which only these devices and their relay know: who
+    /// has an earlier link cannot compute a later one. `[B4]`
+    pub fn of_renewed_meet(account: &AccountId, first: &ChangeHash, renewals: u32) -> DocId {
+        DocId::renewed(account, b"tourismo renewed meet v1", &first.0, renewals)
+    }
+
+    fn renewed(account: &AccountId, prefix: &[u8], of: &[u8], renewals: u32) -> DocId {
+        let digest =
+            Sha256::new().chain_update(prefix).chain_update(of).chain_update(renewals.to_be_bytes()).finalize();
         let mut part = [0; 6];
         part.copy_from_slice(&digest[..6]);
         DocId::bound(account, part)
@@ -213,5 +224,16 @@ mod tests {
         assert!(ids.iter().all(|id| id.is_bound_to(&ANNA)));
         assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
         assert_ne!(DocId::of_copy(&BEN, &drive, 0), ids[0]);
+    }
+
+    #[test]
+    fn b4_every_renewal_of_a_meet_s_link_is_another_id_of_the_same_account() {
+        let first = ChangeHash([7; 32]);
+        let ids: Vec<DocId> = (1..4).map(|renewals| DocId::of_renewed_meet(&ANNA, &first, renewals)).collect();
+        assert_eq!(ids[0].to_string(), "6855699d-9bff-8d62-b37c-1aa030cabd7f");
+        assert!(ids.iter().all(|id| id.is_bound_to(&ANNA)));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+        assert_ne!(DocId::of_renewed_meet(&BEN, &first, 1), ids[0]);
+        assert_ne!(DocId::of_renewed_meet(&ANNA, &ChangeHash([8; 32]), 1), ids[0]);
     }
 }

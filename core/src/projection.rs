@@ -61,7 +61,7 @@ pub enum Row {
 
 /// Which version of the fold makes the rows: a row of another version may lack what its document says. Roads that score
 /// otherwise are another version, and so is what an app shows of blocks that the one before could not read.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]

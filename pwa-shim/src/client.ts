@@ -271,6 +271,15 @@ export class Tourismo {
     return this.#done({ type: "cancelMeet", meet, seenAt });
   }
 
+  /**
+   * Gives one's own meet another link and resolves to its id: the old one shows nothing any more, everybody has to answer again,
+   * and co-organisers stay. `fields` are what the person sees, also what co-organisers set: they count under the new link.
+   * `seenAt` as with `putMeet`.
+   */
+  renewMeetLink(meet: DocId, fields: MeetFields, seenAt: Timestamp | null = null): Promise<DocId> {
+    return this.#made({ type: "renewMeetLink", meet, fields, seenAt });
+  }
+
   /** Lets another account change one's own meet, or no more. */
   grantOrganiser(meet: DocId, account: AccountId, may: boolean): Promise<void> {
     return this.#done({ type: "grantOrganiser", meet, account, may });

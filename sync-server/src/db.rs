@@ -63,7 +63,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The schema, step by step, in SQLite's words. Steps that were released are never edited.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
     (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
@@ -80,6 +80,7 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
     (40, "offsets from UTC", include_str!("../migrations/0040_utc_offsets.sql")),
     (41, "ids of accounts", include_str!("../migrations/0041_ids_of_accounts.sql")),
     (50, "due documents", include_str!("../migrations/0050_due_documents.sql")),
+    (60, "links of meets", include_str!("../migrations/0060_links_of_meets.sql")),
 ];
 
 /// Where the database is.

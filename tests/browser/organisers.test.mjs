@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { layCableToRelay } from "./cable.mjs";
 import { setClocks } from "./clocks.mjs";
+import { hold } from "./hand.mjs";
 import { newcomer } from "./person.mjs";
 import { until } from "./relay.mjs";
 
@@ -58,5 +59,21 @@ test("what_a_co_organiser_changes_counts_though_the_owners_clock_is_ahead", { ti
   await ben.page.getByText("The middle car park").waitFor();
   await ben.page.getByTestId("overruled").getByText("where it is. Theirs counts.").waitFor();
   assert.equal(await ben.page.getByText("The lower car park").count(), 0);
+
+  // The link got into wrong hands. The old one shows nothing any more; what counts of the meet, and who may change it, stays.
+  await ben.page.getByRole("button", { name: "Going" }).click();
+  await ben.synced();
+  const renew = anna.page.getByRole("button", { name: "New link" });
+  await hold(anna.page, renew, () => anna.page.waitForURL((url) => url.hash !== `#/${meet}`));
+  await anna.page.getByText("The middle car park").waitFor();
+  const renewed = new URL(anna.page.url()).hash.slice(2);
+  await anna.synced();
+  await until("the old link shows nothing", async () => (await fetch(`${cable.address}/v1/${meet}`)).status === 404);
+  const found = await (await fetch(`${cable.address}/v1/${renewed}`)).json();
+  assert.deepEqual([found.place, found.answers.going, found.organisers.length], ["The middle car park", 0, 1]);
+  await ben.at("meets");
+  await ben.page.getByTestId("meet").getByText("Sunday").click();
+  await ben.page.waitForURL((url) => url.hash === `#/${renewed}`);
+  await ben.page.getByText("0 going").waitFor();
   for (const person of [anna, ben]) assert.deepEqual(person.errors(), []);
 });

@@ -3,8 +3,8 @@
 use automerge::{Automerge, ScalarValue};
 use serde::Serialize;
 
-use crate::docs::Visibility;
 use crate::docs::open::{self, Competing, EditError, NewChange};
+use crate::docs::{Renewed, Visibility};
 use crate::id::DocId;
 use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
@@ -60,16 +60,6 @@ pub struct DriveFields {
     #[n(14)]
     #[cbor(default)]
     pub renewals: u32,
-}
-
-/// A published copy with how often the link had been renewed when it was made: one value, so that of two devices that say
-/// different copies at the same time the newest counts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
-struct Renewed {
-    #[n(0)]
-    renewals: u32,
-    #[n(1)]
-    published: DocId,
 }
 
 /// A field for which several devices set different values at the same time. Each value is there once, the one that counts
@@ -168,9 +158,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 // Where earlier versions look for it.
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
                 if let Some(renewals) = change.renewals {
-                    let renewed =
-                        minicbor::to_vec(Renewed { renewals, published }).expect("writing to memory cannot fail");
-                    edit.bytes_or_nothing("renewed", Some(&renewed))?;
+                    Renewed { renewals, id: published }.write(edit)?;
                 }
             }
             if before.visibility != visibility || is_contested {
@@ -196,7 +184,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
 /// What the document says of its drive.
 pub fn read(doc: &Automerge) -> DriveFields {
     let visibilities = open::competing(doc, "visibility");
-    let renewed = renewed(doc);
+    let renewed = Renewed::read(doc);
     DriveFields {
         title: open::string(doc, "title"),
         notes: open::string(doc, "notes"),
@@ -207,7 +195,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         stats: open::bytes(doc, "stats").and_then(|bytes| minicbor::decode(&bytes).ok()).filter(DriveStats::is_valid),
         track: doc_id(doc, "track"),
         visibility: Visibility::among(&visibilities),
-        published: renewed.map(|renewed| renewed.published).or_else(|| doc_id(doc, "published")),
+        published: renewed.map(|renewed| renewed.id).or_else(|| doc_id(doc, "published")),
         deleted: open::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
         is_contested: open::competing(doc, "stats").values.len() > 1,
@@ -215,12 +203,6 @@ pub fn read(doc: &Automerge) -> DriveFields {
         utc_offset: open::utc_offset(doc, "utcOffsetMin"),
         renewals: renewed.map_or(0, |renewed| renewed.renewals),
     }
-}
-
-/// The newest copy that any device said.
-fn renewed(doc: &Automerge) -> Option<Renewed> {
-    let said = open::competing(doc, "renewed").values;
-    said.iter().filter_map(|value| minicbor::decode(value.as_bytes()?).ok()).max()
 }
 
 const OPEN_START: &str = "openStart";

@@ -3,13 +3,16 @@
 //! The owner's document says what the meet is and who else may change it. A co-organiser, who is another account, writes a
 //! document of their own that amends it. Every field is one register that holds when it was set and to what, so that of all
 //! who may speak the latest counts, field by field: see [`effective`].
+//!
+//! Others find a meet by the id of its document until its link is renewed, and by the id of the newest link from then on
+//! ([`MeetRow::found_by`]): to them it is another meet.
 
-use automerge::{Automerge, ReadDoc, ScalarValue};
+use automerge::{Automerge, AutomergeError, ReadDoc, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::Visibility;
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::open::{self, Edit, EditError, NewChange};
+use crate::docs::{Renewed, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
@@ -96,6 +99,9 @@ pub struct MeetRow {
     /// How many changes the document has.
     #[n(4)]
     pub changes: u32,
+    /// Its newest link; absent if that was never renewed.
+    #[n(5)]
+    pub renewed: Option<Renewed>,
 }
 
 /// What counts of a meet.
@@ -128,6 +134,16 @@ enum FieldValue {
 }
 
 impl MeetRow {
+    /// The id by which others find the meet that a document of this account says: its own, or that of its newest link. By one
+    /// that is not bound to the account nothing is found, and an amendment is no meet. `[B4]`
+    pub fn found_by(&self, account: &AccountId, doc: &DocId) -> Option<DocId> {
+        match self.renewed {
+            _ if self.amends.is_some() => None,
+            Some(renewed) => Some(renewed.id).filter(|id| id.is_bound_to(account)),
+            None => Some(*doc),
+        }
+    }
+
     /// The names of the fields that the document says, and when each was set.
     pub fn said(&self) -> Vec<(&'static str, Timestamp)> {
         KEYS.into_iter().zip(self.set_at).filter_map(|(key, at)| Some((key, at?))).collect()
@@ -226,23 +242,58 @@ pub fn put(
     seen: Option<&MeetFields>,
     fields: &MeetFields,
 ) -> Result<Option<NewChange>, EditError> {
-    let newest = KEYS.iter().filter_map(|key| stamped(doc, key)).map(|stamped| stamped.at).max();
-    // Later than whatever this account said before, also with a clock that went back.
-    let at = newest.map_or(now, |newest| now.max(newest + 1));
+    let at = after_all_said(doc, now);
     let is_new = amends.is_some_and(|meet| open::bytes(doc, AMENDS).as_deref() != Some(meet.as_bytes()));
     open::edit(doc, |edit| {
         if is_new {
             edit.bytes_or_nothing(AMENDS, amends.map(|meet| meet.as_bytes().as_slice()))?;
         }
-        let seen = seen.map(MeetFields::values);
-        for (index, value) in fields.values().into_iter().enumerate() {
-            if seen.as_ref().is_none_or(|seen| seen[index] != value) {
-                let stamped = minicbor::to_vec(Stamped { at, value }).expect("writing to memory cannot fail");
-                edit.bytes_or_nothing(KEYS[index], Some(&stamped))?;
-            }
-        }
-        Ok(())
+        set(edit, at, seen, fields)
     })
+}
+
+/// Makes a change that gives the account's own meet another link, and says what counts of it: `fields`, also where a
+/// co-organiser said so. What others said of the meet, they said of the old link.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn renew(
+    doc: &mut Automerge,
+    account: &AccountId,
+    now: Timestamp,
+    fields: &MeetFields,
+) -> Result<Option<NewChange>, EditError> {
+    let Some(first) = open::first_change(doc) else { return Ok(None) };
+    let (row, at) = (read(doc), after_all_said(doc, now));
+    let renewals = row.renewed.map_or(0, |renewed| renewed.renewals).saturating_add(1);
+    let renewed = Renewed { renewals, id: DocId::of_renewed_meet(account, &first, renewals) };
+    open::edit(doc, |edit| {
+        set(edit, at, Some(&row.fields), fields)?;
+        renewed.write(edit)
+    })
+}
+
+/// Later than whatever this account said before, also with a clock that went back.
+fn after_all_said(doc: &Automerge, now: Timestamp) -> Timestamp {
+    let newest = KEYS.iter().filter_map(|key| stamped(doc, key)).map(|stamped| stamped.at).max();
+    newest.map_or(now, |newest| now.max(newest + 1))
+}
+
+/// Sets all fields that differ from `seen`.
+fn set(
+    edit: &mut Edit<'_, '_>,
+    at: Timestamp,
+    seen: Option<&MeetFields>,
+    fields: &MeetFields,
+) -> Result<(), AutomergeError> {
+    let seen = seen.map(MeetFields::values);
+    for (index, value) in fields.values().into_iter().enumerate() {
+        if seen.as_ref().is_none_or(|seen| seen[index] != value) {
+            let stamped = minicbor::to_vec(Stamped { at, value }).expect("writing to memory cannot fail");
+            edit.bytes_or_nothing(KEYS[index], Some(&stamped))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a change that lets an account change the meet, or lets it no more; none if it is so.
@@ -262,6 +313,7 @@ pub fn read(doc: &Automerge) -> MeetRow {
             .filter_map(|(id, value)| Some((AccountId::from_bytes(id), value.as_bool()?)))
             .collect(),
         changes: u32::try_from(doc.stats().num_changes).unwrap_or(u32::MAX),
+        renewed: Renewed::read(doc),
         ..MeetRow::default()
     };
     for (index, key) in KEYS.iter().enumerate() {
@@ -301,8 +353,8 @@ fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
     latest
 }
 
-/// What counts of a meet: field by field what was set last by its owner or by who may change it; of two who set a field at
-/// the same moment the owner, then the lower account. Amendments by others, and of other meets, are passed over; so is a
+/// What counts of the meet that others find by an id: field by field what was set last by its owner or by who may change it;
+/// of two who set a field at the same moment the owner, then the lower account. Amendments by others, and of other meets, are passed over; so is a
 /// document that is no meet because it says no start.
 ///
 /// Amendments are looked up by account, so that many of them cost little: of two of one account the first counts.
@@ -420,6 +472,35 @@ mod tests {
         assert_eq!(read(&doc).fields, clamped);
         put(&mut doc, AT + 2, None, Some(&clamped), &MeetFields { text: String::new(), ..clamped.clone() }).unwrap();
         assert_eq!(open::bytes(&doc, "visibility").as_ref(), Some(&hostile[5].1), "what a newer version said is kept");
+    }
+
+    #[test]
+    fn b4_a_renewed_link_says_what_counted_and_is_the_same_on_devices_that_renew_at_once() {
+        let mut doc = meet();
+        grant(&mut doc, &BEN, true).unwrap();
+        assert_eq!(read(&doc).found_by(&ANNA, &MEET), Some(MEET));
+        let mut other = open::load(&[3; 16], [open::snapshot(&doc).as_slice()]).unwrap();
+        let moved = MeetFields { place: "Where Ben moved it".to_owned(), ..fields() };
+        let renewed = renew(&mut doc, &ANNA, AT + 10, &moved).unwrap().expect("it has another link");
+        renew(&mut other, &ANNA, AT + 20, &fields()).unwrap();
+        put(&mut other, AT + 30, None, Some(&fields()), &MeetFields { capacity: None, ..fields() }).unwrap();
+        let link = read(&doc).found_by(&ANNA, &MEET).unwrap();
+        assert!(link != MEET && link.is_bound_to(&ANNA));
+        assert_eq!(read(&other).found_by(&ANNA, &MEET), Some(link));
+        assert_eq!(read(&doc).found_by(&BEN, &MEET), None, "it is bound to the account");
+
+        open::merge(&mut doc, &other).unwrap();
+        let row = read(&doc);
+        assert_eq!(row.found_by(&ANNA, &MEET), Some(link));
+        assert_eq!(row.fields, MeetFields { capacity: None, ..moved }, "nothing of what either device said is lost");
+        assert_eq!(row.organisers, [(BEN, true)]);
+        let on_the_old = MeetRow { amends: Some(MEET), ..read(&meet()) };
+        assert_eq!(effective(link, &row, &[(BEN, &on_the_old)]).unwrap().fields, row.fields);
+
+        renew(&mut doc, &ANNA, AT + 40, &row.fields).unwrap();
+        let newest = read(&doc).found_by(&ANNA, &MEET);
+        open::apply(&mut doc, [renewed.chunk.as_slice()]).unwrap();
+        assert!(newest != Some(link) && newest == read(&doc).found_by(&ANNA, &MEET));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use automerge::{Change, ScalarValue};
 use crate::change::ScannedChange;
 use crate::docs::meet::MeetRow;
 use crate::docs::social::{self, SocialRow, Subject};
-use crate::docs::{ProfileFields, Visibility, meet};
+use crate::docs::{ProfileFields, Renewed, Visibility, meet};
 use crate::id::AccountId;
 use crate::wire::DocKind;
 
@@ -28,6 +28,8 @@ pub enum Narrowing {
     Block(AccountId),
     /// Something that was said of a person or a thing is taken back.
     TakeBack(Subject),
+    /// The link of the meet is renewed: whoever has an earlier one sees nothing any more.
+    Renew(Renewed),
 }
 
 /// What a change to a document of this kind takes back, in its order. `scanned` is what was read off the chunk.
@@ -53,7 +55,10 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
             let name = value.and_then(ScalarValue::as_str).unwrap_or_default();
             Some(Narrowing::ShowAtMost(Visibility::from_name(name)))
         }
-        DocKind::Meet => meet::visibility_in(key, value).map(Narrowing::ShowAtMost),
+        DocKind::Meet => {
+            let visibility = meet::visibility_in(key, value).map(Narrowing::ShowAtMost);
+            visibility.or_else(|| Renewed::in_value(key, value).map(Narrowing::Renew))
+        }
         DocKind::Profile if key == "byApproval" => {
             (value.and_then(ScalarValue::as_bool) == Some(true)).then_some(Narrowing::AskAboutFollowers)
         }
@@ -91,7 +96,7 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
             Subject::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
             Subject::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
         },
-        Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers => {}
+        Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
     }
 }
 
@@ -102,8 +107,10 @@ pub fn narrow_profile(fields: &mut ProfileFields, narrowing: &Narrowing) {
 
 /// Makes what a document says of a meet narrower.
 pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
-    if let Narrowing::ShowAtMost(visibility) = narrowing {
-        row.fields.visibility = row.fields.visibility.narrower(*visibility);
+    match narrowing {
+        Narrowing::ShowAtMost(visibility) => row.fields.visibility = row.fields.visibility.narrower(*visibility),
+        Narrowing::Renew(renewed) => row.renewed = row.renewed.max(Some(*renewed)),
+        Narrowing::AskAboutFollowers | Narrowing::Block(_) | Narrowing::TakeBack(_) => {}
     }
 }
 
@@ -175,9 +182,15 @@ mod tests {
             of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&public), &private)),
             at_most(Visibility::Private)
         );
-        let mut row = MeetRow { fields: private, ..MeetRow::default() };
+        let mut row = MeetRow { fields: private.clone(), ..MeetRow::default() };
         narrow_meet(&mut row, &Narrowing::ShowAtMost(Visibility::Public));
         assert_eq!(row.fields.visibility, Visibility::Private, "nothing shows more");
+        let mut renew = || of(DocKind::Meet, meet::renew(&mut doc, &ANNA, AT, &private));
+        let (first, second) = (renew(), renew());
+        for renewal in [&second, &first] {
+            renewal.iter().for_each(|renewal| narrow_meet(&mut row, renewal));
+            assert_eq!(row.renewed.map(Narrowing::Renew).as_slice(), second, "no earlier link comes back");
+        }
     }
 
     #[test]

@@ -99,6 +99,12 @@ pub fn names(doc: &Automerge) -> Vec<(ChangeHash, Vec<ChangeHash>)> {
     doc.get_changes_meta(&[]).iter().map(|meta| (hash(&meta.hash), meta.deps.iter().map(hash).collect())).collect()
 }
 
+/// The change that a document began with: of several that build on nothing the one with the lowest name.
+pub fn first_change(doc: &Automerge) -> Option<ChangeHash> {
+    let begun = doc.get_changes_meta(&[]).into_iter().filter(|meta| meta.deps.is_empty());
+    begun.map(|meta| ChangeHash(meta.hash.0)).min()
+}
+
 /// The change that an operation is part of.
 pub fn change_of(doc: &Automerge, operation: &ObjId) -> Option<ChangeHash> {
     let ObjId::Id(counter, actor, _) = operation else { return None };

@@ -120,6 +120,7 @@ impl Replica {
             Command::PutMeet { meet, fields, seen_at } => self.put_meet(now, *meet, fields, *seen_at),
             Command::AmendMeet { meet, seen, fields, seen_at } => self.amend_meet(now, *meet, seen, fields, *seen_at),
             Command::CancelMeet { meet, seen_at } => self.cancel_meet(now, *meet, *seen_at),
+            Command::RenewMeetLink { meet, fields, seen_at } => self.renew_meet_link(now, *meet, fields, *seen_at),
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
             Command::ReadToken => {
                 let (relay, origin) = self.link.relay().ok_or(CommandError::RelayUnknown)?;

@@ -299,6 +299,17 @@ pub enum Command {
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
+    /// Give one's own meet another link, by whose id others find it from then on: whoever has the old link sees nothing any more,
+    /// and everybody has to answer again. Co-organisers stay what they are.
+    RenewMeetLink {
+        /// The meet.
+        meet: DocId,
+        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new link.
+        fields: MeetFields,
+        /// As in [`Command::PutMeet`].
+        #[serde(default)]
+        seen_at: Option<Timestamp>,
+    },
     /// Allow another account to change one's own meet, or no more.
     GrantOrganiser {
         /// The meet.

@@ -91,7 +91,10 @@ impl Replica {
             let Row::Meet(row) = row else { return None };
             let organisers = row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
             let is_unsent = self.shelf.record(id).is_some_and(|record| record.unsent().changes > 0);
-            let (id, own) = (row.amends.unwrap_or(*id), row.amends.is_none());
+            let (id, own) = match row.amends {
+                Some(meet) => (meet, false),
+                None => (row.found_by(&self.identity.account, id).unwrap_or(*id), true),
+            };
             Some(MeetView { id, own, fields: row.fields.clone(), said: row.said(), is_unsent, organisers })
         };
         let mut meets: Vec<_> = self.shelf.rows().filter_map(view).collect();

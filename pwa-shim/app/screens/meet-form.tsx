@@ -48,15 +48,16 @@ export function NewMeetScreen() {
 export function EditMeetScreen({ id }: { id: string }) {
   const { told, failed } = useTold(`meet ${id}`, () => relay.meet(id));
   const view = meets.value.find((view) => view.id === id);
-  const own = view?.own ?? false;
   const seen = meetNow(told, view, me());
   if (!seen) return <p class="opening">{failed ?? "Loading…"}</p>;
+  // Another device may have renewed the link meanwhile.
+  const own = seen.account === me().account;
   const before = fieldsOf(seen);
   async function save(fields: MeetFields): Promise<DocId | undefined> {
     return give(async (tourismo) => {
       const seenAt = told?.changedAt ?? null;
-      if (own) await tourismo.putMeet(fields, id, seenAt);
-      else await tourismo.amendMeet(id, before, fields, seenAt);
+      if (own) return tourismo.putMeet(fields, id, seenAt);
+      await tourismo.amendMeet(id, before, fields, seenAt);
       return id;
     });
   }
@@ -64,7 +65,7 @@ export function EditMeetScreen({ id }: { id: string }) {
 }
 
 /** The fields alone, in an object of their own. */
-function fieldsOf(meet: MeetFields): MeetFields {
+export function fieldsOf(meet: MeetFields): MeetFields {
   const { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled } = meet;
   return { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled };
 }

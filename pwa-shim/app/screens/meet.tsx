@@ -7,16 +7,18 @@ import { give, me, meets, relay, social } from "../engine.ts";
 import { clockIn, longDay } from "../format.ts";
 import { type Answered, answeredNow, meetNow, overruledIn } from "../merge.ts";
 import { Badge } from "../parts/badge.tsx";
+import { HoldButton } from "../parts/hold-button.tsx";
 import { BackIcon } from "../parts/icons.tsx";
 import { Organisers } from "../parts/organisers.tsx";
 import { PersonLink, nameOfPerson } from "../parts/person.tsx";
 import { PlaceMap } from "../parts/place-map.tsx";
 import { ShareLink } from "../parts/share.tsx";
 import { Age, ListEnd } from "../parts/told.tsx";
-import { href } from "../route.ts";
+import { go, href } from "../route.ts";
 import { isTimeZone, nameOfTimeZone, ownTimeZone } from "../time-zone.ts";
 import { type ToldList, useTold, useToldList } from "../told.ts";
 import { wordsOfAnswer, wordsOfField, wordsOfVisibility } from "../words.ts";
+import { fieldsOf } from "./meet-form.tsx";
 
 export function MeetScreen({ id }: { id: string }) {
   const { told, failed, reload } = useTold(`meet ${id}`, () => relay.meet(id));
@@ -119,6 +121,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore
           ) : null}
           {own && !meet.cancelled ? <CancelButton meet={meet} seenAt={changedAt} /> : null}
           {own ? <Organisers meet={own.id} organisers={own.organisers} /> : null}
+          {own ? <OwnLink meet={meet} seenAt={changedAt} /> : null}
           <Calendar meet={meet} />
         </div>
       </div>
@@ -207,6 +210,28 @@ function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }
     <button type="button" class="button quiet danger" onClick={cancel}>
       Cancel this meet
     </button>
+  );
+}
+
+/** The link to one's own meet, and another one in its place. */
+function OwnLink({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
+  const link = new URL(href({ screen: "meet", id: meet.id }), location.href).href;
+  async function renew(): Promise<void> {
+    const id = await give((tourismo) => tourismo.renewMeetLink(meet.id, fieldsOf(meet), seenAt));
+    if (id) go({ screen: "meet", id });
+  }
+  return (
+    <section class="card form" aria-label="Link">
+      <h2>Link</h2>
+      <ShareLink link={link} what="The link" />
+      <HoldButton class="button" hint="Hold to make a new link" onHeld={() => void renew()}>
+        New link
+      </HoldButton>
+      <p class="hint">
+        A new link takes the place of the old one, which then shows nothing to anybody. Everybody has to answer again, and to
+        subscribe again in their calendar. Who else may change the meet stays.
+      </p>
+    </section>
   );
 }
 

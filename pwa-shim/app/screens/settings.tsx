@@ -135,8 +135,8 @@ function NotShown() {
     <div class="card form" role="status">
       <h2>Stored, but not shown to others</h2>
       <p class="hint bad">
-        The server cannot verify that the links to these are yours. An older version of the app made them. Open a drive and choose
-        New link; make a meet again and cancel this one. Others then see them.
+        The server cannot verify that the links to these are yours. An older version of the app made them. Open each and choose
+        New link. Others then see it.
       </p>
       <ul class="plain">
         {told.notShown.map(({ document, kind }) => {

@@ -156,6 +156,12 @@ export type Command = { "type": "startDrive",
   /** The meet. */
   meet: DocId,
   /** As in [`Command::PutMeet`]. */
+  seenAt: Timestamp | null, } | { "type": "renewMeetLink",
+  /** The meet. */
+  meet: DocId,
+  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new link. */
+  fields: MeetFields,
+  /** As in [`Command::PutMeet`]. */
   seenAt: Timestamp | null, } | { "type": "grantOrganiser",
   /** The meet. */
   meet: DocId,
@@ -486,7 +492,7 @@ export type MeetFields = {
 
 /** A meet of the account, or what it makes of somebody else's. */
 export type MeetView = {
-  /** The meet; for an amendment, the meet that it amends. */
+  /** The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends. */
   id: DocId,
   /** Whether it is the account's own. */
   own: boolean,

@@ -27,6 +27,7 @@ pub(crate) struct MeetPart {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MeetRecord {
     pub(crate) account: AccountId,
+    /// The id by which it is found.
     pub(crate) doc: DocId,
     pub(crate) sequence: u64,
     pub(crate) changed_at: Timestamp,
@@ -114,9 +115,22 @@ pub(crate) async fn part(
     doc: DocId,
 ) -> Result<Option<MeetPart>, sqlx::Error> {
     let sql = "SELECT part, received_at FROM meet_part WHERE account = $1 AND doc = $2";
-    let Some(row) = sql::query(sql).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
+    sql::query(sql).bind(account).bind(doc).row(reader).await?.map(|row| part_in(&row)).transpose()
+}
+
+/// What the document says that makes the meet which is found by an id; of two documents that say the same link the first.
+async fn part_found_by(
+    reader: &mut Connection,
+    account: AccountId,
+    meet: DocId,
+) -> Result<Option<MeetPart>, sqlx::Error> {
+    let sql = "SELECT part, received_at FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1";
+    sql::query(sql).bind(account).bind(meet).row(reader).await?.map(|row| part_in(&row)).transpose()
+}
+
+fn part_in(row: &Row) -> Result<MeetPart, sqlx::Error> {
     let part: MeetRow = minicbor::decode(&row.get::<Vec<u8>>("part")?).map_err(|_| damaged("part"))?;
-    Ok(Some(MeetPart { row: part, received_at: time_in(&row, "received_at")? }))
+    Ok(MeetPart { row: part, received_at: time_in(row, "received_at")? })
 }
 
 /// Replaces what a document says of a meet.
@@ -127,11 +141,13 @@ pub(crate) async fn replace_part(
     part: &MeetPart,
 ) -> Result<(), sqlx::Error> {
     let sql = r#"
-        INSERT INTO meet_part (account, doc, part, received_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (account, doc) DO UPDATE SET part = excluded.part, received_at = excluded.received_at
+        INSERT INTO meet_part (account, doc, part, received_at, found_by) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (account, doc) DO UPDATE SET
+            part = excluded.part, received_at = excluded.received_at, found_by = excluded.found_by
     "#;
     let bytes = minicbor::to_vec(&part.row).expect("writing to memory cannot fail");
-    sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at).execute(writer).await.map(drop)
+    let query = sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at);
+    query.bind(part.row.found_by(&account, &doc)).execute(writer).await.map(drop)
 }
 
 /// Removes what a document says of a meet, if it says anything.
@@ -140,13 +156,13 @@ pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// What counts of a meet by its parts, and who besides its owner may change it.
+/// What counts by its parts of the meet that is found by an id, and who besides its owner may change it.
 pub(crate) async fn effective(
     reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
-    let Some(own) = part(reader, account, doc).await? else { return Ok(None) };
+    let Some(own) = part_found_by(reader, account, doc).await? else { return Ok(None) };
     let mut amendments = Vec::new();
     let organisers: Vec<AccountId> = own.row.organisers.iter().map(|(organiser, _)| *organiser).collect();
     let blocked = follows::those_blocked(reader, account, &organisers).await?;

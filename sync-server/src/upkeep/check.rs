@@ -3,11 +3,12 @@
 //! The log is the truth: each entry is read as it was when it came, also out of a snapshot that covers it; the books (heads,
 //! digest, numbers) are counted again, and every row is folded again and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use tourismo_core::docs::social;
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::log::DocLog;
 use tourismo_core::wire::DocKind;
 
 use super::UpkeepError;
@@ -19,7 +20,7 @@ use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, documents, due, profiles, read_models, relay, roads};
 use crate::surveyor;
-use crate::writer::projector::{self, Due, Scope};
+use crate::writer::projector::{self, Derived, Due, Scope};
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -257,17 +258,19 @@ async fn compare_rows(
     let stored = projector::stored(reader, state, doc).await?;
     if is_due {
         // Its rows are older than the log, and may be half written.
-        let meet = if state.kind == DocKind::Meet { meets::stored(reader, state.owner, doc).await? } else { None };
-        report.rows += stored.rows() + meet.as_ref().map_or(0, meets::rows);
+        report.rows += stored.rows();
+        for meet in meets_of(state, doc, &stored) {
+            report.rows += meets::stored(reader, state.owner, meet).await?.as_ref().map_or(0, meets::rows);
+        }
         return Ok(());
     }
     let derived = projector::derive(reader, state, doc, recount.revisions[&doc]).await?;
     report.rows += derived.rows().max(stored.rows());
     let mut is_right = derived == stored;
-    if state.kind == DocKind::Meet {
+    for meet in meets_of(state, doc, &stored) {
         // What counts of a meet is made of several documents.
-        let effective = meets::effective(reader, state.owner, doc).await?;
-        let stored = meets::stored(reader, state.owner, doc).await?;
+        let effective = meets::effective(reader, state.owner, meet).await?;
+        let stored = meets::stored(reader, state.owner, meet).await?;
         let rows = |meet: &Option<(MeetRecord, Vec<AccountId>)>| meet.as_ref().map_or(0, meets::rows);
         report.rows += rows(&effective).max(rows(&stored));
         // Its owner may have blocked a co-organiser just now.
@@ -278,6 +281,15 @@ async fn compare_rows(
         report.findings.push(Finding::Row { doc });
     }
     Ok(())
+}
+
+/// The ids by which others find what a document says of a meet, or found it before its link was renewed.
+fn meets_of(state: &DocLog, doc: DocId, stored: &Derived) -> BTreeSet<DocId> {
+    let found_by = match stored {
+        Derived::Meet(part) => part.row.found_by(&state.owner, &doc),
+        _ => None,
+    };
+    found_by.into_iter().chain([doc]).filter(|_| state.kind == DocKind::Meet).collect()
 }
 
 /// Writes the books and the rows anew, of every account whose log is whole, a few accounts in a transaction: with a large log

@@ -44,7 +44,7 @@ use crate::live::Event;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again: since version 7 it
 /// reads blocks of version 2.
-pub(crate) const VERSION: u32 = 7;
+pub(crate) const VERSION: u32 = 8;
 
 /// The version of rows that are being derived again: not all of them are there.
 pub(crate) const NO_VERSION: u32 = 0;
@@ -306,10 +306,10 @@ async fn rows_of(reader: &mut Connection, subject: &Subject, folded: Folded) -> 
     let (shown_at, updated_at) = times(reader, owner, id, &history, received_at).await?;
     let about = About { owner, doc: id, revision, received_at, claimed_at, shown_at, updated_at };
     let rows = rows(about, row, trace);
-    if is_found_by_id(&rows) && !unbound::may_show(reader, owner, id).await? {
-        return Ok((loaded, Derived::NotShown));
+    match found_by(subject, &rows) {
+        Some(link) if !unbound::may_show(reader, owner, link).await? => Ok((loaded, Derived::NotShown)),
+        Some(_) | None => Ok((loaded, rows)),
     }
-    Ok((loaded, rows))
 }
 
 /// When a published drive became visible as it is, to the hour, and when it was last changed: to the hour, too, and for each
@@ -330,17 +330,17 @@ async fn times(
     Ok((shown_at.floor_to_hour(), changed_at.floor_to_hour() + later_ms))
 }
 
-/// Whether what is derived from a document is found by the document's id alone.
-fn is_found_by_id(rows: &Derived) -> bool {
+/// By which id alone others find what is derived from a document, if they do.
+fn found_by(subject: &Subject, rows: &Derived) -> Option<DocId> {
     match rows {
-        Derived::Published(..) => true,
-        Derived::Meet(part) => part.row.amends.is_none(),
+        Derived::Published(..) => Some(subject.id),
+        Derived::Meet(part) => part.row.found_by(&subject.owner, &subject.id),
         Derived::Profile(_)
         | Derived::Drive(_)
         | Derived::Car(..)
         | Derived::Social(_)
         | Derived::NotShown
         | Derived::Nothing
-        | Derived::Quarantined(_) => false,
+        | Derived::Quarantined(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use automerge::ScalarValue;
 use tourismo_core::docs::social::{self, Answer, Comment, Reaction, Subject, Word};
-use tourismo_core::docs::{Visibility, open, published};
+use tourismo_core::docs::{MeetFields, Renewed, Visibility, meet, open, published};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
@@ -54,6 +54,46 @@ async fn p13_a_long_drive_is_shown_when_all_of_it_is_there_and_to_fewer_people_a
     push(&relay, &phone, private).await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM published_block").await, 0);
     relay.settle().await;
+    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+}
+
+#[tokio::test]
+async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_else_s_id_is_its_link() {
+    let (relay, phone) = (Relay::start().await, Phone::founder(1));
+    let mut doc = Document::new(phone.device(), 1, DocKind::Meet);
+    let fields =
+        MeetFields { title: "Pass".into(), starts_at: START, visibility: Visibility::Link, ..MeetFields::default() };
+    let made = doc.offer(|doc| meet::put(doc, START, None, None, &fields)).0;
+    let more = doc.offer(|doc| {
+        open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+    });
+    push(&relay, &phone, made).await;
+    push(&relay, &phone, more.0).await;
+    relay.settle().await;
+    let status = async |id: DocId| get(relay.addr(), &format!("/v1/meets/{id}")).await.status;
+    assert_eq!(status(doc.id).await, 200);
+
+    let renewal = doc.offer(|doc| meet::renew(doc, &phone.account, START, &fields)).0;
+    push(&relay, &phone, renewal).await;
+    let link = meet::read(&doc.doc).found_by(&phone.account, &doc.id).unwrap();
+    assert_eq!(status(doc.id).await, 404, "nobody waits for that");
+    relay.settle().await;
+    assert_eq!((status(doc.id).await, status(link).await), (404, 200));
+
+    // Another one's meet, of which this account says that it is its own.
+    let other = Phone::founder(2);
+    let mut theirs = Document::new(other.device(), 2, DocKind::Meet);
+    let stolen = Renewed { renewals: 9, id: theirs.id };
+    let steal = minicbor::to_vec(stolen).unwrap();
+    let stealing = doc.offer(|doc| open::edit(doc, |edit| edit.bytes_or_nothing("renewed", Some(&steal)))).0;
+    push(&relay, &phone, stealing).await;
+    for _ in ["narrowed at once", "derived"] {
+        assert_eq!([status(doc.id).await, status(link).await, status(theirs.id).await], [404; 3]);
+        relay.settle().await;
+    }
+    let shown = MeetFields { title: "Theirs".into(), ..fields };
+    push(&relay, &other, theirs.offer(|doc| meet::put(doc, START, None, None, &shown)).0).await;
+    assert_eq!(get(relay.addr(), &format!("/v1/meets/{}", theirs.id)).await.json()["title"], "Theirs");
     assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
 }
 

@@ -219,3 +219,60 @@ async fn whoever_asks_about_followers_is_counted_among_those_who_come_and_named_
     }
     assert_eq!(get(relay.addr(), &path).await.json()["attendees"][0]["handle"], "cleo");
 }
+
+/// Whoever has the old link finds nothing by it any more, also of those who answered. What counts of the meet, and who may
+/// change it, stays.
+#[tokio::test]
+async fn b4_a_meet_whose_link_is_renewed_is_found_by_the_new_one_alone() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut ben = Person::named(&relay, 2, "ben").await;
+    let mut cleo = Person::named(&relay, 3, "cleo").await;
+    cleo.follow(&relay, &anna).await;
+    let original = MeetFields { visibility: Visibility::Link, ..fields("Sunday", 1, None) };
+    let old = anna.meet(&relay, &original).await;
+    anna.grant(&relay, old, ben.account(), true).await;
+    let moved = MeetFields { place: "Car park".to_owned(), ..original.clone() };
+    ben.amend(&relay, old, &original, &moved).await;
+    cleo.answer(&relay, old, Answer::Going).await;
+    let mine = async |person: &Person| person.read(&relay, "/v1/me/meets").await["meets"].clone();
+    assert_eq!(mine(&cleo).await[0]["place"], "Car park");
+
+    let link = anna.renew_meet(&relay, old, &moved).await;
+    // What is said of the old link counts for nothing.
+    ben.amend(&relay, old, &moved, &MeetFields { place: "Nowhere".to_owned(), ..moved.clone() }).await;
+    cleo.answer(&relay, old, Answer::Maybe).await;
+    for path in ["", "/attendees", "/live", "/meet.ics"].map(|rest| format!("/v1/meets/{old}{rest}")) {
+        for person in [&anna, &ben, &cleo] {
+            assert_eq!(person.ask(&relay, &path).await.status, 404, "{path}");
+        }
+        assert_eq!(get(relay.addr(), &path).await.status, 404, "{path}");
+    }
+    assert_eq!(mine(&cleo).await, json!([]), "nobody learns the new link from an answer");
+    for person in [&anna, &ben] {
+        assert_eq!(mine(person).await[0]["id"], link.to_string());
+    }
+    let path = format!("/v1/meets/{link}");
+    let seen = get(relay.addr(), &path).await.json();
+    assert_eq!((&seen["title"], &seen["place"]), (&"Sunday".into(), &"Car park".into()));
+    assert_eq!(seen["organisers"], json!([ben.account().to_string()]));
+    assert_eq!(seen["answers"], json!({ "going": 0, "maybe": 0, "no": 0 }));
+    cleo.answer(&relay, link, Answer::Going).await;
+    let elsewhere = MeetFields { place: "At the lake".to_owned(), visibility: Visibility::Public, ..moved.clone() };
+    ben.amend(&relay, link, &moved, &elsewhere).await;
+    let seen = cleo.read(&relay, &path).await;
+    assert_eq!((&seen["place"], &seen["myAnswer"]), (&"At the lake".into(), &"going".into()));
+
+    let newest = anna.renew_meet(&relay, old, &elsewhere).await;
+    let feed = cleo.read(&relay, "/v1/me/feed").await;
+    let shown = feed["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(shown, [newest.to_string()]);
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    assert_eq!(repair(database.location()).await.unwrap(), sound);
+    let relay = Relay::start_on(database, |_| {}).await;
+    for (id, status) in [(old, 404), (link, 404), (newest, 200)] {
+        assert_eq!(get(relay.addr(), &format!("/v1/meets/{id}")).await.status, status, "{id}");
+    }
+}

@@ -72,7 +72,8 @@ async fn read(foe: Foe, path: &str, token: Option<&str>) -> anyhow::Result<(u16,
 }
 
 /// A stranger writes to every id of a victim: first of all, and again after the victim. What the victim shows, hides and
-/// forbids is what the victim says. A link that was read before a restore is one of these ids.
+/// forbids is what the victim says. A link that was read before a restore is one of these ids; so is
+/// the new link of a meet.
 async fn squatting(field: Field) -> anyhow::Result<String> {
     let (host, foe) = (field.foe(1), field.foe(2));
     let (device, stranger) = (Device::founder([0x61; 32]), Device::founder([0x62; 32]));
@@ -80,8 +81,10 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
     let account = device.account;
     let mut shared = Document::bound(&account, device.key(), [1; 16], DocKind::Meet);
     let mut close = Document::bound(&account, device.key(), [2; 16], DocKind::Meet);
-    let (shared_path, close_path) = (format!("/v1/meets/{}", shared.id()), format!("/v1/meets/{}", close.id()));
-    let ids = ids_of(&account, &[shared.id(), close.id()]);
+    let path_of = |meet: DocId| format!("/v1/meets/{meet}");
+    let (old_path, close_path) = (path_of(shared.id()), path_of(close.id()));
+    let mut shared_path = old_path.clone();
+    let mut ids = ids_of(&account, &[shared.id(), close.id()]);
     let mut squats: Vec<Document> =
         ids.iter().map(|(id, kind)| Document::new(stranger.key(), *id.as_bytes(), *kind)).collect();
     let mut people = Document::new(stranger.key(), *social::people(&stranger.account).as_bytes(), DocKind::Social);
@@ -115,6 +118,22 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
         }
         let (status, body) = read(foe, &shared_path, None).await?;
         ensure!(status == 200 && body.contains("Shared"), "a link shows something else than its owner's: {status}");
+        if round == rounds / 2 {
+            let (id, fields) = (shared.id(), meet_of("Shared", Visibility::Public));
+            let mut link = id;
+            let renewal = shared.edit(|doc| {
+                let renewal = meet::renew(doc, &account, now(), &fields);
+                link = meet::read(doc).found_by(&account, &id).unwrap_or(id);
+                renewal
+            });
+            keep(&mut victim, vec![renewal.1]).await.context("the victim's new link")?;
+            shared_path = path_of(link);
+            ids.push((link, DocKind::Meet));
+            squats.push(Document::new(stranger.key(), *link.as_bytes(), DocKind::Meet));
+        }
+        if round >= rounds / 2 {
+            ensure!(read(foe, &old_path, None).await?.0 == 404, "a link that was renewed still shows something");
+        }
         ensure!(read(foe, "/v1/people/victim", None).await?.0 == 200, "the victim's profile is not shown");
         let token = stranger.read_token(&intruder, now() + 3_600_000);
         ensure!(read(foe, &close_path, Some(&token)).await?.0 == 404, "a block or the approval does not hold");

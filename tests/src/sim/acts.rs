@@ -373,6 +373,7 @@ fn social(replica: &Replica, number: u32, now: Timestamp) -> Command {
             Command::Rsvp { meet, answer }
         }
         (7, _, Some(meet)) => Command::GrantOrganiser { meet, account, may: number.is_multiple_of(2) },
+        (8, _, Some(meet)) if number.is_multiple_of(2) => Command::RenewMeetLink { meet, fields, seen_at: None },
         (_, _, meet) => Command::PutMeet { meet: meet.filter(|_| !number.is_multiple_of(3)), fields, seen_at: None },
     }
 }

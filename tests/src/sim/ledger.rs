@@ -35,6 +35,9 @@ pub(super) struct Ledger {
     pub(super) finished: BTreeSet<DocId>,
     pub(super) deleted: BTreeSet<DocId>,
     pub(super) cars: BTreeSet<DocId>,
+    /// Links to meets that were given, and those that others took the place of.
+    pub(super) links: BTreeSet<DocId>,
+    pub(super) old_links: BTreeSet<DocId>,
     /// For each drive the titles that it may have, oldest first.
     pub(super) titles: BTreeMap<DocId, Vec<Title>>,
     /// Whether the relay was restored, another took its place, or a link misdelivered, so that it may have something else than
@@ -101,6 +104,10 @@ impl Ledger {
             }
             (Outcome::Done { doc: Some(car) }, Command::PutCar { .. }) => {
                 self.cars.insert(*car);
+            }
+            (Outcome::Done { doc: Some(link) }, Command::RenewMeetLink { meet, .. }) => {
+                self.links.insert(*link);
+                self.old_links.insert(meet);
             }
             (Outcome::Done { .. }, Command::EditDrive { drive, title: Some(_), .. }) => {
                 if let Some(titles) = self.titles.get_mut(&drive)
@@ -189,7 +196,8 @@ impl Ledger {
                 taken.invalid_perhaps += std::mem::take(&mut taken.invalid_saved);
             }
         }
-        for promised in [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars] {
+        let of_drives = [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars];
+        for promised in of_drives.into_iter().chain([&mut self.links, &mut self.old_links]) {
             promised.clear();
         }
         self.titles.clear();

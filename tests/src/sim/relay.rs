@@ -133,8 +133,8 @@ fn is_in_use(own_at: Timestamp, at: Timestamp) -> bool {
 /// Whether others may see what the relay derives from documents of a kind.
 pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
     match kind {
-        DocKind::Profile | DocKind::Published => true,
-        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social | DocKind::Meet => false,
+        DocKind::Profile | DocKind::Published | DocKind::Meet => true,
+        DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => false,
     }
 }
 
@@ -259,11 +259,16 @@ impl Books {
         };
     }
 
-    /// What a link to a published copy shows, and whose it is. No row shows anything by its id unless that is bound to its
-    /// account.
+    /// What a link to a published copy or to a meet shows, and whose it is. No row shows anything by its id unless that is
+    /// bound to its account.
     pub(super) fn shown_by_link(&self, id: DocId, plant: Plant) -> Option<(AccountId, &Row)> {
         let is_right = |account: &AccountId| plant == Plant::TrustsIds || id.is_bound_to(account);
-        let mut rows = self.rows.iter().filter(|((account, doc), _)| *doc == id && is_right(account));
+        let is_found = |account: &AccountId, doc: &DocId, row: &Row| match row {
+            Row::Meet(row) if plant != Plant::KeepsOldLinks || *doc != id => row.found_by(account, doc) == Some(id),
+            _ => *doc == id,
+        };
+        let mut rows =
+            self.rows.iter().filter(|((account, doc), row)| is_found(account, doc, row) && is_right(account));
         rows.next().map(|((account, _), row)| (*account, row))
     }
 

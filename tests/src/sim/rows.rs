@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_bytes::ByteBuf;
+use tourismo_core::docs::meet::MeetRow;
 use tourismo_core::docs::{Visibility, open};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::projection::{self, Row};
@@ -75,7 +76,8 @@ impl World {
             }
             let (social, meets) = (replica.social(), replica.meets());
             let account = replica.account();
-            for row in rows.values() {
+            let found = |id, row: &MeetRow| row.amends.or(row.found_by(&account.account, id));
+            for (id, row) in &rows {
                 match row {
                     Row::Profile(fields) if *fields != account.profile => {
                         return Err(format!("phone {phone} has the relay's profile: {account:?}"));
@@ -99,7 +101,9 @@ impl World {
                             return Err(format!("phone {phone} says what the relay has: {social:?} lacks of {row:?}"));
                         }
                     }
-                    Row::Meet(row) if !meets.iter().any(|meet| meet.fields == row.fields) => {
+                    Row::Meet(row)
+                        if !meets.iter().any(|meet| Some(meet.id) == found(id, row) && meet.fields == row.fields) =>
+                    {
                         return Err(format!("phone {phone} shows the relay's meets: {meets:?} lack {row:?}"));
                     }
                     _ => {}
@@ -164,18 +168,26 @@ impl World {
         Ok(())
     }
 
-    /// A link shows what its owner published, whatever a stranger wrote under the same id.
+    /// A link shows what its owner published, whatever a stranger wrote under the same id, until it is renewed.
     pub(super) fn check_links(&self) -> Result<(), String> {
+        let shown = |link| self.relays[HOME].books.shown_by_link(link, self.plant);
         for phone in 0..self.phones.len() {
             let account = self.account(phone);
-            for copy in self.replica(phone).drives().into_iter().filter_map(|drive| drive.published) {
-                let shown = self.relays[HOME].books.shown_by_link(copy, self.plant);
-                if shown.is_none_or(|(owner, _)| owner != account) {
-                    return Err(format!("a link shows what its owner published: {copy}"));
+            let copies = self.replica(phone).drives().into_iter().filter_map(|drive| drive.published);
+            let meets = self.replica(phone).meets().into_iter().filter(|meet| meet.own).map(|meet| meet.id);
+            for link in copies.chain(meets) {
+                if shown(link).is_none_or(|(owner, _)| owner != account) {
+                    return Err(format!("a link shows what its owner published: {link}"));
                 }
             }
         }
-        Ok(())
+        if let Some(old) = self.ledger.old_links.iter().find(|link| shown(**link).is_some()) {
+            return Err(format!("a link that was renewed shows nothing: {old}"));
+        }
+        let mut given = self.ledger.links.difference(&self.ledger.old_links);
+        given
+            .find(|link| shown(**link).is_none())
+            .map_or(Ok(()), |lost| Err(format!("a link to a meet shows it until it is renewed: {lost}")))
     }
 }
 

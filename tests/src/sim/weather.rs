@@ -134,6 +134,8 @@ pub enum Plant {
     SendsAwayWhoKnowsMore,
     /// The relay does not verify whose an id is by which something is found.
     TrustsIds,
+    /// The relay shows a meet under the id of its document, also after its link was renewed.
+    KeepsOldLinks,
     /// The relay lets a device of an account continue the numbers of another one at any time.
     LetsNumbersBeTaken,
 }

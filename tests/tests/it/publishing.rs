@@ -1,10 +1,10 @@
 //! Publishing is an act: what leaves the phone, what never does, and who can take it back.
 
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{self, CarFields, Visibility, open};
+use tourismo_core::docs::{self, CarFields, MeetFields, Visibility, open};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
-use tourismo_core::id::DocId;
+use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::privacy::HIDDEN_M;
 use tourismo_core::projection::{self, Row};
 use tourismo_core::replica::io::{Command, CommandError, Outcome};
@@ -359,4 +359,41 @@ fn b2_a_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_o
     settle(&mut world);
     assert!(link(&world, 0) == link(&world, 1) && !after.contains(&link(&world, 0)));
     assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Link);
+}
+
+/// Both devices renew a meet's link with no network, and one of them changes the meet besides: nothing of that is lost.
+#[test]
+fn b4_a_meet_s_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_is_gone() {
+    let mut world = World::new(22);
+    world.add_phone();
+    settle(&mut world);
+    world.add_device(0);
+    let starts_at = world.now(0).wall;
+    let sunday =
+        MeetFields { title: "Sunday".to_owned(), starts_at, visibility: Visibility::Link, ..Default::default() };
+    let put = |meet, fields: &MeetFields| Command::PutMeet { meet, fields: fields.clone(), seen_at: None };
+    let old = done(&mut world, 0, put(None, &sunday)).unwrap();
+    let organiser = AccountId::from_bytes([9; 16]);
+    done(&mut world, 0, Command::GrantOrganiser { meet: old, account: organiser, may: true });
+    settle(&mut world);
+    world.set_network(false);
+    // A co-organiser moved it, as the first device has heard from the relay.
+    let moved = MeetFields { place: "The upper car park".to_owned(), ..sunday.clone() };
+    let renew = |meet, fields: &MeetFields| Command::RenewMeetLink { meet, fields: fields.clone(), seen_at: None };
+    let link = done(&mut world, 0, renew(old, &moved)).unwrap();
+    assert_eq!(done(&mut world, 1, renew(old, &sunday)), Some(link));
+    // A screen may still have the old one.
+    assert_eq!(done(&mut world, 1, put(Some(old), &MeetFields { capacity: Some(12), ..sunday })), Some(link));
+    world.set_network(true);
+    settle(&mut world);
+    let account = world.account(0);
+    assert!(link != old && link.is_bound_to(&account));
+    for phone in [0, 1] {
+        let meets = world.replica(phone).meets();
+        assert_eq!((meets.len(), meets[0].id, &meets[0].organisers), (1, link, &vec![organiser]));
+        assert_eq!(meets[0].fields, MeetFields { capacity: Some(12), ..moved.clone() });
+    }
+    let again = done(&mut world, 1, renew(link, &moved)).unwrap();
+    settle(&mut world);
+    assert!(again != link && world.replica(0).meets()[0].id == again);
 }

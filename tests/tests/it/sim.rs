@@ -151,6 +151,11 @@ fn a_relay_that_does_not_verify_whose_an_id_is_is_found() {
 }
 
 #[test]
+fn a_relay_that_shows_a_meet_by_its_old_link_is_found() {
+    check_found(Plant::KeepsOldLinks, "a link that was renewed shows nothing");
+}
+
+#[test]
 fn a_relay_that_lets_a_device_take_the_numbers_of_another_one_is_found() {
     check_found(Plant::LetsNumbersBeTaken, "no device takes the next number of another one");
 }

@@ -19,13 +19,29 @@ impl Replica {
         seen_at: Option<Timestamp>,
     ) -> Result<Option<DocId>, Stop> {
         check(fields.is_valid())?;
-        let (id, seen) = match meet {
-            Some(id) => (id, Some(self.own_meet(&id)?.fields.clone())),
+        let (doc, seen) = match meet {
+            Some(meet) => {
+                let (doc, row) = self.own_meet(&meet)?;
+                (doc, Some(row.fields.clone()))
+            }
             None => (self.new_bound_id(), None),
         };
         let at = after(now, seen_at)?;
-        self.change_meet(id, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))?;
-        Ok(Some(id))
+        self.change_own_meet(doc, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))
+    }
+
+    /// Gives a meet another link; the old one shows nothing any more.
+    pub(super) fn renew_meet_link(
+        &mut self,
+        now: Now,
+        meet: DocId,
+        fields: &MeetFields,
+        seen_at: Option<Timestamp>,
+    ) -> Result<Option<DocId>, Stop> {
+        check(fields.is_valid())?;
+        let (doc, _) = self.own_meet(&meet)?;
+        let (account, at) = (self.identity.account, after(now, seen_at)?);
+        self.change_own_meet(doc, &|doc| meet::renew(doc, &account, at, fields))
     }
 
     pub(super) fn amend_meet(
@@ -49,11 +65,11 @@ impl Replica {
         meet: DocId,
         seen_at: Option<Timestamp>,
     ) -> Result<Option<DocId>, Stop> {
-        let seen = self.own_meet(&meet)?.fields.clone();
+        let (doc, row) = self.own_meet(&meet)?;
+        let seen = row.fields.clone();
         let cancelled = MeetFields { cancelled: true, ..seen.clone() };
         let at = after(now, seen_at)?;
-        self.change_meet(meet, &|doc| meet::put(doc, at, None, Some(&seen), &cancelled))?;
-        Ok(Some(meet))
+        self.change_own_meet(doc, &|doc| meet::put(doc, at, None, Some(&seen), &cancelled))
     }
 
     pub(super) fn grant_organiser(
@@ -63,7 +79,7 @@ impl Replica {
         may: bool,
     ) -> Result<Option<DocId>, Stop> {
         check(account != self.identity.account)?;
-        let row = self.own_meet(&meet)?;
+        let (doc, row) = self.own_meet(&meet)?;
         let is_known = row.organisers.iter().any(|(known, _)| *known == account);
         if !is_known && row.organisers.len() >= meet::MAX_ORGANISERS {
             return Err(CommandError::TooMany.into());
@@ -71,17 +87,32 @@ impl Replica {
         if !is_known && !may {
             return Ok(Some(meet));
         }
-        self.change_meet(meet, &|doc| meet::grant(doc, &account, may))?;
-        Ok(Some(meet))
+        self.change_own_meet(doc, &|doc| meet::grant(doc, &account, may))
     }
 
-    /// What is known of one's own meet, once its document is in memory.
-    fn own_meet(&mut self, meet: &DocId) -> Result<&MeetRow, Stop> {
-        self.ready(meet, DocKind::Meet)?;
-        match self.shelf.row(meet) {
-            Some(Row::Meet(row)) if row.amends.is_none() => Ok(row),
+    /// The document of one's own meet and what is known of it, once it is in memory. Besides by its newest link a meet goes by
+    /// the id of its document: a screen may still have it from before another device renewed the link.
+    fn own_meet(&mut self, meet: &DocId) -> Result<(DocId, &MeetRow), Stop> {
+        let account = self.identity.account;
+        let is_it = |(doc, row): &(&DocId, &Row)| match row {
+            Row::Meet(row) => row.found_by(&account, doc) == Some(*meet),
+            _ => false,
+        };
+        let doc = self.shelf.rows().find(is_it).map_or(*meet, |(doc, _)| *doc);
+        self.ready(&doc, DocKind::Meet)?;
+        match self.shelf.row(&doc) {
+            Some(Row::Meet(row)) if row.amends.is_none() => Ok((doc, row)),
             _ => Err(CommandError::NotFound.into()),
         }
+    }
+
+    /// Changes one's own meet, and says by which id it is found.
+    fn change_own_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<Option<DocId>, Stop> {
+        self.change_meet(doc, put)?;
+        Ok(match self.shelf.row(&doc) {
+            Some(Row::Meet(row)) => row.found_by(&self.identity.account, &doc),
+            _ => None,
+        })
     }
 
     fn change_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<(), Stop> {

@@ -187,7 +187,7 @@ async fn stored_of(
                     things.insert(*thing);
                 }
             },
-            Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers => {}
+            Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
         }
     }
     let (people, things): (Vec<_>, Vec<_>) = (people.into_iter().collect(), things.into_iter().collect());

@@ -224,17 +224,18 @@ async fn write_meet(
         Some(part) => meets::replace_part(writer, owner, id, part).await?,
         None => meets::remove_part(writer, owner, id).await?,
     }
-    let subjects = [before.as_ref(), part].into_iter().flatten().map(|part| part.row.amends);
-    for amended in subjects.collect::<BTreeSet<_>>() {
-        let (host, meet) = match amended {
-            None => (owner, id),
-            // Of a meet that is not there yet, an amendment is looked up when it comes.
-            Some(meet) => match meets::owner(writer, meet).await? {
-                Some(host) => (host, meet),
-                None => continue,
-            },
-        };
-        settle_meet(writer, host, meet, events).await?;
+    // With another link it is another meet.
+    let rows = [before.as_ref(), part].into_iter().flatten().map(|part| &part.row);
+    for (found_by, amended) in rows.map(|row| (row.found_by(&owner, &id), row.amends)).collect::<BTreeSet<_>>() {
+        if let Some(meet) = found_by {
+            settle_meet(writer, owner, meet, events).await?;
+        }
+        // Of a meet that is not there yet, an amendment is looked up when it comes.
+        if let Some(meet) = amended
+            && let Some(host) = meets::owner(writer, meet).await?
+        {
+            settle_meet(writer, host, meet, events).await?;
+        }
     }
     Ok(())
 }

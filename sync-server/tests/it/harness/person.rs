@@ -271,6 +271,13 @@ impl Person {
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, Some(seen), fields)).await;
     }
 
+    /// Gives the meet of one's own document another link, and says what that is.
+    pub(crate) async fn renew_meet(&mut self, relay: &Relay, id: DocId, fields: &MeetFields) -> DocId {
+        let account = self.account();
+        self.edit_now(relay, id, DocKind::Meet, |doc| meet::renew(doc, &account, now(), fields)).await;
+        meet::read(&self.docs[&id].doc).found_by(&account, &id).expect("it has a link")
+    }
+
     /// Lets somebody change one's own meet, or no more.
     pub(crate) async fn grant(&mut self, relay: &Relay, id: DocId, other: AccountId, may: bool) {
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::grant(doc, &other, may)).await;
