@@ -96,6 +96,11 @@ impl DocId {
         DocId::renewed(account, b"tourismo published copy v1", drive.as_bytes(), renewals)
     }
 
+    /// The id that apps gave the published copy of a drive before ids were bound. `[B3]`
+    pub fn of_unbound_copy(account: &AccountId, drive: &DocId) -> DocId {
+        DocId::only(account, &format!("published {drive}"))
+    }
+
     /// The id by which others find a meet whose link was renewed so many times, the same on all devices of the account: bound
     /// to it. `first` is the name of the first change of the meet's document, which only these devices and their relay know: who
     /// has an earlier link cannot compute a later one. `[B4]`
@@ -224,6 +229,7 @@ mod tests {
         assert!(ids.iter().all(|id| id.is_bound_to(&ANNA)));
         assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
         assert_ne!(DocId::of_copy(&BEN, &drive, 0), ids[0]);
+        assert_eq!(DocId::of_unbound_copy(&ANNA, &drive).to_string(), "03009af6-bf31-8fb8-af81-c264aa1fe559");
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Replica {
     fn earlier_copies(&self, drive: &DocId, renewals: u32, copy: &DocId) -> Vec<DocId> {
         let account = &self.identity.account;
         let earlier = (0..renewals.min(MAX_EARLIER)).map(|renewals| DocId::of_copy(account, drive, renewals));
-        let unbound = DocId::only(account, &format!("published {drive}"));
+        let unbound = DocId::of_unbound_copy(account, drive);
         let is_here = |id: &DocId| self.shelf.record(id).is_some_and(|record| record.is_here());
         earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
     }

@@ -26,6 +26,13 @@ pub(crate) struct OwnDrive {
     pub(crate) published: Option<DocId>,
 }
 
+impl OwnDrive {
+    /// Its published copy, if an app made that before ids were bound.
+    pub(crate) fn unbound_copy(&self) -> Option<DocId> {
+        self.published.filter(|copy| *copy == DocId::of_unbound_copy(&self.account, &self.doc))
+    }
+}
+
 /// A place in a list of drives.
 pub(crate) type DriveKey = (Timestamp, DocId);
 

@@ -27,6 +27,20 @@ pub(crate) async fn note(writer: &mut Connection, due: &[DueDocument]) -> Result
     bulk.execute(writer).await.map(drop)
 }
 
+/// Notes that a document is due as far as it reaches; says whether it is there.
+pub(crate) async fn note_newest(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
+    let sql = r#"
+        INSERT INTO due_document (account, doc, seq)
+        SELECT newest.account, newest.doc, newest.seq FROM (
+            SELECT account, doc, seq FROM change WHERE account = $1 AND doc = $2
+            UNION ALL SELECT account, doc, seq FROM snapshot WHERE account = $1 AND doc = $2 AND state > 0
+        ) newest
+        ORDER BY newest.seq DESC LIMIT 1
+        ON CONFLICT (account, doc) DO UPDATE SET seq = excluded.seq
+    "#;
+    Ok(sql::query(sql).bind(account).bind(doc).execute(writer).await? > 0)
+}
+
 /// The position up to which the rows of a document are to be derived, if it is due.
 pub(crate) async fn find(
     connection: &mut Connection,

@@ -9,13 +9,20 @@ use super::sql::{self, Connection, Row};
 use super::{doc_in, position};
 
 /// Whether an account may show something under an id by which others find it: the id is bound to the account, or it is of
-/// the time before ids were, and this account had it then.
+/// the time before ids were, and this account had it then or has the drive that the id was computed from.
 pub(crate) async fn may_show(reader: &mut Connection, account: AccountId, id: DocId) -> Result<bool, sqlx::Error> {
     if id.is_bound_to(&account) {
         return Ok(true);
     }
     let sql = "SELECT 1 FROM unbound_id WHERE doc = $1 AND account = $2";
     Ok(sql::query(sql).bind(id).bind(account).row(reader).await?.is_some())
+}
+
+/// Lets an account show what it has under the id that apps gave the copy of one of its drives before ids were bound, and says
+/// whether that is new. An id that an account had before ids were bound stays with it.
+pub(crate) async fn allow_copy(writer: &mut Connection, account: AccountId, copy: DocId) -> Result<bool, sqlx::Error> {
+    let sql = "INSERT INTO unbound_id (doc, account) VALUES ($1, $2) ON CONFLICT (doc) DO NOTHING";
+    Ok(sql::query(sql).bind(copy).bind(account).execute(writer).await? > 0)
 }
 
 /// Notes whether a document is not shown because of its id.

@@ -352,10 +352,13 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
         documents::write_actor_uses(writer, &counted.collect::<Vec<_>>()).await?;
     }
     let due = |doc: &DocId| Due::unknown(*doc, &recount.docs[doc], recount.revisions[doc]);
-    let due: Vec<Due> = shown_docs(&recount).iter().map(due).collect();
-    let documents = due.len();
-    projector::project(writer, due, Scope::All, &mut Vec::new()).await?;
-    Ok(documents)
+    // A drive may say that its copy may be shown.
+    let (drives, others): (Vec<_>, Vec<_>) =
+        shown_docs(&recount).into_iter().partition(|doc| recount.docs[doc].kind == DocKind::Drive);
+    for docs in [&drives, &others] {
+        projector::project(writer, docs.iter().map(due).collect(), Scope::All, &mut Vec::new()).await?;
+    }
+    Ok(drives.len() + others.len())
 }
 
 /// Derives all rows again if another version made them, as after an upgrade.

@@ -196,9 +196,7 @@ impl<'t> Append<'t> {
     /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
     pub(super) async fn write_rows(&mut self, steps: &[Step]) -> Result<(), sqlx::Error> {
         for step in steps {
-            if !projector::apply(self.connection, step, &mut self.events).await? {
-                continue;
-            }
+            let Some(allowed) = projector::apply(self.connection, step, &mut self.events).await? else { continue };
             self.feed_changed |= step.is_public();
             if let Some(is_quarantined) = step.ends_in_quarantine() {
                 self.quarantined += u64::from(is_quarantined);
@@ -209,8 +207,21 @@ impl<'t> Append<'t> {
                     (known.is_due, known.is_quarantined) = (false, is_quarantined);
                 }
             }
+            for doc in allowed {
+                self.derive_beside((step.account(), doc)).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Has the rows of a document derived again beside the writer, if it is there; says whether it is.
+    async fn derive_beside(&mut self, key: Key) -> Result<bool, sqlx::Error> {
+        let is_there = due::note_newest(self.connection, key.0, key.1).await?;
+        self.memory.take_doc(key);
+        if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
+            known.is_due = is_there;
+        }
+        Ok(is_there)
     }
 
     /// Writes entries and books, derives the rows unless told not to, and says what has changed.
@@ -304,6 +315,9 @@ impl<'t> Append<'t> {
             if let Some(loaded) = projected.loaded {
                 self.memory.keep_loaded(key, loaded);
             }
+            if let Some(doc) = projected.allowed {
+                appended.has_due |= self.derive_beside((key.0, doc)).await?;
+            }
         }
         for (key, touched) in &self.touched {
             let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
@@ -322,7 +336,7 @@ impl<'t> Append<'t> {
                 known.is_due = true;
             }
         }
-        appended.has_due = !noted.is_empty();
+        appended.has_due |= !noted.is_empty();
         due::note(self.connection, &noted).await
     }
 

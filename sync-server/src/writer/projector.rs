@@ -135,6 +135,8 @@ pub(crate) struct Projected {
     pub(crate) is_quarantined: bool,
     /// Whether rows are left to be derived beside the writer.
     pub(crate) is_due: bool,
+    /// Another document of the account, which may be shown since these rows were written. `[B3]`
+    pub(crate) allowed: Option<DocId>,
     /// The document as it was folded, of the first of many.
     pub(crate) loaded: Option<Loaded>,
     pub(crate) work: Work,
@@ -176,6 +178,7 @@ pub(crate) async fn project(
             owner: subject.owner,
             is_quarantined: false,
             is_due: true,
+            allowed: None,
             loaded: None,
             work: Work::default(),
         }));

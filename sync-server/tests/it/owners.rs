@@ -1,8 +1,9 @@
 //! Ids belong to accounts: what a stranger writes to the ids of somebody else changes nothing for anybody.
 
 use serde_json::Value;
+use tourismo_core::docs::drive::{self, DriveEdit};
 use tourismo_core::docs::social::{self, Word};
-use tourismo_core::docs::{MeetFields, Visibility, meet, open};
+use tourismo_core::docs::{MeetFields, Visibility, meet, open, published};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
@@ -183,6 +184,90 @@ async fn b3_an_unbound_id_is_shown_only_for_the_account_that_had_it_before_ids_w
         assert_eq!(not_shown(&profile), count, "kept and synced, and shown to nobody: {profile}");
     }
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+}
+
+/// An app from before ids were bound publishes at a relay that knows of them. Nobody but the account can have the id, since it is
+/// computed from the account and from a drive of it.
+#[tokio::test]
+async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_id_is_computed_from() {
+    let relay = Relay::start().await;
+    let mut anna = Person::named(&relay, 1, "anna").await;
+    let mut stranger = Stranger::new(&relay).await;
+    let (device, account) = (anna.phone.device(), anna.account());
+    let not_shown = async |person: &Person, relay: &Relay| {
+        person.ask(relay, "/v1/me/profile").await.json()["notShown"].as_array().expect("it says so").len()
+    };
+    let status = async |relay: &Relay, id: DocId| get(relay.addr(), &format!("/v1/drives/{id}")).await.status;
+    let mut copies = Vec::new();
+    for (number, is_large) in [(30, false), (31, true)] {
+        let drive = anna.next_id();
+        let copy = DocId::of_unbound_copy(&account, &drive);
+        // A drive of the stranger's proves nothing about the ids of others.
+        stranger.write_to(&relay, &[(copy, DocKind::Published)]).await;
+        stranger.person.drive(&relay, "Mine", None, START, Some(copy)).await;
+        let mut doc = Document::named(device, number, DocKind::Published, copy);
+        let offer = doc.publish("Anna's drive", Visibility::Public, &drive_on(START));
+        anna.push(&relay, vec![offer]).await;
+        assert_eq!(
+            (status(&relay, copy).await, not_shown(&anna, &relay).await),
+            (404, 1),
+            "the drive is not there yet"
+        );
+        if is_large {
+            let more = anna.edit(drive, DocKind::Drive, |doc| {
+                open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+            });
+            anna.push(&relay, vec![more]).await;
+        }
+        assert_eq!(anna.drive(&relay, "Anna's drive", None, START, Some(copy)).await, drive);
+        assert_eq!(title(&relay, &format!("/v1/drives/{copy}")).await, "Anna's drive");
+        assert_eq!(not_shown(&anna, &relay).await, 0);
+        stranger.write_to(&relay, &[(copy, DocKind::Published)]).await;
+        copies.push((doc, copy));
+    }
+    // The drive is there before the copy.
+    let copy = DocId::of_unbound_copy(&account, &anna.next_id());
+    anna.drive(&relay, "Anna's drive", None, START, Some(copy)).await;
+    let mut doc = Document::named(device, 32, DocKind::Published, copy);
+    let offer = doc.publish("Anna's drive", Visibility::Public, &drive_on(START));
+    anna.push(&relay, vec![offer]).await;
+    assert_eq!(title(&relay, &format!("/v1/drives/{copy}")).await, "Anna's drive");
+    let (first, id) = &mut copies[0];
+    anna.push(&relay, vec![first.offer(|doc| published::change(doc, "Renamed", "", Visibility::Public)).0]).await;
+    assert_eq!(title(&relay, &format!("/v1/drives/{id}")).await, "Renamed");
+
+    // Both are derived beside the writer, the drive before the copy or after it.
+    let mut large = Vec::new();
+    for number in 33..39 {
+        let drive = anna.fresh_id();
+        let copy = DocId::of_unbound_copy(&account, &drive);
+        let mut doc = Document::named(device, number, DocKind::Published, copy);
+        let published = doc.publish("Anna's drive", Visibility::Public, &drive_on(START));
+        let edit = DriveEdit { published: Some((copy, Visibility::Public)), ..DriveEdit::default() };
+        let begun = anna.edit(drive, DocKind::Drive, |doc| drive::create(doc, START, drive, None, None));
+        let more = anna.edit(drive, DocKind::Drive, |doc| {
+            open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+        });
+        let named = anna.edit(drive, DocKind::Drive, |doc| drive::change(doc, &edit));
+        anna.push(&relay, vec![published, doc.large_change(300 << 10).0, begun, more, named]).await;
+        assert_eq!(title(&relay, &format!("/v1/drives/{copy}")).await, "Anna's drive", "copy {copy} of {drive}");
+        large.push(copy);
+    }
+
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    assert_eq!(repair(database.location()).await.unwrap(), sound);
+    // As a relay has them that did not look at drives.
+    for sql in ["DELETE FROM unbound_id", "UPDATE relay SET projected = 0"] {
+        database.write(sql).await;
+    }
+    let relay = Relay::start_on(database, |_| {}).await;
+    assert_eq!((not_shown(&anna, &relay).await, not_shown(&stranger.person, &relay).await), (0, 2));
+    for copy in copies.iter().map(|(_, copy)| copy).chain(&large) {
+        assert_eq!(status(&relay, *copy).await, 200, "{copy}");
+    }
+    assert_eq!(check(relay.database().location()).await.unwrap(), sound);
 }
 
 /// What belongs to the version before ids were bound: one account has an id, whoever wrote to it first.

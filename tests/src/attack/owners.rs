@@ -6,10 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use tourismo_core::docs::drive::DriveEdit;
+use tourismo_core::docs::published::PublishedFields;
 use tourismo_core::docs::social::{self, Word};
-use tourismo_core::docs::{MeetFields, ProfileFields, Visibility, meet, open, profile};
+use tourismo_core::docs::{MeetFields, ProfileFields, Visibility, drive, meet, open, profile, published};
+use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
+use tourismo_core::track::Stretch;
+use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{DocKind, Message, NackCode, Offer};
 
 use super::foe::Foe;
@@ -31,6 +36,31 @@ fn now() -> Timestamp {
 
 fn meet_of(title: &str, visibility: Visibility) -> MeetFields {
     MeetFields { title: title.to_owned(), starts_at: now() + 86_400_000, visibility, ..MeetFields::default() }
+}
+
+/// A drive of a minute, to be shown to everybody.
+fn drive_of(title: &str) -> anyhow::Result<PublishedFields> {
+    let began = Timestamp(1_717_232_400_000);
+    let fix = |second: i64| Fix {
+        fixed_at: began + second * 1_000,
+        recorded_at: began + second * 1_000,
+        lat_deg: 47.0 + second as f64 * 20.0 / 111_000.0,
+        lon_deg: 8.5,
+        accuracy_m: Some(5.0),
+        altitude_m: None,
+        altitude_accuracy_m: None,
+        heading_deg: None,
+        speed_mps: Some(20.0),
+    };
+    let stretch = Stretch { fixes: (0..60).map(fix).collect(), ..Stretch::default() };
+    Ok(PublishedFields {
+        title: title.to_owned(),
+        car: String::new(),
+        started_at: began,
+        utc_offset: None,
+        visibility: Visibility::Public,
+        blocks: vec![BlockEncoder::new().encode(&stretch)?],
+    })
 }
 
 /// Every id of an account that can be computed from it, and those of its meets.
@@ -72,8 +102,8 @@ async fn read(foe: Foe, path: &str, token: Option<&str>) -> anyhow::Result<(u16,
 }
 
 /// A stranger writes to every id of a victim: first of all, and again after the victim. What the victim shows, hides and
-/// forbids is what the victim says. A link that was read before a restore is one of these ids; so is
-/// the new link of a meet.
+/// forbids is what the victim says. A link that was read before a restore is one of these ids; so is that of a drive which an
+/// app published that knows of no bound ids, and the new link of a meet.
 async fn squatting(field: Field) -> anyhow::Result<String> {
     let (host, foe) = (field.foe(1), field.foe(2));
     let (device, stranger) = (Device::founder([0x61; 32]), Device::founder([0x62; 32]));
@@ -84,13 +114,19 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
     let path_of = |meet: DocId| format!("/v1/meets/{meet}");
     let (old_path, close_path) = (path_of(shared.id()), path_of(close.id()));
     let mut shared_path = old_path.clone();
+    let mut drive = Document::new(device.key(), [3; 16], DocKind::Drive);
+    let copy_id = DocId::of_unbound_copy(&account, &drive.id());
+    let mut copy = Document::new(device.key(), *copy_id.as_bytes(), DocKind::Published);
+    let copy_path = format!("/v1/drives/{copy_id}");
     let mut ids = ids_of(&account, &[shared.id(), close.id()]);
+    ids.push((copy_id, DocKind::Published));
     let mut squats: Vec<Document> =
         ids.iter().map(|(id, kind)| Document::new(stranger.key(), *id.as_bytes(), *kind)).collect();
     let mut people = Document::new(stranger.key(), *social::people(&stranger.account).as_bytes(), DocKind::Social);
     let follow = people.edit(|doc| social::say(doc, &Word::Follow(account, now()))).1;
     keep(&mut intruder, vec![follow]).await?;
 
+    let stolen_drive = drive_of("Stolen")?;
     let rounds = field.scale.of(100);
     for round in 0..=rounds {
         let offers = squats.iter_mut().zip(&ids).map(|(squat, (_, kind))| {
@@ -98,13 +134,25 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
             let key = format!("mine {round}");
             squat.edit(|doc| match kind {
                 DocKind::Meet => meet::put(doc, now(), None, None, &stolen),
+                DocKind::Published if round == 0 => published::create(doc, &stolen_drive),
+                DocKind::Published => published::change(doc, &stolen.title, "", Visibility::Public),
                 _ => open::edit(doc, |edit| edit.boolean(&key, true)),
             })
         });
         let offers = offers.map(|(_, offer)| offer).collect();
         keep(&mut intruder, offers).await?;
         if round == 0 {
-            ensure!(read(foe, &shared_path, None).await?.0 == 404, "a link shows what a stranger wrote under its id");
+            for path in [&shared_path, &copy_path] {
+                ensure!(read(foe, path, None).await?.0 == 404, "a link shows what a stranger wrote under its id");
+            }
+            let published = Some((copy_id, Visibility::Public));
+            let edit = DriveEdit { published, ..DriveEdit::default() };
+            let drive_offers = vec![
+                drive.edit(|doc| drive::create(doc, now(), DocId::from_bytes([4; 16]), None, None)).1,
+                drive.edit(|doc| drive::change(doc, &edit)).1,
+            ];
+            keep(&mut victim, drive_offers).await.context("the victim's own drive")?;
+            let shown = drive_of("Shared")?;
             let fields = ProfileFields { handle: "victim".to_owned(), by_approval: true, ..ProfileFields::default() };
             let mut own = Document::new(device.key(), *DocId::only(&account, "profile").as_bytes(), DocKind::Profile);
             let mut words = Document::new(device.key(), *social::people(&account).as_bytes(), DocKind::Social);
@@ -113,11 +161,14 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
                 words.edit(|doc| social::say(doc, &Word::Block(stranger.account))).1,
                 shared.edit(|doc| meet::put(doc, now(), None, None, &meet_of("Shared", Visibility::Public))).1,
                 close.edit(|doc| meet::put(doc, now(), None, None, &meet_of("Close", Visibility::Followers))).1,
+                copy.edit(|doc| published::create(doc, &shown)).1,
             ];
             keep(&mut victim, offers).await.context("the victim's own words")?;
         }
-        let (status, body) = read(foe, &shared_path, None).await?;
-        ensure!(status == 200 && body.contains("Shared"), "a link shows something else than its owner's: {status}");
+        for path in [&shared_path, &copy_path] {
+            let (status, body) = read(foe, path, None).await?;
+            ensure!(status == 200 && body.contains("Shared"), "{path} shows something else than its owner's: {status}");
+        }
         if round == rounds / 2 {
             let (id, fields) = (shared.id(), meet_of("Shared", Visibility::Public));
             let mut link = id;

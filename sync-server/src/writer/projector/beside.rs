@@ -15,7 +15,7 @@ use super::{Derived, Due, Outcome, Scope, Subject, Work, derive_all, gather, las
 use crate::db::documents::{self, Quarantine};
 use crate::db::due::{self, DueDocument};
 use crate::db::sql::{Connection, Pool};
-use crate::db::{meets, profiles};
+use crate::db::{meets, profiles, unbound};
 use crate::live::Event;
 use crate::work_thread::WorkThread;
 
@@ -139,17 +139,25 @@ async fn meets_to_settle(readers: &Pool, account: AccountId) -> Result<Vec<Porti
     Ok(differ.chunks(MEETS_AT_ONCE).map(|meets| Portion::Meets(meets.to_vec())).collect())
 }
 
-/// Writes a step, in the transaction that is open, unless the document has changed since it was read. Says whether it did.
+/// Writes a step, in the transaction that is open, unless the document has changed since it was read. Says whether it did,
+/// and which other documents of the account may be shown since.
 pub(in crate::writer) async fn apply(
     writer: &mut Connection,
     step: &Step,
     events: &mut Vec<Event>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Option<Vec<DocId>>, sqlx::Error> {
     let Subject { id, owner, revision, .. } = step.subject;
     if due::find(writer, owner, id).await? != Some(revision) {
-        return Ok(false);
+        return Ok(None);
     }
+    let mut projected = Vec::new();
     match &step.portion {
+        // It may be shown since it was read, and stays due.
+        Some(Portion::Rows { rows, .. })
+            if **rows == Derived::NotShown && unbound::may_show(writer, owner, id).await? =>
+        {
+            return Ok(None);
+        }
         Some(Portion::Rows { before, rows }) => {
             // An account's profiles share a row: of two the one that was written last is shown.
             let is_older = match &**rows {
@@ -162,7 +170,7 @@ pub(in crate::writer) async fn apply(
                 let (before, rows) = (before.as_deref().cloned(), (**rows).clone());
                 let (subject, work) = (step.subject, Work::default());
                 let outcome = Outcome { subject, loaded: None, before, rows, quarantine: None, work };
-                write_all(writer, vec![outcome], Settling::None, events, &mut Vec::new()).await?;
+                write_all(writer, vec![outcome], Settling::None, events, &mut projected).await?;
             }
         }
         Some(Portion::Blocks { first, blocks }) => {
@@ -182,5 +190,5 @@ pub(in crate::writer) async fn apply(
     if step.is_last {
         due::remove(writer, owner, id).await?;
     }
-    Ok(true)
+    Ok(Some(projected.into_iter().filter_map(|projected| projected.allowed).collect()))
 }

@@ -1,7 +1,7 @@
 //! Writes rows: a statement for many of them, only where they differ from what is stored, and with a word to those who listen
 //! where that looks different.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::id::{AccountId, DocId};
@@ -106,6 +106,14 @@ pub(super) async fn write_all(
     }
     drives::replace(writer, &drives).await?;
     cars::replace(writer, &cars).await?;
+    let mut copies = BTreeMap::new();
+    for drive in drives {
+        if let Some(copy) = drive.unbound_copy()
+            && unbound::allow_copy(writer, drive.account, copy).await?
+        {
+            copies.insert((drive.account, drive.doc), copy);
+        }
+    }
     for Outcome { subject, mut loaded, rows, quarantine, work, .. } in outcomes {
         if let Some(loaded) = &mut loaded {
             loaded.rows = is_remembered(&rows).then_some(rows);
@@ -114,7 +122,8 @@ pub(super) async fn write_all(
         let loaded = loaded.filter(|_| projected.len() < KEPT_LOADED);
         let (id, owner) = (subject.id, subject.owner);
         let is_due = has_meets_left.contains(&(owner, id));
-        projected.push(Projected { id, owner, is_quarantined, is_due, loaded, work });
+        let allowed = copies.remove(&(owner, id));
+        projected.push(Projected { id, owner, is_quarantined, is_due, allowed, loaded, work });
     }
     Ok(())
 }

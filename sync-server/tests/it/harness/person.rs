@@ -100,8 +100,15 @@ impl Person {
 
     /// An id that nobody else has.
     pub(crate) fn fresh_id(&mut self) -> DocId {
+        let id = self.next_id();
         self.made += 1;
-        DocId::new(Timestamp(1_790_000_000_000), [self.seed, self.made, 0, 0, 0, 0, 0, 0, 0, self.made])
+        id
+    }
+
+    /// The id that [`Person::fresh_id`] makes next.
+    pub(crate) fn next_id(&self) -> DocId {
+        let made = self.made + 1;
+        DocId::new(Timestamp(1_790_000_000_000), [self.seed, made, 0, 0, 0, 0, 0, 0, 0, made])
     }
 
     /// An id by which others find something of this person.
