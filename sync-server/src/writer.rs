@@ -46,8 +46,11 @@ const QUEUED_BYTES: usize = 64 << 20;
 /// The most jobs in one transaction.
 const MAX_GROUP: usize = 128;
 
-/// How many changes are enough for a transaction; the last push may bring more.
-const MANY_CHANGES: usize = 1_000;
+/// How many changes are enough for a transaction; the last job may bring more. Whoever pushes one change waits for them.
+const MANY_CHANGES: usize = 128;
+
+/// How many changes a job may bring. A push of more takes several, and others have their turn in between.
+pub(crate) const MOST_CHANGES_OF_A_JOB: usize = 128;
 
 /// How often to look whether clock and file are as they should be while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -77,7 +80,7 @@ pub(crate) struct Told {
 }
 
 /// Who pushes: for which account, from where, and whose changes they may bring.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pusher {
     pub(crate) account: AccountId,
     pub(crate) source: SourceNames,
@@ -582,10 +585,10 @@ mod tests {
             let source = Source::from(IpAddr::from([192, 0, 2, 1])).names(&RelayId([1; 16]));
             Job::Commit { pusher: Pusher { account, source, bearer }, changes, reply: oneshot::channel().0, _bytes }
         };
-        let mut jobs = [1, 998, 1_000, 1_000, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
+        let mut jobs = [1, 126, 128, 128, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
         let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());
         let transactions: Vec<Vec<usize>> =
             std::iter::from_fn(next).map(|jobs| jobs.iter().map(Job::changes).collect()).collect();
-        assert_eq!(transactions, [vec![1, 998, 1_000], vec![1_000], vec![1, 0, 1, 0]]);
+        assert_eq!(transactions, [vec![1, 126, 128], vec![128], vec![1, 0, 1, 0]]);
     }
 }

@@ -22,7 +22,7 @@ use crate::db::{accounts, change_log, documents, sql};
 use crate::hub::Subscription;
 use crate::limits::{Place, Source};
 use crate::serving::Allowance;
-use crate::writer::{Admitted, Examined, Pusher, Unavailable};
+use crate::writer::{Admitted, Examined, MOST_CHANGES_OF_A_JOB, Pusher, Unavailable};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -356,12 +356,18 @@ async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, pus
     let turn = in_order.lock().await;
     sleep_until(begins_at).await;
     // An error means that the server is ending.
-    let Ok(changes) = examine(&relay, pusher.account, changes).await else {
+    let Ok(mut changes) = examine(&relay, pusher.account, changes).await else {
         return Input::Committed { push, outcomes: refuse_all(Unavailable) };
     };
+    let mut outcomes = Vec::with_capacity(count);
+    while changes.len() > MOST_CHANGES_OF_A_JOB {
+        let rest = changes.split_off(MOST_CHANGES_OF_A_JOB);
+        outcomes.extend(keep(&relay, &pusher, changes).await);
+        changes = rest;
+    }
     // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
     drop(turn);
-    let outcomes = relay.writer.commit(pusher, changes).await.unwrap_or_else(refuse_all);
+    outcomes.extend(keep(&relay, &pusher, changes).await);
     let mut stored = 0;
     for outcome in &outcomes {
         match outcome {
@@ -371,6 +377,13 @@ async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, pus
     }
     relay.metrics.sync.acknowledge(stored, began);
     Input::Committed { push, outcomes }
+}
+
+/// Has the writer keep what can be kept of these changes.
+async fn keep(relay: &Relay, pusher: &Pusher, changes: Vec<Examined>) -> Vec<Outcome> {
+    let count = changes.len();
+    let kept = relay.writer.commit(pusher.clone(), changes).await;
+    kept.unwrap_or_else(|Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count])
 }
 
 fn cannot_read(error: sqlx::Error) -> Input {

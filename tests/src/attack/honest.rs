@@ -31,6 +31,9 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// How long the phone rests between two changes.
 const PUSH_PAUSE: Duration = Duration::from_millis(20);
 
+/// How many changes the phone makes of one document: more than anybody makes of a car in a minute.
+const CHANGES_OF_A_DOCUMENT: u64 = 200;
+
 /// How long the reader rests between two reads.
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
@@ -144,18 +147,34 @@ struct Phone {
     /// What it dials.
     origin: String,
     document: Document,
+    changes: u64,
 }
 
 impl Phone {
     async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Phone> {
         let device = Device::founder([1; 32]);
         let mut client = device.connect_as(origin, relay, HERE).await?;
-        let mut document = Document::new(device.key(), [1; 16], DocKind::Car);
+        let document = Document::new(device.key(), [1; 16], DocKind::Car);
+        let mut phone = Phone { device, origin: origin.to_owned(), document, changes: 0 };
         // What the relay allocates once is allocated before anything is measured.
         for _ in 0..20 {
-            push(&mut client, &mut document).await?;
+            phone.push(&mut client).await?;
         }
-        Ok(Phone { device, origin: origin.to_owned(), document })
+        Ok(phone)
+    }
+
+    async fn push(&mut self, client: &mut Client) -> anyhow::Result<()> {
+        self.changes += 1;
+        if self.changes % CHANGES_OF_A_DOCUMENT == 0 {
+            let mut name = [1; 16];
+            name[..8].copy_from_slice(&self.changes.to_be_bytes());
+            self.document = Document::new(self.device.key(), name, DocKind::Car);
+        }
+        let (hash, offer) = self.document.change(100);
+        client.push(vec![offer]).await?;
+        let answers = client.answers(1).await?;
+        ensure!(answers.acked == [hash], "refused: {:?}", answers.nacked);
+        Ok(())
     }
 
     async fn live(
@@ -167,7 +186,7 @@ impl Phone {
         let mut client = self.device.connect_as(&self.origin, relay, HERE).await?;
         while !is_stopped(&mut stopping, PUSH_PAUSE).await {
             let sent = Instant::now();
-            match push(&mut client, &mut self.document).await {
+            match self.push(&mut client).await {
                 Ok(()) => lock(log).acks.push((sent, sent.elapsed())),
                 Err(error) => {
                     lock(log).refusals.push((sent, format!("a push: {error:#}")));
@@ -178,14 +197,6 @@ impl Phone {
         }
         Ok(())
     }
-}
-
-async fn push(client: &mut Client, document: &mut Document) -> anyhow::Result<()> {
-    let (hash, offer) = document.change(100);
-    client.push(vec![offer]).await?;
-    let answers = client.answers(1).await?;
-    ensure!(answers.acked == [hash], "refused: {:?}", answers.nacked);
-    Ok(())
 }
 
 /// The reader.
