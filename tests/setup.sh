@@ -4,7 +4,7 @@
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
 #                                      on Linux strace (for power cuts), nginx and Caddy (they stand before the relay), Python
-#                                      packages (they read our feeds and our description of the API)
+#                                      packages (they read our feeds, our description of the API and our protocol)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -77,7 +77,8 @@ program() {
 
 # In a Python environment of its own, made again only when what is asked for changed.
 python_packages() {
-    local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0 prometheus-client==0.23.1)
+    local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0 prometheus-client==0.23.1
+        automerge==1.0.0rc1 cbor2==6.3.0 cryptography==50.0.2 pycddl==0.6.4 websockets==17.4)
     local environment=target/python
     [[ $(cat "$environment/installed" 2>/dev/null) != "${wanted[*]}" ]] || return 0
     echo "setup: installing Python packages"

@@ -24,6 +24,8 @@ mod outage;
 mod own;
 mod owners;
 mod people;
+#[cfg(unix)]
+mod protocol;
 mod push;
 mod quarantine;
 mod reads;

@@ -12,7 +12,7 @@ use crate::harness::{Person, Relay};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
-fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
@@ -28,7 +28,7 @@ fn description() -> PathBuf {
 }
 
 /// What a program prints, which must end well.
-fn printed(command: &mut Command) -> String {
+pub(crate) fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(output.status.success(), "{command:?}: {out}\n{err}");

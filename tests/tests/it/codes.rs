@@ -43,6 +43,22 @@ fn e1_every_code_stands_in_the_protocol_and_what_stands_there_is_a_code() -> any
     Ok(())
 }
 
+#[test]
+fn e1_the_numbers_of_codes_are_those_of_the_messages() -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let source = fs::read_to_string(root.join(VARIANTS))?;
+    let variant = |rest: &str| {
+        let (number, rest) = rest.split_once(")]\n    ")?;
+        Some((snake_case(rest.split_once(',')?.0), number.parse().ok()?))
+    };
+    let sent: BTreeSet<(String, u8)> = source.split("#[n(").skip(1).filter_map(variant).collect();
+    let protocol = fs::read_to_string(root.join("PROTOCOL.md"))?;
+    let numbered = |line: &str| Some((code_of_row(line)?.to_owned(), line.split(" | ").nth(1)?.parse().ok()?));
+    let told: BTreeSet<(String, u8)> = protocol.lines().filter_map(numbered).collect();
+    anyhow::ensure!(sent.len() > 15 && sent == told, "sent: {sent:?}; told: {told:?}");
+    Ok(())
+}
+
 /// The code that a row of a table is about: the first column, or the second behind an HTTP status.
 fn code_of_row(line: &str) -> Option<&str> {
     let mut columns = line.strip_prefix("| ")?.split(" | ");
