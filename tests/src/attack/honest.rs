@@ -165,7 +165,7 @@ impl Phone {
 
     async fn push(&mut self, client: &mut Client) -> anyhow::Result<()> {
         self.changes += 1;
-        if self.changes % CHANGES_OF_A_DOCUMENT == 0 {
+        if self.changes.is_multiple_of(CHANGES_OF_A_DOCUMENT) {
             let mut name = [1; 16];
             name[..8].copy_from_slice(&self.changes.to_be_bytes());
             self.document = Document::new(self.device.key(), name, DocKind::Car);
