@@ -19,6 +19,7 @@ use super::{Examined, Pusher};
 use crate::db::relay::{self, Identity, Secret};
 use crate::db::{self, Database, Durability, due, sql};
 use crate::limits::{Limits, SourceName, SourceNames};
+use crate::upkeep::bring_rows_up_to_date;
 use crate::work_thread::WorkThread;
 
 /// After how many transactions the write-ahead log is moved.
@@ -63,6 +64,8 @@ impl WriterProbe {
         let mut database = Database::open(&path.into(), None, Durability::Checkpoints).await?;
         let identity = Identity { id: RelayId([7; 16]), epoch: Epoch([7; 16]) };
         relay::identify(&mut database.writer, identity, &Secret([7; 32])).await?;
+        // Or else the next start of a relay would derive everything from the log.
+        bring_rows_up_to_date(&mut database.writer).await?;
         Ok(WriterProbe {
             database,
             memory: Memory::default(),
