@@ -61,7 +61,7 @@ test("what_a_co_organiser_changes_counts_though_the_owners_clock_is_ahead", { ti
   assert.equal(await ben.page.getByText("The lower car park").count(), 0);
 
   // The link got into wrong hands. The old one shows nothing any more; what counts of the meet, and who may change it, stays.
-  await ben.page.getByRole("button", { name: "Going" }).click();
+  await ben.page.getByRole("button", { name: "Going", exact: true }).click();
   await ben.synced();
   const renew = anna.page.getByRole("button", { name: "New link" });
   await hold(anna.page, renew, () => anna.page.waitForURL((url) => url.hash !== `#/${meet}`));
