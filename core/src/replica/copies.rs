@@ -106,7 +106,7 @@ impl Replica {
             self.shelf.checked([drive, copy]);
             return Alignment::Settled;
         }
-        self.shelf.changed_by_check(drive);
+        self.shelf.aligned(drive);
         if !fields.deleted && fields.visibility != narrower {
             let Some(document) = self.shelf.loaded(&drive) else {
                 self.read_document(drive);
@@ -154,11 +154,11 @@ impl Replica {
             return Alignment::Reading;
         }
         for earlier in self.earlier_copies(&drive, fields.renewals, &copy) {
-            if let Alignment::Reading = self.say_of_copy(earlier, &title, &car, Visibility::Private) {
+            if let Alignment::Reading = self.say_of_copy(drive, earlier, &title, &car, Visibility::Private) {
                 return Alignment::Reading;
             }
         }
-        self.say_of_copy(copy, &title, &car, visibility)
+        self.say_of_copy(drive, copy, &title, &car, visibility)
     }
 
     /// Copies of a drive that others took the place of: of links that were renewed, and of earlier versions, which named
@@ -171,8 +171,8 @@ impl Replica {
         earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
     }
 
-    /// Has a copy say this.
-    fn say_of_copy(&mut self, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
+    /// Has a copy of a drive say this.
+    fn say_of_copy(&mut self, drive: DocId, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
         match self.shelf.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
@@ -188,6 +188,9 @@ impl Replica {
         };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, title, car, visibility) {
+            if change.is_some() {
+                self.shelf.aligned(drive);
+            }
             self.shelf.add_own(&mut self.store, copy, change);
         }
         Alignment::Settled

@@ -52,8 +52,8 @@ pub(crate) struct Shelf {
     merged: Set<DocId>,
     /// Drives and published copies that came from elsewhere and were not compared with each other.
     unchecked: Set<DocId>,
-    /// Drives by which this phone changed their copies when it compared the two; see [`Shelf::changed_by_check`].
-    changed_by_check: Set<DocId>,
+    /// Drives whose copies this phone brought into line; see [`Shelf::aligned`].
+    aligned: Set<DocId>,
     /// The last write that concerned each document.
     tickets: Map<DocId, Ticket>,
     /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
@@ -79,7 +79,7 @@ impl Shelf {
             unreadable: Set::new(),
             merged: Set::new(),
             unchecked: Set::new(),
-            changed_by_check: Set::new(),
+            aligned: Set::new(),
             tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
@@ -165,10 +165,10 @@ impl Shelf {
         }
     }
 
-    /// Takes in that a drive and its published copy did not agree when they were compared, and were changed. What comes of the
-    /// drive after that was not known then: the copy follows it at once, since the two are compared once on a connection.
-    pub(crate) fn changed_by_check(&mut self, drive: DocId) {
-        self.changed_by_check.insert(drive);
+    /// Takes in that this phone made a drive and its published copy agree. What comes of the drive after that was not known
+    /// then: the copy follows it at once. Whoever made it changed the copy, too, but maybe before this phone did.
+    pub(crate) fn aligned(&mut self, drive: DocId) {
+        self.aligned.insert(drive);
     }
 
     /// Takes note that something came from elsewhere.
@@ -178,7 +178,7 @@ impl Shelf {
             record.is_unchecked = true;
             self.unchecked.insert(doc);
         }
-        if record.needs_alignment() || self.changed_by_check.contains(&doc) {
+        if record.needs_alignment() || self.aligned.contains(&doc) {
             self.merged.insert(doc);
         }
     }

@@ -179,23 +179,33 @@ impl Ledger {
         if self.was_rolled_back {
             // What a phone had lost, the relay alone may have had.
             for phone in self.recorded_on.values().flatten().copied().collect::<BTreeSet<_>>() {
-                self.rolled_back(phone, false);
+                self.forget_fixes(phone);
             }
+            self.forget_documents();
         }
     }
 
     /// A phone's storage is not what it was. What was only there, and is not safe elsewhere, nobody has promised.
     pub(super) fn rolled_back(&mut self, phone: usize, is_safe: bool) {
         (self.has_copies, self.was_rolled_back) = (true, true);
-        if is_safe {
-            return;
+        if !is_safe {
+            self.forget_fixes(phone);
+            self.forget_documents();
         }
+    }
+
+    /// Nobody has promised what a phone recorded.
+    fn forget_fixes(&mut self, phone: usize) {
         for (drive, taken) in &mut self.drives {
             if self.recorded_on.get(drive).is_some_and(|phones| phones.contains(&phone)) {
                 taken.perhaps.append(&mut taken.saved);
                 taken.invalid_perhaps += std::mem::take(&mut taken.invalid_saved);
             }
         }
+    }
+
+    /// Nobody has promised what was made or said.
+    fn forget_documents(&mut self) {
         let of_drives = [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars];
         for promised in of_drives.into_iter().chain([&mut self.links, &mut self.old_links]) {
             promised.clear();

@@ -115,7 +115,7 @@ fn a_drive_that_was_changed_with_its_copy_is_looked_at_again_when_more_of_it_com
         shelf.take_merged()
     };
     assert_eq!(comes(&mut shelf, "Before"), []);
-    shelf.changed_by_check(doc);
+    shelf.aligned(doc);
     assert_eq!(comes(&mut shelf, "After"), [doc]);
 }
 
