@@ -1,13 +1,12 @@
 //! Keeps published copies in step with their drives after two devices changed them at the same time.
 //!
 //! A drive and its published copy are two documents, and each settles concurrent edits by itself: one might say that the
-//! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device merges them
-//! brings the copy into line.
+//! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device hears of a change
+//! to it brings the copy into line.
 //!
 //! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
 //! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
-//! nobody knows which of the two is newer: the narrower visibility counts, for both. Another phone may bring more of the drive
-//! after that: then the drive decides again.
+//! nobody knows which of the two is newer: the narrower visibility counts, for both.
 
 use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
@@ -106,7 +105,6 @@ impl Replica {
             self.shelf.checked([drive, copy]);
             return Alignment::Settled;
         }
-        self.shelf.aligned(drive);
         if !fields.deleted && fields.visibility != narrower {
             let Some(document) = self.shelf.loaded(&drive) else {
                 self.read_document(drive);
@@ -154,11 +152,11 @@ impl Replica {
             return Alignment::Reading;
         }
         for earlier in self.earlier_copies(&drive, fields.renewals, &copy) {
-            if let Alignment::Reading = self.say_of_copy(drive, earlier, &title, &car, Visibility::Private) {
+            if let Alignment::Reading = self.say_of_copy(earlier, &title, &car, Visibility::Private) {
                 return Alignment::Reading;
             }
         }
-        self.say_of_copy(drive, copy, &title, &car, visibility)
+        self.say_of_copy(copy, &title, &car, visibility)
     }
 
     /// Copies of a drive that others took the place of: of links that were renewed, and of earlier versions, which named
@@ -171,8 +169,8 @@ impl Replica {
         earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
     }
 
-    /// Has a copy of a drive say this.
-    fn say_of_copy(&mut self, drive: DocId, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
+    /// Has a copy say this.
+    fn say_of_copy(&mut self, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
         match self.shelf.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
@@ -188,9 +186,6 @@ impl Replica {
         };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, title, car, visibility) {
-            if change.is_some() {
-                self.shelf.aligned(drive);
-            }
             self.shelf.add_own(&mut self.store, copy, change);
         }
         Alignment::Settled

@@ -48,12 +48,10 @@ pub(crate) struct Shelf {
     unfolded_tracks: Set<DocId>,
     loaded: Map<DocId, Automerge>,
     unreadable: Set<DocId>,
-    /// Drives, tracks and published copies in which changes of two devices met, or that are to be looked at again.
+    /// Drives, tracks and published copies in which changes of two devices met, and drives with a copy of which more came.
     merged: Set<DocId>,
     /// Drives and published copies that came from elsewhere and were not compared with each other.
     unchecked: Set<DocId>,
-    /// Drives whose copies this phone brought into line; see [`Shelf::aligned`].
-    aligned: Set<DocId>,
     /// The last write that concerned each document.
     tickets: Map<DocId, Ticket>,
     /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
@@ -79,7 +77,6 @@ impl Shelf {
             unreadable: Set::new(),
             merged: Set::new(),
             unchecked: Set::new(),
-            aligned: Set::new(),
             tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
@@ -141,8 +138,8 @@ impl Shelf {
         self.loaded.get_mut(doc)
     }
 
-    /// The drives, tracks and published copies in which changes of two devices met since the last call, or that are to be
-    /// looked at again.
+    /// The drives, tracks and published copies in which changes of two devices met since the last call, and the drives with a
+    /// copy of which more came.
     pub(crate) fn take_merged(&mut self) -> Vec<DocId> {
         // One that is not folded yet is looked at when it is.
         let (later, merged) = self.merged.take().into_iter().partition(|doc| self.is_stale(doc));
@@ -165,12 +162,6 @@ impl Shelf {
         }
     }
 
-    /// Takes in that this phone made a drive and its published copy agree. What comes of the drive after that was not known
-    /// then: the copy follows it at once. Whoever made it changed the copy, too, but maybe before this phone did.
-    pub(crate) fn aligned(&mut self, drive: DocId) {
-        self.aligned.insert(drive);
-    }
-
     /// Takes note that something came from elsewhere.
     fn came(&mut self, doc: DocId) {
         let Some(record) = self.records.get_mut(&doc) else { return };
@@ -178,7 +169,9 @@ impl Shelf {
             record.is_unchecked = true;
             self.unchecked.insert(doc);
         }
-        if record.needs_alignment() || self.aligned.contains(&doc) {
+        // Whoever changed a drive changed its copy, too, but maybe before this phone did: the copy follows the drive.
+        let has_copy = matches!(self.rows.get(&doc), Some(Row::Drive(fields)) if fields.published.is_some());
+        if record.needs_alignment() || has_copy {
             self.merged.insert(doc);
         }
     }
