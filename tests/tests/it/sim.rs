@@ -39,20 +39,22 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
     assert!(events >= EVENTS / 2, "{events} steps");
 }
 
-/// A drive of which one phone had the better part when it was finished (27, 66); a drive whose track is on another relay (0);
-/// a push behind one that a full disk refused (90); a device that finished a drive before it knew of another's
-/// blocks (1,907); titles of a phone before and after it was put back (8,026); a track that is fetched while its relay is about to
+/// A drive of which one phone had the better part when it was finished (27, 66); a drive whose track is on another relay
+/// (0); a push behind one that a full disk refused (90); a device that finished a drive before it knew of another's blocks
+/// (1,907); titles of a phone before and after it was put back (8,026); a track that is fetched while its relay is about to
 /// drop what a snapshot covers (383); a phone that is killed when it wakes, whose disk was writing when it fell asleep
 /// (80,045); a disk that was slow when a write began and quick when the app was killed (901,340); a restored relay whose
-/// snapshot lacks what only an older one held (900,827), or that has changes one by one of which it had announced a snapshot
-/// (2,002,791); comparisons whose pages came in another order (100,145, 2,002,157); a relay and a phone that were put back to
-/// times at which a drive was shown to different people (2,003,341, 10,007,409), or had no copy (10,005,296); two drives that
-/// are finished before the first of them is on disk (10,004,913); phones that are killed again and again while they read
-/// (10,012,140, 10,020,851, 10,023,882); a relay that was full and is not any more (10,008,350); a change of which all that it
-/// builds on was lost on the way (10,004,997); a change that is acknowledged while its document is fetched (10,100,914); a drive
-/// that is taken over when the faults are over (10,100,918); a published copy that phone and relay have both lost
-/// (10,305,993); a drive of which more comes after its copy was brought into line (10,312,266, 11,027,962, 11,042,907, 30,027,412,
-/// 30,122,835), or after its publishing was taken back by another phone (31,102,348); a car that a phone and then its relay lost, before anything was recorded (30,108,425); a change that came before what it builds on was acknowledged, one by one (11,013,309) or in a snapshot (10,322,708, 11,034,222).
+/// snapshot lacks what only an older one held (900,827), or that has changes one by one of which it had announced a
+/// snapshot (2,002,791); comparisons whose pages came in another order (100,145, 2,002,157); a relay and a phone that were
+/// put back to times at which a drive was shown to different people (2,003,341, 10,007,409), or had no copy (10,005,296);
+/// two drives that are finished before the first of them is on disk (10,004,913); phones that are killed again and again
+/// while they read (10,012,140, 10,020,851, 10,023,882); a relay that was full and is not any more (10,008,350); a change
+/// of which all that it builds on was lost on the way (10,004,997); a change that is acknowledged while its document is
+/// fetched (10,100,914); a drive that is taken over when the faults are over (10,100,918); a published copy that phone and
+/// relay have both lost (10,305,993); a drive of which more comes after its copy was brought into line (10,312,266,
+/// 11,027,962, 11,042,907, 30,027,412, 30,122,835), or after its publishing was taken back by another phone (31,102,348); a
+/// car that a phone and then its relay lost, before anything was recorded (30,108,425); a change that came before what it
+/// builds on was acknowledged, one by one (11,013,309) or in a snapshot (10,322,708, 11,034,222).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
