@@ -1,8 +1,8 @@
 //! Keeps published copies in step with their drives after two devices changed them at the same time.
 //!
 //! A drive and its published copy are two documents, and each settles concurrent edits by itself: one might say that the
-//! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device hears of a change
-//! to it brings the copy into line.
+//! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device merges them
+//! brings the copy into line. A change to the drive alone narrows the copy at once, and never shows it to more people.
 //!
 //! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
 //! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
@@ -38,7 +38,12 @@ impl Replica {
             return;
         }
         for doc in self.shelf.take_merged() {
-            self.misaligned.extend(self.drive_of(&doc));
+            if let Some(drive) = self.drive_of(&doc) {
+                if drive != doc {
+                    self.shelf.make_decisive(drive);
+                }
+                self.misaligned.insert(drive);
+            }
             self.miscounted.extend(self.drive_in_doubt(&doc));
         }
         let drives = self.misaligned.take().into_iter().chain(self.awaiting_copies.take());
@@ -105,6 +110,7 @@ impl Replica {
             self.shelf.checked([drive, copy]);
             return Alignment::Settled;
         }
+        self.shelf.make_decisive(drive);
         if !fields.deleted && fields.visibility != narrower {
             let Some(document) = self.shelf.loaded(&drive) else {
                 self.read_document(drive);
@@ -152,11 +158,11 @@ impl Replica {
             return Alignment::Reading;
         }
         for earlier in self.earlier_copies(&drive, fields.renewals, &copy) {
-            if let Alignment::Reading = self.say_of_copy(earlier, &title, &car, Visibility::Private) {
+            if let Alignment::Reading = self.say_of_copy(drive, earlier, &title, &car, Visibility::Private) {
                 return Alignment::Reading;
             }
         }
-        self.say_of_copy(copy, &title, &car, visibility)
+        self.say_of_copy(drive, copy, &title, &car, visibility)
     }
 
     /// Copies of a drive that others took the place of: of links that were renewed, and of earlier versions, which named
@@ -169,8 +175,8 @@ impl Replica {
         earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
     }
 
-    /// Has a copy say this.
-    fn say_of_copy(&mut self, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
+    /// Has a copy of a drive say this; shown to more people only if the drive decides.
+    fn say_of_copy(&mut self, drive: DocId, copy: DocId, title: &str, car: &str, visibility: Visibility) -> Alignment {
         match self.shelf.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
@@ -180,12 +186,18 @@ impl Replica {
         if self.shelf.is_unreadable(&copy) {
             return Alignment::Settled;
         }
+        let decides = self.shelf.decides(&drive);
         let Some(document) = self.shelf.loaded(&copy) else {
             self.read_document(copy);
             return Alignment::Reading;
         };
+        let (_, shown_to) = published::title_and_visibility(document);
+        let visibility = if decides { visibility } else { visibility.narrower(shown_to) };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, title, car, visibility) {
+            if change.is_some() {
+                self.shelf.make_decisive(drive);
+            }
             self.shelf.add_own(&mut self.store, copy, change);
         }
         Alignment::Settled

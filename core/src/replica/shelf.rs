@@ -50,6 +50,8 @@ pub(crate) struct Shelf {
     unreadable: Set<DocId>,
     /// Drives, tracks and published copies in which changes of two devices met, and drives with a copy of which more came.
     merged: Set<DocId>,
+    /// Drives that decide what their copies say; see [`Shelf::decides`].
+    decisive: Set<DocId>,
     /// Drives and published copies that came from elsewhere and were not compared with each other.
     unchecked: Set<DocId>,
     /// The last write that concerned each document.
@@ -76,6 +78,7 @@ impl Shelf {
             loaded: Map::new(),
             unreadable: Set::new(),
             merged: Set::new(),
+            decisive: Set::new(),
             unchecked: Set::new(),
             tickets: Map::new(),
             unwritten: Set::new(),
@@ -162,6 +165,17 @@ impl Shelf {
         }
     }
 
+    /// Takes in that a drive decides what its copy says: changes met in one of the two, or this phone changed the copy. Of other
+    /// drives that changed elsewhere nobody knows whether the copy is newer.
+    pub(crate) fn make_decisive(&mut self, drive: DocId) {
+        self.decisive.insert(drive);
+    }
+
+    /// Whether a drive decides what its copy says. Others only narrow it.
+    pub(crate) fn decides(&self, drive: &DocId) -> bool {
+        self.decisive.contains(drive)
+    }
+
     /// Takes note that something came from elsewhere.
     fn came(&mut self, doc: DocId) {
         let Some(record) = self.records.get_mut(&doc) else { return };
@@ -171,7 +185,10 @@ impl Shelf {
         }
         // Whoever changed a drive changed its copy, too, but maybe before this phone did: the copy follows the drive.
         let has_copy = matches!(self.rows.get(&doc), Some(Row::Drive(fields)) if fields.published.is_some());
-        if record.needs_alignment() || has_copy {
+        if record.needs_alignment() {
+            self.decisive.insert(doc);
+            self.merged.insert(doc);
+        } else if has_copy {
             self.merged.insert(doc);
         }
     }
