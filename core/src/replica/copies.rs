@@ -187,6 +187,7 @@ impl Replica {
             return Alignment::Settled;
         }
         let decides = self.shelf.decides(&drive);
+        let is_newest = matches!(self.shelf.row(&drive), Some(Row::Drive(fields)) if fields.published == Some(copy));
         let Some(document) = self.shelf.loaded(&copy) else {
             self.read_document(copy);
             return Alignment::Reading;
@@ -195,7 +196,8 @@ impl Replica {
         let visibility = if decides { visibility } else { visibility.narrower(shown_to) };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, title, car, visibility) {
-            if change.is_some() {
+            // Of the copies of earlier links nothing follows for the newest.
+            if change.is_some() && is_newest {
                 self.shelf.make_decisive(drive);
             }
             self.shelf.add_own(&mut self.store, copy, change);

@@ -185,10 +185,11 @@ impl Shelf {
         }
         // Whoever changed a drive changed its copy, too, but maybe before this phone did: the copy follows the drive.
         let has_copy = matches!(self.rows.get(&doc), Some(Row::Drive(fields)) if fields.published.is_some());
-        if record.needs_alignment() {
+        let is_merged = record.needs_alignment();
+        if is_merged && record.kind == DocKind::Drive {
             self.decisive.insert(doc);
-            self.merged.insert(doc);
-        } else if has_copy {
+        }
+        if is_merged || has_copy {
             self.merged.insert(doc);
         }
     }

@@ -123,10 +123,11 @@ impl Connection {
             if let Input::Received(_) = input {
                 self.count_message();
             }
-            match &input {
-                Input::Admitted { .. } => self.visitor.allowance.lift(),
-                Input::NotAdmitted(code) | Input::Stop(code) => self.relay.metrics.refuse_connection(code),
-                _ => {}
+            if let Input::Admitted { .. } = input {
+                self.visitor.allowance.lift();
+            }
+            if let Input::NotAdmitted(code) | Input::Stop(code) = input {
+                self.relay.metrics.refuse_connection(code);
             }
             let now_ms = self.opened.elapsed().as_millis() as u64;
             for effect in self.session.handle(now_ms, input) {
@@ -343,31 +344,10 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
     Ok(examined)
 }
 
-/// Has the writer keep what can be kept of a push.
+/// Has the writer keep what can be kept of a push, and counts what became of it.
 async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, push: u64, changes: Vec<Offer>) -> Input {
-    let (count, began) = (changes.len(), std::time::Instant::now());
-    let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
-    let refuse_all = |Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count];
-    let begins_at = match relay.doorkeeper.push(pusher.account, count, bytes, LONGEST_WAIT) {
-        Ok(wait) => Instant::now() + wait,
-        Err(_) => return Input::Committed { push, outcomes: refuse_all(Unavailable) },
-    };
-    // The one that waited longest is next, and they begin to wait in the order in which they came.
-    let turn = in_order.lock().await;
-    sleep_until(begins_at).await;
-    // An error means that the server is ending.
-    let Ok(mut changes) = examine(&relay, pusher.account, changes).await else {
-        return Input::Committed { push, outcomes: refuse_all(Unavailable) };
-    };
-    let mut outcomes = Vec::with_capacity(count);
-    while changes.len() > MOST_CHANGES_OF_A_JOB {
-        let rest = changes.split_off(MOST_CHANGES_OF_A_JOB);
-        outcomes.extend(keep(&relay, &pusher, changes).await);
-        changes = rest;
-    }
-    // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
-    drop(turn);
-    outcomes.extend(keep(&relay, &pusher, changes).await);
+    let began = std::time::Instant::now();
+    let outcomes = take_in(&relay, &in_order, &pusher, changes).await;
     let mut stored = 0;
     for outcome in &outcomes {
         match outcome {
@@ -377,6 +357,32 @@ async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, pus
     }
     relay.metrics.sync.acknowledge(stored, began);
     Input::Committed { push, outcomes }
+}
+
+/// Looks at the changes of a push when it is their turn, and has the writer keep them, some at a time.
+async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<Outcome> {
+    let count = changes.len();
+    let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
+    let refuse_all = || vec![Outcome::Refused(NackCode::Unavailable); count];
+    let begins_at = match relay.doorkeeper.push(pusher.account, count, bytes, LONGEST_WAIT) {
+        Ok(wait) => Instant::now() + wait,
+        Err(_) => return refuse_all(),
+    };
+    // The one that waited longest is next, and they begin to wait in the order in which they came.
+    let turn = in_order.lock().await;
+    sleep_until(begins_at).await;
+    // An error means that the server is ending.
+    let Ok(mut changes) = examine(relay, pusher.account, changes).await else { return refuse_all() };
+    let mut outcomes = Vec::with_capacity(count);
+    while changes.len() > MOST_CHANGES_OF_A_JOB {
+        let rest = changes.split_off(MOST_CHANGES_OF_A_JOB);
+        outcomes.extend(keep(relay, pusher, changes).await);
+        changes = rest;
+    }
+    // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
+    drop(turn);
+    outcomes.extend(keep(relay, pusher, changes).await);
+    outcomes
 }
 
 /// Has the writer keep what can be kept of these changes.

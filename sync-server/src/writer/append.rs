@@ -303,7 +303,6 @@ impl<'t> Append<'t> {
             });
         }
         for projected in projector::project(self.connection, due, Scope::Small, &mut appended.events).await? {
-            appended.work.push((projected.owner, projected.work));
             let key = (projected.owner, projected.id);
             if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                 known.is_quarantined = projected.is_quarantined;
@@ -311,6 +310,8 @@ impl<'t> Append<'t> {
             appended.quarantined += u64::from(projected.is_quarantined);
             if projected.is_due {
                 later.insert(key);
+            } else {
+                appended.work.push((projected.owner, projected.work));
             }
             if let Some(loaded) = projected.loaded {
                 self.memory.keep_loaded(key, loaded);

@@ -119,6 +119,7 @@ fn a_drive_with_a_copy_is_looked_at_whenever_more_of_it_comes() {
     let fields = docs::drive::read(&open::new(&[9; 16]));
     shelf.rows.insert(doc, Row::Drive(DriveFields { published: Some(DocId::from_bytes([2; 16])), ..fields }));
     assert_eq!(comes(&mut shelf, "After"), [doc]);
+    assert!(!shelf.decides(&doc), "its copy may be newer, and is only narrowed");
 }
 
 #[test]
