@@ -38,7 +38,7 @@ pub async fn table() -> anyhow::Result<Table> {
         title: "Bytes per fix",
         notes: format!(
             "{} {origin} drives at 1 Hz, {} fixes with all eight values. The first two rows are a real phone and a real \
-             relay, with WebSocket frames, up + down: on the way, one push and one acknowledgement a minute; from start \
+             relay, with WebSocket frames, up + down: on the way, one push, one acknowledgement and the pings of a minute; from start \
              to finish also what begins and ends a drive, which makes more of a short one, and as stored all its changes \
              as they were made. The other rows are tracks alone: stored as a saved document or file; live as the bare \
              changes, one a minute.",
