@@ -32,7 +32,9 @@ export async function startRelayAt(port, test, ...further) {
   const command = await built("tourismo-server", "tourismo-server");
   const folder = mkdtempSync(join(tmpdir(), "tourismo-relay-"));
   const options = ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "relay.sqlite"), ...further];
-  const relay = spawn(command, options, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RUST_LOG: "warn" } });
+  // A test machine with an almost full disk must not change what the relay accepts.
+  const env = { ...process.env, RUST_LOG: "warn", TOURISMO_RESERVED_DISK_PERCENT: "0" };
+  const relay = spawn(command, options, { stdio: ["ignore", "ignore", "inherit"], env });
   test.after(async () => {
     relay.kill("SIGTERM");
     if (relay.exitCode === null) await once(relay, "exit");

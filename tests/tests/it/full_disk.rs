@@ -54,9 +54,7 @@ impl Disk {
                 vec!["bash".into(), "-c".into(), limit.into()]
             }
         };
-        // What is kept for accounts that are not new would never be filled by this one, if it is slow. `[P8]`
-        let arguments = ["--reserved-disk-percent".into(), "0".into()].into();
-        Start { under, arguments, ..start }.start().await
+        Start { under, ..start }.start().await
     }
 
     /// Makes room again.

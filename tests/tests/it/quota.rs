@@ -13,7 +13,7 @@ use super::support::{PATIENCE, go_online, offline, url};
 
 async fn relay(folder: &Path, max_account_documents: u64) -> anyhow::Result<Running> {
     let config = Config {
-        limits: Limits { max_account_documents, ..Limits::DEFAULT },
+        limits: Limits { max_account_documents, reserved_disk_percent: 0, ..Limits::DEFAULT },
         ..Config::new("127.0.0.1:0".parse()?, folder.join("relay.sqlite"))
     };
     Ok(Server::start(config).await?)
