@@ -9,6 +9,7 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
 use super::ApiError;
+use super::page::{Listed, Page};
 use super::schema::{VisibilityName, raw};
 use crate::authorize::Viewer;
 use crate::db::feed::FeedRow;
@@ -85,13 +86,15 @@ impl DriveItem {
     }
 }
 
-/// A page of published drives.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DrivePage {
-    pub(crate) drives: Vec<DriveItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    pub(crate) next: Option<String>,
+impl Listed for DriveItem {
+    const LIST: &'static str = "drives";
+    const PAGE: &'static str = "DrivePage";
+    const DESCRIPTION: &'static str = "A page of published drives.";
+    type Schema = DriveItem;
 }
+
+/// A page of published drives.
+pub(crate) type DrivePage = Page<DriveItem>;
 
 /// How many feel what, each at most 1,000, which stands for more, too.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]

@@ -9,6 +9,7 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
 use super::drive_item::DriveItem;
+use super::page::{Listed, Page};
 
 /// Which object of GeoJSON it is.
 #[derive(ToSchema)]
@@ -176,12 +177,18 @@ pub(crate) enum DriversName {
     Fifty,
 }
 
-/// A page of roads, the best first.
+/// What is said of a collection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RoadCollection {
+pub(crate) struct CollectionHead {
     pub(super) r#type: CollectionType,
-    #[schema(value_type = Vec<RoadFeature>)]
-    pub(super) features: Vec<geojson::Feature>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    pub(super) next: Option<String>,
 }
+
+impl Listed for geojson::Feature {
+    const LIST: &'static str = "features";
+    const PAGE: &'static str = "RoadCollection";
+    const DESCRIPTION: &'static str = "A page of roads, the best first.";
+    type Schema = RoadFeature;
+}
+
+/// A page of roads, the best first.
+pub(crate) type RoadCollection = Page<geojson::Feature, CollectionHead>;

@@ -6,12 +6,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tourismo_core::time::Timestamp;
+use utoipa::IntoParams;
 
 use super::asked::Asked;
 use crate::Relay;
@@ -85,11 +87,24 @@ pub(crate) fn event(kind: &str, id: Option<EventId>, data: &str) -> String {
     format!("event: {kind}\n{id}data: {data}\n\n")
 }
 
-/// From which position on the client was told nothing, if it says so: in the header that browsers send when they come back,
-/// or in a parameter.
-pub(crate) fn last_event_id(asked: &Asked) -> Option<EventId> {
-    let header = asked.headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    header.or_else(|| asked.text("lastEventId")).map(|id| EventId::parse(id).unwrap_or(EventId::UNKNOWN))
+/// `lastEventId`, for clients that cannot send the header `Last-Event-ID`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResumeQuery {
+    /// The same as the header `Last-Event-ID`, which counts if both are there.
+    #[serde(default)]
+    #[param(value_type = String)]
+    last_event_id: Option<String>,
+}
+
+impl ResumeQuery {
+    /// The event after which the client was told nothing, if it names one: in the header that browsers send when they come
+    /// back, or in the parameter.
+    pub(crate) fn last_event_id(&self, headers: &HeaderMap) -> Option<EventId> {
+        let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+        header.or(self.last_event_id.as_deref()).map(|id| EventId::parse(id).unwrap_or(EventId::UNKNOWN))
+    }
 }
 
 /// A stream as an answer. nginx gathers what it passes on unless it is told not to, and would tell late what is live.

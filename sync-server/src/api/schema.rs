@@ -5,14 +5,12 @@ use serde_json::value::RawValue;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type,
-};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::ToSchema;
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, Type};
 
 use super::ApiError;
-use super::asked::MAX_LIMIT;
+use super::page::{Listed, Page};
+use super::query::BadParameter;
 use crate::db::drives::Totals;
 use crate::db::feed::Author;
 use crate::db::meets::MeetRecord;
@@ -105,13 +103,15 @@ impl MeetItem {
     }
 }
 
-/// A page of meets.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MeetPage {
-    pub(crate) meets: Vec<MeetItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    pub(crate) next: Option<String>,
+impl Listed for MeetItem {
+    const LIST: &'static str = "meets";
+    const PAGE: &'static str = "MeetPage";
+    const DESCRIPTION: &'static str = "A page of meets.";
+    type Schema = MeetItem;
 }
+
+/// A page of meets.
+pub(crate) type MeetPage = Page<MeetItem>;
 
 /// What was driven, summed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -137,48 +137,18 @@ pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, ApiError> {
     RawValue::from_string(json.to_owned()).map_err(|_| ApiError::internal())
 }
 
-/// `limit` and `after`, as every list takes them.
-pub(crate) enum PageParameters {}
-
-impl IntoParams for PageParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_LIMIT)).build();
-        vec![
-            parameter_of("limit", "How many items the page may have: 20 unless told.", limit),
-            parameter::<String>("after", "What `next` of the page before says."),
-        ]
-    }
-}
-
-/// A parameter of a query that may be left out.
-pub(crate) fn parameter<T: PartialSchema>(name: &str, description: &str) -> Parameter {
-    parameter_of(name, description, T::schema())
-}
-
-fn parameter_of(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(schema))
-        .build()
-}
-
 /// What every read may be refused with.
 pub(crate) enum Refusals {}
 
 impl utoipa::IntoResponses for Refusals {
     fn responses() -> std::collections::BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let bad_parameters = BadParameter::ALL.map(|bad| format!("`{}`", bad.code()));
         let not_modified = "Nothing changed since the tag in If-None-Match.";
         [
             ("304", ResponseBuilder::new().description(not_modified)),
             (
                 "400",
-                refusal(
-                    "A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, \
-                `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`.",
-                ),
+                refusal(&format!("A parameter is not as it should be: {}.", bad_parameters.join(", "))),
             ),
             (
                 "401",

@@ -1,5 +1,8 @@
 //! Public feeds out of rows: what `crate::feeds` writes, with addresses in it that work from elsewhere.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use axum::response::Response;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -70,7 +73,7 @@ pub(crate) fn feed(relay: &Relay, asked: &Asked, web: &Web, feed: Feed, form: Fo
         format!("{}{path}?{query}", web.origin)
     };
     let channel = Channel {
-        id: feed_id(&relay.identity.id, &about, asked),
+        id: feed_id(&relay.identity.id, &about, query),
         title,
         home_url: format!("{}/#/{page}", web.origin),
         self_url: format!("{}{}", web.origin, asked.uri),
@@ -85,8 +88,10 @@ pub(crate) fn feed(relay: &Relay, asked: &Asked, web: &Web, feed: Feed, form: Fo
 
 /// The id of a feed, which all of its pages have: of this relay, whatever name it was reached by, and of what the feed is
 /// asked for.
-fn feed_id(relay: &RelayId, about: &str, asked: &Asked) -> DocId {
-    let which = ["bbox", "near", "radiusM", "from", "to"].map(|name| (name, asked.text(name).unwrap_or_default()));
+fn feed_id(relay: &RelayId, about: &str, query: &str) -> DocId {
+    let parameters: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).collect();
+    let value = |name: &str| parameters.get(name).map(Cow::as_ref).unwrap_or_default();
+    let which = ["bbox", "near", "radiusM", "from", "to"].map(|name| (name, value(name)));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(which).finish();
     let digest =
         Sha256::digest([b"tourismo feed v1".as_slice(), &relay.0, about.as_bytes(), b"?", query.as_bytes()].concat());

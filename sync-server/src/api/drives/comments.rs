@@ -10,10 +10,12 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::comments::{self, CommentRow};
 use crate::db::said;
@@ -36,15 +38,22 @@ pub(crate) struct CommentItem {
     is_mine: bool,
 }
 
-/// A page of comments.
+/// What is said of all comments together.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CommentPage {
+pub(crate) struct CommentsHead {
     /// How many there are on all pages; at most 1,000, which stands for more, too.
     count: u64,
-    comments: Vec<CommentItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
 }
+
+impl Listed for CommentItem {
+    const LIST: &'static str = "comments";
+    const PAGE: &'static str = "CommentPage";
+    const DESCRIPTION: &'static str = "A page of comments.";
+    type Schema = CommentItem;
+}
+
+/// A page of comments.
+pub(crate) type CommentPage = Page<CommentItem, CommentsHead>;
 
 /// How far ahead of the relay's clock an author's may be, milliseconds: a day, which no wrong time zone reaches.
 const AHEAD_MS: i64 = 86_400_000;
@@ -53,22 +62,23 @@ const AHEAD_MS: i64 = 86_400_000;
 /// its time, so that nobody's word stays on top.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
-    params(("id" = String, Path, description = "The published drive."), PageParameters),
+    params(("id" = String, Path, description = "The published drive."), PageQuery),
     responses((status = 200, description = "A page of comments.", body = CommentPage), Refusals)
 )]
 pub(crate) async fn comments(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
+    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
     let latest = (relay.clock.now() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
-    let after = asked.after(List::Comments)?.map_or(latest, |after| latest.min(after));
+    let after = paging.after(List::Comments)?.map_or(latest, |after| latest.min(after));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;
     let count = said::about_one(&mut reader, id, owner, viewer).await?.comments;
-    let rows = comments::list(&mut reader, id, owner, viewer, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::Comments, |row| (row.at, row.id));
+    let rows = comments::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;
+    let page = paging.page(rows, List::Comments, |row| (row.at, row.id));
     let item = |row: CommentRow| CommentItem {
         id: row.id,
         account: row.account,
@@ -78,5 +88,5 @@ pub(crate) async fn comments(
         text: row.text,
         is_mine: viewer == Some(row.account),
     };
-    asked.answer(&CommentPage { count, comments: rows.into_iter().map(item).collect(), next })
+    asked.answer(&page.map(item).with_head(CommentsHead { count }))
 }

@@ -10,11 +10,13 @@ use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::ReactionCounts;
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::reactions::{self, ReactionRow};
 use crate::db::said;
@@ -33,35 +35,43 @@ pub(crate) struct ReactionItem {
     is_mine: bool,
 }
 
-/// A page of reactions.
+/// What is said of all reactions together.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReactionPage {
+pub(crate) struct ReactionsHead {
     counts: ReactionCounts,
     /// What the viewer feels.
     mine: Option<&'static str>,
-    reactions: Vec<ReactionItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
 }
+
+impl Listed for ReactionItem {
+    const LIST: &'static str = "reactions";
+    const PAGE: &'static str = "ReactionPage";
+    const DESCRIPTION: &'static str = "A page of reactions.";
+    type Schema = ReactionItem;
+}
+
+/// A page of reactions.
+pub(crate) type ReactionPage = Page<ReactionItem, ReactionsHead>;
 
 /// What people feel about a drive: counted, and who.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/reactions", tag = "drives", security((), ("token" = [])),
-    params(("id" = String, Path, description = "The published drive."), PageParameters),
+    params(("id" = String, Path, description = "The published drive."), PageQuery),
     responses((status = 200, description = "A page of reactions.", body = ReactionPage), Refusals)
 )]
 pub(crate) async fn reactions(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
-    let after = asked.after(List::Reactions)?.unwrap_or((-1, AccountId::from_bytes([0xff; 16])));
+    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
+    let after = paging.after(List::Reactions)?.unwrap_or((-1, AccountId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let owner = reach::drive_owner(&mut reader, &asked, id).await?;
     let said = said::about_one(&mut reader, id, owner, viewer).await?;
-    let rows = reactions::list(&mut reader, id, owner, viewer, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::Reactions, ReactionRow::key);
+    let rows = reactions::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;
+    let page = paging.page(rows, List::Reactions, ReactionRow::key);
     let item = |row: ReactionRow| ReactionItem {
         account: row.account,
         handle: row.author.handle,
@@ -69,10 +79,6 @@ pub(crate) async fn reactions(
         reaction: row.reaction.name(),
         is_mine: viewer == Some(row.account),
     };
-    asked.answer(&ReactionPage {
-        counts: ReactionCounts::of(said),
-        mine: said.mine.map(Reaction::name),
-        reactions: rows.into_iter().map(item).collect(),
-        next,
-    })
+    let head = ReactionsHead { counts: ReactionCounts::of(said), mine: said.mine.map(Reaction::name) };
+    asked.answer(&page.map(item).with_head(head))
 }

@@ -4,17 +4,33 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::page::Page;
+use crate::api::query::{MAX_LIMIT, PageQuery, Query, given};
+use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
 use crate::api::{ApiError, reach};
+use crate::authorize::Viewer;
 use crate::db::feed::{self, FeedRow, PublicKey};
 use crate::db::order::Hour;
 use crate::feeds::json_feed::JsonFeed;
+use crate::grid::Bounds;
+
+/// `bbox`, as the public feed takes it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct BoundsQuery {
+    /// Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = String)]
+    bbox: Option<Bounds>,
+}
 
 /// Public drives, newest first.
 ///
@@ -22,41 +38,58 @@ use crate::feeds::json_feed::JsonFeed;
 /// those after it stand behind all others.
 #[utoipa::path(
     get, path = "/v1/feed/public", tag = "feed", security((), ("token" = [])),
-    params(
-        ("bbox" = Option<String>, Query, description = "Drives that are wholly within these bounds: `west,south,east,north` \
-            in degrees, west greater than east over the date line."),
-        PageParameters,
-    ),
+    params(BoundsQuery, PageQuery),
     responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
-pub(crate) async fn public(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, &asked, Hour::Driven).await?;
-    let drives = DriveItem::list(&mut relay.readers.acquire().await?, asked.viewer, &rows).await?;
-    asked.answer(&DrivePage { drives, next })
+pub(crate) async fn public(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(BoundsQuery { bbox }): Query<BoundsQuery>,
+) -> Result<Response, ApiError> {
+    let (rows, next) = read(&relay, asked.viewer, &paging, bbox, Hour::Driven).await?;
+    let items = DriveItem::list(&mut relay.readers.acquire().await?, asked.viewer, &rows).await?;
+    asked.answer(&DrivePage { head: (), items, next })
 }
 
 /// Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.atom", tag = "feeds", security(()),
-    params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
+    params(BoundsQuery, PageQuery),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
-pub(crate) async fn public_atom(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    syndicated(&relay, &asked, Form::Atom).await
+pub(crate) async fn public_atom(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(BoundsQuery { bbox }): Query<BoundsQuery>,
+) -> Result<Response, ApiError> {
+    syndicated(&relay, &asked, &paging, bbox, Form::Atom).await
 }
 
 /// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.json", tag = "feeds", security(()),
-    params(("bbox" = Option<String>, Query, description = "`west,south,east,north` in degrees."), PageParameters),
+    params(BoundsQuery, PageQuery),
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
-pub(crate) async fn public_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    syndicated(&relay, &asked, Form::Json).await
+pub(crate) async fn public_json_feed(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(BoundsQuery { bbox }): Query<BoundsQuery>,
+) -> Result<Response, ApiError> {
+    syndicated(&relay, &asked, &paging, bbox, Form::Json).await
 }
 
-async fn syndicated(relay: &Relay, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (rows, next) = read(relay, asked, Hour::Shown).await?;
+async fn syndicated(
+    relay: &Relay,
+    asked: &Asked,
+    paging: &PageQuery,
+    bbox: Option<Bounds>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (rows, next) = read(relay, asked.viewer, paging, bbox, Hour::Shown).await?;
     let web = Web::of(relay, asked);
     let items = syndication::drives(&web, &rows)?;
     let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
@@ -64,33 +97,36 @@ async fn syndicated(relay: &Relay, asked: &Asked, form: Form) -> Result<Response
 }
 
 /// A page, without those whom the viewer blocks: it may be shorter than asked for.
-async fn read(relay: &Relay, asked: &Asked, by: Hour) -> Result<(Vec<FeedRow>, Option<String>), ApiError> {
-    let (limit, bounds) = (asked.limit()?, asked.bbox()?);
+async fn read(
+    relay: &Relay,
+    viewer: Viewer,
+    paging: &PageQuery,
+    bbox: Option<Bounds>,
+    by: Hour,
+) -> Result<(Vec<FeedRow>, Option<String>), ApiError> {
     let list = match by {
         Hour::Driven => List::PublicFeed,
         Hour::Shown => List::ShownDrives,
     };
-    let place = asked.after(list)?.map(|(hour, place, doc)| PublicKey { hour, place, doc });
+    let place = paging.after(list)?.map(|(hour, place, doc)| PublicKey { hour, place, doc });
     let after = place.unwrap_or(PublicKey::FIRST);
-    // One row more than is shown tells whether there is a next page.
-    let most = limit + 1;
-    let mut rows = match (bounds, place, by) {
+    let most = paging.rows();
+    let rows = match (bbox, place, by) {
         (Some(bounds), ..) => feed::page_within(&mut relay.readers.acquire().await?, &bounds, by, after, most).await?,
         (None, None, Hour::Driven) => newest(relay).await?.iter().take(most as usize).cloned().collect(),
         (None, _, Hour::Driven | Hour::Shown) => {
             feed::page(&mut relay.readers.acquire().await?, by, after, most).await?
         }
     };
-    let shunned = match asked.viewer.account() {
-        Some(_) => reach::shunned(&mut relay.readers.acquire().await?, asked.viewer).await?,
+    let shunned = match viewer.account() {
+        Some(_) => reach::shunned(&mut relay.readers.acquire().await?, viewer).await?,
         None => Default::default(),
     };
-    let next;
-    (rows, next) = page(rows, limit, list, |row| {
+    let Page { items: mut rows, next, .. } = paging.page(rows, list, |row| {
         let PublicKey { hour, place, doc } = row.public_key(by);
         (hour, place, doc)
     });
-    rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
+    rows.retain(|row| reach::may_list(viewer, row.account, row.visibility, &shunned));
     Ok((rows, next))
 }
 

@@ -11,10 +11,12 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::cars;
 
@@ -50,32 +52,34 @@ struct CostItem {
     currency: String,
 }
 
-/// A page of a logbook.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LogPage {
-    entries: Vec<LogEntryItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
+impl Listed for LogEntryItem {
+    const LIST: &'static str = "entries";
+    const PAGE: &'static str = "LogPage";
+    const DESCRIPTION: &'static str = "A page of a logbook.";
+    type Schema = LogEntryItem;
 }
+
+/// A page of a logbook.
+pub(crate) type LogPage = Page<LogEntryItem>;
 
 /// My car's logbook: odometer, fuel, service; the latest entry first.
 #[utoipa::path(
     get, path = "/v1/me/cars/{id}/log", tag = "me", security(("token" = [])),
-    params(("id" = String, Path, description = "The car."), PageParameters),
+    params(("id" = String, Path, description = "The car."), PageQuery),
     responses((status = 200, description = "A page of the logbook.", body = LogPage), Refusals)
 )]
 pub(crate) async fn car_log(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (me, limit, id) = (asked.me()?, asked.limit()?, reach::id(&id)?);
-    let after = asked.after(List::Logbook)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let id = reach::id(&id)?;
+    let after = paging.after(List::Logbook)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     cars::record(&mut reader, me, id).await?.ok_or_else(ApiError::not_found)?;
-    let rows = cars::log_page(&mut reader, me, id, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::Logbook, |item| (item.entry.at, item.id));
-    asked.answer(&LogPage { entries: rows.into_iter().map(item).collect(), next })
+    let rows = cars::log_page(&mut reader, me, id, after, paging.rows()).await?;
+    asked.answer(&paging.page(rows, List::Logbook, |item| (item.entry.at, item.id)).map(item))
 }
 
 fn item(LogItem { id, entry }: LogItem) -> LogEntryItem {

@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::page::{Listed, Page};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::db::cars::{self, CarRow};
 
 /// A car of one's own.
@@ -35,25 +37,29 @@ pub(crate) struct OwnCarItem {
     odometer_m: Option<f64>,
 }
 
-/// A page of a garage.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OwnCarPage {
-    cars: Vec<OwnCarItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
+impl Listed for OwnCarItem {
+    const LIST: &'static str = "cars";
+    const PAGE: &'static str = "OwnCarPage";
+    const DESCRIPTION: &'static str = "A page of a garage.";
+    type Schema = OwnCarItem;
 }
+
+/// A page of a garage.
+pub(crate) type OwnCarPage = Page<OwnCarItem>;
 
 /// My garage, newest first.
 #[utoipa::path(
-    get, path = "/v1/me/cars", tag = "me", security(("token" = [])), params(PageParameters),
+    get, path = "/v1/me/cars", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of cars.", body = OwnCarPage), Refusals)
 )]
-pub(crate) async fn own_cars(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (me, limit) = (asked.me()?, asked.limit()?);
-    let after = asked.after(List::Garage)?.unwrap_or(DocId::from_bytes([0xff; 16]));
-    let rows = cars::garage(&mut relay.readers.acquire().await?, me, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::Garage, |car| car.doc);
-    asked.answer(&OwnCarPage { cars: rows.into_iter().map(item).collect(), next })
+pub(crate) async fn own_cars(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::Garage)?.unwrap_or(DocId::from_bytes([0xff; 16]));
+    let rows = cars::garage(&mut relay.readers.acquire().await?, me, after, paging.rows()).await?;
+    asked.answer(&paging.page(rows, List::Garage, |car| car.doc).map(item))
 }
 
 fn item(CarRow { doc, fields, drives, distance_m, odometer_m }: CarRow) -> OwnCarItem {

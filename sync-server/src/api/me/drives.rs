@@ -13,9 +13,11 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
-use crate::api::schema::{PageParameters, Refusals, VisibilityName, raw};
+use crate::api::page::{Listed, Page};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::{Refusals, VisibilityName, raw};
 use crate::db::drives::{self, DriveKey, OwnDrive};
 
 /// Before every drive.
@@ -49,25 +51,29 @@ pub(crate) struct OwnDriveItem {
     published: Option<DocId>,
 }
 
-/// A page of one's own drives.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OwnDrivePage {
-    pub(super) drives: Vec<OwnDriveItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    pub(super) next: Option<String>,
+impl Listed for OwnDriveItem {
+    const LIST: &'static str = "drives";
+    const PAGE: &'static str = "OwnDrivePage";
+    const DESCRIPTION: &'static str = "A page of one's own drives.";
+    type Schema = OwnDriveItem;
 }
+
+/// A page of one's own drives.
+pub(crate) type OwnDrivePage = Page<OwnDriveItem>;
 
 /// My drives, newest first.
 #[utoipa::path(
-    get, path = "/v1/me/drives", tag = "me", security(("token" = [])), params(PageParameters),
+    get, path = "/v1/me/drives", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of drives.", body = OwnDrivePage), Refusals)
 )]
-pub(crate) async fn own_drives(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (me, limit) = (asked.me()?, asked.limit()?);
-    let after = asked.after(List::OwnDrives)?.unwrap_or(FIRST);
-    let rows = drives::page(&mut relay.readers.acquire().await?, me, None, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::OwnDrives, key);
-    asked.answer(&OwnDrivePage { drives: rows.into_iter().map(item).collect::<Result<_, _>>()?, next })
+pub(crate) async fn own_drives(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::OwnDrives)?.unwrap_or(FIRST);
+    let rows = drives::page(&mut relay.readers.acquire().await?, me, None, after, paging.rows()).await?;
+    asked.answer(&paging.page(rows, List::OwnDrives, key).try_map(item)?)
 }
 
 pub(super) fn key(drive: &OwnDrive) -> DriveKey {

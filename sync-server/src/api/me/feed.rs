@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::drive_item::DriveItem;
-use crate::api::schema::{MeetItem, PageParameters, Refusals};
+use crate::api::page::{Listed, Page};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::{MeetItem, Refusals};
 use crate::db::feed::FeedKey;
 use crate::db::feed_items::{self, HomeItem};
 use crate::db::said;
@@ -57,29 +59,33 @@ pub(crate) enum HomeMeetKind {
     Meet,
 }
 
-/// A page of a home feed.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct HomePage {
-    items: Vec<HomeEntry>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
+impl Listed for HomeEntry {
+    const LIST: &'static str = "items";
+    const PAGE: &'static str = "HomePage";
+    const DESCRIPTION: &'static str = "A page of a home feed.";
+    type Schema = HomeEntry;
 }
+
+/// A page of a home feed.
+pub(crate) type HomePage = Page<HomeEntry>;
 
 /// What those whom I follow show, newest first: drives by their start, meets by when they became known.
 #[utoipa::path(
-    get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageParameters),
+    get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of the home feed.", body = HomePage), Refusals)
 )]
-pub(crate) async fn home_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (me, limit) = (asked.me()?, asked.limit()?);
-    let after = asked.after(List::HomeFeed)?;
+pub(crate) async fn home_feed(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::HomeFeed)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.acquire().await?;
     // Who may see what is part of the statement: it reads nothing else.
-    let rows = feed_items::home(&mut reader, me, after, limit + 1).await?;
-    let key = |item: &HomeItem| (item.key().sort_at, item.key().doc);
-    let (rows, next) = page(rows, limit, List::HomeFeed, key);
-    asked.answer(&HomePage { items: entries(&mut reader, me, &rows).await?, next })
+    let rows = feed_items::home(&mut reader, me, after, paging.rows()).await?;
+    let page = paging.page(rows, List::HomeFeed, |item: &HomeItem| (item.key().sort_at, item.key().doc));
+    asked.answer(&Page { head: (), items: entries(&mut reader, me, &page.items).await?, next: page.next })
 }
 
 /// The items as an account sees them.

@@ -9,8 +9,9 @@ use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::entries;
 use crate::Relay;
-use crate::api::asked::Asked;
-use crate::api::live::{EventSource, Lifetime, Waited, event, last_event_id};
+use crate::api::asked::OwnRequest;
+use crate::api::live::{EventSource, Lifetime, ResumeQuery, Waited, event};
+use crate::api::query::Query;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, live};
 use crate::db::feed_items;
@@ -22,12 +23,16 @@ use crate::live::{Delivery, HomeListener};
 /// another read token is needed. `Last-Event-ID` goes on where another stream ended. `[R9]`
 #[utoipa::path(
     get, path = "/v1/me/feed/live", tag = "me", security(("token" = [])),
-    params(("last-event-id" = Option<String>, Header, description = "The id of the last event that was heard.")),
+    params(("last-event-id" = Option<String>, Header, description = "The id of the last event that was heard."), ResumeQuery),
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream"), Refusals)
 )]
-pub(crate) async fn home_feed_live(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let me = asked.me()?;
-    let listener = relay.live.listen_home(me, last_event_id(&asked)).map_err(|_| ApiError::overloaded())?;
+pub(crate) async fn home_feed_live(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(resumed): Query<ResumeQuery>,
+) -> Result<Response, ApiError> {
+    let listener =
+        relay.live.listen_home(me, resumed.last_event_id(&asked.headers)).map_err(|_| ApiError::overloaded())?;
     let feed = Feed { relay: relay.clone(), me, listener, is_open: false };
     feed.read_followees().await?;
     Ok(live::answer(&relay, &asked, feed))

@@ -6,27 +6,28 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
-use crate::api::asked::Asked;
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::path::Path;
 use crate::api::people::lists::{PeoplePage, people};
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::follows::PeopleList;
 
 /// Whom I and a person both follow, the latest whom they do first.
 #[utoipa::path(
     get, path = "/v1/me/in-common/{person}", tag = "me", security(("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn in_common(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    OwnRequest { asked, .. }: OwnRequest,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    asked.me()?;
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person, PeopleList::InCommon, List::InCommon).await
+    people(&mut reader, &asked, &paging, person, PeopleList::InCommon, List::InCommon).await
 }

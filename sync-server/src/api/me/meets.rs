@@ -8,24 +8,29 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
-use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::page::Page;
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::Access;
 use crate::db::meets;
 
 /// My meets, the latest start first: those I made or may change, and those to which I said that I come, or may.
 #[utoipa::path(
-    get, path = "/v1/me/meets", tag = "me", security(("token" = [])), params(PageParameters),
+    get, path = "/v1/me/meets", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
-pub(crate) async fn own_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (me, limit) = (asked.me()?, asked.limit()?);
-    let after = asked.after(List::OwnMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+pub(crate) async fn own_meets(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::OwnMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
-    let rows = meets::mine(&mut reader, me, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
+    let rows = meets::mine(&mut reader, me, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let mut meets = Vec::new();
     for (meet, author) in &rows {
         // Whoever answered knows its id.
@@ -33,5 +38,5 @@ pub(crate) async fn own_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> 
             meets.push(MeetItem::new(meet, author));
         }
     }
-    asked.answer(&MeetPage { meets, next })
+    asked.answer(&MeetPage { head: (), items: meets, next })
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
+use crate::api::asked::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::documents::{self, Quarantine};
 use crate::db::{profiles, unbound};
@@ -131,8 +131,10 @@ impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
     get, path = "/v1/me/profile", tag = "me", security(("token" = [])),
     responses((status = 200, description = "The profile.", body = OwnProfile), Refusals)
 )]
-pub(crate) async fn own_profile(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let me = asked.me()?;
+pub(crate) async fn own_profile(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let profile = profiles::find(&mut reader, me).await?;
     let quarantined = documents::quarantined(&mut reader, me).await?.into_iter().map(Into::into).collect();

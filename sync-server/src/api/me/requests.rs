@@ -7,19 +7,24 @@ use axum::response::Response;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
+use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::people::lists::{PeoplePage, people};
+use crate::api::query::{PageQuery, Query};
 use crate::api::reach::Person;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::schema::Refusals;
 use crate::db::follows::PeopleList;
 
 /// Who says to follow me and waits to be accepted, the latest first.
 #[utoipa::path(
-    get, path = "/v1/me/requests", tag = "me", security(("token" = [])), params(PageParameters),
+    get, path = "/v1/me/requests", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
-pub(crate) async fn requests(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let me = asked.me()?;
-    people(&mut relay.readers.acquire().await?, &asked, Person::oneself(me), PeopleList::Requests, List::Requests).await
+pub(crate) async fn requests(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let mut reader = relay.readers.acquire().await?;
+    people(&mut reader, &asked, &paging, Person::oneself(me), PeopleList::Requests, List::Requests).await
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tourismo_core::id::DocId;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
+use crate::api::asked::OwnRequest;
+use crate::api::query::{BadParameter, Query, Value, given};
 use crate::api::schema::{Refusals, TotalsItem};
 use crate::db::drives;
 
@@ -42,28 +43,58 @@ pub(crate) enum OwnStats {
     Cars(Vec<CarTotalsItem>),
 }
 
+/// How to sum.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatsQuery {
+    /// `month` or `car`.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = String)]
+    by: By,
+}
+
+/// By what to sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum By {
+    #[default]
+    Month,
+    Car,
+}
+
+impl Value for By {
+    fn parse(text: &str) -> Result<By, BadParameter> {
+        match text {
+            "month" => Ok(By::Month),
+            "car" => Ok(By::Car),
+            _ => Err(BadParameter::By),
+        }
+    }
+}
+
 /// What I drove, by month (unless told) or by car: all drives, published or not.
 #[utoipa::path(
     get, path = "/v1/me/stats", tag = "me", security(("token" = [])),
-    params(("by" = Option<String>, Query, description = "`month` or `car`.")),
+    params(StatsQuery),
     responses((status = 200, description = "The figures, as `by` asks.", body = OwnStats), Refusals)
 )]
-pub(crate) async fn own_stats(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let me = asked.me()?;
+pub(crate) async fn own_stats(
+    State(relay): State<Arc<Relay>>,
+    OwnRequest { me, asked }: OwnRequest,
+    Query(StatsQuery { by }): Query<StatsQuery>,
+) -> Result<Response, ApiError> {
     let mut reader = relay.readers.acquire().await?;
-    let stats = match asked.text("by").unwrap_or("month") {
-        "month" => {
+    let stats = match by {
+        By::Month => {
             let item = |(month, totals): (i64, drives::Totals)| MonthItem {
                 month: format!("{:04}-{:02}", month / 100, month % 100),
                 totals: totals.into(),
             };
             OwnStats::Months(drives::by_month(&mut reader, me).await?.into_iter().map(item).collect())
         }
-        "car" => {
+        By::Car => {
             let item = |(car, totals): (Option<DocId>, drives::Totals)| CarTotalsItem { car, totals: totals.into() };
             OwnStats::Cars(drives::by_car(&mut reader, me).await?.into_iter().map(item).collect())
         }
-        _ => return Err(ApiError::bad_parameter("bad_by", "by is month or car.".to_owned())),
     };
     asked.answer(&stats)
 }

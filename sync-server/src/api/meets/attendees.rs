@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 
 use super::meet::{AnswerCounts, AnswerName};
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::Access;
 use crate::db::meets;
@@ -35,30 +37,38 @@ pub(crate) struct AttendeeItem {
     followed_in_common: u64,
 }
 
-/// A page of those who come.
+/// What is said of all who answered.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AttendeePage {
+pub(crate) struct AttendeesHead {
     answers: AnswerCounts,
-    attendees: Vec<AttendeeItem>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
 }
+
+impl Listed for AttendeeItem {
+    const LIST: &'static str = "attendees";
+    const PAGE: &'static str = "AttendeePage";
+    const DESCRIPTION: &'static str = "A page of those who come.";
+    type Schema = AttendeeItem;
+}
+
+/// A page of those who come.
+pub(crate) type AttendeePage = Page<AttendeeItem, AttendeesHead>;
 
 /// Who comes, or may: those first whom the viewer follows, then by answer.
 ///
 /// Those who ask about followers are shown to the organisers and to whom they accepted; they are counted all the same.
 #[utoipa::path(
     get, path = "/v1/meets/{id}/attendees", tag = "meets", security((), ("token" = [])),
-    params(("id" = String, Path, description = "The meet."), PageParameters),
+    params(("id" = String, Path, description = "The meet."), PageQuery),
     responses((status = 200, description = "A page of people who answered.", body = AttendeePage), Refusals)
 )]
 pub(crate) async fn attendees(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (limit, id, viewer) = (asked.limit()?, reach::id(&id)?, asked.viewer.account());
-    let after = asked.after(List::Attendees)?.unwrap_or((-1, -1, AccountId::from_bytes([0; 16])));
+    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
+    let after = paging.after(List::Attendees)?.unwrap_or((-1, -1, AccountId::from_bytes([0; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let (meet, _) = meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     if !reach::may_see_meet(&mut reader, asked.viewer, &meet, Access::ById).await? {
@@ -68,8 +78,8 @@ pub(crate) async fn attendees(
     let organisers = meets::organisers(&mut reader, meet.account, id).await?;
     let is_organiser = |account: AccountId| account == meet.account || organisers.contains(&account);
     let sees_all = viewer.is_some_and(is_organiser);
-    let rows = rsvps::attendees(&mut reader, id, meet.account, viewer, sees_all, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::Attendees, AttendeeRow::key);
+    let rows = rsvps::attendees(&mut reader, id, meet.account, viewer, sees_all, after, paging.rows()).await?;
+    let page = paging.page(rows, List::Attendees, AttendeeRow::key);
     let item = |row: AttendeeRow| AttendeeItem {
         account: row.account,
         handle: row.author.handle,
@@ -79,5 +89,5 @@ pub(crate) async fn attendees(
         followed_in_common: row.followed_in_common,
     };
     let answers = AnswerCounts { going, maybe, no };
-    asked.answer(&AttendeePage { answers, attendees: rows.into_iter().map(item).collect(), next })
+    asked.answer(&page.map(item).with_head(AttendeesHead { answers }))
 }

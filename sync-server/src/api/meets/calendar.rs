@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::search::{self, WhereAndWhen};
+use super::search::{Looking, WhenQuery};
 use crate::Relay;
 use crate::api::asked::Asked;
 use crate::api::path::Path;
+use crate::api::query::{Query, WhereQuery};
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Web};
 use crate::api::{ApiError, reach};
@@ -20,11 +21,16 @@ use crate::db::meets;
 /// The calendar holds the next hundred of what `/v1/meets` has, and the latest hundred of those that ended within 30 days.
 #[utoipa::path(
     get, path = "/v1/meets.ics", tag = "feeds", security(()),
-    params(WhereAndWhen),
+    params(WhereQuery, WhenQuery),
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
-pub(crate) async fn meets_calendar(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let rows = search::read_for_calendar(&relay, &asked).await?;
+pub(crate) async fn meets_calendar(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let rows = Looking::new(&relay, &asked, place, time).await?.for_calendar().await?;
     Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), "Meets", rows.iter().map(|(meet, _)| meet)))
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::search::{self, WhereAndWhen};
+use super::search::{Looking, WhenQuery};
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query, WhereQuery};
+use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
 use crate::feeds::json_feed::JsonFeed;
 
@@ -18,11 +19,18 @@ use crate::feeds::json_feed::JsonFeed;
 /// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.atom", tag = "feeds", security(()),
-    params(WhereAndWhen, PageParameters),
+    params(WhereQuery, WhenQuery, PageQuery),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
-pub(crate) async fn meets_atom(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    meets(&relay, &asked, Form::Atom).await
+pub(crate) async fn meets_atom(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let looking = Looking::new(&relay, &asked, place, time).await?;
+    meets(&relay, &asked, &paging, looking, Form::Atom).await
 }
 
 /// Public meets as JSON Feed 1.1.
@@ -30,15 +38,28 @@ pub(crate) async fn meets_atom(State(relay): State<Arc<Relay>>, asked: Asked) ->
 /// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.json", tag = "feeds", security(()),
-    params(WhereAndWhen, PageParameters),
+    params(WhereQuery, WhenQuery, PageQuery),
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
-pub(crate) async fn meets_json_feed(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    meets(&relay, &asked, Form::Json).await
+pub(crate) async fn meets_json_feed(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let looking = Looking::new(&relay, &asked, place, time).await?;
+    meets(&relay, &asked, &paging, looking, Form::Json).await
 }
 
-async fn meets(relay: &Relay, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (rows, next) = search::read_with_ended(relay, asked, asked.limit()?).await?;
+async fn meets(
+    relay: &Relay,
+    asked: &Asked,
+    paging: &PageQuery,
+    looking: Looking,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (rows, next) = looking.with_ended(paging).await?;
     let web = Web::of(relay, asked);
     let items = rows.iter().map(|(meet, organiser)| syndication::meet(&web, meet, organiser)).collect();
     let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };

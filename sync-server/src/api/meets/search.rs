@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT, Near};
+use crate::api::asked::Asked;
 use crate::api::cursor::{self, List};
-use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals, parameter};
+use crate::api::query::{Circle, MAX_LIMIT, PageQuery, Query, WhereQuery, given};
+use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::Viewer;
 use crate::db::feed::Author;
@@ -38,87 +39,47 @@ const LONGEST_MS: i64 = 31 * 86_400_000;
 /// A meet that does not say when it ends is taken to last twelve hours.
 #[utoipa::path(
     get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
-    params(WhereAndWhen, PageParameters),
+    params(WhereQuery, WhenQuery, PageQuery),
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
-pub(crate) async fn search_meets(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, &asked, asked.limit()?).await?;
-    asked.answer(&MeetPage { meets: rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
+pub(crate) async fn search_meets(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let (rows, next) = Looking::new(&relay, &asked, place, time).await?.of_coming(&paging).await?;
+    let items = rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect();
+    asked.answer(&MeetPage { head: (), items, next })
 }
 
-/// Where and when to look, as every read of many meets takes it.
-pub(super) enum WhereAndWhen {}
-
-impl IntoParams for WhereAndWhen {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![
-            parameter::<String>("bbox", "Within these bounds: `west,south,east,north` in degrees."),
-            parameter::<String>("near", "Near this place: `latitude,longitude` in degrees."),
-            parameter::<f64>("radiusM", "How near, metres: 50000 unless told, 500000 at most."),
-            parameter::<i64>(
-                "from",
-                "The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended.",
-            ),
-            parameter::<i64>("to", "The latest start."),
-        ]
-    }
+/// `from` and `to`, as every read of many meets takes them.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhenQuery {
+    /// The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = i64)]
+    from: Option<Timestamp>,
+    /// The latest start.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = i64)]
+    to: Option<Timestamp>,
 }
 
 type Rows = Vec<(MeetRecord, Author)>;
-
-/// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.
-pub(super) async fn read(relay: &Relay, asked: &Asked, limit: u32) -> Result<(Rows, Option<String>), ApiError> {
-    let mut looking = Looking::new(relay, asked).await?;
-    let after = asked.after(List::Meets)?.unwrap_or(EARLIEST);
-    let (rows, next) = looking.coming(after, limit).await?;
-    Ok((rows, next.map(|place| cursor::encode(List::Meets, &place))))
-}
-
-/// A page for those who subscribe: what was asked for, then what has ended within the last 30 days, the latest first.
-pub(super) async fn read_with_ended(
-    relay: &Relay,
-    asked: &Asked,
-    limit: u32,
-) -> Result<(Rows, Option<String>), ApiError> {
-    let mut looking = Looking::new(relay, asked).await?;
-    let mut rows = Vec::new();
-    let ended_after = match asked.after(List::EndedMeets) {
-        Ok(Some(place)) => place,
-        Ok(None) | Err(_) => {
-            let after = asked.after(List::Meets)?.unwrap_or(EARLIEST);
-            let next;
-            (rows, next) = looking.coming(after, limit).await?;
-            if let Some(place) = next {
-                return Ok((rows, Some(cursor::encode(List::Meets, &place))));
-            }
-            LATEST
-        }
-    };
-    let (ended, next) = looking.ended(ended_after, limit - rows.len() as u32).await?;
-    rows.extend(ended);
-    Ok((rows, next.map(|place| cursor::encode(List::EndedMeets, &place))))
-}
-
-/// What a calendar holds: the next hundred of what was asked for, and of what has ended within the last 30 days the latest
-/// hundred.
-pub(super) async fn read_for_calendar(relay: &Relay, asked: &Asked) -> Result<Rows, ApiError> {
-    let mut looking = Looking::new(relay, asked).await?;
-    let mut rows = looking.ended(LATEST, MAX_LIMIT).await?.0;
-    rows.reverse();
-    rows.extend(looking.coming(EARLIEST, MAX_LIMIT).await?.0);
-    Ok(rows)
-}
 
 /// Before the first place of each order.
 const EARLIEST: MeetKey = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
 const LATEST: MeetKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
 
 /// A look for public meets, at one moment of the database.
-struct Looking {
+pub(super) struct Looking {
     reader: Connection,
     viewer: Viewer,
     shunned: BTreeSet<AccountId>,
-    near: Option<Near>,
+    circle: Option<Circle>,
     bounds: Option<Bounds>,
     from: Option<Timestamp>,
     to: Timestamp,
@@ -126,13 +87,60 @@ struct Looking {
 }
 
 impl Looking {
-    async fn new(relay: &Relay, asked: &Asked) -> Result<Looking, ApiError> {
-        let (near, bbox) = (asked.near()?, asked.bbox()?);
-        let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m)));
-        let (from, to) = (asked.time("from")?, asked.time("to")?.unwrap_or(Timestamp(i64::MAX)));
+    pub(super) async fn new(
+        relay: &Relay,
+        asked: &Asked,
+        place: WhereQuery,
+        WhenQuery { from, to }: WhenQuery,
+    ) -> Result<Looking, ApiError> {
         let mut reader = relay.readers.snapshot().await?;
-        let shunned = reach::shunned(&mut reader, asked.viewer).await?;
-        Ok(Looking { reader, viewer: asked.viewer, shunned, near, bounds, from, to, now: relay.clock.now() })
+        Ok(Looking {
+            viewer: asked.viewer,
+            shunned: reach::shunned(&mut reader, asked.viewer).await?,
+            reader,
+            circle: place.circle(),
+            bounds: place.bounds(),
+            from,
+            to: to.unwrap_or(Timestamp(i64::MAX)),
+            now: relay.clock.now(),
+        })
+    }
+
+    /// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.
+    pub(super) async fn of_coming(mut self, paging: &PageQuery) -> Result<(Rows, Option<String>), ApiError> {
+        let after = paging.after(List::Meets)?.unwrap_or(EARLIEST);
+        let (rows, next) = self.coming(after, paging.limit.0).await?;
+        Ok((rows, next.map(|place| cursor::encode(List::Meets, &place))))
+    }
+
+    /// A page for those who subscribe: what was asked for, then what has ended within the last 30 days, the latest first.
+    pub(super) async fn with_ended(mut self, paging: &PageQuery) -> Result<(Rows, Option<String>), ApiError> {
+        let limit = paging.limit.0;
+        let mut rows = Vec::new();
+        let ended_after = match paging.after(List::EndedMeets) {
+            Ok(Some(place)) => place,
+            Ok(None) | Err(_) => {
+                let after = paging.after(List::Meets)?.unwrap_or(EARLIEST);
+                let next;
+                (rows, next) = self.coming(after, limit).await?;
+                if let Some(place) = next {
+                    return Ok((rows, Some(cursor::encode(List::Meets, &place))));
+                }
+                LATEST
+            }
+        };
+        let (ended, next) = self.ended(ended_after, limit - rows.len() as u32).await?;
+        rows.extend(ended);
+        Ok((rows, next.map(|place| cursor::encode(List::EndedMeets, &place))))
+    }
+
+    /// What a calendar holds: the next hundred of what was asked for, and of what has ended within the last 30 days the
+    /// latest hundred.
+    pub(super) async fn for_calendar(mut self) -> Result<Rows, ApiError> {
+        let mut rows = self.ended(LATEST, MAX_LIMIT).await?.0;
+        rows.reverse();
+        rows.extend(self.coming(EARLIEST, MAX_LIMIT).await?.0);
+        Ok(rows)
     }
 
     /// Those that begin within the span that was asked for; those that have not ended if it has no beginning.
@@ -173,7 +181,7 @@ impl Looking {
                     return Ok((found, Some(after)));
                 }
                 after = (meet.starts_at, meet.doc);
-                let is_near = self.near.is_none_or(|near| meet.position.is_some_and(|place| near.holds(place)));
+                let is_near = self.circle.is_none_or(|circle| meet.position.is_some_and(|place| circle.holds(place)));
                 if is_near && reach::may_list(self.viewer, meet.account, meet.visibility, &self.shunned) {
                     found.push((meet, author));
                 }

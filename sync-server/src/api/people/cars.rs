@@ -10,10 +10,12 @@ use tourismo_core::id::DocId;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::cars;
 
@@ -30,32 +32,33 @@ pub(crate) struct PublicCar {
     colour: String,
 }
 
-/// A page of a garage.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PublicCarPage {
-    cars: Vec<PublicCar>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
+impl Listed for PublicCar {
+    const LIST: &'static str = "cars";
+    const PAGE: &'static str = "PublicCarPage";
+    const DESCRIPTION: &'static str = "A page of a garage.";
+    type Schema = PublicCar;
 }
+
+/// A page of a garage.
+pub(crate) type PublicCarPage = Page<PublicCar>;
 
 /// The cars that a person shows everyone, newest first.
 #[utoipa::path(
     get, path = "/v1/people/{person}/cars", tag = "people", security((), ("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of cars.", body = PublicCarPage), Refusals)
 )]
 pub(crate) async fn person_cars(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let limit = asked.limit()?;
-    let after = asked.after(List::PersonCars)?.unwrap_or(DocId::from_bytes([0xff; 16]));
+    let after = paging.after(List::PersonCars)?.unwrap_or(DocId::from_bytes([0xff; 16]));
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    let rows = cars::public_garage(&mut reader, person.account, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::PersonCars, |(doc, _)| *doc);
-    asked.answer(&PublicCarPage { cars: rows.into_iter().map(item).collect(), next })
+    let rows = cars::public_garage(&mut reader, person.account, after, paging.rows()).await?;
+    asked.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(item))
 }
 
 fn item((id, fields): (DocId, CarFields)) -> PublicCar {

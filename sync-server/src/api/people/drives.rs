@@ -6,11 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
+use crate::api::page::Page;
 use crate::api::path::Path;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::feed::{self, FeedKey, FeedRow};
@@ -18,27 +20,28 @@ use crate::db::feed::{self, FeedKey, FeedRow};
 /// What a person has published, newest first: for everyone, and for followers if the viewer counts among them.
 #[utoipa::path(
     get, path = "/v1/people/{person}/drives", tag = "people", security((), ("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn person_drives(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let limit = asked.limit()?;
-    let after = asked.after(List::PersonDrives)?;
+    let after = paging.after(List::PersonDrives)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
     let with_followers = person.shows_to_followers(asked.viewer);
-    let rows = feed::of_person(&mut reader, person.account, with_followers, after, limit + 1).await?;
-    let (mut rows, next) = page(rows, limit, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let rows = feed::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;
+    let page = paging.page(rows, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
+    let Page { items: mut rows, next, .. } = page;
     let may_list = |row: &FeedRow| {
         let audience = Audience { owner: row.account, visibility: row.visibility, relation: person.relation };
         authorize(asked.viewer, audience, Access::Listed).is_ok()
     };
     rows.retain(may_list);
-    let drives = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
-    asked.answer(&DrivePage { drives, next })
+    let items = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
+    asked.answer(&DrivePage { head: (), items, next })
 }

@@ -8,11 +8,13 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::{Asked, MAX_LIMIT, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
+use crate::api::page::Page;
 use crate::api::path::Path;
+use crate::api::query::{MAX_LIMIT, PageQuery, Query};
 use crate::api::reach::Person;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
 use crate::api::{ApiError, reach};
 use crate::db::feed::{self, FeedKey};
@@ -23,29 +25,31 @@ use crate::feeds::json_feed::JsonFeed;
 /// A person's public drives as Atom with GeoRSS.
 #[utoipa::path(
     get, path = "/v1/people/{person}/feed.atom", tag = "feeds", security(()),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn person_atom(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &asked, Form::Atom).await
+    person_feed(&relay, &name, &asked, &paging, Form::Atom).await
 }
 
 /// A person's public drives as JSON Feed 1.1.
 #[utoipa::path(
     get, path = "/v1/people/{person}/feed.json", tag = "feeds", security(()),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn person_json_feed(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &asked, Form::Json).await
+    person_feed(&relay, &name, &asked, &paging, Form::Json).await
 }
 
 /// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
@@ -53,7 +57,7 @@ pub(crate) async fn person_json_feed(
     get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds", security(()),
     params(
         ("person" = String, Path, description = "A handle or an account's id."),
-        ("car" = String, Path, description = "The car's id."), PageParameters,
+        ("car" = String, Path, description = "The car's id."), PageQuery,
     ),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
@@ -61,8 +65,9 @@ pub(crate) async fn car_atom(
     State(relay): State<Arc<Relay>>,
     Path((name, car)): Path<(String, String)>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, &name, &car, &asked, Form::Atom).await
+    car_feed(&relay, (&name, &car), &asked, &paging, Form::Atom).await
 }
 
 /// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
@@ -70,7 +75,7 @@ pub(crate) async fn car_atom(
     get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds", security(()),
     params(
         ("person" = String, Path, description = "A handle or an account's id."),
-        ("car" = String, Path, description = "The car's id."), PageParameters,
+        ("car" = String, Path, description = "The car's id."), PageQuery,
     ),
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
@@ -78,8 +83,9 @@ pub(crate) async fn car_json_feed(
     State(relay): State<Arc<Relay>>,
     Path((name, car)): Path<(String, String)>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, &name, &car, &asked, Form::Json).await
+    car_feed(&relay, (&name, &car), &asked, &paging, Form::Json).await
 }
 
 /// A person's public meets as iCalendar, to be subscribed to.
@@ -102,13 +108,19 @@ pub(crate) async fn person_calendar(
     Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), &title, rows.iter().map(|(meet, _)| meet)))
 }
 
-async fn person_feed(relay: &Relay, name: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (limit, after) = (asked.limit()?, asked.after(List::ShownByPerson)?);
+async fn person_feed(
+    relay: &Relay,
+    name: &str,
+    asked: &Asked,
+    paging: &PageQuery,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::ShownByPerson)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, asked, name).await?;
-    let rows = feed::shown_by_person(&mut reader, person.account, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let rows = feed::shown_by_person(&mut reader, person.account, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
     let web = Web::of(relay, asked);
     let items = syndication::drives(&web, &rows)?;
@@ -116,15 +128,21 @@ async fn person_feed(relay: &Relay, name: &str, asked: &Asked, form: Form) -> Re
     Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
 }
 
-async fn car_feed(relay: &Relay, name: &str, car: &str, asked: &Asked, form: Form) -> Result<Response, ApiError> {
-    let (limit, after, car) = (asked.limit()?, asked.after(List::ShownByPerson)?, reach::id(car)?);
+async fn car_feed(
+    relay: &Relay,
+    (name, car): (&str, &str),
+    asked: &Asked,
+    paging: &PageQuery,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (after, car) = (paging.after(List::ShownByPerson)?, reach::id(car)?);
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, asked, name).await?;
     let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
     let fields = fields.ok_or_else(ApiError::not_found)?;
-    let rows = feed::of_car(&mut reader, person.account, car, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let rows = feed::of_car(&mut reader, person.account, car, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
     let web = Web::of(relay, asked);
     let items = syndication::drives(&web, &rows)?;

@@ -12,9 +12,11 @@ use utoipa::ToSchema;
 use crate::Relay;
 use crate::api::asked::Asked;
 use crate::api::cursor::{self, List};
+use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
+use crate::api::query::{PageQuery, Query};
 use crate::api::reach::Person;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::schema::Refusals;
 use crate::api::{ApiError, reach};
 use crate::db::follows::{self, PeopleList, PersonRow};
 use crate::db::sql::Connection;
@@ -34,16 +36,23 @@ pub(crate) struct PersonItem {
     is_followed: bool,
 }
 
-/// A page of people.
+/// What is said of a list of people.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PeoplePage {
-    people: Vec<PersonItem>,
+pub(crate) struct PeopleHead {
     /// Whether this list is not for the viewer: the person asks about followers, and has not accepted them.
     is_hidden: bool,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
 }
+
+impl Listed for PersonItem {
+    const LIST: &'static str = "people";
+    const PAGE: &'static str = "PeoplePage";
+    const DESCRIPTION: &'static str = "A page of people.";
+    type Schema = PersonItem;
+}
+
+/// A page of people.
+pub(crate) type PeoplePage = Page<PersonItem, PeopleHead>;
 
 /// Whose follow counts, the latest first.
 ///
@@ -51,17 +60,18 @@ pub(crate) struct PeoplePage {
 /// is shown to those alone, and to whose list it is.
 #[utoipa::path(
     get, path = "/v1/people/{person}/followers", tag = "people", security((), ("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn followers(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person, PeopleList::Followers, List::Followers).await
+    people(&mut reader, &asked, &paging, person, PeopleList::Followers, List::Followers).await
 }
 
 /// Whom a person follows, the latest first.
@@ -70,17 +80,18 @@ pub(crate) async fn followers(
 /// is shown to those alone, and to whose list it is.
 #[utoipa::path(
     get, path = "/v1/people/{person}/following", tag = "people", security((), ("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn following(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, person, PeopleList::Following, List::Following).await
+    people(&mut reader, &asked, &paging, person, PeopleList::Following, List::Following).await
 }
 
 /// How often to look on when those who were found are not for the viewer.
@@ -91,30 +102,32 @@ const LOOKS: usize = 10;
 pub(crate) async fn people(
     reader: &mut Connection,
     asked: &Asked,
+    paging: &PageQuery,
     person: Person,
     which: PeopleList,
     list: List,
 ) -> Result<Response, ApiError> {
-    let limit = asked.limit()?;
-    let mut after = asked.after(list)?.unwrap_or((Timestamp(i64::MAX), AccountId::from_bytes([0xff; 16])));
+    let limit = paging.limit.0 as usize;
+    let mut after = paging.after(list)?.unwrap_or((Timestamp(i64::MAX), AccountId::from_bytes([0xff; 16])));
     if !person.shows_people(asked.viewer, follows::asks(reader, person.account).await?) {
-        return asked.answer(&PeoplePage { is_hidden: true, ..PeoplePage::default() });
+        return asked.answer(&PeoplePage { head: PeopleHead { is_hidden: true }, items: Vec::new(), next: None });
     }
     let mut found: Vec<PersonRow> = Vec::new();
     let mut is_more = true;
     for _ in 0..LOOKS {
-        let rows = follows::list(reader, which, person.account, asked.viewer.account(), after, limit + 1).await?;
-        is_more = rows.len() > limit as usize;
+        let rows = follows::list(reader, which, person.account, asked.viewer.account(), after, paging.rows()).await?;
+        is_more = rows.len() > limit;
         after = rows.last().map_or(after, |row| (row.since, row.account));
         found.extend(rows.into_iter().filter(|row| row.is_shown));
-        if found.len() > limit as usize || !is_more {
+        if found.len() > limit || !is_more {
             break;
         }
     }
-    is_more |= found.len() > limit as usize;
-    found.truncate(limit as usize);
+    is_more |= found.len() > limit;
+    found.truncate(limit);
     let next = found.last().filter(|_| is_more).map(|row| cursor::encode(list, &(row.since, row.account)));
-    asked.answer(&PeoplePage { people: found.into_iter().map(item).collect(), is_hidden: false, next })
+    let items = found.into_iter().map(item).collect();
+    asked.answer(&PeoplePage { head: PeopleHead { is_hidden: false }, items, next })
 }
 
 fn item(row: PersonRow) -> PersonItem {

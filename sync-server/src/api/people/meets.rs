@@ -8,10 +8,12 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
+use crate::api::page::Page;
 use crate::api::path::Path;
-use crate::api::schema::{MeetItem, MeetPage, PageParameters, Refusals};
+use crate::api::query::{PageQuery, Query};
+use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, reach};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::meets;
@@ -19,25 +21,26 @@ use crate::db::meets;
 /// A person's meets, the latest start first: for everyone, and for followers if the viewer counts among them.
 #[utoipa::path(
     get, path = "/v1/people/{person}/meets", tag = "people", security((), ("token" = [])),
-    params(("person" = String, Path, description = "A handle or an account's id."), PageParameters),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn person_meets(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
     asked: Asked,
+    Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let limit = asked.limit()?;
-    let after = asked.after(List::PersonMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
+    let after = paging.after(List::PersonMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let person = reach::person(&mut reader, &asked, &name).await?;
     let with_followers = person.shows_to_followers(asked.viewer);
-    let rows = meets::of_person(&mut reader, person.account, with_followers, after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::PersonMeets, |(meet, _)| (meet.starts_at, meet.doc));
+    let rows = meets::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::PersonMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let may_list = |visibility| {
         let audience = Audience { owner: person.account, visibility, relation: person.relation };
         authorize(asked.viewer, audience, Access::Listed).is_ok()
     };
     let shown = rows.iter().filter(|(meet, _)| may_list(meet.visibility));
-    asked.answer(&MeetPage { meets: shown.map(|(meet, author)| MeetItem::new(meet, author)).collect(), next })
+    let items = shown.map(|(meet, author)| MeetItem::new(meet, author)).collect();
+    asked.answer(&MeetPage { head: (), items, next })
 }

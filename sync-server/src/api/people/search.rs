@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tourismo_core::id::AccountId;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::{Asked, page};
+use crate::api::asked::Asked;
 use crate::api::cursor::List;
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::page::{Listed, Page};
+use crate::api::query::{BadParameter, PageQuery, Query, Value, given};
+use crate::api::schema::Refusals;
 use crate::db::profiles::{self, ProfileRow};
 
 /// A person who was found.
@@ -25,31 +27,56 @@ pub(crate) struct FoundPerson {
     display_name: String,
 }
 
+impl Listed for FoundPerson {
+    const LIST: &'static str = "people";
+    const PAGE: &'static str = "FoundPage";
+    const DESCRIPTION: &'static str = "A page of people who were found.";
+    type Schema = FoundPerson;
+}
+
 /// A page of people who were found.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FoundPage {
-    people: Vec<FoundPerson>,
-    /// For the parameter `after` of the next page; absent on the last one.
-    next: Option<String>,
+pub(crate) type FoundPage = Page<FoundPerson>;
+
+/// How the handles begin that are looked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PrefixQuery {
+    /// With what the handle begins: 1 to 30 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = String, required = true)]
+    prefix: Option<Prefix>,
+}
+
+/// The beginning of a handle in lower case, 1 to 30 characters.
+#[derive(Debug)]
+struct Prefix(String);
+
+impl Value for Prefix {
+    fn parse(text: &str) -> Result<Prefix, BadParameter> {
+        let prefix = text.to_lowercase();
+        let is_one = (1..=30).contains(&prefix.chars().count()) && !prefix.contains('\0');
+        if is_one { Ok(Prefix(prefix)) } else { Err(BadParameter::Prefix) }
+    }
 }
 
 /// People whose handles begin so, in whatever case, by handle.
 #[utoipa::path(
     get, path = "/v1/people", tag = "people", security((), ("token" = [])),
-    params(("prefix" = String, Query, description = "With what the handle begins: 1 to 30 characters."), PageParameters),
+    params(PrefixQuery, PageQuery),
     responses((status = 200, description = "The people found.", body = FoundPage), Refusals)
 )]
-pub(crate) async fn search_people(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
-    let limit = asked.limit()?;
-    let prefix = asked.text("prefix").unwrap_or_default().to_lowercase();
-    if !(1..=30).contains(&prefix.chars().count()) || prefix.contains('\0') {
-        return Err(ApiError::bad_parameter("bad_prefix", "prefix has 1 to 30 characters of a handle.".to_owned()));
-    }
-    let after: String = asked.after(List::People)?.unwrap_or_default();
+pub(crate) async fn search_people(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(PrefixQuery { prefix }): Query<PrefixQuery>,
+) -> Result<Response, ApiError> {
+    let prefix = prefix.ok_or(BadParameter::Prefix)?;
+    let after: String = paging.after(List::People)?.unwrap_or_default();
     let mut reader = relay.readers.acquire().await?;
-    let rows = profiles::search(&mut reader, &prefix, asked.viewer.account(), &after, limit + 1).await?;
-    let (rows, next) = page(rows, limit, List::People, |row| row.folded.clone().unwrap_or_default());
+    let rows = profiles::search(&mut reader, &prefix.0, asked.viewer.account(), &after, paging.rows()).await?;
+    let page = paging.page(rows, List::People, |row| row.folded.clone().unwrap_or_default());
     let found =
         |row: ProfileRow| FoundPerson { account: row.account, handle: row.handle, display_name: row.display_name };
-    asked.answer(&FoundPage { people: rows.into_iter().map(found).collect(), next })
+    asked.answer(&page.map(found))
 }

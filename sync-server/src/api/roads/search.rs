@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::Relay;
 use crate::api::ApiError;
 use crate::api::asked::Asked;
 use crate::api::cursor::{self, List, SortKey};
-use crate::api::geojson::{CollectionType, RoadCollection};
-use crate::api::schema::{PageParameters, Refusals};
+use crate::api::geojson::{CollectionHead, CollectionType, RoadCollection};
+use crate::api::query::{BadParameter, PageQuery, Query, Value, WhereQuery, given};
+use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadKey, RoadRecord};
 use crate::grid::Bounds;
 use crate::roads::SegmentId;
@@ -24,44 +27,70 @@ const LOOKS: usize = 10;
 /// the collection.
 #[utoipa::path(
     get, path = "/v1/roads", tag = "roads", security((), ("token" = [])),
-    params(
-        ("bbox" = Option<String>, Query, description = "Within these bounds: `west,south,east,north` in degrees."),
-        ("near" = Option<String>, Query, description = "Near this place: `latitude,longitude` in degrees."),
-        ("radiusM" = Option<f64>, Query, description = "How near, metres: 50000 unless told, 500000 at most."),
-        ("min_score" = Option<u8>, Query, description = "No worse than this: 0 to 100."),
-        PageParameters,
-    ),
+    params(WhereQuery, ScoreQuery, PageQuery),
     responses((status = 200, description = "A page of roads.", body = RoadCollection, content_type = "application/geo+json"), Refusals)
 )]
-pub(crate) async fn search_roads(State(relay): State<Arc<Relay>>, asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn search_roads(
+    State(relay): State<Arc<Relay>>,
+    asked: Asked,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(ScoreQuery { min_score }): Query<ScoreQuery>,
+) -> Result<Response, ApiError> {
     if !super::may_read(asked.viewer) {
         return Err(ApiError::not_found());
     }
-    let (found, next) = read(&relay, &asked).await?;
-    let features = found.iter().map(|road| super::feature(road, None)).collect::<Result<_, _>>()?;
-    let collection = RoadCollection { r#type: CollectionType::FeatureCollection, features, next };
+    let (found, next) = read(&relay, &paging, place, min_score).await?;
+    let items = found.iter().map(|road| super::feature(road, None)).collect::<Result<_, _>>()?;
+    let head = CollectionHead { r#type: CollectionType::FeatureCollection };
+    let collection = RoadCollection { head, items, next };
     let text = serde_json::to_string(&collection).map_err(|_| ApiError::internal())?;
     Ok(asked.answer_with(text, "application/geo+json"))
 }
 
-async fn read(relay: &Relay, asked: &Asked) -> Result<(Vec<RoadRecord>, Option<String>), ApiError> {
-    let limit = asked.limit()?;
-    let (near, bbox) = (asked.near()?, asked.bbox()?);
-    let world = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
-    let bounds = bbox.or(near.map(|near| Bounds::around(near.lon, near.lat, near.radius_m))).unwrap_or(world);
-    let last_rank = 100 - asked.least_score()?;
-    let mut after: RoadKey = asked.after(List::Roads)?.unwrap_or((-1, SegmentId(0, 0)));
+/// How good a road must be.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ScoreQuery {
+    /// No worse than this: 0 to 100.
+    #[serde(default, deserialize_with = "given")]
+    #[param(value_type = u8)]
+    min_score: Score,
+}
+
+/// The score of a road, 0 to 100.
+#[derive(Clone, Copy, Debug, Default)]
+struct Score(i64);
+
+impl Value for Score {
+    fn parse(text: &str) -> Result<Score, BadParameter> {
+        let score = text.parse().ok().filter(|score| (0..=100).contains(score));
+        score.map(Score).ok_or(BadParameter::Score)
+    }
+}
+
+async fn read(
+    relay: &Relay,
+    paging: &PageQuery,
+    place: WhereQuery,
+    Score(min_score): Score,
+) -> Result<(Vec<RoadRecord>, Option<String>), ApiError> {
+    let limit = paging.limit.0;
+    let circle = place.circle();
+    let bounds = place.bounds().unwrap_or(Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 });
+    let last_rank = 100 - min_score;
+    let mut after: RoadKey = paging.after(List::Roads)?.unwrap_or((-1, SegmentId(0, 0)));
     let mut reader = relay.readers.snapshot().await?;
     let mut found = Vec::new();
     for _ in 0..LOOKS {
-        let page = roads::best(&mut reader, &bounds, after, last_rank, limit + 1).await?;
+        let page = roads::best(&mut reader, &bounds, after, last_rank, paging.rows()).await?;
         let is_last = page.len() <= limit as usize;
         for road in page {
             if found.len() == limit as usize {
                 return Ok((found, Some(cursor::encode(List::Roads, &after))));
             }
             after = road.key();
-            if near.is_none_or(|near| near.holds(road.middle())) {
+            if circle.is_none_or(|circle| circle.holds(road.middle())) {
                 found.push(road);
             }
         }
