@@ -5,6 +5,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 just := just_executable()
 npm := "npm --silent --prefix pwa-shim run"
 types := "pwa-shim/src/generated/types.ts"
+http_types := "tests/openapi/node_modules/.bin/openapi-typescript sync-server/openapi.json --output pwa-shim/src/generated/http.ts"
+http_checks := "node pwa-shim/scripts/http-checks.mjs"
 
 # Where `cargo test --workspace` leaves the commands that it built, and where `release` does.
 built := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "debug"
@@ -56,6 +58,8 @@ pwa: wasm
 check: setup pwa spec
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    {{ http_types }} --check
+    {{ http_checks }} --check
     {{ npm }} typecheck
     {{ npm }} pack:check
 
@@ -63,9 +67,11 @@ check: setup pwa spec
 spec:
     node tests/spec.mjs
 
-# Write the TypeScript types anew from the Rust types.
-types:
+# Regenerate the TypeScript types: from the Rust types, and from the OpenAPI description.
+types: setup
     cargo run --quiet --locked -p tourismo-types -- {{ types }}
+    {{ http_types }}
+    {{ http_checks }}
 
 # Write the description of what can be read over HTTP anew from the code; a test of the relay compares it.
 openapi:

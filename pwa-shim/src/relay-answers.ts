@@ -1,309 +1,147 @@
-// What the relay tells of people, drives and meets: the shapes of its answers, checked as far as this package relies on them.
+// Answers of the relay about people, drives and meets. Their types and checks are generated from its OpenAPI description; this
+// file converts coordinates to the core's types, and gives each type the name under which the package exports it.
 
-import { type Check, listOf, number, object, oneOf, orElse, orNull, position, record, text, truth } from "./checks.ts";
-import type {
-  AccountId,
-  Answer,
-  DocId,
-  DriveStats,
-  Line,
-  MeetFields,
-  Profile,
-  Reaction,
-  Timestamp,
-  Visibility,
-} from "./generated/types.ts";
+import { type Checked, listOf, oneOf, position } from "./checks.ts";
+import type { components } from "./generated/http.ts";
+import type { Line, Profile, Reaction, Visibility } from "./generated/types.ts";
 
-/** A page of something. */
+type Schemas = components["schemas"];
+
+/** A page of a list. */
 export type Page<Name extends string, T> = { [K in Name]: T[] } & {
-  /** What the next page wants as `after`; absent on the last. */
+  /** The `after` of the next page; `null` on the last page. */
   next: string | null;
 };
 
-/** Somebody, as lists show them. */
-export interface Person {
-  account: AccountId;
-  /** By which name others find them. */
-  handle: string | null;
-  displayName: string | null;
-}
-
-/** Somebody in full. */
-export interface PersonPage extends Person {
-  bio: string;
-  byApproval: boolean;
-  /** Whether the reader follows them. */
-  isFollowed: boolean;
-  /** Whether that counts: they accepted the reader, or accept everyone. */
-  isAccepted: boolean;
-}
-
-/** One's own profile as the relay has it. */
-export interface OwnProfile extends Person {
-  bio: string;
-  byApproval: boolean;
-  /** Whether one's handle is one's own, or somebody else claimed it first. */
-  handleState: "none" | "handle_invalid" | "handle_taken" | "held" | null;
-  /** Documents of which the relay shows what it read last, because it cannot read what came since. */
-  quarantined: QuarantinedDocument[];
-  /** Published drives and meets that nobody is shown, because nobody can verify that their ids are this account's. */
-  notShown: NotShownDocument[];
-}
-
+/** A person in a list. */
+export type Person = Pick<Follower, "account" | "handle" | "displayName">;
+/** A person's profile. */
+export type PersonPage = Checked<Schemas["PersonBody"]>;
+/** The reader's own profile as the relay has it. */
+export type OwnProfile = Checked<Schemas["OwnProfile"]>;
 /** A published drive or a meet that the relay keeps, but shows to nobody. */
-export interface NotShownDocument {
-  document: DocId;
-  kind: QuarantinedDocument["kind"];
-}
+export type NotShownDocument = Checked<Schemas["NotShownDocument"]>;
+/** A document that the relay keeps and syncs, but can no longer read. */
+export type QuarantinedDocument = Checked<Schemas["QuarantinedDocument"]>;
+/** A person who follows, or is followed. */
+export type Follower = Checked<Schemas["PersonItem"]>;
+/** The public part of a person's car. */
+export type PublicCar = Checked<Schemas["PublicCar"]>;
+/** The number of reactions of each kind to a drive. */
+export type ReactionCounts = Checked<Schemas["ReactionCounts"]>;
+/** A comment on a drive. */
+export type DriveComment = Checked<Schemas["CommentItem"]>;
+/** The number of answers of each kind to a meet. */
+export type AnswerCounts = Checked<Schemas["AnswerCounts"]>;
+/** A person who answered to a meet. */
+export type Attendee = Checked<Schemas["AttendeeItem"]>;
 
-/** A document that the relay keeps and passes on, but can no longer read. */
-export interface QuarantinedDocument {
-  document: DocId;
-  kind: "settings" | "profile" | "car" | "drive" | "track" | "published" | "social" | "meet" | null;
-  reason: "unreadable" | "too_large" | null;
-}
-
-/** Somebody who follows, or is followed. */
-export type Follower = Person & {
-  since: Timestamp;
-  /** Whether the reader follows them. */
-  isFollowed: boolean;
-};
-
-/** The public face of somebody's car. */
-export interface PublicCar {
-  id: DocId;
-  make: string;
-  model: string;
-  year: number | null;
-  nickname: string;
-  colour: string;
-}
-
-/** How many feel what about a drive. */
-export type ReactionCounts = Record<Reaction, number>;
-
-/** A published drive. Everything in it is of the part that is shown; its start is told to the hour. */
-export interface PublishedDrive extends Person {
-  id: DocId;
-  title: string;
-  startedAt: Timestamp;
-  /** What the clocks showed where it began, as minutes ahead of UTC. */
-  utcOffsetMin: number | null;
-  car: string | null;
-  stats: DriveStats;
-  visibility: Visibility;
-}
-
-/** A drive as a feed lists it, with a line of few points. Counts end at 1,000, which stands for more, too. */
-export type FeedDrive = PublishedDrive & {
+/** A drive in a feed, with a simplified line. Counts end at 1,000, which also stands for more. */
+export type FeedDrive = Omit<Checked<Schemas["DriveItem"]>, "line" | "mine" | "visibility"> & {
   line: Line;
-  reactions: ReactionCounts;
-  comments: number;
-  /** What the reader feels. */
+  /** The reader's reaction. */
   mine: Reaction | null;
+  visibility: Visibility;
 };
 
 /** A page of drives, newest first. */
 export type FeedPage = Page<"drives", FeedDrive>;
 
-/** A published drive with its whole track. */
-export type PublishedTrack = PublishedDrive & { line: Line; profile: Profile };
+/** A published drive with its whole track. Its start is rounded to the hour. */
+export type PublishedTrack = Omit<Checked<Schemas["DriveProperties"]>, "parts"> & { line: Line; profile: Profile };
 
-/** Something in the home feed. */
+/** A published drive without its track. */
+export type PublishedDrive = Omit<PublishedTrack, "line" | "profile">;
+
+/** An item of the home feed. */
 export type HomeItem = ({ kind: "drive" } & FeedDrive) | ({ kind: "meet" } & Meet);
 
-/** What people feel about a drive. */
+/** A page of the reactions to a drive. */
 export type DriveReactions = Page<"reactions", Person & { reaction: Reaction | null }> & {
   counts: ReactionCounts;
-  /** What the reader feels. */
+  /** The reader's reaction. */
   mine: Reaction | null;
 };
 
-/** What somebody says about a drive. */
-export interface DriveComment extends Person {
-  id: DocId;
-  at: Timestamp;
-  text: string;
-  isMine: boolean;
-}
+/** A meet with the changes of everybody who may change it; the person in it is the organiser. */
+export type Meet = ReturnType<typeof meet>;
 
-/** A meet, as it is after everybody who may has changed it; its organiser is the person in it. */
-export interface Meet extends MeetFields, Person {
-  id: DocId;
-}
-
-/** How many answered what. */
-export type AnswerCounts = Record<Answer, number>;
-
-/** A meet with what was answered to it. */
-export interface MeetPage extends Meet {
-  /** Who besides its organiser may change it. */
-  organisers: AccountId[];
-  /** When the newest of it was set, by the clock of who set it: `putMeet` and `amendMeet` want it. */
-  changedAt: Timestamp | null;
-  answers: AnswerCounts;
-  /** What the reader answered. */
-  myAnswer: Answer | null;
-}
-
-/** Somebody who answered to a meet. */
-export type Attendee = Person & {
-  answer: Answer | null;
-  /** Whether the reader follows them. */
-  isFollowed: boolean;
-  /** How many both of them follow. */
-  followedInCommon: number;
-};
+/** A meet with the answers to it. */
+export type MeetPage = ReturnType<typeof meetPage>;
 
 const reaction = oneOf<Reaction>("like", "wow", "road", "car");
-const answer = oneOf<Answer>("going", "maybe", "no");
-const zero = orElse(number, 0);
 
-const personFields = { account: text, handle: orNull(text), displayName: orNull(text) };
-export const person: Check<Person> = object<Person>(personFields);
-
-export const personPage: Check<PersonPage> = object<PersonPage>({
-  ...personFields,
-  bio: text,
-  byApproval: truth,
-  isFollowed: truth,
-  isAccepted: truth,
-});
-
-const documentKind = oneOf("settings", "profile", "car", "drive", "track", "published", "social", "meet");
-
-const quarantinedDocument: Check<QuarantinedDocument> = object<QuarantinedDocument>({
-  document: text,
-  kind: documentKind,
-  reason: oneOf("unreadable", "too_large"),
-});
-
-const notShownDocument: Check<NotShownDocument> = object<NotShownDocument>({ document: text, kind: documentKind });
-
-export const ownProfile: Check<OwnProfile> = object<OwnProfile>({
-  ...personFields,
-  bio: text,
-  byApproval: truth,
-  handleState: oneOf("none", "handle_invalid", "handle_taken", "held"),
-  quarantined: orElse(listOf(quarantinedDocument), []),
-  notShown: orElse(listOf(notShownDocument), []),
-});
-
-export const follower: Check<Follower> = object<Follower>({ ...personFields, since: number, isFollowed: truth });
-
-export const publicCar: Check<PublicCar> = object<PublicCar>({
-  id: text,
-  make: text,
-  model: text,
-  year: orNull(number),
-  nickname: text,
-  colour: orElse(text, ""),
-});
-
-// A visibility of a newer version is narrower than anything known here.
-const visibility: Check<Visibility> = (value) => oneOf<Visibility>("private", "followers", "link", "public")(value) ?? "private";
-
-const driveFields = {
-  ...personFields,
-  account: orElse(text, ""),
-  id: text,
-  title: text,
-  startedAt: number,
-  utcOffsetMin: orNull(number),
-  car: orNull(text),
-  stats: (value: unknown) => record(value) as unknown as DriveStats,
-  visibility,
-};
-export const publishedDrive: Check<PublishedDrive> = object<PublishedDrive>(driveFields);
-
-/** A MultiLineString's coordinates. */
-export const line: Check<Line> = (value) => ({ parts: listOf(listOf(position))(value) });
-
-const counts = object<ReactionCounts>({ like: zero, wow: zero, road: zero, car: zero });
-
-export const feedDrive: Check<FeedDrive> = object<FeedDrive>({
-  ...driveFields,
-  line,
-  reactions: (value) => counts(value ?? {}),
-  comments: zero,
-  mine: reaction,
-});
-
-export const driveReactions: Check<DriveReactions> = object<DriveReactions>({
-  counts,
-  mine: reaction,
-  reactions: listOf(object<Person & { reaction: Reaction | null }>({ ...personFields, reaction })),
-  next: orNull(text),
-});
-
-export const driveComment: Check<DriveComment> = object<DriveComment>({ ...personFields, id: text, at: number, text, isMine: truth });
-
-const meetFields = {
-  ...personFields,
-  id: text,
-  title: text,
-  text,
-  place: text,
-  position: orNull(position),
-  startsAt: number,
-  endsAt: orNull(number),
-  timeZone: text,
-  capacity: orNull(number),
-  visibility,
-  cancelled: truth,
-};
-export const meet: Check<Meet> = object<Meet>(meetFields);
-
-export const meetPage: Check<MeetPage> = object<MeetPage>({
-  ...meetFields,
-  organisers: listOf(text),
-  changedAt: orNull(number),
-  answers: object<AnswerCounts>({ going: zero, maybe: zero, no: zero }),
-  myAnswer: answer,
-});
-
-export const attendee: Check<Attendee> = object<Attendee>({
-  ...personFields,
-  answer,
-  isFollowed: orElse(truth, false),
-  followedInCommon: zero,
-});
-
-/** An item of the home feed; of a sort that only a newer version knows, nothing. */
-export const homeItem: Check<HomeItem | null> = (value) => {
-  const { kind } = record(value);
-  if (kind === "drive") return { kind, ...feedDrive(value) };
-  return kind === "meet" ? { kind, ...meet(value) } : null;
-};
-
-export function pageOf<Name extends string, T>(name: Name, item: Check<T>): Check<Page<Name, T>> {
-  return object({ [name]: listOf(item), next: orNull(text) } as never) as Check<Page<Name, T>>;
+export function feedDrive(drive: Checked<Schemas["DriveItem"]>): FeedDrive {
+  return { ...drive, line: lineOf(drive.line), mine: reaction(drive.mine), visibility: visibilityOf(drive.visibility) };
 }
 
-/** A published drive as GeoJSON, its columns in one profile. */
-export const publishedTrack: Check<PublishedTrack> = (value) => {
-  const feature = record(value);
-  const properties = record(feature["properties"]);
-  const lines = line(record(feature["geometry"])["coordinates"]);
-  return { ...publishedDrive(properties), line: lines, profile: profileOf(lines, listOf(record)(properties["parts"])) };
-};
+export function feedPage({ drives, next }: Checked<Schemas["DrivePage"]>): FeedPage {
+  return { drives: drives.map(feedDrive), next };
+}
 
-/** The columns of the parts in one, with `null` where there is a gap, as core's own profiles have them. */
-function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
+/** Leaves out items of a kind that only a newer relay knows. */
+export function homePage({ items, next }: Checked<Schemas["HomePage"]>): Page<"items", HomeItem> {
+  const known = items.flatMap((item): HomeItem[] => {
+    switch (item?.kind) {
+      case undefined:
+        return [];
+      case "drive":
+        return [{ ...feedDrive(item), kind: "drive" }];
+      case "meet":
+        return [{ ...meet(item), kind: "meet" }];
+      default:
+        return item satisfies never;
+    }
+  });
+  return { items: known, next };
+}
+
+export function driveReactions({ counts, mine, reactions, next }: Checked<Schemas["ReactionPage"]>): DriveReactions {
+  return { counts, mine: reaction(mine), reactions: reactions.map((one) => ({ ...one, reaction: reaction(one.reaction) })), next };
+}
+
+export function meet<Item extends Checked<Schemas["MeetItem"]>>(item: Item) {
+  const place = item.position === null ? null : position(item.position, "position");
+  return { ...item, position: place, visibility: visibilityOf(item.visibility) };
+}
+
+export function meetPage(body: Checked<Schemas["MeetBody"]>) {
+  return meet<typeof body>(body);
+}
+
+export function meetList({ meets, next }: Checked<Schemas["MeetPage"]>): Page<"meets", Meet> {
+  return { meets: meets.map(meet), next };
+}
+
+/** A published drive from its GeoJSON Feature, with the columns of its parts in one profile. */
+export function publishedTrack({ geometry, properties }: Checked<Schemas["DriveFeature"]>): PublishedTrack {
+  const { parts, ...drive } = properties;
+  const line = lineOf(geometry.coordinates);
+  return { ...drive, line, profile: profileOf(line, parts) };
+}
+
+export function lineOf(coordinates: number[][][]): Line {
+  return { parts: listOf(listOf(position))(coordinates, "line") };
+}
+
+/** A visibility that only a newer relay knows is narrower than those known here. */
+function visibilityOf(visibility: Visibility | null): Visibility {
+  return visibility ?? "private";
+}
+
+/** The columns of the parts in one, with `null` where there is a gap, like the core's own profiles. */
+function profileOf(line: Line, parts: Checked<Schemas["DrivePart"]>[]): Profile {
   const profile: Profile = { elapsedS: [], wayM: [], speedMps: [], altitudeM: [] };
-  const column = listOf(orNull(number));
   let wayM = 0;
   let before: [number, number] | undefined;
-  parts.forEach((columns, index) => {
-    const [speeds, altitudes] = [column(columns["speedMps"]), column(columns["altitudeM"])];
-    const elapsed = listOf(number)(columns["elapsedMs"]).map((ms) => ms / 1000);
+  parts.forEach(({ elapsedMs, speedMps, altitudeM }, index) => {
     line.parts[index]?.forEach((point, i) => {
+      const elapsedS = (elapsedMs[i] ?? 0) / 1000;
       const isAfterGap = i === 0 && before !== undefined && !isCut(before, point);
       wayM += before ? planeDistanceM(before, point) : 0;
       before = point;
-      if (isAfterGap) push(elapsed[i] ?? 0, null, null);
-      push(elapsed[i] ?? 0, speeds[i] ?? null, altitudes[i] ?? null);
+      if (isAfterGap) push(elapsedS, null, null);
+      push(elapsedS, speedMps[i] ?? null, altitudeM[i] ?? null);
     });
   });
   return profile;
@@ -316,12 +154,12 @@ function profileOf(line: Line, parts: Record<string, unknown>[]): Profile {
   }
 }
 
-/** Whether a line was cut between two positions because it crosses the date line: there is no gap. */
+/** Whether two positions are where a line was cut at the date line: there is no gap. */
 function isCut([lonA, latA]: [number, number], [lonB, latB]: [number, number]): boolean {
   return Math.abs(lonA) === 180 && lonB === -lonA && latA === latB;
 }
 
-/** Between two neighbouring positions, for the axis of a chart: on a plane, on a sphere of the earth's mean radius. */
+/** The distance of two neighbouring positions for the axis of a chart: on a plane, with the mean radius of the earth (IUGG). */
 function planeDistanceM([lonA, latA]: [number, number], [lonB, latB]: [number, number]): number {
   const metresPerDegree = (6_371_008.8 * Math.PI) / 180;
   const shrink = Math.cos((((latA + latB) / 2) * Math.PI) / 180);

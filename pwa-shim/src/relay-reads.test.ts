@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { TourismoError } from "./errors.ts";
-import type { DriveStats } from "./generated/types.ts";
+import { MemoryReadCache } from "./read-cache.ts";
 import { RelayReads, socketAddress } from "./relay-reads.ts";
+import { driveFeature, driveItem, roadFeature } from "./testing/answers.ts";
 
 const relay = new RelayReads(new URL("https://relay.test/app/"));
 
@@ -18,32 +19,38 @@ function answering(answer: () => Response): URL[] {
   return asked;
 }
 
-const stats = { distanceM: 12_000, movingMs: 60_000 } as DriveStats;
-const known = { id: "0190-copy", account: "a", handle: "dan", displayName: null, title: "Pass", startedAt: 3_600_000, car: null, stats };
-
 describe("the public feed", () => {
   test("is read page by page", async () => {
     const line = [[[10.4, 46.5], [10.5, 46.6]]];
-    const asked = answering(() => Response.json({ drives: [{ ...known, bbox: null, line }], next: "further" }));
+    const asked = answering(() => Response.json({ drives: [driveItem({ line })], next: "further" }));
     const page = await relay.publicFeed({ after: "here", limit: 5 });
     expect(asked.map(String)).toEqual(["https://relay.test/v1/feed/public?after=here&limit=5"]);
     expect(page.next).toBe("further");
-    expect(page.drives).toMatchObject([{ id: "0190-copy", title: "Pass", handle: "dan", stats, line: { parts: line } }]);
+    expect(page.drives).toMatchObject([{ id: "0190-copy", title: "Pass", handle: "dan", stats: { distanceM: 12_000 }, line: { parts: line } }]);
   });
 
   test.each([
     ["relay_failed", () => Response.json({ drives: "none" })],
-    ["relay_failed", () => Response.json({ drives: [{ ...known, line: [["46.5"]] }] })],
+    ["relay_failed", () => Response.json({ drives: [{ ...driveItem(), line: [["46.5"]] }] })],
+    ["relay_failed", () => Response.json({ drives: [driveItem({ line: [[[1]]] })] })],
     ["relay_failed", () => Response.json(null)],
     ["relay_failed", () => new Response("<html>")],
     ["relay_failed", () => new Response("", { status: 400 })],
     ["relay_unreachable", () => new Response("", { status: 429 })],
     ["relay_unreachable", () => new Response("<html>", { status: 502 })],
     ["relay_unreachable", () => { throw new TypeError("Failed to fetch"); }],
-  ])("that is not to be had is told as %s", async (code, answer) => {
+  ])("that cannot be had rejects with %s", async (code, answer) => {
     answering(answer);
     await expect(relay.publicFeed()).rejects.toMatchObject({ code });
   });
+});
+
+test("an answer that is wrong names the field and its value", async () => {
+  const { stats, ...drive } = driveItem();
+  answering(() => Response.json({ drives: [driveItem(), { ...drive, stats: { ...stats, distanceM: "far" } }], next: null }));
+  await expect(relay.publicFeed()).rejects.toThrow(
+    `the relay's answer has "far" at drives[1].stats.distanceM where a number was expected`,
+  );
 });
 
 describe("a published drive", () => {
@@ -51,9 +58,9 @@ describe("a published drive", () => {
     const coordinates = [[[0, 0], [0, 0.01]], [[0, 0.02], [0, 0.03]]];
     const parts = [
       { gap: null, elapsedMs: [0, 1000], speedMps: [10, null], altitudeM: [100, 101] },
-      { gap: "noSignal", elapsedMs: [9000, 10_000], speedMps: [12, 13], altitudeM: [null, null] },
+      { gap: "noSignal" as const, elapsedMs: [9000, 10_000], speedMps: [12, 13], altitudeM: [null, null] },
     ];
-    answering(() => Response.json({ type: "Feature", geometry: { coordinates }, properties: { ...known, parts } }));
+    answering(() => Response.json(driveFeature(coordinates, parts)));
     const { line, profile } = await relay.publishedDrive("0190-copy");
     expect(line.parts).toEqual(coordinates);
     expect(profile.elapsedS).toEqual([0, 1, 9, 9, 10]);
@@ -68,7 +75,7 @@ describe("a published drive", () => {
       { gap: null, elapsedMs: [0, 1000], speedMps: [10, 11], altitudeM: [1, 2] },
       { gap: null, elapsedMs: [1000, 2000], speedMps: [11, 12], altitudeM: [2, 3] },
     ];
-    answering(() => Response.json({ type: "Feature", geometry: { coordinates }, properties: { ...known, parts } }));
+    answering(() => Response.json(driveFeature(coordinates, parts)));
     const { profile } = await relay.publishedDrive("0190-copy");
     expect(profile.wayM.map((metres) => Math.round(metres))).toEqual([0, 1112, 1112, 2224]);
     expect(profile.speedMps).toEqual([10, 11, 11, 12]);
@@ -82,7 +89,7 @@ describe("a published drive", () => {
 
 describe("reads of an account", () => {
   const noon = new Date("2026-06-01T12:00:00Z");
-  const item = { kind: "drive", ...known, bbox: null, line: [] };
+  const item = { kind: "drive", ...driveItem() };
   afterEach(() => void vi.useRealTimers());
 
   /** Has the relay answer by what it is sent as `Authorization`. */
@@ -138,9 +145,23 @@ describe("reads of an account", () => {
   test("of what only a newer version knows leave it out", async () => {
     const { reads } = reading(() => Response.json({ items: [{ kind: "poll" }, item], next: null }));
     expect((await reads.homeFeed()).items.length).toBe(1);
-    const odd = { counts: { like: 2 }, mine: "adore", reactions: [], next: null };
-    vi.stubGlobal("fetch", async () => Response.json(odd));
-    expect(await reads.reactions("0190-copy")).toMatchObject({ mine: null, counts: { like: 2, wow: 0, road: 0, car: 0 } });
+    const counts = { like: 2, wow: 0, road: 0, car: 0, tree: 1 };
+    vi.stubGlobal("fetch", async () => Response.json({ counts, mine: "tree", reactions: [], next: null }));
+    expect(await reads.reactions("0190-copy")).toMatchObject({ mine: null, counts: { like: 2 } });
+    vi.stubGlobal("fetch", async () => Response.json({ drives: [{ ...driveItem(), visibility: "club" }], next: null }));
+    expect((await reads.publicFeed()).drives).toMatchObject([{ visibility: "private" }]);
+  });
+
+  test("that another version of the app kept and this one cannot read are as good as none", async () => {
+    const cache = new MemoryReadCache();
+    const url = "https://relay.test/v1/people/anna";
+    await cache.keep(` ${url}`, { body: JSON.stringify({ account: "anna" }), toldAt: 1 });
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+    const reads = new RelayReads(new URL("https://relay.test/"), cache);
+    await expect(reads.person("anna")).rejects.toMatchObject({ code: "relay_unreachable" });
+    const body = JSON.stringify({ account: "anna", displayName: "Anna", bio: "", byApproval: true, isAccepted: false, isFollowed: false });
+    await cache.keep(` ${url}`, { body, toldAt: 1 });
+    expect(await reads.person("anna")).toMatchObject({ displayName: "Anna", handle: null, isOld: true });
   });
 
   function refused(): Response {
@@ -211,21 +232,20 @@ test("the socket is as safe as the page", () => {
 });
 
 describe("roads", () => {
-  const parts = { twist: 80, corners: 70, relief: null, flow: 90, variety: 60 };
-  const properties = { score: 81, parts, measuredM: 4_000, lengthM: 2_000, drivers: "a million", bearingDeg: 45 };
-  const geometry = { type: "LineString", coordinates: [[10.1, 46.6], [10.2, 46.7]] };
-  const feature = { type: "Feature", id: "a-b", geometry, properties };
+  const feature = roadFeature("a-b");
   const road = {
     id: "a-b",
     score: { score: 81, parts: { twist: 80, corners: 70, flow: 90, variety: 60 }, measuredM: 4_000 },
     lengthM: 2_000,
     drivers: "few",
     bearingDeg: 45,
-    line: geometry.coordinates,
+    line: [[10.1, 46.6], [10.2, 46.7]],
   };
 
+  const ofNewerRelay = { ...feature, properties: { ...feature.properties, drivers: "a million" } };
+
   test("are found in a box and near a place, the best first", async () => {
-    const asked = answering(() => Response.json({ type: "FeatureCollection", features: [feature], next: null }));
+    const asked = answering(() => Response.json({ type: "FeatureCollection", features: [ofNewerRelay], next: null }));
     expect(await relay.roads({ bbox: [10, 46.5, 10.5, 47], minScore: 60 })).toMatchObject({ roads: [road], next: null });
     await relay.roads({ near: [10.1, 46.6], radiusM: 50_000 });
     expect(asked.map(({ search }) => decodeURIComponent(search))).toEqual([
@@ -239,17 +259,16 @@ describe("roads", () => {
   });
 
   test("come one by one with the drives over them", async () => {
-    const drive = { ...known, line: [] };
-    answering(() => Response.json({ ...feature, properties: { ...properties, drives: [drive] } }));
-    expect(await relay.road("a-b")).toMatchObject({ ...road, drives: [{ id: "0190-copy", title: "Pass" }] });
+    answering(() => Response.json(roadFeature("a-b", { drives: [driveItem()] })));
+    expect(await relay.road("a-b")).toMatchObject({ ...road, drivers: "10+", drives: [{ id: "0190-copy", title: "Pass" }] });
   });
 
   test.each([
-    ["no line", { ...feature, geometry: { coordinates: [[1, 2]] } }],
-    ["no score", { ...feature, properties: { ...properties, score: undefined } }],
-    ["no parts", { ...feature, properties: { ...properties, parts: {} } }],
+    ["no line", { ...feature, geometry: { type: "LineString", coordinates: [[1, 2]] } }],
+    ["no score", { ...feature, properties: { ...feature.properties, score: undefined } }],
+    ["no parts", { ...feature, properties: { ...feature.properties, parts: {} } }],
   ])("with %s are told as relay_failed", async (_, strange) => {
-    answering(() => Response.json({ features: [strange], next: null }));
+    answering(() => Response.json({ type: "FeatureCollection", features: [strange], next: null }));
     await expect(relay.roads()).rejects.toMatchObject({ code: "relay_failed" });
   });
 });

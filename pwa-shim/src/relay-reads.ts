@@ -2,8 +2,10 @@
 //
 // Whatever was told before is kept, and told again with its age when the relay cannot be reached.
 
-import type { Check } from "./checks.ts";
+import type { Check, Checked } from "./checks.ts";
 import { TourismoError } from "./errors.ts";
+import type { paths } from "./generated/http.ts";
+import * as checks from "./generated/http-checks.ts";
 import type { AccountId, DocId, Timestamp } from "./generated/types.ts";
 import * as answers from "./relay-answers.ts";
 import type {
@@ -80,6 +82,29 @@ export interface RoadsWanted extends PageOf {
   minScore?: number;
 }
 
+/** The answer to a read, by its path in the OpenAPI description. */
+type Answer<P extends keyof paths> = paths[P]["get"] extends { responses: { 200: { content: infer Content } } }
+  ? Content[keyof Content]
+  : never;
+
+/** The parameters of a read in its path, and in its query. */
+type PathParameters<P extends keyof paths> = paths[P]["get"] extends { parameters: { path: infer Parameters } }
+  ? { parameters: Parameters & Record<string, string> }
+  : { parameters?: never };
+type Query<P extends keyof paths> = paths[P]["get"] extends { parameters: { query?: infer Parameters } } ? Parameters : never;
+
+/** A read: what to ask for, how to check the answer, and how to convert it. */
+type Read<P extends keyof paths, T> = PathParameters<P> & {
+  path: P;
+  query?: Query<P> & object;
+  check: Check<Checked<Answer<P>>>;
+  convert?: (answer: Checked<Answer<P>>) => T;
+  /** Whether nobody without an account may ask. */
+  needsAccount?: boolean;
+  /** Whether the answer is kept for when the relay cannot be reached; true by default. */
+  isKept?: boolean;
+};
+
 /** The reads of one relay. They reject with a `TourismoError`. */
 export class RelayReads {
   readonly #relay: URL;
@@ -100,101 +125,101 @@ export class RelayReads {
 
   /** Public drives, newest first, those that touch the box if there is one. */
   publicFeed({ bbox, ...page }: PageOf & { bbox?: [number, number, number, number] } = {}): Promise<FeedPage & Told> {
-    return this.#read("feed/public", { ...page, bbox }, answers.pageOf("drives", answers.feedDrive));
+    const query = { ...page, ...(bbox ? { bbox: bbox.join(",") } : {}) };
+    return this.#read({ path: "/v1/feed/public", query, check: checks.drivePage, convert: answers.feedPage });
   }
 
-  /** Drives and meets of people whom one follows, newest first. */
-  async homeFeed(page: PageOf = {}): Promise<Page<"items", HomeItem> & Told> {
-    const told = await this.#read("me/feed", page, answers.pageOf("items", answers.homeItem), "account");
-    return { ...told, items: told.items.filter((item) => item !== null) };
+  /** Drives and meets of the people whom the reader follows, newest first. */
+  homeFeed(query: PageOf = {}): Promise<Page<"items", HomeItem> & Told> {
+    return this.#read({ path: "/v1/me/feed", query, check: checks.homePage, convert: answers.homePage, needsAccount: true });
   }
 
-  /** One published drive, by the id of its copy. */
+  /** A published drive, by the id of its copy. */
   publishedDrive(id: DocId): Promise<PublishedTrack & Told> {
-    return this.#read(`drives/${encodeURIComponent(id)}`, {}, answers.publishedTrack);
+    return this.#read({ path: "/v1/drives/{id}", parameters: { id }, check: checks.driveFeature, convert: answers.publishedTrack });
   }
 
-  reactions(drive: DocId, page: PageOf = {}): Promise<DriveReactions & Told> {
-    return this.#read(`drives/${encodeURIComponent(drive)}/reactions`, page, answers.driveReactions);
+  /** The reactions to a drive. */
+  reactions(id: DocId, query: PageOf = {}): Promise<DriveReactions & Told> {
+    const convert = answers.driveReactions;
+    return this.#read({ path: "/v1/drives/{id}/reactions", parameters: { id }, query, check: checks.reactionPage, convert });
   }
 
-  /** Latest first. */
-  comments(drive: DocId, page: PageOf = {}): Promise<Page<"comments", DriveComment> & Told> {
-    return this.#read(`drives/${encodeURIComponent(drive)}/comments`, page, answers.pageOf("comments", answers.driveComment));
+  /** The comments on a drive, latest first. */
+  comments(id: DocId, query: PageOf = {}): Promise<Page<"comments", DriveComment> & Told> {
+    return this.#read({ path: "/v1/drives/{id}/comments", parameters: { id }, query, check: checks.commentPage });
   }
 
-  /** One's own profile as the relay has it, with what became of the handle. */
+  /** The reader's own profile as the relay has it, with the state of the handle. */
   ownProfile(): Promise<OwnProfile & Told> {
-    return this.#read("me/profile", {}, answers.ownProfile, "account");
+    return this.#read({ path: "/v1/me/profile", check: checks.ownProfile, needsAccount: true });
   }
 
-  /** Who wants to follow and waits to be accepted, the latest first. */
-  requests(page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
-    return this.#read("me/requests", page, answers.pageOf("people", answers.follower), "account");
+  /** Who asked to follow and is not accepted yet, the latest first. */
+  requests(query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read({ path: "/v1/me/requests", query, check: checks.peoplePage, needsAccount: true });
   }
 
-  /** Somebody, by handle or account. */
-  person(name: string): Promise<PersonPage & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}`, {}, answers.personPage);
+  /** A person, by handle or account. */
+  person(person: string): Promise<PersonPage & Told> {
+    return this.#read({ path: "/v1/people/{person}", parameters: { person }, check: checks.personBody });
   }
 
-  /** People whose handles begin so, in any spelling. */
+  /** People whose handles begin with a prefix, in any spelling. */
   search(prefix: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
-    return this.#read("people", { ...page, prefix }, answers.pageOf("people", answers.person));
+    return this.#read({ path: "/v1/people", query: { ...page, prefix }, check: checks.foundPage });
   }
 
-  drivesOf(name: string, page: PageOf = {}): Promise<FeedPage & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/drives`, page, answers.pageOf("drives", answers.feedDrive));
+  drivesOf(person: string, query: PageOf = {}): Promise<FeedPage & Told> {
+    const convert = answers.feedPage;
+    return this.#read({ path: "/v1/people/{person}/drives", parameters: { person }, query, check: checks.drivePage, convert });
   }
 
-  carsOf(name: string, page: PageOf = {}): Promise<Page<"cars", PublicCar> & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/cars`, page, answers.pageOf("cars", answers.publicCar));
+  carsOf(person: string, query: PageOf = {}): Promise<Page<"cars", PublicCar> & Told> {
+    return this.#read({ path: "/v1/people/{person}/cars", parameters: { person }, query, check: checks.publicCarPage });
   }
 
-  followers(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/followers`, page, answers.pageOf("people", answers.follower));
+  followers(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read({ path: "/v1/people/{person}/followers", parameters: { person }, query, check: checks.peoplePage });
   }
 
-  following(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
-    return this.#read(`people/${encodeURIComponent(name)}/following`, page, answers.pageOf("people", answers.follower));
+  following(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read({ path: "/v1/people/{person}/following", parameters: { person }, query, check: checks.peoplePage });
   }
 
-  /** Whom one follows oneself of those whom somebody follows, the latest of theirs first. */
-  inCommon(name: string, page: PageOf = {}): Promise<Page<"people", Follower> & Told> {
-    const path = `me/in-common/${encodeURIComponent(name)}`;
-    return this.#read(path, page, answers.pageOf("people", answers.follower), "account");
+  /** People whom both the reader and a person follow, the latest followed by that person first. */
+  inCommon(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+    return this.#read({ path: "/v1/me/in-common/{person}", parameters: { person }, query, check: checks.peoplePage, needsAccount: true });
   }
 
-  meets({ near, ...wanted }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
-    // The relay has latitude first, as people say it.
-    const place = near && `${near[1]},${near[0]}`;
-    return this.#read("meets", { ...wanted, near: place }, answers.pageOf("meets", answers.meet));
+  meets({ near, bbox, ...page }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
+    const query = { ...page, ...placesOf({ near, bbox }) };
+    return this.#read({ path: "/v1/meets", query, check: checks.meetPage, convert: answers.meetList });
   }
 
-  /** One's own meets, and those one answered. */
-  meetsOfMine(page: PageOf = {}): Promise<Page<"meets", Meet> & Told> {
-    return this.#read("me/meets", page, answers.pageOf("meets", answers.meet), "account");
+  /** The reader's own meets, and those that the reader answered to. */
+  meetsOfMine(query: PageOf = {}): Promise<Page<"meets", Meet> & Told> {
+    return this.#read({ path: "/v1/me/meets", query, check: checks.meetPage, convert: answers.meetList, needsAccount: true });
   }
 
   meet(id: DocId): Promise<MeetPage & Told> {
-    return this.#read(`meets/${encodeURIComponent(id)}`, {}, answers.meetPage);
+    return this.#read({ path: "/v1/meets/{id}", parameters: { id }, check: checks.meetBody, convert: answers.meetPage });
   }
 
-  /** Who answered, those first whom one follows. */
-  attendees(meet: DocId, page: PageOf = {}): Promise<Page<"attendees", Attendee> & Told> {
-    return this.#read(`meets/${encodeURIComponent(meet)}/attendees`, page, answers.pageOf("attendees", answers.attendee));
+  /** Who answered to a meet, those first whom the reader follows. */
+  attendees(id: DocId, query: PageOf = {}): Promise<Page<"attendees", Attendee> & Told> {
+    return this.#read({ path: "/v1/meets/{id}/attendees", parameters: { id }, query, check: checks.attendeePage });
   }
 
-  /** Roads in one direction each, the best first. What is told is not kept: that is for a `RoadAtlas`. */
-  async roads({ near, minScore, ...wanted }: RoadsWanted = {}): Promise<RoadPage & Told> {
-    const place = near && `${near[1]},${near[0]}`;
-    const url = this.#address("roads", { ...wanted, near: place, min_score: minScore });
-    return { ...roadPage(parse(await this.#fetchText(url, false))), toldAt: Date.now(), isOld: false };
+  /** Roads in one direction each, the best first. The answer is not kept: that is for a `RoadAtlas`. */
+  roads({ near, bbox, minScore, ...page }: RoadsWanted = {}): Promise<RoadPage & Told> {
+    const query = { ...page, ...placesOf({ near, bbox }), ...(minScore === undefined ? {} : { min_score: minScore }) };
+    return this.#read({ path: "/v1/roads", query, check: checks.roadCollection, convert: roadPage, isKept: false });
   }
 
   /** One road with the newest public drives over it. */
   road(id: string): Promise<RoadWithDrives & Told> {
-    return this.#read(`roads/${encodeURIComponent(id)}`, {}, roadWithDrives);
+    return this.#read({ path: "/v1/roads/{id}", parameters: { id }, check: checks.roadFeature, convert: roadWithDrives });
   }
 
   /** The address of roads as vector tiles, for a map that asks for what it shows: `{z}`, `{x}` and `{y}` stand for the tile. */
@@ -209,12 +234,12 @@ export class RelayReads {
 
   /** Calls whenever there is something new in the home feed, until the returned function is called. */
   onHomeFeed(callback: () => void): () => void {
-    return this.#live("me/feed/live", callback, "account");
+    return this.#live("/v1/me/feed/live", {}, callback, true);
   }
 
   /** Calls whenever something about a meet has changed, until the returned function is called. */
   onMeet(meet: DocId, callback: () => void): () => void {
-    return this.#live(`meets/${encodeURIComponent(meet)}/live`, callback);
+    return this.#live("/v1/meets/{id}/live", { id: meet }, callback, false);
   }
 
   /** Forgets what was told before. */
@@ -222,24 +247,36 @@ export class RelayReads {
     await this.#cache.clear().catch(() => {});
   }
 
-  async #read<T extends object>(path: string, query: object, check: Check<T>, as?: "account"): Promise<T & Told> {
-    const url = this.#address(path, query);
+  async #read<P extends keyof paths, T = Checked<Answer<P>>>(read: Read<P, T>): Promise<T & Told> {
+    const { check, convert, needsAccount = false, isKept = true } = read;
+    const url = this.#address(read.path, read.parameters, read.query);
     const key = `${this.#reader?.account ?? ""} ${url.href}`;
+    const answerIn = (body: string): T => {
+      const answer = check(parse(body));
+      return convert ? convert(answer) : (answer as unknown as T);
+    };
     try {
-      const body = await this.#fetchText(url, as === "account");
-      const told = check(parse(body));
+      const body = await this.#fetchText(url, needsAccount);
+      const answer = answerIn(body);
       const toldAt = Date.now();
-      this.#cache.keep(key, { body, toldAt }).catch(() => {});
-      return { ...told, toldAt, isOld: false };
+      if (isKept) this.#cache.keep(key, { body, toldAt }).catch(() => {});
+      return { ...answer, toldAt, isOld: false };
     } catch (thrown) {
-      const kept = isUnreachable(thrown) ? await this.#cache.find(key).catch(() => undefined) : undefined;
+      const kept = isKept && isUnreachable(thrown) ? await this.#cache.find(key).catch(() => undefined) : undefined;
       if (!kept) throw thrown;
-      return { ...check(parse(kept.body)), toldAt: kept.toldAt, isOld: true };
+      try {
+        return { ...answerIn(kept.body), toldAt: kept.toldAt, isOld: true };
+      } catch {
+        // Another version of the app kept it.
+        throw thrown;
+      }
     }
   }
 
-  #address(path: string, query: object): URL {
-    const url = new URL(`/v1/${path}`, this.#relay);
+  /** The address of a read: `{name}` in the path stands for the parameter of that name. */
+  #address(path: string, parameters: Record<string, string> = {}, query: object = {}): URL {
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ""));
+    const url = new URL(filled, this.#relay);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
     return url;
   }
@@ -290,7 +327,7 @@ export class RelayReads {
   }
 
   /** Server-sent events with a token, which `EventSource` cannot send. Whatever comes means: read again. */
-  #live(path: string, callback: () => void, as?: "account"): () => void {
+  #live(path: keyof paths, parameters: Record<string, string>, callback: () => void, needsAccount: boolean): () => void {
     const ended = new AbortController();
     const listen = async (): Promise<void> => {
       let wait = FIRST_RETRY_MS;
@@ -298,7 +335,7 @@ export class RelayReads {
       while (!ended.signal.aborted) {
         try {
           const more: Record<string, string> = last === undefined ? {} : { "last-event-id": last };
-          const response = await this.#fetch(this.#address(path, {}), as === "account", ended.signal, more);
+          const response = await this.#fetch(this.#address(path, parameters), needsAccount, ended.signal, more);
           if (response.ok && response.body) {
             wait = FIRST_RETRY_MS;
             for await (const { kind, id } of eventsIn(response.body)) {
@@ -317,6 +354,11 @@ export class RelayReads {
     void listen();
     return () => ended.abort();
   }
+}
+
+/** A place and a box as the relay has them in a query: latitude first for a place, longitude first for a box. */
+function placesOf({ near, bbox }: { [Field in "near" | "bbox"]: MeetsWanted[Field] | undefined }): { near?: string; bbox?: string } {
+  return { ...(near ? { near: `${near[1]},${near[0]}` } : {}), ...(bbox ? { bbox: bbox.join(",") } : {}) };
 }
 
 /** The WebSocket address of the relay at `relay`. */

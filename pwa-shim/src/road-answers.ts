@@ -1,23 +1,24 @@
-// What the relay tells of roads: GeoJSON, checked as far as this package relies on it.
+// Answers of the relay about roads: GeoJSON, converted to the core's types.
 
-import { type Check, listOf, number, object, oneOf, orNull, position, record, strange, text } from "./checks.ts";
-import type { RoadParts, RoadScore } from "./generated/types.ts";
+import { type Checked, listOf, position, wrong } from "./checks.ts";
+import type { components } from "./generated/http.ts";
+import type { RoadScore } from "./generated/types.ts";
 import { type FeedDrive, feedDrive, type Page } from "./relay-answers.ts";
 
-/** How many people drove a road in a year: few, but enough for it to be shown, or at least so many. */
-export type Evidence = "few" | "10+" | "25+" | "50+";
+type Schemas = components["schemas"];
+type Properties = Checked<Schemas["RoadProperties"]>;
+
+/** How many people drove a road in a year: `few` means enough to show it. */
+export type Evidence = Schemas["DriversName"];
 
 /** A road in one direction, found in public drives. */
-export interface Road {
+export type Road = Pick<Properties, "lengthM" | "bearingDeg"> & {
   id: string;
   score: RoadScore;
-  lengthM: number;
   drivers: Evidence;
-  /** From its beginning to its end, whole degrees clockwise from north. */
-  bearingDeg: number;
-  /** Longitudes and latitudes from its beginning to its end. */
+  /** Longitudes and latitudes from its start to its end. */
   line: [number, number][];
-}
+};
 
 /** A page of roads, the best first. */
 export type RoadPage = Page<"roads", Road>;
@@ -25,49 +26,33 @@ export type RoadPage = Page<"roads", Road>;
 /** A road with the newest public drives over it. */
 export type RoadWithDrives = Road & { drives: FeedDrive[] };
 
-const parts: Check<RoadParts> = (value) => {
-  const { relief, ...known } = object<Required<Omit<RoadParts, "relief">> & { relief: number | null }>({
-    twist: number,
-    corners: number,
-    relief: orNull(number),
-    flow: number,
-    variety: number,
-  })(value);
-  return relief === null ? known : { ...known, relief };
-};
+export function road({ id, properties, geometry }: Checked<Schemas["RoadFeature"]>): Road {
+  const { score, parts, measuredM, lengthM, bearingDeg, drivers } = properties;
+  const { relief, ...others } = parts;
+  // Two lines where the date line cuts the road.
+  const coordinates = geometry?.type === "MultiLineString" ? geometry.coordinates.flat() : (geometry?.coordinates ?? []);
+  const line = listOf(position)(coordinates, "geometry.coordinates");
+  return {
+    id,
+    score: { score, parts: relief === null ? others : { ...others, relief }, measuredM },
+    lengthM,
+    // A word that only a newer relay knows means at least this.
+    drivers: drivers ?? "few",
+    bearingDeg,
+    line: line.length < 2 ? wrong("a line", coordinates, "geometry.coordinates") : line,
+  };
+}
 
-/** A road as it is kept: what `road` gives. */
-export const keptRoad: Check<Road> = object<Road>({
-  id: text,
-  score: object<RoadScore>({ score: number, parts, measuredM: number }),
-  lengthM: number,
-  // Of a newer relay's word only that there are enough is known.
-  drivers: (value) => oneOf<Evidence>("few", "10+", "25+", "50+")(value) ?? "few",
-  bearingDeg: number,
-  line: (value) => atLeastTwo(listOf(position)(value)),
-});
+/** The GeoJSON Feature of a road: how roads are kept on this device. */
+export function featureOf({ id, score: { score, parts, measuredM }, line, ...others }: Road): Schemas["RoadFeature"] {
+  const geometry = { type: "LineString", coordinates: line } as const;
+  return { type: "Feature", id, geometry, properties: { ...others, score, parts, measuredM } };
+}
 
-/** A GeoJSON Feature. */
-export const road: Check<Road> = (value) => {
-  const feature = record(value);
-  const { score, parts, measuredM, ...properties } = record(feature["properties"]);
-  const { type, coordinates } = record(feature["geometry"]);
-  // A road over the date line is cut there.
-  const line = type === "MultiLineString" ? listOf((piece) => listOf(position)(piece))(coordinates).flat() : coordinates;
-  return keptRoad({ ...properties, id: feature["id"], score: { score, parts, measuredM }, line });
-};
+export function roadPage({ features, next }: Checked<Schemas["RoadCollection"]>): RoadPage {
+  return { roads: features.map(road), next };
+}
 
-/** A GeoJSON FeatureCollection. */
-export const roadPage: Check<RoadPage> = (value) => {
-  const { features, next } = record(value);
-  return { roads: listOf(road)(features), next: orNull(text)(next) };
-};
-
-export const roadWithDrives: Check<RoadWithDrives> = (value) => ({
-  ...road(value),
-  drives: listOf(feedDrive)(record(record(value)["properties"])["drives"]),
-});
-
-function atLeastTwo(line: [number, number][]): [number, number][] {
-  return line.length < 2 ? strange("a line") : line;
+export function roadWithDrives(feature: Checked<Schemas["RoadFeature"]>): RoadWithDrives {
+  return { ...road(feature), drives: (feature.properties.drives ?? []).map(feedDrive) };
 }

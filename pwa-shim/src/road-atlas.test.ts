@@ -4,19 +4,17 @@ import { TourismoError } from "./errors.ts";
 import { MemoryReadCache } from "./read-cache.ts";
 import type { RoadsWanted } from "./relay-reads.ts";
 import { RoadAtlas, squaresAround, squaresIn } from "./road-atlas.ts";
+import { roadFeature } from "./generated/http-checks.ts";
 import { road } from "./road-answers.ts";
+import * as answers from "./testing/answers.ts";
 
 const noon = new Date("2026-06-01T12:00:00Z");
 const HOME = { west: 20, south: 93 };
 
+const roadOf = (id: string, score: number) => road(roadFeature(answers.roadFeature(id, { score })));
+
 beforeEach(() => void vi.useFakeTimers({ now: noon, toFake: ["Date"] }));
 afterEach(() => void vi.useRealTimers());
-
-function feature(id: string, score: number) {
-  const parts = { twist: 80, corners: 70, flow: 90, variety: 60 };
-  const properties = { score, parts, measuredM: 4_000, lengthM: 2_000, drivers: "10+", bearingDeg: 45, extra: 1 };
-  return { type: "Feature", id, geometry: { type: "LineString", coordinates: [[10.1, 46.6], [10.2, 46.7]] }, properties };
-}
 
 /** An atlas whose relay answers with these pages, and what the relay is asked. */
 function atlasOf(...pages: { id: string; score: number }[][]) {
@@ -27,7 +25,7 @@ function atlasOf(...pages: { id: string; score: number }[][]) {
       if (!relay.hasSignal) throw new TourismoError("relay_unreachable");
       asked.push(wanted);
       const index = Number(wanted.after ?? 0);
-      const roads = (pages[index] ?? []).map(({ id, score }) => road(feature(id, score)));
+      const roads = (pages[index] ?? []).map(({ id, score }) => roadOf(id, score));
       return { roads, next: index + 1 < pages.length ? String(index + 1) : null, toldAt: Date.now(), isOld: false };
     },
   };
@@ -45,7 +43,7 @@ describe("the roads of a square", () => {
     relay.hasSignal = false;
     const { roads, toldAt, missing } = await atlas.read([HOME, { west: 21, south: 93 }]);
     expect(roads.map(({ id }) => id)).toEqual(["b", "a"]);
-    expect(roads[0]).toEqual(road(feature("b", 90)));
+    expect(roads[0]).toEqual(roadOf("b", 90));
     expect({ toldAt, missing }).toEqual({ toldAt: noon.getTime(), missing: 1 });
   });
 

@@ -5,10 +5,11 @@
 
 import { listOf } from "./checks.ts";
 import { TourismoError } from "./errors.ts";
+import { roadFeature } from "./generated/http-checks.ts";
 import type { Timestamp } from "./generated/types.ts";
 import type { ReadCache } from "./read-cache.ts";
 import type { RelayReads } from "./relay-reads.ts";
-import { keptRoad, type Road } from "./road-answers.ts";
+import { featureOf, type Road, road } from "./road-answers.ts";
 
 /** How long a side of a square is, degrees. */
 const SIDE_DEG = 0.5;
@@ -56,7 +57,7 @@ export class RoadAtlas {
       if (kept && Date.now() - kept.toldAt < FRESH_MS) continue;
       try {
         const roads = await this.#fetch(square);
-        await this.#cache.keep(nameOf(square), { body: JSON.stringify(roads), toldAt: Date.now() });
+        await this.#cache.keep(nameOf(square), { body: JSON.stringify(roads.map(featureOf)), toldAt: Date.now() });
         isNew = true;
       } catch (thrown) {
         // Whatever else is wrong, what is here is shown; a relay that is away is not asked for the others.
@@ -91,7 +92,7 @@ export class RoadAtlas {
   async #find(square: Square): Promise<{ roads: Road[]; toldAt: Timestamp } | undefined> {
     try {
       const kept = await this.#cache.find(nameOf(square));
-      return kept && { roads: listOf(keptRoad)(JSON.parse(kept.body)), toldAt: kept.toldAt };
+      return kept && { roads: listOf(roadFeature)(JSON.parse(kept.body)).map(road), toldAt: kept.toldAt };
     } catch {
       // What cannot be read is asked for again.
       return undefined;
