@@ -1,12 +1,12 @@
-// The frame around every screen: what to say while the engine opens or fails, the screen, the navigation.
+// The frame around every screen: the navigation, and what is shown while the engine opens or after it failed.
 
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 import { engine, openEngine, recording } from "./engine.ts";
-import { CarIcon, FeedIcon, MeetIcon, PeopleIcon, RoadIcon, SettingsIcon, WheelIcon } from "./parts/icons.tsx";
-import { Notice } from "./parts/notice.tsx";
-import { href, isOwn, nameOf, type PublicPlace, type Route, route } from "./route.ts";
+import { CarIcon, FeedIcon, MeetIcon, PeopleIcon, RoadIcon, SettingsIcon, WheelIcon } from "./components/icons.tsx";
+import { Notice } from "./components/notice.tsx";
+import { href, isPublic, type PublicRoute, type Route, route, type Screen as ScreenName, titleOf } from "./route.ts";
 import { CarScreen } from "./screens/car.tsx";
 import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
@@ -25,15 +25,15 @@ import { RoadScreen } from "./screens/road.tsx";
 import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { hasNewVersion, switchVersion } from "./shell.ts";
-import { wordsOfError } from "./words.ts";
+import { describeError } from "./messages.ts";
 
 export function App() {
   const main = useRef<HTMLElement>(null);
   const { value: at } = route;
   const isFirst = useRef(true);
   useEffect(() => {
-    document.title = `${nameOf(at)} · Tourismo`;
-    // Whoever does not see the screen change hears it: what was focused before is gone.
+    document.title = `${titleOf(at)} · Tourismo`;
+    // A screen reader announces the new screen: the element that had the focus is gone.
     if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
   }, [at]);
@@ -49,7 +49,7 @@ export function App() {
   );
 }
 
-/** Whether a drive is being watched: what ends or pauses it has the room to itself. */
+/** Whether a drive is recorded and shown: the controls that end or pause it get the whole screen. */
 function isLive(): boolean {
   const state = recording.value?.state;
   return route.value.screen === "record" && (state === "active" || state === "paused");
@@ -57,14 +57,14 @@ function isLive(): boolean {
 
 function Screen() {
   const at = route.value;
-  // What the relay tells everybody needs no engine.
-  if (!isOwn(at)) return <PublicScreen at={at} />;
+  // Public data needs no engine.
+  if (isPublic(at)) return <PublicScreen at={at} />;
   switch (engine.value.type) {
     case "closed":
     case "opening":
       return <p class="opening">Opening…</p>;
     case "failed":
-      return <EngineFailed why={wordsOfError(engine.value.why)} />;
+      return <EngineFailed why={describeError(engine.value.why)} />;
     case "open":
       return <OwnScreen at={at} />;
     default:
@@ -72,7 +72,7 @@ function Screen() {
   }
 }
 
-function PublicScreen({ at }: { at: PublicPlace }) {
+function PublicScreen({ at }: { at: PublicRoute }) {
   switch (at.screen) {
     case "feed":
       return <FeedScreen />;
@@ -80,13 +80,13 @@ function PublicScreen({ at }: { at: PublicPlace }) {
       return <RoadsScreen />;
     case "road":
       return <RoadScreen key={at.id} id={at.id} />;
-    case "public":
+    case "publicDrive":
       return <PublicDriveScreen key={at.id} id={at.id} />;
     case "person":
       return <PersonScreen key={at.name} name={at.name} />;
     case "followers":
     case "following":
-    case "in-common":
+    case "inCommon":
       return <FollowsScreen key={`${at.screen} ${at.name}`} name={at.name} which={at.screen} />;
     case "meet":
       return <MeetScreen key={at.id} id={at.id} />;
@@ -95,7 +95,7 @@ function PublicScreen({ at }: { at: PublicPlace }) {
   }
 }
 
-function OwnScreen({ at }: { at: Exclude<Route, PublicPlace> }) {
+function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
   switch (at.screen) {
     case "record":
       return <RecordScreen />;
@@ -118,7 +118,10 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicPlace> }) {
     case "settings":
       return <SettingsScreen />;
     case "devices":
-      return <DevicesScreen key={at.code} {...at} />;
+      return <DevicesScreen />;
+    case "link":
+    case "join":
+      return <DevicesScreen key={at.code} code={at.code ?? ""} />;
     default:
       return at satisfies never;
   }
@@ -136,12 +139,12 @@ function EngineFailed({ why }: { why: string }) {
   );
 }
 
-/** A new version waits until no drive is being recorded. */
+/** A new version is offered when no drive is being recorded. */
 function UpdateBanner() {
   if (!hasNewVersion() || recording.value !== null) return null;
   return (
     <button type="button" class="banner" onClick={switchVersion}>
-      A new version is here. <strong>Switch to it</strong>
+      A new version is ready. <strong>Update now</strong>
     </button>
   );
 }
@@ -150,21 +153,23 @@ interface Tab {
   to: Route;
   label: string;
   icon: ComponentType;
-  screens: Route["screen"][];
-  /** Where there is little room it is reached through another. */
+  screens: ScreenName[];
+  /** On a narrow screen another tab leads there. */
   isWide?: boolean;
-  /** The screens that are reached through this one where there is little room. */
-  onNarrow?: Route["screen"][];
+  /** On a narrow screen this tab leads to these, too. */
+  onNarrow?: ScreenName[];
 }
+
+const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inCommon"];
 
 const TABS: Tab[] = [
   { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
-  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "public"], onNarrow: ["people", "person", "followers", "following", "in-common"] },
+  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "publicDrive"], onNarrow: PEOPLE },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
   { to: { screen: "meets" }, label: "Meets", icon: MeetIcon, screens: ["meets", "meet", "newMeet", "editMeet"] },
   { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage", "car"], isWide: true },
-  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: ["people", "person", "followers", "following", "in-common"], isWide: true },
-  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices"], onNarrow: ["garage", "car"] },
+  { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: PEOPLE, isWide: true },
+  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices", "link", "join"], onNarrow: ["garage", "car"] },
 ];
 
 function Navigation() {

@@ -1,8 +1,8 @@
-// Which browser this is, as far as its settings look otherwise.
+// The kind of browser, for instructions about its settings.
 
 export type BrowserName = "safari" | "firefox" | "samsung" | "chromium";
 
-/** From what a browser says of itself. On iPhones and iPads all are Safari underneath, settings included. */
+/** The browser of a user agent. On iPhones and iPads every browser is Safari with the settings of Safari. */
 export function nameOfBrowser(userAgent: string): BrowserName {
   if (/iPhone|iPad|iPod/.test(userAgent)) return "safari";
   if (/SamsungBrowser/.test(userAgent)) return "samsung";

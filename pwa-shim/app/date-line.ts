@@ -1,21 +1,21 @@
-// Lines over the date line. The core cuts them there; on a flat map they go on beyond 180° instead, so that a view fits them.
+// Lines over the date line. The core cuts them there. On a flat map they continue beyond 180°, so that a view can fit them.
 
-import type { Place } from "./ways.ts";
+import type { LonLat } from "./geometry.ts";
 
-/** The longitude of the same place on the turn around the earth that is nearest to another longitude, degrees. */
+/** A longitude plus the multiple of 360° that brings it nearest to another longitude. */
 export function lonNear(lon: number, near: number): number {
   return lon + 360 * Math.round((near - lon) / 360);
 }
 
 /**
- * The parts of a line, each going on from where the one before ended: no step is longer than half the way around the earth.
- * Parts that were cut at the date line are one again. The first point is near the given longitude, or stays where it is.
+ * Unwraps the longitudes of a line: no step between two points is longer than 180°. Parts that were cut at the date line are
+ * joined. The first point is moved near the given longitude, if there is one.
  */
-export function unrolled(parts: readonly Place[][], near?: number): Place[][] {
-  const whole: Place[][] = [];
+export function unwrapped(parts: readonly LonLat[][], near?: number): LonLat[][] {
+  const whole: LonLat[][] = [];
   let lonBefore = near ?? parts.find((part) => part.length > 0)?.[0]?.[0] ?? 0;
   for (const part of parts) {
-    const points = part.map(([lon, lat]): Place => {
+    const points = part.map(([lon, lat]): LonLat => {
       lonBefore = lonNear(lon, lonBefore);
       return [lonBefore, lat];
     });
@@ -26,8 +26,8 @@ export function unrolled(parts: readonly Place[][], near?: number): Place[][] {
   return whole;
 }
 
-/** West, south, east and north of unrolled parts; east is beyond 180° if they cross the date line. */
-export function boxOf(parts: readonly Place[][]): [number, number, number, number] | undefined {
+/** The bounds of unwrapped parts: west, south, east, north. East is beyond 180° if they cross the date line. */
+export function boxOf(parts: readonly LonLat[][]): [number, number, number, number] | undefined {
   let box: [number, number, number, number] | undefined;
   for (const [lon, lat] of parts.flat()) {
     box ??= [lon, lat, lon, lat];
@@ -36,11 +36,11 @@ export function boxOf(parts: readonly Place[][]): [number, number, number, numbe
   return box;
 }
 
-/** Whether one part ends where the next begins, on the date line. */
-function isCut(end: Place | undefined, begin: Place | undefined): boolean {
+/** Whether one part ends on the date line where the next begins. */
+function isCut(end: LonLat | undefined, begin: LonLat | undefined): boolean {
   return end !== undefined && begin !== undefined && isSame(end, begin) && Math.abs(lonNear(end[0], 0)) === 180;
 }
 
-function isSame([lonA, latA]: Place, [lonB, latB]: Place): boolean {
+function isSame([lonA, latA]: LonLat, [lonB, latB]: LonLat): boolean {
   return lonA === lonB && latA === latB;
 }

@@ -1,4 +1,4 @@
-// What to call a device that nobody named: by what its browser says that it runs on.
+// The default name of a device, from the operating system in its user agent.
 
 const SYSTEMS: [RegExp, string][] = [
   [/iPhone/, "iPhone"],
@@ -10,6 +10,6 @@ const SYSTEMS: [RegExp, string][] = [
   [/Linux/, "Linux computer"],
 ];
 
-export function guessedName(userAgent: string = navigator.userAgent): string {
-  return SYSTEMS.find(([says]) => says.test(userAgent))?.[1] ?? "Device";
+export function defaultDeviceName(userAgent: string = navigator.userAgent): string {
+  return SYSTEMS.find(([pattern]) => pattern.test(userAgent))?.[1] ?? "Device";
 }

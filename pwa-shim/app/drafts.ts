@@ -1,27 +1,27 @@
-// What people type and have not saved yet. One mechanism for all forms: a draft holds only what was typed, so that news in
-// other fields are shown beside it; and it outlives its screen, so that whoever comes back finds it.
+// Unsaved input. Every form has a draft, which holds only the fields that the user changed: fields that another device changed
+// are shown beside them. A draft outlives its screen, so that nothing is lost when the user leaves and comes back.
 
 import { type Signal, signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-/** What was typed, by the name of the form. */
+/** The changed fields by the name of the form. */
 const drafts = new Map<string, Signal<object>>();
 
-/** What a form shows: what is saved, and over it what was typed. */
+/** The values of a form: the saved fields, replaced by those that the user changed. */
 export interface Draft<T> {
   value: T;
   isChanged: boolean;
   set(change: Partial<T>): void;
-  /** Forgets what was typed: it is saved, or nobody wants it. */
+  /** Drops the changes, after they are saved or when the user discards them. */
   clear(): void;
 }
 
-/** The draft of a form. Its name is that of what is edited: the same name is the same draft. */
+/** The draft of a form. Forms of one name share one draft. */
 export function useDraft<T extends object>(form: string, saved: T): Draft<T> {
   return draftOf(form, saved);
 }
 
-/** The draft of this name, over what is saved. */
+/** The draft of this name over the saved fields. */
 export function draftOf<T extends object>(form: string, saved: T): Draft<T> {
   const typed = typedIn<T>(form);
   return {
@@ -32,7 +32,7 @@ export function draftOf<T extends object>(form: string, saved: T): Draft<T> {
   };
 }
 
-/** Whether something was typed into a form and neither saved nor given up. */
+/** Whether a form has unsaved changes. */
 export function hasDraft(form: string): boolean {
   return Object.keys(drafts.get(form)?.peek() ?? {}).length > 0;
 }
@@ -46,15 +46,15 @@ function typedIn<T extends object>(form: string): Signal<Partial<T>> {
   return typed as Signal<Partial<T>>;
 }
 
-/** A text that is saved when its field or its screen is left. */
-export interface SavedDraft {
+/** A text that is saved when the user leaves its field or its screen. */
+export interface AutosavedDraft {
   text: string;
   set(text: string): void;
   save(): Promise<void>;
 }
 
-/** Saves the draft `form` when its screen is left, by whatever way, and when the page is hidden. `onSave` says whether it was taken. */
-export function useSavedDraft(form: string, saved: string, onSave: (text: string) => Promise<boolean>): SavedDraft {
+/** Saves the draft `form` when its screen is left and when the page is hidden. `onSave` returns whether it was saved. */
+export function useAutosave(form: string, saved: string, onSave: (text: string) => Promise<boolean>): AutosavedDraft {
   const draft = useDraft<{ text: string }>(form, { text: saved });
   const save = useRef(async (): Promise<void> => {});
   save.current = () => saveDraft(form, saved, onSave);
@@ -74,26 +74,25 @@ export function useSavedDraft(form: string, saved: string, onSave: (text: string
   return { text: draft.value.text, set: (text) => draft.set({ text }), save: () => save.current() };
 }
 
-/** Saves what was typed, if it was. What is refused stays, to be mended; so does what is typed meanwhile. */
+/** Saves the draft if it was changed. A refused text stays in the draft to be corrected, and so does text typed meanwhile. */
 export async function saveDraft(form: string, saved: string, onSave: (text: string) => Promise<boolean>): Promise<void> {
   const typed = typedIn<{ text: string }>(form);
   const before = typed.peek();
   if (before.text === undefined) return;
-  const isTaken = before.text.trim() === saved || (await onSave(before.text.trim()));
-  if (isTaken && typed.peek() === before) typed.value = {};
+  const isSaved = before.text.trim() === saved || (await onSave(before.text.trim()));
+  if (isSaved && typed.peek() === before) typed.value = {};
 }
 
 /**
- * Saves changes of what is saved as a whole. What was changed a moment ago is not in `saved` yet, and goes into the next one,
- * too.
+ * Saves single changes of an object that is stored as a whole. Changes that are still being saved are part of the next one.
  */
 export function useChanges<T extends object>(saved: T, put: (fields: T) => Promise<boolean>): (change: Partial<T>) => Promise<boolean> {
   const pending = useSignal<Partial<T>>({});
   return async (change) => {
     const changed = { ...pending.peek(), ...change };
     pending.value = changed;
-    const isDone = await put({ ...saved, ...changed });
+    const isSaved = await put({ ...saved, ...changed });
     if (pending.peek() === changed) pending.value = {};
-    return isDone;
+    return isSaved;
   };
 }

@@ -1,4 +1,4 @@
-// The one engine of this page, and what it shows as signals. Screens read signals and give commands; nothing else does.
+// The engine of this page. Its views are signals that screens read; screens run commands on it.
 
 import { effect, signal } from "@preact/signals";
 import {
@@ -15,11 +15,11 @@ import {
   type Views,
 } from "@tourismo/client";
 
-import { showNotice } from "./parts/notice.tsx";
-import { wordsOfError } from "./words.ts";
+import { showNotice } from "./components/notice.tsx";
+import { describeError } from "./messages.ts";
 
 export type EngineState =
-  /** Nobody needed it yet: who only looks at what others published gets no account. */
+  /** Not opened: someone who only reads public data gets no account. */
   | { type: "closed" }
   | { type: "opening" }
   | { type: "open"; tourismo: Tourismo }
@@ -37,7 +37,7 @@ export const status = signal<Views["status"] | undefined>(undefined);
 let readsAs: string | undefined;
 export const persistence = signal<Persistence>("unknown");
 
-/** What the relay tells: to everybody, and to the account once it is open. */
+/** Reads of the relay: anonymous until the account is open. */
 export const relay = new RelayReads(new URL("/", location.href), new BrowserReadCache());
 
 effect(() => {
@@ -47,22 +47,22 @@ effect(() => {
   readsAs = id;
 });
 
-/** Whether the engine is open, or is about to be because this phone was used before. */
+/** Whether the engine is open, or will be opened because this device has an account. */
 export function isInUse(): boolean {
   return engine.value.type !== "closed" || wasUsed();
 }
 
-/** In the browser's own drawer: whether the engine was ever opened here. */
+/** The key in `localStorage` that says whether the engine was ever opened here. */
 const USED = "tourismo used";
 
 const signals = { recording, drives, cars, social, meets, track, account, status } satisfies Record<Topic, { value: unknown }>;
 
-/** Opens the engine when it is first needed: by a screen of the person's own, or because this phone holds their data. */
-export function openWhenNeeded(isOwnScreen: boolean): void {
-  if (engine.value.type === "closed" && (isOwnScreen || wasUsed())) void openEngine();
+/** Opens the engine if the screen needs an account, or if this device has one. */
+export function openWhenNeeded(needsAccount: boolean): void {
+  if (engine.value.type === "closed" && (needsAccount || wasUsed())) void openEngine();
 }
 
-/** Opens the engine; again after it failed. */
+/** Opens the engine. After a failure it can be opened again. */
 export function openEngine(): Promise<void> {
   opening ??= open().finally(() => (opening = undefined));
   return opening;
@@ -91,7 +91,7 @@ async function open(): Promise<void> {
   }
 }
 
-/** Whether the browser refused the location when a drive was begun. */
+/** Whether the browser denied the location when a drive was started. */
 export const wasDenied = signal(false);
 
 effect(() => {
@@ -99,12 +99,12 @@ effect(() => {
   const isDenied = view?.signal.type === "failed" && view.signal.reason === "denied";
   const isEmpty = view?.state === "active" && view.taken === 0 && view.stats.fixes + view.stats.refused === 0;
   if (!isDenied || !isEmpty || document.visibilityState !== "visible") return;
-  // A drive of which nothing can be measured is none. Of several tabs one is taken.
+  // The drive is empty and stays so. Of several tabs one discards it, the others are refused.
   wasDenied.value = true;
   opened().then((tourismo) => tourismo.discardDrive()).catch(() => {});
 });
 
-/** The engine, opened if nobody needed it before. */
+/** Resolves to the open engine. Opens it if needed. */
 async function opened(): Promise<Tourismo> {
   if (engine.value.type === "closed" || engine.value.type === "opening") await openEngine();
   if (engine.value.type !== "open") throw new TourismoError("closed", "the engine is not open");
@@ -112,33 +112,32 @@ async function opened(): Promise<Tourismo> {
 }
 
 /**
- * Gives a command. If it is refused, the person is told why and gets `undefined`. Who has only looked so far gets an account
- * with the first thing that they say.
+ * Runs a command. If it is refused, a notice says why and the result is `undefined`. The first command creates the account.
  */
-export async function give<T>(command: (tourismo: Tourismo) => Promise<T>): Promise<T | undefined> {
+export async function run<T>(command: (tourismo: Tourismo) => Promise<T>): Promise<T | undefined> {
   try {
     return await command(await opened());
   } catch (thrown) {
-    showNotice(wordsOfError(thrown));
+    showNotice(describeError(thrown));
     return undefined;
   }
 }
 
-/** Gives a command of which nothing is wanted but that it is done; says whether it was. */
-export async function isDone(command: (tourismo: Tourismo) => Promise<unknown>): Promise<boolean> {
-  const done = await give(async (tourismo) => {
+/** Runs a command and returns whether it succeeded. */
+export async function succeeds(command: (tourismo: Tourismo) => Promise<unknown>): Promise<boolean> {
+  const done = await run(async (tourismo) => {
     await command(tourismo);
     return true;
   });
   return done ?? false;
 }
 
-/** In which units this person reads. */
+/** The units of the user. */
 export function units(): Units {
   return account.value?.settings.units ?? "metric";
 }
 
-/** This person, as others see them. */
+/** The user as others see them. */
 export function me(): Person {
   const { account: id = "", profile } = account.value ?? {};
   return { account: id, handle: profile?.handle || null, displayName: profile?.displayName || null };
@@ -148,7 +147,7 @@ function wasUsed(): boolean {
   try {
     return localStorage.getItem(USED) !== null;
   } catch {
-    // A browser that keeps nothing for this site holds nobody's data.
+    // The browser stores nothing for this site, hence no account.
     return false;
   }
 }
@@ -157,7 +156,7 @@ function markUsed(): void {
   try {
     localStorage.setItem(USED, "yes");
   } catch {
-    // The engine is opened by the screens that need it.
+    // Screens that need the engine open it.
   }
 }
 

@@ -1,4 +1,4 @@
-// Figures for people: distances, speeds, heights and times in their units and their language.
+// Numbers for screens: distances, speeds, heights and times in the user's units and language.
 
 import type { DriveStats, Timestamp, Units } from "@tourismo/client";
 
@@ -7,29 +7,29 @@ import { isTimeZone } from "./time-zone.ts";
 const METRES_PER_MILE = 1609.344;
 const METRES_PER_FOOT = 0.3048;
 
-/** A number and its unit, to be set in two sizes. */
-export interface Figure {
+/** A number and its unit, which are set in two sizes. */
+export interface Quantity {
   value: string;
   unit: string;
 }
 
-export function distance(metres: number, units: Units): Figure {
+export function distance(metres: number, units: Units): Quantity {
   const unit = units === "metric" ? "km" : "mi";
   const value = metres / (units === "metric" ? 1000 : METRES_PER_MILE);
   return { value: value.toFixed(value < 100 ? 1 : 0), unit };
 }
 
-/** A gap that is shorter is not told: it would be 0.0, metres. */
+/** Shorter gaps, metres, are not shown: they would read 0.0 km. */
 const SHORTEST_GAP_M = 100;
 
-/** + 1.2 km in gaps: what was driven unmeasured, by straight lines; nothing where that is next to nothing. */
+/** "+ 1.2 km in gaps": the straight-line length of all gaps; `undefined` if it is too short. */
 export function inGaps({ gapDistanceM }: Pick<DriveStats, "gapDistanceM">, units: Units): string | undefined {
   if (gapDistanceM < SHORTEST_GAP_M) return undefined;
   const { value, unit } = distance(gapDistanceM, units);
   return `+ ${value} ${unit} in gaps`;
 }
 
-export function speed(mps: number | null, units: Units): Figure {
+export function speed(mps: number | null, units: Units): Quantity {
   const unit = units === "metric" ? "km/h" : "mph";
   return { value: mps === null ? "–" : Math.round(inSpeedUnit(mps, units)).toString(), unit };
 }
@@ -38,7 +38,7 @@ export function inSpeedUnit(mps: number, units: Units): number {
   return units === "metric" ? mps * 3.6 : (mps * 3600) / METRES_PER_MILE;
 }
 
-export function height(metres: number, units: Units): Figure {
+export function height(metres: number, units: Units): Quantity {
   return { value: Math.round(inHeightUnit(metres, units)).toString(), unit: units === "metric" ? "m" : "ft" };
 }
 
@@ -46,7 +46,7 @@ export function inHeightUnit(metres: number, units: Units): number {
   return units === "metric" ? metres : metres / METRES_PER_FOOT;
 }
 
-/** 4:05, 1:04:05 */
+/** "4:05", "1:04:05" */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -54,13 +54,13 @@ export function duration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** 12 min, 1 h 04 min */
+/** "12 min", "1 h 04 min" */
 export function roughDuration(ms: number): string {
   const minutes = Math.round(ms / 60_000);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${(minutes % 60).toString().padStart(2, "0")} min`;
 }
 
-/** `utcOffsetMin` is what the clocks showed where it happened; without it, the day is that of this device's clock. */
+/** A day with its date. `utcOffsetMin` is the local offset from UTC where it happened; without it, this device's zone is used. */
 export function day(at: Timestamp, utcOffsetMin?: number | null): string {
   const [date, zone] = local(at, utcOffsetMin);
   const sameYear = date.toLocaleDateString("en", { year: "numeric", ...zone }) === String(new Date().getFullYear());
@@ -73,13 +73,13 @@ export function day(at: Timestamp, utcOffsetMin?: number | null): string {
   });
 }
 
-/** Sunday, 14 June 2026; in a time zone, if this device knows it. */
+/** "Sunday, 14 June 2026" in a time zone, or in this device's if it does not know that. */
 export function longDay(at: Timestamp, timeZone?: string): string {
   const zone = timeZone !== undefined && isTimeZone(timeZone) ? { timeZone } : {};
   return new Date(at).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", ...zone });
 }
 
-/** 84 201 km */
+/** "84,201 km" */
 export function odometer(metres: number, units: Units): string {
   return `${Math.round(inDistanceUnit(metres, units)).toLocaleString()} ${units === "metric" ? "km" : "mi"}`;
 }
@@ -104,19 +104,19 @@ export function clockToSecond(at: Timestamp, utcOffsetMin?: number | null): stri
   return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", ...zone });
 }
 
-/** The time of the day in a time zone; nothing if this device does not know it. */
+/** The time of the day in a time zone; `null` if this device does not know the zone. */
 export function clockIn(timeZone: string, at: Timestamp): string | null {
   if (!isTimeZone(timeZone)) return null;
   return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", timeZone });
 }
 
-/** A date that shows, in the time zone beside it, what the clocks showed where something happened. */
+/** A date and the time zone in which it shows the local time of an instant. */
 function local(at: Timestamp, utcOffsetMin: number | null | undefined): [Date, { timeZone?: "UTC" }] {
   if (utcOffsetMin === null || utcOffsetMin === undefined) return [new Date(at), {}];
   return [new Date(at + utcOffsetMin * 60_000), { timeZone: "UTC" }];
 }
 
-/** What to call a drive that nobody named: by the time of the day it began, where it began. */
+/** The title of a drive; without one, a name from the local time of day at its start. */
 export function titleOf(drive: { title: string; startedAt: Timestamp; utcOffsetMin: number | null }): string {
   if (drive.title !== "") return drive.title;
   const [date, zone] = local(drive.startedAt, drive.utcOffsetMin);
@@ -127,7 +127,7 @@ export function titleOf(drive: { title: string; startedAt: Timestamp; utcOffsetM
   return hour < 18 ? "Afternoon drive" : "Evening drive";
 }
 
-/** A count that ends at 1,000, which stands for more, too. */
+/** A count. The relay counts up to 1,000, which stands for more, too. */
 export function upToThousand(count: number): string {
   return count < 1000 ? String(count) : `${(1000).toLocaleString()}+`;
 }

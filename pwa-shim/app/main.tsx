@@ -1,17 +1,17 @@
-// The PWA's entry. The PWA uses `@tourismo/client` through its public surface alone.
+// The entry of the PWA. The PWA uses only the public API of `@tourismo/client`.
 
 import { effect, untracked } from "@preact/signals";
 import { render } from "preact";
 
 import { App } from "./app.tsx";
 import { openWhenNeeded } from "./engine.ts";
-import { isOwn, route } from "./route.ts";
+import { isPublic, route } from "./route.ts";
 import { registerShell } from "./shell.ts";
 import "./style/base.css";
 import "./style/buttons.css";
 import "./style/forms.css";
 import "./style/lists.css";
-import "./style/parts.css";
+import "./style/components.css";
 import "./style/people.css";
 import "./style/roads.css";
 import "./style/screens.css";
@@ -19,7 +19,7 @@ import "./style/record.css";
 
 render(<App />, document.getElementById("app") as HTMLElement);
 effect(() => {
-  const isOwnScreen = isOwn(route.value);
-  untracked(() => openWhenNeeded(isOwnScreen));
+  const needsAccount = !isPublic(route.value);
+  untracked(() => openWhenNeeded(needsAccount));
 });
 registerShell();

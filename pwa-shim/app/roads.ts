@@ -1,84 +1,84 @@
-// Good roads as this phone knows them: squares around where the person drives are kept, so that they are here with no signal.
+// Good roads that are kept on this device: those around the user's drives, so that they are there without signal.
 
 import { computed, effect, signal } from "@preact/signals";
 import { BrowserReadCache, type DriveView, RelayReads, RoadAtlas, type RoadExtract, type Square, squaresIn } from "@tourismo/client";
 
 import { drives, engine, isInUse, status } from "./engine.ts";
-import { isSmall, squaresOf } from "./squares.ts";
-import { type Box, middleOfBox, type Place } from "./ways.ts";
+import { isSmall, homeSquares } from "./home-squares.ts";
+import { type Box, centreOf, type LonLat } from "./geometry.ts";
 
-/** How many squares are kept. */
+/** Maximum number of squares that are kept. */
 const KEPT_SQUARES = 40;
-/** How many squares a map may show at once; more than this is half a continent. */
+/** Maximum number of squares that a map shows at once. */
 const SHOWN_SQUARES = 24;
-/** How often to look whether something of where the person drives is old, and how often what could not be had is asked for. */
-const ASK_EVERY_MS = 3_600_000;
-const ASK_MISSING_EVERY_MS = 60_000;
+/** How often the squares around the user's drives are refreshed, and how often missing ones are fetched again. */
+const REFRESH_MS = 3_600_000;
+const RETRY_MISSING_MS = 60_000;
 
-/** Reads as nobody, whoever uses the app: see `RoadAtlas`. */
-const asNobody = new RelayReads(new URL("/", location.href));
-const atlas = new RoadAtlas(asNobody, new BrowserReadCache("tourismo-roads", KEPT_SQUARES));
+/** Anonymous reads: see `RoadAtlas`. */
+const anonymousReads = new RelayReads(new URL("/", location.href));
+const atlas = new RoadAtlas(anonymousReads, new BrowserReadCache("tourismo-roads", KEPT_SQUARES));
 
-/** The roads of the squares that were looked at last. */
+/** The roads of the squares that were shown last. */
 export const extract = signal<RoadExtract | undefined>(undefined);
 
-/** Shows what is here of a part of the map, and what the relay knows of it if that is new. Says whether it is too large. */
-export async function lookAt(box: Box): Promise<"shown" | "tooLarge"> {
+/** Shows the kept roads in a box, then those that the relay adds. Returns whether the box is too large. */
+export async function loadRoadsIn(box: Box): Promise<"shown" | "tooLarge"> {
   const squares = isSmall(box) ? squaresIn(box) : [];
   if (squares.length === 0 || squares.length > SHOWN_SQUARES) return "tooLarge";
-  const own = (looked += 1);
+  const own = (loads += 1);
   const show = async (): Promise<RoadExtract> => {
     const found = await atlas.read(squares);
-    if (own === looked) extract.value = found;
+    if (own === loads) extract.value = found;
     return found;
   };
   const { missing } = await show();
   const isNew = await atlas.ask(squares);
-  // What was missing may have come because an earlier look asked for it.
+  // An earlier call may have fetched missing squares meanwhile.
   if (isNew || missing > 0) await show();
   return "shown";
 }
 
-let looked = 0;
+let loads = 0;
 
-/** Where to begin to look: where the person drove last, else at the best road that anybody knows. */
-export async function whereToLook(): Promise<Place | undefined> {
+/** Where the map starts: at the user's last drive, else at the best road of the relay. */
+export async function initialCentre(): Promise<LonLat | undefined> {
   const last = (await ownDrives()).find(({ bounds }) => bounds !== null)?.bounds;
-  if (last) return middleOfBox(last);
+  if (last) return centreOf(last);
   try {
-    const { roads } = await asNobody.roads({ limit: 1 });
+    const { roads } = await anonymousReads.roads({ limit: 1 });
     return roads[0]?.line[0];
   } catch {
     return undefined;
   }
 }
 
-/** The person's drives, once the phone has opened them; none, if nobody uses the app here. */
+/** The user's drives as soon as the engine has opened them; none without an account. */
 function ownDrives(): Promise<readonly DriveView[]> {
   return new Promise((resolve) => {
     const stop = effect(() => {
-      const isToCome = drives.value === undefined && isInUse() && engine.value.type !== "failed";
-      if (isToCome) return;
+      const isPending = drives.value === undefined && isInUse() && engine.value.type !== "failed";
+      if (isPending) return;
       resolve(drives.value ?? []);
       queueMicrotask(() => stop());
     });
   });
 }
 
-const home = computed(() => squaresOf(drives.value ?? []));
-let askedFor = "";
-let askAgainAt = 0;
+const home = computed(() => homeSquares(drives.value ?? []));
+let fetchedSquares = "";
+let refreshAt = 0;
 
 effect(() => {
-  if (status.value?.link.type === "upToDate") void askAtHome(home.value);
+  if (status.value?.link.type === "upToDate") void refreshHomeSquares(home.value);
 });
 
-/** Asks for the squares in which the person drives: when they are others than before, and every hour. */
-async function askAtHome(squares: readonly Square[]): Promise<void> {
+/** Fetches the squares around the user's drives when they change, and every hour. */
+async function refreshHomeSquares(squares: readonly Square[]): Promise<void> {
   const names = JSON.stringify(squares);
-  if (squares.length === 0 || (names === askedFor && Date.now() < askAgainAt)) return;
-  [askedFor, askAgainAt] = [names, Date.now() + ASK_EVERY_MS];
+  if (squares.length === 0 || (names === fetchedSquares && Date.now() < refreshAt)) return;
+  [fetchedSquares, refreshAt] = [names, Date.now() + REFRESH_MS];
   await atlas.ask(squares);
   const { missing } = await atlas.read(squares);
-  if (missing > 0) askAgainAt = Date.now() + ASK_MISSING_EVERY_MS;
+  if (missing > 0) refreshAt = Date.now() + RETRY_MISSING_MS;
 }

@@ -1,180 +1,94 @@
-// Where in the app this page is: the part of the address after `#`, so that any server can serve it.
+// The screens of the app and their addresses. An address is the part after `#`, so that any server can serve the app.
 
 import { signal } from "@preact/signals";
+import { inject, parse, type RouteParams } from "regexparam";
 
 import { restoreScroll } from "./scroll.ts";
 
-export type Route =
-  | { screen: "record" }
-  | { screen: "drives" }
-  | { screen: "drive"; id: string }
-  | { screen: "feed" }
-  | { screen: "roads" }
-  | { screen: "road"; id: string }
-  | { screen: "public"; id: string }
-  | { screen: "person"; name: string }
-  /** Who follows somebody, whom they follow, and whom of those one follows, too. */
-  | { screen: FollowsScreen; name: string }
-  | { screen: "people" }
-  | { screen: "meets" }
-  | { screen: "meet"; id: string }
-  | { screen: "newMeet" }
-  | { screen: "editMeet"; id: string }
-  | { screen: "garage" }
-  | { screen: "car"; id: string }
-  | { screen: "settings" }
-  /** With the code of a link that was opened. */
-  | { screen: "devices"; code?: string };
+/** Each screen by its path. The first path that matches an address counts. `isPublic`: it needs no account. */
+const SCREENS = {
+  record: { path: "/record", title: "Record" },
+  drives: { path: "/drives", title: "Drives" },
+  drive: { path: "/drives/:id", title: "Drive" },
+  feed: { path: "/feed", title: "Discover", isPublic: true },
+  publicDrive: { path: "/public/:id", title: "Drive", isPublic: true },
+  roads: { path: "/roads", title: "Roads", isPublic: true },
+  road: { path: "/roads/:id", title: "Road", isPublic: true },
+  people: { path: "/people", title: "People" },
+  person: { path: "/people/:name", title: "Profile", isPublic: true },
+  followers: { path: "/people/:name/followers", title: "Followers", isPublic: true },
+  following: { path: "/people/:name/following", title: "Following", isPublic: true },
+  inCommon: { path: "/people/:name/in-common", title: "In common", isPublic: true },
+  meets: { path: "/meets", title: "Meets" },
+  newMeet: { path: "/meets/new", title: "New meet" },
+  meet: { path: "/meets/:id", title: "Meet", isPublic: true },
+  editMeet: { path: "/meets/:id/edit", title: "Edit meet" },
+  garage: { path: "/garage", title: "Garage" },
+  car: { path: "/garage/:id", title: "Car" },
+  settings: { path: "/settings", title: "You" },
+  devices: { path: "/devices", title: "Your devices" },
+  /** Links that pair two devices: the new device's key, and the answer to it. */
+  link: { path: "/link/:code?", title: "Your devices" },
+  join: { path: "/join/:code?", title: "Your devices" },
+} as const satisfies Record<string, { path: string; title: string; isPublic?: true }>;
 
-type FollowsScreen = (typeof FOLLOWS)[number];
+type Screens = typeof SCREENS;
+export type Screen = keyof Screens;
 
-const FOLLOWS = ["followers", "following", "in-common"] as const;
+/** A screen with the parameters of its path. */
+export type Route = { [S in Screen]: { screen: S } & RouteParams<Screens[S]["path"]> }[Screen];
 
-export const route = signal<Route>(parse(location.hash));
+/** A screen that anybody may see, without an account. */
+export type PublicRoute = Extract<Route, { screen: { [S in Screen]: Screens[S] extends { isPublic: true } ? S : never }[Screen] }>;
+
+const NAMES = Object.keys(SCREENS) as Screen[];
+const MATCHERS = NAMES.map((screen) => ({ screen, ...parse(SCREENS[screen].path) }));
+
+export const route = signal<Route>(routeAt(location.hash));
 
 addEventListener("hashchange", () => {
-  route.value = parse(location.hash);
+  route.value = routeAt(location.hash);
   restoreScroll();
 });
 
-/** The address of a place in the app. */
-export function href(to: Route): string {
-  switch (to.screen) {
-    case "drive":
-      return `#/drives/${to.id}`;
-    case "public":
-      return `#/public/${to.id}`;
-    case "road":
-      return `#/roads/${to.id}`;
-    case "person":
-      return `#/people/${encodeURIComponent(to.name)}`;
-    case "followers":
-    case "following":
-    case "in-common":
-      return `#/people/${encodeURIComponent(to.name)}/${to.screen}`;
-    case "meet":
-      return `#/meets/${to.id}`;
-    case "newMeet":
-      return "#/meets/new";
-    case "editMeet":
-      return `#/meets/${to.id}/edit`;
-    case "car":
-      return `#/garage/${to.id}`;
-    case "record":
-    case "drives":
-    case "feed":
-    case "roads":
-    case "people":
-    case "meets":
-    case "garage":
-    case "settings":
-    case "devices":
-      return `#/${to.screen}`;
-    default:
-      return to satisfies never;
-  }
+/** The address of a screen. */
+export function href({ screen, ...parameters }: Route): string {
+  const encoded = Object.entries(parameters).map(([name, value]) => [name, encodeURIComponent(value)]);
+  return `#${inject(SCREENS[screen].path, Object.fromEntries(encoded))}`;
 }
 
-/** A place that shows what others published, to whoever has no account, too. */
-export type PublicPlace = Extract<Route, { screen: (typeof PUBLIC)[number] }>;
-
-const PUBLIC = ["feed", "roads", "road", "public", "person", ...FOLLOWS, "meet"] as const;
-
-/** Whether a place shows what is the person's own rather than what others published. */
-export function isOwn(place: Route): place is Exclude<Route, PublicPlace> {
-  return !PUBLIC.some((screen) => screen === place.screen);
-}
-
-/** What a place in the app is called in the window's title. */
-export function nameOf({ screen }: Route): string {
-  switch (screen) {
-    case "record":
-      return "Record";
-    case "drives":
-      return "Drives";
-    case "drive":
-    case "public":
-      return "A drive";
-    case "feed":
-      return "Discover";
-    case "roads":
-      return "Roads";
-    case "road":
-      return "A road";
-    case "person":
-      return "Somebody";
-    case "followers":
-      return "Followers";
-    case "following":
-      return "Following";
-    case "in-common":
-      return "In common";
-    case "people":
-      return "People";
-    case "meets":
-      return "Meets";
-    case "meet":
-      return "A meet";
-    case "newMeet":
-      return "A new meet";
-    case "editMeet":
-      return "Change the meet";
-    case "garage":
-      return "Garage";
-    case "car":
-      return "A car";
-    case "settings":
-      return "You";
-    case "devices":
-      return "Your devices";
-    default:
-      return screen satisfies never;
-  }
-}
-
+/** Shows a screen. */
 export function go(to: Route): void {
   location.hash = href(to);
 }
 
-function parse(hash: string): Route {
-  const [screen, id, what] = hash.replace(/^#\/?/, "").split("/");
-  switch (screen) {
-    case "drives":
-      return id ? { screen: "drive", id } : { screen: "drives" };
-    case "public":
-      return id ? { screen: "public", id } : { screen: "feed" };
-    case "roads":
-      return id ? { screen: "road", id } : { screen: "roads" };
-    case "people":
-      if (id && isFollows(what)) return { screen: what, name: decoded(id) };
-      return id ? { screen: "person", name: decoded(id) } : { screen: "people" };
-    case "meets":
-      if (id === "new") return { screen: "newMeet" };
-      if (id && what === "edit") return { screen: "editMeet", id };
-      return id ? { screen: "meet", id } : { screen: "meets" };
-    case "garage":
-      return id ? { screen: "car", id } : { screen: "garage" };
-    case "feed":
-    case "settings":
-    case "devices":
-      return { screen };
-    case "link":
-    case "join":
-      return { screen: "devices", code: id ?? "" };
-    default:
-      return { screen: "record" };
-  }
+export function isPublic(at: Route): at is PublicRoute {
+  return "isPublic" in SCREENS[at.screen];
 }
 
-function isFollows(what: string | undefined): what is FollowsScreen {
-  return FOLLOWS.some((screen) => screen === what);
+/** The title of a screen in the window's title bar. */
+export function titleOf({ screen }: Route): string {
+  return SCREENS[screen].title;
+}
+
+/** The screen at an address. An unknown address shows the screen for recording. */
+export function routeAt(hash: string): Route {
+  const path = hash.replace(/^#?\/?/, "/");
+  for (const { screen, keys, pattern } of MATCHERS) {
+    const match = pattern.exec(path);
+    if (!match) continue;
+    const parameters = keys.flatMap((key, i) => (match[i + 1] === undefined ? [] : [[key, decoded(match[i + 1] ?? "")]]));
+    // The pattern belongs to the screen, so that it yields the screen's parameters.
+    return { screen, ...Object.fromEntries(parameters) } as Route;
+  }
+  return { screen: "record" };
 }
 
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Somebody mangled the link; there is nobody of that name.
+    // A damaged link. Nothing has that name.
     return text;
   }
 }

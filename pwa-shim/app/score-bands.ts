@@ -1,6 +1,6 @@
-// How good a road is in four bands, by which lists and maps colour it. The colours themselves are the stylesheet's.
+// The four bands of road scores, by which lists and maps colour roads. The stylesheet has the colours.
 
-/** From the plain to the great. */
+/** From plain to great. */
 export type Band = 1 | 2 | 3 | 4;
 
 export const BANDS: { band: Band; least: number; label: string }[] = [
@@ -14,7 +14,7 @@ export function bandOf(score: number): Band {
   return BANDS.findLast(({ least }) => score >= least)?.band ?? 1;
 }
 
-/** The colours of the bands as the stylesheet has them at this moment, the plain first. */
+/** The colours of the bands in the current colour scheme, from plain to great. */
 export function bandColours(): string[] {
   const styles = getComputedStyle(document.documentElement);
   return BANDS.map(({ band }) => styles.getPropertyValue(`--band-${band}`).trim());

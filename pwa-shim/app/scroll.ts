@@ -1,10 +1,10 @@
-// Where each place that was visited was scrolled to: whoever goes back is shown what they saw. The browser's own way restores
-// at once, when lists that the relay tells are not there yet.
+// Restores the scroll position of a screen when the user goes back to it. The browser would restore it at once, before lists
+// from the relay are there.
 
-/** How long a place may take until it is as long as it was. */
-const PATIENCE_MS = 5_000;
+/** How long a screen may take until it is long enough. */
+const TIMEOUT_MS = 5_000;
 
-/** By the entry of the history. */
+/** Scroll positions by history entry. */
 const positions = new Map<string, number>();
 let entry = "";
 let stop: (() => void) | undefined;
@@ -15,7 +15,7 @@ if (typeof history !== "undefined") {
   addEventListener("scroll", () => positions.set(entry, scrollY), { passive: true });
 }
 
-/** Scrolls to where the place that is shown from here on was left; a new one begins at its top. */
+/** Scrolls to where the current history entry was left. A new entry starts at the top. */
 export function restoreScroll(): void {
   stop?.();
   entry = entryHere();
@@ -24,7 +24,7 @@ export function restoreScroll(): void {
   else scrollWhenLongEnough(top);
 }
 
-/** The name of the entry of the history at which the page is. */
+/** The name of the current history entry. */
 function entryHere(): string {
   const state: unknown = history.state;
   if (typeof state === "string") return state;
@@ -36,10 +36,10 @@ function entryHere(): string {
 function scrollWhenLongEnough(top: number): void {
   const { documentElement: page } = document;
   const changed = new ResizeObserver(attempt);
-  const timer = setTimeout(end, PATIENCE_MS);
-  // Whoever scrolls by themselves is left alone.
-  const signs = ["wheel", "touchstart", "keydown", "pointerdown"] as const;
-  for (const sign of signs) addEventListener(sign, end, { passive: true });
+  const timer = setTimeout(end, TIMEOUT_MS);
+  // Input of the user ends the attempt.
+  const inputs = ["wheel", "touchstart", "keydown", "pointerdown"] as const;
+  for (const input of inputs) addEventListener(input, end, { passive: true });
   stop = end;
   changed.observe(document.body);
   requestAnimationFrame(attempt);
@@ -55,6 +55,6 @@ function scrollWhenLongEnough(top: number): void {
     stop = undefined;
     changed.disconnect();
     clearTimeout(timer);
-    for (const sign of signs) removeEventListener(sign, end);
+    for (const input of inputs) removeEventListener(input, end);
   }
 }

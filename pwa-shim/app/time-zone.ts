@@ -1,4 +1,4 @@
-// What clocks show in a time zone, for fields into which people write dates and times.
+// Local times in a time zone, for input fields of dates and times.
 
 import type { Timestamp } from "@tourismo/client";
 
@@ -7,7 +7,7 @@ export function ownTimeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** Whether this device knows a time zone of this name. */
+/** Whether this device knows a time zone. */
 export function isTimeZone(name: string): boolean {
   if (name === "") return false;
   try {
@@ -24,24 +24,24 @@ export function timeZones(own: string): string[] {
   return [...new Set([own, ...known])].sort();
 }
 
-/** A time zone as people read it: America/New York. */
+/** A time zone for display: "America/New York". */
 export function nameOfTimeZone(name: string): string {
   return name.replaceAll("_", " ");
 }
 
-/** What a field for date and time shows of an instant, by the clocks of a time zone: 2026-06-14T10:00. */
+/** The value of a `datetime-local` field for an instant in a time zone: "2026-06-14T10:00". */
 export function toInput(at: Timestamp, timeZone: string): string {
   return new Date(at + offsetMs(at, timeZone)).toISOString().slice(0, 16);
 }
 
 /**
- * The instant at which the clocks of a time zone show what such a field does. Where they are put back and show it twice, the
- * first time; where they are put forward over it, as long after the change as it would have been.
+ * The instant of such a value. A local time that occurs twice, when clocks are put back, is the first one. One that is skipped,
+ * when clocks are put forward, counts by the offset before the change.
  */
 export function fromInput(value: string, timeZone: string): Timestamp | null {
   const shown = Date.parse(`${value}Z`);
   if (Number.isNaN(shown)) return null;
-  // The offset that holds is that of a day before or of a day after, whatever happens to the clocks between them.
+  // The offset is that of a day before or of a day after. Clocks change at most once between them.
   const offsets = [offsetMs(shown - DAY_MS, timeZone), offsetMs(shown + DAY_MS, timeZone)];
   const fits = offsets.map((offset) => shown - offset).filter((at) => at + offsetMs(at, timeZone) === shown);
   return fits.length > 0 ? Math.min(...fits) : shown - Math.min(...offsets);
@@ -49,7 +49,7 @@ export function fromInput(value: string, timeZone: string): Timestamp | null {
 
 const DAY_MS = 24 * 3_600_000;
 
-/** How far the clocks of a time zone are ahead of UTC at an instant. One that this device does not know is UTC. */
+/** The offset of a time zone from UTC at an instant. An unknown zone counts as UTC. */
 function offsetMs(at: Timestamp, timeZone: string): number {
   const options = { timeZone: isTimeZone(timeZone) ? timeZone : "UTC", hourCycle: "h23" } as const;
   const format = new Intl.DateTimeFormat("en-u-ca-gregory-nu-latn", {

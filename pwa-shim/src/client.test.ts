@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import { openTourismo, Tourismo, type WorkerLike } from "./client.ts";
 import { TourismoError } from "./errors.ts";
 import type { DriveView } from "./generated/types.ts";
-import type { Answer, Ask, FromWorker, Reply, ToWorker } from "./messages.ts";
+import type { RequestResult, PageRequest, FromWorker, Reply, ToWorker } from "./messages.ts";
 import { settle } from "./testing/tabs.ts";
 
 /** A worker whose answers the test gives. */
 class TestWorker implements WorkerLike {
   onmessage: ((event: MessageEvent<FromWorker>) => void) | null = null;
   onerror: ((event: ErrorEvent) => void) | null = null;
-  asked: { request: number; ask: Ask }[] = [];
+  asked: { request: number; ask: PageRequest }[] = [];
 
   postMessage(message: ToWorker): void {
     if (message.type === "ask") this.asked.push(message);
@@ -22,9 +22,9 @@ class TestWorker implements WorkerLike {
     this.onmessage?.({ data: message } as MessageEvent<FromWorker>);
   }
 
-  /** Answers the oldest ask. */
-  answer(answer: Answer): void {
-    this.reply({ ok: true, answer });
+  /** Resolves the oldest request. */
+  answer(result: RequestResult): void {
+    this.reply({ ok: true, result });
   }
 
   reply(reply: Reply): void {

@@ -1,10 +1,10 @@
-// The public face of the engine: commands that settle when they are on disk, and live queries.
+// The API of the engine: commands that resolve when they are on disk, and live queries.
 
 import type { Views } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import type {
   AccountId,
-  Answer as MeetAnswer,
+  Answer,
   CarFields,
   Command,
   DocId,
@@ -20,41 +20,47 @@ import type {
   Topic,
   Visibility,
 } from "./generated/types.ts";
-import { type Answer, type Ask, errorOf, type FromWorker, type PageInput, type ToWorker } from "./messages.ts";
+import { errorOf, type FromWorker, type PageInput, type PageRequest, type RequestResult, type ToWorker } from "./messages.ts";
 import { attachPage } from "./page-events.ts";
 import { socketAddress } from "./relay-reads.ts";
 import { attachSensors } from "./sensors.ts";
 
 /** How to open an engine. Everything has a default. */
 export interface TourismoOptions {
-  /** The relay's address; the page's own origin if absent. */
+  /** The URL of the relay. Default: the origin of the page. */
   relayUrl?: string | URL;
-  /** Where the package's worker.js is served, if the bundler does not find it by itself. */
+  /** The URL of the package's worker.js, for bundlers that do not find it. */
   workerUrl?: string | URL;
-  /** Where the package's .wasm is served, if the bundler does not find it by itself. */
+  /** The URL of the package's .wasm, for bundlers that do not find it. */
   wasmUrl?: string | URL;
-  /** Names the database. Engines of one name share it, in all tabs of an origin. */
+  /** The name of the database. Engines of one name share it, in all tabs of an origin. Default: "tourismo". */
   name?: string;
-  /** What another device's `grantDevice` gave: enters that device's account, as `joinAccount` does. Wanted once. */
+  /** A grant from another device's `grantDevice`: joins that device's account, like `joinAccount`. Needed once. */
   grant?: Uint8Array;
   /**
-   * Whether this page measures positions and keeps the screen on while a drive is recorded, and goes on by itself with one
-   * that was left off in mid-drive less than 10 minutes ago. Default true.
+   * Whether this page measures positions and keeps the screen on while a drive is recorded, and resumes a drive by itself if it
+   * was interrupted less than 10 minutes ago. Default: true.
    */
   sensors?: boolean;
 }
 
 /**
- * Opens the engine. Rejects with a `TourismoError` if the page is not secure, if this browser cannot run it, if its storage
- * cannot be opened, or if the grant does not fit (see `joinAccount`).
+ * Opens the engine.
+ *
+ * Rejects with `insecure_context`, `unsupported` or `storage_unavailable` if this page or browser cannot run it, and with the
+ * errors of `joinAccount` if there is a grant.
+ *
+ * @example
+ * const tourismo = await openTourismo({ relayUrl: "https://relay.example" });
+ * tourismo.subscribe("drives", (drives) => console.table(drives));
  */
 export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
   if (typeof Worker === "undefined" || typeof location === "undefined") {
-    throw new TourismoError("unsupported", "there is no page here: open the engine in a page of a browser, not on a server");
+    throw new TourismoError("unsupported", "openTourismo needs a page in a browser: call it in the browser, not during server-side rendering");
   }
-  if (!isSecureContext) throw new TourismoError("insecure_context", `${location.origin} is not secure: serve it over https`);
+  if (!isSecureContext) throw new TourismoError("insecure_context", `${location.origin} is not a secure context: serve the page over https or from localhost`);
   const relay = new URL(options.relayUrl ?? "/", location.href);
-  // Bundlers look for this very expression.
+  // Bundlers recognise exactly this expression.
   const worker = options.workerUrl
     ? new Worker(options.workerUrl, { type: "module", name: "tourismo" })
     : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tourismo" });
@@ -80,7 +86,7 @@ export async function openTourismo(options: TourismoOptions = {}): Promise<Touri
   return tourismo;
 }
 
-/** What an engine needs of a worker. */
+/** The part of `Worker` that an engine uses. */
 export interface WorkerLike {
   postMessage(message: ToWorker): void;
   onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
@@ -88,10 +94,10 @@ export interface WorkerLike {
   terminate(): void;
 }
 
-/** An open engine. Commands reject with `TourismoError`. */
+/** An open engine. Its promises reject with `TourismoError`. */
 export class Tourismo {
   readonly #worker: WorkerLike;
-  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(why: TourismoError): void }>();
+  readonly #waiting = new Map<number, { resolve(result: RequestResult): void; reject(why: TourismoError): void }>();
   readonly #queries = new Map<Topic, Query>();
   readonly #cleanups: (() => void)[] = [];
   readonly #onFailed = new Set<(why: TourismoError) => void>();
@@ -104,7 +110,7 @@ export class Tourismo {
     worker.onerror = (event) => this.#end(new TourismoError("core_failed", event.message || "the worker could not be loaded"));
   }
 
-  /** Begins to record; gives the new drive. */
+  /** Starts recording. Resolves to the id of the new drive. */
   startDrive(car: DocId | null = null): Promise<DocId> {
     return this.#made({ type: "startDrive", car });
   }
@@ -113,35 +119,35 @@ export class Tourismo {
     return this.#done({ type: "pauseDrive" });
   }
 
-  /** Goes on after a pause, or with a drive that was left unfinished. */
+  /** Resumes a paused or an unfinished drive. */
   resumeDrive(): Promise<void> {
     return this.#done({ type: "resumeDrive" });
   }
 
-  /** Goes on here with a drive that another device of the account has not finished. */
+  /** Continues a drive here that another device of the account has not finished. */
   takeOverDrive(drive: DocId): Promise<void> {
     return this.#done({ type: "takeOverDrive", drive });
   }
 
   /**
-   * Leaves a drive unfinished again that went on a moment ago: what came since is dropped. Rejects with `not_found` once that is
-   * packed; the topic `recording` says with `canUndoResume` whether it can be done.
+   * Undoes a resume: the drive is unfinished again, and positions since then are dropped. Possible while `canUndoResume` of the
+   * topic `recording` is true; afterwards it rejects with `not_found`.
    */
   undoResume(): Promise<void> {
     return this.#done({ type: "undoResume" });
   }
 
-  /** Ends the drive that is being recorded, and takes it off every list: nothing was measured, or nobody wants it. */
+  /** Ends the drive that is being recorded and deletes it. */
   discardDrive(): Promise<void> {
     return this.#done({ type: "discardDrive" });
   }
 
-  /** Ends the drive that is being recorded, paused or unfinished. */
+  /** Finishes the drive that is being recorded, paused or unfinished. */
   finishDrive(): Promise<void> {
     return this.#done({ type: "finishDrive" });
   }
 
-  /** Changes what is given. `car: null` means that the drive was driven with none of the cars. */
+  /** Changes the given fields. `car: null` removes the car. */
   editDrive(drive: DocId, change: { title?: string; notes?: string; car?: DocId | null }): Promise<void> {
     const { title = null, notes = null } = change;
     return this.#done({ type: "editDrive", drive, title, notes, ...("car" in change ? { car: change.car } : {}) });
@@ -152,8 +158,8 @@ export class Tourismo {
   }
 
   /**
-   * Makes, shows or (with `private`) withdraws the redacted copy that others may see. The copy hides the ends of the drive
-   * that are private places: both, unless `setPrivateEnds` or `ends` says otherwise.
+   * Publishes a redacted copy of a drive, or changes who can see it; `private` withdraws it. The copy hides the ends of the
+   * drive that are private places: both, unless `setPrivateEnds` or `ends` says otherwise.
    */
   async publishDrive(drive: DocId, visibility: Visibility, ends?: PrivateEnds): Promise<void> {
     if (ends) await this.setPrivateEnds(drive, ends);
@@ -161,46 +167,47 @@ export class Tourismo {
   }
 
   /**
-   * Says which ends of a drive are private places: not those of a circuit, or of a meeting point. `hidden` of the topic `track`
-   * follows. Rejects with `already_published` if there is a copy, which stays as it was made.
+   * Sets which ends of a drive are private places. `hidden` and `shownM` of the topic `track` follow. Rejects with
+   * `already_published` if there is a copy, which cannot be changed.
    */
   setPrivateEnds(drive: DocId, ends: PrivateEnds): Promise<void> {
     return this.#done({ type: "setPrivateEnds", drive, ends });
   }
 
   /**
-   * Counts refused positions of a drive as if they had been accepted, by their ids in `refused` of the topic `track`; with
-   * `holds: false` no more. Figures and road follow, a published copy does not. At most 5,000 at once.
+   * Accepts refused positions of a drive, by their ids in `refused` of the topic `track`; `holds: false` refuses them again.
+   * Statistics and road follow, a published copy does not. At most 5,000 at once.
    */
   takeBackRefused(drive: DocId, fixes: string[], holds = true): Promise<void> {
     return this.#done({ type: "takeBackRefused", drive, fixes, holds });
   }
 
-  /** Gives the published copy of a drive another link. Whoever has the old one sees nothing any more. */
+  /** Replaces the link of the published copy of a drive. The old link shows nothing. */
   renewLink(drive: DocId): Promise<void> {
     return this.#done({ type: "renewLink", drive });
   }
 
-  /** Brings a drive's track into memory, so that the topic `track` shows it. */
+  /** Loads the track of a drive into the topic `track`. */
   openDrive(drive: DocId): Promise<void> {
     return this.#done({ type: "openDrive", drive });
   }
 
+  /** Removes the track from memory. */
   closeDrive(): Promise<void> {
     return this.#done({ type: "closeDrive" });
   }
 
-  /** Makes a car, or changes the one given. */
+  /** Adds a car, or changes the given one. Resolves to its id. */
   putCar(fields: CarFields, car: DocId | null = null): Promise<DocId> {
     return this.#made({ type: "putCar", car, fields });
   }
 
-  /** A car's drives, newest first, from this phone's own rows. */
+  /** The drives of a car, newest first. */
   async carDrives(car: DocId): Promise<DriveView[]> {
     return (await this.read("drives")).filter((drive) => drive.car === car);
   }
 
-  /** Writes into a car's logbook, or changes the entry given. */
+  /** Adds an entry to the logbook of a car, or changes the given one. Resolves to its id. */
   putLogEntry(car: DocId, fields: LogEntry, entry: DocId | null = null): Promise<DocId> {
     return this.#made({ type: "putLogEntry", car, entry, fields });
   }
@@ -217,17 +224,17 @@ export class Tourismo {
     return this.#done({ type: "relate", account, relation: "follow", holds: false });
   }
 
-  /** Lets an account follow that asked for it, if this account's profile wants to be asked. */
+  /** Accepts a request to follow. */
   acceptFollower(account: AccountId): Promise<void> {
     return this.#done({ type: "relate", account, relation: "accept", holds: true });
   }
 
-  /** Lets an account follow no more. */
+  /** Removes a follower. */
   dropFollower(account: AccountId): Promise<void> {
     return this.#done({ type: "relate", account, relation: "accept", holds: false });
   }
 
-  /** Neither shows the other anything from here on; who is blocked is no longer followed or accepted. */
+  /** Blocks an account. It is no longer followed or accepted, and neither account sees what the other shares with followers. */
   block(account: AccountId): Promise<void> {
     return this.#done({ type: "relate", account, relation: "block", holds: true });
   }
@@ -236,12 +243,12 @@ export class Tourismo {
     return this.#done({ type: "relate", account, relation: "block", holds: false });
   }
 
-  /** Says what one feels about the published copy of a drive; `null` takes it back. */
+  /** Sets the reaction to a published drive; `null` removes it. */
   react(drive: DocId, reaction: Reaction | null): Promise<void> {
     return this.#done({ type: "react", drive, reaction });
   }
 
-  /** Writes a comment on the published copy of a drive. */
+  /** Comments on a published drive. Resolves to the id of the comment. */
   comment(drive: DocId, text: string): Promise<DocId> {
     return this.#made({ type: "comment", drive, text });
   }
@@ -251,48 +258,46 @@ export class Tourismo {
   }
 
   /**
-   * Makes a meet, or changes one's own. `seenAt` is the relay's `changedAt` of what the person saw: the change counts as made
-   * after that, even if another organiser's clock is ahead.
+   * Creates a meet, or changes one of this account. Resolves to its id. `seenAt` is `changedAt` of the meet that the user saw:
+   * the change counts as later than that, even if another organiser's clock is ahead.
    */
   putMeet(fields: MeetFields, meet: DocId | null = null, seenAt: Timestamp | null = null): Promise<DocId> {
     return this.#made({ type: "putMeet", meet, fields, seenAt });
   }
 
   /**
-   * Changes somebody else's meet, whose organiser allows it: what differs from what was `seen` is what is said. `seenAt` as
-   * with `putMeet`.
+   * Changes a meet of another account as a co-organiser: those fields that differ from `seen`. `seenAt` as in `putMeet`.
    */
   amendMeet(meet: DocId, seen: MeetFields, fields: MeetFields, seenAt: Timestamp | null = null): Promise<void> {
     return this.#done({ type: "amendMeet", meet, seen, fields, seenAt });
   }
 
-  /** Says that one's own meet does not take place. `seenAt` as with `putMeet`. */
+  /** Cancels a meet of this account. `seenAt` as in `putMeet`. */
   cancelMeet(meet: DocId, seenAt: Timestamp | null = null): Promise<void> {
     return this.#done({ type: "cancelMeet", meet, seenAt });
   }
 
   /**
-   * Gives one's own meet another link and resolves to its id: the old one shows nothing any more, everybody has to answer again,
-   * and co-organisers stay. `fields` are what the person sees, also what co-organisers set: they count under the new link.
-   * `seenAt` as with `putMeet`.
+   * Replaces the link of a meet of this account. Resolves to its new id. The old link shows nothing, everyone must answer again,
+   * and co-organisers stay. `fields` are those that the user sees, with changes by co-organisers. `seenAt` as in `putMeet`.
    */
   renewMeetLink(meet: DocId, fields: MeetFields, seenAt: Timestamp | null = null): Promise<DocId> {
     return this.#made({ type: "renewMeetLink", meet, fields, seenAt });
   }
 
-  /** Lets another account change one's own meet, or no more. */
+  /** Adds or removes a co-organiser of a meet of this account. */
   grantOrganiser(meet: DocId, account: AccountId, may: boolean): Promise<void> {
     return this.#done({ type: "grantOrganiser", meet, account, may });
   }
 
-  /** Answers to a meet; `null` takes the answer back. */
-  rsvp(meet: DocId, answer: MeetAnswer | null): Promise<void> {
+  /** Answers to a meet; `null` removes the answer. */
+  rsvp(meet: DocId, answer: Answer | null): Promise<void> {
     return this.#done({ type: "rsvp", meet, answer });
   }
 
   /**
-   * Makes a token with which `RelayReads` reads as this account, for some hours. Rejects with `relay_unknown` on a phone that
-   * has never met its relay.
+   * Makes a token with which `RelayReads` reads as this account, valid for some hours. Rejects with `relay_unknown` if this
+   * device was never connected to its relay.
    */
   async token(): Promise<{ token: Uint8Array; expiresAt: Timestamp }> {
     const outcome = await this.#command({ type: "readToken" });
@@ -308,17 +313,17 @@ export class Tourismo {
     return this.#done({ type: "putSettings", fields });
   }
 
-  /** Calls this device by a name among those of the account, or by none if it is empty. */
+  /** Sets the name of this device; an empty name removes it. */
   nameDevice(name: string): Promise<void> {
     return this.#done({ type: "nameDevice", name });
   }
 
-  /** The public key by which this device is known, 32 bytes: what another device's `grantDevice` wants. */
+  /** The public key of this device, 32 bytes: the argument of another device's `grantDevice`. */
   device(): Promise<Uint8Array> {
     return this.#ask({ type: "device" }) as Promise<Uint8Array>;
   }
 
-  /** Lets another device, known by its `device()`, into this account; gives the grant that its `joinAccount` wants. */
+  /** Adds another device to this account by its `device()`. Resolves to the grant for its `joinAccount`. */
   async grantDevice(device: Uint8Array): Promise<Uint8Array> {
     const outcome = await this.#command({ type: "grantDevice", device });
     if (outcome.type !== "granted") throw unexpected(outcome);
@@ -326,8 +331,8 @@ export class Tourismo {
   }
 
   /**
-   * What a grant is, on the device that gave it and on the one that it is for: the account, and twelve digits that both show
-   * if nobody stands between them. Ask the person to compare them before `joinAccount`.
+   * The account of a grant, and twelve digits that are the same on both devices unless an attacker replaced the grant or the
+   * key. PageRequest the user to compare them before `joinAccount`.
    */
   async checkGrant(grant: Uint8Array): Promise<{ account: AccountId; check: string }> {
     const outcome = await this.#command({ type: "checkGrant", grant });
@@ -336,20 +341,19 @@ export class Tourismo {
   }
 
   /**
-   * Enters the account of the device that gave the grant. Rejects with `bad_grant` (it cannot be read), `foreign_grant` (it
-   * is for another device) or `other_account`: this phone holds drives, cars or settings of the account that it has, which
-   * are never given up.
+   * Joins the account of the device that made the grant. Rejects with `bad_grant` if it cannot be read, `foreign_grant` if it is
+   * for another device, and `other_account` if this device holds data of its account, which is never dropped.
    */
   joinAccount(grant: Uint8Array): Promise<void> {
     return this.#done({ type: "joinAccount", grant });
   }
 
-  /** Reads a view once. */
+  /** Resolves to the current view of a topic. */
   read<T extends Topic>(topic: T): Promise<Views[T]> {
     return this.#ask({ type: "read", topic }) as Promise<Views[T]>;
   }
 
-  /** Calls with the view as soon as it is read, and again whenever it changed. The returned function ends that. */
+  /** Calls back with the view of a topic, and again whenever it changes. Returns a function that unsubscribes. */
   subscribe<T extends Topic>(topic: T, callback: (view: Views[T]) => void): () => void {
     let query = this.#queries.get(topic);
     if (!query) {
@@ -359,28 +363,28 @@ export class Tourismo {
     return query.subscribe(callback as (view: Views[Topic]) => void);
   }
 
-  /** Tries to reach the relay at once, also after it sent this device away. */
+  /** Connects to the relay at once, also after it rejected this device. */
   async reconnect(): Promise<void> {
     await this.tell({ type: "network", online: navigator.onLine });
   }
 
-  /** Tells the engine what happened on this page. For positions `sensors: true` does so by itself. */
+  /** Passes an event of this page to the engine. With `sensors: true` positions are passed automatically. */
   async tell(input: PageInput): Promise<void> {
     await this.#ask({ type: "tell", input });
   }
 
-  /** Calls if the engine has to stop. What was on disk is safe; opening anew goes on from there. */
+  /** Calls back if the engine fails. Data on the disk is safe: open the engine again. Returns a function that unsubscribes. */
   onFailed(callback: (why: TourismoError) => void): () => void {
     this.#onFailed.add(callback);
     return () => this.#onFailed.delete(callback);
   }
 
-  /** Calls when the engine is closed or has failed. */
+  /** Calls back when the engine is closed or has failed. */
   onClose(cleanup: () => void): void {
     this.#cleanups.push(cleanup);
   }
 
-  /** Ends this engine. Another tab goes on if there is one. */
+  /** Closes this engine. Another tab takes over if there is one. */
   close(): void {
     this.#worker.postMessage({ type: "close" });
     this.#end(new TourismoError("closed", "the engine was closed"));
@@ -414,7 +418,7 @@ export class Tourismo {
     }
   }
 
-  #ask(ask: Ask): Promise<Answer> {
+  #ask(ask: PageRequest): Promise<RequestResult> {
     if (this.#ended) return Promise.reject(this.#ended);
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
@@ -422,7 +426,7 @@ export class Tourismo {
       try {
         this.#worker.postMessage({ type: "ask", request, ask });
       } catch (thrown) {
-        // A function, for instance, cannot cross to the worker.
+        // Functions, for instance, cannot be cloned to the worker.
         this.#waiting.delete(request);
         reject(TourismoError.from(thrown, "invalid"));
       }
@@ -434,7 +438,7 @@ export class Tourismo {
       case "reply": {
         const waiting = this.#waiting.get(message.request);
         this.#waiting.delete(message.request);
-        if (message.reply.ok) waiting?.resolve(message.reply.answer);
+        if (message.reply.ok) waiting?.resolve(message.reply.result);
         else waiting?.reject(errorOf(message.reply));
         break;
       }
@@ -460,7 +464,7 @@ export class Tourismo {
   }
 }
 
-/** A live query: reads once at a time, and once more if something changed meanwhile. */
+/** A live query. It reads once at a time, and once more if the view changed meanwhile. */
 class Query {
   readonly #read: () => Promise<Views[Topic]>;
   readonly #callbacks = new Set<(view: Views[Topic]) => void>();
@@ -478,7 +482,7 @@ class Query {
     else this.refresh();
     return () => {
       this.#callbacks.delete(callback);
-      // Nobody is told of changes that nobody reads.
+      // Without subscribers no changes are followed.
       if (this.#callbacks.size === 0) this.#latest = undefined;
     };
   }
@@ -496,7 +500,7 @@ class Query {
           this.#latest = { view };
           for (const callback of this.#callbacks) callback(view);
         },
-        // The engine has ended, which `onFailed` tells.
+        // The engine has ended: `onFailed` reports it.
         () => {},
       )
       .finally(() => {

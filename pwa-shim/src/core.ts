@@ -1,4 +1,4 @@
-// The core as the shell sees it: one door in, values out. The WASM binding is one; unit tests bring others.
+// The interface of the core. The WASM binding implements it; unit tests have other implementations.
 
 import type {
   AccountView,
@@ -16,7 +16,7 @@ import type {
   TrackView,
 } from "./generated/types.ts";
 
-/** A replica, opened. The first input is `start`. */
+/** An open replica. Its first input is `start`. */
 export interface Core {
   handle(now: Now, input: Input): Effect[];
   recording(now: Now): RecordingView | null;
@@ -32,7 +32,7 @@ export interface Core {
 /** Opens a replica. */
 export type OpenCore = (opening: Opening) => Core;
 
-/** What can be read, by topic. */
+/** The views by topic. */
 export interface Views {
   recording: RecordingView | null;
   drives: DriveView[];
@@ -44,7 +44,7 @@ export interface Views {
   status: StatusView;
 }
 
-/** All topics: what a reader reads again when another tab took over. */
+/** All topics. Subscribers read all of them again when another tab took over. */
 export const TOPICS = ["recording", "drives", "track", "cars", "social", "meets", "account", "status"] as const satisfies readonly Topic[];
 
 /** Reads the view of one topic. */

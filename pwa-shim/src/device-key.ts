@@ -1,4 +1,4 @@
-// The key by which this device is known: Ed25519, made here, kept in storage in a form that no script can read out.
+// The Ed25519 key of this device. It is generated here and stored as a non-extractable key.
 
 import { TourismoError } from "./errors.ts";
 import type { Storage } from "./storage.ts";
@@ -6,17 +6,17 @@ import type { Storage } from "./storage.ts";
 export interface DeviceKey {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** The signature over `bytes`, 64 bytes. */
+  /** Signs bytes. Resolves to the signature, 64 bytes. */
   sign(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** What is kept: the private key as a handle of the browser's. */
+/** The stored form: the private key is a handle of the browser.*/
 interface StoredKey {
   privateKey: CryptoKey;
   publicKey: Uint8Array;
 }
 
-/** The device's key, made if there is none. Only the owner may call it: two at once would make two keys. */
+/** Opens the key, and generates it the first time. Only the owner may call it: two calls at once would make two keys. */
 export async function openDeviceKey(storage: Storage): Promise<DeviceKey> {
   const stored = ((await storage.get("deviceKey")) as StoredKey | undefined) ?? (await makeKey(storage));
   return {
@@ -37,6 +37,6 @@ async function generate(): Promise<CryptoKeyPair> {
   try {
     return (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
   } catch {
-    throw new TourismoError("unsupported", "this browser cannot sign with Ed25519; a newer version can");
+    throw new TourismoError("unsupported", "this browser has no Ed25519 in WebCrypto: update it");
   }
 }

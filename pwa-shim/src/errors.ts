@@ -1,38 +1,38 @@
-// The one error type of the package. Its code is stable; its message is for people who read logs.
+// The error type of the package. Its code is stable; its message is for developers.
 
 import type { CommandError, StorageFailure } from "./generated/types.ts";
 
-/** Why something could not be done: what the core refuses, and what the browser or the relay does. */
+/** The reason of an error: a refusal by the core, or a failure of the browser or the relay. */
 export type ErrorCode =
   | CommandError
-  /** Done in memory only; `storageFailure` says why. It is lost if the app ends before storage works again. */
+  /** The change is only in memory; `storageFailure` says why. It is lost if the app ends before storage works again. */
   | "not_stored"
-  /** The tab that did the work is gone. The command may or may not have been done. */
+  /** The tab that executed the command was closed. The command may or may not have been executed. */
   | "owner_lost"
   /** The engine was closed. */
   | "closed"
-  /** This browser lacks something that Tourismo cannot do without; the message names it. */
+  /** The environment lacks something that the engine needs; the message names it. */
   | "unsupported"
-  /** The page came over plain http: browsers give it neither positions nor keys. */
+  /** The page is not a secure context: browsers give it neither positions nor keys. */
   | "insecure_context"
-  /** The phone's storage cannot be opened. */
+  /** The storage of the browser cannot be opened. */
   | "storage_unavailable"
-  /** The core stopped because of an error of its own. What was on disk is safe. */
+  /** The core stopped because of an internal error. Data on disk is safe. */
   | "core_failed"
-  /** The relay cannot be reached, or cannot answer at the moment. */
+  /** The relay cannot be reached or is busy, and there is no cached answer. */
   | "relay_unreachable"
-  /** The relay answered with something else than expected. */
+  /** The relay sent an unexpected answer; the message names the field and its value. */
   | "relay_failed"
-  /** The relay has nothing of that name, or keeps it from you. */
+  /** The relay has nothing there, or this account may not read it. */
   | "not_on_relay"
-  /** The relay does not believe that this device reads for its account. */
+  /** The relay rejects the token of this device. */
   | "not_allowed";
 
-/** An expected refusal. */
+/** An expected failure. */
 export class TourismoError extends Error {
   override readonly name = "TourismoError";
   readonly code: ErrorCode;
-  /** Why storage refused, if `code` is `not_stored`. */
+  /** The failure of the storage, if `code` is `not_stored`. */
   readonly storageFailure: StorageFailure | undefined;
 
   constructor(code: ErrorCode, message?: string, storageFailure?: StorageFailure) {
@@ -41,13 +41,13 @@ export class TourismoError extends Error {
     this.storageFailure = storageFailure;
   }
 
-  /** The error that stands for anything thrown. */
+  /** A `TourismoError` for anything thrown. */
   static from(thrown: unknown, code: ErrorCode): TourismoError {
     return thrown instanceof TourismoError ? thrown : new TourismoError(code, messageOf(thrown));
   }
 }
 
-/** What a thrown value says of itself. */
+/** The message of anything thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
 }

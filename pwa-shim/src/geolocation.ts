@@ -1,8 +1,8 @@
-// The position sensor, as fixes. It only translates: every measurement is passed on, good or bad.
+// Fixes from the Geolocation API. Every measurement is passed on, whatever its quality.
 
 import type { Fix, SensorFailure } from "./generated/types.ts";
 
-/** How long the browser may search before it says that it found nothing. It goes on searching. */
+/** After this time without a position the browser reports `timedOut`. It continues to search. */
 const TIMEOUT_MS = 20_000;
 
 /** The monotonic clock that all contexts of an origin share, in milliseconds. */
@@ -11,8 +11,8 @@ export function monotonicMs(): number {
 }
 
 /**
- * Watches the sensor until the returned function is called, and tells when each fix came, by `monotonicMs`. Must be called by a
- * visible page in a secure context.
+ * Watches the position until the returned function is called. `arrivedMs` is the time of `monotonicMs` at which a fix arrived.
+ * Must be called by a visible page in a secure context.
  */
 export function watchFixes(
   onFix: (fix: Fix, arrivedMs: number) => void,
@@ -28,8 +28,8 @@ export function watchFixes(
 }
 
 /**
- * A position of the browser's as a fix. Absent is what the sensor does not know, be it null or NaN. A time that is no number
- * becomes 0, which the recorder does not believe.
+ * Converts a position of the browser to a fix. Values that are null or NaN are left out. A time that is not a number becomes 0,
+ * which the recorder refuses.
  */
 export function fixOf(position: GeolocationPosition, recordedAt: number): Fix {
   const { latitude, longitude, accuracy, altitude, altitudeAccuracy, heading, speed } = position.coords;

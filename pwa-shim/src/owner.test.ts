@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Core } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import type { Effect, Input, Opening, StatusView, Topic } from "./generated/types.ts";
-import { Owner, type Surroundings } from "./owner.ts";
+import { Owner, type Environment } from "./owner.ts";
 import type { SocketEvents } from "./relay-socket.ts";
 import { Fenced, type Storage, StorageError } from "./storage.ts";
 import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
@@ -47,7 +47,7 @@ async function open(storage: Storage = new MemoryStorage(new MemoryDisk())) {
     changed: [] as Topic[],
     stopped: [] as string[],
   };
-  const around: Surroundings = {
+  const environment: Environment = {
     openCore: (opening) => {
       seen.opening = opening;
       return core;
@@ -64,7 +64,7 @@ async function open(storage: Storage = new MemoryStorage(new MemoryDisk())) {
     clock: tab.clock,
     isOnline: () => true,
   };
-  const owner = await Owner.open("owner", around, {
+  const owner = await Owner.open("owner", environment, {
     changed: (topics) => seen.changed.push(...topics),
     stopped: (why) => seen.stopped.push(why.code),
   });

@@ -1,7 +1,7 @@
-// The owner of the replica: hands inputs to the core and performs the effects that come out. It decides nothing.
+// The owner of the replica: passes inputs to the core and performs its effects. It makes no decisions.
 //
-// Of all tabs one has an owner (see peer.ts). Whatever goes wrong ends in a value: for the core (a storage failure, a
-// closed socket), or for whoever waits (an error with a code).
+// One of all tabs has the owner (see peer.ts). Every failure becomes an input of the core (a storage failure, a closed socket), or
+// an error with a code for the caller.
 
 import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.ts";
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
@@ -10,11 +10,11 @@ import type { Command, Effect, Input, Now, Outcome, Space, StoreOp, Topic } from
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
 import { failureOf, Fenced, type Storage } from "./storage.ts";
 
-/** The spaces that the core wants at the start. */
+/** The spaces that the core needs at the start. */
 const OPENING_SPACES = ["meta", "journal", "doc", "row"] as const satisfies readonly Space[];
 
-/** The world around an owner. */
-export interface Surroundings {
+/** The environment of an owner. */
+export interface Environment {
   openCore: OpenCore;
   storage: Storage;
   openSocket: OpenSocket;
@@ -24,22 +24,22 @@ export interface Surroundings {
 
 export interface Clock {
   now(): Now;
-  /** How far this machine's clocks are ahead of UTC where it is, in minutes. */
+  /** The offset of the local time from UTC, minutes. */
   utcOffsetMin(): number;
-  /** Calls once; the returned function prevents it. */
+  /** Calls back once after a time. Returns a function that cancels it. */
   after(ms: number, call: () => void): () => void;
 }
 
 export interface OwnerEvents {
   changed(topics: readonly Topic[]): void;
-  /** The owner had to stop: somebody else owns the storage, or the core failed. */
+  /** The owner had to stop: another tab owns the storage, or the core failed. */
   stopped(why: TourismoError): void;
 }
 
 export class Owner {
   readonly #core: Core;
   readonly #key: DeviceKey;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
   readonly #events: OwnerEvents;
   readonly #socket: RelaySocket;
   readonly #waiting = new Map<number, Waiting>();
@@ -48,18 +48,18 @@ export class Owner {
   #stopped: TourismoError | undefined;
 
   /** Claims the storage for `name`, reads it and starts the core. */
-  static async open(name: string, around: Surroundings, events: OwnerEvents): Promise<Owner> {
-    const { storage, openCore } = around;
+  static async open(name: string, environment: Environment, events: OwnerEvents): Promise<Owner> {
+    const { storage, openCore } = environment;
     try {
       await storage.claim(name);
       const key = await openDeviceKey(storage);
       const stored = await storage.loadSpaces(OPENING_SPACES);
       const seed = crypto.getRandomValues(new Uint8Array(32));
       const core = openCore({ seed, device: key.publicKey, stored });
-      const owner = new Owner(core, key, around, events);
+      const owner = new Owner(core, key, environment, events);
       owner.tell({ type: "start" });
       owner.#tellZone();
-      owner.tell({ type: "network", online: around.isOnline() });
+      owner.tell({ type: "network", online: environment.isOnline() });
       return owner;
     } catch (thrown) {
       storage.close();
@@ -68,12 +68,12 @@ export class Owner {
     }
   }
 
-  private constructor(core: Core, key: DeviceKey, around: Surroundings, events: OwnerEvents) {
+  private constructor(core: Core, key: DeviceKey, environment: Environment, events: OwnerEvents) {
     this.#core = core;
     this.#key = key;
-    this.#around = around;
+    this.#environment = environment;
     this.#events = events;
-    this.#socket = around.openSocket({
+    this.#socket = environment.openSocket({
       connected: (origin) => this.tell({ type: "connected", origin }),
       received: (bytes) => this.tell({ type: "received", bytes }),
       disconnected: () => this.tell({ type: "disconnected" }),
@@ -81,14 +81,13 @@ export class Owner {
   }
 
   /**
-   * Hands something that happened to the core. Throws `invalid` if a page said what the core cannot read; then nothing has
-   * happened in it.
+   * Passes an input to the core. Throws `invalid` if the core cannot read an input of a page; then the core is unchanged.
    */
   tell(input: Input): void {
     if (this.#stopped) return;
     let effects: Effect[];
     try {
-      effects = this.#core.handle(this.#around.clock.now(), input);
+      effects = this.#core.handle(this.#environment.clock.now(), input);
     } catch (thrown) {
       if (isFromPage(input) && isUnreadable(thrown)) throw new TourismoError("invalid", `${nameOf(input)}: ${thrown.message}`);
       this.#halt(new TourismoError("core_failed", messageOf(thrown)));
@@ -97,10 +96,10 @@ export class Owner {
     for (const effect of effects) this.#perform(effect);
   }
 
-  /** Hands a command to the core; resolves when it has ended. */
+  /** Passes a command to the core. Resolves to its outcome. */
   command(command: Command): Promise<Outcome> {
     if (this.#stopped) return Promise.reject(this.#stopped);
-    // A drive keeps the zone in which it began, and the machine may be in another one than when the app was opened.
+    // A drive keeps the time zone of its start. The device may have changed zones since the app was opened.
     if (command.type === "startDrive") this.#tellZone();
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
@@ -115,7 +114,7 @@ export class Owner {
   }
 
   #tellZone(): void {
-    this.tell({ type: "zone", utcOffsetMin: this.#around.clock.utcOffsetMin() });
+    this.tell({ type: "zone", utcOffsetMin: this.#environment.clock.utcOffsetMin() });
   }
 
   #settle(request: number, outcome: Outcome): void {
@@ -133,7 +132,7 @@ export class Owner {
     if (this.#stopped) throw this.#stopped;
     if (!TOPICS.includes(topic)) throw new TourismoError("invalid", `there is no topic ${topic}; there are ${TOPICS.join(", ")}`);
     try {
-      return readView(this.#core, topic, this.#around.clock.now());
+      return readView(this.#core, topic, this.#environment.clock.now());
     } catch (thrown) {
       const failed = new TourismoError("core_failed", messageOf(thrown));
       this.#halt(failed);
@@ -141,13 +140,13 @@ export class Owner {
     }
   }
 
-  /** Stops for good: nothing is stored or sent from then on, and who waits is told why. */
+  /** Stops permanently: nothing is stored or sent afterwards, and waiting commands reject. */
   stop(why: TourismoError): void {
     if (this.#stopped) return;
     this.#stopped = why;
     this.#cancelTimer();
     this.#socket.disconnect();
-    this.#around.storage.close();
+    this.#environment.storage.close();
     for (const { reject } of this.#waiting.values()) reject(why);
     this.#waiting.clear();
   }
@@ -165,7 +164,7 @@ export class Owner {
         void this.#store(effect.batch, effect.ops);
         break;
       case "load":
-        this.#around.storage.load(effect.ranges).then(
+        this.#environment.storage.load(effect.ranges).then(
           (entries) => this.tell({ type: "loaded", request: effect.request, entries }),
           (thrown) => this.tell({ type: "loadFailed", request: effect.request, failure: failureOf(thrown) }),
         );
@@ -187,7 +186,7 @@ export class Owner {
         break;
       case "setTimer":
         this.#cancelTimer();
-        this.#cancelTimer = this.#around.clock.after(effect.inMs, () => this.tell({ type: "tick" }));
+        this.#cancelTimer = this.#environment.clock.after(effect.inMs, () => this.tell({ type: "tick" }));
         break;
       case "settled":
         this.#settle(effect.request, effect.outcome);
@@ -202,7 +201,7 @@ export class Owner {
 
   async #store(batch: number, ops: readonly StoreOp[]): Promise<void> {
     try {
-      await this.#around.storage.store(ops);
+      await this.#environment.storage.store(ops);
       this.tell({ type: "stored", batch });
     } catch (thrown) {
       if (thrown instanceof Fenced) this.#halt(new TourismoError("owner_lost", "another tab took over"));
@@ -211,7 +210,7 @@ export class Owner {
   }
 }
 
-/** Whether a page said it. Whatever else the core is told comes from here. */
+/** Whether an input comes from a page. All others come from this file. */
 function isFromPage(input: Input): boolean {
   switch (input.type) {
     case "command":
@@ -226,12 +225,12 @@ function isFromPage(input: Input): boolean {
   }
 }
 
-/** What a page called it. */
+/** The name of an input for errors. */
 function nameOf(input: Input): string {
   return input.type === "command" ? input.command.type : input.type;
 }
 
-/** Whether the core could not even read what it was told, an id that is none for instance. Then nothing has happened in it. */
+/** Whether the core could not read an input, such as a malformed id. Then the core is unchanged. */
 function isUnreadable(thrown: unknown): thrown is Error {
   return thrown instanceof Error && "code" in thrown && thrown.code === "not_convertible";
 }

@@ -1,17 +1,17 @@
-// What happens to a page and concerns the engine: it is hidden or shown, the network goes or comes.
+// Events of a page for the engine: it is hidden or shown, the network is lost or back.
 //
-// A phone may end a hidden page without another word, so that hiding is told at once. The network is told by pages rather
-// than watched by the worker: not every browser tells its workers.
+// A phone may end a hidden page without notice, so that hiding is reported at once. Pages report the network, since not every
+// browser has these events in workers.
 
 import type { Tourismo } from "./client.ts";
 import type { PageInput } from "./messages.ts";
 
-/** Tells the engine until the returned function is called. */
+/** Reports events to the engine until the returned function is called. */
 export function attachPage(tourismo: Tourismo): () => void {
   const listening = new AbortController();
   const { signal } = listening;
   const tell = (input: PageInput): void => {
-    // Who uses the engine learns from `onFailed` that there is none any more.
+    // The engine has ended: `onFailed` reports it.
     tourismo.tell(input).catch(() => {});
   };
   const onVisibility = (): void => tell({ type: document.visibilityState === "visible" ? "shown" : "hidden" });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { TourismoError } from "./errors.ts";
 import type { Command, Outcome, StatusView } from "./generated/types.ts";
-import type { Answer } from "./messages.ts";
+import type { RequestResult } from "./messages.ts";
 import type { OwnerEvents } from "./owner.ts";
 import { type OwnerLike, Peer } from "./peer.ts";
 import { settle, type Tab, Tabs } from "./testing/tabs.ts";
@@ -85,7 +85,7 @@ const whoAnswers = async (world: World): Promise<string> => {
   return view.name;
 };
 
-async function codeOf(promise: Promise<Answer>): Promise<string> {
+async function codeOf(promise: Promise<RequestResult>): Promise<string> {
   return promise.then(
     () => "resolved",
     (thrown) => (thrown as TourismoError).code,

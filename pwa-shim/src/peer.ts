@@ -1,23 +1,24 @@
-// One tab among several: at most one of them owns the replica, the others follow it.
+// One of several tabs. At most one tab owns the replica, the others follow it.
 //
-// A Web Lock elects the owner and passes on when its tab dies. Followers send what their pages ask to the owner and hear
-// what changed. A phone may suspend a tab without ending it, and its lock with it: an owner that answers no ping is
-// dispossessed. Should it wake up, the storage refuses it (Storage.claim), so that two owners never write.
+// A Web Lock elects the owner, and another tab when the owner's tab is closed. Followers forward requests of their pages to the
+// owner, which announces changed topics. A phone may suspend a tab while it holds the lock: if the owner answers no ping, another
+// tab steals the lock. When the suspended tab wakes up, the storage refuses its writes (Storage.claim), so that two owners never
+// write.
 
 import { TOPICS } from "./core.ts";
 import { messageOf, TourismoError } from "./errors.ts";
 import type { Topic } from "./generated/types.ts";
-import { type Answer, type Ask, errorOf, failedReply, type PeerMessage, type Reply } from "./messages.ts";
+import { type RequestResult, type PageRequest, errorOf, failedReply, type PeerMessage, type Reply } from "./messages.ts";
 import type { Clock, Owner, OwnerEvents } from "./owner.ts";
 
-/** How long an owner may leave a ping unanswered while something is asked of it. */
+/** How long an owner may leave a ping unanswered while a request waits. */
 const OWNER_SILENCE_MS = 5_000;
 
-/** The world around a peer. */
-export interface PeerSurroundings {
-  /** This peer's name among the tabs; never used again. */
+/** The environment of a peer. */
+export interface PeerEnvironment {
+  /** The id of this peer among the tabs, never reused. */
   id: string;
-  /** The name of the lock that makes an owner. */
+  /** The name of the lock of the owner. */
   lock: string;
   locks: Pick<LockManager, "request">;
   channel: Channel;
@@ -25,62 +26,62 @@ export interface PeerSurroundings {
   openOwner(id: string, events: OwnerEvents): Promise<OwnerLike>;
 }
 
-/** What a peer needs of a BroadcastChannel between the tabs. */
+/** The part of `BroadcastChannel` that a peer uses. */
 export interface Channel {
   postMessage(message: PeerMessage): void;
   onmessage: ((event: MessageEvent<PeerMessage>) => void) | null;
   close(): void;
 }
 
-/** What a peer needs of an owner. */
+/** The part of `Owner` that a peer uses. */
 export type OwnerLike = Pick<Owner, "command" | "read" | "device" | "tell" | "stop">;
 
 export interface PeerEvents {
   changed(topics: readonly Topic[]): void;
-  /** This tab cannot own the replica, and asks nothing more of others. */
+  /** This tab cannot own the replica and has ended. */
   failed(why: TourismoError): void;
 }
 
-/** Who owns the replica, as far as this peer knows. */
+/** The role of this peer. */
 type Role =
   | { type: "unknown" }
   | { type: "follows"; owner: string }
-  /** This one holds the lock and reads the storage. */
+  /** This peer holds the lock and opens the replica. */
   | { type: "opens" }
   | { type: "owns"; owner: OwnerLike };
 
 interface Pending {
-  ask: Ask;
-  /** To whom it was sent, if it was. */
+  ask: PageRequest;
+  /** The owner to which it was sent, if it was. */
   sentTo: string | undefined;
-  resolve(answer: Answer): void;
+  resolve(result: RequestResult): void;
   reject(why: TourismoError): void;
 }
 
 export class Peer {
-  readonly #around: PeerSurroundings;
+  readonly #environment: PeerEnvironment;
   readonly #events: PeerEvents;
   readonly #pending = new Map<number, Pending>();
   #role: Role = { type: "unknown" };
   #requests = 0;
   #ended: TourismoError | undefined;
-  /** Lets go of the lock, or of the place in its queue. */
+  /** Releases the lock, or leaves its queue. */
   #leaveElection: () => void = () => {};
   #cancelWatch: (() => void) | undefined;
   #heard = false;
 
-  constructor(around: PeerSurroundings, events: PeerEvents) {
-    this.#around = around;
+  constructor(environment: PeerEnvironment, events: PeerEvents) {
+    this.#environment = environment;
     this.#events = events;
-    around.channel.onmessage = (event) => this.#receive(event.data);
-    this.#stand(false);
-    this.#post({ type: "who", from: around.id });
+    environment.channel.onmessage = (event) => this.#receive(event.data);
+    this.#requestLock(false);
+    this.#post({ type: "who", from: environment.id });
   }
 
-  /** Asks the owner, whoever and wherever it is. Settles on every path. */
-  ask(ask: Ask): Promise<Answer> {
+  /** Sends a request to the owner, in this tab or another. Settles on every path. */
+  ask(ask: PageRequest): Promise<RequestResult> {
     if (this.#ended) return Promise.reject(this.#ended);
-    if (this.#role.type === "owns") return answer(this.#role.owner, ask);
+    if (this.#role.type === "owns") return perform(this.#role.owner, ask);
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#pending.set(request, { ask, sentTo: undefined, resolve, reject });
@@ -89,30 +90,30 @@ export class Peer {
     });
   }
 
-  /** Leaves: another tab may own the replica at once. */
+  /** Closes this peer. Another tab may own the replica at once. */
   close(): void {
     this.#end(new TourismoError("closed", "the engine was closed"));
   }
 
-  /** Waits for the lock, or takes it from an owner that answers no more. */
-  #stand(steal: boolean): void {
+  /** Waits for the lock, or steals it from an owner that does not respond. */
+  #requestLock(steal: boolean): void {
     this.#leaveElection();
     const waiting = new AbortController();
     const left = new Promise<void>((resolve) => waiting.signal.addEventListener("abort", () => resolve()));
     const isCurrent = (): boolean => !waiting.signal.aborted;
     this.#leaveElection = () => waiting.abort();
     const options: LockOptions = steal ? { steal: true } : { signal: waiting.signal };
-    this.#around.locks
-      .request(this.#around.lock, options, () => (isCurrent() ? this.#own(left, isCurrent) : undefined))
+    this.#environment.locks
+      .request(this.#environment.lock, options, () => (isCurrent() ? this.#own(left, isCurrent) : undefined))
       .catch((thrown: unknown) => {
         if (!isCurrent()) return;
         if (!isAbort(thrown)) {
-          this.#fail(new TourismoError("unsupported", `no lock to be had: ${messageOf(thrown)}`));
+          this.#fail(new TourismoError("unsupported", `the Web Lock cannot be requested: ${messageOf(thrown)}`));
           return;
         }
-        // Another tab took the lock away.
+        // Another tab stole the lock.
         this.#disown(takenOver());
-        this.#stand(false);
+        this.#requestLock(false);
       });
   }
 
@@ -123,7 +124,7 @@ export class Peer {
     let stopped: TourismoError | undefined;
     let owner: OwnerLike;
     try {
-      owner = await this.#around.openOwner(this.#around.id, {
+      owner = await this.#environment.openOwner(this.#environment.id, {
         changed: (topics) => this.#announce(topics),
         stopped: (why) => {
           stopped = why;
@@ -139,11 +140,11 @@ export class Peer {
       return;
     }
     this.#role = { type: "owns", owner };
-    this.#post({ type: "owns", from: this.#around.id });
+    this.#post({ type: "owns", from: this.#environment.id });
     for (const [request, pending] of [...this.#pending]) {
       this.#pending.delete(request);
       if (isLostWith(pending)) pending.reject(ownerLost());
-      else answer(owner, pending.ask).then(pending.resolve, pending.reject);
+      else perform(owner, pending.ask).then(pending.resolve, pending.reject);
     }
     this.#events.changed(TOPICS);
     await left;
@@ -152,7 +153,7 @@ export class Peer {
   #onOwnerStopped(why: TourismoError): void {
     if (why.code === "owner_lost") {
       this.#disown(why);
-      this.#stand(false);
+      this.#requestLock(false);
     } else {
       this.#fail(why);
     }
@@ -161,7 +162,7 @@ export class Peer {
   #disown(why: TourismoError): void {
     if (this.#role.type === "owns") this.#role.owner.stop(why);
     this.#role = { type: "unknown" };
-    this.#post({ type: "who", from: this.#around.id });
+    this.#post({ type: "who", from: this.#environment.id });
     this.#watch();
   }
 
@@ -176,17 +177,17 @@ export class Peer {
     this.#stopWatching();
     if (this.#role.type === "owns") this.#role.owner.stop(why);
     this.#leaveElection();
-    this.#around.channel.close();
+    this.#environment.channel.close();
     for (const { reject } of this.#pending.values()) reject(why);
     this.#pending.clear();
   }
 
   #receive(message: PeerMessage): void {
-    if (this.#ended || ("to" in message && message.to !== this.#around.id)) return;
+    if (this.#ended || ("to" in message && message.to !== this.#environment.id)) return;
     switch (message.type) {
       case "who":
         if (this.#role.type === "owns" || this.#role.type === "opens") {
-          this.#post({ type: this.#role.type, from: this.#around.id });
+          this.#post({ type: this.#role.type, from: this.#environment.id });
         }
         break;
       case "opens":
@@ -202,7 +203,7 @@ export class Peer {
         this.#settle(message.request, message.reply);
         break;
       case "ping":
-        if (this.#role.type === "owns") this.#post({ type: "pong", from: this.#around.id, to: message.from });
+        if (this.#role.type === "owns") this.#post({ type: "pong", from: this.#environment.id, to: message.from });
         break;
       case "pong":
         break;
@@ -216,7 +217,7 @@ export class Peer {
   }
 
   #follow(owner: string): void {
-    // Whoever lost the lock learns it from the lock.
+    // An owner that lost the lock learns it from the lock.
     if (this.#role.type === "owns" || this.#role.type === "opens") return;
     if (this.#role.type === "follows" && this.#role.owner === owner) return;
     this.#role = { type: "follows", owner };
@@ -231,22 +232,22 @@ export class Peer {
     this.#events.changed(TOPICS);
   }
 
-  /** Sends to the owner what was not sent to it yet. */
+  /** Sends the requests that were not sent to the owner yet. */
   #sendPending(): void {
     if (this.#role.type !== "follows") return;
     const { owner } = this.#role;
     for (const [request, pending] of this.#pending) {
       if (pending.sentTo === owner) continue;
       pending.sentTo = owner;
-      this.#post({ type: "ask", from: this.#around.id, to: owner, request, ask: pending.ask });
+      this.#post({ type: "ask", from: this.#environment.id, to: owner, request, ask: pending.ask });
     }
   }
 
-  #serve(from: string, request: number, ask: Ask): void {
+  #serve(from: string, request: number, ask: PageRequest): void {
     if (this.#role.type !== "owns") return;
-    const send = (reply: Reply): void => this.#post({ type: "reply", from: this.#around.id, to: from, request, reply });
-    answer(this.#role.owner, ask).then(
-      (answer) => send({ ok: true, answer }),
+    const send = (reply: Reply): void => this.#post({ type: "reply", from: this.#environment.id, to: from, request, reply });
+    perform(this.#role.owner, ask).then(
+      (result) => send({ ok: true, result }),
       (thrown) => send(failedReply(TourismoError.from(thrown, "core_failed"))),
     );
   }
@@ -255,27 +256,27 @@ export class Peer {
     const pending = this.#pending.get(request);
     this.#pending.delete(request);
     if (this.#pending.size === 0) this.#stopWatching();
-    if (reply.ok) pending?.resolve(reply.answer);
+    if (reply.ok) pending?.resolve(reply.result);
     else pending?.reject(errorOf(reply));
   }
 
   #announce(topics: readonly Topic[]): void {
-    this.#post({ type: "changed", from: this.#around.id, topics });
+    this.#post({ type: "changed", from: this.#environment.id, topics });
     this.#events.changed(topics);
   }
 
-  /** Pings the owner for as long as something is asked of it, and takes the lock if nothing is heard. */
+  /** Pings the owner while requests wait, and steals the lock if it does not respond. */
   #watch(): void {
     if (this.#cancelWatch || this.#pending.size === 0) return;
-    const { id } = this.#around;
+    const { id } = this.#environment;
     if (this.#role.type === "follows") this.#post({ type: "ping", from: id, to: this.#role.owner });
     else if (this.#role.type === "unknown") this.#post({ type: "who", from: id });
     else return;
     this.#heard = false;
-    this.#cancelWatch = this.#around.clock.after(OWNER_SILENCE_MS, () => {
+    this.#cancelWatch = this.#environment.clock.after(OWNER_SILENCE_MS, () => {
       this.#cancelWatch = undefined;
       if (this.#heard) this.#watch();
-      else if (this.#pending.size > 0) this.#stand(true);
+      else if (this.#pending.size > 0) this.#requestLock(true);
     });
   }
 
@@ -285,12 +286,12 @@ export class Peer {
   }
 
   #post(message: PeerMessage): void {
-    if (!this.#ended) this.#around.channel.postMessage(message);
+    if (!this.#ended) this.#environment.channel.postMessage(message);
   }
 }
 
-/** Lets the owner answer. */
-async function answer(owner: OwnerLike, ask: Ask): Promise<Answer> {
+/** Performs a request on the owner. */
+async function perform(owner: OwnerLike, ask: PageRequest): Promise<RequestResult> {
   switch (ask.type) {
     case "command":
       return owner.command(ask.command);
@@ -310,13 +311,13 @@ function takenOver(): TourismoError {
   return new TourismoError("owner_lost", "another tab took over");
 }
 
-/** Whether nobody can say any more how it ended. Reading or telling again does no harm; a command might be done twice. */
+/** Whether the outcome of a request is unknown. Reads and events can be repeated; a command might be executed twice. */
 function isLostWith(pending: Pending): boolean {
   return pending.ask.type === "command" && pending.sentTo !== undefined;
 }
 
 function ownerLost(): TourismoError {
-  return new TourismoError("owner_lost", "the tab that did the work is gone; the command may or may not have been done");
+  return new TourismoError("owner_lost", "the tab that executed the command was closed; read the view to see whether the command was executed");
 }
 
 function isAbort(thrown: unknown): boolean {

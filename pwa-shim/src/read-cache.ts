@@ -1,50 +1,52 @@
-// What the relay told, kept on this device, so that it can be shown with its age where there is no signal.
+// A cache of answers of the relay, so that they can be shown with their age where there is no signal.
 //
-// Kept apart by account: an answer was made for whoever asked. What others published may be withdrawn, so little is kept,
-// and the oldest goes first.
+// Keys contain the account, since answers depend on who asks. The cache is small, since published data may be withdrawn; the
+// oldest answers are deleted first.
 
 import type { Timestamp } from "./generated/types.ts";
 
-/** An answer and when it was given. */
-export interface Kept {
+/** An answer and the time of its fetch. */
+export interface CachedAnswer {
   body: string;
-  toldAt: Timestamp;
+  fetchedAt: Timestamp;
 }
 
-/** Where answers are kept. A cache that fails keeps nothing, which is no failure of a read. */
+/** A cache of answers. If it fails, reads work without it. */
 export interface ReadCache {
-  keep(key: string, kept: Kept): Promise<void>;
-  find(key: string): Promise<Kept | undefined>;
+  keep(key: string, kept: CachedAnswer): Promise<void>;
+  find(key: string): Promise<CachedAnswer | undefined>;
   clear(): Promise<void>;
 }
 
-/** Whole tracks of long drives are larger. */
+/** Larger answers, such as tracks of very long drives, are not kept. */
 const MAX_CHARS = 400_000;
-const TOLD_AT = "x-told-at";
+const FETCHED_AT = "x-fetched-at";
 
-/** In the browser's Cache API, which service workers and pages share. */
+/** A cache in the browser's Cache API. */
 export class BrowserReadCache implements ReadCache {
   readonly #name: string;
   readonly #entries: number;
 
-  /** Caches of one name share what they keep: so many answers. */
-  constructor(name = "tourismo-told", entries = 150) {
+  /** Caches of one name share their answers, at most `entries` of them. */
+  constructor(name = "tourismo-answers", entries = 150) {
     this.#name = name;
     this.#entries = entries;
   }
 
-  async keep(key: string, kept: Kept): Promise<void> {
+  async keep(key: string, kept: CachedAnswer): Promise<void> {
     if (kept.body.length > MAX_CHARS) return;
     const cache = await caches.open(this.#name);
-    await cache.put(addressOf(key), new Response(kept.body, { headers: { [TOLD_AT]: String(kept.toldAt) } }));
-    // In the order in which they were put.
+    await cache.put(addressOf(key), new Response(kept.body, { headers: { [FETCHED_AT]: String(kept.fetchedAt) } }));
+    // Keys are in the order of insertion.
     const keys = await cache.keys();
     await Promise.all(keys.slice(0, Math.max(0, keys.length - this.#entries)).map((old) => cache.delete(old)));
   }
 
-  async find(key: string): Promise<Kept | undefined> {
+  async find(key: string): Promise<CachedAnswer | undefined> {
     const response = await (await caches.open(this.#name)).match(addressOf(key));
-    return response && { body: await response.text(), toldAt: Number(response.headers.get(TOLD_AT)) };
+    const fetchedAt = Number(response?.headers.get(FETCHED_AT) ?? undefined);
+    // An earlier version of the app kept it without this header.
+    return response && Number.isFinite(fetchedAt) ? { body: await response.text(), fetchedAt } : undefined;
   }
 
   async clear(): Promise<void> {
@@ -52,15 +54,15 @@ export class BrowserReadCache implements ReadCache {
   }
 }
 
-/** In memory, for tests and for browsers without a Cache API. */
+/** A cache in memory, for tests and for browsers without a Cache API. */
 export class MemoryReadCache implements ReadCache {
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, CachedAnswer>();
 
-  async keep(key: string, kept: Kept): Promise<void> {
+  async keep(key: string, kept: CachedAnswer): Promise<void> {
     this.#kept.set(key, kept);
   }
 
-  async find(key: string): Promise<Kept | undefined> {
+  async find(key: string): Promise<CachedAnswer | undefined> {
     return this.#kept.get(key);
   }
 
@@ -69,7 +71,7 @@ export class MemoryReadCache implements ReadCache {
   }
 }
 
-/** The Cache API wants addresses. */
+/** The Cache API needs URLs as keys. */
 function addressOf(key: string): string {
-  return `https://told.invalid/${encodeURIComponent(key)}`;
+  return `https://cache.invalid/${encodeURIComponent(key)}`;
 }

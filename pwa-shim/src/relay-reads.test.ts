@@ -134,10 +134,10 @@ describe("reads of an account", () => {
       if (!hasSignal) throw new TypeError("Failed to fetch");
       return Response.json({ items: [item], next: null });
     });
-    expect(await reads.homeFeed()).toMatchObject({ isOld: false, toldAt: noon.getTime() });
+    expect(await reads.homeFeed()).toMatchObject({ isStale: false, fetchedAt: noon.getTime() });
     hasSignal = false;
     vi.setSystemTime(noon.getTime() + 60_000);
-    expect(await reads.homeFeed()).toMatchObject({ isOld: true, toldAt: noon.getTime(), items: [{ kind: "drive" }] });
+    expect(await reads.homeFeed()).toMatchObject({ isStale: true, fetchedAt: noon.getTime(), items: [{ kind: "drive" }] });
     reads.readAs({ account: "ben", token: async () => Promise.reject(new TourismoError("relay_unknown")) });
     await expect(reads.homeFeed()).rejects.toMatchObject({ code: "relay_unreachable" });
   });
@@ -155,13 +155,13 @@ describe("reads of an account", () => {
   test("that another version of the app kept and this one cannot read are as good as none", async () => {
     const cache = new MemoryReadCache();
     const url = "https://relay.test/v1/people/anna";
-    await cache.keep(` ${url}`, { body: JSON.stringify({ account: "anna" }), toldAt: 1 });
+    await cache.keep(` ${url}`, { body: JSON.stringify({ account: "anna" }), fetchedAt: 1 });
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
     const reads = new RelayReads(new URL("https://relay.test/"), cache);
     await expect(reads.person("anna")).rejects.toMatchObject({ code: "relay_unreachable" });
     const body = JSON.stringify({ account: "anna", displayName: "Anna", bio: "", byApproval: true, isAccepted: false, isFollowed: false });
-    await cache.keep(` ${url}`, { body, toldAt: 1 });
-    expect(await reads.person("anna")).toMatchObject({ displayName: "Anna", handle: null, isOld: true });
+    await cache.keep(` ${url}`, { body, fetchedAt: 1 });
+    expect(await reads.person("anna")).toMatchObject({ displayName: "Anna", handle: null, isStale: true });
   });
 
   function refused(): Response {

@@ -1,10 +1,10 @@
-// What the relay tells: the public feed, published drives and roads to everybody, and to an account what its people do.
+// Reads of the relay over HTTP: public data for everybody, and data for the account that reads.
 //
-// Whatever was told before is kept, and told again with its age when the relay cannot be reached.
+// Answers are cached. A cached answer is returned with its age if the relay cannot be reached.
 
 import type { Check, Checked } from "./checks.ts";
 import { TourismoError } from "./errors.ts";
-import type { paths } from "./generated/http.ts";
+import type { components, paths } from "./generated/http.ts";
 import * as checks from "./generated/http-checks.ts";
 import type { AccountId, DocId, Timestamp } from "./generated/types.ts";
 import * as answers from "./relay-answers.ts";
@@ -27,40 +27,41 @@ import type {
 import { MemoryReadCache, type ReadCache } from "./read-cache.ts";
 import { type RoadPage, roadPage, type RoadWithDrives, roadWithDrives } from "./road-answers.ts";
 
-/** How long the relay may take to answer. */
+/** Timeout of a request. */
 const TIMEOUT_MS = 15_000;
-/** How long before its end a token is not used any more. */
+/** A token is not used this long before it expires. */
 const TOKEN_MARGIN_MS = 60_000;
-/** After how long a live feed is opened again, the first time and at most. */
+/** Delay before a live feed is opened again, initially and at most. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 
-/** The event with which a live feed begins: nothing has happened yet. */
+/** The first event of a live feed: nothing has changed. */
 const OPEN = "open";
-/** The event with which it ends when the token has expired: it goes on with another one. */
+/** The last event of a live feed when the token has expired. It is opened again with a new token. */
 const EXPIRED = "expired";
 
-/** Who reads. */
+/** The account that reads. */
 export interface Reader {
   account: AccountId;
   /** Makes a token: `Tourismo.token`. */
   token(): Promise<{ token: Uint8Array; expiresAt: Timestamp }>;
 }
 
-/** When the relay said so. */
-export interface Told {
-  toldAt: Timestamp;
-  /** Whether the relay could not be reached, so that this is what it said before. */
-  isOld: boolean;
+/** The age of an answer. */
+export interface QueryMeta {
+  /** When the answer was fetched. */
+  fetchedAt: Timestamp;
+  /** Whether the relay could not be reached, so that this answer is from the cache. */
+  isStale: boolean;
 }
 
-/** Which page of a list. `after` is the `next` of the page before. */
+/** A page of a list. `after` is the `next` of the page before. */
 export interface PageOf {
   after?: string;
   limit?: number;
 }
 
-/** Which meets: near a place or within a box, that begin in a span of time. */
+/** A search for meets: near a place or within a box, starting in a period. */
 export interface MeetsWanted extends PageOf {
   /** Longitude and latitude. */
   near?: [number, number];
@@ -71,7 +72,7 @@ export interface MeetsWanted extends PageOf {
   to?: Timestamp;
 }
 
-/** Which roads: those whose middle is within a box or near a place. */
+/** A search for roads whose midpoint is within a box or near a place. */
 export interface RoadsWanted extends PageOf {
   /** West, south, east, north. */
   bbox?: [number, number, number, number];
@@ -117,137 +118,137 @@ export class RelayReads {
     this.#cache = cache;
   }
 
-  /** Reads as this account from here on; `undefined` as nobody. */
+  /** Sets the account that reads; `undefined` reads anonymously. */
   readAs(reader: Reader | undefined): void {
     this.#reader = reader;
     this.#token = undefined;
   }
 
   /** Public drives, newest first, those that touch the box if there is one. */
-  publicFeed({ bbox, ...page }: PageOf & { bbox?: [number, number, number, number] } = {}): Promise<FeedPage & Told> {
+  publicFeed({ bbox, ...page }: PageOf & { bbox?: [number, number, number, number] } = {}): Promise<FeedPage & QueryMeta> {
     const query = { ...page, ...(bbox ? { bbox: bbox.join(",") } : {}) };
     return this.#read({ path: "/v1/feed/public", query, check: checks.drivePage, convert: answers.feedPage });
   }
 
   /** Drives and meets of the people whom the reader follows, newest first. */
-  homeFeed(query: PageOf = {}): Promise<Page<"items", HomeItem> & Told> {
+  homeFeed(query: PageOf = {}): Promise<Page<"items", HomeItem> & QueryMeta> {
     return this.#read({ path: "/v1/me/feed", query, check: checks.homePage, convert: answers.homePage, needsAccount: true });
   }
 
   /** A published drive, by the id of its copy. */
-  publishedDrive(id: DocId): Promise<PublishedTrack & Told> {
+  publishedDrive(id: DocId): Promise<PublishedTrack & QueryMeta> {
     return this.#read({ path: "/v1/drives/{id}", parameters: { id }, check: checks.driveFeature, convert: answers.publishedTrack });
   }
 
   /** The reactions to a drive. */
-  reactions(id: DocId, query: PageOf = {}): Promise<DriveReactions & Told> {
+  reactions(id: DocId, query: PageOf = {}): Promise<DriveReactions & QueryMeta> {
     const convert = answers.driveReactions;
     return this.#read({ path: "/v1/drives/{id}/reactions", parameters: { id }, query, check: checks.reactionPage, convert });
   }
 
   /** The comments on a drive, latest first. */
-  comments(id: DocId, query: PageOf = {}): Promise<Page<"comments", DriveComment> & Told> {
+  comments(id: DocId, query: PageOf = {}): Promise<Page<"comments", DriveComment> & QueryMeta> {
     return this.#read({ path: "/v1/drives/{id}/comments", parameters: { id }, query, check: checks.commentPage });
   }
 
   /** The reader's own profile as the relay has it, with the state of the handle. */
-  ownProfile(): Promise<OwnProfile & Told> {
+  ownProfile(): Promise<OwnProfile & QueryMeta> {
     return this.#read({ path: "/v1/me/profile", check: checks.ownProfile, needsAccount: true });
   }
 
   /** Who asked to follow and is not accepted yet, the latest first. */
-  requests(query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+  requests(query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
     return this.#read({ path: "/v1/me/requests", query, check: checks.peoplePage, needsAccount: true });
   }
 
   /** A person, by handle or account. */
-  person(person: string): Promise<PersonPage & Told> {
+  person(person: string): Promise<PersonPage & QueryMeta> {
     return this.#read({ path: "/v1/people/{person}", parameters: { person }, check: checks.personBody });
   }
 
   /** People whose handles begin with a prefix, in any spelling. */
-  search(prefix: string, page: PageOf = {}): Promise<Page<"people", Person> & Told> {
+  search(prefix: string, page: PageOf = {}): Promise<Page<"people", Person> & QueryMeta> {
     return this.#read({ path: "/v1/people", query: { ...page, prefix }, check: checks.foundPage });
   }
 
-  drivesOf(person: string, query: PageOf = {}): Promise<FeedPage & Told> {
+  drivesOf(person: string, query: PageOf = {}): Promise<FeedPage & QueryMeta> {
     const convert = answers.feedPage;
     return this.#read({ path: "/v1/people/{person}/drives", parameters: { person }, query, check: checks.drivePage, convert });
   }
 
-  carsOf(person: string, query: PageOf = {}): Promise<Page<"cars", PublicCar> & Told> {
+  carsOf(person: string, query: PageOf = {}): Promise<Page<"cars", PublicCar> & QueryMeta> {
     return this.#read({ path: "/v1/people/{person}/cars", parameters: { person }, query, check: checks.publicCarPage });
   }
 
-  followers(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+  followers(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
     return this.#read({ path: "/v1/people/{person}/followers", parameters: { person }, query, check: checks.peoplePage });
   }
 
-  following(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+  following(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
     return this.#read({ path: "/v1/people/{person}/following", parameters: { person }, query, check: checks.peoplePage });
   }
 
   /** People whom both the reader and a person follow, the latest followed by that person first. */
-  inCommon(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & Told> {
+  inCommon(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
     return this.#read({ path: "/v1/me/in-common/{person}", parameters: { person }, query, check: checks.peoplePage, needsAccount: true });
   }
 
-  meets({ near, bbox, ...page }: MeetsWanted = {}): Promise<Page<"meets", Meet> & Told> {
+  meets({ near, bbox, ...page }: MeetsWanted = {}): Promise<Page<"meets", Meet> & QueryMeta> {
     const query = { ...page, ...placesOf({ near, bbox }) };
     return this.#read({ path: "/v1/meets", query, check: checks.meetPage, convert: answers.meetList });
   }
 
   /** The reader's own meets, and those that the reader answered to. */
-  meetsOfMine(query: PageOf = {}): Promise<Page<"meets", Meet> & Told> {
+  meetsOfMine(query: PageOf = {}): Promise<Page<"meets", Meet> & QueryMeta> {
     return this.#read({ path: "/v1/me/meets", query, check: checks.meetPage, convert: answers.meetList, needsAccount: true });
   }
 
-  meet(id: DocId): Promise<MeetPage & Told> {
+  meet(id: DocId): Promise<MeetPage & QueryMeta> {
     return this.#read({ path: "/v1/meets/{id}", parameters: { id }, check: checks.meetBody, convert: answers.meetPage });
   }
 
   /** Who answered to a meet, those first whom the reader follows. */
-  attendees(id: DocId, query: PageOf = {}): Promise<Page<"attendees", Attendee> & Told> {
+  attendees(id: DocId, query: PageOf = {}): Promise<Page<"attendees", Attendee> & QueryMeta> {
     return this.#read({ path: "/v1/meets/{id}/attendees", parameters: { id }, query, check: checks.attendeePage });
   }
 
   /** Roads in one direction each, the best first. The answer is not kept: that is for a `RoadAtlas`. */
-  roads({ near, bbox, minScore, ...page }: RoadsWanted = {}): Promise<RoadPage & Told> {
+  roads({ near, bbox, minScore, ...page }: RoadsWanted = {}): Promise<RoadPage & QueryMeta> {
     const query = { ...page, ...placesOf({ near, bbox }), ...(minScore === undefined ? {} : { min_score: minScore }) };
     return this.#read({ path: "/v1/roads", query, check: checks.roadCollection, convert: roadPage, isKept: false });
   }
 
   /** One road with the newest public drives over it. */
-  road(id: string): Promise<RoadWithDrives & Told> {
+  road(id: string): Promise<RoadWithDrives & QueryMeta> {
     return this.#read({ path: "/v1/roads/{id}", parameters: { id }, check: checks.roadFeature, convert: roadWithDrives });
   }
 
-  /** The address of roads as vector tiles, for a map that asks for what it shows: `{z}`, `{x}` and `{y}` stand for the tile. */
+  /** The URL template of vector tiles with roads. The placeholders `{z}`, `{x}` and `{y}` are those of a map library. */
   roadTiles(): string {
     return `${new URL("/v1/roads/tiles/", this.#relay).href}{z}/{x}/{y}.mvt`;
   }
 
-  /** The address at which calendars can subscribe to a meet. */
+  /** The URL of the calendar of a meet. */
   calendarOf(meet: DocId): string {
     return new URL(`/v1/meets/${encodeURIComponent(meet)}/meet.ics`, this.#relay).href;
   }
 
-  /** Calls whenever there is something new in the home feed, until the returned function is called. */
+  /** Calls back whenever the home feed has something new. Returns a function that ends it. */
   onHomeFeed(callback: () => void): () => void {
     return this.#live("/v1/me/feed/live", {}, callback, true);
   }
 
-  /** Calls whenever something about a meet has changed, until the returned function is called. */
+  /** Calls back whenever a meet or its answers have changed. Returns a function that ends it. */
   onMeet(meet: DocId, callback: () => void): () => void {
     return this.#live("/v1/meets/{id}/live", { id: meet }, callback, false);
   }
 
-  /** Forgets what was told before. */
+  /** Deletes all cached answers. */
   async forget(): Promise<void> {
     await this.#cache.clear().catch(() => {});
   }
 
-  async #read<P extends keyof paths, T = Checked<Answer<P>>>(read: Read<P, T>): Promise<T & Told> {
+  async #read<P extends keyof paths, T = Checked<Answer<P>>>(read: Read<P, T>): Promise<T & QueryMeta> {
     const { check, convert, needsAccount = false, isKept = true } = read;
     const url = this.#address(read.path, read.parameters, read.query);
     const key = `${this.#reader?.account ?? ""} ${url.href}`;
@@ -258,14 +259,14 @@ export class RelayReads {
     try {
       const body = await this.#fetchText(url, needsAccount);
       const answer = answerIn(body);
-      const toldAt = Date.now();
-      if (isKept) this.#cache.keep(key, { body, toldAt }).catch(() => {});
-      return { ...answer, toldAt, isOld: false };
+      const fetchedAt = Date.now();
+      if (isKept) this.#cache.keep(key, { body, fetchedAt }).catch(() => {});
+      return { ...answer, fetchedAt, isStale: false };
     } catch (thrown) {
       const kept = isKept && isUnreachable(thrown) ? await this.#cache.find(key).catch(() => undefined) : undefined;
       if (!kept) throw thrown;
       try {
-        return { ...answerIn(kept.body), toldAt: kept.toldAt, isOld: true };
+        return { ...answerIn(kept.body), fetchedAt: kept.fetchedAt, isStale: true };
       } catch {
         // Another version of the app kept it.
         throw thrown;
@@ -283,15 +284,15 @@ export class RelayReads {
 
   async #fetchText(url: URL, needsAccount: boolean): Promise<string> {
     const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
-    if (response.status === 404) throw new TourismoError("not_on_relay", "the relay has nothing of that name for you");
-    if (response.status === 401) throw new TourismoError("not_allowed", "the relay does not take this device's token");
-    // A proxy says so for a relay that is away, and a relay that has too much to do: it is as good as no signal.
+    if (response.status === 404) throw new TourismoError("not_on_relay", `the relay has nothing at ${url.pathname}, or this account may not read it`);
+    if (response.status === 401) throw new TourismoError("not_allowed", `the relay rejects the token of this device for ${url.pathname}: check the clock of the device`);
+    // A proxy answers 502 to 504 for a relay that is down, a busy relay 429 or 503: the same as no signal.
     if (response.status === 429 || response.status >= 500) unreachable();
-    if (!response.ok) throw new TourismoError("relay_failed", `the relay answered with ${response.status}`);
+    if (!response.ok) throw new TourismoError("relay_failed", `the relay answered ${url.pathname} with HTTP ${response.status}${await hintIn(response)}`);
     return response.text().catch(unreachable);
   }
 
-  /** Fetches as the account if there is one; once more with a new token if the relay does not take the one there was. */
+  /** Fetches as the account if there is one. Repeats once with a new token if the relay rejects the token. */
   async #fetch(
     url: URL,
     needsAccount: boolean,
@@ -320,13 +321,13 @@ export class RelayReads {
       return base64url(token);
     } catch (thrown) {
       if (!needsAccount) return undefined;
-      // A phone that has never met its relay has nothing to tell it either.
+      // The device was never connected to its relay.
       const isEarly = thrown instanceof TourismoError && thrown.code === "relay_unknown";
       throw isEarly ? new TourismoError("relay_unreachable", "the relay has not been reached yet") : thrown;
     }
   }
 
-  /** Server-sent events with a token, which `EventSource` cannot send. Whatever comes means: read again. */
+  /** Server-sent events with a token, which `EventSource` cannot send. Every event means: read again. */
   #live(path: keyof paths, parameters: Record<string, string>, callback: () => void, needsAccount: boolean): () => void {
     const ended = new AbortController();
     const listen = async (): Promise<void> => {
@@ -345,7 +346,7 @@ export class RelayReads {
             }
           } else await response.body?.cancel();
         } catch {
-          // Without a connection there is nothing to hear; it is tried again.
+          // No connection: it is opened again after a delay.
         }
         await pause(wait, ended.signal);
         wait = Math.min(2 * wait, LAST_RETRY_MS);
@@ -368,7 +369,7 @@ export function socketAddress(relay: URL): string {
   return url.href;
 }
 
-/** The events in a stream, as they come: kind and id. Comments keep the connection open and are none. */
+/** The events of a stream with kind and id. Comments, which keep the connection alive, are skipped. */
 async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<{ kind: string; id?: string }> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
   let rest = "";
@@ -403,7 +404,17 @@ function parse(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch {
-    throw new TourismoError("relay_failed", "the relay's answer is strange: not JSON");
+    throw new TourismoError("relay_failed", `the relay's answer is not JSON: ${body.slice(0, 60)}`);
+  }
+}
+
+/** The refusal in an error answer of the relay: its message, and what to do. */
+async function hintIn(response: Response): Promise<string> {
+  try {
+    const { error } = (await response.json()) as components["schemas"]["ErrorBody"];
+    return `: ${[error.message, error.hint].filter(Boolean).join(" ")}`;
+  } catch {
+    return "";
   }
 }
 
@@ -412,7 +423,7 @@ function isUnreachable(thrown: unknown): boolean {
 }
 
 function unreachable(): never {
-  throw new TourismoError("relay_unreachable", "the relay cannot be reached");
+  throw new TourismoError("relay_unreachable", "the relay cannot be reached: check the connection, and that its URL is right");
 }
 
 function base64url(bytes: Uint8Array): string {

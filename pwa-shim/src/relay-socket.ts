@@ -1,4 +1,4 @@
-// The one WebSocket to the relay. It carries binary messages and knows nothing of what they say.
+// The WebSocket to the relay. It carries binary messages and does not read them.
 
 export interface RelaySocket {
   connect(): void;
@@ -7,10 +7,10 @@ export interface RelaySocket {
 }
 
 export interface SocketEvents {
-  /** It is open, and leads to this origin: `https://relay.example` for `wss://relay.example/v1/sync`. */
+  /** The socket is open. `origin` is that of its URL: `https://relay.example` for `wss://relay.example/v1/sync`. */
   connected(origin: string): void;
   received(bytes: Uint8Array): void;
-  /** It could not be opened or was closed by anyone but `disconnect`. */
+  /** The socket could not be opened, or was closed by anything but `disconnect`. */
   disconnected(): void;
 }
 
@@ -18,14 +18,14 @@ export interface SocketEvents {
 export type OpenSocket = (events: SocketEvents) => RelaySocket;
 
 /**
- * The origin to which a WebSocket was opened, as pages and relays write it (RFC 6454). It is what this device dialled, never
- * what the relay says of itself: signatures are good there only.
+ * The origin of the URL of a WebSocket (RFC 6454). Signatures are valid only there, so that it must be the dialled origin and
+ * never one that the relay sends.
  */
 export function originOf(socket: { readonly url: string }): string {
   return new URL(socket.url.replace(/^ws/, "http")).origin;
 }
 
-/** The socket at `url`, over a `WebSocket` of the browser's. */
+/** A socket to `url` over the `WebSocket` of the browser. */
 export function webSocketTo(url: string): OpenSocket {
   return (events) => {
     let socket: WebSocket | undefined;
@@ -43,12 +43,12 @@ export function webSocketTo(url: string): OpenSocket {
         try {
           opening = new WebSocket(url);
         } catch {
-          // Asynchronously, as a failure to connect would come.
+          // Asynchronous, like a failure to connect.
           queueMicrotask(() => events.disconnected());
           return;
         }
         opening.binaryType = "arraybuffer";
-        // What a replaced socket still says concerns nobody.
+        // Events of a replaced socket are ignored.
         const whileCurrent = (act: () => void): void => {
           if (socket === opening) act();
         };

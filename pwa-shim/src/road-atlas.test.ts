@@ -26,7 +26,7 @@ function atlasOf(...pages: { id: string; score: number }[][]) {
       asked.push(wanted);
       const index = Number(wanted.after ?? 0);
       const roads = (pages[index] ?? []).map(({ id, score }) => roadOf(id, score));
-      return { roads, next: index + 1 < pages.length ? String(index + 1) : null, toldAt: Date.now(), isOld: false };
+      return { roads, next: index + 1 < pages.length ? String(index + 1) : null, fetchedAt: Date.now(), isStale: false };
     },
   };
   return { atlas: new RoadAtlas(relay, new MemoryReadCache()), asked, relay };
@@ -41,10 +41,10 @@ describe("the roads of a square", () => {
       { bbox: [10, 46.5, 10.5, 47], limit: 100, after: "1" },
     ]);
     relay.hasSignal = false;
-    const { roads, toldAt, missing } = await atlas.read([HOME, { west: 21, south: 93 }]);
+    const { roads, fetchedAt, missing } = await atlas.read([HOME, { west: 21, south: 93 }]);
     expect(roads.map(({ id }) => id)).toEqual(["b", "a"]);
     expect(roads[0]).toEqual(roadOf("b", 90));
-    expect({ toldAt, missing }).toEqual({ toldAt: noon.getTime(), missing: 1 });
+    expect({ fetchedAt, missing }).toEqual({ fetchedAt: noon.getTime(), missing: 1 });
   });
 
   test("are asked for again after a day; what was told before stays while nothing new can be had", async () => {
@@ -55,17 +55,17 @@ describe("the roads of a square", () => {
     vi.setSystemTime(noon.getTime() + 25 * 3_600_000);
     relay.hasSignal = false;
     expect(await atlas.ask([HOME])).toBe(false);
-    expect(await atlas.read([HOME])).toMatchObject({ toldAt: noon.getTime(), roads: [{ id: "a" }] });
+    expect(await atlas.read([HOME])).toMatchObject({ fetchedAt: noon.getTime(), roads: [{ id: "a" }] });
     relay.hasSignal = true;
     expect(await atlas.ask([HOME])).toBe(true);
     expect(asked.length).toBe(2);
-    expect((await atlas.read([HOME])).toldAt).toBe(noon.getTime() + 25 * 3_600_000);
+    expect((await atlas.read([HOME])).fetchedAt).toBe(noon.getTime() + 25 * 3_600_000);
   });
 
   test("that cannot be read any more are asked for again", async () => {
     const { relay } = atlasOf([{ id: "a", score: 70 }]);
     const cache = new MemoryReadCache();
-    await cache.keep("20 93", { body: "[{}]", toldAt: Date.now() });
+    await cache.keep("20 93", { body: "[{}]", fetchedAt: Date.now() });
     const atlas = new RoadAtlas(relay, cache);
     expect((await atlas.read([HOME])).missing).toBe(1);
     expect(await atlas.ask([HOME])).toBe(true);

@@ -1,7 +1,7 @@
-// Roads kept on this device, square by square, so that good ones are found where there is no signal.
+// Roads that are kept on this device in squares, so that they are there without signal.
 //
-// A square has half a degree on each side: about 55 km from south to north. The relay is asked for whole squares, without an
-// account, so that no request says more than this of where somebody is or wants to go.
+// A square has sides of half a degree, about 55 km from south to north. The relay is asked for whole squares and anonymously, so
+// that no request reveals more about where the user is or wants to go.
 
 import { listOf } from "./checks.ts";
 import { TourismoError } from "./errors.ts";
@@ -11,15 +11,15 @@ import type { ReadCache } from "./read-cache.ts";
 import type { RelayReads } from "./relay-reads.ts";
 import { featureOf, type Road, road } from "./road-answers.ts";
 
-/** How long a side of a square is, degrees. */
+/** The side of a square, degrees. */
 const SIDE_DEG = 0.5;
-/** The best so many roads of a square are kept. */
-const MOST_ROADS = 200;
+/** Maximum number of roads per square, the best first. */
+const MAX_ROADS = 200;
 const PAGE = 100;
-/** After how long a square is asked for again. Roads change as slowly as people drive. */
+/** After this time a square is fetched again. Roads change slowly. */
 const FRESH_MS = 24 * 3_600_000;
 
-/** One of the squares into which the earth is divided: its south-western corner, in halves of a degree. */
+/** A square, by its south-western corner in units of half a degree. */
 export interface Square {
   west: number;
   south: number;
@@ -29,52 +29,52 @@ export interface Square {
 export interface RoadExtract {
   /** The best first. */
   roads: Road[];
-  /** When the relay told the oldest of it; absent if nothing is here. */
-  toldAt: Timestamp | null;
-  /** Squares of which nothing is here. */
+  /** When the oldest of the squares was fetched; `null` if no square is kept. */
+  fetchedAt: Timestamp | null;
+  /** The number of squares that are not kept. */
   missing: number;
 }
 
-/** The roads kept on this device. */
+/** The roads that are kept on this device. */
 export class RoadAtlas {
   readonly #relay: Pick<RelayReads, "roads">;
   readonly #cache: ReadCache;
 
-  /** `relay` must read as nobody; the cache must be the atlas's own. */
+  /** `relay` must read anonymously. The cache must be used by the atlas alone. */
   constructor(relay: Pick<RelayReads, "roads">, cache: ReadCache) {
     this.#relay = relay;
     this.#cache = cache;
   }
 
   /**
-   * Asks the relay for squares that are not here, or were told more than a day ago. Says whether anything new came; without
-   * a connection nothing does.
+   * Fetches squares that are not kept, or were fetched more than a day ago. Resolves to whether any was fetched. It does not
+   * reject without a connection.
    */
   async ask(squares: readonly Square[]): Promise<boolean> {
     let isNew = false;
     for (const square of squares) {
       const kept = await this.#find(square);
-      if (kept && Date.now() - kept.toldAt < FRESH_MS) continue;
+      if (kept && Date.now() - kept.fetchedAt < FRESH_MS) continue;
       try {
         const roads = await this.#fetch(square);
-        await this.#cache.keep(nameOf(square), { body: JSON.stringify(roads.map(featureOf)), toldAt: Date.now() });
+        await this.#cache.keep(nameOf(square), { body: JSON.stringify(roads.map(featureOf)), fetchedAt: Date.now() });
         isNew = true;
       } catch (thrown) {
-        // Whatever else is wrong, what is here is shown; a relay that is away is not asked for the others.
+        // Kept roads stay. If the relay cannot be reached, the other squares are not tried.
         if (thrown instanceof TourismoError && thrown.code === "relay_unreachable") break;
       }
     }
     return isNew;
   }
 
-  /** What is here of these squares. */
+  /** The kept roads of squares. */
   async read(squares: readonly Square[]): Promise<RoadExtract> {
     const found = await Promise.all(squares.map((square) => this.#find(square)));
     const here = found.filter((kept) => kept !== undefined);
-    // A road over a border belongs to the square of its middle, so that none comes twice.
+    // A road belongs to the square of its midpoint, so that no road is in two squares.
     const roads = here.flatMap((kept) => kept.roads).sort((a, b) => b.score.score - a.score.score);
-    const toldAt = here.length === 0 ? null : Math.min(...here.map((kept) => kept.toldAt));
-    return { roads, toldAt, missing: squares.length - here.length };
+    const fetchedAt = here.length === 0 ? null : Math.min(...here.map((kept) => kept.fetchedAt));
+    return { roads, fetchedAt, missing: squares.length - here.length };
   }
 
   async #fetch({ west, south }: Square): Promise<Road[]> {
@@ -85,22 +85,22 @@ export class RoadAtlas {
       const page = await this.#relay.roads({ bbox: [...bbox], limit: PAGE, ...(after === undefined ? {} : { after }) });
       roads.push(...page.roads);
       after = page.next ?? undefined;
-    } while (after !== undefined && roads.length < MOST_ROADS);
+    } while (after !== undefined && roads.length < MAX_ROADS);
     return roads;
   }
 
-  async #find(square: Square): Promise<{ roads: Road[]; toldAt: Timestamp } | undefined> {
+  async #find(square: Square): Promise<{ roads: Road[]; fetchedAt: Timestamp } | undefined> {
     try {
       const kept = await this.#cache.find(nameOf(square));
-      return kept && { roads: listOf(roadFeature)(JSON.parse(kept.body)).map(road), toldAt: kept.toldAt };
+      return kept && { roads: listOf(roadFeature)(JSON.parse(kept.body)).map(road), fetchedAt: kept.fetchedAt };
     } catch {
-      // What cannot be read is asked for again.
+      // A square that cannot be read is fetched again.
       return undefined;
     }
   }
 }
 
-/** The squares that touch a box: west, south, east, north; west is greater than east over the date line. */
+/** The squares that intersect a box: west, south, east, north. West is greater than east over the date line. */
 export function squaresIn([west, south, east, north]: [number, number, number, number]): Square[] {
   const [first, bottom] = [Math.floor(west / SIDE_DEG), Math.max(-180, Math.floor(south / SIDE_DEG))];
   const last = Math.floor((east < west ? east + 360 : east) / SIDE_DEG);
@@ -114,10 +114,10 @@ export function squaresIn([west, south, east, north]: [number, number, number, n
   return squares;
 }
 
-/** How many squares lie around the earth. */
+/** Number of squares around the earth. */
 const AROUND = 360 / SIDE_DEG;
 
-/** The square of a place, longitude and latitude, and the eight around it. */
+/** The square of a position, longitude and latitude, and the eight squares around it. */
 export function squaresAround([lon, lat]: [number, number]): Square[] {
   return squaresIn([lon - SIDE_DEG, lat - SIDE_DEG, lon + SIDE_DEG, lat + SIDE_DEG]);
 }

@@ -1,6 +1,6 @@
-// What a page does for the recording: measures positions and keeps the screen on.
+// Records on behalf of a page: measures positions and keeps the screen on.
 //
-// Of all tabs, one measures: the one that was shown last. The browser would tell each of them every position.
+// Only one tab measures, the one that was shown last. Otherwise every position would be recorded once per tab.
 
 import type { Tourismo } from "./client.ts";
 import { watchFixes } from "./geolocation.ts";
@@ -8,26 +8,26 @@ import type { DocId, RecordingView } from "./generated/types.ts";
 import type { PageInput } from "./messages.ts";
 import { holdWakeLock } from "./wake-lock.ts";
 
-/** The lock of the tab that measures. */
+/** The name of the lock of the tab that measures. */
 const LOCK = "tourismo sensors";
 
-/** Makes this page serve the recording until the returned function is called. */
+/** Measures for the recording until the returned function is called. */
 export function attachSensors(tourismo: Tourismo): () => void {
-  /** The drive that this page has seen being recorded. */
+  /** The drive that this page has recorded. */
   let served: DocId | undefined;
   let isActive = false;
   let stop: (() => void) | undefined;
 
   const tell = (input: PageInput): void => {
-    // Without an engine nothing is recorded, which its user is told by `onFailed`.
+    // The engine has ended: `onFailed` reports it.
     tourismo.tell(input).catch(() => {});
   };
 
   function onRecording(view: RecordingView | null): void {
     const isShown = document.visibilityState === "visible";
     if (view?.resumesItself && (view.drive === served || isShown)) {
-      // The page was reloaded, the browser was killed, or the tab that owned the engine died while this page recorded all
-      // along. Of several tabs one is taken, the others are refused.
+      // The page was reloaded, the browser was killed, or the tab of the owner was closed while this page recorded. If several
+      // tabs resume the drive, one succeeds and the others are refused.
       served = undefined;
       tourismo.resumeDrive().catch(() => {});
     } else if (view?.state === "active") {
@@ -44,7 +44,7 @@ export function attachSensors(tourismo: Tourismo): () => void {
     }
   }
 
-  /** Measures from now on if the page is seen, else when no other tab does. */
+  /** Measures at once if the page is visible, otherwise when no other tab does. */
   function measure(): void {
     stop?.();
     stop = whileHeld(document.visibilityState === "visible", () => {
@@ -61,7 +61,7 @@ export function attachSensors(tourismo: Tourismo): () => void {
   }
 
   const onVisibility = (): void => {
-    // A page that was opened in the background sees now what it was left with.
+    // A page that was opened in the background reads the view when it is shown.
     if (document.visibilityState === "visible") tourismo.read("recording").then(onRecording, () => {});
     if (isActive && document.visibilityState === "visible") measure();
   };
@@ -75,8 +75,8 @@ export function attachSensors(tourismo: Tourismo): () => void {
 }
 
 /**
- * Does something while this tab holds the lock: at once, taking it from another tab, or when it is free. A tab from which
- * it is taken waits for it again. `begin` gives what ends it; the returned function ends it all.
+ * Calls `begin` while this tab holds the lock: at once by stealing it, or when it is free. A tab that loses the lock waits for it
+ * again. `begin` returns a function that ends its work; the returned function releases the lock.
  */
 function whileHeld(atOnce: boolean, begin: () => () => void): () => void {
   const wanted = new AbortController();

@@ -1,9 +1,9 @@
-// Keeps the screen on: in a phone's browser positions come only while the page is seen.
+// Keeps the screen on: a phone's browser measures positions only while the page is visible.
 
 /** Whether the screen stays on. */
 export type WakeLockState = "held" | "refused" | "unsupported";
 
-/** Holds a wake lock until the returned function is called. Browsers release it when the page is hidden: ask again. */
+/** Holds a wake lock until the returned function is called. Browsers release it when the page is hidden; it is requested again. */
 export function holdWakeLock(onState: (state: WakeLockState) => void = () => {}): () => void {
   let held: WakeLockSentinel | undefined;
   let wanted = true;
@@ -22,7 +22,7 @@ export function holdWakeLock(onState: (state: WakeLockState) => void = () => {})
       if (wanted) onState("held");
       else void held.release();
     } catch {
-      // Low battery, or the person does not allow it.
+      // Low battery, or not allowed by the user.
       onState("refused");
     }
   }

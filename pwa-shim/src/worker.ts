@@ -1,4 +1,4 @@
-// The worker that every tab has: opens the WASM core if this tab is elected, else follows the tab that was.
+// The worker of a tab. It opens the WASM core if this tab is elected as owner, and follows the owner otherwise.
 
 import init, { Core as WasmCore } from "../pkg/tourismo_wasm.js";
 
@@ -32,7 +32,7 @@ addEventListener("message", (event: MessageEvent<ToWorker>) => {
       break;
     case "ask":
       (peer?.ask(message.ask) ?? Promise.reject(new TourismoError("closed"))).then(
-        (answer) => post({ type: "reply", request: message.request, reply: { ok: true, answer } }),
+        (result) => post({ type: "reply", request: message.request, reply: { ok: true, result } }),
         (thrown) => post({ type: "reply", request: message.request, reply: failedReply(TourismoError.from(thrown, "core_failed")) }),
       );
       break;

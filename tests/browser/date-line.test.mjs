@@ -44,13 +44,13 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
 
   // Its own map: the view fits the drive, and the line is whole. So is what others will see of it.
   await page.getByLabel("Everyone").check();
-  await page.getByLabel("Hide where it began").uncheck();
-  await page.getByLabel("Hide where it ended").uncheck();
+  await page.getByLabel("Hide the start").uncheck();
+  await page.getByLabel("Hide the end").uncheck();
   await page.getByTestId("preview").getByText("all of it").waitFor();
   await isShown(page.getByRole("img", { name: "Map of the drive" }));
   await isShown(page.getByRole("img", { name: "Map of what others will see" }));
   await page.getByTestId("publish").click();
-  await page.getByTestId("sync").getByText("On the relay").waitFor({ timeout: 60_000 });
+  await page.getByTestId("sync").getByText("On the server").waitFor({ timeout: 60_000 });
 
   // Somebody else sees it in the feed and on a map; its chart is as long as the drive.
   const stranger = await openPhone(newProfile(t), SCREEN);

@@ -40,7 +40,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   // Each lists the other.
   for (const page of [old, fresh]) {
     await page.goto(`${cable.address}/#/devices`);
-    await page.getByTestId("named-devices").getByText("In the account, too").waitFor();
+    await page.getByTestId("named-devices").getByText("Other devices of the account").waitFor();
   }
 
   // Both edit the drive, and neither hears of the other.
@@ -62,7 +62,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
     await page.evaluate(() => dispatchEvent(new Event("online")));
     await until("both edits of the title are there", async () => (await value(page, "title")) === "Slowly over the pass and back");
     await until("the notes are there", async () => (await value(page, "notes")) === "Snow on top.");
-    await until("all of it is on the relay", async () => (await words(page)).includes("On the relay"));
+    await until("all of it is on the relay", async () => (await words(page)).includes("On the server"));
   }
 
   // Only one car can count. Both phones show both, and what is chosen on one settles it on the other.
@@ -98,7 +98,7 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   await lost.getByRole("button", { name: "Pause" }).click();
   await lost.goto(`${address}/#/drives`);
   await lost.goto(`${address}/#/settings`);
-  await lost.getByTestId("status").getByText("Everything is on the relay").waitFor();
+  await lost.getByTestId("status").getByText("Everything is on the server").waitFor();
   await kill(lost.context(), profile);
 
   // The other one sees that it is not finished, takes it over, goes on, and finishes it.
@@ -112,7 +112,7 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   assert.ok(before > 20, `${before} fixes of the phone that died are there`);
   await (await sensorOf(other)).drive(straight(60, 100, EVERY_MS), EVERY_MS);
   await hold(other, other.getByRole("button", { name: "Finish" }), () => other.getByTestId("sync").waitFor());
-  await other.getByTestId("sync").getByText("On the relay").waitFor();
+  await other.getByTestId("sync").getByText("On the server").waitFor();
   const figures = async (page) => (await page.locator(".figures").innerText()).replaceAll(/\s+/g, " ");
   const all = await until("the figures are there", () => figures(other));
   t.diagnostic(`${before} fixes were taken over: ${all}`);
@@ -131,21 +131,21 @@ test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 6
   for (const { page } of [old, fresh]) await page.goto(`${address}/#/devices`);
 
   // What the camera sees first is no code, and it goes on looking.
-  const code = fresh.page.getByRole("img", { name: "The code, to be scanned" });
+  const code = fresh.page.getByRole("img", { name: "The code as QR code" });
   await code.waitFor();
   const letsIn = old.page.getByTestId("let-in");
   await old.looksAt(old.page.locator("body"));
-  await letsIn.getByRole("button", { name: "Scan it" }).click();
+  await letsIn.getByRole("button", { name: "Scan" }).click();
   await until("the camera shows something", () => letsIn.locator("video").evaluate((video) => video.currentTime > 1));
   await letsIn.getByRole("button", { name: "Close the camera" }).click();
   await old.looksAt(code);
-  await letsIn.getByRole("button", { name: "Scan it" }).click();
-  await letsIn.getByRole("button", { name: "Let it in" }).click();
+  await letsIn.getByRole("button", { name: "Scan" }).click();
+  await letsIn.getByRole("button", { name: "Add it" }).click();
 
-  const answer = old.page.getByRole("img", { name: "The answer, to be scanned" });
+  const answer = old.page.getByRole("img", { name: "The answer as QR code" });
   await answer.waitFor();
   await fresh.looksAt(answer);
-  await fresh.page.getByTestId("be-let-in").getByRole("button", { name: "Scan it" }).click();
+  await fresh.page.getByTestId("be-let-in").getByRole("button", { name: "Scan" }).click();
   await enter(old.page, fresh.page);
   await fresh.page.goto(`${address}/#/garage`);
   await fresh.page.getByRole("heading", { name: "Alfa" }).waitFor();
@@ -178,7 +178,7 @@ async function letIn(old, fresh, address) {
   assert.match(code, /\/#\/link\/[\w-]{43}$/);
   await old.goto(`${address}/#/devices`);
   await old.getByLabel("The new device's code").fill(code);
-  await old.getByRole("button", { name: "Let it in" }).click();
+  await old.getByRole("button", { name: "Add it" }).click();
   const answer = await old.getByLabel("The answer as text").inputValue();
   assert.match(answer, /\/#\/join\//);
   await fresh.getByLabel("The answer", { exact: true }).fill(answer.slice(0, -20));
@@ -192,7 +192,7 @@ async function enter(old, fresh) {
   const [shown, due] = await Promise.all([fresh, old].map((page) => page.getByTestId("join-check").innerText()));
   assert.match(due, /^\d{4} \d{4} \d{4}$/);
   assert.equal(shown, due);
-  await fresh.getByRole("button", { name: "Enter the account" }).click();
+  await fresh.getByRole("button", { name: "Join the account" }).click();
   await fresh.waitForURL(/#\/drives$/);
 }
 

@@ -76,7 +76,7 @@ test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000
   await page.getByTestId("live").waitFor();
   const sync = page.getByTestId("sync");
   await hold(page, page.getByRole("button", { name: "Finish" }), () => sync.waitFor());
-  await until("all of it is on the relay", async () => (await sync.textContent()).includes("On the relay"), 60_000);
+  await until("all of it is on the relay", async () => (await sync.textContent()).includes("On the server"), 60_000);
 });
 
 /** Numbers from 0 to 1, always the same for one seed (mulberry32). */

@@ -51,13 +51,13 @@ test("what_a_co_organiser_changes_counts_though_the_owners_clock_is_ahead", { ti
   await move(ben, "The lower car park");
   await until("it counts", async () => (await told()).place === "The lower car park");
   await anna.page.getByText("The lower car park").waitFor();
-  assert.equal(await ben.page.getByTestId("overruled").count(), 0);
+  assert.equal(await ben.page.getByTestId("overridden").count(), 0);
 
   // Anna changes it again: Ben sees what counts, and is told why it is not what he said.
   await move(anna, "The middle car park");
   await until("it counts", async () => (await told()).place === "The middle car park");
   await ben.page.getByText("The middle car park").waitFor();
-  await ben.page.getByTestId("overruled").getByText("where it is. Theirs counts.").waitFor();
+  await ben.page.getByTestId("overridden").getByText("place. Their version counts.").waitFor();
   assert.equal(await ben.page.getByText("The lower car park").count(), 0);
 
   // The link got into wrong hands. The old one shows nothing any more; what counts of the meet, and who may change it, stays.

@@ -60,7 +60,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await cable.mend();
   for (const person of [anna, ben]) await person.synced();
   await ben.at("people");
-  await ben.page.getByLabel("Find somebody").fill("aNNa");
+  await ben.page.getByLabel("Find people").fill("aNNa");
   await ben.page.getByTestId("person").getByText("@Anna_R").click();
   await ben.page.getByRole("heading", { name: "Lancia" }).waitFor();
   assert.equal(await ben.page.getByText("41.2").count(), 0, "a logbook is its owner's");
@@ -97,7 +97,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.page.getByTestId("feed-drive").getByRole("img", { name: "What a road: 1" }).waitFor();
   await anna.page.getByTestId("feed-drive").getByRole("img", { name: "Comments: 1" }).waitFor();
   await anna.at("people");
-  await anna.page.getByRole("link", { name: "Who follows you" }).click();
+  await anna.page.getByRole("link", { name: "Your followers" }).click();
   await anna.page.getByTestId("person").getByText("@ben").waitFor();
   await anna.at("meets");
   await anna.page.getByRole("tab", { name: "All" }).click();
@@ -162,7 +162,7 @@ async function letAnybodyFollow(page) {
   const asks = page.locator("[name=byApproval]");
   assert.ok(await asks.isChecked());
   await asks.uncheck();
-  await page.getByText("anybody who presses Follow").waitFor();
+  await page.getByText("anyone who presses Follow").waitFor();
 }
 
 async function addCar(person, name) {

@@ -25,7 +25,7 @@ export async function newcomer(t, cable) {
       const place = new URL(page.url()).hash;
       await page.evaluate(() => dispatchEvent(new Event("online")));
       await this.at("settings");
-      await page.getByTestId("status").getByText("Everything is on the relay").waitFor({ timeout: 60_000 });
+      await page.getByTestId("status").getByText("Everything is on the server").waitFor({ timeout: 60_000 });
       await page.getByTestId("status").getByText("Up to date").waitFor();
       await page.goto(`${cable.address}/${place}`);
     },

@@ -46,8 +46,8 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   assert.ok(await page.getByTestId("publish").isDisabled(), "what would be nothing is not published");
 
   // The owner says that they are no private place, and sees all of it on the map, in both.
-  await page.getByLabel("Hide where it began").uncheck();
-  await page.getByLabel("Hide where it ended").uncheck();
+  await page.getByLabel("Hide the start").uncheck();
+  await page.getByLabel("Hide the end").uncheck();
   await preview.getByText(/^Others will see 2[23]\.\d km, all of it\.$/).waitFor();
   const map = page.getByRole("img", { name: "Map of what others will see" });
   const drawn = await drawnOn(map);
@@ -55,9 +55,9 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   await page.getByText("Nothing of it is hidden").waitFor();
 
   // Hidden again, nothing of it is left; the choice is the last one.
-  await page.getByLabel("Hide where it ended").check();
+  await page.getByLabel("Hide the end").check();
   await preview.getByText("Too little of this drive would be left").waitFor();
-  await page.getByLabel("Hide where it ended").uncheck();
+  await page.getByLabel("Hide the end").uncheck();
   await preview.getByText("all of it").waitFor();
   await page.getByTestId("publish").click();
   const [item] = await until("it is in the feed", async () => {

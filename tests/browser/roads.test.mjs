@@ -53,7 +53,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await cable.mend();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await until("the phone has asked for roads", () => asked.length > 0, 60_000);
-  await page.getByTestId("sync").getByText("On the relay").waitFor({ timeout: 60_000 });
+  await page.getByTestId("sync").getByText("On the server").waitFor({ timeout: 60_000 });
   for (const { url, authorization } of asked) {
     const bbox = url.searchParams.get("bbox")?.split(",").map(Number);
     assert.ok(bbox?.every((degrees) => Number.isInteger(2 * degrees)), `a whole square: ${url}`);
@@ -65,7 +65,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await cable.cut();
   await at("roads");
   await page.reload();
-  await page.getByTestId("roads-age").getByText("As the relay told them").waitFor();
+  await page.getByTestId("roads-age").getByText(/^Updated /).waitFor();
   await page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
   const rows = page.getByTestId("road-row");
   await rows.first().getByRole("img", { name: new RegExp(`^Driven: ${best.score} of 100`) }).waitFor();
@@ -75,7 +75,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await rows.first().getByText(/of you$/).waitFor();
   await rows.first().click();
   await page.getByTestId("road").getByText("Twist").waitFor();
-  await page.getByText("The relay cannot be reached.").waitFor();
+  await page.getByText("The server cannot be reached.").waitFor();
 
   // With signal it says who drove it, and a tap on the map leads to a road, too.
   await cable.mend();

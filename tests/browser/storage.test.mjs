@@ -30,8 +30,8 @@ test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_
 
   for (const { befalls, told } of [
     { befalls: fullStorage, told: "storage is full" },
-    { befalls: abortedTransactions, told: "storage broke off" },
-    { befalls: deadHandles, told: "storage does not answer" },
+    { befalls: abortedTransactions, told: "storage aborted a write" },
+    { befalls: deadHandles, told: "storage does not respond" },
   ]) {
     const heal = await befalls(page, address);
     await says(told);

@@ -79,7 +79,7 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   // Signal again: the relay acknowledges it.
   await cable.mend();
   await phone.setOffline(false);
-  await until("the drive is on the relay", async () => (await sync.textContent()).includes("On the relay"), 60_000);
+  await until("the drive is on the relay", async () => (await sync.textContent()).includes("On the server"), 60_000);
   assert.deepEqual((await feed(cable)).drives, [], "nobody else has heard of it");
 
   // It says what of it stays hidden. It is published, and a stranger finds it.

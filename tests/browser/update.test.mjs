@@ -30,7 +30,7 @@ test("a_new_version_waits_until_the_drive_is_finished", { timeout: 300_000 }, as
       return registration.waiting !== null;
     });
   await until("the new version is on the phone", isWaiting);
-  const banner = page.getByText("A new version is here");
+  const banner = page.getByText("A new version is ready");
   assert.equal(await banner.count(), 0, "nothing is offered during a drive");
 
   const finish = page.getByRole("button", { name: "Finish" });

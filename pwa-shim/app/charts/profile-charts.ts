@@ -1,4 +1,4 @@
-// uPlot with the profile of a drive: one chart for speed, one for altitude, with one cursor over both.
+// Charts of the profile of a drive with uPlot: speed and altitude, with a common cursor.
 
 import type { Profile, Units } from "@tourismo/client";
 import uPlot from "uplot";
@@ -58,7 +58,7 @@ interface Curve {
   title: string;
   unit: string;
   values: (number | null)[];
-  /** A colour of the stylesheet. */
+  /** A custom property of the stylesheet. */
   colour: string;
   fromZero: boolean;
 }

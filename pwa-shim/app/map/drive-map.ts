@@ -4,9 +4,9 @@ import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
 import { boxOfDrawn, type Drawn, styleOf } from "./style.ts";
 
-/** A map that is shown. */
+/** A map on the screen. */
 export interface ShownDrive {
-  /** Draws the drive as it is; the map looks elsewhere only if the drive lies elsewhere. */
+  /** Draws the drive. The view moves only if the bounds of the drive changed. */
   draw(drawn: Drawn): void;
   remove(): void;
 }

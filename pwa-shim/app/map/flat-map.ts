@@ -1,4 +1,4 @@
-// What all maps have in common: MapLibre with its worker, a scale, north up, and colours that follow the system's.
+// The base of all maps: MapLibre with its worker, a scale, north up, and the colour scheme of the system.
 
 import { Map as MapLibre, type MapOptions, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
@@ -8,12 +8,12 @@ setWorkerUrl(workerUrl);
 
 export interface FlatMap {
   map: MapLibre;
-  /** Takes the style anew. */
+  /** Sets the style again. */
   restyle(): void;
   remove(): void;
 }
 
-/** `filled` puts back what is drawn besides the style, which a new style has not. */
+/** `filled` is called after each change of the style, to set the data that is not part of it. */
 export function flatMap(
   options: Omit<MapOptions, "style"> & { container: HTMLElement },
   styleOf: (isDark: boolean) => StyleSpecification,

@@ -1,4 +1,4 @@
-// The land of the earth by Natural Earth at 1:50 million (public domain): a file of the app, so that it is there offline.
+// The land of the earth, Natural Earth 1:50 million (public domain): a file of the app, so that it works offline.
 
 import type { Feature, FeatureCollection, LineString, Polygon, Position } from "geojson";
 import { feature } from "topojson-client";
@@ -12,7 +12,7 @@ let land: Promise<FeatureCollection> | undefined;
 /** The land, loaded once. */
 export function loadLand(): Promise<FeatureCollection> {
   land ??= load();
-  // What failed once may succeed later.
+  // After a failure the next map tries again.
   land.catch(() => (land = undefined));
   return land;
 }
@@ -20,14 +20,14 @@ export function loadLand(): Promise<FeatureCollection> {
 async function load(): Promise<FeatureCollection> {
   const response = await fetch(landUrl);
   const topology = (await response.json()) as Topology<{ land: GeometryCollection }>;
-  return unrolled(feature(topology, topology.objects.land));
+  return unwrapped(feature(topology, topology.objects.land));
 }
 
 /**
- * The same land for a flat map, as polygons, and its coasts as lines. Its outlines run on a sphere: they cross the date line by jumping from 180° to -180°, which
- * on a map would be a line right across the world, and that of Antarctica closes around the pole.
+ * The land as polygons and its coasts as lines, for a flat map. The source has rings on a sphere: they jump from 180° to -180° at
+ * the date line, which would be a line across the whole map, and the ring of Antarctica surrounds the pole.
  */
-export function unrolled({ features }: FeatureCollection): FeatureCollection {
+export function unwrapped({ features }: FeatureCollection): FeatureCollection {
   const polygons = features.flatMap(({ geometry }) =>
     geometry.type === "MultiPolygon" ? geometry.coordinates : geometry.type === "Polygon" ? [geometry.coordinates] : [],
   );
@@ -35,7 +35,7 @@ export function unrolled({ features }: FeatureCollection): FeatureCollection {
   return { type: "FeatureCollection", features: [...land.map(polygon), ...land.flat().flatMap(coastsOf).map(coast)] };
 }
 
-/** The lines of a ring that are coast: none along the date line, where land goes on at the other edge, or along a pole. */
+/** The coast lines of a ring: its edges except those along the date line or a pole. */
 function coastsOf(ring: Position[]): Position[][] {
   const coasts: Position[][] = [];
   let line: Position[] = [];
@@ -56,19 +56,19 @@ function isEdge([lonA = 0, latA = 0]: Position, [lonB = 0, latB = 0]: Position):
   return (isOnDateLine(lonA) && isOnDateLine(lonB)) || Math.abs(latA) === 90 || Math.abs(latB) === 90;
 }
 
-/** A ring whose longitudes go on beyond 180°; one around a pole comes back along the edge of the map. */
+/** Unwraps the longitudes of a ring beyond 180°. A ring around a pole is closed along the edge of the map. */
 function unrolledRing(ring: Position[]): Position[] {
   let turnDeg = 0;
   let before = ring[0]?.[0] ?? 0;
-  const unrolled = ring.map(([lon = 0, lat = 0]): Position => {
+  const unwrapped = ring.map(([lon = 0, lat = 0]): Position => {
     if (Math.abs(lon - before) > 180) turnDeg += lon < before ? 360 : -360;
     before = lon;
     return [lon + turnDeg, lat];
   });
-  const [first, last] = [unrolled[0], unrolled.at(-1)];
-  if (turnDeg === 0 || !first || !last) return unrolled;
+  const [first, last] = [unwrapped[0], unwrapped.at(-1)];
+  if (turnDeg === 0 || !first || !last) return unwrapped;
   const poleLat = (first[1] ?? 0) < 0 ? -90 : 90;
-  return [...unrolled, [last[0] ?? 0, poleLat], [first[0] ?? 0, poleLat], first];
+  return [...unwrapped, [last[0] ?? 0, poleLat], [first[0] ?? 0, poleLat], first];
 }
 
 function coast(coordinates: Position[]): Feature<LineString> {

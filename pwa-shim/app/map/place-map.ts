@@ -1,15 +1,15 @@
-// A map with one place on it, which a tap may choose.
+// A map with one place. A tap can choose the place.
 
 import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
 import { placeOf, styleOf } from "./style.ts";
 
-/** Where the map looks while no place is chosen: Europe. */
+/** The initial view without a place: Europe. */
 const NOWHERE: [number, number] = [10, 48];
 
-/** A map that is shown. */
+/** A map on the screen. */
 export interface ShownPlace {
-  /** Marks another place, or none. */
+  /** Marks a place, or none. */
   mark(position: [number, number] | null): void;
   remove(): void;
 }
@@ -26,7 +26,7 @@ export async function showPlace(
       container,
       center: position ?? NOWHERE,
       zoom: position ? 10 : 3,
-      // While a place is chosen, one finger moves the map.
+      // While the user chooses a place, one finger moves the map.
       cooperativeGestures: onPick === undefined,
     },
     (isDark) => styleOf({ line: placeOf(marked) }, land, isDark),
@@ -42,7 +42,7 @@ export async function showPlace(
       const zoom = map.getZoom();
       marked = next;
       restyle();
-      // A tap on half a continent is a beginning: the next one can be better.
+      // After a tap at a low zoom level the map zooms in, so that the next tap is more accurate.
       if (next && (zoom < 8 || !map.getBounds().contains(next))) map.jumpTo({ center: next, zoom: Math.max(zoom + 3, 8) });
     },
     remove,

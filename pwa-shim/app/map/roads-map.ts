@@ -1,34 +1,34 @@
-// A map with roads on it, coloured by how good they are: a map that draws itself from what people drove.
+// A map of roads, coloured by score.
 
 import type { Road } from "@tourismo/client";
 import type { FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as MapLibre } from "maplibre-gl";
 
-import { lonNear, unrolled } from "../date-line.ts";
-import type { Box, Place } from "../ways.ts";
+import { lonNear, unwrapped } from "../date-line.ts";
+import type { Box, LonLat } from "../geometry.ts";
 import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
 import { gridAround, ROADS_LAYER, roadsStyle } from "./style.ts";
 
-/** How far from a road a finger may be, pixels. */
+/** Maximum distance of a tap from a road, pixels. */
 const FINGER_PX = 14;
 
-/** Where a map looks. */
+/** The view of a map. */
 export interface Look {
-  at: Place;
+  at: LonLat;
   zoom: number;
 }
 
-/** A map that is shown. */
+/** A map on the screen. */
 export interface ShownRoads {
-  /** Draws these roads, and where the person is. */
-  draw(roads: readonly Road[], place: Place | undefined): void;
-  look(at: Place): void;
+  /** Draws roads, and the position of the user. */
+  draw(roads: readonly Road[], place: LonLat | undefined): void;
+  look(at: LonLat): void;
   remove(): void;
 }
 
 export interface RoadsMapEvents {
-  /** What is seen has changed. */
+  /** The visible area has changed. */
   moved(bounds: Box, look: Look): void;
   /** A road was tapped. */
   picked(id: string): void;
@@ -76,11 +76,11 @@ function boundsOf(map: MapLibre): Box {
   return [lons[0], bounds.getSouth(), lons[1], bounds.getNorth()];
 }
 
-function featuresOf(roads: readonly Road[], place: Place | undefined): FeatureCollection {
+function featuresOf(roads: readonly Road[], place: LonLat | undefined): FeatureCollection {
   const features: FeatureCollection["features"] = roads.map(({ id, score, line }) => ({
     type: "Feature",
     properties: { kind: "road", id, score: score.score },
-    geometry: { type: "LineString", coordinates: unrolled([line])[0] ?? [] },
+    geometry: { type: "LineString", coordinates: unwrapped([line])[0] ?? [] },
   }));
   if (place) features.push({ type: "Feature", properties: { kind: "place" }, geometry: { type: "Point", coordinates: place } });
   return { type: "FeatureCollection", features };

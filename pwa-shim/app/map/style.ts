@@ -1,5 +1,5 @@
-// The maps' styles: land of Natural Earth, a grid to judge distances by, and a drive, a place or roads. No glyphs, no sprites,
-// no network.
+// Styles of the maps: land of Natural Earth, a grid as a measure of distance, and a drive, a place or roads. They need no glyphs,
+// sprites or network.
 
 import type { Line } from "@tourismo/client";
 import type { FeatureCollection, Position } from "geojson";
@@ -11,9 +11,9 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 
-import { boxOf, lonNear, unrolled } from "../date-line.ts";
+import { boxOf, lonNear, unwrapped } from "../date-line.ts";
 import { bandColours, BANDS } from "../score-bands.ts";
-import type { Place } from "../ways.ts";
+import type { LonLat } from "../geometry.ts";
 
 interface Colours {
   water: string;
@@ -52,28 +52,28 @@ const LIGHT: Colours = {
 
 const NOTHING: Line = { parts: [] };
 
-/** A stretch of a drive and how good its road is. */
+/** A stretch of a drive with its road score. */
 export interface ScoredLine {
   line: Line;
   score: number;
 }
 
-/** What is drawn of a drive, or of a place. */
+/** The content of a map: a drive, or a place. */
 export interface Drawn {
   line: Line;
-  /** Where there are good stretches these stand out, and the rest steps back. */
+  /** Good stretches. If there are any, the rest of the line is drawn in grey. */
   stretches?: ScoredLine[];
-  /** What of the line others do not see. */
+  /** The parts of the line that others do not see. */
   hidden?: Line;
-  /** Positions that were refused. */
-  refused?: RefusedPlace[];
+  /** Refused positions. */
+  refused?: RefusedPosition[];
 }
 
-/** Where a position was refused. */
-export interface RefusedPlace {
-  place: Place;
+/** A refused position. */
+export interface RefusedPosition {
+  place: LonLat;
   isTakenBack: boolean;
-  /** Whether it is the one that the person asked for. */
+  /** Whether the user selected it in the list. */
   isChosen: boolean;
 }
 
@@ -168,10 +168,10 @@ export function styleOf(drawn: Drawn, land: FeatureCollection, isDark: boolean):
   };
 }
 
-/** The layer in which a tap looks for roads. */
+/** The layer that is searched for roads at a tap. */
 export const ROADS_LAYER = "roads";
 
-/** Roads, the better the wider and the more in front; from near enough each direction keeps to its side. */
+/** Roads. Better roads are wider and drawn above others. At high zoom levels each direction is drawn on its side. */
 export function roadsStyle(roads: FeatureCollection, land: FeatureCollection, isDark: boolean): StyleSpecification {
   const colours = isDark ? DARK : LIGHT;
   const isRoad = ["==", ["get", "kind"], "road"] satisfies FilterSpecification;
@@ -215,7 +215,7 @@ export function roadsStyle(roads: FeatureCollection, land: FeatureCollection, is
 
 const ROUND = { "line-cap": "round", "line-join": "round" } as const;
 
-/** What all maps stand on. */
+/** The layers below everything else. */
 function ground(colours: Colours): LayerSpecification[] {
   return [
     { id: "water", type: "background", paint: { "background-color": colours.water } },
@@ -225,7 +225,7 @@ function ground(colours: Colours): LayerSpecification[] {
   ];
 }
 
-/** One value for each band of scores, the plain first. */
+/** An expression with one value for each score band, from plain to great. */
 function byBand<T extends string | number>(values: T[]): ExpressionSpecification {
   const [first, ...others] = BANDS.map(({ least }, i) => [least, values[i] as T] as const);
   return ["step", ["get", "score"], first?.[1], ...others.flat()] as ExpressionSpecification;
@@ -233,7 +233,7 @@ function byBand<T extends string | number>(values: T[]): ExpressionSpecification
 
 function stretchesOf(stretches: ScoredLine[], near: number): FeatureCollection {
   const features = stretches.flatMap(({ line, score }) =>
-    unrolled(line.parts, near).filter((part) => part.length > 1).map((coordinates) => ({
+    unwrapped(line.parts, near).filter((part) => part.length > 1).map((coordinates) => ({
       type: "Feature" as const,
       properties: { score },
       geometry: { type: "LineString" as const, coordinates },
@@ -242,7 +242,7 @@ function stretchesOf(stretches: ScoredLine[], near: number): FeatureCollection {
   return { type: "FeatureCollection", features };
 }
 
-function refusedOf(refused: RefusedPlace[], near: number): FeatureCollection {
+function refusedOf(refused: RefusedPosition[], near: number): FeatureCollection {
   const features = refused.map(({ place: [lon, lat], isTakenBack, isChosen }) => ({
     type: "Feature" as const,
     properties: { isTakenBack, isChosen },
@@ -251,31 +251,31 @@ function refusedOf(refused: RefusedPlace[], near: number): FeatureCollection {
   return { type: "FeatureCollection", features };
 }
 
-/** Where a drive begins; where nothing of it counts, the first position that was refused. */
-function startOf({ line, refused }: Drawn): Place | undefined {
+/** The start of a drive; the first refused position if no position counts. */
+function startOf({ line, refused }: Drawn): LonLat | undefined {
   return line.parts.find((part) => part.length > 0)?.[0] ?? refused?.[0]?.place;
 }
 
-/** The box of what is drawn: of the line, and of what was refused if there is no line. East is beyond 180° over the date line. */
+/** The bounds of the line, or of the refused positions if there is no line. East is beyond 180° over the date line. */
 export function boxOfDrawn(drawn: Drawn): [number, number, number, number] | undefined {
-  return boxOf(unrolled(drawn.line.parts)) ?? boxOf(unrolled([(drawn.refused ?? []).map(({ place }) => place)]));
+  return boxOf(unwrapped(drawn.line.parts)) ?? boxOf(unwrapped([(drawn.refused ?? []).map(({ place }) => place)]));
 }
 
-/** A place as a line of one point; no place as none. */
+/** A place as a line of one point, or an empty line. */
 export function placeOf(position: [number, number] | null): Line {
   return { parts: position ? [[position]] : [] };
 }
 
-/** How wide the surroundings of a single place are, kilometres. */
+/** The width of the view around a single place, kilometres. */
 const PLACE_KM = 40;
 
-/** Parts as lines, the gaps between them as straight ones, the start and the finish as points. */
+/** The parts and the gaps between them as lines, the start and the finish as points. */
 export function featuresOf(line: Line, near?: number): FeatureCollection {
   const collection: FeatureCollection = { type: "FeatureCollection", features: [] };
   const add = (kind: string, type: "LineString" | "Point", coordinates: Position | Position[]): void => {
     collection.features.push({ type: "Feature", properties: { kind }, geometry: { type, coordinates } as never });
   };
-  const parts = unrolled(line.parts.filter((part) => part.length > 0), near);
+  const parts = unwrapped(line.parts.filter((part) => part.length > 0), near);
   parts.forEach((part, i) => {
     const before = parts[i - 1]?.at(-1);
     if (before && part[0]) add("gap", "LineString", [before, part[0]]);
@@ -287,7 +287,7 @@ export function featuresOf(line: Line, near?: number): FeatureCollection {
   return collection;
 }
 
-/** Lines of a round number of kilometres apart, well beyond a box on all sides. */
+/** A grid with a spacing of a round number of kilometres, larger than the box on all sides. */
 export function gridAround(box: [number, number, number, number] | undefined): FeatureCollection {
   if (box === undefined) return { type: "FeatureCollection", features: [] };
   const [west, south, east, north] = box;

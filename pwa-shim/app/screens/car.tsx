@@ -1,18 +1,18 @@
-// One of the person's cars: what it has done, its logbook, its drives.
+// A car of the user: its totals, logbook and drives.
 
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
 
-import { nameOf, restOf } from "../car-name.ts";
+import { carName, carDetails } from "../car-name.ts";
 import { hasDraft } from "../drafts.ts";
-import { cars, drives, engine, give, isDone, units } from "../engine.ts";
+import { cars, drives, engine, run, succeeds, units } from "../engine.ts";
 import { day, distance, odometer } from "../format.ts";
-import { CarForm } from "../parts/car-form.tsx";
-import { FigureBox } from "../parts/figures.tsx";
-import { BackIcon, PlusIcon } from "../parts/icons.tsx";
-import { freshEntry, LogForm } from "../parts/log-form.tsx";
+import { CarForm } from "../components/car-form.tsx";
+import { StatBox } from "../components/drive-stats.tsx";
+import { BackIcon, PlusIcon } from "../components/icons.tsx";
+import { freshEntry, LogForm } from "../components/log-form.tsx";
 import { href } from "../route.ts";
-import { wordsOfLogKind } from "../words.ts";
+import { describeLogKind } from "../messages.ts";
 import { DriveRow } from "./drives.tsx";
 
 export function CarScreen({ id }: { id: string }) {
@@ -29,7 +29,7 @@ export function CarScreen({ id }: { id: string }) {
 
 function Shown({ car }: { car: CarView }) {
   const isEditing = useSignal(hasDraft(`car ${car.id}`));
-  const save = (fields: CarFields): Promise<boolean> => isDone((tourismo) => tourismo.putCar(fields, car.id));
+  const save = (fields: CarFields): Promise<boolean> => succeeds((tourismo) => tourismo.putCar(fields, car.id));
   if (isEditing.value) {
     return <CarForm draft={`car ${car.id}`} fields={car.fields} onSave={save} onClose={() => (isEditing.value = false)} />;
   }
@@ -37,9 +37,9 @@ function Shown({ car }: { car: CarView }) {
     <>
       <header class="page-head">
         <div>
-          <h1>{nameOf(car.fields)}</h1>
+          <h1>{carName(car.fields)}</h1>
           <p class="row-line">
-            {[restOf(car.fields), car.fields.isPublic ? "On your profile" : "Only me"].filter(Boolean).join(" · ")}
+            {[carDetails(car.fields), car.fields.isPublic ? "On your profile" : "Only me"].filter(Boolean).join(" · ")}
           </p>
         </div>
         <button type="button" class="button small" onClick={() => (isEditing.value = true)}>
@@ -47,9 +47,9 @@ function Shown({ car }: { car: CarView }) {
         </button>
       </header>
       <div class="figures">
-        <FigureBox figure={{ value: car.odometerM === null ? "–" : odometer(car.odometerM, units()), unit: "" }} label="Odometer" />
-        <FigureBox figure={distance(car.distanceM, units())} label="Recorded" />
-        <FigureBox figure={{ value: String(car.drives), unit: "" }} label={car.drives === 1 ? "Drive" : "Drives"} />
+        <StatBox quantity={{ value: car.odometerM === null ? "–" : odometer(car.odometerM, units()), unit: "" }} label="Odometer" />
+        <StatBox quantity={distance(car.distanceM, units())} label="Recorded" />
+        <StatBox quantity={{ value: String(car.drives), unit: "" }} label={car.drives === 1 ? "Drive" : "Drives"} />
       </div>
       <div class="columns even">
         <Logbook car={car} />
@@ -60,13 +60,13 @@ function Shown({ car }: { car: CarView }) {
 }
 
 function Logbook({ car }: { car: CarView }) {
-  const edited = useSignal<LogItem | "new" | undefined>(begun(car));
+  const edited = useSignal<LogItem | "new" | undefined>(entryWithDraft(car));
   const close = (): void => void (edited.value = undefined);
   const save = (entry: LogEntry, item: LogItem | undefined): Promise<boolean> =>
-    isDone((tourismo) => tourismo.putLogEntry(car.id, entry, item?.id));
+    succeeds((tourismo) => tourismo.putLogEntry(car.id, entry, item?.id));
   async function remove({ id }: LogItem): Promise<void> {
     close();
-    await give((tourismo) => tourismo.removeLogEntry(car.id, id));
+    await run((tourismo) => tourismo.removeLogEntry(car.id, id));
   }
   return (
     <section class="column" aria-label="Logbook">
@@ -78,7 +78,7 @@ function Logbook({ car }: { car: CarView }) {
       </header>
       {edited.value === "new" ? <NewEntry car={car.id} onSave={(entry) => save(entry, undefined)} onClose={close} /> : null}
       {car.log.length === 0 && edited.value === undefined ? (
-        <p class="hint">Fuel, service, what the odometer shows: write it down, and it is on all your devices.</p>
+        <p class="hint">Record fuel, service and odometer readings. All your devices show them.</p>
       ) : null}
       <ul class="list">
         {car.log.map((item) => (
@@ -101,8 +101,8 @@ function Logbook({ car }: { car: CarView }) {
   );
 }
 
-/** The entry that somebody began to write. */
-function begun(car: CarView): LogItem | "new" | undefined {
+/** The entry that has an unsaved draft. */
+function entryWithDraft(car: CarView): LogItem | "new" | undefined {
   return hasDraft(newEntry(car.id)) ? "new" : car.log.find(({ id }) => hasDraft(entryDraft(id)));
 }
 
@@ -123,9 +123,9 @@ function LogRow({ entry, onEdit }: { entry: LogEntry; onEdit: () => void }) {
   return (
     <button type="button" class="row" onClick={onEdit} data-testid="log-entry">
       <div class="row-main">
-        <h2>{wordsOfLogKind(entry.kind)}</h2>
+        <h2>{describeLogKind(entry.kind)}</h2>
         <p class="row-line">{[day(entry.at), ...amounts].filter(Boolean).join(" · ")}</p>
-        {entry.note ? <p class="said">{entry.note}</p> : null}
+        {entry.note ? <p class="text">{entry.note}</p> : null}
       </div>
     </button>
   );
@@ -136,7 +136,7 @@ function money({ minor, currency }: { minor: number; currency: string }): string
   return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 
-/** The car's drives, as the phone's own rows have them. */
+/** The drives of the car on this phone. */
 function History({ car }: { car: CarView }) {
   const driven = (drives.value ?? []).filter((drive) => drive.car === car.id);
   return (
@@ -144,7 +144,7 @@ function History({ car }: { car: CarView }) {
       <header class="page-head">
         <h2>Drives</h2>
       </header>
-      {driven.length === 0 ? <p class="hint">None yet. Choose this car before you record, or afterwards on the drive's page.</p> : null}
+      {driven.length === 0 ? <p class="hint">None yet. Choose this car before you record, or later on the page of a drive.</p> : null}
       <ul class="list">
         {driven.map((drive) => (
           <DriveRow key={drive.id} drive={drive} />

@@ -1,10 +1,10 @@
-// What several devices said of a drive at the same time: every value is shown, and the person settles it.
+// Conflicts of a drive: fields that several devices set to different values while they were apart. The user chooses one.
 
 import type { DriveConflict, DriveView } from "@tourismo/client";
 
-import { nameOf } from "../car-name.ts";
-import { cars, give } from "../engine.ts";
-import { wordsOfVisibility } from "../words.ts";
+import { carName } from "../car-name.ts";
+import { cars, run } from "../engine.ts";
+import { describeVisibility } from "../messages.ts";
 
 interface Choice {
   name: string;
@@ -25,7 +25,7 @@ function Conflict({ question, choices }: { question: string; choices: Choice[] }
   return (
     <div class="card form conflict" data-testid="conflict">
       <h2>{question}</h2>
-      <p class="hint">Your devices said different things while they did not hear of each other. The first is shown until you choose.</p>
+      <p class="hint">Two of your devices set different values. The first one counts until you choose.</p>
       <div class="choices">
         {choices.map(({ name, choose }) => (
           <button key={name} type="button" class="button" onClick={choose}>
@@ -43,16 +43,16 @@ function shownOf(drive: DriveView, conflict: DriveConflict): { question: string;
       return {
         question: "Which car was it?",
         choices: conflict.values.map((car) => ({
-          name: carName(car),
-          choose: () => void give((tourismo) => tourismo.editDrive(drive.id, { car })),
+          name: shownName(car),
+          choose: () => void run((tourismo) => tourismo.editDrive(drive.id, { car })),
         })),
       };
     case "visibility":
       return {
         question: "Who may see this drive?",
         choices: conflict.values.map((visibility) => ({
-          name: wordsOfVisibility(visibility),
-          choose: () => void give((tourismo) => tourismo.publishDrive(drive.id, visibility)),
+          name: describeVisibility(visibility),
+          choose: () => void run((tourismo) => tourismo.publishDrive(drive.id, visibility)),
         })),
       };
     default:
@@ -60,8 +60,8 @@ function shownOf(drive: DriveView, conflict: DriveConflict): { question: string;
   }
 }
 
-function carName(car: string | null): string {
+function shownName(car: string | null): string {
   if (car === null) return "None of mine";
   const found = cars.value.find(({ id }) => id === car);
-  return found ? nameOf(found.fields) : "A car that is not here yet";
+  return found ? carName(found.fields) : "A car that is not synced yet";
 }

@@ -1,25 +1,25 @@
-// Several devices of one person. The new one shows its code, the one that is in answers with another; each is a link.
+// The devices of an account. A new device shows its code; a device of the account answers with another code. Codes are links.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { type Code, linkOf, readCode } from "../codes.ts";
-import { guessedName } from "../device-name.ts";
-import { account, give, isDone, recording, status } from "../engine.ts";
-import { BackIcon } from "../parts/icons.tsx";
-import { showNotice } from "../parts/notice.tsx";
-import { QrCode } from "../parts/qr.tsx";
-import { SavedText } from "../parts/saved-text.tsx";
-import { Scan } from "../parts/scan.tsx";
-import { ShareLink } from "../parts/share.tsx";
+import { type PairingCode, pairingLink, parsePairingCode } from "../pairing-code.ts";
+import { defaultDeviceName } from "../device-name.ts";
+import { account, run, succeeds, recording, status } from "../engine.ts";
+import { BackIcon } from "../components/icons.tsx";
+import { showNotice } from "../components/notice.tsx";
+import { QrCode } from "../components/qr-code.tsx";
+import { AutosavedText } from "../components/autosaved-text.tsx";
+import { QrScanner } from "../components/qr-scanner.tsx";
+import { ShareLink } from "../components/share-link.tsx";
 import { go, href } from "../route.ts";
 
-/** `code` is what a link brought that was opened. */
+/** `code` is the code of the link that opened this screen. */
 export function DevicesScreen({ code }: { code?: string }) {
-  const brought = code === undefined ? undefined : readCode(code);
-  // Whatever is on this device belongs to the account that it has.
+  const brought = code === undefined ? undefined : parsePairingCode(code);
+  // A device with data belongs to its account and cannot join another one.
   const isNew = status.value?.documents === 0 && recording.value === null;
-  const cards = [<LetIn key="in" brought={brought} />, <BeLetIn key="new" isNew={isNew} brought={brought} />];
+  const cards = [<AddDevice key="in" brought={brought} />, <JoinAccount key="new" isNew={isNew} brought={brought} />];
   return (
     <section class="page devices-page">
       <a class="back" href={href({ screen: "settings" })}>
@@ -28,8 +28,8 @@ export function DevicesScreen({ code }: { code?: string }) {
       <header class="page-head">
         <h1>Your devices</h1>
       </header>
-      <p class="lead">All your devices show the same drives, cars and settings. What one records, the others get when there is signal.</p>
-      {code !== undefined && brought === undefined ? <p class="hint">The link that was opened holds no whole code.</p> : null}
+      <p class="lead">All your devices show the same drives, cars and settings. They sync when there is signal.</p>
+      {code !== undefined && brought === undefined ? <p class="hint">The opened link contains no complete code.</p> : null}
       {isNew ? null : <Devices />}
       {isNew && brought?.type !== "link" ? cards.reverse() : cards}
     </section>
@@ -44,90 +44,90 @@ function Devices() {
   const others = devices.filter(({ key }) => key !== device);
   return (
     <div class="card form" data-testid="named-devices">
-      <SavedText
+      <AutosavedText
         draft="device name"
         label="This device is called"
         name="device"
         maxLength={100}
-        placeholder={guessedName()}
+        placeholder={defaultDeviceName()}
         value={own?.name ?? ""}
         onSave={name}
       />
-      {others.length === 0 ? null : <p class="hint">In the account, too: {others.map(({ name }) => name).join(", ")}.</p>}
+      {others.length === 0 ? null : <p class="hint">Other devices of the account: {others.map(({ name }) => name).join(", ")}.</p>}
     </div>
   );
 }
 
 function name(text: string): Promise<boolean> {
-  return isDone((tourismo) => tourismo.nameDevice(text));
+  return succeeds((tourismo) => tourismo.nameDevice(text));
 }
 
-/** Names this device if nobody did, so that the others can list it. */
+/** Gives this device a name if it has none, so that the others can list it. */
 async function nameOnce(): Promise<void> {
   const { device, devices } = account.value ?? {};
-  if (!devices?.some(({ key }) => key === device)) await name(guessedName());
+  if (!devices?.some(({ key }) => key === device)) await name(defaultDeviceName());
 }
 
-/** For the device that is in. */
-function LetIn({ brought }: { brought: Code | undefined }) {
+/** For a device of the account. */
+function AddDevice({ brought }: { brought: PairingCode | undefined }) {
   const device = useSignal(brought?.type === "link" ? brought.device : undefined);
   const answer = useSignal<{ link: string; check: string } | undefined>(undefined);
 
-  async function letIn(key: Uint8Array): Promise<void> {
-    const grant = await give((tourismo) => tourismo.grantDevice(key));
-    const checked = grant && (await give((tourismo) => tourismo.checkGrant(grant)));
+  async function addDevice(key: Uint8Array): Promise<void> {
+    const grant = await run((tourismo) => tourismo.grantDevice(key));
+    const checked = grant && (await run((tourismo) => tourismo.checkGrant(grant)));
     if (!checked) return;
-    answer.value = { link: linkOf({ type: "join", grant, of: ownName() }), check: checked.check };
+    answer.value = { link: pairingLink({ type: "join", grant, of: ownName() }), check: checked.check };
     await nameOnce();
   }
 
-  function take(code: Code): void {
+  function take(code: PairingCode): void {
     if (code.type === "link") device.value = code.device;
-    else showNotice("That is an answer. It belongs on the new device.");
+    else showNotice("This is an answer code. Use it on the new device.");
   }
 
   return (
     <div class="card form" data-testid="let-in">
-      <h2>Let another device in</h2>
+      <h2>Add another device</h2>
       {answer.value !== undefined ? (
         <>
           <p>
-            Show this answer to the new device, or send it there. It is of use to that device alone, and lets it into your
-            account, {ownName() || "which has no name yet"}.
+            Show this answer to the new device, or send it there. It adds that device, and no other, to your account
+            {ownName() ? `, ${ownName()}` : ""}.
           </p>
           <Shown link={answer.value.link} what="The answer" />
           <Check check={answer.value.check} />
-          <p class="hint">The new device asks before it enters. It must show the same number.</p>
+          <p class="hint">The new device asks before it joins. It must show the same number.</p>
         </>
       ) : device.value !== undefined ? (
         <>
           <p>
-            The other device will see and change everything of yours: drives, places, cars. Go on only if it is yours and its
-            code came from itself.
+            The other device will see and change all your data: drives, places, cars. Continue only if it is yours and you got
+            the code from it.
           </p>
           <div class="controls">
             <button type="button" class="button" onClick={() => (device.value = undefined)}>
               Cancel
             </button>
-            <button type="button" class="button primary" onClick={() => device.value && void letIn(device.value)}>
-              Let it in
+            <button type="button" class="button primary" onClick={() => device.value && void addDevice(device.value)}>
+              Add it
             </button>
           </div>
         </>
       ) : (
         <>
           <p class="hint">
-            Open {location.host} on the other device, there You, then Your devices. Scan the code that it shows with this
-            phone's camera, or bring it here:
+            On the other device open {location.host}, then You, then Your devices. Scan the code that it shows with the camera
+            of this phone, or paste it here:
           </p>
-          <Take label="The new device's code" onCode={take} />
+          <CodeInput label="The new device's code" onCode={take} />
         </>
       )}
     </div>
   );
 }
 
-/** What this account calls itself, for the people at another device. */
+/** The name of this account, shown on the other device. */
 function ownName(): string {
   const { displayName = "", handle = "" } = account.value?.profile ?? {};
   if (handle === "") return displayName;
@@ -143,32 +143,32 @@ function Check({ check }: { check: string }) {
   );
 }
 
-/** For the device that is new. */
-function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined }) {
+/** For a new device. */
+function JoinAccount({ isNew, brought }: { isNew: boolean; brought: PairingCode | undefined }) {
   const own = useSignal<string | undefined>(undefined);
   const answer = useSignal<{ grant: Uint8Array; of: string | undefined; check: string } | undefined>(undefined);
   useEffect(() => {
-    void give((tourismo) => tourismo.device()).then((device) => {
-      if (device) own.value = linkOf({ type: "link", device });
+    void run((tourismo) => tourismo.device()).then((device) => {
+      if (device) own.value = pairingLink({ type: "link", device });
     });
     if (isNew && brought?.type === "join") void ask(brought);
   }, []);
 
-  /** Nothing is entered before the person has compared the numbers. */
-  async function ask(code: Extract<Code, { type: "join" }>): Promise<void> {
-    const checked = await give((tourismo) => tourismo.checkGrant(code.grant));
+  /** The device joins only after the user has compared the numbers. */
+  async function ask(code: Extract<PairingCode, { type: "join" }>): Promise<void> {
+    const checked = await run((tourismo) => tourismo.checkGrant(code.grant));
     if (checked) answer.value = { grant: code.grant, of: code.of, check: checked.check };
   }
 
   async function join(grant: Uint8Array): Promise<void> {
-    const done = await isDone((tourismo) => tourismo.joinAccount(grant));
+    const done = await succeeds((tourismo) => tourismo.joinAccount(grant));
     if (!done) return;
     await nameOnce();
     showNotice("This device is in. Your drives are coming as fast as the signal allows.");
     go({ screen: "drives" });
   }
 
-  function take(code: Code): void {
+  function take(code: PairingCode): void {
     if (code.type === "join") void ask(code);
     else showNotice("That is a new device's code. It belongs on the device that is in.");
   }
@@ -178,8 +178,8 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
       <div class="card form" data-testid="not-new">
         <h2>Enter another account</h2>
         <p class="hint">
-          Only a device that holds nothing can. What is on this one belongs to the account that it has: it stays here, and is
-          not mixed into another. If the other device is the empty one, let that one in above.
+          Only a device without data can join another account. This one holds data of its own account, which is never mixed
+          with another. If the other device is empty, add that one above.
         </p>
       </div>
     );
@@ -190,26 +190,26 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
       {answer.value !== undefined ? (
         <>
           <p>
-            The answer lets this device into the account of {answer.value.of ?? "somebody who gives no name"}. Anybody can
-            write a name: go on only if your other device shows this number, too.
+            The answer adds this device to the account of {answer.value.of ?? "a person without a name"}. The name is not
+            verified: continue only if your other device shows this number, too.
           </p>
           <Check check={answer.value.check} />
-          <p class="hint">From then on this device shows what the others of that account show, and they show what it records.</p>
+          <p class="hint">Then all devices of that account show the same data.</p>
           <div class="controls">
             <button type="button" class="button" onClick={() => (answer.value = undefined)}>
               Cancel
             </button>
             <button type="button" class="button primary" onClick={() => answer.value && void join(answer.value.grant)}>
-              Enter the account
+              Join the account
             </button>
           </div>
         </>
       ) : (
         <>
-          <p class="hint">1. Read this code with the camera of the device that holds your drives, or send it there.</p>
+          <p class="hint">1. Scan this code with the device that has your drives, or send it there.</p>
           {own.value === undefined ? null : <Shown link={own.value} what="The code" />}
-          <p class="hint">2. That device answers with a code of its own. Bring it here:</p>
-          <Take label="The answer" onCode={take} />
+          <p class="hint">2. That device shows an answer. Scan or paste it here:</p>
+          <CodeInput label="The answer" onCode={take} />
         </>
       )}
     </div>
@@ -219,18 +219,18 @@ function BeLetIn({ isNew, brought }: { isNew: boolean; brought: Code | undefined
 function Shown({ link, what }: { link: string; what: string }) {
   return (
     <div class="shown-code">
-      <QrCode link={link} label={`${what}, to be scanned`} />
+      <QrCode link={link} label={`${what} as QR code`} />
       <input type="text" readOnly value={link} aria-label={`${what} as text`} onFocus={(event) => event.currentTarget.select()} />
       <ShareLink link={link} what={what} />
     </div>
   );
 }
 
-/** Takes a code by pasting or, where that is possible, by the camera. */
-function Take({ label, onCode }: { label: string; onCode: (code: Code) => void }) {
+/** Reads a code: pasted, or scanned with the camera. */
+function CodeInput({ label, onCode }: { label: string; onCode: (code: PairingCode) => void }) {
   const isWrong = useSignal(false);
   function take(text: string): void {
-    const code = readCode(text);
+    const code = parsePairingCode(text);
     isWrong.value = code === undefined && text.trim() !== "";
     if (code) onCode(code);
   }
@@ -248,8 +248,8 @@ function Take({ label, onCode }: { label: string; onCode: (code: Code) => void }
           onInput={(event) => take(event.currentTarget.value)}
         />
       </label>
-      {isWrong.value ? <p class="hint">That is no code, or not all of it.</p> : null}
-      <Scan onFound={take} />
+      {isWrong.value ? <p class="hint">This is not a complete code.</p> : null}
+      <QrScanner onFound={take} />
     </>
   );
 }

@@ -1,22 +1,22 @@
-// One of the person's own drives: its map and charts, its title, notes and car, and who may see it.
+// A drive of the user: map, charts, title, notes, car, and who can see it.
 
 import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
-import { nameOf } from "../car-name.ts";
-import { cars, drives, engine, isDone, recording, status, track, units } from "../engine.ts";
+import { carName } from "../car-name.ts";
+import { cars, drives, engine, succeeds, recording, status, track, units } from "../engine.ts";
 import { clock, day, titleOf } from "../format.ts";
-import { Badge, State } from "../parts/badge.tsx";
-import { Charts } from "../parts/charts.tsx";
-import { DriveFigures } from "../parts/figures.tsx";
-import { BackIcon } from "../parts/icons.tsx";
-import { DriveMap } from "../parts/map.tsx";
-import { Refused } from "../parts/refused.tsx";
-import { RoadCard } from "../parts/road.tsx";
-import { SavedText } from "../parts/saved-text.tsx";
+import { Badge, StatusMessage } from "../components/badge.tsx";
+import { Charts } from "../components/charts.tsx";
+import { DriveStatsGrid } from "../components/drive-stats.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { DriveMap } from "../components/map.tsx";
+import { RefusedFixes } from "../components/refused-fixes.tsx";
+import { RoadCard } from "../components/road-card.tsx";
+import { AutosavedText } from "../components/autosaved-text.tsx";
 import { go, href } from "../route.ts";
-import { wordsOfAudience, wordsOfError, wordsOfSync } from "../words.ts";
+import { describeAudience, describeError, describeSync } from "../messages.ts";
 import { Conflicts } from "./conflicts.tsx";
 import { Publish } from "./publish.tsx";
 
@@ -45,23 +45,23 @@ export function DriveScreen({ id }: { id: string }) {
             {day(drive.startedAt, drive.utcOffsetMin)}, {clock(drive.startedAt, drive.utcOffsetMin)}
             {drive.endedAt === null ? "" : ` – ${clock(drive.endedAt, drive.utcOffsetMin)}`}
           </p>
-          <div class="standing">
+          <div class="drive-states">
             <div data-testid="sync">
-              <State words={wordsOfSync(drive.sync)} />
+              <StatusMessage message={describeSync(drive.sync)} />
             </div>
-            <Badge words={wordsOfAudience(drive.visibility)} />
+            <Badge message={describeAudience(drive.visibility)} />
           </div>
         </div>
       </header>
       <div class="columns">
         <div class="column">
           <Track view={track.value?.drive === id ? track.value : null} drive={drive} chosen={chosen.value} />
-          {drive.stats ? <DriveFigures stats={drive.stats} units={units()} /> : null}
+          {drive.stats ? <DriveStatsGrid stats={drive.stats} units={units()} /> : null}
           {ready ? (
             <>
               <RoadCard road={ready.road} units={units()} />
               <Charts profile={ready.profile} units={units()} />
-              <Refused drive={drive} refused={ready.refused} chosen={chosen} />
+              <RefusedFixes drive={drive} refused={ready.refused} chosen={chosen} />
             </>
           ) : null}
         </div>
@@ -87,9 +87,9 @@ function BackTo() {
   );
 }
 
-/** Has the engine keep the drive's track in memory while the screen is shown. */
+/** Keeps the track of the drive in memory while the screen is shown. */
 function useOpenedTrack(id: string): void {
-  // Where the track would be shown it says why it is not.
+  // In place of the track the screen shows why it is missing.
   const open = (): void => {
     if (engine.value.type === "open") engine.value.tourismo.openDrive(id).catch(() => {});
   };
@@ -99,7 +99,7 @@ function useOpenedTrack(id: string): void {
     if (isMissing && isConnected) open();
   }, [isMissing, isConnected]);
   useEffect(() => {
-    // All tabs share one opened drive: another tab may have opened its own meanwhile.
+    // All tabs share one opened drive, and another tab may have opened another one.
     const onVisibility = (): void => {
       if (document.visibilityState === "visible" && track.peek()?.drive !== id) open();
     };
@@ -114,19 +114,19 @@ function useOpenedTrack(id: string): void {
 
 function Track({ view, drive, chosen }: { view: TrackView | null; drive: DriveView; chosen: string | undefined }) {
   const isFinished = drive.endedAt !== null;
-  if (view === null || view.type === "loading") return <div class="map waiting">Fetching the track…</div>;
-  if (view.type === "unavailable") return <div class="map waiting">{wordsOfError(new TourismoError(view.code))}</div>;
+  if (view === null || view.type === "loading") return <div class="map waiting">Loading the track…</div>;
+  if (view.type === "unavailable") return <div class="map waiting">{describeError(new TourismoError(view.code))}</div>;
   const isEmpty = view.line.parts.every((part) => part.length === 0);
   if (isEmpty && view.refused.length === 0) {
-    return <div class="map waiting">{isFinished ? "No position was measured." : "No position has come here yet."}</div>;
+    return <div class="map waiting">{isFinished ? "No position was measured." : "No position yet."}</div>;
   }
   return (
     <>
       <ReadyTrack view={view} isFinished={isFinished} chosen={chosen} />
       {isEmpty ? (
-        <p class="hint bad">Every position was refused. They are listed below, and can be used all the same.</p>
+        <p class="hint bad">Every position was refused. You can use them: see below.</p>
       ) : isFinished ? (
-        <Hidden isShown={drive.visibility !== "private"} isAny={view.hidden.parts.length > 0} />
+        <HiddenNote isShown={drive.visibility !== "private"} isAny={view.hidden.parts.length > 0} />
       ) : null}
     </>
   );
@@ -149,29 +149,29 @@ function ReadyTrack({ view, isFinished, chosen }: { view: ReadyView; isFinished:
   );
 }
 
-/** What the dashes on the map mean. */
-function Hidden({ isShown, isAny }: { isShown: boolean; isAny: boolean }) {
+/** Explains the dashed line on the map. */
+function HiddenNote({ isShown, isAny }: { isShown: boolean; isAny: boolean }) {
   if (!isAny) {
     return (
       <p class="hint" data-testid="hidden">
-        {isShown ? "Others see all of it, from its start to its end." : "Nothing of it is hidden, should you ever show this drive."}
+        {isShown ? "Others see all of it, from its start to its end." : "Nothing of it is hidden if you publish this drive."}
       </p>
     );
   }
   return (
     <p class="hint dashes" data-testid="hidden">
-      {isShown ? "Nobody else sees what is dashed." : "What is dashed stays hidden, should you ever show this drive."}
+      {isShown ? "Others do not see the dashed part." : "The dashed part stays hidden if you publish this drive."}
     </p>
   );
 }
 
 function Details({ drive }: { drive: DriveView }) {
   function edit(change: { title?: string; notes?: string; car?: string | null }): Promise<boolean> {
-    return isDone((tourismo) => tourismo.editDrive(drive.id, change));
+    return succeeds((tourismo) => tourismo.editDrive(drive.id, change));
   }
   return (
     <div class="card form">
-      <SavedText
+      <AutosavedText
         draft={`drive ${drive.id} title`}
         label="Title"
         name="title"
@@ -180,7 +180,7 @@ function Details({ drive }: { drive: DriveView }) {
         value={drive.title}
         onSave={(title) => edit({ title })}
       />
-      <SavedText
+      <AutosavedText
         draft={`drive ${drive.id} notes`}
         label="Private notes"
         name="notes"
@@ -196,7 +196,7 @@ function Details({ drive }: { drive: DriveView }) {
             <option value="">No car</option>
             {cars.value.map(({ id, fields }) => (
               <option key={id} value={id}>
-                {nameOf(fields)}
+                {carName(fields)}
               </option>
             ))}
           </select>
@@ -206,19 +206,18 @@ function Details({ drive }: { drive: DriveView }) {
   );
 }
 
-/** A drive that is not finished and is not recorded here. */
+/** Offers to continue a drive that another device has not finished. */
 function TakeOver({ drive }: { drive: DriveView }) {
   if (drive.endedAt !== null || recording.value !== null) return null;
   async function takeOver(): Promise<void> {
-    const done = await isDone((tourismo) => tourismo.takeOverDrive(drive.id));
+    const done = await succeeds((tourismo) => tourismo.takeOverDrive(drive.id));
     if (done) go({ screen: "record" });
   }
   return (
     <div class="card form" data-testid="take-over">
       <h2>Not finished yet</h2>
       <p class="hint">
-        Another of your devices began this drive. If that one still records, leave it to it. If not, take it over; here it
-        can go on or be finished.
+        Another of your devices started this drive. If it no longer records, take the drive over to resume or finish it here.
       </p>
       <button type="button" class="button wide" onClick={() => void takeOver()}>
         Take it over
@@ -228,7 +227,7 @@ function TakeOver({ drive }: { drive: DriveView }) {
 }
 
 async function remove(drive: DriveView): Promise<void> {
-  if (!confirm("Delete this drive from all your devices and from the relay's feed?")) return;
-  const done = await isDone((tourismo) => tourismo.deleteDrive(drive.id));
+  if (!confirm("Delete this drive from all your devices and withdraw its published copy?")) return;
+  const done = await succeeds((tourismo) => tourismo.deleteDrive(drive.id));
   if (done) go({ screen: "drives" });
 }

@@ -1,17 +1,17 @@
-// The person's own drives, newest first, and where each of them is.
+// The user's drives, newest first, with the sync state of each.
 
 import type { DriveView, RecordingView, RoadView } from "@tourismo/client";
 
-import { nameOf } from "../car-name.ts";
+import { carName } from "../car-name.ts";
 import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, day, distance, titleOf } from "../format.ts";
-import { Badge } from "../parts/badge.tsx";
-import { RowFigure } from "../parts/figures.tsx";
-import { Progress } from "../parts/progress.tsx";
-import { ScoreLine } from "../parts/score.tsx";
+import { Badge } from "../components/badge.tsx";
+import { RowStats } from "../components/drive-stats.tsx";
+import { Progress } from "../components/progress.tsx";
+import { ScoreLine } from "../components/score.tsx";
 import { href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { wordsOfRecording, wordsOfSync } from "../words.ts";
+import { describeRecording, describeSync } from "../messages.ts";
 
 export function DrivesScreen() {
   const all = drives.value;
@@ -36,15 +36,15 @@ export function DrivesScreen() {
   );
 }
 
-/** The drive that is being recorded, above those that are finished. */
+/** The drive that is being recorded, above the others. */
 function Recorded({ view }: { view: RecordingView }) {
   return (
     <a class="row recorded" href={href({ screen: "record" })} data-testid="recorded">
       <div class="row-main">
-        <h2>{wordsOfRecording(view)}</h2>
+        <h2>{describeRecording(view)}</h2>
         <p class="row-line">Started {clock(view.startedAt)}</p>
       </div>
-      <RowFigure stats={view.stats} ms={view.stats.durationMs} units={units()} />
+      <RowStats stats={view.stats} ms={view.stats.durationMs} units={units()} />
     </a>
   );
 }
@@ -67,24 +67,24 @@ export function DriveRow({ drive }: { drive: DriveView }) {
           <h2>{titleOf(drive)}</h2>
           <p class="row-line">
             {day(drive.startedAt, drive.utcOffsetMin)}, {clock(drive.startedAt, drive.utcOffsetMin)}
-            {car ? ` · ${nameOf(car.fields)}` : ""}
+            {car ? ` · ${carName(car.fields)}` : ""}
           </p>
           {drive.road ? <DriveRoad road={drive.road} /> : null}
           <p class="row-states">
-            {drive.endedAt === null ? <Badge words={{ tone: "plain", text: "Not finished" }} /> : null}
-            {drive.sync.type === "onRelay" ? null : <Badge words={wordsOfSync(drive.sync)} />}
-            {drive.visibility === "public" ? <Badge words={{ tone: "plain", text: "Public" }} /> : null}
-            {drive.visibility === "link" ? <Badge words={{ tone: "plain", text: "By link" }} /> : null}
-            {drive.visibility === "followers" ? <Badge words={{ tone: "plain", text: "Followers" }} /> : null}
+            {drive.endedAt === null ? <Badge message={{ tone: "plain", text: "Not finished" }} /> : null}
+            {drive.sync.type === "onRelay" ? null : <Badge message={describeSync(drive.sync)} />}
+            {drive.visibility === "public" ? <Badge message={{ tone: "plain", text: "Public" }} /> : null}
+            {drive.visibility === "link" ? <Badge message={{ tone: "plain", text: "By link" }} /> : null}
+            {drive.visibility === "followers" ? <Badge message={{ tone: "plain", text: "Followers" }} /> : null}
           </p>
         </div>
-        {drive.stats ? <RowFigure stats={drive.stats} ms={drive.stats.durationMs} units={units()} /> : null}
+        {drive.stats ? <RowStats stats={drive.stats} ms={drive.stats.durationMs} units={units()} /> : null}
       </a>
     </li>
   );
 }
 
-/** The road of the whole drive; where too little of it was measured, or it is plain, its best stretch. */
+/** The road score of the whole drive, or of its best stretch if that is in a better band. */
 function DriveRoad({ road: { score, stretches } }: { road: RoadView }) {
   const [best] = stretches;
   if (score && (!best || bandOf(score.score) >= bandOf(best.score.score))) {
@@ -97,7 +97,7 @@ function Empty() {
   return (
     <div class="empty">
       <p>No drives yet.</p>
-      <p class="hint">What you record is kept on this phone, and backed up when there is signal.</p>
+      <p class="hint">Drives are saved on this phone and backed up when there is signal.</p>
       <a class="button primary" href={href({ screen: "record" })}>
         Record the first one
       </a>

@@ -1,4 +1,4 @@
-// What others did: those whom the person follows, or everybody.
+// Feeds of drives and meets: of people whom the user follows, and of everyone.
 
 import type { FeedDrive, HomeItem } from "@tourismo/client";
 import type { ComponentType } from "preact";
@@ -6,17 +6,17 @@ import { useEffect } from "preact/hooks";
 
 import { account, relay, social, units } from "../engine.ts";
 import { day, titleOf, upToThousand } from "../format.ts";
-import { feltNow } from "../merge.ts";
-import { DiscoverHead, shownFeed } from "../parts/discover-head.tsx";
-import { RowFigure } from "../parts/figures.tsx";
-import { CommentIcon } from "../parts/icons.tsx";
-import { MeetRow } from "../parts/meet-row.tsx";
-import { nameOfPerson } from "../parts/person.tsx";
-import { REACTIONS } from "../parts/reactions.tsx";
-import { Sketch } from "../parts/sketch.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
+import { withOwnReaction } from "../optimistic.ts";
+import { DiscoverHead, shownFeed } from "../components/discover-head.tsx";
+import { RowStats } from "../components/drive-stats.tsx";
+import { CommentIcon } from "../components/icons.tsx";
+import { MeetRow } from "../components/meet-row.tsx";
+import { nameOfPerson } from "../components/person.tsx";
+import { REACTIONS } from "../components/reactions.tsx";
+import { LineThumbnail } from "../components/line-thumbnail.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { href } from "../route.ts";
-import { useToldList } from "../told.ts";
+import { useRelayList } from "../relay-query.ts";
 
 export function FeedScreen() {
   const feed = shownFeed();
@@ -29,13 +29,13 @@ export function FeedScreen() {
 }
 
 function Everyone() {
-  const list = useToldList("public feed", async (page) => {
+  const list = useRelayList("public feed", async (page) => {
     const { drives, ...rest } = await relay.publicFeed(page);
     return { ...rest, items: drives };
   });
   return (
     <>
-      <Age told={list.told} />
+      <StaleNotice meta={list.meta} />
       <ul class="list cards">
         {list.items.map((drive) => (
           <li key={drive.id}>
@@ -54,11 +54,11 @@ function Following() {
 }
 
 function FollowingFeed() {
-  const list = useToldList("home feed", relay.homeFeed.bind(relay));
+  const list = useRelayList("home feed", relay.homeFeed.bind(relay));
   useEffect(() => relay.onHomeFeed(list.reload), []);
   return (
     <>
-      <Age told={list.told} />
+      <StaleNotice meta={list.meta} />
       <ul class="list cards">
         {list.items.map((item) => (
           <li key={item.id}>
@@ -68,8 +68,8 @@ function FollowingFeed() {
       </ul>
       <ListEnd
         list={list}
-        empty="Nothing yet. Follow people whose drives you like: search for them under People."
-        older="Older ones"
+        empty="Nothing yet. Find people to follow under People."
+        older="Older items"
       />
     </>
   );
@@ -81,27 +81,27 @@ function HomeCard({ item }: { item: HomeItem }) {
 
 export function FeedCard({ drive }: { drive: FeedDrive }) {
   return (
-    <a class="row feed-row" href={href({ screen: "public", id: drive.id })} data-testid="feed-drive">
-      <Sketch parts={drive.line.parts} />
+    <a class="row feed-row" href={href({ screen: "publicDrive", id: drive.id })} data-testid="feed-drive">
+      <LineThumbnail parts={drive.line.parts} />
       <div class="row-main">
         <h2>{titleOf(drive)}</h2>
         <p class="row-line">{nameOfPerson(drive)}</p>
         <p class="row-line">{day(drive.startedAt, drive.utcOffsetMin)}</p>
-        <Said drive={drive} />
+        <Engagement drive={drive} />
       </div>
-      <RowFigure stats={drive.stats} ms={drive.stats.movingMs} units={units()} />
+      <RowStats stats={drive.stats} ms={drive.stats.movingMs} units={units()} />
     </a>
   );
 }
 
-/** What people feel and say about a drive, counted; nothing if nobody did. */
-function Said({ drive }: { drive: FeedDrive }) {
-  const { counts } = feltNow(drive.id, { counts: drive.reactions, mine: drive.mine }, social.value);
-  const felt = REACTIONS.filter(({ reaction }) => counts[reaction] > 0);
-  if (felt.length === 0 && drive.comments === 0) return null;
+/** The number of reactions and comments; nothing if there are none. */
+function Engagement({ drive }: { drive: FeedDrive }) {
+  const { counts } = withOwnReaction(drive.id, { counts: drive.reactions, mine: drive.mine }, social.value);
+  const given = REACTIONS.filter(({ reaction }) => counts[reaction] > 0);
+  if (given.length === 0 && drive.comments === 0) return null;
   return (
-    <p class="row-said">
-      {felt.map(({ reaction, label, icon: Icon }) => (
+    <p class="row-engagement">
+      {given.map(({ reaction, label, icon: Icon }) => (
         <Count key={reaction} label={label} count={counts[reaction]} icon={Icon} />
       ))}
       {drive.comments > 0 ? <Count label="Comments" count={drive.comments} icon={CommentIcon} /> : null}

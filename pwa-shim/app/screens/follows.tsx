@@ -1,31 +1,31 @@
-// Who follows somebody, whom they follow, or whom of those one follows, too.
+// Lists of people: followers of a person, people whom they follow, and those whom both they and the user follow.
 
-import type { Follower, Page, PageOf, Told } from "@tourismo/client";
+import type { Follower, Page, PageOf, QueryMeta } from "@tourismo/client";
 
 import { relay } from "../engine.ts";
 import { day } from "../format.ts";
-import { BackIcon } from "../parts/icons.tsx";
-import { nameOfPerson, PersonLink } from "../parts/person.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { nameOfPerson, PersonLink } from "../components/person.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { href } from "../route.ts";
-import { useTold, useToldList } from "../told.ts";
+import { useRelayQuery, useRelayList } from "../relay-query.ts";
 import { FollowButton } from "./people.tsx";
 
-type Which = "followers" | "following" | "in-common";
+type Which = "followers" | "following" | "inCommon";
 
-const WORDS: Record<Which, { title: string; empty: string }> = {
+const TEXTS: Record<Which, { title: string; empty: string }> = {
   followers: { title: "Followers", empty: "Nobody yet." },
   following: { title: "Following", empty: "Nobody yet." },
-  "in-common": { title: "In common", empty: "You follow nobody whom they follow." },
+  inCommon: { title: "In common", empty: "You follow none of the people whom they follow." },
 };
 
-function ask(which: Which, name: string, page: PageOf): Promise<Page<"people", Follower> & Told> {
+function fetchPage(which: Which, name: string, page: PageOf): Promise<Page<"people", Follower> & QueryMeta> {
   switch (which) {
     case "followers":
       return relay.followers(name, page);
     case "following":
       return relay.following(name, page);
-    case "in-common":
+    case "inCommon":
       return relay.inCommon(name, page);
     default:
       return which satisfies never;
@@ -33,12 +33,12 @@ function ask(which: Which, name: string, page: PageOf): Promise<Page<"people", F
 }
 
 export function FollowsScreen({ name, which }: { name: string; which: Which }) {
-  const { told: person } = useTold(`person ${name}`, () => relay.person(name));
-  const list = useToldList(`${which} ${name}`, async (page) => {
-    const { people, ...rest } = await ask(which, name, page);
+  const { data: person } = useRelayQuery(`person ${name}`, () => relay.person(name));
+  const list = useRelayList(`${which} ${name}`, async (page) => {
+    const { people, ...rest } = await fetchPage(which, name, page);
     return { ...rest, items: people };
   });
-  const { title, empty } = WORDS[which];
+  const { title, empty } = TEXTS[which];
   return (
     <section class="page">
       <a class="back" href={href({ screen: "person", name })}>
@@ -47,7 +47,7 @@ export function FollowsScreen({ name, which }: { name: string; which: Which }) {
       <header class="page-head">
         <h1>{title}</h1>
       </header>
-      <Age told={list.told} />
+      <StaleNotice meta={list.meta} />
       <ul class="list cards">
         {list.items.map((somebody) => (
           <li key={somebody.account}>

@@ -1,25 +1,25 @@
-// The person's cars, newest first.
+// The user's cars, newest first.
 
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView } from "@tourismo/client";
 
-import { nameOf, restOf } from "../car-name.ts";
+import { carName, carDetails } from "../car-name.ts";
 import { hasDraft } from "../drafts.ts";
-import { cars, isDone, units } from "../engine.ts";
+import { cars, succeeds, units } from "../engine.ts";
 import { distance, odometer } from "../format.ts";
-import { CarForm } from "../parts/car-form.tsx";
-import { CarIcon, PlusIcon } from "../parts/icons.tsx";
+import { CarForm } from "../components/car-form.tsx";
+import { CarIcon, PlusIcon } from "../components/icons.tsx";
 import { href } from "../route.ts";
 
 const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };
 
-/** The draft of a car that is not there yet. */
+/** The draft of a new car. */
 const NEW = "new car";
 
 export function GarageScreen() {
   const isAdding = useSignal(hasDraft(NEW));
   const begin = (): void => void (isAdding.value = true);
-  const add = (fields: CarFields): Promise<boolean> => isDone((tourismo) => tourismo.putCar(fields));
+  const add = (fields: CarFields): Promise<boolean> => succeeds((tourismo) => tourismo.putCar(fields));
   return (
     <section class="page">
       <header class="page-head">
@@ -29,8 +29,8 @@ export function GarageScreen() {
       {isAdding.value ? <CarForm draft={NEW} fields={NO_FIELDS} onSave={add} onClose={() => (isAdding.value = false)} /> : null}
       {cars.value.length === 0 && !isAdding.value ? (
         <div class="empty">
-          <p>An empty garage.</p>
-          <p class="hint">Add the car you drive: its drives, fuel and service add up here.</p>
+          <p>No cars yet.</p>
+          <p class="hint">Add your car to keep its drives, fuel and service together.</p>
           <AddButton onClick={begin} />
         </div>
       ) : null}
@@ -60,8 +60,8 @@ function CarRow({ car }: { car: CarView }) {
     <a class="row" href={href({ screen: "car", id: car.id })} data-testid="car">
       <CarIcon />
       <div class="row-main">
-        <h2>{nameOf(car.fields)}</h2>
-        <p class="row-line">{[restOf(car.fields), shown].filter(Boolean).join(" · ")}</p>
+        <h2>{carName(car.fields)}</h2>
+        <p class="row-line">{[carDetails(car.fields), shown].filter(Boolean).join(" · ")}</p>
       </div>
       <div class="row-figure">
         <span class="figure-value">

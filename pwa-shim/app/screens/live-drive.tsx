@@ -1,27 +1,27 @@
-// A drive while it is recorded or paused.
+// The drive that is recorded or paused.
 
 import type { RecordingView } from "@tourismo/client";
 import { useEffect, useState } from "preact/hooks";
 
-import { give, status, units } from "../engine.ts";
+import { run, status, units } from "../engine.ts";
 import { clock, distance, duration, height, inGaps } from "../format.ts";
-import { Badge } from "../parts/badge.tsx";
-import { FigureBox } from "../parts/figures.tsx";
-import { Gauge } from "../parts/gauge.tsx";
-import { HoldButton } from "../parts/hold-button.tsx";
-import { BackIcon, FlagIcon, PauseIcon, PlayIcon } from "../parts/icons.tsx";
-import { Trace } from "../parts/trace.tsx";
+import { Badge } from "../components/badge.tsx";
+import { StatBox } from "../components/drive-stats.tsx";
+import { Gauge } from "../components/gauge.tsx";
+import { HoldButton } from "../components/hold-button.tsx";
+import { BackIcon, FlagIcon, PauseIcon, PlayIcon } from "../components/icons.tsx";
+import { LiveLine } from "../components/live-line.tsx";
 import { href } from "../route.ts";
-import { wordsOfNotRecording, wordsOfSafety, wordsOfSignal } from "../words.ts";
+import { describeNotRecording, describeSafety, describeSignal } from "../messages.ts";
 import { finish } from "./record.tsx";
 
 export function LiveDrive({ view }: { view: RecordingView }) {
   const isPaused = view.state === "paused";
-  const problem = wordsOfNotRecording(view);
-  // A speed of a while ago is none.
+  const problem = describeNotRecording(view);
+  // An old speed is not shown.
   const isMeasuring = !isPaused && problem === undefined && (view.signal.type === "good" || view.signal.type === "inaccurate");
-  const signal = wordsOfSignal(view.signal);
-  const safety = wordsOfSafety(view, status.value?.storage ?? { type: "saved" });
+  const signal = describeSignal(view.signal);
+  const safety = describeSafety(view, status.value?.storage ?? { type: "saved" });
   const elapsed = useElapsed(view.startedAt);
   return (
     <section
@@ -37,9 +37,9 @@ export function LiveDrive({ view }: { view: RecordingView }) {
         <a class="leave" href={href({ screen: "drives" })} aria-label="Leave this screen; the recording goes on">
           <BackIcon />
         </a>
-        {problem === undefined ? <Badge words={isPaused ? { tone: "plain", text: "Paused" } : signal} /> : null}
+        {problem === undefined ? <Badge message={isPaused ? { tone: "plain", text: "Paused" } : signal} /> : null}
         <span data-testid="safety">
-          <Badge words={safety} />
+          <Badge message={safety} />
         </span>
       </div>
       {problem === undefined ? null : (
@@ -55,12 +55,12 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       </div>
       <div class="live-figures">
         <div class="figures">
-          <FigureBox figure={distance(view.stats.distanceM, units())} label="Distance" besides={inGaps(view.stats, units())} />
-          <FigureBox figure={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
-          <FigureBox figure={{ value: duration(view.stats.movingMs), unit: "" }} label="Moving time" />
-          <FigureBox figure={height(view.stats.ascentM, units())} label="Ascent" />
+          <StatBox quantity={distance(view.stats.distanceM, units())} label="Distance" note={inGaps(view.stats, units())} />
+          <StatBox quantity={{ value: duration(elapsed), unit: "" }} label="Elapsed" />
+          <StatBox quantity={{ value: duration(view.stats.movingMs), unit: "" }} label="Moving time" />
+          <StatBox quantity={height(view.stats.ascentM, units())} label="Ascent" />
         </div>
-        <Trace />
+        <LiveLine />
       </div>
       <p class="hint live-note">Keep Tourismo open on screen while you drive.</p>
       <div class="controls">
@@ -68,11 +68,11 @@ export function LiveDrive({ view }: { view: RecordingView }) {
           <FlagIcon /> Finish
         </HoldButton>
         {isPaused ? (
-          <button type="button" class="button big primary" onClick={() => void give((tourismo) => tourismo.resumeDrive())}>
+          <button type="button" class="button big primary" onClick={() => void run((tourismo) => tourismo.resumeDrive())}>
             <PlayIcon /> Resume
           </button>
         ) : (
-          <button type="button" class="button big" onClick={() => void give((tourismo) => tourismo.pauseDrive())}>
+          <button type="button" class="button big" onClick={() => void run((tourismo) => tourismo.pauseDrive())}>
             <PauseIcon /> Pause
           </button>
         )}
@@ -81,7 +81,7 @@ export function LiveDrive({ view }: { view: RecordingView }) {
   );
 }
 
-/** That the drive went on by itself, or when somebody said so, and how to take that back. */
+/** Says that the drive was resumed, and offers to undo it. */
 function Resumed({ view }: { view: RecordingView }) {
   if (!view.canUndoResume || view.leftOffAt === null) return null;
   return (
@@ -89,14 +89,14 @@ function Resumed({ view }: { view: RecordingView }) {
       <p>
         <strong>Drive resumed.</strong> Nothing was recorded from {clock(view.leftOffAt)} until Tourismo was opened again.
       </p>
-      <button type="button" class="button small" data-testid="undo" onClick={() => void give((tourismo) => tourismo.undoResume())}>
+      <button type="button" class="button small" data-testid="undo" onClick={() => void run((tourismo) => tourismo.undoResume())}>
         Undo
       </button>
     </div>
   );
 }
 
-/** Milliseconds since a moment, every second anew. */
+/** Milliseconds since an instant, updated every second. */
 function useElapsed(since: number): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {

@@ -1,25 +1,25 @@
-// A new meet, or changes to one that is there.
+// The form of a meet: a new one, or changes to an existing one.
 
 import { useSignal } from "@preact/signals";
 import type { DocId, MeetFields, Visibility } from "@tourismo/client";
 
 import { useDraft } from "../drafts.ts";
-import { give, me, meets, relay } from "../engine.ts";
-import { meetNow } from "../merge.ts";
-import { NumberField, TimeField } from "../parts/fields.tsx";
-import { BackIcon } from "../parts/icons.tsx";
-import { PlaceMap } from "../parts/place-map.tsx";
-import { showNotice } from "../parts/notice.tsx";
-import { exactlyWhereIAm } from "../place.ts";
+import { run, me, meets, relay } from "../engine.ts";
+import { withOwnChanges } from "../optimistic.ts";
+import { NumberField, TimeField } from "../components/fields.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { PlaceMap } from "../components/place-map.tsx";
+import { showNotice } from "../components/notice.tsx";
+import { currentPosition } from "../current-position.ts";
 import { go, href } from "../route.ts";
 import { fromInput, nameOfTimeZone, ownTimeZone, timeZones, toInput } from "../time-zone.ts";
-import { useTold } from "../told.ts";
-import { wordsOfVisibility } from "../words.ts";
+import { useRelayQuery } from "../relay-query.ts";
+import { describeVisibility } from "../messages.ts";
 
 const VISIBILITIES: Visibility[] = ["public", "followers", "link", "private"];
 
-/** Tomorrow at ten, by this device's clock. */
-function fresh(): MeetFields {
+/** The defaults of a new meet: tomorrow at ten. */
+function defaultFields(): MeetFields {
   const start = new Date();
   start.setDate(start.getDate() + 1);
   start.setHours(10, 0, 0, 0);
@@ -39,23 +39,23 @@ function fresh(): MeetFields {
 
 export function NewMeetScreen() {
   async function save(fields: MeetFields): Promise<DocId | undefined> {
-    return give((tourismo) => tourismo.putMeet(fields));
+    return run((tourismo) => tourismo.putMeet(fields));
   }
-  const fields = useSignal(fresh());
+  const fields = useSignal(defaultFields());
   return <MeetForm draft="new meet" title="New meet" fields={fields.value} back={href({ screen: "meets" })} save={save} />;
 }
 
 export function EditMeetScreen({ id }: { id: string }) {
-  const { told, failed } = useTold(`meet ${id}`, () => relay.meet(id));
+  const { data, failed } = useRelayQuery(`meet ${id}`, () => relay.meet(id));
   const view = meets.value.find((view) => view.id === id);
-  const seen = meetNow(told, view, me());
+  const seen = withOwnChanges(data, view, me());
   if (!seen) return <p class="opening">{failed ?? "Loading…"}</p>;
   // Another device may have renewed the link meanwhile.
   const own = seen.account === me().account;
   const before = fieldsOf(seen);
   async function save(fields: MeetFields): Promise<DocId | undefined> {
-    return give(async (tourismo) => {
-      const seenAt = told?.changedAt ?? null;
+    return run(async (tourismo) => {
+      const seenAt = data?.changedAt ?? null;
       if (own) return tourismo.putMeet(fields, id, seenAt);
       await tourismo.amendMeet(id, before, fields, seenAt);
       return id;
@@ -64,7 +64,7 @@ export function EditMeetScreen({ id }: { id: string }) {
   return <MeetForm draft={`meet ${id}`} title="Edit meet" fields={before} back={href({ screen: "meet", id })} save={save} />;
 }
 
-/** The fields alone, in an object of their own. */
+/** The fields of a meet without the rest. */
 export function fieldsOf(meet: MeetFields): MeetFields {
   const { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled } = meet;
   return { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled };
@@ -80,7 +80,7 @@ function MeetForm(props: {
 }) {
   const { value: fields, set, clear, isChanged } = useDraft(props.draft, props.fields);
   const { title, text, place, position, startsAt, endsAt, capacity, visibility, cancelled } = fields;
-  // Times are those of the place, whoever reads or changes them wherever. A meet of an earlier version names no zone.
+  // Times are local to the place of the meet. A meet that an earlier version of the app made has no zone.
   const timeZone = fields.timeZone || ownTimeZone();
 
   async function submit(event: Event): Promise<void> {
@@ -92,7 +92,7 @@ function MeetForm(props: {
   }
 
   async function here(): Promise<void> {
-    const found = await exactlyWhereIAm();
+    const found = await currentPosition();
     if (Array.isArray(found)) set({ position: found });
     else showNotice(found.failed);
   }
@@ -102,7 +102,7 @@ function MeetForm(props: {
     set({ startsAt: next, endsAt: endsAt === null ? null : endsAt + next - startsAt });
   }
 
-  /** The clocks of another place show what was written. */
+  /** Keeps the local times when the zone changes. */
   function move(next: string): void {
     const there = (at: number): number => fromInput(toInput(at, timeZone), next) ?? at;
     set({ timeZone: next, startsAt: there(startsAt), endsAt: endsAt === null ? null : there(endsAt) });
@@ -173,7 +173,7 @@ function MeetForm(props: {
             <select value={visibility} onChange={(event) => set({ visibility: event.currentTarget.value as Visibility })}>
               {VISIBILITIES.map((one) => (
                 <option key={one} value={one}>
-                  {wordsOfVisibility(one)}
+                  {describeVisibility(one)}
                 </option>
               ))}
             </select>

@@ -1,32 +1,32 @@
-// One meet: when, where, who comes, and one's own answer.
+// A meet: time, place, attendees, and the user's answer.
 
 import type { Answer, Attendee, Meet, MeetFields, MeetView, Timestamp } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { give, me, meets, relay, social } from "../engine.ts";
+import { run, me, meets, relay, social } from "../engine.ts";
 import { clockIn, longDay } from "../format.ts";
-import { type Answered, answeredNow, meetNow, overruledIn } from "../merge.ts";
-import { Badge } from "../parts/badge.tsx";
-import { HoldButton } from "../parts/hold-button.tsx";
-import { BackIcon } from "../parts/icons.tsx";
-import { Organisers } from "../parts/organisers.tsx";
-import { PersonLink, nameOfPerson } from "../parts/person.tsx";
-import { PlaceMap } from "../parts/place-map.tsx";
-import { ShareLink } from "../parts/share.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
+import { type AnswerState, withOwnAnswer, withOwnChanges, overriddenFields } from "../optimistic.ts";
+import { Badge } from "../components/badge.tsx";
+import { HoldButton } from "../components/hold-button.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { Organisers } from "../components/organisers.tsx";
+import { PersonLink, nameOfPerson } from "../components/person.tsx";
+import { PlaceMap } from "../components/place-map.tsx";
+import { ShareLink } from "../components/share-link.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { go, href } from "../route.ts";
 import { isTimeZone, nameOfTimeZone, ownTimeZone } from "../time-zone.ts";
-import { type ToldList, useTold, useToldList } from "../told.ts";
-import { wordsOfAnswer, wordsOfField, wordsOfVisibility } from "../words.ts";
+import { type RelayList, useRelayQuery, useRelayList } from "../relay-query.ts";
+import { describeAnswer, describeMeetField, describeVisibility } from "../messages.ts";
 import { fieldsOf } from "./meet-form.tsx";
 
 export function MeetScreen({ id }: { id: string }) {
-  const { told, failed, reload } = useTold(`meet ${id}`, () => relay.meet(id));
-  const attendees = useToldList(`attendees ${id}`, async (page) => {
+  const { data, failed, reload } = useRelayQuery(`meet ${id}`, () => relay.meet(id));
+  const attendees = useRelayList(`attendees ${id}`, async (page) => {
     const { attendees, ...rest } = await relay.attendees(id, page);
     return { ...rest, items: attendees };
   });
-  // The counts and the list below them say the same.
+  // Counts and list must match.
   const reloadAll = (): void => {
     reload();
     attendees.reload();
@@ -34,23 +34,23 @@ export function MeetScreen({ id }: { id: string }) {
   useEffect(() => relay.onMeet(id, reloadAll), [id]);
   const view = meets.value.find((view) => view.id === id);
   const own = view?.own ? view : undefined;
-  const known = meetNow(told, view, me());
+  const known = withOwnChanges(data, view, me());
   return (
     <section class="page">
       <a class="back" href={href({ screen: "meets" })}>
         <BackIcon /> Meets
       </a>
-      <Age told={told} />
+      <StaleNotice meta={data} />
       {known ? (
         <Shown
           meet={known}
-          answered={answeredNow(id, told, social.value)}
+          answered={withOwnAnswer(id, data, social.value)}
           attendees={attendees}
           own={own}
-          changedAt={told?.changedAt ?? null}
-          overruled={told && view ? overruledIn(told, view) : []}
-          mayNoMore={told !== undefined && view !== undefined && !view.own && !told.organisers.includes(me().account)}
-          mayEdit={own !== undefined || (told?.organisers.includes(me().account) ?? false)}
+          changedAt={data?.changedAt ?? null}
+          overridden={data && view ? overriddenFields(data, view) : []}
+          isRemoved={data !== undefined && view !== undefined && !view.own && !data.organisers.includes(me().account)}
+          mayEdit={own !== undefined || (data?.organisers.includes(me().account) ?? false)}
         />
       ) : (
         <p class="opening">{failed ?? "Loading…"}</p>
@@ -61,16 +61,16 @@ export function MeetScreen({ id }: { id: string }) {
 
 interface ShownProps {
   meet: Meet;
-  answered: Answered;
-  attendees: ToldList<Attendee>;
+  answered: AnswerState;
+  attendees: RelayList<Attendee>;
   own: MeetView | undefined;
   changedAt: Timestamp | null;
-  overruled: (keyof MeetFields)[];
-  mayNoMore: boolean;
+  overridden: (keyof MeetFields)[];
+  isRemoved: boolean;
   mayEdit: boolean;
 }
 
-function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore, mayEdit }: ShownProps) {
+function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemoved, mayEdit }: ShownProps) {
   const left = Math.max(0, (meet.capacity ?? 0) - answered.counts.going);
   return (
     <>
@@ -82,23 +82,23 @@ function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore
           </p>
         </div>
       </header>
-      {mayNoMore ? (
-        <p class="hint bad" data-testid="may-no-more">You may not change this meet any more. What you changed does not count.</p>
-      ) : overruled.length > 0 ? (
-        <p class="hint" data-testid="overruled">
-          Another organiser changed after you: {overruled.map(wordsOfField).join(", ")}. Theirs counts.
+      {isRemoved ? (
+        <p class="hint bad" data-testid="may-no-more">You are no longer a co-organiser. Your changes do not count.</p>
+      ) : overridden.length > 0 ? (
+        <p class="hint" data-testid="overridden">
+          Another organiser changed this after you: {overridden.map(describeMeetField).join(", ")}. Their version counts.
         </p>
       ) : null}
-      {meet.cancelled ? <Badge words={{ tone: "bad", text: "Cancelled" }} /> : null}
+      {meet.cancelled ? <Badge message={{ tone: "bad", text: "Cancelled" }} /> : null}
       <div class="columns">
         <div class="column">
           <dl class="facts card">
             <dt>When</dt>
-            <dd>{when(meet)}</dd>
+            <dd>{timesOf(meet)}</dd>
             <dt>Where</dt>
-            <dd>{meet.place || (meet.position ? "On the map" : "Not said yet")}</dd>
+            <dd>{meet.place || (meet.position ? "On the map" : "Not set")}</dd>
             <dt>Who can see this</dt>
-            <dd>{wordsOfVisibility(meet.visibility)}</dd>
+            <dd>{describeVisibility(meet.visibility)}</dd>
             {meet.capacity === null ? null : (
               <>
                 <dt>Places</dt>
@@ -109,11 +109,11 @@ function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore
             )}
           </dl>
           {meet.position ? <PlaceMap position={meet.position} /> : null}
-          {meet.text ? <p class="said">{meet.text}</p> : null}
+          {meet.text ? <p class="text">{meet.text}</p> : null}
         </div>
         <div class="column">
           {meet.cancelled ? null : <Rsvp meet={meet.id} mine={answered.mine} />}
-          <Coming list={attendees} answered={answered} />
+          <Attendees list={attendees} answered={answered} />
           {mayEdit ? (
             <a class="button" href={href({ screen: "editMeet", id: meet.id })}>
               Edit
@@ -129,8 +129,8 @@ function Shown({ meet, answered, attendees, own, changedAt, overruled, mayNoMore
   );
 }
 
-/** By the clocks of the place, and by those of this device if they show something else. */
-function when({ startsAt, endsAt, timeZone }: Meet): string {
+/** The local time at the place, and that of this device if it differs. */
+function timesOf({ startsAt, endsAt, timeZone }: Meet): string {
   const zone = isTimeZone(timeZone) ? timeZone : ownTimeZone();
   const there = span(startsAt, endsAt, zone);
   const here = span(startsAt, endsAt, ownTimeZone());
@@ -146,22 +146,22 @@ function span(startsAt: number, endsAt: number | null, zone: string): string {
 const ANSWERS: Answer[] = ["going", "maybe", "no"];
 
 function Rsvp({ meet, mine }: { meet: string; mine: Answer | null }) {
-  const say = (answer: Answer): void => void give((tourismo) => tourismo.rsvp(meet, mine === answer ? null : answer));
+  const reply = (answer: Answer): void => void run((tourismo) => tourismo.rsvp(meet, mine === answer ? null : answer));
   return (
-    <div class="segments" role="group" aria-label="Do you come?">
+    <div class="segments" role="group" aria-label="Your answer">
       {ANSWERS.map((answer) => (
-        <button key={answer} type="button" class="segment" aria-pressed={mine === answer} onClick={() => say(answer)}>
-          {wordsOfAnswer(answer).text}
+        <button key={answer} type="button" class="segment" aria-pressed={mine === answer} onClick={() => reply(answer)}>
+          {describeAnswer(answer).text}
         </button>
       ))}
     </div>
   );
 }
 
-function Coming({ list, answered: { counts, mine } }: { list: ToldList<Attendee>; answered: Answered }) {
+function Attendees({ list, answered: { counts, mine } }: { list: RelayList<Attendee>; answered: AnswerState }) {
   const theirs = list.items.filter(({ account }) => account !== me().account);
   return (
-    <section class="card comments" aria-label="Who comes">
+    <section class="card comments" aria-label="Attendees">
       <h2>
         {counts.going} going{counts.maybe > 0 ? `, ${counts.maybe} maybe` : ""}
       </h2>
@@ -169,28 +169,28 @@ function Coming({ list, answered: { counts, mine } }: { list: ToldList<Attendee>
         {mine ? (
           <li>
             <PersonLink person={me()} detail="you">
-              <Badge words={wordsOfAnswer(mine)} />
+              <Badge message={describeAnswer(mine)} />
             </PersonLink>
           </li>
         ) : null}
         {theirs.map((person) => (
           <li key={person.account}>
             <PersonLink person={person} detail={inCommon(person)}>
-              {person.answer ? <Badge words={wordsOfAnswer(person.answer)} /> : null}
+              {person.answer ? <Badge message={describeAnswer(person.answer)} /> : null}
             </PersonLink>
           </li>
         ))}
       </ul>
-      {theirs.length > 0 || list.state === "asking" ? (
+      {theirs.length > 0 || list.state === "loading" ? (
         <ListEnd list={list} empty="" older="More people" />
       ) : list.state === "ready" ? (
         <p class="hint">
           {counts.going + counts.maybe > (mine === "going" || mine === "maybe" ? 1 : 0)
-            ? "The others show themselves only to followers whom they accepted."
+            ? "The others are visible only to their accepted followers."
             : "Nobody else has answered yet."}
         </p>
       ) : (
-        <p class="hint">Others who answered are shown when there is signal.</p>
+        <p class="hint">The list of attendees needs a connection.</p>
       )}
     </section>
   );
@@ -204,7 +204,7 @@ function inCommon(person: Attendee): string {
 
 function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
   function cancel(): void {
-    if (confirm("Cancel this meet? Everybody who sees it is told.")) void give((tourismo) => tourismo.cancelMeet(meet.id, seenAt));
+    if (confirm("Cancel this meet? Everyone who can see it sees that it is cancelled.")) void run((tourismo) => tourismo.cancelMeet(meet.id, seenAt));
   }
   return (
     <button type="button" class="button quiet danger" onClick={cancel}>
@@ -213,11 +213,11 @@ function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }
   );
 }
 
-/** The link to one's own meet, and another one in its place. */
+/** The link to a meet of the user, and a button that replaces it. */
 function OwnLink({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
   const link = new URL(href({ screen: "meet", id: meet.id }), location.href).href;
   async function renew(): Promise<void> {
-    const id = await give((tourismo) => tourismo.renewMeetLink(meet.id, fieldsOf(meet), seenAt));
+    const id = await run((tourismo) => tourismo.renewMeetLink(meet.id, fieldsOf(meet), seenAt));
     if (id) go({ screen: "meet", id });
   }
   return (
@@ -228,8 +228,8 @@ function OwnLink({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
         New link
       </HoldButton>
       <p class="hint">
-        A new link takes the place of the old one, which then shows nothing to anybody. Everybody has to answer again, and to
-        subscribe again in their calendar. Who else may change the meet stays.
+        A new link replaces the old one, which then shows nothing. Everyone must answer again and subscribe again in their
+        calendar. Co-organisers stay.
       </p>
     </section>
   );
@@ -245,7 +245,7 @@ function Calendar({ meet }: { meet: Meet }) {
       <a class="button" href={address.replace(/^https?:/, "webcal:")}>
         Subscribe
       </a>
-      <ShareLink link={address} what="The calendar's address" />
+      <ShareLink link={address} what="The calendar address" />
     </section>
   );
 }

@@ -1,17 +1,17 @@
-// Meets: one's own and those one answered, and those that are near.
+// Meets: the user's own and those answered, those nearby, and all.
 
 import { useSignal } from "@preact/signals";
 import type { Meet } from "@tourismo/client";
 
 import { account, me, meets, relay } from "../engine.ts";
-import { meetsNow } from "../merge.ts";
-import { PlusIcon } from "../parts/icons.tsx";
-import { MeetRow } from "../parts/meet-row.tsx";
-import { Segments } from "../parts/segments.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
-import { whereIAm } from "../place.ts";
+import { withOwnMeets } from "../optimistic.ts";
+import { PlusIcon } from "../components/icons.tsx";
+import { MeetRow } from "../components/meet-row.tsx";
+import { Segments } from "../components/segments.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
+import { approximatePosition } from "../current-position.ts";
 import { href } from "../route.ts";
-import { useTold, useToldList } from "../told.ts";
+import { useRelayQuery, useRelayList } from "../relay-query.ts";
 
 const NEAR_M = 100_000;
 
@@ -45,18 +45,18 @@ function Mine() {
   return id === undefined ? <p class="opening">Opening…</p> : <MineOf key={id} />;
 }
 
-/** One's own are from the phone's own rows; what is known of those of others is as old as it says. */
+/** The user's own meets come from this phone, those of others from the relay. */
 function MineOf() {
-  const { told, failed } = useTold("meets of mine", () => relay.meetsOfMine());
-  const { coming, past } = meetsNow(told?.meets ?? [], told?.toldAt ?? 0, meets.value, me(), Date.now());
+  const { data, failed } = useRelayQuery("meets of mine", () => relay.meetsOfMine());
+  const { coming, past } = withOwnMeets(data?.meets ?? [], data?.fetchedAt ?? 0, meets.value, me(), Date.now());
   return (
     <>
-      <Age told={told} />
-      {!told && failed !== undefined ? <p class="age">No signal: your own meets are all here, those of others are not.</p> : null}
+      <StaleNotice meta={data} />
+      {!data && failed !== undefined ? <p class="age">No connection: only your own meets are shown.</p> : null}
       {coming.length + past.length === 0 ? (
         <div class="empty">
           <p>No meets yet.</p>
-          <p class="hint">Make one with New, or look for one near you.</p>
+          <p class="hint">Create one with New, or find one nearby.</p>
         </div>
       ) : null}
       <MeetList meets={coming} />
@@ -82,33 +82,33 @@ function Near() {
   const place = useSignal<[number, number] | undefined>(undefined);
   const failed = useSignal<string | undefined>(undefined);
   async function find(): Promise<void> {
-    const found = await whereIAm();
+    const found = await approximatePosition();
     if (Array.isArray(found)) place.value = found;
     else failed.value = found.failed;
   }
   if (place.value) return <Listed near={place.value} />;
   return (
     <div class="empty">
-      <p>{failed.value ?? "To find meets near you, the relay is told where you are, to about a kilometre. It keeps nothing of it."}</p>
+      <p>{failed.value ?? "To find meets nearby, the app sends your position to the server, rounded to about a kilometre. The server does not store it."}</p>
       <button type="button" class="button primary" onClick={() => void find()}>
-        Look around me
+        Find meets nearby
       </button>
     </div>
   );
 }
 
 function Listed({ near }: { near?: [number, number] }) {
-  // From the start of the hour, so that what was told an hour ago is found again with no signal.
+  // Rounded to the hour, so that the address stays the same and the kept answer is found without signal.
   const from = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 6 * 3_600_000;
-  const list = useToldList(`meets ${near?.join() ?? "all"}`, async (page) => {
+  const list = useRelayList(`meets ${near?.join() ?? "all"}`, async (page) => {
     const { meets: items, ...rest } = await relay.meets({ ...page, from, ...(near ? { near, radiusM: NEAR_M } : {}) });
     return { ...rest, items };
   });
   return (
     <>
-      <Age told={list.told} />
+      <StaleNotice meta={list.meta} />
       <MeetList meets={list.items} />
-      <ListEnd list={list} empty="No meets in sight. Make one." older="Later meets" />
+      <ListEnd list={list} empty="No meets found." older="Later meets" />
     </>
   );
 }

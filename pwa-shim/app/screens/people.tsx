@@ -1,23 +1,23 @@
-// People: found by handle, followed, asking to follow, blocked.
+// People: search by handle, requests to follow, followed and blocked people.
 
 import { useSignal } from "@preact/signals";
 import type { AccountId, Person } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
-import { account, give, me, relay, social } from "../engine.ts";
+import { account, run, me, relay, social } from "../engine.ts";
 import { day } from "../format.ts";
-import { BackIcon } from "../parts/icons.tsx";
-import { PersonLink } from "../parts/person.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { PersonLink } from "../components/person.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { href } from "../route.ts";
-import { useTold, useToldList } from "../told.ts";
+import { useRelayQuery, useRelayList } from "../relay-query.ts";
 
-/** How long to wait for another letter. */
+/** Delay of the search after the last keystroke. */
 const TYPING_MS = 250;
 
 export function PeopleScreen() {
   const wanted = useSignal("");
-  const prefix = useSettled(wanted.value.trim().replace(/^@/, ""));
+  const prefix = useDebounced(wanted.value.trim().replace(/^@/, ""));
   return (
     <section class="page">
       <a class="back" href={href({ screen: "feed" })}>
@@ -27,12 +27,12 @@ export function PeopleScreen() {
         <h1>People</h1>
         {account.value ? (
           <a class="button small" href={href({ screen: "followers", name: account.value.account })}>
-            Who follows you
+            Your followers
           </a>
         ) : null}
       </header>
       <label class="field">
-        <span>Find somebody by their handle</span>
+        <span>Find people by handle</span>
         <input
           type="text"
           autocapitalize="none"
@@ -48,13 +48,13 @@ export function PeopleScreen() {
 }
 
 function Found({ prefix }: { prefix: string }) {
-  const list = useToldList(`search ${prefix}`, async (page) => {
+  const list = useRelayList(`search ${prefix}`, async (page) => {
     const { people, ...rest } = await relay.search(prefix, page);
     return { ...rest, items: people };
   });
   return (
     <>
-      <Age told={list.told} />
+      <StaleNotice meta={list.meta} />
       <ul class="list cards">
         {list.items.map((person) => (
           <li key={person.account}>
@@ -64,7 +64,7 @@ function Found({ prefix }: { prefix: string }) {
           </li>
         ))}
       </ul>
-      <ListEnd list={list} empty="Nobody's handle begins like that." older="More people" />
+      <ListEnd list={list} empty="No handle starts with this." older="More people" />
     </>
   );
 }
@@ -76,7 +76,7 @@ function Known() {
     <>
       <Requests />
       <h2>You follow</h2>
-      {follows.length === 0 ? <p class="hint">Nobody yet. Their drives and meets would be under Discover, Following.</p> : null}
+      {follows.length === 0 ? <p class="hint">Nobody yet. Drives and meets of people you follow appear under Discover, Following.</p> : null}
       <ul class="list cards">
         {follows.map(({ account: id, since }) => (
           <li key={id}>
@@ -84,12 +84,12 @@ function Known() {
           </li>
         ))}
       </ul>
-      {blocked.length > 0 ? <h2>You block</h2> : null}
+      {blocked.length > 0 ? <h2>Blocked</h2> : null}
       <ul class="list cards">
         {blocked.map((id) => (
           <li key={id}>
-            <PersonLink person={{ account: id, handle: null, displayName: "Somebody you block" }}>
-              <button type="button" class="button small" onClick={() => void give((tourismo) => tourismo.unblock(id))}>
+            <PersonLink person={{ account: id, handle: null, displayName: "Blocked account" }}>
+              <button type="button" class="button small" onClick={() => void run((tourismo) => tourismo.unblock(id))}>
                 Unblock
               </button>
             </PersonLink>
@@ -100,10 +100,10 @@ function Known() {
   );
 }
 
-/** Somebody of whom the phone itself knows only which account it is. */
+/** A person of whom this phone knows only the account. */
 function KnownPerson({ id, detail }: { id: AccountId; detail: string }) {
-  const { told } = useTold(`person ${id}`, () => relay.person(id));
-  const person = told ?? { account: id, handle: null, displayName: "A driver" };
+  const { data } = useRelayQuery(`person ${id}`, () => relay.person(id));
+  const person = data ?? { account: id, handle: null, displayName: "A driver" };
   return (
     <PersonLink person={person} detail={detail}>
       <FollowButton person={person} />
@@ -111,9 +111,9 @@ function KnownPerson({ id, detail }: { id: AccountId; detail: string }) {
   );
 }
 
-/** Who asked to follow, where the profile wants to be asked or they were blocked once. */
+/** Requests to follow: if the profile asks for approval, or if the person was blocked once. */
 function Requests() {
-  const list = useToldList("requests", async (page) => {
+  const list = useRelayList("requests", async (page) => {
     const { people, ...rest } = await relay.requests(page);
     return { ...rest, items: people };
   });
@@ -122,8 +122,8 @@ function Requests() {
   if (asking.length === 0) return null;
   return (
     <>
-      <h2>They want to follow you</h2>
-      <Age told={list.told} />
+      <h2>Follow requests</h2>
+      <StaleNotice meta={list.meta} />
       <ul class="list cards">
         {asking.map((person) => (
           <li key={person.account}>
@@ -131,7 +131,7 @@ function Requests() {
               <button
                 type="button"
                 class="button small primary"
-                onClick={() => void give((tourismo) => tourismo.acceptFollower(person.account))}
+                onClick={() => void run((tourismo) => tourismo.acceptFollower(person.account))}
               >
                 Accept
               </button>
@@ -147,7 +147,7 @@ export function FollowButton({ person }: { person: Person }) {
   if (person.account === me().account) return null;
   const follows = social.value?.follows.some(({ account: id }) => id === person.account) ?? false;
   const toggle = (): void =>
-    void give((tourismo) => (follows ? tourismo.unfollow(person.account) : tourismo.follow(person.account)));
+    void run((tourismo) => (follows ? tourismo.unfollow(person.account) : tourismo.follow(person.account)));
   return (
     <button type="button" class={follows ? "button small" : "button small primary"} aria-pressed={follows} onClick={toggle}>
       {follows ? "Following" : "Follow"}
@@ -155,8 +155,8 @@ export function FollowButton({ person }: { person: Person }) {
   );
 }
 
-/** The value once it has stayed the same for a moment. */
-function useSettled(value: string): string {
+/** The value after it has not changed for a moment. */
+function useDebounced(value: string): string {
   const settled = useSignal(value);
   useEffect(() => {
     const timer = setTimeout(() => (settled.value = value), TYPING_MS);

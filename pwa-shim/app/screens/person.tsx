@@ -1,26 +1,26 @@
-// Somebody, as they show themselves to others: their name, their cars, their drives.
+// The profile of a person: name, cars, drives.
 
 import type { PersonPage } from "@tourismo/client";
 
-import { give, me, relay, social } from "../engine.ts";
-import { nameOf, restOf } from "../car-name.ts";
-import { BackIcon, CarIcon } from "../parts/icons.tsx";
-import { nameOfPerson } from "../parts/person.tsx";
-import { Age, ListEnd } from "../parts/told.tsx";
+import { run, me, relay, social } from "../engine.ts";
+import { carName, carDetails } from "../car-name.ts";
+import { BackIcon, CarIcon } from "../components/icons.tsx";
+import { nameOfPerson } from "../components/person.tsx";
+import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { href } from "../route.ts";
-import { useTold, useToldList } from "../told.ts";
+import { useRelayQuery, useRelayList } from "../relay-query.ts";
 import { FeedCard } from "./feed.tsx";
 import { FollowButton } from "./people.tsx";
 
 export function PersonScreen({ name }: { name: string }) {
-  const { told, failed } = useTold(`person ${name}`, () => relay.person(name));
+  const { data, failed } = useRelayQuery(`person ${name}`, () => relay.person(name));
   return (
     <section class="page">
       <a class="back" href={href({ screen: "people" })}>
         <BackIcon /> People
       </a>
-      <Age told={told} />
-      {told ? <Shown person={told} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
+      <StaleNotice meta={data} />
+      {data ? <Shown person={data} /> : <p class="opening">{failed ?? "Loading…"}</p>}
     </section>
   );
 }
@@ -39,8 +39,8 @@ function Shown({ person }: { person: PersonPage }) {
         </div>
         {isBlocked ? null : <FollowButton person={person} />}
       </header>
-      {person.bio ? <p class="said">{person.bio}</p> : null}
-      <Standing person={person} />
+      {person.bio ? <p class="text">{person.bio}</p> : null}
+      <PendingNote person={person} />
       <nav class="choices" aria-label="Follows">
         <a class="button small" href={href({ screen: "followers", name: person.handle || person.account })}>
           Followers
@@ -49,14 +49,14 @@ function Shown({ person }: { person: PersonPage }) {
           Following
         </a>
         {isMe || !me().account ? null : (
-          <a class="button small" href={href({ screen: "in-common", name: person.handle || person.account })}>
+          <a class="button small" href={href({ screen: "inCommon", name: person.handle || person.account })}>
             In common
           </a>
         )}
       </nav>
       {isMe ? (
         <a class="button" href={href({ screen: "settings" })}>
-          Change how others see you
+          Edit your profile
         </a>
       ) : null}
       <Cars name={person.account} />
@@ -67,26 +67,26 @@ function Shown({ person }: { person: PersonPage }) {
   );
 }
 
-/** What the button does not say. */
-function Standing({ person }: { person: PersonPage }) {
+/** Says that the person has not accepted the user yet. */
+function PendingNote({ person }: { person: PersonPage }) {
   const follows = social.value?.follows.some(({ account }) => account === person.account) ?? false;
   if (!follows || !person.byApproval || person.isAccepted) return null;
-  return <p class="hint">They accept followers one by one, and have not accepted you yet.</p>;
+  return <p class="hint">This person approves followers and has not accepted you yet.</p>;
 }
 
 function Cars({ name }: { name: string }) {
-  const { told } = useTold(`cars ${name}`, () => relay.carsOf(name));
-  if (!told || told.cars.length === 0) return null;
+  const { data } = useRelayQuery(`cars ${name}`, () => relay.carsOf(name));
+  if (!data || data.cars.length === 0) return null;
   return (
     <>
       <h2>Garage</h2>
       <ul class="list cards">
-        {told.cars.map((car) => (
+        {data.cars.map((car) => (
           <li key={car.id} class="row still">
             <CarIcon />
             <div class="row-main">
-              <h2>{nameOf(car)}</h2>
-              <p class="row-line">{restOf(car)}</p>
+              <h2>{carName(car)}</h2>
+              <p class="row-line">{carDetails(car)}</p>
             </div>
           </li>
         ))}
@@ -96,7 +96,7 @@ function Cars({ name }: { name: string }) {
 }
 
 function Drives({ name }: { name: string }) {
-  const list = useToldList(`drives ${name}`, async (page) => {
+  const list = useRelayList(`drives ${name}`, async (page) => {
     const { drives, ...rest } = await relay.drivesOf(name, page);
     return { ...rest, items: drives };
   });
@@ -109,7 +109,7 @@ function Drives({ name }: { name: string }) {
           </li>
         ))}
       </ul>
-      <ListEnd list={list} empty="No drives that you may see." older="Older drives" />
+      <ListEnd list={list} empty="No drives that you can see." older="Older drives" />
     </>
   );
 }
@@ -118,8 +118,8 @@ function BlockButton({ person, isBlocked }: { person: PersonPage; isBlocked: boo
   const name = nameOfPerson(person);
   function toggle(): void {
     const question = `Block ${name}?\n\n${effectsOfBlock().join("\n\n")}`;
-    if (isBlocked) void give((tourismo) => tourismo.unblock(person.account));
-    else if (confirm(question)) void give((tourismo) => tourismo.block(person.account));
+    if (isBlocked) void run((tourismo) => tourismo.unblock(person.account));
+    else if (confirm(question)) void run((tourismo) => tourismo.block(person.account));
   }
   return (
     <>
@@ -131,19 +131,19 @@ function BlockButton({ person, isBlocked }: { person: PersonPage; isBlocked: boo
           {effectsOfBlock().map((effect) => (
             <p key={effect}>{effect}</p>
           ))}
-          <p>If you unblock them, they see what is for followers again only after they follow you and you accept them.</p>
+          <p>After you unblock them, they see what you share with followers only once they follow you and you accept them.</p>
         </div>
       ) : null}
     </>
   );
 }
 
-/** What a block does, and what it cannot do. */
+/** The effects of a block, and its limits. */
 function effectsOfBlock(): string[] {
   return [
-    "You see nothing of theirs any more, and you stop following each other.",
-    "They do not see what you show to followers. They still see what everybody sees, because that needs no account: your public drives and meets, what has a link that they know, and your profile.",
-    "What they say about your drives and meets is shown to nobody but them. What you say about other people's drives they may read there.",
-    "They are not told. They can find out if they look at your drives without signing in.",
+    "You do not see their drives, meets and comments, and you stop following each other.",
+    "They do not see what you share with followers. They still see what needs no account: your public drives and meets, those whose link they know, and your profile.",
+    "Only they see their comments on your drives and meets. They can read your comments on drives of others.",
+    "They are not notified. They can find out by looking at your drives without an account.",
   ];
 }

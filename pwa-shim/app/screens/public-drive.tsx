@@ -1,30 +1,30 @@
-// A drive that somebody published, as others see it, with what they feel and say about it.
+// A published drive as others see it, with reactions and comments.
 
 import type { PublishedTrack } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
 
 import { relay, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
-import { Charts } from "../parts/charts.tsx";
-import { Comments } from "../parts/comments.tsx";
-import { DriveFigures } from "../parts/figures.tsx";
-import { BackIcon } from "../parts/icons.tsx";
-import { DriveMap } from "../parts/map.tsx";
-import { nameOfPerson } from "../parts/person.tsx";
-import { Reactions } from "../parts/reactions.tsx";
-import { Age } from "../parts/told.tsx";
+import { Charts } from "../components/charts.tsx";
+import { Comments } from "../components/comments.tsx";
+import { DriveStatsGrid } from "../components/drive-stats.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { DriveMap } from "../components/map.tsx";
+import { nameOfPerson } from "../components/person.tsx";
+import { Reactions } from "../components/reactions.tsx";
+import { StaleNotice } from "../components/query-status.tsx";
 import { href } from "../route.ts";
-import { useTold } from "../told.ts";
+import { useRelayQuery } from "../relay-query.ts";
 
 export function PublicDriveScreen({ id }: { id: string }) {
-  const { told, failed } = useTold(`drive ${id}`, () => relay.publishedDrive(id));
+  const { data, failed } = useRelayQuery(`drive ${id}`, () => relay.publishedDrive(id));
   return (
     <section class="page drive-page">
       <a class="back" href={href({ screen: "feed" })}>
         <BackIcon /> Discover
       </a>
-      <Age told={told} />
-      {told ? <Shown drive={told} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
+      <StaleNotice meta={data} />
+      {data ? <Shown drive={data} /> : <p class="opening">{failed ?? "Loading…"}</p>}
     </section>
   );
 }
@@ -46,9 +46,9 @@ function Shown({ drive }: { drive: PublishedTrack }) {
       <div class="columns">
         <div class="column">
           <DriveMap drawn={drawn} />
-          <p class="hint">A copy made for others: what is private is cut off, and the figures are those of what is shown.</p>
+          <p class="hint">This is the published copy. Private parts are left out; the statistics are those of the visible part.</p>
           <Reactions drive={drive.id} />
-          <DriveFigures stats={drive.stats} units={units()} />
+          <DriveStatsGrid stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />
         </div>
         <div class="column">

@@ -1,35 +1,35 @@
-// Who may see a drive. Publishing is an act: a copy is made whose ends and exact times are hidden; it says so before.
+// Publishing a drive. It makes a copy without private places and exact times, and shows the copy before.
 
 import type { DriveView, PrivateEnds, TrackView, Visibility } from "@tourismo/client";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
-import { account, give, isDone, units } from "../engine.ts";
+import { account, run, succeeds, units } from "../engine.ts";
 import { distance } from "../format.ts";
-import { HoldButton } from "../parts/hold-button.tsx";
-import { DriveMap } from "../parts/map.tsx";
-import { ShareLink } from "../parts/share.tsx";
+import { HoldButton } from "../components/hold-button.tsx";
+import { DriveMap } from "../components/map.tsx";
+import { ShareLink } from "../components/share-link.tsx";
 import { href } from "../route.ts";
-import { wordsOfEnds } from "../words.ts";
+import { describePrivateEnds } from "../messages.ts";
 
-/** A track that is here. */
+/** A track that is loaded. */
 type Track = Extract<TrackView, { type: "ready" }>;
 
 const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
-  { visibility: "private", title: "Only me", what: "It stays among your own devices." },
-  { visibility: "followers", title: "Followers", what: "The people whom you accepted as followers see the copy." },
-  { visibility: "link", title: "By link", what: "Whoever has the link sees the copy. It is in no list." },
+  { visibility: "private", title: "Only me", what: "Only your devices have it." },
+  { visibility: "followers", title: "Followers", what: "Accepted followers see the copy." },
+  { visibility: "link", title: "By link", what: "Anyone with the link sees the copy. No list shows it." },
   { visibility: "public", title: "Everyone", what: "The copy is in the public feed." },
 ];
 
 const ENDS: [keyof PrivateEnds, string][] = [
-  ["start", "Hide where it began"],
-  ["end", "Hide where it ended"],
+  ["start", "Hide the start"],
+  ["end", "Hide the end"],
 ];
 
-/** What "Followers" means for somebody who lets everybody follow. */
-const ANYBODY_FOLLOWS =
-  "Anybody who presses Follow sees the copy: you accept all followers. To be asked about each, change that under You.";
+/** Explains "Followers" if the profile accepts all followers. */
+const EVERYONE_MAY_FOLLOW =
+  "Anyone who presses Follow sees the copy, since you accept all followers. You can change that under You.";
 
 export function Publish({ drive, track }: { drive: DriveView; track: Track | undefined }) {
   const offered = drive.published === null ? (account.value?.settings.defaultVisibility ?? "private") : drive.visibility;
@@ -41,19 +41,19 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
 
   async function publish(): Promise<void> {
     isBusy.value = true;
-    await give((tourismo) => tourismo.publishDrive(drive.id, chosen.value));
+    await run((tourismo) => tourismo.publishDrive(drive.id, chosen.value));
     isBusy.value = false;
   }
 
   async function renew(): Promise<void> {
     isBusy.value = true;
-    await give((tourismo) => tourismo.renewLink(drive.id));
+    await run((tourismo) => tourismo.renewLink(drive.id));
     isBusy.value = false;
   }
 
   return (
     <fieldset class="card publish">
-      <legend>Who may see it</legend>
+      <legend>Who can see it</legend>
       {CHOICES.map(({ visibility, title, what }) => (
         <label key={visibility} class="choice">
           <input
@@ -65,13 +65,13 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
           />
           <span>
             <strong>{title}</strong>
-            <span class="hint">{visibility === "followers" && isOpen ? ANYBODY_FOLLOWS : what}</span>
+            <span class="hint">{visibility === "followers" && isOpen ? EVERYONE_MAY_FOLLOW : what}</span>
           </span>
         </label>
       ))}
       {chosen.value === "private" ? null : (
         <>
-          <p class="hint explained">{wordsOfEnds(drive.privateEnds)}</p>
+          <p class="hint explained">{describePrivateEnds(drive.privateEnds)}</p>
           {drive.published === null ? <Ends drive={drive} track={track} /> : null}
         </>
       )}
@@ -91,10 +91,10 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
   );
 }
 
-/** Which ends are private places, and what others will see: chosen before the copy is made, which stays as it was made. */
+/** The choice of private ends, with a preview of the copy. It is made before publishing, since a copy cannot be changed. */
 function Ends({ drive, track }: { drive: DriveView; track: Track | undefined }) {
   const { start, end } = drive.privateEnds;
-  /** What was said and is not in the drive yet. */
+  /** The choice that is being saved. */
   const wanted = useSignal<PrivateEnds | undefined>(undefined);
   const ends = wanted.value ?? drive.privateEnds;
   useEffect(() => {
@@ -103,7 +103,7 @@ function Ends({ drive, track }: { drive: DriveView; track: Track | undefined }) 
 
   async function set(next: PrivateEnds): Promise<void> {
     wanted.value = next;
-    const done = await isDone((tourismo) => tourismo.setPrivateEnds(drive.id, next));
+    const done = await succeeds((tourismo) => tourismo.setPrivateEnds(drive.id, next));
     if (!done) wanted.value = undefined;
   }
 
@@ -119,19 +119,19 @@ function Ends({ drive, track }: { drive: DriveView; track: Track | undefined }) 
           <span>{title}</span>
         </label>
       ))}
-      <p class="hint">Show a start or an end that is no private place, such as a circuit or a meeting point.</p>
-      {track ? <Preview track={track} /> : <p class="hint">What others will see is shown here once the track is on this phone.</p>}
+      <p class="hint">Show a start or an end that is not private, such as a race track or a meeting point.</p>
+      {track ? <Preview track={track} /> : <p class="hint">The preview needs the track, which is not on this phone.</p>}
     </div>
   );
 }
 
-/** What others will see, as the core cuts it. */
+/** The copy as the core would make it. */
 function Preview({ track }: { track: Track }) {
   const drawn = useMemo(() => ({ line: track.line, hidden: track.hidden }), [track]);
   if (track.shownM === null) {
     return (
       <p class="hint bad" data-testid="preview">
-        Too little of this drive would be left to show. It can be published if its start or its end may be seen.
+        Too little of this drive would be left to publish. Show its start or its end to publish it.
       </p>
     );
   }
@@ -140,7 +140,7 @@ function Preview({ track }: { track: Track }) {
     <>
       <p data-testid="preview">
         Others will see <strong>{value} {unit}</strong>
-        {track.hidden.parts.length === 0 ? ", all of it." : ". What is dashed stays hidden."}
+        {track.hidden.parts.length === 0 ? ", all of it." : ". The dashed part stays hidden."}
       </p>
       <DriveMap drawn={drawn} label="Map of what others will see" isSmall />
     </>
@@ -153,7 +153,7 @@ function labelOf(from: Visibility, to: Visibility): string {
 }
 
 function Share({ id, renew }: { id: string; renew: () => Promise<void> }) {
-  const at = href({ screen: "public", id });
+  const at = href({ screen: "publicDrive", id });
   return (
     <>
       <a href={at}>See it as others do</a>
@@ -162,8 +162,8 @@ function Share({ id, renew }: { id: string; renew: () => Promise<void> }) {
         New link
       </HoldButton>
       <p class="hint">
-        A new link takes the place of the old one, which then shows nothing to anybody. Reactions and comments stay with the
-        old one. If others cannot open a link that an older version of the app made, make a new one.
+        A new link replaces the old one, which then shows nothing. Reactions and comments stay with the old link. If others
+        cannot open a link from an older version of the app, make a new one.
       </p>
     </>
   );

@@ -1,18 +1,18 @@
-// The screen that is in the phone's mount: start, and while a drive is recorded what must be seen at a glance.
+// The screen for recording: the start button, and the live drive.
 
 import { useSignal } from "@preact/signals";
 import type { CarView, DocId, DriveView, RecordingView } from "@tourismo/client";
 
-import { nameOf } from "../car-name.ts";
-import { cars, drives, give, isDone, recording, status, units, wasDenied } from "../engine.ts";
+import { carName } from "../car-name.ts";
+import { cars, drives, run, succeeds, recording, status, units, wasDenied } from "../engine.ts";
 import { clock, day, distance, duration, inGaps } from "../format.ts";
-import { Badge, State } from "../parts/badge.tsx";
-import { HoldButton } from "../parts/hold-button.tsx";
-import { FlagIcon, PlayIcon } from "../parts/icons.tsx";
-import { LocationDenied, usePermission } from "../parts/location.tsx";
-import { showNotice } from "../parts/notice.tsx";
+import { Badge, StatusMessage } from "../components/badge.tsx";
+import { HoldButton } from "../components/hold-button.tsx";
+import { FlagIcon, PlayIcon } from "../components/icons.tsx";
+import { LocationDenied, usePermission } from "../components/location-permission.tsx";
+import { showNotice } from "../components/notice.tsx";
 import { go, href } from "../route.ts";
-import { wordsOfProgress, wordsOfStorage } from "../words.ts";
+import { describeProgress, describeStorage } from "../messages.ts";
 import { LiveDrive } from "./live-drive.tsx";
 
 export function RecordScreen() {
@@ -20,7 +20,7 @@ export function RecordScreen() {
   if (view === null) return <Start />;
   switch (view.state) {
     case "recovering":
-      return <p class="opening">Looking for what was recorded…</p>;
+      return <p class="opening">Restoring the recording…</p>;
     case "unfinished":
       return <Unfinished view={view} />;
     case "active":
@@ -31,19 +31,19 @@ export function RecordScreen() {
   }
 }
 
-/** Ends the drive and shows it. One of which nothing was measured is not kept. */
+/** Finishes the drive and shows it. A drive without positions is discarded. */
 export async function finish({ drive, stats }: RecordingView): Promise<void> {
   if (stats.fixes + stats.refused === 0) {
-    const done = await isDone((tourismo) => tourismo.discardDrive());
-    if (done) showNotice("Nothing was recorded, so there is no drive to keep.");
+    const done = await succeeds((tourismo) => tourismo.discardDrive());
+    if (done) showNotice("No position was recorded. The drive was discarded.");
     return;
   }
-  const done = await isDone((tourismo) => tourismo.finishDrive());
+  const done = await succeeds((tourismo) => tourismo.finishDrive());
   if (done) go({ screen: "drive", id: drive });
 }
 
 function Start() {
-  /** `undefined`: the one that was driven last. */
+  /** `undefined`: the car of the last drive. */
   const chosen = useSignal<DocId | null | undefined>(undefined);
   const car = chosen.value === undefined ? lastDriven(drives.value ?? [], cars.value) : chosen.value;
   const storage = status.value?.storage;
@@ -51,8 +51,8 @@ function Start() {
   const isDenied = permission === "denied" || (permission !== "granted" && wasDenied.value);
 
   async function start(): Promise<void> {
-    await give(async (tourismo) => {
-      // Pressed at once on a cold start, before the lists are read.
+    await run(async (tourismo) => {
+      // On a cold start the lists may not be loaded yet.
       const last = async (): Promise<DocId | null> => lastDriven(await tourismo.read("drives"), await tourismo.read("cars"));
       await tourismo.startDrive(chosen.value === undefined ? await last() : chosen.value);
     });
@@ -62,7 +62,7 @@ function Start() {
     <section class="record start">
       <header class="record-head">
         <h1>Ready when you are</h1>
-        {storage?.type === "failing" ? <State words={wordsOfStorage(storage)} /> : <Standing />}
+        {storage?.type === "failing" ? <StatusMessage message={describeStorage(storage)} /> : <SyncSummary />}
       </header>
       {isDenied ? (
         <LocationDenied onAllowed={() => (wasDenied.value = false)} />
@@ -79,7 +79,7 @@ function Start() {
             <select value={car ?? ""} onChange={(event) => (chosen.value = event.currentTarget.value || null)}>
               {cars.value.map(({ id, fields }) => (
                 <option key={id} value={id}>
-                  {nameOf(fields)}
+                  {carName(fields)}
                 </option>
               ))}
               <option value="">No car</option>
@@ -92,24 +92,24 @@ function Start() {
   );
 }
 
-/** The car that was driven last, else the newest. */
+/** The car of the last drive, else the newest car. */
 function lastDriven(drives: readonly DriveView[], cars: readonly CarView[]): DocId | null {
   const last = drives.find((drive) => cars.some(({ id }) => id === drive.car))?.car;
   return last ?? cars[0]?.id ?? null;
 }
 
-/** Whether what was driven before is safe, at the first glance. */
-function Standing() {
+/** The sync progress of earlier drives. */
+function SyncSummary() {
   const all = drives.value ?? [];
   if (all.length === 0 || !status.value) return null;
   return (
     <a class="quiet" href={href({ screen: "drives" })}>
-      <Badge words={wordsOfProgress(status.value, all)} />
+      <Badge message={describeProgress(status.value, all)} />
     </a>
   );
 }
 
-/** What a killed app left behind. */
+/** A drive that was left when the app was killed. */
 function Unfinished({ view }: { view: RecordingView }) {
   const { value, unit } = distance(view.stats.distanceM, units());
   return (
@@ -132,7 +132,7 @@ function Unfinished({ view }: { view: RecordingView }) {
         </p>
         {inGaps(view.stats, units()) === undefined ? null : <p class="hint">{inGaps(view.stats, units())}</p>}
         <p class="hint">
-          {duration(view.stats.durationMs)} recorded and saved on this phone. If you resume, the time since then stays a gap.
+          {duration(view.stats.durationMs)} recorded and saved on this phone. If you resume, the time since then is a gap.
         </p>
       </div>
       <div class="controls">
@@ -143,7 +143,7 @@ function Unfinished({ view }: { view: RecordingView }) {
           type="button"
           class="button big primary"
           data-testid="resume"
-          onClick={() => void give((tourismo) => tourismo.resumeDrive())}
+          onClick={() => void run((tourismo) => tourismo.resumeDrive())}
         >
           <PlayIcon /> Resume
         </button>

@@ -1,39 +1,39 @@
-// One road: where it runs, what makes its score, and who drove it for all to see.
+// A road: map, score, and public drives over it.
 
 import type { Evidence, Road } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
 
 import { relay, units } from "../engine.ts";
 import { distance } from "../format.ts";
-import { BackIcon } from "../parts/icons.tsx";
-import { DriveMap } from "../parts/map.tsx";
-import { Legend, ScoreCard } from "../parts/score.tsx";
-import { Age } from "../parts/told.tsx";
+import { BackIcon } from "../components/icons.tsx";
+import { DriveMap } from "../components/map.tsx";
+import { Legend, ScoreCard } from "../components/score.tsx";
+import { StaleNotice } from "../components/query-status.tsx";
 import { extract } from "../roads.ts";
 import { href } from "../route.ts";
-import { useTold } from "../told.ts";
-import { backOf, courseOf, middleOf } from "../ways.ts";
+import { useRelayQuery } from "../relay-query.ts";
+import { reverseOf, directionOf, midpointOf } from "../geometry.ts";
 import { FeedCard } from "./feed.tsx";
 import { coordinates } from "./roads.tsx";
 
 export function RoadScreen({ id }: { id: string }) {
-  const { told, failed } = useTold(`road ${id}`, () => relay.road(id));
+  const { data, failed } = useRelayQuery(`road ${id}`, () => relay.road(id));
   const kept = extract.value?.roads.find((road) => road.id === id);
-  const road = told ?? kept;
+  const road = data ?? kept;
   return (
     <section class="page drive-page">
       <a class="back" href={href({ screen: "roads" })}>
         <BackIcon /> Roads
       </a>
-      <Age told={told} />
-      {road ? <Shown road={road} /> : <p class="opening">{failed ?? "Asking the relay…"}</p>}
+      <StaleNotice meta={data} />
+      {road ? <Shown road={road} /> : <p class="opening">{failed ?? "Loading…"}</p>}
       {road ? (
         <section class="column" aria-label="Drives over it">
           <h2>Drives over it</h2>
-          {told ? null : <p class="hint">{failed ?? "Asking the relay…"}</p>}
-          {told?.drives.length === 0 ? <p class="hint">None that you may see at the moment.</p> : null}
+          {data ? null : <p class="hint">{failed ?? "Loading…"}</p>}
+          {data?.drives.length === 0 ? <p class="hint">None that you can see at the moment.</p> : null}
           <ul class="list cards">
-            {told?.drives.map((drive) => (
+            {data?.drives.map((drive) => (
               <li key={drive.id}>
                 <FeedCard drive={drive} />
               </li>
@@ -47,16 +47,16 @@ export function RoadScreen({ id }: { id: string }) {
 
 function Shown({ road }: { road: Road }) {
   const { value, unit } = distance(road.lengthM, units());
-  const back = backOf(road, extract.value?.roads ?? []);
+  const reverse = reverseOf(road, extract.value?.roads ?? []);
   return (
     <>
       <header class="page-head">
         <div>
           <h1>
-            {value} {unit} {courseOf(road, undefined)}
+            {value} {unit} {directionOf(road, undefined)}
           </h1>
           <p class="row-line">
-            {coordinates(middleOf(road))} · {wordsOfEvidence(road.drivers)}
+            {coordinates(midpointOf(road))} · {describeEvidence(road.drivers)}
           </p>
         </div>
       </header>
@@ -68,11 +68,11 @@ function Shown({ road }: { road: Road }) {
         <div class="column">
           <section class="card road" data-testid="road" aria-label="The road">
             <h2>The road</h2>
-            <ScoreCard score={road.score} units={units()} of="that people drove on it" />
+            <ScoreCard score={road.score} units={units()} of="of public drives" />
           </section>
-          {back ? (
-            <a class="button" href={href({ screen: "road", id: back.id })}>
-              The other way: {back.score.score}
+          {reverse ? (
+            <a class="button" href={href({ screen: "road", id: reverse.id })}>
+              Other direction: {reverse.score.score}
             </a>
           ) : null}
         </div>
@@ -82,7 +82,7 @@ function Shown({ road }: { road: Road }) {
 }
 
 function RoadMap({ road }: { road: Road }) {
-  // The same as long as the road is: a map is not made anew for what it shows already.
+  // The same object as long as the road is the same, so that the map is not redrawn.
   const drawn = useMemo(() => {
     const line = { parts: [road.line] };
     return { line, stretches: [{ line, score: road.score.score }] };
@@ -90,7 +90,7 @@ function RoadMap({ road }: { road: Road }) {
   return <DriveMap drawn={drawn} label="Map of the road" />;
 }
 
-function wordsOfEvidence(drivers: Evidence): string {
+function describeEvidence(drivers: Evidence): string {
   switch (drivers) {
     case "few":
       return "driven by a few people";

@@ -1,4 +1,4 @@
-// Good roads: on a map that draws itself from what people drove, and as a list. What was told before is here without signal.
+// Good roads on a map and in a list. Kept roads are there without signal.
 
 import { signal, useSignal } from "@preact/signals";
 import type { Road } from "@tourismo/client";
@@ -7,30 +7,30 @@ import { useEffect } from "preact/hooks";
 import { units } from "../engine.ts";
 import { clock, day, distance } from "../format.ts";
 import type { Look } from "../map/roads-map.ts";
-import { DiscoverHead } from "../parts/discover-head.tsx";
-import { PlaceIcon } from "../parts/icons.tsx";
-import { RoadsMap } from "../parts/roads-map.tsx";
-import { Legend, ScoreLine } from "../parts/score.tsx";
-import { Sketch } from "../parts/sketch.tsx";
-import { exactlyWhereIAm } from "../place.ts";
-import { extract, lookAt, whereToLook } from "../roads.ts";
+import { DiscoverHead } from "../components/discover-head.tsx";
+import { PlaceIcon } from "../components/icons.tsx";
+import { RoadsMap } from "../components/roads-map.tsx";
+import { Legend, ScoreLine } from "../components/score.tsx";
+import { LineThumbnail } from "../components/line-thumbnail.tsx";
+import { currentPosition } from "../current-position.ts";
+import { extract, loadRoadsIn, initialCentre } from "../roads.ts";
 import { go, href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { bearingDeg, bestWays, type Box, boxAround, compassOf, courseOf, isWithin, metresBetween, middleOf, type Place, type Way } from "../ways.ts";
+import { bearingDeg, pairedRoads, type Box, boxAround, compassOf, directionOf, isWithin, metresBetween, midpointOf, type LonLat, type RoadPair } from "../geometry.ts";
 
-/** Where the map begins when nothing is known: Europe. */
-const NOWHERE: Look = { at: [10, 48], zoom: 3 };
+/** The initial view if nothing better is known: Europe. */
+const DEFAULT_VIEW: Look = { at: [10, 48], zoom: 3 };
 const NEAR_ZOOM = 10;
-/** How many roads the list has, and how long they are at least, metres: what lies between two junctions may be very short. */
+/** Maximum number of roads in the list, and their minimum length, metres: the way between two junctions may be very short. */
 const LISTED = 30;
 const SHORTEST_LISTED_M = 500;
 
-/** In the browser's own drawer: where the map looked last. */
+/** The key in `localStorage` of the last view of the map. */
 const LOOK = "tourismo roads look";
 
-/** Where the map looked last, and where the person is: kept while other screens are shown. */
+/** The last view of the map and the position of the user, kept while other screens are shown. */
 const look = signal<Look | undefined>(lastLook());
-const place = signal<Place | undefined>(undefined);
+const place = signal<LonLat | undefined>(undefined);
 
 export function RoadsScreen() {
   const seen = useSignal<Box | undefined>(undefined);
@@ -40,7 +40,7 @@ export function RoadsScreen() {
     if (look.value === undefined) void begin().then((first) => (look.value ??= first));
   }, []);
   useEffect(() => {
-    // What could not be asked for comes with signal.
+    // Missing roads are fetched when the device is online again.
     const again = (): void => void (seen.value && see(seen.value));
     addEventListener("online", again);
     return () => removeEventListener("online", again);
@@ -48,22 +48,22 @@ export function RoadsScreen() {
 
   async function see(box: Box): Promise<void> {
     seen.value = box;
-    isTooLarge.value = (await lookAt(box)) === "tooLarge";
+    isTooLarge.value = (await loadRoadsIn(box)) === "tooLarge";
   }
 
   async function aroundMe(): Promise<void> {
-    const found = await exactlyWhereIAm();
+    const found = await currentPosition();
     problem.value = Array.isArray(found) ? undefined : found.failed;
     if (!Array.isArray(found)) return;
     place.value = found;
-    // Without a map this alone says where to look.
+    // Without a map there is no visible area yet.
     if (seen.value === undefined) await see(boxAround(found, 0.5));
   }
 
   const roads = extract.value?.roads ?? [];
   const box = seen.value;
-  const isListed = (road: Road): boolean => road.lengthM >= SHORTEST_LISTED_M && (!box || isWithin(middleOf(road), box));
-  const ways = bestWays(roads.filter(isListed), LISTED);
+  const isListed = (road: Road): boolean => road.lengthM >= SHORTEST_LISTED_M && (!box || isWithin(midpointOf(road), box));
+  const pairs = pairedRoads(roads.filter(isListed), LISTED);
   return (
     <section class="page roads-page">
       <DiscoverHead chosen="roads" />
@@ -82,7 +82,7 @@ export function RoadsScreen() {
               picked={(id) => go({ screen: "road", id })}
             />
           ) : (
-            <div class="map waiting">Looking for roads…</div>
+            <div class="map waiting">Loading roads…</div>
           )}
           <div class="map-foot">
             <Legend />
@@ -96,15 +96,15 @@ export function RoadsScreen() {
           <h2>The best roads in view</h2>
           <ExtractAge isTooLarge={isTooLarge.value} />
           <ul class="list">
-            {ways.map((way) => (
-              <li key={way.road.id}>
-                <RoadRow way={way} from={place.value} />
+            {pairs.map((pair) => (
+              <li key={pair.road.id}>
+                <RoadRow pair={pair} from={place.value} />
               </li>
             ))}
           </ul>
           <p class="hint">
-            Roads are found in the drives that everybody may see, once enough people have driven them. The relay is asked for
-            squares of half a degree, some 50 km wide, without your account: where exactly you are stays on this device.
+            Roads come from public drives, once enough people have driven them. The app asks the server for squares of half a
+            degree, about 50 km wide, without your account. Your exact position stays on this device.
           </p>
         </div>
       </div>
@@ -113,8 +113,8 @@ export function RoadsScreen() {
 }
 
 async function begin(): Promise<Look> {
-  const at = await whereToLook();
-  return at ? { at, zoom: NEAR_ZOOM } : NOWHERE;
+  const at = await initialCentre();
+  return at ? { at, zoom: NEAR_ZOOM } : DEFAULT_VIEW;
 }
 
 function lastLook(): Look | undefined {
@@ -122,7 +122,7 @@ function lastLook(): Look | undefined {
     const { at: [lon, lat], zoom } = JSON.parse(localStorage.getItem(LOOK) ?? "") as Look;
     return [lon, lat, zoom].every(Number.isFinite) ? { at: [lon, lat], zoom } : undefined;
   } catch {
-    // Nothing is kept, or what is cannot be read.
+    // No view was saved, or it cannot be read.
     return undefined;
   }
 }
@@ -131,47 +131,47 @@ function keepLook(at: Look): void {
   try {
     localStorage.setItem(LOOK, JSON.stringify(at));
   } catch {
-    // It begins anew next time.
+    // Next time the map starts at the default.
   }
 }
 
-/** From when the roads are, and what to do where there are none. */
+/** When the roads were fetched, and what to do if there are none. */
 function ExtractAge({ isTooLarge }: { isTooLarge: boolean }) {
-  if (isTooLarge) return <p class="hint">Come nearer to see the roads there.</p>;
+  if (isTooLarge) return <p class="hint">Zoom in to see roads.</p>;
   const known = extract.value;
-  if (known === undefined) return <p class="hint">Looking…</p>;
-  if (known.toldAt === null) return <p class="age">Nothing is known of this place yet. It comes with signal.</p>;
-  const none = known.roads.length === 0 ? " Nobody has shown a good road here yet." : "";
-  const partly = known.missing > 0 ? " Some of what is in view comes with signal." : "";
+  if (known === undefined) return <p class="hint">Loading…</p>;
+  if (known.fetchedAt === null) return <p class="age">No roads of this area are on this device. They load when there is signal.</p>;
+  const none = known.roads.length === 0 ? " No good roads are known here yet." : "";
+  const partly = known.missing > 0 ? " Part of this area loads when there is signal." : "";
   return (
     <p class="hint" data-testid="roads-age">
-      As the relay told them on {day(known.toldAt)}, {clock(known.toldAt)}.{none}
+      Updated {day(known.fetchedAt)}, {clock(known.fetchedAt)}.{none}
       {partly}
     </p>
   );
 }
 
-function RoadRow({ way: { road, back }, from }: { way: Way; from: Place | undefined }) {
+function RoadRow({ pair: { road, reverse }, from }: { pair: RoadPair; from: LonLat | undefined }) {
   return (
     <a class="row feed-row" href={href({ screen: "road", id: road.id })} data-testid="road-row">
-      <Sketch parts={[road.line]} band={bandOf(road.score.score)} />
+      <LineThumbnail parts={[road.line]} band={bandOf(road.score.score)} />
       <div class="row-main">
         <h2>
-          {lengthOf(road.lengthM)} {courseOf(road, back)}
+          {lengthOf(road.lengthM)} {directionOf(road, reverse)}
         </h2>
         <ScoreLine score={road.score} units={units()} what="Driven" />
-        <p class="row-line">{from ? awayFrom(from, middleOf(road)) : coordinates(middleOf(road))}</p>
+        <p class="row-line">{from ? awayFrom(from, midpointOf(road)) : coordinates(midpointOf(road))}</p>
       </div>
     </a>
   );
 }
 
-/** How far away, as the crow flies, and in which direction. */
-function awayFrom(from: Place, to: Place): string {
+/** The straight-line distance and direction. */
+function awayFrom(from: LonLat, to: LonLat): string {
   return `${lengthOf(metresBetween(from, to))} ${compassOf(bearingDeg(from, to))} of you`;
 }
 
-export function coordinates([lon, lat]: Place): string {
+export function coordinates([lon, lat]: LonLat): string {
   const part = (degrees: number, positive: string, negative: string): string =>
     `${Math.abs(degrees).toFixed(2)}° ${degrees < 0 ? negative : positive}`;
   return `${part(lat, "N", "S")}, ${part(lon, "E", "W")}`;

@@ -1,15 +1,15 @@
-// The person's name and units, and how storage and sync are.
+// The profile and preferences of the user, and the state of storage and sync.
 
 import type { ProfileFields, QuarantinedDocument, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
 
 import { useChanges } from "../drafts.ts";
-import { account, drives, isDone, persistence, relay, status } from "../engine.ts";
-import { Badge, State } from "../parts/badge.tsx";
-import { TryAgain } from "../parts/progress.tsx";
-import { SavedText } from "../parts/saved-text.tsx";
+import { account, drives, succeeds, persistence, relay, status } from "../engine.ts";
+import { Badge, StatusMessage } from "../components/badge.tsx";
+import { TryAgain } from "../components/progress.tsx";
+import { AutosavedText } from "../components/autosaved-text.tsx";
 import { href, type Route } from "../route.ts";
-import { useTold } from "../told.ts";
-import { wordsOfLink, wordsOfPersistence, wordsOfProgress, wordsOfStorage } from "../words.ts";
+import { useRelayQuery } from "../relay-query.ts";
+import { describeLinkStatus, describePersistence, describeProgress, describeStorage } from "../messages.ts";
 
 export function SettingsScreen() {
   if (!account.value) return <p class="opening">Opening…</p>;
@@ -24,8 +24,8 @@ export function SettingsScreen() {
           {status.value ? <StatusCard status={status.value} /> : null}
           <nav class="list" aria-label="More">
             <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" isNarrow />
-            <Row to={{ screen: "people" }} title="People" what="Find and follow, let others follow" isNarrow />
-            <Row to={{ screen: "devices" }} title="Your devices" what="Let another one in, or bring this one in" testId="devices" />
+            <Row to={{ screen: "people" }} title="People" what="Find and follow people, answer requests" isNarrow />
+            <Row to={{ screen: "devices" }} title="Your devices" what="Add a device, or join an account" testId="devices" />
           </nav>
         </div>
         <div class="column">
@@ -41,11 +41,11 @@ export function SettingsScreen() {
 }
 
 function ProfileForm({ profile }: { profile: ProfileFields }) {
-  const put = useChanges(profile, (fields) => isDone((tourismo) => tourismo.putProfile(fields)));
+  const put = useChanges(profile, (fields) => succeeds((tourismo) => tourismo.putProfile(fields)));
   return (
     <div class="card form">
-      <h2>You, as others see you</h2>
-      <SavedText
+      <h2>Your profile</h2>
+      <AutosavedText
         draft="profile name"
         label="Name"
         name="displayName"
@@ -54,7 +54,7 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
         value={profile.displayName}
         onSave={(displayName) => put({ displayName })}
       />
-      <SavedText
+      <AutosavedText
         draft="profile handle"
         label="Handle"
         name="handle"
@@ -64,11 +64,11 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
         onSave={(handle) => put({ handle: handle.replace(/^@/, "") })}
       />
       {profile.handle === "" ? (
-        <p class="hint">By which others find you: 2 to 30 letters or digits.</p>
+        <p class="hint">Others find you by your handle: 2 to 30 letters or digits.</p>
       ) : (
         <HandleState handle={profile.handle} />
       )}
-      <SavedText
+      <AutosavedText
         draft="profile bio"
         label="About you"
         name="bio"
@@ -85,11 +85,11 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
           onChange={(event) => void put({ byApproval: event.currentTarget.checked })}
         />
         <span>
-          <strong>Ask me about followers</strong>
+          <strong>Approve followers</strong>
           <span class="hint">
             {profile.byApproval
-              ? "What is for followers is seen only by those whom you accepted."
-              : "Off: anybody who presses Follow sees what is for followers."}
+              ? "Only people whom you accept see what you share with followers."
+              : "Off: anyone who presses Follow sees what you share with followers."}
           </span>
         </span>
       </label>
@@ -97,22 +97,22 @@ function ProfileForm({ profile }: { profile: ProfileFields }) {
   );
 }
 
-/** What the relay can no longer read of this account, in words. */
+/** Documents of this account that the relay can no longer read. */
 function Quarantined() {
-  const { told } = useTold("own profile", () => relay.ownProfile());
-  if (!told || told.quarantined.length === 0) return null;
+  const { data } = useRelayQuery("own profile", () => relay.ownProfile());
+  if (!data || data.quarantined.length === 0) return null;
   return (
     <div class="card form" role="status">
       <h2>Not shown as you changed it</h2>
       <p class="hint bad">
-        The server can no longer read {told.quarantined.map(wordsOfQuarantined).join(", ")}. Others see what it read last. Nothing of
-        yours is lost: your devices have all of it. You can still block people, withdraw drives and take back what you said.
+        The server can no longer read {data.quarantined.map(describeQuarantined).join(", ")}. Others see the last readable version. Nothing
+        is lost: your devices have all of it. You can still block people, withdraw drives, and remove comments and answers.
       </p>
     </div>
   );
 }
 
-function wordsOfQuarantined({ kind, reason }: QuarantinedDocument): string {
+function describeQuarantined({ kind, reason }: QuarantinedDocument): string {
   const why = reason === "too_large" ? "too large" : "damaged";
   const what = {
     settings: "your settings",
@@ -121,16 +121,16 @@ function wordsOfQuarantined({ kind, reason }: QuarantinedDocument): string {
     drive: "a drive",
     track: "a track",
     published: "a published drive",
-    social: "what you said about people, drives or meets",
+    social: "your follows, comments and answers",
     meet: "a meet",
   };
   return `${kind ? what[kind] : "a document"} (${why})`;
 }
 
-/** Published drives and meets that the relay stores and shows to nobody: a new link mends it. */
+/** Published drives and meets that the relay stores but does not show. A new link repairs that. */
 function NotShown() {
-  const { told } = useTold("own profile", () => relay.ownProfile());
-  if (!told || told.notShown.length === 0) return null;
+  const { data } = useRelayQuery("own profile", () => relay.ownProfile());
+  if (!data || data.notShown.length === 0) return null;
   return (
     <div class="card form" role="status">
       <h2>Stored, but not shown to others</h2>
@@ -139,7 +139,7 @@ function NotShown() {
         New link. Others then see it.
       </p>
       <ul class="plain">
-        {told.notShown.map(({ document, kind }) => {
+        {data.notShown.map(({ document, kind }) => {
           const drive = drives.value?.find(({ published }) => published === document);
           if (drive) {
             return (
@@ -155,19 +155,19 @@ function NotShown() {
   );
 }
 
-/** Whether the handle is this person's own: the relay knows who claimed it first. */
+/** Whether the handle belongs to the user: the relay knows who claimed it first. */
 function HandleState({ handle }: { handle: string }) {
-  const { told } = useTold(`own profile ${handle}`, () => relay.ownProfile());
-  if (!told || told.isOld || told.handleState === null) return <p class="hint">Yours once the relay has heard of it.</p>;
-  return told.handleState === "handle_taken" ? (
-    <p class="hint bad">Somebody else had @{handle} first. Others see your name alone until you choose another handle.</p>
+  const { data } = useRelayQuery(`own profile ${handle}`, () => relay.ownProfile());
+  if (!data || data.isStale || data.handleState === null) return <p class="hint">It is yours once the server has confirmed it.</p>;
+  return data.handleState === "handle_taken" ? (
+    <p class="hint bad">Another account has @{handle}. Others see only your name until you choose another handle.</p>
   ) : (
     <p class="hint">Others find you as @{handle}.</p>
   );
 }
 
 function SettingsForm({ settings }: { settings: SettingsFields }) {
-  const put = useChanges(settings, (fields) => isDone((tourismo) => tourismo.putSettings(fields)));
+  const put = useChanges(settings, (fields) => succeeds((tourismo) => tourismo.putSettings(fields)));
   return (
     <div class="card form">
       <h2>Preferences</h2>
@@ -194,7 +194,7 @@ function SettingsForm({ settings }: { settings: SettingsFields }) {
   );
 }
 
-/** `isNarrow`: where there is room the navigation has it. */
+/** `isNarrow`: shown only on narrow screens; on wide ones the navigation has it. */
 function Row(props: { to: Route; title: string; what: string; testId?: string; isNarrow?: boolean }) {
   const { to, title, what, testId, isNarrow } = props;
   return (
@@ -210,24 +210,24 @@ function Row(props: { to: Route; title: string; what: string; testId?: string; i
 function StatusCard({ status }: { status: StatusView }) {
   return (
     <div class="card status-card" data-testid="status">
-      <h2>Where everything is</h2>
+      <h2>Sync and storage</h2>
       <dl>
-        <dt>On the way</dt>
+        <dt>Sync</dt>
         <dd>
-          <Badge words={wordsOfProgress(status, drives.value ?? [])} />
+          <Badge message={describeProgress(status, drives.value ?? [])} />
         </dd>
-        <dt>The relay</dt>
+        <dt>Server</dt>
         <dd>
-          <State words={wordsOfLink(status.link)} />
+          <StatusMessage message={describeLinkStatus(status.link)} />
           {status.link.type === "rejected" ? <TryAgain /> : null}
         </dd>
         <dt>This phone</dt>
         <dd>
-          <State words={wordsOfStorage(status.storage)} />
+          <StatusMessage message={describeStorage(status.storage)} />
         </dd>
-        <dt>Its storage</dt>
+        <dt>Browser storage</dt>
         <dd>
-          <State words={wordsOfPersistence(persistence.value)} />
+          <StatusMessage message={describePersistence(persistence.value)} />
         </dd>
       </dl>
     </div>

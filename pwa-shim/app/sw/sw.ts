@@ -1,13 +1,15 @@
-// The service worker: keeps the app's own files so that it opens without signal. It never keeps an answer of the relay.
+// The service worker: caches the files of the app, so that it opens without signal. It caches no answer of the relay.
 //
-// A new version fetches all its files and then waits: it takes over when the page says so, or when no page of the old one
-// is left. A drive that is being recorded is never interrupted.
+// A new version fetches all its files, then waits. It takes over when the page asks it to, or when no page of the old version is
+// left. So an update never interrupts a recording.
 
 import { shell } from "virtual:shell";
 
 const scope = self as unknown as ServiceWorkerGlobalScope;
 const PREFIX = "tourismo-shell-";
 const CACHE = PREFIX + shell.version;
+/** Caches that earlier versions of the app used. */
+const OBSOLETE = ["tourismo-told"];
 const files = new Set(shell.files);
 
 scope.addEventListener("install", (event) => {
@@ -31,7 +33,7 @@ scope.addEventListener("fetch", (event) => {
 
 async function fill(): Promise<void> {
   const cache = await caches.open(CACHE);
-  // Past the browser's own cache: a version is all of its files or none.
+  // Bypasses the HTTP cache, so that all files are of one version.
   await cache.addAll(shell.files.map((path) => new Request(path, { cache: "reload" })));
 }
 
@@ -42,5 +44,6 @@ async function fromCache(path: string, request: Request): Promise<Response> {
 
 async function removeOldVersions(): Promise<void> {
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith(PREFIX) && name !== CACHE).map((name) => caches.delete(name)));
+  const isOld = (name: string): boolean => (name.startsWith(PREFIX) && name !== CACHE) || OBSOLETE.includes(name);
+  await Promise.all(names.filter(isOld).map((name) => caches.delete(name)));
 }

@@ -1,8 +1,8 @@
 // The storage in IndexedDB: one object store per space, binary keys, strict durability.
 //
-// Engines keep transactions in a cache of the operating system unless asked for `strict`; a phone that dies would lose
-// what it called stored. iOS kills the database handle of an app in the background without a word: any use of a dead
-// handle fails for good, so the handle is dropped and the database opened anew.
+// Without `strict` a transaction may complete while it is only in a cache of the operating system, so that a power loss would
+// lose it. iOS closes the database handle of an app in the background without an event. Every use of such a handle fails, so that
+// the handle is dropped and the database is opened again.
 
 import type { KeyRange, Space, StorageFailure, StoredEntry, StoreOp } from "../generated/types.ts";
 import { messageOf } from "../errors.ts";
@@ -12,7 +12,7 @@ const SPACES = ["meta", "journal", "doc", "row", "change"] as const satisfies re
 const SHELL = "shell";
 const OWNER = "owner";
 const VERSION = 1;
-/** How long the browser may leave a request unanswered. Some phones never answer one whose handle they have killed. */
+/** Timeout of a request. Some phones never answer a request on a closed handle. */
 const SILENCE_MS = 10_000;
 
 export class IndexedDbStorage implements Storage {
@@ -98,7 +98,7 @@ export class IndexedDbStorage implements Storage {
     );
   }
 
-  /** Runs one transaction; a handle that turns out dead is replaced and the transaction run once more. */
+  /** Runs a transaction. If the handle is dead, opens the database again and repeats the transaction once. */
   async #transaction(stores: string[], mode: IDBTransactionMode, fill: Fill): Promise<void> {
     try {
       return await runTransaction(await this.#open(), stores, mode, fill);
@@ -148,7 +148,7 @@ function open(factory: IDBFactory, name: string, onGone: () => void): Promise<ID
           return;
         }
         db.onclose = onGone;
-        // A newer version of the app wants to change the database: it must not wait for this one.
+        // A newer version of the app upgrades the database and must not wait for this one.
         db.onversionchange = () => {
           onGone();
           db.close();
@@ -171,7 +171,7 @@ function runTransaction(db: IDBDatabase, stores: string[], mode: IDBTransactionM
       reason = why;
       tx.abort();
     };
-    // Whether it is still performed then, nobody can say. To perform it once more does no harm.
+    // It may still be performed afterwards. Performing it twice does no harm.
     const silence = setTimeout(() => {
       reject(silent("a transaction does not end"));
       tryTo(() => tx.abort());
@@ -180,7 +180,7 @@ function runTransaction(db: IDBDatabase, stores: string[], mode: IDBTransactionM
       clearTimeout(silence);
       resolve();
     };
-    // Errors of a request abort its transaction; quota shows on the transaction alone.
+    // An error of a request aborts its transaction. Quota errors are only on the transaction.
     tx.onabort = () => {
       clearTimeout(silence);
       reject(reason ?? tx.error ?? new DOMException("the transaction was aborted", "AbortError"));
@@ -190,13 +190,13 @@ function runTransaction(db: IDBDatabase, stores: string[], mode: IDBTransactionM
     } catch (thrown) {
       clearTimeout(silence);
       reject(thrown);
-      // A handle that died in between aborts nothing any more.
+      // The handle may be dead by now.
       tryTo(() => tx.abort());
     }
   });
 }
 
-/** Nothing was heard: as good as a dead handle. */
+/** A timeout, handled like a dead handle. */
 function silent(message: string): DOMException {
   return new DOMException(message, "UnknownError");
 }
@@ -205,7 +205,7 @@ function tryTo(act: () => void): void {
   try {
     act();
   } catch {
-    // There is nothing left to act upon.
+    // The transaction has ended already.
   }
 }
 
@@ -233,7 +233,7 @@ function keysOf(range: KeyRange): IDBKeyRange {
   return IDBKeyRange.bound(key(range.from), key(range.to));
 }
 
-// Bytes that come out of the core's memory may be a view into a larger buffer: the key is a copy of the view alone.
+// Bytes from the core may be a view into a larger buffer. The key is a copy of the view.
 function key(bytes: Uint8Array): ArrayBuffer {
   return bytes.slice().buffer as ArrayBuffer;
 }

@@ -1,0 +1,63 @@
+// Comments on a drive.
+
+import { useDraft } from "../drafts.ts";
+import { run, me, relay, social } from "../engine.ts";
+import { clock, day } from "../format.ts";
+import { withOwnComments } from "../optimistic.ts";
+import { useRelayList } from "../relay-query.ts";
+import { nameOfPerson } from "./person.tsx";
+
+export function Comments({ drive }: { drive: string }) {
+  const list = useRelayList(`comments ${drive}`, async (page) => {
+    const { comments, ...rest } = await relay.comments(drive, page);
+    return { ...rest, items: comments };
+  });
+  const { value: draft, set, clear } = useDraft(`comment ${drive}`, { text: "" });
+  const shown = withOwnComments(list.items, social.value?.comments, drive, me());
+
+  async function post(event: Event): Promise<void> {
+    event.preventDefault();
+    const id = await run((tourismo) => tourismo.comment(drive, draft.text.trim()));
+    if (id !== undefined) clear();
+  }
+
+  return (
+    <section class="card comments" aria-label="Comments">
+      <h2>Comments</h2>
+      {shown.length === 0 ? <p class="hint">{list.state === "ready" ? "No comments yet." : "Comments of others need a connection."}</p> : null}
+      {list.more ? (
+        <button type="button" class="button" onClick={list.more}>
+          Earlier comments
+        </button>
+      ) : null}
+      <ul class="comment-list">
+        {shown.map((comment) => (
+          <li key={comment.id} class="comment" data-testid="comment">
+            <p class="row-line">
+              {comment.isMine ? "You" : nameOfPerson(comment)} · {day(comment.at)}, {clock(comment.at)}
+            </p>
+            <p class="text">{comment.text}</p>
+            {comment.isMine ? (
+              <button type="button" class="link" onClick={() => void run((tourismo) => tourismo.removeComment(drive, comment.id))}>
+                Delete
+              </button>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+      <form class="say" onSubmit={(event) => void post(event)}>
+        <input
+          type="text"
+          aria-label="Your comment"
+          placeholder="Add a comment"
+          maxLength={2_000}
+          value={draft.text}
+          onInput={(event) => set({ text: event.currentTarget.value })}
+        />
+        <button type="submit" class="button" disabled={draft.text.trim() === ""}>
+          Post
+        </button>
+      </form>
+    </section>
+  );
+}

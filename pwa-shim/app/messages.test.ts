@@ -1,0 +1,77 @@
+import type { DriveSync, DriveView, Refusal, Signal, StatusView } from "@tourismo/client";
+import { describe, expect, test } from "vitest";
+
+import { describePrivateEnds, describeNotRecording, describeProgress, describeRecording, describeSafety } from "./messages.ts";
+
+const quiet: StatusView = {
+  storage: { type: "saved" },
+  link: { type: "upToDate" },
+  unsentChanges: 0,
+  unsentBytes: 0,
+  unsentDocuments: 0,
+  sentChanges: 0,
+  sentBytes: 0,
+  fetchingDocuments: 0,
+  fetchingChanges: 0,
+  documents: 9,
+  refused: 0,
+  refusal: null,
+};
+
+const waiting: DriveSync = { type: "onPhone", changes: 4, bytes: 71_000, sentChanges: 0, sentBytes: 0, ackedChanges: 0 };
+const drives = (...syncs: DriveSync[]) => syncs.map((sync) => ({ sync })) as DriveView[];
+const offline: Partial<StatusView> = { link: { type: "offline" } };
+
+describe("progress in one line", () => {
+  test.each<[string, string, Partial<StatusView>, DriveView[]]>([
+    ["Everything is on the server", "good", {}, drives({ type: "onRelay", trackHere: true })],
+    ["Everything is on the server", "good", offline, []],
+    ["3 drives on this phone only, 214 kB", "plain", { ...offline, unsentChanges: 12, unsentBytes: 214_000 }, drives(waiting, waiting, waiting)],
+    ["1 change on this phone only, 310 bytes", "plain", { unsentChanges: 1, unsentBytes: 310 }, []],
+    ["Sending 64 of 214 kB", "busy", { unsentChanges: 12, unsentBytes: 214_000, sentChanges: 3, sentBytes: 64_000 }, drives(waiting)],
+    ["Sending 900 bytes of 1.2 MB", "busy", { unsentChanges: 12, unsentBytes: 1_200_000, sentChanges: 3, sentBytes: 900 }, []],
+    ["Sending 2.1 kB", "busy", { unsentChanges: 1, unsentBytes: 2_100, sentChanges: 1, sentBytes: 2_100 }, []],
+    ["Downloading 31 changes", "busy", { fetchingDocuments: 1, fetchingChanges: 31 }, []],
+    ["The server refuses 1 drive", "bad", { refused: 1, refusal: "too_large" }, drives({ type: "refused", code: "too_large" })],
+    ["The server refuses something", "bad", { refused: 1, refusal: "malformed" }, []],
+    ["Rejected by the server", "bad", { link: { type: "rejected", code: "not_authentic" }, unsentChanges: 1 }, []],
+  ])("says %j", (text, tone, change, listed) => {
+    expect(describeProgress({ ...quiet, ...change }, listed)).toMatchObject({ text, tone });
+  });
+});
+
+describe("while positions are refused", () => {
+  const good: Signal = { type: "good", accuracyM: 5 };
+  const rough = (accuracyM: number): Signal => ({ type: "inaccurate", accuracyM });
+
+  test.each<[Refusal, Signal, string, string]>([
+    ["tooInaccurate", rough(184), "too inaccurate, ± 184 m", "Kept, not counted"],
+    ["tooInaccurate", rough(3_000), "Allow the precise location", "Kept, not counted"],
+    ["outlier", good, "jumps from place to place", "Kept, not counted"],
+    ["notLater", good, "does not advance", "Kept, not counted"],
+    ["inTheFuture", good, "in the future", "Kept, not counted"],
+    ["beforeStart", good, "before the start", "Kept, not counted"],
+    ["invalid", good, "invalid positions", "Nothing to keep"],
+  ])("for %s the screen says why nothing is recorded, and nothing that sounds safe", (notRecording, signal, why, safety) => {
+    expect(describeNotRecording({ notRecording, signal })).toContain(why);
+    expect(describeRecording({ state: "active", notRecording })).toBe("Nothing is being recorded");
+    const words = describeSafety({ unsaved: 0, notRecording }, { type: "saved" });
+    expect(words.text).toBe(safety);
+    expect(words.tone).not.toBe("good");
+  });
+
+  test("a drive that is recorded is saved", () => {
+    expect(describeNotRecording({ notRecording: null, signal: good })).toBeUndefined();
+    expect(describeRecording({ state: "active", notRecording: null })).toBe("Recording now");
+    expect(describeSafety({ unsaved: 0, notRecording: null }, { type: "saved" })).toMatchObject({ text: "Saved", tone: "good" });
+  });
+});
+
+test.each([
+  [true, true, "300 m around its start and its end are left out"],
+  [true, false, "300 m around its start are left out"],
+  [false, true, "300 m around its end are left out"],
+  [false, false, "all of the drive, from its start to its end"],
+])("a copy whose start is private: %s, its end: %s, is described as what it is", (start, end, expected) => {
+  expect(describePrivateEnds({ start, end })).toContain(expected);
+});
