@@ -60,6 +60,7 @@ check: setup pwa spec
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     {{ http_types }} --check
     {{ http_checks }} --check
+    {{ npm }} lint
     {{ npm }} typecheck
     {{ npm }} pack:check
 
@@ -130,6 +131,7 @@ bench *arguments: wasm
     TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-bench \
         --samod target/peers/release/samod-peer --write BENCHMARKS.md {{ arguments }}
 
-# Write the Rust code in its one format.
+# Format all code: Rust, TypeScript, CSS and JSON.
 fmt:
     cargo fmt --all
+    {{ npm }} format

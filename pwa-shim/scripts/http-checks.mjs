@@ -79,13 +79,13 @@ function objectOf({ properties, required = [] }) {
 /** One of several objects, told apart by a property of which each has one value. */
 function variantsOf(branches) {
   const resolved = branches.map((branch) => ({ branch, properties: propertiesOf(branch) }));
-  const valueOf = (properties, name) => {
+  const tagValueOf = (properties, name) => {
     const { enum: words } = resolve(properties[name] ?? {});
     return words?.length === 1 ? words[0] : undefined;
   };
-  const tag = Object.keys(resolved[0].properties).find((name) => resolved.every(({ properties }) => valueOf(properties, name)));
+  const tag = Object.keys(resolved[0].properties).find((name) => resolved.every(({ properties }) => tagValueOf(properties, name)));
   if (tag === undefined) throw new Error("openapi.json has objects that no field tells apart, which this script cannot check");
-  const byValue = resolved.map(({ branch, properties }) => `${valueOf(properties, tag)}: ${checkOf(branch)}`);
+  const byValue = resolved.map(({ branch, properties }) => `${tagValueOf(properties, tag)}: ${checkOf(branch)}`);
   return call("variants", JSON.stringify(tag), `{\n${byValue.map((one) => indented(`${one},\n`)).join("")}}`);
 }
 

@@ -41,7 +41,7 @@ try {
   }
   const readme = installed("README.md");
   const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
-  examples.forEach((example, i) => compiled(`example${i + 1}.ts`, example));
+  for (const [i, example] of examples.entries()) compiled(`example${i + 1}.ts`, example);
   // A record has to have every code, and no other.
   const codes = [...readme.matchAll(/^\| `(\w+)` \| /gm)].map(([, code]) => `${code}: true,\n`);
   const record = `export const explained: Record<ErrorCode, true> = {\n${codes.join("")}};\n`;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { openTourismo, Tourismo, type WorkerLike } from "./client.ts";
-import { TourismoError } from "./errors.ts";
+import type { TourismoError } from "./errors.ts";
 import type { DriveView } from "./generated/types.ts";
 import type { RequestResult, PageRequest, FromWorker, Reply, ToWorker } from "./messages.ts";
 import { settle } from "./testing/tabs.ts";

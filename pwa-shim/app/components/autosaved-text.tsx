@@ -20,6 +20,7 @@ export function AutosavedText(props: {
   const common = { name, maxLength, placeholder, value: draft.text, onBlur: () => void draft.save() };
   const isName = autocomplete === "username";
   return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: it has an input or a textarea.
     <label class="field">
       <span>{label}</span>
       {rows === undefined ? (

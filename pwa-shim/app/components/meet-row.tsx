@@ -17,7 +17,7 @@ export function MeetRow({ meet }: { meet: Meet }) {
   const month = at.toLocaleDateString(undefined, { month: "short", timeZone });
   return (
     <a class="row meet-row" href={href({ screen: "meet", id: meet.id })} data-testid="meet">
-      <span class="calendar-page" aria-label={longDay(meet.startsAt, timeZone)}>
+      <span class="calendar-page" role="img" aria-label={longDay(meet.startsAt, timeZone)}>
         <span class="calendar-month">{month}</span>
         <span class="calendar-day">{at.toLocaleDateString(undefined, { day: "numeric", timeZone })}</span>
       </span>

@@ -11,7 +11,7 @@ export function ScoreLine({ score, units, what }: { score: RoadScore; units: Uni
   return (
     <span class="score-line" role="img" aria-label={`${what}: ${score.score} of 100 on ${length}, ${describeScoreParts(score.parts)}`}>
       <Pill score={score.score} />
-      <svg class={`part-bars band-${bandOf(score.score)}`} viewBox="0 0 34 16">
+      <svg class={`part-bars band-${bandOf(score.score)}`} viewBox="0 0 34 16" aria-hidden="true">
         {partsOf(score.parts).map(({ label, value }, i) => (
           <rect key={label} x={i * 7} y={16 - barOf(value)} width="5" height={barOf(value)} rx="1" />
         ))}
