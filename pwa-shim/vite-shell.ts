@@ -19,8 +19,7 @@ export function shell(worker: string): Plugin {
       publicDir = config.publicDir;
     },
     resolveId: (id) => (id === "virtual:shell" ? "\0virtual:shell" : undefined),
-    load: (id) =>
-      id === "\0virtual:shell" ? `export const shell = { version: "${VERSION}", files: "${FILES}" };` : undefined,
+    load: (id) => (id === "\0virtual:shell" ? `export const shell = { version: "${VERSION}", files: "${FILES}" };` : undefined),
     generateBundle(_, bundle) {
       const contents = new Map<string, string | Uint8Array>();
       for (const [name, built] of Object.entries(bundle)) {

@@ -2,7 +2,7 @@
 // that rule bears the id in its name (`h1_a_hello_of_an_unknown_version_is_refused`), or several (`h1_h2_…`).
 // Fails for a rule without a test, and for a test whose name opens with the id of no rule.
 
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const sources = ["core", "wasm", "sync-server", "tests", "pwa-shim/src", "pwa-shim/app"];

@@ -2,10 +2,10 @@
 
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-
-import { engine, openEngine, recording } from "./engine.ts";
 import { CarIcon, FeedIcon, MeetIcon, PeopleIcon, RoadIcon, SettingsIcon, WheelIcon } from "./components/icons.tsx";
 import { Notice } from "./components/notice.tsx";
+import { engine, openEngine, recording } from "./engine.ts";
+import { describeError } from "./messages.ts";
 import { href, isPublic, type PublicRoute, type Route, route, type Screen as ScreenName, titleOf } from "./route.ts";
 import { CarScreen } from "./screens/car.tsx";
 import { DevicesScreen } from "./screens/devices.tsx";
@@ -14,8 +14,8 @@ import { DrivesScreen } from "./screens/drives.tsx";
 import { FeedScreen } from "./screens/feed.tsx";
 import { FollowsScreen } from "./screens/follows.tsx";
 import { GarageScreen } from "./screens/garage.tsx";
-import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetScreen } from "./screens/meet.tsx";
+import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetsScreen } from "./screens/meets.tsx";
 import { PeopleScreen } from "./screens/people.tsx";
 import { PersonScreen } from "./screens/person.tsx";
@@ -25,7 +25,6 @@ import { RoadScreen } from "./screens/road.tsx";
 import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { hasNewVersion, switchVersion } from "./shell.ts";
-import { describeError } from "./messages.ts";
 
 export function App() {
   const main = useRef<HTMLElement>(null);
@@ -164,12 +163,24 @@ const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inC
 
 const TABS: Tab[] = [
   { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
-  { to: { screen: "feed" }, label: "Discover", icon: FeedIcon, screens: ["feed", "roads", "road", "publicDrive"], onNarrow: PEOPLE },
+  {
+    to: { screen: "feed" },
+    label: "Discover",
+    icon: FeedIcon,
+    screens: ["feed", "roads", "road", "publicDrive"],
+    onNarrow: PEOPLE,
+  },
   { to: { screen: "record" }, label: "Record", icon: WheelIcon, screens: ["record"] },
   { to: { screen: "meets" }, label: "Meets", icon: MeetIcon, screens: ["meets", "meet", "newMeet", "editMeet"] },
   { to: { screen: "garage" }, label: "Garage", icon: CarIcon, screens: ["garage", "car"], isWide: true },
   { to: { screen: "people" }, label: "People", icon: PeopleIcon, screens: PEOPLE, isWide: true },
-  { to: { screen: "settings" }, label: "You", icon: SettingsIcon, screens: ["settings", "devices", "link", "join"], onNarrow: ["garage", "car"] },
+  {
+    to: { screen: "settings" },
+    label: "You",
+    icon: SettingsIcon,
+    screens: ["settings", "devices", "link", "join"],
+    onNarrow: ["garage", "car"],
+  },
 ];
 
 function Navigation() {
@@ -184,7 +195,9 @@ function Navigation() {
           key={label}
           href={href(to)}
           class={to.screen === "record" ? `tab record-tab ${isRecording ? "live" : ""}` : isWide ? "tab only-wide" : "tab"}
-          aria-current={screens.includes(route.value.screen) ? "page" : onNarrow?.includes(route.value.screen) ? "true" : undefined}
+          aria-current={
+            screens.includes(route.value.screen) ? "page" : onNarrow?.includes(route.value.screen) ? "true" : undefined
+          }
         >
           <Icon />
           <span>{label}</span>

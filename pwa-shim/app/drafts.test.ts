@@ -10,7 +10,10 @@ interface Fields {
 describe("a draft", () => {
   test("keeps what is typed when news arrive, and shows the news in other fields", () => {
     draftOf<Fields>("news", { title: "", notes: "" }).set({ title: "Over the p" });
-    expect(draftOf<Fields>("news", { title: "Pass", notes: "from elsewhere" }).value).toEqual({ title: "Over the p", notes: "from elsewhere" });
+    expect(draftOf<Fields>("news", { title: "Pass", notes: "from elsewhere" }).value).toEqual({
+      title: "Over the p",
+      notes: "from elsewhere",
+    });
   });
 
   test("is there for whoever comes back to the form, and not in another one", () => {

@@ -86,7 +86,10 @@ export async function saveDraft(form: string, saved: string, onSave: (text: stri
 /**
  * Saves single changes of an object that is stored as a whole. Changes that are still being saved are part of the next one.
  */
-export function useChanges<T extends object>(saved: T, put: (fields: T) => Promise<boolean>): (change: Partial<T>) => Promise<boolean> {
+export function useChanges<T extends object>(
+  saved: T,
+  put: (fields: T) => Promise<boolean>,
+): (change: Partial<T>) => Promise<boolean> {
   const pending = useSignal<Partial<T>>({});
   return async (change) => {
     const changed = { ...pending.peek(), ...change };

@@ -4,8 +4,8 @@ import { effect, signal } from "@preact/signals";
 import {
   BrowserReadCache,
   openTourismo,
-  type Person,
   type Persistence,
+  type Person,
   RelayReads,
   requestPersistence,
   type Topic,
@@ -20,10 +20,7 @@ import { describeError } from "./messages.ts";
 
 export type EngineState =
   /** Not opened: someone who only reads public data gets no account. */
-  | { type: "closed" }
-  | { type: "opening" }
-  | { type: "open"; tourismo: Tourismo }
-  | { type: "failed"; why: TourismoError };
+  { type: "closed" } | { type: "opening" } | { type: "open"; tourismo: Tourismo } | { type: "failed"; why: TourismoError };
 
 export const engine = signal<EngineState>({ type: "closed" });
 export const recording = signal<Views["recording"]>(null);
@@ -101,7 +98,9 @@ effect(() => {
   if (!isDenied || !isEmpty || document.visibilityState !== "visible") return;
   // The drive is empty and stays so. Of several tabs one discards it, the others are refused.
   wasDenied.value = true;
-  opened().then((tourismo) => tourismo.discardDrive()).catch(() => {});
+  opened()
+    .then((tourismo) => tourismo.discardDrive())
+    .catch(() => {});
 });
 
 /** Resolves to the open engine. Opens it if needed. */

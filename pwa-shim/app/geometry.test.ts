@@ -1,7 +1,17 @@
 import type { Road } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { bearingDeg, pairedRoads, boxAround, compassOf, directionOf, isWithin, metresBetween, centreOf, type LonLat } from "./geometry.ts";
+import {
+  bearingDeg,
+  boxAround,
+  centreOf,
+  compassOf,
+  directionOf,
+  isWithin,
+  type LonLat,
+  metresBetween,
+  pairedRoads,
+} from "./geometry.ts";
 
 function road(id: string, score: number, ...line: LonLat[]): Road {
   const parts = { twist: 1, corners: 1, flow: 1, variety: 1 };
@@ -13,7 +23,10 @@ describe("a road in both directions", () => {
     const up = road("up", 80, [10, 46], [10.05, 46.05]);
     const down = road("down", 85, [10.051, 46.051], [10.001, 46]);
     const other = road("other", 90, [10, 46], [10.1, 46]);
-    expect(pairedRoads([up, down, other], 9).map(({ road, reverse }) => [road.id, reverse?.id])).toEqual([["other", undefined], ["down", "up"]]);
+    expect(pairedRoads([up, down, other], 9).map(({ road, reverse }) => [road.id, reverse?.id])).toEqual([
+      ["other", undefined],
+      ["down", "up"],
+    ]);
   });
 
   test("is not taken for another that runs beside it", () => {
@@ -27,7 +40,9 @@ test("a road that ends where it began is a loop", () => {
   const there = { ...road("there", 80, [10, 46], [10, 46.1]), bearingDeg: 0 };
   expect(directionOf(there, undefined)).toBe("north");
   expect(directionOf(there, { ...there, bearingDeg: 180 })).toBe("north or south");
-  expect(directionOf({ ...road("bend", 80, [10, 46], [10.0022, 46.0001]), bearingDeg: 90, lengthM: 180 }, undefined)).toBe("east");
+  expect(directionOf({ ...road("bend", 80, [10, 46], [10.0022, 46.0001]), bearingDeg: 90, lengthM: 180 }, undefined)).toBe(
+    "east",
+  );
   expect(directionOf(road("round", 80, [10, 46], [10.1, 46.1], [10.001, 46]), undefined)).toBe("loop");
 });
 
@@ -35,9 +50,14 @@ describe("places", () => {
   test("are as far and in the direction that a map shows", () => {
     expect(Math.round(metresBetween([10, 46], [10, 47]) / 1000)).toBe(111);
     expect(metresBetween([179.9, 0], [-179.9, 0])).toBeLessThan(23_000);
-    expect([[10, 47], [11, 46], [10, 45], [9, 46]].map((to) => compassOf(bearingDeg([10, 46], to as LonLat)))).toEqual([
-      "north", "east", "south", "west",
-    ]);
+    expect(
+      [
+        [10, 47],
+        [11, 46],
+        [10, 45],
+        [9, 46],
+      ].map((to) => compassOf(bearingDeg([10, 46], to as LonLat))),
+    ).toEqual(["north", "east", "south", "west"]);
     expect(compassOf(359)).toBe("north");
   });
 

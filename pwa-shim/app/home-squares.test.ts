@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 
-import { isSmall, homeSquares } from "./home-squares.ts";
+import { homeSquares, isSmall } from "./home-squares.ts";
 
-const at = (west: number, south: number, size = 0.1) => ({ bounds: [west, south, west + size, south + size] as [number, number, number, number] });
+const at = (west: number, south: number, size = 0.1) => ({
+  bounds: [west, south, west + size, south + size] as [number, number, number, number],
+});
 
 test("roads are kept for where most drives lie, and for nothing in between", () => {
   const home = { west: 20, south: 93 };

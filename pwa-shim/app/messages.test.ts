@@ -1,7 +1,7 @@
 import type { DriveSync, DriveView, Refusal, Signal, StatusView } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { describePrivateEnds, describeNotRecording, describeProgress, describeRecording, describeSafety } from "./messages.ts";
+import { describeNotRecording, describePrivateEnds, describeProgress, describeRecording, describeSafety } from "./messages.ts";
 
 const quiet: StatusView = {
   storage: { type: "saved" },
@@ -26,9 +26,19 @@ describe("progress in one line", () => {
   test.each<[string, string, Partial<StatusView>, DriveView[]]>([
     ["Everything is on the server", "good", {}, drives({ type: "onRelay", trackHere: true })],
     ["Everything is on the server", "good", offline, []],
-    ["3 drives on this phone only, 214 kB", "plain", { ...offline, unsentChanges: 12, unsentBytes: 214_000 }, drives(waiting, waiting, waiting)],
+    [
+      "3 drives on this phone only, 214 kB",
+      "plain",
+      { ...offline, unsentChanges: 12, unsentBytes: 214_000 },
+      drives(waiting, waiting, waiting),
+    ],
     ["1 change on this phone only, 310 bytes", "plain", { unsentChanges: 1, unsentBytes: 310 }, []],
-    ["Sending 64 of 214 kB", "busy", { unsentChanges: 12, unsentBytes: 214_000, sentChanges: 3, sentBytes: 64_000 }, drives(waiting)],
+    [
+      "Sending 64 of 214 kB",
+      "busy",
+      { unsentChanges: 12, unsentBytes: 214_000, sentChanges: 3, sentBytes: 64_000 },
+      drives(waiting),
+    ],
     ["Sending 900 bytes of 1.2 MB", "busy", { unsentChanges: 12, unsentBytes: 1_200_000, sentChanges: 3, sentBytes: 900 }, []],
     ["Sending 2.1 kB", "busy", { unsentChanges: 1, unsentBytes: 2_100, sentChanges: 1, sentBytes: 2_100 }, []],
     ["Downloading 31 changes", "busy", { fetchingDocuments: 1, fetchingChanges: 31 }, []],

@@ -99,7 +99,10 @@ export function describeRefusal(refusal: Refusal): { name: string; meaning: stri
 }
 
 /** Why positions arrive but are not recorded, and what helps; `undefined` while they are recorded. */
-export function describeNotRecording({ notRecording, signal }: Pick<RecordingView, "notRecording" | "signal">): string | undefined {
+export function describeNotRecording({
+  notRecording,
+  signal,
+}: Pick<RecordingView, "notRecording" | "signal">): string | undefined {
   switch (notRecording) {
     case null:
       return undefined;
@@ -139,10 +142,7 @@ export function describeRecording(view: Pick<RecordingView, "state" | "notRecord
 }
 
 /** Whether the recorded positions are saved on the disk. */
-export function describeSafety(
-  recording: Pick<RecordingView, "unsaved" | "notRecording">,
-  storage: StorageStatus,
-): Message {
+export function describeSafety(recording: Pick<RecordingView, "unsaved" | "notRecording">, storage: StorageStatus): Message {
   if (storage.type === "failing") {
     const unsaved = recording.unsaved === 1 ? "1 fix is" : `${recording.unsaved} fixes are`;
     return { ...describeStorage(storage), detail: `${unsaved} only in memory. Keep the app open: it retries.` };
@@ -402,7 +402,8 @@ export function describePersistence(persistence: Persistence): Message {
       return {
         tone: "warn",
         text: "May be removed by the browser",
-        detail: "The browser may do so when the phone is short of space or the app is not used for long. Add the app to the home screen to prevent it.",
+        detail:
+          "The browser may do so when the phone is short of space or the app is not used for long. Add the app to the home screen to prevent it.",
       };
     case "unknown":
       return { tone: "plain", text: "Unknown in this browser" };

@@ -1,14 +1,22 @@
 import type { CommentView, Meet, MeetView, Person, SocialView } from "@tourismo/client";
 import { describe, expect, test } from "vitest";
 
-import { withOwnAnswer, withOwnComments, withOwnReaction, withOwnChanges, withOwnMeets, overriddenFields } from "./optimistic.ts";
+import { overriddenFields, withOwnAnswer, withOwnChanges, withOwnComments, withOwnMeets, withOwnReaction } from "./optimistic.ts";
 
 const me: Person = { account: "me", handle: "anna", displayName: "Anna" };
 const ben: Person = { account: "ben", handle: "ben", displayName: "Ben" };
 const nothing: SocialView = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [] };
 const fields = {
-  title: "Sunday", text: "", place: "", position: null, startsAt: 1_000, endsAt: null, timeZone: "", capacity: null,
-  visibility: "public" as const, cancelled: false,
+  title: "Sunday",
+  text: "",
+  place: "",
+  position: null,
+  startsAt: 1_000,
+  endsAt: null,
+  timeZone: "",
+  capacity: null,
+  visibility: "public" as const,
+  cancelled: false,
 };
 const fetched: Meet = { ...ben, ...fields, id: "m" };
 
@@ -26,8 +34,15 @@ describe("unsynced changes of the user", () => {
   test("are among the comments, once, and gone when they are removed", () => {
     const theirs = { ...ben, id: "1", at: 5, text: "Where?", isMine: false };
     const ours = { ...me, id: "2", at: 7, text: "Here.", isMine: true };
-    const own = (comments: Partial<CommentView>[]) => withOwnComments([ours, theirs], comments as CommentView[], "d", me).map(({ id }) => id);
-    expect(own([{ id: "2", drive: "d", at: 7 }, { id: "3", drive: "d", at: 4 }, { id: "4", drive: "other", at: 1 }])).toEqual(["3", "1", "2"]);
+    const own = (comments: Partial<CommentView>[]) =>
+      withOwnComments([ours, theirs], comments as CommentView[], "d", me).map(({ id }) => id);
+    expect(
+      own([
+        { id: "2", drive: "d", at: 7 },
+        { id: "3", drive: "d", at: 4 },
+        { id: "4", drive: "other", at: 1 },
+      ]),
+    ).toEqual(["3", "1", "2"]);
     expect(own([])).toEqual(["1"]);
   });
 
@@ -41,7 +56,13 @@ describe("unsynced changes of the user", () => {
 
 describe("meets", () => {
   const view = (id: string, change: Partial<MeetView["fields"]>, rest: Partial<MeetView> = {}): MeetView => ({
-    id, own: true, organisers: [], said: [], isUnsent: false, fields: { ...fields, ...change }, ...rest,
+    id,
+    own: true,
+    organisers: [],
+    said: [],
+    isUnsent: false,
+    fields: { ...fields, ...change },
+    ...rest,
   });
 
   test("of one's own are those of the phone, in the order in which they come", () => {
@@ -53,8 +74,13 @@ describe("meets", () => {
   });
 
   test("of others show at once what a co-organiser changed, and only that", () => {
-    const amendment = view("m", { place: "The other car park", title: "", cancelled: false }, { own: false, said: [["place", 70]] });
-    const at = (fetchedAt: number, isUnsent: boolean) => withOwnChanges({ ...fetched, fetchedAt }, { ...amendment, isUnsent }, me);
+    const amendment = view(
+      "m",
+      { place: "The other car park", title: "", cancelled: false },
+      { own: false, said: [["place", 70]] },
+    );
+    const at = (fetchedAt: number, isUnsent: boolean) =>
+      withOwnChanges({ ...fetched, fetchedAt }, { ...amendment, isUnsent }, me);
     expect(at(60, true)).toMatchObject({ title: "Sunday", place: "The other car park", handle: "ben" });
     expect(at(60, false), "fetched before").toMatchObject({ place: "The other car park" });
     expect(at(80, true), "fetched since, and not sent").toMatchObject({ place: "The other car park" });
@@ -65,9 +91,25 @@ describe("meets", () => {
   test("whose owner's clock is ahead show what a co-organiser changed, and what counts once the owner changed it again", () => {
     const ahead = Date.now() + 86_400_000;
     // What was said after that owner's words is stamped after them, and this phone's clock is behind.
-    const said = view("m", { place: "Below", startsAt: 7 }, { own: false, said: [["place", ahead + 1], ["startsAt", ahead + 1]] });
-    const relay = (changedAt: number, place: string, startsAt: number) =>
-      ({ ...fetched, place, startsAt, organisers: ["me"], changedAt, fetchedAt: Date.now() });
+    const said = view(
+      "m",
+      { place: "Below", startsAt: 7 },
+      {
+        own: false,
+        said: [
+          ["place", ahead + 1],
+          ["startsAt", ahead + 1],
+        ],
+      },
+    );
+    const relay = (changedAt: number, place: string, startsAt: number) => ({
+      ...fetched,
+      place,
+      startsAt,
+      organisers: ["me"],
+      changedAt,
+      fetchedAt: Date.now(),
+    });
     const before = relay(ahead, "Above", 1_000);
     expect(withOwnChanges(before, said, me), "the relay has not heard of it").toMatchObject({ place: "Below", startsAt: 7 });
     expect(overriddenFields(before, said)).toEqual([]);
@@ -82,7 +124,21 @@ describe("meets", () => {
   });
 
   test("that others may change, too, show what their owner said since", () => {
-    const own = view("m", { title: "Monday" }, { organisers: ["ben"], said: [["title", 70], ["place", 10]], isUnsent: true });
-    expect(withOwnChanges({ ...fetched, fetchedAt: 60, place: "Ben's garage" }, own, me)).toMatchObject({ title: "Monday", place: "Ben's garage" });
+    const own = view(
+      "m",
+      { title: "Monday" },
+      {
+        organisers: ["ben"],
+        said: [
+          ["title", 70],
+          ["place", 10],
+        ],
+        isUnsent: true,
+      },
+    );
+    expect(withOwnChanges({ ...fetched, fetchedAt: 60, place: "Ben's garage" }, own, me)).toMatchObject({
+      title: "Monday",
+      place: "Ben's garage",
+    });
   });
 });

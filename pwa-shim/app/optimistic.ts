@@ -9,11 +9,11 @@ import type {
   MeetFields,
   MeetView,
   Person,
+  QueryMeta,
   Reaction,
   ReactionCounts,
   SocialView,
   Timestamp,
-  QueryMeta,
 } from "@tourismo/client";
 
 /** The reactions to a drive, and the user's own. */
@@ -23,7 +23,11 @@ export interface ReactionState {
 }
 
 /** The fetched reactions with the user's own reaction from this phone. */
-export function withOwnReaction(drive: string, fetched: ReactionState | undefined, social: SocialView | undefined): ReactionState {
+export function withOwnReaction(
+  drive: string,
+  fetched: ReactionState | undefined,
+  social: SocialView | undefined,
+): ReactionState {
   const felt = fetched ?? { counts: { like: 0, wow: 0, road: 0, car: 0 }, mine: null };
   if (!social) return felt;
   const mine = social.reactions.find((one) => one.drive === drive)?.reaction ?? null;
@@ -31,8 +35,15 @@ export function withOwnReaction(drive: string, fetched: ReactionState | undefine
 }
 
 /** The comments on a drive, oldest first: those of others as fetched, the user's own from this phone. */
-export function withOwnComments(fetched: DriveComment[], own: CommentView[] | undefined, drive: string, me: Person): DriveComment[] {
-  const mine = own?.filter((comment) => comment.drive === drive).map(({ id, at, text }) => ({ ...me, id, at, text, isMine: true }));
+export function withOwnComments(
+  fetched: DriveComment[],
+  own: CommentView[] | undefined,
+  drive: string,
+  me: Person,
+): DriveComment[] {
+  const mine = own
+    ?.filter((comment) => comment.drive === drive)
+    .map(({ id, at, text }) => ({ ...me, id, at, text, isMine: true }));
   const all = mine ? [...fetched.filter((comment) => comment.account !== me.account), ...mine] : [...fetched];
   return all.sort((a, b) => a.at - b.at);
 }

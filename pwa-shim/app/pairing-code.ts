@@ -28,7 +28,13 @@ export function parsePairingCode(pasted: string): PairingCode | undefined {
 /** The name of the account without control characters. It is not verified. */
 function accountName(text: string | undefined): { of?: string } {
   const bytes = text === undefined ? undefined : bytesOf(text);
-  const name = bytes && new TextDecoder().decode(bytes).replaceAll(/[\p{Cc}\p{Cf}\ufffd]/gu, "").trim().slice(0, 150);
+  const name =
+    bytes &&
+    new TextDecoder()
+      .decode(bytes)
+      .replaceAll(/[\p{Cc}\p{Cf}\ufffd]/gu, "")
+      .trim()
+      .slice(0, 150);
   return name ? { of: name } : {};
 }
 

@@ -1,11 +1,19 @@
 // Good roads that are kept on this device: those around the user's drives, so that they are there without signal.
 
 import { computed, effect, signal } from "@preact/signals";
-import { BrowserReadCache, type DriveView, RelayReads, RoadAtlas, type RoadExtract, type Square, squaresIn } from "@tourismo/client";
+import {
+  BrowserReadCache,
+  type DriveView,
+  RelayReads,
+  RoadAtlas,
+  type RoadExtract,
+  type Square,
+  squaresIn,
+} from "@tourismo/client";
 
 import { drives, engine, isInUse, status } from "./engine.ts";
-import { isSmall, homeSquares } from "./home-squares.ts";
 import { type Box, centreOf, type LonLat } from "./geometry.ts";
+import { homeSquares, isSmall } from "./home-squares.ts";
 
 /** Maximum number of squares that are kept. */
 const KEPT_SQUARES = 40;

@@ -37,5 +37,9 @@ test.each<[Route, string]>([
 });
 
 test("screens with public data need no account", () => {
-  expect([isPublic({ screen: "feed" }), isPublic({ screen: "meet", id: "m" }), isPublic({ screen: "drives" })]).toEqual([true, true, false]);
+  expect([isPublic({ screen: "feed" }), isPublic({ screen: "meet", id: "m" }), isPublic({ screen: "drives" })]).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });

@@ -39,7 +39,10 @@ export type Screen = keyof Screens;
 export type Route = { [S in Screen]: { screen: S } & RouteParams<Screens[S]["path"]> }[Screen];
 
 /** A screen that anybody may see, without an account. */
-export type PublicRoute = Extract<Route, { screen: { [S in Screen]: Screens[S] extends { isPublic: true } ? S : never }[Screen] }>;
+export type PublicRoute = Extract<
+  Route,
+  { screen: { [S in Screen]: Screens[S] extends { isPublic: true } ? S : never }[Screen] }
+>;
 
 const NAMES = Object.keys(SCREENS) as Screen[];
 const MATCHERS = NAMES.map((screen) => ({ screen, ...parse(SCREENS[screen].path) }));

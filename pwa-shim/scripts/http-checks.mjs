@@ -44,7 +44,8 @@ function checkOf(schema) {
   if (branches.length === 1) return orNull(branches[0], checkOf(branches[0]));
   if (branches.length > 1) return variantsOf(branches);
   if (schema.allOf) return call("merged", ...schema.allOf.map(checkOf));
-  if (schema.enum) return call(schema.enum.length === 1 ? "exactly" : "oneOf", ...schema.enum.map((word) => JSON.stringify(word)));
+  if (schema.enum)
+    return call(schema.enum.length === 1 ? "exactly" : "oneOf", ...schema.enum.map((word) => JSON.stringify(word)));
   const types = [schema.type].flat();
   const [type] = types.filter((one) => one !== "null");
   return types.includes("null") ? orNull(schema, ofType(type, schema)) : ofType(type, schema);
@@ -83,7 +84,9 @@ function variantsOf(branches) {
     const { enum: words } = resolve(properties[name] ?? {});
     return words?.length === 1 ? words[0] : undefined;
   };
-  const tag = Object.keys(resolved[0].properties).find((name) => resolved.every(({ properties }) => tagValueOf(properties, name)));
+  const tag = Object.keys(resolved[0].properties).find((name) =>
+    resolved.every(({ properties }) => tagValueOf(properties, name)),
+  );
   if (tag === undefined) throw new Error("openapi.json has objects that no field tells apart, which this script cannot check");
   const byValue = resolved.map(({ branch, properties }) => `${tagValueOf(properties, tag)}: ${checkOf(branch)}`);
   return call("variants", JSON.stringify(tag), `{\n${byValue.map((one) => indented(`${one},\n`)).join("")}}`);

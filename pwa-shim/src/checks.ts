@@ -86,5 +86,8 @@ export const position: Check<[number, number]> = (value, path) => {
 
 export function wrong(expected: string, value: unknown, path = ""): never {
   const got = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 60);
-  throw new TourismoError("relay_failed", `the relay's answer has ${got} at ${path || "its root"} where ${expected} was expected`);
+  throw new TourismoError(
+    "relay_failed",
+    `the relay's answer has ${got} at ${path || "its root"} where ${expected} was expected`,
+  );
 }

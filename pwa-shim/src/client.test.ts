@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openTourismo, Tourismo, type WorkerLike } from "./client.ts";
 import type { TourismoError } from "./errors.ts";
 import type { DriveView } from "./generated/types.ts";
-import type { RequestResult, PageRequest, FromWorker, Reply, ToWorker } from "./messages.ts";
+import type { FromWorker, PageRequest, Reply, RequestResult, ToWorker } from "./messages.ts";
 import { settle } from "./testing/tabs.ts";
 
 /** A worker whose answers the test gives. */
@@ -94,7 +94,10 @@ describe("a command", () => {
 
   test.each([
     [{ title: "Pass" }, { title: "Pass", notes: null }],
-    [{ notes: "", car: null }, { title: null, notes: "", car: null }],
+    [
+      { notes: "", car: null },
+      { title: null, notes: "", car: null },
+    ],
   ])("to edit says only what shall change: %j", (change, said) => {
     const { worker, tourismo } = open();
     tourismo.editDrive("0190-drive", change).catch(() => {});

@@ -56,9 +56,16 @@ export interface TourismoOptions {
  */
 export async function openTourismo(options: TourismoOptions = {}): Promise<Tourismo> {
   if (typeof Worker === "undefined" || typeof location === "undefined") {
-    throw new TourismoError("unsupported", "openTourismo needs a page in a browser: call it in the browser, not during server-side rendering");
+    throw new TourismoError(
+      "unsupported",
+      "openTourismo needs a page in a browser: call it in the browser, not during server-side rendering",
+    );
   }
-  if (!isSecureContext) throw new TourismoError("insecure_context", `${location.origin} is not a secure context: serve the page over https or from localhost`);
+  if (!isSecureContext)
+    throw new TourismoError(
+      "insecure_context",
+      `${location.origin} is not a secure context: serve the page over https or from localhost`,
+    );
   const relay = new URL(options.relayUrl ?? "/", location.href);
   // Bundlers recognise exactly this expression.
   const worker = options.workerUrl
@@ -515,4 +522,3 @@ class Query {
 function unexpected(outcome: Outcome): TourismoError {
   return new TourismoError("core_failed", `the core ended the command with ${outcome.type}`);
 }
-

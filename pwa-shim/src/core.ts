@@ -45,7 +45,16 @@ export interface Views {
 }
 
 /** All topics. Subscribers read all of them again when another tab took over. */
-export const TOPICS = ["recording", "drives", "track", "cars", "social", "meets", "account", "status"] as const satisfies readonly Topic[];
+export const TOPICS = [
+  "recording",
+  "drives",
+  "track",
+  "cars",
+  "social",
+  "meets",
+  "account",
+  "status",
+] as const satisfies readonly Topic[];
 
 /** Reads the view of one topic. */
 export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {

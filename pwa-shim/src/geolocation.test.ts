@@ -42,7 +42,11 @@ test("every measurement and every failure is passed on until the watch ends", ()
     clearWatch: (watch: number) => seen.push(`cleared ${watch}`),
   };
   const arrivals: number[] = [];
-  const stop = watchFixes((fix, arrivedMs) => seen.push(fix.latDeg) && arrivals.push(arrivedMs), (reason) => seen.push(reason), sensor);
+  const stop = watchFixes(
+    (fix, arrivedMs) => seen.push(fix.latDeg) && arrivals.push(arrivedMs),
+    (reason) => seen.push(reason),
+    sensor,
+  );
   sensor.report?.(position);
   for (const code of [1, 2, 3]) {
     sensor.fail?.({ code, PERMISSION_DENIED: 1, POSITION_UNAVAILABLE: 2, TIMEOUT: 3, message: "" });

@@ -7,6 +7,6 @@ export type * from "./generated/types.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";
 export { BrowserReadCache, MemoryReadCache, type ReadCache } from "./read-cache.ts";
 export type * from "./relay-answers.ts";
-export { type MeetsWanted, type PageOf, type Reader, RelayReads, type RoadsWanted, type QueryMeta } from "./relay-reads.ts";
+export { type MeetsWanted, type PageOf, type QueryMeta, type Reader, RelayReads, type RoadsWanted } from "./relay-reads.ts";
 export type { Evidence, Road, RoadPage, RoadWithDrives } from "./road-answers.ts";
 export { RoadAtlas, type RoadExtract, type Square, squaresAround, squaresIn } from "./road-atlas.ts";

@@ -25,7 +25,10 @@ export type Reply =
   | { ok: false; code: ErrorCode; message: string; storageFailure: StorageFailure | undefined };
 
 /** Messages of a page to its worker. */
-export type ToWorker = { type: "open"; options: WorkerOptions } | { type: "ask"; request: number; ask: PageRequest } | { type: "close" };
+export type ToWorker =
+  | { type: "open"; options: WorkerOptions }
+  | { type: "ask"; request: number; ask: PageRequest }
+  | { type: "close" };
 
 /** Messages of a worker to its page. */
 export type FromWorker =

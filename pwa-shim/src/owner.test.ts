@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { Core } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import type { Effect, Input, Opening, StatusView, Topic } from "./generated/types.ts";
-import { Owner, type Environment } from "./owner.ts";
+import { type Environment, Owner } from "./owner.ts";
 import type { SocketEvents } from "./relay-socket.ts";
-import { Fenced, type Storage, StorageError } from "./storage.ts";
 import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
+import { Fenced, type Storage, StorageError } from "./storage.ts";
 import { settle, Tabs } from "./testing/tabs.ts";
 
 /** A core that answers each input with what the test laid out for it. */

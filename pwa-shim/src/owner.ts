@@ -8,7 +8,7 @@ import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
 import type { Command, Effect, Input, Now, Outcome, Space, StoreOp, Topic } from "./generated/types.ts";
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
-import { failureOf, Fenced, type Storage } from "./storage.ts";
+import { Fenced, failureOf, type Storage } from "./storage.ts";
 
 /** The spaces that the core needs at the start. */
 const OPENING_SPACES = ["meta", "journal", "doc", "row"] as const satisfies readonly Space[];

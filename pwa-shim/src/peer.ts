@@ -8,7 +8,7 @@
 import { TOPICS } from "./core.ts";
 import { messageOf, TourismoError } from "./errors.ts";
 import type { Topic } from "./generated/types.ts";
-import { type RequestResult, type PageRequest, errorOf, failedReply, type PeerMessage, type Reply } from "./messages.ts";
+import { errorOf, failedReply, type PageRequest, type PeerMessage, type Reply, type RequestResult } from "./messages.ts";
 import type { Clock, Owner, OwnerEvents } from "./owner.ts";
 
 /** How long an owner may leave a ping unanswered while a request waits. */
@@ -317,7 +317,10 @@ function isLostWith(pending: Pending): boolean {
 }
 
 function ownerLost(): TourismoError {
-  return new TourismoError("owner_lost", "the tab that executed the command was closed; read the view to see whether the command was executed");
+  return new TourismoError(
+    "owner_lost",
+    "the tab that executed the command was closed; read the view to see whether the command was executed",
+  );
 }
 
 function isAbort(thrown: unknown): boolean {

@@ -97,7 +97,12 @@ export function homePage({ items, next }: Checked<Schemas["HomePage"]>): Page<"i
 }
 
 export function driveReactions({ counts, mine, reactions, next }: Checked<Schemas["ReactionPage"]>): DriveReactions {
-  return { counts, mine: reaction(mine), reactions: reactions.map((one) => ({ ...one, reaction: reaction(one.reaction) })), next };
+  return {
+    counts,
+    mine: reaction(mine),
+    reactions: reactions.map((one) => ({ ...one, reaction: reaction(one.reaction) })),
+    next,
+  };
 }
 
 export function meet<Item extends Checked<Schemas["MeetItem"]>>(item: Item) {

@@ -21,12 +21,19 @@ function answering(answer: () => Response): URL[] {
 
 describe("the public feed", () => {
   test("is read page by page", async () => {
-    const line = [[[10.4, 46.5], [10.5, 46.6]]];
+    const line = [
+      [
+        [10.4, 46.5],
+        [10.5, 46.6],
+      ],
+    ];
     const asked = answering(() => Response.json({ drives: [driveItem({ line })], next: "further" }));
     const page = await relay.publicFeed({ after: "here", limit: 5 });
     expect(asked.map(String)).toEqual(["https://relay.test/v1/feed/public?after=here&limit=5"]);
     expect(page.next).toBe("further");
-    expect(page.drives).toMatchObject([{ id: "0190-copy", title: "Pass", handle: "dan", stats: { distanceM: 12_000 }, line: { parts: line } }]);
+    expect(page.drives).toMatchObject([
+      { id: "0190-copy", title: "Pass", handle: "dan", stats: { distanceM: 12_000 }, line: { parts: line } },
+    ]);
   });
 
   test.each([
@@ -38,7 +45,12 @@ describe("the public feed", () => {
     ["relay_failed", () => new Response("", { status: 400 })],
     ["relay_unreachable", () => new Response("", { status: 429 })],
     ["relay_unreachable", () => new Response("<html>", { status: 502 })],
-    ["relay_unreachable", () => { throw new TypeError("Failed to fetch"); }],
+    [
+      "relay_unreachable",
+      () => {
+        throw new TypeError("Failed to fetch");
+      },
+    ],
   ])("that cannot be had rejects with %s", async (code, answer) => {
     answering(answer);
     await expect(relay.publicFeed()).rejects.toMatchObject({ code });
@@ -55,7 +67,16 @@ test("an answer that is wrong names the field and its value", async () => {
 
 describe("a published drive", () => {
   test("has one profile of all its parts, broken where nothing was measured", async () => {
-    const coordinates = [[[0, 0], [0, 0.01]], [[0, 0.02], [0, 0.03]]];
+    const coordinates = [
+      [
+        [0, 0],
+        [0, 0.01],
+      ],
+      [
+        [0, 0.02],
+        [0, 0.03],
+      ],
+    ];
     const parts = [
       { gap: null, elapsedMs: [0, 1000], speedMps: [10, null], altitudeM: [100, 101] },
       { gap: "noSignal" as const, elapsedMs: [9000, 10_000], speedMps: [12, 13], altitudeM: [null, null] },
@@ -70,7 +91,16 @@ describe("a published drive", () => {
   });
 
   test("over the date line is as long as it is, and has no gap where its line was cut", async () => {
-    const coordinates = [[[179.99, 0], [180, 0]], [[-180, 0], [-179.99, 0]]];
+    const coordinates = [
+      [
+        [179.99, 0],
+        [180, 0],
+      ],
+      [
+        [-180, 0],
+        [-179.99, 0],
+      ],
+    ];
     const parts = [
       { gap: null, elapsedMs: [0, 1000], speedMps: [10, 11], altitudeM: [1, 2] },
       { gap: null, elapsedMs: [1000, 2000], speedMps: [11, 12], altitudeM: [2, 3] },
@@ -159,7 +189,14 @@ describe("reads of an account", () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
     const reads = new RelayReads(new URL("https://relay.test/"), cache);
     await expect(reads.person("anna")).rejects.toMatchObject({ code: "relay_unreachable" });
-    const body = JSON.stringify({ account: "anna", displayName: "Anna", bio: "", byApproval: true, isAccepted: false, isFollowed: false });
+    const body = JSON.stringify({
+      account: "anna",
+      displayName: "Anna",
+      bio: "",
+      byApproval: true,
+      isAccepted: false,
+      isFollowed: false,
+    });
     await cache.keep(` ${url}`, { body, fetchedAt: 1 });
     expect(await reads.person("anna")).toMatchObject({ displayName: "Anna", handle: null, isStale: true });
   });
@@ -239,7 +276,10 @@ describe("roads", () => {
     lengthM: 2_000,
     drivers: "few",
     bearingDeg: 45,
-    line: [[10.1, 46.6], [10.2, 46.7]],
+    line: [
+      [10.1, 46.6],
+      [10.2, 46.7],
+    ],
   };
 
   const ofNewerRelay = { ...feature, properties: { ...feature.properties, drivers: "a million" } };

@@ -7,7 +7,7 @@ import { TourismoError } from "./errors.ts";
 import type { components, paths } from "./generated/http.ts";
 import * as checks from "./generated/http-checks.ts";
 import type { AccountId, DocId, Timestamp } from "./generated/types.ts";
-import * as answers from "./relay-answers.ts";
+import { MemoryReadCache, type ReadCache } from "./read-cache.ts";
 import type {
   Attendee,
   DriveComment,
@@ -24,8 +24,8 @@ import type {
   PublicCar,
   PublishedTrack,
 } from "./relay-answers.ts";
-import { MemoryReadCache, type ReadCache } from "./read-cache.ts";
-import { type RoadPage, roadPage, type RoadWithDrives, roadWithDrives } from "./road-answers.ts";
+import * as answers from "./relay-answers.ts";
+import { type RoadPage, type RoadWithDrives, roadPage, roadWithDrives } from "./road-answers.ts";
 
 /** Timeout of a request. */
 const TIMEOUT_MS = 15_000;
@@ -137,7 +137,12 @@ export class RelayReads {
 
   /** A published drive, by the id of its copy. */
   publishedDrive(id: DocId): Promise<PublishedTrack & QueryMeta> {
-    return this.#read({ path: "/v1/drives/{id}", parameters: { id }, check: checks.driveFeature, convert: answers.publishedTrack });
+    return this.#read({
+      path: "/v1/drives/{id}",
+      parameters: { id },
+      check: checks.driveFeature,
+      convert: answers.publishedTrack,
+    });
   }
 
   /** The reactions to a drive. */
@@ -190,7 +195,13 @@ export class RelayReads {
 
   /** People whom both the reader and a person follow, the latest followed by that person first. */
   inCommon(person: string, query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
-    return this.#read({ path: "/v1/me/in-common/{person}", parameters: { person }, query, check: checks.peoplePage, needsAccount: true });
+    return this.#read({
+      path: "/v1/me/in-common/{person}",
+      parameters: { person },
+      query,
+      check: checks.peoplePage,
+      needsAccount: true,
+    });
   }
 
   meets({ near, bbox, ...page }: MeetsWanted = {}): Promise<Page<"meets", Meet> & QueryMeta> {
@@ -284,11 +295,20 @@ export class RelayReads {
 
   async #fetchText(url: URL, needsAccount: boolean): Promise<string> {
     const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
-    if (response.status === 404) throw new TourismoError("not_on_relay", `the relay has nothing at ${url.pathname}, or this account may not read it`);
-    if (response.status === 401) throw new TourismoError("not_allowed", `the relay rejects the token of this device for ${url.pathname}: check the clock of the device`);
+    if (response.status === 404)
+      throw new TourismoError("not_on_relay", `the relay has nothing at ${url.pathname}, or this account may not read it`);
+    if (response.status === 401)
+      throw new TourismoError(
+        "not_allowed",
+        `the relay rejects the token of this device for ${url.pathname}: check the clock of the device`,
+      );
     // A proxy answers 502 to 504 for a relay that is down, a busy relay 429 or 503: the same as no signal.
     if (response.status === 429 || response.status >= 500) unreachable();
-    if (!response.ok) throw new TourismoError("relay_failed", `the relay answered ${url.pathname} with HTTP ${response.status}${await hintIn(response)}`);
+    if (!response.ok)
+      throw new TourismoError(
+        "relay_failed",
+        `the relay answered ${url.pathname} with HTTP ${response.status}${await hintIn(response)}`,
+      );
     return response.text().catch(unreachable);
   }
 
@@ -358,7 +378,10 @@ export class RelayReads {
 }
 
 /** A place and a box as the relay has them in a query: latitude first for a place, longitude first for a box. */
-function placesOf({ near, bbox }: { [Field in "near" | "bbox"]: MeetsWanted[Field] | undefined }): { near?: string; bbox?: string } {
+function placesOf({ near, bbox }: { [Field in "near" | "bbox"]: MeetsWanted[Field] | undefined }): {
+  near?: string;
+  bbox?: string;
+} {
   return { ...(near ? { near: `${near[1]},${near[0]}` } : {}), ...(bbox ? { bbox: bbox.join(",") } : {}) };
 }
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { TourismoError } from "./errors.ts";
+import { roadFeature } from "./generated/http-checks.ts";
 import { MemoryReadCache } from "./read-cache.ts";
 import type { RoadsWanted } from "./relay-reads.ts";
-import { RoadAtlas, squaresAround, squaresIn } from "./road-atlas.ts";
-import { roadFeature } from "./generated/http-checks.ts";
 import { road } from "./road-answers.ts";
+import { RoadAtlas, squaresAround, squaresIn } from "./road-atlas.ts";
 import * as answers from "./testing/answers.ts";
 
 const noon = new Date("2026-06-01T12:00:00Z");
@@ -77,7 +77,10 @@ describe("squares", () => {
   test("cover a box, also over the date line and at the poles", () => {
     expect(squaresIn([10.1, 46.6, 10.2, 46.7])).toEqual([HOME]);
     expect(squaresIn([10.4, 46.6, 10.6, 46.7])).toEqual([HOME, { west: 21, south: 93 }]);
-    expect(squaresIn([179.9, 0.1, -179.9, 0.2])).toEqual([{ west: 359, south: 0 }, { west: -360, south: 0 }]);
+    expect(squaresIn([179.9, 0.1, -179.9, 0.2])).toEqual([
+      { west: 359, south: 0 },
+      { west: -360, south: 0 },
+    ]);
     expect(squaresIn([-180, -90, 180, 90]).length).toBe(720 * 360);
     expect(squaresAround([0.1, 89.9]).map(({ south }) => south)).toEqual([178, 178, 178, 179, 179, 179]);
   });

@@ -3,8 +3,8 @@
 // Only one tab measures, the one that was shown last. Otherwise every position would be recorded once per tab.
 
 import type { Tourismo } from "./client.ts";
-import { watchFixes } from "./geolocation.ts";
 import type { DocId, RecordingView } from "./generated/types.ts";
+import { watchFixes } from "./geolocation.ts";
 import type { PageInput } from "./messages.ts";
 import { holdWakeLock } from "./wake-lock.ts";
 

@@ -5,7 +5,7 @@ import init, { Core as WasmCore } from "../pkg/tourismo_wasm.js";
 import type { Core, OpenCore } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import { monotonicMs } from "./geolocation.ts";
-import { failedReply, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
+import { type FromWorker, failedReply, type ToWorker, type WorkerOptions } from "./messages.ts";
 import { type Clock, Owner } from "./owner.ts";
 import { type Channel, Peer } from "./peer.ts";
 import { webSocketTo } from "./relay-socket.ts";
@@ -33,7 +33,8 @@ addEventListener("message", (event: MessageEvent<ToWorker>) => {
     case "ask":
       (peer?.ask(message.ask) ?? Promise.reject(new TourismoError("closed"))).then(
         (result) => post({ type: "reply", request: message.request, reply: { ok: true, result } }),
-        (thrown) => post({ type: "reply", request: message.request, reply: failedReply(TourismoError.from(thrown, "core_failed")) }),
+        (thrown) =>
+          post({ type: "reply", request: message.request, reply: failedReply(TourismoError.from(thrown, "core_failed")) }),
       );
       break;
     case "close":

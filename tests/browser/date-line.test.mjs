@@ -77,7 +77,11 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   for (const points of await page.getByTestId("road-row").locator(".sketch polyline").all()) isOneLine(await pointsOf(points));
   assert.equal(await scaleKm(map), 5, "it looks at some ten kilometres");
   await page.getByRole("button", { name: "Around me" }).click();
-  await page.getByTestId("road-row").first().getByText(/of you$/).waitFor();
+  await page
+    .getByTestId("road-row")
+    .first()
+    .getByText(/of you$/)
+    .waitFor();
   const away = await page.getByTestId("road-row").first().locator(".row-line").textContent();
   assert.ok(Number.parseFloat(away) < 20, away);
 });

@@ -55,12 +55,16 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   await old.waitForTimeout(1_000);
   await old.locator("[name=notes]").blur();
   await fresh.getByLabel("Car").selectOption({ label: "Capri" });
-  for (const page of phones) await until("it says that it is on this phone", async () => (await words(page)).includes("On this phone only"));
+  for (const page of phones)
+    await until("it says that it is on this phone", async () => (await words(page)).includes("On this phone only"));
 
   await cable.mend();
   for (const page of phones) {
     await page.evaluate(() => dispatchEvent(new Event("online")));
-    await until("both edits of the title are there", async () => (await value(page, "title")) === "Slowly over the pass and back");
+    await until(
+      "both edits of the title are there",
+      async () => (await value(page, "title")) === "Slowly over the pass and back",
+    );
     await until("the notes are there", async () => (await value(page, "notes")) === "Snow on top.");
     await until("all of it is on the relay", async () => (await words(page)).includes("On the server"));
   }

@@ -88,10 +88,13 @@ export async function countFixes(phone) {
   await phone.addInitScript(() => {
     const watch = navigator.geolocation.watchPosition.bind(navigator.geolocation);
     navigator.geolocation.watchPosition = (onFix, ...rest) =>
-      watch((position) => {
-        onFix(position);
-        globalThis.fixCame();
-      }, ...rest);
+      watch(
+        (position) => {
+          onFix(position);
+          globalThis.fixCame();
+        },
+        ...rest,
+      );
   });
   return { by: (moment) => comings.filter((at) => at <= moment).length, reset: () => void (comings = []) };
 }
@@ -100,9 +103,7 @@ export async function countFixes(phone) {
 export function distanceM(a, b) {
   const radians = Math.PI / 180;
   const [dLat, dLon] = [(b.latitude - a.latitude) * radians, (b.longitude - a.longitude) * radians];
-  const h =
-    Math.sin(dLat / 2) ** 2 +
-    Math.cos(a.latitude * radians) * Math.cos(b.latitude * radians) * Math.sin(dLon / 2) ** 2;
+  const h = Math.sin(dLat / 2) ** 2 + Math.cos(a.latitude * radians) * Math.cos(b.latitude * radians) * Math.sin(dLon / 2) ** 2;
   return 2 * 6_371_008.8 * Math.asin(Math.sqrt(h));
 }
 

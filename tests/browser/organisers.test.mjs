@@ -15,7 +15,10 @@ const DAY_MS = 86_400_000;
 test("what_a_co_organiser_changes_counts_though_the_owners_clock_is_ahead", { timeout: 600_000 }, async (t) => {
   const cable = await layCableToRelay(t);
   const [anna, ben] = [await newcomer(t, cable), await newcomer(t, cable)];
-  for (const [person, handle] of [[anna, "anna"], [ben, "ben"]]) {
+  for (const [person, handle] of [
+    [anna, "anna"],
+    [ben, "ben"],
+  ]) {
     await person.at("settings");
     await person.fill("handle", handle);
     await until("the relay knows them", async () => (await fetch(`${cable.address}/v1/people/${handle}`)).ok);

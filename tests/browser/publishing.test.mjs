@@ -34,7 +34,8 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   await page.getByTestId("start").click();
   await page.getByTestId("live").waitFor();
   const sensor = await sensorOf(page);
-  for (const fix of laps) await Promise.all([sensor.measure(fix), new Promise((resolve) => setTimeout(resolve, EVERY_MS / RATE))]);
+  for (const fix of laps)
+    await Promise.all([sensor.measure(fix), new Promise((resolve) => setTimeout(resolve, EVERY_MS / RATE))]);
   const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
   await until("the circuit is recorded", async () => (await fixes()) > laps.length - 10);
   await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());

@@ -30,7 +30,11 @@ const CLOCKS = [
 
 /** Opens the app on a phone that has it and is without signal. */
 async function phoneWithNoSignal(t) {
-  const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], locale: "en-GB", viewport: { width: 375, height: 667 } });
+  const phone = await openPhone(newProfile(t), {
+    permissions: ["geolocation"],
+    locale: "en-GB",
+    viewport: { width: 375, height: 667 },
+  });
   await wrapSensor(phone);
   const page = phone.pages()[0];
   const address = await serveApp(t);
@@ -128,7 +132,8 @@ test("the_screen_says_at_once_that_nothing_is_recorded_and_what_was_refused_can_
   const all = await left();
   await group.locator("summary").click();
   const rows = group.getByRole("listitem");
-  while ((await group.getByRole("button", { name: "Show more" }).count()) > 0) await group.getByRole("button", { name: "Show more" }).click();
+  while ((await group.getByRole("button", { name: "Show more" }).count()) > 0)
+    await group.getByRole("button", { name: "Show more" }).click();
   const listed = await rows.count();
   assert.ok(listed >= 43 && listed <= 45, `${listed} are listed`);
   assert.match(await rows.first().textContent(), /^\d\d:\d\d:\d\d · ± 180 m/);

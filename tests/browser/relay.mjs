@@ -16,7 +16,10 @@ export async function built(packageName, command) {
   if (process.env.TOURISMO_BINARIES) return join(process.env.TOURISMO_BINARIES, command);
   const options = ["build", "--locked", "--message-format=json", "-p", packageName, "--bin", command];
   const { stdout } = await promisify(execFile)("cargo", options, { cwd: root, maxBuffer: 1 << 28 });
-  const artifacts = stdout.split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));
+  const artifacts = stdout
+    .split("\n")
+    .filter((line) => line.includes('"executable":"'))
+    .map((line) => JSON.parse(line));
   return artifacts.find(({ target }) => target.name === command).executable;
 }
 

@@ -56,23 +56,37 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await page.getByTestId("sync").getByText("On the server").waitFor({ timeout: 60_000 });
   for (const { url, authorization } of asked) {
     const bbox = url.searchParams.get("bbox")?.split(",").map(Number);
-    assert.ok(bbox?.every((degrees) => Number.isInteger(2 * degrees)), `a whole square: ${url}`);
+    assert.ok(
+      bbox?.every((degrees) => Number.isInteger(2 * degrees)),
+      `a whole square: ${url}`,
+    );
     assert.equal(authorization, undefined, "by nobody");
   }
-  await until("what was told is kept", () => page.evaluate(async () => (await (await caches.open("tourismo-roads")).keys()).length > 0));
+  await until("what was told is kept", () =>
+    page.evaluate(async () => (await (await caches.open("tourismo-roads")).keys()).length > 0),
+  );
 
   // No signal again, and the app is opened anew: the roads are there, the best first, and say from when they are.
   await cable.cut();
   await at("roads");
   await page.reload();
-  await page.getByTestId("roads-age").getByText(/^Updated /).waitFor();
+  await page
+    .getByTestId("roads-age")
+    .getByText(/^Updated /)
+    .waitFor();
   await page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
   const rows = page.getByTestId("road-row");
-  await rows.first().getByRole("img", { name: new RegExp(`^Driven: ${best.score} of 100`) }).waitFor();
+  await rows
+    .first()
+    .getByRole("img", { name: new RegExp(`^Driven: ${best.score} of 100`) })
+    .waitFor();
   const drawn = async () => Number(await page.locator(".map").getAttribute("data-roads"));
   await until("the map has all of the list", async () => (await drawn()) >= (await rows.count()));
   await page.getByRole("button", { name: "Around me" }).click();
-  await rows.first().getByText(/of you$/).waitFor();
+  await rows
+    .first()
+    .getByText(/of you$/)
+    .waitFor();
   await rows.first().click();
   await page.getByTestId("road").getByText("Twist").waitFor();
   await page.getByText("The server cannot be reached.").waitFor();
@@ -86,7 +100,10 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
   await tapRoad(page, roads[0].geometry.coordinates);
   await page.getByTestId("road").getByText("Twist").waitFor();
-  assert.deepEqual(errors.filter((error) => !/ERR_|WebSocket|status of 40/.test(error)), []);
+  assert.deepEqual(
+    errors.filter((error) => !/ERR_|WebSocket|status of 40/.test(error)),
+    [],
+  );
 });
 
 /** So many people drive over the pass for all to see, each with a phone of their own. */

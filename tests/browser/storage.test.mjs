@@ -48,7 +48,10 @@ test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_
   const before = fixes.by(Date.now());
   await until("recording goes on", () => fixes.by(Date.now()) > before + 8);
   await says("Saved");
-  assert.deepEqual((await heard()).filter((words) => words.includes("storage")), []);
+  assert.deepEqual(
+    (await heard()).filter((words) => words.includes("storage")),
+    [],
+  );
 
   const saved = Number(await page.getByTestId("live").getAttribute("data-saved"));
   await kill(phone, profile);
@@ -65,7 +68,11 @@ test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_
 async function listen(element) {
   const said = await element.evaluateHandle((node) => {
     const texts = [];
-    new MutationObserver(() => texts.push(node.textContent)).observe(node, { childList: true, characterData: true, subtree: true });
+    new MutationObserver(() => texts.push(node.textContent)).observe(node, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
     return texts;
   });
   return () => said.jsonValue();
@@ -80,22 +87,26 @@ async function fullStorage(page, address) {
 
 /** The browser aborts every transaction, as it does when the disk fails. */
 function abortedTransactions(page) {
-  return inWorker(page, (begin) =>
-    function (...args) {
-      const transaction = begin.apply(this, args);
-      queueMicrotask(() => transaction.abort());
-      return transaction;
-    },
+  return inWorker(
+    page,
+    (begin) =>
+      function (...args) {
+        const transaction = begin.apply(this, args);
+        queueMicrotask(() => transaction.abort());
+        return transaction;
+      },
   );
 }
 
 /** The browser has closed the database behind the app's back, and closes it again whenever it is opened. */
 function deadHandles(page) {
-  return inWorker(page, (begin) =>
-    function (...args) {
-      this.close();
-      return begin.apply(this, args);
-    },
+  return inWorker(
+    page,
+    (begin) =>
+      function (...args) {
+        this.close();
+        return begin.apply(this, args);
+      },
   );
 }
 

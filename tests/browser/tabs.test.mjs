@@ -62,7 +62,8 @@ test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeo
       const name = names[added.length];
       await addCar(tab, name);
       added.push(name);
-      for (const other of here) await until(`${added} are shown in every tab`, async () => (await shown(other)) === added.toReversed().join(" "));
+      for (const other of here)
+        await until(`${added} are shown in every tab`, async () => (await shown(other)) === added.toReversed().join(" "));
     }
     if (open > 1) await here[0].close();
   }

@@ -1,7 +1,7 @@
 // Comments on a drive.
 
 import { useDraft } from "../drafts.ts";
-import { run, me, relay, social } from "../engine.ts";
+import { me, relay, run, social } from "../engine.ts";
 import { clock, day } from "../format.ts";
 import { withOwnComments } from "../optimistic.ts";
 import { useRelayList } from "../relay-query.ts";
@@ -24,7 +24,9 @@ export function Comments({ drive }: { drive: string }) {
   return (
     <section class="card comments" aria-label="Comments">
       <h2>Comments</h2>
-      {shown.length === 0 ? <p class="hint">{list.state === "ready" ? "No comments yet." : "Comments of others need a connection."}</p> : null}
+      {shown.length === 0 ? (
+        <p class="hint">{list.state === "ready" ? "No comments yet." : "Comments of others need a connection."}</p>
+      ) : null}
       {list.more ? (
         <button type="button" class="button" onClick={list.more}>
           Earlier comments
@@ -38,7 +40,11 @@ export function Comments({ drive }: { drive: string }) {
             </p>
             <p class="text">{comment.text}</p>
             {comment.isMine ? (
-              <button type="button" class="link" onClick={() => void run((tourismo) => tourismo.removeComment(drive, comment.id))}>
+              <button
+                type="button"
+                class="link"
+                onClick={() => void run((tourismo) => tourismo.removeComment(drive, comment.id))}
+              >
                 Delete
               </button>
             ) : null}

@@ -2,7 +2,7 @@
 
 import type { DriveStats, Units } from "@tourismo/client";
 
-import { distance, duration, type Quantity, height, inGaps, roughDuration, speed } from "../format.ts";
+import { distance, duration, height, inGaps, type Quantity, roughDuration, speed } from "../format.ts";
 
 export function StatBox({ quantity, label, note }: { quantity: Quantity; label: string; note?: string | undefined }) {
   return (

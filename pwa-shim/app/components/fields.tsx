@@ -12,7 +12,9 @@ interface Limits<T> {
 }
 
 /** A number; `null` if the field is empty. `whole`: without decimals. */
-export function NumberField(props: Limits<number> & { value: number | null; whole?: boolean; onNumber: (value: number | null) => void }) {
+export function NumberField(
+  props: Limits<number> & { value: number | null; whole?: boolean; onNumber: (value: number | null) => void },
+) {
   const { value, whole, onNumber, ...limits } = props;
   return (
     <TypedField
@@ -27,7 +29,9 @@ export function NumberField(props: Limits<number> & { value: number | null; whol
 }
 
 /** A local date and time in a time zone; `null` if the field is empty. */
-export function TimeField(props: Limits<string> & { value: Timestamp | null; timeZone: string; onTime: (at: Timestamp | null) => void }) {
+export function TimeField(
+  props: Limits<string> & { value: Timestamp | null; timeZone: string; onTime: (at: Timestamp | null) => void },
+) {
   const { value, timeZone, onTime, ...limits } = props;
   return (
     <TypedField

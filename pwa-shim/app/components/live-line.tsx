@@ -69,8 +69,5 @@ export function projected(line: Position[]): Position[] {
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
   const [width, height] = [Math.max(...xs) - left, Math.max(...ys) - top];
   const scale = 100 / Math.max(width, height, 1e-9);
-  return flat.map(([x, y]) => [
-    (x - left - width / 2) * scale + 50,
-    (y - top - height / 2) * scale + 50,
-  ]);
+  return flat.map(([x, y]) => [(x - left - width / 2) * scale + 50, (y - top - height / 2) * scale + 50]);
 }

@@ -52,7 +52,9 @@ export function LocationDenied({ onAllowed }: { onAllowed: () => void }) {
       <button type="button" class="button primary wide" onClick={ask}>
         Try again
       </button>
-      {isStill.value ? <p class="hint bad">Location is still not allowed. Change the setting above, then reload the page.</p> : null}
+      {isStill.value ? (
+        <p class="hint bad">Location is still not allowed. Change the setting above, then reload the page.</p>
+      ) : null}
     </section>
   );
 }
@@ -60,8 +62,10 @@ export function LocationDenied({ onAllowed }: { onAllowed: () => void }) {
 const INSTRUCTIONS: Record<BrowserName, string> = {
   safari:
     "On iPhone and iPad: Settings, Privacy & Security, Location Services, Safari Websites: While Using the App, with Precise Location. Then tap the page icon beside the address, Website Settings, Location: Allow.",
-  firefox: "Tap the lock beside the address and remove the block on Location. On Android also allow Location for Firefox in Settings, Apps.",
-  samsung: "Tap the lock beside the address, Permissions, Location: Allow. Also allow Location for Samsung Internet in Settings, Apps.",
+  firefox:
+    "Tap the lock beside the address and remove the block on Location. On Android also allow Location for Firefox in Settings, Apps.",
+  samsung:
+    "Tap the lock beside the address, Permissions, Location: Allow. Also allow Location for Samsung Internet in Settings, Apps.",
   chromium:
     "Tap the icon beside the address, Permissions, Location: Allow. On Android also allow Location, with Use precise location, for the browser in Settings, Apps.",
 };

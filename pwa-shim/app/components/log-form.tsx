@@ -6,8 +6,8 @@ import type { LogEntry, LogKind } from "@tourismo/client";
 import { useDraft } from "../drafts.ts";
 import { units } from "../engine.ts";
 import { fromDistanceUnit, inDistanceUnit } from "../format.ts";
-import { ownTimeZone } from "../time-zone.ts";
 import { describeLogKind } from "../messages.ts";
+import { ownTimeZone } from "../time-zone.ts";
 import { NumberField, TimeField } from "./fields.tsx";
 
 const KINDS: LogKind[] = ["fuel", "service", "odometer"];

@@ -6,7 +6,15 @@ import type { ShownDrive } from "../map/drive-map.ts";
 import type { Drawn } from "../map/style.ts";
 
 /** `drawn` must be the same object as long as its content is the same. */
-export function DriveMap({ drawn, label = "Map of the drive", isSmall = false }: { drawn: Drawn; label?: string; isSmall?: boolean }) {
+export function DriveMap({
+  drawn,
+  label = "Map of the drive",
+  isSmall = false,
+}: {
+  drawn: Drawn;
+  label?: string;
+  isSmall?: boolean;
+}) {
   const place = useRef<HTMLDivElement>(null);
   const shown = useRef<ShownDrive>(undefined);
   const latest = useRef(drawn);

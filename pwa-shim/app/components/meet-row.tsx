@@ -4,10 +4,10 @@ import type { Meet } from "@tourismo/client";
 
 import { social } from "../engine.ts";
 import { clockIn, longDay } from "../format.ts";
+import { describeAnswer } from "../messages.ts";
 import { ownAnswer } from "../optimistic.ts";
 import { href } from "../route.ts";
 import { isTimeZone, ownTimeZone } from "../time-zone.ts";
-import { describeAnswer } from "../messages.ts";
 import { Badge } from "./badge.tsx";
 
 export function MeetRow({ meet }: { meet: Meet }) {

@@ -3,9 +3,9 @@
 import { useSignal } from "@preact/signals";
 import type { AccountId, DocId } from "@tourismo/client";
 
-import { run, me, relay } from "../engine.ts";
-import { useRelayQuery } from "../relay-query.ts";
+import { me, relay, run } from "../engine.ts";
 import { describeError } from "../messages.ts";
+import { useRelayQuery } from "../relay-query.ts";
 import { PersonLink } from "./person.tsx";
 
 export function Organisers({ meet, organisers }: { meet: DocId; organisers: AccountId[] }) {

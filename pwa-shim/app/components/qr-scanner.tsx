@@ -1,7 +1,7 @@
 // Scans a QR code with the camera. The decoder is loaded when the camera is opened: few browsers have one.
 
-import type { BarcodeDetector } from "qr/decode.js";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { BarcodeDetector } from "qr/decode.js";
 
 import { showNotice } from "./notice.tsx";
 

@@ -3,7 +3,7 @@
 import type { Reaction } from "@tourismo/client";
 import type { ComponentType } from "preact";
 
-import { run, relay, social } from "../engine.ts";
+import { relay, run, social } from "../engine.ts";
 import { withOwnReaction } from "../optimistic.ts";
 import { useRelayQuery } from "../relay-query.ts";
 import { CarIcon, HeartIcon, RoadIcon, StarIcon } from "./icons.tsx";
@@ -18,8 +18,7 @@ export const REACTIONS: { reaction: Reaction; label: string; icon: ComponentType
 export function Reactions({ drive }: { drive: string }) {
   const { data } = useRelayQuery(`reactions ${drive}`, () => relay.reactions(drive));
   const { counts, mine } = withOwnReaction(drive, data, social.value);
-  const react = (reaction: Reaction): void =>
-    void run((tourismo) => tourismo.react(drive, mine === reaction ? null : reaction));
+  const react = (reaction: Reaction): void => void run((tourismo) => tourismo.react(drive, mine === reaction ? null : reaction));
   return (
     <div class="reactions" role="group" aria-label="Reactions">
       {REACTIONS.map(({ reaction, label, icon: Icon }) => (

@@ -1,7 +1,7 @@
 // The refused positions of a drive by reason. The user can accept them: none of them is deleted.
 
-import type { DriveView, RefusedView } from "@tourismo/client";
 import { type Signal, useSignal } from "@preact/signals";
+import type { DriveView, RefusedView } from "@tourismo/client";
 
 import { run } from "../engine.ts";
 import { clockToSecond } from "../format.ts";
@@ -13,7 +13,15 @@ const PAGE = 20;
 const MAX_LISTED = 5_000;
 
 /** `chosen` is the id of the position that is highlighted on the map. */
-export function RefusedFixes({ drive, refused, chosen }: { drive: DriveView; refused: RefusedView[]; chosen: Signal<string | undefined> }) {
+export function RefusedFixes({
+  drive,
+  refused,
+  chosen,
+}: {
+  drive: DriveView;
+  refused: RefusedView[];
+  chosen: Signal<string | undefined>;
+}) {
   const left = refused.filter(({ isTakenBack }) => !isTakenBack).length;
   const invalid = refused.length < MAX_LISTED ? Math.max(0, (drive.stats?.refused ?? 0) - left) : 0;
   if (refused.length + invalid === 0) return null;
@@ -30,9 +38,7 @@ export function RefusedFixes({ drive, refused, chosen }: { drive: DriveView; ref
       ))}
       {refused.length < MAX_LISTED ? null : <p class="hint">Only the first {MAX_LISTED.toLocaleString()} are listed.</p>}
       {invalid === 0 ? null : (
-        <p class="hint">
-          {invalid.toLocaleString()} more had invalid coordinates. Only their number is kept.
-        </p>
+        <p class="hint">{invalid.toLocaleString()} more had invalid coordinates. Only their number is kept.</p>
       )}
     </section>
   );
@@ -49,7 +55,13 @@ function Group({ drive, fixes, chosen }: { drive: DriveView; fixes: RefusedView[
 
   async function use(chosenFixes: RefusedView[], holds: boolean): Promise<void> {
     isBusy.value = true;
-    await run((tourismo) => tourismo.takeBackRefused(drive.id, chosenFixes.map(({ id }) => id), holds));
+    await run((tourismo) =>
+      tourismo.takeBackRefused(
+        drive.id,
+        chosenFixes.map(({ id }) => id),
+        holds,
+      ),
+    );
     isBusy.value = false;
   }
 

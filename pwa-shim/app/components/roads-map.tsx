@@ -2,9 +2,8 @@
 
 import type { Road } from "@tourismo/client";
 import { useEffect, useRef, useState } from "preact/hooks";
-
-import type { Look, RoadsMapEvents, ShownRoads } from "../map/roads-map.ts";
 import type { LonLat } from "../geometry.ts";
+import type { Look, RoadsMapEvents, ShownRoads } from "../map/roads-map.ts";
 
 export interface RoadsMapProps extends RoadsMapEvents {
   /** The initial view. */

@@ -9,7 +9,11 @@ import { BANDS, bandOf } from "../score-bands.ts";
 export function ScoreLine({ score, units, what }: { score: RoadScore; units: Units; what: string }) {
   const length = lengthOf(score.measuredM, units);
   return (
-    <span class="score-line" role="img" aria-label={`${what}: ${score.score} of 100 on ${length}, ${describeScoreParts(score.parts)}`}>
+    <span
+      class="score-line"
+      role="img"
+      aria-label={`${what}: ${score.score} of 100 on ${length}, ${describeScoreParts(score.parts)}`}
+    >
       <Pill score={score.score} />
       <svg class={`part-bars band-${bandOf(score.score)}`} viewBox="0 0 34 16" aria-hidden="true">
         {partsOf(score.parts).map(({ label, value }, i) => (
@@ -71,7 +75,9 @@ export function Legend() {
 
 /** The parts of a score, each from 0 to 100. */
 export function describeScoreParts(parts: RoadParts): string {
-  return partsOf(parts).map(({ label, value }) => `${label.toLowerCase()} ${value}`).join(", ");
+  return partsOf(parts)
+    .map(({ label, value }) => `${label.toLowerCase()} ${value}`)
+    .join(", ");
 }
 
 interface Part {

@@ -1,6 +1,6 @@
 // The base of all maps: MapLibre with its worker, a scale, north up, and the colour scheme of the system.
 
-import { Map as MapLibre, type MapOptions, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
+import { Map as MapLibre, type MapOptions, ScaleControl, type StyleSpecification, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 

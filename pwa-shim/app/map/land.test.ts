@@ -7,7 +7,10 @@ import land from "world-atlas/land-50m.json";
 import { unwrapped } from "./land.ts";
 
 function around(...ring: Position[]): FeatureCollection {
-  return { type: "FeatureCollection", features: [{ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } }] };
+  return {
+    type: "FeatureCollection",
+    features: [{ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } }],
+  };
 }
 
 function ringsOf(collection: FeatureCollection): Position[][] {
@@ -21,19 +24,49 @@ function coastsOf(collection: FeatureCollection): Position[][] {
 describe("land on a flat map", () => {
   test("goes on beyond the date line", () => {
     const [ring] = ringsOf(unwrapped(around([170, 60], [-170, 60], [-170, 70], [170, 70], [170, 60])));
-    expect(ring).toEqual([[170, 60], [190, 60], [190, 70], [170, 70], [170, 60]]);
+    expect(ring).toEqual([
+      [170, 60],
+      [190, 60],
+      [190, 70],
+      [170, 70],
+      [170, 60],
+    ]);
   });
 
   test("around a pole reaches it", () => {
     const [ring] = ringsOf(unwrapped(around([0, -70], [120, -70], [-120, -70], [0, -70])));
-    expect(ring).toEqual([[0, -70], [120, -70], [240, -70], [360, -70], [360, -90], [0, -90], [0, -70]]);
+    expect(ring).toEqual([
+      [0, -70],
+      [120, -70],
+      [240, -70],
+      [360, -70],
+      [360, -90],
+      [0, -90],
+      [0, -70],
+    ]);
   });
 
   test("has no coast where it goes on at the other edge of the map", () => {
     const west = unwrapped(around([179, -17], [180, -17], [180, -16], [179, -16], [179, -17]));
-    expect(coastsOf(west)).toEqual([[[179, -17], [180, -17]], [[180, -16], [179, -16], [179, -17]]]);
+    expect(coastsOf(west)).toEqual([
+      [
+        [179, -17],
+        [180, -17],
+      ],
+      [
+        [180, -16],
+        [179, -16],
+        [179, -17],
+      ],
+    ]);
     const east = unwrapped(around([-180, -17], [-179, -17], [-180, -16], [-180, -17]));
-    expect(coastsOf(east)).toEqual([[[-180, -17], [-179, -17], [-180, -16]]]);
+    expect(coastsOf(east)).toEqual([
+      [
+        [-180, -17],
+        [-179, -17],
+        [-180, -16],
+      ],
+    ]);
     expect(coastsOf(unwrapped(around([10, 40], [11, 40], [10, 41], [10, 40]))).length).toBe(1);
   });
 

@@ -38,7 +38,11 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
   const land = await loadLand();
   let roads: FeatureCollection = featuresOf([], undefined);
   const options = { container, center: look.at, zoom: look.zoom, maxZoom: 16 };
-  const { map, remove } = flatMap(options, (isDark) => roadsStyle(roads, land, isDark), () => fill());
+  const { map, remove } = flatMap(
+    options,
+    (isDark) => roadsStyle(roads, land, isDark),
+    () => fill(),
+  );
   const fill = (): void => {
     const [source, grid] = [map.getSource<GeoJSONSource>("roads"), map.getSource<GeoJSONSource>("grid")];
     source?.setData(roads);
@@ -53,7 +57,10 @@ export async function showRoads(container: HTMLElement, look: Look, events: Road
   map.on("moveend", moved);
   map.once("load", moved);
   map.on("click", ({ point: { x, y } }) => {
-    const around: [[number, number], [number, number]] = [[x - FINGER_PX, y - FINGER_PX], [x + FINGER_PX, y + FINGER_PX]];
+    const around: [[number, number], [number, number]] = [
+      [x - FINGER_PX, y - FINGER_PX],
+      [x + FINGER_PX, y + FINGER_PX],
+    ];
     const found = map.queryRenderedFeatures(around, { layers: [ROADS_LAYER] });
     const best = found.toSorted((a, b) => Number(b.properties["score"]) - Number(a.properties["score"]))[0];
     if (best) events.picked(String(best.properties["id"]));

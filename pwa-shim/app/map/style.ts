@@ -12,8 +12,8 @@ import type {
 } from "maplibre-gl";
 
 import { boxOf, lonNear, unwrapped } from "../date-line.ts";
-import { bandColours, BANDS } from "../score-bands.ts";
 import type { LonLat } from "../geometry.ts";
+import { BANDS, bandColours } from "../score-bands.ts";
 
 interface Colours {
   water: string;
@@ -207,7 +207,12 @@ export function roadsStyle(roads: FeatureCollection, land: FeatureCollection, is
         type: "circle",
         source: "roads",
         filter: ["==", ["get", "kind"], "place"],
-        paint: { "circle-radius": 7, "circle-color": colours.place, "circle-stroke-color": colours.casing, "circle-stroke-width": 3 },
+        paint: {
+          "circle-radius": 7,
+          "circle-color": colours.place,
+          "circle-stroke-color": colours.casing,
+          "circle-stroke-width": 3,
+        },
       },
     ],
   };
@@ -219,8 +224,20 @@ const ROUND = { "line-cap": "round", "line-join": "round" } as const;
 function ground(colours: Colours): LayerSpecification[] {
   return [
     { id: "water", type: "background", paint: { "background-color": colours.water } },
-    { id: "land", type: "fill", source: "land", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": colours.land, "fill-antialias": true } },
-    { id: "coast", type: "line", source: "land", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": colours.coast, "line-width": 1 } },
+    {
+      id: "land",
+      type: "fill",
+      source: "land",
+      filter: ["==", ["geometry-type"], "Polygon"],
+      paint: { "fill-color": colours.land, "fill-antialias": true },
+    },
+    {
+      id: "coast",
+      type: "line",
+      source: "land",
+      filter: ["==", ["geometry-type"], "LineString"],
+      paint: { "line-color": colours.coast, "line-width": 1 },
+    },
     { id: "grid", type: "line", source: "grid", paint: { "line-color": colours.grid, "line-width": 1 } },
   ];
 }
@@ -233,11 +250,13 @@ function byBand<T extends string | number>(values: T[]): ExpressionSpecification
 
 function stretchesOf(stretches: ScoredLine[], near: number): FeatureCollection {
   const features = stretches.flatMap(({ line, score }) =>
-    unwrapped(line.parts, near).filter((part) => part.length > 1).map((coordinates) => ({
-      type: "Feature" as const,
-      properties: { score },
-      geometry: { type: "LineString" as const, coordinates },
-    })),
+    unwrapped(line.parts, near)
+      .filter((part) => part.length > 1)
+      .map((coordinates) => ({
+        type: "Feature" as const,
+        properties: { score },
+        geometry: { type: "LineString" as const, coordinates },
+      })),
   );
   return { type: "FeatureCollection", features };
 }
@@ -275,7 +294,10 @@ export function featuresOf(line: Line, near?: number): FeatureCollection {
   const add = (kind: string, type: "LineString" | "Point", coordinates: Position | Position[]): void => {
     collection.features.push({ type: "Feature", properties: { kind }, geometry: { type, coordinates } as never });
   };
-  const parts = unwrapped(line.parts.filter((part) => part.length > 0), near);
+  const parts = unwrapped(
+    line.parts.filter((part) => part.length > 0),
+    near,
+  );
   parts.forEach((part, i) => {
     const before = parts[i - 1]?.at(-1);
     if (before && part[0]) add("gap", "LineString", [before, part[0]]);
@@ -294,7 +316,11 @@ export function gridAround(box: [number, number, number, number] | undefined): F
   const middle = ((south + north) / 2) * (Math.PI / 180);
   const kmPerLat = 111.32;
   const kmPerLon = kmPerLat * Math.max(0.05, Math.cos(middle));
-  const spanKm = Math.max((east - west) * kmPerLon, (north - south) * kmPerLat, west === east && south === north ? PLACE_KM : 0.5);
+  const spanKm = Math.max(
+    (east - west) * kmPerLon,
+    (north - south) * kmPerLat,
+    west === east && south === north ? PLACE_KM : 0.5,
+  );
   const stepKm = [0.1, 0.5, 1, 5, 10, 50, 100, 500].find((step) => spanKm / step <= 8) ?? 1000;
   const lines: Position[][] = [];
   const [stepLon, stepLat] = [stepKm / kmPerLon, stepKm / kmPerLat];

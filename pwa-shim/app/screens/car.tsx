@@ -3,16 +3,16 @@
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
 
-import { carName, carDetails } from "../car-name.ts";
-import { hasDraft } from "../drafts.ts";
-import { cars, drives, engine, run, succeeds, units } from "../engine.ts";
-import { day, distance, odometer } from "../format.ts";
+import { carDetails, carName } from "../car-name.ts";
 import { CarForm } from "../components/car-form.tsx";
 import { StatBox } from "../components/drive-stats.tsx";
 import { BackIcon, PlusIcon } from "../components/icons.tsx";
 import { freshEntry, LogForm } from "../components/log-form.tsx";
-import { href } from "../route.ts";
+import { hasDraft } from "../drafts.ts";
+import { cars, drives, engine, run, succeeds, units } from "../engine.ts";
+import { day, distance, odometer } from "../format.ts";
 import { describeLogKind } from "../messages.ts";
+import { href } from "../route.ts";
 import { DriveRow } from "./drives.tsx";
 
 export function CarScreen({ id }: { id: string }) {
@@ -22,7 +22,11 @@ export function CarScreen({ id }: { id: string }) {
       <a class="back" href={href({ screen: "garage" })}>
         <BackIcon /> Garage
       </a>
-      {car ? <Shown car={car} /> : <p class="empty">{engine.value.type === "open" ? "There is no such car on this phone." : "Opening…"}</p>}
+      {car ? (
+        <Shown car={car} />
+      ) : (
+        <p class="empty">{engine.value.type === "open" ? "There is no such car on this phone." : "Opening…"}</p>
+      )}
     </section>
   );
 }
@@ -47,7 +51,10 @@ function Shown({ car }: { car: CarView }) {
         </button>
       </header>
       <div class="figures">
-        <StatBox quantity={{ value: car.odometerM === null ? "–" : odometer(car.odometerM, units()), unit: "" }} label="Odometer" />
+        <StatBox
+          quantity={{ value: car.odometerM === null ? "–" : odometer(car.odometerM, units()), unit: "" }}
+          label="Odometer"
+        />
         <StatBox quantity={distance(car.distanceM, units())} label="Recorded" />
         <StatBox quantity={{ value: String(car.drives), unit: "" }} label={car.drives === 1 ? "Drive" : "Drives"} />
       </div>
@@ -144,7 +151,9 @@ function History({ car }: { car: CarView }) {
       <header class="page-head">
         <h2>Drives</h2>
       </header>
-      {driven.length === 0 ? <p class="hint">None yet. Choose this car before you record, or later on the page of a drive.</p> : null}
+      {driven.length === 0 ? (
+        <p class="hint">None yet. Choose this car before you record, or later on the page of a drive.</p>
+      ) : null}
       <ul class="list">
         {driven.map((drive) => (
           <DriveRow key={drive.id} drive={drive} />

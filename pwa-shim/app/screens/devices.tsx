@@ -2,16 +2,15 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-
-import { type PairingCode, pairingLink, parsePairingCode } from "../pairing-code.ts";
-import { defaultDeviceName } from "../device-name.ts";
-import { account, run, succeeds, recording, status } from "../engine.ts";
+import { AutosavedText } from "../components/autosaved-text.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { showNotice } from "../components/notice.tsx";
 import { QrCode } from "../components/qr-code.tsx";
-import { AutosavedText } from "../components/autosaved-text.tsx";
 import { QrScanner } from "../components/qr-scanner.tsx";
 import { ShareLink } from "../components/share-link.tsx";
+import { defaultDeviceName } from "../device-name.ts";
+import { account, recording, run, status, succeeds } from "../engine.ts";
+import { type PairingCode, pairingLink, parsePairingCode } from "../pairing-code.ts";
 import { go, href } from "../route.ts";
 
 /** `code` is the code of the link that opened this screen. */
@@ -53,7 +52,9 @@ function Devices() {
         value={own?.name ?? ""}
         onSave={name}
       />
-      {others.length === 0 ? null : <p class="hint">Other devices of the account: {others.map(({ name }) => name).join(", ")}.</p>}
+      {others.length === 0 ? null : (
+        <p class="hint">Other devices of the account: {others.map(({ name }) => name).join(", ")}.</p>
+      )}
     </div>
   );
 }
@@ -102,8 +103,8 @@ function AddDevice({ brought }: { brought: PairingCode | undefined }) {
       ) : device.value !== undefined ? (
         <>
           <p>
-            The other device will see and change all your data: drives, places, cars. Continue only if it is yours and you got
-            the code from it.
+            The other device will see and change all your data: drives, places, cars. Continue only if it is yours and you got the
+            code from it.
           </p>
           <div class="controls">
             <button type="button" class="button" onClick={() => (device.value = undefined)}>
@@ -117,8 +118,8 @@ function AddDevice({ brought }: { brought: PairingCode | undefined }) {
       ) : (
         <>
           <p class="hint">
-            On the other device open {location.host}, then You, then Your devices. Scan the code that it shows with the camera
-            of this phone, or paste it here:
+            On the other device open {location.host}, then You, then Your devices. Scan the code that it shows with the camera of
+            this phone, or paste it here:
           </p>
           <CodeInput label="The new device's code" onCode={take} />
         </>
@@ -178,8 +179,8 @@ function JoinAccount({ isNew, brought }: { isNew: boolean; brought: PairingCode 
       <div class="card form" data-testid="not-new">
         <h2>Enter another account</h2>
         <p class="hint">
-          Only a device without data can join another account. This one holds data of its own account, which is never mixed
-          with another. If the other device is empty, add that one above.
+          Only a device without data can join another account. This one holds data of its own account, which is never mixed with
+          another. If the other device is empty, add that one above.
         </p>
       </div>
     );

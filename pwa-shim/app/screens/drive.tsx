@@ -1,12 +1,11 @@
 // A drive of the user: map, charts, title, notes, car, and who can see it.
 
-import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
 import { useSignal } from "@preact/signals";
+import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { carName } from "../car-name.ts";
-import { cars, drives, engine, succeeds, recording, status, track, units } from "../engine.ts";
-import { clock, day, titleOf } from "../format.ts";
+import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { Charts } from "../components/charts.tsx";
 import { DriveStatsGrid } from "../components/drive-stats.tsx";
@@ -14,9 +13,10 @@ import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { RefusedFixes } from "../components/refused-fixes.tsx";
 import { RoadCard } from "../components/road-card.tsx";
-import { AutosavedText } from "../components/autosaved-text.tsx";
-import { go, href } from "../route.ts";
+import { cars, drives, engine, recording, status, succeeds, track, units } from "../engine.ts";
+import { clock, day, titleOf } from "../format.ts";
 import { describeAudience, describeError, describeSync } from "../messages.ts";
+import { go, href } from "../route.ts";
 import { Conflicts } from "./conflicts.tsx";
 import { Publish } from "./publish.tsx";
 

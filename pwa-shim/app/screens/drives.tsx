@@ -3,15 +3,15 @@
 import type { DriveView, RecordingView, RoadView } from "@tourismo/client";
 
 import { carName } from "../car-name.ts";
-import { cars, drives, recording, status, units } from "../engine.ts";
-import { clock, day, distance, titleOf } from "../format.ts";
 import { Badge } from "../components/badge.tsx";
 import { RowStats } from "../components/drive-stats.tsx";
 import { Progress } from "../components/progress.tsx";
 import { ScoreLine } from "../components/score.tsx";
+import { cars, drives, recording, status, units } from "../engine.ts";
+import { clock, day, distance, titleOf } from "../format.ts";
+import { describeRecording, describeSync } from "../messages.ts";
 import { href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { describeRecording, describeSync } from "../messages.ts";
 
 export function DrivesScreen() {
   const all = drives.value;
@@ -50,7 +50,10 @@ function Recorded({ view }: { view: RecordingView }) {
 }
 
 function Sums({ drives }: { drives: readonly DriveView[] }) {
-  const { value, unit } = distance(drives.reduce((sum, { stats }) => sum + (stats?.distanceM ?? 0), 0), units());
+  const { value, unit } = distance(
+    drives.reduce((sum, { stats }) => sum + (stats?.distanceM ?? 0), 0),
+    units(),
+  );
   return (
     <p class="hint">
       {drives.length === 1 ? "1 drive" : `${drives.length} drives`}, {value} {unit}

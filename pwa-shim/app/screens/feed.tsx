@@ -3,20 +3,19 @@
 import type { FeedDrive, HomeItem } from "@tourismo/client";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
-
-import { account, relay, social, units } from "../engine.ts";
-import { day, titleOf, upToThousand } from "../format.ts";
-import { withOwnReaction } from "../optimistic.ts";
 import { DiscoverHead, shownFeed } from "../components/discover-head.tsx";
 import { RowStats } from "../components/drive-stats.tsx";
 import { CommentIcon } from "../components/icons.tsx";
+import { LineThumbnail } from "../components/line-thumbnail.tsx";
 import { MeetRow } from "../components/meet-row.tsx";
 import { nameOfPerson } from "../components/person.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
 import { REACTIONS } from "../components/reactions.tsx";
-import { LineThumbnail } from "../components/line-thumbnail.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
-import { href } from "../route.ts";
+import { account, relay, social, units } from "../engine.ts";
+import { day, titleOf, upToThousand } from "../format.ts";
+import { withOwnReaction } from "../optimistic.ts";
 import { useRelayList } from "../relay-query.ts";
+import { href } from "../route.ts";
 
 export function FeedScreen() {
   const feed = shownFeed();
@@ -66,11 +65,7 @@ function FollowingFeed() {
           </li>
         ))}
       </ul>
-      <ListEnd
-        list={list}
-        empty="Nothing yet. Find people to follow under People."
-        older="Older items"
-      />
+      <ListEnd list={list} empty="Nothing yet. Find people to follow under People." older="Older items" />
     </>
   );
 }

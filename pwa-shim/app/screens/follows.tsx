@@ -1,14 +1,13 @@
 // Lists of people: followers of a person, people whom they follow, and those whom both they and the user follow.
 
 import type { Follower, Page, PageOf, QueryMeta } from "@tourismo/client";
-
-import { relay } from "../engine.ts";
-import { day } from "../format.ts";
 import { BackIcon } from "../components/icons.tsx";
 import { nameOfPerson, PersonLink } from "../components/person.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
+import { relay } from "../engine.ts";
+import { day } from "../format.ts";
+import { useRelayList, useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
-import { useRelayQuery, useRelayList } from "../relay-query.ts";
 import { FollowButton } from "./people.tsx";
 
 type Which = "followers" | "following" | "inCommon";

@@ -3,12 +3,12 @@
 import { useSignal } from "@preact/signals";
 import type { CarFields, CarView } from "@tourismo/client";
 
-import { carName, carDetails } from "../car-name.ts";
+import { carDetails, carName } from "../car-name.ts";
+import { CarForm } from "../components/car-form.tsx";
+import { CarIcon, PlusIcon } from "../components/icons.tsx";
 import { hasDraft } from "../drafts.ts";
 import { cars, succeeds, units } from "../engine.ts";
 import { distance, odometer } from "../format.ts";
-import { CarForm } from "../components/car-form.tsx";
-import { CarIcon, PlusIcon } from "../components/icons.tsx";
 import { href } from "../route.ts";
 
 const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };

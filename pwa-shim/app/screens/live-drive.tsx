@@ -2,17 +2,16 @@
 
 import type { RecordingView } from "@tourismo/client";
 import { useEffect, useState } from "preact/hooks";
-
-import { run, status, units } from "../engine.ts";
-import { clock, distance, duration, height, inGaps } from "../format.ts";
 import { Badge } from "../components/badge.tsx";
 import { StatBox } from "../components/drive-stats.tsx";
 import { Gauge } from "../components/gauge.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon, FlagIcon, PauseIcon, PlayIcon } from "../components/icons.tsx";
 import { LiveLine } from "../components/live-line.tsx";
-import { href } from "../route.ts";
+import { run, status, units } from "../engine.ts";
+import { clock, distance, duration, height, inGaps } from "../format.ts";
 import { describeNotRecording, describeSafety, describeSignal } from "../messages.ts";
+import { href } from "../route.ts";
 import { finish } from "./record.tsx";
 
 export function LiveDrive({ view }: { view: RecordingView }) {
@@ -32,7 +31,9 @@ export function LiveDrive({ view }: { view: RecordingView }) {
       data-saved={view.taken - view.unsaved}
     >
       <Resumed view={view} />
-      <h1 class="unseen">{isPaused ? "A drive is paused" : problem === undefined ? "A drive is being recorded" : "Nothing is being recorded"}</h1>
+      <h1 class="unseen">
+        {isPaused ? "A drive is paused" : problem === undefined ? "A drive is being recorded" : "Nothing is being recorded"}
+      </h1>
       <div class="live-states">
         <a class="leave" href={href({ screen: "drives" })} aria-label="Leave this screen; the recording goes on">
           <BackIcon />
@@ -49,7 +50,9 @@ export function LiveDrive({ view }: { view: RecordingView }) {
           </p>
         </div>
       )}
-      {(!isPaused && problem === undefined && signal.detail) || safety.detail ? <p class="hint live-detail">{safety.detail ?? signal.detail}</p> : null}
+      {(!isPaused && problem === undefined && signal.detail) || safety.detail ? (
+        <p class="hint live-detail">{safety.detail ?? signal.detail}</p>
+      ) : null}
       <div class="live-dial">
         <Gauge speedMps={isMeasuring ? view.speedMps : null} units={units()} note={isPaused ? "Paused" : undefined} />
       </div>

@@ -2,19 +2,18 @@
 
 import { useSignal } from "@preact/signals";
 import type { DocId, MeetFields, Visibility } from "@tourismo/client";
-
-import { useDraft } from "../drafts.ts";
-import { run, me, meets, relay } from "../engine.ts";
-import { withOwnChanges } from "../optimistic.ts";
 import { NumberField, TimeField } from "../components/fields.tsx";
 import { BackIcon } from "../components/icons.tsx";
-import { PlaceMap } from "../components/place-map.tsx";
 import { showNotice } from "../components/notice.tsx";
+import { PlaceMap } from "../components/place-map.tsx";
 import { currentPosition } from "../current-position.ts";
+import { useDraft } from "../drafts.ts";
+import { me, meets, relay, run } from "../engine.ts";
+import { describeVisibility } from "../messages.ts";
+import { withOwnChanges } from "../optimistic.ts";
+import { useRelayQuery } from "../relay-query.ts";
 import { go, href } from "../route.ts";
 import { fromInput, nameOfTimeZone, ownTimeZone, timeZones, toInput } from "../time-zone.ts";
-import { useRelayQuery } from "../relay-query.ts";
-import { describeVisibility } from "../messages.ts";
 
 const VISIBILITIES: Visibility[] = ["public", "followers", "link", "private"];
 
@@ -119,7 +118,14 @@ function MeetForm(props: {
       <form class="card form" onSubmit={(event) => void submit(event)}>
         <label class="field">
           <span>Title</span>
-          <input type="text" required maxLength={200} value={title} placeholder="Sunday at the pass" onInput={(event) => set({ title: event.currentTarget.value })} />
+          <input
+            type="text"
+            required
+            maxLength={200}
+            value={title}
+            placeholder="Sunday at the pass"
+            onInput={(event) => set({ title: event.currentTarget.value })}
+          />
         </label>
         <div class="pair times">
           <label class="field">
@@ -128,7 +134,12 @@ function MeetForm(props: {
           </label>
           <label class="field">
             <span>Ends (optional)</span>
-            <TimeField min={toInput(startsAt, timeZone)} timeZone={timeZone} value={endsAt} onTime={(endsAt) => set({ endsAt })} />
+            <TimeField
+              min={toInput(startsAt, timeZone)}
+              timeZone={timeZone}
+              value={endsAt}
+              onTime={(endsAt) => set({ endsAt })}
+            />
           </label>
         </div>
         <label class="field">
@@ -143,7 +154,13 @@ function MeetForm(props: {
         </label>
         <label class="field">
           <span>Where</span>
-          <input type="text" maxLength={200} value={place} placeholder="The car park below the summit" onInput={(event) => set({ place: event.currentTarget.value })} />
+          <input
+            type="text"
+            maxLength={200}
+            value={place}
+            placeholder="The car park below the summit"
+            onInput={(event) => set({ place: event.currentTarget.value })}
+          />
         </label>
         <div class="field">
           <span>On the map: tap the place</span>

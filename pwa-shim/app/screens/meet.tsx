@@ -2,22 +2,21 @@
 
 import type { Answer, Attendee, Meet, MeetFields, MeetView, Timestamp } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
-
-import { run, me, meets, relay, social } from "../engine.ts";
-import { clockIn, longDay } from "../format.ts";
-import { type AnswerState, withOwnAnswer, withOwnChanges, overriddenFields } from "../optimistic.ts";
 import { Badge } from "../components/badge.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { Organisers } from "../components/organisers.tsx";
-import { PersonLink, nameOfPerson } from "../components/person.tsx";
+import { nameOfPerson, PersonLink } from "../components/person.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
 import { ShareLink } from "../components/share-link.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
+import { me, meets, relay, run, social } from "../engine.ts";
+import { clockIn, longDay } from "../format.ts";
+import { describeAnswer, describeMeetField, describeVisibility } from "../messages.ts";
+import { type AnswerState, overriddenFields, withOwnAnswer, withOwnChanges } from "../optimistic.ts";
+import { type RelayList, useRelayList, useRelayQuery } from "../relay-query.ts";
 import { go, href } from "../route.ts";
 import { isTimeZone, nameOfTimeZone, ownTimeZone } from "../time-zone.ts";
-import { type RelayList, useRelayQuery, useRelayList } from "../relay-query.ts";
-import { describeAnswer, describeMeetField, describeVisibility } from "../messages.ts";
 import { fieldsOf } from "./meet-form.tsx";
 
 export function MeetScreen({ id }: { id: string }) {
@@ -83,7 +82,9 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
         </div>
       </header>
       {isRemoved ? (
-        <p class="hint bad" data-testid="may-no-more">You are no longer a co-organiser. Your changes do not count.</p>
+        <p class="hint bad" data-testid="may-no-more">
+          You are no longer a co-organiser. Your changes do not count.
+        </p>
       ) : overridden.length > 0 ? (
         <p class="hint" data-testid="overridden">
           Another organiser changed this after you: {overridden.map(describeMeetField).join(", ")}. Their version counts.
@@ -204,7 +205,8 @@ function inCommon(person: Attendee): string {
 
 function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
   function cancel(): void {
-    if (confirm("Cancel this meet? Everyone who can see it sees that it is cancelled.")) void run((tourismo) => tourismo.cancelMeet(meet.id, seenAt));
+    if (confirm("Cancel this meet? Everyone who can see it sees that it is cancelled."))
+      void run((tourismo) => tourismo.cancelMeet(meet.id, seenAt));
   }
   return (
     <button type="button" class="button quiet danger" onClick={cancel}>

@@ -2,16 +2,15 @@
 
 import { useSignal } from "@preact/signals";
 import type { Meet } from "@tourismo/client";
-
-import { account, me, meets, relay } from "../engine.ts";
-import { withOwnMeets } from "../optimistic.ts";
 import { PlusIcon } from "../components/icons.tsx";
 import { MeetRow } from "../components/meet-row.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
 import { Segments } from "../components/segments.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
 import { approximatePosition } from "../current-position.ts";
+import { account, me, meets, relay } from "../engine.ts";
+import { withOwnMeets } from "../optimistic.ts";
+import { useRelayList, useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
-import { useRelayQuery, useRelayList } from "../relay-query.ts";
 
 const NEAR_M = 100_000;
 
@@ -89,7 +88,10 @@ function Near() {
   if (place.value) return <Listed near={place.value} />;
   return (
     <div class="empty">
-      <p>{failed.value ?? "To find meets nearby, the app sends your position to the server, rounded to about a kilometre. The server does not store it."}</p>
+      <p>
+        {failed.value ??
+          "To find meets nearby, the app sends your position to the server, rounded to about a kilometre. The server does not store it."}
+      </p>
       <button type="button" class="button primary" onClick={() => void find()}>
         Find meets nearby
       </button>

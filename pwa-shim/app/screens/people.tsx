@@ -3,14 +3,13 @@
 import { useSignal } from "@preact/signals";
 import type { AccountId, Person } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
-
-import { account, run, me, relay, social } from "../engine.ts";
-import { day } from "../format.ts";
 import { BackIcon } from "../components/icons.tsx";
 import { PersonLink } from "../components/person.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
+import { account, me, relay, run, social } from "../engine.ts";
+import { day } from "../format.ts";
+import { useRelayList, useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
-import { useRelayQuery, useRelayList } from "../relay-query.ts";
 
 /** Delay of the search after the last keystroke. */
 const TYPING_MS = 250;
@@ -76,7 +75,9 @@ function Known() {
     <>
       <Requests />
       <h2>You follow</h2>
-      {follows.length === 0 ? <p class="hint">Nobody yet. Drives and meets of people you follow appear under Discover, Following.</p> : null}
+      {follows.length === 0 ? (
+        <p class="hint">Nobody yet. Drives and meets of people you follow appear under Discover, Following.</p>
+      ) : null}
       <ul class="list cards">
         {follows.map(({ account: id, since }) => (
           <li key={id}>

@@ -1,14 +1,13 @@
 // The profile of a person: name, cars, drives.
 
 import type { PersonPage } from "@tourismo/client";
-
-import { run, me, relay, social } from "../engine.ts";
-import { carName, carDetails } from "../car-name.ts";
+import { carDetails, carName } from "../car-name.ts";
 import { BackIcon, CarIcon } from "../components/icons.tsx";
 import { nameOfPerson } from "../components/person.tsx";
-import { StaleNotice, ListEnd } from "../components/query-status.tsx";
+import { ListEnd, StaleNotice } from "../components/query-status.tsx";
+import { me, relay, run, social } from "../engine.ts";
+import { useRelayList, useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
-import { useRelayQuery, useRelayList } from "../relay-query.ts";
 import { FeedCard } from "./feed.tsx";
 import { FollowButton } from "./people.tsx";
 
@@ -33,9 +32,7 @@ function Shown({ person }: { person: PersonPage }) {
       <header class="page-head person-head">
         <div>
           <h1>{nameOfPerson(person)}</h1>
-          <p class="row-line">
-            {person.handle ? `@${person.handle}` : ""}
-          </p>
+          <p class="row-line">{person.handle ? `@${person.handle}` : ""}</p>
         </div>
         {isBlocked ? null : <FollowButton person={person} />}
       </header>

@@ -2,19 +2,18 @@
 
 import type { PublishedTrack } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
-
-import { relay, units } from "../engine.ts";
-import { day, titleOf } from "../format.ts";
 import { Charts } from "../components/charts.tsx";
 import { Comments } from "../components/comments.tsx";
 import { DriveStatsGrid } from "../components/drive-stats.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { nameOfPerson } from "../components/person.tsx";
-import { Reactions } from "../components/reactions.tsx";
 import { StaleNotice } from "../components/query-status.tsx";
-import { href } from "../route.ts";
+import { Reactions } from "../components/reactions.tsx";
+import { relay, units } from "../engine.ts";
+import { day, titleOf } from "../format.ts";
 import { useRelayQuery } from "../relay-query.ts";
+import { href } from "../route.ts";
 
 export function PublicDriveScreen({ id }: { id: string }) {
   const { data, failed } = useRelayQuery(`drive ${id}`, () => relay.publishedDrive(id));
@@ -46,7 +45,9 @@ function Shown({ drive }: { drive: PublishedTrack }) {
       <div class="columns">
         <div class="column">
           <DriveMap drawn={drawn} />
-          <p class="hint">This is the published copy. Private parts are left out; the statistics are those of the visible part.</p>
+          <p class="hint">
+            This is the published copy. Private parts are left out; the statistics are those of the visible part.
+          </p>
           <Reactions drive={drive.id} />
           <DriveStatsGrid stats={drive.stats} units={units()} />
           <Charts profile={drive.profile} units={units()} />

@@ -1,16 +1,15 @@
 // Publishing a drive. It makes a copy without private places and exact times, and shows the copy before.
 
-import type { DriveView, PrivateEnds, TrackView, Visibility } from "@tourismo/client";
 import { useSignal } from "@preact/signals";
+import type { DriveView, PrivateEnds, TrackView, Visibility } from "@tourismo/client";
 import { useEffect, useMemo } from "preact/hooks";
-
-import { account, run, succeeds, units } from "../engine.ts";
-import { distance } from "../format.ts";
 import { HoldButton } from "../components/hold-button.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { ShareLink } from "../components/share-link.tsx";
-import { href } from "../route.ts";
+import { account, run, succeeds, units } from "../engine.ts";
+import { distance } from "../format.ts";
 import { describePrivateEnds } from "../messages.ts";
+import { href } from "../route.ts";
 
 /** A track that is loaded. */
 type Track = Extract<TrackView, { type: "ready" }>;
@@ -139,7 +138,10 @@ function Preview({ track }: { track: Track }) {
   return (
     <>
       <p data-testid="preview">
-        Others will see <strong>{value} {unit}</strong>
+        Others will see{" "}
+        <strong>
+          {value} {unit}
+        </strong>
         {track.hidden.parts.length === 0 ? ", all of it." : ". The dashed part stays hidden."}
       </p>
       <DriveMap drawn={drawn} label="Map of what others will see" isSmall />
@@ -162,8 +164,8 @@ function Share({ id, renew }: { id: string; renew: () => Promise<void> }) {
         New link
       </HoldButton>
       <p class="hint">
-        A new link replaces the old one, which then shows nothing. Reactions and comments stay with the old link. If others
-        cannot open a link from an older version of the app, make a new one.
+        A new link replaces the old one, which then shows nothing. Reactions and comments stay with the old link. If others cannot
+        open a link from an older version of the app, make a new one.
       </p>
     </>
   );

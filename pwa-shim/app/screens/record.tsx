@@ -4,15 +4,15 @@ import { useSignal } from "@preact/signals";
 import type { CarView, DocId, DriveView, RecordingView } from "@tourismo/client";
 
 import { carName } from "../car-name.ts";
-import { cars, drives, run, succeeds, recording, status, units, wasDenied } from "../engine.ts";
-import { clock, day, distance, duration, inGaps } from "../format.ts";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../components/icons.tsx";
 import { LocationDenied, usePermission } from "../components/location-permission.tsx";
 import { showNotice } from "../components/notice.tsx";
-import { go, href } from "../route.ts";
+import { cars, drives, recording, run, status, succeeds, units, wasDenied } from "../engine.ts";
+import { clock, day, distance, duration, inGaps } from "../format.ts";
 import { describeProgress, describeStorage } from "../messages.ts";
+import { go, href } from "../route.ts";
 import { LiveDrive } from "./live-drive.tsx";
 
 export function RecordScreen() {

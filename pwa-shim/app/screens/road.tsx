@@ -2,17 +2,16 @@
 
 import type { Evidence, Road } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
-
-import { relay, units } from "../engine.ts";
-import { distance } from "../format.ts";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
-import { Legend, ScoreCard } from "../components/score.tsx";
 import { StaleNotice } from "../components/query-status.tsx";
+import { Legend, ScoreCard } from "../components/score.tsx";
+import { relay, units } from "../engine.ts";
+import { distance } from "../format.ts";
+import { directionOf, midpointOf, reverseOf } from "../geometry.ts";
+import { useRelayQuery } from "../relay-query.ts";
 import { extract } from "../roads.ts";
 import { href } from "../route.ts";
-import { useRelayQuery } from "../relay-query.ts";
-import { reverseOf, directionOf, midpointOf } from "../geometry.ts";
 import { FeedCard } from "./feed.tsx";
 import { coordinates } from "./roads.tsx";
 

@@ -3,20 +3,31 @@
 import { signal, useSignal } from "@preact/signals";
 import type { Road } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
-
-import { units } from "../engine.ts";
-import { clock, day, distance } from "../format.ts";
-import type { Look } from "../map/roads-map.ts";
 import { DiscoverHead } from "../components/discover-head.tsx";
 import { PlaceIcon } from "../components/icons.tsx";
+import { LineThumbnail } from "../components/line-thumbnail.tsx";
 import { RoadsMap } from "../components/roads-map.tsx";
 import { Legend, ScoreLine } from "../components/score.tsx";
-import { LineThumbnail } from "../components/line-thumbnail.tsx";
 import { currentPosition } from "../current-position.ts";
-import { extract, loadRoadsIn, initialCentre } from "../roads.ts";
+import { units } from "../engine.ts";
+import { clock, day, distance } from "../format.ts";
+import {
+  type Box,
+  bearingDeg,
+  boxAround,
+  compassOf,
+  directionOf,
+  isWithin,
+  type LonLat,
+  metresBetween,
+  midpointOf,
+  pairedRoads,
+  type RoadPair,
+} from "../geometry.ts";
+import type { Look } from "../map/roads-map.ts";
+import { extract, initialCentre, loadRoadsIn } from "../roads.ts";
 import { go, href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
-import { bearingDeg, pairedRoads, type Box, boxAround, compassOf, directionOf, isWithin, metresBetween, midpointOf, type LonLat, type RoadPair } from "../geometry.ts";
 
 /** The initial view if nothing better is known: Europe. */
 const DEFAULT_VIEW: Look = { at: [10, 48], zoom: 3 };
@@ -119,7 +130,10 @@ async function begin(): Promise<Look> {
 
 function lastLook(): Look | undefined {
   try {
-    const { at: [lon, lat], zoom } = JSON.parse(localStorage.getItem(LOOK) ?? "") as Look;
+    const {
+      at: [lon, lat],
+      zoom,
+    } = JSON.parse(localStorage.getItem(LOOK) ?? "") as Look;
     return [lon, lat, zoom].every(Number.isFinite) ? { at: [lon, lat], zoom } : undefined;
   } catch {
     // No view was saved, or it cannot be read.
@@ -140,7 +154,8 @@ function ExtractAge({ isTooLarge }: { isTooLarge: boolean }) {
   if (isTooLarge) return <p class="hint">Zoom in to see roads.</p>;
   const known = extract.value;
   if (known === undefined) return <p class="hint">Loading…</p>;
-  if (known.fetchedAt === null) return <p class="age">No roads of this area are on this device. They load when there is signal.</p>;
+  if (known.fetchedAt === null)
+    return <p class="age">No roads of this area are on this device. They load when there is signal.</p>;
   const none = known.roads.length === 0 ? " No good roads are known here yet." : "";
   const partly = known.missing > 0 ? " Part of this area loads when there is signal." : "";
   return (

@@ -1,15 +1,14 @@
 // The profile and preferences of the user, and the state of storage and sync.
 
 import type { ProfileFields, QuarantinedDocument, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
-
-import { useChanges } from "../drafts.ts";
-import { account, drives, succeeds, persistence, relay, status } from "../engine.ts";
+import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { TryAgain } from "../components/progress.tsx";
-import { AutosavedText } from "../components/autosaved-text.tsx";
-import { href, type Route } from "../route.ts";
-import { useRelayQuery } from "../relay-query.ts";
+import { useChanges } from "../drafts.ts";
+import { account, drives, persistence, relay, status, succeeds } from "../engine.ts";
 import { describeLinkStatus, describePersistence, describeProgress, describeStorage } from "../messages.ts";
+import { useRelayQuery } from "../relay-query.ts";
+import { href, type Route } from "../route.ts";
 
 export function SettingsScreen() {
   if (!account.value) return <p class="opening">Opening…</p>;
@@ -105,8 +104,9 @@ function Quarantined() {
     <div class="card form" role="status">
       <h2>Not shown as you changed it</h2>
       <p class="hint bad">
-        The server can no longer read {data.quarantined.map(describeQuarantined).join(", ")}. Others see the last readable version. Nothing
-        is lost: your devices have all of it. You can still block people, withdraw drives, and remove comments and answers.
+        The server can no longer read {data.quarantined.map(describeQuarantined).join(", ")}. Others see the last readable
+        version. Nothing is lost: your devices have all of it. You can still block people, withdraw drives, and remove comments
+        and answers.
       </p>
     </div>
   );
@@ -148,7 +148,11 @@ function NotShown() {
               </li>
             );
           }
-          return <li key={document}>{kind === "meet" ? <a href={href({ screen: "meet", id: document })}>A meet</a> : "A published drive"}</li>;
+          return (
+            <li key={document}>
+              {kind === "meet" ? <a href={href({ screen: "meet", id: document })}>A meet</a> : "A published drive"}
+            </li>
+          );
         })}
       </ul>
     </div>
@@ -158,7 +162,8 @@ function NotShown() {
 /** Whether the handle belongs to the user: the relay knows who claimed it first. */
 function HandleState({ handle }: { handle: string }) {
   const { data } = useRelayQuery(`own profile ${handle}`, () => relay.ownProfile());
-  if (!data || data.isStale || data.handleState === null) return <p class="hint">It is yours once the server has confirmed it.</p>;
+  if (!data || data.isStale || data.handleState === null)
+    return <p class="hint">It is yours once the server has confirmed it.</p>;
   return data.handleState === "handle_taken" ? (
     <p class="hint bad">Another account has @{handle}. Others see only your name until you choose another handle.</p>
   ) : (

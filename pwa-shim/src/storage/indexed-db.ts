@@ -4,8 +4,8 @@
 // lose it. iOS closes the database handle of an app in the background without an event. Every use of such a handle fails, so that
 // the handle is dropped and the database is opened again.
 
-import type { KeyRange, Space, StorageFailure, StoredEntry, StoreOp } from "../generated/types.ts";
 import { messageOf } from "../errors.ts";
+import type { KeyRange, Space, StorageFailure, StoredEntry, StoreOp } from "../generated/types.ts";
 import { Fenced, type ShellName, type Storage, StorageError } from "../storage.ts";
 
 const SPACES = ["meta", "journal", "doc", "row", "change"] as const satisfies readonly Space[];

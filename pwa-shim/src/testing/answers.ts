@@ -41,6 +41,12 @@ export function driveFeature(coordinates: number[][][], parts: Schemas["DrivePar
 export function roadFeature(id: string, change: Partial<Schemas["RoadProperties"]> = {}): Schemas["RoadFeature"] {
   const parts = { twist: 80, corners: 70, relief: null, flow: 90, variety: 60 };
   const properties = { score: 81, parts, measuredM: 4_000, lengthM: 2_000, drivers: "10+", bearingDeg: 45, ...change } as const;
-  const geometry = { type: "LineString", coordinates: [[10.1, 46.6], [10.2, 46.7]] } as const;
+  const geometry = {
+    type: "LineString",
+    coordinates: [
+      [10.1, 46.6],
+      [10.2, 46.7],
+    ],
+  } as const;
   return { type: "Feature", id, geometry: { ...geometry, coordinates: geometry.coordinates.map((at) => [...at]) }, properties };
 }

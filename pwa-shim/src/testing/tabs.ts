@@ -33,7 +33,11 @@ export class Locks {
 
   /** The browser takes back what an ended tab holds. */
   release(tab: Tab): void {
-    for (const [name, queue] of this.#queues) this.#queues.set(name, queue.filter((waiting) => waiting.tab !== tab));
+    for (const [name, queue] of this.#queues)
+      this.#queues.set(
+        name,
+        queue.filter((waiting) => waiting.tab !== tab),
+      );
     for (const [name, held] of this.#held) {
       if (held.tab !== tab) continue;
       this.#held.delete(name);
