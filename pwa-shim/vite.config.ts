@@ -32,6 +32,6 @@ export default defineConfig({
   server: { proxy: { "/v1": { target: "http://localhost:8080", ws: true } } },
   test: {
     root: ".",
-    include: ["src/**/*.test.ts", "app/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "app/**/*.test.ts", "app/**/*.test.tsx"],
   },
 });
