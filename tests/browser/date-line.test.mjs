@@ -38,8 +38,8 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   await (await sensorOf(page)).drive(drive, EVERY_MS);
   const fixes = async () => Number(await page.getByTestId("live").getAttribute("data-fixes"));
   await until("the drive is recorded", async () => (await fixes()) > drive.length - 10);
-  await page.locator(".trace polyline").waitFor();
-  isOneLine(await pointsOf(page.locator(".trace polyline")));
+  await page.locator(".live-line polyline").waitFor();
+  isOneLine(await pointsOf(page.locator(".live-line polyline")));
   await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());
 
   // Its own map: the view fits the drive, and the line is whole. So is what others will see of it.
@@ -57,7 +57,7 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   const theirs = stranger.pages()[0];
   await theirs.goto(`${cable.address}/#/feed`);
   const row = theirs.getByTestId("feed-drive").filter({ hasNotText: "Person" }).first();
-  const sketch = row.locator(".sketch polyline");
+  const sketch = row.locator(".thumbnail polyline");
   await row.waitFor();
   assert.equal(await sketch.count(), 1, "the sketch has no gap at the date line");
   isOneLine(await pointsOf(sketch));
@@ -74,7 +74,7 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   const map = page.getByRole("img", { name: "Map of the roads" });
   await until("the roads are on the map", async () => Number(await map.getAttribute("data-roads")) >= Math.min(found.length, 2));
   await page.getByTestId("road-row").first().waitFor();
-  for (const points of await page.getByTestId("road-row").locator(".sketch polyline").all()) isOneLine(await pointsOf(points));
+  for (const points of await page.getByTestId("road-row").locator(".thumbnail polyline").all()) isOneLine(await pointsOf(points));
   assert.equal(await scaleKm(map), 5, "it looks at some ten kilometres");
   await page.getByRole("button", { name: "Around me" }).click();
   await page

@@ -2048,7 +2048,7 @@ export interface operations {
     public_atom: {
         parameters: {
             query?: {
-                /** @description `west,south,east,north` in degrees. */
+                /** @description Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line. */
                 bbox?: string;
                 /** @description How many items the page may have: 20 unless told. */
                 limit?: number;
@@ -2142,7 +2142,7 @@ export interface operations {
     public_json_feed: {
         parameters: {
             query?: {
-                /** @description `west,south,east,north` in degrees. */
+                /** @description Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line. */
                 bbox?: string;
                 /** @description How many items the page may have: 20 unless told. */
                 limit?: number;
@@ -2701,7 +2701,10 @@ export interface operations {
     };
     home_feed_live: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The same as the header `Last-Event-ID`, which counts if both are there. */
+                lastEventId?: string;
+            };
             header?: {
                 /** @description The id of the last event that was heard. */
                 "last-event-id"?: string | null;
