@@ -1,9 +1,16 @@
-import type { DriveSync, DriveView, Refusal, Signal, StatusView } from "@tourismo/client";
-import { describe, expect, test } from "vitest";
+import type { DriveSync, DriveView, Refusal, Signal, Status } from "@tourismo/client";
+import { describe, expect, test, vi } from "vitest";
 
-import { describeNotRecording, describePrivateEnds, describeProgress, describeRecording, describeSafety } from "./messages.ts";
+import {
+  describeConnection,
+  describeNotRecording,
+  describePrivateEnds,
+  describeProgress,
+  describeRecording,
+  describeSafety,
+} from "./messages.ts";
 
-const quiet: StatusView = {
+const quiet: Status = {
   storage: { type: "saved" },
   link: { type: "upToDate" },
   unsentChanges: 0,
@@ -16,14 +23,15 @@ const quiet: StatusView = {
   documents: 9,
   refused: 0,
   refusal: null,
+  isPageRefused: false,
 };
 
 const waiting: DriveSync = { type: "onPhone", changes: 4, bytes: 71_000, sentChanges: 0, sentBytes: 0, ackedChanges: 0 };
 const drives = (...syncs: DriveSync[]) => syncs.map((sync) => ({ sync })) as DriveView[];
-const offline: Partial<StatusView> = { link: { type: "offline" } };
+const offline: Partial<Status> = { link: { type: "offline" } };
 
 describe("progress in one line", () => {
-  test.each<[string, string, Partial<StatusView>, DriveView[]]>([
+  test.each<[string, string, Partial<Status>, DriveView[]]>([
     ["Everything is on the server", "good", {}, drives({ type: "onRelay", trackHere: true })],
     ["Everything is on the server", "good", offline, []],
     [
@@ -48,6 +56,16 @@ describe("progress in one line", () => {
   ])("says %j", (text, tone, change, listed) => {
     expect(describeProgress({ ...quiet, ...change }, listed)).toMatchObject({ text, tone });
   });
+});
+
+test("a page that the server refuses is not told that it is offline, and what the operator can do", () => {
+  vi.stubGlobal("location", { origin: "https://my.page" });
+  const refused: Status = { ...quiet, link: { type: "offline" }, isPageRefused: true, unsentChanges: 2 };
+  for (const message of [describeConnection(refused), describeProgress(refused, [])]) {
+    expect(message).toMatchObject({ tone: "bad", text: "Refused by the server" });
+    expect(message.detail).toMatch(/https:\/\/my\.page.*--public-url or --allow-origin/);
+  }
+  vi.unstubAllGlobals();
 });
 
 describe("while positions are refused", () => {

@@ -16,7 +16,7 @@ import {
   type Refusal,
   type SensorFailure,
   type Signal,
-  type StatusView,
+  type Status,
   type StorageFailure,
   type StorageStatus,
   TourismoError,
@@ -201,9 +201,9 @@ export function describeSync(sync: DriveSync): Message {
 }
 
 /** The progress of sync in one line. */
-export function describeProgress(status: StatusView, drives: readonly DriveView[]): Message {
+export function describeProgress(status: Status, drives: readonly DriveView[]): Message {
   const { link, refusal } = status;
-  if (link.type === "rejected") return describeLinkStatus(link);
+  if (link.type === "rejected" || status.isPageRefused) return describeConnection(status);
   if (refusal !== null) {
     const refused = drives.filter(({ sync }) => sync.type === "refused").length;
     const what = refused > 0 ? count(refused, "drive") : "something";
@@ -245,7 +245,18 @@ function describeNackCode(code: NackCode): string {
   }
 }
 
-export function describeLinkStatus(link: LinkStatus): Message {
+/** The state of the connection to the server. */
+export function describeConnection({ link, isPageRefused }: Pick<Status, "link" | "isPageRefused">): Message {
+  if (isPageRefused) {
+    const detail =
+      `The server answers, but accepts no sync connection from ${location.origin}. Its operator can allow this address with ` +
+      "--public-url or --allow-origin. A proxy before the server must pass on WebSockets.";
+    return { tone: "bad", text: "Refused by the server", detail };
+  }
+  return describeLinkStatus(link);
+}
+
+function describeLinkStatus(link: LinkStatus): Message {
   switch (link.type) {
     case "offline":
       return { tone: "plain", text: "Offline", detail: "Everything works. Changes upload when there is signal." };

@@ -85,6 +85,18 @@ describe("a command", () => {
     await expect(paused).rejects.toMatchObject({ name: "TourismoError", code: "not_recording" });
   });
 
+  test("that is refused names its arguments by their sizes, and what to do, without what a person wrote", async () => {
+    const { worker, tourismo } = open();
+    const fields = { make: "M".repeat(200), model: "secret", year: 99_999, nickname: "", colour: "", isPublic: false };
+    const put = tourismo.putCar(fields);
+    worker.answer({ type: "refused", code: "invalid" });
+    const message = await put.catch(({ message }: TourismoError) => message);
+    expect(message).toContain("putCar was refused: a text is too long or a value is out of range");
+    expect(message).toContain("fields.make: 200 characters");
+    expect(message).toContain("fields.year: 99999");
+    expect(message).not.toContain("secret");
+  });
+
   test("rejects with the reason for which it could not be stored", async () => {
     const { worker, tourismo } = open();
     const finished = tourismo.finishDrive();

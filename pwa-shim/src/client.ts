@@ -1,7 +1,7 @@
 // The API of the engine: commands that resolve when they are on disk, and live queries.
 
 import type { Views } from "./core.ts";
-import { TourismoError } from "./errors.ts";
+import { refusalOf, TourismoError } from "./errors.ts";
 import type {
   AccountId,
   Answer,
@@ -417,7 +417,7 @@ export class Tourismo {
       case "token":
         return outcome;
       case "refused":
-        throw new TourismoError(outcome.code);
+        throw refusalOf(command, outcome.code);
       case "notStored":
         throw new TourismoError("not_stored", `this phone's storage refuses: ${outcome.failure}`, outcome.failure);
       default:

@@ -29,6 +29,15 @@ export interface Core {
   status(): StatusView;
 }
 
+/** The state of storage and sync. */
+export type Status = StatusView & {
+  /**
+   * Whether the relay answers HTTP requests but refuses the sync connections of this page. Its origin is not allowed there, or
+   * a proxy does not pass on WebSockets.
+   */
+  isPageRefused: boolean;
+};
+
 /** Opens a replica. */
 export type OpenCore = (opening: Opening) => Core;
 
@@ -41,7 +50,7 @@ export interface Views {
   meets: MeetView[];
   track: TrackView | null;
   account: AccountView;
-  status: StatusView;
+  status: Status;
 }
 
 /** All topics. Subscribers read all of them again when another tab took over. */
@@ -57,7 +66,7 @@ export const TOPICS = [
 ] as const satisfies readonly Topic[];
 
 /** Reads the view of one topic. */
-export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {
+export function readView(core: Core, topic: Topic, now: Now, isPageRefused: boolean): Views[Topic] {
   switch (topic) {
     case "recording":
       return core.recording(now);
@@ -74,7 +83,7 @@ export function readView(core: Core, topic: Topic, now: Now): Views[Topic] {
     case "account":
       return core.account();
     case "status":
-      return core.status();
+      return { ...core.status(), isPageRefused };
     default:
       return topic satisfies never;
   }

@@ -1,6 +1,6 @@
 // The error type of the package. Its code is stable; its message is for developers.
 
-import type { CommandError, StorageFailure } from "./generated/types.ts";
+import type { Command, CommandError, StorageFailure } from "./generated/types.ts";
 
 /** The reason of an error: a refusal by the core, or a failure of the browser or the relay. */
 export type ErrorCode =
@@ -45,6 +45,43 @@ export class TourismoError extends Error {
   static from(thrown: unknown, code: ErrorCode): TourismoError {
     return thrown instanceof TourismoError ? thrown : new TourismoError(code, messageOf(thrown));
   }
+}
+
+/** Why the core refuses a command, and what to do. */
+const REFUSALS: Record<CommandError, string> = {
+  already_recording: "a drive is being recorded, paused or unfinished; finish or resume it first",
+  not_recording: "no drive is being recorded; start one first",
+  not_finished: "the drive is not finished; finish it first",
+  not_found: "no document of this kind has this id, or there is nothing to undo; read the view again",
+  invalid: "a text is too long or a value is out of range; the type of the argument has the limits",
+  nothing_left_to_publish: "too little of the drive is left once its private ends are hidden; see setPrivateEnds",
+  too_long_to_publish: "the drive is too long to publish, even with fewer positions",
+  track_not_here: "the track is not on this device; try again when it is connected to the relay",
+  unreadable: "the stored data of the document is damaged",
+  bad_grant: "the grant cannot be read; pass all bytes that grantDevice returned",
+  foreign_grant: "the grant is for another device; make one for the device() of this engine",
+  other_account: "this device holds data of its account; only a device without data can join another one",
+  bad_handle: "a handle has 2 to 30 letters of one script or digits, with dots, dashes or underscores between them",
+  too_many: "the maximum number is reached; remove one first",
+  already_published: "the drive has a published copy, which cannot be changed",
+  relay_unknown: "this device was never connected to its relay; wait until status.link is upToDate",
+};
+
+/** The error for a command that the core refused. Its message has the sizes of the arguments, never their contents. */
+export function refusalOf(command: Command, code: CommandError): TourismoError {
+  const sizes = sizesIn(command).join(", ");
+  return new TourismoError(code, `${command.type} was refused: ${REFUSALS[code]}${sizes === "" ? "" : ` (${sizes})`}`);
+}
+
+/** Numbers and the lengths of texts and lists by their paths. Texts and positions are personal data. */
+function sizesIn(value: object, path = ""): string[] {
+  return Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
+    const at = path + name;
+    if (name === "type" || name === "position" || field === null || field === undefined) return [];
+    if (typeof field === "string") return [`${at}: ${field.length} characters`];
+    if (Array.isArray(field) || field instanceof Uint8Array) return [`${at}: length ${field.length}`];
+    return typeof field === "object" ? sizesIn(field, `${at}.`) : [`${at}: ${String(field)}`];
+  });
 }
 
 /** The message of anything thrown. */

@@ -1,7 +1,7 @@
 // The public surface of @tourismo/client.
 
 export { openTourismo, type Tourismo, type TourismoOptions } from "./client.ts";
-export type { Views } from "./core.ts";
+export type { Status, Views } from "./core.ts";
 export { type ErrorCode, TourismoError } from "./errors.ts";
 export type * from "./generated/types.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import type { Core } from "./core.ts";
+import type { Core, Status } from "./core.ts";
 import { TourismoError } from "./errors.ts";
 import type { Effect, Input, Opening, StatusView, Topic } from "./generated/types.ts";
 import { type Environment, Owner } from "./owner.ts";
@@ -76,6 +76,29 @@ const store: Effect = {
   batch: 7,
   ops: [{ type: "put", space: "doc", key: Uint8Array.of(1), value: Uint8Array.of(2) }],
 };
+
+describe("the status", () => {
+  const isRefused = (owner: Owner): boolean => (owner.read("status") as Status).isPageRefused;
+
+  test("says that the page is refused after two handshakes that the relay refused while it answers", async () => {
+    const { owner, seen } = await open();
+    seen.changed.length = 0;
+    seen.socket?.handshakeFailed(true);
+    expect(isRefused(owner), "a relay that restarts may refuse one").toBe(false);
+    seen.socket?.handshakeFailed(true);
+    expect([isRefused(owner), seen.changed]).toEqual([true, ["status"]]);
+    seen.socket?.handshakeFailed(true);
+    expect(seen.changed, "nothing has changed").toEqual(["status"]);
+    seen.socket?.connected("https://relay.example");
+    expect([isRefused(owner), seen.changed]).toEqual([false, ["status", "status"]]);
+  });
+
+  test("does not when the relay cannot be reached at all", async () => {
+    const { owner, seen } = await open();
+    for (const isAnswering of [true, false, true, false]) seen.socket?.handshakeFailed(isAnswering);
+    expect(isRefused(owner)).toBe(false);
+  });
+});
 
 describe("an owner", () => {
   test("refuses a command that the core cannot read, and goes on", async () => {

@@ -13,6 +13,9 @@ import { Fenced, failureOf, type Storage } from "./storage.ts";
 /** The spaces that the core needs at the start. */
 const OPENING_SPACES = ["meta", "journal", "doc", "row"] as const satisfies readonly Space[];
 
+/** After this many refused handshakes in a row the page is refused: a relay that restarts may refuse one. */
+const REFUSED_HANDSHAKES = 2;
+
 /** The environment of an owner. */
 export interface Environment {
   openCore: OpenCore;
@@ -46,6 +49,8 @@ export class Owner {
   #requests = 0;
   #cancelTimer: () => void = () => {};
   #stopped: TourismoError | undefined;
+  /** Handshakes in a row that the relay refused while it answered HTTP requests. */
+  #refusedHandshakes = 0;
 
   /** Claims the storage for `name`, reads it and starts the core. */
   static async open(name: string, environment: Environment, events: OwnerEvents): Promise<Owner> {
@@ -74,9 +79,13 @@ export class Owner {
     this.#environment = environment;
     this.#events = events;
     this.#socket = environment.openSocket({
-      connected: (origin) => this.tell({ type: "connected", origin }),
+      connected: (origin) => {
+        this.#countRefused(0);
+        this.tell({ type: "connected", origin });
+      },
       received: (bytes) => this.tell({ type: "received", bytes }),
       disconnected: () => this.tell({ type: "disconnected" }),
+      handshakeFailed: (isAnswering) => this.#countRefused(isAnswering ? this.#refusedHandshakes + 1 : 0),
     });
   }
 
@@ -117,6 +126,16 @@ export class Owner {
     this.tell({ type: "zone", utcOffsetMin: this.#environment.clock.utcOffsetMin() });
   }
 
+  #isPageRefused(): boolean {
+    return this.#refusedHandshakes >= REFUSED_HANDSHAKES;
+  }
+
+  #countRefused(handshakes: number): void {
+    const wasRefused = this.#isPageRefused();
+    this.#refusedHandshakes = handshakes;
+    if (!this.#stopped && wasRefused !== this.#isPageRefused()) this.#events.changed(["status"]);
+  }
+
   #settle(request: number, outcome: Outcome): void {
     this.#waiting.get(request)?.resolve(outcome);
     this.#waiting.delete(request);
@@ -132,7 +151,7 @@ export class Owner {
     if (this.#stopped) throw this.#stopped;
     if (!TOPICS.includes(topic)) throw new TourismoError("invalid", `there is no topic ${topic}; there are ${TOPICS.join(", ")}`);
     try {
-      return readView(this.#core, topic, this.#environment.clock.now());
+      return readView(this.#core, topic, this.#environment.clock.now(), this.#isPageRefused());
     } catch (thrown) {
       const failed = new TourismoError("core_failed", messageOf(thrown));
       this.#halt(failed);

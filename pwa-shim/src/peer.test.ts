@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 
+import type { Status } from "./core.ts";
+
 import { TourismoError } from "./errors.ts";
-import type { Command, Outcome, StatusView } from "./generated/types.ts";
+import type { Command, Outcome } from "./generated/types.ts";
 import type { RequestResult } from "./messages.ts";
 import type { OwnerEvents } from "./owner.ts";
 import { type OwnerLike, Peer } from "./peer.ts";
@@ -45,8 +47,8 @@ class TestOwner implements OwnerLike {
     return Uint8Array.of(1);
   }
 
-  read(): StatusView {
-    return { name: this.name } as unknown as StatusView;
+  read(): Status {
+    return { name: this.name } as unknown as Status;
   }
 
   tell(input: { type: string }): void {

@@ -17,25 +17,77 @@ describe("the origin that a socket was opened to", () => {
   });
 });
 
+interface FakeSocket {
+  url: string;
+  onopen?: () => void;
+  onclose?: () => void;
+  onmessage?: (message: { data: unknown }) => void;
+}
+
+/** Replaces `WebSocket` and returns the sockets that are opened. */
+function fakeSockets(): FakeSocket[] {
+  const opened: FakeSocket[] = [];
+  class FakeWebSocket implements FakeSocket {
+    readonly url: string;
+    constructor(url: string) {
+      this.url = url;
+      opened.push(this);
+    }
+    close(): void {}
+  }
+  vi.stubGlobal("WebSocket", FakeWebSocket);
+  return opened;
+}
+
 describe("a socket", () => {
   afterEach(() => vi.unstubAllGlobals());
 
   test("tells the origin that was dialled, whatever the other side says", () => {
-    const opened: { url: string; onopen?: () => void; onmessage?: (message: { data: unknown }) => void }[] = [];
-    class FakeWebSocket {
-      readonly url: string;
-      constructor(url: string) {
-        this.url = url;
-        opened.push(this);
-      }
-      close(): void {}
-    }
-    vi.stubGlobal("WebSocket", FakeWebSocket);
+    const opened = fakeSockets();
     const told: string[] = [];
-    const events = { connected: (origin: string) => told.push(origin), received: () => {}, disconnected: () => {} };
+    const events = {
+      connected: (origin: string) => told.push(origin),
+      received: () => {},
+      disconnected: () => {},
+      handshakeFailed: () => {},
+    };
     webSocketTo("wss://relay.example/v1/sync")(events).connect();
     opened[0]?.onopen?.();
     opened[0]?.onmessage?.({ data: "https://evil.example" });
     expect(told).toEqual(["https://relay.example"]);
+  });
+
+  test.each([
+    ["answers", true, async () => new Response("ok")],
+    ["is behind a proxy that answers for it", false, async () => new Response("", { status: 502 })],
+    ["does not answer", false, () => Promise.reject(new TypeError("Failed to fetch"))],
+  ])("says after a failed handshake whether the relay answers: it %s", async (_, expected, answer) => {
+    const opened = fakeSockets();
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", (url: string) => {
+      asked.push(url);
+      return answer();
+    });
+    const events: unknown[] = [];
+    webSocketTo("wss://relay.example/v1/sync")({
+      connected: () => events.push("connected"),
+      received: () => {},
+      disconnected: () => events.push("disconnected"),
+      handshakeFailed: (isAnswering) => events.push(isAnswering),
+    }).connect();
+    opened[0]?.onclose?.();
+    await vi.waitFor(() => expect(events).toEqual(["disconnected", expected]));
+    expect(asked).toEqual(["https://relay.example/v1/health"]);
+  });
+
+  test("asks nothing when an open connection is lost", async () => {
+    const opened = fakeSockets();
+    const fetch = vi.fn();
+    vi.stubGlobal("fetch", fetch);
+    const events = { connected: () => {}, received: () => {}, disconnected: () => {}, handshakeFailed: () => {} };
+    webSocketTo("wss://relay.example/v1/sync")(events).connect();
+    opened[0]?.onopen?.();
+    opened[0]?.onclose?.();
+    expect(fetch).not.toHaveBeenCalled();
   });
 });

@@ -12,6 +12,8 @@ export interface SocketEvents {
   received(bytes: Uint8Array): void;
   /** The socket could not be opened, or was closed by anything but `disconnect`. */
   disconnected(): void;
+  /** The handshake failed. `isAnswering`: the relay answers HTTP requests, so that it or a proxy refused the handshake. */
+  handshakeFailed(isAnswering: boolean): void;
 }
 
 /** Makes a socket that reports to `events`. */
@@ -23,6 +25,19 @@ export type OpenSocket = (events: SocketEvents) => RelaySocket;
  */
 export function originOf(socket: { readonly url: string }): string {
   return new URL(socket.url.replace(/^ws/, "http")).origin;
+}
+
+/** How long the relay may take to answer after a failed handshake. */
+const HEALTH_TIMEOUT_MS = 5_000;
+
+/** Whether the relay answers HTTP requests. A browser does not tell why a WebSocket handshake failed. */
+async function isAnswering(origin: string): Promise<boolean> {
+  try {
+    const options = { cache: "no-store", signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) } as const;
+    return (await fetch(`${origin}/v1/health`, options)).ok;
+  } catch {
+    return false;
+  }
 }
 
 /** A socket to `url` over the `WebSocket` of the browser. */
@@ -52,7 +67,12 @@ export function webSocketTo(url: string): OpenSocket {
         const whileCurrent = (act: () => void): void => {
           if (socket === opening) act();
         };
-        opening.onopen = () => whileCurrent(() => events.connected(originOf(opening)));
+        let wasOpen = false;
+        opening.onopen = () =>
+          whileCurrent(() => {
+            wasOpen = true;
+            events.connected(originOf(opening));
+          });
         opening.onmessage = (message: MessageEvent<unknown>) =>
           whileCurrent(() => {
             if (message.data instanceof ArrayBuffer) events.received(new Uint8Array(message.data));
@@ -61,6 +81,7 @@ export function webSocketTo(url: string): OpenSocket {
           whileCurrent(() => {
             socket = undefined;
             events.disconnected();
+            if (!wasOpen) void isAnswering(originOf(opening)).then(events.handshakeFailed);
           });
         socket = opening;
       },

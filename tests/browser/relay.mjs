@@ -30,7 +30,7 @@ export async function startRelay(test, ...further) {
   return port;
 }
 
-/** Starts a relay on a port of this machine. */
+/** Starts a relay on a port of this machine; gives what stops it. */
 export async function startRelayAt(port, test, ...further) {
   const command = await built("tourismo-server", "tourismo-server");
   const folder = mkdtempSync(join(tmpdir(), "tourismo-relay-"));
@@ -38,12 +38,16 @@ export async function startRelayAt(port, test, ...further) {
   // A test machine with an almost full disk must not change what the relay accepts.
   const env = { ...process.env, RUST_LOG: "warn", TOURISMO_RESERVED_DISK_PERCENT: "0" };
   const relay = spawn(command, options, { stdio: ["ignore", "ignore", "inherit"], env });
-  test.after(async () => {
+  const stop = async () => {
     relay.kill("SIGTERM");
     if (relay.exitCode === null) await once(relay, "exit");
+  };
+  test.after(async () => {
+    await stop();
     rmSync(folder, { recursive: true, force: true });
   });
   await until("the relay answers", async () => (await fetch(`http://127.0.0.1:${port}/v1/health`)).ok);
+  return stop;
 }
 
 /** Asks again and again until it is so; an error counts as "not yet". */

@@ -1,12 +1,12 @@
 // The progress of sync in one line, and a button to try again if the server rejected this device.
 
-import type { DriveView, StatusView } from "@tourismo/client";
+import type { DriveView, Status } from "@tourismo/client";
 
 import { run } from "../engine.ts";
 import { describeProgress } from "../messages.ts";
 import { StatusMessage } from "./badge.tsx";
 
-export function Progress({ status, drives }: { status: StatusView; drives: readonly DriveView[] }) {
+export function Progress({ status, drives }: { status: Status; drives: readonly DriveView[] }) {
   const message = describeProgress(status, drives);
   return (
     <div class={`progress ${message.tone === "bad" ? "stuck" : ""}`} data-testid="progress">

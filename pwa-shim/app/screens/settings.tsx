@@ -1,12 +1,12 @@
 // The profile and preferences of the user, and the state of storage and sync.
 
-import type { ProfileFields, QuarantinedDocument, SettingsFields, StatusView, Units, Visibility } from "@tourismo/client";
+import type { ProfileFields, QuarantinedDocument, SettingsFields, Status, Units, Visibility } from "@tourismo/client";
 import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { TryAgain } from "../components/progress.tsx";
 import { useChanges } from "../drafts.ts";
 import { account, drives, persistence, relay, status, succeeds } from "../engine.ts";
-import { describeLinkStatus, describePersistence, describeProgress, describeStorage } from "../messages.ts";
+import { describeConnection, describePersistence, describeProgress, describeStorage } from "../messages.ts";
 import { useRelayQuery } from "../relay-query.ts";
 import { href, type Route } from "../route.ts";
 
@@ -212,7 +212,7 @@ function Row(props: { to: Route; title: string; what: string; testId?: string; i
   );
 }
 
-function StatusCard({ status }: { status: StatusView }) {
+function StatusCard({ status }: { status: Status }) {
   return (
     <div class="card status-card" data-testid="status">
       <h2>Sync and storage</h2>
@@ -223,7 +223,7 @@ function StatusCard({ status }: { status: StatusView }) {
         </dd>
         <dt>Server</dt>
         <dd>
-          <StatusMessage message={describeLinkStatus(status.link)} />
+          <StatusMessage message={describeConnection(status)} />
           {status.link.type === "rejected" ? <TryAgain /> : null}
         </dd>
         <dt>This phone</dt>
