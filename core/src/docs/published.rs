@@ -131,6 +131,15 @@ pub fn change(
     })
 }
 
+/// Takes the copy back: nobody else may see it any more.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn withdraw(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
+    let (title, car) = (open::string(doc, "title"), open::string(doc, "car"));
+    change(doc, &title, &car, Visibility::Private)
+}
+
 /// The title of the copy and who may see it, as far as it says.
 pub fn title_and_visibility(doc: &Automerge) -> (String, Visibility) {
     (open::string(doc, "title"), Visibility::among(&open::competing(doc, "visibility")))

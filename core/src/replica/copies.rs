@@ -6,13 +6,16 @@
 //!
 //! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
 //! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
-//! nobody knows which of the two is newer: the narrower visibility counts, for both.
+//! nobody knows which of the two is newer: the narrower visibility counts, for both. And a copy that no drive names is
+//! withdrawn: what named it, or what withdrew it, is lost. A copy that is being published is named before it is there: drives
+//! are pushed before copies.
 
 use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
 use crate::projection::Row;
 use crate::replica::Replica;
 use crate::replica::io::Topic;
+use crate::replica::shelf::Record;
 use crate::wire::DocKind;
 
 /// How many copies are read at once to be compared with their drives.
@@ -63,13 +66,17 @@ impl Replica {
         // What is not folded yet says what it said before.
         if self.shelf.some_stale(1).is_empty() && self.link.agrees(&self.shelf) {
             for doc in self.shelf.take_unchecked() {
-                self.unchecked.extend(self.drive_of(&doc));
+                self.unchecked.insert(self.drive_of(&doc).unwrap_or(doc));
             }
         }
         loop {
-            for drive in self.checking.take() {
-                if matches!(self.check_copy(drive), Alignment::Reading) {
-                    self.checking.insert(drive);
+            for doc in self.checking.take() {
+                let alignment = match self.drive_of(&doc) {
+                    Some(drive) => self.check_copy(drive),
+                    None => self.withdraw_unnamed(doc),
+                };
+                if matches!(alignment, Alignment::Reading) {
+                    self.checking.insert(doc);
                 }
             }
             let Some(next) = self.unchecked.first().copied().filter(|_| self.checking.len() < CHECKED_AT_ONCE) else {
@@ -82,22 +89,32 @@ impl Replica {
 
     /// The documents that are being compared.
     pub(super) fn compared(&self) -> Vec<DocId> {
-        let copy = |drive: &DocId| match self.shelf.row(drive) {
-            Some(Row::Drive(fields)) => fields.published,
-            _ => None,
+        let copies = |drive: &DocId| match self.shelf.row(drive) {
+            Some(Row::Drive(fields)) => {
+                let others = self.other_copies(drive, fields.renewals, fields.published);
+                fields.published.into_iter().chain(others).collect()
+            }
+            _ => Vec::new(),
         };
-        self.checking.iter().flat_map(|drive| [Some(*drive), copy(drive)]).flatten().collect()
+        self.checking.iter().flat_map(|doc| copies(doc).into_iter().chain([*doc])).collect()
     }
 
     /// Brings a drive and its copy into line, whichever of them is newer.
     fn check_copy(&mut self, drive: DocId) -> Alignment {
         let Some(Row::Drive(fields)) = self.shelf.row(&drive).cloned() else { return Alignment::Settled };
-        let Some(copy) = fields.published else { return Alignment::Settled };
         if self.shelf.is_stale(&drive) {
             return Alignment::Reading;
         }
+        if self.shelf.is_unreadable(&drive) {
+            return Alignment::Settled;
+        }
+        // Also where the copy that the drive names is lost.
+        if let Alignment::Reading = self.withdraw_others(drive) {
+            return Alignment::Reading;
+        }
+        let Some(copy) = fields.published else { return Alignment::Settled };
         let is_here = |doc: &DocId| self.shelf.record(doc).is_some_and(|record| record.is_here());
-        if !is_here(&copy) || self.shelf.is_unreadable(&copy) || self.shelf.is_unreadable(&drive) {
+        if !is_here(&copy) || self.shelf.is_unreadable(&copy) {
             return Alignment::Settled;
         }
         let Some(document) = self.shelf.loaded(&copy) else {
@@ -132,6 +149,32 @@ impl Replica {
         }
     }
 
+    /// Withdraws a published copy that no drive names. Where a drive cannot be read, it may be the one that names it.
+    fn withdraw_unnamed(&mut self, copy: DocId) -> Alignment {
+        let is_known = |record: &Record| record.kind == DocKind::Published && record.is_here();
+        let hides = |doc: &DocId, record: &Record| record.lacks_any() || self.shelf.is_unreadable(doc);
+        let mut drives = self.shelf.records().iter().filter(|(_, record)| record.kind == DocKind::Drive);
+        if !self.shelf.record(&copy).is_some_and(is_known)
+            || self.shelf.is_unreadable(&copy)
+            || drives.clone().any(|(doc, record)| hides(doc, record))
+        {
+            return Alignment::Settled;
+        }
+        if drives.any(|(doc, _)| self.shelf.is_stale(doc)) {
+            return Alignment::Reading;
+        }
+        let Some(document) = self.shelf.loaded(&copy) else {
+            self.read_document(copy);
+            return Alignment::Reading;
+        };
+        // What Automerge refuses to change stays as it is; another device may know how.
+        if let Ok(change) = published::withdraw(document) {
+            self.shelf.add_own(&mut self.store, copy, change);
+            self.shelf.checked([copy]);
+        }
+        Alignment::Settled
+    }
+
     /// The published copy of a drive; none if neither the phone nor its relay has it, since both were put back to a time
     /// before it. Another phone may bring it back.
     pub(super) fn copy_of(&self, drive: &drive::DriveFields) -> Option<DocId> {
@@ -142,9 +185,11 @@ impl Replica {
 
     /// The drive that a document is, or is the copy of.
     fn drive_of(&self, doc: &DocId) -> Option<DocId> {
-        let is_of = |(id, row): &(&DocId, &Row)| {
-            *id == doc || matches!(row, Row::Drive(fields) if fields.published.as_ref() == Some(doc))
-        };
+        if matches!(self.shelf.row(doc), Some(Row::Drive(_))) {
+            return Some(*doc);
+        }
+        let is_of =
+            |(_, row): &(&DocId, &Row)| matches!(row, Row::Drive(fields) if fields.published.as_ref() == Some(doc));
         self.shelf.rows().find(is_of).map(|(id, _)| *id)
     }
 
@@ -157,22 +202,33 @@ impl Replica {
         if self.shelf.is_stale(&drive) {
             return Alignment::Reading;
         }
-        for earlier in self.earlier_copies(&drive, fields.renewals, &copy) {
-            if let Alignment::Reading = self.say_of_copy(drive, earlier, &title, &car, Visibility::Private) {
-                return Alignment::Reading;
-            }
+        if let Alignment::Reading = self.withdraw_others(drive) {
+            return Alignment::Reading;
         }
         self.say_of_copy(drive, copy, &title, &car, visibility)
     }
 
-    /// Copies of a drive that others took the place of: of links that were renewed, and of earlier versions, which named
-    /// copies otherwise.
-    fn earlier_copies(&self, drive: &DocId, renewals: u32, copy: &DocId) -> Vec<DocId> {
+    /// Withdraws the copies of a drive that it does not name.
+    fn withdraw_others(&mut self, drive: DocId) -> Alignment {
+        let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return Alignment::Settled };
+        let (title, car) = (fields.title.clone(), self.car_name(fields.car));
+        for other in self.other_copies(&drive, fields.renewals, fields.published) {
+            if let Alignment::Reading = self.say_of_copy(drive, other, &title, &car, Visibility::Private) {
+                return Alignment::Reading;
+            }
+        }
+        Alignment::Settled
+    }
+
+    /// Copies of a drive beside the one that it names: of links that were renewed, and of earlier versions, which named copies
+    /// otherwise.
+    fn other_copies(&self, drive: &DocId, renewals: u32, named: Option<DocId>) -> Vec<DocId> {
         let account = &self.identity.account;
-        let earlier = (0..renewals.min(MAX_EARLIER)).map(|renewals| DocId::of_copy(account, drive, renewals));
+        let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
+        let bound = earlier.map(|renewals| DocId::of_copy(account, drive, renewals));
         let unbound = DocId::of_unbound_copy(account, drive);
         let is_here = |id: &DocId| self.shelf.record(id).is_some_and(|record| record.is_here());
-        earlier.chain([unbound]).filter(|id| id != copy && is_here(id)).collect()
+        bound.chain([unbound]).filter(|id| Some(*id) != named && is_here(id)).collect()
     }
 
     /// Has a copy of a drive say this; shown to more people only if the drive decides.

@@ -156,8 +156,9 @@ impl Shelf {
         self.unchecked.take()
     }
 
-    /// Takes in that a drive and its published copy were compared with each other.
-    pub(crate) fn checked(&mut self, docs: [DocId; 2]) {
+    /// Takes in that a drive and its published copy were compared with each other, or that a copy which no drive names is
+    /// withdrawn.
+    pub(crate) fn checked(&mut self, docs: impl IntoIterator<Item = DocId>) {
         for doc in docs {
             let Some(record) = self.records.get_mut(&doc).filter(|record| record.is_unchecked) else { continue };
             record.is_unchecked = false;

@@ -69,19 +69,10 @@ impl World {
         };
         let is_withdrawn =
             |doc: &Automerge| docs::published::read(doc).is_some_and(|fields| fields.visibility == Visibility::Private);
-        let is_earlier = |id: &DocId, doc: &Automerge| {
-            let of_drive = |(drive, (kind, doc)): (&DocId, &(DocKind, Automerge))| {
-                *kind == DocKind::Drive
-                    && (0..docs::drive::read(doc).renewals).any(|n| DocId::of_copy(&account, drive, n) == *id)
-            };
-            is_withdrawn(doc) && loaded.iter().any(of_drive)
-        };
         let stray =
-            loaded.iter().find(|(id, (kind, doc))| *kind == DocKind::Published && !is_copy(id) && !is_earlier(id, doc));
+            loaded.iter().find(|(id, (kind, doc))| *kind == DocKind::Published && !is_copy(id) && !is_withdrawn(doc));
         if let Some((id, _)) = stray {
-            return Err(format!(
-                "a published copy belongs to a drive, and is withdrawn when its link is renewed: {id}"
-            ));
+            return Err(format!("a published copy that no drive names is withdrawn: {id}"));
         }
         let is_ours = |id: &DocId| self.ledger.owners.get(id) == Some(&account);
         let is_missing =

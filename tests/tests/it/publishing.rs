@@ -247,6 +247,49 @@ fn a_drive_that_was_withdrawn_is_hidden_though_a_restored_relay_and_a_phone_that
     check_half(true, edit, Visibility::Link);
 }
 
+/// What copies show on the relay, with ids.
+fn shown(world: &World) -> Vec<(DocId, Visibility)> {
+    let documents = world.relay().documents(&world.account(0));
+    let copies = documents.into_iter().filter(|(_, (kind, _))| *kind == DocKind::Published);
+    copies
+        .map(|(id, (_, chunks))| (id, published::read(&open::load(&[0; 16], chunks).unwrap()).unwrap().visibility))
+        .collect()
+}
+
+/// After a drive was published or its link was renewed, a backup of the relay lacks the last changes of what `lost` says, given
+/// the drive and its copies before and after; and the phone is put back to the time before.
+fn check_unnamed(is_renewed: bool, lost: impl Fn(DocId, DocId, DocId) -> Vec<DocId>) {
+    let (mut world, drive) = after_a_drive(1);
+    if is_renewed {
+        done(&mut world, 0, publish(drive, Visibility::Public));
+        settle(&mut world);
+    }
+    let earlier = world.replica(0).drives()[0].published;
+    let before = world.snapshot(0);
+    let change = if is_renewed { Command::RenewLink { drive } } else { publish(drive, Visibility::Public) };
+    done(&mut world, 0, change);
+    settle(&mut world);
+    let copy = world.replica(0).drives()[0].published.unwrap();
+    world.kill(0);
+    lost(drive, earlier.unwrap_or(copy), copy).iter().for_each(|doc| world.forget_last_change(doc));
+    world.restore_phone(0, before);
+    world.run_for(2_000);
+    world.start(0).unwrap();
+    settle(&mut world);
+    let named = world.replica(0).drives()[0].published;
+    let unnamed: Vec<_> = shown(&world).into_iter().filter(|(id, _)| Some(*id) != named).collect();
+    assert!(!unnamed.is_empty(), "a copy is there that no drive names");
+    assert!(unnamed.iter().all(|(_, visibility)| *visibility == Visibility::Private), "{unnamed:?}");
+}
+
+#[test]
+fn b2_a_copy_that_no_drive_names_is_withdrawn_though_relay_and_phone_were_put_back() {
+    check_unnamed(false, |drive, _, _| vec![drive]);
+    check_unnamed(true, |drive, _, _| vec![drive]);
+    check_unnamed(true, |_, earlier, copy| vec![earlier, copy]);
+    check_unnamed(true, |_, earlier, _| vec![earlier]);
+}
+
 #[test]
 fn a_drive_whose_copy_is_lost_can_be_edited_and_published_again() {
     let (mut world, drive) = after_a_drive(1);

@@ -129,7 +129,7 @@ impl Link {
         let mut bytes = 0;
         let mut found: Vec<_> = entries.iter().flat_map(|entry| desk.shelf.unsent_in(entry, &taken)).collect();
         // What a snapshot holds is older than what is stored one by one, and its key comes last.
-        sort_by_key(&mut found, |(unsent, _)| *unsent);
+        sort_by_key(&mut found, |(unsent, _)| desk.shelf.push_order(unsent));
         found.dedup_by_key(|(unsent, _)| *unsent);
         for (unsent, chunk) in found {
             let kind = desk.shelf.record(&unsent.doc).map(|record| record.kind);

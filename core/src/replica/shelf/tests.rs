@@ -218,3 +218,19 @@ fn a_row_of_an_earlier_version_is_shown_until_it_is_folded_again() {
     let fresh = entry(Space::Row, cbor(&stored(projection::VERSION)));
     assert!(!Shelf::open([7; 16], &[entry(Space::Doc, cbor(&record)), fresh]).is_stale(&doc));
 }
+
+#[test]
+fn a_copy_is_pushed_behind_the_drive_that_names_it() {
+    let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+    let docs = [(1, DocKind::Published), (2, DocKind::Drive), (3, DocKind::Track)];
+    for (byte, kind) in docs {
+        let doc = DocId::from_bytes([byte; 16]);
+        let change = open::edit(shelf.make(doc, kind), |edit| edit.boolean("any", true)).unwrap();
+        shelf.add_own(&mut store, doc, change);
+    }
+    let mut taken =
+        |count| shelf.take_unsent(count, 1_000).iter().map(|unsent| unsent.doc.as_bytes()[0]).collect::<Vec<_>>();
+    assert_eq!(taken(1), [2]);
+    assert_eq!(taken(9), [3, 1]);
+    assert_eq!(taken(9), [0; 0]);
+}

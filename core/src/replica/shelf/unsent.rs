@@ -4,10 +4,10 @@ use crate::change::is_document;
 use crate::docs::open;
 use crate::id::{ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
-use crate::replica::shelf::{Shelf, ShortHash, change_key};
+use crate::replica::shelf::{Record, Shelf, ShortHash, change_key};
 use crate::replica::store::Store;
 use crate::sorted::Set;
-use crate::wire::NackCode;
+use crate::wire::{DocKind, NackCode};
 
 /// A change that is here and that the relay has not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,12 +95,13 @@ impl Shelf {
         !self.unsent.is_empty()
     }
 
-    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first. Those of a
-    /// document stay as long as a snapshot is announced that may cover them.
+    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first, and published copies
+    /// behind the drives that name them. Those of a document stay as long as a snapshot is announced that may cover them.
     pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
         let mut taken = Vec::new();
         let mut size = 0;
-        for next in self.unsent.iter() {
+        let is_copy = |unsent: &&Unsent| self.push_order(unsent).0;
+        for next in self.unsent.iter().filter(|unsent| !is_copy(unsent)).chain(self.unsent.iter().filter(is_copy)) {
             let Some(record) = self.records.get(&next.doc).filter(|record| !record.is_unclear()) else { continue };
             size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
             if taken.len() == count || (size > bytes && !taken.is_empty()) {
@@ -108,8 +109,17 @@ impl Shelf {
             }
             taken.push(*next);
         }
-        self.unsent.retain(|unsent| taken.binary_search(unsent).is_err());
+        for unsent in &taken {
+            self.unsent.remove(unsent);
+        }
         taken
+    }
+
+    /// Where a change stands among those that are pushed at once. A relay that has a copy has what names it, too: else another
+    /// phone would withdraw it, see [`crate::replica::copies`].
+    pub(crate) fn push_order(&self, unsent: &Unsent) -> (bool, Unsent) {
+        let is_copy = |record: &Record| record.kind == DocKind::Published;
+        (self.records.get(&unsent.doc).is_some_and(is_copy), *unsent)
     }
 
     /// Gives back changes that were taken and not acknowledged.
