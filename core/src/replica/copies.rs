@@ -40,6 +40,7 @@ impl Replica {
         if self.read_again_at_ms.is_some() {
             return;
         }
+        let mut unknown = Vec::new();
         for doc in self.shelf.take_merged() {
             if let Some(drive) = self.drive_of(&doc) {
                 if drive != doc {
@@ -47,7 +48,14 @@ impl Replica {
                 }
                 self.misaligned.insert(drive);
             }
-            self.miscounted.extend(self.drive_in_doubt(&doc));
+            match self.drive_in_doubt(&doc) {
+                Some(drive) => drop(self.miscounted.insert(drive)),
+                None => unknown.push(doc),
+            }
+        }
+        // A track may be known before its drive is folded.
+        if !self.shelf.some_stale(1).is_empty() {
+            self.shelf.look_again(unknown);
         }
         let drives = self.misaligned.take().into_iter().chain(self.awaiting_copies.take());
         for drive in drives.collect::<Vec<_>>() {

@@ -1,7 +1,8 @@
 //! Keeps the figures of drives true after two devices recorded into one track.
 //!
-//! Whoever finishes a drive says what was driven as far as it knows. When the tracks of both have met, each device that holds
-//! the track counts again, and says so if it comes to something else: from the same track all come to the same.
+//! Whoever finishes a drive says what was driven as far as it knows. When the tracks of both have met, each device counts
+//! again, and says so if it comes to something else: from the same track all come to the same. A device that does not hold
+//! the track fetches it for that: those that recorded it may be lost before they have counted.
 
 use crate::docs::drive;
 use crate::id::DocId;
@@ -9,6 +10,7 @@ use crate::projection::Row;
 use crate::recorder::Recorder;
 use crate::replica::Replica;
 use crate::replica::io::Topic;
+use crate::replica::shelf::Record;
 use crate::replica::view::RecordingState;
 
 impl Replica {
@@ -33,10 +35,14 @@ impl Replica {
     /// Says what was driven, if it is not what the drive says. Says whether that is settled.
     fn count_drive_again(&mut self, drive: DocId) -> bool {
         let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return true };
+        if self.shelf.is_stale(&drive) {
+            return false;
+        }
         let (Some(ended_at), Some(track), stats) = (fields.ended_at, fields.track, fields.stats) else { return true };
         let started_at = fields.started_at;
         let is_recorded = self.recording.as_ref().is_some_and(|recording| recording.drive() == drive);
-        let Some(record) = self.shelf.record(&track).filter(|record| record.is_here()) else { return true };
+        let is_somewhere = |record: &&Record| record.is_here() || record.lacks_any();
+        let Some(record) = self.shelf.record(&track).filter(is_somewhere) else { return true };
         // Who is still recording counts when it finishes.
         if fields.deleted || is_recorded {
             return true;

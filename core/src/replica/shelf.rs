@@ -151,6 +151,12 @@ impl Shelf {
         merged
     }
 
+    /// Has [`Shelf::take_merged`] give these tracks again.
+    pub(crate) fn look_again(&mut self, docs: Vec<DocId>) {
+        let is_track = |doc: &DocId| self.records.get(doc).is_some_and(|record| record.kind == DocKind::Track);
+        self.merged.extend(docs.into_iter().filter(is_track));
+    }
+
     /// The drives and published copies that came from elsewhere and were not checked, see [`Shelf::checked`].
     pub(crate) fn take_unchecked(&mut self) -> Vec<DocId> {
         self.unchecked.take()
@@ -192,6 +198,11 @@ impl Shelf {
         }
         if is_merged || has_copy {
             self.merged.insert(doc);
+        }
+        // A drive that is finished elsewhere may have been recorded on after that.
+        if let Some(Row::Drive(fields)) = self.rows.get(&doc) {
+            let meets = |track: &DocId| self.records.get(track).is_some_and(Record::needs_alignment);
+            self.merged.extend(fields.track.filter(meets));
         }
     }
 

@@ -206,6 +206,41 @@ fn two_phones_with_one_storage_that_both_resume_a_drive_finish_one_drive() {
     assert!((330..360).contains(&stats.fixes), "each second once: {stats:?}");
 }
 
+/// One phone finishes a drive while the other goes on with it, and both are lost before either has counted again.
+#[test]
+fn figures_are_counted_again_by_a_phone_that_never_held_the_track() {
+    let mut world = two_phones();
+    world.add_device(0);
+    settle(&mut world);
+    set_out(&mut world, &[0, 1], 9);
+    let lost = [0, 1].map(|phone| world.snapshot(phone));
+    let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
+    world.run_for(130_000);
+    world.show(0, false);
+    world.show(0, true);
+    settle(&mut world);
+    done(&mut world, 1, Command::TakeOverDrive { drive });
+    world.run_for(20_000);
+    done(&mut world, 0, Command::FinishDrive);
+    settle_one(&mut world, 0);
+    world.kill(0);
+    world.run_for(100_000);
+    done(&mut world, 1, Command::PauseDrive);
+    settle_one(&mut world, 1);
+    world.kill(1);
+    for (phone, disk) in [0, 1].into_iter().zip(lost) {
+        world.restore_phone(phone, disk);
+    }
+    world.run_for(2_000);
+    for phone in [0, 1] {
+        world.start(phone).unwrap();
+    }
+    settle(&mut world);
+    let stats = view(&world, 2, drive).stats.expect("it has figures");
+    assert!((250..270).contains(&stats.fixes), "with what the second phone recorded: {stats:?}");
+    assert_eq!(view(&world, 0, drive).stats, view(&world, 2, drive).stats);
+}
+
 #[test]
 fn a_drive_that_another_phone_finished_is_not_offered_any_more() {
     let mut world = two_phones();

@@ -161,9 +161,10 @@ impl Record {
     pub(crate) fn needs_alignment(&self) -> bool {
         match self.kind {
             DocKind::Drive | DocKind::Published => self.heads.len() > 1,
-            // Who finished it may have had a part of it only.
+            // Who finished it may have had a part of it only. Who does not hold the track sees that two parts meet on the relay:
+            // those who do may all be lost.
             DocKind::Track => {
-                self.is_here() && (self.heads.len() > 1 || self.relay_heads.len() > 1 || self.lacks_any())
+                self.relay_heads.len() > 1 || self.is_here() && (self.heads.len() > 1 || self.lacks_any())
             }
             DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Social | DocKind::Meet => false,
         }
