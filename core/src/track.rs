@@ -39,7 +39,32 @@ pub struct Stretch {
     pub run: u32,
 }
 
+/// The fixes of one block may differ by so much in how long after their measurement they arrived, milliseconds.
+const DELAYS_MS: i64 = 20_000;
+
 impl Stretch {
+    /// The same in parts, each for one block: that keeps one delay for all of its fixes. A sensor whose clock was set while
+    /// nothing came tells times that are minutes old from then on.
+    pub(crate) fn of_one_delay(mut self) -> Vec<Stretch> {
+        let delay_ms = |fix: &Fix| fix.recorded_at.millis_since(fix.fixed_at);
+        let mut parts = Vec::new();
+        loop {
+            let first_ms = self.fixes.first().map_or(0, delay_ms);
+            let differs = |fix: &Fix| (delay_ms(fix) - first_ms).abs() > DELAYS_MS;
+            let Some(index) = self.fixes.iter().position(differs) else { break };
+            let fixes = self.fixes.split_off(index);
+            let from = fixes[0].recorded_at;
+            let later = |refused: &RefusedFix| refused.fix.recorded_at >= from;
+            let (refused, earlier) = std::mem::take(&mut self.refused).into_iter().partition(later);
+            let (marks, marks_before) = std::mem::take(&mut self.marks).into_iter().partition(|mark| mark.at >= from);
+            let (invalid_count, run) = (self.invalid_count, self.run);
+            parts.push(Stretch { refused: earlier, marks: marks_before, invalid_count: 0, ..self });
+            self = Stretch { fixes, refused, invalid_count, marks, run };
+        }
+        parts.push(self);
+        parts
+    }
+
     /// When the last of everything in it came.
     pub(crate) fn last_arrival(&self) -> Option<Timestamp> {
         let accepted = self.fixes.last().map(|fix| fix.recorded_at.max(fix.fixed_at));
@@ -128,5 +153,36 @@ impl MarkKind {
             4 => MarkKind::Restarted,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{START, fix};
+
+    #[test]
+    fn fixes_that_took_much_longer_to_arrive_are_packed_into_a_block_of_their_own() {
+        let told = |measured_s: f64, arrived_s: i64| Fix {
+            recorded_at: START + 1_000 * arrived_s,
+            ..fix(measured_s, 0.0, 0.0)
+        };
+        let refused = |arrived_s: i64| RefusedFix { fix: told(0.0, arrived_s), refusal: Refusal::InTheFuture };
+        let mark = |at_s: i64| Mark { at: START + 1_000 * at_s, kind: MarkKind::Hidden };
+        let stretch = Stretch {
+            fixes: vec![told(1.0, 1), told(2.0, 3), told(100.0, 280), told(101.0, 281)],
+            refused: vec![refused(2), refused(280)],
+            invalid_count: 2,
+            marks: vec![mark(4), mark(281)],
+            run: 3,
+        };
+        let parts = stretch.clone().of_one_delay();
+        let counts: Vec<_> =
+            parts.iter().map(|part| (part.fixes.len(), part.refused.len(), part.marks.len())).collect();
+        assert_eq!(counts, [(2, 1, 1), (2, 1, 1)]);
+        let runs: Vec<_> = parts.iter().map(|part| (part.invalid_count, part.run)).collect();
+        assert_eq!(runs, [(0, 3), (2, 3)]);
+        let whole = Stretch { fixes: stretch.fixes[..2].to_vec(), ..stretch };
+        assert_eq!(whole.clone().of_one_delay(), [whole]);
     }
 }

@@ -105,7 +105,7 @@ pub(crate) struct Recording {
     last_fix: Option<LastFix>,
     /// When the last one came that was accepted, on the monotonic clock; absent before the first since the app started.
     accepted_ms: Option<u64>,
-    /// How many were refused since the last one that was accepted, and why the last of them.
+    /// How many were refused or held back since the last one that was accepted, and why the last of them.
     refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
     /// What was there before an unfinished recording went on. Gone once something that came later is packed.
@@ -383,6 +383,9 @@ impl Recording {
             Ok(timed) => {
                 let key = self.write(&Entry::Fix(timed), store);
                 let (refused, is_held) = self.judge(&timed);
+                if is_held {
+                    self.count_refused(Refusal::Outlier);
+                }
                 self.journal_held.extend(is_held.then_some(key));
                 let decided = self.journal_held.len() - self.recorder.held().len();
                 self.journal_held.drain(..decided);
@@ -588,21 +591,23 @@ impl Recording {
         self.refused = (self.refused.0.saturating_add(1), Some(refusal));
     }
 
-    /// Turns the stretch into one block, one change, in the transaction that takes it out of the journal.
+    /// Turns the stretch into a block, which is one change, in the transaction that takes it out of the journal; into several
+    /// where fixes took very different times to arrive.
     fn pack(&mut self, shelf: &mut Shelf, store: &mut Store) {
         self.stretch_began_ms = None;
         // Without the track in memory everything stays in the journal, and the next attempt packs it.
-        let Some(track) = shelf.loaded(&self.subject.track) else { return };
-        if self.items() == 0 {
+        if shelf.loaded(&self.subject.track).is_none() || self.items() == 0 {
             return;
         }
-        let stretch = std::mem::take(&mut self.stretch);
-        let block = self.encoder.encode(&stretch).expect("the recorder gives only what a block can hold");
-        let change = docs::track::add_block(track, &self.session, self.next_block, block);
-        let change = change.expect("a block has a key of its own");
-        self.next_block += 1;
+        for part in std::mem::take(&mut self.stretch).of_one_delay() {
+            let block = self.encoder.encode(&part).expect("the recorder gives only what a block can hold");
+            let track = shelf.loaded(&self.subject.track).expect("it was there a moment ago");
+            let change = docs::track::add_block(track, &self.session, self.next_block, block);
+            let change = change.expect("a block has a key of its own");
+            self.next_block += 1;
+            shelf.add_own(store, self.subject.track, change);
+        }
         self.before_resume = None;
-        shelf.add_own(store, self.subject.track, change);
         store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
         // Fixes that are still held back are in no block yet, and stay in the journal.
         let mut from = 0;

@@ -36,9 +36,9 @@ pub(super) struct Recordings {
     set: Vec<(usize, u64)>,
     /// The phones that slept with their monotonic clocks, and lost count of the time.
     lost_count: BTreeSet<usize>,
-    /// For each drive that a phone has recorded in one of its lives: how many fixes in a row were not taken in, and how many of
-    /// them were right.
-    in_a_row: BTreeMap<(usize, u32, DocId), (u32, u32)>,
+    /// For each drive that a phone has recorded in one of its lives: how many fixes in a row were not taken in, how many of
+    /// them were right, and how many were in the drive then.
+    in_a_row: BTreeMap<(usize, u32, DocId), (u32, u32, u32)>,
 }
 
 /// What a sensor measured while a drive was recorded.
@@ -107,7 +107,11 @@ impl Recordings {
     ) -> Option<String> {
         let (Some(before), Some(after)) = (before, after) else { return None };
         let is_active = |view: &RecordingView| view.state == RecordingState::Active;
-        let (all, right) = self.in_a_row.entry((phone, life, after.drive)).or_default();
+        let (all, right, known) = self.in_a_row.entry((phone, life, after.drive)).or_default();
+        // What was held back may have been taken in meanwhile, by a pause.
+        if before.stats.fixes > std::mem::replace(known, after.stats.fixes) {
+            (*all, *right) = (0, 0);
+        }
         if before.drive != after.drive
             || !is_active(before)
             || !is_active(&after)

@@ -455,6 +455,21 @@ fn a_recording_says_at_once_that_and_why_nothing_is_recorded() {
 }
 
 #[test]
+fn a_recording_says_also_of_positions_that_wait_for_later_ones_that_nothing_is_recorded() {
+    let mut world = on_the_road();
+    world.drive_along(0, Vec::new());
+    start(&mut world);
+    // Elsewhere from the third on, and moving as no car does: whether that is believed, later ones tell.
+    for (second, place, expected) in [(0, 0, None), (1, 1, None), (2, 102, None), (3, 122, Some(Refusal::Outlier))] {
+        world.run_for(1_000);
+        let measured = fix(&world, place, false, 5.0);
+        world.measure(0, measured);
+        let view = recording(&world);
+        assert_eq!((view.not_recording, view.stats.refused), (expected, 0), "second {second}");
+    }
+}
+
+#[test]
 fn the_speed_of_a_while_ago_is_none_also_while_refused_positions_come() {
     let mut world = on_the_road();
     start(&mut world);
