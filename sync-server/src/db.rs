@@ -40,7 +40,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
-use tourismo_core::time::{Timestamp, UtcOffset};
+use tourismo_core::time::Timestamp;
 
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
@@ -419,11 +419,6 @@ fn optional_doc_in(row: &Row, column: &'static str) -> Result<Option<DocId>, sql
 
 fn time_in(row: &Row, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.get(column).map(Timestamp)
-}
-
-/// What the clocks showed where a drive began.
-fn utc_offset_in(row: &Row) -> Result<Option<UtcOffset>, sqlx::Error> {
-    Ok(row.get::<Option<i64>>("utc_offset_min")?.and_then(UtcOffset::from_minutes))
 }
 
 fn optional_time_in(row: &Row, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {

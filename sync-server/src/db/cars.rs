@@ -1,15 +1,17 @@
 //! The tables `car` and `car_log`: garages and logbooks.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use sqlx::AssertSqlSafe;
 use tourismo_core::docs::logbook::{Cost, LogEntry, LogKind};
 use tourismo_core::docs::{CarFields, LogItem};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::follows::difference;
-use super::sql::{self, Bulk, Connection, Row};
-use super::{damaged, doc_in, position, time_in};
+use super::sql::{self, Columns, Connection, Insert, columns, numbers};
+use super::{doc_in, position};
 
 /// A car as its owner sees it.
 #[derive(Clone, Debug)]
@@ -23,31 +25,26 @@ pub(crate) struct CarRow {
     pub(crate) odometer_m: Option<f64>,
 }
 
-const FIELDS: &str = "car.doc, car.make, car.model, car.year, car.nickname, car.colour, car.is_public";
+columns!(CarFields { make, model, year, nickname, colour, is_public });
+columns!(CarRow { doc, fields, drives, distance_m, odometer_m });
+columns!(LogItem { id: "entry", entry });
+columns!(LogEntry { kind, at, odometer_m, litres, cost, note });
+columns!(Cost { minor: "cost_minor", currency });
+numbers!(LogKind { Odometer = 0, Fuel = 1, Service = 2 });
+
+static REPLACE: LazyLock<Insert> =
+    LazyLock::new(|| Insert::or_replace("car", &[vec!["account", "doc"], CarFields::list()].concat(), 2));
+static REPLACE_ENTRY: LazyLock<Insert> =
+    LazyLock::new(|| Insert::or_replace("car_log", &[vec!["account", "doc"], LogItem::list()].concat(), 3));
 
 /// Replaces cars, without their logbooks.
 pub(crate) async fn replace(
     writer: &mut Connection,
     cars: &[(AccountId, DocId, &CarFields)],
 ) -> Result<(), sqlx::Error> {
-    let before = "INSERT INTO car (account, doc, make, model, year, nickname, colour, is_public) VALUES ";
-    let after = r#"
-        ON CONFLICT (account, doc) DO UPDATE SET
-            make = excluded.make, model = excluded.model, year = excluded.year, nickname = excluded.nickname,
-            colour = excluded.colour, is_public = excluded.is_public
-    "#;
-    let mut bulk = Bulk::new(before, after);
+    let mut bulk = REPLACE.rows();
     for (account, doc, fields) in cars {
-        bulk.row([
-            (*account).into(),
-            (*doc).into(),
-            fields.make.as_str().into(),
-            fields.model.as_str().into(),
-            fields.year.map(i64::from).into(),
-            fields.nickname.as_str().into(),
-            fields.colour.as_str().into(),
-            i64::from(fields.is_public).into(),
-        ]);
+        bulk.row([(*account).into(), (*doc).into()].into_iter().chain(fields.values()));
     }
     bulk.execute(writer).await.map(drop)
 }
@@ -64,27 +61,9 @@ pub(crate) async fn replace_log(
     let (gone, said) = difference(&set(stored), &set(derived));
     let sql = "DELETE FROM car_log WHERE account = $1 AND doc = $2 AND entry IN ";
     sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
-    let before = r#"
-        INSERT INTO car_log (account, doc, entry, kind, at, odometer_m, litres, cost_minor, currency, note) VALUES "#;
-    let after = r#"
-        ON CONFLICT (account, doc, entry) DO UPDATE SET
-            kind = excluded.kind, at = excluded.at, odometer_m = excluded.odometer_m, litres = excluded.litres,
-            cost_minor = excluded.cost_minor, currency = excluded.currency, note = excluded.note
-    "#;
-    let mut bulk = Bulk::new(before, after);
+    let mut bulk = REPLACE_ENTRY.rows();
     for (id, entry) in said {
-        bulk.row([
-            account.into(),
-            doc.into(),
-            id.into(),
-            number(entry.kind).into(),
-            entry.at.into(),
-            entry.odometer_m.into(),
-            entry.litres.into(),
-            entry.cost.as_ref().map(|cost| cost.minor).into(),
-            entry.cost.as_ref().map(|cost| cost.currency.as_str()).into(),
-            entry.note.as_str().into(),
-        ]);
+        bulk.row([account.into(), doc.into()].into_iter().chain(LogItem { id, entry }.values()));
     }
     bulk.execute(writer).await.map(drop)
 }
@@ -105,8 +84,9 @@ pub(crate) async fn record(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<CarFields>, sqlx::Error> {
-    let sql = "SELECT doc, make, model, year, nickname, colour, is_public FROM car WHERE account = $1 AND doc = $2";
-    sql::query(sql).bind(account).bind(doc).row(reader).await?.map(|row| fields(&row)).transpose()
+    let sql = format!("SELECT {} FROM car WHERE account = $1 AND doc = $2", CarFields::of("car"));
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
+    row.map(|row| CarFields::from_row(&row)).transpose()
 }
 
 /// A car's whole logbook, ascending by id.
@@ -115,11 +95,9 @@ pub(crate) async fn logbook(
     account: AccountId,
     doc: DocId,
 ) -> Result<Vec<LogItem>, sqlx::Error> {
-    let sql = r#"
-        SELECT entry, kind, at, odometer_m, litres, cost_minor, currency, note
-        FROM car_log WHERE account = $1 AND doc = $2 ORDER BY entry
-    "#;
-    sql::query(sql).bind(account).bind(doc).rows(reader, log_item).await
+    let columns = LogItem::of("car_log");
+    let sql = format!("SELECT {columns} FROM car_log WHERE account = $1 AND doc = $2 ORDER BY entry");
+    sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).rows(reader, LogItem::from_row).await
 }
 
 /// A place in a logbook.
@@ -133,18 +111,20 @@ pub(crate) async fn log_page(
     after: LogKey,
     limit: u32,
 ) -> Result<Vec<LogItem>, sqlx::Error> {
-    let sql = r#"
-        SELECT entry, kind, at, odometer_m, litres, cost_minor, currency, note
-        FROM car_log WHERE account = $1 AND doc = $2 AND (at, entry) < ($3, $4)
+    let columns = LogItem::of("car_log");
+    let sql = format!(
+        r#"
+        SELECT {columns} FROM car_log WHERE account = $1 AND doc = $2 AND (at, entry) < ($3, $4)
         ORDER BY at DESC, entry DESC LIMIT $5
-    "#;
-    sql::query(sql)
+        "#
+    );
+    sql::query(AssertSqlSafe(sql))
         .bind(account)
         .bind(doc)
         .bind(after.0)
         .bind(after.1)
         .bind(i64::from(limit))
-        .rows(reader, log_item)
+        .rows(reader, LogItem::from_row)
         .await
 }
 
@@ -155,9 +135,11 @@ pub(crate) async fn garage(
     after: DocId,
     limit: u32,
 ) -> Result<Vec<CarRow>, sqlx::Error> {
-    let sql = r#"
+    let fields = CarFields::of("car");
+    let sql = format!(
+        r#"
         SELECT
-            car.doc, car.make, car.model, car.year, car.nickname, car.colour, car.is_public,
+            car.doc, {fields},
             (SELECT COUNT(*) FROM drive WHERE drive.account = car.account AND drive.car = car.doc) AS drives,
             COALESCE((
                 SELECT SUM(drive.distance_m) FROM drive WHERE drive.account = car.account AND drive.car = car.doc
@@ -173,17 +155,9 @@ pub(crate) async fn garage(
             ) AS odometer_m
         FROM car WHERE car.account = $1 AND car.doc < $2
         ORDER BY car.doc DESC LIMIT $3
-    "#;
-    let read = |row: &Row| {
-        Ok(CarRow {
-            doc: doc_in(row, "doc")?,
-            fields: fields(row)?,
-            drives: position("drives", row.get("drives")?)?,
-            distance_m: row.get("distance_m")?,
-            odometer_m: row.get("odometer_m")?,
-        })
-    };
-    sql::query(sql).bind(account).bind(after).bind(i64::from(limit)).rows(reader, read).await
+        "#
+    );
+    sql::query(AssertSqlSafe(sql)).bind(account).bind(after).bind(i64::from(limit)).rows(reader, CarRow::from_row).await
 }
 
 /// Up to `limit` cars of an account that everyone may know of, made before this one, newest first.
@@ -193,14 +167,15 @@ pub(crate) async fn public_garage(
     after: DocId,
     limit: u32,
 ) -> Result<Vec<(DocId, CarFields)>, sqlx::Error> {
+    let fields = CarFields::of("car");
     let sql = format!(
-        "SELECT {FIELDS} FROM car WHERE account = $1 AND doc < $2 AND is_public = 1 ORDER BY doc DESC LIMIT $3"
+        "SELECT doc, {fields} FROM car WHERE account = $1 AND doc < $2 AND is_public = 1 ORDER BY doc DESC LIMIT $3"
     );
-    sql::query(sqlx::AssertSqlSafe(sql))
+    sql::query(AssertSqlSafe(sql))
         .bind(account)
         .bind(after)
         .bind(i64::from(limit))
-        .rows(reader, |row| Ok((doc_in(row, "doc")?, fields(row)?)))
+        .rows(reader, |row| Ok((doc_in(row, "doc")?, CarFields::from_row(row)?)))
         .await
 }
 
@@ -214,44 +189,4 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM car_log").execute(writer).await?;
     sql::query("DELETE FROM car").execute(writer).await.map(drop)
-}
-
-fn fields(row: &Row) -> Result<CarFields, sqlx::Error> {
-    let year: Option<i64> = row.get("year")?;
-    Ok(CarFields {
-        make: row.get("make")?,
-        model: row.get("model")?,
-        year: year.map(|year| u16::try_from(year).map_err(|_| damaged("year"))).transpose()?,
-        nickname: row.get("nickname")?,
-        colour: row.get("colour")?,
-        is_public: row.get::<i64>("is_public")? == 1,
-    })
-}
-
-fn log_item(row: &Row) -> Result<LogItem, sqlx::Error> {
-    let (minor, currency): (Option<i64>, Option<String>) = (row.get("cost_minor")?, row.get("currency")?);
-    let entry = LogEntry {
-        kind: kind(row.get("kind")?)?,
-        at: time_in(row, "at")?,
-        odometer_m: row.get("odometer_m")?,
-        litres: row.get("litres")?,
-        cost: minor.zip(currency).map(|(minor, currency)| Cost { minor, currency }),
-        note: row.get("note")?,
-    };
-    Ok(LogItem { id: doc_in(row, "entry")?, entry })
-}
-
-fn number(kind: LogKind) -> i64 {
-    match kind {
-        LogKind::Odometer => 0,
-        LogKind::Fuel => 1,
-        LogKind::Service => 2,
-    }
-}
-
-fn kind(number: i64) -> Result<LogKind, sqlx::Error> {
-    [LogKind::Odometer, LogKind::Fuel, LogKind::Service]
-        .into_iter()
-        .find(|kind| self::number(*kind) == number)
-        .ok_or_else(|| damaged("kind"))
 }

@@ -1,6 +1,7 @@
 //! The table `comment`: what accounts say about published drives.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::social::Comment;
@@ -9,8 +10,8 @@ use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
 use super::follows::{difference, is_heard};
-use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, doc_in, position, time_in};
+use super::position;
+use super::sql::{self, Columns, Connection, Insert, Row, columns};
 
 /// A comment in a list.
 #[derive(Clone, Debug)]
@@ -22,22 +23,27 @@ pub(crate) struct CommentRow {
     pub(crate) author: Author,
 }
 
+columns!(Comment { drive, at, text });
+columns!(CommentRow { id: "comment", account, at, text } author = Author::read);
+
+static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = [vec!["account", "doc", "comment"], Comment::list()].concat();
+    Insert::or_replace("comment", &columns, 3)
+});
+
 /// What a document says, ascending by id.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
     doc: DocId,
 ) -> Result<Vec<(DocId, Comment)>, sqlx::Error> {
-    sql::query("SELECT comment, drive, at, text FROM comment WHERE account = $1 AND doc = $2 ORDER BY comment")
-        .bind(account)
-        .bind(doc)
-        .rows(reader, comment)
-        .await
+    let columns = Comment::of("comment");
+    let sql = format!("SELECT comment, {columns} FROM comment WHERE account = $1 AND doc = $2 ORDER BY comment");
+    sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).rows(reader, comment).await
 }
 
 fn comment(row: &Row) -> Result<(DocId, Comment), sqlx::Error> {
-    let comment = Comment { drive: doc_in(row, "drive")?, at: time_in(row, "at")?, text: row.get("text")? };
-    Ok((doc_in(row, "comment")?, comment))
+    Ok((row.field("comment")?, Comment::from_row(row)?))
 }
 
 /// Those of a document's comments that have these ids, ascending.
@@ -47,8 +53,9 @@ pub(crate) async fn stored_with_ids(
     doc: DocId,
     ids: &[DocId],
 ) -> Result<Vec<(DocId, Comment)>, sqlx::Error> {
-    let sql = "SELECT comment, drive, at, text FROM comment WHERE account = $1 AND doc = $2 AND comment IN ";
-    let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], ids, comment).await?;
+    let columns = Comment::of("comment");
+    let sql = format!("SELECT comment, {columns} FROM comment WHERE account = $1 AND doc = $2 AND comment IN ");
+    let mut stored = sql::rows_of_each(reader, &sql, &[*account.as_bytes(), *doc.as_bytes()], ids, comment).await?;
     stored.sort_by_key(|(id, _)| *id);
     Ok(stored)
 }
@@ -65,14 +72,9 @@ pub(crate) async fn replace(
     let (gone, said) = difference(&set(stored), &set(derived));
     let sql = "DELETE FROM comment WHERE account = $1 AND doc = $2 AND comment IN ";
     sql::delete_each(writer, sql, &[*account.as_bytes(), *doc.as_bytes()], &gone).await?;
-    let before = "INSERT INTO comment (account, doc, comment, drive, at, text) VALUES ";
-    let after = r#"
-        ON CONFLICT (account, doc, comment) DO UPDATE SET drive = excluded.drive, at = excluded.at, text = excluded.text
-    "#;
-    let mut bulk = Bulk::new(before, after);
+    let mut bulk = REPLACE.rows();
     for (id, comment) in said {
-        let (drive, at, text) = (comment.drive, comment.at, comment.text.as_str());
-        bulk.row([account.into(), doc.into(), id.into(), drive.into(), at.into(), text.into()]);
+        bulk.row([account.into(), doc.into(), id.into()].into_iter().chain(comment.values()));
     }
     bulk.execute(writer).await.map(drop)
 }
@@ -92,23 +94,15 @@ pub(crate) async fn list(
 ) -> Result<Vec<CommentRow>, sqlx::Error> {
     let sql = format!(
         r#"
-        SELECT comment.comment, comment.account, comment.at, comment.text, {}
+        SELECT {}, {}
         FROM comment LEFT JOIN profile ON profile.account = comment.account
         WHERE comment.drive = $1 AND (comment.at, comment.comment) < ($4, $5) AND {}
         ORDER BY comment.at DESC, comment.comment DESC LIMIT $6
         "#,
+        CommentRow::of("comment"),
         Author::COLUMNS,
         is_heard("comment.account", 2, 3)
     );
-    let read = |row: &Row| {
-        Ok(CommentRow {
-            id: doc_in(row, "comment")?,
-            account: account_in(row, "account")?,
-            at: time_in(row, "at")?,
-            text: row.get("text")?,
-            author: Author::read(row)?,
-        })
-    };
     sql::query(AssertSqlSafe(sql))
         .bind(drive)
         .bind(owner)
@@ -116,7 +110,7 @@ pub(crate) async fn list(
         .bind(after.0)
         .bind(after.1)
         .bind(i64::from(limit))
-        .rows(reader, read)
+        .rows(reader, CommentRow::from_row)
         .await
 }
 

@@ -10,7 +10,7 @@ use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocHeads, DocKind};
 
-use super::sql::{self, Bulk, Connection, Row};
+use super::sql::{self, Bulk, Connection, Row, one_column};
 use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, optional_time_in, position};
 
 /// An account's document with this id.
@@ -276,6 +276,10 @@ pub(crate) async fn write_actor_uses(
 pub(crate) async fn release_actors(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("UPDATE actor SET own_at = NULL WHERE own_at IS NOT NULL").execute(writer).await.map(drop)
 }
+
+one_column!(DocKind, Int, |kind| i64::from(kind.number()), |number: i64| {
+    u8::try_from(number).ok().and_then(DocKind::from_number)
+});
 
 pub(super) fn kind_of(number: i64) -> Result<DocKind, sqlx::Error> {
     u8::try_from(number).ok().and_then(DocKind::from_number).ok_or_else(|| damaged("kind"))

@@ -1,13 +1,15 @@
 //! The table `drive`: drives as their owners see them, without their tracks. Every read here is of one account's own.
 
+use std::sync::LazyLock;
+
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::figures::Figures;
-use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, doc_in, optional_doc_in, optional_time_in, position, published, time_in, utc_offset_in};
+use super::sql::{self, Columns, Connection, Insert, Row, columns};
+use super::{optional_doc_in, position};
 
 /// A drive as it is derived.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,49 +48,32 @@ pub(crate) struct Totals {
     pub(crate) ascent_m: f64,
 }
 
-const COLUMNS: &str = "account, doc, title, car, started_at, ended_at, month, stats, distance_m, moving_ms, duration_ms, \
-    ascent_m, visibility, published, utc_offset_min";
+columns!(OwnDrive {
+    account,
+    doc,
+    title,
+    car,
+    started_at,
+    ended_at,
+    stats,
+    figures,
+    visibility,
+    published,
+    utc_offset: "utc_offset_min"
+});
+columns!(Totals { drives, distance_m, moving_ms, duration_ms, ascent_m });
 
-/// What [`Totals::read`] reads.
+static REPLACE: LazyLock<Insert> = LazyLock::new(|| Insert::or_replace("drive", &OwnDrive::list(), 2));
+
+/// What [`Totals`] reads.
 const TOTALS: &str = "COUNT(*) AS drives, COALESCE(SUM(distance_m), 0.0) AS distance_m, \
     CAST(COALESCE(SUM(moving_ms), 0) AS BIGINT) AS moving_ms, \
     CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT) AS duration_ms, COALESCE(SUM(ascent_m), 0.0) AS ascent_m";
 
 /// Replaces drives.
 pub(crate) async fn replace(writer: &mut Connection, drives: &[&OwnDrive]) -> Result<(), sqlx::Error> {
-    let before = r#"
-        INSERT INTO drive (
-            account, doc, title, car, started_at, ended_at, month, stats, distance_m, moving_ms, duration_ms, ascent_m,
-            visibility, published, utc_offset_min
-        ) VALUES "#;
-    let after = r#"
-        ON CONFLICT (account, doc) DO UPDATE SET
-            title = excluded.title, car = excluded.car, started_at = excluded.started_at, ended_at = excluded.ended_at,
-            month = excluded.month, stats = excluded.stats, distance_m = excluded.distance_m,
-            moving_ms = excluded.moving_ms, duration_ms = excluded.duration_ms, ascent_m = excluded.ascent_m,
-            visibility = excluded.visibility, published = excluded.published,
-            utc_offset_min = excluded.utc_offset_min
-        "#;
-    let mut bulk = Bulk::new(before, after);
-    for drive in drives {
-        bulk.row([
-            drive.account.into(),
-            drive.doc.into(),
-            drive.title.as_str().into(),
-            drive.car.into(),
-            drive.started_at.into(),
-            drive.ended_at.into(),
-            drive.figures.month.into(),
-            drive.stats.as_deref().into(),
-            drive.figures.distance_m.into(),
-            drive.figures.moving_ms.into(),
-            drive.figures.duration_ms.into(),
-            drive.figures.ascent_m.into(),
-            published::number(drive.visibility).into(),
-            drive.published.into(),
-            drive.utc_offset.map(UtcOffset::as_minutes).into(),
-        ]);
-    }
+    let mut bulk = REPLACE.rows();
+    drives.iter().for_each(|drive| bulk.row(drive.values()));
     bulk.execute(writer).await.map(drop)
 }
 
@@ -108,9 +93,9 @@ pub(crate) async fn record(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<OwnDrive>, sqlx::Error> {
-    let sql = format!("SELECT {COLUMNS} FROM drive WHERE account = $1 AND doc = $2");
+    let sql = format!("SELECT {} FROM drive WHERE account = $1 AND doc = $2", OwnDrive::of("drive"));
     let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
-    row.map(|row| read(&row)).transpose()
+    row.map(|row| OwnDrive::from_row(&row)).transpose()
 }
 
 /// Up to `limit` drives of an account after a place, newest first; of one car if it is named.
@@ -121,51 +106,24 @@ pub(crate) async fn page(
     after: DriveKey,
     limit: u32,
 ) -> Result<Vec<OwnDrive>, sqlx::Error> {
+    let columns = OwnDrive::of("drive");
     let of_car = if car.is_some() { "car = $5 AND" } else { "" };
     let sql = format!(
         r#"
-        SELECT {COLUMNS} FROM drive
+        SELECT {columns} FROM drive
         WHERE account = $1 AND {of_car} (started_at, doc) < ($2, $3)
         ORDER BY started_at DESC, doc DESC LIMIT $4
         "#
     );
     let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(after.0).bind(after.1).bind(i64::from(limit));
     let query = if car.is_some() { query.bind(car) } else { query };
-    query.rows(reader, read).await
-}
-
-fn read(row: &Row) -> Result<OwnDrive, sqlx::Error> {
-    Ok(OwnDrive {
-        account: account_in(row, "account")?,
-        doc: doc_in(row, "doc")?,
-        title: row.get("title")?,
-        car: optional_doc_in(row, "car")?,
-        started_at: time_in(row, "started_at")?,
-        utc_offset: utc_offset_in(row)?,
-        ended_at: optional_time_in(row, "ended_at")?,
-        stats: row.get("stats")?,
-        figures: Figures::read(row)?,
-        visibility: published::visibility(row.get("visibility")?)?,
-        published: optional_doc_in(row, "published")?,
-    })
-}
-
-impl Totals {
-    fn read(row: &Row) -> Result<Totals, sqlx::Error> {
-        Ok(Totals {
-            drives: position("drives", row.get("drives")?)?,
-            distance_m: row.get("distance_m")?,
-            moving_ms: row.get("moving_ms")?,
-            duration_ms: row.get("duration_ms")?,
-            ascent_m: row.get("ascent_m")?,
-        })
-    }
+    query.rows(reader, OwnDrive::from_row).await
 }
 
 /// What an account drove in each month (202609), the latest first.
 pub(crate) async fn by_month(reader: &mut Connection, account: AccountId) -> Result<Vec<(i64, Totals)>, sqlx::Error> {
     let sql = format!("SELECT month, {TOTALS} FROM drive WHERE account = $1 GROUP BY month ORDER BY month DESC");
-    let read = |row: &Row| Ok((row.get("month")?, Totals::read(row)?));
+    let read = |row: &Row| Ok((row.get("month")?, Totals::from_row(row)?));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 
@@ -175,7 +133,7 @@ pub(crate) async fn by_car(
     account: AccountId,
 ) -> Result<Vec<(Option<DocId>, Totals)>, sqlx::Error> {
     let sql = format!("SELECT car, {TOTALS} FROM drive WHERE account = $1 GROUP BY car ORDER BY car");
-    let read = |row: &Row| Ok((optional_doc_in(row, "car")?, Totals::read(row)?));
+    let read = |row: &Row| Ok((optional_doc_in(row, "car")?, Totals::from_row(row)?));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 
@@ -183,14 +141,14 @@ pub(crate) async fn by_car(
 pub(crate) async fn published_by(reader: &mut Connection, account: AccountId) -> Result<Totals, sqlx::Error> {
     let sql = format!("SELECT {TOTALS} FROM published_drive WHERE account = $1 AND visibility = 2");
     let row = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?;
-    row.map_or(Ok(Totals::default()), |row| Totals::read(&row))
+    row.map_or(Ok(Totals::default()), |row| Totals::from_row(&row))
 }
 
 /// What everybody may know that was driven, by all.
 pub(crate) async fn published_by_all(reader: &mut Connection) -> Result<Totals, sqlx::Error> {
     let sql = format!("SELECT {TOTALS} FROM published_drive WHERE visibility = 2");
     let row = sql::query(AssertSqlSafe(sql)).row(reader).await?;
-    row.map_or(Ok(Totals::default()), |row| Totals::read(&row))
+    row.map_or(Ok(Totals::default()), |row| Totals::from_row(&row))
 }
 
 /// How many drives there are.

@@ -9,9 +9,8 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::order::Hour;
-use super::published::{self, BUCKETS};
-use super::sql::{self, Connection, Row};
-use super::{account_id, doc_id, utc_offset_in};
+use super::published::BUCKETS;
+use super::sql::{self, Columns, Connection, Row, columns};
 use crate::grid::{Bounds, Cells};
 
 /// A place in the order of a feed.
@@ -83,33 +82,13 @@ impl Author {
     }
 }
 
+columns!(FeedKey { sort_at, doc });
+columns!(FeedRow {
+    key, place, shown_at, shown_place, updated_at, account, visibility, started_at, utc_offset: "utc_offset_min", title, car,
+    stats, bbox, line
+} author = Author::read);
+
 impl FeedRow {
-    /// What [`read`](FeedRow::read) reads, of a table or alias `drive`.
-    pub(crate) const COLUMNS: &str = "drive.account, drive.doc, drive.sort_at, drive.visibility, drive.started_at, \
-        drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east, drive.north, drive.line, drive.place, \
-        drive.shown_at, drive.shown_place, drive.updated_at, drive.utc_offset_min";
-
-    pub(crate) fn read(row: &Row) -> Result<FeedRow, sqlx::Error> {
-        let (account, doc): (Vec<u8>, Vec<u8>) = (row.get("account")?, row.get("doc")?);
-        Ok(FeedRow {
-            key: FeedKey { sort_at: Timestamp(row.get("sort_at")?), doc: doc_id(&doc)? },
-            place: row.get("place")?,
-            shown_at: Timestamp(row.get("shown_at")?),
-            shown_place: row.get("shown_place")?,
-            updated_at: Timestamp(row.get("updated_at")?),
-            account: account_id(&account)?,
-            visibility: published::visibility(row.get("visibility")?)?,
-            started_at: Timestamp(row.get("started_at")?),
-            utc_offset: utc_offset_in(row)?,
-            title: row.get("title")?,
-            car: row.get("car")?,
-            stats: row.get("stats")?,
-            bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
-            line: row.get("line")?,
-            author: Author::read(row)?,
-        })
-    }
-
     /// Its place in the order of all public drives.
     pub(crate) fn public_key(&self, by: Hour) -> PublicKey {
         let (hour, place) = match by {
@@ -146,7 +125,7 @@ fn merged(by: Hour, ranges: impl Iterator<Item = String>) -> String {
         LEFT JOIN profile ON profile.account = drive.account
         ORDER BY drive.{hour} DESC, drive.{place} DESC, drive.doc DESC
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS,
     )
 }
@@ -169,7 +148,7 @@ pub(crate) async fn page(
         Hour::Driven => &DRIVEN,
         Hour::Shown => &SHOWN,
     };
-    from_public(sql::query(AssertSqlSafe(statement.as_str())), after, limit).rows(reader, FeedRow::read).await
+    from_public(sql::query(AssertSqlSafe(statement.as_str())), after, limit).rows(reader, FeedRow::from_row).await
 }
 
 /// Up to `limit` public drives after a place, of those that are within bounds.
@@ -196,7 +175,7 @@ pub(crate) async fn page_within(
     let sql = merged(by, cells.into_iter().map(range));
     let query = from_public(sql::query(AssertSqlSafe(sql)), after, limit);
     let query = query.bind(bounds.west).bind(bounds.south).bind(bounds.east).bind(bounds.north);
-    query.rows(reader, FeedRow::read).await
+    query.rows(reader, FeedRow::from_row).await
 }
 
 fn from_public(query: sql::Query, after: PublicKey, limit: u32) -> sql::Query {
@@ -223,13 +202,13 @@ pub(crate) async fn of_person(
             AND (drive.sort_at, drive.doc) < ($1, $2)
         ORDER BY drive.sort_at DESC, drive.doc DESC LIMIT $3
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS
     );
     from(sql::query(AssertSqlSafe(sql)), after, limit)
         .bind(account.as_bytes().as_slice())
         .bind(if with_followers { 3 } else { 2_i64 })
-        .rows(reader, FeedRow::read)
+        .rows(reader, FeedRow::from_row)
         .await
 }
 
@@ -247,10 +226,10 @@ pub(crate) async fn shown_by_person(
         WHERE drive.account = $4 AND drive.visibility = 2 AND (drive.shown_at, drive.doc) < ($1, $2)
         ORDER BY drive.shown_at DESC, drive.doc DESC LIMIT $3
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS
     );
-    from(sql::query(AssertSqlSafe(sql)), after, limit).bind(account).rows(reader, FeedRow::read).await
+    from(sql::query(AssertSqlSafe(sql)), after, limit).bind(account).rows(reader, FeedRow::from_row).await
 }
 
 /// One published drive, whoever may see it: the caller must authorize the read.
@@ -264,11 +243,11 @@ pub(crate) async fn find(
         SELECT {}, {} FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.account = $1 AND drive.doc = $2
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS
     );
     let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
-    row.map(|row| FeedRow::read(&row)).transpose()
+    row.map(|row| FeedRow::from_row(&row)).transpose()
 }
 
 /// Those of up to `MOST` drives, by their ids, that are for everyone, newest first. Among them those of people whom the
@@ -285,13 +264,13 @@ pub(crate) async fn named<const MOST: usize>(
         SELECT {}, {} FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.visibility = 2 AND drive.doc IN ({}) ORDER BY drive.sort_at DESC, drive.doc DESC
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS,
         marks.join(", ")
     );
     let query = sql::query(AssertSqlSafe(sql));
     let query = ids.iter().chain(std::iter::repeat(last)).take(MOST).fold(query, |query, id| query.bind(*id));
-    query.rows(reader, FeedRow::read).await
+    query.rows(reader, FeedRow::from_row).await
 }
 
 /// Up to `limit` drives for everyone of a car after a place, by when they became visible. Which car it was, only its owner's private drives tell.
@@ -311,12 +290,12 @@ pub(crate) async fn of_car(
         WHERE driven.account = $4 AND driven.car = $5 AND drive.visibility = 2 AND (drive.shown_at, drive.doc) < ($1, $2)
         ORDER BY drive.shown_at DESC, drive.doc DESC LIMIT $3
         "#,
-        FeedRow::COLUMNS,
+        FeedRow::of("drive"),
         Author::COLUMNS
     );
     from(sql::query(AssertSqlSafe(sql)), after, limit)
         .bind(account.as_bytes().as_slice())
         .bind(car.as_bytes().as_slice())
-        .rows(reader, FeedRow::read)
+        .rows(reader, FeedRow::from_row)
         .await
 }

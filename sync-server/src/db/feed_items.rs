@@ -11,8 +11,8 @@ use tourismo_core::wire::DocKind;
 use super::feed::{self, Author, FeedKey, FeedRow};
 use super::follows::{self, not_blocked_by};
 use super::meets::{self, MeetRecord};
-use super::sql::{self, Connection, Row};
-use super::{damaged, position, published, time_in};
+use super::sql::{self, Columns, Connection, Insert, Row, columns};
+use super::{damaged, position};
 use crate::authorize::{Access, Audience, Viewer, authorize};
 
 /// What followers find of a drive or a meet.
@@ -24,6 +24,10 @@ pub(crate) struct FeedItem {
     visibility: Visibility,
     kind: DocKind,
 }
+
+columns!(FeedItem { account, sort_at, doc, visibility, kind });
+
+static INSERT: LazyLock<Insert> = LazyLock::new(|| Insert::into("feed_item", &FeedItem::list()));
 
 /// An item of a home feed.
 #[derive(Clone, Debug)]
@@ -60,15 +64,9 @@ impl HomeItem {
 
 /// Adds an item.
 pub(crate) async fn insert(writer: &mut Connection, item: &FeedItem) -> Result<(), sqlx::Error> {
-    sql::query("INSERT INTO feed_item (account, sort_at, doc, visibility, kind) VALUES ($1, $2, $3, $4, $5)")
-        .bind(item.account)
-        .bind(item.sort_at)
-        .bind(item.doc)
-        .bind(published::number(item.visibility))
-        .bind(i64::from(item.kind.number()))
-        .execute(writer)
-        .await
-        .map(drop)
+    let mut bulk = INSERT.rows();
+    bulk.row(item.values());
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes an item, if it is there.
@@ -83,10 +81,9 @@ pub(crate) async fn find(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<FeedItem>, sqlx::Error> {
-    let sql = "SELECT sort_at, visibility, kind FROM feed_item WHERE account = $1 AND doc = $2";
-    let Some(row) = sql::query(sql).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
-    let (sort_at, visibility) = (time_in(&row, "sort_at")?, published::visibility(row.get("visibility")?)?);
-    Ok(Some(FeedItem { account, doc, sort_at, visibility, kind: kind(row.get("kind")?)? }))
+    let sql = format!("SELECT {} FROM feed_item WHERE account = $1 AND doc = $2", FeedItem::of("feed_item"));
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
+    row.map(|row| FeedItem::from_row(&row)).transpose()
 }
 
 /// How many items there are.
@@ -104,8 +101,8 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
 /// than the limit says: it tells an SQLite that has statistics that reading all items, for a Bloom filter, does not pay.
 static HOME: LazyLock<String> = LazyLock::new(|| {
     let not_blocked = not_blocked_by("follow.followee", 1);
-    let (drive, author) = (FeedRow::COLUMNS, Author::COLUMNS);
-    let meet = MeetRecord::COLUMNS;
+    let (drive, author) = (FeedRow::of("drive"), Author::COLUMNS);
+    let meet = MeetRecord::columns();
     format!(
         r#"
         WITH newest AS MATERIALIZED (
@@ -198,15 +195,11 @@ pub(crate) async fn home_item(
 }
 
 fn read_home_item(row: &Row) -> Result<HomeItem, sqlx::Error> {
-    match kind(row.get("kind")?)? {
-        DocKind::Published => Ok(HomeItem::Drive(Box::new(FeedRow::read(row)?))),
+    match row.field("kind")? {
+        DocKind::Published => Ok(HomeItem::Drive(Box::new(FeedRow::from_row(row)?))),
         DocKind::Meet => Ok(HomeItem::Meet(Box::new(MeetRecord::read(row)?), Author::read(row)?)),
         DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
             Err(damaged("kind"))
         }
     }
-}
-
-fn kind(number: i64) -> Result<DocKind, sqlx::Error> {
-    super::documents::kind_of(number)
 }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use tourismo_core::stats::DriveStats;
 use tourismo_core::time::{Timestamp, UtcOffset};
 
-use super::sql::Row;
+use super::sql::columns;
 
 /// What is summed of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,22 +18,14 @@ pub(crate) struct Figures {
     pub(crate) ascent_m: f64,
 }
 
+columns!(Figures { month, distance_m, moving_ms, duration_ms, ascent_m });
+
 impl Figures {
     /// Those of a drive that began at this moment; zeros while it is not finished.
     pub(crate) fn of(started_at: Timestamp, utc_offset: Option<UtcOffset>, stats: Option<&DriveStats>) -> Figures {
         let DriveStats { distance_m, moving_ms, duration_ms, ascent_m, .. } = stats.copied().unwrap_or_default();
         let local = utc_offset.map_or(started_at, |offset| offset.local(started_at));
         Figures { month: month(local), distance_m, moving_ms, duration_ms, ascent_m }
-    }
-
-    pub(crate) fn read(row: &Row) -> Result<Figures, sqlx::Error> {
-        Ok(Figures {
-            month: row.get("month")?,
-            distance_m: row.get("distance_m")?,
-            moving_ms: row.get("moving_ms")?,
-            duration_ms: row.get("duration_ms")?,
-            ascent_m: row.get("ascent_m")?,
-        })
     }
 }
 

@@ -106,7 +106,7 @@ fn all(range: &str, order: Order) -> String {
         WHERE meet.visibility = 2 AND {range}
         ORDER BY meet.starts_at {direction}, meet.doc {direction} LIMIT $4
         "#,
-        MeetRecord::COLUMNS,
+        MeetRecord::columns(),
         Author::COLUMNS
     )
 }
@@ -147,7 +147,7 @@ fn merged(ranges: &[String], span: &str, order: Order) -> String {
         LEFT JOIN profile ON profile.account = meet.account
         ORDER BY meet.starts_at {direction}, meet.doc {direction}
         "#,
-        MeetRecord::COLUMNS,
+        MeetRecord::columns(),
         Author::COLUMNS,
     )
 }

@@ -1,6 +1,7 @@
 //! The tables `meet_part`, `meet` and `meet_organiser`: what documents say of meets, and what counts of it.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
@@ -11,8 +12,8 @@ use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, column, damaged, doc_in, follows, optional_time_in, position, published, time_in};
+use super::sql::{self, Bulk, Columns, Connection, Insert, Row, columns};
+use super::{account_in, column, damaged, doc_in, follows, position, time_in};
 use crate::grid::Bounds;
 
 /// What one document says of a meet.
@@ -45,34 +46,39 @@ pub(crate) struct MeetRecord {
     pub(crate) is_cancelled: bool,
 }
 
+/// Begins the names of a meet's columns where they stand beside others.
+const PREFIX: &str = "meet_";
+
+columns!(MeetRecord {
+    account,
+    doc,
+    sequence,
+    changed_at,
+    sort_at,
+    title,
+    text,
+    place,
+    position,
+    starts_at,
+    ends_at,
+    time_zone,
+    capacity,
+    visibility,
+    is_cancelled
+});
+
+static INSERT: LazyLock<Insert> =
+    LazyLock::new(|| Insert::into("meet", &[MeetRecord::list(), vec!["cell", "wide_cell"]].concat()));
+
 impl MeetRecord {
     /// What [`read`](MeetRecord::read) reads, of a table or alias `meet`.
-    pub(crate) const COLUMNS: &str = "meet.account AS meet_account, meet.doc AS meet_doc, meet.sequence AS meet_sequence, \
-        meet.changed_at AS meet_changed_at, meet.sort_at AS meet_sort_at, meet.title AS meet_title, \
-        meet.text AS meet_text, meet.place AS meet_place, meet.lon AS meet_lon, meet.lat AS meet_lat, \
-        meet.starts_at AS meet_starts_at, meet.ends_at AS meet_ends_at, meet.time_zone AS meet_time_zone, \
-        meet.capacity AS meet_capacity, meet.visibility AS meet_visibility, meet.is_cancelled AS meet_is_cancelled";
+    pub(crate) fn columns() -> String {
+        MeetRecord::of_as("meet", PREFIX)
+    }
 
+    /// Reads a meet beside other things that have columns of the same names.
     pub(crate) fn read(row: &Row) -> Result<MeetRecord, sqlx::Error> {
-        let (lon, lat): (Option<f64>, Option<f64>) = (row.get("meet_lon")?, row.get("meet_lat")?);
-        let capacity: Option<i64> = row.get("meet_capacity")?;
-        Ok(MeetRecord {
-            account: account_in(row, "meet_account")?,
-            doc: doc_in(row, "meet_doc")?,
-            sequence: position("sequence", row.get("meet_sequence")?)?,
-            changed_at: time_in(row, "meet_changed_at")?,
-            sort_at: time_in(row, "meet_sort_at")?,
-            title: row.get("meet_title")?,
-            text: row.get("meet_text")?,
-            place: row.get("meet_place")?,
-            position: lon.zip(lat).map(|(lon, lat)| [lon, lat]),
-            starts_at: time_in(row, "meet_starts_at")?,
-            ends_at: optional_time_in(row, "meet_ends_at")?,
-            time_zone: row.get("meet_time_zone")?,
-            capacity: capacity.map(|capacity| u32::try_from(capacity).map_err(|_| damaged("capacity"))).transpose()?,
-            visibility: published::visibility(row.get("meet_visibility")?)?,
-            is_cancelled: row.get::<i64>("meet_is_cancelled")? == 1,
-        })
+        Columns::read(row, PREFIX, "")
     }
 
     fn new(account: AccountId, doc: DocId, part: &MeetPart, meet: EffectiveMeet) -> MeetRecord {
@@ -204,36 +210,10 @@ pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: Doc
 }
 
 async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO meet (
-            account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, ends_at, time_zone, capacity,
-            visibility, is_cancelled, cell, wide_cell
-        )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-    "#;
     let (cell, wide_cell) = meet.cells();
-    sql::query(sql)
-        .bind(meet.account)
-        .bind(meet.doc)
-        .bind(super::column(meet.sequence))
-        .bind(meet.changed_at)
-        .bind(meet.sort_at)
-        .bind(meet.title.as_str())
-        .bind(meet.text.as_str())
-        .bind(meet.place.as_str())
-        .bind(meet.position.map(|[lon, _]| lon))
-        .bind(meet.position.map(|[_, lat]| lat))
-        .bind(meet.starts_at)
-        .bind(meet.ends_at)
-        .bind(meet.time_zone.as_str())
-        .bind(meet.capacity.map(i64::from))
-        .bind(published::number(meet.visibility))
-        .bind(i64::from(meet.is_cancelled))
-        .bind(cell)
-        .bind(wide_cell)
-        .execute(writer)
-        .await
-        .map(drop)
+    let mut bulk = INSERT.rows();
+    bulk.row(meet.values().into_iter().chain([cell.into(), wide_cell.into()]));
+    bulk.execute(writer).await.map(drop)
 }
 
 /// The meets of an owner that some accounts may change: up to `limit` of those for each few accounts.
@@ -275,7 +255,7 @@ pub(crate) async fn stored(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
-    let sql = format!("SELECT {}, cell, wide_cell FROM meet WHERE account = $1 AND doc = $2", MeetRecord::COLUMNS);
+    let sql = format!("SELECT {}, cell, wide_cell FROM meet WHERE account = $1 AND doc = $2", MeetRecord::columns());
     let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
     let meet = MeetRecord::read(&row)?;
     let is_in_place = meet.cells() == (row.get("cell")?, row.get("wide_cell")?)
@@ -307,7 +287,7 @@ pub(crate) async fn owner(reader: &mut Connection, doc: DocId) -> Result<Option<
 pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<(MeetRecord, Author)>, sqlx::Error> {
     let sql = format!(
         "SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account WHERE meet.doc = $1",
-        MeetRecord::COLUMNS,
+        MeetRecord::columns(),
         Author::COLUMNS
     );
     sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?.map(|row| with_author(&row)).transpose()
@@ -332,7 +312,7 @@ pub(crate) async fn of_person(
             AND (meet.starts_at, meet.doc) < ($2, $3)
         ORDER BY meet.starts_at DESC, meet.doc DESC LIMIT $4
         "#,
-        MeetRecord::COLUMNS,
+        MeetRecord::columns(),
         Author::COLUMNS
     );
     sql::query(AssertSqlSafe(sql))
@@ -363,7 +343,7 @@ pub(crate) async fn mine(
         ) AND (meet.starts_at, meet.doc) < ($2, $3)
         ORDER BY meet.starts_at DESC, meet.doc DESC LIMIT $4
         "#,
-        MeetRecord::COLUMNS,
+        MeetRecord::columns(),
         Author::COLUMNS
     );
     sql::query(AssertSqlSafe(sql))

@@ -3,14 +3,16 @@
 //! Of those who claim handles that look alike, in whatever spelling, the first has it: by the relay's clock, at the moment when the claim
 //! came. When it lets go of it the next one has it.
 
+use std::sync::LazyLock;
+
 use sqlx::AssertSqlSafe;
 use tourismo_core::handle;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::follows::not_blocked_by;
-use super::sql::{self, Connection, Row};
-use super::{account_in, column, doc_in, position, time_in};
+use super::sql::{self, Columns, Connection, Insert, columns};
+use super::{account_in, doc_in, position};
 
 /// A profile as it is derived.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,14 @@ pub(crate) struct ProfileRow {
     pub(crate) by_approval: bool,
 }
 
+columns!(ProfileRecord { account, doc, revision, handle, display_name, bio, by_approval, claimed_at });
+columns!(ProfileRow { account, handle, folded, holds, display_name, bio, by_approval });
+
+static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = [ProfileRecord::list(), vec!["folded", "skeleton", "holds"]].concat();
+    Insert::or_replace("profile", &columns, 1)
+});
+
 impl ProfileRecord {
     fn folded(&self) -> Option<String> {
         handle::fold(&self.handle)
@@ -56,28 +66,11 @@ fn skeleton(folded: &str) -> String {
 pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) -> Result<(), sqlx::Error> {
     let (before, folded) = (skeleton_of(writer, profile.account).await?, profile.folded());
     let skeleton = folded.as_deref().map(skeleton);
-    let sql = r#"
-        INSERT INTO profile
-            (account, doc, revision, handle, display_name, bio, by_approval, folded, claimed_at, skeleton, holds)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)
-        ON CONFLICT (account) DO UPDATE SET
-            doc = excluded.doc, revision = excluded.revision, handle = excluded.handle,
-            display_name = excluded.display_name, bio = excluded.bio, by_approval = excluded.by_approval,
-            folded = excluded.folded, claimed_at = excluded.claimed_at, skeleton = excluded.skeleton, holds = 0
-    "#;
-    sql::query(sql)
-        .bind(profile.account)
-        .bind(profile.doc)
-        .bind(column(profile.revision))
-        .bind(profile.handle.as_str())
-        .bind(profile.display_name.as_str())
-        .bind(profile.bio.as_str())
-        .bind(i64::from(profile.by_approval))
-        .bind(folded.as_deref())
-        .bind(profile.claimed_at)
-        .bind(skeleton.as_deref())
-        .execute(writer)
-        .await?;
+    let mut bulk = REPLACE.rows();
+    // Nobody has the handle until it is settled who does.
+    let beside = [folded.as_deref().into(), skeleton.as_deref().into(), 0.into()];
+    bulk.row(profile.values().into_iter().chain(beside));
+    bulk.execute(writer).await?;
     if let Some(before) = before.filter(|before| Some(before) != skeleton.as_ref()) {
         settle(writer, &before).await?;
     }
@@ -125,21 +118,10 @@ pub(crate) async fn wrong_holders(reader: &mut Connection) -> Result<Vec<DocId>,
 
 /// The account's profile as it was derived, if it has one.
 pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRecord>, sqlx::Error> {
-    let sql = r#"
-        SELECT doc, revision, handle, display_name, bio, by_approval, folded, skeleton, claimed_at FROM profile
-        WHERE account = $1
-    "#;
-    let Some(row) = sql::query(sql).bind(account).row(reader).await? else { return Ok(None) };
-    let record = ProfileRecord {
-        account,
-        doc: doc_in(&row, "doc")?,
-        revision: position("revision", row.get("revision")?)?,
-        handle: row.get("handle")?,
-        display_name: row.get("display_name")?,
-        bio: row.get("bio")?,
-        by_approval: row.get::<i64>("by_approval")? == 1,
-        claimed_at: time_in(&row, "claimed_at")?,
-    };
+    let columns = ProfileRecord::of("profile");
+    let sql = format!("SELECT {columns}, folded, skeleton FROM profile WHERE account = $1");
+    let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await? else { return Ok(None) };
+    let record = ProfileRecord::from_row(&row)?;
     // One that would be found by another name is not what was derived.
     let folded = record.folded();
     let is_in_place = row.get::<Option<String>>("skeleton")? == folded.as_deref().map(skeleton)
@@ -147,12 +129,11 @@ pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Resul
     Ok(is_in_place.then_some(record))
 }
 
-const ROW: &str = "SELECT account, handle, folded, holds, display_name, bio, by_approval FROM profile ";
-
 /// The account's profile, if it has one.
 pub(crate) async fn find(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRow>, sqlx::Error> {
-    let sql = [ROW, "WHERE account = $1"].concat();
-    sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?.map(|row| profile_row(&row)).transpose()
+    let sql = format!("SELECT {} FROM profile WHERE account = $1", ProfileRow::of("profile"));
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?;
+    row.map(|row| ProfileRow::from_row(&row)).transpose()
 }
 
 /// Who has a handle.
@@ -173,9 +154,12 @@ pub(crate) async fn search(
 ) -> Result<Vec<ProfileRow>, sqlx::Error> {
     // Above every handle that begins so.
     let end = format!("{prefix}{}", char::MAX);
+    let (columns, not_blocked) = (ProfileRow::of("profile"), not_blocked_by("profile.account", 4));
     let sql = format!(
-        "{ROW} WHERE folded >= $1 AND folded < $2 AND folded > $3 AND holds = 1 AND {} ORDER BY folded LIMIT $5",
-        not_blocked_by("profile.account", 4)
+        r#"
+        SELECT {columns} FROM profile
+        WHERE folded >= $1 AND folded < $2 AND folded > $3 AND holds = 1 AND {not_blocked} ORDER BY folded LIMIT $5
+        "#
     );
     sql::query(AssertSqlSafe(sql))
         .bind(prefix)
@@ -183,20 +167,8 @@ pub(crate) async fn search(
         .bind(after)
         .bind(viewer)
         .bind(i64::from(limit))
-        .rows(reader, profile_row)
+        .rows(reader, ProfileRow::from_row)
         .await
-}
-
-fn profile_row(row: &Row) -> Result<ProfileRow, sqlx::Error> {
-    Ok(ProfileRow {
-        account: account_in(row, "account")?,
-        handle: row.get("handle")?,
-        folded: row.get("folded")?,
-        holds: row.get::<i64>("holds")? == 1,
-        display_name: row.get("display_name")?,
-        bio: row.get("bio")?,
-        by_approval: row.get::<i64>("by_approval")? == 1,
-    })
 }
 
 /// How many profiles there are.

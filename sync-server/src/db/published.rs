@@ -1,5 +1,7 @@
 //! The tables `published_drive` and `published_block`: drives that others may see, one by one.
 
+use std::sync::LazyLock;
+
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
@@ -9,8 +11,8 @@ use tourismo_core::wire::DocKind;
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::figures::Figures;
-use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, column, damaged, position, time_in, utc_offset_in};
+use super::sql::{self, Bulk, Columns, Connection, Insert, Value, columns, numbers};
+use super::{account_in, column, position};
 use super::{order, roads};
 use crate::grid::Bounds;
 
@@ -57,57 +59,33 @@ pub(crate) struct DrivePage {
     pub(crate) author: Author,
 }
 
+columns!(DriveRecord {
+    account, doc, revision, sort_at, shown_at, updated_at, visibility, started_at, utc_offset: "utc_offset_min", title, car,
+    stats, figures, bbox, line
+} trace = |_| Ok(None));
+columns!(DrivePage {
+    account, visibility, started_at, utc_offset: "utc_offset_min", title, car, stats, bbox
+} author = Author::read);
+// Indexes name the numbers.
+numbers!(Visibility { Private = 0, Link = 1, Public = 2, Followers = 3 });
+
+static INSERT: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = [DriveRecord::list(), vec!["bucket", "cell", "wide_cell", "place", "shown_place"]].concat();
+    Insert::into("published_drive", &columns)
+});
+
 /// Writes a drive that is not there, and the blocks of its track.
 pub(crate) async fn insert(
     writer: &mut Connection,
     drive: &DriveRecord,
     blocks: &[Vec<u8>],
 ) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO published_drive (
-            account, doc, revision, bucket, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms,
-            duration_ms, ascent_m, west, south, east, north, cell, wide_cell, line, shown_at, updated_at, place, shown_place,
-            utc_offset_min
-        )
-        VALUES (
-            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-            $25, $26, $27
-        )
-    "#;
-    let (Figures { month, distance_m, moving_ms, duration_ms, ascent_m }, [west, south, east, north]) =
-        (drive.figures, drive.bbox);
     let (cell, wide_cell) = drive.cells();
     let [place, shown_place] = order::places_behind(writer, drive.account, [drive.sort_at, drive.shown_at]).await?;
-    sql::query(sql)
-        .bind(drive.account)
-        .bind(drive.doc)
-        .bind(column(drive.revision))
-        .bind(i64::from(bucket(drive.doc)))
-        .bind(drive.sort_at)
-        .bind(number(drive.visibility))
-        .bind(drive.started_at)
-        .bind(month)
-        .bind(drive.title.as_str())
-        .bind(drive.car.as_deref())
-        .bind(drive.stats.as_str())
-        .bind(distance_m)
-        .bind(moving_ms)
-        .bind(duration_ms)
-        .bind(ascent_m)
-        .bind(west)
-        .bind(south)
-        .bind(east)
-        .bind(north)
-        .bind(cell)
-        .bind(wide_cell)
-        .bind(drive.line.as_str())
-        .bind(drive.shown_at)
-        .bind(drive.updated_at)
-        .bind(place)
-        .bind(shown_place)
-        .bind(drive.utc_offset.map(UtcOffset::as_minutes))
-        .execute(&mut *writer)
-        .await?;
+    let beside = [i64::from(bucket(drive.doc)), cell, wide_cell, place, shown_place].map(Value::from);
+    let mut bulk = INSERT.rows();
+    bulk.row(drive.values().into_iter().chain(beside));
+    bulk.execute(writer).await?;
     let hours = order::hours_of(writer, drive.account, drive.doc).await?;
     order::settle(writer, drive.account, &hours).await?;
     if let Some(item) = drive.feed_item() {
@@ -143,7 +121,7 @@ pub(crate) async fn show_to(writer: &mut Connection, drive: &DriveRecord) -> Res
     sql::query("UPDATE published_drive SET visibility = $3 WHERE account = $1 AND doc = $2")
         .bind(account)
         .bind(doc)
-        .bind(number(drive.visibility))
+        .bind(drive.visibility)
         .execute(&mut *writer)
         .await?;
     hours.extend(order::hours_of(writer, account, doc).await?);
@@ -212,32 +190,13 @@ async fn row(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<(DriveRecord, (i64, i64))>, sqlx::Error> {
-    let sql = r#"
-        SELECT
-            revision, sort_at, visibility, started_at, month, title, car, stats, distance_m, moving_ms, duration_ms, ascent_m,
-            west, south, east, north, cell, wide_cell, line, shown_at, updated_at, utc_offset_min
-        FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3
-    "#;
-    let bucket = i64::from(bucket(doc));
-    let Some(row) = sql::query(sql).bind(account).bind(doc).bind(bucket).row(reader).await? else { return Ok(None) };
-    let drive = DriveRecord {
-        account,
-        doc,
-        revision: position("revision", row.get("revision")?)?,
-        sort_at: time_in(&row, "sort_at")?,
-        shown_at: time_in(&row, "shown_at")?,
-        updated_at: time_in(&row, "updated_at")?,
-        visibility: visibility(row.get("visibility")?)?,
-        started_at: time_in(&row, "started_at")?,
-        utc_offset: utc_offset_in(&row)?,
-        title: row.get("title")?,
-        car: row.get("car")?,
-        stats: row.get("stats")?,
-        figures: Figures::read(&row)?,
-        bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
-        line: row.get("line")?,
-        trace: None,
-    };
+    let columns = DriveRecord::of("published_drive");
+    let sql = format!(
+        "SELECT {columns}, cell, wide_cell FROM published_drive WHERE account = $1 AND doc = $2 AND bucket = $3"
+    );
+    let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).bind(i64::from(bucket(doc)));
+    let Some(row) = query.row(reader).await? else { return Ok(None) };
+    let drive = DriveRecord::from_row(&row)?;
     Ok(Some((drive, (row.get("cell")?, row.get("wide_cell")?))))
 }
 
@@ -261,30 +220,15 @@ impl DriveRecord {
 
 /// A drive by its id alone, whoever may see it: the caller must authorize the read.
 pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
+    let (columns, author) = (DrivePage::of("drive"), Author::COLUMNS);
     let sql = format!(
         r#"
-        SELECT
-            drive.account, drive.visibility, drive.started_at, drive.title, drive.car, drive.stats, drive.west, drive.south, drive.east,
-            drive.north, drive.utc_offset_min, {}
-        FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
+        SELECT {columns}, {author} FROM published_drive drive LEFT JOIN profile ON profile.account = drive.account
         WHERE drive.doc = $1
-        "#,
-        Author::COLUMNS
+        "#
     );
-    let read = |row: Row| {
-        Ok(DrivePage {
-            account: account_in(&row, "account")?,
-            visibility: visibility(row.get("visibility")?)?,
-            started_at: time_in(&row, "started_at")?,
-            utc_offset: utc_offset_in(&row)?,
-            title: row.get("title")?,
-            car: row.get("car")?,
-            stats: row.get("stats")?,
-            bbox: [row.get("west")?, row.get("south")?, row.get("east")?, row.get("north")?],
-            author: Author::read(&row)?,
-        })
-    };
-    sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?.map(read).transpose()
+    let row = sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?;
+    row.map(|row| DrivePage::from_row(&row)).transpose()
 }
 
 /// Whose published drive this is, and who may see it.
@@ -294,7 +238,7 @@ pub(crate) async fn audience(
 ) -> Result<Option<(AccountId, Visibility)>, sqlx::Error> {
     let row =
         sql::query("SELECT account, visibility FROM published_drive WHERE doc = $1").bind(doc).row(reader).await?;
-    row.map(|row| Ok((account_in(&row, "account")?, visibility(row.get("visibility")?)?))).transpose()
+    row.map(|row| Ok((account_in(&row, "account")?, row.field("visibility")?))).transpose()
 }
 
 /// The packed blocks of a drive's track, in order.
@@ -317,23 +261,6 @@ fn bucket(doc: DocId) -> u8 {
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32) as u8 % BUCKETS
-}
-
-/// How columns hold a visibility. Indexes name the numbers.
-pub(crate) fn number(visibility: Visibility) -> i64 {
-    match visibility {
-        Visibility::Private => 0,
-        Visibility::Link => 1,
-        Visibility::Public => 2,
-        Visibility::Followers => 3,
-    }
-}
-
-pub(crate) fn visibility(number: i64) -> Result<Visibility, sqlx::Error> {
-    [Visibility::Private, Visibility::Link, Visibility::Public, Visibility::Followers]
-        .into_iter()
-        .find(|visibility| self::number(*visibility) == number)
-        .ok_or_else(|| damaged("visibility"))
 }
 
 #[cfg(test)]

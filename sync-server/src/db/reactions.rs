@@ -8,8 +8,8 @@ use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::Author;
 use super::follows::{difference, is_heard};
-use super::sql::{self, Bulk, Connection, Row};
-use super::{account_in, damaged, doc_in, position};
+use super::sql::{self, Bulk, Connection, Numbered, Row, numbers};
+use super::{account_in, doc_in, position};
 
 /// A reaction in a list.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct ReactionRow {
     pub(crate) reaction: Reaction,
     pub(crate) author: Author,
 }
+
+numbers!(Reaction { Like = 0, Wow = 1, Road = 2, Car = 3 });
 
 /// What a document says, ascending by drive.
 pub(crate) async fn stored(
@@ -28,7 +30,7 @@ pub(crate) async fn stored(
     sql::query("SELECT drive, kind FROM reaction WHERE account = $1 AND doc = $2 ORDER BY drive")
         .bind(account)
         .bind(doc)
-        .rows(reader, |row| Ok((doc_in(row, "drive")?, reaction(row.get("kind")?)?)))
+        .rows(reader, |row| Ok((doc_in(row, "drive")?, row.field("kind")?)))
         .await
 }
 
@@ -40,7 +42,7 @@ pub(crate) async fn stored_about(
     drives: &[DocId],
 ) -> Result<Vec<(DocId, Reaction)>, sqlx::Error> {
     let sql = "SELECT drive, kind FROM reaction WHERE account = $1 AND doc = $2 AND drive IN ";
-    let read = |row: &Row| Ok((doc_in(row, "drive")?, reaction(row.get("kind")?)?));
+    let read = |row: &Row| Ok((doc_in(row, "drive")?, row.field("kind")?));
     let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], drives, read).await?;
     stored.sort();
     Ok(stored)
@@ -63,7 +65,7 @@ pub(crate) async fn replace(
         "ON CONFLICT (account, doc, drive) DO UPDATE SET kind = excluded.kind",
     );
     for (drive, reaction) in said {
-        bulk.row([account.into(), doc.into(), drive.into(), number(reaction).into()]);
+        bulk.row([account.into(), doc.into(), drive.into(), reaction.into()]);
     }
     bulk.execute(writer).await.map(drop)
 }
@@ -73,7 +75,7 @@ pub(crate) type ReactionKey = (i64, AccountId);
 
 impl ReactionRow {
     pub(crate) fn key(&self) -> ReactionKey {
-        (number(self.reaction), self.account)
+        (self.reaction.number(), self.account)
     }
 }
 
@@ -97,7 +99,7 @@ pub(crate) async fn list(
         is_heard("reaction.account", 2, 3)
     );
     let read = |row: &sql::Row| {
-        let (account, reaction) = (account_in(row, "account")?, reaction(row.get("kind")?)?);
+        let (account, reaction) = (account_in(row, "account")?, row.field("kind")?);
         Ok(ReactionRow { account, reaction, author: Author::read(row)? })
     };
     sql::query(AssertSqlSafe(sql))
@@ -119,17 +121,4 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
 /// Removes all rows, to be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM reaction").execute(writer).await.map(drop)
-}
-
-pub(super) fn number(reaction: Reaction) -> i64 {
-    match reaction {
-        Reaction::Like => 0,
-        Reaction::Wow => 1,
-        Reaction::Road => 2,
-        Reaction::Car => 3,
-    }
-}
-
-pub(super) fn reaction(number: i64) -> Result<Reaction, sqlx::Error> {
-    Reaction::ALL.into_iter().find(|reaction| self::number(*reaction) == number).ok_or_else(|| damaged("kind"))
 }

@@ -9,7 +9,7 @@ use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
 use super::follows::{difference, is_heard, is_shown};
-use super::sql::{self, Bulk, Connection, Row};
+use super::sql::{self, Bulk, Connection, Numbered, Row, numbers};
 use super::{account_in, damaged, doc_in, position, time_in};
 
 /// Someone who answered.
@@ -23,6 +23,8 @@ pub(crate) struct AttendeeRow {
     /// How many they and the viewer both follow, of the [`LOOKED_AT_IN_COMMON`] whom they followed last.
     pub(crate) followed_in_common: u64,
 }
+
+numbers!(Answer { Going = 0, Maybe = 1, No = 2 });
 
 /// How many answered what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(crate) async fn stored(
     sql::query("SELECT meet, answer, at FROM rsvp WHERE account = $1 AND doc = $2 ORDER BY meet")
         .bind(account)
         .bind(doc)
-        .rows(reader, |row| Ok((doc_in(row, "meet")?, answer(row.get("answer")?)?, time_in(row, "at")?)))
+        .rows(reader, |row| Ok((doc_in(row, "meet")?, row.field("answer")?, time_in(row, "at")?)))
         .await
 }
 
@@ -53,7 +55,7 @@ pub(crate) async fn stored_about(
     meets: &[DocId],
 ) -> Result<Vec<(DocId, Answer, Timestamp)>, sqlx::Error> {
     let sql = "SELECT meet, answer, at FROM rsvp WHERE account = $1 AND doc = $2 AND meet IN ";
-    let read = |row: &Row| Ok((doc_in(row, "meet")?, answer(row.get("answer")?)?, time_in(row, "at")?));
+    let read = |row: &Row| Ok((doc_in(row, "meet")?, row.field("answer")?, time_in(row, "at")?));
     let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], meets, read).await?;
     stored.sort();
     Ok(stored)
@@ -79,7 +81,7 @@ pub(crate) async fn replace(
         "ON CONFLICT (account, doc, meet) DO UPDATE SET answer = excluded.answer, at = excluded.at",
     );
     for (meet, (answer, at)) in said {
-        bulk.row([account.into(), doc.into(), meet.into(), number(answer).into(), at.into()]);
+        bulk.row([account.into(), doc.into(), meet.into(), answer.into(), at.into()]);
     }
     bulk.execute(writer).await?;
     Ok(meets)
@@ -100,11 +102,11 @@ pub(crate) async fn counted(
     viewer: Option<AccountId>,
 ) -> Result<AnswerCounts, sqlx::Error> {
     let heard = is_heard("rsvp.account", 2, 3);
-    let those_who = |answer| {
+    let those_who = |answer: Answer| {
         format!(
             "(SELECT COUNT(*) FROM (SELECT 1 FROM rsvp WHERE meet = $1 AND answer = {} AND {heard} \
              LIMIT {MAX_COUNTED}) heard)",
-            number(answer)
+            answer.number()
         )
     };
     let [going, maybe, no] = [Answer::Going, Answer::Maybe, Answer::No].map(those_who);
@@ -123,7 +125,7 @@ pub(crate) async fn of(
     let sql = "SELECT answer FROM rsvp WHERE account = $1 AND doc = $2 AND meet = $3";
     let doc = social::about(&account, &meet);
     let number: Option<i64> = sql::query_scalar(sql).bind(account).bind(doc).bind(meet).fetch_optional(reader).await?;
-    number.map(answer).transpose()
+    number.map(|number| Answer::from_number(number).ok_or_else(|| damaged("answer"))).transpose()
 }
 
 /// A place in the order of those who come: whether the viewer follows them (0 or 1 for not), what they answered, who they are.
@@ -131,7 +133,7 @@ pub(crate) type AttendeeKey = (i64, i64, AccountId);
 
 impl AttendeeRow {
     pub(crate) fn key(&self) -> AttendeeKey {
-        (i64::from(!self.is_followed), number(self.answer), self.account)
+        (i64::from(!self.is_followed), self.answer.number(), self.account)
     }
 }
 
@@ -178,7 +180,7 @@ pub(crate) async fn attendees(
     let read = |row: &Row| {
         Ok(AttendeeRow {
             account: account_in(row, "account")?,
-            answer: answer(row.get("answer")?)?,
+            answer: row.field("answer")?,
             author: Author::read(row)?,
             is_followed: row.get::<i64>("is_stranger")? == 0,
             followed_in_common: position("in_common", row.get("in_common")?)?,
@@ -205,19 +207,4 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
 /// Removes all rows, to be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM rsvp").execute(writer).await.map(drop)
-}
-
-fn number(answer: Answer) -> i64 {
-    match answer {
-        Answer::Going => 0,
-        Answer::Maybe => 1,
-        Answer::No => 2,
-    }
-}
-
-fn answer(number: i64) -> Result<Answer, sqlx::Error> {
-    [Answer::Going, Answer::Maybe, Answer::No]
-        .into_iter()
-        .find(|answer| self::number(*answer) == number)
-        .ok_or_else(|| damaged("answer"))
 }

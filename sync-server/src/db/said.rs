@@ -8,8 +8,8 @@ use tourismo_core::docs::social::Reaction;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::follows::not_blocked_by;
-use super::sql::{self, Connection, Row};
-use super::{doc_in, position, reactions};
+use super::sql::{self, Connection, Numbered, Row};
+use super::{damaged, doc_in, position};
 
 /// Where counting ends: a number tells little more than that it is many, and must not cost what reading all of them would.
 pub(crate) const MAX_COUNTED: u64 = 1_000;
@@ -46,8 +46,8 @@ static SAID: LazyLock<String> = LazyLock::new(|| {
             "#
         )
     };
-    let felt = |reaction| {
-        let kind = reactions::number(reaction);
+    let felt = |reaction: Reaction| {
+        let kind = reaction.number();
         counted("reaction", &format!("reaction.drive = page.drive AND reaction.kind = {kind}"))
     };
     let [likes, wows, roads, cars] = Reaction::ALL.map(felt);
@@ -108,7 +108,7 @@ fn read(row: &Row) -> Result<(DocId, Said), sqlx::Error> {
     let said = Said {
         reactions: [count("likes")?, count("wows")?, count("roads")?, count("cars")?],
         comments: count("comments")?,
-        mine: mine.map(reactions::reaction).transpose()?,
+        mine: mine.map(|number| Reaction::from_number(number).ok_or_else(|| damaged("kind"))).transpose()?,
     };
     Ok((doc_in(row, "drive")?, said))
 }

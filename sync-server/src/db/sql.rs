@@ -4,6 +4,7 @@
 //! and what is computed is cast to one of these where the engines would disagree. This knows no table.
 
 mod bulk;
+mod columns;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -14,11 +15,12 @@ use sqlx::query::Query as Prepared;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
     Connection as _, Decode, Executor as _, FromRow, PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr,
-    Sqlite, SqliteConnection, SqlitePool, Transaction, Type,
+    Sqlite, SqliteConnection, SqlitePool, Transaction, Type, ValueRef as _,
 };
 use tokio::time::timeout;
 
 pub(crate) use self::bulk::{Bulk, delete_each, group, parameters, rows_of_each};
+pub(crate) use self::columns::{Columns, Insert, Numbered, columns, is_null_of, names_of, numbers, one_column};
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]
@@ -270,9 +272,9 @@ pub(crate) trait Column:
 impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
 /// What a row can be read as, whatever the engine: tuples of [`Column`]s.
-pub(crate) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+pub(crate) trait Tuple: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
-impl<T> Columns for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+impl<T> Tuple for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
 /// A row that was read.
 #[derive(Debug)]
@@ -290,7 +292,26 @@ impl Row {
         }
     }
 
-    fn columns<T: Columns>(&self) -> Result<T, sqlx::Error> {
+    /// What the columns of a field with this name hold.
+    pub(crate) fn field<T: Columns>(&self, name: &'static str) -> Result<T, sqlx::Error> {
+        T::read(self, "", name)
+    }
+
+    /// The value of a column whose name has a prefix.
+    pub(crate) fn get_behind<T: Column>(&self, prefix: &str, column: &str) -> Result<T, sqlx::Error> {
+        if prefix.is_empty() { self.get(column) } else { self.get(&[prefix, column].concat()) }
+    }
+
+    /// Whether a column whose name has a prefix is NULL.
+    pub(crate) fn is_null_behind(&self, prefix: &str, column: &str) -> Result<bool, sqlx::Error> {
+        let name = [prefix, column].concat();
+        match self {
+            Row::Sqlite(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
+            Row::Postgres(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
+        }
+    }
+
+    fn columns<T: Tuple>(&self) -> Result<T, sqlx::Error> {
         match self {
             Row::Sqlite(row) => T::from_row(row),
             Row::Postgres(row) => T::from_row(row),
@@ -332,20 +353,17 @@ impl Query {
     }
 
     /// All rows.
-    pub(crate) async fn fetch_all<T: Columns>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error> {
+    pub(crate) async fn fetch_all<T: Tuple>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error> {
         self.rows(connection, |row| row.columns()).await
     }
 
     /// The only row.
-    pub(crate) async fn fetch_one<T: Columns>(self, connection: &mut Connection) -> Result<T, sqlx::Error> {
+    pub(crate) async fn fetch_one<T: Tuple>(self, connection: &mut Connection) -> Result<T, sqlx::Error> {
         self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
     /// The row, if there is one.
-    pub(crate) async fn fetch_optional<T: Columns>(
-        self,
-        connection: &mut Connection,
-    ) -> Result<Option<T>, sqlx::Error> {
+    pub(crate) async fn fetch_optional<T: Tuple>(self, connection: &mut Connection) -> Result<Option<T>, sqlx::Error> {
         self.row(connection).await?.map(|row| row.columns()).transpose()
     }
 
@@ -425,7 +443,7 @@ impl Scalar {
     /// The column of all rows.
     pub(crate) async fn fetch_all<T>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error>
     where
-        (T,): Columns,
+        (T,): Tuple,
     {
         self.0.rows(connection, |row| row.columns().map(|(value,)| value)).await
     }
@@ -433,7 +451,7 @@ impl Scalar {
     /// The column of the only row.
     pub(crate) async fn fetch_one<T>(self, connection: &mut Connection) -> Result<T, sqlx::Error>
     where
-        (T,): Columns,
+        (T,): Tuple,
     {
         self.0.fetch_one(connection).await.map(|(value,)| value)
     }
@@ -441,7 +459,7 @@ impl Scalar {
     /// The column of the row, if there is one.
     pub(crate) async fn fetch_optional<T>(self, connection: &mut Connection) -> Result<Option<T>, sqlx::Error>
     where
-        (T,): Columns,
+        (T,): Tuple,
     {
         Ok(self.0.fetch_optional(connection).await?.map(|(value,)| value))
     }

@@ -11,32 +11,39 @@ const GROUPS: [usize; 3] = [64, 32, 16];
 /// Rows for one table, and what is said before and after their values.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Bulk<const COLUMNS: usize> {
+pub(crate) struct Bulk {
     before: &'static str,
     after: &'static str,
-    rows: Vec<[Value; COLUMNS]>,
+    /// How many values a row has.
+    columns: usize,
+    /// The values of all rows, one row after the other.
+    values: Vec<Value>,
 }
 
-impl<const COLUMNS: usize> Bulk<COLUMNS> {
+impl Bulk {
     /// A statement without rows. It begins with `INSERT INTO … VALUES ` and may end with `ON CONFLICT …`. No two
     /// of its rows may have the same key.
-    pub(crate) fn new(before: &'static str, after: &'static str) -> Bulk<COLUMNS> {
-        Bulk { before, after, rows: Vec::new() }
+    pub(crate) fn new(before: &'static str, after: &'static str) -> Bulk {
+        Bulk { before, after, columns: 0, values: Vec::new() }
     }
 
-    /// Adds a row.
-    pub(crate) fn row(&mut self, values: [Value; COLUMNS]) {
-        self.rows.push(values);
+    /// Adds a row. All rows have the same number of values.
+    pub(crate) fn row(&mut self, values: impl IntoIterator<Item = Value>) {
+        let (before, is_first) = (self.values.len(), self.values.is_empty());
+        self.values.extend(values);
+        let added = self.values.len() - before;
+        self.columns = if is_first { added } else { self.columns };
+        debug_assert_eq!(self.columns, added, "{}", self.before);
     }
 
     /// Writes the rows, and says how many that was.
     pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
-        let (mut rows, mut written) = (self.rows.into_iter(), 0);
-        while let Some(count) = group(rows.len()) {
+        let (mut rest, mut written) = (self.values.into_iter(), 0);
+        while let Some(count) = group(rest.len() / self.columns.max(1)) {
             let tuples: Vec<String> =
-                (0..count).map(|row| format!("({})", parameters(row * COLUMNS, COLUMNS))).collect();
+                (0..count).map(|row| format!("({})", parameters(row * self.columns, self.columns))).collect();
             let sql = AssertSqlSafe(format!("{}{} {}", self.before, tuples.join(", "), self.after)).into_sql_str();
-            let values = rows.by_ref().take(count).flatten().collect();
+            let values = rest.by_ref().take(count * self.columns).collect();
             written += Query { sql, values }.execute(connection).await?;
         }
         Ok(written)
