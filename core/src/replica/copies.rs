@@ -159,17 +159,22 @@ impl Replica {
 
     /// Withdraws a published copy that no drive names. Where a drive cannot be read, it may be the one that names it.
     fn withdraw_unnamed(&mut self, copy: DocId) -> Alignment {
-        let is_known = |record: &Record| record.kind == DocKind::Published && record.is_here();
         let hides = |doc: &DocId, record: &Record| record.lacks_any() || self.shelf.is_unreadable(doc);
         let mut drives = self.shelf.records().iter().filter(|(_, record)| record.kind == DocKind::Drive);
-        if !self.shelf.record(&copy).is_some_and(is_known)
-            || self.shelf.is_unreadable(&copy)
-            || drives.clone().any(|(doc, record)| hides(doc, record))
-        {
+        if drives.clone().any(|(doc, record)| hides(doc, record)) {
             return Alignment::Settled;
         }
         if drives.any(|(doc, _)| self.shelf.is_stale(doc)) {
             return Alignment::Reading;
+        }
+        self.withdraw(copy)
+    }
+
+    /// Withdraws a published copy. What else it says stays: nobody sees it.
+    fn withdraw(&mut self, copy: DocId) -> Alignment {
+        let is_copy = |record: &Record| record.kind == DocKind::Published && record.is_here();
+        if !self.shelf.record(&copy).is_some_and(is_copy) || self.shelf.is_unreadable(&copy) {
+            return Alignment::Settled;
         }
         let Some(document) = self.shelf.loaded(&copy) else {
             self.read_document(copy);
@@ -219,9 +224,8 @@ impl Replica {
     /// Withdraws the copies of a drive that it does not name.
     fn withdraw_others(&mut self, drive: DocId) -> Alignment {
         let Some(Row::Drive(fields)) = self.shelf.row(&drive) else { return Alignment::Settled };
-        let (title, car) = (fields.title.clone(), self.car_name(fields.car));
         for other in self.other_copies(&drive, fields.renewals, fields.published) {
-            if let Alignment::Reading = self.say_of_copy(drive, other, &title, &car, Visibility::Private) {
+            if let Alignment::Reading = self.withdraw(other) {
                 return Alignment::Reading;
             }
         }
@@ -251,7 +255,6 @@ impl Replica {
             return Alignment::Settled;
         }
         let decides = self.shelf.decides(&drive);
-        let is_newest = matches!(self.shelf.row(&drive), Some(Row::Drive(fields)) if fields.published == Some(copy));
         let Some(document) = self.shelf.loaded(&copy) else {
             self.read_document(copy);
             return Alignment::Reading;
@@ -260,8 +263,7 @@ impl Replica {
         let visibility = if decides { visibility } else { visibility.narrower(shown_to) };
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = published::change(document, title, car, visibility) {
-            // Of the copies of earlier links nothing follows for the newest.
-            if change.is_some() && is_newest {
+            if change.is_some() {
                 self.shelf.make_decisive(drive);
             }
             self.shelf.add_own(&mut self.store, copy, change);

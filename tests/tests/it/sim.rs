@@ -55,16 +55,17 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// 11,027,962, 11,042,907, 30,027,412, 30,122,835), or after its publishing was taken back by another phone (31,102,348); a
 /// car that a phone and then its relay lost, before anything was recorded (30,108,425); a change that came before what it
 /// builds on was acknowledged, one by one (11,013,309) or in a snapshot (10,322,708, 11,034,222); a published copy that no
-/// drive names any more (31,003,658); a track of which every phone that recorded it is lost (31,109,483); a sensor whose
-/// clock was set during a long sleep, and refused fixes that are taken back after it (31,005,693); a fix that is held back
-/// among others that are refused, until the driver pauses (31,016,736); a phone whose clock was set before a kill (20,022,559).
+/// drive names any more (31,003,658), or that was withdrawn before its drive was edited (32,020,279); a track of which every
+/// phone that recorded it is lost (31,109,483); a sensor whose clock was set during a long sleep, and refused fixes that are
+/// taken back after it (31,005,693); a fix that is held back among others that are refused, until the driver pauses
+/// (31,016,736); a phone whose clock was set before a kill (20,022,559).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
     check([2_003_341, 10_004_913, 10_005_296, 10_004_997, 10_007_409, 10_008_350, 10_012_140, 10_020_851, 10_023_882]);
     check([10_100_914, 10_100_918, 10_305_993, 10_312_266, 10_322_708]);
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
-    check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483]);
+    check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279]);
 }
 
 #[test]
