@@ -5,6 +5,7 @@
 
 mod commands;
 mod copies;
+mod device;
 mod figures;
 pub mod io;
 mod journal;
@@ -14,6 +15,7 @@ mod reading;
 mod recording;
 mod recovery;
 mod shelf;
+mod signing;
 mod store;
 mod suspects;
 #[cfg(test)]
@@ -22,65 +24,34 @@ mod views;
 
 pub mod view;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde_bytes::ByteBuf;
-
 pub use self::opening::{Linked, OpenError, Opening};
-use crate::access::ReadToken;
-use crate::id::{AccountId, DeviceKey, DocId};
-use crate::replica::commands::Parked;
+use crate::id::{DeviceKey, DocId};
+use crate::replica::commands::CommandQueue;
+use crate::replica::device::Device;
 use crate::replica::io::{Effect, Input, Outcome, Topic};
 use crate::replica::link::{Desk, Link};
 use crate::replica::opening::identity;
-use crate::replica::reading::{ReadRows, Reading};
+use crate::replica::reading::{Reading, StorageReads};
 use crate::replica::recording::Recording;
 use crate::replica::shelf::Shelf;
-use crate::replica::store::{Store, Ticket};
+use crate::replica::signing::{Signatures, Signing};
+use crate::replica::store::Store;
 use crate::replica::suspects::Suspects;
 use crate::replica::view::TrackView;
-use crate::session::client::Identity;
-use crate::sorted::{Map, Set};
-use crate::time::{Now, Timestamp, UtcOffset};
-use crate::wire::Grant;
-
-/// Why the device is asked to sign.
-#[derive(Debug)]
-enum Signing {
-    /// To prove itself to the relay.
-    Proof,
-    /// To let this other device in; the command with this request.
-    Grant(u32, DeviceKey),
-    /// To let this account read from the relay for a while; the command with this request.
-    Token(u32, TokenTerms),
-}
-
-/// What a token for reads says besides its signature.
-#[derive(Debug)]
-struct TokenTerms {
-    account: AccountId,
-    /// The origin of the relay that it is for.
-    origin: String,
-    /// By the relay's clock.
-    expires_at: Timestamp,
-    /// By this phone's clock.
-    expires_here_at: Timestamp,
-}
+use crate::sorted::Set;
+use crate::time::{Now, UtcOffset};
 
 /// The phone's engine.
 #[derive(Debug)]
 pub struct Replica {
-    identity: Identity,
-    actor: [u8; 16],
-    rng: ChaCha12Rng,
+    device: Device,
     store: Store,
     shelf: Shelf,
     suspects: Suspects,
     link: Link,
     recording: Option<Recording>,
-    utc_offset: Option<UtcOffset>,
     opened: Option<TrackView>,
-    parked: Vec<Parked>,
+    commands: CommandQueue,
     /// Drives that were merged and whose published copies may say something else.
     misaligned: Set<DocId>,
     /// Such drives whose copies have not come yet.
@@ -91,18 +62,29 @@ pub struct Replica {
     checking: Set<DocId>,
     /// Drives whose tracks were merged and whose figures may be those of a part.
     miscounted: Set<DocId>,
-    /// Commands that are done in memory and settle when the disk has them.
-    settling: Vec<(Ticket, u32, Outcome)>,
-    requests: u32,
-    readings: Map<u32, Reading>,
-    read_rows: Option<ReadRows>,
-    signings: Map<u32, Signing>,
-    /// After storage could not be read: the documents to read again, and when.
-    unread: Vec<DocId>,
-    read_again_at_ms: Option<u64>,
-    timer: Option<u64>,
-    topics: Set<Topic>,
+    reads: StorageReads,
+    signatures: Signatures,
+    output: Output,
+}
+
+/// What the shell is to do, and what it is asked.
+#[derive(Debug, Default)]
+struct Output {
     effects: Vec<Effect>,
+    /// What looks different since the last answer.
+    topics: Set<Topic>,
+    /// When the shell's timer goes off, on the monotonic clock.
+    timer: Option<u64>,
+    /// The number of the last request to the shell.
+    last_request: u32,
+}
+
+impl Output {
+    /// Returns a number for a request to the shell.
+    fn next_request(&mut self) -> u32 {
+        self.last_request = self.last_request.wrapping_add(1);
+        self.last_request
+    }
 }
 
 /// What is read from documents.
@@ -116,42 +98,28 @@ impl Replica {
     pub fn open(opening: &Opening) -> Result<Replica, OpenError> {
         let seed: [u8; 32] = opening.seed.as_slice().try_into().map_err(|_| OpenError::WrongLength)?;
         let device = DeviceKey(opening.device.as_slice().try_into().map_err(|_| OpenError::WrongLength)?);
-        let mut rng = ChaCha12Rng::from_seed(seed);
         let mut store = Store::default();
         let identity = identity(device, opening, &mut store)?;
-        // A fresh actor for every start: one that a restored or doubled tab used again would wedge Automerge for good.
-        let mut actor = [0; 16];
-        actor[..8].copy_from_slice(&device.actor_prefix());
-        rng.fill_bytes(&mut actor[8..]);
-        let mut shelf = Shelf::open(actor, &opening.stored);
+        let device = Device::new(identity, seed);
+        let mut shelf = Shelf::open(device.actor, &opening.stored);
         let suspects = Suspects::open(&opening.stored, &mut shelf, &mut store);
         Ok(Replica {
-            identity,
-            actor,
-            rng,
             store,
             shelf,
             suspects,
             link: Link::open(identity, &opening.stored),
-            recording: Recording::left_behind(&opening.stored, &actor),
-            utc_offset: None,
+            recording: Recording::left_behind(&opening.stored, &device.actor),
+            device,
             opened: None,
-            parked: Vec::new(),
+            commands: CommandQueue::default(),
             misaligned: Set::new(),
             awaiting_copies: Set::new(),
             unchecked: Set::new(),
             checking: Set::new(),
             miscounted: Set::new(),
-            settling: Vec::new(),
-            requests: 0,
-            readings: Map::new(),
-            read_rows: None,
-            signings: Map::new(),
-            unread: Vec::new(),
-            read_again_at_ms: None,
-            timer: None,
-            topics: Set::new(),
-            effects: Vec::new(),
+            reads: StorageReads::default(),
+            signatures: Signatures::default(),
+            output: Output::default(),
         })
     }
 
@@ -159,7 +127,15 @@ impl Replica {
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.take(now, input);
         self.pump(now);
-        std::mem::take(&mut self.effects)
+        std::mem::take(&mut self.output.effects)
+    }
+
+    /// Checks what holds after every [`Replica::handle`]; the simulator does so.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold, in words.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.shelf.check_invariants()
     }
 
     fn take(&mut self, now: Now, input: Input) {
@@ -169,13 +145,13 @@ impl Replica {
             Input::Fix { fix, arrived_ms } => {
                 if let Some(recording) = &mut self.recording {
                     recording.fix(&fix, arrived_ms, now, &mut self.shelf, &mut self.store);
-                    self.topics.insert(Topic::Recording);
+                    self.output.topics.insert(Topic::Recording);
                 }
             }
             Input::SensorFailed { reason } => {
                 if let Some(recording) = &mut self.recording {
                     recording.sensor_failed(reason);
-                    self.topics.insert(Topic::Recording);
+                    self.output.topics.insert(Topic::Recording);
                 }
             }
             Input::Command { request, command } => {
@@ -189,19 +165,16 @@ impl Replica {
             }
             Input::StoreFailed { batch, failure } => {
                 if let Some(ticket) = self.store.failed(batch, failure, now_ms) {
-                    let (failed, waiting) = self.settling.drain(..).partition(|(until, ..)| *until <= ticket);
-                    self.settling = waiting;
-                    let failed: Vec<(Ticket, u32, Outcome)> = failed;
-                    for (_, request, _) in failed {
-                        self.effects.push(Effect::Settled { request, outcome: Outcome::NotStored { failure } });
+                    for request in self.commands.take_failed(ticket) {
+                        self.output.effects.push(Effect::Settled { request, outcome: Outcome::NotStored { failure } });
                     }
                 }
-                self.topics.insert(Topic::Status);
+                self.output.topics.insert(Topic::Status);
             }
             Input::Loaded { request, entries } => self.loaded(now, request, &entries),
             Input::LoadFailed { request, failure: _ } => self.load_failed(now, request),
             Input::Signed { request, signature } => self.signed(request, &signature),
-            Input::Zone { utc_offset_min } => self.utc_offset = UtcOffset::from_minutes(utc_offset_min),
+            Input::Zone { utc_offset_min } => self.device.utc_offset = UtcOffset::from_minutes(utc_offset_min),
             Input::Network { online } => self.link.network(online, now_ms),
             Input::Connected { origin } => self.with_link(now, |link, desk| link.connected(origin, desk)),
             Input::Received { bytes } => self.with_link(now, |link, desk| link.received(&bytes, desk)),
@@ -227,10 +200,10 @@ impl Replica {
                 self.link.network(true, now_ms);
             }
             Input::Tick => {
-                self.timer = None;
+                self.output.timer = None;
                 if let Some(recording) = &mut self.recording {
                     recording.tick(now, &mut self.shelf, &mut self.store);
-                    self.topics.insert(Topic::Recording);
+                    self.output.topics.insert(Topic::Recording);
                 }
                 self.with_link(now, Link::tick);
             }
@@ -243,15 +216,15 @@ impl Replica {
         self.read_again(now_ms);
         let recorded = self.recording.as_ref().map(Recording::track);
         if self.shelf.fold_tracks(recorded) {
-            self.topics.insert(Topic::Drives);
+            self.output.topics.insert(Topic::Drives);
         }
         self.fold_stale();
         self.align_copies();
         self.count_again();
         self.leave_finished();
         if self.link.should_connect(now_ms) {
-            self.effects.push(Effect::Connect);
-            self.topics.insert(Topic::Status);
+            self.output.effects.push(Effect::Connect);
+            self.output.topics.insert(Topic::Status);
         }
         let mut reading = None;
         self.with_link(now, |link, desk| {
@@ -260,68 +233,67 @@ impl Replica {
             outcomes
         });
         if let Some((number, ranges)) = reading {
-            let request = self.request();
-            self.readings.insert(request, Reading::Push(number));
-            self.effects.push(Effect::Load { request, ranges });
+            let request = self.output.next_request();
+            self.reads.begin(request, Reading::Push(number));
+            self.output.effects.push(Effect::Load { request, ranges });
         }
         // What a command has waited for stays until it has everything: else its documents could push each other out.
-        if self.parked.is_empty() && self.misaligned.is_empty() {
+        if !self.commands.has_waiting() && self.misaligned.is_empty() {
             let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
             in_use.extend(self.compared());
             self.shelf.trim(&in_use);
         }
         self.shelf.write(&mut self.store);
-        self.effects.extend(self.store.next(now_ms));
+        self.output.effects.extend(self.store.next(now_ms));
         self.set_timer(now_ms);
-        if !self.topics.is_empty() {
-            self.effects.push(Effect::Changed { topics: self.topics.take() });
+        if !self.output.topics.is_empty() {
+            self.output.effects.push(Effect::Changed { topics: self.output.topics.take() });
         }
     }
 
     fn set_timer(&mut self, now_ms: u64) {
         let recording = self.recording.as_ref().and_then(|recording| recording.next_deadline(now_ms));
-        let read = self.read_again_at_ms.map(|due| (due, "read storage again"));
-        let deadlines = [self.store.next_deadline(), self.link.next_deadline(), recording, read];
+        let deadlines = [self.store.next_deadline(), self.link.next_deadline(), recording, self.reads.next_deadline()];
         let Some((due, why)) = deadlines.into_iter().flatten().min() else { return };
-        if self.timer != Some(due) {
-            self.timer = Some(due);
-            self.effects.push(Effect::SetTimer { in_ms: due.saturating_sub(now_ms) as f64, why });
+        if self.output.timer != Some(due) {
+            self.output.timer = Some(due);
+            self.output.effects.push(Effect::SetTimer { in_ms: due.saturating_sub(now_ms) as f64, why });
         }
     }
 
     /// Lets the link work, and does what it wants done.
     fn with_link(&mut self, now: Now, work: impl FnOnce(&mut Link, &mut Desk<'_>) -> Vec<link::Outcome>) {
-        let (before, was_under_way) = (self.link.status(&self.shelf), self.link.under_way());
+        let (before, was_under_way) = (self.link.status(&self.shelf), self.link.under_way(&self.shelf));
         let mut desk = Desk {
             shelf: &mut self.shelf,
             store: &mut self.store,
             now_ms: now.monotonic_ms as u64,
             wall: now.wall,
-            dice: self.rng.next_u64(),
+            dice: self.device.random(),
         };
         let ticket = desk.store.ticket();
         let outcomes = work(&mut self.link, &mut desk);
         desk.shelf.write(desk.store);
         if self.store.ticket() != ticket {
-            self.topics.extend(DOCUMENTS);
-            self.topics.insert(Topic::Status);
+            self.output.topics.extend(DOCUMENTS);
+            self.output.topics.insert(Topic::Status);
         }
         if self.link.status(&self.shelf) != before {
-            self.topics.insert(Topic::Status);
+            self.output.topics.insert(Topic::Status);
         }
-        if self.link.under_way() != was_under_way {
-            self.topics.extend([Topic::Drives, Topic::Status]);
+        if self.link.under_way(&self.shelf) != was_under_way {
+            self.output.topics.extend([Topic::Drives, Topic::Status]);
         }
         for outcome in outcomes {
             match outcome {
-                link::Outcome::Send(bytes) => self.effects.push(Effect::Send { bytes }),
+                link::Outcome::Send(bytes) => self.output.effects.push(Effect::Send { bytes }),
                 link::Outcome::Sign(bytes) => {
                     // A signature that comes late belongs to a connection that is gone.
-                    self.signings.retain(|_, signing| !matches!(signing, Signing::Proof));
+                    self.signatures.forget_proof();
                     self.sign(bytes, Signing::Proof);
                 }
                 link::Outcome::Disconnect => {
-                    self.effects.push(Effect::Disconnect);
+                    self.output.effects.push(Effect::Disconnect);
                     self.read_recovering();
                     self.retry_parked(now);
                 }
@@ -333,75 +305,20 @@ impl Replica {
         }
     }
 
-    fn sign(&mut self, bytes: Vec<u8>, signing: Signing) {
-        let request = self.request();
-        self.signings.insert(request, signing);
-        self.effects.push(Effect::Sign { request, bytes });
-    }
-
-    fn signed(&mut self, request: u32, signature: &[u8]) {
-        let Some(signing) = self.signings.remove(&request) else { return };
-        let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };
-        match signing {
-            Signing::Proof => {
-                if let Some(link::Outcome::Send(bytes)) = self.link.signed(signature) {
-                    self.effects.push(Effect::Send { bytes });
-                }
-            }
-            Signing::Grant(request, device) => {
-                let grant = Grant { granted_by: self.identity.device, signature };
-                let linked = Linked { account: self.identity.account, grant, device };
-                let outcome = Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) };
-                self.effects.push(Effect::Settled { request, outcome });
-            }
-            Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
-                let (device, origin) = (self.identity.device, Some(origin));
-                let token = ReadToken { account, device, expires_at, signature, origin };
-                let token = ByteBuf::from(token.to_bytes());
-                let outcome = Outcome::Token { token, expires_at: expires_here_at };
-                self.effects.push(Effect::Settled { request, outcome });
-            }
-        }
-    }
-
     /// Answers commands whose writes have reached the disk.
     fn settle(&mut self) {
-        let settling = std::mem::take(&mut self.settling);
-        for (ticket, request, outcome) in settling {
-            if self.store.is_durable(ticket) {
-                self.effects.push(Effect::Settled { request, outcome });
-            } else {
-                self.settling.push((ticket, request, outcome));
-            }
-        }
+        let settled = self.commands.take_settled(&self.store).into_iter();
+        self.output.effects.extend(settled.map(|(request, outcome)| Effect::Settled { request, outcome }));
     }
 
     fn saved(&mut self) {
         if let Some(recording) = &mut self.recording
             && recording.saved(&self.store)
         {
-            self.topics.insert(Topic::Recording);
+            self.output.topics.insert(Topic::Recording);
         }
         if self.store.is_idle() {
-            self.topics.extend([Topic::Status, Topic::Drives]);
+            self.output.topics.extend([Topic::Status, Topic::Drives]);
         }
-    }
-
-    fn request(&mut self) -> u32 {
-        self.requests = self.requests.wrapping_add(1);
-        self.requests
-    }
-
-    /// A new id for something that others find by its id.
-    fn new_bound_id(&mut self) -> DocId {
-        let mut part = [0; 6];
-        self.rng.fill_bytes(&mut part);
-        DocId::bound(&self.identity.account, part)
-    }
-
-    fn new_doc_id(&mut self, now: Now) -> DocId {
-        let mut random = [0; 10];
-        self.rng.fill_bytes(&mut random);
-        DocId::new(now.wall, random)
     }
 }

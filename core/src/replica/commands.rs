@@ -7,11 +7,13 @@ mod driving;
 mod garage;
 mod meets;
 mod published_blocks;
+mod queue;
 mod social;
 mod tracks;
 
 use automerge::Automerge;
 
+pub(super) use self::queue::CommandQueue;
 use crate::access::{MAX_LIFETIME_MS, read_bytes};
 use crate::docs::open::{EditError, NewChange};
 use crate::docs::{self, Visibility, drive, profile, published, settings};
@@ -20,20 +22,14 @@ use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
+use crate::replica::signing::{Signing, TokenTerms};
 use crate::replica::view::TrackView;
-use crate::replica::{Replica, Signing, TokenTerms, opening};
+use crate::replica::{Replica, opening};
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
 use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
-
-/// A command that waits for a document.
-#[derive(Debug)]
-pub(super) struct Parked {
-    request: u32,
-    command: Command,
-}
 
 /// Why an attempt ended.
 enum Stop {
@@ -56,26 +52,26 @@ impl Replica {
         match self.attempt(now, request, &command) {
             // What only shows something does not wait for the disk.
             Ok(doc) if matches!(command, Command::OpenDrive { .. } | Command::CloseDrive) => {
-                self.effects.push(Effect::Settled { request, outcome: Outcome::Done { doc } });
+                self.output.effects.push(Effect::Settled { request, outcome: Outcome::Done { doc } });
             }
             Ok(doc) => {
-                self.settling.push((self.store.ticket(), request, Outcome::Done { doc }));
+                self.commands.settle_after(self.store.ticket(), request, Outcome::Done { doc });
                 self.settle();
             }
             Err(Stop::Refused(code)) => {
                 if let Command::OpenDrive { drive } = command {
                     self.opened = Some(TrackView::Unavailable { drive, code });
-                    self.topics.insert(Topic::Track);
+                    self.output.topics.insert(Topic::Track);
                 }
-                self.effects.push(Effect::Settled { request, outcome: Outcome::Refused { code } });
+                self.output.effects.push(Effect::Settled { request, outcome: Outcome::Refused { code } });
             }
-            Err(Stop::Wait) => self.parked.push(Parked { request, command }),
+            Err(Stop::Wait) => self.commands.wait(request, command),
             Err(Stop::Elsewhere) => {}
         }
     }
 
     pub(super) fn retry_parked(&mut self, now: Now) {
-        for Parked { request, command } in std::mem::take(&mut self.parked) {
+        for (request, command) in self.commands.take_waiting() {
             self.command(now, request, command);
         }
     }
@@ -106,7 +102,7 @@ impl Replica {
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.opened = None;
-                self.topics.insert(Topic::Track);
+                self.output.topics.insert(Topic::Track);
                 Ok(None)
             }
             Command::PutCar { car, fields } => self.put_car(now, *car, fields),
@@ -124,8 +120,8 @@ impl Replica {
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
             Command::ReadToken => {
                 let (relay, origin) = self.link.relay().ok_or(CommandError::RelayUnknown)?;
-                let (account, expires_at) = (self.identity.account, self.link.relay_time(now) + TOKEN_MS);
-                let bytes = read_bytes(&relay, &account, &self.identity.device, expires_at, &origin);
+                let (account, expires_at) = (self.device.identity.account, self.link.relay_time(now) + TOKEN_MS);
+                let bytes = read_bytes(&relay, &account, &self.device.identity.device, expires_at, &origin);
                 let terms = TokenTerms { account, origin, expires_at, expires_here_at: now.wall + TOKEN_MS };
                 self.sign(bytes, Signing::Token(request, terms));
                 Err(Stop::Elsewhere)
@@ -140,20 +136,20 @@ impl Replica {
             Command::PutSettings { fields } => self.put_only(DocKind::Settings, &|doc| settings::put(doc, fields)),
             Command::NameDevice { name } => {
                 check(name.chars().count() <= 100)?;
-                let device = self.identity.device;
+                let device = self.device.identity.device;
                 self.put_only(DocKind::Settings, &|doc| settings::name_device(doc, &device, name))
             }
             Command::GrantDevice { device } => {
                 let device = DeviceKey(device.as_slice().try_into().map_err(|_| CommandError::Invalid)?);
-                let bytes = grant_bytes(&self.identity.account, &device);
+                let bytes = grant_bytes(&self.device.identity.account, &device);
                 self.sign(bytes, Signing::Grant(request, device));
                 Err(Stop::Elsewhere)
             }
             Command::CheckGrant { grant } => {
-                let linked = opening::read_grant(grant, &self.identity.device)?;
+                let linked = opening::read_grant(grant, &self.device.identity.device)?;
                 let check = join_check(&linked.account, &linked.device, &linked.grant.granted_by);
                 let outcome = Outcome::GrantChecked { account: linked.account, check };
-                self.effects.push(Effect::Settled { request, outcome });
+                self.output.effects.push(Effect::Settled { request, outcome });
                 Err(Stop::Elsewhere)
             }
             Command::JoinAccount { grant } => self.join_account(grant),
@@ -162,23 +158,23 @@ impl Replica {
 
     /// Enters the account that a grant is for, if nothing here belongs to another.
     fn join_account(&mut self, grant: &[u8]) -> Result<Option<DocId>, Stop> {
-        let linked = opening::read_grant(grant, &self.identity.device)?;
-        if linked.device != self.identity.device {
+        let linked = opening::read_grant(grant, &self.device.identity.device)?;
+        if linked.device != self.device.identity.device {
             return Err(CommandError::ForeignGrant.into());
         }
-        if linked.account == self.identity.account {
+        if linked.account == self.device.identity.account {
             return Ok(None);
         }
         if !self.shelf.records().is_empty() || self.recording.is_some() {
             return Err(CommandError::OtherAccount.into());
         }
-        self.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.identity };
-        opening::remember(&self.identity, &mut self.store);
-        self.link.join(self.identity);
+        self.device.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.device.identity };
+        opening::remember(&self.device.identity, &mut self.store);
+        self.link.join(self.device.identity);
         // What is signed for the connection that ends proves nothing on the next.
-        self.signings.retain(|_, signing| !matches!(signing, Signing::Proof));
-        self.effects.push(Effect::Disconnect);
-        self.topics.extend([Topic::Account, Topic::Status]);
+        self.signatures.forget_proof();
+        self.output.effects.push(Effect::Disconnect);
+        self.output.topics.extend([Topic::Account, Topic::Status]);
         Ok(None)
     }
 
@@ -232,7 +228,7 @@ impl Replica {
             },
             None => {
                 // Whichever device publishes makes the same document: two copies could not both be withdrawn.
-                let copy = DocId::of_copy(&self.identity.account, &drive, fields.renewals);
+                let copy = DocId::of_copy(&self.device.identity.account, &drive, fields.renewals);
                 self.make_copy(drive, &fields, copy, visibility)?;
                 copy
             }
@@ -248,7 +244,7 @@ impl Replica {
         let before = self.copy(&drive)?.ok_or(CommandError::NotFound)?;
         self.ready(&before, DocKind::Published)?;
         let renewals = fields.renewals.saturating_add(1);
-        let copy = DocId::of_copy(&self.identity.account, &drive, renewals);
+        let copy = DocId::of_copy(&self.device.identity.account, &drive, renewals);
         self.make_copy(drive, &fields, copy, fields.visibility)?;
         self.change_published(drive, before, Visibility::Private)?;
         self.note_published(drive, copy, fields.visibility, Some(renewals))
@@ -323,7 +319,7 @@ impl Replica {
         if let Err(stop) = self.whole(&track) {
             if matches!(stop, Stop::Wait) {
                 self.opened = Some(TrackView::Loading { drive });
-                self.topics.insert(Topic::Track);
+                self.output.topics.insert(Topic::Track);
             }
             return Err(stop);
         }
@@ -333,8 +329,8 @@ impl Replica {
 
     /// Changes a document of which the account has only one.
     fn put_only(&mut self, kind: DocKind, put: &Put<'_>) -> Result<Option<DocId>, Stop> {
-        self.put(only(&self.identity.account, kind), kind, put)?;
-        self.topics.insert(Topic::Account);
+        self.put(only(&self.device.identity.account, kind), kind, put)?;
+        self.output.topics.insert(Topic::Account);
         Ok(None)
     }
 
@@ -356,7 +352,7 @@ impl Replica {
         let document = self.shelf.loaded(&drive).ok_or(CommandError::NotFound)?;
         let change = drive::change(document, edit).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, drive, change);
-        self.topics.extend([Topic::Drives, Topic::Cars]);
+        self.output.topics.extend([Topic::Drives, Topic::Cars]);
         Ok(())
     }
 

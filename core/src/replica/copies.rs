@@ -37,7 +37,7 @@ enum Alignment {
 impl Replica {
     /// Looks after the copies of all drives that were merged, as far as documents are in memory; reads the others.
     pub(super) fn align_copies(&mut self) {
-        if self.read_again_at_ms.is_some() {
+        if self.reads.is_waiting() {
             return;
         }
         let mut unknown = Vec::new();
@@ -145,7 +145,7 @@ impl Replica {
             // What Automerge refuses to change stays as it is; another device may know how.
             if let Ok(change) = drive::change(document, &edit) {
                 self.shelf.add_own(&mut self.store, drive, change);
-                self.topics.insert(Topic::Drives);
+                self.output.topics.insert(Topic::Drives);
             }
         }
         match self.align_copy(drive) {
@@ -235,7 +235,7 @@ impl Replica {
     /// Copies of a drive beside the one that it names: of links that were renewed, and of earlier versions, which named copies
     /// otherwise.
     fn other_copies(&self, drive: &DocId, renewals: u32, named: Option<DocId>) -> Vec<DocId> {
-        let account = &self.identity.account;
+        let account = &self.device.identity.account;
         let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
         let bound = earlier.map(|renewals| DocId::of_copy(account, drive, renewals));
         let unbound = DocId::of_unbound_copy(account, drive);

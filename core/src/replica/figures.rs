@@ -16,7 +16,7 @@ use crate::replica::view::RecordingState;
 impl Replica {
     /// Looks after the drives whose tracks were merged, as far as they are here; fetches and reads the others.
     pub(super) fn count_again(&mut self) {
-        if self.read_again_at_ms.is_some() {
+        if self.reads.is_waiting() {
             return;
         }
         for drive in self.miscounted.take() {
@@ -79,7 +79,7 @@ impl Replica {
         // What Automerge refuses to change stays as it is; another device may know how.
         if let Ok(change) = drive::change(document, &edit) {
             self.shelf.add_own(&mut self.store, drive, change);
-            self.topics.extend([Topic::Drives, Topic::Cars]);
+            self.output.topics.extend([Topic::Drives, Topic::Cars]);
         }
         true
     }
@@ -93,7 +93,7 @@ impl Replica {
             let mut recording = self.recording.take().expect("it was there a moment ago");
             recording.close(&mut self.shelf, &mut self.store);
             self.miscounted.insert(drive);
-            self.topics.extend([Topic::Recording, Topic::Drives]);
+            self.output.topics.extend([Topic::Recording, Topic::Drives]);
         }
     }
 }

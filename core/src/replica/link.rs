@@ -3,103 +3,47 @@
 //! It moves changes between the shelf and a session. It never looks into a document.
 
 mod comparison;
-mod offers;
+mod fetches;
 mod progress;
+mod pushing;
+mod relay_memory;
+mod vouching;
 
-use std::collections::VecDeque;
-
-use minicbor::{Decode, Encode};
-
-use crate::change::Actor;
 use crate::change::is_document;
 use crate::digest::Digest;
-use crate::id::{AccountId, ChangeHash, DocId};
-use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::id::DocId;
+use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::link::comparison::Comparison;
-use crate::replica::shelf::{self, Lack, Shelf, Unsent};
+use crate::replica::link::fetches::Fetches;
+use crate::replica::link::pushing::Pacing;
+use crate::replica::link::relay_memory::{RelayMemory, Welcome};
+use crate::replica::link::vouching::Vouching;
+use crate::replica::shelf::{self, Shelf};
 use crate::replica::store::Store;
 use crate::replica::view::LinkStatus;
 use crate::session::client::{Event, Identity, Session};
-use crate::sorted::{Map, Set};
 use crate::time::{Now, Timestamp};
-use crate::wire::{ByeCode, Chunk, Entry, EntryBody, Epoch, RelayId};
+use crate::wire::{ByeCode, Chunk, Entry, EntryBody, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
-const MINUTE_MS: i64 = 60_000;
-const META_KEY: &[u8] = b"relay";
-const GARBLED_KEY: &[u8] = b"garbled";
-
-/// What the phone remembers of its relay. Stored in [`Space::Meta`].
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-struct Known {
-    #[n(0)]
-    relay: RelayId,
-    #[n(1)]
-    epoch: Epoch,
-    #[n(2)]
-    cursor: u64,
-    /// In whose log.
-    #[n(3)]
-    account: AccountId,
-    /// How far the relay's clock was ahead of this phone's at the last handshake, in whole minutes.
-    #[n(4)]
-    ahead_min: Option<i64>,
-    /// The origin that was dialled when it let the phone in; absent in what earlier versions stored.
-    #[n(5)]
-    origin: Option<String>,
-}
-
-/// What the relay's clock showed at the handshake of this connection, or of the last one since the app started.
-#[derive(Clone, Copy, Debug)]
-struct RelayClock {
-    at: Timestamp,
-    /// When that was, on the monotonic clock.
-    heard_at_ms: u64,
-}
 
 /// The connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     identity: Identity,
-    known: Option<Known>,
-    /// What storage has of that.
-    kept: Option<Known>,
-    clock: Option<RelayClock>,
+    relay: RelayMemory,
     state: State,
+    /// Whether the machine believes to have a network.
     online: bool,
+    /// How many connections failed in a row.
     failures: u32,
-    /// Pushed and not acknowledged.
-    sent: Map<ChangeHash, Sent>,
-    /// How the actors of other devices begin whose changes this phone offers: to be vouched for, being vouched for, and vouched
-    /// for on this connection. `[P10]`
-    strangers: Vec<[u8; 8]>,
-    vouching: Option<[u8; 8]>,
-    vouched: Set<[u8; 8]>,
-    /// Taken from the shelf and being read from storage, and which reading it is.
-    reading: Option<(u32, Vec<Unsent>)>,
-    readings: u32,
-    read_again_at_ms: u64,
-    /// When to offer again what was refused.
-    offer_again_at_ms: Option<u64>,
-    wanted: VecDeque<DocId>,
-    /// What is being fetched, and what was lacking of it when it was asked for.
-    fetching: Option<(DocId, Lack)>,
-    /// Documents of which the relay sent, on this connection, a snapshot that is of no use.
-    unusable: Set<DocId>,
+    pacing: Pacing,
+    vouching: Vouching,
+    fetches: Fetches,
     comparison: Comparison,
-    /// Whether a connection was garbled, and nothing was compared since: whatever the digests say. Kept on disk. `[C5]`
-    was_garbled: bool,
     /// Whether phone and relay agreed already on this connection.
     has_agreed: bool,
-}
-
-/// A change that was pushed.
-#[derive(Debug)]
-struct Sent {
-    unsent: Unsent,
-    deps: Vec<ChangeHash>,
-    actor: Actor,
 }
 
 #[derive(Debug)]
@@ -136,52 +80,29 @@ pub(crate) struct Desk<'a> {
 impl Link {
     /// The link as storage has it.
     pub(crate) fn open(identity: Identity, stored: &[StoredEntry]) -> Link {
-        let known = stored
-            .iter()
-            .find(|entry| entry.space == Space::Meta && entry.key == META_KEY)
-            .and_then(|entry| minicbor::decode(&entry.value).ok())
-            .filter(|known: &Known| known.account == identity.account);
         Link {
             identity,
-            known: known.clone(),
-            kept: known,
-            clock: None,
+            relay: RelayMemory::open(identity.account, stored),
             state: State::Idle { retry_at_ms: 0 },
             online: true,
             failures: 0,
-            sent: Map::new(),
-            strangers: Vec::new(),
-            vouching: None,
-            vouched: Set::new(),
-            reading: None,
-            readings: 0,
-            read_again_at_ms: 0,
-            offer_again_at_ms: None,
-            wanted: VecDeque::new(),
-            fetching: None,
-            unusable: Set::new(),
-            comparison: Comparison::NotNeeded,
-            was_garbled: stored.iter().any(|entry| entry.space == Space::Meta && entry.key == GARBLED_KEY),
+            pacing: Pacing::default(),
+            vouching: Vouching::default(),
+            fetches: Fetches::default(),
+            comparison: Comparison::open(stored),
             has_agreed: false,
         }
     }
 
     /// The relay that let this phone in last, and the origin that was dialled then.
     pub(crate) fn relay(&self) -> Option<(RelayId, String)> {
-        let known = self.known.as_ref()?;
-        Some((known.relay, known.origin.clone()?))
+        self.relay.relay()
     }
 
     /// What the relay's clock shows. This phone's own may be days off: without a handshake since the app started, it is
     /// corrected by what the last one told.
     pub(crate) fn relay_time(&self, now: Now) -> Timestamp {
-        match self.clock {
-            Some(RelayClock { at, heard_at_ms }) => at + (now.monotonic_ms as u64).saturating_sub(heard_at_ms) as i64,
-            None => {
-                let ahead_min = self.known.as_ref().and_then(|known| known.ahead_min).unwrap_or(0);
-                now.wall + ahead_min.saturating_mul(MINUTE_MS)
-            }
-        }
+        self.relay.time(now)
     }
 
     /// The link of another account on the same phone, which knows nothing yet of any relay.
@@ -191,12 +112,11 @@ impl Link {
 
     /// How the connection is.
     pub(crate) fn status(&self, shelf: &Shelf) -> LinkStatus {
-        let nothing_waits = || !shelf.has_unsent() && self.sent.is_empty() && self.reading.is_none();
         match &self.state {
             State::Idle { .. } => LinkStatus::Offline,
             State::Connecting => LinkStatus::Connecting,
             State::Rejected { code, .. } => LinkStatus::Rejected { code: *code },
-            State::Open(session) if session.is_caught_up() && !session.is_waiting() && nothing_waits() => {
+            State::Open(session) if session.is_caught_up() && !session.is_waiting() && shelf.outbox.is_idle() => {
                 LinkStatus::UpToDate
             }
             State::Open(_) => LinkStatus::Syncing,
@@ -205,19 +125,17 @@ impl Link {
 
     /// Whether the relay can be asked for a document, if perhaps a moment later.
     pub(crate) fn can_bring(&self, doc: &DocId) -> bool {
-        matches!(self.state, State::Connecting | State::Open(_)) && !self.unusable.contains(doc)
+        matches!(self.state, State::Connecting | State::Open(_)) && !self.fetches.is_unusable(doc)
     }
 
     /// Whether a document is on its way from the relay.
     pub(crate) fn is_fetching(&self, doc: &DocId) -> bool {
-        self.fetching.as_ref().is_some_and(|(fetching, _)| fetching == doc) || self.wanted.contains(doc)
+        self.fetches.is_under_way(doc)
     }
 
     /// Asks for a document when there is a connection.
     pub(crate) fn want(&mut self, doc: DocId) {
-        if !self.is_fetching(&doc) && !self.unusable.contains(&doc) {
-            self.wanted.push_back(doc);
-        }
+        self.fetches.want(doc);
     }
 
     /// Takes in whether the machine believes to have a network. With one, a new attempt is made at once.
@@ -248,12 +166,7 @@ impl Link {
     /// When to do something, and what.
     pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         match &self.state {
-            State::Open(session) => {
-                let read_again =
-                    (self.read_again_at_ms > 0).then_some((self.read_again_at_ms, "read unsent changes again"));
-                let offer_again = self.offer_again_at_ms.map(|due| (due, "offer again what was refused"));
-                session.next_deadline().into_iter().chain(read_again).chain(offer_again).min()
-            }
+            State::Open(session) => session.next_deadline().into_iter().chain(self.pacing.next_deadline()).min(),
             State::Idle { .. } | State::Connecting | State::Rejected { .. } => {
                 self.retry_at_ms().filter(|_| self.online).map(|due| (due, "connect again"))
             }
@@ -262,10 +175,7 @@ impl Link {
 
     /// Takes in that the deadline has come.
     pub(crate) fn tick(&mut self, desk: &mut Desk<'_>) -> Vec<Outcome> {
-        if self.read_again_at_ms <= desk.now_ms {
-            // From here on the reading waits for other things only, which come by themselves.
-            self.read_again_at_ms = 0;
-        }
+        self.pacing.tick(desk.now_ms);
         match &self.state {
             State::Open(session) if session.next_deadline().is_some_and(|(due, _)| due <= desk.now_ms) => {
                 self.disconnected(desk);
@@ -279,7 +189,7 @@ impl Link {
     pub(crate) fn connected(&mut self, origin: String, desk: &mut Desk<'_>) -> Vec<Outcome> {
         let (session, hello) = Session::open(self.identity, origin, desk.now_ms);
         self.state = State::Open(Box::new(session));
-        self.comparison = Comparison::NotNeeded;
+        self.comparison.reset();
         self.has_agreed = false;
         vec![Outcome::Send(hello)]
     }
@@ -289,7 +199,7 @@ impl Link {
         let agrees = !self.has_agreed
             && self.status(shelf) == LinkStatus::UpToDate
             && self.comparison.is_settled()
-            && self.fetches().next().is_none();
+            && self.fetches.under_way().next().is_none();
         self.has_agreed |= agrees;
         agrees
     }
@@ -303,17 +213,11 @@ impl Link {
         }
         if !self.comparison.is_settled() {
             // What the rest of it would have told can be had by another comparison only.
-            self.known = None;
+            self.relay.forget();
         }
-        let sent = std::mem::take(&mut self.sent).into_values().map(|sent| sent.unsent);
-        let reading = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
-        desk.shelf.give_back(sent.chain(reading));
-        self.fetching = None;
-        self.unusable.clear();
-        self.strangers.clear();
-        self.vouching = None;
-        self.vouched = Set::new();
-        self.wanted.clear();
+        desk.shelf.give_back_all();
+        self.fetches = Fetches::default();
+        self.vouching = Vouching::default();
     }
 
     /// Takes in the device's signature.
@@ -327,7 +231,10 @@ impl Link {
         let State::Open(session) = &mut self.state else { return Vec::new() };
         match session.receive(desk.now_ms, bytes) {
             Event::Sign(bytes) => vec![Outcome::Sign(bytes)],
-            Event::Welcomed { relay, epoch, head, at } => vec![self.welcomed(relay, epoch, head, at, desk)],
+            Event::Welcomed { relay, epoch, head, at } => {
+                let (origin, account) = (session.origin().to_owned(), self.identity.account);
+                vec![self.welcomed(Welcome { relay, epoch, at, origin, account }, head, desk)]
+            }
             Event::Entries { entries, cursor } => {
                 for entry in entries {
                     self.take_entry(entry, desk);
@@ -339,8 +246,7 @@ impl Link {
             Event::CaughtUp { cursor, digest } => {
                 self.advance(cursor, desk);
                 self.failures = 0;
-                let is_agreed = digest == desk.shelf.digest() && !self.was_garbled;
-                self.comparison = if is_agreed { Comparison::NotNeeded } else { Comparison::beginning() };
+                self.comparison.digests_compared(digest == desk.shelf.digest());
                 self.keep_cursor(desk);
                 desk.shelf.offer_refused_again();
                 // What an earlier connection did not live to bring.
@@ -364,7 +270,7 @@ impl Link {
                 Vec::new()
             }
             Event::Vouched => {
-                self.vouched.extend(self.vouching.take());
+                self.vouching.confirm();
                 desk.shelf.offer_refused_again();
                 Vec::new()
             }
@@ -372,8 +278,7 @@ impl Link {
             Event::Ended(code) => self.ended(code, desk),
             Event::Garbled(code) => {
                 let outcomes = self.ended(code, desk);
-                self.was_garbled = true;
-                desk.store.put(Space::Meta, GARBLED_KEY.to_vec(), Vec::new());
+                self.comparison.garbled(desk.store);
                 outcomes
             }
         }
@@ -388,41 +293,29 @@ impl Link {
         vec![Outcome::Disconnect]
     }
 
-    fn welcomed(&mut self, relay: RelayId, epoch: Epoch, head: u64, at: Timestamp, desk: &mut Desk<'_>) -> Outcome {
-        self.clock = Some(RelayClock { at, heard_at_ms: desk.now_ms });
-        let ahead_min = Some(at.millis_since(desk.wall) / MINUTE_MS);
-        let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
-        let same = self.known.as_ref().filter(|known| known.relay == relay && known.epoch == epoch);
+    fn welcomed(&mut self, welcome: Welcome, head: u64, desk: &mut Desk<'_>) -> Outcome {
         // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
         let nothing_from_there = desk.shelf.digest() == Digest::default();
-        let cursor = if nothing_from_there { 0 } else { head };
-        let cursor = same.map_or(cursor, |known| known.cursor);
-        let origin = Some(session.origin().to_owned());
-        let known = Known { relay, epoch, cursor, account: self.identity.account, ahead_min, origin };
-        if same.is_none() && !nothing_from_there {
-            self.comparison = Comparison::beginning();
+        let known = self.relay.cursor(welcome.relay, welcome.epoch);
+        if known.is_none() && !nothing_from_there {
+            self.comparison.begin();
         }
-        self.known = Some(known);
+        let cursor = known.unwrap_or(if nothing_from_there { 0 } else { head });
+        self.relay.welcomed(welcome, cursor, desk.wall, desk.now_ms);
+        let State::Open(session) = &mut self.state else { unreachable!("a message came on an open connection") };
         Outcome::Send(session.catch_up(cursor, desk.shelf.digest()))
     }
 
     fn advance(&mut self, cursor: u64, desk: &mut Desk<'_>) {
-        if let Some(known) = &mut self.known
-            && known.cursor != cursor
-        {
-            known.cursor = cursor;
+        if self.relay.advance(cursor) {
             self.keep_cursor(desk);
         }
     }
 
     /// Remembers how far this phone knows the log, unless there may be something before that it does not know.
     fn keep_cursor(&mut self, desk: &mut Desk<'_>) {
-        if self.comparison.is_settled()
-            && let Some(known) = &self.known
-            && self.kept.as_ref() != Some(known)
-        {
-            self.kept = Some(known.clone());
-            desk.store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(known));
+        if self.comparison.is_settled() {
+            self.relay.save(desk.store);
         }
     }
 
@@ -436,13 +329,13 @@ impl Link {
             EntryBody::Change(Chunk(chunk)) => {
                 // What cannot be read here differs in the next digest; it is never acted upon.
                 let Some(scanned) = shelf::scan(&chunk) else { return };
-                self.sent.remove(&scanned.hash);
+                desk.shelf.outbox.take_in_flight(&scanned.hash);
                 if desk.shelf.add_entry(desk.store, doc, kind, &scanned, chunk) && self.comparison.is_settled() {
                     self.want(doc);
                 }
             }
             EntryBody::Stub { hash, deps, bytes: _ } => {
-                self.sent.remove(&hash);
+                desk.shelf.outbox.take_in_flight(&hash);
                 desk.shelf.relay_has(doc, kind, &hash, &deps);
                 if self.comparison.is_settled() && desk.shelf.is_wanted(&doc) {
                     self.want(doc);
@@ -467,11 +360,11 @@ impl Link {
     fn fetched(&mut self, doc: DocId, chunks: Vec<Chunk>, done: bool, desk: &mut Desk<'_>) -> Vec<Outcome> {
         let Some(kind) = desk.shelf.record(&doc).map(|record| record.kind) else { return Vec::new() };
         for Chunk(chunk) in chunks {
-            if self.unusable.contains(&doc) {
+            if self.fetches.is_unusable(&doc) {
                 // The rest builds on what cannot be read.
             } else if is_document(&chunk) {
                 if !desk.shelf.add_snapshot(desk.store, doc, kind, None, chunk) {
-                    self.unusable.insert(doc);
+                    self.fetches.mark_unusable(doc);
                 }
             } else if let Some(scanned) = shelf::scan(&chunk) {
                 desk.shelf.add_fetched(desk.store, doc, kind, &scanned, chunk);
@@ -480,8 +373,8 @@ impl Link {
         if !done {
             return Vec::new();
         }
-        let lacked = self.fetching.take().map(|(_, lacked)| lacked).unwrap_or_default();
-        if self.unusable.contains(&doc) {
+        let lacked = self.fetches.finish();
+        if self.fetches.is_unusable(&doc) {
             desk.shelf.expect_no_snapshot(doc);
             return vec![Outcome::Fetched];
         }
@@ -505,17 +398,16 @@ impl Link {
         let mut outcomes = Vec::from_iter(self.compare_on(desk));
         if let State::Open(session) = &mut self.state
             && session.can_fetch()
-            && let Some(doc) = self.wanted.pop_front()
+            && let Some(doc) = self.fetches.next()
         {
             outcomes.push(Outcome::Send(session.fetch(desk.now_ms, doc)));
-            self.fetching = Some((doc, desk.shelf.lack(&doc)));
+            self.fetches.asked(doc, desk.shelf.lack(&doc));
         }
         if let State::Open(session) = &mut self.state
             && session.can_vouch()
-            && let Some(stranger) = self.strangers.pop()
+            && let Some(actor_prefix) = self.vouching.next()
         {
-            self.vouching = Some(stranger);
-            outcomes.push(Outcome::Send(session.vouch(desk.now_ms, stranger)));
+            outcomes.push(Outcome::Send(session.vouch(desk.now_ms, actor_prefix)));
         }
         (outcomes, self.take_offers(desk))
     }

@@ -6,6 +6,7 @@ use crate::replica::io::{Effect, StorageFailure, StoredEntry};
 use crate::replica::shelf::{Record, Shelf};
 use crate::replica::store::Ticket;
 use crate::replica::{DOCUMENTS, Replica};
+use crate::sorted::Map;
 use crate::time::Now;
 
 /// How long to wait after storage could not be read, in milliseconds.
@@ -25,50 +26,91 @@ pub(super) enum Reading {
 
 /// What was read of documents whose rows must be folded, until that is noted on disk.
 #[derive(Debug)]
-pub(super) struct ReadRows {
+struct ReadRows {
     docs: Vec<DocId>,
     entries: Vec<StoredEntry>,
     since: Ticket,
 }
 
+/// The readings of storage that are under way or must be tried again.
+#[derive(Debug, Default)]
+pub(super) struct StorageReads {
+    under_way: Map<u32, Reading>,
+    rows: Option<ReadRows>,
+    /// Documents that could not be read.
+    failed: Vec<DocId>,
+    /// When to read again, on the monotonic clock; until then nothing else is read.
+    retry_at_ms: Option<u64>,
+}
+
+impl StorageReads {
+    /// Takes in that the shell was asked to read.
+    pub(super) fn begin(&mut self, request: u32, reading: Reading) {
+        self.under_way.insert(request, reading);
+    }
+
+    /// Returns whether storage cannot be read for the moment.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.retry_at_ms.is_some()
+    }
+
+    /// When to read again, and why.
+    pub(super) fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        self.retry_at_ms.map(|due| (due, "read storage again"))
+    }
+
+    fn is_reading(&self, doc: &DocId) -> bool {
+        self.under_way.values().any(|reading| matches!(reading, Reading::Document(other, _) if other == doc))
+    }
+
+    /// Takes the documents to read again, if it is time to.
+    fn take_due(&mut self, now_ms: u64) -> Vec<DocId> {
+        match self.retry_at_ms.take_if(|due| *due <= now_ms) {
+            Some(_) => std::mem::take(&mut self.failed),
+            None => Vec::new(),
+        }
+    }
+
+    fn retry_later(&mut self, now_ms: u64, doc: Option<DocId>) {
+        self.failed.extend(doc);
+        self.retry_at_ms = Some(now_ms + READ_AGAIN_MS);
+    }
+}
+
 impl Replica {
     pub(super) fn read_document(&mut self, doc: DocId) {
-        let under_way = |reading: &Reading| matches!(reading, Reading::Document(other, _) if *other == doc);
-        if self.readings.values().any(under_way) {
+        if self.reads.is_reading(&doc) {
             return;
         }
-        let request = self.request();
-        self.readings.insert(request, Reading::Document(doc, self.store.durable()));
-        self.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
+        let request = self.output.next_request();
+        self.reads.begin(request, Reading::Document(doc, self.store.durable()));
+        self.output.effects.push(Effect::Load { request, ranges: vec![Shelf::range(&doc)] });
     }
 
     pub(super) fn read_again(&mut self, now_ms: u64) {
-        if self.read_again_at_ms.is_some_and(|due| due <= now_ms) {
-            self.read_again_at_ms = None;
-            for doc in std::mem::take(&mut self.unread) {
-                self.read_document(doc);
-            }
+        for doc in self.reads.take_due(now_ms) {
+            self.read_document(doc);
         }
     }
 
     pub(super) fn fold_stale(&mut self) {
         if self.suspects.may_fold(&self.store)
-            && let Some(ReadRows { docs, entries, since }) = self.read_rows.take()
+            && let Some(ReadRows { docs, entries, since }) = self.reads.rows.take()
         {
             self.shelf.fold_stale(&self.store, &docs, &entries, since);
             self.suspects.came_back(&docs, &mut self.store);
             docs.into_iter().for_each(|doc| self.want_repair(doc));
-            self.topics.extend(DOCUMENTS);
+            self.output.topics.extend(DOCUMENTS);
         }
-        if self.read_again_at_ms.is_some() {
+        if self.reads.is_waiting() {
             return;
         }
         let docs = self.suspects.next(&self.shelf);
         if !docs.is_empty() {
-            let request = self.request();
+            let request = self.output.next_request();
             let ranges = docs.iter().map(Shelf::range).collect();
-            self.readings.insert(request, Reading::Rows(docs, self.store.durable()));
-            self.effects.push(Effect::Load { request, ranges });
+            self.reads.begin(request, Reading::Rows(docs, self.store.durable()));
+            self.output.effects.push(Effect::Load { request, ranges });
         }
     }
 
@@ -77,7 +119,7 @@ impl Replica {
         if matches!(self.store.failing(), Some(StorageFailure::Aborted | StorageFailure::Unavailable)) {
             self.store.hurry(now.monotonic_ms as u64);
         }
-        match self.readings.remove(&request) {
+        match self.reads.under_way.remove(&request) {
             None => {}
             Some(Reading::Document(doc, since)) => {
                 if !self.shelf.load(doc, entries, &self.store, since) {
@@ -89,7 +131,7 @@ impl Replica {
             }
             Some(Reading::Rows(docs, since)) => {
                 self.suspects.read(&docs, &mut self.store);
-                self.read_rows = Some(ReadRows { docs, entries: entries.to_vec(), since });
+                self.reads.rows = Some(ReadRows { docs, entries: entries.to_vec(), since });
             }
             Some(Reading::Push(number)) => {
                 self.with_link(now, |link, desk| link.read(number, entries, desk).into_iter().collect());
@@ -98,15 +140,13 @@ impl Replica {
     }
 
     pub(super) fn load_failed(&mut self, now: Now, request: u32) {
-        match self.readings.remove(&request) {
+        let now_ms = now.monotonic_ms as u64;
+        match self.reads.under_way.remove(&request) {
             None => {}
-            Some(Reading::Document(doc, _)) => {
-                self.unread.push(doc);
-                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
-            }
+            Some(Reading::Document(doc, _)) => self.reads.retry_later(now_ms, Some(doc)),
             Some(Reading::Rows(..)) => {
                 self.suspects.not_read();
-                self.read_again_at_ms = Some(now.monotonic_ms as u64 + READ_AGAIN_MS);
+                self.reads.retry_later(now_ms, None);
             }
             Some(Reading::Push(number)) => self.with_link(now, |link, desk| {
                 link.read_failed(number, desk);

@@ -35,7 +35,7 @@ impl Replica {
         }
         if let Some(recording) = &mut self.recording {
             recording.recover(now, &mut self.shelf, &mut self.store);
-            self.topics.insert(Topic::Recording);
+            self.output.topics.insert(Topic::Recording);
         }
     }
 
@@ -48,7 +48,7 @@ impl Replica {
     /// Puts a new track in the place of one that cannot be read.
     fn replace_track(&mut self, now: Now, damaged: &DocId, entries: &[StoredEntry]) {
         let remains = self.shelf.remains(damaged, entries, &self.store);
-        let track = self.new_doc_id(now);
+        let track = self.device.new_doc_id(now);
         let made = docs::track::take_over(self.shelf.make(track, DocKind::Track), &remains);
         // A new document refuses nothing.
         let Ok(change) = made else { return };
@@ -67,7 +67,7 @@ impl Replica {
         let Subject { track, started_at, car, .. } =
             self.recording.as_ref().expect("only a drive that is being recorded is replaced").subject();
         let utc_offset = fields.as_ref().and_then(|fields| fields.utc_offset);
-        let drive = self.new_doc_id(now);
+        let drive = self.device.new_doc_id(now);
         let change = drive::create(self.shelf.make(drive, DocKind::Drive), started_at, track, car, utc_offset)?;
         self.shelf.add_own(&mut self.store, drive, change);
         if let Some(fields) = fields {

@@ -4,6 +4,8 @@
 //! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
 
 mod damage;
+mod invariants;
+mod outbox;
 mod record;
 mod rows;
 mod snapshot;
@@ -17,11 +19,13 @@ use automerge::Automerge;
 use minicbor::Encode;
 use sha2::{Digest as _, Sha256};
 
+use self::outbox::Outbox;
+pub(crate) use self::outbox::{InFlight, Unsent};
 use self::record::ShortHash;
 pub(crate) use self::record::{Lack, Record};
 use self::rows::StoredRow;
 use self::snapshot::Announced;
-pub(crate) use self::unsent::{Amount, Unsent};
+pub(crate) use self::unsent::Amount;
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
 use crate::docs::open::{self, NewChange, Unreadable};
@@ -30,7 +34,7 @@ use crate::projection::{self, Row};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::store::{Store, Ticket};
 use crate::sorted::{Map, Set};
-use crate::wire::{DocHistory, DocKind, NackCode};
+use crate::wire::{DocHistory, DocKind};
 
 /// How many documents stay in memory without being in use.
 const KEEP_LOADED: usize = 16;
@@ -60,9 +64,8 @@ pub(crate) struct Shelf {
     unwritten: Set<DocId>,
     /// The same for rows.
     unwritten_rows: Set<DocId>,
-    unsent: Set<Unsent>,
-    /// Of the changes that are not acknowledged those that a relay refused since this start of the app, and why.
-    refused: Map<Unsent, NackCode>,
+    /// Changes that the relay has not acknowledged.
+    pub(crate) outbox: Outbox,
     digest: Digest,
 }
 
@@ -83,15 +86,14 @@ impl Shelf {
             tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
-            unsent: Set::new(),
-            refused: Map::new(),
+            outbox: Outbox::default(),
             digest: Digest::default(),
         };
         let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
         for entry in stored.iter().filter(|entry| entry.space == Space::Doc) {
             let (Some(doc), Ok(record)) = (id(entry), minicbor::decode::<Record>(&entry.value)) else { continue };
             shelf.digest.replace(&doc, &[], &record.relay_heads);
-            shelf.unsent.extend(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
+            shelf.outbox.wait(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
             if projection::is_kept_on_phone(record.kind) && record.is_here() {
                 shelf.stale.insert(doc);
             }
@@ -295,7 +297,7 @@ impl Shelf {
         let record = self.records.get_mut(&doc).expect("a document in memory has a record");
         let index = append(store, &doc, record, &change.hash, &change.deps, change.chunk.clone());
         record.unacked.insert(index, change.chunk.len() as u32);
-        self.unsent.insert(Unsent { doc, index });
+        self.outbox.wait([Unsent { doc, index }]);
         self.unwritten.insert(doc);
         let kind = record.kind;
         self.refold_soon(doc, kind);
@@ -440,8 +442,7 @@ impl Shelf {
         if let Some(record) = self.records.get_mut(&doc) {
             record.unacked.remove(&index);
         }
-        self.unsent.remove(&Unsent { doc, index });
-        self.refused.remove(&Unsent { doc, index });
+        self.outbox.acknowledge(&Unsent { doc, index });
     }
 
     /// Takes in everything that the relay has of a document.
@@ -456,12 +457,11 @@ impl Shelf {
         for (index, short) in (0..).zip(&record.changes) {
             if theirs.contains(short) {
                 record.unacked.remove(&index);
-                self.unsent.remove(&Unsent { doc, index });
-                self.refused.remove(&Unsent { doc, index });
+                self.outbox.acknowledge(&Unsent { doc, index });
             } else {
                 // Its size is looked up when it is sent.
                 record.unacked.entry(index).or_insert(0);
-                self.unsent.insert(Unsent { doc, index });
+                self.outbox.wait([Unsent { doc, index }]);
             }
         }
         let mut ours = Set::new();
@@ -512,6 +512,12 @@ impl Shelf {
 
 #[cfg(test)]
 impl Shelf {
+    /// Takes the changes that [`Shelf::read_unsent`] would have read.
+    pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
+        let read = self.read_unsent(count, bytes);
+        read.and_then(|(reading, _)| self.outbox.take_reading(reading)).unwrap_or_default()
+    }
+
     pub(crate) fn make_stale(&mut self, doc: DocId, kind: DocKind) {
         self.records.insert(doc, Record::new(kind));
         self.stale.insert(doc);

@@ -93,7 +93,7 @@ impl Replica {
             let is_unsent = self.shelf.record(id).is_some_and(|record| record.unsent().changes > 0);
             let (id, own) = match row.amends {
                 Some(meet) => (meet, false),
-                None => (row.found_by(&self.identity.account, id).unwrap_or(*id), true),
+                None => (row.found_by(&self.device.identity.account, id).unwrap_or(*id), true),
             };
             Some(MeetView { id, own, fields: row.fields.clone(), said: row.said(), is_unsent, organisers })
         };
@@ -109,7 +109,7 @@ impl Replica {
 
     /// The account on this phone.
     pub fn account(&self) -> AccountView {
-        let account = self.identity.account;
+        let account = self.device.identity.account;
         let profile = match self.shelf.row(&only(&account, DocKind::Profile)) {
             Some(Row::Profile(fields)) => fields.clone(),
             // Who has said nothing yet is asked about followers.
@@ -119,7 +119,7 @@ impl Replica {
             Some(Row::Settings(fields, devices)) => (*fields, devices.clone()),
             _ => Default::default(),
         };
-        AccountView { account, profile, settings, device: self.identity.device.to_string(), devices }
+        AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices }
     }
 
     /// How storage and sync are.

@@ -53,7 +53,11 @@ impl World {
         let before = replica.recording_view(now);
         let effects = replica.handle(now, input);
         let after = replica.recording_view(now);
+        let checked = replica.check_invariants();
         self.ledger.handled(phone, self.now_ms, before.as_ref(), fed.as_ref(), after.as_ref());
+        if let Err(broken) = checked {
+            self.breaks(broken);
+        }
         for effect in effects {
             self.do_for_phone(phone, effect);
         }

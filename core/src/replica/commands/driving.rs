@@ -19,14 +19,14 @@ impl Replica {
         if let Some(car) = car {
             self.expect(&car, DocKind::Car)?;
         }
-        let (drive, track) = (self.new_doc_id(now), self.new_doc_id(now));
+        let (drive, track) = (self.device.new_doc_id(now), self.device.new_doc_id(now));
         let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, track, change);
         let document = self.shelf.make(drive, DocKind::Drive);
-        let change = drive::create(document, now.wall, track, car, self.utc_offset).map_err(unreadable)?;
+        let change = drive::create(document, now.wall, track, car, self.device.utc_offset).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, drive, change);
-        self.recording = Some(Recording::start(drive, track, car, &self.actor, now, &mut self.store));
-        self.topics.extend([Topic::Recording, Topic::Drives]);
+        self.recording = Some(Recording::start(drive, track, car, &self.device.actor, now, &mut self.store));
+        self.output.topics.extend([Topic::Recording, Topic::Drives]);
         Ok(Some(drive))
     }
 
@@ -44,7 +44,7 @@ impl Replica {
         let drive = recording.drive();
         let recording = self.recording.as_mut().expect("it was there a moment ago");
         recording.pause(now, &mut self.shelf, &mut self.store);
-        self.topics.insert(Topic::Recording);
+        self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
@@ -56,7 +56,7 @@ impl Replica {
         let drive = recording.drive();
         let recording = self.recording.as_mut().expect("it was there a moment ago");
         recording.resume(now, &mut self.store);
-        self.topics.insert(Topic::Recording);
+        self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
@@ -66,7 +66,7 @@ impl Replica {
         if !recording.undo_resume(&mut self.store) {
             return Err(CommandError::NotFound.into());
         }
-        self.topics.insert(Topic::Recording);
+        self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
@@ -82,11 +82,11 @@ impl Replica {
         }
         self.whole(&track)?;
         let subject = Subject::new(drive, track, started_at, car, now);
-        let mut recording = Recording::take_over(subject, &self.actor, &mut self.store);
+        let mut recording = Recording::take_over(subject, &self.device.actor, &mut self.store);
         recording.recover(now, &mut self.shelf, &mut self.store);
         recording.resume(now, &mut self.store);
         self.recording = Some(recording);
-        self.topics.insert(Topic::Recording);
+        self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
@@ -104,7 +104,7 @@ impl Replica {
         if self.shelf.record(&track).is_some_and(Record::needs_alignment) {
             self.miscounted.insert(drive);
         }
-        self.topics.insert(Topic::Recording);
+        self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 

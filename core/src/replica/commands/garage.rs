@@ -17,7 +17,7 @@ impl Replica {
                 self.ready(&id, DocKind::Car)?;
                 id
             }
-            None => self.new_doc_id(now),
+            None => self.device.new_doc_id(now),
         };
         self.put_in_garage(id, &|doc| car::put(doc, fields))?;
         Ok(Some(id))
@@ -39,7 +39,7 @@ impl Replica {
         if entry.is_none() && entries >= logbook::MAX_ENTRIES {
             return Err(CommandError::TooMany.into());
         }
-        let id = entry.unwrap_or_else(|| self.new_doc_id(now));
+        let id = entry.unwrap_or_else(|| self.device.new_doc_id(now));
         self.put_in_garage(car, &|doc| logbook::put(doc, &id, Some(fields)))?;
         Ok(Some(id))
     }
@@ -51,7 +51,7 @@ impl Replica {
     }
 
     fn put_in_garage(&mut self, car: DocId, put: &Put<'_>) -> Result<(), Stop> {
-        self.topics.insert(Topic::Cars);
+        self.output.topics.insert(Topic::Cars);
         self.put(car, DocKind::Car, put)
     }
 }

@@ -24,7 +24,7 @@ impl Replica {
                 let (doc, row) = self.own_meet(&meet)?;
                 (doc, Some(row.fields.clone()))
             }
-            None => (self.new_bound_id(), None),
+            None => (self.device.new_bound_id(), None),
         };
         let at = after(now, seen_at)?;
         self.change_own_meet(doc, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))
@@ -40,7 +40,7 @@ impl Replica {
     ) -> Result<Option<DocId>, Stop> {
         check(fields.is_valid())?;
         let (doc, _) = self.own_meet(&meet)?;
-        let (account, at) = (self.identity.account, after(now, seen_at)?);
+        let (account, at) = (self.device.identity.account, after(now, seen_at)?);
         self.change_own_meet(doc, &|doc| meet::renew(doc, &account, at, fields))
     }
 
@@ -53,7 +53,7 @@ impl Replica {
         seen_at: Option<Timestamp>,
     ) -> Result<Option<DocId>, Stop> {
         check(fields.is_valid())?;
-        let amendment = meet::amendment(&self.identity.account, &meet);
+        let amendment = meet::amendment(&self.device.identity.account, &meet);
         let at = after(now, seen_at)?;
         self.change_meet(amendment, &|doc| meet::put(doc, at, Some(&meet), Some(seen), fields))?;
         Ok(Some(meet))
@@ -78,7 +78,7 @@ impl Replica {
         account: AccountId,
         may: bool,
     ) -> Result<Option<DocId>, Stop> {
-        check(account != self.identity.account)?;
+        check(account != self.device.identity.account)?;
         let (doc, row) = self.own_meet(&meet)?;
         let is_known = row.organisers.iter().any(|(known, _)| *known == account);
         if !is_known && row.organisers.len() >= meet::MAX_ORGANISERS {
@@ -93,7 +93,7 @@ impl Replica {
     /// The document of one's own meet and what is known of it, once it is in memory. Besides by its newest link a meet goes by
     /// the id of its document: a screen may still have it from before another device renewed the link.
     fn own_meet(&mut self, meet: &DocId) -> Result<(DocId, &MeetRow), Stop> {
-        let account = self.identity.account;
+        let account = self.device.identity.account;
         let is_it = |(doc, row): &(&DocId, &Row)| match row {
             Row::Meet(row) => row.found_by(&account, doc) == Some(*meet),
             _ => false,
@@ -110,13 +110,13 @@ impl Replica {
     fn change_own_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<Option<DocId>, Stop> {
         self.change_meet(doc, put)?;
         Ok(match self.shelf.row(&doc) {
-            Some(Row::Meet(row)) => row.found_by(&self.identity.account, &doc),
+            Some(Row::Meet(row)) => row.found_by(&self.device.identity.account, &doc),
             _ => None,
         })
     }
 
     fn change_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<(), Stop> {
-        self.topics.insert(Topic::Meets);
+        self.output.topics.insert(Topic::Meets);
         self.put(doc, DocKind::Meet, put)
     }
 }

@@ -19,8 +19,8 @@ impl Replica {
         relation: Relation,
         holds: bool,
     ) -> Result<Option<DocId>, Stop> {
-        check(account != self.identity.account)?;
-        let doc = social::people(&self.identity.account);
+        check(account != self.device.identity.account)?;
+        let doc = social::people(&self.device.identity.account);
         let (subject, word) = match relation {
             Relation::Follow => (Subject::Follow(account), Word::Follow(account, now.wall)),
             Relation::Accept => (Subject::Accept(account), Word::Accept(account)),
@@ -59,7 +59,7 @@ impl Replica {
 
     pub(super) fn comment(&mut self, now: Now, drive: DocId, text: &str) -> Result<Option<DocId>, Stop> {
         check(!text.trim().is_empty() && text.chars().count() <= social::MAX_COMMENT)?;
-        let id = self.new_doc_id(now);
+        let id = self.device.new_doc_id(now);
         let comment = Comment { drive, at: now.wall, text: text.to_owned() };
         self.say(self.about(&drive), Subject::Comment(id), Some(&Word::Comment(id, &comment)))?;
         Ok(Some(id))
@@ -75,7 +75,7 @@ impl Replica {
     }
 
     fn about(&self, thing: &DocId) -> DocId {
-        social::about(&self.identity.account, thing)
+        social::about(&self.device.identity.account, thing)
     }
 
     /// Says something, or takes back what was said about it.
@@ -84,7 +84,7 @@ impl Replica {
             Some(word) => social::say(doc, word),
             None => social::take_back(doc, &subject),
         })?;
-        self.topics.insert(Topic::Social);
+        self.output.topics.insert(Topic::Social);
         Ok(None)
     }
 }

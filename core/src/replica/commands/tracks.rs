@@ -58,7 +58,7 @@ impl Replica {
         if let Some(mut recording) = recording {
             recording.count_again(&stretches);
             self.recording = Some(recording);
-            self.topics.insert(Topic::Recording);
+            self.output.topics.insert(Topic::Recording);
         }
         change?;
         if let Some(ended_at) = ended_at {
@@ -75,7 +75,7 @@ impl Replica {
         let stretches = self.stretches(track);
         let refused = self.shelf.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
         self.opened = Some(views::track(drive, private, &stretches, refused));
-        self.topics.insert(Topic::Track);
+        self.output.topics.insert(Topic::Track);
     }
 
     /// Shows the track of a drive anew, if that is what is shown.

@@ -1,17 +1,29 @@
 //! The comparison of all documents with the relay's, when digests differ: range by range, ascending by id.
 
 use crate::id::DocId;
-use crate::replica::io::{KeyRange, Space};
-use crate::replica::link::{Desk, GARBLED_KEY, Link, Outcome, State};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::link::{Desk, Link, Outcome, State};
 use crate::replica::shelf::Record;
+use crate::replica::store::Store;
 use crate::wire::{DocHeads, DocHistory};
 
 /// How many documents one comparison covers.
 const COMPARE_DOCS: usize = 500;
 
-/// How far the comparison of all documents is.
+/// Whether a connection was garbled and nothing was compared since is noted under this key of [`Space::Meta`].
+const GARBLED_KEY: &[u8] = b"garbled";
+
+/// The comparison of all documents on this connection.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    progress: Progress,
+    /// Whether a connection was garbled, and nothing was compared since: whatever the digests say. Kept on disk. `[C5]`
+    was_garbled: bool,
+}
+
+/// How far the comparison is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Comparison {
+enum Progress {
     NotNeeded,
     /// Everything below this id is compared.
     From(DocId),
@@ -25,24 +37,73 @@ pub(super) enum Comparison {
     Done,
 }
 
+const BEGINNING: Progress = Progress::From(DocId::from_bytes([0; 16]));
+
 impl Comparison {
-    pub(super) fn beginning() -> Comparison {
-        Comparison::From(DocId::from_bytes([0; 16]))
+    /// Reads from storage whether a comparison is due.
+    pub(super) fn open(stored: &[StoredEntry]) -> Comparison {
+        let was_garbled = stored.iter().any(|entry| entry.space == Space::Meta && entry.key == GARBLED_KEY);
+        Comparison { progress: Progress::NotNeeded, was_garbled }
     }
 
-    /// Whether it is known what the relay has.
-    pub(super) fn is_settled(&self) -> bool {
-        match self {
-            Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(_) | Comparison::Awaiting { .. } => false,
+    /// Takes in that a connection begins.
+    pub(super) fn reset(&mut self) {
+        self.progress = Progress::NotNeeded;
+    }
+
+    /// Begins with the first document.
+    pub(super) fn begin(&mut self) {
+        self.progress = BEGINNING;
+    }
+
+    /// Begins with the first document, unless a comparison is under way or was made on this connection.
+    pub(super) fn begin_if_not_needed(&mut self) {
+        if self.progress == Progress::NotNeeded {
+            self.begin();
         }
     }
 
-    /// Whether it is known what the relay has of a document, so that entries of the log add to it.
+    /// Takes in whether the digests of phone and relay are equal.
+    pub(super) fn digests_compared(&mut self, are_equal: bool) {
+        self.progress = if are_equal && !self.was_garbled { Progress::NotNeeded } else { BEGINNING };
+    }
+
+    /// Takes in that a connection was garbled: a comparison is due, also after a restart. `[C5]`
+    pub(super) fn garbled(&mut self, store: &mut Store) {
+        self.was_garbled = true;
+        store.put(Space::Meta, GARBLED_KEY.to_vec(), Vec::new());
+    }
+
+    /// Returns whether it is known what the relay has.
+    pub(super) fn is_settled(&self) -> bool {
+        match self.progress {
+            Progress::NotNeeded | Progress::Done => true,
+            Progress::From(_) | Progress::Awaiting { .. } => false,
+        }
+    }
+
+    /// Returns whether all documents were compared on this connection.
+    pub(super) fn is_done(&self) -> bool {
+        self.progress == Progress::Done
+    }
+
+    /// Returns whether it is known what the relay has of a document, so that entries of the log add to it.
     pub(super) fn covers(&self, doc: &DocId) -> bool {
-        match self {
-            Comparison::NotNeeded | Comparison::Done => true,
-            Comparison::From(from) | Comparison::Awaiting { from, .. } => doc < from,
+        match &self.progress {
+            Progress::NotNeeded | Progress::Done => true,
+            Progress::From(from) | Progress::Awaiting { from, .. } => doc < from,
+        }
+    }
+
+    /// Goes on behind the range that was answered.
+    fn go_on(&mut self, to: DocId, store: &mut Store) {
+        self.progress = match successor(to) {
+            Some(next) => Progress::From(next),
+            None => Progress::Done,
+        };
+        if self.is_done() && std::mem::take(&mut self.was_garbled) {
+            let key = || GARBLED_KEY.to_vec();
+            store.delete(KeyRange { space: Space::Meta, from: key(), to: key() });
         }
     }
 }
@@ -51,7 +112,7 @@ impl Link {
     /// Asks about the next range, if it is time to.
     pub(super) fn compare_on(&mut self, desk: &Desk<'_>) -> Option<Outcome> {
         let State::Open(session) = &mut self.state else { return None };
-        let Comparison::From(from) = self.comparison else { return None };
+        let Progress::From(from) = self.comparison.progress else { return None };
         if !session.is_caught_up() {
             return None;
         }
@@ -63,7 +124,7 @@ impl Link {
         let (known, unsaid): (Vec<_>, Vec<_>) = page.into_iter().partition(|d| !d.heads.is_empty());
         let has_any = |doc: &DocId| desk.shelf.record(doc).is_some_and(|record| !record.relay_heads.is_empty());
         let unsaid = unsaid.into_iter().map(|d| d.doc).filter(has_any).collect();
-        self.comparison = Comparison::Awaiting { from, to, unsaid };
+        self.comparison.progress = Progress::Awaiting { from, to, unsaid };
         Some(Outcome::Send(session.compare(desk.now_ms, from, to, known)))
     }
 
@@ -71,23 +132,16 @@ impl Link {
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, desk: &mut Desk<'_>) {
         for history in &docs {
             desk.shelf.relay_has_exactly(history);
-            if let Comparison::Awaiting { unsaid, .. } = &mut self.comparison {
+            if let Progress::Awaiting { unsaid, .. } = &mut self.comparison.progress {
                 unsaid.retain(|doc| *doc != history.doc);
             }
         }
-        if done && let Comparison::Awaiting { to, unsaid, .. } = &mut self.comparison {
+        if done && let Progress::Awaiting { to, unsaid, .. } = &mut self.comparison.progress {
             let (to, untold) = (*to, std::mem::take(unsaid));
             for doc in untold {
                 desk.shelf.relay_has_exactly(&DocHistory { doc, kind: None, heads: Vec::new(), hashes: Vec::new() });
             }
-            self.comparison = match successor(to) {
-                Some(next) => Comparison::From(next),
-                None => Comparison::Done,
-            };
-            if self.comparison == Comparison::Done && std::mem::take(&mut self.was_garbled) {
-                let key = || GARBLED_KEY.to_vec();
-                desk.store.delete(KeyRange { space: Space::Meta, from: key(), to: key() });
-            }
+            self.comparison.go_on(to, desk.store);
             self.want_all(desk);
             self.keep_cursor(desk);
         }
@@ -97,4 +151,36 @@ impl Link {
 /// The id after this one.
 fn successor(doc: DocId) -> Option<DocId> {
     u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_garbled_connection_has_everything_compared_whatever_the_digests_say() {
+        let mut store = Store::default();
+        let mut comparison = Comparison::open(&[]);
+        comparison.digests_compared(true);
+        assert!(comparison.is_settled() && !comparison.is_done());
+        comparison.garbled(&mut store);
+        comparison.reset();
+        comparison.digests_compared(true);
+        assert!(!comparison.is_settled());
+        comparison.go_on(DocId::from_bytes([0xff; 16]), &mut store);
+        assert!(comparison.is_done());
+        comparison.reset();
+        comparison.digests_compared(true);
+        assert!(comparison.is_settled(), "once it is compared, the digests count again");
+    }
+
+    #[test]
+    fn entries_of_the_log_count_for_what_is_compared() {
+        let doc = |number| DocId::from_bytes([number; 16]);
+        let mut comparison = Comparison::open(&[]);
+        comparison.begin();
+        assert!(!comparison.covers(&doc(1)));
+        comparison.go_on(doc(1), &mut Store::default());
+        assert!(comparison.covers(&doc(1)) && !comparison.covers(&doc(2)) && !comparison.is_settled());
+    }
 }

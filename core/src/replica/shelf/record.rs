@@ -75,6 +75,11 @@ impl Record {
         self.changes.iter().position(|known| *known == short).map(|index| index as u32)
     }
 
+    /// The places of the changes that the relay has not acknowledged.
+    pub(super) fn unacked_places(&self) -> impl Iterator<Item = u32> {
+        self.unacked.keys().copied()
+    }
+
     /// What the relay has not acknowledged.
     pub(crate) fn unsent(&self) -> Amount {
         Amount { changes: self.unacked.len() as u32, bytes: self.unacked.values().sum() }

@@ -103,8 +103,7 @@ impl Shelf {
             match here.binary_search_by_key(&short, |(known, _)| *known).ok().map(|place| here[place].1) {
                 Some(index) => {
                     record.unacked.remove(&index);
-                    self.unsent.remove(&Unsent { doc, index });
-                    self.refused.remove(&Unsent { doc, index });
+                    self.outbox.acknowledge(&Unsent { doc, index });
                 }
                 None => {
                     record.append(hash, deps);

@@ -4,19 +4,11 @@ use crate::change::is_document;
 use crate::docs::open;
 use crate::id::{ChangeHash, DocId};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
-use crate::replica::shelf::{Record, Shelf, ShortHash, change_key};
+use crate::replica::shelf::{Record, Shelf, ShortHash, Unsent, change_key};
 use crate::replica::store::Store;
 use crate::sorted::Set;
+use crate::sorting::sort_by;
 use crate::wire::{DocKind, NackCode};
-
-/// A change that is here and that the relay has not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Unsent {
-    /// Its document.
-    pub(crate) doc: DocId,
-    /// Its place among the document's changes.
-    pub(crate) index: u32,
-}
 
 /// Some changes, and their size together in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +29,7 @@ impl Shelf {
     pub(crate) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
         let Some(record) = self.records.get_mut(&unsent.doc) else { return };
         if record.unacked.contains_key(&unsent.index) {
-            self.refused.insert(unsent, code);
+            self.outbox.refuse(unsent, code);
             if record.refused.replace(code) != Some(code) {
                 self.unwritten.insert(unsent.doc);
             }
@@ -53,19 +45,12 @@ impl Shelf {
     pub(crate) fn is_still_to_be_sent(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
         let Some(record) = self.records.get(doc) else { return false };
         let mut places = hashes.iter().filter_map(|hash| record.position(hash));
-        places.any(|index| {
-            record.unacked.contains_key(&index) && self.refused.get(&Unsent { doc: *doc, index }).is_none()
-        })
-    }
-
-    /// Whether any change was refused that may be taken another time.
-    pub(crate) fn has_refused(&self) -> bool {
-        self.refused.values().any(|code| code.may_change())
+        places.any(|index| record.unacked.contains_key(&index) && !self.outbox.is_refused(&Unsent { doc: *doc, index }))
     }
 
     /// Has what was refused offered again, as far as it may be taken another time. `[P7]`
     pub(crate) fn offer_refused_again(&mut self) {
-        let again = self.refused.take_if(|code| code.may_change());
+        let again = self.outbox.take_retriable();
         self.give_back(again);
     }
 
@@ -90,18 +75,15 @@ impl Shelf {
         }
     }
 
-    /// Whether any change waits to be sent.
-    pub(crate) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
-    }
-
-    /// Takes up to `count` unsent changes of about `bytes` bytes together, oldest of each document first, and published copies
-    /// behind the drives that name them. Those of a document stay as long as a snapshot is announced that may cover them.
-    pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
+    /// Takes up to `count` changes that wait, of about `bytes` bytes together, oldest of each document first, and published
+    /// copies behind the drives that name them. Those of a document stay as long as a snapshot is announced that may cover
+    /// them. Returns what to read from storage for them, and the number of that reading; none if there is nothing to send.
+    pub(crate) fn read_unsent(&mut self, count: usize, bytes: usize) -> Option<(u32, Vec<KeyRange>)> {
         let mut taken = Vec::new();
         let mut size = 0;
         let is_copy = |unsent: &&Unsent| self.push_order(unsent).0;
-        for next in self.unsent.iter().filter(|unsent| !is_copy(unsent)).chain(self.unsent.iter().filter(is_copy)) {
+        let (others, copies) = (self.outbox.waiting().filter(|it| !is_copy(it)), self.outbox.waiting().filter(is_copy));
+        for next in others.chain(copies) {
             let Some(record) = self.records.get(&next.doc).filter(|record| !record.is_unclear()) else { continue };
             size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
             if taken.len() == count || (size > bytes && !taken.is_empty()) {
@@ -109,10 +91,14 @@ impl Shelf {
             }
             taken.push(*next);
         }
-        for unsent in &taken {
-            self.unsent.remove(unsent);
+        if taken.is_empty() {
+            return None;
         }
-        taken
+        let mut ranges: Vec<KeyRange> = taken.iter().map(|unsent| self.unsent_range(unsent)).collect();
+        // Each snapshot once.
+        sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
+        ranges.dedup();
+        Some((self.outbox.read(taken), ranges))
     }
 
     /// Where a change stands among those that are pushed at once. A relay that has a copy has what names it, too: else another
@@ -124,15 +110,23 @@ impl Shelf {
 
     /// Gives back changes that were taken and not acknowledged.
     pub(crate) fn give_back(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
-        for item in unsent {
-            if self.records.get(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index)) {
-                self.unsent.insert(item);
-            }
-        }
+        let unacked: Vec<Unsent> = unsent.into_iter().filter(|item| self.is_unacked(item)).collect();
+        self.outbox.wait(unacked);
+    }
+
+    /// Returns whether the relay has not acknowledged a change.
+    pub(super) fn is_unacked(&self, item: &Unsent) -> bool {
+        self.records.get(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index))
+    }
+
+    /// Gives back everything that was under way on a connection that is gone. `[P6]`
+    pub(crate) fn give_back_all(&mut self) {
+        let unsent = self.outbox.take_all_under_way();
+        self.give_back(unsent);
     }
 
     /// Where an unsent change is stored: by itself or, if a relay had it and lost it, perhaps in a snapshot.
-    pub(crate) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
+    pub(super) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
         let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
         let record = self.records.get(&unsent.doc);
         let is_in_snapshot = record.is_some_and(|record| record.in_snapshot.iter().any(is_inside));

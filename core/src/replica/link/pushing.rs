@@ -1,13 +1,11 @@
-//! What the phone offers to the relay, and what becomes of it.
+//! The push of changes to the relay, and its answers to them.
 
-use crate::change::Actor;
 use crate::id::ChangeHash;
 use crate::replica::io::{KeyRange, StoredEntry};
-use crate::replica::link::comparison::Comparison;
-use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, Sent, State};
-use crate::replica::shelf;
+use crate::replica::link::{Desk, FIRST_RETRY_MS, Link, Outcome, State};
+use crate::replica::shelf::{self, InFlight};
 use crate::sorted::Set;
-use crate::sorting::{sort_by, sort_by_key};
+use crate::sorting::sort_by_key;
 use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 
 /// How soon what was refused is offered again when the relay tells of something new, in milliseconds.
@@ -19,22 +17,65 @@ const RESERVED_MS: u64 = 60_000;
 /// How soon a relay that has no room for this account is asked again, in milliseconds. `[P8]`
 const OVER_QUOTA_MS: u64 = 15 * 60_000;
 
+/// When changes may be pushed, on the monotonic clock.
+#[derive(Debug, Default)]
+pub(super) struct Pacing {
+    /// Before this moment nothing is read from storage to be pushed. Zero if nothing forbids it.
+    paused_until_ms: u64,
+    /// When to offer again what was refused.
+    offer_again_at_ms: Option<u64>,
+}
+
+impl Pacing {
+    /// When to do something, and what.
+    pub(super) fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        let read_again = (self.paused_until_ms > 0).then_some((self.paused_until_ms, "read unsent changes again"));
+        let offer_again = self.offer_again_at_ms.map(|due| (due, "offer again what was refused"));
+        read_again.into_iter().chain(offer_again).min()
+    }
+
+    /// Takes in what time it is.
+    pub(super) fn tick(&mut self, now_ms: u64) {
+        if !self.is_paused(now_ms) {
+            // From here on the push waits for other things only, which come by themselves.
+            self.paused_until_ms = 0;
+        }
+    }
+
+    fn pause_until(&mut self, due_ms: u64) {
+        self.paused_until_ms = due_ms;
+    }
+
+    fn is_paused(&self, now_ms: u64) -> bool {
+        self.paused_until_ms > now_ms
+    }
+
+    /// Has what was refused offered again at this moment, or before if that is planned.
+    fn offer_again_at(&mut self, due_ms: u64) {
+        self.offer_again_at_ms.get_or_insert(due_ms);
+    }
+
+    fn take_offer_again(&mut self, now_ms: u64) -> bool {
+        self.offer_again_at_ms.take_if(|due| *due <= now_ms).is_some()
+    }
+}
+
 impl Link {
     pub(super) fn acked(&mut self, hash: &ChangeHash, desk: &mut Desk<'_>) {
-        let Some(Sent { unsent, deps, .. }) = self.sent.remove(hash) else { return };
+        let Some(InFlight { unsent, deps, .. }) = desk.shelf.outbox.take_in_flight(hash) else { return };
         let Some(kind) = desk.shelf.record(&unsent.doc).map(|record| record.kind) else { return };
         desk.shelf.relay_has(unsent.doc, kind, hash, &deps);
     }
 
     pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, desk: &mut Desk<'_>) {
-        let Some(Sent { unsent, actor, deps }) = self.sent.remove(hash) else { return };
+        let Some(InFlight { unsent, actor, deps }) = desk.shelf.outbox.take_in_flight(hash) else { return };
         match code {
             NackCode::Unavailable => {
                 desk.shelf.give_back([unsent]);
-                self.read_again_at_ms = desk.now_ms + UNAVAILABLE_MS;
+                self.pacing.pause_until(desk.now_ms + UNAVAILABLE_MS);
             }
             NackCode::OverQuota => {
-                self.offer_again_at_ms.get_or_insert(desk.now_ms + OVER_QUOTA_MS);
+                self.pacing.offer_again_at(desk.now_ms + OVER_QUOTA_MS);
                 desk.shelf.refuse(unsent, code);
             }
             // It builds on what there was no room for.
@@ -42,22 +83,20 @@ impl Link {
                 desk.shelf.refuse(unsent, NackCode::OverQuota);
             }
             // It waits together with what it depends on, which the relay could not store either.
-            NackCode::UnknownDeps if self.read_again_at_ms > desk.now_ms => desk.shelf.give_back([unsent]),
+            NackCode::UnknownDeps if self.pacing.is_paused(desk.now_ms) => desk.shelf.give_back([unsent]),
             // What it depends on was given back a moment ago, and is pushed again before it.
             NackCode::UnknownDeps if desk.shelf.is_still_to_be_sent(&unsent.doc, &deps) => {
                 desk.shelf.give_back([unsent]);
             }
             // The relay does not have what this phone believes it to have: find out what, and push that first.
-            NackCode::UnknownDeps if self.comparison != Comparison::Done => {
+            NackCode::UnknownDeps if !self.comparison.is_done() => {
                 desk.shelf.give_back([unsent]);
-                if self.comparison == Comparison::NotNeeded {
-                    self.comparison = Comparison::beginning();
-                }
+                self.comparison.begin_if_not_needed();
             }
             // The relay takes it from the device that made it only, for now, or knows of enough devices. `[P12]`
             NackCode::ForeignActor => {
-                if !self.will_vouch_for(&actor) {
-                    self.offer_again_at_ms.get_or_insert(desk.now_ms + RESERVED_MS);
+                if !self.vouching.request(&actor) {
+                    self.pacing.offer_again_at(desk.now_ms + RESERVED_MS);
                 }
                 desk.shelf.refuse(unsent, code);
             }
@@ -71,56 +110,35 @@ impl Link {
         }
     }
 
-    /// Sees to it that an actor's device is vouched for on this connection, unless it is. Says whether it is yet to be. `[P10]`
-    fn will_vouch_for(&mut self, actor: &Actor) -> bool {
-        let Some(prefix) = actor.as_bytes().first_chunk::<8>().copied() else { return false };
-        if self.vouched.contains(&prefix) {
-            return false;
-        }
-        if self.vouching != Some(prefix) && !self.strangers.contains(&prefix) {
-            self.strangers.push(prefix);
-        }
-        true
-    }
-
     /// Takes in that the relay told of something new: it may take what it refused before, if it is asked in a while. `[P7]`
     pub(super) fn news(&mut self, desk: &Desk<'_>) {
-        if desk.shelf.has_refused() {
-            self.offer_again_at_ms.get_or_insert(desk.now_ms + OFFER_AGAIN_MS);
+        if desk.shelf.outbox.has_retriable() {
+            self.pacing.offer_again_at(desk.now_ms + OFFER_AGAIN_MS);
         }
     }
 
     /// Takes some unsent changes, and says what must be read from storage for them, with the number of that reading.
     pub(super) fn take_offers(&mut self, desk: &mut Desk<'_>) -> Option<(u32, Vec<KeyRange>)> {
         let State::Open(session) = &self.state else { return None };
-        if self.offer_again_at_ms.take_if(|due| *due <= desk.now_ms).is_some() {
+        if self.pacing.take_offer_again(desk.now_ms) {
             desk.shelf.offer_refused_again();
         }
         // Only what storage gives back is sent, so only what is durable here. `[P1]`
-        let vouches = self.vouching.is_some() || !self.strangers.is_empty();
-        let may_read =
-            !vouches && self.reading.is_none() && self.read_again_at_ms <= desk.now_ms && desk.store.is_idle();
+        let may_read = !self.vouching.is_under_way()
+            && !desk.shelf.outbox.is_reading()
+            && !self.pacing.is_paused(desk.now_ms)
+            && desk.store.is_idle();
         if !(self.comparison.is_settled() && session.can_push() && may_read) {
             return None;
         }
-        self.read_again_at_ms = 0;
-        let unsent = desk.shelf.take_unsent(MAX_BATCH, BATCH_BYTES);
-        if unsent.is_empty() {
-            return None;
-        }
-        let mut ranges: Vec<KeyRange> = unsent.iter().map(|unsent| desk.shelf.unsent_range(unsent)).collect();
-        // Each snapshot once.
-        sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
-        ranges.dedup();
-        self.readings += 1;
-        self.reading = Some((self.readings, unsent));
-        Some((self.readings, ranges))
+        self.pacing.pause_until(0);
+        desk.shelf.read_unsent(MAX_BATCH, BATCH_BYTES)
     }
 
     /// Takes in what [`Link::pump`] wanted read, and pushes it.
     pub(crate) fn read(&mut self, reading: u32, entries: &[StoredEntry], desk: &mut Desk<'_>) -> Option<Outcome> {
         let mut taken = Set::new();
-        taken.extend(self.reading.take_if(|(number, _)| *number == reading)?.1);
+        taken.extend(desk.shelf.outbox.take_reading(reading)?);
         if !matches!(self.state, State::Open(_)) {
             return None;
         }
@@ -136,7 +154,7 @@ impl Link {
             let (Some(kind), Some(scanned)) = (kind, shelf::scan(&chunk)) else { continue };
             taken.remove(&unsent);
             // What another device made comes after a vouch for it. `[P10]`
-            if !scanned.actor.as_bytes().starts_with(&own) && self.will_vouch_for(&scanned.actor) {
+            if !scanned.actor.as_bytes().starts_with(&own) && self.vouching.request(&scanned.actor) {
                 desk.shelf.give_back([unsent]);
                 continue;
             }
@@ -147,7 +165,8 @@ impl Link {
                 continue;
             }
             let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(chunk) };
-            self.sent.insert(scanned.hash, Sent { unsent, deps: scanned.deps, actor: scanned.actor });
+            let pushed = InFlight { unsent, deps: scanned.deps, actor: scanned.actor };
+            desk.shelf.outbox.push(scanned.hash, pushed);
             offers.push((scanned.hash, offer));
         }
         let State::Open(session) = &mut self.state else { return None };
@@ -158,9 +177,9 @@ impl Link {
 
     /// Takes in that storage could not be read.
     pub(crate) fn read_failed(&mut self, reading: u32, desk: &mut Desk<'_>) {
-        if let Some((_, unsent)) = self.reading.take_if(|(number, _)| *number == reading) {
+        if let Some(unsent) = desk.shelf.outbox.take_reading(reading) {
             desk.shelf.give_back(unsent);
-            self.read_again_at_ms = desk.now_ms + FIRST_RETRY_MS;
+            self.pacing.pause_until(desk.now_ms + FIRST_RETRY_MS);
         }
     }
 }

@@ -1,0 +1,50 @@
+//! This device: its account, its key, and its source of new ids.
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::id::DocId;
+use crate::session::client::Identity;
+use crate::time::{Now, UtcOffset};
+
+/// This device.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) identity: Identity,
+    /// The author of this start's changes: fresh at every start, since one that a restored or doubled tab used again would
+    /// wedge Automerge for good.
+    pub(super) actor: [u8; 16],
+    /// The zone of the phone's clock, if the shell has told it.
+    pub(super) utc_offset: Option<UtcOffset>,
+    rng: ChaCha12Rng,
+}
+
+impl Device {
+    /// Makes a fresh actor for the device from the shell's seed.
+    pub(super) fn new(identity: Identity, seed: [u8; 32]) -> Device {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let mut actor = [0; 16];
+        actor[..8].copy_from_slice(&identity.device.actor_prefix());
+        rng.fill_bytes(&mut actor[8..]);
+        Device { identity, actor, utc_offset: None, rng }
+    }
+
+    /// Returns a random number.
+    pub(super) fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// Returns a new id for a document that others look up by its id alone.
+    pub(super) fn new_bound_id(&mut self) -> DocId {
+        let mut part = [0; 6];
+        self.rng.fill_bytes(&mut part);
+        DocId::bound(&self.identity.account, part)
+    }
+
+    /// Returns a new id that sorts behind those of before.
+    pub(super) fn new_doc_id(&mut self, now: Now) -> DocId {
+        let mut random = [0; 10];
+        self.rng.fill_bytes(&mut random);
+        DocId::new(now.wall, random)
+    }
+}

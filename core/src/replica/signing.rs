@@ -1,0 +1,79 @@
+//! What the device is asked to sign, and what becomes of the signatures.
+
+use serde_bytes::ByteBuf;
+
+use crate::access::ReadToken;
+use crate::id::{AccountId, DeviceKey};
+use crate::replica::io::{Effect, Outcome};
+use crate::replica::{Linked, Replica, link, shelf};
+use crate::sorted::Map;
+use crate::time::Timestamp;
+use crate::wire::Grant;
+
+/// Why the device is asked to sign.
+#[derive(Debug)]
+pub(super) enum Signing {
+    /// To prove itself to the relay.
+    Proof,
+    /// To let this other device in; the command with this request.
+    Grant(u32, DeviceKey),
+    /// To let this account read from the relay for a while; the command with this request.
+    Token(u32, TokenTerms),
+}
+
+/// What a token for reads says besides its signature.
+#[derive(Debug)]
+pub(super) struct TokenTerms {
+    pub(super) account: AccountId,
+    /// The origin of the relay that it is for.
+    pub(super) origin: String,
+    /// By the relay's clock.
+    pub(super) expires_at: Timestamp,
+    /// By this phone's clock.
+    pub(super) expires_here_at: Timestamp,
+}
+
+/// The signatures that are awaited, by request.
+#[derive(Debug, Default)]
+pub(super) struct Signatures(Map<u32, Signing>);
+
+impl Signatures {
+    /// Forgets the signature for a connection that is gone: it proves nothing on the next.
+    pub(super) fn forget_proof(&mut self) {
+        self.0.retain(|_, signing| !matches!(signing, Signing::Proof));
+    }
+}
+
+impl Replica {
+    /// Asks the device for a signature.
+    pub(super) fn sign(&mut self, bytes: Vec<u8>, signing: Signing) {
+        let request = self.output.next_request();
+        self.signatures.0.insert(request, signing);
+        self.output.effects.push(Effect::Sign { request, bytes });
+    }
+
+    /// Takes in a signature.
+    pub(super) fn signed(&mut self, request: u32, signature: &[u8]) {
+        let Some(signing) = self.signatures.0.remove(&request) else { return };
+        let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };
+        let (account, device) = (self.device.identity.account, self.device.identity.device);
+        let (request, outcome) = match signing {
+            Signing::Proof => {
+                if let Some(link::Outcome::Send(bytes)) = self.link.signed(signature) {
+                    self.output.effects.push(Effect::Send { bytes });
+                }
+                return;
+            }
+            Signing::Grant(request, granted) => {
+                let grant = Grant { granted_by: device, signature };
+                let linked = Linked { account, grant, device: granted };
+                (request, Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) })
+            }
+            Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
+                let token = ReadToken { account, device, expires_at, signature, origin: Some(origin) };
+                (request, Outcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at: expires_here_at })
+            }
+        };
+        self.output.effects.push(Effect::Settled { request, outcome });
+    }
+}
