@@ -59,6 +59,22 @@ pub enum Row {
     Track(#[n(0)] Box<RoadView>, #[n(1)] Option<[f64; 4]>),
 }
 
+impl Row {
+    /// The kind of the document that it shows.
+    pub fn kind(&self) -> DocKind {
+        match self {
+            Row::Settings(..) => DocKind::Settings,
+            Row::Profile(_) => DocKind::Profile,
+            Row::Car(..) => DocKind::Car,
+            Row::Drive(_) => DocKind::Drive,
+            Row::Published(_) => DocKind::Published,
+            Row::Social(_) => DocKind::Social,
+            Row::Meet(_) => DocKind::Meet,
+            Row::Track(..) => DocKind::Track,
+        }
+    }
+}
+
 /// Which version of the fold makes the rows: a row of another version may lack what its document says. Roads that score
 /// otherwise are another version, and so is what an app shows of blocks that the one before could not read.
 pub const VERSION: u8 = 4;

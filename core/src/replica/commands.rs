@@ -165,7 +165,7 @@ impl Replica {
         if linked.account == self.device.identity.account {
             return Ok(None);
         }
-        if !self.shelf.records().is_empty() || self.recording.is_some() {
+        if self.shelf.records().next().is_some() || self.recording.is_some() {
             return Err(CommandError::OtherAccount.into());
         }
         self.device.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.device.identity };

@@ -160,11 +160,11 @@ impl Replica {
     /// Withdraws a published copy that no drive names. Where a drive cannot be read, it may be the one that names it.
     fn withdraw_unnamed(&mut self, copy: DocId) -> Alignment {
         let hides = |doc: &DocId, record: &Record| record.lacks_any() || self.shelf.is_unreadable(doc);
-        let mut drives = self.shelf.records().iter().filter(|(_, record)| record.kind == DocKind::Drive);
-        if drives.clone().any(|(doc, record)| hides(doc, record)) {
+        let drives = || self.shelf.records().filter(|(_, record)| record.kind == DocKind::Drive);
+        if drives().any(|(doc, record)| hides(doc, record)) {
             return Alignment::Settled;
         }
-        if drives.any(|(doc, _)| self.shelf.is_stale(doc)) {
+        if drives().any(|(doc, _)| self.shelf.is_stale(doc)) {
             return Alignment::Reading;
         }
         self.withdraw(copy)

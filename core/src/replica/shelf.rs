@@ -4,6 +4,8 @@
 //! document's record is brought up to date, and the row is folded again. The shelf does not know why changes come.
 
 mod damage;
+mod document;
+mod fold_queue;
 mod invariants;
 mod outbox;
 mod record;
@@ -13,12 +15,12 @@ mod snapshot;
 mod tests;
 mod unsent;
 
-use std::collections::BTreeMap;
-
 use automerge::Automerge;
 use minicbor::Encode;
 use sha2::{Digest as _, Sha256};
 
+use self::document::Documents;
+use self::fold_queue::FoldQueue;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{InFlight, Unsent};
 use self::record::ShortHash;
@@ -33,7 +35,7 @@ use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, Row};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::store::{Store, Ticket};
-use crate::sorted::{Map, Set};
+use crate::sorted::Set;
 use crate::wire::{DocHistory, DocKind};
 
 /// How many documents stay in memory without being in use.
@@ -44,22 +46,14 @@ const KEEP_LOADED: usize = 16;
 pub(crate) struct Shelf {
     /// Of this start of the app; see [`Shelf::actor_in`].
     actor: [u8; 16],
-    records: BTreeMap<DocId, Record>,
-    rows: Map<DocId, Row>,
-    /// Documents whose row does not show all changes that are here.
-    stale: Set<DocId>,
-    /// Tracks in memory whose rows do not show all changes; see [`Shelf::fold_tracks`].
-    unfolded_tracks: Set<DocId>,
-    loaded: Map<DocId, Automerge>,
-    unreadable: Set<DocId>,
+    documents: Documents,
+    folds: FoldQueue,
     /// Drives, tracks and published copies in which changes of two devices met, and drives with a copy of which more came.
     merged: Set<DocId>,
     /// Drives that decide what their copies say; see [`Shelf::decides`].
     decisive: Set<DocId>,
     /// Drives and published copies that came from elsewhere and were not compared with each other.
     unchecked: Set<DocId>,
-    /// The last write that concerned each document.
-    tickets: Map<DocId, Ticket>,
     /// Documents whose records have changed and are not queued for the disk; see [`Shelf::write`].
     unwritten: Set<DocId>,
     /// The same for rows.
@@ -74,16 +68,11 @@ impl Shelf {
     pub(crate) fn open(actor: [u8; 16], stored: &[StoredEntry]) -> Shelf {
         let mut shelf = Shelf {
             actor,
-            records: BTreeMap::new(),
-            rows: Map::new(),
-            stale: Set::new(),
-            unfolded_tracks: Set::new(),
-            loaded: Map::new(),
-            unreadable: Set::new(),
+            documents: Documents::default(),
+            folds: FoldQueue::default(),
             merged: Set::new(),
             decisive: Set::new(),
             unchecked: Set::new(),
-            tickets: Map::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
             outbox: Outbox::default(),
@@ -95,7 +84,7 @@ impl Shelf {
             shelf.digest.replace(&doc, &[], &record.relay_heads);
             shelf.outbox.wait(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
             if projection::is_kept_on_phone(record.kind) && record.is_here() {
-                shelf.stale.insert(doc);
+                shelf.folds.push(doc);
             }
             if record.needs_alignment() {
                 shelf.merged.insert(doc);
@@ -103,29 +92,36 @@ impl Shelf {
             if record.is_unchecked {
                 shelf.unchecked.insert(doc);
             }
-            shelf.records.insert(doc, record);
+            shelf.documents.insert(doc, record);
         }
         for entry in stored.iter().filter(|entry| entry.space == Space::Row) {
             let (Some(doc), Ok(stored)) = (id(entry), minicbor::decode::<StoredRow>(&entry.value)) else { continue };
-            if shelf.records.get(&doc).is_some_and(|record| stored.is_fresh(&record.heads)) {
-                shelf.stale.remove(&doc);
+            if shelf.documents.record(&doc).is_some_and(|record| stored.is_fresh(&record.heads)) {
+                shelf.folds.remove(&doc);
             }
             if rows::is_contested(&stored.row) {
                 shelf.merged.insert(doc);
             }
-            shelf.rows.insert(doc, stored.row);
+            // A row is shown also where the record is damaged: the relay may have the document.
+            shelf.documents.record_or_new(doc, stored.row.kind());
+            shelf.documents.set_row(&doc, Some(stored.row));
         }
         shelf
     }
 
-    /// All documents, ascending.
-    pub(crate) fn records(&self) -> &BTreeMap<DocId, Record> {
-        &self.records
+    /// What is known of all documents, ascending.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&DocId, &Record)> + Clone {
+        self.documents.records()
+    }
+
+    /// What is known of the documents from one on, ascending.
+    pub(crate) fn records_from(&self, from: DocId) -> impl Iterator<Item = (&DocId, &Record)> {
+        self.documents.records_from(from)
     }
 
     /// What is known of a document.
     pub(crate) fn record(&self, doc: &DocId) -> Option<&Record> {
-        self.records.get(doc)
+        self.documents.record(doc)
     }
 
     /// Over everything that the relay is known to have.
@@ -135,12 +131,12 @@ impl Shelf {
 
     /// Whether everything of the document is on disk.
     pub(crate) fn is_durable(&self, doc: &DocId, store: &Store) -> bool {
-        !self.unwritten.contains(doc) && self.tickets.get(doc).is_none_or(|ticket| store.is_durable(*ticket))
+        !self.unwritten.contains(doc) && self.documents.last_write(doc).is_none_or(|ticket| store.is_durable(ticket))
     }
 
     /// The document, if it is in memory.
     pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
-        self.loaded.get_mut(doc)
+        self.documents.loaded_mut(doc)
     }
 
     /// The drives, tracks and published copies in which changes of two devices met since the last call, and the drives with a
@@ -155,7 +151,7 @@ impl Shelf {
 
     /// Has [`Shelf::take_merged`] give these tracks again.
     pub(crate) fn look_again(&mut self, docs: Vec<DocId>) {
-        let is_track = |doc: &DocId| self.records.get(doc).is_some_and(|record| record.kind == DocKind::Track);
+        let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
         self.merged.extend(docs.into_iter().filter(is_track));
     }
 
@@ -168,7 +164,7 @@ impl Shelf {
     /// withdrawn.
     pub(crate) fn checked(&mut self, docs: impl IntoIterator<Item = DocId>) {
         for doc in docs {
-            let Some(record) = self.records.get_mut(&doc).filter(|record| record.is_unchecked) else { continue };
+            let Some(record) = self.documents.record_mut(&doc).filter(|record| record.is_unchecked) else { continue };
             record.is_unchecked = false;
             self.unwritten.insert(doc);
         }
@@ -187,35 +183,35 @@ impl Shelf {
 
     /// Takes note that something came from elsewhere.
     fn came(&mut self, doc: DocId) {
-        let Some(record) = self.records.get_mut(&doc) else { return };
-        if matches!(record.kind, DocKind::Drive | DocKind::Published) {
+        let Some(record) = self.documents.record_mut(&doc) else { return };
+        let (kind, is_merged) = (record.kind, record.needs_alignment());
+        if matches!(kind, DocKind::Drive | DocKind::Published) {
             record.is_unchecked = true;
             self.unchecked.insert(doc);
         }
         // Whoever changed a drive changed its copy, too, but maybe before this phone did: the copy follows the drive.
-        let has_copy = matches!(self.rows.get(&doc), Some(Row::Drive(fields)) if fields.published.is_some());
-        let is_merged = record.needs_alignment();
-        if is_merged && record.kind == DocKind::Drive {
+        let has_copy = matches!(self.documents.row(&doc), Some(Row::Drive(fields)) if fields.published.is_some());
+        if is_merged && kind == DocKind::Drive {
             self.decisive.insert(doc);
         }
         if is_merged || has_copy {
             self.merged.insert(doc);
         }
         // A drive that is finished elsewhere may have been recorded on after that.
-        if let Some(Row::Drive(fields)) = self.rows.get(&doc) {
-            let meets = |track: &DocId| self.records.get(track).is_some_and(Record::needs_alignment);
+        if let Some(Row::Drive(fields)) = self.documents.row(&doc) {
+            let meets = |track: &DocId| self.documents.record(track).is_some_and(Record::needs_alignment);
             self.merged.extend(fields.track.filter(meets));
         }
     }
 
     /// Whether what is stored of the document cannot be read.
     pub(crate) fn is_unreadable(&self, doc: &DocId) -> bool {
-        self.unreadable.contains(doc)
+        self.documents.is_unreadable(doc)
     }
 
     /// Leaves a document alone until something new comes for it.
     pub(crate) fn quarantine(&mut self, doc: DocId) {
-        self.unreadable.insert(doc);
+        self.documents.damaged(&doc);
     }
 
     /// Where the changes of a document are stored.
@@ -225,15 +221,17 @@ impl Shelf {
 
     /// Puts a new, empty document into memory. It exists once its first change is added.
     pub(crate) fn make(&mut self, doc: DocId, kind: DocKind) -> &mut Automerge {
-        self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        self.documents.record_or_new(doc, kind);
         let actor = self.actor_in(&doc);
-        self.loaded.or_insert_with(doc, || open::new(&actor))
+        if self.documents.loaded(&doc).is_none() {
+            self.documents.load(doc, open::new(&actor));
+        }
+        self.documents.loaded_mut(&doc).expect("it was loaded above")
     }
 
     /// Takes back [`Shelf::make`] of a document that has no change yet.
     pub(crate) fn unmake(&mut self, doc: &DocId) {
-        self.records.remove(doc);
-        self.loaded.remove(doc);
+        self.documents.remove(doc);
     }
 
     /// Puts a document into memory from the chunks that storage gave, and those that are on their way there.
@@ -241,13 +239,13 @@ impl Shelf {
     /// `since` stands for what was durable when the reading began. Says whether that was enough; if not, something
     /// reached the disk behind the reading's back, and it is to be read again.
     pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store, since: Ticket) -> bool {
-        if self.loaded.get(&doc).is_some() {
+        if self.documents.loaded(&doc).is_some() {
             return true;
         }
         match self.assemble(&doc, entries, store) {
             Ok(document) => {
-                self.unreadable.remove(&doc);
-                self.loaded.insert(doc, document);
+                self.documents.repaired(&doc);
+                self.documents.load(doc, document);
                 if !self.has_fresh_track_row(&doc) {
                     self.refold(doc);
                 }
@@ -259,7 +257,7 @@ impl Shelf {
     }
 
     fn was_written_since(&self, doc: &DocId, since: Ticket) -> bool {
-        self.unwritten.contains(doc) || self.tickets.get(doc).is_some_and(|last| *last > since)
+        self.unwritten.contains(doc) || self.documents.last_write(doc).is_some_and(|last| last > since)
     }
 
     /// The whole document, with every change that the record counts.
@@ -269,7 +267,7 @@ impl Shelf {
         let chunks = stored.chain(store.pending(&range)).map(|entry| entry.value.as_slice());
         let document = open::load(&self.actor_in(doc), chunks)?;
         // Of a document whose record is damaged nobody knows what it should hold.
-        let is_whole = self.records.get(doc).is_some_and(|record| open::heads(&document) == record.heads);
+        let is_whole = self.documents.record(doc).is_some_and(|record| open::heads(&document) == record.heads);
         if is_whole { Ok(document) } else { Err(Unreadable) }
     }
 
@@ -284,17 +282,17 @@ impl Shelf {
 
     /// Lets documents go from memory, but for those in use.
     pub(crate) fn trim(&mut self, in_use: &[DocId]) {
-        while self.loaded.len() > KEEP_LOADED + in_use.len() {
-            let idle = self.loaded.iter().map(|(doc, _)| *doc).find(|doc| !in_use.contains(doc));
+        while self.documents.loaded_ids().len() > KEEP_LOADED + in_use.len() {
+            let idle = self.documents.loaded_ids().iter().copied().find(|doc| !in_use.contains(doc));
             let Some(doc) = idle else { return };
-            self.loaded.remove(&doc);
+            self.documents.unload(&doc);
         }
     }
 
     /// Keeps a change that was just made to a document in memory.
     pub(crate) fn add_own(&mut self, store: &mut Store, doc: DocId, change: Option<NewChange>) {
         let Some(change) = change else { return };
-        let record = self.records.get_mut(&doc).expect("a document in memory has a record");
+        let record = self.documents.record_mut(&doc).expect("a document in memory has a record");
         let index = append(store, &doc, record, &change.hash, &change.deps, change.chunk.clone());
         record.unacked.insert(index, change.chunk.len() as u32);
         self.outbox.wait([Unsent { doc, index }]);
@@ -314,7 +312,8 @@ impl Shelf {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) -> bool {
-        let lacked_any = self.records.get(&doc).is_some_and(Record::lacks_any) || !self.has_all(&doc, &scanned.deps);
+        let lacked_any =
+            self.documents.record(&doc).is_some_and(Record::lacks_any) || !self.has_all(&doc, &scanned.deps);
         if lacked_any {
             self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
         } else {
@@ -332,7 +331,7 @@ impl Shelf {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) {
-        if self.records.get(&doc).is_some_and(|record| record.announced.is_some()) {
+        if self.documents.record(&doc).is_some_and(|record| record.announced.is_some()) {
             // Part of the snapshot that was announced: what that adds to the heads is known.
             self.note(doc, kind, &scanned.hash);
         } else {
@@ -343,27 +342,29 @@ impl Shelf {
             return;
         }
         self.are_no_heads(doc, &scanned.deps);
-        let record = self.records.get_mut(&doc).expect("the relay has something of it");
+        let record = self.documents.record_mut(&doc).expect("the relay has something of it");
         // The last change of a snapshot that a restored relay does not have any more comes by itself.
         let is_new = record.missing.remove(&ShortHash::from(&scanned.hash)) || record.position(&scanned.hash).is_none();
         if !is_new {
             return;
         }
+        let damaged_place = record.position(&scanned.hash);
         if !record.lacks_any() {
-            self.unreadable.remove(&doc);
+            self.documents.repaired(&doc);
         }
-        if let Some(index) = record.position(&scanned.hash) {
+        if let Some(index) = damaged_place {
             return self.repair(store, doc, index, chunk);
         }
-        if let Some(document) = self.loaded.get_mut(&doc) {
+        if let Some(document) = self.documents.loaded_mut(&doc) {
             // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
             let _ = open::apply(document, [chunk.as_slice()]);
         }
+        let record = self.documents.record_mut(&doc).expect("it was there a moment ago");
         append(store, &doc, record, &scanned.hash, &scanned.deps, chunk);
         record.settle_announced();
         self.came(doc);
         if projection::is_kept_on_phone(kind) {
-            self.stale.insert(doc);
+            self.folds.push(doc);
         }
         self.unwritten.insert(doc);
         self.refold_soon(doc, kind);
@@ -372,13 +373,13 @@ impl Shelf {
     /// What the relay has of a document and is not here.
     pub(crate) fn lack(&self, doc: &DocId) -> Lack {
         let lack = |record: &Record| Lack { missing: record.missing.clone(), announced: record.announced.clone() };
-        self.records.get(doc).map(lack).unwrap_or_default()
+        self.documents.record(doc).map(lack).unwrap_or_default()
     }
 
     /// Takes in that the relay has sent everything it had of a document when this was lacking. What is lacking still,
     /// nobody has. Says whether something else is.
     pub(crate) fn fetched_all(&mut self, doc: DocId, lacked: &Lack) -> bool {
-        let Some(record) = self.records.get_mut(&doc) else { return false };
+        let Some(record) = self.documents.record_mut(&doc) else { return false };
         let before = (record.missing.len(), record.announced.is_some());
         record.missing.retain(|hash| !lacked.missing.contains(hash));
         record.announced.take_if(|announced| lacked.announced.as_ref() == Some(announced));
@@ -397,7 +398,7 @@ impl Shelf {
             change::advance_heads(&mut heads, deps, *hash);
             // What it builds on is on the relay, too. Where the phone never heard of that, or believed it to be here alone,
             // a fetch tells what the relay has: one by one, what came earlier would count as a head again. `[C5]`
-            let record = self.records.get_mut(&doc).expect("it was taken note of");
+            let record = self.documents.record_mut(&doc).expect("it was taken note of");
             if record.announced.is_none() && !deps.iter().all(|dep| record.is_on_relay(dep)) {
                 record.announced = Some(Announced { heads: heads.clone(), changes: deps.len() as u32 });
             }
@@ -409,7 +410,7 @@ impl Shelf {
     /// made heads of them. `[C5]`
     fn are_no_heads(&mut self, doc: DocId, hashes: &[ChangeHash]) {
         let is_head = |head: &ChangeHash| !hashes.contains(head);
-        let Some(record) = self.records.get(&doc) else { return };
+        let Some(record) = self.documents.record(&doc) else { return };
         if !record.relay_heads.iter().all(is_head) {
             let heads = record.relay_heads.iter().copied().filter(is_head).collect();
             self.set_relay_heads(doc, heads);
@@ -418,13 +419,13 @@ impl Shelf {
 
     /// Whether all of these changes of a document are here.
     fn has_all(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
-        let record = self.records.get(doc);
+        let record = self.documents.record(doc);
         hashes.iter().all(|hash| record.is_some_and(|record| record.position(hash).is_some()))
     }
 
     /// Takes note that the relay has a change. Gives what its heads were, if that was not known.
     fn note(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash) -> Option<Vec<ChangeHash>> {
-        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        let record = self.documents.record_or_new(doc, kind);
         if record.is_on_relay(hash) {
             return None;
         }
@@ -439,7 +440,7 @@ impl Shelf {
 
     /// Takes note that the relay has the change at this place of a document.
     fn acknowledge(&mut self, doc: DocId, index: u32) {
-        if let Some(record) = self.records.get_mut(&doc) {
+        if let Some(record) = self.documents.record_mut(&doc) {
             record.unacked.remove(&index);
         }
         self.outbox.acknowledge(&Unsent { doc, index });
@@ -448,10 +449,10 @@ impl Shelf {
     /// Takes in everything that the relay has of a document.
     pub(crate) fn relay_has_exactly(&mut self, history: &DocHistory) {
         let doc = history.doc;
-        let Some(kind) = history.kind.or_else(|| self.records.get(&doc).map(|record| record.kind)) else {
+        let Some(kind) = history.kind.or_else(|| self.documents.record(&doc).map(|record| record.kind)) else {
             return;
         };
-        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        let record = self.documents.record_or_new(doc, kind);
         let mut theirs = Set::new();
         theirs.extend(history.hashes.iter().map(ShortHash::from));
         for (index, short) in (0..).zip(&record.changes) {
@@ -476,21 +477,21 @@ impl Shelf {
 
     /// Whether this phone lacks something of a document that it keeps in full, or to which it cannot push before it has it.
     pub(crate) fn is_wanted(&self, doc: &DocId) -> bool {
-        self.records.get(doc).is_some_and(Record::is_wanted)
+        self.documents.record(doc).is_some_and(Record::is_wanted)
     }
 
     /// All such documents.
     pub(crate) fn wanted(&self) -> Vec<DocId> {
-        self.records.iter().filter(|(_, record)| record.is_wanted()).map(|(doc, _)| *doc).collect()
+        self.documents.records().filter(|(_, record)| record.is_wanted()).map(|(doc, _)| *doc).collect()
     }
 
     /// Queues for the disk what has become of records and rows. Whoever lets the shelf change calls this before the disk gets
     /// what is queued: of a hundred entries of one document, the record is written once.
     pub(crate) fn write(&mut self, store: &mut Store) {
         for doc in self.unwritten.take() {
-            if let Some(record) = self.records.get(&doc) {
+            if let Some(record) = self.documents.record(&doc) {
                 store.put(Space::Doc, doc.as_bytes().to_vec(), cbor(record));
-                self.tickets.insert(doc, store.ticket());
+                self.documents.written(&doc, store.ticket());
             }
         }
         for doc in self.unwritten_rows.take() {
@@ -499,7 +500,7 @@ impl Shelf {
     }
 
     fn set_relay_heads(&mut self, doc: DocId, heads: Vec<ChangeHash>) {
-        let record = self.records.get_mut(&doc).expect("the caller looked it up");
+        let record = self.documents.record_mut(&doc).expect("the caller looked it up");
         self.digest.replace(&doc, &record.relay_heads, &heads);
         record.relay_heads = heads;
         record.settle();
@@ -519,12 +520,12 @@ impl Shelf {
     }
 
     pub(crate) fn make_stale(&mut self, doc: DocId, kind: DocKind) {
-        self.records.insert(doc, Record::new(kind));
-        self.stale.insert(doc);
+        self.documents.insert(doc, Record::new(kind));
+        self.folds.push(doc);
     }
 
     pub(crate) fn no_longer_stale(&mut self, doc: &DocId) {
-        self.stale.remove(doc);
+        self.folds.remove(doc);
     }
 }
 

@@ -124,8 +124,8 @@ impl Replica {
 
     /// How storage and sync are.
     pub fn status(&self) -> StatusView {
-        let records = self.shelf.records();
-        let unsent = total(records.values().map(Record::unsent));
+        let records = self.shelf.records().map(|(_, record)| record);
+        let unsent = total(records.clone().map(Record::unsent));
         let sent = total(self.link.sent(&self.shelf).into_values());
         let fetching: Vec<u32> =
             self.link.fetches().map(|doc| self.shelf.record(doc).map_or(0, Record::lacks)).collect();
@@ -139,14 +139,14 @@ impl Replica {
             link: self.link.status(&self.shelf),
             unsent_changes: unsent.changes,
             unsent_bytes: unsent.bytes,
-            unsent_documents: records.values().filter(|record| record.unsent().changes > 0).count() as u32,
+            unsent_documents: records.clone().filter(|record| record.unsent().changes > 0).count() as u32,
             sent_changes: sent.changes,
             sent_bytes: sent.bytes,
             fetching_documents: fetching.len() as u32,
             fetching_changes: fetching.iter().sum(),
-            documents: records.len() as u32,
-            refused: records.values().filter(|record| record.refused.is_some()).count() as u32,
-            refusal: records.values().find_map(|record| record.refused),
+            documents: records.clone().count() as u32,
+            refused: records.clone().filter(|record| record.refused.is_some()).count() as u32,
+            refusal: records.clone().find_map(|record| record.refused),
         }
     }
 

@@ -116,7 +116,7 @@ impl Link {
         if !session.is_caught_up() {
             return None;
         }
-        let mut rest = desk.shelf.records().range(from..);
+        let mut rest = desk.shelf.records_from(from);
         let heads = |(doc, record): (&DocId, &Record)| DocHeads { doc: *doc, heads: record.heads_to_compare() };
         let page: Vec<_> = rest.by_ref().take(COMPARE_DOCS).map(heads).collect();
         let last = DocId::from_bytes([0xff; 16]);

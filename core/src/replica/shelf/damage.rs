@@ -15,9 +15,9 @@ impl Shelf {
     /// Takes in that a document cannot be put together from what storage gave, and finds out what is damaged. What the relay
     /// has of that counts as missing, so that it is fetched like everything that is not here.
     pub(super) fn damaged(&mut self, doc: DocId, entries: &[StoredEntry], store: &Store) {
-        self.unreadable.insert(doc);
+        self.documents.damaged(&doc);
         let whole = whole_changes(&doc, entries, store);
-        let Some(record) = self.records.get_mut(&doc) else { return };
+        let Some(record) = self.documents.record_mut(&doc) else { return };
         for (index, short) in (0..).zip(&record.changes) {
             if !whole.contains(short) && !record.unacked.contains_key(&index) {
                 record.missing.insert(*short);
@@ -28,11 +28,11 @@ impl Shelf {
     /// Stores a change again that was damaged.
     pub(super) fn repair(&mut self, store: &mut Store, doc: DocId, index: u32, chunk: Vec<u8>) {
         store.put(Space::Change, change_key(&doc, index), chunk);
-        if let Some(record) = self.records.get_mut(&doc) {
+        if let Some(record) = self.documents.record_mut(&doc) {
             record.is_stored_by_itself(index);
         }
-        if self.records.get(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
-            self.stale.insert(doc);
+        if self.documents.record(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
+            self.folds.push(doc);
         }
         self.unwritten.insert(doc);
     }

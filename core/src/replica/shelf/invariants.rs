@@ -10,7 +10,7 @@ impl Shelf {
     /// The first invariant that does not hold, in words.
     pub(crate) fn check_invariants(&self) -> Result<(), String> {
         let mut digest = Digest::default();
-        for (doc, record) in &self.records {
+        for (doc, record) in self.documents.records() {
             digest.replace(doc, &[], &record.relay_heads);
             let lost =
                 record.unacked_places().map(|index| Unsent { doc: *doc, index }).find(|it| !self.outbox.holds(it));
@@ -24,8 +24,8 @@ impl Shelf {
         if let Some(item) = self.outbox.waiting().find(|item| !self.is_unacked(item)) {
             return Err(format!("change {} of {} waits to be sent and is acknowledged", item.index, item.doc));
         }
-        if let Some((doc, _)) = self.loaded.iter().find(|(doc, _)| !self.records.contains_key(doc)) {
-            return Err(format!("{doc} is in memory and has no record"));
+        if let Some(doc) = self.documents.wrongly_listed() {
+            return Err(format!("{doc} is listed as in memory and is not, or the other way round"));
         }
         Ok(())
     }

@@ -36,32 +36,32 @@ impl StoredRow {
 impl Shelf {
     /// All rows, ascending by document.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &Row)> {
-        self.rows.iter()
+        self.documents.rows()
     }
 
     /// The row of a document.
     pub(crate) fn row(&self, doc: &DocId) -> Option<&Row> {
-        self.rows.get(doc)
+        self.documents.row(doc)
     }
 
     /// Whether the row of a document does not show all changes that are here.
     pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
-        self.stale.contains(doc) && !self.unreadable.contains(doc)
+        self.folds.is_stale(doc) && !self.documents.is_unreadable(doc)
     }
 
     /// Some documents whose rows must be folded again and which are not in memory; tracks last, and few at once: they are
     /// large.
     pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
-        let is_track = |doc: &DocId| self.records.get(doc).is_some_and(|record| record.kind == DocKind::Track);
-        let stale = || self.stale.iter().copied().filter(|doc| !self.unreadable.contains(doc));
+        let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
+        let stale = || self.folds.stale().filter(|doc| !self.documents.is_unreadable(doc));
         let others: Vec<DocId> = stale().filter(|doc| !is_track(doc)).take(count).collect();
         if others.is_empty() { stale().filter(is_track).take(TRACKS_AT_ONCE).collect() } else { others }
     }
 
     /// Folds a document in memory again, to which a change was added; a track only when all that comes at once is there.
     pub(super) fn refold_soon(&mut self, doc: DocId, kind: DocKind) {
-        if kind == DocKind::Track && self.loaded.get(&doc).is_some() {
-            self.unfolded_tracks.insert(doc);
+        if kind == DocKind::Track && self.documents.loaded(&doc).is_some() {
+            self.folds.push_track(doc);
         } else {
             self.refold(doc);
             self.unwritten_rows.insert(doc);
@@ -72,14 +72,11 @@ impl Shelf {
     /// they make is shown when the drive is finished. Nor is that one read for the sake of its row: whoever is killed while
     /// recording starts again and again, and its fold must not count as what killed the app. Says whether there were any.
     pub(crate) fn fold_tracks(&mut self, recorded: Option<DocId>) -> bool {
-        let stale = recorded.filter(|doc| self.stale.remove(doc));
-        let (recorded, finished) = self.unfolded_tracks.take().into_iter().partition(|doc| Some(*doc) == recorded);
-        let (recorded, finished): (Vec<DocId>, Vec<DocId>) = (recorded, finished);
-        self.unfolded_tracks.extend(recorded.into_iter().chain(stale));
+        let finished = self.folds.take_tracks(recorded);
         for doc in &finished {
             // What is not in memory any more is read again.
-            if self.loaded.get(doc).is_none() {
-                self.stale.insert(*doc);
+            if self.documents.loaded(doc).is_none() {
+                self.folds.push(*doc);
             }
             self.refold(*doc);
             self.unwritten_rows.insert(*doc);
@@ -102,38 +99,39 @@ impl Shelf {
     /// Whether a document is a track whose row needs no fold now. Folding a long one takes four times as long as loading
     /// it; documents of other kinds are folded whenever they are loaded, whatever their rows say.
     pub(super) fn has_fresh_track_row(&self, doc: &DocId) -> bool {
-        matches!(self.rows.get(doc), Some(Row::Track(..))) && !self.stale.contains(doc)
+        matches!(self.documents.row(doc), Some(Row::Track(..))) && !self.folds.is_stale(doc)
     }
 
     pub(super) fn refold(&mut self, doc: DocId) {
-        if let Some(document) = self.loaded.remove(&doc) {
+        if let Some(document) = self.documents.unload(&doc) {
             self.fold(doc, &document);
-            self.loaded.insert(doc, document);
+            self.documents.load(doc, document);
         }
     }
 
     fn fold(&mut self, doc: DocId, document: &Automerge) {
-        self.stale.remove(&doc);
-        let kind = self.records.get(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
+        self.folds.remove(&doc);
+        let kind =
+            self.documents.record(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
         match kind.and_then(|kind| projection::fold(kind, document)) {
             Some(row) => {
                 if is_contested(&row) {
                     self.merged.insert(doc);
                 }
-                self.rows.insert(doc, row)
+                self.documents.set_row(&doc, Some(row));
             }
-            None => drop(self.rows.remove(&doc)),
+            None => self.documents.set_row(&doc, None),
         }
     }
 
     pub(super) fn put_row(&mut self, store: &mut Store, doc: DocId) {
-        let (Some(row), Some(record)) = (self.rows.get(&doc), self.records.get(&doc)) else { return };
-        if self.stale.contains(&doc) || self.unfolded_tracks.contains(&doc) {
+        let (Some(row), Some(record)) = (self.documents.row(&doc), self.documents.record(&doc)) else { return };
+        if !self.folds.is_fresh(&doc) {
             return;
         }
         let stored = StoredRow { heads: record.heads.clone(), row: row.clone(), version: projection::VERSION };
         store.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
-        self.tickets.insert(doc, store.ticket());
+        self.documents.written(&doc, store.ticket());
     }
 }
 

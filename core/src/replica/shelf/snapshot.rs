@@ -34,7 +34,7 @@ pub(crate) struct Announced {
 impl Shelf {
     /// Takes in that the relay has a snapshot of a document, which is the next entry of its log.
     pub(crate) fn announce_snapshot(&mut self, doc: DocId, kind: DocKind, heads: Vec<ChangeHash>, changes: u32) {
-        let record = self.records.entry(doc).or_insert_with(|| Record::new(kind));
+        let record = self.documents.record_or_new(doc, kind);
         // What is known of the relay is the log up to some position: all that the snapshot covers, or less.
         if heads.iter().all(|head| record.is_on_relay(head)) {
             return;
@@ -45,13 +45,13 @@ impl Shelf {
         let here: Vec<u32> = heads.iter().filter_map(|head| record.position(head)).collect();
         here.into_iter().for_each(|index| self.acknowledge(doc, index));
         self.set_relay_heads(doc, heads);
-        self.records.get_mut(&doc).expect("it was made above").settle_announced();
+        self.documents.record_mut(&doc).expect("it was made above").settle_announced();
     }
 
     /// Takes in that the snapshot that the relay has of a document is of no use. What may be in it is pushed again: the
     /// relay knows what it has.
     pub(crate) fn expect_no_snapshot(&mut self, doc: DocId) {
-        if let Some(record) = self.records.get_mut(&doc)
+        if let Some(record) = self.documents.record_mut(&doc)
             && record.is_unclear()
         {
             record.announced = None;
@@ -75,12 +75,12 @@ impl Shelf {
         }
         let is_known =
             |record: &Record| !record.lacks_any() && scanned.heads.iter().all(|head| record.is_acknowledged(head));
-        if self.records.get(&doc).is_some_and(is_known) {
+        if self.documents.record(&doc).is_some_and(is_known) {
             return true;
         }
         let Ok(document) = open::load(&self.actor_in(&doc), [chunk.as_slice()]) else { return false };
         let names = open::names(&document);
-        let one_by_one = self.records.entry(doc).or_insert_with(|| Record::new(kind)).changes.len();
+        let one_by_one = self.documents.record_or_new(doc, kind).changes.len();
         self.enter(doc, &scanned.heads, &names);
         self.store_snapshot(store, doc, &names, one_by_one, chunk);
         self.take_up(doc, kind, document);
@@ -91,7 +91,7 @@ impl Shelf {
 
     /// Brings the record up to date: all of these changes are here and on the relay.
     fn enter(&mut self, doc: DocId, snapshot_heads: &[ChangeHash], names: &[(ChangeHash, Vec<ChangeHash>)]) {
-        let record = self.records.get_mut(&doc).expect("the caller made it");
+        let record = self.documents.record_mut(&doc).expect("the caller made it");
         let covers = |head: &ChangeHash| names.iter().any(|(hash, _)| hash == head);
         // One that is older than what the relay told of adds nothing to its heads.
         let covers_announced = record.announced.as_ref().is_none_or(|announced| announced.heads.iter().all(covers));
@@ -131,7 +131,7 @@ impl Shelf {
         one_by_one: usize,
         chunk: Vec<u8>,
     ) {
-        let record = self.records.get_mut(&doc).expect("the caller made it");
+        let record = self.documents.record_mut(&doc).expect("the caller made it");
         let mut covered: Vec<ShortHash> = names.iter().map(|(hash, _)| ShortHash::from(hash)).collect();
         sort_by_key(&mut covered, |short| *short);
         let is_covered = |short: &ShortHash| covered.binary_search(short).is_ok();
@@ -165,16 +165,15 @@ impl Shelf {
     /// Brings what is in memory up to date with a snapshot that was just kept.
     fn take_up(&mut self, doc: DocId, kind: DocKind, snapshot: Automerge) {
         self.came(doc);
-        let record = self.records.get(&doc).expect("the caller made it");
-        self.unreadable.remove(&doc);
+        self.documents.repaired(&doc);
         if projection::is_kept_on_phone(kind) {
-            self.stale.insert(doc);
+            self.folds.push(doc);
         }
-        match self.loaded.get_mut(&doc) {
+        if let Some(document) = self.documents.loaded_mut(&doc) {
             // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
-            Some(document) => drop(open::merge(document, &snapshot)),
-            None if open::heads(&snapshot) == record.heads => self.loaded.insert(doc, snapshot),
-            None => {}
+            drop(open::merge(document, &snapshot));
+        } else if self.documents.record(&doc).is_some_and(|record| open::heads(&snapshot) == record.heads) {
+            self.documents.load(doc, snapshot);
         }
         self.refold(doc);
     }
@@ -190,7 +189,7 @@ impl Record {
 impl Shelf {
     /// Where the snapshots of a document are stored.
     pub(super) fn snapshots(&self, doc: &DocId) -> KeyRange {
-        let first = self.records.get(doc).map_or(PLACE, Record::first_snapshot);
+        let first = self.documents.record(doc).map_or(PLACE, Record::first_snapshot);
         KeyRange { space: Space::Change, from: change_key(doc, first), to: change_key(doc, PLACE) }
     }
 }

@@ -112,12 +112,13 @@ fn a_drive_with_a_copy_is_looked_at_whenever_more_of_it_comes() {
     let mut comes = |shelf: &mut Shelf, title: &str| {
         let change = open::edit(&mut theirs, |edit| edit.string("title", title)).unwrap().unwrap();
         shelf.add_entry(&mut store, doc, DocKind::Drive, &scan(&change.chunk).unwrap(), change.chunk);
-        shelf.stale.take();
+        shelf.folds = FoldQueue::default();
         shelf.take_merged()
     };
     assert_eq!(comes(&mut shelf, "Before"), []);
     let fields = docs::drive::read(&open::new(&[9; 16]));
-    shelf.rows.insert(doc, Row::Drive(DriveFields { published: Some(DocId::from_bytes([2; 16])), ..fields }));
+    let row = Row::Drive(DriveFields { published: Some(DocId::from_bytes([2; 16])), ..fields });
+    shelf.documents.set_row(&doc, Some(row));
     assert_eq!(comes(&mut shelf, "After"), [doc]);
     assert!(!shelf.decides(&doc), "its copy may be newer, and is only narrowed");
 }

@@ -27,7 +27,7 @@ impl Amount {
 impl Shelf {
     /// Takes in that the relay refused a change.
     pub(crate) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
-        let Some(record) = self.records.get_mut(&unsent.doc) else { return };
+        let Some(record) = self.documents.record_mut(&unsent.doc) else { return };
         if record.unacked.contains_key(&unsent.index) {
             self.outbox.refuse(unsent, code);
             if record.refused.replace(code) != Some(code) {
@@ -38,12 +38,12 @@ impl Shelf {
 
     /// Whether the relay had no room for a change of the document.
     pub(crate) fn is_over_quota(&self, doc: &DocId) -> bool {
-        self.records.get(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
+        self.documents.record(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
     }
 
     /// Whether any of these changes of a document is neither acknowledged nor refused.
     pub(crate) fn is_still_to_be_sent(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
-        let Some(record) = self.records.get(doc) else { return false };
+        let Some(record) = self.documents.record(doc) else { return false };
         let mut places = hashes.iter().filter_map(|hash| record.position(hash));
         places.any(|index| record.unacked.contains_key(&index) && !self.outbox.is_refused(&Unsent { doc: *doc, index }))
     }
@@ -57,15 +57,16 @@ impl Shelf {
     /// Takes in that storage does not have an unsent change as it was written. A document in memory still has it; else it
     /// is what a relay would call it.
     pub(crate) fn restore_unsent(&mut self, store: &mut Store, unsent: Unsent) {
-        let short = self.records.get(&unsent.doc).and_then(|record| record.changes.get(unsent.index as usize)).copied();
-        let document = self.loaded.get(&unsent.doc);
+        let short =
+            self.documents.record(&unsent.doc).and_then(|record| record.changes.get(unsent.index as usize)).copied();
+        let document = self.documents.loaded(&unsent.doc);
         let chunk = document
             .zip(short)
             .and_then(|(document, short)| open::chunks(document).find(|(hash, _)| ShortHash::from(hash) == short));
         match chunk {
             Some((_, chunk)) => {
                 store.put(Space::Change, change_key(&unsent.doc, unsent.index), chunk);
-                if let Some(record) = self.records.get_mut(&unsent.doc) {
+                if let Some(record) = self.documents.record_mut(&unsent.doc) {
                     record.is_stored_by_itself(unsent.index);
                 }
                 self.unwritten.insert(unsent.doc);
@@ -84,7 +85,7 @@ impl Shelf {
         let is_copy = |unsent: &&Unsent| self.push_order(unsent).0;
         let (others, copies) = (self.outbox.waiting().filter(|it| !is_copy(it)), self.outbox.waiting().filter(is_copy));
         for next in others.chain(copies) {
-            let Some(record) = self.records.get(&next.doc).filter(|record| !record.is_unclear()) else { continue };
+            let Some(record) = self.documents.record(&next.doc).filter(|record| !record.is_unclear()) else { continue };
             size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
             if taken.len() == count || (size > bytes && !taken.is_empty()) {
                 break;
@@ -105,7 +106,7 @@ impl Shelf {
     /// phone would withdraw it, see [`crate::replica::copies`].
     pub(crate) fn push_order(&self, unsent: &Unsent) -> (bool, Unsent) {
         let is_copy = |record: &Record| record.kind == DocKind::Published;
-        (self.records.get(&unsent.doc).is_some_and(is_copy), *unsent)
+        (self.documents.record(&unsent.doc).is_some_and(is_copy), *unsent)
     }
 
     /// Gives back changes that were taken and not acknowledged.
@@ -116,7 +117,7 @@ impl Shelf {
 
     /// Returns whether the relay has not acknowledged a change.
     pub(super) fn is_unacked(&self, item: &Unsent) -> bool {
-        self.records.get(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index))
+        self.documents.record(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index))
     }
 
     /// Gives back everything that was under way on a connection that is gone. `[P6]`
@@ -128,7 +129,7 @@ impl Shelf {
     /// Where an unsent change is stored: by itself or, if a relay had it and lost it, perhaps in a snapshot.
     pub(super) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
         let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
-        let record = self.records.get(&unsent.doc);
+        let record = self.documents.record(&unsent.doc);
         let is_in_snapshot = record.is_some_and(|record| record.in_snapshot.iter().any(is_inside));
         if is_in_snapshot {
             return self.snapshots(&unsent.doc);
@@ -139,7 +140,7 @@ impl Shelf {
 
     /// Takes in the size of an unsent change as storage has it: a relay that lost it did not say.
     pub(crate) fn size_up(&mut self, unsent: &Unsent, bytes: u32) {
-        let record = self.records.get_mut(&unsent.doc);
+        let record = self.documents.record_mut(&unsent.doc);
         if let Some(size) = record.and_then(|record| record.unacked.get_mut(&unsent.index)) {
             *size = bytes;
         }
@@ -151,7 +152,8 @@ impl Shelf {
         if !is_document(&entry.value) {
             return wanted.get(&unsent).map(|unsent| (*unsent, entry.value.clone())).into_iter().collect();
         }
-        let (Some(record), Ok(document)) = (self.records.get(&unsent.doc), open::load(&self.actor, [&entry.value[..]]))
+        let (Some(record), Ok(document)) =
+            (self.documents.record(&unsent.doc), open::load(&self.actor, [&entry.value[..]]))
         else {
             return Vec::new();
         };
