@@ -134,6 +134,11 @@ impl Shelf {
         !self.unwritten.contains(doc) && self.documents.last_write(doc).is_none_or(|ticket| store.is_durable(ticket))
     }
 
+    /// Returns whether the document is in memory.
+    pub(crate) fn is_loaded(&self, doc: &DocId) -> bool {
+        self.documents.loaded(doc).is_some()
+    }
+
     /// The document, if it is in memory.
     pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
         self.documents.loaded_mut(doc)

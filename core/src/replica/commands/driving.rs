@@ -3,7 +3,7 @@
 use crate::docs::{self, drive};
 use crate::id::DocId;
 use crate::replica::Replica;
-use crate::replica::commands::{Stop, unreadable};
+use crate::replica::commands::unreadable;
 use crate::replica::io::{CommandError, Topic};
 use crate::replica::recording::{Recording, Subject};
 use crate::replica::shelf::Record;
@@ -12,13 +12,7 @@ use crate::time::Now;
 use crate::wire::DocKind;
 
 impl Replica {
-    pub(super) fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, Stop> {
-        if self.recording.is_some() {
-            return Err(CommandError::AlreadyRecording.into());
-        }
-        if let Some(car) = car {
-            self.expect(&car, DocKind::Car)?;
-        }
+    pub(super) fn start_drive(&mut self, now: Now, car: Option<DocId>) -> Result<Option<DocId>, CommandError> {
         let (drive, track) = (self.device.new_doc_id(now), self.device.new_doc_id(now));
         let change = docs::track::create(self.shelf.make(track, DocKind::Track)).map_err(unreadable)?;
         self.shelf.add_own(&mut self.store, track, change);
@@ -30,57 +24,41 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    /// The recording, once a killed app's is taken up.
-    fn recording(&mut self) -> Result<&mut Recording, Stop> {
+    pub(super) fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
         let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
-        if recording.state() == RecordingState::Recovering { Err(Stop::Wait) } else { Ok(recording) }
-    }
-
-    pub(super) fn pause_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let recording = self.recording()?;
         if recording.state() != RecordingState::Active {
-            return Err(CommandError::NotRecording.into());
+            return Err(CommandError::NotRecording);
         }
         let drive = recording.drive();
-        let recording = self.recording.as_mut().expect("it was there a moment ago");
         recording.pause(now, &mut self.shelf, &mut self.store);
         self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
-    pub(super) fn resume_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let recording = self.recording()?;
+    pub(super) fn resume_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
+        let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
         if recording.state() == RecordingState::Active {
-            return Err(CommandError::AlreadyRecording.into());
+            return Err(CommandError::AlreadyRecording);
         }
         let drive = recording.drive();
-        let recording = self.recording.as_mut().expect("it was there a moment ago");
         recording.resume(now, &mut self.store);
         self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
-    pub(super) fn undo_resume(&mut self) -> Result<Option<DocId>, Stop> {
-        let drive = self.recording()?.drive();
-        let recording = self.recording.as_mut().expect("it was there a moment ago");
+    pub(super) fn undo_resume(&mut self) -> Result<Option<DocId>, CommandError> {
+        let recording = self.recording.as_mut().ok_or(CommandError::NotRecording)?;
+        let drive = recording.drive();
         if !recording.undo_resume(&mut self.store) {
-            return Err(CommandError::NotFound.into());
+            return Err(CommandError::NotFound);
         }
         self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }
 
-    pub(super) fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, Stop> {
-        if self.recording.is_some() {
-            return Err(CommandError::AlreadyRecording.into());
-        }
-        self.ready(&drive, DocKind::Drive)?;
+    pub(super) fn take_over_drive(&mut self, now: Now, drive: DocId) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?;
         let (track, started_at, car) = (fields.track.ok_or(CommandError::Unreadable)?, fields.started_at, fields.car);
-        if fields.ended_at.is_some() {
-            return Err(CommandError::NotRecording.into());
-        }
-        self.whole(&track)?;
         let subject = Subject::new(drive, track, started_at, car, now);
         let mut recording = Recording::take_over(subject, &self.device.actor, &mut self.store);
         recording.recover(now, &mut self.shelf, &mut self.store);
@@ -90,13 +68,11 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    pub(super) fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
-        let Subject { drive, track, .. } = self.recording()?.subject();
-        let drive = match self.ready(&drive, DocKind::Drive) {
-            // Unreadable, or not known any more: whatever was damaged, what was recorded gets a drive.
-            Err(Stop::Refused(_)) => self.replace_drive(now, drive).map_err(unreadable)?,
-            ready => ready.map(|()| drive)?,
-        };
+    pub(super) fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
+        let Subject { drive, track, .. } = self.recording.as_ref().ok_or(CommandError::NotRecording)?.subject();
+        // Unreadable, or not known any more: whatever was damaged, what was recorded gets a drive.
+        let is_lost = self.ready(&drive, DocKind::Drive).is_err();
+        let drive = if is_lost { self.replace_drive(now, drive).map_err(unreadable)? } else { drive };
         let mut recording = self.recording.take().expect("it was there a moment ago");
         let ended_at = recording.finish(now, &mut self.shelf, &mut self.store);
         let finished = Some((ended_at, recording.stats()));
@@ -108,7 +84,7 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    pub(super) fn discard_drive(&mut self, now: Now) -> Result<Option<DocId>, Stop> {
+    pub(super) fn discard_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
         let drive = self.finish_drive(now)?;
         if let Some(drive) = drive {
             self.change_drive(drive, &drive::DriveEdit { deleted: true, ..drive::DriveEdit::default() })?;

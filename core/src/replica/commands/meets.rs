@@ -5,7 +5,7 @@ use crate::docs::open;
 use crate::id::{AccountId, DocId};
 use crate::projection::Row;
 use crate::replica::Replica;
-use crate::replica::commands::{Put, Stop, check};
+use crate::replica::commands::Put;
 use crate::replica::io::{CommandError, Topic};
 use crate::time::{Now, Timestamp};
 use crate::wire::DocKind;
@@ -17,8 +17,7 @@ impl Replica {
         meet: Option<DocId>,
         fields: &MeetFields,
         seen_at: Option<Timestamp>,
-    ) -> Result<Option<DocId>, Stop> {
-        check(fields.is_valid())?;
+    ) -> Result<Option<DocId>, CommandError> {
         let (doc, seen) = match meet {
             Some(meet) => {
                 let (doc, row) = self.own_meet(&meet)?;
@@ -37,8 +36,7 @@ impl Replica {
         meet: DocId,
         fields: &MeetFields,
         seen_at: Option<Timestamp>,
-    ) -> Result<Option<DocId>, Stop> {
-        check(fields.is_valid())?;
+    ) -> Result<Option<DocId>, CommandError> {
         let (doc, _) = self.own_meet(&meet)?;
         let (account, at) = (self.device.identity.account, after(now, seen_at)?);
         self.change_own_meet(doc, &|doc| meet::renew(doc, &account, at, fields))
@@ -51,8 +49,7 @@ impl Replica {
         seen: &MeetFields,
         fields: &MeetFields,
         seen_at: Option<Timestamp>,
-    ) -> Result<Option<DocId>, Stop> {
-        check(fields.is_valid())?;
+    ) -> Result<Option<DocId>, CommandError> {
         let amendment = meet::amendment(&self.device.identity.account, &meet);
         let at = after(now, seen_at)?;
         self.change_meet(amendment, &|doc| meet::put(doc, at, Some(&meet), Some(seen), fields))?;
@@ -64,7 +61,7 @@ impl Replica {
         now: Now,
         meet: DocId,
         seen_at: Option<Timestamp>,
-    ) -> Result<Option<DocId>, Stop> {
+    ) -> Result<Option<DocId>, CommandError> {
         let (doc, row) = self.own_meet(&meet)?;
         let seen = row.fields.clone();
         let cancelled = MeetFields { cancelled: true, ..seen.clone() };
@@ -77,12 +74,11 @@ impl Replica {
         meet: DocId,
         account: AccountId,
         may: bool,
-    ) -> Result<Option<DocId>, Stop> {
-        check(account != self.device.identity.account)?;
+    ) -> Result<Option<DocId>, CommandError> {
         let (doc, row) = self.own_meet(&meet)?;
         let is_known = row.organisers.iter().any(|(known, _)| *known == account);
         if !is_known && row.organisers.len() >= meet::MAX_ORGANISERS {
-            return Err(CommandError::TooMany.into());
+            return Err(CommandError::TooMany);
         }
         if !is_known && !may {
             return Ok(Some(meet));
@@ -90,24 +86,28 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::grant(doc, &account, may))
     }
 
-    /// The document of one's own meet and what is known of it, once it is in memory. Besides by its newest link a meet goes by
-    /// the id of its document: a screen may still have it from before another device renewed the link.
-    fn own_meet(&mut self, meet: &DocId) -> Result<(DocId, &MeetRow), Stop> {
+    /// The document of one's own meet. Besides by its newest link a meet goes by the id of its document: a screen may still
+    /// have it from before another device renewed the link.
+    pub(super) fn document_of_meet(&self, meet: &DocId) -> DocId {
         let account = self.device.identity.account;
         let is_it = |(doc, row): &(&DocId, &Row)| match row {
             Row::Meet(row) => row.found_by(&account, doc) == Some(*meet),
             _ => false,
         };
-        let doc = self.shelf.rows().find(is_it).map_or(*meet, |(doc, _)| *doc);
-        self.ready(&doc, DocKind::Meet)?;
+        self.shelf.rows().find(is_it).map_or(*meet, |(doc, _)| *doc)
+    }
+
+    /// The document of one's own meet, and what is known of it.
+    pub(super) fn own_meet(&self, meet: &DocId) -> Result<(DocId, &MeetRow), CommandError> {
+        let doc = self.document_of_meet(meet);
         match self.shelf.row(&doc) {
             Some(Row::Meet(row)) if row.amends.is_none() => Ok((doc, row)),
-            _ => Err(CommandError::NotFound.into()),
+            _ => Err(CommandError::NotFound),
         }
     }
 
     /// Changes one's own meet, and says by which id it is found.
-    fn change_own_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<Option<DocId>, Stop> {
+    fn change_own_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<Option<DocId>, CommandError> {
         self.change_meet(doc, put)?;
         Ok(match self.shelf.row(&doc) {
             Some(Row::Meet(row)) => row.found_by(&self.device.identity.account, &doc),
@@ -115,7 +115,7 @@ impl Replica {
         })
     }
 
-    fn change_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<(), Stop> {
+    fn change_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<(), CommandError> {
         self.output.topics.insert(Topic::Meets);
         self.put(doc, DocKind::Meet, put)
     }

@@ -6,7 +6,6 @@ use crate::docs::social::{self, Answer, Comment, Reaction, Relation, Subject, Wo
 use crate::id::{AccountId, DocId};
 use crate::projection::Row;
 use crate::replica::Replica;
-use crate::replica::commands::{Stop, check};
 use crate::replica::io::{CommandError, Topic};
 use crate::time::Now;
 use crate::wire::DocKind;
@@ -18,8 +17,7 @@ impl Replica {
         account: AccountId,
         relation: Relation,
         holds: bool,
-    ) -> Result<Option<DocId>, Stop> {
-        check(account != self.device.identity.account)?;
+    ) -> Result<Option<DocId>, CommandError> {
         let doc = social::people(&self.device.identity.account);
         let (subject, word) = match relation {
             Relation::Follow => (Subject::Follow(account), Word::Follow(account, now.wall)),
@@ -39,7 +37,7 @@ impl Replica {
                 // Since when it was followed first is what stays.
                 Relation::Follow if follows => return Ok(None),
                 Relation::Follow if row.follows.len() >= social::MAX_ENTRIES => {
-                    return Err(CommandError::TooMany.into());
+                    return Err(CommandError::TooMany);
                 }
                 Relation::Follow | Relation::Accept | Relation::Block => {}
             }
@@ -52,24 +50,28 @@ impl Replica {
         Ok(None)
     }
 
-    pub(super) fn react(&mut self, drive: DocId, reaction: Option<Reaction>) -> Result<Option<DocId>, Stop> {
+    pub(super) fn react(&mut self, drive: DocId, reaction: Option<Reaction>) -> Result<Option<DocId>, CommandError> {
         let word = reaction.map(|reaction| Word::React(drive, reaction));
         self.say(self.about(&drive), Subject::React(drive), word.as_ref())
     }
 
-    pub(super) fn comment(&mut self, now: Now, drive: DocId, text: &str) -> Result<Option<DocId>, Stop> {
-        check(!text.trim().is_empty() && text.chars().count() <= social::MAX_COMMENT)?;
+    pub(super) fn comment(&mut self, now: Now, drive: DocId, text: &str) -> Result<Option<DocId>, CommandError> {
         let id = self.device.new_doc_id(now);
         let comment = Comment { drive, at: now.wall, text: text.to_owned() };
         self.say(self.about(&drive), Subject::Comment(id), Some(&Word::Comment(id, &comment)))?;
         Ok(Some(id))
     }
 
-    pub(super) fn remove_comment(&mut self, drive: DocId, comment: DocId) -> Result<Option<DocId>, Stop> {
+    pub(super) fn remove_comment(&mut self, drive: DocId, comment: DocId) -> Result<Option<DocId>, CommandError> {
         self.say(self.about(&drive), Subject::Comment(comment), None)
     }
 
-    pub(super) fn rsvp(&mut self, now: Now, meet: DocId, answer: Option<Answer>) -> Result<Option<DocId>, Stop> {
+    pub(super) fn rsvp(
+        &mut self,
+        now: Now,
+        meet: DocId,
+        answer: Option<Answer>,
+    ) -> Result<Option<DocId>, CommandError> {
         let word = answer.map(|answer| Word::Rsvp(meet, answer, now.wall));
         self.say(self.about(&meet), Subject::Rsvp(meet), word.as_ref())
     }
@@ -79,7 +81,7 @@ impl Replica {
     }
 
     /// Says something, or takes back what was said about it.
-    fn say(&mut self, doc: DocId, subject: Subject, word: Option<&Word<'_>>) -> Result<Option<DocId>, Stop> {
+    fn say(&mut self, doc: DocId, subject: Subject, word: Option<&Word<'_>>) -> Result<Option<DocId>, CommandError> {
         self.put(doc, DocKind::Social, &|doc| match word {
             Some(word) => social::say(doc, word),
             None => social::take_back(doc, &subject),

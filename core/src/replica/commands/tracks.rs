@@ -4,29 +4,17 @@ use crate::docs::{self, drive};
 use crate::id::DocId;
 use crate::privacy::PrivateEnds;
 use crate::recorder::Recorder;
-use crate::replica::commands::{Stop, check, unreadable};
+use crate::replica::commands::unreadable;
 use crate::replica::io::{CommandError, Topic};
 use crate::replica::view::TrackView;
 use crate::replica::{Replica, views};
-use crate::wire::DocKind;
 
 impl Replica {
-    pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, Stop> {
-        self.ready(&drive, DocKind::Drive)?;
+    pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?;
-        let (before, copy, track) = (fields.private_ends, self.copy_of(fields), fields.track);
+        let (before, track) = (fields.private_ends, fields.track);
         if ends == before {
             return Ok(Some(drive));
-        }
-        if copy.is_some() {
-            return Err(CommandError::AlreadyPublished.into());
-        }
-        if let Some(track) = &track {
-            // What is shown of the drive says what of it is hidden.
-            let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
-            if is_shown {
-                self.whole(track)?;
-            }
         }
         self.change_drive(drive, &drive::DriveEdit { private_ends: Some(ends), ..drive::DriveEdit::default() })?;
         track.iter().for_each(|track| self.show_again(drive, track));
@@ -38,13 +26,10 @@ impl Replica {
         drive: DocId,
         fixes: &[String],
         holds: bool,
-    ) -> Result<Option<DocId>, Stop> {
-        check(fixes.len() <= docs::track::MAX_LISTED)?;
-        self.ready(&drive, DocKind::Drive)?;
+    ) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?;
         let (started_at, ended_at) = (fields.started_at, fields.ended_at);
         let track = fields.track.ok_or(CommandError::Unreadable)?;
-        self.whole(&track)?;
         let mut recording = self.recording.take_if(|recording| recording.drive() == drive);
         if let Some(recording) = &mut recording {
             recording.pack_all(&mut self.shelf, &mut self.store);

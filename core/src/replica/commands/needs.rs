@@ -1,0 +1,249 @@
+//! Whether a command can be applied: whether it is valid, and whether what it works on is in memory.
+//!
+//! Everything here only looks, so that a command that is refused or has to wait cannot have changed anything.
+
+use crate::docs::{self, drive, logbook, meet, social};
+use crate::handle;
+use crate::id::DocId;
+use crate::projection::Row;
+use crate::replica::Replica;
+use crate::replica::commands::only;
+use crate::replica::io::{Command, CommandError};
+use crate::replica::recording::Recording;
+use crate::replica::view::{RecordingState, TrackView};
+use crate::wire::DocKind;
+
+/// Why a command cannot be applied at this moment.
+pub(super) enum Unmet {
+    /// It never can.
+    Refused(CommandError),
+    /// It needs a document that is in storage.
+    Stored(DocId),
+    /// It needs a document that the relay has.
+    Remote(DocId),
+    /// It needs the recording that a killed app left behind, which is being taken up.
+    Recovery,
+}
+
+impl From<CommandError> for Unmet {
+    fn from(code: CommandError) -> Unmet {
+        Unmet::Refused(code)
+    }
+}
+
+impl Replica {
+    /// Checks a command.
+    pub(super) fn needs(&self, command: &Command) -> Result<(), Unmet> {
+        let account = &self.device.identity.account;
+        match command {
+            Command::StartDrive { car } => {
+                self.not_recording()?;
+                car.iter().try_for_each(|car| Ok(self.expect(car, DocKind::Car)?))
+            }
+            Command::PauseDrive | Command::ResumeDrive | Command::UndoResume => self.recovered().map(drop),
+            Command::FinishDrive | Command::DiscardDrive => {
+                let drive = self.recovered()?.drive();
+                match self.ready(&drive, DocKind::Drive) {
+                    // One that cannot be read, or is not known any more, is replaced.
+                    Err(Unmet::Refused(_)) => Ok(()),
+                    ready => ready,
+                }
+            }
+            Command::TakeOverDrive { drive } => {
+                self.not_recording()?;
+                self.ready(drive, DocKind::Drive)?;
+                let fields = self.drive(drive)?;
+                let track = fields.track.ok_or(CommandError::Unreadable)?;
+                if fields.ended_at.is_some() {
+                    return Err(CommandError::NotRecording.into());
+                }
+                self.whole(&track)
+            }
+            Command::EditDrive { drive, title, notes, car } => {
+                let is_short = |text: &Option<String>, chars: usize| {
+                    text.as_ref().is_none_or(|text| text.chars().count() <= chars)
+                };
+                check(is_short(title, 200) && is_short(notes, 10_000))?;
+                if let Some(Some(car)) = car {
+                    self.expect(car, DocKind::Car)?;
+                }
+                self.ready(drive, DocKind::Drive)?;
+                self.copy(drive)?.iter().try_for_each(|copy| self.ready(copy, DocKind::Published))
+            }
+            Command::DeleteDrive { drive } => {
+                if self.recording.as_ref().is_some_and(|recording| recording.drive() == *drive) {
+                    return Err(CommandError::NotFinished.into());
+                }
+                self.ready(drive, DocKind::Drive)?;
+                self.copy(drive)?.iter().try_for_each(|copy| self.ready(copy, DocKind::Published))
+            }
+            Command::PublishDrive { drive, visibility } => {
+                self.ready(drive, DocKind::Drive)?;
+                let fields = self.drive(drive)?;
+                if fields.ended_at.is_none() {
+                    return Err(CommandError::NotFinished.into());
+                }
+                match self.copy_of(fields) {
+                    Some(copy) => self.ready(&copy, DocKind::Published),
+                    None if *visibility == docs::Visibility::Private => Ok(()),
+                    None => self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals)),
+                }
+            }
+            Command::RenewLink { drive } => {
+                self.ready(drive, DocKind::Drive)?;
+                let fields = self.drive(drive)?;
+                // Whose copy is lost, nobody sees: to publish it again is for its owner to say.
+                let before = self.copy_of(fields).ok_or(CommandError::NotFound)?;
+                self.ready(&before, DocKind::Published)?;
+                self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals.saturating_add(1)))
+            }
+            Command::SetPrivateEnds { drive, ends } => {
+                self.ready(drive, DocKind::Drive)?;
+                let fields = self.drive(drive)?;
+                let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
+                if *ends == fields.private_ends {
+                    Ok(())
+                } else if self.copy_of(fields).is_some() {
+                    Err(CommandError::AlreadyPublished.into())
+                } else {
+                    // The track that is shown says what of it is hidden.
+                    fields.track.iter().filter(|_| is_shown).try_for_each(|track| self.whole(track))
+                }
+            }
+            Command::TakeBackRefused { drive, fixes, holds: _ } => {
+                check(fixes.len() <= docs::track::MAX_LISTED)?;
+                self.ready(drive, DocKind::Drive)?;
+                self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
+            }
+            Command::OpenDrive { drive } => self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?),
+            Command::PutCar { car, fields } => {
+                check(fields.is_valid() && !fields.name().is_empty())?;
+                car.iter().try_for_each(|car| self.ready(car, DocKind::Car))
+            }
+            Command::PutLogEntry { car, entry, fields } => {
+                check(fields.is_valid())?;
+                self.ready(car, DocKind::Car)?;
+                let entries = match self.shelf.row(car) {
+                    Some(Row::Car(_, log)) => log.len(),
+                    _ => 0,
+                };
+                let has_room = entry.is_some() || entries < logbook::MAX_ENTRIES;
+                if has_room { Ok(()) } else { Err(CommandError::TooMany.into()) }
+            }
+            Command::RemoveLogEntry { car, entry: _ } => self.ready(car, DocKind::Car),
+            Command::Relate { account: other, .. } => {
+                check(other != account)?;
+                self.ready_if_here(&social::people(account), DocKind::Social)
+            }
+            Command::Comment { drive, text } => {
+                check(!text.trim().is_empty() && text.chars().count() <= social::MAX_COMMENT)?;
+                self.ready_if_here(&social::about(account, drive), DocKind::Social)
+            }
+            Command::React { drive: thing, .. }
+            | Command::RemoveComment { drive: thing, .. }
+            | Command::Rsvp { meet: thing, .. } => self.ready_if_here(&social::about(account, thing), DocKind::Social),
+            Command::PutMeet { meet, fields, .. } => {
+                check(fields.is_valid())?;
+                meet.iter().try_for_each(|meet| self.own_meet_ready(meet))
+            }
+            Command::RenewMeetLink { meet, fields, .. } => {
+                check(fields.is_valid())?;
+                self.own_meet_ready(meet)
+            }
+            Command::AmendMeet { meet, fields, .. } => {
+                check(fields.is_valid())?;
+                self.ready_if_here(&meet::amendment(account, meet), DocKind::Meet)
+            }
+            Command::CancelMeet { meet, .. } => self.own_meet_ready(meet),
+            Command::GrantOrganiser { meet, account: other, .. } => {
+                check(other != account)?;
+                self.own_meet_ready(meet)
+            }
+            Command::PutProfile { fields } => {
+                check(fields.is_valid())?;
+                if !fields.handle.is_empty() && handle::fold(&fields.handle).is_none() {
+                    return Err(CommandError::BadHandle.into());
+                }
+                self.ready_if_here(&only(account, DocKind::Profile), DocKind::Profile)
+            }
+            Command::NameDevice { name } => {
+                check(name.chars().count() <= 100)?;
+                self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings)
+            }
+            Command::PutSettings { .. } => self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings),
+            Command::CloseDrive
+            | Command::ReadToken
+            | Command::GrantDevice { .. }
+            | Command::CheckGrant { .. }
+            | Command::JoinAccount { .. } => Ok(()),
+        }
+    }
+
+    fn not_recording(&self) -> Result<(), CommandError> {
+        if self.recording.is_some() { Err(CommandError::AlreadyRecording) } else { Ok(()) }
+    }
+
+    /// The recording, once a killed app's is taken up.
+    fn recovered(&self) -> Result<&Recording, Unmet> {
+        let recording = self.recording.as_ref().ok_or(CommandError::NotRecording)?;
+        if recording.state() == RecordingState::Recovering { Err(Unmet::Recovery) } else { Ok(recording) }
+    }
+
+    /// Checks that the published copy of a drive can be made, or changed if it is here.
+    fn can_make_copy(&self, fields: &drive::DriveFields, copy: &DocId) -> Result<(), Unmet> {
+        if self.shelf.record(copy).is_some_and(|record| record.is_here()) {
+            return self.ready(copy, DocKind::Published);
+        }
+        self.whole(&fields.track.ok_or(CommandError::Unreadable)?)
+    }
+
+    fn own_meet_ready(&self, meet: &DocId) -> Result<(), Unmet> {
+        self.ready(&self.document_of_meet(meet), DocKind::Meet)?;
+        Ok(self.own_meet(meet).map(drop)?)
+    }
+
+    /// Checks that there is a document of this kind.
+    pub(super) fn expect(&self, doc: &DocId, kind: DocKind) -> Result<(), CommandError> {
+        match self.shelf.record(doc) {
+            Some(record) if record.kind == kind => Ok(()),
+            _ => Err(CommandError::NotFound),
+        }
+    }
+
+    /// Checks that what is here of a document is in memory.
+    pub(super) fn ready(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
+        self.expect(doc, kind)?;
+        if self.shelf.is_loaded(doc) {
+            return Ok(());
+        }
+        let record = self.shelf.record(doc).expect("it was there a moment ago");
+        if self.shelf.is_unreadable(doc) {
+            let can_be_fetched = record.lacks_any() && self.link.can_bring(doc);
+            return Err(if can_be_fetched { Unmet::Remote(*doc) } else { CommandError::Unreadable.into() });
+        }
+        Err(if record.is_here() { Unmet::Stored(*doc) } else { CommandError::NotFound.into() })
+    }
+
+    /// Checks that a document is in memory, if anything of it is here; else it is made.
+    fn ready_if_here(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
+        let is_here = self.shelf.record(doc).is_some_and(|record| record.is_here());
+        if is_here { self.ready(doc, kind) } else { Ok(()) }
+    }
+
+    /// Checks that a track is in memory, and all of it if the relay can be asked for what is missing.
+    fn whole(&self, track: &DocId) -> Result<(), Unmet> {
+        self.expect(track, DocKind::Track)?;
+        let record = self.shelf.record(track).expect("it was there a moment ago");
+        if record.lacks_any() && self.link.can_bring(track) {
+            return Err(Unmet::Remote(*track));
+        }
+        if !record.is_here() {
+            return Err(CommandError::TrackNotHere.into());
+        }
+        self.ready(track, DocKind::Track)
+    }
+}
+
+fn check(valid: bool) -> Result<(), CommandError> {
+    if valid { Ok(()) } else { Err(CommandError::Invalid) }
+}
