@@ -7,6 +7,7 @@ mod commands;
 mod copies;
 mod device;
 mod figures;
+mod invariants;
 pub mod io;
 mod journal;
 mod link;
@@ -128,14 +129,6 @@ impl Replica {
         self.take(now, input);
         self.pump(now);
         std::mem::take(&mut self.output.effects)
-    }
-
-    /// Checks what holds after every [`Replica::handle`]; the simulator does so.
-    ///
-    /// # Errors
-    /// The first invariant that does not hold, in words.
-    pub fn check_invariants(&self) -> Result<(), String> {
-        self.shelf.check_invariants()
     }
 
     fn take(&mut self, now: Now, input: Input) {

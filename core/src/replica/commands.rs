@@ -14,6 +14,7 @@ mod tracks;
 
 use automerge::Automerge;
 
+pub(super) use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
 use crate::access::{MAX_LIFETIME_MS, read_bytes};
 use crate::docs::open::{EditError, NewChange};
@@ -21,7 +22,6 @@ use crate::docs::{self, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
-use crate::replica::commands::needs::Unmet;
 use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
 use crate::replica::signing::{Signing, TokenTerms};
 use crate::replica::view::TrackView;

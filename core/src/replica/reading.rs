@@ -59,6 +59,16 @@ impl StorageReads {
         self.retry_at_ms.map(|due| (due, "read storage again"))
     }
 
+    /// Returns whether a document is being read, or will be.
+    pub(super) fn is_awaited(&self, doc: &DocId) -> bool {
+        self.is_reading(doc) || self.failed.contains(doc)
+    }
+
+    /// Returns whether any document is being read, or will be.
+    pub(super) fn is_any_awaited(&self) -> bool {
+        !self.under_way.is_empty() || !self.failed.is_empty()
+    }
+
     fn is_reading(&self, doc: &DocId) -> bool {
         self.under_way.values().any(|reading| matches!(reading, Reading::Document(other, _) if other == doc))
     }

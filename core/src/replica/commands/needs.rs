@@ -14,7 +14,7 @@ use crate::replica::view::{RecordingState, TrackView};
 use crate::wire::DocKind;
 
 /// Why a command cannot be applied at this moment.
-pub(super) enum Unmet {
+pub(in crate::replica) enum Unmet {
     /// It never can.
     Refused(CommandError),
     /// It needs a document that is in storage.
@@ -33,7 +33,7 @@ impl From<CommandError> for Unmet {
 
 impl Replica {
     /// Checks a command.
-    pub(super) fn needs(&self, command: &Command) -> Result<(), Unmet> {
+    pub(in crate::replica) fn needs(&self, command: &Command) -> Result<(), Unmet> {
         let account = &self.device.identity.account;
         match command {
             Command::StartDrive { car } => {

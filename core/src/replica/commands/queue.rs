@@ -18,6 +18,11 @@ impl CommandQueue {
         self.waiting.push((request, command));
     }
 
+    /// The commands that wait.
+    pub(in crate::replica) fn waiting(&self) -> impl Iterator<Item = &(u32, Command)> {
+        self.waiting.iter()
+    }
+
     /// Takes the commands that wait, to attempt them again.
     pub(super) fn take_waiting(&mut self) -> Vec<(u32, Command)> {
         std::mem::take(&mut self.waiting)

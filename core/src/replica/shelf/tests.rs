@@ -235,3 +235,28 @@ fn a_copy_is_pushed_behind_the_drive_that_names_it() {
     assert_eq!(taken(9), [3, 1]);
     assert_eq!(taken(9), [0; 0]);
 }
+
+#[test]
+fn what_is_lost_inside_is_found_by_the_invariants() {
+    let doc = DocId::from_bytes([1; 16]);
+    let shelf = || {
+        let (mut shelf, mut store) = (Shelf::open([7; 16], &[]), Store::default());
+        let change = open::edit(shelf.make(doc, DocKind::Car), |edit| edit.boolean("any", true)).unwrap();
+        shelf.add_own(&mut store, doc, change);
+        shelf
+    };
+    assert_eq!(shelf().check_invariants(), Ok(()));
+    let broken: [fn(&mut Shelf); 4] = [
+        |shelf| shelf.outbox = Outbox::default(),
+        |shelf| shelf.outbox.wait([Unsent { doc: DocId::from_bytes([2; 16]), index: 0 }]),
+        |shelf| shelf.digest.replace(&DocId::from_bytes([1; 16]), &[], &[ChangeHash([9; 32])]),
+        |shelf| {
+            shelf.documents.record_mut(&DocId::from_bytes([1; 16])).unwrap().relay_heads = vec![ChangeHash([9; 32])]
+        },
+    ];
+    for breaks in broken {
+        let mut shelf = shelf();
+        breaks(&mut shelf);
+        assert!(shelf.check_invariants().is_err());
+    }
+}
