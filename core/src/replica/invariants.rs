@@ -1,7 +1,9 @@
 //! What holds of the replica after every event, whatever came before. The simulator checks it.
 
+use crate::id::DocId;
 use crate::replica::Replica;
 use crate::replica::commands::Unmet;
+use crate::replica::recording::Recording;
 
 impl Replica {
     /// Checks what holds after every [`Replica::handle`].
@@ -15,14 +17,11 @@ impl Replica {
 
     /// A command that waits is attempted again: what it waits for is on its way.
     fn check_waiting_commands(&self) -> Result<(), String> {
-        let recovering = || self.recording.as_ref().map(|recording| recording.track());
+        let is_on_its_way = |doc: DocId| self.reads.is_awaited(&doc) || self.link.is_fetching(&doc);
         for (request, command) in self.commands.waiting() {
             let is_coming = match self.needs(command) {
-                Err(Unmet::Stored(doc)) => self.reads.is_awaited(&doc),
-                Err(Unmet::Remote(doc)) => self.link.is_fetching(&doc),
-                Err(Unmet::Recovery) => {
-                    recovering().is_some_and(|track| self.reads.is_awaited(&track) || self.link.is_fetching(&track))
-                }
+                Err(Unmet::Stored(doc) | Unmet::Remote(doc)) => is_on_its_way(doc),
+                Err(Unmet::Recovery) => self.recording.as_ref().map(Recording::track).is_some_and(is_on_its_way),
                 // It came, or it is gone, by another way: the next answer attempts the command.
                 Ok(()) | Err(Unmet::Refused(_)) => self.reads.is_any_awaited() || self.link.fetches().next().is_some(),
             };

@@ -1,0 +1,113 @@
+//! The keys of the journal: which entry comes next, and which are still needed.
+
+use crate::replica::io::{KeyRange, Space};
+use crate::replica::journal::{self, Entry};
+use crate::replica::store::Store;
+
+/// Writes the journal, and deletes what is in a block.
+#[derive(Debug)]
+pub(super) struct JournalWriter {
+    /// The key of the next entry.
+    next: u64,
+    /// The keys of the entries whose fixes the recorder holds back, ascending.
+    held: Vec<u64>,
+}
+
+impl JournalWriter {
+    /// Goes on behind the entries that storage has.
+    pub(super) fn new(next: u64) -> JournalWriter {
+        JournalWriter { next, held: Vec::new() }
+    }
+
+    /// The key of the next entry.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Queues an entry for the disk, and returns its key.
+    pub(super) fn write(&mut self, entry: &Entry, store: &mut Store) -> u64 {
+        let key = self.next;
+        store.put(Space::Journal, journal_key(key), journal::encode(entry));
+        self.next += 1;
+        key
+    }
+
+    /// Takes in that the fix of an entry is held back.
+    pub(super) fn hold(&mut self, key: u64) {
+        self.held.push(key);
+    }
+
+    /// Takes in how many fixes are held back still: the newest ones.
+    pub(super) fn hold_only(&mut self, count: usize) {
+        let decided = self.held.len().saturating_sub(count);
+        self.held.drain(..decided);
+    }
+
+    /// Deletes the entries from a key on.
+    pub(super) fn delete_from(&mut self, from: u64, store: &mut Store) {
+        if from < self.next {
+            let (from, to) = (journal_key(from), journal_key(self.next - 1));
+            store.delete(KeyRange { space: Space::Journal, from, to });
+        }
+        self.held.clear();
+    }
+
+    /// Deletes what is in a block. Fixes that are held back are in none, and stay.
+    pub(super) fn delete_packed(&self, store: &mut Store) {
+        let mut from = 0;
+        for until in self.held.iter().copied().chain([self.next]) {
+            if from < until {
+                store.delete(KeyRange { space: Space::Journal, from: journal_key(from), to: journal_key(until - 1) });
+            }
+            from = until + 1;
+        }
+    }
+}
+
+fn journal_key(index: u64) -> Vec<u8> {
+    index.to_be_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::io::{Effect, StoreOp};
+
+    /// The keys that a disk has after everything that was queued.
+    fn kept(store: &mut Store) -> Vec<u64> {
+        let Some(Effect::Store { ops, .. }) = store.next(0) else { panic!("something was queued") };
+        let number = |key: &[u8]| u64::from_be_bytes(key.try_into().unwrap());
+        let mut keys = Vec::new();
+        for op in ops {
+            match op {
+                StoreOp::Put(entry) => keys.push(number(&entry.key)),
+                StoreOp::Delete(range) => keys.retain(|key| !(number(&range.from)..=number(&range.to)).contains(key)),
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn a_fix_that_is_held_back_stays_in_the_journal() {
+        let (mut journal, mut store) = (JournalWriter::new(10), Store::default());
+        for is_held in [false, true, false, true, false] {
+            let key = journal.write(&Entry::Invalid, &mut store);
+            if is_held {
+                journal.hold(key);
+            }
+        }
+        journal.hold_only(1);
+        journal.delete_packed(&mut store);
+        assert_eq!(kept(&mut store), [13]);
+    }
+
+    #[test]
+    fn what_came_since_a_resume_can_be_deleted_alone() {
+        let (mut journal, mut store) = (JournalWriter::new(10), Store::default());
+        for _ in 0..3 {
+            journal.write(&Entry::Invalid, &mut store);
+        }
+        journal.delete_from(11, &mut store);
+        assert_eq!(kept(&mut store), [10]);
+    }
+}

@@ -1,0 +1,109 @@
+//! The stretch of a recording that is not packed yet, and the blocks that it becomes.
+
+use automerge::Automerge;
+
+use crate::docs;
+use crate::id::DocId;
+use crate::replica::shelf::Shelf;
+use crate::replica::store::Store;
+use crate::track::Stretch;
+use crate::track::block::BlockEncoder;
+
+/// How long a stretch becomes before it is packed, in milliseconds.
+const BLOCK_MS: u64 = 60_000;
+/// A stretch of fewer items waits for more, so long at most, in milliseconds.
+const SPARSE_ITEMS: usize = 30;
+const SPARSE_BLOCK_MS: u64 = 600_000;
+/// How many items a stretch may hold before it is packed.
+const BLOCK_ITEMS: usize = 1_000;
+
+/// Packs stretches into blocks of a track.
+#[derive(Debug)]
+pub(super) struct BlockPacker {
+    encoder: BlockEncoder,
+    /// The name of this start of the app among the recorder sessions of the track.
+    session: String,
+    next_block: u32,
+    /// How many blocks of others the recorder's figures contain.
+    known_blocks: usize,
+    /// What is not packed yet.
+    pub(super) stretch: Stretch,
+    /// When that began, on the monotonic clock.
+    began_ms: Option<u64>,
+}
+
+impl BlockPacker {
+    /// A packer for this start of the app.
+    pub(super) fn new(actor: &[u8; 16]) -> BlockPacker {
+        BlockPacker {
+            encoder: BlockEncoder::new(),
+            session: actor.iter().map(|byte| format!("{byte:02x}")).collect(),
+            next_block: 0,
+            known_blocks: 0,
+            stretch: Stretch::default(),
+            began_ms: None,
+        }
+    }
+
+    /// Takes in how many blocks of others the recorder has counted.
+    pub(super) fn counted(&mut self, blocks: usize) {
+        self.known_blocks = blocks;
+    }
+
+    /// Returns whether a track has blocks that the recorder has not counted.
+    pub(super) fn has_uncounted(&self, track: &Automerge) -> bool {
+        docs::track::block_count(track) > self.known_blocks + self.next_block as usize
+    }
+
+    /// Takes in that something came.
+    pub(super) fn begin(&mut self, now_ms: u64) {
+        self.began_ms.get_or_insert(now_ms);
+    }
+
+    /// Puts back a stretch of before.
+    pub(super) fn restore(&mut self, stretch: Stretch) {
+        self.stretch = stretch;
+        self.began_ms = None;
+    }
+
+    /// Returns how many items are not packed.
+    pub(super) fn items(&self) -> usize {
+        let Stretch { fixes, refused, invalid_count, marks, run: _ } = &self.stretch;
+        fixes.len() + refused.len() + *invalid_count as usize + marks.len()
+    }
+
+    /// When the stretch is to be packed, on the monotonic clock.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        let wait_ms = if self.items() < SPARSE_ITEMS { SPARSE_BLOCK_MS } else { BLOCK_MS };
+        self.began_ms.map(|began_ms| began_ms + wait_ms)
+    }
+
+    /// Returns whether it is time to pack.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        self.due_ms().is_some_and(|due_ms| due_ms <= now_ms)
+    }
+
+    /// Returns whether the stretch is as long as it may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.items() >= BLOCK_ITEMS
+    }
+
+    /// Turns the stretch into a block, which is one change; into several where fixes took very different times to arrive.
+    /// Returns whether there was anything to pack, and the track in memory to take it: without that, everything stays in the
+    /// journal, and the next attempt packs it.
+    pub(super) fn pack(&mut self, track: DocId, shelf: &mut Shelf, store: &mut Store) -> bool {
+        self.began_ms = None;
+        if shelf.loaded(&track).is_none() || self.items() == 0 {
+            return false;
+        }
+        for part in std::mem::take(&mut self.stretch).of_one_delay() {
+            let block = self.encoder.encode(&part).expect("the recorder gives only what a block can hold");
+            let document = shelf.loaded(&track).expect("it was there a moment ago");
+            let change = docs::track::add_block(document, &self.session, self.next_block, block);
+            let change = change.expect("a block has a key of its own");
+            self.next_block += 1;
+            shelf.add_own(store, track, change);
+        }
+        true
+    }
+}
