@@ -7,6 +7,7 @@
 pub mod car;
 pub mod claim;
 pub mod drive;
+pub mod invalid;
 pub mod logbook;
 pub mod meet;
 pub mod narrowing;
@@ -21,6 +22,7 @@ pub mod track;
 
 pub use car::CarFields;
 pub use drive::DriveConflict;
+pub use invalid::Invalid;
 pub use logbook::{Cost, LogEntry, LogItem, LogKind};
 pub use meet::MeetFields;
 pub use profile::ProfileFields;

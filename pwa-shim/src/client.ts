@@ -418,6 +418,8 @@ export class Tourismo {
         return outcome;
       case "refused":
         throw refusalOf(command, outcome.code);
+      case "invalid":
+        throw new TourismoError("invalid", `${command.type} was refused: ${outcome.field}: ${outcome.expected}`);
       case "notStored":
         throw new TourismoError("not_stored", `this phone's storage refuses: ${outcome.failure}`, outcome.failure);
       default:

@@ -58,6 +58,16 @@ pub enum RideError {
         /// How many there were.
         fixes: usize,
     },
+    /// The replica refused a command because of a field.
+    #[error("{command}: {field}: {expected}")]
+    Invalid {
+        /// Which.
+        command: &'static str,
+        /// The name of the field.
+        field: &'static str,
+        /// The values that are accepted.
+        expected: &'static str,
+    },
     /// The replica refused a command.
     #[error("{command}: {code}")]
     Refused {
@@ -167,6 +177,7 @@ pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> R
         Some(Outcome::Done { doc }) => Ok(doc),
         Some(Outcome::Granted { grant: _ } | Outcome::GrantChecked { .. } | Outcome::Token { .. }) => Ok(None),
         Some(Outcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
+        Some(Outcome::Invalid { field, expected }) => Err(RideError::Invalid { command: name, field, expected }),
         Some(Outcome::NotStored { failure }) => Err(RideError::NotStored { command: name, failure }),
         None => Err(RideError::NoAnswer { command: name }),
     }

@@ -3,6 +3,8 @@
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
+use crate::docs::Invalid;
+use crate::docs::invalid::is_within;
 use crate::docs::open::{self, EditError, NewChange};
 
 const YEARS: std::ops::RangeInclusive<u16> = 1880..=2200;
@@ -39,11 +41,17 @@ pub struct CarFields {
 }
 
 impl CarFields {
-    /// Whether every value is within its bounds.
-    pub fn is_valid(&self) -> bool {
-        [&self.make, &self.model, &self.nickname].into_iter().all(|text| text.chars().count() <= NAME)
-            && self.colour.chars().count() <= COLOUR
-            && self.year.is_none_or(|year| YEARS.contains(&year))
+    /// Checks that every value is within its bounds, and that the car has a name.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the first field that is not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        for (field, text) in [("make", &self.make), ("model", &self.model), ("nickname", &self.nickname)] {
+            Invalid::unless(is_within(text, NAME), field, "at most 100 characters")?;
+        }
+        Invalid::unless(is_within(&self.colour, COLOUR), "colour", "at most 50 characters")?;
+        Invalid::unless(self.year.is_none_or(|year| YEARS.contains(&year)), "year", "a year from 1880 to 2200")?;
+        Invalid::unless(!self.name().is_empty(), "nickname", "a nickname, or a make or model")
     }
 
     /// What to call the car: its nickname, else make and model.

@@ -4,6 +4,7 @@ use automerge::{Automerge, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::docs::Invalid;
 use crate::docs::open::{self, EditError, NewChange};
 use crate::id::DocId;
 use crate::time::Timestamp;
@@ -88,9 +89,27 @@ pub struct LogItem {
 }
 
 impl LogEntry {
-    /// Whether every value is within its bounds.
-    pub fn is_valid(&self) -> bool {
-        self.clone().clamped().as_ref() == Some(self)
+    /// Checks that every value is within its bounds.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the first field that is not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let shown = self.clone().clamped();
+        let is_shown =
+            |is_equal: fn(&LogEntry, &LogEntry) -> bool| shown.as_ref().is_some_and(|shown| is_equal(shown, self));
+        Invalid::unless(shown.is_some(), "at", "a time that a calendar can show")?;
+        Invalid::unless(is_shown(|a, b| a.odometer_m == b.odometer_m), "odometerM", "0 to 10,000,000,000 metres")?;
+        Invalid::unless(is_shown(|a, b| a.litres == b.litres), "litres", "0 to 100,000 litres")?;
+        Invalid::unless(
+            is_shown(|a, b| a.cost == b.cost),
+            "cost",
+            "an amount in a currency of three upper-case letters",
+        )?;
+        Invalid::unless(
+            is_shown(|a, b| a.note == b.note),
+            "note",
+            "at most 1,000 characters, without control characters",
+        )
     }
 
     /// What may be shown of it: values out of range are absent, the note is cut. Nothing without a time.
@@ -168,7 +187,7 @@ mod tests {
             note: "x\u{202e}".repeat(2_000),
             ..entry()
         };
-        assert!(!wild.is_valid() && entry().is_valid());
+        assert_eq!((wild.check().map_err(|invalid| invalid.field), entry().check()), (Err("odometerM"), Ok(())));
         let tame = LogEntry { odometer_m: None, litres: None, cost: None, note: "x".repeat(1_000), ..entry() };
         assert_eq!(read_back(&wild), [LogItem { id: ID, entry: tame }]);
         assert_eq!(read_back(&LogEntry { at: Timestamp(-1), ..entry() }), []);

@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::open::{self, Edit, EditError, NewChange};
-use crate::docs::{Renewed, Visibility};
+use crate::docs::{Invalid, Renewed, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
@@ -78,7 +78,22 @@ pub const FIELDS: usize = 10;
 const KEYS: [&str; FIELDS] =
     ["title", "text", "place", "position", "startsAt", "endsAt", "timeZone", "capacity", "visibility", "cancelled"];
 
-/// Where the start stands among the fields.
+/// What each field accepts, in the same order.
+const EXPECTED: [&str; FIELDS] = [
+    "1 to 200 characters, without control characters",
+    "at most 10,000 characters, without control characters",
+    "at most 200 characters, without control characters",
+    "longitude and latitude in degrees",
+    "a time that a calendar can show",
+    "a time after the start, within 31 days",
+    "the name of an IANA time zone, such as Europe/Vienna",
+    "how many may come",
+    "private, link, followers or public",
+    "true or false",
+];
+
+/// Where the position and the start stand among the fields.
+const POSITION: usize = 3;
 const STARTS_AT: usize = 4;
 
 /// What one document says of a meet.
@@ -151,15 +166,25 @@ impl MeetRow {
 }
 
 impl MeetFields {
-    /// Whether every value is within its bounds.
-    pub fn is_valid(&self) -> bool {
-        let mut read = MeetFields::default();
+    /// Checks that every value is within its bounds.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the first field that is not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let mut shown = MeetFields::default();
         for (index, value) in self.values().into_iter().enumerate() {
-            read.set(index, &value);
+            shown.set(index, &value);
         }
-        read.drop_wrong_end();
-        read.position = read.position.and(self.position);
-        !self.title.is_empty() && open::is_sane(&self.starts_at) && read == *self
+        shown.drop_wrong_end();
+        shown.position = shown.position.and(self.position);
+        Invalid::unless(!self.title.is_empty(), KEYS[0], EXPECTED[0])?;
+        Invalid::unless(open::is_sane(&self.starts_at), KEYS[STARTS_AT], EXPECTED[STARTS_AT])?;
+        // Positions are shown to seven decimals.
+        let is_shown = |index: usize| match index {
+            POSITION => shown.position == self.position,
+            index => shown.values()[index] == self.values()[index],
+        };
+        (0..FIELDS).try_for_each(|index| Invalid::unless(is_shown(index), KEYS[index], EXPECTED[index]))
     }
 
     fn values(&self) -> [FieldValue; FIELDS] {
@@ -193,7 +218,7 @@ impl MeetFields {
             0 => self.title = text(TITLE),
             1 => self.text = text(TEXT),
             2 => self.place = text(TITLE),
-            3 => self.position = position(value),
+            POSITION => self.position = position(value),
             STARTS_AT => self.starts_at = number.map(Timestamp).filter(open::is_sane).unwrap_or_default(),
             5 => self.ends_at = number.map(Timestamp).filter(open::is_sane),
             6 => self.time_zone = Some(text(ZONE)).filter(|zone| is_zone(zone)).unwrap_or_default(),
@@ -426,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_meet_out_of_bounds_is_refused() {
-        assert!(fields().is_valid());
+        assert_eq!(fields().check(), Ok(()));
         for wrong in [
             MeetFields { title: String::new(), ..fields() },
             MeetFields { title: "x".repeat(201), ..fields() },
@@ -439,7 +464,7 @@ mod tests {
             MeetFields { ends_at: Some(AT + MAX_MS + 1), ..fields() },
             MeetFields { time_zone: "Europe/Vienna\r\nX:1".to_owned(), ..fields() },
         ] {
-            assert!(!wrong.is_valid(), "{wrong:?}");
+            assert!(wrong.check().is_err(), "{wrong:?}");
         }
     }
 

@@ -3,6 +3,8 @@
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
+use crate::docs::Invalid;
+use crate::docs::invalid::is_within;
 use crate::docs::open::{self, EditError, NewChange};
 use crate::handle;
 
@@ -31,10 +33,14 @@ pub struct ProfileFields {
 }
 
 impl ProfileFields {
-    /// Whether every value but the handle is within its bounds.
-    pub fn is_valid(&self) -> bool {
-        let within = |text: &str, chars: usize| text.chars().count() <= chars;
-        within(&self.handle, handle::MAX_CHARS) && within(&self.display_name, NAME) && within(&self.bio, BIO)
+    /// Checks that every value is within its bounds. What a handle may hold, [`crate::handle`] says.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the first field that is not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        Invalid::unless(is_within(&self.handle, handle::MAX_CHARS), "handle", "at most 30 characters")?;
+        Invalid::unless(is_within(&self.display_name, NAME), "displayName", "at most 100 characters")?;
+        Invalid::unless(is_within(&self.bio, BIO), "bio", "at most 1,000 characters")
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
 use crate::access::{MAX_LIFETIME_MS, read_bytes};
 use crate::docs::open::{EditError, NewChange};
-use crate::docs::{self, Visibility, drive, profile, published, settings};
+use crate::docs::{self, Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::Row;
@@ -46,6 +46,10 @@ impl Replica {
         let applied = match self.needs(&command) {
             Ok(()) => self.apply(now, request, &command),
             Err(Unmet::Refused(code)) => Err(code),
+            Err(Unmet::Invalid(Invalid { field, expected })) => {
+                let outcome = Outcome::Invalid { field, expected };
+                return self.output.effects.push(Effect::Settled { request, outcome });
+            }
             Err(Unmet::Stored(doc)) => {
                 self.read_document(doc);
                 return self.wait(request, command);

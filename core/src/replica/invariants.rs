@@ -23,7 +23,9 @@ impl Replica {
                 Err(Unmet::Stored(doc) | Unmet::Remote(doc)) => is_on_its_way(doc),
                 Err(Unmet::Recovery) => self.recording.as_ref().map(Recording::track).is_some_and(is_on_its_way),
                 // It came, or it is gone, by another way: the next answer attempts the command.
-                Ok(()) | Err(Unmet::Refused(_)) => self.reads.is_any_awaited() || self.link.fetches().next().is_some(),
+                Ok(()) | Err(Unmet::Refused(_) | Unmet::Invalid(_)) => {
+                    self.reads.is_any_awaited() || self.link.fetches().next().is_some()
+                }
             };
             if !is_coming {
                 return Err(format!("command {request} waits for nothing: {command:?}"));

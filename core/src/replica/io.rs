@@ -401,6 +401,13 @@ pub enum Outcome {
         /// Why.
         code: CommandError,
     },
+    /// Refused because of a field; nothing was changed.
+    Invalid {
+        /// The name of the field, as the command has it.
+        field: &'static str,
+        /// The values that are accepted, in words.
+        expected: &'static str,
+    },
     /// Done in memory, but this phone's storage refuses to keep it. It is tried again, and lost if the app ends before.
     NotStored {
         /// Why.

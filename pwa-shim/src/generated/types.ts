@@ -562,7 +562,11 @@ export type Outcome = { "type": "done",
   /** From when on the relay refuses it, by this phone's clock. */
   expiresAt: Timestamp, } | { "type": "refused",
   /** Why. */
-  code: CommandError, } | { "type": "notStored",
+  code: CommandError, } | { "type": "invalid",
+  /** The name of the field, as the command has it. */
+  field: string,
+  /** The values that are accepted, in words. */
+  expected: string, } | { "type": "notStored",
   /** Why. */
   failure: StorageFailure,
 };

@@ -31,13 +31,17 @@ fn done(world: &mut World, command: Command) -> Option<DocId> {
 
 fn check(world: &mut World, code: CommandError, commands: impl IntoIterator<Item = Command>) {
     for command in commands {
-        let shown = |world: &World| (world.replica(0).drives(), world.replica(0).cars(), world.replica(0).account());
-        let (before, changes) = (shown(world), world.phone(0).disk().count(Space::Change));
-        let outcome = world.perform(0, command.clone());
-        assert_eq!(outcome, Outcome::Refused { code }, "{command:?}");
-        world.run_for(100);
-        assert_eq!((shown(world), world.phone(0).disk().count(Space::Change)), (before, changes), "{command:?}");
+        check_outcome(world, command, |outcome| *outcome == Outcome::Refused { code });
     }
+}
+
+fn check_outcome(world: &mut World, command: Command, is_expected: impl Fn(&Outcome) -> bool) {
+    let shown = |world: &World| (world.replica(0).drives(), world.replica(0).cars(), world.replica(0).account());
+    let (before, changes) = (shown(world), world.phone(0).disk().count(Space::Change));
+    let outcome = world.perform(0, command.clone());
+    assert!(is_expected(&outcome), "{command:?}: {outcome:?}");
+    world.run_for(100);
+    assert_eq!((shown(world), world.phone(0).disk().count(Space::Change)), (before, changes), "{command:?}");
 }
 
 fn edit(drive: DocId) -> Command {
@@ -105,16 +109,22 @@ fn values_beyond_their_bounds_are_invalid() {
     let car = |fields| Command::PutCar { car: None, fields };
     let profile = |fields| Command::PutProfile { fields };
     let commands = [
-        with(Some(long(201)), None),
-        with(None, Some(long(10_001))),
-        car(CarFields::default()),
-        car(CarFields { make: long(101), ..CarFields::default() }),
-        car(CarFields { make: long(1), year: Some(1_879), ..CarFields::default() }),
-        profile(ProfileFields { handle: long(31), ..ProfileFields::default() }),
-        profile(ProfileFields { bio: long(1_001), ..ProfileFields::default() }),
-        Command::GrantDevice { device: ByteBuf::from(vec![1; 31]) },
+        (with(Some(long(201)), None), "title", "at most 200 characters"),
+        (with(None, Some(long(10_001))), "notes", "at most 10,000 characters"),
+        (car(CarFields::default()), "nickname", "a nickname, or a make or model"),
+        (car(CarFields { make: long(101), ..CarFields::default() }), "make", "at most 100 characters"),
+        (
+            car(CarFields { make: long(1), year: Some(1_879), ..CarFields::default() }),
+            "year",
+            "a year from 1880 to 2200",
+        ),
+        (profile(ProfileFields { handle: long(31), ..ProfileFields::default() }), "handle", "at most 30 characters"),
+        (profile(ProfileFields { bio: long(1_001), ..ProfileFields::default() }), "bio", "at most 1,000 characters"),
+        (Command::GrantDevice { device: ByteBuf::from(vec![1; 31]) }, "device", "a key of 32 bytes"),
     ];
-    check(&mut world, CommandError::Invalid, commands);
+    for (command, field, expected) in commands {
+        check_outcome(&mut world, command, |outcome| *outcome == Outcome::Invalid { field, expected });
+    }
     done(&mut world, with(Some(long(200)), Some(long(10_000))));
     let view = world.replica(0).drives().remove(0);
     assert_eq!((view.title, view.notes), (long(200), long(10_000)));

@@ -2,7 +2,8 @@
 //!
 //! Everything here only looks, so that a command that is refused or has to wait cannot have changed anything.
 
-use crate::docs::{self, drive, logbook, meet, social};
+use crate::docs::invalid::is_within;
+use crate::docs::{self, Invalid, drive, logbook, meet, open, social};
 use crate::handle;
 use crate::id::DocId;
 use crate::projection::Row;
@@ -11,12 +12,15 @@ use crate::replica::commands::only;
 use crate::replica::io::{Command, CommandError};
 use crate::replica::recording::Recording;
 use crate::replica::view::{RecordingState, TrackView};
+use crate::time::Timestamp;
 use crate::wire::DocKind;
 
 /// Why a command cannot be applied at this moment.
 pub(in crate::replica) enum Unmet {
     /// It never can.
     Refused(CommandError),
+    /// It never can: a field has a value that is not accepted.
+    Invalid(Invalid),
     /// It needs a document that is in storage.
     Stored(DocId),
     /// It needs a document that the relay has.
@@ -28,6 +32,12 @@ pub(in crate::replica) enum Unmet {
 impl From<CommandError> for Unmet {
     fn from(code: CommandError) -> Unmet {
         Unmet::Refused(code)
+    }
+}
+
+impl From<Invalid> for Unmet {
+    fn from(invalid: Invalid) -> Unmet {
+        Unmet::Invalid(invalid)
     }
 }
 
@@ -60,10 +70,9 @@ impl Replica {
                 self.whole(&track)
             }
             Command::EditDrive { drive, title, notes, car } => {
-                let is_short = |text: &Option<String>, chars: usize| {
-                    text.as_ref().is_none_or(|text| text.chars().count() <= chars)
-                };
-                check(is_short(title, 200) && is_short(notes, 10_000))?;
+                let is_short = |text: &Option<String>, chars| text.as_ref().is_none_or(|text| is_within(text, chars));
+                Invalid::unless(is_short(title, 200), "title", "at most 200 characters")?;
+                Invalid::unless(is_short(notes, 10_000), "notes", "at most 10,000 characters")?;
                 if let Some(Some(car)) = car {
                     self.expect(car, DocKind::Car)?;
                 }
@@ -111,17 +120,17 @@ impl Replica {
                 }
             }
             Command::TakeBackRefused { drive, fixes, holds: _ } => {
-                check(fixes.len() <= docs::track::MAX_LISTED)?;
+                Invalid::unless(fixes.len() <= docs::track::MAX_LISTED, "fixes", "at most 5,000 positions")?;
                 self.ready(drive, DocKind::Drive)?;
                 self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
             }
             Command::OpenDrive { drive } => self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?),
             Command::PutCar { car, fields } => {
-                check(fields.is_valid() && !fields.name().is_empty())?;
+                fields.check()?;
                 car.iter().try_for_each(|car| self.ready(car, DocKind::Car))
             }
             Command::PutLogEntry { car, entry, fields } => {
-                check(fields.is_valid())?;
+                fields.check()?;
                 self.ready(car, DocKind::Car)?;
                 let entries = match self.shelf.row(car) {
                     Some(Row::Car(_, log)) => log.len(),
@@ -132,50 +141,56 @@ impl Replica {
             }
             Command::RemoveLogEntry { car, entry: _ } => self.ready(car, DocKind::Car),
             Command::Relate { account: other, .. } => {
-                check(other != account)?;
+                Invalid::unless(other != account, "account", "the account of somebody else")?;
                 self.ready_if_here(&social::people(account), DocKind::Social)
             }
             Command::Comment { drive, text } => {
-                check(!text.trim().is_empty() && text.chars().count() <= social::MAX_COMMENT)?;
+                let is_comment = !text.trim().is_empty() && is_within(text, social::MAX_COMMENT);
+                Invalid::unless(is_comment, "text", "1 to 2,000 characters")?;
                 self.ready_if_here(&social::about(account, drive), DocKind::Social)
             }
             Command::React { drive: thing, .. }
             | Command::RemoveComment { drive: thing, .. }
             | Command::Rsvp { meet: thing, .. } => self.ready_if_here(&social::about(account, thing), DocKind::Social),
-            Command::PutMeet { meet, fields, .. } => {
-                check(fields.is_valid())?;
+            Command::PutMeet { meet, fields, seen_at } => {
+                fields.check()?;
+                check_seen(*seen_at)?;
                 meet.iter().try_for_each(|meet| self.own_meet_ready(meet))
             }
-            Command::RenewMeetLink { meet, fields, .. } => {
-                check(fields.is_valid())?;
+            Command::RenewMeetLink { meet, fields, seen_at } => {
+                fields.check()?;
+                check_seen(*seen_at)?;
                 self.own_meet_ready(meet)
             }
-            Command::AmendMeet { meet, fields, .. } => {
-                check(fields.is_valid())?;
+            Command::AmendMeet { meet, fields, seen_at, .. } => {
+                fields.check()?;
+                check_seen(*seen_at)?;
                 self.ready_if_here(&meet::amendment(account, meet), DocKind::Meet)
             }
-            Command::CancelMeet { meet, .. } => self.own_meet_ready(meet),
+            Command::CancelMeet { meet, seen_at } => {
+                check_seen(*seen_at)?;
+                self.own_meet_ready(meet)
+            }
             Command::GrantOrganiser { meet, account: other, .. } => {
-                check(other != account)?;
+                Invalid::unless(other != account, "account", "the account of somebody else")?;
                 self.own_meet_ready(meet)
             }
             Command::PutProfile { fields } => {
-                check(fields.is_valid())?;
+                fields.check()?;
                 if !fields.handle.is_empty() && handle::fold(&fields.handle).is_none() {
                     return Err(CommandError::BadHandle.into());
                 }
                 self.ready_if_here(&only(account, DocKind::Profile), DocKind::Profile)
             }
             Command::NameDevice { name } => {
-                check(name.chars().count() <= 100)?;
+                Invalid::unless(is_within(name, 100), "name", "at most 100 characters")?;
                 self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings)
             }
             Command::PutSettings { .. } => self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings),
-            Command::CloseDrive
-            | Command::ReadToken
-            | Command::GrantDevice { .. }
-            | Command::CheckGrant { .. }
-            | Command::JoinAccount { .. } => Ok(()),
+            Command::GrantDevice { device } => Ok(Invalid::unless(device.len() == 32, "device", "a key of 32 bytes")?),
+            Command::CloseDrive | Command::ReadToken | Command::CheckGrant { .. } | Command::JoinAccount { .. } => {
+                Ok(())
+            }
         }
     }
 
@@ -244,6 +259,8 @@ impl Replica {
     }
 }
 
-fn check(valid: bool) -> Result<(), CommandError> {
-    if valid { Ok(()) } else { Err(CommandError::Invalid) }
+/// Checks that something can be said after what was seen.
+fn check_seen(seen_at: Option<Timestamp>) -> Result<(), Invalid> {
+    let is_in_reach = |seen_at: Timestamp| open::is_sane(&Timestamp(seen_at.as_millis().saturating_add(1)));
+    Invalid::unless(seen_at.is_none_or(is_in_reach), "seenAt", "a time that a calendar can show")
 }

@@ -42,7 +42,7 @@ pub(super) fn rows(about: About, row: Option<Row>, trace: Option<Vec<u8>>) -> De
     let About { owner, doc, revision, received_at, claimed_at, .. } = about;
     match row {
         Some(Row::Published(row)) => published(about, *row, trace),
-        Some(Row::Profile(fields)) if fields.is_valid() => {
+        Some(Row::Profile(fields)) if fields.check().is_ok() => {
             let ProfileFields { handle, display_name, bio, by_approval } = fields;
             let profile =
                 ProfileRecord { account: owner, doc, revision, handle, display_name, bio, by_approval, claimed_at };
