@@ -325,7 +325,7 @@ mod tests {
             rows.row(lake.values());
             assert_eq!(rows.execute(&mut writer).await.unwrap(), 1);
             let read = query("SELECT id, sort, depth_m, lon, lat, frozen FROM lake").rows(&mut writer, Lake::from_row);
-            assert_eq!(read.await.unwrap(), [lake.clone()]);
+            assert_eq!(read.await.unwrap(), std::slice::from_ref(&lake));
             let select = sqlx::AssertSqlSafe(format!("SELECT {} FROM lake", Lake::of_as("lake", "l_")));
             let read = query(select).rows(&mut writer, |row| Lake::read(row, "l_", "")).await.unwrap();
             assert_eq!(read, [lake]);
