@@ -33,7 +33,7 @@ run port="8080": pwa
     relay=$!
     trap 'kill $relay 2>/dev/null || true; wait' EXIT
     until is_served; do kill -0 $relay; sleep 0.2; done
-    [[ -z $samples ]] || {{ released }}/tourismo-replay --relay ws://127.0.0.1:{{ port }}/v1/sync --made "$samples" --people 14
+    [[ -z $samples ]] || {{ released }}/tourismo-replay --relay ws://127.0.0.1:{{ port }}/v1/sync --synthetic "$samples" --people 14
     echo "run: open http://localhost:{{ port }}"
     wait $relay
 
@@ -54,8 +54,8 @@ wasm:
 pwa: wasm
     {{ npm }} build
 
-# Check formats, lints, the packed npm package and the protocol's rules.
-check: setup pwa spec
+# Check formats, lints, the packed npm package, the protocol's rules and the vocabulary.
+check: setup pwa spec vocabulary
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     {{ http_types }} --check
@@ -67,6 +67,11 @@ check: setup pwa spec
 # Check that every rule of PROTOCOL.md has a test.
 spec:
     node tests/spec.mjs
+
+# Check that no term which the glossary retired is used.
+vocabulary:
+    node --test tests/vocabulary.test.mjs
+    node tests/vocabulary.mjs
 
 # Regenerate the TypeScript types: from the Rust types, and from the OpenAPI description.
 types: setup

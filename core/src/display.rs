@@ -138,7 +138,7 @@ impl Profile {
         self.altitude_m.push(altitude_m);
     }
 
-    fn break_before(&mut self, sample: &Sample) {
+    fn break_before(&mut self, sample: &ProfileSample) {
         if sample.begins_after_gap {
             self.push(sample.elapsed_s, sample.way_m, None, None);
         }
@@ -147,7 +147,7 @@ impl Profile {
     fn push_bucket(&mut self, bucket: &Bucket) {
         let (Some(first), Some(last)) = (bucket.samples.first(), bucket.samples.last()) else { return };
         if let Some(sample) = bucket.samples.iter().find(|sample| sample.begins_after_gap) {
-            self.break_before(&Sample { elapsed_s: first.elapsed_s, way_m: first.way_m, ..*sample });
+            self.break_before(&ProfileSample { elapsed_s: first.elapsed_s, way_m: first.way_m, ..*sample });
         }
         let (speed, altitude) = (bucket.extremes(|sample| sample.speed_mps), bucket.extremes(|s| s.altitude_m));
         self.push(first.elapsed_s, first.way_m, speed.map(|pair| pair.0), altitude.map(|pair| pair.0));
@@ -158,7 +158,7 @@ impl Profile {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+struct ProfileSample {
     elapsed_s: f64,
     way_m: f64,
     speed_mps: Option<f64>,
@@ -167,8 +167,8 @@ struct Sample {
 }
 
 /// Every fix of a track with its time and way since the first.
-fn samples(parts: &[Part]) -> impl Iterator<Item = Sample> {
-    let mut before: Option<(Fix, Sample)> = None;
+fn samples(parts: &[Part]) -> impl Iterator<Item = ProfileSample> {
+    let mut before: Option<(Fix, ProfileSample)> = None;
     let fixes = parts
         .iter()
         .flat_map(|part| part.fixes.iter().enumerate().map(|(index, fix)| (fix, index == 0 && part.after.is_some())));
@@ -178,7 +178,7 @@ fn samples(parts: &[Part]) -> impl Iterator<Item = Sample> {
             (sample.elapsed_s + step_s, sample.way_m + distance_m(Position::from(&last), Position::from(fix)))
         });
         let sample =
-            Sample { elapsed_s, way_m, speed_mps: fix.speed_mps, altitude_m: fix.altitude_m, begins_after_gap };
+            ProfileSample { elapsed_s, way_m, speed_mps: fix.speed_mps, altitude_m: fix.altitude_m, begins_after_gap };
         before = Some((*fix, sample));
         sample
     })
@@ -187,12 +187,12 @@ fn samples(parts: &[Part]) -> impl Iterator<Item = Sample> {
 #[derive(Default)]
 struct Bucket {
     index: usize,
-    samples: Vec<Sample>,
+    samples: Vec<ProfileSample>,
 }
 
 impl Bucket {
     /// The lowest and the highest known value, the one first that came first.
-    fn extremes(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<(f64, f64)> {
+    fn extremes(&self, value: impl Fn(&ProfileSample) -> Option<f64>) -> Option<(f64, f64)> {
         let known = || self.samples.iter().filter_map(&value).enumerate();
         let (low_at, low) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
         let (high_at, high) = known().max_by(|a, b| a.1.total_cmp(&b.1))?;

@@ -6,9 +6,9 @@
 //!
 //! A fix travels from left to right, and a module may use only what stands to the left of it:
 //!
-//! `fix → recorder → track → docs → (store) → session → (relay's log) → projection → (reads)`
+//! `fix → recorder → track → docs → (store) → session → (relay's admission) → projection → (reads)`
 
-pub mod access;
+pub mod admission;
 pub mod change;
 mod crc;
 pub mod digest;
@@ -16,12 +16,12 @@ pub mod display;
 pub mod docs;
 pub mod fix;
 pub mod geodesy;
-pub mod handle;
+pub mod handle_name;
 pub mod id;
-pub mod log;
 pub mod origin;
 pub mod privacy;
 pub mod projection;
+pub mod read_token;
 pub mod recorder;
 pub mod replica;
 pub mod roads;

@@ -11,7 +11,7 @@ use crate::docs::meet::MeetRow;
 use crate::docs::social::SocialRow;
 use crate::docs::{self, CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
-use crate::roads::{RoadView, Survey};
+use crate::roads::{RoadSteps, RoadView};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::{Timestamp, UtcOffset};
 use crate::track::block::{self, decode_all, fix_count};
@@ -26,7 +26,7 @@ pub const MAX_PUBLISHED_FIXES: usize = 100_000;
 
 /// What a document says, as far as lists need it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub enum Row {
+pub enum DocumentRow {
     /// How an account likes things, and what it calls its devices.
     #[n(0)]
     Settings(#[n(0)] SettingsFields, #[n(1)] Vec<NamedDevice>),
@@ -59,18 +59,18 @@ pub enum Row {
     Track(#[n(0)] Box<RoadView>, #[n(1)] Option<[f64; 4]>),
 }
 
-impl Row {
+impl DocumentRow {
     /// The kind of the document that it shows.
     pub fn kind(&self) -> DocKind {
         match self {
-            Row::Settings(..) => DocKind::Settings,
-            Row::Profile(_) => DocKind::Profile,
-            Row::Car(..) => DocKind::Car,
-            Row::Drive(_) => DocKind::Drive,
-            Row::Published(_) => DocKind::Published,
-            Row::Social(_) => DocKind::Social,
-            Row::Meet(_) => DocKind::Meet,
-            Row::Track(..) => DocKind::Track,
+            DocumentRow::Settings(..) => DocKind::Settings,
+            DocumentRow::Profile(_) => DocKind::Profile,
+            DocumentRow::Car(..) => DocKind::Car,
+            DocumentRow::Drive(_) => DocKind::Drive,
+            DocumentRow::Published(_) => DocKind::Published,
+            DocumentRow::Social(_) => DocKind::Social,
+            DocumentRow::Meet(_) => DocKind::Meet,
+            DocumentRow::Track(..) => DocKind::Track,
         }
     }
 }
@@ -130,15 +130,15 @@ pub fn is_kept_on_phone(kind: DocKind) -> bool {
 /// ([`MAX_PUBLISHED_FIXES`]).
 ///
 /// Reads fixed paths only; whatever else a document holds is left alone.
-pub fn fold(kind: DocKind, doc: &Automerge) -> Option<Row> {
+pub fn fold(kind: DocKind, doc: &Automerge) -> Option<DocumentRow> {
     match kind {
-        DocKind::Settings => Some(Row::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
-        DocKind::Profile => Some(Row::Profile(docs::profile::read(doc))),
-        DocKind::Car => Some(Row::Car(docs::car::read(doc), docs::logbook::read(doc))),
-        DocKind::Drive => Some(Row::Drive(docs::drive::read(doc))),
-        DocKind::Published => published(doc).map(|row| Row::Published(Box::new(row))),
-        DocKind::Social => Some(Row::Social(docs::social::read(doc))),
-        DocKind::Meet => Some(Row::Meet(Box::new(docs::meet::read(doc)))),
+        DocKind::Settings => Some(DocumentRow::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
+        DocKind::Profile => Some(DocumentRow::Profile(docs::profile::read(doc))),
+        DocKind::Car => Some(DocumentRow::Car(docs::car::read(doc), docs::logbook::read(doc))),
+        DocKind::Drive => Some(DocumentRow::Drive(docs::drive::read(doc))),
+        DocKind::Published => published(doc).map(|row| DocumentRow::Published(Box::new(row))),
+        DocKind::Social => Some(DocumentRow::Social(docs::social::read(doc))),
+        DocKind::Meet => Some(DocumentRow::Meet(Box::new(docs::meet::read(doc)))),
         DocKind::Track => Some(track(doc)),
     }
 }
@@ -169,11 +169,11 @@ fn fixes_in(blocks: &[Vec<u8>]) -> usize {
     blocks.iter().map(|block| fix_count(block)).sum()
 }
 
-fn track(doc: &Automerge) -> Row {
+fn track(doc: &Automerge) -> DocumentRow {
     let parts = parts(&docs::track::stretches(doc));
     let fixes = || parts.iter().flat_map(|part| &part.fixes);
     let bounds = Bounds::around(fixes().map(Position::from));
-    Row::Track(Box::new(Survey::of(fixes()).view()), bounds.map(|bounds| bounds.as_bbox()))
+    DocumentRow::Track(Box::new(RoadSteps::of(fixes()).view()), bounds.map(|bounds| bounds.as_bbox()))
 }
 
 /// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.

@@ -3,42 +3,41 @@
 //! It records, edits, stores and syncs. It has no clock, no chance and no IO: the shell brings time and events and
 //! performs the effects. What it shows is read through plain functions.
 
+mod bootstrap;
 mod commands;
-mod copies;
+mod crash_guard;
 mod device;
-mod figures;
+mod documents;
+mod drive_stats;
 mod invariants;
 pub mod io;
 mod journal;
-mod link;
-mod opening;
-mod reading;
+mod published_copies;
 mod recording;
 mod recovery;
-mod shelf;
 mod signing;
-mod store;
-mod suspects;
+mod storage_reads;
+mod sync_client;
 #[cfg(test)]
 mod tests;
-mod views;
+mod write_queue;
 
-pub mod view;
+pub mod views;
 
-pub use self::opening::{Linked, OpenError, Opening};
+pub use self::bootstrap::{Bootstrap, DeviceGrant, OpenError};
 use crate::id::{DeviceKey, DocId};
+use crate::replica::bootstrap::identity;
 use crate::replica::commands::CommandQueue;
+use crate::replica::crash_guard::CrashGuard;
 use crate::replica::device::Device;
-use crate::replica::io::{Effect, Input, Outcome, Topic};
-use crate::replica::link::{Desk, Link};
-use crate::replica::opening::identity;
-use crate::replica::reading::{Reading, StorageReads};
+use crate::replica::documents::DocumentStore;
+use crate::replica::io::{CommandOutcome, Effect, Input, Topic};
 use crate::replica::recording::Recording;
-use crate::replica::shelf::Shelf;
 use crate::replica::signing::{Signatures, Signing};
-use crate::replica::store::Store;
-use crate::replica::suspects::Suspects;
-use crate::replica::view::TrackView;
+use crate::replica::storage_reads::{StorageRead, StorageReads};
+use crate::replica::sync_client::{SyncClient, SyncContext};
+use crate::replica::views::TrackView;
+use crate::replica::write_queue::WriteQueue;
 use crate::sorted::Set;
 use crate::time::{Now, UtcOffset};
 
@@ -46,10 +45,10 @@ use crate::time::{Now, UtcOffset};
 #[derive(Debug)]
 pub struct Replica {
     device: Device,
-    store: Store,
-    shelf: Shelf,
-    suspects: Suspects,
-    link: Link,
+    writes: WriteQueue,
+    documents: DocumentStore,
+    crash_guard: CrashGuard,
+    sync_client: SyncClient,
     recording: Option<Recording>,
     opened: Option<TrackView>,
     commands: CommandQueue,
@@ -89,27 +88,27 @@ impl Output {
 }
 
 /// What is read from documents.
-const DOCUMENTS: [Topic; 5] = [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
+const DOCUMENT_TOPICS: [Topic; 5] = [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
 
 impl Replica {
     /// The replica as storage has it. [`Input::Start`] sets it going.
     ///
     /// # Errors
     /// [`OpenError`] if what the shell gives does not fit.
-    pub fn open(opening: &Opening) -> Result<Replica, OpenError> {
-        let seed: [u8; 32] = opening.seed.as_slice().try_into().map_err(|_| OpenError::WrongLength)?;
-        let device = DeviceKey(opening.device.as_slice().try_into().map_err(|_| OpenError::WrongLength)?);
-        let mut store = Store::default();
-        let identity = identity(device, opening, &mut store)?;
+    pub fn open(bootstrap: &Bootstrap) -> Result<Replica, OpenError> {
+        let seed: [u8; 32] = bootstrap.seed.as_slice().try_into().map_err(|_| OpenError::WrongLength)?;
+        let device = DeviceKey(bootstrap.device.as_slice().try_into().map_err(|_| OpenError::WrongLength)?);
+        let mut writes = WriteQueue::default();
+        let identity = identity(device, bootstrap, &mut writes)?;
         let device = Device::new(identity, seed);
-        let mut shelf = Shelf::open(device.actor, &opening.stored);
-        let suspects = Suspects::open(&opening.stored, &mut shelf, &mut store);
+        let mut documents = DocumentStore::open(device.actor, &bootstrap.stored);
+        let crash_guard = CrashGuard::open(&bootstrap.stored, &mut documents, &mut writes);
         Ok(Replica {
-            store,
-            shelf,
-            suspects,
-            link: Link::open(identity, &opening.stored),
-            recording: Recording::left_behind(&opening.stored, &device.actor),
+            writes,
+            documents,
+            crash_guard,
+            sync_client: SyncClient::open(identity, &bootstrap.stored),
+            recording: Recording::left_behind(&bootstrap.stored, &device.actor),
             device,
             opened: None,
             commands: CommandQueue::default(),
@@ -137,7 +136,7 @@ impl Replica {
             Input::Start => self.read_recovering(),
             Input::Fix { fix, arrived_ms } => {
                 if let Some(recording) = &mut self.recording {
-                    recording.fix(&fix, arrived_ms, now, &mut self.shelf, &mut self.store);
+                    recording.fix(&fix, arrived_ms, now, &mut self.documents, &mut self.writes);
                     self.output.topics.insert(Topic::Recording);
                 }
             }
@@ -148,18 +147,20 @@ impl Replica {
                 }
             }
             Input::Command { request, command } => {
-                self.store.hurry(now_ms);
+                self.writes.retry_now(now_ms);
                 self.command(now, request, command);
             }
             Input::Stored { batch } => {
-                self.store.stored(batch);
-                self.settle();
-                self.saved();
+                self.writes.stored(batch);
+                self.settle_commands();
+                self.writes_saved();
             }
             Input::StoreFailed { batch, failure } => {
-                if let Some(ticket) = self.store.failed(batch, failure, now_ms) {
-                    for request in self.commands.take_failed(ticket) {
-                        self.output.effects.push(Effect::Settled { request, outcome: Outcome::NotStored { failure } });
+                if let Some(seq) = self.writes.failed(batch, failure, now_ms) {
+                    for request in self.commands.take_failed(seq) {
+                        self.output
+                            .effects
+                            .push(Effect::Settled { request, outcome: CommandOutcome::NotStored { failure } });
                     }
                 }
                 self.output.topics.insert(Topic::Status);
@@ -168,37 +169,41 @@ impl Replica {
             Input::LoadFailed { request, failure: _ } => self.load_failed(now, request),
             Input::Signed { request, signature } => self.signed(request, &signature),
             Input::Zone { utc_offset_min } => self.device.utc_offset = UtcOffset::from_minutes(utc_offset_min),
-            Input::Network { online } => self.link.network(online, now_ms),
-            Input::Connected { origin } => self.with_link(now, |link, desk| link.connected(origin, desk)),
-            Input::Received { bytes } => self.with_link(now, |link, desk| link.received(&bytes, desk)),
+            Input::Network { online } => self.sync_client.set_network(online, now_ms),
+            Input::Connected { origin } => {
+                self.with_sync_client(now, |sync_client, context| sync_client.connected(origin, context))
+            }
+            Input::Received { bytes } => {
+                self.with_sync_client(now, |sync_client, context| sync_client.received(&bytes, context))
+            }
             Input::Disconnected => {
-                self.with_link(now, |link, desk| {
-                    link.disconnected(desk);
+                self.with_sync_client(now, |sync_client, context| {
+                    sync_client.disconnected(context);
                     Vec::new()
                 });
                 self.read_recovering();
                 self.retry_parked(now);
             }
             Input::Hidden => {
-                self.store.hurry(now_ms);
+                self.writes.retry_now(now_ms);
                 if let Some(recording) = &mut self.recording {
-                    recording.hidden(now, &mut self.shelf, &mut self.store);
+                    recording.hidden(now, &mut self.documents, &mut self.writes);
                 }
             }
             Input::Shown => {
-                self.store.hurry(now_ms);
+                self.writes.retry_now(now_ms);
                 if let Some(recording) = &mut self.recording {
-                    recording.shown(now, &mut self.store);
+                    recording.shown(now, &mut self.writes);
                 }
-                self.link.network(true, now_ms);
+                self.sync_client.set_network(true, now_ms);
             }
             Input::Tick => {
                 self.output.timer = None;
                 if let Some(recording) = &mut self.recording {
-                    recording.tick(now, &mut self.shelf, &mut self.store);
+                    recording.tick(now, &mut self.documents, &mut self.writes);
                     self.output.topics.insert(Topic::Recording);
                 }
-                self.with_link(now, Link::tick);
+                self.with_sync_client(now, SyncClient::tick);
             }
         }
     }
@@ -208,36 +213,36 @@ impl Replica {
         let now_ms = now.monotonic_ms as u64;
         self.read_again(now_ms);
         let recorded = self.recording.as_ref().map(Recording::track);
-        if self.shelf.fold_tracks(recorded) {
+        if self.documents.fold_tracks(recorded) {
             self.output.topics.insert(Topic::Drives);
         }
         self.fold_stale();
         self.align_copies();
         self.count_again();
         self.leave_finished();
-        if self.link.should_connect(now_ms) {
+        if self.sync_client.should_connect(now_ms) {
             self.output.effects.push(Effect::Connect);
             self.output.topics.insert(Topic::Status);
         }
         let mut reading = None;
-        self.with_link(now, |link, desk| {
-            let (outcomes, read) = link.pump(desk);
+        self.with_sync_client(now, |sync_client, context| {
+            let (outcomes, read) = sync_client.pump(context);
             reading = read;
             outcomes
         });
         if let Some((number, ranges)) = reading {
             let request = self.output.next_request();
-            self.reads.begin(request, Reading::Push(number));
+            self.reads.begin(request, StorageRead::Push(number));
             self.output.effects.push(Effect::Load { request, ranges });
         }
         // What a command has waited for stays until it has everything: else its documents could push each other out.
         if !self.commands.has_waiting() && self.misaligned.is_empty() {
             let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
-            in_use.extend(self.compared());
-            self.shelf.trim(&in_use);
+            in_use.extend(self.note_compared());
+            self.documents.evict(&in_use);
         }
-        self.shelf.write(&mut self.store);
-        self.output.effects.extend(self.store.next(now_ms));
+        self.documents.write(&mut self.writes);
+        self.output.effects.extend(self.writes.next(now_ms));
         self.set_timer(now_ms);
         if !self.output.topics.is_empty() {
             self.output.effects.push(Effect::Changed { topics: self.output.topics.take() });
@@ -246,7 +251,8 @@ impl Replica {
 
     fn set_timer(&mut self, now_ms: u64) {
         let recording = self.recording.as_ref().and_then(|recording| recording.next_deadline(now_ms));
-        let deadlines = [self.store.next_deadline(), self.link.next_deadline(), recording, self.reads.next_deadline()];
+        let deadlines =
+            [self.writes.next_deadline(), self.sync_client.next_deadline(), recording, self.reads.next_deadline()];
         let Some((due, why)) = deadlines.into_iter().flatten().min() else { return };
         if self.output.timer != Some(due) {
             self.output.timer = Some(due);
@@ -254,43 +260,48 @@ impl Replica {
         }
     }
 
-    /// Lets the link work, and does what it wants done.
-    fn with_link(&mut self, now: Now, work: impl FnOnce(&mut Link, &mut Desk<'_>) -> Vec<link::Outcome>) {
-        let (before, was_under_way) = (self.link.status(&self.shelf), self.link.under_way(&self.shelf));
-        let mut desk = Desk {
-            shelf: &mut self.shelf,
-            store: &mut self.store,
+    /// Lets the sync client work, and does what it wants done.
+    fn with_sync_client(
+        &mut self,
+        now: Now,
+        work: impl FnOnce(&mut SyncClient, &mut SyncContext<'_>) -> Vec<sync_client::SyncEffect>,
+    ) {
+        let (before, was_under_way) =
+            (self.sync_client.status(&self.documents), self.sync_client.under_way(&self.documents));
+        let mut context = SyncContext {
+            documents: &mut self.documents,
+            writes: &mut self.writes,
             now_ms: now.monotonic_ms as u64,
             wall: now.wall,
-            dice: self.device.random(),
+            random: self.device.random(),
         };
-        let ticket = desk.store.ticket();
-        let outcomes = work(&mut self.link, &mut desk);
-        desk.shelf.write(desk.store);
-        if self.store.ticket() != ticket {
-            self.output.topics.extend(DOCUMENTS);
+        let seq = context.writes.write_seq();
+        let outcomes = work(&mut self.sync_client, &mut context);
+        context.documents.write(context.writes);
+        if self.writes.write_seq() != seq {
+            self.output.topics.extend(DOCUMENT_TOPICS);
             self.output.topics.insert(Topic::Status);
         }
-        if self.link.status(&self.shelf) != before {
+        if self.sync_client.status(&self.documents) != before {
             self.output.topics.insert(Topic::Status);
         }
-        if self.link.under_way(&self.shelf) != was_under_way {
+        if self.sync_client.under_way(&self.documents) != was_under_way {
             self.output.topics.extend([Topic::Drives, Topic::Status]);
         }
         for outcome in outcomes {
             match outcome {
-                link::Outcome::Send(bytes) => self.output.effects.push(Effect::Send { bytes }),
-                link::Outcome::Sign(bytes) => {
+                sync_client::SyncEffect::Send(bytes) => self.output.effects.push(Effect::Send { bytes }),
+                sync_client::SyncEffect::Sign(bytes) => {
                     // A signature that comes late belongs to a connection that is gone.
                     self.signatures.forget_proof();
                     self.sign(bytes, Signing::Proof);
                 }
-                link::Outcome::Disconnect => {
+                sync_client::SyncEffect::Disconnect => {
                     self.output.effects.push(Effect::Disconnect);
                     self.read_recovering();
                     self.retry_parked(now);
                 }
-                link::Outcome::Fetched => {
+                sync_client::SyncEffect::Fetched => {
                     self.read_recovering();
                     self.retry_parked(now);
                 }
@@ -299,18 +310,18 @@ impl Replica {
     }
 
     /// Answers commands whose writes have reached the disk.
-    fn settle(&mut self) {
-        let settled = self.commands.take_settled(&self.store).into_iter();
+    fn settle_commands(&mut self) {
+        let settled = self.commands.take_settled(&self.writes).into_iter();
         self.output.effects.extend(settled.map(|(request, outcome)| Effect::Settled { request, outcome }));
     }
 
-    fn saved(&mut self) {
+    fn writes_saved(&mut self) {
         if let Some(recording) = &mut self.recording
-            && recording.saved(&self.store)
+            && recording.saved(&self.writes)
         {
             self.output.topics.insert(Topic::Recording);
         }
-        if self.store.is_idle() {
+        if self.writes.is_idle() {
             self.output.topics.extend([Topic::Status, Topic::Drives]);
         }
     }

@@ -81,15 +81,15 @@ impl Step {
 
 /// The measured road of one drive.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Survey {
+pub struct RoadSteps {
     steps: Vec<Step>,
     /// The straight lines over everything that was not measured, metres.
     unknown_m: f64,
 }
 
-impl Survey {
+impl RoadSteps {
     /// The road under fixes in the order of their time. What is no position, or not later than the fix before, is left out.
-    pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> Survey {
+    pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> RoadSteps {
         let mut steps = Vec::new();
         let unknown_m = way::sections(fixes, |samples| {
             let bends = bends::along(samples);
@@ -108,7 +108,7 @@ impl Survey {
                 });
             }
         });
-        Survey { steps, unknown_m }
+        RoadSteps { steps, unknown_m }
     }
 
     /// What was measured, in the order in which it was driven.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::fix::Fix;
 use crate::geodesy::distance_m;
 use crate::time::Timestamp;
-use crate::track::parts::Rhythm;
+use crate::track::parts::RecentIntervals;
 
 use climb::Climb;
 pub(crate) use climb::known_altitude_m;
@@ -78,7 +78,7 @@ pub struct RunningStats {
     first_at: Timestamp,
     /// The part of the track that is being driven.
     part: Option<OpenPart>,
-    rhythm: Rhythm,
+    rhythm: RecentIntervals,
     distance_m: f64,
     gap_distance_m: f64,
     moving_ms: i64,

@@ -5,15 +5,15 @@
 pub mod block;
 mod few_values;
 mod grid;
+mod interval_model;
 mod overlap;
 pub mod parts;
 mod predictor;
 mod predictor_v1;
+mod quantised_fix;
 mod range_coder;
 mod reckoning;
 mod residual;
-mod rhythm;
-mod row;
 mod side_stream;
 pub(crate) mod taken_back;
 

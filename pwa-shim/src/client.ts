@@ -11,7 +11,7 @@ import type {
   DriveView,
   LogEntry,
   MeetFields,
-  Outcome,
+  CommandOutcome,
   PrivateEnds,
   ProfileFields,
   Reaction,
@@ -408,8 +408,8 @@ export class Tourismo {
     return outcome.doc;
   }
 
-  async #command(command: Command): Promise<Extract<Outcome, { type: "done" | "granted" | "grantChecked" | "token" }>> {
-    const outcome = (await this.#ask({ type: "command", command })) as Outcome;
+  async #command(command: Command): Promise<Extract<CommandOutcome, { type: "done" | "granted" | "grantChecked" | "token" }>> {
+    const outcome = (await this.#ask({ type: "command", command })) as CommandOutcome;
     switch (outcome.type) {
       case "done":
       case "granted":
@@ -521,6 +521,6 @@ class Query {
   }
 }
 
-function unexpected(outcome: Outcome): TourismoError {
+function unexpected(outcome: CommandOutcome): TourismoError {
   return new TourismoError("core_failed", `the core ended the command with ${outcome.type}`);
 }

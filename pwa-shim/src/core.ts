@@ -8,7 +8,7 @@ import type {
   Input,
   MeetView,
   Now,
-  Opening,
+  Bootstrap,
   RecordingView,
   SocialView,
   StatusView,
@@ -39,7 +39,7 @@ export type Status = StatusView & {
 };
 
 /** Opens a replica. */
-export type OpenCore = (opening: Opening) => Core;
+export type OpenCore = (opening: Bootstrap) => Core;
 
 /** The views by topic. */
 export interface Views {

@@ -2,7 +2,7 @@
 
 import type { Views } from "./core.ts";
 import { type ErrorCode, TourismoError } from "./errors.ts";
-import type { Command, Input, Outcome, StorageFailure, Topic } from "./generated/types.ts";
+import type { Command, Input, CommandOutcome, StorageFailure, Topic } from "./generated/types.ts";
 
 /** A request of a page to the owner. */
 export type PageRequest =
@@ -17,7 +17,7 @@ export type PageRequest =
 export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" | "network" }>;
 
 /** The result of a request: the outcome of a command, a view, a key, or nothing. */
-export type RequestResult = Outcome | Views[Topic] | Uint8Array | null;
+export type RequestResult = CommandOutcome | Views[Topic] | Uint8Array | null;
 
 /** A result or an error, as it is sent. */
 export type Reply =

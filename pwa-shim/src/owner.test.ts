@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import type { Core, Status } from "./core.ts";
 import { TourismoError } from "./errors.ts";
-import type { Effect, Input, Opening, StatusView, Topic } from "./generated/types.ts";
+import type { Effect, Input, Bootstrap, StatusView, Topic } from "./generated/types.ts";
 import { type Environment, Owner } from "./owner.ts";
 import type { SocketEvents } from "./relay-socket.ts";
 import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
@@ -41,7 +41,7 @@ async function open(storage: Storage = new MemoryStorage(new MemoryDisk())) {
   const core = new ScriptedCore();
   const tab = new Tabs().open();
   const seen = {
-    opening: undefined as Opening | undefined,
+    opening: undefined as Bootstrap | undefined,
     socket: undefined as SocketEvents | undefined,
     said: [] as string[],
     changed: [] as Topic[],

@@ -6,7 +6,7 @@
 import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.ts";
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
-import type { Command, Effect, Input, Now, Outcome, Space, StoreOp, Topic } from "./generated/types.ts";
+import type { Command, Effect, Input, Now, CommandOutcome, Space, StoreOp, Topic } from "./generated/types.ts";
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
 import { Fenced, failureOf, type Storage } from "./storage.ts";
 
@@ -106,7 +106,7 @@ export class Owner {
   }
 
   /** Passes a command to the core. Resolves to its outcome. */
-  command(command: Command): Promise<Outcome> {
+  command(command: Command): Promise<CommandOutcome> {
     if (this.#stopped) return Promise.reject(this.#stopped);
     // A drive keeps the time zone of its start. The device may have changed zones since the app was opened.
     if (command.type === "startDrive") this.#tellZone();
@@ -136,7 +136,7 @@ export class Owner {
     if (!this.#stopped && wasRefused !== this.#isPageRefused()) this.#events.changed(["status"]);
   }
 
-  #settle(request: number, outcome: Outcome): void {
+  #settle(request: number, outcome: CommandOutcome): void {
     this.#waiting.get(request)?.resolve(outcome);
     this.#waiting.delete(request);
   }
@@ -255,6 +255,6 @@ function isUnreadable(thrown: unknown): thrown is Error {
 }
 
 interface Waiting {
-  resolve(outcome: Outcome): void;
+  resolve(outcome: CommandOutcome): void;
   reject(why: TourismoError): void;
 }

@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { Status } from "./core.ts";
 
 import { TourismoError } from "./errors.ts";
-import type { Command, Outcome } from "./generated/types.ts";
+import type { Command, CommandOutcome } from "./generated/types.ts";
 import type { RequestResult } from "./messages.ts";
 import type { OwnerEvents } from "./owner.ts";
 import { type OwnerLike, Peer } from "./peer.ts";
 import { settle, type Tab, Tabs } from "./testing/tabs.ts";
 
 const pause: Command = { type: "pauseDrive" };
-const done: Outcome = { type: "done", doc: null };
+const done: CommandOutcome = { type: "done", doc: null };
 
 /** A tab with its peer, and what there is to see of them. */
 interface World {
@@ -28,14 +28,14 @@ class TestOwner implements OwnerLike {
   readonly events: OwnerEvents;
   stopped: TourismoError | undefined;
   told: string[] = [];
-  #waiting: { resolve(outcome: Outcome): void; reject(why: TourismoError): void }[] = [];
+  #waiting: { resolve(outcome: CommandOutcome): void; reject(why: TourismoError): void }[] = [];
 
   constructor(name: string, events: OwnerEvents) {
     this.name = name;
     this.events = events;
   }
 
-  command(): Promise<Outcome> {
+  command(): Promise<CommandOutcome> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 

@@ -1,14 +1,14 @@
 //! The HTTP side: routes, what is wrapped around all of them, and the body that every refusal has.
 
-pub(crate) mod asked;
-pub(crate) mod compressing;
+pub(crate) mod access_check;
+pub(crate) mod compression;
 pub(crate) mod cursor;
 pub(crate) mod drive_item;
 pub(crate) mod drives;
+pub(crate) mod event_stream;
 pub(crate) mod feed;
 pub(crate) mod geojson;
 pub(crate) mod health;
-pub(crate) mod live;
 pub(crate) mod me;
 pub(crate) mod meets;
 pub(crate) mod openapi;
@@ -16,7 +16,7 @@ pub(crate) mod page;
 pub(crate) mod path;
 pub(crate) mod people;
 pub(crate) mod query;
-pub(crate) mod reach;
+pub(crate) mod read_request;
 pub(crate) mod ready;
 pub(crate) mod roads;
 pub(crate) mod schema;
@@ -46,7 +46,7 @@ use utoipa_axum::routes;
 
 use self::schema::{ErrorBody, ErrorDetails};
 use crate::db::sql;
-use crate::limits::{Place, Source, TooMuch};
+use crate::limits::{ConnectionPermit, RateLimited, Source};
 use crate::metrics::{self, RefusalCode};
 use crate::origin::Origin;
 use crate::serving::Peer;
@@ -158,7 +158,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/{*rest}", get(async || ApiError::not_found()))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pwa::serve)
-        .layer(from_fn_with_state(relay.clone(), compressing::compress))
+        .layer(from_fn_with_state(relay.clone(), compression::compress))
         .layer(from_fn_with_state(relay.clone(), count))
         .layer(from_fn_with_state(relay.clone(), metrics::observe))
         // Whoever asks whether the process runs is not counted: it costs less than a refusal.
@@ -195,7 +195,7 @@ pub(crate) fn health_router(relay: Arc<Relay>) -> Router {
 /// Counts the request of whoever makes it, and says who that is to those that ask for a [`Source`].
 async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().ok_or_else(ApiError::internal)?;
-    let limits = relay.doorkeeper.limits();
+    let limits = relay.limiter.limits();
     let source = Source::from(if limits.trust_proxy {
         limits.client_header.client(request.headers(), limits.trusted_hops).unwrap_or_else(|| {
             warn_of_unnamed_client();
@@ -207,29 +207,29 @@ async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next
         }
         peer.address
     });
-    if limits.trust_proxy && !peer.belongs_to(source, &relay.doorkeeper) {
+    if limits.trust_proxy && !peer.assign_client(source, &relay.limiter) {
         return Err(ApiError::overloaded());
     }
-    relay.doorkeeper.request(source)?;
+    relay.limiter.request(source)?;
     request.extensions_mut().insert(source);
     let response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
     if content_type.is_none_or(|value| value != EVENT_STREAM) {
         return Ok(response);
     }
-    let place = relay.doorkeeper.admit_stream(source).ok_or_else(ApiError::overloaded)?;
+    let place = relay.limiter.admit_stream(source).ok_or_else(ApiError::overloaded)?;
     let open = relay.metrics.stream();
-    Ok(response.map(|body| Body::new(Held { body, _place: place, _open: open })))
+    Ok(response.map(|body| Body::new(CountedBody { body, _place: place, _open: open })))
 }
 
 /// A body that is counted for as long as it is being sent.
-struct Held {
+struct CountedBody {
     body: Body,
-    _place: Place,
-    _open: metrics::Lasting,
+    _place: ConnectionPermit,
+    _open: metrics::OpenGauge,
 }
 
-impl HttpBody for Held {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -347,8 +347,8 @@ impl ApiError {
     }
 }
 
-impl From<TooMuch> for ApiError {
-    fn from(too_much: TooMuch) -> ApiError {
+impl From<RateLimited> for ApiError {
+    fn from(too_much: RateLimited) -> ApiError {
         let error =
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests from here.");
         let seconds = too_much.retry_in.as_secs() + 1;

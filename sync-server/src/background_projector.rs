@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use tourismo_core::id::AccountId;
 use tracing::Instrument;
 
+use crate::background_thread::BackgroundThread;
 use crate::db::due::{self, DueDocument};
 use crate::db::sql;
-use crate::limits::Doorkeeper;
-use crate::metrics::{Metrics, Place};
-use crate::work_thread::WorkThread;
+use crate::limits::RateLimiter;
+use crate::metrics::{FoldedBy, Metrics};
 use crate::writer::projector::{Step, prepare};
 use crate::writer::{Unavailable, Writer};
 
@@ -35,7 +35,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(1);
 pub(crate) struct BackgroundProjector {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
-    pub(crate) doorkeeper: Arc<Doorkeeper>,
+    pub(crate) limiter: Arc<RateLimiter>,
     /// Told after every commit that left documents due.
     pub(crate) due: Arc<Notify>,
     pub(crate) metrics: Arc<Metrics>,
@@ -63,11 +63,11 @@ impl BackgroundProjector {
     /// # Errors
     /// If the system starts no more threads.
     pub(crate) fn spawn(self) -> std::io::Result<JoinHandle<()>> {
-        let thread = WorkThread::start_beside("rows")?;
+        let thread = BackgroundThread::start_beside("rows")?;
         Ok(tokio::spawn(self.run(thread)))
     }
 
-    async fn run(mut self, thread: WorkThread) {
+    async fn run(mut self, thread: BackgroundThread) {
         let mut last = None;
         while !*self.stopping.borrow() {
             let (is_round_over, pause) = match self.turn(&thread, last).await {
@@ -103,7 +103,7 @@ impl BackgroundProjector {
     /// Derives what the next account has due, as long as its turn lasts; says whose turn it was.
     async fn turn(
         &mut self,
-        thread: &WorkThread,
+        thread: &BackgroundThread,
         last: Option<AccountId>,
     ) -> Result<Option<AccountId>, (Option<AccountId>, Stopped)> {
         let due = async { due::of_account_after(&mut self.readers.acquire().await?, last, PAGE).await };
@@ -116,7 +116,7 @@ impl BackgroundProjector {
         Ok(Some(account))
     }
 
-    async fn derive(&self, thread: &WorkThread, due: Vec<DueDocument>) -> Result<(), Stopped> {
+    async fn derive(&self, thread: &BackgroundThread, due: Vec<DueDocument>) -> Result<(), Stopped> {
         let began = Instant::now();
         let mut steps: Vec<Step> = Vec::new();
         for document in due {
@@ -124,8 +124,8 @@ impl BackgroundProjector {
                 break;
             }
             let Some(prepared) = prepare(&self.readers, thread, document).await? else { continue };
-            self.doorkeeper.charge(document.account, prepared.work.changes());
-            self.metrics.writer.fold(Place::Background, 1);
+            self.limiter.charge(document.account, prepared.work.changes());
+            self.metrics.writer.fold(FoldedBy::Background, 1);
             for step in prepared.steps {
                 let rows: usize = steps.iter().map(Step::rows).sum();
                 if !steps.is_empty() && rows + step.rows() > ROWS_TOGETHER {

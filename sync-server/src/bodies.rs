@@ -23,18 +23,18 @@ const SMALL_BYTES: usize = 128 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
     is_unbounded: bool,
-    held: Mutex<Held>,
+    held: Mutex<BytesInFlight>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct BytesInFlight {
     total: usize,
     of_source: BTreeMap<Source, usize>,
 }
 
 /// Room for an answer, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct BodyPermit {
     bodies: Arc<Bodies>,
     source: Source,
     bytes: usize,
@@ -47,7 +47,7 @@ impl Bodies {
     }
 
     /// Room for an answer of so many bytes; `None` if too much is on its way, to this address or to all.
-    pub(crate) fn room(self: &Arc<Bodies>, source: Source, bytes: usize) -> Option<Room> {
+    pub(crate) fn reserve(self: &Arc<Bodies>, source: Source, bytes: usize) -> Option<BodyPermit> {
         let mut held = self.lock();
         let of_source = held.of_source.get(&source).copied().unwrap_or(0);
         let max = if bytes <= SMALL_BYTES { MAX_BYTES } else { MAX_BYTES_OF_LARGE };
@@ -56,17 +56,17 @@ impl Bodies {
         (self.is_unbounded || fits_source && fits).then(|| {
             held.total += bytes;
             held.of_source.insert(source, of_source + bytes);
-            Room { bodies: self.clone(), source, bytes }
+            BodyPermit { bodies: self.clone(), source, bytes }
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, BytesInFlight> {
         // Sums are changed by single additions, after everything that may panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Room {
+impl BodyPermit {
     /// A body of pieces that are made when they are asked for. It gives its room back when it was read, or its reader has
     /// gone.
     pub(crate) fn body(self, pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
@@ -84,7 +84,7 @@ impl Room {
 /// A body in its room.
 struct Whole {
     bytes: Bytes,
-    _room: Room,
+    _room: BodyPermit,
 }
 
 impl AsRef<[u8]> for Whole {
@@ -93,7 +93,7 @@ impl AsRef<[u8]> for Whole {
     }
 }
 
-impl Drop for Room {
+impl Drop for BodyPermit {
     fn drop(&mut self) {
         let mut held = self.bodies.lock();
         held.total -= self.bytes;
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn an_address_has_its_share_and_small_answers_pass_large_ones() {
         let bodies = Arc::<Bodies>::default();
-        let take = |number, bytes| bodies.room(source(number), bytes);
-        let mut held: Vec<Room> = (0..4).map(|_| take(1, 1 << 20).unwrap()).collect();
+        let take = |number, bytes| bodies.reserve(source(number), bytes);
+        let mut held: Vec<BodyPermit> = (0..4).map(|_| take(1, 1 << 20).unwrap()).collect();
         assert!(take(1, 1 << 10).is_none(), "its share is taken");
         assert!(take(2, 8 << 20).is_some(), "one answer, however large");
         held.extend(
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_gives_its_room_back_when_it_was_read() {
         let bodies = Arc::<Bodies>::default();
-        let room = || bodies.room(source(1), 100).unwrap();
+        let room = || bodies.reserve(source(1), 100).unwrap();
         let pieces = ["one", "two"].map(Bytes::from).into_iter();
         assert_eq!(axum::body::to_bytes(room().body(pieces), 100).await.unwrap(), "onetwo");
         let whole = axum::body::to_bytes(room().whole("three".into()), 100).await.unwrap();

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tourismo_core::docs::snapshot::{self, MAX_BYTES, Unfit};
+use tourismo_core::docs::snapshot::{self, MAX_BYTES, SnapshotError};
 use tracing::Instrument;
 
 use crate::clock::Clock;
-use crate::db::snapshots::{self, Material, Snapshot, State, Subject};
+use crate::db::snapshots::{self, Snapshot, SnapshotInput, SnapshotState, SnapshotTarget};
 use crate::db::sql;
 use crate::metrics::Metrics;
 use crate::writer::{Compaction, Unavailable, Writer};
@@ -109,22 +109,22 @@ impl Compactor {
     }
 
     /// Makes a snapshot of a document, if it has rested; says whether it had.
-    async fn compact(&mut self, subject: Subject) -> Result<bool, Stopped> {
+    async fn compact(&mut self, subject: SnapshotTarget) -> Result<bool, Stopped> {
         let material = {
             let mut moment = self.readers.snapshot().await?;
-            snapshots::material(&mut moment, subject, MAX_BYTES).await?
+            snapshots::snapshot_input(&mut moment, subject, MAX_BYTES).await?
         };
         let Some(material) = material else {
-            self.give_up(subject, Unfit::TooLarge).await?;
+            self.give_up(subject, SnapshotError::TooLarge).await?;
             return Ok(true);
         };
         let rested_ms = self.clock.now().millis_since(material.last_at);
         if material.loose < MAX_LOOSE && rested_ms < i64::try_from(self.rest.as_millis()).unwrap_or(i64::MAX) {
             return Ok(false);
         }
-        let Material { heads, names, chunks, loose: _, seq, first_at, last_at } = material;
+        let SnapshotInput { heads, names, chunks, loose: _, seq, first_at, last_at } = material;
         let (made_heads, changes) = (heads.clone(), names.len() as u64);
-        let made = self.contained(move || snapshot::make(chunks.iter().map(Vec::as_slice), &made_heads, &names));
+        let made = self.contained(move || snapshot::build(chunks.iter().map(Vec::as_slice), &made_heads, &names));
         match made.await? {
             Ok(chunk) => {
                 let snapshot = Snapshot { subject, seq, heads, changes, first_at, last_at, chunk };
@@ -139,7 +139,7 @@ impl Compactor {
     /// Brings every snapshot that was written to where the log relies on it alone, or throws it away.
     async fn finish(&mut self) -> Result<(), Stopped> {
         while let Some((subject, seq, state)) = snapshots::unfinished(&mut self.readers.acquire().await?).await? {
-            if state == State::Written {
+            if state == SnapshotState::Written {
                 let (found, names) = {
                     let mut moment = self.readers.snapshot().await?;
                     let found = snapshots::at(&mut moment, subject, seq).await?;
@@ -157,7 +157,7 @@ impl Compactor {
         Ok(())
     }
 
-    async fn give_up(&mut self, subject: Subject, unfit: Unfit) -> Result<(), Stopped> {
+    async fn give_up(&mut self, subject: SnapshotTarget, unfit: SnapshotError) -> Result<(), Stopped> {
         tracing::warn!(doc = %subject.doc, %unfit, "a document gets no snapshot");
         self.writer.compact(Compaction::GiveUp(subject)).await?;
         Ok(())
@@ -166,10 +166,10 @@ impl Compactor {
     /// Does what Automerge may panic over, off the threads that serve sockets, and then rests as long as that took.
     async fn contained<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
-    ) -> Result<Result<T, Unfit>, Stopped> {
+        work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+    ) -> Result<Result<T, SnapshotError>, Stopped> {
         let began = Instant::now();
-        let done = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Unfit::Unreadable));
+        let done = tokio::task::spawn_blocking(work).await.unwrap_or(Err(SnapshotError::Unreadable));
         if timeout(began.elapsed(), self.stopping.wait_for(|stopping| *stopping)).await.is_ok() {
             return Err(Stopped::Stopping);
         }

@@ -10,11 +10,12 @@ pub(crate) mod cars;
 pub(crate) mod change_log;
 pub(crate) mod comments;
 pub(crate) mod documents;
+pub(crate) mod drive_totals;
 pub(crate) mod drives;
 pub(crate) mod due;
+pub(crate) mod engagement;
 pub(crate) mod feed;
 pub(crate) mod feed_items;
-pub(crate) mod figures;
 pub(crate) mod follows;
 pub(crate) mod meet_search;
 pub(crate) mod meets;
@@ -27,7 +28,6 @@ pub(crate) mod read_models;
 pub(crate) mod relay;
 pub(crate) mod roads;
 pub(crate) mod rsvps;
-pub(crate) mod said;
 pub(crate) mod snapshots;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
@@ -45,7 +45,7 @@ use tourismo_core::time::Timestamp;
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
 use crate::db::relay::{Identity, Secret};
-use crate::db::sql::{Connection, Engine, Pool, Row, Value};
+use crate::db::sql::{Connection, Engine, Pool, SqlRow, Value};
 use crate::db::sqlite::Checkpointer;
 use crate::random;
 
@@ -161,7 +161,7 @@ pub(crate) struct Readers {
     pub(crate) sync: Pool,
     /// For the events of open streams.
     pub(crate) streams: Pool,
-    /// For the compactor, the surveyor, and figures about everything. They may take as long as they need.
+    /// For the compactor, the road builder, and figures about everything. They may take as long as they need.
     pub(crate) background: Pool,
 }
 
@@ -405,23 +405,23 @@ fn doc_id(bytes: &[u8]) -> Result<DocId, sqlx::Error> {
     fixed("doc", bytes).map(DocId::from_bytes)
 }
 
-fn account_in(row: &Row, column: &'static str) -> Result<AccountId, sqlx::Error> {
+fn account_in(row: &SqlRow, column: &'static str) -> Result<AccountId, sqlx::Error> {
     fixed(column, &row.get::<Vec<u8>>(column)?).map(AccountId::from_bytes)
 }
 
-fn doc_in(row: &Row, column: &'static str) -> Result<DocId, sqlx::Error> {
+fn doc_in(row: &SqlRow, column: &'static str) -> Result<DocId, sqlx::Error> {
     fixed(column, &row.get::<Vec<u8>>(column)?).map(DocId::from_bytes)
 }
 
-fn optional_doc_in(row: &Row, column: &'static str) -> Result<Option<DocId>, sqlx::Error> {
+fn optional_doc_in(row: &SqlRow, column: &'static str) -> Result<Option<DocId>, sqlx::Error> {
     row.get::<Option<Vec<u8>>>(column)?.map(|id| fixed(column, &id).map(DocId::from_bytes)).transpose()
 }
 
-fn time_in(row: &Row, column: &'static str) -> Result<Timestamp, sqlx::Error> {
+fn time_in(row: &SqlRow, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.get(column).map(Timestamp)
 }
 
-fn optional_time_in(row: &Row, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {
+fn optional_time_in(row: &SqlRow, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {
     Ok(row.get::<Option<i64>>(column)?.map(Timestamp))
 }
 

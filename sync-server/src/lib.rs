@@ -6,29 +6,29 @@
 mod api;
 mod authorize;
 mod background_projector;
+mod background_thread;
 mod bodies;
 mod clock;
 mod compactor;
 mod data_file;
 mod db;
+mod event_bus;
 mod feeds;
 mod grid;
-mod hub;
+mod head_notifier;
 mod limits;
-mod live;
+mod log_throttle;
+pub mod maintenance;
 mod metrics;
-mod newest;
+mod newest_page;
 mod origin;
 mod proxy;
 mod pwa;
 mod read_queue;
+mod road_builder;
 pub mod roads;
 mod serving;
-mod short_log;
 mod socket;
-mod surveyor;
-pub mod upkeep;
-mod work_thread;
 mod writer;
 
 use std::net::SocketAddr;
@@ -43,11 +43,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, OLDEST_PROTOCOL, RelayId};
 
-use self::api::compressing::Compressed;
+use self::api::compression::Compressed;
 pub use self::api::openapi::openapi_json;
 use self::api::stats::TotalsCache;
 use self::api::viewer::KnownReaders;
 use self::background_projector::BackgroundProjector;
+use self::background_thread::BackgroundThread;
 use self::bodies::Bodies;
 use self::clock::Clock;
 pub use self::clock::TimeSource;
@@ -56,22 +57,21 @@ use self::db::Database;
 use self::db::relay::{Identity, Secret};
 use self::db::sql::Pool;
 pub use self::db::{ClaimError, Durability, Location, OpenError};
-use self::hub::Hub;
-use self::limits::Doorkeeper;
+use self::event_bus::EventBus;
+use self::head_notifier::HeadNotifier;
 pub use self::limits::Limits;
-use self::live::EventBus;
+use self::limits::RateLimiter;
 use self::metrics::Metrics;
-use self::newest::NewestPage;
+use self::newest_page::NewestPage;
 use self::origin::PublicOrigin;
 pub use self::origin::{NoOrigin, Origin};
 pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
 use self::read_queue::ReadQueue;
-use self::surveyor::Surveyor;
-use self::work_thread::WorkThread;
+use self::road_builder::RoadBuilder;
 use self::writer::disk::Disk;
 pub use self::writer::probe as writer_probe;
-use self::writer::{Desk, Told, Writer};
+use self::writer::{CommitListeners, Writer, WriterContext};
 
 /// How long connections may take to end when the server stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -192,7 +192,7 @@ pub(crate) struct Relay {
     background_readers: Pool,
     writer: Writer,
     clock: Arc<Clock>,
-    hub: Hub,
+    head_notifier: HeadNotifier,
     newest: Arc<NewestPage>,
     live: Arc<EventBus>,
     known_readers: KnownReaders,
@@ -200,8 +200,8 @@ pub(crate) struct Relay {
     pwa: Pwa,
     public_origin: PublicOrigin,
     /// Tells the operator of phones that know more of the log than there is.
-    short_log: short_log::Reporter,
-    doorkeeper: Arc<Doorkeeper>,
+    short_log: log_throttle::LogThrottle,
+    limiter: Arc<RateLimiter>,
     metrics: Arc<Metrics>,
     /// One permit for each sync connection that may still be opened.
     places: Arc<Semaphore>,
@@ -211,7 +211,7 @@ pub(crate) struct Relay {
     /// Large answers that are on their way.
     bodies: Arc<Bodies>,
     /// Reads the blocks of tracks.
-    reading_tracks: WorkThread,
+    reading_tracks: BackgroundThread,
     compressed: Compressed,
     read_queue: Arc<ReadQueue>,
     stopping: watch::Receiver<bool>,
@@ -231,7 +231,7 @@ impl Server {
         let secret = db::relay::secret(&mut writer).await.map_err(OpenError::from)?;
         let newest = db::relay::received_until(&mut writer).await.map_err(OpenError::from)?;
         let clock = Clock::new(config.time, newest);
-        upkeep::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
+        maintenance::bring_rows_up_to_date(&mut writer).await.map_err(OpenError::from)?;
         let (addr, listener) = listen(config.listen).await?;
         let health = match config.health_listen {
             Some(at) => Some(listen(at).await?),
@@ -243,14 +243,14 @@ impl Server {
         };
 
         let metrics = Metrics::new();
-        let (hub, newest) = (Hub::default(), Arc::new(NewestPage::default()));
+        let (head_notifier, newest) = (HeadNotifier::default(), Arc::new(NewestPage::default()));
         let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
         let (published, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let told = Told {
-            hub: hub.clone(),
-            newest: newest.clone(),
-            live: live.clone(),
-            grown: grown.clone(),
+        let told = CommitListeners {
+            head_notifier: head_notifier.clone(),
+            newest_page: newest.clone(),
+            event_bus: live.clone(),
+            log_grown: grown.clone(),
             due: due.clone(),
             published: published.clone(),
         };
@@ -259,9 +259,9 @@ impl Server {
             Location::Postgres(_) => None,
         };
         let disk = Disk::new(file, config.max_database_bytes, config.limits.reserved_disk_percent);
-        let doorkeeper = Doorkeeper::new(config.limits);
+        let limiter = RateLimiter::new(config.limits);
         let (writer, writing) = Writer::spawn(
-            Desk {
+            WriterContext {
                 claim,
                 identity,
                 connection: writer,
@@ -272,7 +272,7 @@ impl Server {
                 metrics: metrics.clone(),
             },
             told,
-            doorkeeper.clone(),
+            limiter.clone(),
         );
         let (stop, stopping) = watch::channel(false);
         let compacting = Compactor {
@@ -288,14 +288,14 @@ impl Server {
         let projecting = BackgroundProjector {
             readers: readers.background.clone(),
             writer: writer.clone(),
-            doorkeeper: doorkeeper.clone(),
+            limiter: limiter.clone(),
             due,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
         // What the last run left is looked for first.
         let projecting = projecting.spawn().map_err(StartError::Thread)?;
-        let surveyor = Surveyor {
+        let road_builder = RoadBuilder {
             readers: readers.background.clone(),
             writer: writer.clone(),
             clock: clock.clone(),
@@ -305,9 +305,9 @@ impl Server {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
-        let surveying = surveyor.spawn();
-        let has_no_limits = doorkeeper.limits().max_read_millis_per_second == u32::MAX;
-        let max_connections = doorkeeper.limits().max_connections.min(1 << 24);
+        let surveying = road_builder.spawn();
+        let has_no_limits = limiter.limits().max_read_millis_per_second == u32::MAX;
+        let max_connections = limiter.limits().max_connections.min(1 << 24);
         let relay = Arc::new(Relay {
             identity,
             secret,
@@ -317,28 +317,28 @@ impl Server {
             background_readers: readers.background,
             writer,
             clock,
-            hub,
+            head_notifier,
             newest,
             live,
             known_readers: KnownReaders::default(),
             totals: TotalsCache::default(),
             pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
-            short_log: short_log::Reporter::default(),
+            short_log: log_throttle::LogThrottle::default(),
             public_origin: PublicOrigin::new(
                 config.public_urls,
                 config.allowed_origins,
-                doorkeeper.limits().trust_proxy,
+                limiter.limits().trust_proxy,
                 config.oldest_protocol,
             ),
-            doorkeeper: doorkeeper.clone(),
+            limiter: limiter.clone(),
             metrics,
             places: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             examining: Arc::new(Semaphore::new(examined_at_once())),
             bodies: if has_no_limits { Bodies::unbounded() } else { Arc::default() },
-            reading_tracks: WorkThread::start("tracks").map_err(StartError::Thread)?,
+            reading_tracks: BackgroundThread::start("tracks").map_err(StartError::Thread)?,
             compressed: Compressed::default(),
-            read_queue: ReadQueue::new(db::ANSWER_READERS, doorkeeper.limits().max_read_millis_per_second),
+            read_queue: ReadQueue::new(db::ANSWER_READERS, limiter.limits().max_read_millis_per_second),
             stopping: stopping.clone(),
         });
         relay.public_origin.warn_if_unnamed(addr);
@@ -353,7 +353,7 @@ impl Server {
             tracing::info!(%addr, "listening for metrics alone");
             serving::serve_beside(listener, metrics::router(relay.clone()), stopping.clone())
         });
-        let serving = serving::serve(listener, router, health_router, doorkeeper, stopping);
+        let serving = serving::serve(listener, router, health_router, limiter, stopping);
         let serving = tokio::spawn(async move {
             tokio::join!(serving, OptionFuture::from(health), OptionFuture::from(scraped));
         });

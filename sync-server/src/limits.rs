@@ -2,18 +2,18 @@
 //!
 //! It counts and says how long to wait. It knows neither sockets nor messages, and of the account only its name.
 
-mod book;
+mod client_table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 use tokio::time::Instant;
+use tourismo_core::admission::Quota;
 use tourismo_core::id::AccountId;
-use tourismo_core::log::Quota;
 
-use self::book::{Book, Bucket, Counted, Network, Seat};
-pub(crate) use self::book::{Source, SourceName, SourceNames};
+use self::client_table::{Bucket, ClientTable, ClientUsage, Network, TableEntry};
+pub(crate) use self::client_table::{Source, SourceName, SourceNames};
 use crate::proxy::ClientHeader;
 
 /// How much of a rate may be used at once, in seconds' worth: a phone that comes home with 5,000 documents is not slowed.
@@ -191,40 +191,40 @@ impl Default for Limits {
 
 /// Knows who is here and what they took lately.
 #[derive(Debug)]
-pub(crate) struct Doorkeeper {
+pub(crate) struct RateLimiter {
     limits: Limits,
     sources: Mutex<Sources>,
-    accounts: Mutex<Book<AccountId, ByAccount>>,
+    accounts: Mutex<ClientTable<AccountId, AccountUsage>>,
 }
 
 /// Addresses, and the networks that some of them are part of.
 #[derive(Debug, Default)]
 struct Sources {
-    hosts: Book<Source, BySource>,
-    networks: Book<Network, BySource>,
+    hosts: ClientTable<Source, SourceUsage>,
+    networks: ClientTable<Network, SourceUsage>,
 }
 
 /// One connection or stream that is counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    doorkeeper: Arc<Doorkeeper>,
-    of: Who,
+pub(crate) struct ConnectionPermit {
+    limiter: Arc<RateLimiter>,
+    of: PermitOwner,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Who {
-    Source { source: Source, open: fn(&mut BySource) -> &mut u32, seat: Seat, in_network: Option<Seat> },
-    Account { account: AccountId, seat: Seat },
+enum PermitOwner {
+    Source { source: Source, open: fn(&mut SourceUsage) -> &mut u32, seat: TableEntry, in_network: Option<TableEntry> },
+    Account { account: AccountId, seat: TableEntry },
 }
 
 /// Too much was asked for; it may be tried again after a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMuch {
+pub(crate) struct RateLimited {
     pub(crate) retry_in: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct BySource {
+struct SourceUsage {
     connections: u32,
     streams: u32,
     requests: Bucket,
@@ -232,16 +232,16 @@ struct BySource {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct ByAccount {
+struct AccountUsage {
     connections: u32,
     messages: Bucket,
     changes: Bucket,
     bytes: Bucket,
 }
 
-impl Doorkeeper {
-    pub(crate) fn new(limits: Limits) -> Arc<Doorkeeper> {
-        Arc::new(Doorkeeper { limits, sources: Mutex::default(), accounts: Mutex::default() })
+impl RateLimiter {
+    pub(crate) fn new(limits: Limits) -> Arc<RateLimiter> {
+        Arc::new(RateLimiter { limits, sources: Mutex::default(), accounts: Mutex::default() })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -249,51 +249,56 @@ impl Doorkeeper {
     }
 
     /// Lets a connection from an address in, unless there are too many.
-    pub(crate) fn admit_source(self: &Arc<Self>, source: Source) -> Option<Place> {
+    pub(crate) fn admit_source(self: &Arc<Self>, source: Source) -> Option<ConnectionPermit> {
         self.admit(source, |entry| &mut entry.connections, self.limits.max_connections_per_address)
     }
 
     /// Lets an event stream to an address begin, unless there are too many.
-    pub(crate) fn admit_stream(self: &Arc<Self>, source: Source) -> Option<Place> {
+    pub(crate) fn admit_stream(self: &Arc<Self>, source: Source) -> Option<ConnectionPermit> {
         self.admit(source, |entry| &mut entry.streams, self.limits.max_streams_per_address)
     }
 
-    fn admit(self: &Arc<Self>, source: Source, open: fn(&mut BySource) -> &mut u32, most: u32) -> Option<Place> {
+    fn admit(
+        self: &Arc<Self>,
+        source: Source,
+        open: fn(&mut SourceUsage) -> &mut u32,
+        most: u32,
+    ) -> Option<ConnectionPermit> {
         let mut sources = lock(&self.sources);
         let Sources { hosts, networks } = &mut *sources;
         let in_network = match source.network() {
-            Some(network) => Some(networks.enter(network, open, most.saturating_mul(NETWORK_SHARE))?),
+            Some(network) => Some(networks.open(network, open, most.saturating_mul(NETWORK_SHARE))?),
             None => None,
         };
-        let Some(seat) = hosts.enter(source, open, most) else {
+        let Some(seat) = hosts.open(source, open, most) else {
             if let (Some(network), Some(seat)) = (source.network(), in_network) {
-                networks.leave(&network, open, seat);
+                networks.close(&network, open, seat);
             }
             return None;
         };
-        Some(Place { doorkeeper: self.clone(), of: Who::Source { source, open, seat, in_network } })
+        Some(ConnectionPermit { limiter: self.clone(), of: PermitOwner::Source { source, open, seat, in_network } })
     }
 
     /// Lets a sync connection of an account in, unless there are too many.
-    pub(crate) fn admit_account(self: &Arc<Self>, account: AccountId) -> Option<Place> {
+    pub(crate) fn admit_account(self: &Arc<Self>, account: AccountId) -> Option<ConnectionPermit> {
         let most = self.limits.max_connections_per_account;
-        let seat = lock(&self.accounts).enter(account, |entry| &mut entry.connections, most)?;
-        Some(Place { doorkeeper: self.clone(), of: Who::Account { account, seat } })
+        let seat = lock(&self.accounts).open(account, |entry| &mut entry.connections, most)?;
+        Some(ConnectionPermit { limiter: self.clone(), of: PermitOwner::Account { account, seat } })
     }
 
     /// Counts a request of an address.
-    pub(crate) fn request(&self, source: Source) -> Result<(), TooMuch> {
+    pub(crate) fn request(&self, source: Source) -> Result<(), RateLimited> {
         self.requests(source, 1)
     }
 
     /// Counts work for an address that is worth so many requests.
-    pub(crate) fn requests(&self, source: Source, count: usize) -> Result<(), TooMuch> {
+    pub(crate) fn requests(&self, source: Source, count: usize) -> Result<(), RateLimited> {
         let rate = f64::from(self.limits.max_requests_per_second);
         self.take(source, |entry| &mut entry.requests, count as f64, rate, BURST_S)
     }
 
     /// Counts an account that is to be founded from an address.
-    pub(crate) fn found_account(&self, source: Source) -> Result<(), TooMuch> {
+    pub(crate) fn found_account(&self, source: Source) -> Result<(), RateLimited> {
         let rate = f64::from(self.limits.max_new_accounts_per_hour) / 3_600.0;
         self.take(source, |entry| &mut entry.accounts, 1.0, rate, ACCOUNTS_BURST_S)
     }
@@ -302,11 +307,11 @@ impl Doorkeeper {
     fn take(
         &self,
         source: Source,
-        bucket: fn(&mut BySource) -> &mut Bucket,
+        bucket: fn(&mut SourceUsage) -> &mut Bucket,
         count: f64,
         per_second: f64,
         burst_s: f64,
-    ) -> Result<(), TooMuch> {
+    ) -> Result<(), RateLimited> {
         let mut sources = lock(&self.sources);
         let Sources { hosts, networks } = &mut *sources;
         let network = source.network().map(|network| bucket(networks.entry(network)));
@@ -335,7 +340,7 @@ impl Doorkeeper {
         changes: usize,
         bytes: usize,
         patience: Duration,
-    ) -> Result<Duration, TooMuch> {
+    ) -> Result<Duration, RateLimited> {
         let mut book = lock(&self.accounts);
         let entry = book.entry(account);
         let mut after = *entry;
@@ -343,7 +348,7 @@ impl Doorkeeper {
         let for_bytes = after.bytes.take(bytes as f64, f64::from(self.limits.max_bytes_per_second), BURST_S);
         let wait = for_changes.max(for_bytes);
         if wait > patience {
-            return Err(TooMuch { retry_in: wait });
+            return Err(RateLimited { retry_in: wait });
         }
         *entry = after;
         Ok(wait)
@@ -356,30 +361,30 @@ impl Doorkeeper {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         match self.of {
-            Who::Source { source, open, seat, in_network } => {
-                let mut sources = lock(&self.doorkeeper.sources);
-                sources.hosts.leave(&source, open, seat);
+            PermitOwner::Source { source, open, seat, in_network } => {
+                let mut sources = lock(&self.limiter.sources);
+                sources.hosts.close(&source, open, seat);
                 if let (Some(network), Some(seat)) = (source.network(), in_network) {
-                    sources.networks.leave(&network, open, seat);
+                    sources.networks.close(&network, open, seat);
                 }
             }
-            Who::Account { account, seat } => {
-                lock(&self.doorkeeper.accounts).leave(&account, |entry| &mut entry.connections, seat);
+            PermitOwner::Account { account, seat } => {
+                lock(&self.limiter.accounts).close(&account, |entry| &mut entry.connections, seat);
             }
         }
     }
 }
 
-impl Counted for BySource {
+impl ClientUsage for SourceUsage {
     fn is_forgettable(&self, now: Instant) -> bool {
         self.connections == 0 && self.streams == 0 && self.requests.is_settled(now) && self.accounts.is_settled(now)
     }
 }
 
-impl Counted for ByAccount {
+impl ClientUsage for AccountUsage {
     fn is_forgettable(&self, now: Instant) -> bool {
         self.connections == 0 && [self.messages, self.changes, self.bytes].iter().all(|bucket| bucket.is_settled(now))
     }
@@ -396,7 +401,7 @@ mod tests {
 
     use tokio::time::advance;
 
-    use super::book::MAX_REMEMBERED;
+    use super::client_table::MAX_REMEMBERED;
     use super::*;
 
     fn source(address: &str) -> Source {
@@ -409,64 +414,67 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_are_refused_beyond_twenty_seconds_worth_and_come_back_with_time() {
-        let doorkeeper = Doorkeeper::new(Limits { max_requests_per_second: 2, ..Limits::DEFAULT });
+        let limiter = RateLimiter::new(Limits { max_requests_per_second: 2, ..Limits::DEFAULT });
         let (here, there) = (source("192.0.2.1"), source("192.0.2.2"));
-        assert_eq!((0..50).filter(|_| doorkeeper.request(here).is_ok()).count(), 40);
-        assert_eq!(doorkeeper.request(here), Err(TooMuch { retry_in: Duration::from_millis(500) }));
-        assert_eq!(doorkeeper.request(there), Ok(()), "another address is not concerned");
+        assert_eq!((0..50).filter(|_| limiter.request(here).is_ok()).count(), 40);
+        assert_eq!(limiter.request(here), Err(RateLimited { retry_in: Duration::from_millis(500) }));
+        assert_eq!(limiter.request(there), Ok(()), "another address is not concerned");
         advance(Duration::from_secs(1)).await;
-        assert_eq!((0..50).filter(|_| doorkeeper.request(here).is_ok()).count(), 2);
+        assert_eq!((0..50).filter(|_| limiter.request(here).is_ok()).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_phone_that_comes_home_with_five_thousand_documents_does_not_wait() {
-        let doorkeeper = Doorkeeper::new(Limits::DEFAULT);
+        let limiter = RateLimiter::new(Limits::DEFAULT);
         for _ in 0..10 {
-            assert_eq!(doorkeeper.push(account(1), 1_000, 500_000, Duration::ZERO), Ok(Duration::ZERO));
-            assert_eq!(doorkeeper.message(account(1)), Duration::ZERO);
+            assert_eq!(limiter.push(account(1), 1_000, 500_000, Duration::ZERO), Ok(Duration::ZERO));
+            assert_eq!(limiter.message(account(1)), Duration::ZERO);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_pushes_without_end_waits_for_as_long_as_the_rate_says() {
-        let doorkeeper = Doorkeeper::new(Limits { max_changes_per_second: 100, ..Limits::DEFAULT });
-        let push =
-            |number| doorkeeper.push(account(number), 1_000, 0, Duration::from_secs(15)).map(|wait| wait.as_secs());
+        let limiter = RateLimiter::new(Limits { max_changes_per_second: 100, ..Limits::DEFAULT });
+        let push = |number| limiter.push(account(number), 1_000, 0, Duration::from_secs(15)).map(|wait| wait.as_secs());
         assert_eq!([push(1), push(1), push(1)], [Ok(0), Ok(0), Ok(10)]);
         for _ in 0..2 {
-            assert_eq!(push(1), Err(TooMuch { retry_in: Duration::from_secs(20) }), "what is put off is not counted");
+            assert_eq!(
+                push(1),
+                Err(RateLimited { retry_in: Duration::from_secs(20) }),
+                "what is put off is not counted"
+            );
         }
         assert_eq!(push(2), Ok(0), "another account is not concerned");
-        doorkeeper.charge(account(2), 1_500);
+        limiter.charge(account(2), 1_500);
         assert_eq!(push(2), Ok(15), "work for an account counts like its changes");
     }
 
     #[tokio::test(start_paused = true)]
     async fn new_accounts_are_counted_by_the_hour() {
-        let doorkeeper = Doorkeeper::new(Limits { max_new_accounts_per_hour: 3, ..Limits::DEFAULT });
+        let limiter = RateLimiter::new(Limits { max_new_accounts_per_hour: 3, ..Limits::DEFAULT });
         let here = source("2001:db8::1");
-        assert_eq!((0..9).filter(|_| doorkeeper.found_account(here).is_ok()).count(), 3);
-        assert!(doorkeeper.found_account(source("2001:db8::2:1")).is_err(), "the same /64");
-        assert_eq!(doorkeeper.found_account(source("2001:db8:0:1::1")), Ok(()), "another /64");
+        assert_eq!((0..9).filter(|_| limiter.found_account(here).is_ok()).count(), 3);
+        assert!(limiter.found_account(source("2001:db8::2:1")).is_err(), "the same /64");
+        assert_eq!(limiter.found_account(source("2001:db8:0:1::1")), Ok(()), "another /64");
         advance(Duration::from_secs(1_200)).await;
-        assert_eq!((0..9).filter(|_| doorkeeper.found_account(here).is_ok()).count(), 1);
-        let closed = Doorkeeper::new(Limits { max_new_accounts_per_hour: 0, ..Limits::DEFAULT });
+        assert_eq!((0..9).filter(|_| limiter.found_account(here).is_ok()).count(), 1);
+        let closed = RateLimiter::new(Limits { max_new_accounts_per_hour: 0, ..Limits::DEFAULT });
         assert!(closed.found_account(here).is_err(), "nobody who is new");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_holder_has_gone() {
         let limits = Limits { max_connections_per_address: 2, max_connections_per_account: 1, ..Limits::DEFAULT };
-        let doorkeeper = Doorkeeper::new(limits);
+        let limiter = RateLimiter::new(limits);
         let here = source("::ffff:192.0.2.1");
-        let places = [here, source("192.0.2.1")].map(|source| doorkeeper.admit_source(source));
-        assert!(places.iter().all(Option::is_some) && doorkeeper.admit_source(here).is_none(), "one address twice");
+        let places = [here, source("192.0.2.1")].map(|source| limiter.admit_source(source));
+        assert!(places.iter().all(Option::is_some) && limiter.admit_source(here).is_none(), "one address twice");
         drop(places);
-        assert!(doorkeeper.admit_source(here).is_some());
-        let place = doorkeeper.admit_account(account(1));
-        assert!(place.is_some() && doorkeeper.admit_account(account(1)).is_none());
+        assert!(limiter.admit_source(here).is_some());
+        let place = limiter.admit_account(account(1));
+        assert!(place.is_some() && limiter.admit_account(account(1)).is_none());
         drop(place);
-        assert!(doorkeeper.admit_account(account(1)).is_some());
+        assert!(limiter.admit_account(account(1)).is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -477,36 +485,37 @@ mod tests {
             max_requests_per_second: 1,
             ..Limits::DEFAULT
         };
-        let doorkeeper = Doorkeeper::new(limits);
+        let limiter = RateLimiter::new(limits);
         let address = |number: u16| source(&format!("2001:db8:7:{number:x}::1"));
-        let places: Vec<Place> = (0..100).filter_map(|number| doorkeeper.admit_source(address(number))).collect();
+        let places: Vec<ConnectionPermit> =
+            (0..100).filter_map(|number| limiter.admit_source(address(number))).collect();
         assert_eq!(places.len(), 8);
-        assert_eq!((0..100).filter_map(|number| doorkeeper.admit_stream(address(number))).collect::<Vec<_>>().len(), 4);
-        assert_eq!((0..1_000).filter(|number| doorkeeper.request(address(*number)).is_ok()).count(), 80);
+        assert_eq!((0..100).filter_map(|number| limiter.admit_stream(address(number))).collect::<Vec<_>>().len(), 4);
+        assert_eq!((0..1_000).filter(|number| limiter.request(address(*number)).is_ok()).count(), 80);
         let elsewhere = source("2001:db8:8::1");
-        assert!(doorkeeper.admit_source(elsewhere).is_some() && doorkeeper.request(elsewhere).is_ok());
+        assert!(limiter.admit_source(elsewhere).is_some() && limiter.request(elsewhere).is_ok());
         drop(places);
-        assert!(doorkeeper.admit_source(address(0)).is_some(), "who leaves makes room in the network, too");
-        let refused_alone: Vec<_> = (0..5).map(|_| doorkeeper.admit_source(address(1))).collect();
+        assert!(limiter.admit_source(address(0)).is_some(), "who leaves makes room in the network, too");
+        let refused_alone: Vec<_> = (0..5).map(|_| limiter.admit_source(address(1))).collect();
         assert_eq!(refused_alone.iter().flatten().count(), 2);
         let others: Vec<_> =
-            (2..5).flat_map(|number| [(); 2].map(|()| doorkeeper.admit_source(address(number)))).collect();
+            (2..5).flat_map(|number| [(); 2].map(|()| limiter.admit_source(address(number)))).collect();
         assert_eq!(others.iter().flatten().count(), 6, "who is refused takes nothing from the network");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_addresses_is_not_remembered_without_end() {
-        let doorkeeper = Doorkeeper::new(Limits::DEFAULT);
+        let limiter = RateLimiter::new(Limits::DEFAULT);
         let address = |number: usize| Source::from(IpAddr::from((number as u32 + (1 << 24)).to_be_bytes()));
         for number in 0..MAX_REMEMBERED + 1_000 {
-            assert_eq!(doorkeeper.request(address(number)), Ok(()));
+            assert_eq!(limiter.request(address(number)), Ok(()));
         }
-        assert_eq!(lock(&doorkeeper.sources).hosts.entries.len(), MAX_REMEMBERED);
-        let others = (0..5_000).filter(|number| doorkeeper.request(address(MAX_REMEMBERED + number)).is_ok()).count();
+        assert_eq!(lock(&limiter.sources).hosts.entries.len(), MAX_REMEMBERED);
+        let others = (0..5_000).filter(|number| limiter.request(address(MAX_REMEMBERED + number)).is_ok()).count();
         assert_eq!(others, 1_000, "those that are too many share what one may take");
         advance(Duration::from_secs(60)).await;
-        assert_eq!(doorkeeper.request(address(0)), Ok(()));
-        assert_eq!(doorkeeper.request(address(MAX_REMEMBERED)), Ok(()));
-        assert_eq!(lock(&doorkeeper.sources).hosts.entries.len(), 2, "who owes nothing is forgotten");
+        assert_eq!(limiter.request(address(0)), Ok(()));
+        assert_eq!(limiter.request(address(MAX_REMEMBERED)), Ok(()));
+        assert_eq!(lock(&limiter.sources).hosts.entries.len(), 2, "who owes nothing is forgotten");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tourismo_server::upkeep::{self, Finding, Report, UpkeepError};
+use tourismo_server::maintenance::{self, Finding, MaintenanceError, Report};
 use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError, TimeSource};
 use tracing_subscriber::EnvFilter;
 
@@ -208,17 +208,17 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             Command::Serve(serve) => run(*serve).await?,
             Command::Backup(Backup { data, to, replace }) => {
                 let data = data.file(DUMP)?;
-                let backup = upkeep::back_up(&data, &to, replace).await.inspect_err(name_findings)?;
-                let upkeep::Backup { bytes, accounts, changes } = backup;
+                let backup = maintenance::back_up(&data, &to, replace).await.inspect_err(name_findings)?;
+                let maintenance::Backup { bytes, accounts, changes } = backup;
                 println!("backup: {changes} changes of {accounts} accounts in {} ({bytes} bytes)", to.display());
             }
             Command::Restore(Restore { data, from: None }) => {
-                let report = upkeep::begin_again(&data.location()?).await.inspect_err(name_findings)?;
+                let report = maintenance::begin_again(&data.location()?).await.inspect_err(name_findings)?;
                 println!("restore: another life of the log begins: {}", counted(&report));
             }
             Command::Restore(Restore { data, from: Some(from) }) => {
                 let data = data.file(PUT_BACK)?;
-                let restored = upkeep::restore(&from, &data).await.inspect_err(name_findings)?;
+                let restored = maintenance::restore(&from, &data).await.inspect_err(name_findings)?;
                 println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
                 if let Some(kept) = restored.kept {
                     println!("restore: what was there is kept as {}", kept.display());
@@ -232,7 +232,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
-    let report = if repair { upkeep::repair(data).await? } else { upkeep::check(data).await? };
+    let report = if repair { maintenance::repair(data).await? } else { maintenance::check(data).await? };
     name(&report.findings);
     name(&report.quarantined);
     println!("check: {}", counted(&report));
@@ -267,8 +267,8 @@ fn counted(report: &Report) -> String {
     all
 }
 
-fn name_findings(error: &UpkeepError) {
-    if let UpkeepError::Damaged { findings, .. } = error {
+fn name_findings(error: &MaintenanceError) {
+    if let MaintenanceError::Damaged { findings, .. } = error {
         name(findings);
     }
 }

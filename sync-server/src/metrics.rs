@@ -75,14 +75,14 @@ pub(crate) struct WriterMetrics {
 /// What is read over HTTP.
 #[derive(Clone, Debug)]
 struct HttpMetrics {
-    requests: Family<Answered, Counter>,
+    requests: Family<HttpAnswer, Counter>,
     seconds: Family<Route, Histogram>,
     streams: Gauge,
 }
 
 /// Where a document was folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FoldedBy {
     /// In the transaction that stored a change to it.
     Writer,
     /// Beside the writer.
@@ -115,7 +115,7 @@ struct Job {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct HttpAnswer {
     route: String,
     status: u16,
 }
@@ -136,16 +136,16 @@ fn seconds_of_each<L: Clone + Eq + Hash>() -> Family<L, Histogram> {
 
 /// Something that is counted for as long as it lasts.
 #[derive(Debug)]
-pub(crate) struct Lasting(Gauge);
+pub(crate) struct OpenGauge(Gauge);
 
-impl Lasting {
-    fn begins(gauge: &Gauge) -> Lasting {
+impl OpenGauge {
+    fn begins(gauge: &Gauge) -> OpenGauge {
         gauge.inc();
-        Lasting(gauge.clone())
+        OpenGauge(gauge.clone())
     }
 }
 
-impl Drop for Lasting {
+impl Drop for OpenGauge {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -212,8 +212,8 @@ impl Metrics {
     }
 
     /// Counts an event stream for as long as it is open.
-    pub(crate) fn stream(&self) -> Lasting {
-        Lasting::begins(&self.http.streams)
+    pub(crate) fn stream(&self) -> OpenGauge {
+        OpenGauge::begins(&self.http.streams)
     }
 
     fn refuse(&self, what: &'static str, code: String) {
@@ -223,8 +223,8 @@ impl Metrics {
 
 impl SyncMetrics {
     /// Counts a connection for as long as it is open.
-    pub(crate) fn connection(&self) -> Lasting {
-        Lasting::begins(&self.connections)
+    pub(crate) fn connection(&self) -> OpenGauge {
+        OpenGauge::begins(&self.connections)
     }
 
     /// Counts a device that proved its key.
@@ -246,10 +246,10 @@ impl WriterMetrics {
     }
 
     /// Counts documents that were folded.
-    pub(crate) fn fold(&self, place: Place, documents: u64) {
+    pub(crate) fn fold(&self, place: FoldedBy, documents: u64) {
         let place = match place {
-            Place::Writer => "writer",
-            Place::Background => "background",
+            FoldedBy::Writer => "writer",
+            FoldedBy::Background => "background",
         };
         self.folds.get_or_create(&Fold { place }).inc_by(documents);
     }
@@ -286,7 +286,7 @@ pub(crate) async fn observe(State(relay): State<Arc<Relay>>, request: Request, n
         metrics.refuse("request", (*code).to_owned());
     }
     metrics.http.seconds.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
-    metrics.http.requests.get_or_create(&Answered { route, status }).inc();
+    metrics.http.requests.get_or_create(&HttpAnswer { route, status }).inc();
     response
 }
 

@@ -16,7 +16,7 @@ use crate::api::ApiError;
 #[derive(RustEmbed)]
 #[folder = "../pwa-shim/dist"]
 #[allow_missing = true]
-struct Built;
+struct BundledFile;
 
 /// Where the PWA comes from.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Pwa {
             return None;
         }
         match self {
-            Pwa::Embedded => Built::get(path).map(|file| file.data),
+            Pwa::Embedded => BundledFile::get(path).map(|file| file.data),
             Pwa::Folder(folder) => tokio::fs::read(folder.join(path)).await.ok().map(Cow::Owned),
         }
     }

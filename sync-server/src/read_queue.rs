@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tourismo_core::id::AccountId;
 
-use crate::limits::{Source, TooMuch};
+use crate::limits::{RateLimited, Source};
 
 /// How many reads of one client are done at the same time.
 const MAX_RUNNING_OF_CLIENT: usize = 2;
@@ -46,18 +46,18 @@ pub(crate) struct ReadQueue {
     max_waiting_of_client: usize,
     /// How many milliseconds of reading a client may take in a second.
     millis_per_second: u32,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     running: usize,
-    clients: BTreeMap<Consumer, Usage>,
+    clients: BTreeMap<Consumer, ConsumerUsage>,
     waiting: VecDeque<Waiting>,
 }
 
 #[derive(Debug, Default)]
-struct Usage {
+struct ConsumerUsage {
     running: usize,
     waiting: usize,
     /// When all that it took is paid off.
@@ -67,12 +67,12 @@ struct Usage {
 #[derive(Debug)]
 struct Waiting {
     consumers: Vec<Consumer>,
-    reply: oneshot::Sender<Turn>,
+    reply: oneshot::Sender<ReadPermit>,
 }
 
 /// The right to read, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct ReadPermit {
     queue: Arc<ReadQueue>,
     consumers: Vec<Consumer>,
     began: Instant,
@@ -81,7 +81,7 @@ pub(crate) struct Turn {
 }
 
 /// A place among those that wait, until it is dropped.
-struct Place<'q> {
+struct QueueSlot<'q> {
     queue: &'q ReadQueue,
     consumers: &'q [Consumer],
 }
@@ -99,34 +99,34 @@ impl ReadQueue {
     }
 
     /// Waits for a turn to read. Refused is a client of which too many reads wait, or who would wait for too long.
-    pub(crate) async fn turn(
+    pub(crate) async fn acquire(
         self: &Arc<ReadQueue>,
         source: Source,
         account: Option<AccountId>,
-    ) -> Result<Turn, TooMuch> {
+    ) -> Result<ReadPermit, RateLimited> {
         let consumers: Vec<Consumer> =
             account.map(Consumer::Account).into_iter().chain([Consumer::Source(source)]).collect();
-        let place = self.place(&consumers)?;
+        let place = self.enqueue(&consumers)?;
         let began = Instant::now();
         loop {
-            let wait = self.debt(&consumers);
+            let wait = self.wait_ms(&consumers);
             if wait.is_zero() {
                 break;
             }
             if began.elapsed() + wait > PATIENCE {
-                return Err(TooMuch { retry_in: wait });
+                return Err(RateLimited { retry_in: wait });
             }
             sleep(wait).await;
         }
         let (reply, turn) = oneshot::channel();
         self.lock().waiting.push_back(Waiting { consumers: consumers.clone(), reply });
         self.advance();
-        let turn = turn.await.map_err(|_| TooMuch { retry_in: PATIENCE });
+        let turn = turn.await.map_err(|_| RateLimited { retry_in: PATIENCE });
         drop(place);
         turn
     }
 
-    fn place<'q>(&'q self, consumers: &'q [Consumer]) -> Result<Place<'q>, TooMuch> {
+    fn enqueue<'q>(&'q self, consumers: &'q [Consumer]) -> Result<QueueSlot<'q>, RateLimited> {
         let mut state = self.lock();
         if state.clients.len() >= SWEPT_ABOVE {
             let now = Instant::now();
@@ -134,17 +134,17 @@ impl ReadQueue {
         }
         for consumer in consumers {
             if state.clients.get(consumer).is_some_and(|usage| usage.waiting >= self.max_waiting_of_client) {
-                return Err(TooMuch { retry_in: Duration::from_secs(1) });
+                return Err(RateLimited { retry_in: Duration::from_secs(1) });
             }
         }
         for consumer in consumers {
             state.clients.entry(*consumer).or_default().waiting += 1;
         }
-        Ok(Place { queue: self, consumers })
+        Ok(QueueSlot { queue: self, consumers })
     }
 
     /// How long until what these took is paid off, but for what they may take at once.
-    fn debt(&self, consumers: &[Consumer]) -> Duration {
+    fn wait_ms(&self, consumers: &[Consumer]) -> Duration {
         let state = self.lock();
         let paid_at = consumers.iter().filter_map(|consumer| state.clients.get(consumer)?.paid_at).max();
         let owed = paid_at.map_or(Duration::ZERO, |paid_at| paid_at.saturating_duration_since(Instant::now()));
@@ -153,14 +153,14 @@ impl ReadQueue {
 
     /// Gives turns to those who come next, as long as there are any.
     fn advance(self: &Arc<ReadQueue>) {
-        while let Some((reply, turn)) = self.next_turn() {
+        while let Some((reply, turn)) = self.grant_next() {
             if let Err(mut turn) = reply.send(turn) {
                 turn.is_unused = true;
             }
         }
     }
 
-    fn next_turn(self: &Arc<ReadQueue>) -> Option<(oneshot::Sender<Turn>, Turn)> {
+    fn grant_next(self: &Arc<ReadQueue>) -> Option<(oneshot::Sender<ReadPermit>, ReadPermit)> {
         let mut state = self.lock();
         if state.running >= self.max_running {
             return None;
@@ -176,22 +176,22 @@ impl ReadQueue {
         for consumer in &consumers {
             state.clients.entry(*consumer).or_default().running += 1;
         }
-        Some((reply, Turn { queue: self.clone(), consumers, began: Instant::now(), is_unused: false }))
+        Some((reply, ReadPermit { queue: self.clone(), consumers, began: Instant::now(), is_unused: false }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // Counts are changed by single additions, after everything that may panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Usage {
+impl ConsumerUsage {
     fn is_at_rest(&self, now: Instant) -> bool {
         self.running == 0 && self.waiting == 0 && self.paid_at.is_none_or(|paid_at| paid_at <= now)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         for consumer in self.consumers {
@@ -202,7 +202,7 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ReadPermit {
     fn drop(&mut self) {
         let now = Instant::now();
         // A day is for ever.
@@ -251,17 +251,17 @@ mod tests {
         let mut greedy = Vec::new();
         for _ in 0..50 {
             let queue = queue.clone();
-            greedy.push(tokio::spawn(async move { queue.turn(source(1), None).await }));
+            greedy.push(tokio::spawn(async move { queue.acquire(source(1), None).await }));
         }
         tokio::task::yield_now().await;
-        assert!(soon(queue.turn(source(1), account(1))).await.is_none(), "two at the same time");
-        let others = [soon(queue.turn(source(2), None)).await, soon(queue.turn(source(3), None)).await];
+        assert!(soon(queue.acquire(source(1), account(1))).await.is_none(), "two at the same time");
+        let others = [soon(queue.acquire(source(2), None)).await, soon(queue.acquire(source(3), None)).await];
         let [Some(Ok(second)), Some(Ok(_third))] = others else { panic!("there was room for them") };
         let waits = tokio::spawn({
             let queue = queue.clone();
-            async move { queue.turn(source(4), account(4)).await.is_ok() }
+            async move { queue.acquire(source(4), account(4)).await.is_ok() }
         });
-        assert!(soon(queue.turn(source(5), None)).await.is_none(), "all four read");
+        assert!(soon(queue.acquire(source(5), None)).await.is_none(), "all four read");
         drop(second);
         assert!(waits.await.unwrap(), "it comes before the first client, who reads already");
     }
@@ -269,24 +269,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_account_counts_at_every_address_and_an_address_for_every_account() {
         let queue = ReadQueue::new(4, 1_000);
-        let first = [queue.turn(source(1), account(1)).await, queue.turn(source(2), account(1)).await];
-        assert!(soon(queue.turn(source(3), account(1))).await.is_none());
-        assert!(soon(queue.turn(source(1), account(2))).await.is_some());
+        let first = [queue.acquire(source(1), account(1)).await, queue.acquire(source(2), account(1)).await];
+        assert!(soon(queue.acquire(source(3), account(1))).await.is_none());
+        assert!(soon(queue.acquire(source(1), account(2))).await.is_some());
         drop(first);
-        let second = [queue.turn(source(1), account(1)).await, queue.turn(source(1), account(2)).await];
-        assert!(soon(queue.turn(source(1), account(3))).await.is_none());
+        let second = [queue.acquire(source(1), account(1)).await, queue.acquire(source(1), account(2)).await];
+        assert!(soon(queue.acquire(source(1), account(3))).await.is_none());
         drop(second);
-        assert!(soon(queue.turn(source(1), account(3))).await.is_some());
+        assert!(soon(queue.acquire(source(1), account(3))).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_took_too_much_time_waits_and_is_sent_away_in_the_end() {
         let queue = ReadQueue::new(4, 100);
         let read = async |number, seconds| {
-            let turn = queue.turn(source(number), None).await?;
+            let turn = queue.acquire(source(number), None).await?;
             advance(Duration::from_secs(seconds)).await;
             drop(turn);
-            Ok::<_, TooMuch>(())
+            Ok::<_, RateLimited>(())
         };
         assert_eq!(read(1, 2).await, Ok(()), "that much may be taken at once");
         assert_eq!(read(1, 1).await, Ok(()));
@@ -294,19 +294,19 @@ mod tests {
         let began = Instant::now();
         assert_eq!(read(1, 3).await, Ok(()));
         assert!((9..=14).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-        assert!(matches!(read(1, 0).await, Err(TooMuch { retry_in }) if retry_in > PATIENCE));
+        assert!(matches!(read(1, 0).await, Err(RateLimited { retry_in }) if retry_in > PATIENCE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_went_away_keep_nobody_waiting_and_are_forgotten() {
         let queue = ReadQueue::new(1, 1_000);
-        let turn = queue.turn(source(1), None).await.unwrap();
+        let turn = queue.acquire(source(1), None).await.unwrap();
         for number in 2..200 {
-            assert!(soon(queue.turn(source(number), None)).await.is_none());
+            assert!(soon(queue.acquire(source(number), None)).await.is_none());
         }
         let last = tokio::spawn({
             let queue = queue.clone();
-            async move { queue.turn(source(200), None).await.is_ok() }
+            async move { queue.acquire(source(200), None).await.is_ok() }
         });
         tokio::task::yield_now().await;
         drop(turn);
@@ -319,16 +319,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_than_so_many_of_a_client_wait() {
         let queue = ReadQueue::new(1, 1_000);
-        let _turn = queue.turn(source(1), None).await.unwrap();
+        let _turn = queue.acquire(source(1), None).await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..MAX_WAITING_OF_CLIENT {
             let queue = queue.clone();
-            waiting.push(tokio::spawn(async move { queue.turn(source(2), None).await.is_ok() }));
+            waiting.push(tokio::spawn(async move { queue.acquire(source(2), None).await.is_ok() }));
         }
         while queue.lock().waiting.len() < MAX_WAITING_OF_CLIENT {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(soon(queue.turn(source(2), None)).await, Some(Err(_))));
-        assert!(soon(queue.turn(source(3), None)).await.is_none(), "another one may wait");
+        assert!(matches!(soon(queue.acquire(source(2), None)).await, Some(Err(_))));
+        assert!(soon(queue.acquire(source(3), None)).await.is_none(), "another one may wait");
     }
 }

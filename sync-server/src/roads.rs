@@ -9,7 +9,7 @@ mod network;
 mod segment;
 mod trace;
 
-pub use network::{Census, Driver, Network, Nodes};
+pub use network::{CellCounts, Driver, Network, Nodes};
 pub use segment::{Evidence, Segment, SegmentId};
 pub use trace::{Trace, TraceError};
 

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::ServiceExt;
 
-use crate::limits::{Doorkeeper, Place, Source};
+use crate::limits::{ConnectionPermit, RateLimiter, Source};
 
 /// How long a client may leave unread what it was sent.
 const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ const SLOWEST_READER: f64 = 4096.0;
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// How much a client may say, in bytes, before the relay knows for which account it speaks.
-const MAX_STRANGER_BYTES: usize = 64 << 10;
+const MAX_UNAUTHENTICATED_BYTES: usize = 64 << 10;
 
 /// How many sockets there are beyond the usual ones, on which only health is answered, one request on each.
 const RESERVED_SOCKETS: usize = 64;
@@ -54,8 +54,8 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Where the connection ends at this side.
     pub(crate) local: SocketAddr,
-    pub(crate) allowance: Arc<Allowance>,
-    seat: SocketSeat,
+    pub(crate) allowance: Arc<ByteAllowance>,
+    seat: SocketPermit,
 }
 
 /// As whose connection a socket is counted.
@@ -63,15 +63,15 @@ pub(crate) struct Peer {
 /// Behind a proxy all sockets come from its address. There a socket is the connection of the client that the last request
 /// on it was made for, also while it is idle, streams or syncs.
 #[derive(Clone, Debug, Default)]
-struct SocketSeat(Arc<Mutex<Option<(Source, Place)>>>);
+struct SocketPermit(Arc<Mutex<Option<(Source, ConnectionPermit)>>>);
 
 impl Peer {
     /// Counts the socket as a client's from here on, unless the client has too many.
-    pub(crate) fn belongs_to(&self, source: Source, doorkeeper: &Arc<Doorkeeper>) -> bool {
+    pub(crate) fn assign_client(&self, source: Source, limiter: &Arc<RateLimiter>) -> bool {
         // Each change is a single assignment after which it is whole.
         let mut seat = self.seat.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seat.as_ref().is_none_or(|(owner, _)| *owner != source) {
-            *seat = doorkeeper.admit_source(source).map(|place| (source, place));
+            *seat = limiter.admit_source(source).map(|place| (source, place));
         }
         seat.is_some()
     }
@@ -79,11 +79,11 @@ impl Peer {
 
 /// How many bytes may still be read from a connection.
 #[derive(Debug)]
-pub(crate) struct Allowance(AtomicUsize);
+pub(crate) struct ByteAllowance(AtomicUsize);
 
-impl Allowance {
-    fn of_a_stranger() -> Arc<Allowance> {
-        Arc::new(Allowance(AtomicUsize::new(MAX_STRANGER_BYTES)))
+impl ByteAllowance {
+    fn unauthenticated() -> Arc<ByteAllowance> {
+        Arc::new(ByteAllowance(AtomicUsize::new(MAX_UNAUTHENTICATED_BYTES)))
     }
 
     /// Lets the connection say as much as it likes: it is known who speaks.
@@ -94,7 +94,7 @@ impl Allowance {
     /// Begins anew: a request was answered.
     fn renew(&self) {
         if self.0.load(Ordering::Relaxed) != usize::MAX {
-            self.0.store(MAX_STRANGER_BYTES, Ordering::Relaxed);
+            self.0.store(MAX_UNAUTHENTICATED_BYTES, Ordering::Relaxed);
         }
     }
 
@@ -115,10 +115,10 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     health: Router,
-    doorkeeper: Arc<Doorkeeper>,
+    limiter: Arc<RateLimiter>,
     stopping: watch::Receiver<bool>,
 ) {
-    let limits = doorkeeper.limits().clone();
+    let limits = limiter.limits().clone();
     let sockets = Arc::new(Semaphore::new(limits.max_sockets.min(1 << 24) as usize));
     let reserve = Arc::new(Semaphore::new(RESERVED_SOCKETS));
     let http = http(Duration::from_secs(limits.header_seconds.into()));
@@ -126,18 +126,20 @@ pub(crate) async fn serve(
     let take = move |address: SocketAddr| {
         // Behind a proxy it is not known yet whose connection it is.
         let seat = match limits.trust_proxy {
-            true => Some(SocketSeat::default()),
+            true => Some(SocketPermit::default()),
             false => {
                 let source = Source::from(address.ip());
-                let place = doorkeeper.admit_source(source);
-                place.map(|place| SocketSeat(Arc::new(Mutex::new(Some((source, place))))))
+                let place = limiter.admit_source(source);
+                place.map(|place| SocketPermit(Arc::new(Mutex::new(Some((source, place))))))
             }
         };
         match (sockets.clone().try_acquire_owned(), seat) {
-            (Ok(permit), Some(seat)) => Some(Taken { permit, seat, http: http.clone(), router: router.clone() }),
-            (Ok(_) | Err(_), _) => Some(Taken {
+            (Ok(permit), Some(seat)) => {
+                Some(ServingContext { permit, seat, http: http.clone(), router: router.clone() })
+            }
+            (Ok(_) | Err(_), _) => Some(ServingContext {
                 permit: reserve.clone().try_acquire_owned().ok()?,
-                seat: SocketSeat::default(),
+                seat: SocketPermit::default(),
                 http: reserve_http.clone(),
                 router: health.clone(),
             }),
@@ -152,15 +154,15 @@ pub(crate) async fn serve_beside(listener: TcpListener, router: Router, stopping
     let http = reserve_http();
     let take = move |_| {
         let permit = sockets.clone().try_acquire_owned().ok()?;
-        Some(Taken { permit, seat: SocketSeat::default(), http: http.clone(), router: router.clone() })
+        Some(ServingContext { permit, seat: SocketPermit::default(), http: http.clone(), router: router.clone() })
     };
     accept(listener, take, stopping).await;
 }
 
 /// What a connection is served with.
-struct Taken {
+struct ServingContext {
     permit: OwnedSemaphorePermit,
-    seat: SocketSeat,
+    seat: SocketPermit,
     http: http1::Builder,
     router: Router,
 }
@@ -181,7 +183,7 @@ fn reserve_http() -> http1::Builder {
 /// are worth to a flood.
 async fn accept(
     listener: TcpListener,
-    take: impl Fn(SocketAddr) -> Option<Taken>,
+    take: impl Fn(SocketAddr) -> Option<ServingContext>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -201,17 +203,17 @@ async fn accept(
                 continue;
             }
         };
-        let Some(Taken { permit, seat, http, router }) = take(address) else { continue };
+        let Some(ServingContext { permit, seat, http, router }) = take(address) else { continue };
         // A connection that is broken already has none.
         let Ok(local) = stream.local_addr() else { continue };
         // Acknowledgements are small and must not wait to be sent with something else.
         drop(stream.set_nodelay(true));
-        let allowance = Allowance::of_a_stranger();
+        let allowance = ByteAllowance::unauthenticated();
         let socket = Socket {
             stream,
             allowance: allowance.clone(),
             stalled: None,
-            patience: Patience::new(),
+            patience: ReadDeadline::new(),
             _held: (permit, seat.clone()),
         };
         let peer = Peer { address: address.ip(), local, allowance, seat };
@@ -245,11 +247,11 @@ async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
-    allowance: Arc<Allowance>,
+    allowance: Arc<ByteAllowance>,
     /// Runs while there is something to write and nobody reads.
     stalled: Option<Pin<Box<Sleep>>>,
-    patience: Patience,
-    _held: (OwnedSemaphorePermit, SocketSeat),
+    patience: ReadDeadline,
+    _held: (OwnedSemaphorePermit, SocketPermit),
 }
 
 impl Socket {
@@ -270,14 +272,14 @@ impl Socket {
 
 /// How much longer a reader is waited for. Waiting uses it up, and what is read gives some of it back.
 #[derive(Debug)]
-struct Patience {
+struct ReadDeadline {
     left: Duration,
     since: Instant,
 }
 
-impl Patience {
-    fn new() -> Patience {
-        Patience { left: UNREAD_DEADLINE, since: Instant::now() }
+impl ReadDeadline {
+    fn new() -> ReadDeadline {
+        ReadDeadline { left: UNREAD_DEADLINE, since: Instant::now() }
     }
 
     /// Begins to wait, and says for how long at most.
@@ -340,7 +342,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_a_little_now_and_then_is_given_up_and_who_reads_slowly_is_not() {
         let waits_for = async |bytes: usize, every_s: u64| {
-            let mut patience = Patience::new();
+            let mut patience = ReadDeadline::new();
             for round in 0..1_000 {
                 if patience.begin() < Duration::from_secs(every_s) {
                     return Some(round * every_s);
@@ -357,10 +359,10 @@ mod tests {
 
     #[test]
     fn a_stranger_may_not_say_more_than_a_handshake_needs() {
-        let allowance = Allowance::of_a_stranger();
-        assert!(allowance.spend(MAX_STRANGER_BYTES).is_ok() && allowance.spend(1).is_err());
+        let allowance = ByteAllowance::unauthenticated();
+        assert!(allowance.spend(MAX_UNAUTHENTICATED_BYTES).is_ok() && allowance.spend(1).is_err());
         allowance.renew();
-        assert!(allowance.spend(MAX_STRANGER_BYTES).is_ok());
+        assert!(allowance.spend(MAX_UNAUTHENTICATED_BYTES).is_ok());
         allowance.lift();
         allowance.renew();
         assert!(allowance.spend(1 << 30).is_ok());

@@ -13,7 +13,7 @@ use axum::response::Response;
 use tourismo_core::wire::MAX_MESSAGE_BYTES;
 use tracing::Instrument;
 
-use self::connection::{Connection, Visitor};
+use self::connection::{Client, Connection};
 use crate::Relay;
 use crate::api::ApiError;
 use crate::limits::Source;
@@ -42,11 +42,11 @@ pub(crate) async fn sync(
         .max_frame_size(MAX_MESSAGE_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES);
     let policy = relay.public_origin.policy(peer.local, &headers);
-    let visitor = Visitor { source, allowance: peer.allowance, policy };
+    let client = Client { source, allowance: peer.allowance, policy };
     let span = tracing::debug_span!("connect", account = tracing::field::Empty);
     let connect = async move |socket| {
         let _open = relay.metrics.sync.connection();
-        Connection::new(relay.clone(), visitor, socket).run().await;
+        Connection::new(relay.clone(), client, socket).run().await;
         drop(place);
     };
     Ok(upgrade.on_upgrade(move |socket| connect(socket).instrument(span)))

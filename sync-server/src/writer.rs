@@ -15,27 +15,27 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
+use tourismo_core::admission::ActorClaims;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::Bearer;
-use tourismo_core::session::relay::Outcome;
+use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::wire::{NackCode, Offer};
 
-use self::append::{Append, Appended};
+use self::append::{Append, AppendResult};
 use self::disk::Disk;
 use self::memory::Memory;
 use self::projector::Step;
 use crate::clock::Clock;
 use crate::db::relay::Identity;
-use crate::db::snapshots::{Snapshot, Subject};
+use crate::db::snapshots::{Snapshot, SnapshotTarget};
 use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
-use crate::hub::Hub;
-use crate::limits::{Doorkeeper, SourceNames};
-use crate::live::EventBus;
-use crate::metrics::{Metrics, Place};
-use crate::newest::NewestPage;
-use crate::surveyor::Paving;
+use crate::event_bus::EventBus;
+use crate::head_notifier::HeadNotifier;
+use crate::limits::{RateLimiter, SourceNames};
+use crate::metrics::{FoldedBy, Metrics};
+use crate::newest_page::NewestPage;
+use crate::road_builder::RoadUpdate;
 
 /// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
 const QUEUE: usize = 256;
@@ -64,18 +64,18 @@ pub(crate) struct Writer {
 
 /// Whoever is told after a commit what it changed.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct CommitListeners {
     /// The connections of an account whose log has grown.
-    pub(crate) hub: Hub,
+    pub(crate) head_notifier: HeadNotifier,
     /// The newest page of the public feed.
-    pub(crate) newest: Arc<NewestPage>,
+    pub(crate) newest_page: Arc<NewestPage>,
     /// Those who listen to what is shown.
-    pub(crate) live: Arc<EventBus>,
+    pub(crate) event_bus: Arc<EventBus>,
     /// The compactor, when any log has grown.
-    pub(crate) grown: Arc<Notify>,
+    pub(crate) log_grown: Arc<Notify>,
     /// Whoever derives rows beside the writer, when documents are due.
     pub(crate) due: Arc<Notify>,
-    /// The surveyor, when what is public may have changed.
+    /// The road builder, when what is public may have changed.
     pub(crate) published: Arc<Notify>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Told {
 pub(crate) struct Pusher {
     pub(crate) account: AccountId,
     pub(crate) source: SourceNames,
-    pub(crate) bearer: Bearer,
+    pub(crate) claims: ActorClaims,
 }
 
 /// One change of a push, looked at but not yet judged.
@@ -119,7 +119,7 @@ enum Job {
     Commit {
         pusher: Pusher,
         changes: Vec<Examined>,
-        reply: Reply<Vec<Outcome>>,
+        reply: Reply<Vec<ChangeOutcome>>,
         _bytes: OwnedSemaphorePermit,
     },
     Vouch {
@@ -137,8 +137,8 @@ enum Job {
         steps: Vec<Step>,
         reply: Reply<()>,
     },
-    Pave {
-        paving: Paving,
+    ApplyRoads {
+        paving: RoadUpdate,
         reply: Reply<()>,
     },
     Stop,
@@ -150,29 +150,33 @@ pub(crate) enum Compaction {
     /// Write it down.
     Write(Snapshot),
     /// Make it part of the log: it was verified. The newest changes that it covers leave in the same moment.
-    Enforce(Subject, u64),
+    Enforce(SnapshotTarget, u64),
     /// Take some more of the changes that it covers out of the log; says whether any are left.
-    Sweep(Subject, u64),
+    Sweep(SnapshotTarget, u64),
     /// Throw away what was written.
-    GiveUp(Subject),
+    GiveUp(SnapshotTarget),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
 /// What a job came to, held back until it is on disk.
-enum Done {
+enum JobResult {
     Admitted(Admitted),
-    Committed(Vec<Outcome>),
+    Committed(Vec<ChangeOutcome>),
     Compacted(bool),
     Nothing,
 }
 
 impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
-    pub(crate) fn spawn(desk: Desk, told: Told, doorkeeper: Arc<Doorkeeper>) -> (Writer, tokio::task::JoinHandle<()>) {
+    pub(crate) fn spawn(
+        context: WriterContext,
+        told: CommitListeners,
+        limiter: Arc<RateLimiter>,
+    ) -> (Writer, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUE);
         let (memory, health) = (Memory::default(), Health::Sound);
-        let task = Task { desk, memory, jobs, told, doorkeeper, health, is_displaced: false };
+        let task = Task { context, memory, jobs, listeners: told, limiter, health, is_displaced: false };
         let task = tokio::spawn(task.run());
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
     }
@@ -184,40 +188,44 @@ impl Writer {
         device: DeviceKey,
         granted_by: Option<DeviceKey>,
     ) -> Result<Admitted, Unavailable> {
-        self.ask(|reply| Job::Admit { account, device, granted_by, reply }).await
+        self.submit(|reply| Job::Admit { account, device, granted_by, reply }).await
     }
 
     /// Takes an account's word that a device whose actors begin like this belongs to it. `[P10]`
     pub(crate) async fn vouch(&self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), Unavailable> {
-        self.ask(|reply| Job::Vouch { account, actor_prefix, reply }).await
+        self.submit(|reply| Job::Vouch { account, actor_prefix, reply }).await
     }
 
     /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
-    pub(crate) async fn commit(&self, pusher: Pusher, changes: Vec<Examined>) -> Result<Vec<Outcome>, Unavailable> {
+    pub(crate) async fn commit(
+        &self,
+        pusher: Pusher,
+        changes: Vec<Examined>,
+    ) -> Result<Vec<ChangeOutcome>, Unavailable> {
         let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
         let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
         let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
-        self.ask(|reply| Job::Commit { pusher, changes, reply, _bytes: permit }).await
+        self.submit(|reply| Job::Commit { pusher, changes, reply, _bytes: permit }).await
     }
 
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
     pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
-        self.ask(|reply| Job::Compact { step, reply }).await
+        self.submit(|reply| Job::Compact { step, reply }).await
     }
 
     /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
     pub(crate) async fn write_rows(&self, steps: Vec<Step>) -> Result<(), Unavailable> {
-        self.ask(|reply| Job::WriteRows { steps, reply }).await
+        self.submit(|reply| Job::WriteRows { steps, reply }).await
     }
 
     /// Replaces and removes roads.
-    pub(crate) async fn pave(&self, paving: Paving) -> Result<(), Unavailable> {
-        self.ask(|reply| Job::Pave { paving, reply }).await
+    pub(crate) async fn apply_road_update(&self, paving: RoadUpdate) -> Result<(), Unavailable> {
+        self.submit(|reply| Job::ApplyRoads { paving, reply }).await
     }
 
     /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        self.ask(Job::Ping).await
+        self.submit(Job::Ping).await
     }
 
     /// Takes no more jobs, and does those that wait.
@@ -231,7 +239,7 @@ impl Writer {
         (QUEUE - self.jobs.capacity(), QUEUED_BYTES - self.bytes.available_permits())
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
+    async fn submit<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)?
@@ -251,7 +259,7 @@ fn transaction_of(jobs: &mut impl Iterator<Item = Job>) -> Vec<Job> {
 }
 
 /// What the writer writes with.
-pub(crate) struct Desk {
+pub(crate) struct WriterContext {
     pub(crate) claim: Claim,
     /// Which relay, and which life of its log, everybody was told.
     pub(crate) identity: Identity,
@@ -267,11 +275,11 @@ pub(crate) struct Desk {
 }
 
 struct Task {
-    desk: Desk,
+    context: WriterContext,
     memory: Memory,
     jobs: mpsc::Receiver<Job>,
-    told: Told,
-    doorkeeper: Arc<Doorkeeper>,
+    listeners: CommitListeners,
+    limiter: Arc<RateLimiter>,
     health: Health,
     /// Whether the database is not where it was opened, which was said.
     is_displaced: bool,
@@ -299,7 +307,7 @@ impl Task {
                 // Somebody wants to read in the log what is wrong, also when nothing is to be written.
                 Err(_) => {
                     self.look_for_database();
-                    self.desk.clock.look();
+                    self.context.clock.look();
                     continue;
                 }
             }
@@ -311,7 +319,7 @@ impl Task {
                 self.perform(transaction_of(&mut jobs)).await;
             }
         }
-        let Desk { claim, connection, checkpointer, .. } = self.desk;
+        let WriterContext { claim, connection, checkpointer, .. } = self.context;
         if let Some(checkpointer) = checkpointer {
             checkpointer.stop().await;
         }
@@ -323,13 +331,13 @@ impl Task {
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
-        if !self.look_for_database() || self.mend().await.is_err() {
+        if !self.look_for_database() || self.recover().await.is_err() {
             return group.into_iter().for_each(Job::fail);
         }
         let mut result = self.transact(&group).await;
         if result.is_err() && !self.is_connected().await {
             // What became of the group is not known. What is on disk will be found there.
-            result = match self.mend().await {
+            result = match self.recover().await {
                 Ok(()) => self.transact(&group).await,
                 Err(_) => return group.into_iter().for_each(Job::fail),
             };
@@ -346,7 +354,7 @@ impl Task {
         let mut group = group.into_iter();
         while let Some(job) = group.next() {
             let alone = [job];
-            if self.mend().await.is_err() {
+            if self.recover().await.is_err() {
                 return alone.into_iter().chain(group).for_each(Job::fail);
             }
             match self.transact(&alone).await {
@@ -359,7 +367,7 @@ impl Task {
     /// Looks whether the database is where it was opened. What is written to a file that was moved or deleted is lost for
     /// whoever opens the database next, and must not be acknowledged.
     fn look_for_database(&mut self) -> bool {
-        let found = self.desk.claim.is_in_place();
+        let found = self.context.claim.is_in_place();
         match &found {
             Err(error) if !self.is_displaced => tracing::error!(%error, "nothing is acknowledged"),
             Ok(()) if self.is_displaced => tracing::info!("the database is back"),
@@ -370,7 +378,7 @@ impl Task {
     }
 
     /// After a failure, connects again if the connection was lost.
-    async fn mend(&mut self) -> Result<(), OpenError> {
+    async fn recover(&mut self) -> Result<(), OpenError> {
         if self.is_connected().await {
             return Ok(());
         }
@@ -380,14 +388,14 @@ impl Task {
     async fn is_connected(&mut self) -> bool {
         match self.health {
             Health::Sound => true,
-            Health::Failed => self.desk.connection.is_alive().await,
+            Health::Failed => self.context.connection.is_alive().await,
             Health::GivenUp => false,
         }
     }
 
     async fn reconnect(&mut self) -> Result<(), OpenError> {
-        if let Some(connection) = self.desk.claim.reconnect(self.desk.identity).await? {
-            self.desk.connection = connection;
+        if let Some(connection) = self.context.claim.reconnect(self.context.identity).await? {
+            self.context.connection = connection;
             // Whatever comes next shows whether it can be written to.
             self.health = Health::Failed;
             self.catch_up().await?;
@@ -398,22 +406,22 @@ impl Task {
 
     /// Tells everybody what a commit whose answer was lost may have changed.
     async fn catch_up(&mut self) -> Result<(), sqlx::Error> {
-        self.told.newest.invalidate();
-        self.told.live.forget();
-        self.told.grown.notify_one();
-        self.told.due.notify_one();
-        for account in self.told.hub.accounts() {
-            if accounts::exists(&mut self.desk.connection, account).await? {
-                let (head, _) = accounts::head(&mut self.desk.connection, account).await?;
-                self.told.hub.announce(account, head);
+        self.listeners.newest_page.invalidate();
+        self.listeners.event_bus.forget();
+        self.listeners.log_grown.notify_one();
+        self.listeners.due.notify_one();
+        for account in self.listeners.head_notifier.accounts() {
+            if accounts::exists(&mut self.context.connection, account).await? {
+                let (head, _) = accounts::head(&mut self.context.connection, account).await?;
+                self.listeners.head_notifier.announce(account, head);
             }
         }
         Ok(())
     }
 
     /// Does the jobs in one transaction, which is on disk when this returns.
-    async fn transact(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
-        let result = match self.desk.claim.patience() {
+    async fn transact(&mut self, group: &[Job]) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
+        let result = match self.context.claim.patience() {
             None => Ok(self.attempt(group).await),
             Some(patience) => timeout(patience, self.attempt(group)).await,
         };
@@ -425,17 +433,17 @@ impl Task {
         result.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
-    async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+    async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
         // Only a commit brings it back: whatever else happens, or if this is not waited for, all of it is read again.
         let mut memory = std::mem::take(&mut self.memory);
         let began = Instant::now();
-        self.desk.connection.begin().await?;
+        self.context.connection.begin().await?;
         let error = match self.append(group, &mut memory).await {
-            Ok(done) => match self.desk.connection.commit().await {
+            Ok(done) => match self.context.connection.commit().await {
                 Ok(()) => {
                     self.memory = memory;
-                    self.desk.metrics.writer.commit(began);
-                    if let Some(checkpointer) = &self.desk.checkpointer {
+                    self.context.metrics.writer.commit(began);
+                    if let Some(checkpointer) = &self.context.checkpointer {
                         checkpointer.committed();
                     }
                     return Ok(done);
@@ -445,46 +453,50 @@ impl Task {
             Err(error) => error,
         };
         // This fails if it was rolled back already.
-        let _ = self.desk.connection.roll_back().await;
+        let _ = self.context.connection.roll_back().await;
         Err(error)
     }
 
-    async fn append(&mut self, group: &[Job], memory: &mut Memory) -> Result<(Vec<Done>, Appended), sqlx::Error> {
+    async fn append(
+        &mut self,
+        group: &[Job],
+        memory: &mut Memory,
+    ) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
         // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
-            db::probe(&mut self.desk.connection).await?;
+            db::probe(&mut self.context.connection).await?;
         }
-        let room = self.desk.disk.room(&mut self.desk.connection).await?;
+        let room = self.context.disk.available(&mut self.context.connection).await?;
         let mut append =
-            Append::new(&mut self.desk.connection, memory, self.desk.clock.next(), self.doorkeeper.limits(), room);
+            Append::new(&mut self.context.connection, memory, self.context.clock.next(), self.limiter.limits(), room);
         let mut done = Vec::with_capacity(group.len());
         for job in group {
             done.push(match job {
                 Job::Admit { account, device, granted_by, .. } => {
-                    Done::Admitted(append.admit(*account, *device, *granted_by).await?)
+                    JobResult::Admitted(append.admit(*account, *device, *granted_by).await?)
                 }
-                Job::Commit { pusher, changes, .. } => Done::Committed(append.push(pusher, changes).await?),
+                Job::Commit { pusher, changes, .. } => JobResult::Committed(append.push(pusher, changes).await?),
                 Job::Vouch { account, actor_prefix, .. } => {
                     append.vouch(*account, *actor_prefix).await?;
-                    Done::Nothing
+                    JobResult::Nothing
                 }
-                Job::Compact { step, .. } => Done::Compacted(append.compact(step).await?),
+                Job::Compact { step, .. } => JobResult::Compacted(append.compact(step).await?),
                 Job::WriteRows { steps, .. } => {
                     append.write_rows(steps).await?;
-                    Done::Nothing
+                    JobResult::Nothing
                 }
-                Job::Pave { paving, .. } => {
-                    append.pave(paving).await?;
-                    Done::Nothing
+                Job::ApplyRoads { paving, .. } => {
+                    append.apply_road_update(paving).await?;
+                    JobResult::Nothing
                 }
-                Job::Ping(_) | Job::Stop => Done::Nothing,
+                Job::Ping(_) | Job::Stop => JobResult::Nothing,
             });
         }
-        Ok((done, append.finish(self.desk.derives_rows).await?))
+        Ok((done, append.finish(self.context.derives_rows).await?))
     }
 
     /// Answers what was committed, if it went where it should.
-    fn conclude(&mut self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
+    fn conclude(&mut self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
         if self.look_for_database() {
             self.answer(group, done, appended);
         } else {
@@ -492,43 +504,43 @@ impl Task {
         }
     }
 
-    fn answer(&self, group: Vec<Job>, done: Vec<Done>, appended: Appended) {
+    fn answer(&self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
         for (job, done) in group.into_iter().zip(done) {
             // Whoever has gone away in the meantime gets no answer.
             match (job, done) {
-                (Job::Admit { reply, .. }, Done::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
-                (Job::Commit { reply, .. }, Done::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
-                (Job::Compact { reply, .. }, Done::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
+                (Job::Admit { reply, .. }, JobResult::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
+                (Job::Commit { reply, .. }, JobResult::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
+                (Job::Compact { reply, .. }, JobResult::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
                 (
                     Job::Ping(reply)
                     | Job::Vouch { reply, .. }
                     | Job::WriteRows { reply, .. }
-                    | Job::Pave { reply, .. },
+                    | Job::ApplyRoads { reply, .. },
                     _,
                 ) => drop(reply.send(Ok(()))),
                 (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
             }
         }
-        let metrics = &self.desk.metrics.writer;
-        metrics.fold(Place::Writer, appended.work.len() as u64);
+        let metrics = &self.context.metrics.writer;
+        metrics.fold(FoldedBy::Writer, appended.work.len() as u64);
         metrics.quarantine(appended.quarantined);
         if appended.feed_changed {
-            self.told.published.notify_one();
-            self.told.newest.invalidate();
+            self.listeners.published.notify_one();
+            self.listeners.newest_page.invalidate();
         }
-        self.told.live.announce(appended.events);
+        self.listeners.event_bus.announce(appended.events);
         if appended.has_due {
-            self.told.due.notify_one();
+            self.listeners.due.notify_one();
         }
         if !appended.heads.is_empty() {
-            self.told.grown.notify_one();
+            self.listeners.log_grown.notify_one();
         }
         for (account, work) in appended.work {
             // What a push makes the relay do besides storing it, its account pays with the next ones.
-            self.doorkeeper.charge(account, work.changes);
+            self.limiter.charge(account, work.changes);
         }
         for (account, head) in appended.heads {
-            self.told.hub.announce(account, head);
+            self.listeners.head_notifier.announce(account, head);
         }
     }
 }
@@ -543,7 +555,7 @@ impl Job {
             | Job::Vouch { .. }
             | Job::Ping(_)
             | Job::Compact { .. }
-            | Job::Pave { .. }
+            | Job::ApplyRoads { .. }
             | Job::Stop => 0,
         }
     }
@@ -552,7 +564,10 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply) | Job::Vouch { reply, .. } | Job::WriteRows { reply, .. } | Job::Pave { reply, .. } => {
+            Job::Ping(reply)
+            | Job::Vouch { reply, .. }
+            | Job::WriteRows { reply, .. }
+            | Job::ApplyRoads { reply, .. } => {
                 // Whoever has gone away in the meantime gets no answer.
                 let _ = reply.send(Err(Unavailable));
             }
@@ -581,9 +596,9 @@ mod tests {
             let _bytes = room.clone().try_acquire_owned().unwrap();
             let changes = std::iter::repeat_with(change).take(changes).collect();
             let account = AccountId::from_bytes([1; 16]);
-            let bearer = Bearer::new(&DeviceKey([1; 32]));
+            let claims = ActorClaims::new(&DeviceKey([1; 32]));
             let source = Source::from(IpAddr::from([192, 0, 2, 1])).names(&RelayId([1; 16]));
-            Job::Commit { pusher: Pusher { account, source, bearer }, changes, reply: oneshot::channel().0, _bytes }
+            Job::Commit { pusher: Pusher { account, source, claims }, changes, reply: oneshot::channel().0, _bytes }
         };
         let mut jobs = [1, 126, 128, 128, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
         let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());

@@ -13,17 +13,17 @@
 //! only on a machine with nothing else to do: the honest phone's p99 during the attack and after it is at most twice that
 //! before, and rest comes within ten seconds.
 //!
-//! To add an attack: write `async fn name(field: Field) -> anyhow::Result<String>` in a module below `attack/`, which says
+//! To add an attack: write `async fn name(field: Environment) -> anyhow::Result<String>` in a module below `attack/`, which says
 //! what became of what it sent, and fails if a bound on counts does not hold; add an [`Attack::new`] to the list that the
 //! module's `attacks()` returns, with the bounds and options that differ from the usual ones; add a new module to
 //! [`Attack::all`]. A bound on counts belongs into the attack's function, since only that knows what was sent.
 
 mod admission;
 mod changes;
-mod foe;
 pub mod forge;
 mod forwarders;
 mod honest;
+mod hostile_client;
 mod owners;
 mod quotas;
 mod readers;
@@ -39,9 +39,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tourismo_server::Origin;
 
-use self::foe::Foe;
 pub use self::honest::Figures;
 use self::honest::Honest;
+use self::hostile_client::HostileClient;
 use self::rest::State;
 use crate::bench::{Table, grouped};
 use crate::daemon::Start;
@@ -86,7 +86,7 @@ pub struct Attack {
     pub options: &'static [&'static str],
     /// The origin at which clients reach the relay, as it is told by `--public-url`; the address where it listens if absent.
     pub public_url: Option<&'static str>,
-    run: fn(Field) -> Running,
+    run: fn(Environment) -> Running,
 }
 
 /// How many acknowledgements are too few for a percentile.
@@ -96,17 +96,17 @@ type Running = Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>>;
 
 /// Where an attack takes place.
 #[derive(Clone, Debug)]
-struct Field {
+struct Environment {
     relay: SocketAddr,
     /// Where honest clients dial it.
     origin: String,
     scale: Scale,
 }
 
-impl Field {
+impl Environment {
     /// A hostile host; another one for each number.
-    fn foe(&self, host: u8) -> Foe {
-        Foe { relay: self.relay, from: IpAddr::V4(Ipv4Addr::new(127, 66, 0, host)) }
+    fn hostile(&self, host: u8) -> HostileClient {
+        HostileClient { relay: self.relay, from: IpAddr::V4(Ipv4Addr::new(127, 66, 0, host)) }
     }
 }
 
@@ -142,7 +142,7 @@ impl Attack {
     pub const MAX_REST: Duration = Duration::from_secs(10);
 
     /// An attack with the usual bounds.
-    const fn new(name: &'static str, run: fn(Field) -> Running) -> Attack {
+    const fn new(name: &'static str, run: fn(Environment) -> Running) -> Attack {
         let (max_growth_mib, max_cpu) = (Attack::MAX_GROWTH_MIB, Duration::from_secs(20));
         Attack { name, max_growth_mib, max_cpu, options: &[], public_url: None, run }
     }
@@ -199,7 +199,7 @@ impl Attack {
         let (begin, begun) = (Instant::now(), State::of(pid)?);
         honest.acknowledged(scale.acks()).await?;
         let (attack, before) = (Instant::now(), State::of(pid)?);
-        let outcome = on_threads_of_its_own((self.run)(Field { relay: relay.addr(), origin, scale })).await?;
+        let outcome = on_threads_of_its_own((self.run)(Environment { relay: relay.addr(), origin, scale })).await?;
         // An attack may be over before the phone's next change. Of two more, one was sent since it began.
         let _ = honest.acknowledged(2).await;
         let (end, after) = (Instant::now(), State::of(pid)?);

@@ -29,7 +29,7 @@ use std::fmt::Write;
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 
-use crate::made::{self, Kind, Options};
+use crate::synthetic::{self, Kind, Options};
 
 /// A table as people read it.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub fn grouped(number: u64) -> String {
 
 /// A made drive, always the same.
 fn made_drive(minutes: u32, kind: Kind) -> Vec<Fix> {
-    made::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
+    synthetic::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
 }
 
 #[cfg(test)]

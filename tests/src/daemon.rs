@@ -61,7 +61,7 @@ impl Start {
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if let ("listening", Some(addr)) = (text(&entry["fields"]["message"]), entry["fields"]["addr"].as_str()) {
                 let addr = addr.parse()?;
-                let said = Arc::new(Said::default());
+                let said = Arc::new(StatementCounts::default());
                 // A pipe that nobody empties would stop the relay.
                 tokio::spawn(said.clone().listen(log));
                 return Ok(Daemon { child, addr, said });
@@ -89,18 +89,18 @@ fn text(value: &serde_json::Value) -> &str {
 pub struct Daemon {
     child: Child,
     addr: SocketAddr,
-    said: Arc<Said>,
+    said: Arc<StatementCounts>,
 }
 
 /// How many statements a relay has said to its database, if it notes that.
 #[derive(Debug, Default)]
-struct Said {
+struct StatementCounts {
     statements: AtomicU64,
     commits: AtomicU64,
 }
 
-impl Said {
-    async fn listen(self: Arc<Said>, mut log: Lines<BufReader<ChildStderr>>) {
+impl StatementCounts {
+    async fn listen(self: Arc<StatementCounts>, mut log: Lines<BufReader<ChildStderr>>) {
         while let Ok(Some(line)) = log.next_line().await {
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(statement) = entry["fields"]["statement"].as_str() {

@@ -21,7 +21,7 @@ use tourismo_test_postgres::Cluster;
 
 use crate::client::{Client, Device, Document};
 use crate::daemon::{Daemon, Start, check};
-use crate::sim::Chance;
+use crate::sim::SimRng;
 
 /// How many pushes a client has under way.
 const IN_FLIGHT: usize = 4;
@@ -70,7 +70,7 @@ pub struct Report {
 struct Pusher {
     device: Device,
     document: Document,
-    chance: Chance,
+    chance: SimRng,
     acknowledged: BTreeSet<ChangeHash>,
     /// Offered and never answered, in order: to be offered again first. `[P6]`
     unanswered: VecDeque<(ChangeHash, Offer)>,
@@ -92,7 +92,7 @@ struct Stage {
 /// If something goes wrong other than a loss, such as a change that is refused or a database that is damaged.
 pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     let mut stage = Stage::set(plan.victim)?;
-    let mut chance = Chance::new(plan.seed);
+    let mut chance = SimRng::new(plan.seed);
     let mut pushers: Vec<Pusher> = (0..plan.clients).map(|_| Pusher::new(&mut chance)).collect();
     let mut report = Report::default();
     for _ in 0..plan.times {
@@ -191,10 +191,10 @@ fn name_of(chunk: Vec<u8>) -> anyhow::Result<ChangeHash> {
 }
 
 impl Pusher {
-    fn new(chance: &mut Chance) -> Pusher {
+    fn new(chance: &mut SimRng) -> Pusher {
         let device = Device::founder(chance.bytes());
         let document = Document::new(device.key(), chance.bytes(), DocKind::Track);
-        let chance = Chance::new(chance.between(0, u64::MAX - 1));
+        let chance = SimRng::new(chance.between(0, u64::MAX - 1));
         Pusher { device, document, chance, acknowledged: BTreeSet::new(), unanswered: VecDeque::new() }
     }
 
@@ -213,7 +213,7 @@ impl Pusher {
                 }
                 let offers = self.unanswered.range(next..next + count).map(|(_, offer)| offer.clone()).collect();
                 if client.push(offers).await.is_err() {
-                    self.hear_out(&mut client).await?;
+                    self.drain(&mut client).await?;
                     return Ok(self);
                 }
                 on_the_way.push_back(count);
@@ -238,7 +238,7 @@ impl Pusher {
     }
 
     /// Takes in what had arrived before the connection broke.
-    async fn hear_out(&mut self, client: &mut Client) -> anyhow::Result<()> {
+    async fn drain(&mut self, client: &mut Client) -> anyhow::Result<()> {
         while let Ok(message) = client.receive().await {
             if self.take(message)?.is_none() {
                 break;

@@ -6,10 +6,10 @@
 pub mod attack;
 pub mod bench;
 pub mod client;
+pub mod community;
 pub mod daemon;
 pub mod gpx_file;
 pub mod kills;
-pub mod made;
 pub mod network;
 pub mod phone;
 pub mod power_cut;
@@ -17,4 +17,4 @@ pub mod real_drives;
 pub mod replay;
 pub mod roads;
 pub mod sim;
-pub mod world;
+pub mod synthetic;

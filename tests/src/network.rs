@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use tourismo_core::fix::Fix;
-use tourismo_core::roads::Survey;
-use tourismo_server::roads::{Census, Driver, Network, Trace};
+use tourismo_core::roads::RoadSteps;
+use tourismo_server::roads::{CellCounts, Driver, Network, Trace};
 
 /// The trace of a drive.
 pub fn trace(fixes: &[Fix]) -> Trace {
-    Trace::of(&Survey::of(fixes))
+    Trace::of(&RoadSteps::of(fixes))
 }
 
 /// The network of some drives, in any order.
@@ -16,7 +16,7 @@ pub fn network(traces: &[(Driver, Trace)]) -> Network {
     // Driver after driver, as the relay reads them; the drives of one stay in the order given.
     let mut traces: Vec<_> = traces.iter().collect();
     traces.sort_by_key(|(driver, _)| *driver);
-    let mut census = Census::default();
+    let mut census = CellCounts::default();
     traces.iter().for_each(|(_, trace)| census.count(trace));
     let mut nodes = census.settle();
     traces.iter().for_each(|(driver, trace)| nodes.count(*driver, trace));
@@ -43,14 +43,14 @@ mod tests {
     use tourismo_server::roads::{Evidence, Segment};
 
     use super::*;
-    use crate::made::{self, Kind, Options};
     use crate::real_drives;
     use crate::roads::Change;
+    use crate::synthetic::{self, Kind, Options};
 
     const START: Timestamp = Timestamp(1_717_232_400_000);
 
     fn drive(seed: u64, kind: Kind, minutes: u32) -> Vec<Fix> {
-        real_drives::ordered(&made::drive(seed, Options { start: START, minutes, kind }))
+        real_drives::ordered(&synthetic::drive(seed, Options { start: START, minutes, kind }))
     }
 
     /// Laps of one road, each with another error of the receiver.

@@ -14,9 +14,9 @@ use std::time::Duration;
 use ed25519_dalek::{Signer, SigningKey};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tourismo_core::fix::Fix;
-use tourismo_core::replica::io::{Command, Effect, Input, Outcome};
-use tourismo_core::replica::view::{LinkStatus, StatusView};
-use tourismo_core::replica::{OpenError, Opening, Replica};
+use tourismo_core::replica::io::{Command, CommandOutcome, Effect, Input};
+use tourismo_core::replica::views::{LinkStatus, StatusView};
+use tourismo_core::replica::{Bootstrap, OpenError, Replica};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Message};
 use tourismo_server::Origin;
@@ -133,7 +133,7 @@ pub struct Phone {
     /// What the last connection ended with.
     lost: Option<String>,
     requests: u32,
-    settled: Vec<(u32, Outcome)>,
+    settled: Vec<(u32, CommandOutcome)>,
     traffic: Traffic,
 }
 
@@ -170,7 +170,7 @@ impl Phone {
     pub fn open(setup: Setup) -> Result<Phone, PhoneError> {
         let Setup { storage, key, seed, grant, relay, origin, clock, online } = setup;
         let origin = origin.unwrap_or_else(|| origin_dialled(&relay));
-        let opening = Opening {
+        let opening = Bootstrap {
             seed: seed.to_vec().into(),
             device: key.verifying_key().to_bytes().to_vec().into(),
             grant: grant.map(Into::into),
@@ -254,12 +254,12 @@ impl Phone {
     }
 
     /// Has the phone hear what its relay would say if it lived in the phone's time.
-    pub fn hear(&mut self, message: &Message) {
-        self.take(Happening::Socket(SocketEvent::Message(message.encode())));
+    pub fn receive(&mut self, message: &Message) {
+        self.take(PhoneEvent::Socket(SocketEvent::Message(message.encode())));
     }
 
     /// Lets the phone live until its clock shows this time.
-    pub async fn live_until(&mut self, wall: Timestamp) {
+    pub async fn run_until(&mut self, wall: Timestamp) {
         while let Some(left) = self.clock.real_time_to(wall).filter(|left| !left.is_zero()) {
             tokio::select! {
                 happening = next(&mut self.socket, self.clock.real_time_until(self.timer_ms)) => self.take(happening),
@@ -269,7 +269,7 @@ impl Phone {
     }
 
     /// Has a command carried out and says how it ended; `None` if it has not ended after `patience`.
-    pub async fn command(&mut self, command: Command, patience: Duration) -> Option<Outcome> {
+    pub async fn command(&mut self, command: Command, patience: Duration) -> Option<CommandOutcome> {
         self.requests += 1;
         let request = self.requests;
         self.handle(Input::Command { request, command });
@@ -331,16 +331,16 @@ impl Phone {
         self.take(happening);
     }
 
-    fn take(&mut self, happening: Happening) {
+    fn take(&mut self, happening: PhoneEvent) {
         match happening {
-            Happening::TimerDue => self.tick(),
-            Happening::Socket(SocketEvent::Opened) => self.handle(Input::Connected { origin: self.origin.clone() }),
-            Happening::Socket(SocketEvent::Message(bytes)) => {
+            PhoneEvent::TimerDue => self.tick(),
+            PhoneEvent::Socket(SocketEvent::Opened) => self.handle(Input::Connected { origin: self.origin.clone() }),
+            PhoneEvent::Socket(SocketEvent::Message(bytes)) => {
                 self.traffic.received += 1;
                 self.traffic.received_bytes += framed(bytes.len(), 0);
                 self.handle(Input::Received { bytes: bytes.into() });
             }
-            Happening::Socket(SocketEvent::Closed(reason)) => {
+            PhoneEvent::Socket(SocketEvent::Closed(reason)) => {
                 self.socket = None;
                 self.lost = Some(reason);
                 self.handle(Input::Disconnected);
@@ -405,12 +405,12 @@ impl Phone {
 }
 
 /// Something that happens to a phone by itself.
-enum Happening {
+enum PhoneEvent {
     Socket(SocketEvent),
     TimerDue,
 }
 
-async fn next(socket: &mut Option<Socket>, timer: Option<Duration>) -> Happening {
+async fn next(socket: &mut Option<Socket>, timer: Option<Duration>) -> PhoneEvent {
     let due = timer.map(|left| Instant::now() + left);
     let socket = async {
         match socket {
@@ -425,8 +425,8 @@ async fn next(socket: &mut Option<Socket>, timer: Option<Duration>) -> Happening
         }
     };
     tokio::select! {
-        event = socket => Happening::Socket(event),
-        () = timer => Happening::TimerDue,
+        event = socket => PhoneEvent::Socket(event),
+        () = timer => PhoneEvent::TimerDue,
     }
 }
 

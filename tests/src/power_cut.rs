@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use sqlx::{Connection, SqliteConnection};
 use tourismo_core::id::ChangeHash;
 
-pub use self::trace::{DataPart, Event, Trace, under_strace};
+pub use self::trace::{DataPart, Trace, TraceEvent, under_strace};
 use crate::daemon::{Daemon, check};
-use crate::sim::Chance;
+use crate::sim::SimRng;
 
 /// What a disk writes as a whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -76,7 +76,7 @@ impl<'t> Disk<'t> {
         &self,
         before: usize,
         unsynced: Unsynced,
-        chance: &mut Chance,
+        chance: &mut SimRng,
         pushed: &BTreeSet<ChangeHash>,
     ) -> anyhow::Result<Found> {
         let folder = tempfile::tempdir()?;
@@ -93,34 +93,40 @@ impl<'t> Disk<'t> {
         Ok(Found { acknowledged: acknowledged.len(), lost: acknowledged.difference(&stored).count() })
     }
 
-    fn content(&self, part: DataPart, before: usize, unsynced: Unsynced, chance: &mut Chance) -> Vec<u8> {
+    fn content(&self, part: DataPart, before: usize, unsynced: Unsynced, chance: &mut SimRng) -> Vec<u8> {
         let mut bytes = if part == DataPart::Database { self.base.to_vec() } else { Vec::new() };
         let events = &self.trace.events()[..before];
         let synced = events.iter().filter_map(|event| match event {
-            Event::Synced { part: of, covers, .. } if *of == part => Some(*covers),
-            Event::Synced { .. } | Event::Write { .. } | Event::Truncate { .. } | Event::Sent(_) => None,
+            TraceEvent::Synced { part: of, covers, .. } if *of == part => Some(*covers),
+            TraceEvent::Synced { .. }
+            | TraceEvent::Write { .. }
+            | TraceEvent::Truncate { .. }
+            | TraceEvent::Sent(_) => None,
         });
         let covered = synced.max().unwrap_or(0);
         for (at, event) in events.iter().enumerate() {
             let fate = if at < covered { Unsynced::Kept } else { unsynced };
             match event {
-                Event::Write { part: of, offset, bytes: written } if *of == part => {
+                TraceEvent::Write { part: of, offset, bytes: written } if *of == part => {
                     write(&mut bytes, *offset, written, fate, chance);
                 }
-                Event::Truncate { part: of, length } if *of == part => {
+                TraceEvent::Truncate { part: of, length } if *of == part => {
                     if fate == Unsynced::Kept || (fate == Unsynced::Torn && chance.one_in(2)) {
                         bytes.resize(*length, 0);
                     }
                 }
-                Event::Write { .. } | Event::Truncate { .. } | Event::Synced { .. } | Event::Sent(_) => {}
+                TraceEvent::Write { .. }
+                | TraceEvent::Truncate { .. }
+                | TraceEvent::Synced { .. }
+                | TraceEvent::Sent(_) => {}
             }
         }
         bytes
     }
 }
 
-fn write(file: &mut Vec<u8>, offset: usize, written: &[u8], fate: Unsynced, chance: &mut Chance) {
-    let is_there: &dyn Fn(&mut Chance) -> bool = match fate {
+fn write(file: &mut Vec<u8>, offset: usize, written: &[u8], fate: Unsynced, chance: &mut SimRng) {
+    let is_there: &dyn Fn(&mut SimRng) -> bool = match fate {
         Unsynced::Dropped => return,
         Unsynced::Kept => &|_| true,
         Unsynced::Torn => match chance.between(0, 3) {
@@ -167,15 +173,15 @@ mod tests {
     use super::*;
 
     fn trace() -> Trace {
-        let write = |offset, byte: u8| Event::Write { part: DataPart::Log, offset, bytes: vec![byte; 1_024] };
-        let synced = |covers| Event::Synced { part: DataPart::Log, covers, wrote: true };
+        let write = |offset, byte: u8| TraceEvent::Write { part: DataPart::Log, offset, bytes: vec![byte; 1_024] };
+        let synced = |covers| TraceEvent::Synced { part: DataPart::Log, covers, wrote: true };
         Trace::of(vec![write(0, 1), synced(1), write(1_024, 2), synced(1), write(2_048, 3)])
     }
 
     fn left(before: usize, unsynced: Unsynced) -> Vec<u8> {
         let trace = trace();
         let disk = Disk::new(&[], &trace);
-        disk.content(DataPart::Log, before, unsynced, &mut Chance::new(1))
+        disk.content(DataPart::Log, before, unsynced, &mut SimRng::new(1))
     }
 
     #[test]
@@ -192,7 +198,7 @@ mod tests {
         let disk = Disk::new(&[], &trace);
         let mut seen = BTreeSet::new();
         for seed in 0..100 {
-            let left = disk.content(DataPart::Log, 3, Unsynced::Torn, &mut Chance::new(seed));
+            let left = disk.content(DataPart::Log, 3, Unsynced::Torn, &mut SimRng::new(seed));
             let whole = [[1; 512], [1; 512], [2; 512], [2; 512]].concat();
             assert_eq!(left[..1_024], whole[..1_024]);
             let sectors = left[1_024..].chunks(512).map(|sector| sector.iter().all(|byte| *byte == 2));

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::DocId;
-use tourismo_core::replica::io::{Command, CommandError, Outcome, StorageFailure};
-use tourismo_core::replica::view::DriveView;
+use tourismo_core::replica::io::{Command, CommandError, CommandOutcome, StorageFailure};
+use tourismo_core::replica::views::DriveView;
 
 use crate::phone::Phone;
 
@@ -109,7 +109,7 @@ impl Ride {
         let drive = started.expect("a drive that was started has an id");
         for fix in &self.fixes {
             match pace {
-                Pace::Times(_) => phone.live_until(fix.recorded_at).await,
+                Pace::Times(_) => phone.run_until(fix.recorded_at).await,
                 Pace::Max => phone.travel(fix.recorded_at),
             }
             phone.feed(*fix);
@@ -174,11 +174,13 @@ pub async fn car(phone: &mut Phone, fields: CarFields) -> Result<DocId, RideErro
 /// [`RideError`] if it does not.
 pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> Result<Option<DocId>, RideError> {
     match phone.command(command, COMMAND_PATIENCE).await {
-        Some(Outcome::Done { doc }) => Ok(doc),
-        Some(Outcome::Granted { grant: _ } | Outcome::GrantChecked { .. } | Outcome::Token { .. }) => Ok(None),
-        Some(Outcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
-        Some(Outcome::Invalid { field, expected }) => Err(RideError::Invalid { command: name, field, expected }),
-        Some(Outcome::NotStored { failure }) => Err(RideError::NotStored { command: name, failure }),
+        Some(CommandOutcome::Done { doc }) => Ok(doc),
+        Some(
+            CommandOutcome::Granted { grant: _ } | CommandOutcome::GrantChecked { .. } | CommandOutcome::Token { .. },
+        ) => Ok(None),
+        Some(CommandOutcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
+        Some(CommandOutcome::Invalid { field, expected }) => Err(RideError::Invalid { command: name, field, expected }),
+        Some(CommandOutcome::NotStored { failure }) => Err(RideError::NotStored { command: name, failure }),
         None => Err(RideError::NoAnswer { command: name }),
     }
 }

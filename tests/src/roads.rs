@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::fix::Fix;
-use tourismo_core::roads::Survey;
+use tourismo_core::roads::RoadSteps;
 use tourismo_core::time::Timestamp;
 
-use crate::made::{self, Kind, Options};
 use crate::real_drives;
+use crate::synthetic::{self, Kind, Options};
 
 /// A drive, and what is known of its road.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ pub fn known() -> anyhow::Result<Vec<Known>> {
     ];
     let made = |half: Half, number: u64, (kind, road): (Kind, Road)| {
         let seed = if half == Half::Kept { 100 + number } else { number };
-        let fixes = real_drives::ordered(&made::drive(seed, Options { start: START, minutes: 30, kind }));
+        let fixes = real_drives::ordered(&synthetic::drive(seed, Options { start: START, minutes: 30, kind }));
         Known { name: format!("{} {seed}", road.name()), road, half, fixes }
     };
     let each = |half: Half| kinds.into_iter().flat_map(move |kind| (1..=6).map(move |number| (half, number, kind)));
@@ -190,7 +190,7 @@ pub fn table(known: &[Known]) -> String {
     );
     let mut road = None;
     for drive in known {
-        let survey = Survey::of(&drive.fixes);
+        let survey = RoadSteps::of(&drive.fixes);
         let tally = survey.tally();
         if tally.score().is_none() {
             continue;
@@ -211,7 +211,7 @@ pub fn table(known: &[Known]) -> String {
             tally.variety(),
         );
         for change in Change::ALL {
-            let score = Survey::of(&change.of(&drive.fixes, NOISE_SEED)).score();
+            let score = RoadSteps::of(&change.of(&drive.fixes, NOISE_SEED)).score();
             let _ = write!(table, " {} |", score.map_or("–".to_owned(), |score| score.score.to_string()));
         }
         let best =
@@ -246,7 +246,7 @@ pub fn separation(known: &[Known], half: Half, change: Change, noise_seed: u64) 
     let mut found =
         Separation { worst_good: (u8::MAX, nobody.clone()), best_plain: (0, nobody), winding: None, drives: 0 };
     for drive in known.iter().filter(|drive| drive.half == half) {
-        let tally = Survey::of(&change.of(&drive.fixes, noise_seed)).tally();
+        let tally = RoadSteps::of(&change.of(&drive.fixes, noise_seed)).tally();
         let Some(score) = tally.score().map(|score| score.score) else { continue };
         found.drives += 1;
         match drive.road {
@@ -322,7 +322,7 @@ mod tests {
             .unwrap()
             .into_iter()
             .filter(|drive| drive.name != WINDING)
-            .map(|drive| (drive.half, drive.road, Survey::of(&drive.fixes).tally()))
+            .map(|drive| (drive.half, drive.road, RoadSteps::of(&drive.fixes).tally()))
             .filter(|(.., tally)| tally.score().is_some())
             .collect();
         let ours = [0.3, 0.3, 0.1, 0.2, 0.1];
@@ -362,8 +362,8 @@ mod tests {
     /// How far a change of a drive moves its score, over all known drives of at least 2 km.
     fn largest_shift(change: Change, roads: &[Road]) -> u8 {
         let shift = |drive: &Known| {
-            let before = Survey::of(&drive.fixes).score().filter(|score| score.measured_m >= 2_000)?;
-            let after = Survey::of(&change.of(&drive.fixes, NOISE_SEED)).score()?;
+            let before = RoadSteps::of(&drive.fixes).score().filter(|score| score.measured_m >= 2_000)?;
+            let after = RoadSteps::of(&change.of(&drive.fixes, NOISE_SEED)).score()?;
             Some(before.score.abs_diff(after.score))
         };
         known().unwrap().iter().filter(|drive| roads.contains(&drive.road)).filter_map(shift).max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! The simulator: real replicas and real relay sessions in a made-up world of disks that fail and fill up, links that break
+//! The simulator: real replicas and real relay sessions in a made-up network of disks that fail and fill up, links that break
 //! in one direction or both, messages that come twice or too early, apps that are killed or handed from tab to tab, phones
 //! that sleep, whose clocks run as they like, that are wiped, copied or put back to an old backup, relays that crash, are
 //! restored, or are given up for another one.
@@ -7,36 +7,36 @@
 //! always. While it runs, promises are checked: what was called saved is there after a kill, what
 //! was acknowledged is there after a crash, and everybody agrees once the faults are over.
 
-mod acts;
-mod chance;
+mod actions;
 mod clock_faults;
+mod connections;
+mod convergence;
 mod devices;
 mod disk;
-mod healing;
-mod ledger;
-mod net;
+mod faults;
+mod hostile_writers;
+mod network;
 mod oracle;
 mod outages;
 mod phone;
 mod recordings;
+mod reference_model;
 mod relay;
+mod rng;
 mod rows;
+mod scenario;
 mod serving;
 mod shell;
-mod story;
-mod stranger;
 mod trace;
 mod tracks;
-mod weather;
-mod wires;
-mod world;
+mod transport;
 
-pub use chance::Chance;
+pub use connections::Traffic;
+pub use convergence::CONVERGENCE_MS;
 pub use disk::Disk;
-pub use healing::CONVERGENCE_MS;
-pub use net::Traffic;
+pub use faults::{FaultProfile, InjectedBug};
+pub use network::Network;
 pub use phone::Phone;
 pub use relay::Relay;
-pub use story::{Outline, Report, run, run_twice};
-pub use weather::{Plant, Weather};
-pub use world::World;
+pub use rng::SimRng;
+pub use scenario::{Report, Scenario, run, run_twice};

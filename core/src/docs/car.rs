@@ -4,8 +4,8 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Invalid;
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::docs::invalid::is_within;
-use crate::docs::open::{self, EditError, NewChange};
 
 const YEARS: std::ops::RangeInclusive<u16> = 1880..=2200;
 
@@ -70,7 +70,7 @@ impl CarFields {
 /// [`EditError`] if Automerge refuses.
 pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.string_if_changed("make", &before.make, &fields.make)?;
         edit.string_if_changed("model", &before.model, &fields.model)?;
         edit.string_if_changed("nickname", &before.nickname, &fields.nickname)?;
@@ -88,11 +88,13 @@ pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>,
 /// What the document says of its car.
 pub fn read(doc: &Automerge) -> CarFields {
     CarFields {
-        make: open::string_within(doc, "make", NAME),
-        model: open::string_within(doc, "model", NAME),
-        year: open::int(doc, "year").and_then(|year| u16::try_from(year).ok()).filter(|year| YEARS.contains(year)),
-        nickname: open::string_within(doc, "nickname", NAME),
-        colour: open::string_within(doc, "colour", COLOUR),
-        is_public: open::boolean(doc, "isPublic"),
+        make: automerge_doc::string_within(doc, "make", NAME),
+        model: automerge_doc::string_within(doc, "model", NAME),
+        year: automerge_doc::int(doc, "year")
+            .and_then(|year| u16::try_from(year).ok())
+            .filter(|year| YEARS.contains(year)),
+        nickname: automerge_doc::string_within(doc, "nickname", NAME),
+        colour: automerge_doc::string_within(doc, "colour", COLOUR),
+        is_public: automerge_doc::boolean(doc, "isPublic"),
     }
 }

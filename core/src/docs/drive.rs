@@ -3,8 +3,8 @@
 use automerge::{Automerge, ScalarValue};
 use serde::Serialize;
 
-use crate::docs::open::{self, Competing, EditError, NewChange};
-use crate::docs::{Renewed, Visibility};
+use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
+use crate::docs::{LinkRenewal, Visibility};
 use crate::id::DocId;
 use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
@@ -118,7 +118,7 @@ pub fn create(
     car: Option<DocId>,
     utc_offset: Option<UtcOffset>,
 ) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.make_text("title")?;
         edit.make_text("notes")?;
         edit.int_or_nothing("startedAt", Some(started_at.as_millis()))?;
@@ -134,9 +134,9 @@ pub fn create(
 /// [`EditError`] if Automerge refuses.
 pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    let said = (open::competing(doc, "car").values.len(), open::competing(doc, "visibility"));
+    let said = (automerge_doc::competing(doc, "car").values.len(), automerge_doc::competing(doc, "visibility"));
     let is_contested = said.1.is_cut || said.1.values.len() > 1;
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         if let Some(title) = change.title {
             edit.update_text("title", title)?;
         }
@@ -158,7 +158,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 // Where earlier versions look for it.
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
                 if let Some(renewals) = change.renewals {
-                    Renewed { renewals, id: published }.write(edit)?;
+                    LinkRenewal { renewals, id: published }.write(edit)?;
                 }
             }
             if before.visibility != visibility || is_contested {
@@ -183,24 +183,26 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
 
 /// What the document says of its drive.
 pub fn read(doc: &Automerge) -> DriveFields {
-    let visibilities = open::competing(doc, "visibility");
-    let renewed = Renewed::read(doc);
+    let visibilities = automerge_doc::competing(doc, "visibility");
+    let renewed = LinkRenewal::read(doc);
     DriveFields {
-        title: open::string(doc, "title"),
-        notes: open::string(doc, "notes"),
+        title: automerge_doc::string(doc, "title"),
+        notes: automerge_doc::string(doc, "notes"),
         car: doc_id(doc, "car"),
-        started_at: open::time(doc, "startedAt").unwrap_or_default(),
+        started_at: automerge_doc::time(doc, "startedAt").unwrap_or_default(),
         // A drive that two devices finished ended when the later one did.
-        ended_at: open::latest_time(doc, "endedAt"),
-        stats: open::bytes(doc, "stats").and_then(|bytes| minicbor::decode(&bytes).ok()).filter(DriveStats::is_valid),
+        ended_at: automerge_doc::latest_time(doc, "endedAt"),
+        stats: automerge_doc::bytes(doc, "stats")
+            .and_then(|bytes| minicbor::decode(&bytes).ok())
+            .filter(DriveStats::is_valid),
         track: doc_id(doc, "track"),
         visibility: Visibility::among(&visibilities),
         published: renewed.map(|renewed| renewed.id).or_else(|| doc_id(doc, "published")),
-        deleted: open::boolean(doc, "deleted"),
+        deleted: automerge_doc::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
-        is_contested: open::competing(doc, "stats").values.len() > 1,
+        is_contested: automerge_doc::competing(doc, "stats").values.len() > 1,
         private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
-        utc_offset: open::utc_offset(doc, "utcOffsetMin"),
+        utc_offset: automerge_doc::utc_offset(doc, "utcOffsetMin"),
         renewals: renewed.map_or(0, |renewed| renewed.renewals),
     }
 }
@@ -210,12 +212,12 @@ const OPEN_END: &str = "openEnd";
 
 /// Whether an end is no private place: all devices that said something at the same time must say so.
 fn is_open(doc: &Automerge, key: &str) -> bool {
-    let said = open::competing(doc, key);
+    let said = automerge_doc::competing(doc, key);
     !(said.is_cut || said.values.is_empty()) && said.values.iter().all(|value| value.as_bool() == Some(true))
 }
 
 fn conflicts(doc: &Automerge, visibilities: &Competing) -> Vec<DriveConflict> {
-    let cars = open::competing(doc, "car").values;
+    let cars = automerge_doc::competing(doc, "car").values;
     let mut conflicts = Vec::new();
     if cars.len() > 1 {
         let car = |value: &ScalarValue| value.as_bytes().and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes);
@@ -234,5 +236,5 @@ fn conflicts(doc: &Automerge, visibilities: &Competing) -> Vec<DriveConflict> {
 }
 
 fn doc_id(doc: &Automerge, key: &str) -> Option<DocId> {
-    open::bytes(doc, key).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes)
+    automerge_doc::bytes(doc, key).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes)
 }

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Invalid;
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::DocId;
 use crate::time::Timestamp;
 
@@ -120,8 +120,8 @@ impl LogEntry {
             let is_currency = cost.currency.len() == 3 && cost.currency.bytes().all(|byte| byte.is_ascii_uppercase());
             !is_currency || !(-MAX_MINOR..=MAX_MINOR).contains(&cost.minor)
         });
-        self.note = open::shown(&self.note, NOTE);
-        open::is_sane(&self.at).then_some(self)
+        self.note = automerge_doc::shown(&self.note, NOTE);
+        automerge_doc::is_sane(&self.at).then_some(self)
     }
 }
 
@@ -131,7 +131,7 @@ impl LogEntry {
 /// [`EditError`] if Automerge refuses.
 pub fn put(doc: &mut Automerge, id: &DocId, entry: Option<&LogEntry>) -> Result<Option<NewChange>, EditError> {
     let bytes = entry.map(|entry| minicbor::to_vec(entry).expect("writing to memory cannot fail"));
-    open::edit(doc, |edit| edit.entry(ENTRY, id.as_bytes(), bytes.map(ScalarValue::Bytes)))
+    automerge_doc::edit(doc, |edit| edit.entry(ENTRY, id.as_bytes(), bytes.map(ScalarValue::Bytes)))
 }
 
 /// The entries that can be read, the latest first; of too many the last that were made.
@@ -140,7 +140,7 @@ pub fn read(doc: &Automerge) -> Vec<LogItem> {
         let entry: LogEntry = minicbor::decode(value.as_bytes()?).ok()?;
         Some(LogItem { id: DocId::from_bytes(id), entry: entry.clamped()? })
     };
-    let mut items: Vec<_> = open::entries(doc, ENTRY, MAX_ENTRIES).into_iter().filter_map(item).collect();
+    let mut items: Vec<_> = automerge_doc::entries(doc, ENTRY, MAX_ENTRIES).into_iter().filter_map(item).collect();
     crate::sorting::sort_by(&mut items, |a, b| (b.entry.at, b.id).cmp(&(a.entry.at, a.id)));
     items
 }
@@ -163,14 +163,14 @@ mod tests {
     }
 
     fn read_back(entry: &LogEntry) -> Vec<LogItem> {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         put(&mut doc, &ID, Some(entry)).unwrap();
         read(&doc)
     }
 
     #[test]
     fn an_entry_is_read_as_it_was_put_and_is_gone_when_taken_out() {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         assert!(put(&mut doc, &ID, Some(&entry())).unwrap().is_some());
         assert!(put(&mut doc, &ID, Some(&entry())).unwrap().is_none());
         assert_eq!(read(&doc), [LogItem { id: ID, entry: entry() }]);
@@ -197,19 +197,20 @@ mod tests {
 
     #[test]
     fn entries_of_an_unknown_kind_stay_in_the_document_and_are_not_shown() {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let mut newer = minicbor::to_vec(entry()).unwrap();
         newer[1] = 9;
-        open::edit(&mut doc, |edit| edit.entry(ENTRY, ID.as_bytes(), Some(ScalarValue::Bytes(newer.clone())))).unwrap();
+        automerge_doc::edit(&mut doc, |edit| edit.entry(ENTRY, ID.as_bytes(), Some(ScalarValue::Bytes(newer.clone()))))
+            .unwrap();
         put(&mut doc, &DocId::from_bytes([4; 16]), Some(&entry())).unwrap();
         assert_eq!(read(&doc).len(), 1);
-        assert_eq!(open::bytes(&doc, &format!("{ENTRY} {ID}")), Some(newer));
+        assert_eq!(automerge_doc::bytes(&doc, &format!("{ENTRY} {ID}")), Some(newer));
     }
 
     #[test]
     fn the_latest_entry_comes_first_and_only_so_many_are_read() {
-        let mut doc = open::new(&[1; 16]);
-        open::edit(&mut doc, |edit| {
+        let mut doc = automerge_doc::new(&[1; 16]);
+        automerge_doc::edit(&mut doc, |edit| {
             (0..MAX_ENTRIES as u64 + 5).try_for_each(|number| {
                 let entry = LogEntry { at: Timestamp(number as i64), ..entry() };
                 let id = u128::from(number).to_be_bytes();

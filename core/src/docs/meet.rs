@@ -5,14 +5,14 @@
 //! who may speak the latest counts, field by field: see [`effective`].
 //!
 //! Others find a meet by the id of its document until its link is renewed, and by the id of the newest link from then on
-//! ([`MeetRow::found_by`]): to them it is another meet.
+//! ([`MeetRow::link_id`]): to them it is another meet.
 
 use automerge::{Automerge, AutomergeError, ReadDoc, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, Edit, EditError, NewChange};
-use crate::docs::{Invalid, Renewed, Visibility};
+use crate::docs::automerge_doc::{self, Edit, EditError, NewChange};
+use crate::docs::{Invalid, LinkRenewal, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
@@ -116,7 +116,7 @@ pub struct MeetRow {
     pub changes: u32,
     /// Its newest link; absent if that was never renewed.
     #[n(5)]
-    pub renewed: Option<Renewed>,
+    pub renewed: Option<LinkRenewal>,
 }
 
 /// What counts of a meet.
@@ -132,7 +132,7 @@ pub struct EffectiveMeet {
 
 /// A field as documents hold it: when it was set, and to what.
 #[derive(Encode, Decode)]
-struct Stamped {
+struct TimedValue {
     #[n(0)]
     at: Timestamp,
     #[n(1)]
@@ -151,7 +151,7 @@ enum FieldValue {
 impl MeetRow {
     /// The id by which others find the meet that a document of this account says: its own, or that of its newest link. By one
     /// that is not bound to the account nothing is found, and an amendment is no meet. `[B4]`
-    pub fn found_by(&self, account: &AccountId, doc: &DocId) -> Option<DocId> {
+    pub fn link_id(&self, account: &AccountId, doc: &DocId) -> Option<DocId> {
         match self.renewed {
             _ if self.amends.is_some() => None,
             Some(renewed) => Some(renewed.id).filter(|id| id.is_bound_to(account)),
@@ -160,7 +160,7 @@ impl MeetRow {
     }
 
     /// The names of the fields that the document says, and when each was set.
-    pub fn said(&self) -> Vec<(&'static str, Timestamp)> {
+    pub fn set_fields(&self) -> Vec<(&'static str, Timestamp)> {
         KEYS.into_iter().zip(self.set_at).filter_map(|(key, at)| Some((key, at?))).collect()
     }
 }
@@ -178,7 +178,7 @@ impl MeetFields {
         shown.drop_wrong_end();
         shown.position = shown.position.and(self.position);
         Invalid::unless(!self.title.is_empty(), KEYS[0], EXPECTED[0])?;
-        Invalid::unless(open::is_sane(&self.starts_at), KEYS[STARTS_AT], EXPECTED[STARTS_AT])?;
+        Invalid::unless(automerge_doc::is_sane(&self.starts_at), KEYS[STARTS_AT], EXPECTED[STARTS_AT])?;
         // Positions are shown to seven decimals.
         let is_shown = |index: usize| match index {
             POSITION => shown.position == self.position,
@@ -207,7 +207,7 @@ impl MeetFields {
     /// Sets a field to what may be shown of a value.
     fn set(&mut self, index: usize, value: &FieldValue) {
         let text = |chars| match value {
-            FieldValue::Text(text) => open::shown(text, chars),
+            FieldValue::Text(text) => automerge_doc::shown(text, chars),
             FieldValue::Numbers(_) => String::new(),
         };
         let number = match value {
@@ -219,8 +219,8 @@ impl MeetFields {
             1 => self.text = text(TEXT),
             2 => self.place = text(TITLE),
             POSITION => self.position = position(value),
-            STARTS_AT => self.starts_at = number.map(Timestamp).filter(open::is_sane).unwrap_or_default(),
-            5 => self.ends_at = number.map(Timestamp).filter(open::is_sane),
+            STARTS_AT => self.starts_at = number.map(Timestamp).filter(automerge_doc::is_sane).unwrap_or_default(),
+            5 => self.ends_at = number.map(Timestamp).filter(automerge_doc::is_sane),
             6 => self.time_zone = Some(text(ZONE)).filter(|zone| is_zone(zone)).unwrap_or_default(),
             7 => self.capacity = number.and_then(|number| u32::try_from(number).ok()),
             8 => self.visibility = Visibility::from_name(&text(TITLE)),
@@ -267,9 +267,9 @@ pub fn put(
     seen: Option<&MeetFields>,
     fields: &MeetFields,
 ) -> Result<Option<NewChange>, EditError> {
-    let at = after_all_said(doc, now);
-    let is_new = amends.is_some_and(|meet| open::bytes(doc, AMENDS).as_deref() != Some(meet.as_bytes()));
-    open::edit(doc, |edit| {
+    let at = after_all_edits(doc, now);
+    let is_new = amends.is_some_and(|meet| automerge_doc::bytes(doc, AMENDS).as_deref() != Some(meet.as_bytes()));
+    automerge_doc::edit(doc, |edit| {
         if is_new {
             edit.bytes_or_nothing(AMENDS, amends.map(|meet| meet.as_bytes().as_slice()))?;
         }
@@ -288,19 +288,19 @@ pub fn renew(
     now: Timestamp,
     fields: &MeetFields,
 ) -> Result<Option<NewChange>, EditError> {
-    let Some(first) = open::first_change(doc) else { return Ok(None) };
-    let (row, at) = (read(doc), after_all_said(doc, now));
+    let Some(first) = automerge_doc::first_change(doc) else { return Ok(None) };
+    let (row, at) = (read(doc), after_all_edits(doc, now));
     let renewals = row.renewed.map_or(0, |renewed| renewed.renewals).saturating_add(1);
-    let renewed = Renewed { renewals, id: DocId::of_renewed_meet(account, &first, renewals) };
-    open::edit(doc, |edit| {
+    let renewed = LinkRenewal { renewals, id: DocId::of_renewed_meet(account, &first, renewals) };
+    automerge_doc::edit(doc, |edit| {
         set(edit, at, Some(&row.fields), fields)?;
         renewed.write(edit)
     })
 }
 
 /// Later than whatever this account said before, also with a clock that went back.
-fn after_all_said(doc: &Automerge, now: Timestamp) -> Timestamp {
-    let newest = KEYS.iter().filter_map(|key| stamped(doc, key)).map(|stamped| stamped.at).max();
+fn after_all_edits(doc: &Automerge, now: Timestamp) -> Timestamp {
+    let newest = KEYS.iter().filter_map(|key| timed_value(doc, key)).map(|stamped| stamped.at).max();
     newest.map_or(now, |newest| now.max(newest + 1))
 }
 
@@ -314,7 +314,7 @@ fn set(
     let seen = seen.map(MeetFields::values);
     for (index, value) in fields.values().into_iter().enumerate() {
         if seen.as_ref().is_none_or(|seen| seen[index] != value) {
-            let stamped = minicbor::to_vec(Stamped { at, value }).expect("writing to memory cannot fail");
+            let stamped = minicbor::to_vec(TimedValue { at, value }).expect("writing to memory cannot fail");
             edit.bytes_or_nothing(KEYS[index], Some(&stamped))?;
         }
     }
@@ -326,23 +326,23 @@ fn set(
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn grant(doc: &mut Automerge, account: &AccountId, may: bool) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| edit.entry(ORGANISER, account.as_bytes(), Some(ScalarValue::Boolean(may))))
+    automerge_doc::edit(doc, |edit| edit.entry(ORGANISER, account.as_bytes(), Some(ScalarValue::Boolean(may))))
 }
 
 /// What the document says.
 pub fn read(doc: &Automerge) -> MeetRow {
     let mut row = MeetRow {
-        amends: open::bytes(doc, AMENDS).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes),
-        organisers: open::entries(doc, ORGANISER, MAX_ORGANISERS)
+        amends: automerge_doc::bytes(doc, AMENDS).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes),
+        organisers: automerge_doc::entries(doc, ORGANISER, MAX_ORGANISERS)
             .into_iter()
             .filter_map(|(id, value)| Some((AccountId::from_bytes(id), value.as_bool()?)))
             .collect(),
         changes: u32::try_from(doc.stats().num_changes).unwrap_or(u32::MAX),
-        renewed: Renewed::read(doc),
+        renewed: LinkRenewal::read(doc),
         ..MeetRow::default()
     };
     for (index, key) in KEYS.iter().enumerate() {
-        if let Some(Stamped { at, value }) = stamped(doc, key) {
+        if let Some(TimedValue { at, value }) = timed_value(doc, key) {
             row.fields.set(index, &value);
             row.set_at[index] = Some(at);
         }
@@ -356,7 +356,7 @@ pub fn read(doc: &Automerge) -> MeetRow {
 
 /// Who may see the meet as a value at a key says, if it says that.
 pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Visibility> {
-    let stamped: Stamped =
+    let stamped: TimedValue =
         value.filter(|_| key == "visibility").and_then(|value| minicbor::decode(value.as_bytes()?).ok())?;
     match stamped.value {
         FieldValue::Text(name) => Some(Visibility::from_name(&name)),
@@ -365,11 +365,11 @@ pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Vi
 }
 
 /// What counts at a key: of what devices said at the same time the latest.
-fn stamped(doc: &Automerge, key: &str) -> Option<Stamped> {
-    let mut latest: Option<Stamped> = None;
-    for value in open::competing(doc, key).values {
-        let stamped: Option<Stamped> = value.as_bytes().and_then(|bytes| minicbor::decode(bytes).ok());
-        if let Some(stamped) = stamped.filter(|stamped| open::is_sane(&stamped.at))
+fn timed_value(doc: &Automerge, key: &str) -> Option<TimedValue> {
+    let mut latest: Option<TimedValue> = None;
+    for value in automerge_doc::competing(doc, key).values {
+        let stamped: Option<TimedValue> = value.as_bytes().and_then(|bytes| minicbor::decode(bytes).ok());
+        if let Some(stamped) = stamped.filter(|stamped| automerge_doc::is_sane(&stamped.at))
             && latest.as_ref().is_none_or(|latest| stamped.at > latest.at)
         {
             latest = Some(stamped);
@@ -432,7 +432,7 @@ mod tests {
     }
 
     fn meet() -> Automerge {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         put(&mut doc, AT, None, None, &fields()).unwrap().expect("it is new");
         doc
     }
@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn hostile_values_are_clamped_and_unknown_ones_are_left_alone() {
         let mut doc = meet();
-        let value = |value| minicbor::to_vec(Stamped { at: AT + 1, value }).unwrap();
+        let value = |value| minicbor::to_vec(TimedValue { at: AT + 1, value }).unwrap();
         let hostile = [
             ("title", value(FieldValue::Text("x".repeat(5_000)))),
             ("position", value(FieldValue::Numbers(vec![i64::MIN, 0]))),
@@ -481,7 +481,7 @@ mod tests {
             ("visibility", value(FieldValue::Text("friends".to_owned()))),
             ("cancelled", vec![0xff; 9]),
         ];
-        open::edit(&mut doc, |edit| {
+        automerge_doc::edit(&mut doc, |edit| {
             hostile.iter().try_for_each(|(key, bytes)| edit.bytes_or_nothing(key, Some(bytes)))
         })
         .unwrap();
@@ -496,36 +496,40 @@ mod tests {
         };
         assert_eq!(read(&doc).fields, clamped);
         put(&mut doc, AT + 2, None, Some(&clamped), &MeetFields { text: String::new(), ..clamped.clone() }).unwrap();
-        assert_eq!(open::bytes(&doc, "visibility").as_ref(), Some(&hostile[5].1), "what a newer version said is kept");
+        assert_eq!(
+            automerge_doc::bytes(&doc, "visibility").as_ref(),
+            Some(&hostile[5].1),
+            "what a newer version said is kept"
+        );
     }
 
     #[test]
     fn b4_a_renewed_link_says_what_counted_and_is_the_same_on_devices_that_renew_at_once() {
         let mut doc = meet();
         grant(&mut doc, &BEN, true).unwrap();
-        assert_eq!(read(&doc).found_by(&ANNA, &MEET), Some(MEET));
-        let mut other = open::load(&[3; 16], [open::snapshot(&doc).as_slice()]).unwrap();
+        assert_eq!(read(&doc).link_id(&ANNA, &MEET), Some(MEET));
+        let mut other = automerge_doc::load(&[3; 16], [automerge_doc::snapshot(&doc).as_slice()]).unwrap();
         let moved = MeetFields { place: "Where Ben moved it".to_owned(), ..fields() };
         let renewed = renew(&mut doc, &ANNA, AT + 10, &moved).unwrap().expect("it has another link");
         renew(&mut other, &ANNA, AT + 20, &fields()).unwrap();
         put(&mut other, AT + 30, None, Some(&fields()), &MeetFields { capacity: None, ..fields() }).unwrap();
-        let link = read(&doc).found_by(&ANNA, &MEET).unwrap();
+        let link = read(&doc).link_id(&ANNA, &MEET).unwrap();
         assert!(link != MEET && link.is_bound_to(&ANNA));
-        assert_eq!(read(&other).found_by(&ANNA, &MEET), Some(link));
-        assert_eq!(read(&doc).found_by(&BEN, &MEET), None, "it is bound to the account");
+        assert_eq!(read(&other).link_id(&ANNA, &MEET), Some(link));
+        assert_eq!(read(&doc).link_id(&BEN, &MEET), None, "it is bound to the account");
 
-        open::merge(&mut doc, &other).unwrap();
+        automerge_doc::merge(&mut doc, &other).unwrap();
         let row = read(&doc);
-        assert_eq!(row.found_by(&ANNA, &MEET), Some(link));
+        assert_eq!(row.link_id(&ANNA, &MEET), Some(link));
         assert_eq!(row.fields, MeetFields { capacity: None, ..moved }, "nothing of what either device said is lost");
         assert_eq!(row.organisers, [(BEN, true)]);
         let on_the_old = MeetRow { amends: Some(MEET), ..read(&meet()) };
         assert_eq!(effective(link, &row, &[(BEN, &on_the_old)]).unwrap().fields, row.fields);
 
         renew(&mut doc, &ANNA, AT + 40, &row.fields).unwrap();
-        let newest = read(&doc).found_by(&ANNA, &MEET);
-        open::apply(&mut doc, [renewed.chunk.as_slice()]).unwrap();
-        assert!(newest != Some(link) && newest == read(&doc).found_by(&ANNA, &MEET));
+        let newest = read(&doc).link_id(&ANNA, &MEET);
+        automerge_doc::apply(&mut doc, [renewed.chunk.as_slice()]).unwrap();
+        assert!(newest != Some(link) && newest == read(&doc).link_id(&ANNA, &MEET));
     }
 
     #[test]
@@ -534,7 +538,7 @@ mod tests {
         grant(&mut doc, &ANNA, true).unwrap();
         grant(&mut doc, &BEN, true).unwrap();
         let amended = |at: Timestamp, change: &dyn Fn(&mut MeetFields)| {
-            let mut theirs = open::new(&[2; 16]);
+            let mut theirs = automerge_doc::new(&[2; 16]);
             let mut wanted = fields();
             change(&mut wanted);
             put(&mut theirs, at, Some(&MEET), Some(&fields()), &wanted).unwrap();
@@ -572,7 +576,7 @@ mod tests {
             steps in prop::collection::vec((0..2_usize, 0..5_u8, 0..50_i64, any::<bool>()), 0..30),
         ) {
             let mut docs = [meet(), meet()];
-            docs[1] = open::load(&[2; 16], open::chunks(&docs[0]).map(|(_, chunk)| chunk).collect::<Vec<_>>()
+            docs[1] = automerge_doc::load(&[2; 16], automerge_doc::chunks(&docs[0]).map(|(_, chunk)| chunk).collect::<Vec<_>>()
                 .iter().map(Vec::as_slice)).unwrap();
             let mut latest = AT;
             for (device, field, at, meets) in steps {
@@ -589,13 +593,13 @@ mod tests {
                 latest = latest.max(read(&docs[device]).set_at.into_iter().flatten().max().unwrap());
                 if meets {
                     let other = docs[1 - device].clone();
-                    open::merge(&mut docs[device], &other).unwrap();
+                    automerge_doc::merge(&mut docs[device], &other).unwrap();
                 }
             }
             let [mut one, mut other] = docs;
             let before = one.clone();
-            open::merge(&mut one, &other).unwrap();
-            open::merge(&mut other, &before).unwrap();
+            automerge_doc::merge(&mut one, &other).unwrap();
+            automerge_doc::merge(&mut other, &before).unwrap();
             prop_assert_eq!(read(&one), read(&other));
             prop_assert_eq!(effective(MEET, &read(&one), &[]).unwrap().changed_at, latest);
         }

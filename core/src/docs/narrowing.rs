@@ -9,8 +9,8 @@ use automerge::{Change, ScalarValue};
 
 use crate::change::ScannedChange;
 use crate::docs::meet::MeetRow;
-use crate::docs::social::{self, SocialRow, Subject};
-use crate::docs::{ProfileFields, Renewed, Visibility, meet};
+use crate::docs::social::{self, SocialKey, SocialRow};
+use crate::docs::{LinkRenewal, ProfileFields, Visibility, meet};
 use crate::id::AccountId;
 use crate::wire::DocKind;
 
@@ -27,9 +27,9 @@ pub enum Narrowing {
     /// An account is blocked.
     Block(AccountId),
     /// Something that was said of a person or a thing is taken back.
-    TakeBack(Subject),
+    TakeBack(SocialKey),
     /// The link of the meet is renewed: whoever has an earlier one sees nothing any more.
-    Renew(Renewed),
+    Renew(LinkRenewal),
 }
 
 /// What a change to a document of this kind takes back, in its order. `scanned` is what was read off the chunk.
@@ -57,17 +57,17 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
         }
         DocKind::Meet => {
             let visibility = meet::visibility_in(key, value).map(Narrowing::ShowAtMost);
-            visibility.or_else(|| Renewed::in_value(key, value).map(Narrowing::Renew))
+            visibility.or_else(|| LinkRenewal::in_value(key, value).map(Narrowing::Renew))
         }
         DocKind::Profile if key == "byApproval" => {
             (value.and_then(ScalarValue::as_bool) == Some(true)).then_some(Narrowing::AskAboutFollowers)
         }
         DocKind::Social => {
-            let subject = Subject::from_key(key)?;
+            let subject = SocialKey::from_key(key)?;
             match (subject, value.and_then(ScalarValue::as_bool)) {
-                (Subject::Block(account), Some(true)) => Some(Narrowing::Block(account)),
+                (SocialKey::Block(account), Some(true)) => Some(Narrowing::Block(account)),
                 // What takes a block back shows more.
-                (Subject::Block(_), _) => None,
+                (SocialKey::Block(_), _) => None,
                 (subject, None) if value.is_none() => Some(Narrowing::TakeBack(subject)),
                 _ => None,
             }
@@ -89,12 +89,12 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
             }
         }
         Narrowing::TakeBack(subject) => match subject {
-            Subject::Follow(account) => row.follows.retain(|(followee, _)| followee != account),
-            Subject::Accept(account) => row.accepted.retain(|accepted| accepted != account),
-            Subject::Block(_) => {}
-            Subject::React(drive) => row.reactions.retain(|(of, _)| of != drive),
-            Subject::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
-            Subject::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
+            SocialKey::Follow(account) => row.follows.retain(|(followee, _)| followee != account),
+            SocialKey::Accept(account) => row.accepted.retain(|accepted| accepted != account),
+            SocialKey::Block(_) => {}
+            SocialKey::React(drive) => row.reactions.retain(|(of, _)| of != drive),
+            SocialKey::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
+            SocialKey::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
         },
         Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
     }
@@ -119,12 +119,12 @@ mod tests {
     use automerge::Automerge;
 
     use super::*;
-    use crate::docs::open::{self, EditError, NewChange};
+    use crate::admission::scan_candidate;
+    use crate::docs::automerge_doc::{self, EditError, NewChange};
     use crate::docs::published::{self, PublishedFields};
-    use crate::docs::social::Word;
+    use crate::docs::social::SocialEntry;
     use crate::docs::{MeetFields, Reaction, profile};
     use crate::id::DocId;
-    use crate::log::examine;
     use crate::time::Timestamp;
 
     const ANNA: AccountId = AccountId::from_bytes([1; 16]);
@@ -133,27 +133,27 @@ mod tests {
 
     fn of(kind: DocKind, made: Result<Option<NewChange>, EditError>) -> Vec<Narrowing> {
         let chunk = made.unwrap().expect("it changes something").chunk;
-        narrowings(kind, &examine(&chunk).unwrap(), &chunk)
+        narrowings(kind, &scan_candidate(&chunk).unwrap(), &chunk)
     }
 
     #[test]
     fn p13_words_that_narrow_are_read_off_the_change_and_no_others() {
-        let mut doc = open::new(&[1; 16]);
-        let said = |doc: &mut Automerge, word| of(DocKind::Social, social::say(doc, &word));
-        assert_eq!(said(&mut doc, Word::Block(ANNA)), [Narrowing::Block(ANNA)]);
-        assert_eq!(said(&mut doc, Word::Follow(ANNA, AT)), []);
-        assert_eq!(said(&mut doc, Word::Accept(ANNA)), []);
-        assert_eq!(said(&mut doc, Word::React(DRIVE, Reaction::Like)), []);
-        for subject in [Subject::Follow(ANNA), Subject::Accept(ANNA), Subject::React(DRIVE)] {
-            let taken_back = of(DocKind::Social, social::take_back(&mut doc, &subject));
+        let mut doc = automerge_doc::new(&[1; 16]);
+        let said = |doc: &mut Automerge, word| of(DocKind::Social, social::put(doc, &word));
+        assert_eq!(said(&mut doc, SocialEntry::Block(ANNA)), [Narrowing::Block(ANNA)]);
+        assert_eq!(said(&mut doc, SocialEntry::Follow(ANNA, AT)), []);
+        assert_eq!(said(&mut doc, SocialEntry::Accept(ANNA)), []);
+        assert_eq!(said(&mut doc, SocialEntry::React(DRIVE, Reaction::Like)), []);
+        for subject in [SocialKey::Follow(ANNA), SocialKey::Accept(ANNA), SocialKey::React(DRIVE)] {
+            let taken_back = of(DocKind::Social, social::remove(&mut doc, &subject));
             assert_eq!(taken_back, [Narrowing::TakeBack(subject)]);
         }
-        assert_eq!(of(DocKind::Social, social::take_back(&mut doc, &Subject::Block(ANNA))), [], "that shows more");
+        assert_eq!(of(DocKind::Social, social::remove(&mut doc, &SocialKey::Block(ANNA))), [], "that shows more");
     }
 
     #[test]
     fn p13_what_is_withdrawn_and_who_asks_about_followers_is_read_off_the_change() {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let fields = PublishedFields {
             utc_offset: None,
             title: "Pass".to_owned(),
@@ -168,12 +168,12 @@ mod tests {
             let narrower = published::change(&mut doc, "Pass", "", visibility);
             assert_eq!(of(DocKind::Published, narrower), at_most(visibility));
         }
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let mut fields = ProfileFields { by_approval: true, ..ProfileFields::default() };
         assert_eq!(of(DocKind::Profile, profile::put(&mut doc, &fields)), [Narrowing::AskAboutFollowers]);
         fields.by_approval = false;
         assert_eq!(of(DocKind::Profile, profile::put(&mut doc, &fields)), []);
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let public =
             MeetFields { title: "Pass".into(), starts_at: AT, visibility: Visibility::Public, ..Default::default() };
         assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), at_most(Visibility::Public));
@@ -198,7 +198,7 @@ mod tests {
         let mut row = SocialRow { follows: vec![(ANNA, AT)], accepted: vec![ANNA], ..SocialRow::default() };
         narrow_social(&mut row, &Narrowing::Block(ANNA));
         narrow_social(&mut row, &Narrowing::Block(ANNA));
-        narrow_social(&mut row, &Narrowing::TakeBack(Subject::Accept(ANNA)));
+        narrow_social(&mut row, &Narrowing::TakeBack(SocialKey::Accept(ANNA)));
         assert_eq!((row.blocked, row.accepted, row.follows), (vec![ANNA], vec![], vec![(ANNA, AT)]));
     }
 }

@@ -4,9 +4,9 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Invalid;
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::docs::invalid::is_within;
-use crate::docs::open::{self, EditError, NewChange};
-use crate::handle;
+use crate::handle_name;
 
 /// The most characters of a display name, and of a bio.
 const NAME: usize = 100;
@@ -33,12 +33,12 @@ pub struct ProfileFields {
 }
 
 impl ProfileFields {
-    /// Checks that every value is within its bounds. What a handle may hold, [`crate::handle`] says.
+    /// Checks that every value is within its bounds. What a handle may hold, [`crate::handle_name`] says.
     ///
     /// # Errors
     /// [`Invalid`] with the first field that is not.
     pub fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless(is_within(&self.handle, handle::MAX_CHARS), "handle", "at most 30 characters")?;
+        Invalid::unless(is_within(&self.handle, handle_name::MAX_CHARS), "handle", "at most 30 characters")?;
         Invalid::unless(is_within(&self.display_name, NAME), "displayName", "at most 100 characters")?;
         Invalid::unless(is_within(&self.bio, BIO), "bio", "at most 1,000 characters")
     }
@@ -50,7 +50,7 @@ impl ProfileFields {
 /// [`EditError`] if Automerge refuses.
 pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.string_if_changed("handle", &before.handle, &fields.handle)?;
         edit.string_if_changed("displayName", &before.display_name, &fields.display_name)?;
         edit.string_if_changed("bio", &before.bio, &fields.bio)?;
@@ -61,9 +61,9 @@ pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<Option<NewChan
 /// What the document says of its account.
 pub fn read(doc: &Automerge) -> ProfileFields {
     ProfileFields {
-        handle: open::string_within(doc, "handle", handle::MAX_CHARS),
-        display_name: open::string_within(doc, "displayName", NAME),
-        bio: open::string_within(doc, "bio", BIO),
-        by_approval: open::boolean(doc, "byApproval"),
+        handle: automerge_doc::string_within(doc, "handle", handle_name::MAX_CHARS),
+        display_name: automerge_doc::string_within(doc, "displayName", NAME),
+        bio: automerge_doc::string_within(doc, "bio", BIO),
+        by_approval: automerge_doc::boolean(doc, "byApproval"),
     }
 }

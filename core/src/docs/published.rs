@@ -6,7 +6,7 @@
 use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, Competing, EditError, NewChange};
+use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
 use crate::id::ChangeHash;
 use crate::time::{Timestamp, UtcOffset};
 
@@ -97,7 +97,7 @@ pub struct PublishedFields {
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.string_if_changed("title", "", &fields.title)?;
         edit.string_if_changed("car", "", &fields.car)?;
         edit.string_if_changed("visibility", "", fields.visibility.name())?;
@@ -121,10 +121,10 @@ pub fn change(
     car: &str,
     visibility: Visibility,
 ) -> Result<Option<NewChange>, EditError> {
-    let (title_before, car_before) = (open::string(doc, "title"), open::string(doc, "car"));
-    let said = open::competing(doc, "visibility");
+    let (title_before, car_before) = (automerge_doc::string(doc, "title"), automerge_doc::string(doc, "car"));
+    let said = automerge_doc::competing(doc, "visibility");
     let is_settled = !said.is_cut && said.values.len() == 1 && Visibility::among(&said) == visibility;
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.string_if_changed("title", &title_before, title)?;
         edit.string_if_changed("car", &car_before, car)?;
         if is_settled { Ok(()) } else { edit.string("visibility", visibility.name()) }
@@ -136,34 +136,34 @@ pub fn change(
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn withdraw(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
-    let (title, car) = (open::string(doc, "title"), open::string(doc, "car"));
+    let (title, car) = (automerge_doc::string(doc, "title"), automerge_doc::string(doc, "car"));
     change(doc, &title, &car, Visibility::Private)
 }
 
 /// The title of the copy and who may see it, as far as it says.
 pub fn title_and_visibility(doc: &Automerge) -> (String, Visibility) {
-    (open::string(doc, "title"), Visibility::among(&open::competing(doc, "visibility")))
+    (automerge_doc::string(doc, "title"), Visibility::among(&automerge_doc::competing(doc, "visibility")))
 }
 
 /// The change that said who may see the document, as it counts: since when it is shown so.
 pub fn shown_since(doc: &Automerge) -> Option<ChangeHash> {
-    let counts = Visibility::among(&open::competing(doc, "visibility"));
+    let counts = Visibility::among(&automerge_doc::competing(doc, "visibility"));
     let all = doc.get_all(ROOT, "visibility").ok()?.into_iter();
     let said =
         |(value, _): &(Value<'_>, ObjId)| value.as_str().is_some_and(|name| Visibility::from_name(name) == counts);
-    open::change_of(doc, &all.filter(said).map(|(_, id)| id).next()?)
+    automerge_doc::change_of(doc, &all.filter(said).map(|(_, id)| id).next()?)
 }
 
 /// What the document says, if it says enough to show.
 pub fn read(doc: &Automerge) -> Option<PublishedFields> {
-    let blocks = open::map_in(doc, &ROOT, "b")?;
+    let blocks = automerge_doc::map_in(doc, &ROOT, "b")?;
     let (title, visibility) = title_and_visibility(doc);
     Some(PublishedFields {
         title,
-        car: open::string(doc, "car"),
-        started_at: open::time(doc, "startedAt")?,
-        utc_offset: open::utc_offset(doc, "utcOffsetMin"),
+        car: automerge_doc::string(doc, "car"),
+        started_at: automerge_doc::time(doc, "startedAt")?,
+        utc_offset: automerge_doc::utc_offset(doc, "utcOffsetMin"),
         visibility,
-        blocks: open::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
+        blocks: automerge_doc::all_bytes_in(doc, &blocks).into_iter().map(|(_, block)| block).collect(),
     })
 }

@@ -4,7 +4,7 @@ use automerge::{Automerge, ROOT};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::Visibility;
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::DeviceKey;
 
 /// How an account likes things.
@@ -56,7 +56,7 @@ const DEVICE: &str = "device ";
 /// [`EditError`] if Automerge refuses.
 pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<Option<NewChange>, EditError> {
     let before = read(doc);
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         let units = |units| match units {
             Units::Metric => "metric",
             Units::Imperial => "imperial",
@@ -69,8 +69,8 @@ pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<Option<NewCha
 /// What the document says; defaults for what it does not say.
 pub fn read(doc: &Automerge) -> SettingsFields {
     SettingsFields {
-        units: if open::string(doc, "units") == "imperial" { Units::Imperial } else { Units::Metric },
-        default_visibility: Visibility::from_name(&open::string(doc, "defaultVisibility")),
+        units: if automerge_doc::string(doc, "units") == "imperial" { Units::Imperial } else { Units::Metric },
+        default_visibility: Visibility::from_name(&automerge_doc::string(doc, "defaultVisibility")),
     }
 }
 
@@ -80,16 +80,16 @@ pub fn read(doc: &Automerge) -> SettingsFields {
 /// [`EditError`] if Automerge refuses.
 pub fn name_device(doc: &mut Automerge, device: &DeviceKey, name: &str) -> Result<Option<NewChange>, EditError> {
     let key = format!("{DEVICE}{device}");
-    let before = open::string(doc, &key);
-    open::edit(doc, |edit| edit.string_if_changed(&key, &before, name))
+    let before = automerge_doc::string(doc, &key);
+    automerge_doc::edit(doc, |edit| edit.string_if_changed(&key, &before, name))
 }
 
 /// The devices that have names.
 pub fn devices(doc: &Automerge) -> Vec<NamedDevice> {
     let named = |entry: String| {
-        let name = open::string(doc, &entry);
+        let name = automerge_doc::string(doc, &entry);
         let key = entry.strip_prefix(DEVICE)?.to_owned();
         (!name.is_empty()).then_some(NamedDevice { key, name })
     };
-    open::keys(doc, &ROOT).into_iter().filter_map(named).collect()
+    automerge_doc::keys(doc, &ROOT).into_iter().filter_map(named).collect()
 }

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::admission::scan_candidate;
 use crate::change::{DocumentLimits, is_document, scan_document};
-use crate::docs::open;
+use crate::docs::automerge_doc;
 use crate::id::ChangeHash;
-use crate::log::examine;
 
 /// The fewest changes that are put into a snapshot.
 pub const MIN_CHANGES: u64 = 4;
@@ -18,7 +18,7 @@ pub const MAX_BYTES: u64 = 4 << 20;
 
 /// Why there is no snapshot of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum SnapshotError {
     /// It is larger than phones accept.
     #[error("the document is too large for a snapshot")]
     TooLarge,
@@ -40,27 +40,27 @@ pub fn is_due(loose: u64, covered: u64) -> bool {
 /// and the names of its changes must be these.
 ///
 /// # Errors
-/// [`Unfit`] if there can be none.
-pub fn make<'a>(
+/// [`SnapshotError`] if there can be none.
+pub fn build<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]> + Clone,
     heads: &[ChangeHash],
     names: &BTreeSet<ChangeHash>,
-) -> Result<Vec<u8>, Unfit> {
+) -> Result<Vec<u8>, SnapshotError> {
     let (mut bytes, mut ops) = (0, 0);
     for chunk in chunks.clone() {
-        let size = size_of(chunk).ok_or(Unfit::Unreadable)?;
+        let size = size_of(chunk).ok_or(SnapshotError::Unreadable)?;
         bytes += size.bytes;
         ops += size.ops;
         if bytes > MAX_BYTES || ops > DocumentLimits::DEFAULT.max_ops {
-            return Err(Unfit::TooLarge);
+            return Err(SnapshotError::TooLarge);
         }
     }
     // Nothing is ever written as this actor.
-    let doc = open::load(&[0; 16], chunks).map_err(|_| Unfit::Unreadable)?;
-    if open::heads(&doc) != heads {
-        return Err(Unfit::Unreadable);
+    let doc = automerge_doc::load(&[0; 16], chunks).map_err(|_| SnapshotError::Unreadable)?;
+    if automerge_doc::heads(&doc) != heads {
+        return Err(SnapshotError::Unreadable);
     }
-    let snapshot = open::snapshot(&doc);
+    let snapshot = automerge_doc::snapshot(&doc);
     verify(&snapshot, heads, names)?;
     Ok(snapshot)
 }
@@ -80,7 +80,7 @@ pub fn size_of(chunk: &[u8]) -> Option<LoadSize> {
         let document = scan_document(chunk, &DocumentLimits::DEFAULT).ok()?;
         Some(LoadSize { bytes: chunk.len() as u64, ops: document.ops })
     } else {
-        let change = examine(chunk).ok()?;
+        let change = scan_candidate(chunk).ok()?;
         Some(LoadSize { bytes: change.body_bytes, ops: change.ops })
     }
 }
@@ -89,18 +89,18 @@ pub fn size_of(chunk: &[u8]) -> Option<LoadSize> {
 /// computes all their names.
 ///
 /// # Errors
-/// [`Unfit`] if it is not.
-pub fn verify(chunk: &[u8], heads: &[ChangeHash], names: &BTreeSet<ChangeHash>) -> Result<(), Unfit> {
+/// [`SnapshotError`] if it is not.
+pub fn verify(chunk: &[u8], heads: &[ChangeHash], names: &BTreeSet<ChangeHash>) -> Result<(), SnapshotError> {
     let scanned = scan_document(chunk, &DocumentLimits::DEFAULT).map_err(|error| match error {
-        crate::change::ChangeError::TooMuch { .. } => Unfit::TooLarge,
-        _ => Unfit::Differs,
+        crate::change::ChangeError::TooMuch { .. } => SnapshotError::TooLarge,
+        _ => SnapshotError::Differs,
     })?;
     if scanned.heads != heads || scanned.changes != names.len() as u64 {
-        return Err(Unfit::Differs);
+        return Err(SnapshotError::Differs);
     }
-    let doc = open::load(&[0; 16], [chunk]).map_err(|_| Unfit::Differs)?;
-    let found: BTreeSet<ChangeHash> = open::names(&doc).into_iter().map(|(hash, _)| hash).collect();
-    if found == *names && open::heads(&doc) == heads { Ok(()) } else { Err(Unfit::Differs) }
+    let doc = automerge_doc::load(&[0; 16], [chunk]).map_err(|_| SnapshotError::Differs)?;
+    let found: BTreeSet<ChangeHash> = automerge_doc::names(&doc).into_iter().map(|(hash, _)| hash).collect();
+    if found == *names && automerge_doc::heads(&doc) == heads { Ok(()) } else { Err(SnapshotError::Differs) }
 }
 
 #[cfg(test)]
@@ -110,14 +110,14 @@ mod tests {
 
     /// A track of some blocks: its changes, its heads and the names of its changes.
     fn recorded(blocks: u32) -> (Vec<Vec<u8>>, Vec<ChangeHash>, BTreeSet<ChangeHash>) {
-        let mut doc = open::new(&[7; 16]);
+        let mut doc = automerge_doc::new(&[7; 16]);
         let mut changes = vec![track::create(&mut doc).unwrap().unwrap()];
         for index in 0..blocks {
             let block = (0..150).map(|byte: u32| ((byte * index * 31) >> 3) as u8).collect();
             changes.push(track::add_block(&mut doc, "phone", index, block).unwrap().unwrap());
         }
         let names = changes.iter().map(|change| change.hash).collect();
-        (changes.into_iter().map(|change| change.chunk).collect(), open::heads(&doc), names)
+        (changes.into_iter().map(|change| change.chunk).collect(), automerge_doc::heads(&doc), names)
     }
 
     fn slices(chunks: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> + Clone {
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn s1_a_snapshot_has_the_names_of_the_changes_it_was_made_of_and_is_smaller() {
         let (changes, heads, names) = recorded(60);
-        let snapshot = make(slices(&changes), &heads, &names).unwrap();
+        let snapshot = build(slices(&changes), &heads, &names).unwrap();
         assert!(snapshot.len() * 3 < changes.iter().map(Vec::len).sum::<usize>() * 2, "{}", snapshot.len());
-        let loaded = open::load(&[1; 16], [snapshot.as_slice()]).unwrap();
-        let whole: Vec<(ChangeHash, Vec<u8>)> = open::chunks(&loaded).collect();
+        let loaded = automerge_doc::load(&[1; 16], [snapshot.as_slice()]).unwrap();
+        let whole: Vec<(ChangeHash, Vec<u8>)> = automerge_doc::chunks(&loaded).collect();
         assert_eq!(whole.iter().map(|(hash, _)| *hash).collect::<BTreeSet<_>>(), names);
         assert!(whole.iter().all(|(_, chunk)| changes.contains(chunk)), "every change comes out as it was");
     }
@@ -138,26 +138,33 @@ mod tests {
     #[test]
     fn s1_a_snapshot_is_made_of_the_one_before_and_what_came_since() {
         let (changes, heads, names) = recorded(30);
-        let first =
-            make(slices(&changes[..11]), &[name_of(&changes[10])], &changes[..11].iter().map(|c| name_of(c)).collect());
+        let first = build(
+            slices(&changes[..11]),
+            &[name_of(&changes[10])],
+            &changes[..11].iter().map(|c| name_of(c)).collect(),
+        );
         let since: Vec<Vec<u8>> = [vec![first.unwrap()], changes[11..].to_vec()].concat();
-        assert_eq!(make(slices(&since), &heads, &names), make(slices(&changes), &heads, &names));
+        assert_eq!(build(slices(&since), &heads, &names), build(slices(&changes), &heads, &names));
     }
 
     fn name_of(chunk: &[u8]) -> ChangeHash {
-        examine(chunk).unwrap().hash
+        scan_candidate(chunk).unwrap().hash
     }
 
     #[test]
     fn s5_what_is_missing_or_too_much_is_noticed() {
         let (changes, heads, names) = recorded(10);
-        assert_eq!(make(slices(&changes[..10]), &heads, &names), Err(Unfit::Unreadable), "a change is missing");
-        assert_eq!(make(slices(&changes[1..]), &heads, &names), Err(Unfit::Unreadable), "the first is");
+        assert_eq!(
+            build(slices(&changes[..10]), &heads, &names),
+            Err(SnapshotError::Unreadable),
+            "a change is missing"
+        );
+        assert_eq!(build(slices(&changes[1..]), &heads, &names), Err(SnapshotError::Unreadable), "the first is");
         let (more, ..) = recorded(11);
-        assert_eq!(make(slices(&more), &heads, &names), Err(Unfit::Unreadable), "there is another");
-        let snapshot = make(slices(&changes), &heads, &names).unwrap();
+        assert_eq!(build(slices(&more), &heads, &names), Err(SnapshotError::Unreadable), "there is another");
+        let snapshot = build(slices(&changes), &heads, &names).unwrap();
         let fewer = names.iter().skip(1).copied().collect();
-        assert_eq!(verify(&snapshot, &heads, &fewer), Err(Unfit::Differs), "one is not named");
+        assert_eq!(verify(&snapshot, &heads, &fewer), Err(SnapshotError::Differs), "one is not named");
         for at in (0..snapshot.len()).step_by(97) {
             let mut damaged = snapshot.clone();
             damaged[at] ^= 1;

@@ -9,7 +9,7 @@ use automerge::{Automerge, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::{AccountId, DocId};
 use crate::time::Timestamp;
 
@@ -71,7 +71,7 @@ pub enum Relation {
 
 /// One thing that is said.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Word<'a> {
+pub enum SocialEntry<'a> {
     /// To follow an account, since this moment.
     Follow(AccountId, Timestamp),
     /// To let an account follow.
@@ -88,7 +88,7 @@ pub enum Word<'a> {
 
 /// What a word is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum SocialKey {
     /// Whether the account follows another.
     Follow(AccountId),
     /// Whether it lets another follow.
@@ -159,29 +159,29 @@ impl Reaction {
     }
 }
 
-impl Subject {
+impl SocialKey {
     /// Before the id in the document, and the id.
     fn key(&self) -> (&'static str, &[u8; 16]) {
         match self {
-            Subject::Follow(account) => (FOLLOW, account.as_bytes()),
-            Subject::Accept(account) => (ACCEPT, account.as_bytes()),
-            Subject::Block(account) => (BLOCK, account.as_bytes()),
-            Subject::React(drive) => (REACT, drive.as_bytes()),
-            Subject::Comment(comment) => (COMMENT, comment.as_bytes()),
-            Subject::Rsvp(meet) => (RSVP, meet.as_bytes()),
+            SocialKey::Follow(account) => (FOLLOW, account.as_bytes()),
+            SocialKey::Accept(account) => (ACCEPT, account.as_bytes()),
+            SocialKey::Block(account) => (BLOCK, account.as_bytes()),
+            SocialKey::React(drive) => (REACT, drive.as_bytes()),
+            SocialKey::Comment(comment) => (COMMENT, comment.as_bytes()),
+            SocialKey::Rsvp(meet) => (RSVP, meet.as_bytes()),
         }
     }
 
     /// What an entry of the document with this key is about, if it is one.
-    pub fn from_key(key: &str) -> Option<Subject> {
-        let (prefix, id) = open::entry_of(key)?;
+    pub fn from_key(key: &str) -> Option<SocialKey> {
+        let (prefix, id) = automerge_doc::entry_of(key)?;
         Some(match prefix {
-            FOLLOW => Subject::Follow(AccountId::from_bytes(id)),
-            ACCEPT => Subject::Accept(AccountId::from_bytes(id)),
-            BLOCK => Subject::Block(AccountId::from_bytes(id)),
-            REACT => Subject::React(DocId::from_bytes(id)),
-            COMMENT => Subject::Comment(DocId::from_bytes(id)),
-            RSVP => Subject::Rsvp(DocId::from_bytes(id)),
+            FOLLOW => SocialKey::Follow(AccountId::from_bytes(id)),
+            ACCEPT => SocialKey::Accept(AccountId::from_bytes(id)),
+            BLOCK => SocialKey::Block(AccountId::from_bytes(id)),
+            REACT => SocialKey::React(DocId::from_bytes(id)),
+            COMMENT => SocialKey::Comment(DocId::from_bytes(id)),
+            RSVP => SocialKey::Rsvp(DocId::from_bytes(id)),
             _ => return None,
         })
     }
@@ -208,18 +208,18 @@ pub fn about(account: &AccountId, thing: &DocId) -> DocId {
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn say(doc: &mut Automerge, word: &Word<'_>) -> Result<Option<NewChange>, EditError> {
+pub fn put(doc: &mut Automerge, word: &SocialEntry<'_>) -> Result<Option<NewChange>, EditError> {
     let cbor = |bytes| ScalarValue::Bytes(bytes);
     let (subject, value) = match word {
-        Word::Follow(account, since) => (Subject::Follow(*account), ScalarValue::Int(since.as_millis())),
-        Word::Accept(account) => (Subject::Accept(*account), ScalarValue::Boolean(true)),
-        Word::Block(account) => (Subject::Block(*account), ScalarValue::Boolean(true)),
-        Word::React(drive, reaction) => (Subject::React(*drive), ScalarValue::Str(reaction.name().into())),
-        Word::Comment(id, comment) => {
-            (Subject::Comment(*id), cbor(minicbor::to_vec(comment).expect("writing to memory cannot fail")))
+        SocialEntry::Follow(account, since) => (SocialKey::Follow(*account), ScalarValue::Int(since.as_millis())),
+        SocialEntry::Accept(account) => (SocialKey::Accept(*account), ScalarValue::Boolean(true)),
+        SocialEntry::Block(account) => (SocialKey::Block(*account), ScalarValue::Boolean(true)),
+        SocialEntry::React(drive, reaction) => (SocialKey::React(*drive), ScalarValue::Str(reaction.name().into())),
+        SocialEntry::Comment(id, comment) => {
+            (SocialKey::Comment(*id), cbor(minicbor::to_vec(comment).expect("writing to memory cannot fail")))
         }
-        Word::Rsvp(meet, answer, at) => {
-            (Subject::Rsvp(*meet), cbor(minicbor::to_vec((answer, at)).expect("writing to memory cannot fail")))
+        SocialEntry::Rsvp(meet, answer, at) => {
+            (SocialKey::Rsvp(*meet), cbor(minicbor::to_vec((answer, at)).expect("writing to memory cannot fail")))
         }
     };
     set(doc, &subject, Some(value))
@@ -229,30 +229,30 @@ pub fn say(doc: &mut Automerge, word: &Word<'_>) -> Result<Option<NewChange>, Ed
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn take_back(doc: &mut Automerge, subject: &Subject) -> Result<Option<NewChange>, EditError> {
+pub fn remove(doc: &mut Automerge, subject: &SocialKey) -> Result<Option<NewChange>, EditError> {
     set(doc, subject, None)
 }
 
-fn set(doc: &mut Automerge, subject: &Subject, value: Option<ScalarValue>) -> Result<Option<NewChange>, EditError> {
+fn set(doc: &mut Automerge, subject: &SocialKey, value: Option<ScalarValue>) -> Result<Option<NewChange>, EditError> {
     let (prefix, id) = subject.key();
     let value = match (subject, value) {
         // That somebody was blocked stays: they are to be accepted before they follow again.
-        (Subject::Block(account), None) if read(doc).blocked.contains(account) => Some(ScalarValue::Boolean(false)),
-        (Subject::Block(_), None) => return Ok(None),
+        (SocialKey::Block(account), None) if read(doc).blocked.contains(account) => Some(ScalarValue::Boolean(false)),
+        (SocialKey::Block(_), None) => return Ok(None),
         (_, value) => value,
     };
-    open::edit(doc, |edit| edit.entry(prefix, id, value))
+    automerge_doc::edit(doc, |edit| edit.entry(prefix, id, value))
 }
 
 /// What the document says. What cannot be read is left out.
 pub fn read(doc: &Automerge) -> SocialRow {
-    let entries = |prefix| open::entries(doc, prefix, MAX_ENTRIES).into_iter();
+    let entries = |prefix| automerge_doc::entries(doc, prefix, MAX_ENTRIES).into_iter();
     let accounts = |prefix, due| {
         let is_due = move |(_, value): &([u8; 16], ScalarValue)| value.as_bool() == Some(due);
         entries(prefix).filter(is_due).map(|(id, _)| AccountId::from_bytes(id)).collect()
     };
     let follow = |(id, value): ([u8; 16], ScalarValue)| {
-        let since = value.as_i64().map(Timestamp).filter(open::is_sane)?;
+        let since = value.as_i64().map(Timestamp).filter(automerge_doc::is_sane)?;
         Some((AccountId::from_bytes(id), since))
     };
     let reaction = |(id, value): ([u8; 16], ScalarValue)| {
@@ -261,12 +261,12 @@ pub fn read(doc: &Automerge) -> SocialRow {
     };
     let comment = |(id, value): ([u8; 16], ScalarValue)| {
         let comment: Comment = minicbor::decode(value.as_bytes()?).ok()?;
-        let comment = Comment { text: open::shown(&comment.text, MAX_COMMENT), ..comment };
-        (open::is_sane(&comment.at) && !comment.text.is_empty()).then_some((DocId::from_bytes(id), comment))
+        let comment = Comment { text: automerge_doc::shown(&comment.text, MAX_COMMENT), ..comment };
+        (automerge_doc::is_sane(&comment.at) && !comment.text.is_empty()).then_some((DocId::from_bytes(id), comment))
     };
     let rsvp = |(id, value): ([u8; 16], ScalarValue)| {
         let (answer, at): (Answer, Timestamp) = minicbor::decode(value.as_bytes()?).ok()?;
-        open::is_sane(&at).then_some((DocId::from_bytes(id), answer, at))
+        automerge_doc::is_sane(&at).then_some((DocId::from_bytes(id), answer, at))
     };
     SocialRow {
         follows: entries(FOLLOW).filter_map(follow).collect(),
@@ -289,27 +289,27 @@ mod tests {
     const DRIVE: DocId = DocId::from_bytes([2; 16]);
     const AT: Timestamp = Timestamp(1_700_000_000_000);
 
-    fn put(doc: &mut Automerge, key: &str, value: ScalarValue) {
+    fn apply_entry(doc: &mut Automerge, key: &str, value: ScalarValue) {
         let (prefix, id) = key.split_once(' ').expect("a prefix and an id");
         let id: DocId = id.parse().unwrap();
-        open::edit(doc, |edit| edit.entry(prefix, id.as_bytes(), Some(value))).unwrap();
+        automerge_doc::edit(doc, |edit| edit.entry(prefix, id.as_bytes(), Some(value))).unwrap();
     }
 
     #[test]
     fn what_is_said_is_read_and_what_is_taken_back_is_not() {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let comment = Comment { drive: DRIVE, at: AT, text: "What a view.\nWhere?".to_owned() };
         let words = [
-            Word::Follow(ANNA, AT),
-            Word::Accept(ANNA),
-            Word::Block(ANNA),
-            Word::React(DRIVE, Reaction::Road),
-            Word::Comment(DRIVE, &comment),
-            Word::Rsvp(DRIVE, Answer::Maybe, AT),
+            SocialEntry::Follow(ANNA, AT),
+            SocialEntry::Accept(ANNA),
+            SocialEntry::Block(ANNA),
+            SocialEntry::React(DRIVE, Reaction::Road),
+            SocialEntry::Comment(DRIVE, &comment),
+            SocialEntry::Rsvp(DRIVE, Answer::Maybe, AT),
         ];
         for word in &words {
-            assert!(say(&mut doc, word).unwrap().is_some());
-            assert!(say(&mut doc, word).unwrap().is_none(), "{word:?} is said");
+            assert!(put(&mut doc, word).unwrap().is_some());
+            assert!(put(&mut doc, word).unwrap().is_none(), "{word:?} is said");
         }
         let row = SocialRow {
             follows: vec![(ANNA, AT)],
@@ -322,22 +322,22 @@ mod tests {
         };
         assert_eq!(read(&doc), row);
         for subject in [
-            Subject::Follow(ANNA),
-            Subject::Accept(ANNA),
-            Subject::Block(ANNA),
-            Subject::React(DRIVE),
-            Subject::Comment(DRIVE),
-            Subject::Rsvp(DRIVE),
+            SocialKey::Follow(ANNA),
+            SocialKey::Accept(ANNA),
+            SocialKey::Block(ANNA),
+            SocialKey::React(DRIVE),
+            SocialKey::Comment(DRIVE),
+            SocialKey::Rsvp(DRIVE),
         ] {
-            assert!(take_back(&mut doc, &subject).unwrap().is_some());
-            assert!(take_back(&mut doc, &subject).unwrap().is_none(), "{subject:?} is taken back");
+            assert!(remove(&mut doc, &subject).unwrap().is_some());
+            assert!(remove(&mut doc, &subject).unwrap().is_none(), "{subject:?} is taken back");
         }
         assert_eq!(read(&doc), SocialRow { unblocked: vec![ANNA], ..SocialRow::default() }, "but that one was blocked");
     }
 
     #[test]
     fn unknown_and_hostile_words_stay_in_the_document_and_are_not_shown() {
-        let mut doc = open::new(&[1; 16]);
+        let mut doc = automerge_doc::new(&[1; 16]);
         let long = Comment { drive: DRIVE, at: AT, text: format!("<b>\u{202e}{}", "x".repeat(9_000)) };
         let early = Comment { at: Timestamp(i64::MIN), ..long.clone() };
         let empty = Comment { text: "\u{7}".to_owned(), ..long.clone() };
@@ -352,13 +352,13 @@ mod tests {
             (format!("comment {}", id(5)), ScalarValue::Bytes(minicbor::to_vec(&long).unwrap())),
             (format!("comment {}", id(6)), ScalarValue::Bytes(vec![0xff; 100])),
         ] {
-            put(&mut doc, &key, value);
+            apply_entry(&mut doc, &key, value);
         }
         let text = format!("<b>{}", "x".repeat(MAX_COMMENT - 3));
         let comments = vec![(id(5), Comment { text, ..long })];
         assert_eq!(read(&doc), SocialRow { comments, ..SocialRow::default() });
-        assert_eq!(open::string(&doc, &format!("react {DRIVE}")), "adore");
-        let once = open::edit(&mut doc, |edit| edit.string(&format!("react {}", "A".repeat(32)), "like"));
+        assert_eq!(automerge_doc::string(&doc, &format!("react {DRIVE}")), "adore");
+        let once = automerge_doc::edit(&mut doc, |edit| edit.string(&format!("react {}", "A".repeat(32)), "like"));
         assert!(once.is_ok() && read(&doc).reactions.is_empty(), "an id has one spelling");
     }
 
@@ -373,25 +373,25 @@ mod tests {
         assert!(of(0x21) == of(0xf1) && !docs.contains(&people(&ANNA)));
     }
 
-    fn word(number: u8, thing: u8, at: i64) -> Word<'static> {
+    fn test_entry(number: u8, thing: u8, at: i64) -> SocialEntry<'static> {
         let (account, drive) = (AccountId::from_bytes([thing; 16]), DocId::from_bytes([thing; 16]));
         match number {
-            0 => Word::Follow(account, Timestamp(at)),
-            1 => Word::Accept(account),
-            2 => Word::Block(account),
-            3 => Word::React(drive, Reaction::ALL[at as usize % 4]),
-            _ => Word::Rsvp(drive, [Answer::Going, Answer::Maybe, Answer::No][at as usize % 3], Timestamp(at)),
+            0 => SocialEntry::Follow(account, Timestamp(at)),
+            1 => SocialEntry::Accept(account),
+            2 => SocialEntry::Block(account),
+            3 => SocialEntry::React(drive, Reaction::ALL[at as usize % 4]),
+            _ => SocialEntry::Rsvp(drive, [Answer::Going, Answer::Maybe, Answer::No][at as usize % 3], Timestamp(at)),
         }
     }
 
-    fn subject(word: &Word<'_>) -> Subject {
+    fn test_key(word: &SocialEntry<'_>) -> SocialKey {
         match word {
-            Word::Follow(account, _) => Subject::Follow(*account),
-            Word::Accept(account) => Subject::Accept(*account),
-            Word::Block(account) => Subject::Block(*account),
-            Word::React(drive, _) => Subject::React(*drive),
-            Word::Comment(id, _) => Subject::Comment(*id),
-            Word::Rsvp(meet, ..) => Subject::Rsvp(*meet),
+            SocialEntry::Follow(account, _) => SocialKey::Follow(*account),
+            SocialEntry::Accept(account) => SocialKey::Accept(*account),
+            SocialEntry::Block(account) => SocialKey::Block(*account),
+            SocialEntry::React(drive, _) => SocialKey::React(*drive),
+            SocialEntry::Comment(id, _) => SocialKey::Comment(*id),
+            SocialEntry::Rsvp(meet, ..) => SocialKey::Rsvp(*meet),
         }
     }
 
@@ -400,23 +400,23 @@ mod tests {
         fn two_devices_that_speak_at_the_same_time_show_the_same_afterwards(
             steps in prop::collection::vec((0..2_usize, any::<bool>(), 0..5_u8, 0..4_u8, 0..9_i64, any::<bool>()), 0..40),
         ) {
-            let mut docs = [open::new(&[1; 16]), open::new(&[2; 16])];
+            let mut docs = [automerge_doc::new(&[1; 16]), automerge_doc::new(&[2; 16])];
             for (device, speaks, number, thing, at, meets) in steps {
-                let word = word(number, thing, at);
+                let word = test_entry(number, thing, at);
                 if speaks {
-                    say(&mut docs[device], &word).unwrap();
+                    put(&mut docs[device], &word).unwrap();
                 } else {
-                    take_back(&mut docs[device], &subject(&word)).unwrap();
+                    remove(&mut docs[device], &test_key(&word)).unwrap();
                 }
                 if meets {
                     let other = docs[1 - device].clone();
-                    open::merge(&mut docs[device], &other).unwrap();
+                    automerge_doc::merge(&mut docs[device], &other).unwrap();
                 }
             }
             let [mut one, mut other] = docs;
             let before = one.clone();
-            open::merge(&mut one, &other).unwrap();
-            open::merge(&mut other, &before).unwrap();
+            automerge_doc::merge(&mut one, &other).unwrap();
+            automerge_doc::merge(&mut other, &before).unwrap();
             prop_assert_eq!(read(&one), read(&other));
         }
     }

@@ -8,7 +8,7 @@
 
 use automerge::{Automerge, ROOT};
 
-use crate::docs::open::{self, EditError, NewChange};
+use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::sorted::Map;
 use crate::sorting::sort_by;
 use crate::track::block::{MAX_ITEMS, decode_all};
@@ -36,7 +36,7 @@ pub struct ListedFix {
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn create(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         edit.map(RECORDERS)?;
         edit.map(TAKEN_BACK).map(|_| ())
     })
@@ -52,7 +52,7 @@ pub fn add_block(
     index: u32,
     block: Vec<u8>,
 ) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         let recorders = edit.map(RECORDERS)?;
         let blocks = edit.map_in(&recorders, session)?;
         edit.bytes_in(&blocks, &format!("{index:04}"), block)
@@ -64,13 +64,13 @@ pub fn add_block(
 /// # Errors
 /// [`EditError`] if Automerge refuses.
 pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChange>, EditError> {
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         let recorders = edit.map(RECORDERS)?;
-        let Some(theirs) = open::map_in(from, &ROOT, RECORDERS) else { return Ok(()) };
-        for session in open::keys(from, &theirs) {
-            let Some(blocks) = open::map_in(from, &theirs, &session) else { continue };
+        let Some(theirs) = automerge_doc::map_in(from, &ROOT, RECORDERS) else { return Ok(()) };
+        for session in automerge_doc::keys(from, &theirs) {
+            let Some(blocks) = automerge_doc::map_in(from, &theirs, &session) else { continue };
             let ours = edit.map_in(&recorders, &session)?;
-            for (key, block) in open::all_bytes_in(from, &blocks) {
+            for (key, block) in automerge_doc::all_bytes_in(from, &blocks) {
                 edit.bytes_in(&ours, &key, block)?;
             }
         }
@@ -130,7 +130,7 @@ pub fn take_back(doc: &mut Automerge, ids: &[String], holds: bool) -> Result<Opt
         }
         if holds { bits[place / 8] |= 1 << (place % 8) } else { bits[place / 8] &= !(1 << (place % 8)) }
     }
-    open::edit(doc, |edit| {
+    automerge_doc::edit(doc, |edit| {
         let map = edit.map(TAKEN_BACK)?;
         for (block, bits) in after.iter() {
             if before.get(block) != Some(bits) {
@@ -160,8 +160,8 @@ fn each_block(doc: &Automerge, mut each: impl FnMut(u32, String, Stretch)) {
 /// For each block the bits of what was taken back.
 fn taken_back(doc: &Automerge) -> Map<String, Vec<u8>> {
     let mut bits = Map::new();
-    if let Some(map) = open::map_in(doc, &ROOT, TAKEN_BACK) {
-        open::all_bytes_in(doc, &map).into_iter().for_each(|(block, value)| bits.insert(block, value));
+    if let Some(map) = automerge_doc::map_in(doc, &ROOT, TAKEN_BACK) {
+        automerge_doc::all_bytes_in(doc, &map).into_iter().for_each(|(block, value)| bits.insert(block, value));
     }
     bits
 }
@@ -195,15 +195,15 @@ type NamedSession = (String, Vec<(String, Vec<u8>)>);
 
 /// The same with the names of sessions and blocks.
 fn named_sessions(doc: &Automerge) -> Vec<NamedSession> {
-    let Some(recorders) = open::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
+    let Some(recorders) = automerge_doc::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
     let blocks = |session: String| {
-        let blocks = open::map_in(doc, &recorders, &session)?;
-        let mut blocks = open::all_bytes_in(doc, &blocks);
+        let blocks = automerge_doc::map_in(doc, &recorders, &session)?;
+        let mut blocks = automerge_doc::all_bytes_in(doc, &blocks);
         // "10000" comes after "9999", which plain order of texts would turn round.
         sort_by(&mut blocks, |(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         Some((session, blocks))
     };
-    open::keys(doc, &recorders).into_iter().filter_map(blocks).collect()
+    automerge_doc::keys(doc, &recorders).into_iter().filter_map(blocks).collect()
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
         let again = decode_all(first.iter().map(Vec::as_slice)).stretches;
         let second: Vec<Vec<u8>> = again.iter().map(|stretch| encoder.encode(stretch).unwrap()).collect();
         let sessions = [first, second, vec![vec![0x30, 1, 2, 3]]];
-        let mut doc = open::new(&[7; 16]);
+        let mut doc = automerge_doc::new(&[7; 16]);
         create(&mut doc).unwrap();
         for (session, blocks) in ["a", "b", "c"].into_iter().zip(&sessions) {
             for (index, block) in (0..).zip(blocks) {
@@ -244,7 +244,7 @@ mod tests {
     fn t2_blocks_of_a_later_version_are_left_out_and_taken_over_as_they_are() {
         let (doc, sessions) = of_three_versions();
         assert!(stretches(&doc).iter().all(|stretch| stretch.run < 2));
-        let mut other = open::new(&[8; 16]);
+        let mut other = automerge_doc::new(&[8; 16]);
         take_over(&mut other, &doc).unwrap();
         assert_eq!(super::sessions(&other), sessions);
     }

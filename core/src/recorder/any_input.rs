@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::privacy::{PrivateEnds, preview, redact};
-use crate::roads::Survey;
+use crate::roads::RoadSteps;
 use crate::testing::{START, fix, fix_at_speed};
 use crate::track::parts::parts;
 
@@ -103,7 +103,7 @@ fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
     prop_assert_eq!(Recorder::resume(START, std::slice::from_ref(&stretch)).stats(), recorder.stats());
     let track = [stretch];
     prop_assert_eq!(parts(&track).len() as u32, recorder.stats().gaps + u32::from(recorder.stats().fixes > 0));
-    for road in Survey::of(&track[0].fixes).view().stretches {
+    for road in RoadSteps::of(&track[0].fixes).view().stretches {
         prop_assert!(road.from_at <= road.to_at && road.score.score <= 100);
     }
     for (start, end) in [(true, true), (false, true), (true, false), (false, false)] {

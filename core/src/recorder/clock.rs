@@ -38,7 +38,7 @@ pub(super) struct SensorClock {
     /// When the last fix was measured that fitted: no other is earlier.
     last_at: Option<Timestamp>,
     /// The last fix of all.
-    last: Option<Told>,
+    last: Option<SensorReport>,
     /// Whether that one did not fit.
     is_doubtful: bool,
     /// What is added to the times of arrival.
@@ -50,7 +50,7 @@ pub(super) struct SensorClock {
 
 /// What a fix tells of its times, before anything is added.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct SensorReport {
     measured_at: Timestamp,
     recorded_at: Timestamp,
     /// When it arrived, on a clock that never goes back.
@@ -125,7 +125,7 @@ impl SensorClock {
 
     /// What a fix tells. The clock of the arrivals may be that of a phone which is set back; then the time that usually
     /// passes between two fixes has passed.
-    fn told(&mut self, fix: &Fix) -> Told {
+    fn told(&mut self, fix: &Fix) -> SensorReport {
         if let Some(last) = &self.last {
             let passed_ms = fix.recorded_at.millis_since(last.recorded_at);
             if passed_ms < 0 {
@@ -134,7 +134,7 @@ impl SensorClock {
                 self.interval_ms = passed_ms;
             }
         }
-        Told {
+        SensorReport {
             measured_at: fix.fixed_at,
             recorded_at: fix.recorded_at,
             arrived_at: (fix.recorded_at + self.arrival_shift_ms).clamp(Timestamp(0), YEAR_2200),
@@ -143,7 +143,7 @@ impl SensorClock {
     }
 
     /// Why the time of a fix does not fit what came before, if it does not.
-    fn misfit(&self, told: &Told) -> Option<Refusal> {
+    fn misfit(&self, told: &SensorReport) -> Option<Refusal> {
         let at = told.measured_at + self.offset_ms;
         let soonest_ms = match self.shortest_delay_ms() {
             Some(delay_ms) => delay_ms - self.interval_ms.clamp(AHEAD_MS.0, AHEAD_MS.1),
@@ -162,7 +162,7 @@ impl SensorClock {
 
     /// Moves the sensor's times so that this one was measured as long before its arrival as those before, or by a step later
     /// than the last where arrivals stand still. Says whether the times go on then.
-    fn set(&mut self, told: &Told, step_ms: i64) -> bool {
+    fn set(&mut self, told: &SensorReport, step_ms: i64) -> bool {
         let delay_ms = self.shortest_delay_ms().unwrap_or(0);
         let is_later = |offset_ms: i64| {
             let at = told.measured_at + offset_ms;
@@ -190,14 +190,14 @@ impl SensorClock {
     }
 }
 
-impl Told {
+impl SensorReport {
     /// Whether another is this one told again.
-    fn repeats(&self, next: &Told) -> bool {
+    fn repeats(&self, next: &SensorReport) -> bool {
         next.measured_at == self.measured_at && next.place == self.place
     }
 
     /// How far the sensor's clock went on, if it did so as the other one.
-    fn steady_step_ms(&self, next: &Told) -> Option<i64> {
+    fn steady_step_ms(&self, next: &SensorReport) -> Option<i64> {
         let measured_ms = next.measured_at.millis_since(self.measured_at);
         let arrived_ms = next.arrived_at.millis_since(self.arrived_at);
         let is_steady = measured_ms > 0 && (measured_ms - arrived_ms).abs() <= STEADY_MS + arrived_ms / 8;

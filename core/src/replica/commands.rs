@@ -16,16 +16,16 @@ use automerge::Automerge;
 
 pub(super) use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
-use crate::access::{MAX_LIFETIME_MS, read_bytes};
-use crate::docs::open::{EditError, NewChange};
+use crate::docs::automerge_doc::{EditError, NewChange};
 use crate::docs::{self, Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
-use crate::projection::Row;
-use crate::replica::io::{Command, CommandError, Effect, Outcome, Topic};
+use crate::projection::DocumentRow;
+use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
+use crate::replica::io::{Command, CommandError, CommandOutcome, Effect, Topic};
 use crate::replica::signing::{Signing, TokenTerms};
-use crate::replica::view::TrackView;
-use crate::replica::{Replica, opening};
+use crate::replica::views::TrackView;
+use crate::replica::{Replica, bootstrap};
 use crate::session::client::Identity;
 use crate::time::Now;
 use crate::track::Stretch;
@@ -47,7 +47,7 @@ impl Replica {
             Ok(()) => self.apply(now, request, &command),
             Err(Unmet::Refused(code)) => Err(code),
             Err(Unmet::Invalid(Invalid { field, expected })) => {
-                let outcome = Outcome::Invalid { field, expected };
+                let outcome = CommandOutcome::Invalid { field, expected };
                 return self.output.effects.push(Effect::Settled { request, outcome });
             }
             Err(Unmet::Stored(doc)) => {
@@ -55,7 +55,7 @@ impl Replica {
                 return self.wait(request, command);
             }
             Err(Unmet::Remote(doc)) => {
-                self.link.want(doc);
+                self.sync_client.request_fetch(doc);
                 return self.wait(request, command);
             }
             Err(Unmet::Recovery) => return self.wait(request, command),
@@ -63,11 +63,11 @@ impl Replica {
         match applied {
             // What only shows something does not wait for the disk.
             Ok(Applied::Done(doc)) if matches!(command, Command::OpenDrive { .. } | Command::CloseDrive) => {
-                self.output.effects.push(Effect::Settled { request, outcome: Outcome::Done { doc } });
+                self.output.effects.push(Effect::Settled { request, outcome: CommandOutcome::Done { doc } });
             }
             Ok(Applied::Done(doc)) => {
-                self.commands.settle_after(self.store.ticket(), request, Outcome::Done { doc });
-                self.settle();
+                self.commands.settle_after(self.writes.write_seq(), request, CommandOutcome::Done { doc });
+                self.settle_commands();
             }
             Ok(Applied::AnsweredElsewhere) => {}
             Err(code) => {
@@ -75,7 +75,7 @@ impl Replica {
                     self.opened = Some(TrackView::Unavailable { drive, code });
                     self.output.topics.insert(Topic::Track);
                 }
-                self.output.effects.push(Effect::Settled { request, outcome: Outcome::Refused { code } });
+                self.output.effects.push(Effect::Settled { request, outcome: CommandOutcome::Refused { code } });
             }
         }
     }
@@ -138,11 +138,13 @@ impl Replica {
             Command::CancelMeet { meet, seen_at } => self.cancel_meet(now, *meet, *seen_at),
             Command::RenewMeetLink { meet, fields, seen_at } => self.renew_meet_link(now, *meet, fields, *seen_at),
             Command::GrantOrganiser { meet, account, may } => self.grant_organiser(*meet, *account, *may),
-            Command::PutProfile { fields } => self.put_only(DocKind::Profile, &|doc| profile::put(doc, fields)),
-            Command::PutSettings { fields } => self.put_only(DocKind::Settings, &|doc| settings::put(doc, fields)),
+            Command::PutProfile { fields } => self.edit_singleton(DocKind::Profile, &|doc| profile::put(doc, fields)),
+            Command::PutSettings { fields } => {
+                self.edit_singleton(DocKind::Settings, &|doc| settings::put(doc, fields))
+            }
             Command::NameDevice { name } => {
                 let device = self.device.identity.device;
-                self.put_only(DocKind::Settings, &|doc| settings::name_device(doc, &device, name))
+                self.edit_singleton(DocKind::Settings, &|doc| settings::name_device(doc, &device, name))
             }
             Command::JoinAccount { grant } => self.join_account(grant),
             Command::ReadToken => return self.read_token(now, request),
@@ -153,9 +155,9 @@ impl Replica {
                 return Ok(Applied::AnsweredElsewhere);
             }
             Command::CheckGrant { grant } => {
-                let linked = opening::read_grant(grant, &self.device.identity.device)?;
+                let linked = bootstrap::read_grant(grant, &self.device.identity.device)?;
                 let check = join_check(&linked.account, &linked.device, &linked.grant.granted_by);
-                let outcome = Outcome::GrantChecked { account: linked.account, check };
+                let outcome = CommandOutcome::GrantChecked { account: linked.account, check };
                 self.output.effects.push(Effect::Settled { request, outcome });
                 return Ok(Applied::AnsweredElsewhere);
             }
@@ -164,8 +166,8 @@ impl Replica {
     }
 
     fn read_token(&mut self, now: Now, request: u32) -> Result<Applied, CommandError> {
-        let (relay, origin) = self.link.relay().ok_or(CommandError::RelayUnknown)?;
-        let (account, expires_at) = (self.device.identity.account, self.link.relay_time(now) + TOKEN_MS);
+        let (relay, origin) = self.sync_client.relay().ok_or(CommandError::RelayUnknown)?;
+        let (account, expires_at) = (self.device.identity.account, self.sync_client.relay_time(now) + TOKEN_MS);
         let bytes = read_bytes(&relay, &account, &self.device.identity.device, expires_at, &origin);
         let terms = TokenTerms { account, origin, expires_at, expires_here_at: now.wall + TOKEN_MS };
         self.sign(bytes, Signing::Token(request, terms));
@@ -174,19 +176,19 @@ impl Replica {
 
     /// Enters the account that a grant is for, if nothing here belongs to another.
     fn join_account(&mut self, grant: &[u8]) -> Result<Option<DocId>, CommandError> {
-        let linked = opening::read_grant(grant, &self.device.identity.device)?;
+        let linked = bootstrap::read_grant(grant, &self.device.identity.device)?;
         if linked.device != self.device.identity.device {
             return Err(CommandError::ForeignGrant);
         }
         if linked.account == self.device.identity.account {
             return Ok(None);
         }
-        if self.shelf.records().next().is_some() || self.recording.is_some() {
+        if self.documents.records().next().is_some() || self.recording.is_some() {
             return Err(CommandError::OtherAccount);
         }
         self.device.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.device.identity };
-        opening::remember(&self.device.identity, &mut self.store);
-        self.link.join(self.device.identity);
+        bootstrap::store_identity(&self.device.identity, &mut self.writes);
+        self.sync_client.join(self.device.identity);
         // What is signed for the connection that ends proves nothing on the next.
         self.signatures.forget_proof();
         self.output.effects.push(Effect::Disconnect);
@@ -233,7 +235,7 @@ impl Replica {
         self.note_published(drive, copy, visibility, None)
     }
 
-    /// Makes another copy with another id, and withdraws the one that there is: its link leads nowhere any more.
+    /// Makes another copy with another id, and withdraws the one that there is: its sync client leads nowhere any more.
     fn renew_link(&mut self, drive: DocId) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?.clone();
         let before = self.copy(&drive)?.ok_or(CommandError::NotFound)?;
@@ -252,19 +254,20 @@ impl Replica {
         copy: DocId,
         visibility: Visibility,
     ) -> Result<(), CommandError> {
-        if self.shelf.record(&copy).is_some_and(|record| record.is_here()) {
+        if self.documents.record(&copy).is_some_and(|record| record.is_here()) {
             self.change_published(drive, copy, visibility)?;
             return Ok(());
         }
         let track = fields.track.ok_or(CommandError::Unreadable)?;
         let redacted = self.redact(&track, fields, visibility)?;
         // The copy's one change is the largest there is.
-        let change = published::create(self.shelf.make(copy, DocKind::Published), &redacted).map_err(unreadable)?;
+        let change =
+            published::create(self.documents.create(copy, DocKind::Published), &redacted).map_err(unreadable)?;
         if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
-            self.shelf.unmake(&copy);
+            self.documents.discard_new(&copy);
             return Err(CommandError::TooLongToPublish);
         }
-        self.shelf.add_own(&mut self.store, copy, change);
+        self.documents.add_own(&mut self.writes, copy, change);
         Ok(())
     }
 
@@ -313,26 +316,26 @@ impl Replica {
     }
 
     /// Changes a document of which the account has only one.
-    fn put_only(&mut self, kind: DocKind, put: &Put<'_>) -> Result<Option<DocId>, CommandError> {
-        self.put(only(&self.device.identity.account, kind), kind, put)?;
+    fn edit_singleton(&mut self, kind: DocKind, put: &DocumentEdit<'_>) -> Result<Option<DocId>, CommandError> {
+        self.edit_or_create(singleton_id(&self.device.identity.account, kind), kind, put)?;
         self.output.topics.insert(Topic::Account);
         Ok(None)
     }
 
     /// Changes a document, or makes it if it is not here.
-    fn put(&mut self, id: DocId, kind: DocKind, put: &Put<'_>) -> Result<(), CommandError> {
-        let is_new = self.shelf.record(&id).is_none();
-        match put(self.shelf.make(id, kind)) {
-            Ok(None) if is_new => self.shelf.unmake(&id),
-            change => self.shelf.add_own(&mut self.store, id, change.map_err(unreadable)?),
+    fn edit_or_create(&mut self, id: DocId, kind: DocKind, put: &DocumentEdit<'_>) -> Result<(), CommandError> {
+        let is_new = self.documents.record(&id).is_none();
+        match put(self.documents.create(id, kind)) {
+            Ok(None) if is_new => self.documents.discard_new(&id),
+            change => self.documents.add_own(&mut self.writes, id, change.map_err(unreadable)?),
         }
         Ok(())
     }
 
     fn change_drive(&mut self, drive: DocId, edit: &drive::DriveEdit<'_>) -> Result<(), CommandError> {
-        let document = self.shelf.loaded(&drive).ok_or(CommandError::NotFound)?;
+        let document = self.documents.loaded(&drive).ok_or(CommandError::NotFound)?;
         let change = drive::change(document, edit).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, drive, change);
+        self.documents.add_own(&mut self.writes, drive, change);
         self.output.topics.extend([Topic::Drives, Topic::Cars]);
         Ok(())
     }
@@ -341,16 +344,16 @@ impl Replica {
     fn change_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<(), CommandError> {
         let fields = self.drive(&drive)?.clone();
         let car = self.car_name(fields.car);
-        let document = self.shelf.loaded(&copy).ok_or(CommandError::NotFound)?;
+        let document = self.documents.loaded(&copy).ok_or(CommandError::NotFound)?;
         let change = published::change(document, &fields.title, &car, visibility).map_err(unreadable)?;
-        self.shelf.add_own(&mut self.store, copy, change);
+        self.documents.add_own(&mut self.writes, copy, change);
         Ok(())
     }
 
     /// What is known of a drive that is on the lists.
     fn drive(&self, drive: &DocId) -> Result<&drive::DriveFields, CommandError> {
-        match self.shelf.row(drive) {
-            Some(Row::Drive(fields)) if !fields.deleted => Ok(fields),
+        match self.documents.row(drive) {
+            Some(DocumentRow::Drive(fields)) if !fields.deleted => Ok(fields),
             _ => Err(CommandError::NotFound),
         }
     }
@@ -361,25 +364,25 @@ impl Replica {
     }
 
     pub(super) fn car_name(&self, car: Option<DocId>) -> String {
-        match car.and_then(|car| self.shelf.row(&car)) {
-            Some(Row::Car(fields, _)) => fields.name(),
+        match car.and_then(|car| self.documents.row(&car)) {
+            Some(DocumentRow::Car(fields, _)) => fields.name(),
             _ => String::new(),
         }
     }
 
     pub(super) fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
-        self.shelf.loaded(track).map(|track| docs::track::stretches(track)).unwrap_or_default()
+        self.documents.loaded(track).map(|track| docs::track::stretches(track)).unwrap_or_default()
     }
 }
 
 /// How a command changes a document.
-type Put<'a> = dyn Fn(&mut Automerge) -> Result<Option<NewChange>, EditError> + 'a;
+type DocumentEdit<'a> = dyn Fn(&mut Automerge) -> Result<Option<NewChange>, EditError> + 'a;
 
 /// How long a token for reads is good, milliseconds: half of what a relay allows, whose clock may be another.
 const TOKEN_MS: i64 = MAX_LIFETIME_MS / 2;
 
 /// The document of this kind that an account has only one of.
-pub(super) fn only(account: &AccountId, kind: DocKind) -> DocId {
+pub(super) fn singleton_id(account: &AccountId, kind: DocKind) -> DocId {
     DocId::only(account, if kind == DocKind::Profile { "profile" } else { "settings" })
 }
 

@@ -11,20 +11,20 @@ impl Replica {
     /// # Errors
     /// The first invariant that does not hold, in words.
     pub fn check_invariants(&self) -> Result<(), String> {
-        self.shelf.check_invariants()?;
+        self.documents.check_invariants()?;
         self.check_waiting_commands()
     }
 
     /// A command that waits is attempted again: what it waits for is on its way.
     fn check_waiting_commands(&self) -> Result<(), String> {
-        let is_on_its_way = |doc: DocId| self.reads.is_awaited(&doc) || self.link.is_fetching(&doc);
+        let is_on_its_way = |doc: DocId| self.reads.is_awaited(&doc) || self.sync_client.is_fetching(&doc);
         for (request, command) in self.commands.waiting() {
             let is_coming = match self.needs(command) {
                 Err(Unmet::Stored(doc) | Unmet::Remote(doc)) => is_on_its_way(doc),
                 Err(Unmet::Recovery) => self.recording.as_ref().map(Recording::track).is_some_and(is_on_its_way),
                 // It came, or it is gone, by another way: the next answer attempts the command.
                 Ok(()) | Err(Unmet::Refused(_) | Unmet::Invalid(_)) => {
-                    self.reads.is_any_awaited() || self.link.fetches().next().is_some()
+                    self.reads.is_any_awaited() || self.sync_client.fetches().next().is_some()
                 }
             };
             if !is_coming {

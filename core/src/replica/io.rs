@@ -202,7 +202,7 @@ pub enum Command {
         /// Whether they count.
         holds: bool,
     },
-    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old link sees nothing
+    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old sync client sees nothing
     /// any more. What others said about the copy stays with the old one.
     RenewLink {
         /// The drive.
@@ -299,12 +299,12 @@ pub enum Command {
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Give one's own meet another link, by whose id others find it from then on: whoever has the old link sees nothing any more,
+    /// Give one's own meet another sync client, by whose id others find it from then on: whoever has the old sync client sees nothing any more,
     /// and everybody has to answer again. Co-organisers stay what they are.
     RenewMeetLink {
         /// The meet.
         meet: DocId,
-        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new link.
+        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new sync client.
         fields: MeetFields,
         /// As in [`Command::PutMeet`].
         #[serde(default)]
@@ -368,14 +368,14 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Outcome {
+pub enum CommandOutcome {
     /// Done, and on disk.
     Done {
         /// The drive, car, entry, comment or meet that was made or changed, if it was one.
         doc: Option<DocId>,
     },
     /// The grant that lets a device in: what that device's [`Command::JoinAccount`], or its
-    /// [`crate::replica::Opening::grant`], wants.
+    /// [`crate::replica::Bootstrap::grant`], wants.
     Granted {
         /// Its bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
@@ -546,7 +546,7 @@ pub enum Effect {
         /// The command's `request`.
         request: u32,
         /// How.
-        outcome: Outcome,
+        outcome: CommandOutcome,
     },
     /// What can be read has changed; whoever shows it reads it again.
     Changed {

@@ -13,7 +13,7 @@ use crate::track::{Mark, MarkKind, Refusal};
 
 /// Something that a recording took in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Entry {
+pub(crate) enum JournalEntry {
     /// A quantised fix whose time is settled, whatever becomes of it.
     Fix(TimedFix),
     /// A mark.
@@ -24,7 +24,7 @@ pub(crate) enum Entry {
 
 #[derive(Encode, Decode)]
 #[cbor(flat)]
-enum Packed {
+enum StoredJournalEntry {
     #[n(0)]
     Fix {
         #[n(0)]
@@ -61,24 +61,24 @@ enum Packed {
 }
 
 /// The bytes of an entry.
-pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
+pub(crate) fn encode(entry: &JournalEntry) -> Vec<u8> {
     let payload = minicbor::to_vec(pack(entry)).expect("writing to memory cannot fail");
     let length = u8::try_from(payload.len()).ok().filter(|length| *length < 0x80).expect("an entry is short");
     [&[length], crc32(&payload).to_le_bytes().as_slice(), &payload].concat()
 }
 
 /// The entry in these bytes; none if they are damaged.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Entry> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<JournalEntry> {
     let (length, rest) = bytes.split_first()?;
     let (crc, payload) = rest.split_first_chunk::<4>()?;
     let whole = payload.len() == usize::from(*length) && crc32(payload) == u32::from_le_bytes(*crc);
     unpack(whole.then(|| minicbor::decode(payload).ok()).flatten()?)
 }
 
-fn pack(entry: &Entry) -> Packed {
+fn pack(entry: &JournalEntry) -> StoredJournalEntry {
     let scaled = |value: f64, per_unit: f64| (value * per_unit).round() as i32;
     match entry {
-        Entry::Fix(TimedFix { fix, refusal }) => Packed::Fix {
+        JournalEntry::Fix(TimedFix { fix, refusal }) => StoredJournalEntry::Fix {
             fixed_at: fix.fixed_at.as_millis(),
             delay_ms: fix.recorded_at.millis_since(fix.fixed_at),
             lat_e6: scaled(fix.lat_deg, 1e6),
@@ -90,15 +90,15 @@ fn pack(entry: &Entry) -> Packed {
             speed_dmps: fix.speed_mps.map(|v| scaled(v, 10.0)),
             refusal: refusal.map(|refusal| refusal as u8),
         },
-        Entry::Mark(mark) => Packed::Mark { at: mark.at.as_millis(), kind: mark.kind as u8 },
-        Entry::Invalid => Packed::Invalid,
+        JournalEntry::Mark(mark) => StoredJournalEntry::Mark { at: mark.at.as_millis(), kind: mark.kind as u8 },
+        JournalEntry::Invalid => StoredJournalEntry::Invalid,
     }
 }
 
-fn unpack(packed: Packed) -> Option<Entry> {
+fn unpack(packed: StoredJournalEntry) -> Option<JournalEntry> {
     let value = |scaled: i32, per_unit: f64| f64::from(scaled) / per_unit;
     match packed {
-        Packed::Fix {
+        StoredJournalEntry::Fix {
             fixed_at,
             delay_ms,
             lat_e6,
@@ -125,13 +125,13 @@ fn unpack(packed: Packed) -> Option<Entry> {
                 Some(number) => Some(Refusal::from_number(number)?),
                 None => None,
             };
-            Some(Entry::Fix(TimedFix { fix, refusal }))
+            Some(JournalEntry::Fix(TimedFix { fix, refusal }))
         }
-        Packed::Mark { at, kind } => {
+        StoredJournalEntry::Mark { at, kind } => {
             let kind = MarkKind::from_number(kind)?;
-            Some(Entry::Mark(Mark { at: Timestamp(at), kind }))
+            Some(JournalEntry::Mark(Mark { at: Timestamp(at), kind }))
         }
-        Packed::Invalid => Some(Entry::Invalid),
+        StoredJournalEntry::Invalid => Some(JournalEntry::Invalid),
     }
 }
 
@@ -140,8 +140,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry() -> Entry {
-        Entry::Fix(TimedFix { fix: fix(), refusal: None })
+    fn entry() -> JournalEntry {
+        JournalEntry::Fix(TimedFix { fix: fix(), refusal: None })
     }
 
     fn fix() -> Fix {
@@ -160,9 +160,10 @@ mod tests {
 
     #[test]
     fn an_entry_comes_back_as_it_was() {
-        let marks = [MarkKind::Paused, MarkKind::Restarted].map(|kind| Entry::Mark(Mark { at: Timestamp(7), kind }));
-        let refused = Entry::Fix(TimedFix { fix: fix(), refusal: Some(Refusal::InTheFuture) });
-        for entry in [entry(), refused, marks[0], marks[1], Entry::Invalid] {
+        let marks =
+            [MarkKind::Paused, MarkKind::Restarted].map(|kind| JournalEntry::Mark(Mark { at: Timestamp(7), kind }));
+        let refused = JournalEntry::Fix(TimedFix { fix: fix(), refusal: Some(Refusal::InTheFuture) });
+        for entry in [entry(), refused, marks[0], marks[1], JournalEntry::Invalid] {
             assert_eq!(decode(&encode(&entry)), Some(entry));
         }
     }
@@ -171,7 +172,7 @@ mod tests {
     fn an_entry_of_an_older_app_has_no_reason() {
         let payload = b"\x8a\x00\x0a\x02\x03\x04\xf6\xf6\xf6\xf6\xf6";
         let bytes = [&[payload.len() as u8], crc32(payload).to_le_bytes().as_slice(), payload].concat();
-        let Some(Entry::Fix(TimedFix { fix, refusal: None })) = decode(&bytes) else { panic!("it can be read") };
+        let Some(JournalEntry::Fix(TimedFix { fix, refusal: None })) = decode(&bytes) else { panic!("it can be read") };
         assert_eq!((fix.fixed_at, fix.recorded_at), (Timestamp(10), Timestamp(12)));
     }
 
@@ -198,7 +199,7 @@ mod tests {
             let recorded_at = Timestamp((at + delay).max(0));
             let fix = Fix { fixed_at: Timestamp(at), recorded_at, lat_deg: lat, lon_deg: lon, altitude_m: altitude, speed_mps: speed, ..fix() };
             if let Ok(fix) = fix.quantised() {
-                let entry = Entry::Fix(TimedFix { fix, refusal: None });
+                let entry = JournalEntry::Fix(TimedFix { fix, refusal: None });
                 prop_assert_eq!(decode(&encode(&entry)), Some(entry));
             }
         }

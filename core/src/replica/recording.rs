@@ -15,11 +15,11 @@ use crate::docs;
 use crate::fix::Fix;
 use crate::id::DocId;
 use crate::recorder::{Recorder, TimedFix, Verdict};
+use crate::replica::documents::{self, DocumentStore};
 use crate::replica::io::{KeyRange, SensorFailure, Space, StoredEntry};
-use crate::replica::journal::{self, Entry};
-use crate::replica::shelf::{self, Shelf};
-use crate::replica::store::Store;
-use crate::replica::view::{RecordingState, RecordingView};
+use crate::replica::journal::{self, JournalEntry};
+use crate::replica::views::{RecordingState, RecordingView};
+use crate::replica::write_queue::WriteQueue;
 use crate::sorting::sort_by;
 use crate::stats::DriveStats;
 use crate::time::{Now, Timestamp};
@@ -38,7 +38,7 @@ const META_KEY: &[u8] = b"recording";
 
 /// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct Subject {
+pub(crate) struct RecordedDrive {
     #[n(0)]
     pub(crate) drive: DocId,
     #[n(1)]
@@ -64,17 +64,32 @@ pub(crate) struct Subject {
     pub(crate) sensor_ms: i64,
 }
 
-impl Subject {
+impl RecordedDrive {
     /// A drive that is being recorded from a moment on.
-    pub(crate) fn new(drive: DocId, track: DocId, started_at: Timestamp, car: Option<DocId>, now: Now) -> Subject {
-        Subject { drive, track, started_at, car, last_at: Some(now.wall), is_running: true, ahead_ms: 0, sensor_ms: 0 }
+    pub(crate) fn new(
+        drive: DocId,
+        track: DocId,
+        started_at: Timestamp,
+        car: Option<DocId>,
+        now: Now,
+    ) -> RecordedDrive {
+        RecordedDrive {
+            drive,
+            track,
+            started_at,
+            car,
+            last_at: Some(now.wall),
+            is_running: true,
+            ahead_ms: 0,
+            sensor_ms: 0,
+        }
     }
 }
 
 /// The drive that is being recorded.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    subject: Subject,
+    recorded_drive: RecordedDrive,
     state: RecordingState,
     timeline: Timeline,
     recorder: Recorder,
@@ -82,7 +97,7 @@ pub(crate) struct Recording {
     journal: JournalWriter,
     reception: Reception,
     /// What a killed app left in the journal, until the track is loaded and it can be taken up.
-    left_behind: Vec<Entry>,
+    left_behind: Vec<JournalEntry>,
     /// What was there before an unfinished recording went on. Gone once something that came later is packed.
     before_resume: Option<BeforeResume>,
 }
@@ -104,18 +119,18 @@ impl Recording {
         car: Option<DocId>,
         actor: &[u8; 16],
         now: Now,
-        store: &mut Store,
+        writes: &mut WriteQueue,
     ) -> Recording {
-        let subject = Subject::new(drive, track, now.wall, car, now);
-        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
+        let subject = RecordedDrive::new(drive, track, now.wall, car, now);
+        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&subject));
         let mut recording = Recording::new(subject, RecordingState::Active, actor);
         recording.timeline.at(now);
         recording
     }
 
     /// Goes on with a drive of another device. It begins with [`Recording::recover`].
-    pub(crate) fn take_over(subject: Subject, actor: &[u8; 16], store: &mut Store) -> Recording {
-        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&subject));
+    pub(crate) fn take_over(subject: RecordedDrive, actor: &[u8; 16], writes: &mut WriteQueue) -> Recording {
+        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&subject));
         Recording::new(subject, RecordingState::Recovering, actor)
     }
 
@@ -134,9 +149,9 @@ impl Recording {
         Some(recording)
     }
 
-    fn new(subject: Subject, state: RecordingState, actor: &[u8; 16]) -> Recording {
+    fn new(subject: RecordedDrive, state: RecordingState, actor: &[u8; 16]) -> Recording {
         Recording {
-            subject,
+            recorded_drive: subject,
             state,
             timeline: Timeline::not_before(subject.started_at),
             recorder: Recorder::new(subject.started_at),
@@ -150,23 +165,23 @@ impl Recording {
 
     /// The drive.
     pub(crate) fn drive(&self) -> DocId {
-        self.subject.drive
+        self.recorded_drive.drive
     }
 
     /// The document of its track, which must stay in memory.
     pub(crate) fn track(&self) -> DocId {
-        self.subject.track
+        self.recorded_drive.track
     }
 
     /// The drive, and what is known of it without its document.
-    pub(crate) fn subject(&self) -> Subject {
-        self.subject
+    pub(crate) fn recorded_drive(&self) -> RecordedDrive {
+        self.recorded_drive
     }
 
     /// Records into another track from here on.
-    pub(crate) fn replace_track(&mut self, track: DocId, store: &mut Store) {
-        self.subject.track = track;
-        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
+    pub(crate) fn replace_track(&mut self, track: DocId, writes: &mut WriteQueue) {
+        self.recorded_drive.track = track;
+        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
     }
 
     /// What was driven so far.
@@ -181,14 +196,14 @@ impl Recording {
 
     /// Takes up what a killed app left behind, as soon as the track is in memory: what was packed is counted again, and
     /// the journal becomes a block.
-    pub(crate) fn recover(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn recover(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         if self.state != RecordingState::Recovering {
             return;
         }
-        let track = shelf.loaded(&self.subject.track);
+        let track = documents.loaded(&self.recorded_drive.track);
         self.packer.counted(track.as_ref().map_or(0, |track| docs::track::block_count(track)));
         let stretches = track.map(|track| docs::track::stretches(track)).unwrap_or_default();
-        self.recorder = Recorder::resume(self.subject.started_at, &stretches);
+        self.recorder = Recorder::resume(self.recorded_drive.started_at, &stretches);
         let mut replayed_at = None;
         for entry in std::mem::take(&mut self.left_behind) {
             self.replay(entry, &mut replayed_at);
@@ -196,106 +211,108 @@ impl Recording {
         self.settle();
         // Also what was refused and what happened: the clock of the recording goes on behind all of that.
         if let Some(last_at) = stretches.iter().chain([&self.packer.stretch]).filter_map(Stretch::last_arrival).max() {
-            self.timeline = Timeline::ahead(last_at, self.subject.ahead_ms);
+            self.timeline = Timeline::ahead(last_at, self.recorded_drive.ahead_ms);
         }
         self.timeline.at(now);
-        self.recorder.go_on_with_sensor(self.subject.sensor_ms);
+        self.recorder.go_on_with_sensor(self.recorded_drive.sensor_ms);
         self.reception.forget_refused();
         self.state = RecordingState::Unfinished;
-        self.pack(shelf, store);
+        self.pack(documents, writes);
     }
 
     /// Goes on after a pause, or with what a killed app left behind.
-    pub(crate) fn resume(&mut self, now: Now, store: &mut Store) {
+    pub(crate) fn resume(&mut self, now: Now, writes: &mut WriteQueue) {
         let kind = if self.state == RecordingState::Paused { MarkKind::Resumed } else { MarkKind::Restarted };
         self.before_resume = (self.state == RecordingState::Unfinished).then(|| BeforeResume {
-            left_off_at: self.subject.last_at.unwrap_or(self.subject.started_at),
+            left_off_at: self.recorded_drive.last_at.unwrap_or(self.recorded_drive.started_at),
             recorder: self.recorder.clone(),
             stretch: self.packer.stretch.clone(),
             journal_next: self.journal.next(),
         });
         self.state = RecordingState::Active;
-        self.run(true, store);
-        self.mark(kind, now, store);
+        self.set_running(true, writes);
+        self.mark(kind, now, writes);
         self.recorder.go_on_at(self.timeline.at(now));
     }
 
     /// Leaves the recording as a killed app left it behind, without what came since it went on. Returns whether there was
     /// something to undo.
-    pub(crate) fn undo_resume(&mut self, store: &mut Store) -> bool {
+    pub(crate) fn undo_resume(&mut self, writes: &mut WriteQueue) -> bool {
         let Some(before) = self.before_resume.take() else { return false };
         let BeforeResume { left_off_at, recorder, stretch, journal_next } = before;
-        self.journal.delete_from(journal_next, store);
+        self.journal.delete_from(journal_next, writes);
         self.recorder = recorder;
         self.packer.restore(stretch);
         self.reception.forget_last();
-        self.subject.last_at = Some(left_off_at);
+        self.recorded_drive.last_at = Some(left_off_at);
         self.state = RecordingState::Unfinished;
-        self.run(false, store);
+        self.set_running(false, writes);
         true
     }
 
     /// Remembers whether the drive is being recorded.
-    fn run(&mut self, is_running: bool, store: &mut Store) {
-        self.subject.is_running = is_running;
-        store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
+    fn set_running(&mut self, is_running: bool, writes: &mut WriteQueue) {
+        self.recorded_drive.is_running = is_running;
+        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
     }
 
     /// When the recording was left behind, while it is unfinished or its going on can be undone.
     fn left_off_at(&self) -> Option<Timestamp> {
         match (&self.before_resume, self.state) {
             (Some(before), _) => Some(before.left_off_at),
-            (None, RecordingState::Unfinished) => self.subject.last_at,
+            (None, RecordingState::Unfinished) => self.recorded_drive.last_at,
             (None, RecordingState::Recovering | RecordingState::Active | RecordingState::Paused) => None,
         }
     }
 
     /// Records nothing until [`Recording::resume`].
-    pub(crate) fn pause(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn pause(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
-        self.mark(MarkKind::Paused, now, store);
+        self.mark(MarkKind::Paused, now, writes);
         self.state = RecordingState::Paused;
-        self.run(false, store);
-        self.pack(shelf, store);
+        self.set_running(false, writes);
+        self.pack(documents, writes);
     }
 
     /// Takes in that the page was hidden: what is recorded is packed, since the app may be killed at any moment.
-    pub(crate) fn hidden(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn hidden(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.timeline.hidden(now, true);
         if self.state == RecordingState::Active {
-            self.mark(MarkKind::Hidden, now, store);
-            self.pack(shelf, store);
+            self.mark(MarkKind::Hidden, now, writes);
+            self.pack(documents, writes);
         }
     }
 
     /// Takes in that the page was shown again.
-    pub(crate) fn shown(&mut self, now: Now, store: &mut Store) {
+    pub(crate) fn shown(&mut self, now: Now, writes: &mut WriteQueue) {
         self.timeline.hidden(now, false);
         if self.state == RecordingState::Active {
-            self.mark(MarkKind::Shown, now, store);
+            self.mark(MarkKind::Shown, now, writes);
         }
     }
 
     /// Ends the recording and says when the drive ended. What was recorded is packed; the caller finishes the drive.
-    pub(crate) fn finish(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) -> Timestamp {
-        self.close(shelf, store);
-        if let Some(track) = shelf.loaded(&self.subject.track)
+    pub(crate) fn finish(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) -> Timestamp {
+        self.close(documents, writes);
+        if let Some(track) = documents.loaded(&self.recorded_drive.track)
             && self.packer.has_uncounted(track)
         {
-            self.recorder = Recorder::resume(self.subject.started_at, &docs::track::stretches(track));
+            self.recorder = Recorder::resume(self.recorded_drive.started_at, &docs::track::stretches(track));
         }
         // A drive that a killed app left behind ended when its last fix came, not when it was found.
         let last_fix = self.recorder.last().map(|fix| fix.recorded_at);
         match self.state {
-            RecordingState::Unfinished | RecordingState::Recovering => last_fix.unwrap_or(self.subject.started_at),
+            RecordingState::Unfinished | RecordingState::Recovering => {
+                last_fix.unwrap_or(self.recorded_drive.started_at)
+            }
             RecordingState::Active | RecordingState::Paused => self.timeline.at(now),
         }
     }
 
     /// Packs everything that was decided, and decides about the rest.
-    pub(crate) fn pack_all(&mut self, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn pack_all(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
-        self.pack(shelf, store);
+        self.pack(documents, writes);
     }
 
     /// Counts everything anew from a track that holds all of it.
@@ -307,25 +324,32 @@ impl Recording {
     }
 
     /// Ends the recording without ending the drive: what was recorded is packed.
-    pub(crate) fn close(&mut self, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn close(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
-        self.pack(shelf, store);
+        self.pack(documents, writes);
         let range = KeyRange { space: Space::Meta, from: META_KEY.to_vec(), to: META_KEY.to_vec() };
-        store.delete(range);
+        writes.delete(range);
     }
 
     /// Takes in a measurement, and when its page had it.
-    pub(crate) fn fix(&mut self, fix: &Fix, arrived_ms: Option<f64>, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn fix(
+        &mut self,
+        fix: &Fix,
+        arrived_ms: Option<f64>,
+        now: Now,
+        documents: &mut DocumentStore,
+        writes: &mut WriteQueue,
+    ) {
         if self.state != RecordingState::Active {
             return;
         }
         let now_ms = now.monotonic_ms as u64;
-        self.look_at_clocks(now, store);
+        self.update_clocks(now, writes);
         let accepted_before = self.recorder.last().map(|fix| fix.fixed_at);
         let recorded_at = self.timeline.arrival(now, arrived_ms);
         let refused = match self.recorder.time(&Fix { recorded_at, ..*fix }) {
             Ok(timed) => {
-                let key = self.journal.write(&Entry::Fix(timed), store);
+                let key = self.journal.write(&JournalEntry::Fix(timed), writes);
                 let (refused, is_held) = self.judge(&timed);
                 if is_held {
                     self.reception.count_refused(Refusal::Outlier);
@@ -336,7 +360,7 @@ impl Recording {
             }
             // Of a fix that is no position only that it came can be stored.
             Err(_) => {
-                self.journal.write(&Entry::Invalid, store);
+                self.journal.write(&JournalEntry::Invalid, writes);
                 self.count_invalid();
                 Some(Refusal::Invalid)
             }
@@ -344,10 +368,10 @@ impl Recording {
         if self.recorder.last().map(|fix| fix.fixed_at) != accepted_before {
             self.reception.accepted_at(now_ms);
         }
-        self.reception.fix(now_ms, fix.accuracy_m, refused, store.ticket());
+        self.reception.fix(now_ms, fix.accuracy_m, refused, writes.write_seq());
         self.packer.begin(now_ms);
         if self.packer.is_due(now_ms) || self.packer.is_full() {
-            self.pack(shelf, store);
+            self.pack(documents, writes);
         }
     }
 
@@ -357,15 +381,15 @@ impl Recording {
     }
 
     /// Looks whether it is time to pack.
-    pub(crate) fn tick(&mut self, now: Now, shelf: &mut Shelf, store: &mut Store) {
+    pub(crate) fn tick(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         if self.packer.is_due(now.monotonic_ms as u64) {
-            self.pack(shelf, store);
+            self.pack(documents, writes);
         }
     }
 
     /// Takes in that some writes have succeeded. Says whether that changes what is shown.
-    pub(crate) fn saved(&mut self, store: &Store) -> bool {
-        self.reception.saved(store)
+    pub(crate) fn saved(&mut self, writes: &WriteQueue) -> bool {
+        self.reception.saved(writes)
     }
 
     /// When to do something, on the monotonic clock, and what.
@@ -387,11 +411,11 @@ impl Recording {
         RecordingView {
             state: self.state,
             left_off_at,
-            resumes_itself: self.state == RecordingState::Unfinished && self.subject.is_running && is_recent,
+            resumes_itself: self.state == RecordingState::Unfinished && self.recorded_drive.is_running && is_recent,
             can_undo_resume: self.before_resume.is_some(),
-            drive: self.subject.drive,
-            car: self.subject.car,
-            started_at: self.subject.started_at,
+            drive: self.recorded_drive.drive,
+            car: self.recorded_drive.car,
+            started_at: self.recorded_drive.started_at,
             stats: self.recorder.stats(),
             speed_mps: self.recorder.speed_mps().filter(|_| is_speed_known),
             signal: self.reception.signal(now_ms),
@@ -402,42 +426,43 @@ impl Recording {
         }
     }
 
-    fn mark(&mut self, kind: MarkKind, now: Now, store: &mut Store) {
+    fn mark(&mut self, kind: MarkKind, now: Now, writes: &mut WriteQueue) {
         let mark = Mark { at: self.timeline.at(now), kind };
-        self.look_at_clocks(now, store);
+        self.update_clocks(now, writes);
         self.settle();
-        self.journal.write(&Entry::Mark(mark), store);
+        self.journal.write(&JournalEntry::Mark(mark), writes);
         self.packer.stretch.marks.push(mark);
         self.packer.begin(now.monotonic_ms as u64);
     }
 
     /// Takes note of what the phone's clock shows, and keeps by how much that and the sensor's differ from the clock of the
     /// recording: who goes on after a kill has nothing else to tell how long the app was gone.
-    fn look_at_clocks(&mut self, now: Now, store: &mut Store) {
-        self.subject.last_at = Some(now.wall);
+    fn update_clocks(&mut self, now: Now, writes: &mut WriteQueue) {
+        self.recorded_drive.last_at = Some(now.wall);
         let ahead_ms = self.timeline.at(now).millis_since(now.wall);
         let sensor_ms = self.recorder.sensor_offset_ms();
-        let changed_ms = ahead_ms.abs_diff(self.subject.ahead_ms).max(sensor_ms.abs_diff(self.subject.sensor_ms));
+        let changed_ms =
+            ahead_ms.abs_diff(self.recorded_drive.ahead_ms).max(sensor_ms.abs_diff(self.recorded_drive.sensor_ms));
         if changed_ms > KEPT_CHANGE_MS {
-            (self.subject.ahead_ms, self.subject.sensor_ms) = (ahead_ms, sensor_ms);
-            store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
+            (self.recorded_drive.ahead_ms, self.recorded_drive.sensor_ms) = (ahead_ms, sensor_ms);
+            writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
         }
     }
 
     /// Takes up an entry of the journal. `replayed_at` is the time of the one before.
-    fn replay(&mut self, entry: Entry, replayed_at: &mut Option<Timestamp>) {
+    fn replay(&mut self, entry: JournalEntry, replayed_at: &mut Option<Timestamp>) {
         let mut pass = |at: Timestamp| {
             // The journal's clock follows no change of the phone's.
             let passed_ms = replayed_at.replace(at).map_or(0, |before| at.millis_since(before).max(0));
-            self.subject.last_at = self.subject.last_at.map(|last_at| last_at + passed_ms);
+            self.recorded_drive.last_at = self.recorded_drive.last_at.map(|last_at| last_at + passed_ms);
         };
         match entry {
-            Entry::Fix(timed) => {
+            JournalEntry::Fix(timed) => {
                 pass(timed.fix.recorded_at);
                 self.judge(&timed);
             }
-            Entry::Invalid => self.count_invalid(),
-            Entry::Mark(mark) => {
+            JournalEntry::Invalid => self.count_invalid(),
+            JournalEntry::Mark(mark) => {
                 pass(mark.at);
                 self.settle();
                 self.packer.stretch.marks.push(mark);
@@ -453,14 +478,14 @@ impl Recording {
             Verdict::Refused(refused) => (refused.fix == timed.fix).then_some(Some(refused.refusal)),
             Verdict::Invalid(_) => None,
         });
-        self.note(verdicts);
+        self.add_verdicts(verdicts);
         (of_this.flatten(), of_this.is_none())
     }
 
     fn settle(&mut self) {
         let verdicts = self.recorder.settle();
         self.journal.hold_only(0);
-        self.note(verdicts);
+        self.add_verdicts(verdicts);
     }
 
     fn count_invalid(&mut self) {
@@ -470,7 +495,7 @@ impl Recording {
     }
 
     /// Puts what was decided into the stretch.
-    fn note(&mut self, verdicts: Vec<Verdict>) {
+    fn add_verdicts(&mut self, verdicts: Vec<Verdict>) {
         for verdict in verdicts {
             match verdict {
                 Verdict::Accepted(fix) => {
@@ -487,11 +512,11 @@ impl Recording {
     }
 
     /// Packs what was decided, in the transaction that takes it out of the journal.
-    fn pack(&mut self, shelf: &mut Shelf, store: &mut Store) {
-        if self.packer.pack(self.subject.track, shelf, store) {
+    fn pack(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
+        if self.packer.pack(self.recorded_drive.track, documents, writes) {
             self.before_resume = None;
-            store.put(Space::Meta, META_KEY.to_vec(), shelf::cbor(&self.subject));
-            self.journal.delete_packed(store);
+            writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
+            self.journal.delete_packed(writes);
         }
     }
 }

@@ -3,14 +3,14 @@
 //! A damaged track is asked for at the relay. If that has no more of it, or cannot be asked, recording goes on in a new track
 //! that takes over what can still be read: nobody waits for a signal in order to drive on. What is damaged stays where it is.
 
-use crate::docs::open::EditError;
+use crate::docs::automerge_doc::EditError;
 use crate::docs::{self, drive};
 use crate::id::DocId;
-use crate::projection::Row;
+use crate::projection::DocumentRow;
 use crate::replica::Replica;
 use crate::replica::io::{StoredEntry, Topic};
-use crate::replica::recording::Subject;
-use crate::replica::view::RecordingState;
+use crate::replica::recording::RecordedDrive;
+use crate::replica::views::RecordingState;
 use crate::time::Now;
 use crate::wire::DocKind;
 
@@ -27,14 +27,14 @@ impl Replica {
         if self.recovering() != Some(*doc) {
             return;
         }
-        if self.shelf.loaded(doc).is_none() {
-            if self.shelf.record(doc).is_some_and(|record| record.lacks_any()) && self.link.can_bring(doc) {
-                return self.link.want(*doc);
+        if self.documents.loaded(doc).is_none() {
+            if self.documents.record(doc).is_some_and(|record| record.lacks_any()) && self.sync_client.can_fetch(doc) {
+                return self.sync_client.request_fetch(*doc);
             }
             self.replace_track(now, doc, entries);
         }
         if let Some(recording) = &mut self.recording {
-            recording.recover(now, &mut self.shelf, &mut self.store);
+            recording.recover(now, &mut self.documents, &mut self.writes);
             self.output.topics.insert(Topic::Recording);
         }
     }
@@ -47,34 +47,34 @@ impl Replica {
 
     /// Puts a new track in the place of one that cannot be read.
     fn replace_track(&mut self, now: Now, damaged: &DocId, entries: &[StoredEntry]) {
-        let remains = self.shelf.remains(damaged, entries, &self.store);
+        let remains = self.documents.readable_part(damaged, entries, &self.writes);
         let track = self.device.new_doc_id(now);
-        let made = docs::track::take_over(self.shelf.make(track, DocKind::Track), &remains);
+        let made = docs::track::take_over(self.documents.create(track, DocKind::Track), &remains);
         // A new document refuses nothing.
         let Ok(change) = made else { return };
-        self.shelf.add_own(&mut self.store, track, change);
+        self.documents.add_own(&mut self.writes, track, change);
         if let Some(recording) = &mut self.recording {
-            recording.replace_track(track, &mut self.store);
+            recording.replace_track(track, &mut self.writes);
         }
     }
 
     /// Puts a new drive in the place of one that cannot be read, with what its row still tells.
     pub(super) fn replace_drive(&mut self, now: Now, damaged: DocId) -> Result<DocId, EditError> {
-        let fields = match self.shelf.row(&damaged) {
-            Some(Row::Drive(fields)) => Some(fields.clone()),
+        let fields = match self.documents.row(&damaged) {
+            Some(DocumentRow::Drive(fields)) => Some(fields.clone()),
             _ => None,
         };
-        let Subject { track, started_at, car, .. } =
-            self.recording.as_ref().expect("only a drive that is being recorded is replaced").subject();
+        let RecordedDrive { track, started_at, car, .. } =
+            self.recording.as_ref().expect("only a drive that is being recorded is replaced").recorded_drive();
         let utc_offset = fields.as_ref().and_then(|fields| fields.utc_offset);
         let drive = self.device.new_doc_id(now);
-        let change = drive::create(self.shelf.make(drive, DocKind::Drive), started_at, track, car, utc_offset)?;
-        self.shelf.add_own(&mut self.store, drive, change);
+        let change = drive::create(self.documents.create(drive, DocKind::Drive), started_at, track, car, utc_offset)?;
+        self.documents.add_own(&mut self.writes, drive, change);
         if let Some(fields) = fields {
             let (title, notes) = (Some(fields.title.as_str()), Some(fields.notes.as_str()));
             let edit = drive::DriveEdit { title, notes, ..drive::DriveEdit::default() };
-            let change = drive::change(self.shelf.make(drive, DocKind::Drive), &edit)?;
-            self.shelf.add_own(&mut self.store, drive, change);
+            let change = drive::change(self.documents.create(drive, DocKind::Drive), &edit)?;
+            self.documents.add_own(&mut self.writes, drive, change);
         }
         Ok(drive)
     }

@@ -2,10 +2,10 @@
 
 use serde_bytes::ByteBuf;
 
-use crate::access::ReadToken;
 use crate::id::{AccountId, DeviceKey};
-use crate::replica::io::{Effect, Outcome};
-use crate::replica::{Linked, Replica, link, shelf};
+use crate::read_token::ReadToken;
+use crate::replica::io::{CommandOutcome, Effect};
+use crate::replica::{DeviceGrant, Replica, documents, sync_client};
 use crate::sorted::Map;
 use crate::time::Timestamp;
 use crate::wire::Grant;
@@ -59,19 +59,19 @@ impl Replica {
         let (account, device) = (self.device.identity.account, self.device.identity.device);
         let (request, outcome) = match signing {
             Signing::Proof => {
-                if let Some(link::Outcome::Send(bytes)) = self.link.signed(signature) {
+                if let Some(sync_client::SyncEffect::Send(bytes)) = self.sync_client.signed(signature) {
                     self.output.effects.push(Effect::Send { bytes });
                 }
                 return;
             }
             Signing::Grant(request, granted) => {
                 let grant = Grant { granted_by: device, signature };
-                let linked = Linked { account, grant, device: granted };
-                (request, Outcome::Granted { grant: ByteBuf::from(shelf::cbor(&linked)) })
+                let linked = DeviceGrant { account, grant, device: granted };
+                (request, CommandOutcome::Granted { grant: ByteBuf::from(documents::cbor(&linked)) })
             }
             Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
                 let token = ReadToken { account, device, expires_at, signature, origin: Some(origin) };
-                (request, Outcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at: expires_here_at })
+                (request, CommandOutcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at: expires_here_at })
             }
         };
         self.output.effects.push(Effect::Settled { request, outcome });

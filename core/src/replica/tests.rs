@@ -3,12 +3,12 @@
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;
 
-use super::io::{Command, Effect, Input, Outcome, StoredEntry};
-use super::{Opening, Replica};
-use crate::access::ReadToken;
+use super::io::{Command, CommandOutcome, Effect, Input, StoredEntry};
+use super::{Bootstrap, Replica};
 use crate::digest::Digest;
 use crate::origin::OriginPolicy;
-use crate::session::relay::{self, LogPage, Session};
+use crate::read_token::ReadToken;
+use crate::session::relay::{self, LogPage, RelaySession};
 use crate::time::{Now, Timestamp};
 use crate::wire::{Epoch, Message, RelayId};
 
@@ -16,7 +16,7 @@ use crate::wire::{Epoch, Message, RelayId};
 struct Bench {
     key: SigningKey,
     replica: Replica,
-    relay: Session,
+    relay: RelaySession,
     /// What the relay's clock shows.
     relay_at: Timestamp,
     held: Vec<Input>,
@@ -26,7 +26,7 @@ struct Bench {
     digest: Digest,
     /// What the phone said, in order.
     said: Vec<Message>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<CommandOutcome>,
 }
 
 const RELAY: RelayId = RelayId([2; 16]);
@@ -46,7 +46,7 @@ impl Bench {
     /// The phone started with what the disk has.
     fn opened(stored: Vec<StoredEntry>) -> Bench {
         let key = SigningKey::from_bytes(&[7; 32]);
-        let opening = Opening {
+        let bootstrap = Bootstrap {
             seed: ByteBuf::from([1; 32]),
             device: ByteBuf::from(key.verifying_key().to_bytes()),
             grant: None,
@@ -54,8 +54,8 @@ impl Bench {
         };
         Bench {
             key,
-            replica: Replica::open(&opening).unwrap(),
-            relay: Session::new(RELAY, policy(), [3; 32], 0),
+            replica: Replica::open(&bootstrap).unwrap(),
+            relay: RelaySession::new(RELAY, policy(), [3; 32], 0),
             relay_at: WALL,
             held: Vec::new(),
             disk: Vec::new(),
@@ -96,24 +96,25 @@ impl Bench {
             Effect::Connect => self.tell(Input::Connected { origin: ORIGIN.to_owned() }),
             Effect::Send { bytes } => {
                 self.said.push(Message::decode(&bytes).unwrap());
-                self.relay_hears(relay::Input::Received(bytes));
+                self.relay_hears(relay::RelayInput::Received(bytes));
             }
             Effect::Settled { outcome, .. } => self.outcomes.push(outcome),
             Effect::Disconnect | Effect::SetTimer { .. } | Effect::Changed { .. } => {}
         }
     }
 
-    fn relay_hears(&mut self, input: relay::Input) {
+    fn relay_hears(&mut self, input: relay::RelayInput) {
         for effect in self.relay.handle(0, input) {
             match effect {
-                relay::Effect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
-                relay::Effect::Admit { .. } => {
-                    let admitted = relay::Input::Admitted { epoch: Epoch([4; 16]), head: self.head, at: self.relay_at };
+                relay::RelayEffect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
+                relay::RelayEffect::Admit { .. } => {
+                    let admitted =
+                        relay::RelayInput::Admitted { epoch: Epoch([4; 16]), head: self.head, at: self.relay_at };
                     self.relay_hears(admitted);
                 }
-                relay::Effect::ReadLog { .. } => {
+                relay::RelayEffect::ReadLog { .. } => {
                     let page = LogPage { entries: Vec::new(), head: self.head, digest: self.digest };
-                    self.relay_hears(relay::Input::Log(page));
+                    self.relay_hears(relay::RelayInput::Log(page));
                 }
                 _ => {}
             }
@@ -130,7 +131,7 @@ impl Bench {
     /// Has the phone make a token.
     fn token(&mut self) -> ReadToken {
         self.tell(Input::Command { request: 1, command: Command::ReadToken });
-        let Some(Outcome::Token { token, .. }) = self.outcomes.last() else { panic!("a token") };
+        let Some(CommandOutcome::Token { token, .. }) = self.outcomes.last() else { panic!("a token") };
         ReadToken::from_bytes(token).unwrap()
     }
 
@@ -150,7 +151,7 @@ fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
     assert_eq!((bench.pushed(), bench.outcomes.len()), (0, 0));
     bench.sync_disk();
     assert_eq!(bench.pushed(), 2, "the first changes of the drive and of its track");
-    assert!(matches!(bench.outcomes[..], [Outcome::Done { .. }]));
+    assert!(matches!(bench.outcomes[..], [CommandOutcome::Done { .. }]));
 }
 
 /// Tells a phone that is connected again what the relay has, which is what it believes, and says whether it compares.
@@ -160,15 +161,16 @@ fn compares_on_the_next_connection(garbled: Option<Message>) -> bool {
     bench.tell(Input::Command { request: 1, command: Command::StartDrive { car: None } });
     bench.sync_disk();
     let Some(Message::Push { changes }) = bench.said.last() else { panic!("the drive is pushed") };
-    let hashes: Vec<_> = changes.iter().map(|offer| crate::log::examine(&offer.chunk.0).unwrap().hash).collect();
+    let hashes: Vec<_> =
+        changes.iter().map(|offer| crate::admission::scan_candidate(&offer.chunk.0).unwrap().hash).collect();
     bench.head = hashes.len() as u64;
     let ack = Message::Ack { hashes, cursor: bench.head };
     for message in [Some(ack), garbled].into_iter().flatten() {
         bench.tell(Input::Received { bytes: ByteBuf::from(message.encode()) });
         bench.sync_disk();
     }
-    bench.digest = bench.replica.shelf.digest();
-    bench.relay = Session::new(RELAY, policy(), [3; 32], 0);
+    bench.digest = bench.replica.documents.digest();
+    bench.relay = RelaySession::new(RELAY, policy(), [3; 32], 0);
     bench.tell(Input::Disconnected);
     bench.tell(Input::Network { online: true });
     bench.sync_disk();
@@ -219,7 +221,7 @@ fn r2_a_phone_whose_clock_is_off_makes_tokens_by_the_relays_clock() {
         let mut restarted = Bench::opened(bench.disk);
         restarted.tell(Input::Network { online: false });
         assert_eq!(restarted.token().verify(&RELAY, &policy(), relay_at), Ok(()), "before a handshake");
-        let Some(Outcome::Token { expires_at, .. }) = restarted.outcomes.last() else { panic!("a token") };
+        let Some(CommandOutcome::Token { expires_at, .. }) = restarted.outcomes.last() else { panic!("a token") };
         assert_eq!(*expires_at, WALL + 12 * 3_600_000, "the app compares it with the phone's clock");
     }
 }

@@ -1,266 +1,413 @@
-//! What a replica shows, put together from rows and records. Nothing here opens a document.
+//! What a replica shows: plain values for interfaces, made on request.
 
-use std::cmp::Reverse;
+pub(super) mod build;
+
+use serde::Serialize;
 
 use crate::display::{Line, Profile};
-use crate::docs::drive::DriveFields;
-use crate::docs::social::Comment;
-use crate::docs::track::ListedFix;
-use crate::docs::{ProfileFields, Visibility};
-use crate::id::DocId;
-use crate::privacy::{self, PrivateEnds};
-use crate::projection::Row;
-use crate::replica::Replica;
-use crate::replica::commands::only;
-use crate::replica::shelf::{Amount, Record};
-use crate::replica::view::{
-    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
-    RecordingView, RefusedView, SocialView, StatusView, StorageStatus, TrackView,
+use crate::docs::{
+    Answer, CarFields, DriveConflict, LogItem, MeetFields, NamedDevice, ProfileFields, Reaction, SettingsFields,
+    Visibility,
 };
-use crate::roads::{RoadStretch, RoadView, Survey};
-use crate::sorted::Map;
-use crate::sorting::{sort_by, sort_by_key};
-use crate::time::Now;
-use crate::track::parts::{Part, parts};
-use crate::track::{RefusedFix, Stretch};
-use crate::wire::DocKind;
+use crate::id::{AccountId, DocId};
+use crate::privacy::PrivateEnds;
+use crate::replica::io::{SensorFailure, StorageFailure};
+use crate::roads::RoadView;
+use crate::stats::DriveStats;
+use crate::time::{Timestamp, UtcOffset};
+use crate::track::Refusal;
+use crate::wire::{ByeCode, NackCode};
 
-/// How far the line on the map may be from the track, metres.
-const LINE_TOLERANCE_M: f64 = 3.0;
-
-impl Replica {
-    /// The drive that is being recorded.
-    pub fn recording_view(&self, now: Now) -> Option<RecordingView> {
-        self.recording.as_ref().map(|recording| recording.view(now))
-    }
-
-    /// All drives on the lists, newest first.
-    pub fn drives(&self) -> Vec<DriveView> {
-        let sent = self.link.sent(&self.shelf);
-        let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields, &sent)).collect();
-        sort_by(&mut drives, |a, b| (b.started_at, b.id).cmp(&(a.started_at, a.id)));
-        drives
-    }
-
-    /// All cars, the newest first.
-    pub fn cars(&self) -> Vec<CarView> {
-        let view = |(id, row): (&DocId, &Row)| {
-            let Row::Car(fields, log) = row else { return None };
-            let reading = log.iter().find_map(|item| Some((item.entry.at, item.entry.odometer_m?)));
-            let (mut drives, mut distance_m, mut since_m) = (0, 0.0, 0.0);
-            for (_, drive) in self.drive_rows().filter(|(_, drive)| drive.car == Some(*id)) {
-                let driven_m = drive.stats.map_or(0.0, |stats| stats.distance_m);
-                drives += 1;
-                distance_m += driven_m;
-                if reading.is_some_and(|(at, _)| drive.started_at > at) {
-                    since_m += driven_m;
-                }
-            }
-            let odometer_m = reading.map(|(_, odometer_m)| odometer_m + since_m);
-            Some(CarView { id: *id, fields: fields.clone(), drives, distance_m, odometer_m, log: log.clone() })
-        };
-        // Ids begin with the time at which they were made, and rows ascend by them.
-        let mut cars: Vec<_> = self.shelf.rows().filter_map(view).collect();
-        cars.reverse();
-        cars
-    }
-
-    /// What the account says about others and their things.
-    pub fn social(&self) -> SocialView {
-        let mut view = SocialView::default();
-        let rows = self.shelf.rows().filter_map(|(_, row)| if let Row::Social(row) = row { Some(row) } else { None });
-        for row in rows {
-            view.follows.extend(row.follows.iter().map(|&(account, since)| FollowView { account, since }));
-            view.accepted.extend(&row.accepted);
-            view.blocked.extend(&row.blocked);
-            view.reactions.extend(row.reactions.iter().map(|&(drive, reaction)| ReactionView { drive, reaction }));
-            view.answers.extend(row.rsvps.iter().map(|&(meet, answer, at)| AnswerView { meet, answer, at }));
-            for (id, Comment { drive, at, text }) in &row.comments {
-                view.comments.push(CommentView { id: *id, drive: *drive, at: *at, text: text.clone() });
-            }
-        }
-        sort_by_key(&mut view.follows, |follow| Reverse(follow.since));
-        sort_by_key(&mut view.comments, |comment| Reverse(comment.at));
-        sort_by_key(&mut view.answers, |answer| Reverse(answer.at));
-        view
-    }
-
-    /// The account's meets and what it makes of those of others, by their start, the latest first.
-    pub fn meets(&self) -> Vec<MeetView> {
-        let view = |(id, row): (&DocId, &Row)| {
-            let Row::Meet(row) = row else { return None };
-            let organisers = row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
-            let is_unsent = self.shelf.record(id).is_some_and(|record| record.unsent().changes > 0);
-            let (id, own) = match row.amends {
-                Some(meet) => (meet, false),
-                None => (row.found_by(&self.device.identity.account, id).unwrap_or(*id), true),
-            };
-            Some(MeetView { id, own, fields: row.fields.clone(), said: row.said(), is_unsent, organisers })
-        };
-        let mut meets: Vec<_> = self.shelf.rows().filter_map(view).collect();
-        sort_by_key(&mut meets, |meet| Reverse((meet.fields.starts_at, meet.id)));
-        meets
-    }
-
-    /// The track of the drive that was opened last.
-    pub fn track(&self) -> Option<&TrackView> {
-        self.opened.as_ref()
-    }
-
-    /// The account on this phone.
-    pub fn account(&self) -> AccountView {
-        let account = self.device.identity.account;
-        let profile = match self.shelf.row(&only(&account, DocKind::Profile)) {
-            Some(Row::Profile(fields)) => fields.clone(),
-            // Who has said nothing yet is asked about followers.
-            _ => ProfileFields { by_approval: true, ..ProfileFields::default() },
-        };
-        let (settings, devices) = match self.shelf.row(&only(&account, DocKind::Settings)) {
-            Some(Row::Settings(fields, devices)) => (*fields, devices.clone()),
-            _ => Default::default(),
-        };
-        AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices }
-    }
-
-    /// How storage and sync are.
-    pub fn status(&self) -> StatusView {
-        let records = self.shelf.records().map(|(_, record)| record);
-        let unsent = total(records.clone().map(Record::unsent));
-        let sent = total(self.link.sent(&self.shelf).into_values());
-        let fetching: Vec<u32> =
-            self.link.fetches().map(|doc| self.shelf.record(doc).map_or(0, Record::lacks)).collect();
-        let storage = match self.store.failing() {
-            Some(failure) => StorageStatus::Failing { failure },
-            None if self.store.is_idle() => StorageStatus::Saved,
-            None => StorageStatus::Saving,
-        };
-        StatusView {
-            storage,
-            link: self.link.status(&self.shelf),
-            unsent_changes: unsent.changes,
-            unsent_bytes: unsent.bytes,
-            unsent_documents: records.clone().filter(|record| record.unsent().changes > 0).count() as u32,
-            sent_changes: sent.changes,
-            sent_bytes: sent.bytes,
-            fetching_documents: fetching.len() as u32,
-            fetching_changes: fetching.iter().sum(),
-            documents: records.clone().count() as u32,
-            refused: records.clone().filter(|record| record.refused.is_some()).count() as u32,
-            refusal: records.clone().find_map(|record| record.refused),
-        }
-    }
-
-    fn drive_rows(&self) -> impl Iterator<Item = (&DocId, &DriveFields)> {
-        self.shelf.rows().filter_map(|(id, row)| match row {
-            Row::Drive(fields) if !fields.deleted => Some((id, fields)),
-            _ => None,
-        })
-    }
-
-    fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveView {
-        let (road, bounds) = self.way(fields).unzip();
-        let published = self.copy_of(fields);
-        // What has no copy, nobody else sees, whatever the drive says.
-        let is_lost = fields.published.is_some() && published.is_none();
-        DriveView {
-            id,
-            title: fields.title.clone(),
-            notes: fields.notes.clone(),
-            car: fields.car,
-            started_at: fields.started_at,
-            utc_offset_min: fields.utc_offset,
-            ended_at: fields.ended_at,
-            stats: fields.stats,
-            road,
-            bounds: bounds.flatten(),
-            visibility: if is_lost { Visibility::Private } else { fields.visibility },
-            published,
-            private_ends: fields.private_ends,
-            conflicts: fields.conflicts.clone(),
-            sync: self.drive_sync(id, fields, sent),
-        }
-    }
-
-    /// How good the road of a finished drive is, and where it lies. What is still recorded is folded when it is finished.
-    fn way(&self, drive: &DriveFields) -> Option<(RoadView, Option<[f64; 4]>)> {
-        match drive.track.filter(|_| drive.ended_at.is_some()).and_then(|track| self.shelf.row(&track)) {
-            Some(Row::Track(road, bounds)) => Some((RoadView::clone(road), *bounds)),
-            _ => None,
-        }
-    }
-
-    /// Where a drive, its track and its published copy are: as far as the one that is least far.
-    fn drive_sync(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, Amount>) -> DriveSync {
-        let docs = [Some(id), fields.track, fields.published].into_iter().flatten();
-        let known: Vec<_> = docs.filter_map(|doc| self.shelf.record(&doc).map(|record| (doc, record))).collect();
-        if known.iter().any(|(doc, _)| !self.shelf.is_durable(doc, &self.store)) {
-            return DriveSync::Saving;
-        }
-        if let Some(code) = known.iter().find_map(|(_, record)| record.refused) {
-            return DriveSync::Refused { code };
-        }
-        let unsent = total(known.iter().map(|(_, record)| record.unsent()));
-        if unsent.changes > 0 {
-            let sent = total(known.iter().filter_map(|(doc, _)| sent.get(doc).copied()));
-            return DriveSync::OnPhone {
-                changes: unsent.changes,
-                bytes: unsent.bytes,
-                sent_changes: sent.changes,
-                sent_bytes: sent.bytes,
-                acked_changes: known.iter().map(|(_, record)| record.acked()).sum(),
-            };
-        }
-        let fetched = known.iter().filter(|(doc, _)| self.link.is_fetching(doc));
-        let changes = fetched.map(|(_, record)| record.lacks()).sum();
-        if changes > 0 {
-            return DriveSync::Fetching { changes };
-        }
-        let track = fields.track.and_then(|track| self.shelf.record(&track));
-        DriveSync::OnRelay { track_here: track.is_some_and(|record| record.is_here() && !record.lacks_any()) }
-    }
+/// The drive that is being recorded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingView {
+    /// What the recording does.
+    pub state: RecordingState,
+    /// When the app was killed, as far as is known; while the drive is unfinished, and while its going on can be undone.
+    pub left_off_at: Option<Timestamp>,
+    /// Whether an unfinished drive is to go on by itself: it was left off in mid-drive, at most 10 minutes ago.
+    pub resumes_itself: bool,
+    /// Whether the drive went on a moment ago, so that [`crate::replica::io::Command::UndoResume`] leaves it unfinished again.
+    pub can_undo_resume: bool,
+    /// The drive.
+    pub drive: DocId,
+    /// The car it is driven with.
+    pub car: Option<DocId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What was driven so far.
+    pub stats: DriveStats,
+    /// Speed at the last accepted fix, metres per second; absent if unknown or older than 5 s.
+    pub speed_mps: Option<f64>,
+    /// The state of the position signal.
+    pub signal: Signal,
+    /// How many fixes have been taken in since the app started.
+    pub taken: u32,
+    /// How many of those are not on disk yet.
+    pub unsaved: u32,
+    /// The last accepted position, `[longitude, latitude]` in degrees.
+    pub position: Option<[f64; 2]>,
+    /// Why nothing is being recorded though positions come: all of late are refused. They are kept, and can be taken back.
+    pub not_recording: Option<Refusal>,
 }
 
-fn total(amounts: impl IntoIterator<Item = Amount>) -> Amount {
-    amounts.into_iter().fold(Amount::default(), Amount::plus)
+/// What a recording does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum RecordingState {
+    /// What was left behind by a killed app is being read.
+    Recovering,
+    /// Left behind by a killed app: to be resumed or finished.
+    Unfinished,
+    /// Fixes are recorded.
+    Active,
+    /// Fixes are ignored.
+    Paused,
 }
 
-/// The view of a track that is in memory.
-pub(super) fn track(drive: DocId, private: PrivateEnds, stretches: &[Stretch], refused: Vec<ListedFix>) -> TrackView {
-    let parts = parts(stretches);
-    let road = Survey::of(parts.iter().flat_map(|part| &part.fixes)).view();
-    let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
-    let privacy::Preview { hidden, shown_m } = privacy::preview(stretches, private);
-    let hidden: Vec<Part> = hidden.into_iter().map(|fixes| Part { after: None, fixes }).collect();
-    TrackView::Ready {
-        drive,
-        line: Line::simplified(&parts, LINE_TOLERANCE_M),
-        hidden: Line::simplified(&hidden, LINE_TOLERANCE_M),
-        shown_m,
-        profile: Box::new(Profile::of(&parts)),
-        stretches: road.stretches.iter().map(line).collect(),
-        road,
-        refused: refused.into_iter().map(refused_view).collect(),
-    }
+/// The state of the position signal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Signal {
+    /// No fix has come yet.
+    Waiting,
+    /// Fixes come and are accepted.
+    Good {
+        /// 95 % radius of the last one, metres.
+        accuracy_m: Option<f64>,
+    },
+    /// Fixes come, but too inaccurate ones. Kilometres mean that the phone gives only approximate positions.
+    Inaccurate {
+        /// 95 % radius of the last one, metres.
+        accuracy_m: f64,
+    },
+    /// No fix for more than 5 s.
+    Lost,
+    /// The sensor failed.
+    Failed {
+        /// Why.
+        reason: SensorFailure,
+    },
 }
 
-fn refused_view(listed: ListedFix) -> RefusedView {
-    let RefusedFix { fix, refusal } = listed.refused;
-    RefusedView {
-        id: listed.id,
-        at: fix.recorded_at,
-        place: [fix.lon_deg, fix.lat_deg],
-        accuracy_m: fix.accuracy_m,
-        reason: refusal,
-        is_taken_back: listed.is_taken_back,
-    }
+/// A drive in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct DriveView {
+    /// The drive.
+    pub id: DocId,
+    /// May be empty.
+    pub title: String,
+    /// May be empty.
+    pub notes: String,
+    /// The car it was driven with.
+    pub car: Option<DocId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    pub utc_offset_min: Option<UtcOffset>,
+    /// When it ended; absent while it is not finished.
+    pub ended_at: Option<Timestamp>,
+    /// What was driven.
+    pub stats: Option<DriveStats>,
+    /// How good its road is; absent while it is not finished, and where its track has not been on this phone.
+    pub road: Option<RoadView>,
+    /// West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix.
+    pub bounds: Option<[f64; 4]>,
+    /// Who may see its published copy; nobody if that is lost.
+    pub visibility: Visibility,
+    /// The published copy; its id on the relay. Absent if that is lost, since neither this phone nor the relay has it any more.
+    pub published: Option<DocId>,
+    /// Which of its ends are private places, and hidden in a published copy.
+    pub private_ends: PrivateEnds,
+    /// What several devices said of it at the same time, to be shown and settled.
+    pub conflicts: Vec<DriveConflict>,
+    /// Where it is.
+    pub sync: DriveSync,
 }
 
-/// What was measured on a stretch.
-fn between(parts: &[Part], stretch: &RoadStretch) -> Vec<Part> {
-    let on_it = |part: &Part| {
-        let from = part.fixes.partition_point(|fix| fix.fixed_at < stretch.from_at);
-        let to = part.fixes.partition_point(|fix| fix.fixed_at <= stretch.to_at);
-        (from < to).then(|| Part { after: part.after, fixes: part.fixes[from..to].to_vec() })
-    };
-    parts.iter().filter_map(on_it).collect()
+/// Where a drive, its track and its published copy are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum DriveSync {
+    /// Something of it is not even in this phone's storage yet.
+    Saving,
+    /// Something of it is on this phone only.
+    OnPhone {
+        /// How many changes the relay has not acknowledged.
+        changes: u32,
+        /// Their size. After a relay was restored from a backup, the size of what it lost is counted as it is sent.
+        bytes: u32,
+        /// How many of them are on their way: pushed, and neither acknowledged nor refused.
+        sent_changes: u32,
+        /// Their size.
+        sent_bytes: u32,
+        /// How many changes the relay has acknowledged.
+        acked_changes: u32,
+    },
+    /// The relay has acknowledged all of it.
+    OnRelay {
+        /// Whether the track is on this phone, too.
+        track_here: bool,
+    },
+    /// The relay has acknowledged all of it, and this phone is fetching what it lacks.
+    Fetching {
+        /// How many changes are still to come.
+        changes: u32,
+    },
+    /// The relay refuses something of it. It stays on this phone.
+    Refused {
+        /// Why.
+        code: NackCode,
+    },
+}
+
+/// The opened drive's track.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum TrackView {
+    /// On its way from storage or from the relay.
+    Loading {
+        /// The drive.
+        drive: DocId,
+    },
+    /// Here.
+    Ready {
+        /// The drive.
+        drive: DocId,
+        /// For a map.
+        line: Line,
+        /// What of it nobody else sees when it is published, gaps as straight lines.
+        hidden: Line,
+        /// The distance of what others see of it when it is published, metres; absent if that is too little to be published.
+        shown_m: Option<f64>,
+        /// For charts.
+        profile: Box<Profile>,
+        /// How good its road is.
+        road: RoadView,
+        /// The lines of its stretches, in their order.
+        stretches: Vec<Line>,
+        /// What was refused of it and kept: the first 5,000. Of a drive that is being recorded the last minute is missing.
+        refused: Vec<RefusedView>,
+    },
+    /// Cannot be shown.
+    Unavailable {
+        /// The drive.
+        drive: DocId,
+        /// Why.
+        code: crate::replica::io::CommandError,
+    },
+}
+
+/// A position that is not part of a drive, unless it was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedView {
+    /// Its name, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused).
+    pub id: String,
+    /// When it came, by the clock of the recording.
+    pub at: Timestamp,
+    /// Where it was: longitude and latitude, degrees.
+    pub place: [f64; 2],
+    /// 95 % radius, metres.
+    pub accuracy_m: Option<f64>,
+    /// Why it was refused.
+    pub reason: Refusal,
+    /// Whether it counts all the same.
+    pub is_taken_back: bool,
+}
+
+/// A car in the garage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct CarView {
+    /// The car.
+    pub id: DocId,
+    /// What is known of it.
+    pub fields: CarFields,
+    /// How many drives were driven with it.
+    pub drives: u32,
+    /// How far they went, metres.
+    pub distance_m: f64,
+    /// What its odometer should show, metres: the newest reading in its logbook and the drives that began after it.
+    pub odometer_m: Option<f64>,
+    /// Its logbook, the latest entry first.
+    pub log: Vec<LogItem>,
+}
+
+/// What the account says about others and their things.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SocialView {
+    /// Whom it follows, the latest first.
+    pub follows: Vec<FollowView>,
+    /// Whom it lets follow.
+    pub accepted: Vec<AccountId>,
+    /// Whom it blocks.
+    pub blocked: Vec<AccountId>,
+    /// What it feels about published drives.
+    pub reactions: Vec<ReactionView>,
+    /// Its comments on published drives, the latest first.
+    pub comments: Vec<CommentView>,
+    /// Its answers to meets, the latest first.
+    pub answers: Vec<AnswerView>,
+}
+
+/// Somebody whom the account follows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FollowView {
+    /// Who.
+    pub account: AccountId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What the account feels about a published drive.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ReactionView {
+    /// The published copy.
+    pub drive: DocId,
+    /// What it feels.
+    pub reaction: Reaction,
+}
+
+/// A comment of the account on a published drive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct CommentView {
+    /// The comment.
+    pub id: DocId,
+    /// The published copy.
+    pub drive: DocId,
+    /// When it was written.
+    pub at: Timestamp,
+    /// 1 to 2,000 characters.
+    pub text: String,
+}
+
+/// The account's answer to a meet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct AnswerView {
+    /// The meet.
+    pub meet: DocId,
+    /// The answer.
+    pub answer: Answer,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+/// A meet of the account, or what it makes of somebody else's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MeetView {
+    /// The id by which others find the meet, another one after its sync client was renewed; for an amendment, the meet that it amends.
+    pub id: DocId,
+    /// Whether it is the account's own.
+    pub own: bool,
+    /// What the account says of it; without what co-organisers do.
+    pub fields: MeetFields,
+    /// Which fields those are, and when each was set: all of one's own meet, and what an amendment is about.
+    #[cfg_attr(feature = "ts", ts(type = "Array<[keyof MeetFields, Timestamp]>"))]
+    pub said: Vec<(&'static str, Timestamp)>,
+    /// Whether some of it is on this phone only.
+    pub is_unsent: bool,
+    /// Who else may change it.
+    pub organisers: Vec<AccountId>,
+}
+
+/// The account on this phone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct AccountView {
+    /// Its id.
+    pub account: AccountId,
+    /// What everyone may know.
+    pub profile: ProfileFields,
+    /// How this account likes things.
+    pub settings: SettingsFields,
+    /// The public key of this device, hexadecimal.
+    pub device: String,
+    /// The devices of the account that have names, this one among them if it has.
+    pub devices: Vec<NamedDevice>,
+}
+
+/// How storage and sync are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// The phone's storage.
+    pub storage: StorageStatus,
+    /// The connection to the relay.
+    pub link: LinkStatus,
+    /// Changes that the relay has not acknowledged.
+    pub unsent_changes: u32,
+    /// Their size in bytes; see [`DriveSync::OnPhone`].
+    pub unsent_bytes: u32,
+    /// The documents that they belong to.
+    pub unsent_documents: u32,
+    /// How many of these changes are on their way: pushed, and neither acknowledged nor refused.
+    pub sent_changes: u32,
+    /// Their size in bytes.
+    pub sent_bytes: u32,
+    /// Documents of which something is being fetched or about to be.
+    pub fetching_documents: u32,
+    /// The changes that are to come of them.
+    pub fetching_changes: u32,
+    /// Documents known, here or on the relay.
+    pub documents: u32,
+    /// Documents of which the relay refuses something.
+    pub refused: u32,
+    /// Why, of the first of them.
+    pub refusal: Option<NackCode>,
+}
+
+/// How the phone's storage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum StorageStatus {
+    /// Everything is on disk.
+    Saved,
+    /// Something is on its way to the disk.
+    Saving,
+    /// The last attempt failed; another follows.
+    Failing {
+        /// Why.
+        failure: StorageFailure,
+    },
+}
+
+/// How the connection to the relay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum LinkStatus {
+    /// There is none.
+    Offline,
+    /// It is being made.
+    Connecting,
+    /// Differences are being exchanged.
+    Syncing,
+    /// Phone and relay agree.
+    UpToDate,
+    /// The relay sent the phone away, for a reason that may not pass by itself; it tries again within a minute.
+    Rejected {
+        /// Why.
+        code: ByeCode,
+    },
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Bend;
-use super::way::Sample;
+use super::way::RoadSample;
 
 /// A corner turns by at least so much, radians.
 const SMALLEST_TURN_RAD: f64 = 30.0 / 180.0 * std::f64::consts::PI;
@@ -19,9 +19,9 @@ pub(super) struct BendHere {
 }
 
 /// What is at each sample but the first and the last.
-pub(super) fn along(samples: &[Sample]) -> Vec<BendHere> {
+pub(super) fn along(samples: &[RoadSample]) -> Vec<BendHere> {
     let mut bends = Vec::with_capacity(samples.len());
-    let mut run = Run::default();
+    let mut run = Turn::default();
     for (index, three) in samples.windows(3).enumerate() {
         let curve = Curve::through(three);
         let bend = curve.bend();
@@ -29,7 +29,7 @@ pub(super) fn along(samples: &[Sample]) -> Vec<BendHere> {
         if bend == Bend::Straight || run.is_left != Some(curve.is_left) {
             run.end(samples, &mut bends);
             run =
-                Run { steps: index..index, turn_rad: 0.0, is_left: (bend != Bend::Straight).then_some(curve.is_left) };
+                Turn { steps: index..index, turn_rad: 0.0, is_left: (bend != Bend::Straight).then_some(curve.is_left) };
         }
         if bend != Bend::Straight {
             run.steps.end = index + 1;
@@ -42,15 +42,15 @@ pub(super) fn along(samples: &[Sample]) -> Vec<BendHere> {
 
 /// Samples one after the other at which the road bends to the same side.
 #[derive(Default)]
-struct Run {
+struct Turn {
     steps: Range<usize>,
     turn_rad: f64,
     is_left: Option<bool>,
 }
 
-impl Run {
+impl Turn {
     /// Marks the middle of the run if it is a corner, and flows.
-    fn end(&self, samples: &[Sample], bends: &mut [BendHere]) {
+    fn end(&self, samples: &[RoadSample], bends: &mut [BendHere]) {
         let is_corner = (SMALLEST_TURN_RAD..=LARGEST_TURN_RAD).contains(&self.turn_rad);
         // Steps are counted from the second sample.
         if is_corner && self.steps.clone().all(|step| samples[step + 1].flows) {
@@ -70,7 +70,7 @@ struct Curve {
 }
 
 impl Curve {
-    fn through(three: &[Sample]) -> Curve {
+    fn through(three: &[RoadSample]) -> Curve {
         let [a, b, c] = [three[0].place, three[1].place, three[2].place];
         let (u, v) = ([b.x_m - a.x_m, b.y_m - a.y_m, b.z_m - a.z_m], [c.x_m - b.x_m, c.y_m - b.y_m, c.z_m - b.z_m]);
         let cross = [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];

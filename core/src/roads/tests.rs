@@ -43,7 +43,7 @@ fn pass() -> Vec<Fix> {
 }
 
 fn bends(legs: &[Leg]) -> Vec<Bend> {
-    Survey::of(&drive(legs)).steps().iter().map(|step| step.bend).collect()
+    RoadSteps::of(&drive(legs)).steps().iter().map(|step| step.bend).collect()
 }
 
 #[test]
@@ -69,20 +69,20 @@ fn a_circle_has_the_bend_of_its_radius() {
 fn a_corner_turns_by_thirty_degrees_to_one_side_and_is_no_loop() {
     let corners = |turn_deg: f64, radius_m: f64| {
         let turn_m = turn_deg.to_radians() * radius_m;
-        Survey::of(&drive(&[(200.0, None), (turn_m, Some(radius_m)), (200.0, None)])).tally().corners
+        RoadSteps::of(&drive(&[(200.0, None), (turn_m, Some(radius_m)), (200.0, None)])).tally().corners
     };
     assert_eq!([15.0, 45.0, 90.0, 180.0, 300.0].map(|turn_deg| corners(turn_deg, 60.0)), [0, 1, 1, 1, 0]);
     let ess = drive(&[(200.0, None), (90.0, Some(60.0)), (90.0, Some(-60.0)), (200.0, None)]);
-    assert_eq!(Survey::of(&ess).tally().corners, 2, "one to each side");
+    assert_eq!(RoadSteps::of(&ess).tally().corners, 2, "one to each side");
 }
 
 #[test]
 fn nothing_counts_near_a_crawl() {
     let mut fixes = drive(&[(300.0, None), (90.0, Some(60.0)), (300.0, None)]);
-    assert_eq!(Survey::of(&fixes).tally().corners, 1);
+    assert_eq!(RoadSteps::of(&fixes).tally().corners, 1);
     let apex = fixes.len() / 2;
     fixes[apex].speed_mps = Some(8.0);
-    let survey = Survey::of(&fixes);
+    let survey = RoadSteps::of(&fixes);
     assert_eq!(survey.tally().corners, 0);
     // 40 m before and behind, and the span to which the speed belongs.
     assert!((80..=120).contains(&(20 * survey.steps().iter().filter(|step| !step.flows).count())));
@@ -95,7 +95,7 @@ fn a_car_that_stands_does_not_flow_on_either_side_of_it() {
     for fix in &mut fixes[halt..] {
         fix.fixed_at = fix.fixed_at + 30_000;
     }
-    let survey = Survey::of(&fixes);
+    let survey = RoadSteps::of(&fixes);
     assert_eq!(survey.steps().iter().filter(|step| step.begins_section).count(), 2);
     assert!(survey.steps().iter().any(|step| !step.flows) && survey.tally().flowing > 35);
 }
@@ -105,7 +105,7 @@ fn speed_is_a_gate_and_rewards_nothing() {
     let at = |speed_mps: f64| {
         let mut fixes = pass();
         fixes.iter_mut().for_each(|fix| fix.speed_mps = Some(speed_mps));
-        Survey::of(&fixes).tally()
+        RoadSteps::of(&fixes).tally()
     };
     assert_eq!(at(9.0), at(60.0));
     assert_eq!(at(8.0).flowing, 0);
@@ -115,35 +115,35 @@ fn speed_is_a_gate_and_rewards_nothing() {
 fn without_the_receivers_speed_that_of_the_way_is_the_gate() {
     let mut fixes = pass();
     fixes.iter_mut().for_each(|fix| fix.speed_mps = None);
-    assert_eq!(Survey::of(&fixes).tally(), Survey::of(&pass()).tally());
+    assert_eq!(RoadSteps::of(&fixes).tally(), RoadSteps::of(&pass()).tally());
     for (index, fix) in fixes.iter_mut().enumerate() {
         fix.fixed_at = START + 2_000 * index as i64;
     }
-    assert_eq!(Survey::of(&fixes).tally().flowing, 0, "7.5 m/s");
+    assert_eq!(RoadSteps::of(&fixes).tally().flowing, 0, "7.5 m/s");
 }
 
 #[test]
 fn what_was_not_measured_is_not_scored() {
     let mut fixes = pass();
-    let all = Survey::of(&fixes).tally().steps;
+    let all = RoadSteps::of(&fixes).tally().steps;
     fixes.drain(100..105);
-    let survey = Survey::of(&fixes);
+    let survey = RoadSteps::of(&fixes);
     assert_eq!(survey.steps().iter().filter(|step| step.begins_section).count(), 2);
     assert!(survey.tally().steps < all - 4);
     assert!(survey.score().is_some());
     let slow_receiver: Vec<Fix> = fixes.iter().copied().step_by(5).collect();
-    assert!(Survey::of(&slow_receiver).steps().len() < 4);
-    assert_eq!(Survey::of(&slow_receiver).score(), None);
+    assert!(RoadSteps::of(&slow_receiver).steps().len() < 4);
+    assert_eq!(RoadSteps::of(&slow_receiver).score(), None);
 }
 
 #[test]
 fn the_whole_has_a_score_only_if_most_of_it_was_measured() {
     let mut fixes = pass();
     let far = fixes.len();
-    assert!(Survey::of(&fixes).score().is_some());
+    assert!(RoadSteps::of(&fixes).score().is_some());
     fixes.push(fix(far as f64 + 600.0, 60_000.0, 0.0));
-    assert_eq!(Survey::of(&fixes).score(), None);
-    assert_eq!(Survey::of(&fixes).best_stretches(), Survey::of(&pass()).best_stretches(), "which were measured");
+    assert_eq!(RoadSteps::of(&fixes).score(), None);
+    assert_eq!(RoadSteps::of(&fixes).best_stretches(), RoadSteps::of(&pass()).best_stretches(), "which were measured");
 }
 
 #[test]
@@ -152,15 +152,15 @@ fn a_road_driven_backwards_is_the_same_road() {
     let last = forward.last().unwrap().fixed_at;
     let backward: Vec<Fix> =
         forward.iter().rev().map(|fix| Fix { fixed_at: START + last.millis_since(fix.fixed_at), ..*fix }).collect();
-    let (there, back) = (Survey::of(&forward).score().unwrap(), Survey::of(&backward).score().unwrap());
+    let (there, back) = (RoadSteps::of(&forward).score().unwrap(), RoadSteps::of(&backward).score().unwrap());
     assert!(there.score.abs_diff(back.score) <= 2, "{there:?} {back:?}");
 }
 
 #[test]
 fn a_straight_road_scores_next_to_nothing_and_a_pass_nearly_everything() {
-    let straight = Survey::of(&drive(&[(20_000.0, None)])).score().unwrap();
+    let straight = RoadSteps::of(&drive(&[(20_000.0, None)])).score().unwrap();
     assert!(straight.score < 10 && straight.parts.flow == 100 && straight.parts.relief.is_none());
-    let pass = Survey::of(&pass()).score().unwrap();
+    let pass = RoadSteps::of(&pass()).score().unwrap();
     assert!(pass.score > 80, "{pass:?}");
 }
 
@@ -170,7 +170,7 @@ fn the_best_stretch_is_where_the_corners_are() {
     let mut legs: Vec<Leg> = vec![(5_000.0, None)];
     legs.extend(corners.iter().cycle().take(30));
     legs.push((5_000.0, None));
-    let survey = Survey::of(&drive(&legs));
+    let survey = RoadSteps::of(&drive(&legs));
     let best = survey.best_stretches();
     let [stretch] = &best[..] else { panic!("{best:?}") };
     let (from_m, to_m) =
@@ -191,7 +191,7 @@ fn tracks_without_a_road_have_no_score() {
     let nowhere = vec![Fix { lat_deg: f64::NAN, ..here(0.0) }; 3];
     for fixes in [vec![], vec![here(0.0)], vec![here(0.0), here(1.0)], circling, teleports, backwards, at_once, nowhere]
     {
-        let survey = Survey::of(&fixes);
+        let survey = RoadSteps::of(&fixes);
         assert_eq!((survey.score(), survey.best_stretches()), (None, vec![]));
     }
 }
@@ -205,7 +205,7 @@ fn duplicates_and_times_that_go_back_change_nothing() {
         disturbed.push(*fix);
         disturbed.extend(fixes.get(index.wrapping_sub(7)));
     }
-    assert_eq!(Survey::of(&disturbed), Survey::of(&fixes));
+    assert_eq!(RoadSteps::of(&disturbed), RoadSteps::of(&fixes));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn the_date_line_and_the_poles_are_places_like_any_other() {
             let (east_m, north_m) = ((fix.lon_deg - 10.0) * DEGREE_EAST_M, fix.lat_deg * DEGREE_NORTH_M);
             (fix.lat_deg, fix.lon_deg) = to(east_m, north_m);
         }
-        Survey::of(&fixes).score().unwrap()
+        RoadSteps::of(&fixes).score().unwrap()
     };
     let over_the_line = moved(|east_m, north_m| {
         let lon_deg = 179.995 + east_m / DEGREE_EAST_M;
@@ -226,14 +226,14 @@ fn the_date_line_and_the_poles_are_places_like_any_other() {
         let (east_m, north_m) = (east_m - 300.0, north_m - 50.0);
         (90.0 - libm::hypot(east_m, north_m) / 111_694.0, libm::atan2(east_m, -north_m).to_degrees())
     });
-    let here = Survey::of(&pass()).score().unwrap();
+    let here = RoadSteps::of(&pass()).score().unwrap();
     for there in [over_the_line, at_the_pole] {
         assert!(here.score.abs_diff(there.score) <= 1, "{here:?} {there:?}");
     }
 }
 
 /// The bits of everything, in one number (FNV-1a).
-fn fingerprint(survey: &Survey) -> u64 {
+fn fingerprint(survey: &RoadSteps) -> u64 {
     let numbers = |step: &Step| {
         let Position { lat_deg, lon_deg } = step.position();
         let flags = u64::from(step.flows) + 2 * u64::from(step.is_corner) + 4 * step.bend as u64;
@@ -246,7 +246,7 @@ fn fingerprint(survey: &Survey) -> u64 {
 
 #[test]
 fn a_road_has_the_same_bits_on_every_machine() {
-    let survey = Survey::of(&pass());
+    let survey = RoadSteps::of(&pass());
     let bends = [174, 52, 26, 25, 12];
     let tally = Tally { steps: 289, flowing: 289, bends, corners: 24, graded: 277, grade_sum: 13_850 };
     assert_eq!(survey.tally(), tally);
@@ -272,7 +272,7 @@ fn any_fix() -> impl Strategy<Value = Fix> {
 proptest! {
     #[test]
     fn no_track_breaks_the_survey(fixes in prop::collection::vec(any_fix(), 0..400)) {
-        let survey = Survey::of(&fixes);
+        let survey = RoadSteps::of(&fixes);
         for score in survey.score().into_iter().chain(survey.best_stretches().into_iter().map(|stretch| stretch.score)) {
             prop_assert!(score.score <= 100 && score.measured_m >= SHORTEST_SCORED_M);
         }
@@ -281,7 +281,7 @@ proptest! {
 
     #[test]
     fn the_sum_of_tallies_does_not_depend_on_their_order(cut in 0_usize..500, seed in any::<u64>()) {
-        let survey = Survey::of(&pass());
+        let survey = RoadSteps::of(&pass());
         let steps = survey.steps();
         let cut = cut.min(steps.len());
         let mut pieces: Vec<Tally> = steps.chunks(7).map(|piece| piece.iter().collect()).collect();
@@ -297,12 +297,12 @@ proptest! {
 
 #[test]
 fn relief_is_known_where_the_receiver_tells_every_fourth_altitude_and_not_where_it_jumps() {
-    let whole = Survey::of(&pass()).score().unwrap();
+    let whole = RoadSteps::of(&pass()).score().unwrap();
     let mut sparse = pass();
     for (index, fix) in sparse.iter_mut().enumerate() {
         fix.altitude_m = fix.altitude_m.filter(|_| index % 4 == 0);
     }
-    let scored = Survey::of(&sparse).score().unwrap();
+    let scored = RoadSteps::of(&sparse).score().unwrap();
     assert!(scored.parts.relief.unwrap().abs_diff(whole.parts.relief.unwrap()) <= 2, "{scored:?} {whole:?}");
     // Two thousand fixes apart nobody knows.
     let mut ends = pass();
@@ -310,11 +310,11 @@ fn relief_is_known_where_the_receiver_tells_every_fourth_altitude_and_not_where_
     for fix in &mut ends[1..count - 1] {
         fix.altitude_m = None;
     }
-    assert_eq!(Survey::of(&ends).score().unwrap().parts.relief, None);
+    assert_eq!(RoadSteps::of(&ends).score().unwrap().parts.relief, None);
     // A flat road on which the altitude jumps up and down by 100 m every kilometre.
     let mut jumps = pass();
     for (index, fix) in jumps.iter_mut().enumerate() {
         fix.altitude_m = Some(if index / 67 % 2 == 0 { 400.0 } else { 500.0 });
     }
-    assert!(Survey::of(&jumps).tally().grade_m_per_km() < Some(20.0));
+    assert!(RoadSteps::of(&jumps).tally().grade_m_per_km() < Some(20.0));
 }

@@ -28,7 +28,7 @@ const SPEED_OVER_MS: i64 = 3_000;
 
 /// A place on the way, a whole number of steps from the beginning of its section.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(super) struct RoadSample {
     pub(super) place: Ecef,
     pub(super) at: Timestamp,
     pub(super) altitude_m: Option<f64>,
@@ -49,7 +49,7 @@ struct Knot {
 
 /// Calls `each` with the samples of every section of the way, one after the other. Returns how long the straight lines over
 /// everything between them are, metres.
-pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: impl FnMut(&[Sample])) -> f64 {
+pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: impl FnMut(&[RoadSample])) -> f64 {
     let mut unknown_m = 0.0;
     let mut section = Section::default();
     let mut last_at = None;
@@ -129,7 +129,7 @@ impl Section {
         jumps.into_iter().for_each(|index| self.knots[index].altitude_m = None);
     }
 
-    fn samples(&self) -> Vec<Sample> {
+    fn samples(&self) -> Vec<RoadSample> {
         let length_m = self.knots.last().map_or(0.0, |knot| knot.along_m);
         let mut samples = Vec::with_capacity((length_m / f64::from(STEP_M)) as usize + 1);
         let speeds_mps = self.speeds_mps();
@@ -152,7 +152,7 @@ impl Section {
             // The speed of a span stands at its end, so that of the last span is behind the reach.
             let behind = gate + self.knots[gate..].partition_point(|knot| knot.along_m <= gate_to_m);
             let reached_mps = &speeds_mps[gate..speeds_mps.len().min(behind + 1)];
-            samples.push(Sample {
+            samples.push(RoadSample {
                 flows: !stood && reached_mps.iter().all(|&speed_mps| speed_mps >= GATE_MPS),
                 ..between(from, to, (along_m - from.along_m) / (to.along_m - from.along_m))
             });
@@ -178,10 +178,10 @@ impl Section {
 }
 
 /// The place so far of the way from one knot to the next.
-fn between(from: &Knot, to: &Knot, part: f64) -> Sample {
+fn between(from: &Knot, to: &Knot, part: f64) -> RoadSample {
     let elapsed_ms = to.at.millis_since(from.at) as f64;
     let altitude_m = |(from_m, to_m): (f64, f64)| from_m + (to_m - from_m) * part;
-    Sample {
+    RoadSample {
         place: from.place.towards(to.place, part),
         at: from.at + (elapsed_ms * part) as i64,
         altitude_m: from.altitude_m.zip(to.altitude_m).map(altitude_m),

@@ -30,10 +30,10 @@ pub struct Identity {
 
 /// What a message from the relay means for the replica.
 #[derive(Debug, PartialEq)]
-pub enum Event {
-    /// The device must sign this; [`Session::prove`] goes on.
+pub enum ClientEvent {
+    /// The device must sign this; [`ClientSession::proof_message`] goes on.
     Sign(Vec<u8>),
-    /// The relay let the phone in; [`Session::catch_up`] goes on.
+    /// The relay let the phone in; [`ClientSession::catch_up`] goes on.
     Welcomed {
         /// Which relay it is.
         relay: RelayId,
@@ -100,11 +100,11 @@ pub enum Event {
 
 /// The phone's end of one connection.
 #[derive(Debug)]
-pub struct Session {
+pub struct ClientSession {
     identity: Identity,
     /// The origin that was dialled.
     origin: String,
-    phase: Phase,
+    phase: ClientPhase,
     /// When the relay was last heard, or when it was asked something while nothing else was outstanding.
     quiet_since_ms: u64,
     pushes: u64,
@@ -124,7 +124,7 @@ pub struct Session {
 }
 
 #[derive(Debug, PartialEq)]
-enum Phase {
+enum ClientPhase {
     AwaitingChallenge,
     Signing { relay: RelayId },
     AwaitingWelcome { relay: RelayId },
@@ -134,14 +134,14 @@ enum Phase {
     Ended,
 }
 
-impl Session {
+impl ClientSession {
     /// A session on a connection that was just opened to this origin, and the first message to send. `[H1]`
-    pub fn open(identity: Identity, origin: String, now_ms: u64) -> (Session, Vec<u8>) {
+    pub fn open(identity: Identity, origin: String, now_ms: u64) -> (ClientSession, Vec<u8>) {
         let hello = Message::Hello { protocols: vec![PROTOCOL], account: identity.account, device: identity.device };
-        let session = Session {
+        let session = ClientSession {
             identity,
             origin,
-            phase: Phase::AwaitingChallenge,
+            phase: ClientPhase::AwaitingChallenge,
             quiet_since_ms: now_ms,
             pushes: 0,
             waiting: Map::new(),
@@ -161,17 +161,17 @@ impl Session {
         &self.origin
     }
 
-    /// The message that carries the signature of [`Event::Sign`]; nothing if it is not awaited. `[H3]`
-    pub fn prove(&mut self, signature: [u8; 64]) -> Option<Vec<u8>> {
-        let Phase::Signing { relay } = self.phase else { return None };
-        self.phase = Phase::AwaitingWelcome { relay };
+    /// The message that carries the signature of [`ClientEvent::Sign`]; nothing if it is not awaited. `[H3]`
+    pub fn proof_message(&mut self, signature: [u8; 64]) -> Option<Vec<u8>> {
+        let ClientPhase::Signing { relay } = self.phase else { return None };
+        self.phase = ClientPhase::AwaitingWelcome { relay };
         Some(Message::Proof { signature, grant: self.identity.grant, origin: Some(self.origin.clone()) }.encode())
     }
 
     /// The message that says what the phone has. `[C1]`
     pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
-        debug_assert_eq!(self.phase, Phase::Welcomed);
-        self.phase = Phase::CatchingUp;
+        debug_assert_eq!(self.phase, ClientPhase::Welcomed);
+        self.phase = ClientPhase::CatchingUp;
         // The relay's log may be shorter than it was. `[C6]`
         self.cursor = 0;
         Message::CatchUp { cursor, digest }.encode()
@@ -179,24 +179,24 @@ impl Session {
 
     /// Whether another push may be sent. `[P5]`
     pub fn can_push(&self) -> bool {
-        self.phase == Phase::Open && self.waiting.len() < MAX_PUSHES_IN_FLIGHT
+        self.phase == ClientPhase::Open && self.waiting.len() < MAX_PUSHES_IN_FLIGHT
     }
 
     /// Whether the relay has sent everything it had.
     pub fn is_caught_up(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase == ClientPhase::Open
     }
 
     /// Whether any answer is outstanding.
     pub fn is_waiting(&self) -> bool {
         let is_asking = self.fetching.is_some() || self.comparing || self.vouching;
-        self.phase != Phase::Open || !self.waiting.is_empty() || is_asking
+        self.phase != ClientPhase::Open || !self.waiting.is_empty() || is_asking
     }
 
     /// The message that offers changes, whose names go beside them. `[P1]`
     pub fn push(&mut self, now_ms: u64, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
         debug_assert!(self.can_push() && !offers.is_empty());
-        self.ask(now_ms);
+        self.start_waiting(now_ms);
         let (hashes, changes): (Vec<_>, Vec<_>) = offers.into_iter().unzip();
         let mut waiting = Map::new();
         waiting.extend((0..).zip(hashes));
@@ -205,39 +205,39 @@ impl Session {
         Message::Push { changes }.encode()
     }
 
-    /// Whether [`Session::fetch`] may be called.
+    /// Whether [`ClientSession::fetch`] may be called.
     pub fn can_fetch(&self) -> bool {
-        self.phase == Phase::Open && self.fetching.is_none()
+        self.phase == ClientPhase::Open && self.fetching.is_none()
     }
 
     /// The message that asks for all changes of a document. `[F1]`
     pub fn fetch(&mut self, now_ms: u64, doc: DocId) -> Vec<u8> {
-        self.ask(now_ms);
+        self.start_waiting(now_ms);
         self.fetching = Some(doc);
         Message::Fetch { doc }.encode()
     }
 
     /// The message that says what the phone believes the relay to have in a range of ids. `[D1]`
     pub fn compare(&mut self, now_ms: u64, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Vec<u8> {
-        self.ask(now_ms);
+        self.start_waiting(now_ms);
         self.comparing = true;
         Message::Compare { from, to, docs }.encode()
     }
 
-    /// Whether [`Session::vouch`] may be called.
+    /// Whether [`ClientSession::vouch`] may be called.
     pub fn can_vouch(&self) -> bool {
-        self.phase == Phase::Open && !self.vouching
+        self.phase == ClientPhase::Open && !self.vouching
     }
 
     /// The message that says that a device belongs to the account. `[P10]`
     pub fn vouch(&mut self, now_ms: u64, actor_prefix: [u8; 8]) -> Vec<u8> {
-        self.ask(now_ms);
+        self.start_waiting(now_ms);
         self.vouching = true;
         Message::Vouch { actor_prefix }.encode()
     }
 
     /// The silence before a question says nothing about the relay.
-    fn ask(&mut self, now_ms: u64) {
+    fn start_waiting(&mut self, now_ms: u64) {
         if !self.is_waiting() {
             self.quiet_since_ms = now_ms;
         }
@@ -246,89 +246,92 @@ impl Session {
     /// When a silent relay is given up, on the clock of `now_ms`: an answer is due soon, a ping now and then. `[M5]`
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let patience_ms = if self.is_waiting() { ANSWER_MS } else { SILENCE_MS };
-        (self.phase != Phase::Ended).then_some((self.quiet_since_ms + patience_ms, "give up a silent relay"))
+        (self.phase != ClientPhase::Ended).then_some((self.quiet_since_ms + patience_ms, "give up a silent relay"))
     }
 
-    /// Takes in a message. After [`Event::Ended`] and [`Event::Garbled`] the connection is to be closed and the session
+    /// Takes in a message. After [`ClientEvent::Ended`] and [`ClientEvent::Garbled`] the connection is to be closed and the session
     /// thrown away.
-    pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> Event {
+    pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> ClientEvent {
         self.quiet_since_ms = now_ms;
-        let event = Message::decode(bytes).map_err(|error| error.bye()).and_then(|message| self.take(message));
+        let event =
+            Message::decode(bytes).map_err(|error| error.bye()).and_then(|message| self.handle_message(message));
         event.unwrap_or_else(|code| {
-            self.phase = Phase::Ended;
-            Event::Garbled(code)
+            self.phase = ClientPhase::Ended;
+            ClientEvent::Garbled(code)
         })
     }
 
-    fn take(&mut self, message: Message) -> Result<Event, ByeCode> {
+    fn handle_message(&mut self, message: Message) -> Result<ClientEvent, ByeCode> {
         match (&self.phase, message) {
             (_, Message::Bye { code }) => {
-                self.phase = Phase::Ended;
-                Ok(Event::Ended(code))
+                self.phase = ClientPhase::Ended;
+                Ok(ClientEvent::Ended(code))
             }
-            (Phase::CatchingUp | Phase::Open, Message::Ping) => Ok(Event::Pinged(Message::Pong.encode())),
-            (Phase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
+            (ClientPhase::CatchingUp | ClientPhase::Open, Message::Ping) => {
+                Ok(ClientEvent::Pinged(Message::Pong.encode()))
+            }
+            (ClientPhase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
                 if protocol != PROTOCOL {
                     // A proof of an earlier version is good at any origin: whoever asks for it gets none. `[H9]`
-                    self.phase = Phase::Ended;
-                    return Ok(Event::Ended(ByeCode::UnknownProtocol));
+                    self.phase = ClientPhase::Ended;
+                    return Ok(ClientEvent::Ended(ByeCode::UnknownProtocol));
                 }
-                self.phase = Phase::Signing { relay };
+                self.phase = ClientPhase::Signing { relay };
                 let Identity { account, device, grant: _ } = &self.identity;
-                Ok(Event::Sign(proof_bytes(&relay, &nonce, account, device, &self.origin)))
+                Ok(ClientEvent::Sign(proof_bytes(&relay, &nonce, account, device, &self.origin)))
             }
-            (Phase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, at, .. }) => {
+            (ClientPhase::AwaitingWelcome { relay }, Message::Welcome { epoch, head, at, .. }) => {
                 let relay = *relay;
-                self.phase = Phase::Welcomed;
-                Ok(Event::Welcomed { relay, epoch, head, at })
+                self.phase = ClientPhase::Welcomed;
+                Ok(ClientEvent::Welcomed { relay, epoch, head, at })
             }
-            (Phase::CatchingUp | Phase::Open, Message::Entries { entries, cursor }) => {
-                Ok(Event::Entries { entries, cursor: self.advance(cursor)? })
+            (ClientPhase::CatchingUp | ClientPhase::Open, Message::Entries { entries, cursor }) => {
+                Ok(ClientEvent::Entries { entries, cursor: self.advance(cursor)? })
             }
-            (Phase::CatchingUp, Message::CaughtUp { cursor, digest }) => {
-                self.phase = Phase::Open;
-                Ok(Event::CaughtUp { cursor: self.advance(cursor)?, digest })
+            (ClientPhase::CatchingUp, Message::CaughtUp { cursor, digest }) => {
+                self.phase = ClientPhase::Open;
+                Ok(ClientEvent::CaughtUp { cursor: self.advance(cursor)?, digest })
             }
-            (Phase::Open, Message::Ack { hashes, cursor }) => {
+            (ClientPhase::Open, Message::Ack { hashes, cursor }) => {
                 let mut acked = hashes.clone();
                 sort_by_key(&mut acked, |hash| *hash);
                 self.waiting.retain(|_, push| {
                     push.retain(|_, hash| acked.binary_search(hash).is_err());
                     !push.is_empty()
                 });
-                Ok(Event::Acked { hashes, cursor: self.advance(cursor)? })
+                Ok(ClientEvent::Acked { hashes, cursor: self.advance(cursor)? })
             }
-            (Phase::Open, Message::Nack { index, push, code }) => {
+            (ClientPhase::Open, Message::Nack { index, push, code }) => {
                 let waiting = self.waiting.get_mut(&push).ok_or(ByeCode::OutOfOrder)?;
                 let hash = waiting.remove(&index).ok_or(ByeCode::OutOfOrder)?;
                 if waiting.is_empty() {
                     self.waiting.remove(&push);
                 }
-                Ok(Event::Nacked { hash, code })
+                Ok(ClientEvent::Nacked { hash, code })
             }
-            (Phase::Open, Message::Fetched { doc, chunks, done, goes_on }) if self.fetching == Some(doc) => {
+            (ClientPhase::Open, Message::Fetched { doc, chunks, done, goes_on }) if self.fetching == Some(doc) => {
                 if done && goes_on {
                     return Err(ByeCode::Malformed);
                 }
                 if done {
                     self.fetching = None;
                 }
-                Ok(Event::Fetched { doc, chunks: self.joined(chunks, goes_on)?, done })
+                Ok(ClientEvent::Fetched { doc, chunks: self.join_chunks(chunks, goes_on)?, done })
             }
-            (Phase::Open, Message::Vouched) if self.vouching => {
+            (ClientPhase::Open, Message::Vouched) if self.vouching => {
                 self.vouching = false;
-                Ok(Event::Vouched)
+                Ok(ClientEvent::Vouched)
             }
-            (Phase::Open, Message::Differences { docs, done }) if self.comparing => {
+            (ClientPhase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;
-                Ok(Event::Differences { docs: self.whole(docs, done)?, done })
+                Ok(ClientEvent::Differences { docs: self.complete_histories(docs, done)?, done })
             }
             _ => Err(ByeCode::OutOfOrder),
         }
     }
 
     /// The documents that have come as a whole. One that goes on does so at the head of the next page, and nowhere else.
-    fn whole(&mut self, docs: Vec<DocHistory>, done: bool) -> Result<Vec<DocHistory>, ByeCode> {
+    fn complete_histories(&mut self, docs: Vec<DocHistory>, done: bool) -> Result<Vec<DocHistory>, ByeCode> {
         let mut whole = Vec::new();
         for doc in docs {
             match &mut self.begun_history {
@@ -345,7 +348,7 @@ impl Session {
     }
 
     /// The whole chunks among those of a page and what came of the first one before; the last one is kept if it goes on.
-    fn joined(&mut self, mut chunks: Vec<Chunk>, goes_on: bool) -> Result<Vec<Chunk>, ByeCode> {
+    fn join_chunks(&mut self, mut chunks: Vec<Chunk>, goes_on: bool) -> Result<Vec<Chunk>, ByeCode> {
         if let Some(Chunk(first)) = chunks.first_mut()
             && !self.begun.is_empty()
         {
@@ -375,11 +378,11 @@ mod tests {
 
     const ORIGIN: &str = "https://relay.example";
 
-    fn comparing() -> Session {
+    fn comparing() -> ClientSession {
         let device = DeviceKey([1; 32]);
         let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
-        let (mut session, _) = Session::open(identity, ORIGIN.to_owned(), 0);
-        session.phase = Phase::Open;
+        let (mut session, _) = ClientSession::open(identity, ORIGIN.to_owned(), 0);
+        session.phase = ClientPhase::Open;
         session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
         session
     }
@@ -389,7 +392,7 @@ mod tests {
         DocHistory { doc: DocId::from_bytes([doc; 16]), kind: Some(DocKind::Car), heads: hashes.clone(), hashes }
     }
 
-    fn page(session: &mut Session, docs: &[DocHistory], done: bool) -> Event {
+    fn page(session: &mut ClientSession, docs: &[DocHistory], done: bool) -> ClientEvent {
         session.receive(0, &Message::Differences { docs: docs.to_vec(), done }.encode())
     }
 
@@ -397,34 +400,34 @@ mod tests {
     fn c5_a_document_that_is_told_of_in_two_places_of_a_comparison_ends_the_connection() {
         let mut session = comparing();
         page(&mut session, &[history(1, 1), history(2, 1)], false);
-        let Event::Differences { docs, .. } = page(&mut session, &[history(2, 2), history(3, 1)], false) else {
+        let ClientEvent::Differences { docs, .. } = page(&mut session, &[history(2, 2), history(3, 1)], false) else {
             panic!("it goes on at the head of the next page")
         };
         assert_eq!(docs[0].hashes.len(), 2);
-        assert_eq!(page(&mut session, &[history(2, 3)], true), Event::Garbled(ByeCode::OutOfOrder));
+        assert_eq!(page(&mut session, &[history(2, 3)], true), ClientEvent::Garbled(ByeCode::OutOfOrder));
 
         let mut session = comparing();
         page(&mut session, &[history(1, 1)], true);
         session.compare(0, DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]), Vec::new());
         let again = page(&mut session, &[history(1, 1)], true);
-        assert!(matches!(again, Event::Differences { .. }), "another comparison may tell of it again");
+        assert!(matches!(again, ClientEvent::Differences { .. }), "another comparison may tell of it again");
     }
 
     #[test]
     fn h9_a_phone_signs_the_origin_that_it_dialled_and_no_proof_of_version_1() {
         let device = DeviceKey([1; 32]);
         let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
-        let open = || Session::open(identity, ORIGIN.to_owned(), 0).0;
+        let open = || ClientSession::open(identity, ORIGIN.to_owned(), 0).0;
         let challenge = |protocol| Message::Challenge { protocol, relay: RelayId([2; 16]), nonce: [3; 32] }.encode();
         for version in [0, 1, 3] {
             let mut session = open();
-            assert_eq!(session.receive(0, &challenge(version)), Event::Ended(ByeCode::UnknownProtocol));
-            assert_eq!(session.prove([4; 64]), None, "nothing is awaited of it");
+            assert_eq!(session.receive(0, &challenge(version)), ClientEvent::Ended(ByeCode::UnknownProtocol));
+            assert_eq!(session.proof_message([4; 64]), None, "nothing is awaited of it");
         }
         let mut session = open();
-        let Event::Sign(bytes) = session.receive(0, &challenge(2)) else { panic!("it proves itself") };
+        let ClientEvent::Sign(bytes) = session.receive(0, &challenge(2)) else { panic!("it proves itself") };
         assert_eq!(bytes, proof_bytes(&RelayId([2; 16]), &[3; 32], &identity.account, &device, ORIGIN));
-        let proof = Message::decode(&session.prove([4; 64]).unwrap()).unwrap();
+        let proof = Message::decode(&session.proof_message([4; 64]).unwrap()).unwrap();
         assert_eq!(proof, Message::Proof { signature: [4; 64], grant: None, origin: Some(ORIGIN.to_owned()) });
     }
 
@@ -433,7 +436,7 @@ mod tests {
         let mut session = comparing();
         for (cursor, is_garbled) in [(5, false), (5, false), (6, false), (4, true)] {
             let event = session.receive(0, &Message::Entries { entries: Vec::new(), cursor }.encode());
-            assert_eq!(event == Event::Garbled(ByeCode::OutOfOrder), is_garbled, "{cursor}");
+            assert_eq!(event == ClientEvent::Garbled(ByeCode::OutOfOrder), is_garbled, "{cursor}");
         }
     }
 }

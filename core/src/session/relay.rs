@@ -4,14 +4,14 @@
 //! the next page when the last one has been sent, so that a slow reader costs a number, not memory. Entries that this
 //! very client pushed are acknowledged at their place in the log; all others are sent.
 
-mod comparing;
+mod comparison;
 mod open;
 #[cfg(test)]
 mod tests;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use self::open::Open;
+use self::open::OpenSession;
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::origin::{OriginError, OriginPolicy};
@@ -24,10 +24,10 @@ use crate::wire::{
 
 /// What happens to the session.
 #[derive(Debug)]
-pub enum Input {
+pub enum RelayInput {
     /// A binary message arrived.
     Received(Vec<u8>),
-    /// Answers [`Effect::Admit`]: the device may speak for the account.
+    /// Answers [`RelayEffect::Admit`]: the device may speak for the account.
     Admitted {
         /// The current epoch of the relay's log.
         epoch: Epoch,
@@ -36,26 +36,26 @@ pub enum Input {
         /// The relay's clock.
         at: Timestamp,
     },
-    /// Answers [`Effect::Admit`]: it may not.
+    /// Answers [`RelayEffect::Admit`]: it may not.
     NotAdmitted(ByeCode),
-    /// Answers [`Effect::Vouch`], whatever came of it: what the device made is judged when it is pushed.
+    /// Answers [`RelayEffect::Vouch`], whatever came of it: what the device made is judged when it is pushed.
     Vouched,
-    /// Answers [`Effect::Commit`]: everything not refused is on disk.
+    /// Answers [`RelayEffect::Commit`]: everything not refused is on disk.
     Committed {
         /// Which push.
         push: u64,
         /// One outcome for each change of the push, in its order.
-        outcomes: Vec<Outcome>,
+        outcomes: Vec<ChangeOutcome>,
     },
     /// The account's log has grown to this position, by whomever.
     Grew(u64),
-    /// Answers [`Effect::ReadLog`].
+    /// Answers [`RelayEffect::ReadLog`].
     Log(LogPage),
-    /// Answers [`Effect::ReadDoc`].
+    /// Answers [`RelayEffect::ReadDoc`].
     Doc(DocPage),
-    /// Answers [`Effect::ReadHeads`].
+    /// Answers [`RelayEffect::ReadHeads`].
     Heads(HeadsPage),
-    /// Answers [`Effect::ReadNames`].
+    /// Answers [`RelayEffect::ReadNames`].
     Names(NamesPage),
     /// The deadline has passed, or the shell just wants the time looked at.
     Tick,
@@ -65,10 +65,10 @@ pub enum Input {
 
 /// What the session wants done. Answers come back as inputs, in any order.
 #[derive(Debug, PartialEq)]
-pub enum Effect {
+pub enum RelayEffect {
     /// Send a binary message. The shell goes on to the next effect when the socket has taken it.
     Send(Vec<u8>),
-    /// Look whether the device may speak for the account, remember it, and from then on report [`Input::Grew`].
+    /// Look whether the device may speak for the account, remember it, and from then on report [`RelayInput::Grew`].
     /// Signatures have been verified. A founder founds the account if it is new, and so does its word for another device.
     Admit {
         /// The account.
@@ -139,7 +139,7 @@ pub enum Effect {
 
 /// What became of one pushed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ChangeOutcome {
     /// It is on disk, at this position of the account's log, since this push or an earlier one.
     Stored {
         /// The position.
@@ -202,103 +202,103 @@ pub struct NamesPage {
 
 /// The relay's end of one connection.
 #[derive(Debug)]
-pub struct Session {
+pub struct RelaySession {
     relay: RelayId,
     policy: OriginPolicy,
-    phase: Phase,
+    phase: RelayPhase,
     opened_ms: u64,
     heard_ms: u64,
     pinged: bool,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum RelayPhase {
     AwaitingHello { nonce: [u8; 32] },
     AwaitingProof { protocol: u16, nonce: [u8; 32], account: AccountId, device: DeviceKey },
     AwaitingAdmission,
     AwaitingCatchUp { head: u64 },
-    Open(Open),
+    Open(OpenSession),
     Closed,
 }
 
-impl Session {
+impl RelaySession {
     /// A session on a connection that was just accepted.
     ///
     /// `policy` says for which origins phones may sign; `nonce` is fresh randomness, used for nothing else; `now_ms` any
     /// monotonic clock.
-    pub fn new(relay: RelayId, policy: OriginPolicy, nonce: [u8; 32], now_ms: u64) -> Session {
-        Session {
+    pub fn new(relay: RelayId, policy: OriginPolicy, nonce: [u8; 32], now_ms: u64) -> RelaySession {
+        RelaySession {
             relay,
             policy,
-            phase: Phase::AwaitingHello { nonce },
+            phase: RelayPhase::AwaitingHello { nonce },
             opened_ms: now_ms,
             heard_ms: now_ms,
             pinged: false,
         }
     }
 
-    /// When [`Input::Tick`] is due, on the clock of `now_ms`, and what for.
+    /// When [`RelayInput::Tick`] is due, on the clock of `now_ms`, and what for.
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         match self.phase {
-            Phase::Closed => None,
-            Phase::Open(_) if self.pinged => Some((self.heard_ms + SILENCE_MS, "give up a silent client")),
-            Phase::Open(_) => Some((self.heard_ms + PING_AFTER_MS, "ping a quiet client")),
+            RelayPhase::Closed => None,
+            RelayPhase::Open(_) if self.pinged => Some((self.heard_ms + SILENCE_MS, "give up a silent client")),
+            RelayPhase::Open(_) => Some((self.heard_ms + PING_AFTER_MS, "ping a quiet client")),
             _ => Some((self.opened_ms + HANDSHAKE_MS, "give up a slow handshake")),
         }
     }
 
     /// Whether the session has closed the connection.
     pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
+        matches!(self.phase, RelayPhase::Closed)
     }
 
     /// Takes in what happened and says what to do.
-    pub fn handle(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
+    pub fn handle(&mut self, now_ms: u64, input: RelayInput) -> Vec<RelayEffect> {
         if self.is_closed() {
             return Vec::new();
         }
-        if matches!(input, Input::Received(_)) {
+        if matches!(input, RelayInput::Received(_)) {
             (self.heard_ms, self.pinged) = (now_ms, false);
         }
         self.step(now_ms, input).unwrap_or_else(|code| self.bye(code))
     }
 
-    fn step(&mut self, now_ms: u64, input: Input) -> Result<Vec<Effect>, ByeCode> {
+    fn step(&mut self, now_ms: u64, input: RelayInput) -> Result<Vec<RelayEffect>, ByeCode> {
         match input {
-            Input::Received(bytes) => self.receive(Message::decode(&bytes).map_err(|error| error.bye())?),
-            Input::Admitted { epoch, head, at } => Ok(self.admitted(epoch, head, at)),
-            Input::NotAdmitted(code) | Input::Stop(code) => Err(code),
-            Input::Tick => self.tick(now_ms),
-            Input::Committed { push, outcomes } => Ok(self.open_or_ignore(|open| open.committed(push, outcomes))),
-            Input::Vouched => Ok(self.open_or_ignore(Open::vouched)),
-            Input::Grew(head) => Ok(self.open_or_ignore(|open| open.grew(head))),
-            Input::Log(page) => Ok(self.open_or_ignore(|open| open.log(page))),
-            Input::Doc(page) => Ok(self.open_or_ignore(|open| open.doc(page))),
-            Input::Heads(page) => Ok(self.open_or_ignore(|open| open.heads(page))),
-            Input::Names(page) => Ok(self.open_or_ignore(|open| open.names(page))),
+            RelayInput::Received(bytes) => self.receive(Message::decode(&bytes).map_err(|error| error.bye())?),
+            RelayInput::Admitted { epoch, head, at } => Ok(self.admitted(epoch, head, at)),
+            RelayInput::NotAdmitted(code) | RelayInput::Stop(code) => Err(code),
+            RelayInput::Tick => self.tick(now_ms),
+            RelayInput::Committed { push, outcomes } => Ok(self.open_or_ignore(|open| open.committed(push, outcomes))),
+            RelayInput::Vouched => Ok(self.open_or_ignore(OpenSession::vouched)),
+            RelayInput::Grew(head) => Ok(self.open_or_ignore(|open| open.log_grew(head))),
+            RelayInput::Log(page) => Ok(self.open_or_ignore(|open| open.log(page))),
+            RelayInput::Doc(page) => Ok(self.open_or_ignore(|open| open.doc(page))),
+            RelayInput::Heads(page) => Ok(self.open_or_ignore(|open| open.heads(page))),
+            RelayInput::Names(page) => Ok(self.open_or_ignore(|open| open.names(page))),
         }
     }
 
-    fn open_or_ignore(&mut self, act: impl FnOnce(&mut Open) -> Vec<Effect>) -> Vec<Effect> {
-        if let Phase::Open(open) = &mut self.phase { act(open) } else { Vec::new() }
+    fn open_or_ignore(&mut self, act: impl FnOnce(&mut OpenSession) -> Vec<RelayEffect>) -> Vec<RelayEffect> {
+        if let RelayPhase::Open(open) = &mut self.phase { act(open) } else { Vec::new() }
     }
 
-    fn receive(&mut self, message: Message) -> Result<Vec<Effect>, ByeCode> {
+    fn receive(&mut self, message: Message) -> Result<Vec<RelayEffect>, ByeCode> {
         match (&mut self.phase, message) {
             (_, Message::Bye { .. }) => {
-                self.phase = Phase::Closed;
-                Ok(vec![Effect::Close])
+                self.phase = RelayPhase::Closed;
+                Ok(vec![RelayEffect::Close])
             }
-            (Phase::AwaitingHello { nonce }, Message::Hello { protocols, account, device }) => {
+            (RelayPhase::AwaitingHello { nonce }, Message::Hello { protocols, account, device }) => {
                 let is_spoken = |version: &u16| (self.policy.oldest_protocol..=PROTOCOL).contains(version);
                 let newest = protocols.iter().copied().filter(is_spoken).max();
                 let protocol = newest.filter(|_| protocols.len() <= 8).ok_or(ByeCode::UnknownProtocol)?;
                 let nonce = *nonce;
-                self.phase = Phase::AwaitingProof { protocol, nonce, account, device };
+                self.phase = RelayPhase::AwaitingProof { protocol, nonce, account, device };
                 Ok(vec![send(Message::Challenge { protocol, relay: self.relay, nonce })])
             }
             (
-                Phase::AwaitingProof { protocol, nonce, account, device },
+                RelayPhase::AwaitingProof { protocol, nonce, account, device },
                 Message::Proof { signature, grant, origin },
             ) => {
                 let (protocol, account, device) = (*protocol, *account, *device);
@@ -310,7 +310,7 @@ impl Session {
                 match (self.policy.check(origin.as_deref()), origin) {
                     (Ok(()), _) => {}
                     (Err(OriginError::WrongOrigin), Some(dialled)) => {
-                        let mut effects = vec![Effect::ReportOrigin { dialled }];
+                        let mut effects = vec![RelayEffect::ReportOrigin { dialled }];
                         effects.extend(self.bye(ByeCode::WrongOrigin));
                         return Ok(effects);
                     }
@@ -318,33 +318,33 @@ impl Session {
                 }
                 verify(&device, &signed, &signature)?;
                 let granted_by = verify_membership(&account, &device, grant)?;
-                self.phase = Phase::AwaitingAdmission;
-                Ok(vec![Effect::Admit { account, device, granted_by, protocol }])
+                self.phase = RelayPhase::AwaitingAdmission;
+                Ok(vec![RelayEffect::Admit { account, device, granted_by, protocol }])
             }
-            (Phase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
+            (RelayPhase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
                 // A database that was put back to an older state has fewer entries than it told of. Where it ends is as
                 // good as any position: the digests decide. `[C6]`
                 let head = *head;
-                let mut open = Open::at(cursor.min(head), head);
-                let report = (cursor > head).then_some(Effect::ReportShortLog { cursor, head });
+                let mut open = OpenSession::at(cursor.min(head), head);
+                let report = (cursor > head).then_some(RelayEffect::ReportShortLog { cursor, head });
                 let effects = report.into_iter().chain(open.read_on()).collect();
-                self.phase = Phase::Open(open);
+                self.phase = RelayPhase::Open(open);
                 Ok(effects)
             }
-            (Phase::Open(_), Message::Pong) => Ok(Vec::new()),
-            (Phase::Open(open), Message::Push { changes }) => open.push(changes),
-            (Phase::Open(open), Message::Vouch { actor_prefix }) => open.vouch(actor_prefix),
-            (Phase::Open(open), Message::Fetch { doc }) => open.fetch(doc),
-            (Phase::Open(open), Message::Compare { from, to, docs }) => open.compare(from, to, docs),
+            (RelayPhase::Open(_), Message::Pong) => Ok(Vec::new()),
+            (RelayPhase::Open(open), Message::Push { changes }) => open.push(changes),
+            (RelayPhase::Open(open), Message::Vouch { actor_prefix }) => open.vouch(actor_prefix),
+            (RelayPhase::Open(open), Message::Fetch { doc }) => open.fetch(doc),
+            (RelayPhase::Open(open), Message::Compare { from, to, docs }) => open.compare(from, to, docs),
             _ => Err(ByeCode::OutOfOrder),
         }
     }
 
-    fn admitted(&mut self, epoch: Epoch, head: u64, at: Timestamp) -> Vec<Effect> {
-        if !matches!(self.phase, Phase::AwaitingAdmission) {
+    fn admitted(&mut self, epoch: Epoch, head: u64, at: Timestamp) -> Vec<RelayEffect> {
+        if !matches!(self.phase, RelayPhase::AwaitingAdmission) {
             return Vec::new();
         }
-        self.phase = Phase::AwaitingCatchUp { head };
+        self.phase = RelayPhase::AwaitingCatchUp { head };
         vec![send(Message::Welcome {
             epoch,
             head,
@@ -354,10 +354,10 @@ impl Session {
         })]
     }
 
-    fn tick(&mut self, now_ms: u64) -> Result<Vec<Effect>, ByeCode> {
+    fn tick(&mut self, now_ms: u64) -> Result<Vec<RelayEffect>, ByeCode> {
         match self.next_deadline() {
             Some((due, _)) if due <= now_ms => match &self.phase {
-                Phase::Open(_) if !self.pinged => {
+                RelayPhase::Open(_) if !self.pinged => {
                     self.pinged = true;
                     Ok(vec![send(Message::Ping)])
                 }
@@ -367,14 +367,14 @@ impl Session {
         }
     }
 
-    fn bye(&mut self, code: ByeCode) -> Vec<Effect> {
-        self.phase = Phase::Closed;
-        vec![send(Message::Bye { code }), Effect::Close]
+    fn bye(&mut self, code: ByeCode) -> Vec<RelayEffect> {
+        self.phase = RelayPhase::Closed;
+        vec![send(Message::Bye { code }), RelayEffect::Close]
     }
 }
 
-fn send(message: Message) -> Effect {
-    Effect::Send(message.encode())
+fn send(message: Message) -> RelayEffect {
+    RelayEffect::Send(message.encode())
 }
 
 fn verify(key: &DeviceKey, bytes: &[u8], signature: &[u8; 64]) -> Result<(), ByeCode> {

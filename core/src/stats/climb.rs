@@ -52,23 +52,23 @@ pub(crate) fn known_altitude_m(fix: &Fix) -> Option<f64> {
 pub(super) struct Climb {
     way_m: f64,
     /// The samples under the median, oldest first.
-    window: VecDeque<Sample>,
+    window: VecDeque<AltitudeSample>,
     /// A sample that has jumped. Whether the receiver stays there the next one tells.
-    jumped: Option<Sample>,
+    jumped: Option<AltitudeSample>,
     turns: Turns,
     /// What was climbed before the run of altitudes that goes on, and where on the way it began.
     before_run: (Turns, f64),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+struct AltitudeSample {
     way_m: f64,
     at: Timestamp,
     altitude_m: f64,
 }
 
-impl Sample {
-    fn goes_on_after(&self, last: &Sample) -> bool {
+impl AltitudeSample {
+    fn goes_on_after(&self, last: &AltitudeSample) -> bool {
         self.is_plausible_after(last.way_m, last.at, last.altitude_m)
     }
 
@@ -94,7 +94,7 @@ impl Climb {
         if last.is_some_and(|last| self.way_m - last.way_m < SPACING_M) {
             return;
         }
-        let sample = Sample { way_m: self.way_m, at, altitude_m };
+        let sample = AltitudeSample { way_m: self.way_m, at, altitude_m };
         if !self.goes_on_with(&sample) {
             let jumped = self.jumped.replace(sample).filter(|jumped| sample.goes_on_after(jumped));
             let Some(jumped) = jumped else { return };
@@ -110,7 +110,7 @@ impl Climb {
     }
 
     /// Whether a sample goes on with those under the median.
-    fn goes_on_with(&self, sample: &Sample) -> bool {
+    fn goes_on_with(&self, sample: &AltitudeSample) -> bool {
         let (Some(middle), Some(last)) = (self.window.get(self.window.len() / 2), self.window.back()) else {
             return true;
         };
@@ -149,7 +149,7 @@ impl Climb {
 }
 
 /// The median of some altitudes; 0 of none.
-fn median_m(window: &VecDeque<Sample>) -> f64 {
+fn median_m(window: &VecDeque<AltitudeSample>) -> f64 {
     let mut altitudes_m: Vec<f64> = Vec::with_capacity(window.len());
     for sample in window {
         let place = altitudes_m.partition_point(|lower| lower.total_cmp(&sample.altitude_m).is_le());
@@ -185,7 +185,7 @@ enum Trend {
 
 impl Turns {
     /// The next altitude is the median of a window, if that is long enough.
-    fn fold_median(&mut self, window: &VecDeque<Sample>) {
+    fn fold_median(&mut self, window: &VecDeque<AltitudeSample>) {
         let (Some(from), Some(to)) = (window.front(), window.back()) else { return };
         if to.way_m - from.way_m >= SHORTEST_WINDOW_M {
             self.fold(median_m(window));

@@ -13,7 +13,7 @@ const DOPPLER_APART_MS: i64 = 800;
 
 /// A speed and what it was read off.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct SpeedSample {
     pub(super) mps: f64,
     /// When what it was read off began and ended. Readings that do not share any of it make no fault together.
     from: Timestamp,
@@ -29,7 +29,7 @@ pub(super) struct Speedometer {
 
 impl Speedometer {
     /// The speed at the next fix; `None` if the receiver does not tell and the part is too young.
-    pub(super) fn read(&mut self, fix: &Fix) -> Option<Reading> {
+    pub(super) fn read(&mut self, fix: &Fix) -> Option<SpeedSample> {
         let (at, here) = (fix.fixed_at, Ecef::from(Position::from(fix)));
         let is_old_enough = |(then, _): &(Timestamp, Ecef)| at.millis_since(*then) >= SHORTEST_BASE_MS;
         while self.recent.get(1).is_some_and(is_old_enough) {
@@ -37,8 +37,8 @@ impl Speedometer {
         }
         let base = self.recent.front().copied().filter(is_old_enough);
         self.recent.push_back((at, here));
-        let doppler = |mps: f64| Reading { mps, from: at - DOPPLER_APART_MS, to: at };
-        let over_base = |(then, there): (Timestamp, Ecef)| Reading {
+        let doppler = |mps: f64| SpeedSample { mps, from: at - DOPPLER_APART_MS, to: at };
+        let over_base = |(then, there): (Timestamp, Ecef)| SpeedSample {
             mps: there.chord_m(here) * 1000.0 / at.millis_since(then) as f64,
             from: then,
             to: at,
@@ -60,7 +60,7 @@ pub(super) struct Fastest {
     max_mps: f64,
     /// The readings of the last three seconds of this part and one before them, oldest first. A base begins with that one,
     /// or later.
-    recent: VecDeque<Reading>,
+    recent: VecDeque<SpeedSample>,
 }
 
 impl Fastest {
@@ -68,14 +68,14 @@ impl Fastest {
         self.recent.clear();
     }
 
-    pub(super) fn fold(&mut self, reading: Option<Reading>) {
+    pub(super) fn fold(&mut self, reading: Option<SpeedSample>) {
         let Some(reading) = reading else { return };
         let before = self.recent.partition_point(|earlier| earlier.to <= reading.from);
         if let Some(earlier) = before.checked_sub(1).and_then(|index| self.recent.get(index)) {
             self.max_mps = self.max_mps.max(earlier.mps.min(reading.mps));
         }
         self.recent.push_back(reading);
-        let is_old = |earlier: &Reading| reading.to.millis_since(earlier.to) >= SHORTEST_BASE_MS;
+        let is_old = |earlier: &SpeedSample| reading.to.millis_since(earlier.to) >= SHORTEST_BASE_MS;
         while self.recent.get(1).is_some_and(is_old) {
             self.recent.pop_front();
         }
@@ -94,7 +94,7 @@ mod tests {
     fn check(every_ms: i64, speeds_mps: &[f64], expected_mps: f64) {
         let mut fastest = Fastest::default();
         for (at, &mps) in (0..).map(|index| Timestamp(index * every_ms)).zip(speeds_mps) {
-            fastest.fold(Some(Reading { mps, from: at - DOPPLER_APART_MS, to: at }));
+            fastest.fold(Some(SpeedSample { mps, from: at - DOPPLER_APART_MS, to: at }));
         }
         assert_eq!(fastest.max_mps(), expected_mps, "{speeds_mps:?}");
     }

@@ -36,8 +36,8 @@ pub use self::error::{BlockError, EncodeError, Field, Items};
 use super::Stretch;
 use super::predictor::Predictor;
 use super::predictor_v1::PredictorV1;
+use super::quantised_fix::QuantisedFix;
 use super::range_coder::{RangeDecoder, RangeEncoder};
-use super::row::Row;
 use super::side_stream::{self, ByteReader, checked_count, write_varint};
 
 /// The most fixes, the most refused fixes and the most marks of one block.
@@ -105,11 +105,11 @@ impl Model {
         match self {
             Model::V1(predictor) => {
                 let delay_ms = predictor.code_delay(&mut coder, 0);
-                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &Row::default()))?;
+                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &QuantisedFix::default()))?;
             }
             Model::V2(predictor) => {
                 let delay_ms = predictor.code_delay(&mut coder, 0);
-                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &Row::default()))?;
+                read_rows(&mut coder, count, delay_ms, fixes, |coder| predictor.code(coder, &QuantisedFix::default()))?;
             }
         }
         Ok(coder.unread_byte_count())
@@ -268,7 +268,7 @@ fn read_rows<'a>(
     count: usize,
     delay_ms: i64,
     fixes: &mut Vec<Fix>,
-    mut read: impl FnMut(&mut RangeDecoder<'a>) -> Result<Row, BlockError>,
+    mut read: impl FnMut(&mut RangeDecoder<'a>) -> Result<QuantisedFix, BlockError>,
 ) -> Result<(), BlockError> {
     fixes.reserve_exact(count);
     let mut last_ms = -1;
@@ -286,12 +286,17 @@ fn read_rows<'a>(
     Ok(())
 }
 
-fn quantised_rows<'a>(of: Items, fixes: impl ExactSizeIterator<Item = &'a Fix>) -> Result<Vec<Row>, EncodeError> {
+fn quantised_rows<'a>(
+    of: Items,
+    fixes: impl ExactSizeIterator<Item = &'a Fix>,
+) -> Result<Vec<QuantisedFix>, EncodeError> {
     if fixes.len() > MAX_ITEMS {
         return Err(EncodeError::TooMany { of, count: fixes.len() });
     }
     fixes
-        .map(|fix| Ok(Row::from_fix(&fix.quantised().map_err(|invalid| EncodeError::Invalid { of, invalid })?)))
+        .map(|fix| {
+            Ok(QuantisedFix::from_fix(&fix.quantised().map_err(|invalid| EncodeError::Invalid { of, invalid })?))
+        })
         .collect()
 }
 

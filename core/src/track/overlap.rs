@@ -10,7 +10,7 @@ use crate::sorted::Map;
 use crate::sorting::{sort_by, sort_by_key};
 use crate::time::Timestamp;
 use crate::track::Stretch;
-use crate::track::parts::Rhythm;
+use crate::track::parts::RecentIntervals;
 
 /// What a fix without any accuracy is taken for, metres.
 const UNKNOWN_ACCURACY_M: f64 = 20.0;
@@ -58,7 +58,7 @@ impl Covered {
     }
 
     fn add(&mut self, fixes: &[Fix]) {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = RecentIntervals::default();
         let steps = fixes.chunk_by(|last, next| !rhythm.is_gap(last, next, distance_m(last.into(), next.into())));
         self.0.extend(steps.map(|span| (span[0].fixed_at, span[span.len() - 1].fixed_at)));
         sort_by_key(&mut self.0, |span| *span);

@@ -18,7 +18,7 @@ pub const LONGEST_STEP_MS: i64 = 100_000;
 /// A gap is so many times as long as the usual time between two fixes.
 const GAP_INTERVALS: i64 = 3;
 /// The usual time is the median of so many.
-const RHYTHM_INTERVALS: usize = 9;
+const MAX_RECENT_INTERVALS: usize = 9;
 /// No car is faster, metres per second.
 const PLAUSIBLE_MPS: f64 = 70.0;
 /// A receiver's place wanders by so much from one fix to the next, however short the time, metres.
@@ -26,16 +26,16 @@ const NOISE_M: f64 = 10.0;
 
 /// How often a recorder measures, by its last fixes.
 #[derive(Clone, Debug, Default)]
-pub struct Rhythm {
+pub struct RecentIntervals {
     intervals_ms: VecDeque<i64>,
 }
 
-impl Rhythm {
+impl RecentIntervals {
     /// Takes in the next fix of a track, `way_m` from the one before. Says whether there is a gap between them.
     pub fn is_gap(&mut self, last: &Fix, next: &Fix, way_m: f64) -> bool {
         let elapsed_ms = next.fixed_at.millis_since(last.fixed_at);
         let is_late = elapsed_ms > SHORTEST_GAP_MS && elapsed_ms > self.longest_step_ms();
-        if self.intervals_ms.len() == RHYTHM_INTERVALS {
+        if self.intervals_ms.len() == MAX_RECENT_INTERVALS {
             self.intervals_ms.pop_front();
         }
         self.intervals_ms.push_back(elapsed_ms);
@@ -92,7 +92,7 @@ pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
     let mut marks: Vec<Mark> = stretches.iter().flat_map(|stretch| stretch.marks.iter().copied()).collect();
     sort_by_key(&mut marks, |mark| mark.at);
     let mut parts: Vec<Part> = Vec::new();
-    let mut rhythm = Rhythm::default();
+    let mut rhythm = RecentIntervals::default();
     for fix in merged(stretches) {
         match parts.last_mut().and_then(|part| part.fixes.last().copied().map(|last| (part, last))) {
             Some((part, last)) if !rhythm.is_gap(&last, &fix, distance_m((&last).into(), (&fix).into())) => {

@@ -4,17 +4,17 @@
 //! returns. It knows nothing of blocks.
 //!
 //! Arithmetic is in whole numbers and cannot overflow, whatever a decoder is fed: every row that enters the state has
-//! passed [`Row::check`], and a residual has at most 44 bits.
+//! passed [`QuantisedFix::check`], and a residual has at most 44 bits.
 
 use super::block::{BlockError, Field};
 use super::few_values::FewValues;
 use super::grid::GridModel;
+use super::interval_model::IntervalModel;
 use super::predictor_v1::{LONGITUDE_SPAN_UDEG, TURN_DEG, code_first_place, code_in_range, wrapped};
+use super::quantised_fix::{QuantisedFix, ranges};
 use super::range_coder::{BitCoder, Probability};
 use super::reckoning::Reckoning;
 use super::residual::ResidualModel;
-use super::rhythm::Rhythm;
-use super::row::{Row, ranges};
 
 /// What was learnt of a track so far.
 ///
@@ -24,7 +24,7 @@ pub(super) struct Predictor {
     presence: Presence,
     last_ms: i64,
     last: Option<Reckoning>,
-    rhythm: Rhythm,
+    rhythm: IntervalModel,
     latitude: GridModel,
     longitude: GridModel,
     speed: Column<ResidualModel>,
@@ -43,7 +43,7 @@ impl Predictor {
             presence: Presence::new(),
             last_ms: 0,
             last: None,
-            rhythm: Rhythm::new(),
+            rhythm: IntervalModel::new(),
             latitude: GridModel::new(8),
             longitude: GridModel::new(8),
             speed: Column::new(ranges::SPEED_DMPS, None, ResidualModel::new(3)),
@@ -67,9 +67,9 @@ impl Predictor {
     ///
     /// # Errors
     /// [`BlockError::OutOfRange`] if a decoder reads what no quantised fix has; the state is useless then.
-    pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &Row) -> Result<Row, BlockError> {
+    pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> Result<QuantisedFix, BlockError> {
         let [speed, heading, altitude, accuracy, altitude_accuracy] = self.presence.code(coder, row);
-        let mut coded = Row::default();
+        let mut coded = QuantisedFix::default();
         if speed {
             coded.speed_dmps = Some(self.speed.code(coder, row.speed_dmps, Field::Speed)?);
         }
@@ -102,9 +102,9 @@ impl Predictor {
     fn code_next_place(
         &mut self,
         coder: &mut impl BitCoder,
-        row: &Row,
+        row: &QuantisedFix,
         mut last: Reckoning,
-        coded: &mut Row,
+        coded: &mut QuantisedFix,
     ) -> Result<Reckoning, BlockError> {
         let interval_ms = self.rhythm.code(coder, row.fixed_at_ms - self.last_ms);
         coded.fixed_at_ms = self.last_ms + interval_ms;
@@ -149,8 +149,8 @@ impl Presence {
         Presence { is_same: Probability::EVEN, were_present: [true; 5], is_present: [[Probability::EVEN; 2]; 5] }
     }
 
-    /// Codes which of [`Row::optional_values`] there are; see [`BitCoder`] for which values count.
-    fn code(&mut self, coder: &mut impl BitCoder, row: &Row) -> [bool; 5] {
+    /// Codes which of [`QuantisedFix::optional_values`] there are; see [`BitCoder`] for which values count.
+    fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> [bool; 5] {
         let wanted = row.optional_values().map(|value| value.is_some());
         if !coder.code(&mut self.is_same, wanted == self.were_present) {
             for ((was, model), is) in self.were_present.iter_mut().zip(&mut self.is_present).zip(wanted) {

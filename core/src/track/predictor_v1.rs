@@ -6,12 +6,12 @@
 //! returns. It knows nothing of blocks.
 //!
 //! Arithmetic is in whole numbers and cannot overflow, whatever a decoder is fed: every row that enters the state has
-//! passed [`Row::check`], and a residual has at most 44 bits.
+//! passed [`QuantisedFix::check`], and a residual has at most 44 bits.
 
 use super::block::BlockError;
+use super::quantised_fix::{QuantisedFix, ranges};
 use super::range_coder::{BitCoder, Probability};
 use super::residual::ResidualModel;
-use super::row::{Row, ranges};
 
 /// What was learnt of a track so far.
 ///
@@ -84,14 +84,14 @@ impl PredictorV1 {
     ///
     /// # Errors
     /// [`BlockError::OutOfRange`] if a decoder reads what no quantised fix has; the state is useless then.
-    pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &Row) -> Result<Row, BlockError> {
+    pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> Result<QuantisedFix, BlockError> {
         let speed_dmps = self.speed.code(coder, row.speed_dmps);
         let heading_deg = self.heading.code(coder, row.heading_deg);
         let (fixed_at_ms, lat_udeg, lon_udeg) = match self.last {
             None => code_first_place(coder, row),
             Some(last) => self.code_next_place(coder, row, &last),
         };
-        let row = Row {
+        let row = QuantisedFix {
             fixed_at_ms,
             lat_udeg,
             lon_udeg,
@@ -106,7 +106,7 @@ impl PredictorV1 {
         Ok(row)
     }
 
-    fn code_next_place(&mut self, coder: &mut impl BitCoder, row: &Row, last: &Anchor) -> (i64, i64, i64) {
+    fn code_next_place(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix, last: &Anchor) -> (i64, i64, i64) {
         let usual_ms = median(last.intervals_ms);
         let interval_ms = usual_ms + self.interval.code(coder, row.fixed_at_ms - last.fixed_at_ms - usual_ms);
 
@@ -128,7 +128,7 @@ impl PredictorV1 {
 
 /// Codes time and position of the first row of a key block as they are. Latitude and longitude count from -90 and -180
 /// degrees, 28 and 29 bits; 43 bits of milliseconds reach beyond the year 2200.
-pub(super) fn code_first_place(coder: &mut impl BitCoder, row: &Row) -> (i64, i64, i64) {
+pub(super) fn code_first_place(coder: &mut impl BitCoder, row: &QuantisedFix) -> (i64, i64, i64) {
     let fixed_at_ms = coder.code_plain(row.fixed_at_ms as u64, 43) as i64;
     (
         fixed_at_ms,
@@ -144,8 +144,8 @@ pub(super) fn code_in_range(coder: &mut impl BitCoder, value: i64, (min, max): (
 }
 
 impl Anchor {
-    fn at(row: &Row, speed_dmps: i64, before: Option<Anchor>) -> Anchor {
-        let Row { fixed_at_ms, lat_udeg, lon_udeg, .. } = *row;
+    fn at(row: &QuantisedFix, speed_dmps: i64, before: Option<Anchor>) -> Anchor {
+        let QuantisedFix { fixed_at_ms, lat_udeg, lon_udeg, .. } = *row;
         let (lat_step_udeg, lon_step_udeg, intervals_ms) = match before {
             None => (0, 0, [1000; 3]),
             Some(before) => (

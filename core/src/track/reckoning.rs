@@ -4,7 +4,7 @@
 //! Arithmetic is in whole numbers and cannot overflow: rows that enter the state have passed their check.
 
 use super::predictor_v1::{LONGITUDE_SPAN_UDEG, wrapped};
-use super::row::Row;
+use super::quantised_fix::QuantisedFix;
 
 /// Longer intervals say no more about a way.
 const MAX_INTERVAL_MS: i64 = 1 << 20;
@@ -16,14 +16,14 @@ const ERROR_PLACES: u32 = 4;
 const MAX_ERROR_UDEG: i64 = 1 << 16;
 
 /// A way in micro-degrees, north and east.
-type Way = (i64, i64);
+type Displacement = (i64, i64);
 
 /// The last position, and how well the ways of predicting the next one did.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reckoning {
     pub(super) lat_udeg: i64,
     pub(super) lon_udeg: i64,
-    step: Way,
+    step: Displacement,
     /// The last interval.
     interval_ms: i64,
     /// The last known speed; 0 if none is known.
@@ -36,20 +36,20 @@ pub(super) struct Reckoning {
 
 /// The ways that are expected; dead reckoning and the mean only with speed and heading.
 pub(super) struct Expected {
-    ways: [Way; 3],
+    ways: [Displacement; 3],
     has_velocity: bool,
     best: usize,
 }
 
 impl Expected {
-    pub(super) fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Displacement {
         self.ways[self.best]
     }
 }
 
 impl Reckoning {
     /// Begins at a row.
-    pub(super) fn at(row: &Row) -> Reckoning {
+    pub(super) fn at(row: &QuantisedFix) -> Reckoning {
         Reckoning {
             lat_udeg: row.lat_udeg,
             lon_udeg: row.lon_udeg,
@@ -82,7 +82,7 @@ impl Reckoning {
     }
 
     /// Goes on to the next row.
-    pub(super) fn step_to(&mut self, row: &Row, interval_ms: i64, expected: &Expected) {
+    pub(super) fn step_to(&mut self, row: &QuantisedFix, interval_ms: i64, expected: &Expected) {
         let step = (row.lat_udeg - self.lat_udeg, wrapped(row.lon_udeg - self.lon_udeg, LONGITUDE_SPAN_UDEG));
         if expected.has_velocity {
             for (error, way) in self.errors.iter_mut().zip(expected.ways) {
@@ -113,7 +113,7 @@ impl Reckoning {
     }
 
     /// The way at the mean of the last velocity and this one: at most 2^14 dm/s, 2^20 ms and twice 2^14 are multiplied.
-    fn reckoned(&self, interval_ms: i64, velocity: (i64, i64)) -> Way {
+    fn reckoned(&self, interval_ms: i64, velocity: (i64, i64)) -> Displacement {
         let (last, this) = (vector(self.velocity.unwrap_or(velocity)), vector(velocity));
         let interval_ms = interval_ms.clamp(0, MAX_INTERVAL_MS);
         let udeg = |sum: i64, per: i64| sum * interval_ms / per;
@@ -130,7 +130,7 @@ const TWICE_DMPS_MS_PER_UDEG: i64 = 2_224;
 const UNIT_PLACES: u32 = 14;
 
 /// A velocity of 0.1 m/s and degrees, as 2^14 times north and east.
-fn vector((speed_dmps, heading_deg): (i64, i64)) -> Way {
+fn vector((speed_dmps, heading_deg): (i64, i64)) -> Displacement {
     (speed_dmps * cos_deg(heading_deg), speed_dmps * cos_deg(heading_deg - 90))
 }
 
@@ -165,7 +165,12 @@ mod tests {
 
     #[test]
     fn speed_and_heading_lead_to_where_a_car_is_a_second_later() {
-        let row = Row { lat_udeg: 60_000_000, speed_dmps: Some(200), heading_deg: Some(30), ..Row::default() };
+        let row = QuantisedFix {
+            lat_udeg: 60_000_000,
+            speed_dmps: Some(200),
+            heading_deg: Some(30),
+            ..QuantisedFix::default()
+        };
         let reckoning = Reckoning::at(&row);
         let (north, east) = reckoning.reckoned(1000, (200, 30));
         // 20 m: 17.3 m north and 10 m east, where a degree of longitude is half as long.

@@ -14,7 +14,7 @@
 //! Varints are LEB128 of at most ten bytes; signed ones are zigzag.
 
 use super::block::{BlockError, Field, Items, MAX_ITEMS};
-use super::row::{Row, is_storable_time};
+use super::quantised_fix::{QuantisedFix, is_storable_time};
 use super::{Mark, MarkKind, Refusal, RefusedFix, Stretch};
 use crate::time::Timestamp;
 
@@ -24,11 +24,11 @@ pub(super) fn is_needed(stretch: &Stretch) -> bool {
 }
 
 /// Appends the side stream. `refused_rows` are the rows of the stretch's refused fixes, in order.
-pub(super) fn write(bytes: &mut Vec<u8>, stretch: &Stretch, refused_rows: &[Row]) {
+pub(super) fn write(bytes: &mut Vec<u8>, stretch: &Stretch, refused_rows: &[QuantisedFix]) {
     write_varint(bytes, stretch.refused.len() as u64);
     write_varint(bytes, stretch.marks.len() as u64);
     write_varint(bytes, u64::from(stretch.invalid_count));
-    let mut last = Row::default();
+    let mut last = QuantisedFix::default();
     for (refused, row) in stretch.refused.iter().zip(refused_rows) {
         bytes.push(refused.refusal as u8);
         write_signed(bytes, row.fixed_at_ms - last.fixed_at_ms);
@@ -58,16 +58,16 @@ pub(super) fn read(bytes: &mut ByteReader<'_>, stretch: &mut Stretch) -> Result<
     let refused_count = bytes.count(Items::RefusedFixes)?;
     let mark_count = bytes.count(Items::Marks)?;
     stretch.invalid_count = u32::try_from(bytes.varint()?).map_err(|_| BlockError::VarintTooLong)?;
-    let mut last = Row::default();
+    let mut last = QuantisedFix::default();
     for _ in 0..refused_count {
         let number = bytes.byte()?;
         let refusal =
             Refusal::from_number(number).ok_or(BlockError::UnknownNumber { of: Items::RefusedFixes, number })?;
-        let mut row = Row {
+        let mut row = QuantisedFix {
             fixed_at_ms: last.fixed_at_ms.wrapping_add(bytes.signed()?),
             lat_udeg: last.lat_udeg.wrapping_add(bytes.signed()?),
             lon_udeg: last.lon_udeg.wrapping_add(bytes.signed()?),
-            ..Row::default()
+            ..QuantisedFix::default()
         };
         let recorded_at_ms = row.fixed_at_ms.wrapping_add(bytes.signed()?);
         let present = bytes.byte()?;

@@ -16,14 +16,14 @@ pub(crate) fn put_back(stretches: &mut [Stretch], taken: Vec<(usize, RefusedFix)
     if taken.is_empty() {
         return;
     }
-    let mut runs: Map<u32, Run> = Map::new();
+    let mut runs: Map<u32, RecorderRun> = Map::new();
     for (index, stretch) in stretches.iter_mut().enumerate() {
         let run = runs.or_default(stretch.run);
         stretch.refused.iter().for_each(|refused| run.arrived(refused.fix.recorded_at));
         stretch.marks.iter().for_each(|mark| run.arrived(mark.at));
         for fix in std::mem::take(&mut stretch.fixes) {
             run.arrived(fix.recorded_at);
-            run.timed.push(Placed { stretch: index, fix });
+            run.timed.push(PlacedFix { stretch: index, fix });
         }
     }
     for (index, RefusedFix { fix, refusal }) in taken {
@@ -33,9 +33,9 @@ pub(crate) fn put_back(stretches: &mut [Stretch], taken: Vec<(usize, RefusedFix)
             Refusal::NotLater | Refusal::InTheFuture | Refusal::BeforeStart => &mut run.untimed,
             Refusal::Invalid | Refusal::TooInaccurate | Refusal::Outlier => &mut run.timed,
         };
-        list.push(Placed { stretch: index, fix });
+        list.push(PlacedFix { stretch: index, fix });
     }
-    let mut runs: Vec<Run> = runs.into_values().collect();
+    let mut runs: Vec<RecorderRun> = runs.into_values().collect();
     sort_by_key(&mut runs, |run| run.span.map(|(from, _)| from));
     for run in &mut runs {
         sort_by_key(&mut run.timed, |placed| placed.fix.fixed_at);
@@ -45,31 +45,31 @@ pub(crate) fn put_back(stretches: &mut [Stretch], taken: Vec<(usize, RefusedFix)
         let (least, most) = bounds(&runs, index);
         runs[index].place_untimed(least, most);
     }
-    for Placed { stretch, fix } in runs.into_iter().flat_map(|run| run.timed) {
+    for PlacedFix { stretch, fix } in runs.into_iter().flat_map(|run| run.timed) {
         stretches[stretch].fixes.push(fix);
     }
 }
 
 /// A run of a recorder.
 #[derive(Default)]
-struct Run {
+struct RecorderRun {
     /// The fixes whose times are known, in the order of these.
-    timed: Vec<Placed>,
+    timed: Vec<PlacedFix>,
     /// The fixes of which only the arrival is known, in the order of that.
-    untimed: Vec<Placed>,
+    untimed: Vec<PlacedFix>,
     /// When the first and the last of everything in it arrived.
     span: Option<(Timestamp, Timestamp)>,
 }
 
 /// A fix, and the index of its stretch.
-struct Placed {
+struct PlacedFix {
     stretch: usize,
     fix: Fix,
 }
 
 /// The earliest and the latest time between the runs that ended before one began and the runs that began after it ended. The runs
 /// are in the order in which they began, and all before this one are placed.
-fn bounds(runs: &[Run], index: usize) -> (Timestamp, Timestamp) {
+fn bounds(runs: &[RecorderRun], index: usize) -> (Timestamp, Timestamp) {
     let (mut least, mut most) = (Timestamp(0), Timestamp(i64::MAX));
     let Some((from, to)) = runs[index].span else { return (least, most) };
     for (other, run) in runs.iter().enumerate() {
@@ -85,7 +85,7 @@ fn bounds(runs: &[Run], index: usize) -> (Timestamp, Timestamp) {
     (least, most)
 }
 
-impl Run {
+impl RecorderRun {
     fn arrived(&mut self, at: Timestamp) {
         let (from, to) = self.span.unwrap_or((at, at));
         self.span = Some((from.min(at), to.max(at)));
@@ -95,9 +95,9 @@ impl Run {
     fn place_untimed(&mut self, least: Timestamp, most: Timestamp) {
         let mut timed = std::mem::take(&mut self.timed).into_iter().peekable();
         let mut untimed = std::mem::take(&mut self.untimed).into_iter().peekable();
-        let delay_ms = |placed: &Placed| placed.fix.recorded_at.millis_since(placed.fix.fixed_at);
+        let delay_ms = |placed: &PlacedFix| placed.fix.recorded_at.millis_since(placed.fix.fixed_at);
         let mut last_delay_ms = timed.peek().map_or(0, delay_ms);
-        let mut placed: Vec<Placed> = Vec::with_capacity(timed.len() + untimed.len());
+        let mut placed: Vec<PlacedFix> = Vec::with_capacity(timed.len() + untimed.len());
         let mut next_at = Timestamp(0);
         while let Some(arrived_at) = untimed.peek().map(|untimed| untimed.fix.recorded_at) {
             while let Some(fix) = timed.next_if(|timed| timed.fix.recorded_at <= arrived_at) {
@@ -105,8 +105,8 @@ impl Run {
                 placed.push(fix.not_before(&mut next_at));
             }
             let following = timed.peek();
-            let arrives_before = |next: &Placed| following.is_none_or(|f| next.fix.recorded_at < f.fix.recorded_at);
-            let group: Vec<Placed> = std::iter::from_fn(|| untimed.next_if(arrives_before)).collect();
+            let arrives_before = |next: &PlacedFix| following.is_none_or(|f| next.fix.recorded_at < f.fix.recorded_at);
+            let group: Vec<PlacedFix> = std::iter::from_fn(|| untimed.next_if(arrives_before)).collect();
             let latest = following.map_or(most, |following| most.min(following.fix.fixed_at - 1));
             for (behind, mut fix) in (0..group.len() as i64).rev().zip(group) {
                 let at = (fix.fix.recorded_at - last_delay_ms).max(least).min(latest - behind);
@@ -119,9 +119,9 @@ impl Run {
     }
 }
 
-impl Placed {
+impl PlacedFix {
     /// The same at a time that is not before the next one that is free, which it takes.
-    fn not_before(mut self, next_at: &mut Timestamp) -> Placed {
+    fn not_before(mut self, next_at: &mut Timestamp) -> PlacedFix {
         self.fix.fixed_at = self.fix.fixed_at.max(*next_at);
         *next_at = self.fix.fixed_at + 1;
         self

@@ -332,7 +332,7 @@ export type Effect = { "type": "store",
   /** The command's `request`. */
   request: number,
   /** How. */
-  outcome: Outcome, } | { "type": "changed",
+  outcome: CommandOutcome, } | { "type": "changed",
   /** What. */
   topics: Array<Topic>,
 };
@@ -533,7 +533,7 @@ export type Now = {
 };
 
 /** What a replica needs to begin. */
-export type Opening = {
+export type Bootstrap = {
   /** 32 fresh random bytes. Never the same twice: they name the writer of this start's changes. */
   seed: Uint8Array,
   /** The Ed25519 public key of this device, 32 bytes, the same at every start. */
@@ -548,7 +548,7 @@ export type Opening = {
 };
 
 /** How a command ended. */
-export type Outcome = { "type": "done",
+export type CommandOutcome = { "type": "done",
   /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
   doc: DocId | null, } | { "type": "granted",
   /** Its bytes. */

@@ -12,8 +12,8 @@ use super::ApiError;
 use super::page::{Listed, Page};
 use super::schema::{VisibilityName, raw};
 use crate::authorize::Viewer;
+use crate::db::engagement::{self, Engagement};
 use crate::db::feed::FeedRow;
-use crate::db::said::{self, Said};
 use crate::db::sql::Connection;
 
 /// A published drive in a list. Everything in it is of the part that is shown; its start is told to the hour.
@@ -60,12 +60,13 @@ impl DriveItem {
         viewer: Viewer,
         rows: &[FeedRow],
     ) -> Result<Vec<DriveItem>, ApiError> {
-        let said = said::about(reader, rows.iter().map(|row| (row.key.doc, row.account)), viewer.account()).await?;
+        let said =
+            engagement::of_drives(reader, rows.iter().map(|row| (row.key.doc, row.account)), viewer.account()).await?;
         rows.iter().map(|row| DriveItem::new(row, said.get(&row.key.doc).copied().unwrap_or_default())).collect()
     }
 
     /// The item of a drive about which that much is said.
-    pub(crate) fn new(row: &FeedRow, said: Said) -> Result<DriveItem, ApiError> {
+    pub(crate) fn new(row: &FeedRow, said: Engagement) -> Result<DriveItem, ApiError> {
         Ok(DriveItem {
             id: row.key.doc,
             account: row.account,
@@ -106,7 +107,7 @@ pub(crate) struct ReactionCounts {
 }
 
 impl ReactionCounts {
-    pub(crate) fn of(said: Said) -> ReactionCounts {
+    pub(crate) fn of(said: Engagement) -> ReactionCounts {
         let [like, wow, road, car] = said.reactions;
         ReactionCounts { like, wow, road, car }
     }

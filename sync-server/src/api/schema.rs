@@ -148,7 +148,8 @@ impl utoipa::IntoResponses for Refusals {
             ("304", ResponseBuilder::new().description(not_modified)),
             (
                 "400",
-                refusal(&format!("A parameter is not as it should be: {}.", bad_parameters.join(", "))),
+                refusal(&format!("A parameter is not as it should be: {}.", bad_parameters.join(", "))
+                ),
             ),
             (
                 "401",

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::ApiError;
-use super::asked::Asked;
+use super::read_request::ReadRequest;
 use super::schema::{Refusals, TotalsItem};
 use crate::Relay;
 use crate::db::sql::Connection;
@@ -40,9 +40,12 @@ pub(crate) struct RelayStats {
 #[utoipa::path(
     get, path = "/v1/stats", tag = "relay", security(()), responses((status = 200, description = "What the relay has, counted.", body = RelayStats), Refusals)
 )]
-pub(crate) async fn relay_stats(State(relay): State<Arc<Relay>>, mut asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn relay_stats(
+    State(relay): State<Arc<Relay>>,
+    mut request: ReadRequest,
+) -> Result<Response, ApiError> {
     // To wait for figures, or to count them beside everything else, keeps nobody from reading.
-    asked.end_turn();
+    request.release_permit();
     let mut last = relay.totals.0.lock().await;
     let stats = match last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
         Some((_, stats)) => stats.clone(),
@@ -53,7 +56,7 @@ pub(crate) async fn relay_stats(State(relay): State<Arc<Relay>>, mut asked: Aske
         }
     };
     drop(last);
-    asked.answer(&stats)
+    request.answer(&stats)
 }
 
 async fn count(reader: &mut Connection) -> Result<RelayStats, sqlx::Error> {

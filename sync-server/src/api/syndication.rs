@@ -10,11 +10,11 @@ use tourismo_core::id::DocId;
 use tourismo_core::wire::RelayId;
 
 use super::ApiError;
-use super::asked::Asked;
+use super::read_request::ReadRequest;
 use crate::Relay;
 use crate::db::feed::{Author, FeedRow};
 use crate::db::meets::MeetRecord;
-use crate::feeds::ics::Event;
+use crate::feeds::ics::CalendarEvent;
 use crate::feeds::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
 
 /// In which form a feed is written.
@@ -33,8 +33,8 @@ pub(crate) struct Web {
 
 impl Web {
     /// As the relay's options or the request say it.
-    pub(crate) fn of(relay: &Relay, asked: &Asked) -> Web {
-        Web { origin: relay.public_origin.of(&asked.headers).to_string() }
+    pub(crate) fn of(relay: &Relay, request: &ReadRequest) -> Web {
+        Web { origin: relay.public_origin.of(&request.headers).to_string() }
     }
 
     /// The page of a published drive.
@@ -63,8 +63,8 @@ pub(crate) struct Feed {
 }
 
 /// A page of what everybody may see, as a feed.
-pub(crate) fn feed(relay: &Relay, asked: &Asked, web: &Web, feed: Feed, form: Form) -> Response {
-    let (path, query) = asked.uri.split_once('?').unwrap_or((&asked.uri, ""));
+pub(crate) fn feed(relay: &Relay, request: &ReadRequest, web: &Web, feed: Feed, form: Form) -> Response {
+    let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
     let Feed { about, title, page, items, next } = feed;
     let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
     let next_url = |next: String| {
@@ -76,13 +76,13 @@ pub(crate) fn feed(relay: &Relay, asked: &Asked, web: &Web, feed: Feed, form: Fo
         id: feed_id(&relay.identity.id, &about, query),
         title,
         home_url: format!("{}/#/{page}", web.origin),
-        self_url: format!("{}{}", web.origin, asked.uri),
+        self_url: format!("{}{}", web.origin, request.uri),
         next_url: next.map(next_url),
         items,
     };
     match form {
-        Form::Atom => asked.answer_with(atom::write(&channel), atom::CONTENT_TYPE),
-        Form::Json => asked.answer_with(json_feed::write(&channel), json_feed::CONTENT_TYPE),
+        Form::Atom => request.answer_with(atom::write(&channel), atom::CONTENT_TYPE),
+        Form::Json => request.answer_with(json_feed::write(&channel), json_feed::CONTENT_TYPE),
     }
 }
 
@@ -111,13 +111,13 @@ pub(crate) fn drives(web: &Web, rows: &[FeedRow]) -> Result<Vec<Item>, ApiError>
 fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Shown {
+    struct ShownStats {
         distance_m: f64,
         moving_ms: i64,
         ascent_m: f64,
     }
     let parts: Vec<Vec<[f64; 2]>> = serde_json::from_str(&row.line).map_err(|_| ApiError::internal())?;
-    let Shown { distance_m, moving_ms, ascent_m } =
+    let ShownStats { distance_m, moving_ms, ascent_m } =
         serde_json::from_str(&row.stats).map_err(|_| ApiError::internal())?;
     let minutes = moving_ms / 60_000;
     let car = row.car.as_ref().map(|car| format!(" with {car}")).unwrap_or_default();
@@ -176,12 +176,12 @@ pub(crate) fn name(handle: Option<&str>, display_name: Option<&str>) -> String {
 
 /// Meets that the one who asks may see, as a calendar.
 pub(crate) fn calendar<'m>(
-    asked: &Asked,
+    request: &ReadRequest,
     web: &Web,
     title: &str,
     meets: impl Iterator<Item = &'m MeetRecord>,
 ) -> Response {
-    let event = |meet: &MeetRecord| Event {
+    let event = |meet: &MeetRecord| CalendarEvent {
         id: meet.doc,
         sequence: meet.sequence,
         edited_at: meet.changed_at,
@@ -195,8 +195,8 @@ pub(crate) fn calendar<'m>(
         is_cancelled: meet.is_cancelled,
         url: web.meet(meet.doc),
     };
-    let events: Vec<Event> = meets.map(event).collect();
-    asked.answer_with(ics::write(title, &events), ics::CONTENT_TYPE)
+    let events: Vec<CalendarEvent> = meets.map(event).collect();
+    request.answer_with(ics::write(title, &events), ics::CONTENT_TYPE)
 }
 
 #[cfg(test)]

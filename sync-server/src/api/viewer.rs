@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use tourismo_core::access::{AccessError, ReadToken};
+use tourismo_core::read_token::{ReadToken, ReadTokenError};
 use tourismo_core::time::Timestamp;
 
 use super::ApiError;
@@ -37,7 +37,7 @@ impl KnownReaders {
     }
 }
 
-/// The viewer that a request's `Authorization: Bearer` tells, and until when; anyone if it tells none. The request came on a
+/// The viewer that a request's `Authorization: ActorClaims` tells, and until when; anyone if it tells none. The request came on a
 /// connection that ends at the address `local`. `[R1]` `[R3]` `[H9]`
 pub(crate) async fn viewer(
     relay: &Relay,
@@ -45,21 +45,21 @@ pub(crate) async fn viewer(
     local: SocketAddr,
 ) -> Result<(Viewer, Option<Timestamp>), ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok((Viewer::Anonymous, None)) };
-    let token = value.to_str().ok().and_then(bearer).ok_or(AccessError::BadToken)?;
+    let token = value.to_str().ok().and_then(bearer).ok_or(ReadTokenError::BadToken)?;
     let (now, policy) = (relay.clock.now(), relay.public_origin.policy(local, headers));
     if let Err(error) = token.check_origin(&policy) {
-        if let (AccessError::WrongOrigin, Some(origin)) = (error, &token.origin) {
+        if let (ReadTokenError::WrongOrigin, Some(origin)) = (error, &token.origin) {
             relay.public_origin.report(origin, &policy);
         }
         return Err(error.into());
     }
     if relay.known_readers.has(&token) {
-        return if token.expires_at <= now { Err(AccessError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
+        return if token.expires_at <= now { Err(ReadTokenError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
     }
     token.verify(&relay.identity.id, &policy, now)?;
     let mut reader = relay.readers.acquire().await?;
     if !accounts::has_device(&mut reader, token.account, token.device).await? {
-        return Err(AccessError::BadToken.into());
+        return Err(ReadTokenError::BadToken.into());
     }
     relay.known_readers.remember(&token);
     Ok(viewer_of(&token))
@@ -75,20 +75,20 @@ fn bearer(value: &str) -> Option<ReadToken> {
     ReadToken::from_bytes(&bytes).ok()
 }
 
-impl From<AccessError> for ApiError {
-    fn from(error: AccessError) -> ApiError {
+impl From<ReadTokenError> for ApiError {
+    fn from(error: ReadTokenError) -> ApiError {
         match error {
-            AccessError::BadToken => ApiError::unauthorized(
+            ReadTokenError::BadToken => ApiError::unauthorized(
                 error.code(),
                 "This read token is not one for this relay.",
                 "Let a device of the account sign another one, for 24 hours at most.",
             ),
-            AccessError::WrongOrigin => ApiError::unauthorized(
+            ReadTokenError::WrongOrigin => ApiError::unauthorized(
                 "wrong_origin",
                 "This read token is for another origin than this relay's own.",
                 "Clients dial the relay at its --public-url; whoever runs it can name another one there.",
             ),
-            AccessError::ExpiredToken => ApiError::unauthorized(
+            ReadTokenError::ExpiredToken => ApiError::unauthorized(
                 error.code(),
                 "This read token has expired.",
                 "Let a device of the account sign another one.",

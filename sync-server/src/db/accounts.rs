@@ -1,8 +1,8 @@
 //! The tables `account`, `device` and `vouched`: whose log it is, and who may write to it.
 
+use tourismo_core::admission::{AccountState, Usage};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::{AccountLog, Usage};
 use tourismo_core::time::Timestamp;
 
 use super::sql::{self, Bulk, Connection};
@@ -140,7 +140,7 @@ pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<Account
 }
 
 /// The books of an account's log.
-pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Result<AccountLog, sqlx::Error> {
+pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Result<AccountState, sqlx::Error> {
     let sql = "SELECT head, digest, changes, documents, bytes FROM account WHERE account = $1";
     let (head, digest, changes, documents, bytes): (i64, Vec<u8>, i64, i64, i64) =
         sql::query(sql).bind(account.as_bytes().as_slice()).fetch_one(&mut *connection).await?;
@@ -157,11 +157,11 @@ pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Resu
         sql::query_scalar(sql).bind(account.as_bytes().as_slice()).fetch_all(connection).await?;
     let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
     let (head, digest) = (position("head", head)?, Digest(fixed("digest", &digest)?));
-    Ok(AccountLog { account, actor_prefixes, head, digest, usage })
+    Ok(AccountState { account, actor_prefixes, head, digest, usage })
 }
 
 /// Writes what counting the log again came to, whatever stood there.
-pub(crate) async fn correct(writer: &mut Connection, log: &AccountLog) -> Result<(), sqlx::Error> {
+pub(crate) async fn correct(writer: &mut Connection, log: &AccountState) -> Result<(), sqlx::Error> {
     let sql = "UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6 WHERE account = $1";
     sql::query(sql)
         .bind(log.account.as_bytes().as_slice())
@@ -176,7 +176,7 @@ pub(crate) async fn correct(writer: &mut Connection, log: &AccountLog) -> Result
 }
 
 /// Writes back what appending to logs changed.
-pub(crate) async fn update(writer: &mut Connection, logs: &[&AccountLog]) -> Result<(), sqlx::Error> {
+pub(crate) async fn update(writer: &mut Connection, logs: &[&AccountState]) -> Result<(), sqlx::Error> {
     // None is made by this: each of them has been read.
     let mut bulk = Bulk::new(
         "INSERT INTO account (account, head, digest, changes, documents, bytes) VALUES ",

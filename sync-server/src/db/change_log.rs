@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, Chunk, Entry, EntryBody, MAX_BATCH};
 
 use super::documents::kind_of;
-use super::sql::{self, Bulk, Connection, Row};
+use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
 /// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
@@ -51,7 +51,7 @@ pub(crate) async fn insert(
 
 /// Where a change stands in the log, and what judging others needs to know of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundChange {
     pub(crate) seq: u64,
     pub(crate) max_op: u64,
 }
@@ -62,7 +62,7 @@ pub(crate) async fn find_all(
     account: AccountId,
     doc: DocId,
     hashes: &[&ChangeHash],
-) -> Result<Vec<(ChangeHash, Found)>, sqlx::Error> {
+) -> Result<Vec<(ChangeHash, FoundChange)>, sqlx::Error> {
     let (mut rest, mut found) = (hashes, Vec::new());
     while let Some(count) = sql::group(rest.len()) {
         let (these, others) = rest.split_at(count);
@@ -74,10 +74,10 @@ pub(crate) async fn find_all(
             SELECT hash, seq, max_op FROM covered_change WHERE account = $1 AND doc = $2 AND hash IN ({names})
             "#
         );
-        let read = |row: &Row| {
+        let read = |row: &SqlRow| {
             let name = hash(&row.get::<Vec<u8>>("hash")?)?;
             let (seq, max_op) = (position("seq", row.get("seq")?)?, position("max_op", row.get("max_op")?)?);
-            Ok((name, Found { seq, max_op }))
+            Ok((name, FoundChange { seq, max_op }))
         };
         let query = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc);
         let query = these.iter().fold(query, |query, hash| query.bind(hash.0.as_slice()));
@@ -436,7 +436,7 @@ pub(crate) async fn positions(
         SELECT hash, seq FROM covered_change WHERE account = $1 AND doc = $2 AND seq <= $3
         UNION ALL SELECT hash, seq FROM change WHERE account = $1 AND doc = $2 AND seq <= $3
     "#;
-    let read = |row: &Row| Ok((hash(&row.get::<Vec<u8>>("hash")?)?, position("seq", row.get("seq")?)?));
+    let read = |row: &SqlRow| Ok((hash(&row.get::<Vec<u8>>("hash")?)?, position("seq", row.get("seq")?)?));
     sql::query(sql).bind(account).bind(doc).bind(column(through)).rows(connection, read).await
 }
 

@@ -9,9 +9,9 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::follows::{difference, is_heard};
+use super::follows::{difference, is_comment_visible};
 use super::position;
-use super::sql::{self, Columns, Connection, Insert, Row, columns};
+use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 
 /// A comment in a list.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(crate) async fn stored(
     sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).rows(reader, comment).await
 }
 
-fn comment(row: &Row) -> Result<(DocId, Comment), sqlx::Error> {
+fn comment(row: &SqlRow) -> Result<(DocId, Comment), sqlx::Error> {
     Ok((row.field("comment")?, Comment::from_row(row)?))
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn list(
         "#,
         CommentRow::of("comment"),
         Author::COLUMNS,
-        is_heard("comment.account", 2, 3)
+        is_comment_visible("comment.account", 2, 3)
     );
     sql::query(AssertSqlSafe(sql))
         .bind(drive)

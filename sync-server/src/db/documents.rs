@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use sqlx::AssertSqlSafe;
+use tourismo_core::admission::DocumentState;
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::DocLog;
 use tourismo_core::session::relay::{HeadsPage, MAX_HEADS_PAGE};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocHeads, DocKind};
 
-use super::sql::{self, Bulk, Connection, Row, one_column};
+use super::sql::{self, Bulk, Connection, SqlRow, one_column};
 use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, optional_time_in, position};
 
 /// An account's document with this id.
@@ -18,14 +18,14 @@ pub(crate) async fn find(
     connection: &mut Connection,
     account: AccountId,
     doc: DocId,
-) -> Result<Option<DocLog>, sqlx::Error> {
+) -> Result<Option<DocumentState>, sqlx::Error> {
     Ok(find_all(connection, account, &[doc]).await?.remove(&doc).map(|state| state.log))
 }
 
 /// What is known of a document besides its changes.
 #[derive(Clone, Debug)]
 pub(crate) struct DocState {
-    pub(crate) log: DocLog,
+    pub(crate) log: DocumentState,
     pub(crate) is_quarantined: bool,
     /// Whether its rows are to be derived beside the writer.
     pub(crate) is_due: bool,
@@ -87,9 +87,9 @@ pub(crate) async fn find_all(
             "#,
             sql::parameters(1, count)
         );
-        let read = |row: &Row| {
+        let read = |row: &SqlRow| {
             let heads = hashes("heads", &row.get::<Vec<u8>>("heads")?)?;
-            let log = DocLog { owner: account, kind: kind_of(row.get("kind")?)?, heads };
+            let log = DocumentState { owner: account, kind: kind_of(row.get("kind")?)?, heads };
             let covered: i64 = row.get("covered")?;
             let state = DocState {
                 log,
@@ -108,7 +108,7 @@ pub(crate) async fn find_all(
 }
 
 /// Writes the states of documents that were made or appended to, each with how many changes were appended.
-pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocLog, u64)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocumentState, u64)]) -> Result<(), sqlx::Error> {
     let mut bulk = Bulk::new(
         "INSERT INTO document (account, doc, kind, heads, loose) VALUES ",
         "ON CONFLICT (account, doc) DO UPDATE SET heads = excluded.heads, loose = document.loose + excluded.loose",
@@ -163,7 +163,7 @@ pub(crate) async fn quarantined(
     reader: &mut Connection,
     account: AccountId,
 ) -> Result<Vec<(DocId, DocKind, Quarantine)>, sqlx::Error> {
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         let name: String = row.get("quarantined")?;
         let why = [Quarantine::Unreadable, Quarantine::TooLarge].into_iter().find(|why| why.name() == name);
         Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?, why.ok_or_else(|| damaged("quarantined"))?))
@@ -221,7 +221,7 @@ pub(crate) async fn actor_uses_of(
             "SELECT actor, last_seq, own_at FROM actor WHERE account = $1 AND doc = $2 AND actor IN ({})",
             sql::parameters(2, count)
         );
-        let read = |row: &Row| {
+        let read = |row: &SqlRow| {
             let actor = Actor::try_from(row.get::<Vec<u8>>("actor")?.as_slice()).map_err(|_| damaged("actor"))?;
             Ok((actor, read_use(row)?))
         };
@@ -233,7 +233,7 @@ pub(crate) async fn actor_uses_of(
     Ok(found)
 }
 
-fn read_use(row: &Row) -> Result<ActorUse, sqlx::Error> {
+fn read_use(row: &SqlRow) -> Result<ActorUse, sqlx::Error> {
     Ok(ActorUse { last_seq: position("last_seq", row.get("last_seq")?)?, own_at: optional_time_in(row, "own_at")? })
 }
 
@@ -242,7 +242,7 @@ pub(crate) async fn actor_uses(
     connection: &mut Connection,
     account: AccountId,
 ) -> Result<BTreeMap<(DocId, Actor), ActorUse>, sqlx::Error> {
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         let actor: Vec<u8> = row.get("actor")?;
         let actor = Actor::try_from(actor.as_slice()).map_err(|_| damaged("actor"))?;
         Ok(((doc_in(row, "doc")?, actor), read_use(row)?))

@@ -7,8 +7,8 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 
-use super::figures::Figures;
-use super::sql::{self, Columns, Connection, Insert, Row, columns};
+use super::drive_totals::DriveTotals;
+use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 use super::{optional_doc_in, position};
 
 /// A drive as it is derived.
@@ -23,7 +23,7 @@ pub(crate) struct OwnDrive {
     pub(crate) ended_at: Option<Timestamp>,
     /// JSON, as the API shows it.
     pub(crate) stats: Option<String>,
-    pub(crate) figures: Figures,
+    pub(crate) figures: DriveTotals,
     pub(crate) visibility: Visibility,
     pub(crate) published: Option<DocId>,
 }
@@ -123,7 +123,7 @@ pub(crate) async fn page(
 /// What an account drove in each month (202609), the latest first.
 pub(crate) async fn by_month(reader: &mut Connection, account: AccountId) -> Result<Vec<(i64, Totals)>, sqlx::Error> {
     let sql = format!("SELECT month, {TOTALS} FROM drive WHERE account = $1 GROUP BY month ORDER BY month DESC");
-    let read = |row: &Row| Ok((row.get("month")?, Totals::from_row(row)?));
+    let read = |row: &SqlRow| Ok((row.get("month")?, Totals::from_row(row)?));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 
@@ -133,7 +133,7 @@ pub(crate) async fn by_car(
     account: AccountId,
 ) -> Result<Vec<(Option<DocId>, Totals)>, sqlx::Error> {
     let sql = format!("SELECT car, {TOTALS} FROM drive WHERE account = $1 GROUP BY car ORDER BY car");
-    let read = |row: &Row| Ok((optional_doc_in(row, "car")?, Totals::from_row(row)?));
+    let read = |row: &SqlRow| Ok((optional_doc_in(row, "car")?, Totals::from_row(row)?));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 

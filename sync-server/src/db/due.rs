@@ -3,7 +3,7 @@
 
 use tourismo_core::id::{AccountId, DocId};
 
-use super::sql::{self, Bulk, Connection, Row};
+use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{account_in, column, doc_in, position};
 
 /// A document whose rows are to be derived, as it was when it was read.
@@ -71,7 +71,7 @@ pub(crate) async fn of_account_after(
         )
         ORDER BY doc LIMIT $2
     "#;
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         let (account, doc) = (account_in(row, "account")?, doc_in(row, "doc")?);
         Ok(DueDocument { account, doc, seq: position("seq", row.get("seq")?)? })
     };

@@ -10,7 +10,7 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::order::Hour;
 use super::published::BUCKETS;
-use super::sql::{self, Columns, Connection, Row, columns};
+use super::sql::{self, Columns, Connection, SqlRow, columns};
 use crate::grid::{Bounds, Cells};
 
 /// A place in the order of a feed.
@@ -77,16 +77,29 @@ impl Author {
     pub(crate) const COLUMNS: &str =
         "CASE WHEN profile.holds = 1 THEN profile.handle END AS handle, profile.display_name";
 
-    pub(crate) fn read(row: &Row) -> Result<Author, sqlx::Error> {
+    pub(crate) fn read(row: &SqlRow) -> Result<Author, sqlx::Error> {
         Ok(Author { handle: row.get("handle")?, display_name: row.get("display_name")? })
     }
 }
 
 columns!(FeedKey { sort_at, doc });
 columns!(FeedRow {
-    key, place, shown_at, shown_place, updated_at, account, visibility, started_at, utc_offset: "utc_offset_min", title, car,
-    stats, bbox, line
-} author = Author::read);
+            key,
+            place,
+            shown_at,
+            shown_place,
+            updated_at,
+            account,
+            visibility,
+            started_at,
+            utc_offset: "utc_offset_min",
+            title,
+            car,
+            stats,
+            bbox,
+            line
+}
+            author = Author::read);
 
 impl FeedRow {
     /// Its place in the order of all public drives.

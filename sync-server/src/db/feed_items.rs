@@ -11,7 +11,7 @@ use tourismo_core::wire::DocKind;
 use super::feed::{self, Author, FeedKey, FeedRow};
 use super::follows::{self, not_blocked_by};
 use super::meets::{self, MeetRecord};
-use super::sql::{self, Columns, Connection, Insert, Row, columns};
+use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 use super::{damaged, position};
 use crate::authorize::{Access, Audience, Viewer, authorize};
 
@@ -194,7 +194,7 @@ pub(crate) async fn home_item(
     }
 }
 
-fn read_home_item(row: &Row) -> Result<HomeItem, sqlx::Error> {
+fn read_home_item(row: &SqlRow) -> Result<HomeItem, sqlx::Error> {
     match row.field("kind")? {
         DocKind::Published => Ok(HomeItem::Drive(Box::new(FeedRow::from_row(row)?))),
         DocKind::Meet => Ok(HomeItem::Meet(Box::new(MeetRecord::read(row)?), Author::read(row)?)),

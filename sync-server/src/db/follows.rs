@@ -8,7 +8,7 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::sql::{self, Bulk, Connection, Row};
+use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{account_in, position, time_in};
 use crate::authorize::Relation;
 
@@ -44,7 +44,7 @@ pub(crate) fn not_blocked_by(column: &str, parameter: u8) -> String {
 
 /// That what the account `column` says about a thing is shown: its owner (the parameter `owner`) does not block them, or it is
 /// the viewer's own word; and the viewer does not block them.
-pub(crate) fn is_heard(column: &str, owner: u8, viewer: u8) -> String {
+pub(crate) fn is_comment_visible(column: &str, owner: u8, viewer: u8) -> String {
     let by_owner = not_blocked_by(column, owner);
     format!("({by_owner} OR {column} = ${viewer}) AND {}", not_blocked_by(column, viewer))
 }
@@ -81,11 +81,11 @@ pub(crate) async fn stored_about(
 ) -> Result<SocialRow, sqlx::Error> {
     let of = [account];
     let sql = "SELECT followee, since FROM follow WHERE account = $1 AND followee IN ";
-    let read = |row: &Row| Ok((account_in(row, "followee")?, time_in(row, "since")?));
+    let read = |row: &SqlRow| Ok((account_in(row, "followee")?, time_in(row, "since")?));
     let mut follows = sql::rows_of_each(reader, sql, &of, others, read).await?;
     let sql = "SELECT accepted FROM accept WHERE account = $1 AND accepted IN ";
     let mut accepted = sql::rows_of_each(reader, sql, &of, others, |row| account_in(row, "accepted")).await?;
-    let mut blocked: Vec<_> = those_blocked(reader, account, others).await?.into_iter().collect();
+    let mut blocked: Vec<_> = blocked_among(reader, account, others).await?.into_iter().collect();
     follows.sort();
     accepted.sort();
     blocked.sort();
@@ -93,7 +93,7 @@ pub(crate) async fn stored_about(
 }
 
 /// Those of some accounts whom an account blocks.
-pub(crate) async fn those_blocked(
+pub(crate) async fn blocked_among(
     reader: &mut Connection,
     account: AccountId,
     others: &[AccountId],
@@ -112,7 +112,7 @@ pub(crate) async fn blocks_as_many_as_can_be(reader: &mut Connection, account: A
 
 /// What an account says differently of people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
+pub(crate) struct ChangedFollows {
     /// Whether it follows others than before.
     pub(crate) follows: bool,
     /// Whom it accepts, or accepts no more.
@@ -127,10 +127,10 @@ pub(crate) async fn replace(
     account: AccountId,
     stored: &SocialRow,
     derived: &SocialRow,
-) -> Result<Changed, sqlx::Error> {
+) -> Result<ChangedFollows, sqlx::Error> {
     let follows = |row: &SocialRow| row.follows.iter().copied().collect::<BTreeMap<_, _>>();
     let (gone, said) = difference(&follows(stored), &follows(derived));
-    let mut changed = Changed { follows: !(gone.is_empty() && said.is_empty()), ..Changed::default() };
+    let mut changed = ChangedFollows { follows: !(gone.is_empty() && said.is_empty()), ..ChangedFollows::default() };
     sql::delete_each(writer, "DELETE FROM follow WHERE account = $1 AND followee IN ", &[account], &gone).await?;
     let mut bulk = Bulk::new(
         "INSERT INTO follow (account, followee, since) VALUES ",
@@ -174,7 +174,7 @@ pub(crate) async fn replace(
 }
 
 /// Those of some accounts that follow an account.
-pub(crate) async fn those_who_follow(
+pub(crate) async fn followers_among(
     reader: &mut Connection,
     followee: AccountId,
     accounts: &[AccountId],
@@ -246,7 +246,7 @@ pub(crate) async fn relation(
 }
 
 /// Whether an account's followers count only once it accepted them. They do unless its profile says otherwise.
-pub(crate) async fn asks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
+pub(crate) async fn requires_approval(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 0";
     Ok(sql::query(sql).bind(account).row(reader).await?.is_none())
 }
@@ -258,7 +258,10 @@ pub(crate) async fn followees(reader: &mut Connection, account: AccountId) -> Re
 }
 
 /// Those whom an account blocks.
-pub(crate) async fn shunned(reader: &mut Connection, account: AccountId) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+pub(crate) async fn blocked_by(
+    reader: &mut Connection,
+    account: AccountId,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
     let sql = "SELECT blocked FROM block WHERE account = $1";
     let others = sql::query(sql).bind(account).rows(reader, |row| account_in(row, "blocked")).await?;
     Ok(others.into_iter().collect())
@@ -297,12 +300,12 @@ pub(crate) async fn list(
 ) -> Result<Vec<PersonRow>, sqlx::Error> {
     const ACCEPTED: &str = "(SELECT accept.accepted FROM accept WHERE accept.account = $1)";
     let (other, own, filter) = match list {
-        PeopleList::Followers if asks(reader, person).await? => {
+        PeopleList::Followers if requires_approval(reader, person).await? => {
             ("account", "followee", format!("follow.account IN {ACCEPTED}"))
         }
         PeopleList::Followers => ("account", "followee", "1 = 1".to_owned()),
         PeopleList::Following => ("followee", "account", "1 = 1".to_owned()),
-        PeopleList::Requests if asks(reader, person).await? => {
+        PeopleList::Requests if requires_approval(reader, person).await? => {
             ("account", "followee", format!("follow.account NOT IN {ACCEPTED}"))
         }
         // Whoever was blocked once is asked about, also by who lets everybody else follow.
@@ -331,7 +334,7 @@ pub(crate) async fn list(
         "#,
         Author::COLUMNS,
         is_shown(&format!("follow.{other}"), 2),
-        is_heard(&format!("follow.{other}"), 1, 2),
+        is_comment_visible(&format!("follow.{other}"), 1, 2),
     );
     sql::query(AssertSqlSafe(sql))
         .bind(person)
@@ -343,7 +346,7 @@ pub(crate) async fn list(
         .await
 }
 
-fn person_row(row: &Row) -> Result<PersonRow, sqlx::Error> {
+fn person_row(row: &SqlRow) -> Result<PersonRow, sqlx::Error> {
     Ok(PersonRow {
         account: account_in(row, "person")?,
         since: time_in(row, "since")?,
@@ -355,7 +358,7 @@ fn person_row(row: &Row) -> Result<PersonRow, sqlx::Error> {
 
 /// How many followers count, and how many the person follows; each at most [`MAX_COUNTED`].
 pub(crate) async fn counted(reader: &mut Connection, person: AccountId) -> Result<(u64, u64), sqlx::Error> {
-    let those_who_count = if asks(reader, person).await? {
+    let those_who_count = if requires_approval(reader, person).await? {
         "accept JOIN follow ON follow.account = accept.accepted AND follow.followee = $1 WHERE accept.account = $1"
     } else {
         "follow WHERE follow.followee = $1"

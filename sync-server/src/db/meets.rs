@@ -12,7 +12,7 @@ use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::sql::{self, Bulk, Columns, Connection, Insert, Row, columns};
+use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns};
 use super::{account_in, column, damaged, doc_in, follows, position, time_in};
 use crate::grid::Bounds;
 
@@ -77,7 +77,7 @@ impl MeetRecord {
     }
 
     /// Reads a meet beside other things that have columns of the same names.
-    pub(crate) fn read(row: &Row) -> Result<MeetRecord, sqlx::Error> {
+    pub(crate) fn read(row: &SqlRow) -> Result<MeetRecord, sqlx::Error> {
         Columns::read(row, PREFIX, "")
     }
 
@@ -134,7 +134,7 @@ async fn part_found_by(
     sql::query(sql).bind(account).bind(meet).row(reader).await?.map(|row| part_in(&row)).transpose()
 }
 
-fn part_in(row: &Row) -> Result<MeetPart, sqlx::Error> {
+fn part_in(row: &SqlRow) -> Result<MeetPart, sqlx::Error> {
     let part: MeetRow = minicbor::decode(&row.get::<Vec<u8>>("part")?).map_err(|_| damaged("part"))?;
     Ok(MeetPart { row: part, received_at: time_in(row, "received_at")? })
 }
@@ -153,7 +153,7 @@ pub(crate) async fn replace_part(
     "#;
     let bytes = minicbor::to_vec(&part.row).expect("writing to memory cannot fail");
     let query = sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at);
-    query.bind(part.row.found_by(&account, &doc)).execute(writer).await.map(drop)
+    query.bind(part.row.link_id(&account, &doc)).execute(writer).await.map(drop)
 }
 
 /// Removes what a document says of a meet, if it says anything.
@@ -171,7 +171,7 @@ pub(crate) async fn effective(
     let Some(own) = part_found_by(reader, account, doc).await? else { return Ok(None) };
     let mut amendments = Vec::new();
     let organisers: Vec<AccountId> = own.row.organisers.iter().map(|(organiser, _)| *organiser).collect();
-    let blocked = follows::those_blocked(reader, account, &organisers).await?;
+    let blocked = follows::blocked_among(reader, account, &organisers).await?;
     for organiser in organisers.iter().filter(|organiser| !blocked.contains(*organiser)) {
         // What somebody says whom the owner blocks does not count.
         // Whoever amends a meet has one document for it.
@@ -355,7 +355,7 @@ pub(crate) async fn mine(
         .await
 }
 
-pub(super) fn with_author(row: &Row) -> Result<(MeetRecord, Author), sqlx::Error> {
+pub(super) fn with_author(row: &SqlRow) -> Result<(MeetRecord, Author), sqlx::Error> {
     Ok((MeetRecord::read(row)?, Author::read(row)?))
 }
 

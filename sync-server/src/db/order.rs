@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::relay::{self, Secret};
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Connection, SqlRow};
 use super::{doc_in, time_in};
 
 /// How many drives of an account stand among those of others in an hour.
@@ -86,7 +86,7 @@ async fn first_of(
         ORDER BY doc LIMIT {}"#,
         FIRST + 1
     );
-    let read = |row: &Row| Ok((doc_in(row, "doc")?, row.get("place")?));
+    let read = |row: &SqlRow| Ok((doc_in(row, "doc")?, row.get("place")?));
     sql::query(AssertSqlSafe(sql)).bind(account).bind(hour).rows(reader, read).await
 }
 

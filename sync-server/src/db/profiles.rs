@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
-use tourismo_core::handle;
+use tourismo_core::handle_name;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
@@ -53,7 +53,7 @@ static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
 
 impl ProfileRecord {
     fn folded(&self) -> Option<String> {
-        handle::fold(&self.handle)
+        handle_name::fold(&self.handle)
     }
 }
 

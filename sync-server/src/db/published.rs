@@ -8,9 +8,9 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::wire::DocKind;
 
+use super::drive_totals::DriveTotals;
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::figures::Figures;
 use super::sql::{self, Bulk, Columns, Connection, Insert, Value, columns, numbers};
 use super::{account_in, column, position};
 use super::{order, roads};
@@ -36,7 +36,7 @@ pub(crate) struct DriveRecord {
     pub(crate) title: String,
     pub(crate) car: Option<String>,
     pub(crate) stats: String,
-    pub(crate) figures: Figures,
+    pub(crate) figures: DriveTotals,
     /// West, south, east, north, degrees.
     pub(crate) bbox: [f64; 4],
     /// JSON, as the API shows it.

@@ -7,8 +7,8 @@ use tourismo_core::docs::social::Reaction;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::Author;
-use super::follows::{difference, is_heard};
-use super::sql::{self, Bulk, Connection, Numbered, Row, numbers};
+use super::follows::{difference, is_comment_visible};
+use super::sql::{self, Bulk, Connection, Numbered, SqlRow, numbers};
 use super::{account_in, doc_in, position};
 
 /// A reaction in a list.
@@ -42,7 +42,7 @@ pub(crate) async fn stored_about(
     drives: &[DocId],
 ) -> Result<Vec<(DocId, Reaction)>, sqlx::Error> {
     let sql = "SELECT drive, kind FROM reaction WHERE account = $1 AND doc = $2 AND drive IN ";
-    let read = |row: &Row| Ok((doc_in(row, "drive")?, row.field("kind")?));
+    let read = |row: &SqlRow| Ok((doc_in(row, "drive")?, row.field("kind")?));
     let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], drives, read).await?;
     stored.sort();
     Ok(stored)
@@ -96,9 +96,9 @@ pub(crate) async fn list(
         ORDER BY reaction.kind, reaction.account LIMIT $6
         "#,
         Author::COLUMNS,
-        is_heard("reaction.account", 2, 3)
+        is_comment_visible("reaction.account", 2, 3)
     );
-    let read = |row: &sql::Row| {
+    let read = |row: &sql::SqlRow| {
         let (account, reaction) = (account_in(row, "account")?, row.field("kind")?);
         Ok(ReactionRow { account, reaction, author: Author::read(row)? })
     };

@@ -10,7 +10,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::roads::RoadScore;
 use tourismo_core::time::Timestamp;
 
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Connection, SqlRow};
 use super::{account_in, damaged, doc_in, time_in};
 use crate::grid::Bounds;
 use crate::roads::{Evidence, SegmentId};
@@ -133,7 +133,7 @@ pub(crate) async fn traces(
         SELECT account, doc, started_at, trace FROM road_trace
         WHERE (account, doc) > ($1, $2) ORDER BY account, doc LIMIT $3
     "#;
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         Ok(TraceRecord {
             account: account_in(row, "account")?,
             doc: doc_in(row, "doc")?,
@@ -247,7 +247,7 @@ pub(crate) async fn best(
 /// The lines of up to `limit` roads whose middle is within bounds, the best first.
 pub(crate) async fn lines(reader: &mut Connection, bounds: &Bounds, limit: u32) -> Result<Vec<RoadLine>, sqlx::Error> {
     let ids = squares::best(reader, bounds, (-1, SegmentId(0, 0)), 100, limit).await?;
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         let (id, score) = (id(row)?, score(row)?);
         Ok(RoadLine { id, score, length_m: unsigned(row, "length_m")?, line: parsed(row, "line")? })
     };
@@ -260,7 +260,7 @@ async fn named<T>(
     reader: &mut Connection,
     columns: &str,
     ids: Vec<Vec<u8>>,
-    read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+    read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
 ) -> Result<Vec<T>, sqlx::Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -282,7 +282,7 @@ fn select(rest: &str) -> String {
     format!("SELECT {COLUMNS} FROM road_segment road {rest}")
 }
 
-fn read(row: &Row) -> Result<RoadRecord, sqlx::Error> {
+fn read(row: &SqlRow) -> Result<RoadRecord, sqlx::Error> {
     let drives: Vec<u8> = row.get("drives")?;
     let (drives, _) = drives.as_chunks::<16>();
     Ok(RoadRecord {
@@ -295,22 +295,22 @@ fn read(row: &Row) -> Result<RoadRecord, sqlx::Error> {
     })
 }
 
-fn id(row: &Row) -> Result<SegmentId, sqlx::Error> {
+fn id(row: &SqlRow) -> Result<SegmentId, sqlx::Error> {
     let id: Vec<u8> = row.get("id")?;
     let (from, to) = id.split_at_checked(8).ok_or_else(|| damaged("id"))?;
     let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("id"));
     Ok(SegmentId(number(from)?, number(to)?))
 }
 
-fn score(row: &Row) -> Result<u8, sqlx::Error> {
+fn score(row: &SqlRow) -> Result<u8, sqlx::Error> {
     u8::try_from(100 - row.get::<i64>("rank")?).map_err(|_| damaged("rank"))
 }
 
-fn unsigned(row: &Row, column: &'static str) -> Result<u32, sqlx::Error> {
+fn unsigned(row: &SqlRow, column: &'static str) -> Result<u32, sqlx::Error> {
     u32::try_from(row.get::<i64>(column)?).map_err(|_| damaged(column))
 }
 
-fn parsed<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result<T, sqlx::Error> {
+fn parsed<T: DeserializeOwned>(row: &SqlRow, column: &'static str) -> Result<T, sqlx::Error> {
     serde_json::from_str(&row.get::<String>(column)?).map_err(|_| damaged(column))
 }
 

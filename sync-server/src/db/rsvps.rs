@@ -8,8 +8,8 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::follows::{difference, is_heard, is_shown};
-use super::sql::{self, Bulk, Connection, Numbered, Row, numbers};
+use super::follows::{difference, is_comment_visible, is_shown};
+use super::sql::{self, Bulk, Connection, Numbered, SqlRow, numbers};
 use super::{account_in, damaged, doc_in, position, time_in};
 
 /// Someone who answered.
@@ -55,7 +55,7 @@ pub(crate) async fn stored_about(
     meets: &[DocId],
 ) -> Result<Vec<(DocId, Answer, Timestamp)>, sqlx::Error> {
     let sql = "SELECT meet, answer, at FROM rsvp WHERE account = $1 AND doc = $2 AND meet IN ";
-    let read = |row: &Row| Ok((doc_in(row, "meet")?, row.field("answer")?, time_in(row, "at")?));
+    let read = |row: &SqlRow| Ok((doc_in(row, "meet")?, row.field("answer")?, time_in(row, "at")?));
     let mut stored = sql::rows_of_each(reader, sql, &[*account.as_bytes(), *doc.as_bytes()], meets, read).await?;
     stored.sort();
     Ok(stored)
@@ -101,7 +101,7 @@ pub(crate) async fn counted(
     owner: AccountId,
     viewer: Option<AccountId>,
 ) -> Result<AnswerCounts, sqlx::Error> {
-    let heard = is_heard("rsvp.account", 2, 3);
+    let heard = is_comment_visible("rsvp.account", 2, 3);
     let those_who = |answer: Answer| {
         format!(
             "(SELECT COUNT(*) FROM (SELECT 1 FROM rsvp WHERE meet = $1 AND answer = {} AND {heard} \
@@ -174,10 +174,10 @@ pub(crate) async fn attendees(
         ORDER BY page.is_stranger, page.answer, page.account
         "#,
         Author::COLUMNS,
-        is_heard("rsvp.account", 2, 3),
+        is_comment_visible("rsvp.account", 2, 3),
         is_shown("rsvp.account", 3)
     );
-    let read = |row: &Row| {
+    let read = |row: &SqlRow| {
         Ok(AttendeeRow {
             account: account_in(row, "account")?,
             answer: row.field("answer")?,

@@ -14,14 +14,14 @@ use super::{account_id, column, concatenated, doc_id, hash, hashes, position};
 
 /// A document of which a snapshot may be made or finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject {
+pub(crate) struct SnapshotTarget {
     pub(crate) account: AccountId,
     pub(crate) doc: DocId,
 }
 
 /// What a snapshot is made of, as it is at one moment.
 #[derive(Debug)]
-pub(crate) struct Material {
+pub(crate) struct SnapshotInput {
     /// The heads of the document.
     pub(crate) heads: Vec<ChangeHash>,
     /// The names of all its changes.
@@ -39,7 +39,7 @@ pub(crate) struct Material {
 /// A snapshot in the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
-    pub(crate) subject: Subject,
+    pub(crate) subject: SnapshotTarget,
     pub(crate) seq: u64,
     pub(crate) heads: Vec<ChangeHash>,
     pub(crate) changes: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Snapshot {
 
 /// How far a snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum SnapshotState {
     /// It was written, and nothing relies on it.
     Written,
     /// It is part of the log, and changes that it covers still are, too.
@@ -60,9 +60,9 @@ pub(crate) enum State {
 /// Up to `count` documents after this one of which a snapshot pays; the condition is that of the index `document_due`.
 pub(crate) async fn due(
     reader: &mut Connection,
-    after: Option<Subject>,
+    after: Option<SnapshotTarget>,
     count: u32,
-) -> Result<Vec<Subject>, sqlx::Error> {
+) -> Result<Vec<SnapshotTarget>, sqlx::Error> {
     let sql = r#"
         SELECT account, doc FROM document
         WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered AND (account, doc) > ($1, $2)
@@ -74,27 +74,29 @@ pub(crate) async fn due(
         .bind(i64::from(count))
         .fetch_all(reader)
         .await?;
-    rows.iter().map(|(account, doc)| Ok(Subject { account: account_id(account)?, doc: doc_id(doc)? })).collect()
+    rows.iter().map(|(account, doc)| Ok(SnapshotTarget { account: account_id(account)?, doc: doc_id(doc)? })).collect()
 }
 
 /// A snapshot that waits for something to be done.
-pub(crate) async fn unfinished(reader: &mut Connection) -> Result<Option<(Subject, u64, State)>, sqlx::Error> {
+pub(crate) async fn unfinished(
+    reader: &mut Connection,
+) -> Result<Option<(SnapshotTarget, u64, SnapshotState)>, sqlx::Error> {
     let sql = "SELECT account, doc, seq, state FROM snapshot WHERE state < 2 ORDER BY account, doc, seq LIMIT 1";
     let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sql::query(sql).fetch_optional(reader).await?;
     let read = |(account, doc, seq, state): (Vec<u8>, Vec<u8>, i64, i64)| {
-        let state = if state == 0 { State::Written } else { State::InForce };
-        Ok((Subject { account: account_id(&account)?, doc: doc_id(&doc)? }, position("seq", seq)?, state))
+        let state = if state == 0 { SnapshotState::Written } else { SnapshotState::InForce };
+        Ok((SnapshotTarget { account: account_id(&account)?, doc: doc_id(&doc)? }, position("seq", seq)?, state))
     };
     row.map(read).transpose()
 }
 
 /// What a snapshot of a document is made of; `None` if its chunks are more than `max_bytes`. All of it must be read in one
 /// transaction.
-pub(crate) async fn material(
+pub(crate) async fn snapshot_input(
     reader: &mut Connection,
-    Subject { account, doc }: Subject,
+    SnapshotTarget { account, doc }: SnapshotTarget,
     max_bytes: u64,
-) -> Result<Option<Material>, sqlx::Error> {
+) -> Result<Option<SnapshotInput>, sqlx::Error> {
     let sql = r#"
         SELECT COUNT(*), CAST(SUM(LENGTH(chunk)) AS BIGINT), MAX(seq), MIN(received_at), MAX(received_at)
         FROM change WHERE account = $1 AND doc = $2
@@ -126,7 +128,7 @@ pub(crate) async fn material(
         .fetch_one(reader)
         .await?;
     let (heads, last_at) = (hashes("heads", &heads)?, Timestamp(last_at.unwrap_or(0)));
-    Ok(Some(Material { heads, names, chunks, loose: loose.unsigned_abs(), seq, first_at, last_at }))
+    Ok(Some(SnapshotInput { heads, names, chunks, loose: loose.unsigned_abs(), seq, first_at, last_at }))
 }
 
 /// The names of a document's changes up to a position.
@@ -154,7 +156,7 @@ const COLUMNS: &str = "SELECT seq, heads, changes, first_at, last_at, chunk FROM
 type SnapshotRow = (i64, Vec<u8>, i64, i64, i64, Vec<u8>);
 
 fn snapshot(
-    subject: Subject,
+    subject: SnapshotTarget,
     (seq, heads, changes, first_at, last_at, chunk): SnapshotRow,
 ) -> Result<Snapshot, sqlx::Error> {
     Ok(Snapshot {
@@ -180,11 +182,15 @@ pub(crate) async fn find(
         .bind(doc.as_bytes().as_slice())
         .fetch_optional(reader)
         .await?;
-    row.map(|row| snapshot(Subject { account, doc }, row)).transpose()
+    row.map(|row| snapshot(SnapshotTarget { account, doc }, row)).transpose()
 }
 
 /// A snapshot, whatever its state.
-pub(crate) async fn at(reader: &mut Connection, subject: Subject, seq: u64) -> Result<Option<Snapshot>, sqlx::Error> {
+pub(crate) async fn at(
+    reader: &mut Connection,
+    subject: SnapshotTarget,
+    seq: u64,
+) -> Result<Option<Snapshot>, sqlx::Error> {
     let sql = [COLUMNS, "WHERE account = $1 AND doc = $2 AND seq = $3"].concat();
     let row: Option<SnapshotRow> = sql::query(sqlx::AssertSqlSafe(sql))
         .bind(subject.account.as_bytes().as_slice())
@@ -216,7 +222,7 @@ pub(crate) async fn insert(writer: &mut Connection, snapshot: &Snapshot) -> Resu
 }
 
 /// Makes a snapshot part of the log, in place of the one before.
-pub(crate) async fn enforce(writer: &mut Connection, subject: Subject, seq: u64) -> Result<(), sqlx::Error> {
+pub(crate) async fn enforce(writer: &mut Connection, subject: SnapshotTarget, seq: u64) -> Result<(), sqlx::Error> {
     for sql in [
         "UPDATE snapshot SET state = 1 WHERE account = $1 AND doc = $2 AND seq = $3",
         "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND seq < $3",
@@ -234,7 +240,7 @@ pub(crate) async fn enforce(writer: &mut Connection, subject: Subject, seq: u64)
 /// Takes up to `count` changes that a snapshot covers out of the log, the newest first; says whether any are left.
 pub(crate) async fn sweep(
     writer: &mut Connection,
-    subject: Subject,
+    subject: SnapshotTarget,
     seq: u64,
     count: u32,
 ) -> Result<bool, sqlx::Error> {
@@ -289,7 +295,7 @@ pub(crate) async fn sweep(
 }
 
 /// Throws away what was written and is not part of the log, and marks the document: no snapshot is made of it any more.
-pub(crate) async fn give_up(writer: &mut Connection, subject: Subject) -> Result<(), sqlx::Error> {
+pub(crate) async fn give_up(writer: &mut Connection, subject: SnapshotTarget) -> Result<(), sqlx::Error> {
     for sql in [
         "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND state = 0",
         "UPDATE document SET is_unfit = 1 WHERE account = $1 AND doc = $2",
@@ -305,7 +311,7 @@ pub(crate) async fn give_up(writer: &mut Connection, subject: Subject) -> Result
 
 /// A change whose bytes are in the snapshot of its document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Covered {
+pub(crate) struct CoveredChanges {
     pub(crate) doc: DocId,
     pub(crate) hash: ChangeHash,
     pub(crate) max_op: u64,
@@ -317,7 +323,7 @@ pub(crate) struct Covered {
 pub(crate) async fn covered(
     reader: &mut Connection,
     account: AccountId,
-) -> Result<BTreeMap<u64, Covered>, sqlx::Error> {
+) -> Result<BTreeMap<u64, CoveredChanges>, sqlx::Error> {
     type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
     let rows: Vec<Row> = sql::query("SELECT seq, doc, hash, max_op, bytes FROM covered_change WHERE account = $1")
         .bind(account.as_bytes().as_slice())
@@ -325,7 +331,7 @@ pub(crate) async fn covered(
         .await?;
     let read = |(seq, doc, name, max_op, bytes): Row| {
         let (max_op, bytes) = (position("max_op", max_op)?, position("bytes", bytes)?);
-        let covered = Covered { doc: doc_id(&doc)?, hash: hash(&name)?, max_op, bytes };
+        let covered = CoveredChanges { doc: doc_id(&doc)?, hash: hash(&name)?, max_op, bytes };
         Ok((position("seq", seq)?, covered))
     };
     rows.into_iter().map(read).collect()

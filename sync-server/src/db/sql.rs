@@ -73,22 +73,22 @@ impl Connection {
     /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
     /// another one, so that the statements are said here.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.say("BEGIN IMMEDIATE", "BEGIN").await
+        self.run("BEGIN IMMEDIATE", "BEGIN").await
     }
 
     /// Begins a transaction that sees the database as it is at one moment.
     pub(crate) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
-        self.say("BEGIN", SNAPSHOT).await
+        self.run("BEGIN", SNAPSHOT).await
     }
 
     /// Ends the transaction; what it wrote is on disk when this returns.
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        self.say("COMMIT", "COMMIT").await
+        self.run("COMMIT", "COMMIT").await
     }
 
     /// Ends the transaction as if it had not been.
     pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
-        self.say("ROLLBACK", "ROLLBACK").await
+        self.run("ROLLBACK", "ROLLBACK").await
     }
 
     /// Whether the engine still answers.
@@ -113,8 +113,8 @@ impl Connection {
         }
     }
 
-    async fn say(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<(), sqlx::Error> {
-        note(sqlite);
+    async fn run(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<(), sqlx::Error> {
+        record_statement(sqlite);
         match self.engine() {
             Engine::Sqlite(connection) => connection.execute(sqlite).await.map(drop),
             Engine::Postgres(connection) => connection.execute(postgres).await.map(drop),
@@ -278,17 +278,17 @@ impl<T> Tuple for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r
 
 /// A row that was read.
 #[derive(Debug)]
-pub(crate) enum Row {
+pub(crate) enum SqlRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
-impl Row {
+impl SqlRow {
     /// The value of a column.
     pub(crate) fn get<T: Column>(&self, column: &str) -> Result<T, sqlx::Error> {
         match self {
-            Row::Sqlite(row) => row.try_get(column),
-            Row::Postgres(row) => row.try_get(column),
+            SqlRow::Sqlite(row) => row.try_get(column),
+            SqlRow::Postgres(row) => row.try_get(column),
         }
     }
 
@@ -306,15 +306,15 @@ impl Row {
     pub(crate) fn is_null_behind(&self, prefix: &str, column: &str) -> Result<bool, sqlx::Error> {
         let name = [prefix, column].concat();
         match self {
-            Row::Sqlite(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
-            Row::Postgres(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
+            SqlRow::Sqlite(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
+            SqlRow::Postgres(row) => Ok(row.try_get_raw(name.as_str())?.is_null()),
         }
     }
 
     fn columns<T: Tuple>(&self) -> Result<T, sqlx::Error> {
         match self {
-            Row::Sqlite(row) => T::from_row(row),
-            Row::Postgres(row) => T::from_row(row),
+            SqlRow::Sqlite(row) => T::from_row(row),
+            SqlRow::Postgres(row) => T::from_row(row),
         }
     }
 }
@@ -371,30 +371,30 @@ impl Query {
     pub(crate) async fn rows<T>(
         self,
         connection: &mut Connection,
-        read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+        read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, sqlx::Error> {
         match connection.engine() {
             Engine::Sqlite(connection) => {
                 let rows = self.sqlite().fetch_all(connection).await?;
-                rows.into_iter().map(|row| read(&Row::Sqlite(row))).collect()
+                rows.into_iter().map(|row| read(&SqlRow::Sqlite(row))).collect()
             }
             Engine::Postgres(connection) => {
                 let rows = self.postgres().fetch_all(connection).await?;
-                rows.into_iter().map(|row| read(&Row::Postgres(row))).collect()
+                rows.into_iter().map(|row| read(&SqlRow::Postgres(row))).collect()
             }
         }
     }
 
     /// The row, if there is one, to be read by its columns' names.
-    pub(crate) async fn row(self, connection: &mut Connection) -> Result<Option<Row>, sqlx::Error> {
+    pub(crate) async fn row(self, connection: &mut Connection) -> Result<Option<SqlRow>, sqlx::Error> {
         Ok(match connection.engine() {
-            Engine::Sqlite(connection) => self.sqlite().fetch_optional(connection).await?.map(Row::Sqlite),
-            Engine::Postgres(connection) => self.postgres().fetch_optional(connection).await?.map(Row::Postgres),
+            Engine::Sqlite(connection) => self.sqlite().fetch_optional(connection).await?.map(SqlRow::Sqlite),
+            Engine::Postgres(connection) => self.postgres().fetch_optional(connection).await?.map(SqlRow::Postgres),
         })
     }
 
     fn sqlite(self) -> Prepared<'static, Sqlite, SqliteArguments> {
-        note(self.sql.as_str());
+        record_statement(self.sql.as_str());
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
@@ -404,7 +404,7 @@ impl Query {
     }
 
     fn postgres(self) -> Prepared<'static, Postgres, PgArguments> {
-        note(self.sql.as_str());
+        record_statement(self.sql.as_str());
         self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
@@ -415,17 +415,17 @@ impl Query {
 }
 
 thread_local! {
-    static SAID: Cell<u64> = const { Cell::new(0) };
+    static STATEMENTS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// How many statements were said on this thread.
-pub(crate) fn statements_said() -> u64 {
-    SAID.get()
+pub(crate) fn statements_executed() -> u64 {
+    STATEMENTS.get()
 }
 
 /// Tells those who watch closely what is said, never with which values.
-fn note(statement: &str) {
-    SAID.set(SAID.get().wrapping_add(1));
+fn record_statement(statement: &str) {
+    STATEMENTS.set(STATEMENTS.get().wrapping_add(1));
     tracing::trace!(statement, "said");
 }
 

@@ -5,7 +5,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
 
 use super::documents::kind_of;
-use super::sql::{self, Connection, Row};
+use super::sql::{self, Connection, SqlRow};
 use super::{doc_in, position};
 
 /// Whether an account may show something under an id by which others find it: the id is bound to the account, or it is of
@@ -57,7 +57,7 @@ pub(crate) async fn not_shown(
     reader: &mut Connection,
     account: AccountId,
 ) -> Result<Vec<(DocId, DocKind)>, sqlx::Error> {
-    let read = |row: &Row| Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?));
+    let read = |row: &SqlRow| Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?));
     let sql = "SELECT doc, kind FROM not_shown WHERE account = $1 ORDER BY doc";
     sql::query(sql).bind(account).rows(reader, read).await
 }

@@ -18,7 +18,7 @@ const MAX_LINE: usize = 75;
 
 /// A meet in a calendar.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
+pub(crate) struct CalendarEvent {
     pub(crate) id: DocId,
     /// Grows with every edit.
     pub(crate) sequence: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Event {
 }
 
 /// A calendar of meets.
-pub(crate) fn write(title: &str, events: &[Event]) -> String {
+pub(crate) fn write(title: &str, events: &[CalendarEvent]) -> String {
     let mut ics = Ics::default();
     ics.line("BEGIN", "VCALENDAR");
     ics.line("VERSION", "2.0");
@@ -54,7 +54,7 @@ pub(crate) fn write(title: &str, events: &[Event]) -> String {
     ics.0
 }
 
-fn write_event(ics: &mut Ics, event: &Event, zones: &Zones) {
+fn write_event(ics: &mut Ics, event: &CalendarEvent, zones: &Zones) {
     ics.line("BEGIN", "VEVENT");
     ics.line("UID", &format!("{}@tourismo", event.id));
     ics.line("SEQUENCE", &event.sequence.to_string());
@@ -84,14 +84,14 @@ fn write_event(ics: &mut Ics, event: &Event, zones: &Zones) {
 struct Zones(BTreeMap<String, (TimeZone, BTreeSet<Instant>)>);
 
 impl Zones {
-    fn add(&mut self, event: &Event) {
+    fn add(&mut self, event: &CalendarEvent) {
         let Ok(zone) = TimeZone::get(&event.time_zone) else { return };
         let (_, instants) = self.0.entry(event.time_zone.clone()).or_insert_with(|| (zone, BTreeSet::new()));
         instants.insert(instant(event.starts_at));
         instants.extend(event.ends_at.map(instant));
     }
 
-    fn of(&self, event: &Event) -> Option<(&str, &TimeZone)> {
+    fn of(&self, event: &CalendarEvent) -> Option<(&str, &TimeZone)> {
         self.0.get_key_value(&event.time_zone).map(|(name, (zone, _))| (name.as_str(), zone))
     }
 
@@ -221,8 +221,8 @@ mod tests {
     const SUMMER: Timestamp = Timestamp(1_782_900_000_000);
     const MONTH_MS: i64 = 30 * 86_400_000;
 
-    fn event() -> Event {
-        Event {
+    fn event() -> CalendarEvent {
+        CalendarEvent {
             id: DocId::from_bytes([1; 16]),
             sequence: 7,
             edited_at: SUMMER - MONTH_MS,
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    fn read(events: &[Event]) -> (String, Vec<icalendar::Event>) {
+    fn read(events: &[CalendarEvent]) -> (String, Vec<icalendar::Event>) {
         let text = write("Meets", events);
         let calendar: Calendar = text.parse().unwrap();
         let events = calendar.components.into_iter().filter_map(|component| match component {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_meet_says_so_under_the_same_name() {
-        let cancelled = Event { is_cancelled: true, sequence: 8, ..event() };
+        let cancelled = CalendarEvent { is_cancelled: true, sequence: 8, ..event() };
         let (_, events) = read(&[cancelled]);
         assert_eq!(events[0].property_value("STATUS"), Some("CANCELLED"));
         assert_eq!(events[0].get_uid(), Some("01010101-0101-0101-0101-010101010101@tourismo"));
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_zone_is_described_for_every_time_that_is_in_it() {
-        let winter = Event { starts_at: SUMMER + 6 * MONTH_MS, ends_at: None, ..event() };
+        let winter = CalendarEvent { starts_at: SUMMER + 6 * MONTH_MS, ends_at: None, ..event() };
         let (text, _) = read(&[event(), winter.clone(), winter]);
         let due = "BEGIN:VTIMEZONE\r\nTZID:Europe/Zurich\r\n\
                    BEGIN:DAYLIGHT\r\nDTSTART:20260329T020000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nEND:DAYLIGHT\r\n\
@@ -285,14 +285,14 @@ mod tests {
         assert!(text.contains(due), "{text}");
         let summer = read(&[event()]).0;
         assert!(summer.contains("BEGIN:STANDARD\r\nDTSTART:20251026T030000\r\n"), "also in summer alone: {summer}");
-        let kathmandu = Event { time_zone: "Asia/Kathmandu".to_owned(), ..event() };
+        let kathmandu = CalendarEvent { time_zone: "Asia/Kathmandu".to_owned(), ..event() };
         assert!(read(&[kathmandu]).0.contains("TZOFFSETTO:+0545"));
     }
 
     #[test]
     fn a_zone_that_nobody_knows_and_an_end_before_the_start_harm_nothing() {
         for time_zone in ["", "Mars/Olympus", "../../etc/passwd", "UTC\r\nEND:VCALENDAR"] {
-            let odd = Event { time_zone: time_zone.to_owned(), ends_at: Some(SUMMER - 1), ..event() };
+            let odd = CalendarEvent { time_zone: time_zone.to_owned(), ends_at: Some(SUMMER - 1), ..event() };
             let (text, events) = read(&[odd]);
             assert!(text.contains("\r\nDTSTART:20260701T100000Z\r\n"), "{text}");
             assert_eq!((events.len(), events[0].property_value("DTEND")), (1, None));

@@ -1,6 +1,6 @@
 //! Many traces put together: which cells are the same road, and who passed from where to where.
 //!
-//! It takes three passes over the traces, one at a time: [`Census`], [`Nodes`], [`Network`]. What it keeps grows with the
+//! It takes three passes over the traces, one at a time: [`CellCounts`], [`Nodes`], [`Network`]. What it keeps grows with the
 //! roads, not with the drives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,11 +20,11 @@ const JITTER_STEPS: u32 = 2;
 
 /// The first pass: how many drives passed each cell.
 #[derive(Debug, Default)]
-pub struct Census {
+pub struct CellCounts {
     drives: HashMap<CellIndex, u32>,
 }
 
-impl Census {
+impl CellCounts {
     /// Counts one more drive.
     pub fn count(&mut self, trace: &Trace) {
         let cells: HashSet<CellIndex> = trace.visits.iter().map(|visit| visit.cell).collect();
@@ -74,7 +74,7 @@ fn hash(cell: CellIndex) -> u64 {
 pub struct Nodes {
     nodes: HashMap<CellIndex, CellIndex>,
     drivers: HashMap<(CellIndex, CellIndex), u32>,
-    turn: Turn<HashSet<(CellIndex, CellIndex)>>,
+    turn: DriverGroup<HashSet<(CellIndex, CellIndex)>>,
 }
 
 impl Nodes {
@@ -96,7 +96,7 @@ impl Nodes {
 
     /// Knows which way is the usual one.
     pub fn settle(mut self) -> Network {
-        self.turn = Turn::default();
+        self.turn = DriverGroup::default();
         let mut onwards: HashMap<CellIndex, Vec<CellIndex>> = HashMap::new();
         for &(from, to) in self.drivers.keys() {
             onwards.entry(from).or_default().push(to);
@@ -105,8 +105,8 @@ impl Nodes {
     }
 
     /// The nodes of a section with what was counted on the way to each.
-    fn way(&self, section: &[Visit]) -> Vec<Stay> {
-        let mut way: Vec<Stay> = Vec::with_capacity(section.len());
+    fn way(&self, section: &[Visit]) -> Vec<NodeVisit> {
+        let mut way: Vec<NodeVisit> = Vec::with_capacity(section.len());
         for (index, visit) in section.iter().enumerate() {
             let Some(&node) = self.nodes.get(&visit.cell) else { continue };
             let end = index + 1;
@@ -117,7 +117,7 @@ impl Nodes {
                     before.extend(visit.tally, end);
                     way.pop();
                 }
-                _ => way.push(Stay { node, tally: visit.tally, visits: index..end }),
+                _ => way.push(NodeVisit { node, tally: visit.tally, visits: index..end }),
             }
         }
         way
@@ -142,17 +142,17 @@ impl Nodes {
 ///
 /// Drives come driver after driver, so that this is all there is to remember in order to count nobody twice.
 #[derive(Debug, Default)]
-struct Turn<T> {
+struct DriverGroup<T> {
     driver: Option<Driver>,
     of_driver: T,
 }
 
-impl<T: Default> Turn<T> {
+impl<T: Default> DriverGroup<T> {
     /// Whether a drive of this driver may come. If it is another one than the last, what was known is forgotten.
     fn is_of(&mut self, driver: Driver) -> bool {
         let is_later = self.driver.is_none_or(|last| last < driver);
         if is_later {
-            *self = Turn { driver: Some(driver), of_driver: T::default() };
+            *self = DriverGroup { driver: Some(driver), of_driver: T::default() };
         }
         is_later || self.driver == Some(driver)
     }
@@ -160,14 +160,14 @@ impl<T: Default> Turn<T> {
 
 /// A node on the way of a drive, and what was counted until there.
 #[derive(Clone)]
-struct Stay {
+struct NodeVisit {
     node: CellIndex,
     tally: Tally,
     /// Where in the section the car was there. What most passed and this car did not has all of what is around it.
     visits: Range<usize>,
 }
 
-impl Stay {
+impl NodeVisit {
     fn extend(&mut self, tally: Tally, end: usize) {
         self.tally.add(&tally);
         self.visits.end = end;
@@ -179,21 +179,21 @@ impl Stay {
 pub struct Network {
     nodes: Nodes,
     onwards: HashMap<CellIndex, Vec<CellIndex>>,
-    turn: Turn<Own>,
-    pub(super) places: HashMap<CellIndex, Place>,
+    turn: DriverGroup<DriverPasses>,
+    pub(super) places: HashMap<CellIndex, NodePosition>,
     pub(super) edges: BTreeMap<(CellIndex, CellIndex), Edge>,
 }
 
 /// What one driver has passed.
 #[derive(Debug, Default)]
-struct Own {
+struct DriverPasses {
     edges: HashSet<(CellIndex, CellIndex)>,
     places: HashMap<CellIndex, Mean>,
 }
 
 /// Where the road passes a node: the mean over all drivers, each of whom counts once however often they come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place(Mean);
+pub(super) struct NodePosition(Mean);
 
 /// A mean of offsets from the middle of a node, millionths of a degree: north and east.
 #[derive(Clone, Copy, Debug, Default)]
@@ -219,7 +219,7 @@ pub(super) struct Edge {
     pub(super) tally: Tally,
 }
 
-impl Place {
+impl NodePosition {
     /// Longitude and latitude, degrees, to the fifth decimal (1 m).
     pub(super) fn lon_lat(self, node: CellIndex) -> [f64; 2] {
         let ([lat_e6, lon_e6], [north_e6, east_e6]) = (middle_e6(node), self.0.value_e6());
@@ -257,9 +257,9 @@ impl Network {
 
     /// The nodes of a section, where three of them lie close together as most have passed them: over the one in the middle,
     /// over another one, or straight.
-    fn usual_way(&self, section: &[Visit]) -> Vec<Stay> {
+    fn usual_way(&self, section: &[Visit]) -> Vec<NodeVisit> {
         let straight = self.nodes.way(section);
-        let mut way: Vec<Stay> = Vec::with_capacity(straight.len());
+        let mut way: Vec<NodeVisit> = Vec::with_capacity(straight.len());
         for mut stay in straight {
             while let [.., from, over] = &way[..] {
                 let straight = self.nodes.drivers(from.node, stay.node);
@@ -278,7 +278,7 @@ impl Network {
             }
             let usual = way.last().and_then(|from| {
                 let over = self.between(from.node, stay.node)?;
-                Some(Stay { node: over, tally: Tally::default(), visits: from.visits.start..stay.visits.end })
+                Some(NodeVisit { node: over, tally: Tally::default(), visits: from.visits.start..stay.visits.end })
             });
             way.extend(usual);
             way.push(stay);
@@ -296,7 +296,7 @@ impl Network {
     }
 
     /// Whether the car was itself at a cell of the first node and then at one of the second, with nothing between them.
-    fn is_driven(&self, section: &[Visit], pair: &[Stay]) -> bool {
+    fn is_driven(&self, section: &[Visit], pair: &[NodeVisit]) -> bool {
         let (from, to) = (&pair[0], &pair[1]);
         if from.visits.end == to.visits.start {
             return true;
@@ -342,6 +342,6 @@ impl Network {
     }
 }
 
-fn nodes(pair: &[Stay]) -> [u64; 2] {
+fn nodes(pair: &[NodeVisit]) -> [u64; 2] {
     [pair[0].node.into(), pair[1].node.into()]
 }

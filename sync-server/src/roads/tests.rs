@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use h3o::{CellIndex, LatLng, Resolution};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
-use tourismo_core::roads::{RoadParts, RoadScore, Survey, Tally};
+use tourismo_core::roads::{RoadParts, RoadScore, RoadSteps, Tally};
 use tourismo_core::time::Timestamp;
 
 use super::trace::Visit;
@@ -53,7 +53,7 @@ fn apex() -> CellIndex {
 fn network(drives: &[(u128, Trace)]) -> Network {
     let mut drives: Vec<_> = drives.iter().collect();
     drives.sort_by_key(|(driver, _)| *driver);
-    let mut census = Census::default();
+    let mut census = CellCounts::default();
     drives.iter().for_each(|(_, trace)| census.count(trace));
     let mut nodes = census.settle();
     drives.iter().for_each(|(driver, trace)| nodes.count(Driver(*driver), trace));
@@ -136,7 +136,7 @@ fn a_person_counts_once_however_many_drives_they_have_and_whenever_they_come() {
     assert!(shown(&drives, 5).is_empty());
     assert!(!shown(&drives, 4).is_empty());
     // Drives that do not come driver after driver count for nothing, so that nobody can count twice.
-    let mut census = Census::default();
+    let mut census = CellCounts::default();
     census.count(&straight());
     let mut nodes = census.settle();
     [1, 2, 1, 2].into_iter().for_each(|driver| nodes.count(Driver(driver), &straight()));
@@ -225,7 +225,7 @@ fn the_date_line_the_poles_and_the_cells_with_five_sides_have_roads_like_any_oth
         ("pentagon", measured(over_a_pentagon)),
     ];
     for (where_, fixes) in roads {
-        let trace = Trace::of(&Survey::of(&fixes));
+        let trace = Trace::of(&RoadSteps::of(&fixes));
         assert_eq!(Trace::decode(&trace.encode()), Ok(trace.clone()), "{where_}");
         let segments = shown(&[(1, trace.clone()), (2, trace.clone()), (3, trace)], 3);
         let length_m: u32 = segments.iter().map(|segment| segment.length_m).sum();
@@ -247,7 +247,7 @@ fn tracks_without_a_road_leave_no_trace() {
     let teleports: Vec<Fix> =
         whole.iter().enumerate().map(|(index, fix)| Fix { lat_deg: 47.0 + (index % 2) as f64, ..*fix }).collect();
     for fixes in [vec![], vec![whole[0]], still, at_once, backward, teleports] {
-        assert!(Trace::of(&Survey::of(&fixes)).is_empty());
+        assert!(Trace::of(&RoadSteps::of(&fixes)).is_empty());
     }
     let empty = Trace::default();
     assert!(shown(&[(1, empty.clone()), (2, empty.clone()), (3, empty)], 3).is_empty());

@@ -1,7 +1,7 @@
 //! The cells that a drive passed, and what there is to count in each.
 
 use h3o::{CellIndex, LatLng, Resolution};
-use tourismo_core::roads::{Survey, Tally};
+use tourismo_core::roads::{RoadSteps, Tally};
 
 /// Cells of some 29 m edge: two drives over one road share nine of ten, and all within one ring. The next finer resolution
 /// shares six of ten, the next coarser joins a road with its own hairpins.
@@ -42,7 +42,7 @@ pub(super) fn turned_e6(from_e6: i64, to_e6: i64) -> i64 {
 
 impl Trace {
     /// The trace of what was measured.
-    pub fn of(survey: &Survey) -> Trace {
+    pub fn of(survey: &RoadSteps) -> Trace {
         let mut visits: Vec<Visit> = Vec::new();
         let mut sums_e6 = [0_i64; 2];
         for step in survey.steps() {

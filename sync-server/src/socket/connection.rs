@@ -10,18 +10,18 @@ use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
+use tourismo_core::admission::{ActorClaims, InflationBudget};
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::{Bearer, InflationBudget};
 use tourismo_core::origin::OriginPolicy;
-use tourismo_core::session::relay::{Effect, Input, Outcome, Session};
+use tourismo_core::session::relay::{ChangeOutcome, RelayEffect, RelayInput, RelaySession};
 use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
 use tracing::Instrument;
 
 use crate::Relay;
 use crate::db::{accounts, change_log, documents, sql};
-use crate::hub::Subscription;
-use crate::limits::{Place, Source};
-use crate::serving::Allowance;
+use crate::head_notifier::Subscription;
+use crate::limits::{ConnectionPermit, Source};
+use crate::serving::ByteAllowance;
 use crate::writer::{Admitted, Examined, MOST_CHANGES_OF_A_JOB, Pusher, Unavailable};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
@@ -34,20 +34,20 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Work for the session that is under way. The session bounds how much there can be.
-type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = Input> + Send>>>;
+type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = RelayInput> + Send>>>;
 
 /// Who is at the other end, before they say their name.
-pub(super) struct Visitor {
+pub(super) struct Client {
     pub(super) source: Source,
-    pub(super) allowance: Arc<Allowance>,
+    pub(super) allowance: Arc<ByteAllowance>,
     /// For which origins they may sign.
     pub(super) policy: OriginPolicy,
 }
 
 pub(super) struct Connection {
     relay: Arc<Relay>,
-    visitor: Visitor,
-    session: Session,
+    client: Client,
+    session: RelaySession,
     opened: Instant,
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
@@ -58,27 +58,27 @@ pub(super) struct Connection {
     admitting: Option<Admitting>,
     account: Option<(AccountId, Subscription)>,
     /// Whose changes it may bring, once it is known whose connection it is.
-    bearer: Option<Bearer>,
+    claims: Option<ActorClaims>,
     /// Counts this connection among the account's.
-    place: Option<Place>,
+    place: Option<ConnectionPermit>,
     /// When the next message is read.
     read_at: Instant,
 }
 
 /// An answer that is being read from the database.
-type Reading<'c> = Pin<Box<dyn Future<Output = Result<Input, sqlx::Error>> + Send + 'c>>;
+type Reading<'c> = Pin<Box<dyn Future<Output = Result<RelayInput, sqlx::Error>> + Send + 'c>>;
 
 /// The socket is of no more use.
-struct Broken;
+struct SocketClosed;
 
 impl Connection {
-    pub(super) fn new(relay: Arc<Relay>, visitor: Visitor, socket: WebSocket) -> Connection {
+    pub(super) fn new(relay: Arc<Relay>, client: Client, socket: WebSocket) -> Connection {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).expect("the system has randomness; without it no key is safe");
         let (sink, stream) = socket.split();
         Connection {
-            session: Session::new(relay.identity.id, visitor.policy.clone(), nonce, 0),
-            visitor,
+            session: RelaySession::new(relay.identity.id, client.policy.clone(), nonce, 0),
+            client,
             opened: Instant::now(),
             sink,
             stream,
@@ -86,7 +86,7 @@ impl Connection {
             in_order: Arc::default(),
             admitting: None,
             account: None,
-            bearer: None,
+            claims: None,
             place: None,
             read_at: Instant::now(),
             relay,
@@ -100,33 +100,33 @@ impl Connection {
             // Answers come before the news of a longer log: what this client pushed itself is then not read back.
             let input = tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => Input::Stop(ByeCode::GoingAway),
-                admission = admitted(&mut self.admitting) => self.seat(admission),
+                _ = stopping.wait_for(|stopping| *stopping) => RelayInput::Stop(ByeCode::GoingAway),
+                admission = admitted(&mut self.admitting) => self.admit_device(admission),
                 Some(input) = self.pending.next(), if !self.pending.is_empty() => input,
-                Some(head) = grown(&mut self.account) => Input::Grew(head),
-                Some(()) = due(deadline) => Input::Tick,
+                Some(head) = log_grown(&mut self.account) => RelayInput::Grew(head),
+                Some(()) = due(deadline) => RelayInput::Tick,
                 frame = next(&mut self.stream, self.read_at) => match frame {
-                    Some(Ok(Message::Binary(bytes))) => Input::Received(bytes.into()),
+                    Some(Ok(Message::Binary(bytes))) => RelayInput::Received(bytes.into()),
                     // The socket answers these by itself; only messages of the protocol are signs of life. `[M5]`
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                         self.count_message();
                         continue;
                     }
-                    Some(Ok(Message::Text(_))) => Input::Stop(ByeCode::Malformed),
+                    Some(Ok(Message::Text(_))) => RelayInput::Stop(ByeCode::Malformed),
                     Some(Ok(Message::Close(_))) | None => break,
-                    Some(Err(error)) => match farewell(error) {
-                        Some(code) => Input::Stop(code),
+                    Some(Err(error)) => match close_frame(error) {
+                        Some(code) => RelayInput::Stop(code),
                         None => break,
                     },
                 },
             };
-            if let Input::Received(_) = input {
+            if let RelayInput::Received(_) = input {
                 self.count_message();
             }
-            if let Input::Admitted { .. } = input {
-                self.visitor.allowance.lift();
+            if let RelayInput::Admitted { .. } = input {
+                self.client.allowance.lift();
             }
-            if let Input::NotAdmitted(code) | Input::Stop(code) = input {
+            if let RelayInput::NotAdmitted(code) | RelayInput::Stop(code) = input {
                 self.relay.metrics.refuse_connection(code);
             }
             let now_ms = self.opened.elapsed().as_millis() as u64;
@@ -139,88 +139,88 @@ impl Connection {
         self.close().await;
     }
 
-    async fn perform(&mut self, effect: Effect) -> Result<(), Broken> {
+    async fn perform(&mut self, effect: RelayEffect) -> Result<(), SocketClosed> {
         match effect {
-            Effect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
-            Effect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.visitor.policy),
-            Effect::ReportShortLog { cursor, head } => self.relay.short_log.report(self.account()?, cursor, head),
-            Effect::Admit { account, device, granted_by, protocol } => {
+            RelayEffect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
+            RelayEffect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.client.policy),
+            RelayEffect::ReportShortLog { cursor, head } => self.relay.short_log.report(self.account()?, cursor, head),
+            RelayEffect::Admit { account, device, granted_by, protocol } => {
                 self.relay.metrics.sync.handshake(protocol);
                 if protocol < PROTOCOL {
                     self.relay.public_origin.count_old_phone();
                 }
-                self.bearer = Some(Bearer::new(&device));
+                self.claims = Some(ActorClaims::new(&device));
                 let candidate = Candidate { account, device, granted_by };
-                self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.visitor.source)));
+                self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.client.source)));
             }
             // All that follows comes from a session that was admitted.
-            Effect::Commit { push, changes } => {
-                let (account, bearer) = (self.account()?, self.bearer.clone().ok_or(Broken)?);
-                let pusher = Pusher { account, source: self.visitor.source.names(&self.relay.identity.id), bearer };
+            RelayEffect::Commit { push, changes } => {
+                let (account, claims) = (self.account()?, self.claims.clone().ok_or(SocketClosed)?);
+                let pusher = Pusher { account, source: self.client.source.names(&self.relay.identity.id), claims };
                 let in_order = self.in_order.clone();
                 let span = tracing::debug_span!("push", push, changes = changes.len());
                 let commit = commit(self.relay.clone(), in_order, pusher, push, changes);
                 self.pending.push(Box::pin(commit.instrument(span)));
             }
-            Effect::Vouch { actor_prefix } => {
+            RelayEffect::Vouch { actor_prefix } => {
                 let (relay, account) = (self.relay.clone(), self.account()?);
-                self.bearer.as_mut().ok_or(Broken)?.vouch(actor_prefix);
+                self.claims.as_mut().ok_or(SocketClosed)?.vouch(actor_prefix);
                 self.pending.push(Box::pin(async move {
                     match relay.writer.vouch(account, actor_prefix).await {
                         Ok(()) => tracing::info!(%account, "a device vouched for another one"),
                         Err(Unavailable) => tracing::warn!(%account, "a device could not vouch for another one"),
                     }
-                    Input::Vouched
+                    RelayInput::Vouched
                 }));
             }
-            Effect::ReadLog { after } => self.read(move |snapshot, account| {
-                Box::pin(async move { change_log::page(snapshot, account, after).await.map(Input::Log) })
+            RelayEffect::ReadLog { after } => self.read(move |snapshot, account| {
+                Box::pin(async move { change_log::page(snapshot, account, after).await.map(RelayInput::Log) })
             })?,
-            Effect::ReadDoc { doc, after } => self.read(move |snapshot, account| {
-                Box::pin(async move { change_log::doc_page(snapshot, account, doc, after).await.map(Input::Doc) })
+            RelayEffect::ReadDoc { doc, after } => self.read(move |snapshot, account| {
+                Box::pin(async move { change_log::doc_page(snapshot, account, doc, after).await.map(RelayInput::Doc) })
             })?,
-            Effect::ReadHeads { from, to } => self.read(move |snapshot, account| {
-                Box::pin(async move { documents::heads_page(snapshot, account, from, to).await.map(Input::Heads) })
+            RelayEffect::ReadHeads { from, to } => self.read(move |snapshot, account| {
+                Box::pin(async move { documents::heads_page(snapshot, account, from, to).await.map(RelayInput::Heads) })
             })?,
-            Effect::ReadNames { docs, after, upto } => self.read(move |snapshot, account| {
+            RelayEffect::ReadNames { docs, after, upto } => self.read(move |snapshot, account| {
                 let page = async move { change_log::names_page(snapshot, account, &docs, after, upto).await };
-                Box::pin(async move { page.await.map(Input::Names) })
+                Box::pin(async move { page.await.map(RelayInput::Names) })
             })?,
-            Effect::Close => {}
+            RelayEffect::Close => {}
         }
         Ok(())
     }
 
     /// Takes the seat of a device that was let in, and tells the session.
-    fn seat(&mut self, admission: Result<Seat, Input>) -> Input {
+    fn admit_device(&mut self, admission: Result<AdmittedDevice, RelayInput>) -> RelayInput {
         self.admitting = None;
         match admission {
-            Ok(Seat { account, place, subscription, head }) => {
+            Ok(AdmittedDevice { account, place, subscription, head }) => {
                 tracing::Span::current().record("account", tracing::field::display(account));
                 self.place = Some(place);
                 self.account = Some((account, subscription));
-                Input::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now() }
+                RelayInput::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now() }
             }
             Err(refusal) => refusal,
         }
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Broken> {
+    async fn send(&mut self, message: Message) -> Result<(), SocketClosed> {
         match timeout(WRITE_DEADLINE, self.sink.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Broken),
+            Ok(Err(_)) | Err(_) => Err(SocketClosed),
         }
     }
 
     /// Counts what an account says, so that one who says too much is read more slowly. Strangers have their allowance.
     fn count_message(&mut self) {
         if let Some((account, _)) = &self.account {
-            self.read_at = Instant::now() + self.relay.doorkeeper.message(*account).min(LONGEST_WAIT);
+            self.read_at = Instant::now() + self.relay.limiter.message(*account).min(LONGEST_WAIT);
         }
     }
 
     /// Reads for the session, in one snapshot.
-    fn read<F>(&mut self, read: F) -> Result<(), Broken>
+    fn read<F>(&mut self, read: F) -> Result<(), SocketClosed>
     where
         F: for<'c> FnOnce(&'c mut sql::Connection, AccountId) -> Reading<'c> + Send + 'static,
     {
@@ -233,8 +233,8 @@ impl Connection {
         Ok(())
     }
 
-    fn account(&self) -> Result<AccountId, Broken> {
-        self.account.as_ref().map(|(account, _)| *account).ok_or(Broken)
+    fn account(&self) -> Result<AccountId, SocketClosed> {
+        self.account.as_ref().map(|(account, _)| *account).ok_or(SocketClosed)
     }
 
     /// Says goodbye, and lets what was sent arrive: closing a socket with unread bytes in it would throw that away.
@@ -258,47 +258,47 @@ struct Candidate {
 }
 
 /// What a device has that was let in.
-struct Seat {
+struct AdmittedDevice {
     account: AccountId,
-    place: Place,
+    place: ConnectionPermit,
     subscription: Subscription,
     head: u64,
 }
 
 /// An admission that is looked into: a seat, or what to tell the session.
-type Admitting = Pin<Box<dyn Future<Output = Result<Seat, Input>> + Send>>;
+type Admitting = Pin<Box<dyn Future<Output = Result<AdmittedDevice, RelayInput>> + Send>>;
 
 /// Looks whether the device may speak for the account. One that is known costs no write; one that nobody of the account
 /// let in costs two look-ups, and takes neither a seat of the account nor time of the writer. `[H4]` `[H5]`
-async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Result<Seat, Input> {
+async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Result<AdmittedDevice, RelayInput> {
     let Candidate { account, device, granted_by } = candidate;
     let standing = standing(&relay, candidate).await.map_err(cannot_read)?;
-    if standing == Standing::Stranger {
-        return Err(Input::NotAdmitted(ByeCode::NotAuthentic));
+    if standing == DeviceStanding::Stranger {
+        return Err(RelayInput::NotAdmitted(ByeCode::NotAuthentic));
     }
-    let overloaded = || Input::NotAdmitted(ByeCode::Overloaded);
-    let place = relay.doorkeeper.admit_account(account).ok_or_else(overloaded)?;
-    if standing == Standing::Founds {
-        relay.doorkeeper.found_account(source).map_err(|_| overloaded())?;
+    let overloaded = || RelayInput::NotAdmitted(ByeCode::Overloaded);
+    let place = relay.limiter.admit_account(account).ok_or_else(overloaded)?;
+    if standing == DeviceStanding::Founds {
+        relay.limiter.found_account(source).map_err(|_| overloaded())?;
     }
-    if standing != Standing::Known {
+    if standing != DeviceStanding::Known {
         match relay.writer.admit(account, device, granted_by).await {
             Ok(Admitted::Yes) => tracing::info!(%account, "a device was added"),
-            Ok(Admitted::Stranger) => return Err(Input::NotAdmitted(ByeCode::NotAuthentic)),
-            Ok(Admitted::OneTooMany) => return Err(Input::NotAdmitted(ByeCode::OverQuota)),
-            Err(Unavailable) => return Err(Input::NotAdmitted(ByeCode::GoingAway)),
+            Ok(Admitted::Stranger) => return Err(RelayInput::NotAdmitted(ByeCode::NotAuthentic)),
+            Ok(Admitted::OneTooMany) => return Err(RelayInput::NotAdmitted(ByeCode::OverQuota)),
+            Err(Unavailable) => return Err(RelayInput::NotAdmitted(ByeCode::GoingAway)),
         }
     }
     // Listening begins before the log is looked at, so that no growth falls in between.
-    let subscription = relay.hub.subscribe(account);
+    let subscription = relay.head_notifier.subscribe(account);
     let head = async { accounts::head(&mut relay.sync_readers.acquire().await?, account).await };
     let (head, _) = head.await.map_err(cannot_read)?;
-    Ok(Seat { account, place, subscription, head })
+    Ok(AdmittedDevice { account, place, subscription, head })
 }
 
 /// What a device is to an account, as far as the database and the account's id tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum DeviceStanding {
     /// It is one of the account's devices.
     Known,
     /// A device of the account let it in.
@@ -309,19 +309,19 @@ enum Standing {
     Stranger,
 }
 
-async fn standing(relay: &Relay, candidate: Candidate) -> Result<Standing, sqlx::Error> {
+async fn standing(relay: &Relay, candidate: Candidate) -> Result<DeviceStanding, sqlx::Error> {
     let Candidate { account, device, granted_by } = candidate;
     let mut reader = relay.sync_readers.acquire().await?;
     if accounts::has_device(&mut reader, account, device).await? {
-        return Ok(Standing::Known);
+        return Ok(DeviceStanding::Known);
     }
     if AccountId::founded_by(&granted_by.unwrap_or(device)) == account {
         let exists = accounts::exists(&mut reader, account).await?;
-        return Ok(if exists { Standing::Granted } else { Standing::Founds });
+        return Ok(if exists { DeviceStanding::Granted } else { DeviceStanding::Founds });
     }
     match granted_by {
-        Some(granter) if accounts::has_device(&mut reader, account, granter).await? => Ok(Standing::Granted),
-        Some(_) | None => Ok(Standing::Stranger),
+        Some(granter) if accounts::has_device(&mut reader, account, granter).await? => Ok(DeviceStanding::Granted),
+        Some(_) | None => Ok(DeviceStanding::Stranger),
     }
 }
 
@@ -334,37 +334,43 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
     let permit = relay.examining.clone().acquire_owned().await.map_err(|_| Unavailable)?;
     let examined = tokio::task::spawn_blocking(move || {
         let mut budget = InflationBudget::of_a_push();
-        let examine = |offer: Offer| Examined { scanned: budget.examine(&offer.chunk.0), offer };
+        let examine = |offer: Offer| Examined { scanned: budget.scan_candidate(&offer.chunk.0), offer };
         let examined: Vec<Examined> = changes.into_iter().map(examine).collect();
         drop(permit);
         (examined, budget.used())
     });
     let (examined, inflated) = examined.await.map_err(|_| Unavailable)?;
-    relay.doorkeeper.charge(account, inflated / INFLATED_BYTES_OF_A_CHANGE);
+    relay.limiter.charge(account, inflated / INFLATED_BYTES_OF_A_CHANGE);
     Ok(examined)
 }
 
 /// Has the writer keep what can be kept of a push, and counts what became of it.
-async fn commit(relay: Arc<Relay>, in_order: Arc<Mutex<()>>, pusher: Pusher, push: u64, changes: Vec<Offer>) -> Input {
+async fn commit(
+    relay: Arc<Relay>,
+    in_order: Arc<Mutex<()>>,
+    pusher: Pusher,
+    push: u64,
+    changes: Vec<Offer>,
+) -> RelayInput {
     let began = std::time::Instant::now();
     let outcomes = take_in(&relay, &in_order, &pusher, changes).await;
     let mut stored = 0;
     for outcome in &outcomes {
         match outcome {
-            Outcome::Stored { .. } => stored += 1,
-            Outcome::Refused(code) => relay.metrics.refuse_change(code),
+            ChangeOutcome::Stored { .. } => stored += 1,
+            ChangeOutcome::Refused(code) => relay.metrics.refuse_change(code),
         }
     }
     relay.metrics.sync.acknowledge(stored, began);
-    Input::Committed { push, outcomes }
+    RelayInput::Committed { push, outcomes }
 }
 
 /// Looks at the changes of a push when it is their turn, and has the writer keep them, some at a time.
-async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<Outcome> {
+async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<ChangeOutcome> {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
-    let refuse_all = || vec![Outcome::Refused(NackCode::Unavailable); count];
-    let begins_at = match relay.doorkeeper.push(pusher.account, count, bytes, LONGEST_WAIT) {
+    let refuse_all = || vec![ChangeOutcome::Refused(NackCode::Unavailable); count];
+    let begins_at = match relay.limiter.push(pusher.account, count, bytes, LONGEST_WAIT) {
         Ok(wait) => Instant::now() + wait,
         Err(_) => return refuse_all(),
     };
@@ -386,19 +392,19 @@ async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: 
 }
 
 /// Has the writer keep what can be kept of these changes.
-async fn keep(relay: &Relay, pusher: &Pusher, changes: Vec<Examined>) -> Vec<Outcome> {
+async fn keep(relay: &Relay, pusher: &Pusher, changes: Vec<Examined>) -> Vec<ChangeOutcome> {
     let count = changes.len();
     let kept = relay.writer.commit(pusher.clone(), changes).await;
-    kept.unwrap_or_else(|Unavailable| vec![Outcome::Refused(NackCode::Unavailable); count])
+    kept.unwrap_or_else(|Unavailable| vec![ChangeOutcome::Refused(NackCode::Unavailable); count])
 }
 
-fn cannot_read(error: sqlx::Error) -> Input {
+fn cannot_read(error: sqlx::Error) -> RelayInput {
     tracing::error!(%error, "the database cannot be read");
-    Input::Stop(ByeCode::GoingAway)
+    RelayInput::Stop(ByeCode::GoingAway)
 }
 
 /// What to say after a frame that could not be read, if anything can be said.
-fn farewell(error: axum::Error) -> Option<ByeCode> {
+fn close_frame(error: axum::Error) -> Option<ByeCode> {
     match *error.into_inner().downcast::<tungstenite::Error>().ok()? {
         tungstenite::Error::Capacity(_) => Some(ByeCode::TooLarge),
         tungstenite::Error::Io(error) if error.kind() == ErrorKind::QuotaExceeded => Some(ByeCode::TooLarge),
@@ -413,14 +419,14 @@ async fn next(stream: &mut SplitStream<WebSocket>, at: Instant) -> Option<Result
     stream.next().await
 }
 
-async fn admitted(admitting: &mut Option<Admitting>) -> Result<Seat, Input> {
+async fn admitted(admitting: &mut Option<Admitting>) -> Result<AdmittedDevice, RelayInput> {
     match admitting {
         Some(admitting) => admitting.await,
         None => std::future::pending().await,
     }
 }
 
-async fn grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {
+async fn log_grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {
     match account {
         Some((_, subscription)) => Some(subscription.next().await),
         None => None,

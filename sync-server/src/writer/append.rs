@@ -5,26 +5,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tourismo_core::admission::{
+    AccountState, Admission, Candidate, DocumentState, IN_USE_MS, check_continues, is_reserved,
+};
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Candidate, DocLog, IN_USE_MS, check_fit, is_reserved};
-use tourismo_core::session::relay::Outcome;
+use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
 
-use super::disk::Room;
+use super::disk::DiskSpace;
 use super::due::{Estimate, FoldBudget};
-use super::memory::{Key, Known, Memory};
-use super::projector::{self, Due, Loaded, Scope, Step, Work};
+use super::memory::{Key, KnownDocument, Memory};
+use super::projector::{self, DeriveCost, DueFold, Loaded, Scope, Step};
 use super::{Admitted, Compaction, Examined, Pusher};
-use crate::db::change_log::{self, Found, NewEntry};
+use crate::db::change_log::{self, FoundChange, NewEntry};
 use crate::db::documents::{ActorUse, DocState};
 use crate::db::due::DueDocument;
 use crate::db::sql::Connection;
 use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
+use crate::event_bus::BusEvent;
 use crate::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
-use crate::live::Event;
-use crate::surveyor::Paving;
+use crate::road_builder::RoadUpdate;
 
 /// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;
@@ -39,33 +41,33 @@ pub(super) struct Append<'t> {
     memory: &'t mut Memory,
     received_at: Timestamp,
     limits: &'t Limits,
-    room: Room,
+    room: DiskSpace,
     /// When the accounts were founded.
     founded_at: BTreeMap<AccountId, Timestamp>,
     /// What new accounts pushed today from the addresses that pushed now.
     address_bytes: BTreeMap<SourceName, u64>,
-    accounts: BTreeMap<AccountId, AccountLog>,
+    accounts: BTreeMap<AccountId, AccountState>,
     /// None for one that its account has not written to.
-    docs: BTreeMap<Key, Option<Known>>,
+    docs: BTreeMap<Key, Option<KnownDocument>>,
     entries: Vec<NewEntry<'t>>,
-    touched: BTreeMap<Key, Touched>,
+    touched: BTreeMap<Key, TouchedDocs>,
     /// What looks different by rows that were derived beside the writer.
-    events: Vec<Event>,
+    events: Vec<BusEvent>,
     feed_changed: bool,
     quarantined: u64,
 }
 
 /// What a transaction did, to be told after its commit.
 #[derive(Debug, Default)]
-pub(super) struct Appended {
+pub(super) struct AppendResult {
     /// The logs that grew, and how far they reach.
     pub(super) heads: Vec<(AccountId, u64)>,
     /// Whether the public feed may look different.
     pub(super) feed_changed: bool,
     /// What looks different to those who listen.
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<BusEvent>,
     /// What deriving rows from their documents took.
-    pub(super) work: Vec<(AccountId, Work)>,
+    pub(super) work: Vec<(AccountId, DeriveCost)>,
     /// Whether documents are due.
     pub(super) has_due: bool,
     /// How many documents went into quarantine.
@@ -73,7 +75,7 @@ pub(super) struct Appended {
 }
 
 #[derive(Debug, Default)]
-struct Touched {
+struct TouchedDocs {
     is_new: bool,
     actors: BTreeSet<Actor>,
     /// The places of what was appended, among all entries of the transaction.
@@ -89,7 +91,7 @@ impl<'t> Append<'t> {
         memory: &'t mut Memory,
         received_at: Timestamp,
         limits: &'t Limits,
-        room: Room,
+        room: DiskSpace,
     ) -> Append<'t> {
         Append {
             connection,
@@ -150,24 +152,28 @@ impl<'t> Append<'t> {
     }
 
     /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
-    pub(super) async fn push(&mut self, pusher: &Pusher, changes: &'t [Examined]) -> Result<Vec<Outcome>, sqlx::Error> {
+    pub(super) async fn push(
+        &mut self,
+        pusher: &Pusher,
+        changes: &'t [Examined],
+    ) -> Result<Vec<ChangeOutcome>, sqlx::Error> {
         let account = pusher.account;
-        self.look_up_books(account).await?;
-        self.look_up_age(account, pusher.source).await?;
+        self.look_up_account_state(account).await?;
+        self.look_up_account_age(account, pusher.source).await?;
         let judged = changes.iter().filter(|change| change.scanned.is_ok());
         self.look_up_docs(account, judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
                 Ok(change) => self.change(pusher, offer, change).await?,
-                Err(code) => Outcome::Refused(*code),
+                Err(code) => ChangeOutcome::Refused(*code),
             });
         }
         Ok(outcomes)
     }
 
     /// Replaces and removes roads.
-    pub(super) async fn pave(&mut self, paving: &Paving) -> Result<(), sqlx::Error> {
+    pub(super) async fn apply_road_update(&mut self, paving: &RoadUpdate) -> Result<(), sqlx::Error> {
         roads::remove(self.connection, &paving.remove).await?;
         roads::replace(self.connection, &paving.replace).await?;
         roads::set_batch(self.connection, paving.batch.as_ref()).await
@@ -225,7 +231,7 @@ impl<'t> Append<'t> {
     }
 
     /// Writes entries and books, derives the rows unless told not to, and says what has changed.
-    pub(super) async fn finish(mut self, derives_rows: bool) -> Result<Appended, sqlx::Error> {
+    pub(super) async fn finish(mut self, derives_rows: bool) -> Result<AppendResult, sqlx::Error> {
         let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (key, touched) in &self.touched {
             let (account, id) = *key;
@@ -234,7 +240,7 @@ impl<'t> Append<'t> {
             uses.extend(touched.actors.iter().map(|actor| (account, id, actor, known.actor(actor))));
             grown.insert(account);
         }
-        let logs: Vec<&AccountLog> = grown.iter().map(|account| &self.accounts[account]).collect();
+        let logs: Vec<&AccountState> = grown.iter().map(|account| &self.accounts[account]).collect();
         // An entry refers to its document.
         documents::write(self.connection, &docs).await?;
         documents::write_actor_uses(self.connection, &uses).await?;
@@ -251,7 +257,7 @@ impl<'t> Append<'t> {
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
         let quarantined = self.quarantined;
-        let mut appended = Appended { heads, events, feed_changed, quarantined, ..Appended::default() };
+        let mut appended = AppendResult { heads, events, feed_changed, quarantined, ..AppendResult::default() };
         if derives_rows {
             self.project(&mut appended).await?;
         }
@@ -265,7 +271,7 @@ impl<'t> Append<'t> {
         Ok(appended)
     }
 
-    async fn project(&mut self, appended: &mut Appended) -> Result<(), sqlx::Error> {
+    async fn project(&mut self, appended: &mut AppendResult) -> Result<(), sqlx::Error> {
         // In the order of the log: of two profiles of one account, the one that was written last is shown.
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
@@ -289,9 +295,9 @@ impl<'t> Append<'t> {
                 continue;
             }
             if let Some(loaded) = &mut before {
-                loaded.hear(self.received_at);
+                loaded.add_change(self.received_at);
             }
-            due.push(Due {
+            due.push(DueFold {
                 id: key.1,
                 owner: key.0,
                 kind: known.log.kind,
@@ -346,8 +352,8 @@ impl<'t> Append<'t> {
         pusher: &Pusher,
         offer: &'t Offer,
         change: &'t ScannedChange,
-    ) -> Result<Outcome, sqlx::Error> {
-        let Pusher { account, source, bearer } = pusher;
+    ) -> Result<ChangeOutcome, sqlx::Error> {
+        let Pusher { account, source, claims } = pusher;
         let account = *account;
         let id = offer.doc;
         let key = (account, id);
@@ -357,34 +363,34 @@ impl<'t> Append<'t> {
         // Nor is it reserved for longer if the clock was wrong in the meantime.
         let is_in_use = own_at.is_some_and(|own_at| self.received_at.millis_since(own_at).abs() < IN_USE_MS);
         let stored = |hash: &ChangeHash| known.and_then(|known| known.stored.get(hash));
-        let candidate = Candidate { bearer, is_in_use, kind: offer.kind, change, last_seq };
+        let candidate = Candidate { claims, is_in_use, kind: offer.kind, change, last_seq };
         let log = self.accounts.get_mut(&account).expect("the account has been looked up");
-        match log.judge(known.map(|known| &known.log), candidate, |hash| stored(hash).is_some()) {
-            Err(code) => return Ok(Outcome::Refused(code)),
+        match log.admit(known.map(|known| &known.log), candidate, |hash| stored(hash).is_some()) {
+            Err(code) => return Ok(ChangeOutcome::Refused(code)),
             Ok(Admission::AlreadyStored) => {
                 let seq = stored(&change.hash).expect("it was found stored").seq;
-                return Ok(Outcome::Stored { seq, hash: change.hash });
+                return Ok(ChangeOutcome::Stored { seq, hash: change.hash });
             }
             Ok(Admission::Append) => {}
         }
         let has_written = |actor: &Actor| known.is_some_and(|known| known.last_seq(actor) > 0);
-        if let Err(code) = check_fit(change, |hash| stored(hash).map(|found| found.max_op), has_written) {
-            return Ok(Outcome::Refused(code));
+        if let Err(code) = check_continues(change, |hash| stored(hash).map(|found| found.max_op), has_written) {
+            return Ok(ChangeOutcome::Refused(code));
         }
         let is_new = known.is_none();
         let bytes = offer.chunk.0.len();
         let age_ms = self.received_at.millis_since(self.founded_at[&account]);
         if let Err(code) = log.check_quota(&self.limits.quota(age_ms), offer.kind, is_new, bytes) {
-            return Ok(Outcome::Refused(code));
+            return Ok(ChangeOutcome::Refused(code));
         }
         let is_new_account = self.limits.is_new(age_ms);
         if !is_reserved(offer.kind, is_new, bytes) {
             if !self.room.is_for(is_new_account) {
-                return Ok(Outcome::Refused(NackCode::Unavailable));
+                return Ok(ChangeOutcome::Refused(NackCode::Unavailable));
             }
             let fits = |(name, most)| self.address_bytes.get(&name).map_or(0, |used| *used) + bytes as u64 <= most;
             if is_new_account && !self.address_bounds(source).all(fits) {
-                return Ok(Outcome::Refused(NackCode::OverQuota));
+                return Ok(ChangeOutcome::Refused(NackCode::OverQuota));
             }
         }
         if is_new_account {
@@ -395,14 +401,14 @@ impl<'t> Append<'t> {
         let log = self.accounts.get_mut(&account).expect("the account has been looked up");
         let known = self.docs.entry(key).or_default();
         let known = known.get_or_insert_with(|| {
-            let log = DocLog::new(account, offer.kind);
-            Known::new(DocState { log, is_quarantined: false, is_due: false, chunks: 0 })
+            let log = DocumentState::new(account, offer.kind);
+            KnownDocument::new(DocState { log, is_quarantined: false, is_due: false, chunks: 0 })
         });
         known.chunks += 1;
         let seq = log.append(id, &mut known.log, change, offer.chunk.0.len());
-        let own_at = if bearer.is_own(&change.actor) { Some(self.received_at) } else { own_at };
+        let own_at = if claims.is_own(&change.actor) { Some(self.received_at) } else { own_at };
         known.actors.insert(change.actor.clone(), ActorUse { last_seq: change.seq, own_at });
-        known.stored.insert(change.hash, Found { seq, max_op: change.max_op() });
+        known.stored.insert(change.hash, FoundChange { seq, max_op: change.max_op() });
         let touched = self.touched.entry(key).or_default();
         touched.is_new |= is_new;
         touched.actors.insert(change.actor.clone());
@@ -418,10 +424,10 @@ impl<'t> Append<'t> {
             max_op: change.max_op(),
             chunk: &offer.chunk.0,
         });
-        Ok(Outcome::Stored { seq, hash: change.hash })
+        Ok(ChangeOutcome::Stored { seq, hash: change.hash })
     }
 
-    async fn look_up_books(&mut self, account: AccountId) -> Result<(), sqlx::Error> {
+    async fn look_up_account_state(&mut self, account: AccountId) -> Result<(), sqlx::Error> {
         if !self.accounts.contains_key(&account) {
             let log = match self.memory.take_account(account) {
                 Some(log) => log,
@@ -433,7 +439,7 @@ impl<'t> Append<'t> {
     }
 
     /// Reads how old an account is, and for one that is new what was pushed today from its address.
-    async fn look_up_age(&mut self, account: AccountId, source: SourceNames) -> Result<(), sqlx::Error> {
+    async fn look_up_account_age(&mut self, account: AccountId, source: SourceNames) -> Result<(), sqlx::Error> {
         let founded_at = match self.founded_at.get(&account).copied().or_else(|| self.memory.founded_at(account)) {
             Some(founded_at) => founded_at,
             None => accounts::founded_at(self.connection, account).await?,
@@ -476,7 +482,7 @@ impl<'t> Append<'t> {
         }
         let mut found = documents::find_all(self.connection, account, &unknown).await?;
         for id in unknown {
-            let known = found.remove(&id).map(Known::new);
+            let known = found.remove(&id).map(KnownDocument::new);
             self.docs.insert((account, id), known);
         }
         Ok(())
@@ -504,8 +510,8 @@ impl<'t> Append<'t> {
 
 #[cfg(test)]
 mod tests {
-    use tourismo_core::docs::open;
-    use tourismo_core::log::{Bearer, examine};
+    use tourismo_core::admission::{ActorClaims, scan_candidate};
+    use tourismo_core::docs::automerge_doc;
     use tourismo_core::wire::Chunk;
 
     use super::*;
@@ -538,30 +544,40 @@ mod tests {
             let mut actor = [made; 16];
             actor[..8].copy_from_slice(&device.actor_prefix());
             let bytes = vec![7; if kind == DocKind::Social { 10 } else { 900 }];
-            let change = open::edit(&mut open::new(&actor), |edit| edit.bytes_or_nothing("bytes", Some(&bytes)));
+            let change = automerge_doc::edit(&mut automerge_doc::new(&actor), |edit| {
+                edit.bytes_or_nothing("bytes", Some(&bytes))
+            });
             let offer =
                 Offer { doc: DocId::from_bytes([made; 16]), kind, chunk: Chunk(change.unwrap().unwrap().chunk) };
-            let offers = [Examined { scanned: examine(&offer.chunk.0), offer }];
+            let offers = [Examined { scanned: scan_candidate(&offer.chunk.0), offer }];
             let at = Timestamp(day * DAY_MS + 1);
             let mut append = Append::new(&mut writer, &mut memory, at, &limits, room);
             append.admit(account, device, None).await.unwrap();
             let outcomes =
-                append.push(&Pusher { account, source, bearer: Bearer::new(&device) }, &offers).await.unwrap();
+                append.push(&Pusher { account, source, claims: ActorClaims::new(&device) }, &offers).await.unwrap();
             append.finish(true).await.unwrap();
             match outcomes[0] {
-                Outcome::Stored { .. } => None,
-                Outcome::Refused(code) => Some(code),
+                ChangeOutcome::Stored { .. } => None,
+                ChangeOutcome::Refused(code) => Some(code),
             }
         };
         let (car, full) = (DocKind::Car, Some(NackCode::OverQuota));
-        assert_eq!(push(1, 0, here, car, Room::Everybody).await, None);
-        assert_eq!(push(1, 0, there, car, Room::Everybody).await, full, "as much as an account keeps on its first day");
-        assert_eq!(push(2, 0, here, car, Room::Everybody).await, None);
-        assert_eq!(push(3, 0, here, car, Room::Everybody).await, full, "as much as new accounts push from one address");
-        assert_eq!(push(3, 0, here, DocKind::Social, Room::Everybody).await, None, "but it may block");
-        assert_eq!(push(3, 0, there, car, Room::Everybody).await, None, "and push from another address");
-        assert_eq!(push(1, 1, here, car, Room::Everybody).await, None, "a day later there is more of both");
-        let scarce = Room::OlderAccounts;
+        assert_eq!(push(1, 0, here, car, DiskSpace::Everybody).await, None);
+        assert_eq!(
+            push(1, 0, there, car, DiskSpace::Everybody).await,
+            full,
+            "as much as an account keeps on its first day"
+        );
+        assert_eq!(push(2, 0, here, car, DiskSpace::Everybody).await, None);
+        assert_eq!(
+            push(3, 0, here, car, DiskSpace::Everybody).await,
+            full,
+            "as much as new accounts push from one address"
+        );
+        assert_eq!(push(3, 0, here, DocKind::Social, DiskSpace::Everybody).await, None, "but it may block");
+        assert_eq!(push(3, 0, there, car, DiskSpace::Everybody).await, None, "and push from another address");
+        assert_eq!(push(1, 1, here, car, DiskSpace::Everybody).await, None, "a day later there is more of both");
+        let scarce = DiskSpace::OlderAccounts;
         assert_eq!(push(4, 1, there, car, scarce).await, Some(NackCode::Unavailable), "the rest is not for who is new");
         assert_eq!(push(4, 1, there, DocKind::Social, scarce).await, None);
         assert_eq!(push(1, 4, here, car, scarce).await, None, "it is for who is not");
@@ -569,10 +585,10 @@ mod tests {
         let in_network = |number| SourceNames { network: Some(SourceName([9; 16])), ..host(number) };
         let mut pushed = Vec::new();
         for number in 10..20 {
-            pushed.push(push(number, 4, in_network(number), car, Room::Everybody).await);
+            pushed.push(push(number, 4, in_network(number), car, DiskSpace::Everybody).await);
         }
         assert_eq!(pushed, [vec![None; 8], vec![full; 2]].concat());
-        let full_disk = Room::Reserved;
+        let full_disk = DiskSpace::Reserved;
         assert_eq!(push(1, 4, here, car, full_disk).await, Some(NackCode::Unavailable), "it is for nobody's drives");
         assert_eq!(push(1, 4, here, DocKind::Social, full_disk).await, None, "one may always block");
         let bytes = address_days::bytes(&mut writer, 0, here.host).await.unwrap();
@@ -589,33 +605,34 @@ mod tests {
         let mut docs = devices.map(|device| {
             let mut actor = [0; 16];
             actor[..8].copy_from_slice(&device.actor_prefix());
-            open::new(&actor)
+            automerge_doc::new(&actor)
         });
         let mut change = |of: usize, key: &str| {
-            let chunk = open::edit(&mut docs[of], |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
+            let chunk = automerge_doc::edit(&mut docs[of], |edit| edit.boolean(key, true)).unwrap().unwrap().chunk;
             let offer = Offer {
                 doc: DocId::from_bytes([1; 16]),
                 kind: [DocKind::Car, DocKind::Drive][of],
                 chunk: Chunk(chunk),
             };
-            [Examined { scanned: examine(&offer.chunk.0), offer }]
+            [Examined { scanned: scan_candidate(&offer.chunk.0), offer }]
         };
         let (first, theirs, second) = (change(0, "first"), change(1, "first"), change(0, "second"));
 
         let mut memory = Memory::default();
-        let pusher = |of: usize| Pusher { account: accounts[of], source: host(1), bearer: Bearer::new(&devices[of]) };
-        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::Everybody);
+        let pusher =
+            |of: usize| Pusher { account: accounts[of], source: host(1), claims: ActorClaims::new(&devices[of]) };
+        let mut before = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, DiskSpace::Everybody);
         before.admit(accounts[0], devices[0], None).await.unwrap();
         before.admit(accounts[1], devices[1], None).await.unwrap();
         before.push(&pusher(0), &first).await.unwrap();
         before.finish(true).await.unwrap();
 
-        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, Room::Everybody);
+        let mut append = Append::new(&mut writer, &mut memory, Timestamp(0), &Limits::DEFAULT, DiskSpace::Everybody);
         let stolen = append.push(&pusher(1), &second).await.unwrap();
-        assert_eq!(stolen, [Outcome::Refused(NackCode::ForeignActor)]);
+        assert_eq!(stolen, [ChangeOutcome::Refused(NackCode::ForeignActor)]);
         for (account, changes, position) in [(1, &theirs, 1), (0, &second, 2)] {
             let kept = append.push(&pusher(account), changes).await.unwrap();
-            assert!(matches!(kept[..], [Outcome::Stored { seq, .. }] if seq == position), "{account}: {kept:?}");
+            assert!(matches!(kept[..], [ChangeOutcome::Stored { seq, .. }] if seq == position), "{account}: {kept:?}");
         }
         let mut heads = [(accounts[0], 2), (accounts[1], 1)];
         heads.sort();

@@ -10,7 +10,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// For whom there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum DiskSpace {
     /// For whatever anybody writes.
     Everybody,
     /// For accounts that are not new.
@@ -20,13 +20,13 @@ pub(crate) enum Room {
     Reserved,
 }
 
-impl Room {
+impl DiskSpace {
     /// Whether there is room for a change that no reserve is for.
     pub(super) fn is_for(self, is_new_account: bool) -> bool {
         match self {
-            Room::Everybody => true,
-            Room::OlderAccounts => !is_new_account,
-            Room::Reserved => false,
+            DiskSpace::Everybody => true,
+            DiskSpace::OlderAccounts => !is_new_account,
+            DiskSpace::Reserved => false,
         }
     }
 }
@@ -39,12 +39,12 @@ pub(crate) struct Disk {
     /// The most that the database may take.
     max_database_bytes: Option<u64>,
     reserved_percent: u32,
-    seen: Option<(Instant, Room)>,
+    seen: Option<(Instant, DiskSpace)>,
 }
 
 /// What is used and what there is, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Space {
+struct FileSystemSpace {
     free: u64,
     total: u64,
 }
@@ -55,56 +55,61 @@ impl Disk {
     }
 
     /// For whom there is room, as it was within the last second.
-    pub(crate) async fn room(&mut self, database: &mut sql::Connection) -> Result<Room, sqlx::Error> {
+    pub(crate) async fn available(&mut self, database: &mut sql::Connection) -> Result<DiskSpace, sqlx::Error> {
         if let Some((at, room)) = self.seen
             && at.elapsed() < LOOK_EVERY
         {
             return Ok(room);
         }
-        let room = self.look(database).await?;
+        let room = self.measure(database).await?;
         self.seen = Some((Instant::now(), room));
         Ok(room)
     }
 
-    async fn look(&self, database: &mut sql::Connection) -> Result<Room, sqlx::Error> {
+    async fn measure(&self, database: &mut sql::Connection) -> Result<DiskSpace, sqlx::Error> {
         let used = match (&self.file, self.max_database_bytes) {
             (_, None) => None,
             (Some(file), Some(_)) => std::fs::metadata(file).ok().map(|file| file.len()),
             (None, Some(_)) => Some(postgres::bytes(database).await?),
         };
         let database = self.max_database_bytes.zip(used);
-        let database = database.map(|(total, used)| Space { free: total.saturating_sub(used), total });
+        let database = database.map(|(total, used)| FileSystemSpace { free: total.saturating_sub(used), total });
         let file_system = self.file.as_deref().and_then(file_system);
         Ok(room(database, file_system, self.reserved_percent, self.file.is_some()))
     }
 }
 
 /// For whom there is room in a database, and on the file system that its file is on.
-fn room(database: Option<Space>, file_system: Option<Space>, reserved_percent: u32, is_file: bool) -> Room {
+fn room(
+    database: Option<FileSystemSpace>,
+    file_system: Option<FileSystemSpace>,
+    reserved_percent: u32,
+    is_file: bool,
+) -> DiskSpace {
     if !is_file && database.is_some_and(|space| space.free == 0) {
-        return Room::Reserved;
+        return DiskSpace::Reserved;
     }
     let is_any_scarce = [database, file_system].into_iter().flatten().any(|space| is_scarce(space, reserved_percent));
-    if is_any_scarce { Room::OlderAccounts } else { Room::Everybody }
+    if is_any_scarce { DiskSpace::OlderAccounts } else { DiskSpace::Everybody }
 }
 
 /// Whether less is free than is reserved.
-fn is_scarce(Space { free, total }: Space, reserved_percent: u32) -> bool {
+fn is_scarce(FileSystemSpace { free, total }: FileSystemSpace, reserved_percent: u32) -> bool {
     u128::from(free) * 100 < u128::from(total) * u128::from(reserved_percent)
 }
 
 /// The file system that a file is on.
 #[cfg(unix)]
-fn file_system(file: &Path) -> Option<Space> {
+fn file_system(file: &Path) -> Option<FileSystemSpace> {
     let found = rustix::fs::statvfs(file).ok()?;
-    Some(Space {
+    Some(FileSystemSpace {
         free: found.f_bavail.saturating_mul(found.f_frsize),
         total: found.f_blocks.saturating_mul(found.f_frsize),
     })
 }
 
 #[cfg(not(unix))]
-fn file_system(_file: &Path) -> Option<Space> {
+fn file_system(_file: &Path) -> Option<FileSystemSpace> {
     None
 }
 
@@ -114,20 +119,24 @@ mod tests {
 
     #[test]
     fn the_last_part_of_the_disk_is_reserved() {
-        let space = |free| Space { free, total: 1_000 };
+        let space = |free| FileSystemSpace { free, total: 1_000 };
         assert!(is_scarce(space(49), 5) && !is_scarce(space(50), 5));
         assert!(!is_scarce(space(0), 0), "nothing is reserved");
-        assert!(!is_scarce(Space { free: u64::MAX, total: u64::MAX }, 100));
+        assert!(!is_scarce(FileSystemSpace { free: u64::MAX, total: u64::MAX }, 100));
     }
 
     #[test]
     fn a_database_that_is_nearly_as_large_as_it_may_be_has_room_for_older_accounts_alone() {
-        let database = |free| Some(Space { free, total: 1_000 });
+        let database = |free| Some(FileSystemSpace { free, total: 1_000 });
         let file = |free| room(database(free), None, 5, true);
         let server = |free| room(database(free), None, 5, false);
-        assert_eq!([50, 49, 0].map(file), [Room::Everybody, Room::OlderAccounts, Room::OlderAccounts]);
-        assert_eq!([50, 49, 0].map(server), [Room::Everybody, Room::OlderAccounts, Room::Reserved]);
-        assert_eq!(room(database(500), database(49), 5, true), Room::OlderAccounts, "its disk has less");
-        assert_eq!(room(None, None, 100, false), Room::Everybody, "of the disk of a database server nothing is known");
+        assert_eq!([50, 49, 0].map(file), [DiskSpace::Everybody, DiskSpace::OlderAccounts, DiskSpace::OlderAccounts]);
+        assert_eq!([50, 49, 0].map(server), [DiskSpace::Everybody, DiskSpace::OlderAccounts, DiskSpace::Reserved]);
+        assert_eq!(room(database(500), database(49), 5, true), DiskSpace::OlderAccounts, "its disk has less");
+        assert_eq!(
+            room(None, None, 100, false),
+            DiskSpace::Everybody,
+            "of the disk of a database server nothing is known"
+        );
     }
 }

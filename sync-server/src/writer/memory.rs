@@ -7,17 +7,17 @@
 
 use std::collections::BTreeMap;
 
+use tourismo_core::admission::{AccountState, DocumentState};
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
-use tourismo_core::log::{AccountLog, DocLog};
 use tourismo_core::time::Timestamp;
 
 use super::projector::Loaded;
-use crate::db::change_log::Found;
+use crate::db::change_log::FoundChange;
 use crate::db::documents::{ActorUse, DocState};
 
 /// What the books, the documents and what was folded of them may weigh, each, in bytes, roughly; twice that for a moment.
-const BOOKS_BYTES: usize = 1 << 20;
+const ACCOUNT_STATE_BYTES: usize = 1 << 20;
 const DOCS_BYTES: usize = 3 << 20;
 const LOADED_BYTES: usize = 6 << 20;
 const FOUNDED_BYTES: usize = 256 << 10;
@@ -37,16 +37,16 @@ pub(super) type Key = (AccountId, DocId);
 pub(super) struct Memory {
     /// Until when the database says that the log may have entries, as far as this is known.
     pub(super) received_until: Timestamp,
-    accounts: Recent<AccountId, AccountLog>,
-    docs: Recent<Key, Known>,
-    loaded: Recent<Key, Loaded>,
-    founded_at: Recent<AccountId, Timestamp>,
+    accounts: LruCache<AccountId, AccountState>,
+    docs: LruCache<Key, KnownDocument>,
+    loaded: LruCache<Key, Loaded>,
+    founded_at: LruCache<AccountId, Timestamp>,
 }
 
 /// What the log knows of a document.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) log: DocLog,
+pub(super) struct KnownDocument {
+    pub(super) log: DocumentState,
     pub(super) is_quarantined: bool,
     /// Whether its rows are to be derived beside the writer.
     pub(super) is_due: bool,
@@ -55,29 +55,29 @@ pub(super) struct Known {
     /// What they wrote, of actors that were asked about; nothing of one that has written nothing.
     pub(super) actors: BTreeMap<Actor, ActorUse>,
     /// Changes that were asked about; those that are not here may be there all the same.
-    pub(super) stored: BTreeMap<ChangeHash, Found>,
+    pub(super) stored: BTreeMap<ChangeHash, FoundChange>,
 }
 
 impl Default for Memory {
     fn default() -> Memory {
         Memory {
             received_until: Timestamp(0),
-            accounts: Recent::new(BOOKS_BYTES),
-            docs: Recent::new(DOCS_BYTES),
-            loaded: Recent::new(LOADED_BYTES),
-            founded_at: Recent::new(FOUNDED_BYTES),
+            accounts: LruCache::new(ACCOUNT_STATE_BYTES),
+            docs: LruCache::new(DOCS_BYTES),
+            loaded: LruCache::new(LOADED_BYTES),
+            founded_at: LruCache::new(FOUNDED_BYTES),
         }
     }
 }
 
 impl Memory {
     /// Hands over the books of an account, which are then no longer here.
-    pub(super) fn take_account(&mut self, account: AccountId) -> Option<AccountLog> {
+    pub(super) fn take_account(&mut self, account: AccountId) -> Option<AccountState> {
         self.accounts.take(&account)
     }
 
     /// Hands over what is known of a document.
-    pub(super) fn take_doc(&mut self, doc: Key) -> Option<Known> {
+    pub(super) fn take_doc(&mut self, doc: Key) -> Option<KnownDocument> {
         self.docs.take(&doc)
     }
 
@@ -95,13 +95,13 @@ impl Memory {
         self.founded_at.put(account, at, 96);
     }
 
-    pub(super) fn keep_account(&mut self, log: AccountLog) {
+    pub(super) fn keep_account(&mut self, log: AccountState) {
         let weight = 256 + 48 * log.actor_prefixes.len();
         self.accounts.put(log.account, log, weight);
     }
 
     /// Keeps what the next change of a document is likely to ask about: that it builds on the heads.
-    pub(super) fn keep_doc(&mut self, doc: Key, mut known: Known) {
+    pub(super) fn keep_doc(&mut self, doc: Key, mut known: KnownDocument) {
         known.stored.retain(|hash, _| known.log.heads.contains(hash));
         if known.actors.len() > MAX_ACTORS {
             known.actors.clear();
@@ -116,11 +116,11 @@ impl Memory {
     }
 }
 
-impl Known {
+impl KnownDocument {
     /// A document of which nothing has been asked yet.
-    pub(super) fn new(state: DocState) -> Known {
+    pub(super) fn new(state: DocState) -> KnownDocument {
         let DocState { log, is_quarantined, is_due, chunks } = state;
-        Known { log, is_quarantined, is_due, chunks, actors: BTreeMap::new(), stored: BTreeMap::new() }
+        KnownDocument { log, is_quarantined, is_due, chunks, actors: BTreeMap::new(), stored: BTreeMap::new() }
     }
 
     pub(super) fn last_seq(&self, actor: &Actor) -> u64 {
@@ -135,16 +135,16 @@ impl Known {
 /// What was used lately, in two generations: when the younger one has grown to its bound, the older one is forgotten and
 /// it takes its place.
 #[derive(Debug)]
-struct Recent<K, V> {
+struct LruCache<K, V> {
     bound: usize,
     weight: usize,
     young: BTreeMap<K, (V, usize)>,
     old: BTreeMap<K, (V, usize)>,
 }
 
-impl<K: Ord, V> Recent<K, V> {
-    fn new(bound: usize) -> Recent<K, V> {
-        Recent { bound, weight: 0, young: BTreeMap::new(), old: BTreeMap::new() }
+impl<K: Ord, V> LruCache<K, V> {
+    fn new(bound: usize) -> LruCache<K, V> {
+        LruCache { bound, weight: 0, young: BTreeMap::new(), old: BTreeMap::new() }
     }
 
     fn take(&mut self, key: &K) -> Option<V> {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_was_used_lately_is_remembered_and_the_rest_forgotten() {
-        let mut recent = Recent::new(10);
+        let mut recent = LruCache::new(10);
         for key in 0..1_000 {
             recent.put(key, key, 1);
             let zero = recent.take(&0);

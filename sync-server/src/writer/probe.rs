@@ -5,29 +5,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use tourismo_core::admission::{ActorClaims, scan_candidate};
 use tourismo_core::id::{AccountId, DeviceKey};
-use tourismo_core::log::{Bearer, examine};
-use tourismo_core::session::relay::Outcome;
+use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Epoch, NackCode, Offer, RelayId};
 
-use super::append::{Append, Appended};
-use super::disk::Room;
+use super::append::{Append, AppendResult};
+use super::disk::DiskSpace;
 use super::memory::Memory;
 use super::projector::{Step, prepare};
 use super::{Examined, Pusher};
+use crate::background_thread::BackgroundThread;
 use crate::db::relay::{self, Identity, Secret};
 use crate::db::{self, Database, Durability, due, sql};
 use crate::limits::{Limits, SourceName, SourceNames};
-use crate::upkeep::bring_rows_up_to_date;
-use crate::work_thread::WorkThread;
+use crate::maintenance::bring_rows_up_to_date;
 
 /// After how many transactions the write-ahead log is moved.
 const BETWEEN_CHECKPOINTS: i64 = 100;
 
 /// What one transaction cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct TransactionCost {
     /// Time on a core, of all threads of this process.
     pub cpu: Duration,
     /// How many statements were said, on this thread.
@@ -36,9 +36,9 @@ pub struct Cost {
 
 /// What became of a push.
 #[derive(Clone, Debug)]
-pub struct Pushed {
+pub struct PushReport {
     /// What storing it cost.
-    pub cost: Cost,
+    pub cost: TransactionCost,
     /// What became of each change; none of those that are stored.
     pub refused: Vec<Option<NackCode>>,
     /// Whether rows are left to be derived beside the writer.
@@ -50,8 +50,8 @@ pub struct Pushed {
 pub struct WriterProbe {
     database: Database,
     memory: Memory,
-    thread: WorkThread,
-    bearers: BTreeMap<AccountId, Bearer>,
+    thread: BackgroundThread,
+    bearers: BTreeMap<AccountId, ActorClaims>,
     now: i64,
 }
 
@@ -69,7 +69,7 @@ impl WriterProbe {
         Ok(WriterProbe {
             database,
             memory: Memory::default(),
-            thread: WorkThread::start("rows")?,
+            thread: BackgroundThread::start("rows")?,
             bearers: BTreeMap::new(),
             now: 1_790_000_000_000,
         })
@@ -81,10 +81,10 @@ impl WriterProbe {
     /// If the database cannot be written.
     pub async fn admit(&mut self, device: DeviceKey, vouched: &[[u8; 8]]) -> anyhow::Result<AccountId> {
         let account = AccountId::founded_by(&device);
-        self.transact(Work::Admit { account, device, vouched }).await?;
-        let mut bearer = Bearer::new(&device);
-        vouched.iter().for_each(|prefix| bearer.vouch(*prefix));
-        self.bearers.insert(account, bearer);
+        self.transact(ProbeJob::Admit { account, device, vouched }).await?;
+        let mut claims = ActorClaims::new(&device);
+        vouched.iter().for_each(|prefix| claims.vouch(*prefix));
+        self.bearers.insert(account, claims);
         Ok(account)
     }
 
@@ -92,17 +92,17 @@ impl WriterProbe {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn push(&mut self, account: AccountId, offers: Vec<Offer>) -> anyhow::Result<Pushed> {
-        let bearer = self.bearers.get(&account).cloned().unwrap_or_else(|| Bearer::new(&DeviceKey([0; 32])));
-        let pusher = Pusher { account, source: SourceNames { host: SourceName([1; 16]), network: None }, bearer };
-        let examined = |offer: Offer| Examined { scanned: examine(&offer.chunk.0), offer };
+    pub async fn push(&mut self, account: AccountId, offers: Vec<Offer>) -> anyhow::Result<PushReport> {
+        let claims = self.bearers.get(&account).cloned().unwrap_or_else(|| ActorClaims::new(&DeviceKey([0; 32])));
+        let pusher = Pusher { account, source: SourceNames { host: SourceName([1; 16]), network: None }, claims };
+        let examined = |offer: Offer| Examined { scanned: scan_candidate(&offer.chunk.0), offer };
         let changes: Vec<Examined> = offers.into_iter().map(examined).collect();
-        let (cost, appended, outcomes) = self.transact(Work::Push { pusher: &pusher, changes: &changes }).await?;
+        let (cost, appended, outcomes) = self.transact(ProbeJob::Push { pusher: &pusher, changes: &changes }).await?;
         let refused = outcomes.into_iter().map(|outcome| match outcome {
-            Outcome::Stored { .. } => None,
-            Outcome::Refused(code) => Some(code),
+            ChangeOutcome::Stored { .. } => None,
+            ChangeOutcome::Refused(code) => Some(code),
         });
-        Ok(Pushed { cost, refused: refused.collect(), is_due: appended.has_due })
+        Ok(PushReport { cost, refused: refused.collect(), is_due: appended.has_due })
     }
 
     /// Forgets what the writer remembers between transactions, as after a start.
@@ -114,7 +114,7 @@ impl WriterProbe {
     ///
     /// # Errors
     /// If the database cannot be read or written.
-    pub async fn derive_due(&mut self) -> anyhow::Result<Vec<Cost>> {
+    pub async fn derive_due(&mut self) -> anyhow::Result<Vec<TransactionCost>> {
         let mut costs = Vec::new();
         loop {
             let steps = self.prepare().await?;
@@ -138,8 +138,8 @@ impl WriterProbe {
     }
 
     /// Writes rows that were derived.
-    pub(super) async fn write_rows(&mut self, steps: Vec<Step>) -> anyhow::Result<Cost> {
-        Ok(self.transact(Work::Rows(&steps)).await?.0)
+    pub(super) async fn write_rows(&mut self, steps: Vec<Step>) -> anyhow::Result<TransactionCost> {
+        Ok(self.transact(ProbeJob::Rows(&steps)).await?.0)
     }
 
     /// What a statement counts.
@@ -150,27 +150,33 @@ impl WriterProbe {
         Ok(sql::query_scalar(sql).fetch_one(&mut self.database.writer).await?)
     }
 
-    async fn transact(&mut self, work: Work<'_>) -> Result<(Cost, Appended, Vec<Outcome>), sqlx::Error> {
+    async fn transact(
+        &mut self,
+        work: ProbeJob<'_>,
+    ) -> Result<(TransactionCost, AppendResult, Vec<ChangeOutcome>), sqlx::Error> {
         self.now += 1;
         let limits = Limits::NONE;
-        let (cpu, statements) = (worked(), sql::statements_said());
+        let (cpu, statements) = (cpu_time(), sql::statements_executed());
         self.database.writer.begin().await?;
         let (writer, at) = (&mut self.database.writer, Timestamp(self.now));
-        let mut append = Append::new(writer, &mut self.memory, at, &limits, Room::Everybody);
+        let mut append = Append::new(writer, &mut self.memory, at, &limits, DiskSpace::Everybody);
         let mut outcomes = Vec::new();
         match work {
-            Work::Admit { account, device, vouched } => {
+            ProbeJob::Admit { account, device, vouched } => {
                 append.admit(account, device, None).await?;
                 for prefix in vouched {
                     append.vouch(account, *prefix).await?;
                 }
             }
-            Work::Push { pusher, changes } => outcomes = append.push(pusher, changes).await?,
-            Work::Rows(steps) => append.write_rows(steps).await?,
+            ProbeJob::Push { pusher, changes } => outcomes = append.push(pusher, changes).await?,
+            ProbeJob::Rows(steps) => append.write_rows(steps).await?,
         }
         let appended = append.finish(true).await?;
         self.database.writer.commit().await?;
-        let cost = Cost { cpu: worked().saturating_sub(cpu), statements: sql::statements_said() - statements };
+        let cost = TransactionCost {
+            cpu: cpu_time().saturating_sub(cpu),
+            statements: sql::statements_executed() - statements,
+        };
         // The relay moves its write-ahead log beside the commits.
         if self.now % BETWEEN_CHECKPOINTS == 0 {
             db::checkpoint(&mut self.database.writer).await?;
@@ -180,7 +186,7 @@ impl WriterProbe {
 }
 
 /// What is done in a transaction.
-enum Work<'w> {
+enum ProbeJob<'w> {
     Admit { account: AccountId, device: DeviceKey, vouched: &'w [[u8; 8]] },
     Push { pusher: &'w Pusher, changes: &'w [Examined] },
     Rows(&'w [Step]),
@@ -188,7 +194,7 @@ enum Work<'w> {
 
 /// How long all threads of this process have been at work.
 #[cfg(unix)]
-fn worked() -> Duration {
+fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
@@ -203,8 +209,8 @@ fn worked() -> Duration {
 #[cfg(test)]
 mod tests {
     use automerge::{Automerge, ScalarValue};
-    use tourismo_core::docs::open;
-    use tourismo_core::docs::social::{self, Subject, Word};
+    use tourismo_core::docs::automerge_doc;
+    use tourismo_core::docs::social::{self, SocialEntry, SocialKey};
     use tourismo_core::id::DocId;
     use tourismo_core::wire::{Chunk, DocKind};
 
@@ -227,7 +233,7 @@ mod tests {
         fn new() -> People {
             let mut actor = [0; 16];
             actor[..8].copy_from_slice(&DEVICE.actor_prefix());
-            People { account: AccountId::founded_by(&DEVICE), doc: open::new(&actor) }
+            People { account: AccountId::founded_by(&DEVICE), doc: automerge_doc::new(&actor) }
         }
 
         fn offer(&self, chunk: Vec<u8>) -> Vec<Offer> {
@@ -236,7 +242,7 @@ mod tests {
 
         /// One change that accepts so many.
         fn accept(&mut self, numbers: std::ops::Range<u32>) -> Vec<Offer> {
-            let made = open::edit(&mut self.doc, |edit| {
+            let made = automerge_doc::edit(&mut self.doc, |edit| {
                 numbers.clone().try_for_each(|number| {
                     edit.entry("accept", other(number).as_bytes(), Some(ScalarValue::Boolean(true)))
                 })
@@ -245,12 +251,12 @@ mod tests {
         }
 
         fn block(&mut self, number: u32) -> Vec<Offer> {
-            let made = social::say(&mut self.doc, &Word::Block(other(number)));
+            let made = social::put(&mut self.doc, &SocialEntry::Block(other(number)));
             self.offer(made.unwrap().unwrap().chunk)
         }
 
         fn take_back(&mut self, number: u32) -> Vec<Offer> {
-            let made = social::take_back(&mut self.doc, &Subject::Accept(other(number)));
+            let made = social::remove(&mut self.doc, &SocialKey::Accept(other(number)));
             self.offer(made.unwrap().unwrap().chunk)
         }
     }
@@ -331,7 +337,7 @@ mod tests {
         actor[..8].copy_from_slice(&DEVICE.actor_prefix());
         let offer = |number: u16| {
             actor[8..10].copy_from_slice(&number.to_be_bytes());
-            let made = open::edit(&mut open::new(&actor), |edit| edit.string("make", "Lancia"));
+            let made = automerge_doc::edit(&mut automerge_doc::new(&actor), |edit| edit.string("make", "Lancia"));
             let doc = DocId::from_bytes([[9; 14].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap());
             Offer { doc, kind: DocKind::Car, chunk: Chunk(made.unwrap().unwrap().chunk) }
         };

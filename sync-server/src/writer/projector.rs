@@ -7,7 +7,7 @@
 //! last stays shown, so that nobody is let in by it; only words that narrow that are heard, each off its change alone. So
 //! are those in a change to a document whose rows are still to be derived. `[P13]`
 
-mod beside;
+mod background;
 mod fold;
 mod last_good;
 mod portions;
@@ -15,17 +15,17 @@ mod rows;
 mod stored;
 mod write;
 
+use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social::SocialRow;
 use tourismo_core::docs::{CarFields, LogItem};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::DocLog;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-pub(super) use self::beside::apply;
-pub(crate) use self::beside::{Step, prepare};
+pub(super) use self::background::apply;
+pub(crate) use self::background::{Step, prepare};
 pub(super) use self::fold::Loaded;
-use self::fold::{Bounds, Folded, History, Material, Since, Unfolded, fold_all};
+use self::fold::{Bounds, FoldInput, Folded, History, Since, Unfolded, fold_all};
 pub(crate) use self::fold::{SMALL, Scope};
 use self::last_good::last_good;
 pub(super) use self::last_good::narrow;
@@ -40,7 +40,7 @@ use crate::db::profiles::ProfileRecord;
 use crate::db::published::DriveRecord;
 use crate::db::sql::Connection;
 use crate::db::unbound;
-use crate::live::Event;
+use crate::event_bus::BusEvent;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again: since version 7 it
 /// reads blocks of version 2.
@@ -97,18 +97,18 @@ impl Derived {
 
 /// What it took to derive rows, as it was measured, in changes that could have been stored meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Work {
+pub(crate) struct DeriveCost {
     pub(super) changes: u64,
 }
 
-impl Work {
+impl DeriveCost {
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 }
 
 /// A document whose rows are to be derived.
-pub(crate) struct Due {
+pub(crate) struct DueFold {
     pub(crate) id: DocId,
     pub(crate) owner: AccountId,
     pub(crate) kind: DocKind,
@@ -120,10 +120,10 @@ pub(crate) struct Due {
     pub(crate) before: Option<(Loaded, Vec<Vec<u8>>)>,
 }
 
-impl Due {
+impl DueFold {
     /// A document of which nothing is remembered.
-    pub(crate) fn unknown(id: DocId, doc: &DocLog, revision: u64) -> Due {
-        Due { id, owner: doc.owner, kind: doc.kind, revision, first: None, before: None }
+    pub(crate) fn unknown(id: DocId, doc: &DocumentState, revision: u64) -> DueFold {
+        DueFold { id, owner: doc.owner, kind: doc.kind, revision, first: None, before: None }
     }
 }
 
@@ -139,16 +139,16 @@ pub(crate) struct Projected {
     pub(crate) allowed: Option<DocId>,
     /// The document as it was folded, of the first of many.
     pub(crate) loaded: Option<Loaded>,
-    pub(crate) work: Work,
+    pub(crate) work: DeriveCost,
 }
 
 /// Folds documents and replaces their rows. One in quarantine is not to be folded: more changes make no document smaller or
 /// easier to read. Says in `events` what looks different afterwards.
 pub(crate) async fn project(
     writer: &mut Connection,
-    due: Vec<Due>,
+    due: Vec<DueFold>,
     scope: Scope<'_>,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<Vec<Projected>, sqlx::Error> {
     let settling = match scope {
         Scope::Small => Settling::AFew,
@@ -180,7 +180,7 @@ pub(crate) async fn project(
             is_due: true,
             allowed: None,
             loaded: None,
-            work: Work::default(),
+            work: DeriveCost::default(),
         }));
     }
     Ok(projected)
@@ -197,22 +197,22 @@ pub(crate) fn has_rows(kind: DocKind) -> bool {
 /// What is to be derived from a document, whatever rows there are.
 pub(crate) async fn derive(
     reader: &mut Connection,
-    doc: &DocLog,
+    doc: &DocumentState,
     id: DocId,
     revision: u64,
 ) -> Result<Derived, sqlx::Error> {
     if let Some(through) = documents::good_through(reader, doc.owner, id).await? {
-        let subject = Subject { id, owner: doc.owner, kind: doc.kind, revision, first: None };
+        let subject = FoldTarget { id, owner: doc.owner, kind: doc.kind, revision, first: None };
         return last_good(reader, &subject, through, Scope::All).await.map(|(_, rows)| rows);
     }
-    let gathered = gather(reader, Due::unknown(id, doc, revision), Scope::All).await?;
+    let gathered = gather(reader, DueFold::unknown(id, doc, revision), Scope::All).await?;
     let derived = derive_all(reader, vec![gathered], Scope::All).await?.0.pop();
     Ok(derived.expect("one came of one").rows)
 }
 
 /// A document that is about to be folded.
 #[derive(Clone, Copy, Debug)]
-struct Subject {
+struct FoldTarget {
     id: DocId,
     owner: AccountId,
     kind: DocKind,
@@ -221,28 +221,28 @@ struct Subject {
 }
 
 /// What came of folding one.
-struct Outcome {
-    subject: Subject,
+struct FoldResult {
+    subject: FoldTarget,
     loaded: Option<Loaded>,
     /// The rows that it has, where that is known.
     before: Option<Derived>,
     rows: Derived,
     /// Why it goes into quarantine, and up to which position its rows are derived.
     quarantine: Option<(Quarantine, u64)>,
-    work: Work,
+    work: DeriveCost,
 }
 
 /// Brings together what a document consists of, if it is not too much.
 async fn gather(
     reader: &mut Connection,
-    due: Due,
+    due: DueFold,
     scope: Scope<'_>,
-) -> Result<(Subject, Result<Material, Unfolded>), sqlx::Error> {
-    let Due { id, owner, kind, revision, first, before } = due;
-    let subject = Subject { id, owner, kind, revision, first };
+) -> Result<(FoldTarget, Result<FoldInput, Unfolded>), sqlx::Error> {
+    let DueFold { id, owner, kind, revision, first, before } = due;
+    let subject = FoldTarget { id, owner, kind, revision, first };
     if let Some((loaded, chunks)) = before {
         let changes = chunks.len() as u64;
-        return Ok((subject, Ok(Material { kind, loaded, chunks, changes })));
+        return Ok((subject, Ok(FoldInput { kind, loaded, chunks, changes })));
     }
     let Bounds { bytes, changes, .. } = Bounds::of(kind);
     let (bytes, more) = match scope {
@@ -252,7 +252,7 @@ async fn gather(
     let material = match change_log::chunks(reader, owner, id, bytes, changes).await? {
         ChunksOf::Whole { received_at, is_from_snapshot, changes, chunks } => {
             let since = if is_from_snapshot { Since::Snapshot(received_at) } else { Since::Changes(received_at) };
-            Ok(Material { kind, loaded: Loaded::empty(since), chunks, changes })
+            Ok(FoldInput { kind, loaded: Loaded::empty(since), chunks, changes })
         }
         ChunksOf::TooMuch => Err(more),
     };
@@ -262,9 +262,9 @@ async fn gather(
 /// What documents say, and those that are not small where only these are folded.
 async fn derive_all(
     reader: &mut Connection,
-    gathered: Vec<(Subject, Result<Material, Unfolded>)>,
+    gathered: Vec<(FoldTarget, Result<FoldInput, Unfolded>)>,
     scope: Scope<'_>,
-) -> Result<(Vec<Outcome>, Vec<Subject>), sqlx::Error> {
+) -> Result<(Vec<FoldResult>, Vec<FoldTarget>), sqlx::Error> {
     let (mut subjects, mut befores, mut materials) = (Vec::new(), Vec::new(), Vec::new());
     for (subject, material) in gathered {
         let material = material.map(|mut material| {
@@ -279,17 +279,17 @@ async fn derive_all(
         let before = if material.is_ok() { befores.next().flatten() } else { None };
         let (folded, work) = match material {
             Ok(()) => folded.next().expect("each was folded"),
-            Err(why) => (Err(why), Work::default()),
+            Err(why) => (Err(why), DeriveCost::default()),
         };
         match folded {
             Ok(folded) => {
                 let (loaded, rows) = rows_of(reader, &subject, folded).await?;
-                outcomes.push(Outcome { subject, loaded: Some(loaded), before, rows, quarantine: None, work });
+                outcomes.push(FoldResult { subject, loaded: Some(loaded), before, rows, quarantine: None, work });
             }
             Err(Unfolded::Quarantined(why)) => {
                 let through = subject.first.map_or(0, |first| first.saturating_sub(1));
                 let (rows, quarantine) = (Derived::Quarantined(why), Some((why, through)));
-                outcomes.push(Outcome { subject, loaded: None, before, rows, quarantine, work });
+                outcomes.push(FoldResult { subject, loaded: None, before, rows, quarantine, work });
             }
             Err(Unfolded::NotSmall) => not_small.push(subject),
         }
@@ -298,8 +298,12 @@ async fn derive_all(
 }
 
 /// The rows of a document that was folded.
-async fn rows_of(reader: &mut Connection, subject: &Subject, folded: Folded) -> Result<(Loaded, Derived), sqlx::Error> {
-    let Subject { id, owner, revision, .. } = *subject;
+async fn rows_of(
+    reader: &mut Connection,
+    subject: &FoldTarget,
+    folded: Folded,
+) -> Result<(Loaded, Derived), sqlx::Error> {
+    let FoldTarget { id, owner, revision, .. } = *subject;
     let Folded { loaded, row, claim, history, trace } = folded;
     let claimed_at = match claim {
         Some(change) => change_log::received_at(reader, owner, id, change).await?,
@@ -334,10 +338,10 @@ async fn times(
 }
 
 /// By which id alone others find what is derived from a document, if they do.
-fn found_by(subject: &Subject, rows: &Derived) -> Option<DocId> {
+fn found_by(subject: &FoldTarget, rows: &Derived) -> Option<DocId> {
     match rows {
         Derived::Published(..) => Some(subject.id),
-        Derived::Meet(part) => part.row.found_by(&subject.owner, &subject.id),
+        Derived::Meet(part) => part.row.link_id(&subject.owner, &subject.id),
         Derived::Profile(_)
         | Derived::Drive(_)
         | Derived::Car(..)

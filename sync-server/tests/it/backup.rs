@@ -4,10 +4,10 @@ use std::path::Path;
 
 use tourismo_core::wire::Offer;
 use tourismo_server::ClaimError;
-use tourismo_server::upkeep::{UpkeepError, back_up, check, restore};
+use tourismo_server::maintenance::{MaintenanceError, back_up, check, restore};
 
 use crate::harness::{Database, Relay, get};
-use crate::upkeep::{push, run, settle};
+use crate::maintenance::{push, run, settle};
 
 fn files(folder: &Path) -> Vec<String> {
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
@@ -44,10 +44,10 @@ async fn a_backup_replaces_nothing_unless_it_is_told_to_and_a_failed_one_leaves_
     let to = folder.path().join("backup");
     std::fs::write(&to, "precious").unwrap();
     let refused = back_up(&relay.database().path(), &to, false).await;
-    assert!(matches!(refused, Err(UpkeepError::Exists { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(MaintenanceError::Exists { .. })), "{refused:?}");
     assert_eq!(std::fs::read(&to).unwrap(), b"precious");
     let missing = back_up(&folder.path().join("nothing"), &folder.path().join("other"), false).await;
-    assert!(matches!(missing, Err(UpkeepError::Claim(ClaimError::Io { .. }))), "{missing:?}");
+    assert!(matches!(missing, Err(MaintenanceError::Claim(ClaimError::Io { .. }))), "{missing:?}");
     assert_eq!(files(folder.path()), ["backup"]);
     back_up(&relay.database().path(), &to, true).await.unwrap();
     assert_eq!(check(&to.as_path().into()).await.unwrap().findings, []);
@@ -102,7 +102,7 @@ async fn a_backup_is_restored_where_nothing_was_and_a_damaged_one_nowhere() {
         std::fs::write(&backup, bytes).unwrap();
         let refused = restore(&backup, &fresh).await;
         assert!(
-            matches!(refused, Err(UpkeepError::Damaged { .. } | UpkeepError::Database { .. })),
+            matches!(refused, Err(MaintenanceError::Damaged { .. } | MaintenanceError::Database { .. })),
             "{how}: {refused:?}"
         );
         assert_eq!(Database::from(fresh.as_path()).names().await, sound, "{how}");
@@ -111,7 +111,7 @@ async fn a_backup_is_restored_where_nothing_was_and_a_damaged_one_nowhere() {
     std::fs::write(&backup, &bytes).unwrap();
     assert_eq!(Database::from(backup.as_path()).write("DELETE FROM change WHERE seq = 2").await, 1);
     let refused = restore(&backup, &fresh).await;
-    assert!(matches!(refused, Err(UpkeepError::Damaged { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(MaintenanceError::Damaged { .. })), "{refused:?}");
     assert_eq!(files(folder.path()), ["backup", "fresh", "fresh-lock"]);
 }
 
@@ -141,6 +141,6 @@ async fn a_backup_is_not_restored_over_a_database_that_is_served() {
     back_up(&relay.database().path(), &backup, false).await.unwrap();
     let before = relay.database().names().await;
     let restored = restore(&backup, &relay.database().path()).await;
-    assert!(matches!(restored, Err(UpkeepError::Claim(ClaimError::InUse { .. }))), "{restored:?}");
+    assert!(matches!(restored, Err(MaintenanceError::Claim(ClaimError::InUse { .. }))), "{restored:?}");
     assert_eq!(relay.database().names().await, before);
 }

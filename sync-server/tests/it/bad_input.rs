@@ -12,7 +12,7 @@ use tourismo_core::docs::{
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
-use tourismo_server::upkeep::check;
+use tourismo_server::maintenance::check;
 
 use crate::harness::{Answer, Person, Relay, get, now};
 

@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockEncoder, decode_all};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
-use tourismo_server::upkeep;
+use tourismo_server::maintenance;
 
 use crate::harness::{Document, Person, Relay};
 
@@ -81,6 +81,6 @@ async fn t1_t2_copies_in_blocks_of_every_known_version_are_shown_alike_and_other
     let fetched = wire.fetch(private.id).await;
     assert!(fetched.iter().eq(offers.iter().map(|Offer { chunk: Chunk(chunk), .. }| chunk)));
     wire.close().await;
-    let report = upkeep::check(relay.database().location()).await.unwrap();
+    let report = maintenance::check(relay.database().location()).await.unwrap();
     assert_eq!((report.findings.len(), report.quarantined.len()), (0, 1));
 }

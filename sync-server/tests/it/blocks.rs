@@ -1,11 +1,11 @@
 //! What a block does, and that nobody is told of it.
 
 use serde_json::{Value, json};
-use tourismo_core::docs::social::{Subject, Word};
+use tourismo_core::docs::social::{SocialEntry, SocialKey};
 use tourismo_core::docs::{Answer, MeetFields, Reaction, Visibility};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
-use tourismo_server::upkeep::{check, repair};
+use tourismo_server::maintenance::{check, repair};
 
 use crate::harness::{Person, Relay, get, now};
 
@@ -111,7 +111,7 @@ async fn r6_whoever_is_blocked_is_told_the_same_as_before_of_all_that_is_public(
     assert!(before.iter().all(|(path, status, _)| *status == 200 || panic!("{path}")));
     let home = scene.ben.read(&scene.relay, "/v1/me/feed").await;
     assert_eq!(count(&home, "items"), 6, "{home}");
-    scene.anna.say(&scene.relay, Word::Block(scene.ben.account())).await;
+    scene.anna.say(&scene.relay, SocialEntry::Block(scene.ben.account())).await;
     for (before, after) in before.iter().zip(&told(&scene).await) {
         // These lists had what is for followers, too.
         if !["people/anna/drives", "people/anna/meets"].contains(&before.0.as_str()) {
@@ -131,10 +131,10 @@ async fn r6_whoever_is_blocked_is_told_the_same_as_before_of_all_that_is_public(
 #[tokio::test]
 async fn r6_whoever_is_blocked_reads_of_them_what_anyone_reads_without_a_token() {
     let mut scene = scene().await;
-    scene.anna.say(&scene.relay, Word::Block(scene.ben.account())).await;
+    scene.anna.say(&scene.relay, SocialEntry::Block(scene.ben.account())).await;
     // Somebody who has said nothing, so that nothing of their own is in an answer.
     let dora = Person::named(&scene.relay, 4, "dora").await;
-    scene.anna.say(&scene.relay, Word::Block(dora.account())).await;
+    scene.anna.say(&scene.relay, SocialEntry::Block(dora.account())).await;
     for path in &scene.public {
         let path = format!("/v1/{path}");
         let (with, without) = (dora.ask(&scene.relay, &path).await, get(scene.relay.addr(), &path).await);
@@ -146,7 +146,7 @@ async fn r6_whoever_is_blocked_reads_of_them_what_anyone_reads_without_a_token()
 async fn r6_what_the_blocked_say_is_shown_to_nobody_else_and_whoever_blocks_sees_nothing_of_them() {
     let mut scene = scene().await;
     let ben_drive = scene.ben.publish(&scene.relay, "Ben's", Visibility::Public, START).await;
-    scene.anna.say(&scene.relay, Word::Block(scene.ben.account())).await;
+    scene.anna.say(&scene.relay, SocialEntry::Block(scene.ben.account())).await;
     let Scene { relay, anna, ben, cleo, meet, .. } = &scene;
     let shown = get(relay.addr(), "/v1/people/anna/drives").await.json()["drives"][0].clone();
     assert_eq!((&shown["reactions"]["road"], &shown["comments"]), (&json!(1), &json!(1)), "not in numbers either");
@@ -180,8 +180,8 @@ async fn r6_an_unblock_does_not_bring_back_a_follow() {
     let mut scene = scene().await;
     let ben = scene.ben.account();
     let Scene { relay, anna, .. } = &mut scene;
-    anna.say(relay, Word::Block(ben)).await;
-    anna.take_back(relay, Subject::Block(ben)).await;
+    anna.say(relay, SocialEntry::Block(ben)).await;
+    anna.take_back(relay, SocialKey::Block(ben)).await;
     let secrets = [format!("/v1/drives/{}", scene.secret_drive), format!("/v1/meets/{}", scene.secret_meet)];
     let status = async |scene: &Scene| {
         let mut all = Vec::new();
@@ -192,12 +192,12 @@ async fn r6_an_unblock_does_not_bring_back_a_follow() {
         all
     };
     assert_eq!(status(&scene).await, [404, 404, 4], "although Anna lets everybody else follow");
-    scene.ben.take_back(&scene.relay, Subject::Follow(scene.anna.account())).await;
+    scene.ben.take_back(&scene.relay, SocialKey::Follow(scene.anna.account())).await;
     scene.ben.follow(&scene.relay, &scene.anna).await;
     assert_eq!(status(&scene).await, [404, 404, 4], "nor does it by following anew");
     let requests = scene.anna.read(&scene.relay, "/v1/me/requests").await;
     assert_eq!(requests["people"][0]["handle"], "ben", "she is asked");
-    scene.anna.say(&scene.relay, Word::Accept(ben)).await;
+    scene.anna.say(&scene.relay, SocialEntry::Accept(ben)).await;
     assert_eq!(status(&scene).await, [200, 200, 6]);
     assert_eq!(count(&scene.anna.read(&scene.relay, "/v1/me/requests").await, "people"), 0);
 
@@ -219,10 +219,10 @@ async fn r6_what_a_blocked_co_organiser_says_does_not_count() {
         scene.anna.read(&scene.relay, &format!("/v1/meets/{id}")).await["title"].as_str().unwrap().to_owned()
     };
     assert_eq!(title(&scene).await, "Ben's idea");
-    scene.anna.say(&scene.relay, Word::Block(ben)).await;
+    scene.anna.say(&scene.relay, SocialEntry::Block(ben)).await;
     assert_eq!(title(&scene).await, "for followers");
     assert_eq!(scene.ben.ask(&scene.relay, &format!("/v1/meets/{id}")).await.status, 404);
     assert_eq!(check(scene.relay.database().location()).await.unwrap().findings, []);
-    scene.anna.take_back(&scene.relay, Subject::Block(ben)).await;
+    scene.anna.take_back(&scene.relay, SocialKey::Block(ben)).await;
     assert_eq!(title(&scene).await, "Ben's idea");
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tourismo_core::digest::Digest;
-use tourismo_core::docs::{Visibility, open, snapshot};
+use tourismo_core::docs::{Visibility, automerge_doc, snapshot};
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{BATCH_BYTES, DocHeads, DocKind, Entry, EntryBody, Message, NackCode, Offer};
-use tourismo_server::upkeep::check;
+use tourismo_server::maintenance::check;
 
 use crate::harness::{Database, Document, Phone, Relay, Wire, drive_on, get};
 
@@ -54,8 +54,8 @@ async fn s1_a_new_device_gets_one_snapshot_and_an_old_one_nothing() {
     let entries = compacted(&relay, &phone, 0).await;
     let EntryBody::Snapshot { heads, changes, chunk } = &entries[0].body else { panic!("{entries:?}") };
     assert_eq!((heads, *changes), (&car.heads, 20));
-    let loaded = open::load(&[0; 16], [chunk.0.as_slice()]).unwrap();
-    assert_eq!(open::names(&loaded).into_iter().map(|(hash, _)| hash).collect::<Vec<_>>(), names);
+    let loaded = automerge_doc::load(&[0; 16], [chunk.0.as_slice()]).unwrap();
+    assert_eq!(automerge_doc::names(&loaded).into_iter().map(|(hash, _)| hash).collect::<Vec<_>>(), names);
 
     for cursor in [1, 7, 19] {
         let (_, entries, end, _) = phone.catch_up(relay.addr(), cursor).await;
@@ -94,7 +94,7 @@ async fn s3_f3_a_track_is_announced_as_one_and_comes_in_pieces_when_asked_for() 
     let change = |number: u64| {
         let byte = |i: u64| ((i + number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (0..BATCH_BYTES as u64 / 2).map(byte).collect();
-        track.offer(|doc| open::edit(doc, |edit| edit.bytes_or_nothing(&number.to_string(), Some(&noise)))).0
+        track.offer(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing(&number.to_string(), Some(&noise)))).0
     };
     let offers = (0..5).map(change).collect();
     push(&mut wire, offers).await;
@@ -105,7 +105,7 @@ async fn s3_f3_a_track_is_announced_as_one_and_comes_in_pieces_when_asked_for() 
     let chunks = wire.fetch(track.id).await;
     assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [*bytes as usize]);
     assert!(*bytes as usize > 2 * BATCH_BYTES && wire.received > 2, "{bytes} bytes in {} messages", wire.received);
-    assert_eq!(open::heads(&open::load(&[0; 16], [chunks[0].as_slice()]).unwrap()), track.heads);
+    assert_eq!(automerge_doc::heads(&automerge_doc::load(&[0; 16], [chunks[0].as_slice()]).unwrap()), track.heads);
 }
 
 #[tokio::test]
@@ -120,13 +120,13 @@ async fn s4_names_that_a_snapshot_covers_are_known_as_before() {
     assert_eq!(push(&mut wire, offers).await, names, "a change sent again is acknowledged again");
     assert_eq!(relay.count("SELECT COUNT(*) FROM change").await, 0);
     // A device that was offline builds on a change in the middle.
-    let mut doc = open::new(&{
+    let mut doc = automerge_doc::new(&{
         let mut actor = [9; 16];
         actor[..8].copy_from_slice(&phone.device().actor_prefix());
         actor
     });
-    open::apply(&mut doc, car.doc.get_changes(&[]).iter().take(5).map(|change| change.raw_bytes())).unwrap();
-    let change = open::edit(&mut doc, |edit| edit.boolean("from the past", true)).unwrap().unwrap();
+    automerge_doc::apply(&mut doc, car.doc.get_changes(&[]).iter().take(5).map(|change| change.raw_bytes())).unwrap();
+    let change = automerge_doc::edit(&mut doc, |edit| edit.boolean("from the past", true)).unwrap().unwrap();
     assert_eq!(change.deps, [names[4]]);
     let chunk = tourismo_core::wire::Chunk(change.chunk);
     assert_eq!(push(&mut wire, vec![Offer { doc: car.id, kind: DocKind::Car, chunk }]).await, [change.hash]);
@@ -140,7 +140,7 @@ async fn s4_names_that_a_snapshot_covers_are_known_as_before() {
 
     // No new change takes the number of a covered one.
     let mut twin = Document::new(phone.device(), 1, DocKind::Car);
-    let other = twin.offer(|doc| open::edit(doc, |edit| edit.boolean("other", true))).0;
+    let other = twin.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean("other", true))).0;
     wire.push(vec![Offer { doc: car.id, ..other }]).await;
     assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::DuplicateSeq);
 }
@@ -150,7 +150,7 @@ async fn p4_s4_a_snapshot_is_taken_from_no_client() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut car = Document::new(phone.device(), 1, DocKind::Car);
     (0..4).for_each(|_| drop(car.change()));
-    let chunk = tourismo_core::wire::Chunk(open::snapshot(&car.doc));
+    let chunk = tourismo_core::wire::Chunk(automerge_doc::snapshot(&car.doc));
     let mut wire = phone.join(relay.addr()).await;
     wire.push(vec![Offer { doc: car.id, kind: DocKind::Car, chunk }]).await;
     assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::Malformed);
@@ -166,7 +166,7 @@ async fn s5_a_document_edited_ten_thousand_times_stays_small() {
         let offers: Vec<Offer> = (0..500)
             .map(|number| {
                 let title = format!("Drive number {}", 500 * round + number);
-                drive.offer(|doc| open::edit(doc, |edit| edit.string_if_changed("title", "", &title))).0
+                drive.offer(|doc| automerge_doc::edit(doc, |edit| edit.string_if_changed("title", "", &title))).0
             })
             .collect();
         sent += offers.iter().map(|offer| offer.chunk.0.len()).sum::<usize>();
@@ -198,7 +198,7 @@ async fn s5_a_damaged_snapshot_is_found_before_any_change_is_dropped() {
     wire.close().await;
     let database = relay.stop().await;
     // Somebody is killed right after a snapshot was written, and the disk turns one bit of it.
-    let mut chunk = open::snapshot(&car.doc);
+    let mut chunk = automerge_doc::snapshot(&car.doc);
     snapshot::verify(&chunk, &car.heads, &names).unwrap();
     let middle = chunk.len() / 2;
     chunk[middle] ^= 1;
@@ -230,7 +230,7 @@ async fn s5_a_server_killed_between_the_steps_goes_on_where_it_stopped() {
         push(&mut wire, (0..8).map(|_| car.change().0).collect()).await;
         wire.close().await;
         let database = relay.stop().await;
-        let (heads, chunk) = (database.bytes(&car.heads[0].0), database.bytes(&open::snapshot(&car.doc)));
+        let (heads, chunk) = (database.bytes(&car.heads[0].0), database.bytes(&automerge_doc::snapshot(&car.doc)));
         let sql =
             format!("INSERT INTO snapshot SELECT account, doc, 8, {state}, {heads}, 8, 0, 0, {chunk} FROM document");
         database.write(&sql).await;

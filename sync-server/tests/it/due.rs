@@ -1,13 +1,13 @@
 //! Documents whose rows are derived beside the writer: acknowledged at once, shown a little later, and narrowed at once.
 
 use automerge::ScalarValue;
-use tourismo_core::docs::social::{self, Answer, Comment, Reaction, Subject, Word};
-use tourismo_core::docs::{MeetFields, Renewed, Visibility, meet, open, published};
+use tourismo_core::docs::social::{self, Answer, Comment, Reaction, SocialEntry, SocialKey};
+use tourismo_core::docs::{LinkRenewal, MeetFields, Visibility, automerge_doc, meet, published};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer};
-use tourismo_server::upkeep;
+use tourismo_server::maintenance;
 
 use crate::harness::{Document, Phone, Relay, drive_on, get};
 
@@ -42,7 +42,7 @@ async fn p13_a_long_drive_is_shown_when_all_of_it_is_there_and_to_fewer_people_a
     relay.settle().await;
     assert_eq!((shown(&relay).await, relay.count("SELECT COUNT(*) FROM published_block").await), (1, 1_300));
     assert_eq!(get(relay.addr(), "/v1/ready").await.json()["due"], 0);
-    let report = upkeep::check(relay.database().location()).await.unwrap();
+    let report = maintenance::check(relay.database().location()).await.unwrap();
     assert_eq!((report.due, report.findings), (0, vec![]));
 
     let followers = drive.offer(|doc| published::change(doc, "Pass", "", Visibility::Followers)).0;
@@ -54,7 +54,7 @@ async fn p13_a_long_drive_is_shown_when_all_of_it_is_there_and_to_fewer_people_a
     push(&relay, &phone, private).await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM published_block").await, 0);
     relay.settle().await;
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_el
         MeetFields { title: "Pass".into(), starts_at: START, visibility: Visibility::Link, ..MeetFields::default() };
     let made = doc.offer(|doc| meet::put(doc, START, None, None, &fields)).0;
     let more = doc.offer(|doc| {
-        open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+        automerge_doc::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
     });
     push(&relay, &phone, made).await;
     push(&relay, &phone, more.0).await;
@@ -75,7 +75,7 @@ async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_el
 
     let renewal = doc.offer(|doc| meet::renew(doc, &phone.account, START, &fields)).0;
     push(&relay, &phone, renewal).await;
-    let link = meet::read(&doc.doc).found_by(&phone.account, &doc.id).unwrap();
+    let link = meet::read(&doc.doc).link_id(&phone.account, &doc.id).unwrap();
     assert_eq!(status(doc.id).await, 404, "nobody waits for that");
     relay.settle().await;
     assert_eq!((status(doc.id).await, status(link).await), (404, 200));
@@ -83,9 +83,9 @@ async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_el
     // Another one's meet, of which this account says that it is its own.
     let other = Phone::founder(2);
     let mut theirs = Document::new(other.device(), 2, DocKind::Meet);
-    let stolen = Renewed { renewals: 9, id: theirs.id };
+    let stolen = LinkRenewal { renewals: 9, id: theirs.id };
     let steal = minicbor::to_vec(stolen).unwrap();
-    let stealing = doc.offer(|doc| open::edit(doc, |edit| edit.bytes_or_nothing("renewed", Some(&steal)))).0;
+    let stealing = doc.offer(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("renewed", Some(&steal)))).0;
     push(&relay, &phone, stealing).await;
     for _ in ["narrowed at once", "derived"] {
         assert_eq!([status(doc.id).await, status(link).await, status(theirs.id).await], [404; 3]);
@@ -94,7 +94,7 @@ async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_el
     let shown = MeetFields { title: "Theirs".into(), ..fields };
     push(&relay, &other, theirs.offer(|doc| meet::put(doc, START, None, None, &shown)).0).await;
     assert_eq!(get(relay.addr(), &format!("/v1/meets/{}", theirs.id)).await.json()["title"], "Theirs");
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn p13_what_is_taken_back_of_much_that_was_said_goes_at_once() {
     let id = social::about(&phone.account, &thing(0));
     let mut said = Document::named(phone.device(), 1, DocKind::Social, id);
     let all = said.offer(|doc| {
-        open::edit(doc, |edit| {
+        automerge_doc::edit(doc, |edit| {
             (0..1_500).try_for_each(|number| {
                 edit.entry("react", thing(number).as_bytes(), Some(ScalarValue::Str(Reaction::Like.name().into())))
             })
@@ -116,8 +116,8 @@ async fn p13_what_is_taken_back_of_much_that_was_said_goes_at_once() {
     });
     push(&relay, &phone, all.0).await;
     let comment = Comment { drive: thing(0), at: START, text: "What a view.".into() };
-    for word in [Word::Comment(thing(1), &comment), Word::Rsvp(thing(2), Answer::Going, START)] {
-        let offer = said.offer(|doc| social::say(doc, &word)).0;
+    for word in [SocialEntry::Comment(thing(1), &comment), SocialEntry::Rsvp(thing(2), Answer::Going, START)] {
+        let offer = said.offer(|doc| social::put(doc, &word)).0;
         push(&relay, &phone, offer).await;
     }
     relay.settle().await;
@@ -134,15 +134,15 @@ async fn p13_what_is_taken_back_of_much_that_was_said_goes_at_once() {
     };
     assert_eq!(counted().await, (1_500, 1, 1));
     for (subject, left) in [
-        (Subject::React(thing(5)), (1_499, 1, 1)),
-        (Subject::Comment(thing(1)), (1_499, 0, 1)),
-        (Subject::Rsvp(thing(2)), (1_499, 0, 0)),
+        (SocialKey::React(thing(5)), (1_499, 1, 1)),
+        (SocialKey::Comment(thing(1)), (1_499, 0, 1)),
+        (SocialKey::Rsvp(thing(2)), (1_499, 0, 0)),
     ] {
-        let offer = said.offer(|doc| social::take_back(doc, &subject)).0;
+        let offer = said.offer(|doc| social::remove(doc, &subject)).0;
         push(&relay, &phone, offer).await;
         assert_eq!(counted().await, left);
     }
     relay.settle().await;
     assert_eq!(counted().await, (1_499, 0, 0));
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 }

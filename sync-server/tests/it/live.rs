@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tourismo_core::docs::social::Word;
+use tourismo_core::docs::social::SocialEntry;
 use tourismo_core::docs::{Answer, MeetFields, Visibility};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
@@ -107,7 +107,7 @@ async fn r9_a_published_drive_reaches_an_open_home_feed_and_one_that_comes_back(
     assert_eq!(back.event().await.kind, "open");
     assert_eq!(back.event().await.data["title"], "Meanwhile");
     // No event tells that one is blocked: what everybody sees comes as before. Whom one follows from here on is heard.
-    ben.say(&relay, Word::Block(anna.account())).await;
+    ben.say(&relay, SocialEntry::Block(anna.account())).await;
     ben.publish(&relay, "For everybody", Visibility::Public, START).await;
     let event = back.event().await;
     let event = if event.kind == "stale" { back.event().await } else { event };
@@ -145,7 +145,7 @@ async fn r9_an_answer_reaches_an_open_meet_and_streams_end_with_the_server() {
     // Who may not see it any more is told nothing more.
     let mut theirs = Stream::open(&relay, &ben, &path, None).await;
     theirs.event().await;
-    anna.say(&relay, Word::Block(ben.account())).await;
+    anna.say(&relay, SocialEntry::Block(ben.account())).await;
     let cancelled = MeetFields { cancelled: true, ..fields };
     let withdrawn = MeetFields { visibility: Visibility::Private, ..cancelled.clone() };
     anna.change_meet(&relay, meet, &cancelled, &withdrawn).await;
@@ -175,10 +175,10 @@ async fn r9_what_concerns_nobody_is_told_nobody() {
     assert_eq!([home.event().await.kind, open_meet.event().await.kind], ["open", "meet"]);
     // Neither an acceptance of somebody who does not follow, nor a change of a meet by somebody who may not change it.
     for number in 200..220 {
-        cleo.say(&relay, Word::Accept(AccountId::from_bytes([number; 16]))).await;
+        cleo.say(&relay, SocialEntry::Accept(AccountId::from_bytes([number; 16]))).await;
     }
-    cleo.say(&relay, Word::Accept(anna.account())).await;
-    ben.say(&relay, Word::Accept(cleo.account())).await;
+    cleo.say(&relay, SocialEntry::Accept(anna.account())).await;
+    ben.say(&relay, SocialEntry::Accept(cleo.account())).await;
     cleo.amend(&relay, meet, &fields, &MeetFields { cancelled: true, ..fields.clone() }).await;
     let drive = ben.publish(&relay, "Now", Visibility::Public, START).await;
     assert_eq!(home.event().await.data["id"].as_str(), Some(drive.to_string().as_str()), "nothing came before it");
@@ -187,7 +187,7 @@ async fn r9_what_concerns_nobody_is_told_nobody() {
     assert_eq!((&event.data["title"], &event.data["cancelled"]), (&"Monday".into(), &false.into()));
     assert_eq!(home.event().await.data["title"], "Monday");
     // Whom one follows is another matter.
-    ben.say(&relay, Word::Accept(anna.account())).await;
+    ben.say(&relay, SocialEntry::Accept(anna.account())).await;
     assert_eq!(home.event().await.kind, "stale");
 }
 

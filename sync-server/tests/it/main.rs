@@ -1,6 +1,5 @@
 //! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what an operator does.
 
-mod access;
 mod backup;
 mod bad_input;
 mod block_versions;
@@ -9,11 +8,13 @@ mod catch_up;
 mod clock;
 mod compaction;
 mod due;
+mod engagement;
 mod engines;
 mod handshake;
 mod harness;
 mod limits;
 mod live;
+mod maintenance;
 mod meets;
 mod metrics;
 #[cfg(unix)]
@@ -24,17 +25,16 @@ mod outage;
 mod own;
 mod owners;
 mod people;
+mod private_reads;
 #[cfg(unix)]
 mod protocol;
 mod push;
 mod quarantine;
 mod reads;
 mod refusals;
-mod remembered;
 mod roads;
-mod said;
 #[cfg(unix)]
 mod served_file;
 mod stop;
 mod syndication;
-mod upkeep;
+mod writer_memory;

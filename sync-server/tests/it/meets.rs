@@ -1,11 +1,11 @@
 //! Meets: who sees them, who comes, who may change them, where and when.
 
 use serde_json::json;
-use tourismo_core::docs::social::Word;
-use tourismo_core::docs::{Answer, MeetFields, Visibility, open};
+use tourismo_core::docs::social::SocialEntry;
+use tourismo_core::docs::{Answer, MeetFields, Visibility, automerge_doc};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
-use tourismo_server::upkeep::{check, repair};
+use tourismo_server::maintenance::{check, repair};
 
 use crate::harness::{Person, Relay, get, now};
 
@@ -81,7 +81,7 @@ async fn who_comes_is_told_with_those_first_whom_i_follow_and_whom_we_both_follo
     }
     // Anna follows cleo and dora; ben follows them, too; cleo follows dora.
     for (who, whom) in [(0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
-        people[who].say(&relay, Word::Follow(accounts[whom], now())).await;
+        people[who].say(&relay, SocialEntry::Follow(accounts[whom], now())).await;
     }
     let path = format!("/v1/meets/{meet}/attendees");
     let page = people[0].read(&relay, &path).await;
@@ -103,7 +103,7 @@ async fn who_comes_is_told_with_those_first_whom_i_follow_and_whom_we_both_follo
         assert_eq!(own["meets"][0]["title"], "Sunday");
     }
     // Whom the owner blocks does not come, and whom the viewer blocks is not seen to.
-    people[0].say(&relay, Word::Block(accounts[3])).await;
+    people[0].say(&relay, SocialEntry::Block(accounts[3])).await;
     let page = people[1].read(&relay, &path).await;
     assert_eq!(page["answers"]["going"], 1);
     assert_eq!(people[3].read(&relay, &path).await["answers"]["going"], 2, "who is blocked is not told");
@@ -177,8 +177,9 @@ async fn p13_a_meet_larger_than_anything_shown_is_shown_as_it_was_until_it_is_wi
     for round in 0..6 {
         let byte = |i: u64| ((i + round * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (0..400_000).map(byte).collect();
-        let offer =
-            anna.edit(meet, DocKind::Meet, |doc| open::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))));
+        let offer = anna.edit(meet, DocKind::Meet, |doc| {
+            automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise)))
+        });
         anna.push(&relay, vec![offer]).await;
     }
     assert_eq!(get(relay.addr(), &format!("/v1/meets/{meet}")).await.status, 200);
@@ -198,7 +199,7 @@ async fn whoever_asks_about_followers_is_counted_among_those_who_come_and_named_
     let mut cleo = Person::named(&relay, 3, "cleo").await;
     let dora = Person::named(&relay, 4, "dora").await;
     ben.call(&relay, "ben", true).await;
-    ben.say(&relay, Word::Accept(cleo.account())).await;
+    ben.say(&relay, SocialEntry::Accept(cleo.account())).await;
     let fields = MeetFields {
         title: "Coffee".to_owned(),
         starts_at: Timestamp(now().as_millis() + 86_400_000),

@@ -4,7 +4,7 @@ use tourismo_core::docs::{Visibility, published};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
-use tourismo_server::upkeep::{check, repair};
+use tourismo_server::maintenance::{check, repair};
 
 use crate::harness::{Answer, Document, Person, Phone, Relay, drive_on, get, now};
 

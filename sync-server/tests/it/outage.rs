@@ -6,10 +6,10 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 use tourismo_core::wire::{DocKind, Message, NackCode};
 use tourismo_server::Location;
-use tourismo_server::upkeep::{begin_again, check};
+use tourismo_server::maintenance::{begin_again, check};
 
 use crate::harness::{Database, Document, Phone, Relay, get};
-use crate::upkeep::settle;
+use crate::maintenance::settle;
 
 /// Long enough for any machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,12 +1,12 @@
 //! What people read of their own: drives, cars, logbooks, figures, the home feed.
 
 use serde_json::{Value, json};
-use tourismo_core::docs::social::{Subject, Word};
+use tourismo_core::docs::social::{SocialEntry, SocialKey};
 use tourismo_core::docs::{Cost, LogEntry, LogKind, Visibility};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
-use tourismo_server::upkeep::check;
+use tourismo_server::maintenance::check;
 
 use crate::harness::{Person, Relay, get, now};
 
@@ -162,17 +162,17 @@ async fn the_home_feed_has_what_those_show_whom_i_follow_newest_first() {
     assert_eq!((&page["items"][0]["kind"], &page["items"][0]["handle"]), (&"drive".into(), &"cleo".into()));
 
     // Whoever is blocked finds what everybody sees, until they are accepted. Whoever blocks finds nothing.
-    cleo.say(&relay, Word::Block(anna.account())).await;
+    cleo.say(&relay, SocialEntry::Block(anna.account())).await;
     assert_eq!(paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await, whole[1..]);
-    cleo.take_back(&relay, Subject::Block(anna.account())).await;
+    cleo.take_back(&relay, SocialKey::Block(anna.account())).await;
     assert_eq!(paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await, whole[1..]);
-    cleo.say(&relay, Word::Accept(anna.account())).await;
+    cleo.say(&relay, SocialEntry::Accept(anna.account())).await;
     assert_eq!(paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await, whole);
-    anna.say(&relay, Word::Block(cleo.account())).await;
+    anna.say(&relay, SocialEntry::Block(cleo.account())).await;
     let of_ben = paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await;
     assert!(of_ben.iter().all(|title| title.starts_with("ben")), "{of_ben:?}");
-    anna.take_back(&relay, Subject::Block(cleo.account())).await;
-    anna.take_back(&relay, Subject::Follow(ben.account())).await;
+    anna.take_back(&relay, SocialKey::Block(cleo.account())).await;
+    anna.take_back(&relay, SocialKey::Follow(ben.account())).await;
     assert_eq!(paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await.len(), 5);
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
@@ -195,7 +195,7 @@ async fn what_is_for_followers_is_for_those_who_were_accepted() {
     let followers = async || get(relay.addr(), "/v1/people/ben/stats").await.json()["followers"].as_u64();
     assert_eq!(followers().await, Some(0));
 
-    ben.say(&relay, Word::Accept(anna.account())).await;
+    ben.say(&relay, SocialEntry::Accept(anna.account())).await;
     assert_eq!(titles(&anna).await.len(), 2);
     assert_eq!(anna.ask(&relay, &format!("/v1/drives/{drive}")).await.status, 200);
     assert_eq!(ben.read(&relay, "/v1/me/requests").await["people"], json!([]));
@@ -211,19 +211,19 @@ async fn a_word_more_is_a_row_more_and_a_word_elsewhere_is_none() {
     let relay = Relay::start().await;
     let mut anna = Person::new(&relay, 1).await;
     for number in 0..20 {
-        anna.say(&relay, Word::Follow(AccountId::from_bytes([number; 16]), now())).await;
+        anna.say(&relay, SocialEntry::Follow(AccountId::from_bytes([number; 16]), now())).await;
     }
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 20);
     // The same said in another document, and of oneself, counts for nothing.
     let elsewhere = anna.fresh_id();
     for word in [
-        Word::Follow(AccountId::from_bytes([99; 16]), now()),
-        Word::React(elsewhere, tourismo_core::docs::Reaction::Like),
+        SocialEntry::Follow(AccountId::from_bytes([99; 16]), now()),
+        SocialEntry::React(elsewhere, tourismo_core::docs::Reaction::Like),
     ] {
-        let offer = anna.edit(elsewhere, DocKind::Social, |doc| tourismo_core::docs::social::say(doc, &word));
+        let offer = anna.edit(elsewhere, DocKind::Social, |doc| tourismo_core::docs::social::put(doc, &word));
         anna.push(&relay, vec![offer]).await;
     }
-    anna.say(&relay, Word::Follow(anna.account(), now())).await;
+    anna.say(&relay, SocialEntry::Follow(anna.account(), now())).await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 20);
     assert_eq!(relay.count("SELECT COUNT(*) FROM reaction").await, 0);
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use tourismo_core::docs::drive::{self, DriveEdit};
-use tourismo_core::docs::social::{self, Word};
-use tourismo_core::docs::{MeetFields, Visibility, meet, open, published};
+use tourismo_core::docs::social::{self, SocialEntry};
+use tourismo_core::docs::{MeetFields, Visibility, automerge_doc, meet, published};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
-use tourismo_server::upkeep::{back_up, check, repair, restore};
+use tourismo_server::maintenance::{back_up, check, repair, restore};
 
 use crate::harness::{Database, Document, Person, Relay, drive_on, get, now};
 
@@ -56,7 +56,7 @@ impl Stranger {
             offers.push(match kind {
                 DocKind::Published => doc.publish("Stolen", Visibility::Public, &drive_on(START)),
                 DocKind::Meet => doc.offer(|doc| meet::put(doc, now(), None, None, &meet_on("Stolen"))).0,
-                _ => doc.offer(|doc| open::edit(doc, |edit| edit.boolean("mine", true))).0,
+                _ => doc.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean("mine", true))).0,
             });
         }
         self.person.push(relay, offers).await;
@@ -93,13 +93,13 @@ async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_the
     let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
     let meet = anna.meet(&relay, &meet_on("Anna's meet")).await;
     assert!(ids.iter().any(|(id, _)| *id == meet), "the stranger knew it before");
-    anna.say(&relay, Word::Accept(friend.account())).await;
-    anna.say(&relay, Word::Block(stranger.person.account())).await;
+    anna.say(&relay, SocialEntry::Accept(friend.account())).await;
+    anna.say(&relay, SocialEntry::Block(stranger.person.account())).await;
     let moved = MeetFields { title: "Moved by Anna".to_owned(), ..meet_on("Friend's") };
     anna.amend(&relay, hosted, &meet_on("Friend's"), &moved).await;
     friend.follow(&relay, &anna).await;
     let annas = anna.account();
-    stranger.person.say(&relay, Word::Follow(annas, now())).await;
+    stranger.person.say(&relay, SocialEntry::Follow(annas, now())).await;
 
     for round in ["before", "after"] {
         assert_eq!(title(&relay, &format!("/v1/drives/{drive}")).await, "Anna's drive", "{round}");
@@ -116,7 +116,7 @@ async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_the
         ids.sort();
         ids.dedup_by_key(|(id, _)| *id);
         again.write_to(&relay, &ids).await;
-        anna.say(&relay, Word::Block(AccountId::from_bytes([round.len() as u8; 16]))).await;
+        anna.say(&relay, SocialEntry::Block(AccountId::from_bytes([round.len() as u8; 16]))).await;
         anna.comment(&relay, drive, round).await;
     }
     let feed = get(relay.addr(), "/v1/feed/public").await.json().to_string();
@@ -215,7 +215,9 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
         );
         if is_large {
             let more = anna.edit(drive, DocKind::Drive, |doc| {
-                open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+                automerge_doc::edit(doc, |edit| {
+                    (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true))
+                })
             });
             anna.push(&relay, vec![more]).await;
         }
@@ -246,7 +248,9 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
         let edit = DriveEdit { published: Some((copy, Visibility::Public)), ..DriveEdit::default() };
         let begun = anna.edit(drive, DocKind::Drive, |doc| drive::create(doc, START, drive, None, None));
         let more = anna.edit(drive, DocKind::Drive, |doc| {
-            open::edit(doc, |edit| (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true)))
+            automerge_doc::edit(doc, |edit| {
+                (0..1_500).try_for_each(|number| edit.boolean(&format!("more {number}"), true))
+            })
         });
         let named = anna.edit(drive, DocKind::Drive, |doc| drive::change(doc, &edit));
         anna.push(&relay, vec![published, doc.large_change(300 << 10).0, begun, more, named]).await;
@@ -314,7 +318,7 @@ async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_
         if round == "after the upgrade" {
             // What was refused is offered again, and taken.
             anna.call(&relay, "anna", true).await;
-            anna.say(&relay, Word::Block(stranger.person.account())).await;
+            anna.say(&relay, SocialEntry::Block(stranger.person.account())).await;
             let mut theirs = Document::named(device, 102, DocKind::Published, squatted);
             anna.push(&relay, vec![theirs.publish("Anna's other", Visibility::Link, &drive_on(START))]).await;
             let again = meet_doc.offer(|doc| meet::grant(doc, &friend.account(), true)).0;
@@ -327,7 +331,7 @@ async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_
     let sql = format!("SELECT COUNT(*) FROM document WHERE doc = {profiles}");
     assert_eq!(relay.count(&sql).await, 2, "what the stranger wrote stays theirs");
     let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
-    stranger.person.say(&relay, Word::Follow(annas, now())).await;
+    stranger.person.say(&relay, SocialEntry::Follow(annas, now())).await;
     assert_eq!(stranger.person.ask(&relay, &format!("/v1/drives/{close}")).await.status, 404, "the block holds");
     // Whose this was is not to be known: it stays with whom the relay had it of, and Anna is told.
     assert_eq!(title(&relay, &format!("/v1/drives/{squatted}")).await, "Stolen");

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use tourismo_core::docs::Visibility;
-use tourismo_core::docs::social::{Subject, Word};
+use tourismo_core::docs::social::{SocialEntry, SocialKey};
 use tourismo_core::time::Timestamp;
-use tourismo_server::upkeep::{check, repair};
+use tourismo_server::maintenance::{check, repair};
 
 use crate::harness::{Person, Relay, get};
 
@@ -102,7 +102,7 @@ async fn people_are_found_by_how_their_handles_begin() {
     assert_eq!(find(&format!("prefix=da&limit=2&after={}", next.unwrap())).await, (vec!["daniel".to_owned()], None));
     // Whoever blocks somebody does not find them, and is found by them as before.
     let zoe = people[3].account();
-    people[0].say(&relay, Word::Block(zoe)).await;
+    people[0].say(&relay, SocialEntry::Block(zoe)).await;
     assert_eq!(people[0].read(&relay, "/v1/people?prefix=zo").await["people"], json!([]));
     let page = people[3].read(&relay, "/v1/people?prefix=dan").await;
     assert_eq!(page["people"].as_array().unwrap().len(), 3);
@@ -131,7 +131,7 @@ async fn whom_two_people_both_follow_has_names_for_each_of_them() {
     assert_eq!((names(&first), names(&rest)), (vec!["dora".to_owned()], vec!["cleo".to_owned()]));
     assert_eq!(names(&emil.read(&relay, path).await), [""; 0]);
     assert_eq!(get(relay.addr(), path).await.json()["error"]["code"], "token_needed");
-    anna.say(&relay, Word::Block(others[1].account())).await;
+    anna.say(&relay, SocialEntry::Block(others[1].account())).await;
     assert_eq!(names(&anna.read(&relay, path).await), ["cleo"]);
 }
 
@@ -179,7 +179,7 @@ async fn r11_who_follows_somebody_who_asks_about_followers_is_for_those_whom_the
     }
     anna.call(&relay, "anna", true).await;
     ben.follow(&relay, &anna).await;
-    anna.say(&relay, Word::Accept(ben.account())).await;
+    anna.say(&relay, SocialEntry::Accept(ben.account())).await;
     dora.follow(&relay, &anna).await;
     anna.follow(&relay, &cleo).await;
     for other in &mut others {
@@ -218,11 +218,11 @@ async fn r11_who_follows_somebody_who_asks_about_followers_is_for_those_whom_the
     // Strangers get her numbers coarsely.
     for other in &mut others {
         other.follow(&relay, &anna).await;
-        anna.say(&relay, Word::Accept(other.account())).await;
+        anna.say(&relay, SocialEntry::Accept(other.account())).await;
     }
-    dora.take_back(&relay, Subject::Follow(anna.account())).await;
+    dora.take_back(&relay, SocialKey::Follow(anna.account())).await;
     assert_eq!(ben.read(&relay, "/v1/people/anna/stats").await["followers"], 5);
-    anna.say(&relay, Word::Accept(cleo.account())).await;
+    anna.say(&relay, SocialEntry::Accept(cleo.account())).await;
     cleo.follow(&relay, &anna).await;
     assert_eq!(ben.read(&relay, "/v1/people/anna/stats").await["followers"], 6);
     assert_eq!(get(relay.addr(), "/v1/people/anna/stats").await.json()["followers"], 5);

@@ -4,8 +4,8 @@ use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Chunk, DocKind, MAX_BATCH, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
-use tourismo_core::docs::{open, social};
-use tourismo_server::upkeep::{begin_again, repair};
+use tourismo_core::docs::{automerge_doc, social};
+use tourismo_server::maintenance::{begin_again, repair};
 use tourismo_server::{Config, Location};
 
 use crate::harness::{Database, Document, Phone, Relay, get};
@@ -136,7 +136,7 @@ async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
     // The thief knows the document, and so its actor and the number of its next change.
     let mut forged = Document::new(phone.device(), 1, DocKind::Car);
     assert_eq!(forged.change().0, first);
-    let taken = forged.offer(|doc| open::edit(doc, |edit| edit.boolean("taken", true))).0;
+    let taken = forged.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean("taken", true))).0;
     let mut wire = thief.join(relay.addr()).await;
     wire.push(vec![taken.clone()]).await;
     assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::ForeignActor, "nobody vouched");

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use automerge::ReadDoc;
-use tourismo_core::docs::social::{self, Subject, Word};
-use tourismo_core::docs::{ProfileFields, Visibility, open, profile, published};
+use tourismo_core::docs::social::{self, SocialEntry, SocialKey};
+use tourismo_core::docs::{ProfileFields, Visibility, automerge_doc, profile, published};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::projection::MAX_PUBLISHED_FIXES;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::{DocKind, Offer};
-use tourismo_server::{Limits, upkeep};
+use tourismo_server::{Limits, maintenance};
 
 use crate::harness::{Document, Person, Phone, Relay, drive_on, get, transplanted};
 
@@ -43,7 +43,7 @@ fn poison(phone: &Phone, doc: &mut Document, number: u8) -> Offer {
     // The same operations as the document has, so that numbers fit, but the last one is a map.
     let ops = doc.doc.stats().num_ops;
     other.offer(|doc| {
-        open::edit(doc, |edit| {
+        automerge_doc::edit(doc, |edit| {
             for op in 1..ops {
                 edit.boolean(&format!("{op}"), true)?;
             }
@@ -51,7 +51,7 @@ fn poison(phone: &Phone, doc: &mut Document, number: u8) -> Offer {
         })
     });
     let (inside, _) = other.offer(|doc| {
-        open::edit(doc, |edit| {
+        automerge_doc::edit(doc, |edit| {
             let map = edit.map("map")?;
             edit.bytes_in(&map, "inside", vec![1])
         })
@@ -85,12 +85,12 @@ async fn p13_a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_
     assert_eq!(titles, ["Another pass", "Pass"]);
 
     // The operator is told, and nothing is wrong with the database.
-    let report = upkeep::check(relay.database().location()).await.unwrap();
+    let report = maintenance::check(relay.database().location()).await.unwrap();
     assert_eq!((report.quarantined.len(), report.rows, report.findings), (1, 6, vec![]));
 
     // Derived again, it is the same: what could be read last is found by looking.
     let stopped = relay.stop().await;
-    assert_eq!(upkeep::repair(stopped.location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::repair(stopped.location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
@@ -103,12 +103,13 @@ async fn p13_a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     for _ in 0..2 {
         push(&relay, &phone, (0..2).map(|_| long.large_change(300 << 10).0).collect()).await;
     }
-    let ops: Vec<Offer> = (0..3).map(|_| many.offer(|doc| open::edit(doc, |edit| edit.make_text("t"))).0).collect();
+    let ops: Vec<Offer> =
+        (0..3).map(|_| many.offer(|doc| automerge_doc::edit(doc, |edit| edit.make_text("t"))).0).collect();
     push(&relay, &phone, ops).await;
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (1, 2));
     let texts = ["a", "b"].map(|letter| {
         let text = letter.repeat(6_000);
-        many.offer(|doc| open::edit(doc, |edit| edit.update_text("t", &text))).0
+        many.offer(|doc| automerge_doc::edit(doc, |edit| edit.update_text("t", &text))).0
     });
     push(&relay, &phone, texts.into()).await;
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 2));
@@ -118,7 +119,7 @@ async fn p13_a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     let withdrawn = long.offer(|doc| published::change(doc, "Pass", "", Visibility::Private)).0;
     push(&relay, &phone, vec![withdrawn]).await;
     assert_eq!(shown(&relay).await, 1);
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 }
 
 #[tokio::test]
@@ -145,7 +146,7 @@ async fn p13_a_drive_of_more_fixes_than_are_shown_is_named_to_its_owner_and_to_t
         told,
         serde_json::json!([{ "document": hidden.to_string(), "kind": "published", "reason": "too_large" }])
     );
-    let report = upkeep::check(relay.database().location()).await.unwrap();
+    let report = maintenance::check(relay.database().location()).await.unwrap();
     let named: Vec<String> = report.quarantined.iter().map(ToString::to_string).collect();
     assert_eq!(named, [format!("quarantine: Published {hidden} of account {}: too_large", anna.account())]);
     assert_eq!(report.findings, vec![], "nothing is wrong with the database");
@@ -193,8 +194,8 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
                     followed.remove(&who)
                 };
                 let offer = doc.offer(|doc| match is_follow {
-                    true => social::say(doc, &Word::Follow(who, START + i64::from(number))),
-                    false => social::take_back(doc, &Subject::Follow(who)),
+                    true => social::put(doc, &SocialEntry::Follow(who, START + i64::from(number))),
+                    false => social::remove(doc, &SocialKey::Follow(who)),
                 });
                 offer.0
             };
@@ -206,7 +207,7 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
         counted.push((relay.count("SELECT COUNT(*) FROM follow").await, followed.len() as i64));
     }
     assert!(counted.iter().all(|(rows, due)| rows == due), "{counted:?}");
-    let (offer, _) = doc.offer(|doc| social::take_back(doc, &Subject::Follow(other(0))));
+    let (offer, _) = doc.offer(|doc| social::remove(doc, &SocialKey::Follow(other(0))));
     let mut wire = phone.join(relay.addr()).await;
     wire.push(vec![offer]).await;
     wire.answers(1).await;
@@ -214,7 +215,7 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
     relay.settle().await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 4_999);
     assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined IS NOT NULL").await, 0);
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, []);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, []);
 }
 
 #[tokio::test]
@@ -226,9 +227,9 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     let drive = anna.publish(&relay, "Pass", Visibility::Followers, START).await;
     for other in [&mut ben, &mut cleo] {
         other.follow(&relay, &anna).await;
-        anna.say(&relay, Word::Accept(other.account())).await;
+        anna.say(&relay, SocialEntry::Accept(other.account())).await;
     }
-    anna.say(&relay, Word::Block(ben.account())).await;
+    anna.say(&relay, SocialEntry::Block(ben.account())).await;
     let sees = async |person: &Person| person.ask(&relay, &format!("/v1/drives/{drive}")).await.status;
     assert_eq!((sees(&ben).await, sees(&cleo).await), (404, 200));
     let quarantined = |profile: serde_json::Value| profile["quarantined"].clone();
@@ -239,8 +240,9 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
         let byte = |i: u64| ((i + number * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (0..500_000).map(byte).collect();
         let people = social::people(&anna.account());
-        let offer = anna
-            .edit(people, DocKind::Social, |doc| open::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))));
+        let offer = anna.edit(people, DocKind::Social, |doc| {
+            automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise)))
+        });
         anna.push(&relay, vec![offer]).await;
     }
     assert_eq!(relay.count("SELECT COUNT(*) FROM document WHERE quarantined = 'too_large'").await, 1);
@@ -249,18 +251,18 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     assert_eq!((&told[0]["kind"], &told[0]["reason"]), (&"social".into(), &"too_large".into()));
 
     // What narrows is heard, what does not is not.
-    anna.say(&relay, Word::Block(cleo.account())).await;
+    anna.say(&relay, SocialEntry::Block(cleo.account())).await;
     assert_eq!(sees(&cleo).await, 404);
-    anna.take_back(&relay, Subject::Block(ben.account())).await;
-    anna.take_back(&relay, Subject::Accept(cleo.account())).await;
+    anna.take_back(&relay, SocialKey::Block(ben.account())).await;
+    anna.take_back(&relay, SocialKey::Accept(cleo.account())).await;
     assert_eq!(sees(&ben).await, 404);
     assert_eq!(relay.count("SELECT COUNT(*) FROM accept").await, 1, "the word for ben stays");
     assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
-    assert_eq!(upkeep::check(relay.database().location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 
     // Derived again, it is the same.
     let stopped = relay.stop().await;
-    assert_eq!(upkeep::repair(stopped.location()).await.unwrap().findings, vec![]);
+    assert_eq!(maintenance::repair(stopped.location()).await.unwrap().findings, vec![]);
     let relay = Relay::start_on(stopped, |_| ()).await;
     assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
 }
@@ -278,9 +280,9 @@ async fn r12_without_a_profile_a_follower_must_be_accepted() {
     assert_eq!(anna.read(&relay, "/v1/me/profile").await["byApproval"], true);
     let requests = anna.read(&relay, "/v1/me/requests").await;
     assert_eq!(requests["people"][0]["account"], ben.account().to_string());
-    anna.say(&relay, Word::Accept(ben.account())).await;
+    anna.say(&relay, SocialEntry::Accept(ben.account())).await;
     assert_eq!((sees().await, feed().await), (200, true));
-    anna.take_back(&relay, Subject::Accept(ben.account())).await;
+    anna.take_back(&relay, SocialKey::Accept(ben.account())).await;
     assert_eq!(sees().await, 404);
     anna.call(&relay, "anna", false).await;
     assert_eq!((sees().await, feed().await), (200, true), "she says that everybody may follow");

@@ -109,8 +109,9 @@ async fn documents_of_each_kind_that_hold_nonsense_harm_nobody() {
         let mut nonsense = Document::new(person.phone.device(), number, kind);
         let garbage = [0xff; 50];
         for key in ["startsAt", "title", "log 0190", "follow x", "comment y", "amends", "handle", "startedAt"] {
-            let edit =
-                |doc: &mut _| tourismo_core::docs::open::edit(doc, |edit| edit.bytes_or_nothing(key, Some(&garbage)));
+            let edit = |doc: &mut _| {
+                tourismo_core::docs::automerge_doc::edit(doc, |edit| edit.bytes_or_nothing(key, Some(&garbage)))
+            };
             offers.push(nonsense.offer(edit).0);
         }
     }
@@ -121,7 +122,7 @@ async fn documents_of_each_kind_that_hold_nonsense_harm_nobody() {
     for path in ["drives", "cars", "meets", "feed", "stats", "profile", "requests"] {
         person.read(&relay, &format!("/v1/me/{path}")).await;
     }
-    assert_eq!(tourismo_server::upkeep::check(relay.database().location()).await.unwrap().findings, []);
+    assert_eq!(tourismo_server::maintenance::check(relay.database().location()).await.unwrap().findings, []);
 }
 
 #[tokio::test]

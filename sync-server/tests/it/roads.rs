@@ -9,12 +9,12 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::wire::DocKind;
-use tourismo_server::upkeep::{Finding, check, repair};
+use tourismo_server::maintenance::{Finding, check, repair};
 
 use crate::harness::{Document, Phone, Relay, get, get_with};
-use crate::upkeep::push;
+use crate::maintenance::push;
 
-/// How long to wait for the surveyor, which needs milliseconds.
+/// How long to wait for the road builder, which needs milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn relay() -> Relay {

@@ -7,10 +7,10 @@ use std::path::Path;
 use tokio::process::Command;
 use tourismo_core::wire::{DocKind, NackCode};
 use tourismo_server::ClaimError;
-use tourismo_server::upkeep::{UpkeepError, back_up, check, restore};
+use tourismo_server::maintenance::{MaintenanceError, back_up, check, restore};
 
 use crate::harness::{Database, Document, Relay, Wire, get};
-use crate::upkeep::{run, settle};
+use crate::maintenance::{run, settle};
 
 /// Pushes one change and says whether it was kept, or why not.
 async fn push(wire: &mut Wire, car: &mut Document) -> Result<(), NackCode> {
@@ -33,7 +33,7 @@ async fn a_backup_never_takes_the_place_of_the_database_by_whatever_name() {
     for to in [path.clone(), at("symbolic"), at("of a symbolic one"), at("hard"), log] {
         for from in [&path, &at("symbolic")] {
             let refused = back_up(from, &to, true).await;
-            assert!(matches!(refused, Err(UpkeepError::SameFile { .. })), "{}: {refused:?}", to.display());
+            assert!(matches!(refused, Err(MaintenanceError::SameFile { .. })), "{}: {refused:?}", to.display());
         }
     }
     let (code, text) = run(&["backup", "--replace", "--to", path.to_str().unwrap()], relay.database()).await;
@@ -42,7 +42,7 @@ async fn a_backup_never_takes_the_place_of_the_database_by_whatever_name() {
     let mut wire = phone.join(relay.addr()).await;
     push(&mut wire, &mut car).await.unwrap();
     let refused = restore(&at("hard"), &path).await;
-    assert!(matches!(refused, Err(UpkeepError::SameFile { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(MaintenanceError::SameFile { .. })), "{refused:?}");
     drop(wire);
     let database = relay.stop().await;
     assert_eq!(database.names().await.len(), 5);
@@ -53,7 +53,7 @@ async fn a_backup_does_not_replace_a_database_that_another_server_serves() {
     let (served, other) =
         (Relay::start_on(Database::file(), |_| {}).await, Relay::start_on(Database::file(), |_| {}).await);
     let refused = back_up(&other.database().path(), &served.database().path(), true).await;
-    assert!(matches!(refused, Err(UpkeepError::Claim(ClaimError::InUse { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(MaintenanceError::Claim(ClaimError::InUse { .. }))), "{refused:?}");
 }
 
 #[tokio::test]

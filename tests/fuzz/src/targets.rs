@@ -7,18 +7,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{Automerge, Change};
 use sha2::{Digest, Sha256};
+use tourismo_core::admission::{
+    AccountState, ActorClaims, Admission, Candidate, DocumentState, check_continues, scan_candidate,
+};
 use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest as DocsDigest;
 use tourismo_core::docs::CarFields;
-use tourismo_core::docs::open;
+use tourismo_core::docs::automerge_doc;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Bearer, Candidate, DocLog, check_fit, examine};
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::projection;
 use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Space, StoreOp, StoredEntry};
-use tourismo_core::replica::{Opening, Replica};
-use tourismo_core::session::relay::{Effect as Deed, HeadsPage, Input as Event, LogPage, NamesPage, Session};
+use tourismo_core::replica::{Bootstrap, Replica};
+use tourismo_core::session::relay::{HeadsPage, LogPage, NamesPage, RelayEffect, RelayInput, RelaySession};
 use tourismo_core::time::{Now, Timestamp};
 use tourismo_core::track::block::{MAX_TRACK_FIXES, decode_all, fix_count};
 use tourismo_core::track::parts::parts;
@@ -54,9 +56,9 @@ pub fn wire(bytes: &[u8]) {
 
 /// A change chunk, as it comes and with its checksum put right: what the scan accepts, Automerge reads alike.
 pub fn change(bytes: &[u8]) {
-    let _ = examine(bytes);
+    let _ = scan_candidate(bytes);
     let chunk = plain_chunk(bytes);
-    if let Ok(scanned) = examine(&chunk) {
+    if let Ok(scanned) = scan_candidate(&chunk) {
         let change = Change::from_bytes(chunk).expect("Automerge reads what was accepted");
         assert_eq!((scanned.hash.0, scanned.seq), (change.hash().0, change.seq()));
         assert_eq!((scanned.ops, scanned.max_op()), (change.len() as u64, change.max_op()));
@@ -82,11 +84,11 @@ pub fn document(bytes: &[u8]) {
     let mut log = Log::new();
     let chunks: Vec<Vec<u8>> = pieces(bytes).into_iter().map(plain_chunk).collect();
     let kept: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).filter(|chunk| log.keeps(kind, chunk)).collect();
-    let ops: u64 = kept.iter().filter_map(|chunk| examine(chunk).ok()).map(|change| change.ops).sum();
+    let ops: u64 = kept.iter().filter_map(|chunk| scan_candidate(chunk).ok()).map(|change| change.ops).sum();
     // What is larger is not loaded.
     if ops <= 10_000 {
         // Automerge may panic; the fold may not.
-        let doc: Option<Automerge> = contained(|| open::load(&[0; 16], kept.iter().copied()).ok()).flatten();
+        let doc: Option<Automerge> = contained(|| automerge_doc::load(&[0; 16], kept.iter().copied()).ok()).flatten();
         if let Some(doc) = doc {
             contained(|| projection::fold(kind, &doc));
         }
@@ -99,40 +101,44 @@ fn policy() -> OriginPolicy {
 
 /// The relay's end of a session: messages in any order, each with an answer to what it makes the session ask.
 pub fn session(bytes: &[u8]) {
-    let mut session = Session::new(RelayId([7; 16]), policy(), [3; 32], 0);
+    let mut session = RelaySession::new(RelayId([7; 16]), policy(), [3; 32], 0);
     for (now_ms, message) in (0..).zip(pieces(bytes)) {
-        let mut events = vec![Event::Received(message.to_vec())];
+        let mut events = vec![RelayInput::Received(message.to_vec())];
         while let Some(event) = events.pop() {
             for deed in session.handle(now_ms * 1_000, event) {
                 match deed {
-                    Deed::Send(bytes) => assert!(bytes.len() <= MAX_MESSAGE_BYTES),
-                    Deed::Commit { push, changes } => {
+                    RelayEffect::Send(bytes) => assert!(bytes.len() <= MAX_MESSAGE_BYTES),
+                    RelayEffect::Commit { push, changes } => {
                         let outcomes = vec![OUTCOME; changes.len()];
-                        events.push(Event::Committed { push, outcomes });
+                        events.push(RelayInput::Committed { push, outcomes });
                     }
-                    Deed::Admit { .. } => {
-                        events.push(Event::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
+                    RelayEffect::Admit { .. } => {
+                        events.push(RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
                     }
-                    Deed::Vouch { .. } => events.push(Event::Vouched),
-                    Deed::ReadLog { .. } => {
+                    RelayEffect::Vouch { .. } => events.push(RelayInput::Vouched),
+                    RelayEffect::ReadLog { .. } => {
                         let page = LogPage { entries: Vec::new(), head: 0, digest: DocsDigest::default() };
-                        events.push(Event::Log(page));
+                        events.push(RelayInput::Log(page));
                     }
-                    Deed::ReadHeads { to, .. } => {
-                        events.push(Event::Heads(HeadsPage { docs: Vec::new(), through: to, head: 0 }));
+                    RelayEffect::ReadHeads { to, .. } => {
+                        events.push(RelayInput::Heads(HeadsPage { docs: Vec::new(), through: to, head: 0 }));
                     }
-                    Deed::ReadNames { docs, .. } => {
-                        events.push(Event::Names(NamesPage { names: vec![Vec::new(); docs.len()], goes_on: false }));
+                    RelayEffect::ReadNames { docs, .. } => {
+                        events
+                            .push(RelayInput::Names(NamesPage { names: vec![Vec::new(); docs.len()], goes_on: false }));
                     }
-                    Deed::ReadDoc { .. } | Deed::ReportOrigin { .. } | Deed::ReportShortLog { .. } | Deed::Close => {}
+                    RelayEffect::ReadDoc { .. }
+                    | RelayEffect::ReportOrigin { .. }
+                    | RelayEffect::ReportShortLog { .. }
+                    | RelayEffect::Close => {}
                 }
             }
         }
     }
 }
 
-const OUTCOME: tourismo_core::session::relay::Outcome =
-    tourismo_core::session::relay::Outcome::Refused(tourismo_core::wire::NackCode::Malformed);
+const OUTCOME: tourismo_core::session::relay::ChangeOutcome =
+    tourismo_core::session::relay::ChangeOutcome::Refused(tourismo_core::wire::NackCode::Malformed);
 
 /// A phone that a hostile relay talks to.
 pub fn from_relay(bytes: &[u8]) {
@@ -222,8 +228,8 @@ pub fn cursor(bytes: &[u8]) {
 
 /// A log in memory that keeps what a relay keeps.
 struct Log {
-    account: AccountLog,
-    doc: Option<DocLog>,
+    account: AccountState,
+    doc: Option<DocumentState>,
     kept: Vec<(ChangeHash, u64)>,
     last_seqs: Vec<(Actor, u64)>,
 }
@@ -231,29 +237,29 @@ struct Log {
 impl Log {
     fn new() -> Log {
         let device = DeviceKey([1; 32]);
-        let account = AccountLog::new(AccountId::founded_by(&device), &device);
+        let account = AccountState::new(AccountId::founded_by(&device), &device);
         Log { account, doc: None, kept: Vec::new(), last_seqs: Vec::new() }
     }
 
     fn keeps(&mut self, kind: DocKind, chunk: &[u8]) -> bool {
-        let Ok(change) = examine(chunk) else { return false };
+        let Ok(change) = scan_candidate(chunk) else { return false };
         // Whoever made it is let in, and vouched for.
-        let mut bearer = Bearer::new(&DeviceKey([1; 32]));
+        let mut claims = ActorClaims::new(&DeviceKey([1; 32]));
         if let Some(prefix) = change.actor.as_bytes().first_chunk::<8>() {
             self.account.actor_prefixes.insert(*prefix);
-            bearer.vouch(*prefix);
+            claims.vouch(*prefix);
         }
         let last_seq_of = |actor: &Actor| self.last_seqs.iter().rev().find(|(of, _)| of == actor).map(|(_, seq)| *seq);
         let last_seq = last_seq_of(&change.actor).unwrap_or(0);
         let is_stored = |hash: &ChangeHash| self.kept.iter().any(|(kept, _)| kept == hash);
-        let candidate = Candidate { bearer: &bearer, is_in_use: false, kind, change: &change, last_seq };
-        let admission = self.account.judge(self.doc.as_ref(), candidate, is_stored);
+        let candidate = Candidate { claims: &claims, is_in_use: false, kind, change: &change, last_seq };
+        let admission = self.account.admit(self.doc.as_ref(), candidate, is_stored);
         let max_op_of = |hash: &ChangeHash| self.kept.iter().find(|(kept, _)| kept == hash).map(|(_, max_op)| *max_op);
-        let fits = check_fit(&change, max_op_of, |actor| last_seq_of(actor).is_some()).is_ok();
+        let fits = check_continues(&change, max_op_of, |actor| last_seq_of(actor).is_some()).is_ok();
         if admission != Ok(Admission::Append) || !fits {
             return false;
         }
-        let doc = self.doc.get_or_insert_with(|| DocLog::new(self.account.account, kind));
+        let doc = self.doc.get_or_insert_with(|| DocumentState::new(self.account.account, kind));
         self.account.append(DocId::from_bytes([1; 16]), doc, &change, chunk.len());
         self.kept.push((change.hash, change.max_op()));
         self.last_seqs.push((change.actor.clone(), change.seq));
@@ -270,13 +276,13 @@ struct Phone {
 
 impl Phone {
     fn open(stored: Vec<StoredEntry>) -> Phone {
-        let opening = Opening {
+        let bootstrap = Bootstrap {
             seed: vec![1; 32].into(),
             device: vec![2; 32].into(),
             grant: None,
             stored: stored.iter().filter(|entry| entry.space != Space::Change).cloned().collect(),
         };
-        let replica = Replica::open(&opening).expect("seed and device have 32 bytes, and there is no grant");
+        let replica = Replica::open(&bootstrap).expect("seed and device have 32 bytes, and there is no grant");
         let stored = stored.into_iter().map(|entry| ((entry.space, entry.key), entry.value)).collect();
         Phone { replica, stored, told: 0 }
     }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::{Attack, Field};
+use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::Device;
 
@@ -31,9 +31,9 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// Knocks as more strangers than the account has seats, keeps their sockets, and lets the account's own device in.
-async fn strangers(field: Field) -> anyhow::Result<String> {
+async fn strangers(field: Environment) -> anyhow::Result<String> {
     let victim = Device::founder([7; 32]);
-    let home = field.foe(200);
+    let home = field.hostile(200);
     drop(home.join(&victim).await?);
     let (mut refused, mut joined) = (0, 0);
     for round in 0..field.scale.of(40) {
@@ -42,7 +42,7 @@ async fn strangers(field: Field) -> anyhow::Result<String> {
             let mut seed = [0xee; 32];
             seed[..2].copy_from_slice(&[round as u8, number as u8]);
             // The relay waits a while for a stranger to close, too.
-            held.push(field.foe(1).knock(&Device::intruder(victim.account, seed)).await?);
+            held.push(field.hostile(1).open_tcp(&Device::intruder(victim.account, seed)).await?);
             refused += 1;
         }
         home.join(&victim).await?;
@@ -53,11 +53,11 @@ async fn strangers(field: Field) -> anyhow::Result<String> {
 }
 
 /// Opens connections as a proxy does for one client, and asks for health meanwhile.
-async fn one_client(field: Field) -> anyhow::Result<String> {
+async fn one_client(field: Environment) -> anyhow::Result<String> {
     let mut held = Vec::new();
     let (mut synced, count) = (0, field.scale.of(SOCKETS + 400).max(SOCKETS_OF_A_CLIENT + 50));
     for number in 0..count {
-        let mut stream = field.foe(1).connect().await?;
+        let mut stream = field.hostile(1).connect().await?;
         let request = format!(
             "GET /v1/sync HTTP/1.1\r\nhost: relay\r\nx-forwarded-for: 198.51.100.{}, 203.0.113.66:{}\r\n\
              connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
@@ -73,22 +73,22 @@ async fn one_client(field: Field) -> anyhow::Result<String> {
     }
     anyhow::ensure!(synced <= SOCKETS_OF_A_CLIENT, "one client has {synced} connections");
     anyhow::ensure!(synced > 0, "nobody was let in");
-    let health = field.foe(2).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await?;
+    let health = field.hostile(2).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await?;
     anyhow::ensure!(health == 200, "health answers {health}");
     Ok(format!("{synced} of {} let in, health answers", grouped(count as u64)))
 }
 
 /// Opens more sockets than there are, without a word, and asks for health.
-async fn all_sockets(field: Field) -> anyhow::Result<String> {
+async fn all_sockets(field: Environment) -> anyhow::Result<String> {
     // Fewer than all of them at the small scale: what else the tests have open counts, too.
     let count = if field.scale.of(100) < 100 { 400 } else { SOCKETS + 200 };
     let mut held: Vec<TcpStream> = Vec::new();
     for number in 0..count {
-        held.push(field.foe(1 + (number / 1_000) as u8).connect().await?);
+        held.push(field.hostile(1 + (number / 1_000) as u8).connect().await?);
     }
     let began = Instant::now();
     let answered = loop {
-        let health = field.foe(9).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await;
+        let health = field.hostile(9).ask(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").await;
         if matches!(health, Ok(200)) {
             break began.elapsed();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{Visibility, open};
+use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
@@ -12,9 +12,9 @@ use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockEncoder, MAX_ITEMS};
 use tourismo_core::wire::{Chunk, DocHeads, DocKind, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
-use super::foe::Foe;
 use super::forge::{Forged, bomb};
-use super::{Attack, Field, Scale, worst};
+use super::hostile_client::HostileClient;
+use super::{Attack, Environment, Scale, worst};
 use crate::bench::grouped;
 use crate::client::{Client, Device};
 
@@ -64,9 +64,9 @@ struct Intruder {
 }
 
 impl Intruder {
-    async fn join(foe: Foe, seed: u8) -> anyhow::Result<Intruder> {
+    async fn join(hostile: HostileClient, seed: u8) -> anyhow::Result<Intruder> {
         let device = Device::founder([seed; 32]);
-        let client = foe.join(&device).await?;
+        let client = hostile.join(&device).await?;
         Ok(Intruder { device, client, answers: BTreeMap::new(), documents: 0 })
     }
 
@@ -108,13 +108,13 @@ impl Intruder {
     }
 
     /// What became of all that was offered.
-    fn told(&self) -> String {
+    fn nacks(&self) -> String {
         told(&self.answers)
     }
 
     fn must_keep_nothing(&self) -> anyhow::Result<String> {
         anyhow::ensure!(self.answers.get(&None).is_none_or(|kept| *kept == 0), "hostile changes were kept");
-        Ok(self.told())
+        Ok(self.nacks())
     }
 }
 
@@ -127,8 +127,8 @@ fn told(answers: &BTreeMap<Option<NackCode>, u64>) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn inflation_bombs(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let chunk = bomb(510 << 10);
     for _ in 0..field.scale.of(100) {
         let offers = (0..2).map(|_| intruder.offer(DocKind::Car, chunk.clone())).collect();
@@ -137,8 +137,8 @@ async fn inflation_bombs(field: Field) -> anyhow::Result<String> {
     intruder.must_keep_nothing()
 }
 
-async fn small_bombs(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn small_bombs(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     // Each inflates to less than one change may be, and all of a push to a gigabyte. The relay takes its time for each.
     let chunk = bomb(1_000);
     for _ in 0..field.scale.of(20) {
@@ -150,8 +150,8 @@ async fn small_bombs(field: Field) -> anyhow::Result<String> {
 
 /// One change of some 90 bytes that sets a key as often as a change may, so that all values compete; then one word after
 /// the other about the same document.
-async fn competing_values(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn competing_values(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     let kinds = [("visibility", DocKind::Published), ("car", DocKind::Drive), ("title", DocKind::Meet)];
     for writer in 0..field.scale.of(40) as u64 {
@@ -170,11 +170,11 @@ async fn competing_values(field: Field) -> anyhow::Result<String> {
             intruder.push(vec![Offer { doc, kind, chunk: Chunk(next.chunk().1) }]).await?;
         }
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
-async fn run_length_bombs(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn run_length_bombs(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(40) as u64 {
         let chunk = |writer| Forged::sets(key, writer, 1_000_000_000_000 + push).chunk().1;
@@ -184,8 +184,8 @@ async fn run_length_bombs(field: Field) -> anyhow::Result<String> {
     intruder.must_keep_nothing()
 }
 
-async fn operation_bombs(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn operation_bombs(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(40) as u64 {
         // The first has just as many operations as are folded, the others more.
@@ -194,15 +194,15 @@ async fn operation_bombs(field: Field) -> anyhow::Result<String> {
         let offers = (0..100).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
         intruder.push(offers).await?;
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
 /// A published drive whose blocks say to hold many fixes in few bytes.
-fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyhow::Result<open::NewChange> {
+fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyhow::Result<automerge_doc::NewChange> {
     let mut actor = [0; 16];
     actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
     actor[8..].copy_from_slice(&writer.to_be_bytes());
-    let mut doc = open::new(&actor);
+    let mut doc = automerge_doc::new(&actor);
     // A key block of 4,096 fixes: of version 1, of which the range coder makes something out of zeros, or of version 2, of
     // a car that stands.
     let block = if writer % 4 < 2 { [&[0x10, 0x80, 0x40][..], &[0; 509]].concat() } else { standing_block()? };
@@ -234,8 +234,8 @@ fn standing_block() -> anyhow::Result<Vec<u8>> {
     Ok(BlockEncoder::new().encode(&Stretch { fixes, ..Stretch::default() })?)
 }
 
-async fn fix_bombs(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn fix_bombs(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     for writer in 0..field.scale.of(200) as u64 {
         // As many as are shown, and ten times as many.
         let blocks = if writer % 2 == 0 { 24 } else { 250 };
@@ -243,11 +243,11 @@ async fn fix_bombs(field: Field) -> anyhow::Result<String> {
         let offer = intruder.offer(DocKind::Published, change.chunk);
         intruder.push(vec![offer]).await?;
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
-async fn deep_nesting(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn deep_nesting(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for writer in 0..field.scale.of(200) as u64 {
         let offers = [DocKind::Published, DocKind::Profile, DocKind::Car]
@@ -257,11 +257,11 @@ async fn deep_nesting(field: Field) -> anyhow::Result<String> {
             .collect();
         intruder.push(offers).await?;
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
-async fn poisoned_counters(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn poisoned_counters(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let sound = Forged::sets(intruder.device.key(), 1, 4);
     let changes = [
         Forged { start_op: u64::from(u32::MAX), ..sound.clone() },
@@ -280,8 +280,8 @@ async fn poisoned_counters(field: Field) -> anyhow::Result<String> {
     intruder.must_keep_nothing()
 }
 
-async fn forged_numbers(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn forged_numbers(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     let first = Forged::sets(key, 1, 1);
     let (hash, chunk) = first.chunk();
@@ -298,12 +298,12 @@ async fn forged_numbers(field: Field) -> anyhow::Result<String> {
         });
         intruder.push(offers.collect()).await?;
     }
-    anyhow::ensure!(intruder.answers.get(&None) == Some(&1), "{}", intruder.told());
-    Ok(intruder.told())
+    anyhow::ensure!(intruder.answers.get(&None) == Some(&1), "{}", intruder.nacks());
+    Ok(intruder.nacks())
 }
 
-async fn orphans(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn orphans(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let sound = Forged::sets(intruder.device.key(), 1, 1);
     for push in 0..field.scale.of(20) as u32 {
         let orphan = |number: u32| {
@@ -318,47 +318,48 @@ async fn orphans(field: Field) -> anyhow::Result<String> {
     intruder.must_keep_nothing()
 }
 
-async fn document_flood(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn document_flood(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(30) as u64 {
         let chunk = |writer| Forged::sets(key, push * 1_000 + writer, 1).chunk().1;
         let offers = (0..1_000).map(|writer| intruder.offer(DocKind::Car, chunk(writer))).collect();
         intruder.push(offers).await?;
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
-async fn projections(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn projections(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let mut actor = [7; 16];
     actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
-    let mut doc = open::new(&actor);
+    let mut doc = automerge_doc::new(&actor);
     let noise = |from: u32| (from..from + 900_000).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8);
     let id = intruder.bound_document();
     for part in 0..2 {
         let bytes: Vec<u8> = noise(part * 1_000_003).step_by(2).collect();
-        let change = open::edit(&mut doc, |edit| edit.bytes_or_nothing(&format!("noise {part}"), Some(&bytes)))?;
+        let change =
+            automerge_doc::edit(&mut doc, |edit| edit.bytes_or_nothing(&format!("noise {part}"), Some(&bytes)))?;
         let chunk = Chunk(change.expect("bytes are a change").chunk);
         intruder.push(vec![Offer { doc: id, kind: DocKind::Published, chunk }]).await?;
     }
     for number in 0..field.scale.of(1_200) {
-        let change = open::edit(&mut doc, |edit| edit.string_if_changed("title", "", &number.to_string()))?;
+        let change = automerge_doc::edit(&mut doc, |edit| edit.string_if_changed("title", "", &number.to_string()))?;
         let chunk = Chunk(change.expect("another title is a change").chunk);
         intruder.push(vec![Offer { doc: id, kind: DocKind::Published, chunk }]).await?;
     }
-    Ok(intruder.told())
+    Ok(intruder.nacks())
 }
 
 /// Every shape of change that is known to be expensive, each by an account of its own, all at the same time.
-async fn worst_changes(field: Field) -> anyhow::Result<String> {
+async fn worst_changes(field: Environment) -> anyhow::Result<String> {
     let part = match field.scale {
         Scale::Small => 8,
         Scale::Full => 1,
     };
     let mut intruders = Vec::new();
     for seed in 0..worst::SHAPE_COUNT {
-        intruders.push(Intruder::join(field.foe(1 + seed), 2 + seed).await?);
+        intruders.push(Intruder::join(field.hostile(1 + seed), 2 + seed).await?);
     }
     let stories = worst::stories(intruders.iter().map(|intruder| intruder.device.key()), part)?;
     let each = intruders.into_iter().zip(stories).map(async |(mut intruder, story)| {
@@ -381,8 +382,8 @@ async fn worst_changes(field: Field) -> anyhow::Result<String> {
     Ok(told(&answers))
 }
 
-async fn comparisons(field: Field) -> anyhow::Result<String> {
-    let mut intruder = Intruder::join(field.foe(1), 2).await?;
+async fn comparisons(field: Environment) -> anyhow::Result<String> {
+    let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let (from, to) = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
     let docs: Vec<DocHeads> =
         (1..=20_000u128).map(|n| DocHeads { doc: DocId::from_bytes(n.to_be_bytes()), heads: Vec::new() }).collect();

@@ -156,7 +156,7 @@ fn sleb(mut value: i64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use tourismo_core::log::examine;
+    use tourismo_core::admission::scan_candidate;
     use tourismo_core::wire::NackCode;
 
     use super::*;
@@ -167,7 +167,7 @@ mod tests {
     fn what_is_forged_without_malice_is_a_sound_change() {
         for rows in [1, 2, 20_000] {
             let (hash, chunk) = Forged::sets(DEVICE, 1, rows).chunk();
-            let scanned = examine(&chunk).unwrap();
+            let scanned = scan_candidate(&chunk).unwrap();
             assert_eq!((scanned.hash, scanned.ops), (hash, rows));
             assert_eq!(automerge::Change::from_bytes(chunk).unwrap().hash().0, hash.0);
         }
@@ -177,19 +177,19 @@ mod tests {
     fn bytes_are_a_sound_value() {
         let mut change = Forged::sets(DEVICE, 1, 1);
         change.value(vec![7; 1_000]);
-        assert_eq!(examine(&change.chunk().1).map(|change| change.ops), Ok(1));
+        assert_eq!(scan_candidate(&change.chunk().1).map(|change| change.ops), Ok(1));
     }
 
     #[test]
     fn maps_in_maps_are_a_sound_change_of_one_operation_each() {
         let (_, chunk) = Forged::nested(DEVICE, 1, 1_000).chunk();
-        assert_eq!(examine(&chunk).map(|change| change.ops), Ok(1_000));
+        assert_eq!(scan_candidate(&chunk).map(|change| change.ops), Ok(1_000));
     }
 
     #[test]
     fn a_bomb_is_as_large_as_allowed_and_refused() {
         let chunk = bomb(10_000);
         assert!((9_000..=10_000).contains(&chunk.len()), "{}", chunk.len());
-        assert_eq!(examine(&chunk), Err(NackCode::TooLarge));
+        assert_eq!(scan_candidate(&chunk), Err(NackCode::TooLarge));
     }
 }

@@ -16,16 +16,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
-use tourismo_core::access::ReadToken;
 use tourismo_core::digest::Digest;
 use tourismo_core::origin::OriginPolicy;
-use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::session::relay::{Effect, Input, LogPage, Session};
+use tourismo_core::read_token::ReadToken;
+use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::session::relay::{LogPage, RelayEffect, RelayInput, RelaySession};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Epoch, Message, OLDEST_PROTOCOL, RelayId};
 use tourismo_server::Origin;
 
-use super::{Attack, Field};
+use super::{Attack, Environment};
 use crate::client::Device;
 use crate::phone::{Phone, Setup, SyncError};
 
@@ -89,7 +89,7 @@ impl Trick {
     }
 }
 
-async fn forwarding(field: Field) -> anyhow::Result<String> {
+async fn forwarding(field: Environment) -> anyhow::Result<String> {
     let victim = Device::founder(SEED);
     victim.connect_as(&field.origin, field.relay, Ipv4Addr::LOCALHOST.into()).await.context("the victim's account")?;
     let mut refused = 0;
@@ -115,7 +115,7 @@ async fn forwarding(field: Field) -> anyhow::Result<String> {
     Ok(format!("{refused} refused"))
 }
 
-async fn reading(field: Field) -> anyhow::Result<String> {
+async fn reading(field: Environment) -> anyhow::Result<String> {
     let victim = Device::founder(SEED);
     let client = victim.connect_as(&field.origin, field.relay, Ipv4Addr::LOCALHOST.into()).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
@@ -132,7 +132,7 @@ async fn reading(field: Field) -> anyhow::Result<String> {
             outcome = told => outcome?,
             played = play_relay(&listener, client.relay(), Timestamp(now)) => bail!("the phone left: {played:?}"),
         };
-        let Outcome::Token { token, .. } = outcome else { bail!("{outcome:?}") };
+        let CommandOutcome::Token { token, .. } = outcome else { bail!("{outcome:?}") };
         let token = ReadToken::from_bytes(&token)?;
         let renamed = ReadToken { origin: Some(field.origin.clone()), ..token.clone() };
         let nameless = ReadToken { origin: None, ..token.clone() };
@@ -152,15 +152,15 @@ fn phone(hostile: SocketAddr) -> anyhow::Result<Phone> {
     Ok(Phone::open(Setup { key: SigningKey::from_bytes(&SEED), ..setup })?)
 }
 
-async fn read(field: &Field, token: &str) -> anyhow::Result<u16> {
+async fn read(field: &Environment, token: &str) -> anyhow::Result<u16> {
     let head = "GET /v1/me/profile HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n";
-    field.foe(1).ask(format!("{head}authorization: Bearer {token}\r\n\r\n").as_bytes()).await
+    field.hostile(1).ask(format!("{head}authorization: Bearer {token}\r\n\r\n").as_bytes()).await
 }
 
 /// Takes one connection and passes on what comes both ways, until an end is closed. Says whether the relay let it in.
-async fn pass_on(listener: &TcpListener, field: &Field, trick: Trick) -> anyhow::Result<bool> {
+async fn pass_on(listener: &TcpListener, field: &Environment, trick: Trick) -> anyhow::Result<bool> {
     let mut phone = accept(listener).await?;
-    let mut relay = field.foe(1).upgrade().await?;
+    let mut relay = field.hostile(1).upgrade().await?;
     let mut let_in = false;
     loop {
         let (frame, to_relay) = tokio::select! {
@@ -183,18 +183,20 @@ async fn pass_on(listener: &TcpListener, field: &Field, trick: Trick) -> anyhow:
 async fn play_relay(listener: &TcpListener, id: RelayId, at: Timestamp) -> anyhow::Result<()> {
     let mut phone = accept(listener).await?;
     let own = vec![Origin::from(listener.local_addr()?).to_string()];
-    let mut session = Session::new(id, OriginPolicy { own, oldest_protocol: OLDEST_PROTOCOL }, [0; 32], 0);
+    let mut session = RelaySession::new(id, OriginPolicy { own, oldest_protocol: OLDEST_PROTOCOL }, [0; 32], 0);
     while let Some(frame) = phone.next().await {
         let Frame::Binary(bytes) = frame? else { continue };
-        let mut inputs = vec![Input::Received(bytes.into())];
+        let mut inputs = vec![RelayInput::Received(bytes.into())];
         while let Some(input) = inputs.pop() {
             for effect in session.handle(0, input) {
                 match effect {
-                    Effect::Send(bytes) => phone.send(Frame::Binary(bytes.into())).await?,
-                    Effect::Admit { .. } => inputs.push(Input::Admitted { epoch: Epoch([1; 16]), head: 0, at }),
-                    Effect::ReadLog { .. } => {
+                    RelayEffect::Send(bytes) => phone.send(Frame::Binary(bytes.into())).await?,
+                    RelayEffect::Admit { .. } => {
+                        inputs.push(RelayInput::Admitted { epoch: Epoch([1; 16]), head: 0, at })
+                    }
+                    RelayEffect::ReadLog { .. } => {
                         let page = LogPage { entries: Vec::new(), head: 0, digest: Digest::default() };
-                        inputs.push(Input::Log(page));
+                        inputs.push(RelayInput::Log(page));
                     }
                     effect => bail!("the phone has nothing to say that leads to {effect:?}"),
                 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{Visibility, open};
+use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
@@ -22,8 +22,8 @@ use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{Chunk, DocKind, Offer};
 
 use crate::client::{Client, Device, Document};
-use crate::made::{self, Kind, Options};
 use crate::real_drives;
+use crate::synthetic::{self, Kind, Options};
 
 /// The honest clients' host.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -288,7 +288,7 @@ pub(super) async fn publish_for(
     actor[..8].copy_from_slice(&device.key().actor_prefix());
     let start = Timestamp(1_717_232_400_000 + i64::from(number) * 3_600_000);
     let mut encoder = BlockEncoder::new();
-    let fixes = real_drives::ordered(&made::drive(3, Options { start, minutes, kind: Kind::Motorway }));
+    let fixes = real_drives::ordered(&synthetic::drive(3, Options { start, minutes, kind: Kind::Motorway }));
     let stretches = fixes.chunks(60).map(|fixes| Stretch { fixes: fixes.to_vec(), ..Stretch::default() });
     let fields = PublishedFields {
         title: "Long".to_owned(),
@@ -298,7 +298,7 @@ pub(super) async fn publish_for(
         visibility,
         blocks: stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?,
     };
-    let change = published::create(&mut open::new(&actor), &fields)?.expect("a drive is a change");
+    let change = published::create(&mut automerge_doc::new(&actor), &fields)?.expect("a drive is a change");
     let doc = DocId::bound(&device.account, [number; 6]);
     client.push(vec![Offer { doc, kind: DocKind::Published, chunk: Chunk(change.chunk) }]).await?;
     let answers = client.answers(1).await?;

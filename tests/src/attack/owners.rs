@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tourismo_core::docs::drive::DriveEdit;
 use tourismo_core::docs::published::PublishedFields;
-use tourismo_core::docs::social::{self, Word};
-use tourismo_core::docs::{MeetFields, ProfileFields, Visibility, drive, meet, open, profile, published};
+use tourismo_core::docs::social::{self, SocialEntry};
+use tourismo_core::docs::{MeetFields, ProfileFields, Visibility, automerge_doc, drive, meet, profile, published};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
@@ -17,8 +17,8 @@ use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{DocKind, Message, NackCode, Offer};
 
-use super::foe::Foe;
-use super::{Attack, Field};
+use super::hostile_client::HostileClient;
+use super::{Attack, Environment};
 use crate::client::{Client, Device, Document};
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -87,10 +87,10 @@ async fn keep(client: &mut Client, offers: Vec<Offer>) -> anyhow::Result<()> {
 }
 
 /// Status and body of a read.
-async fn read(foe: Foe, path: &str, token: Option<&str>) -> anyhow::Result<(u16, String)> {
+async fn read(hostile: HostileClient, path: &str, token: Option<&str>) -> anyhow::Result<(u16, String)> {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let mut stream = foe.connect().await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{token}\r\n", foe.relay);
+    let mut stream = hostile.connect().await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{token}\r\n", hostile.relay);
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     timeout(Duration::from_secs(60), stream.read_to_end(&mut answer))
@@ -104,10 +104,10 @@ async fn read(foe: Foe, path: &str, token: Option<&str>) -> anyhow::Result<(u16,
 /// A stranger writes to every id of a victim: first of all, and again after the victim. What the victim shows, hides and
 /// forbids is what the victim says. A link that was read before a restore is one of these ids; so is that of a drive which an
 /// app published that knows of no bound ids, and the new link of a meet.
-async fn squatting(field: Field) -> anyhow::Result<String> {
-    let (host, foe) = (field.foe(1), field.foe(2));
+async fn squatting(field: Environment) -> anyhow::Result<String> {
+    let (host, hostile) = (field.hostile(1), field.hostile(2));
     let (device, stranger) = (Device::founder([0x61; 32]), Device::founder([0x62; 32]));
-    let (mut victim, mut intruder) = (host.join(&device).await?, foe.join(&stranger).await?);
+    let (mut victim, mut intruder) = (host.join(&device).await?, hostile.join(&stranger).await?);
     let account = device.account;
     let mut shared = Document::bound(&account, device.key(), [1; 16], DocKind::Meet);
     let mut close = Document::bound(&account, device.key(), [2; 16], DocKind::Meet);
@@ -123,7 +123,7 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
     let mut squats: Vec<Document> =
         ids.iter().map(|(id, kind)| Document::new(stranger.key(), *id.as_bytes(), *kind)).collect();
     let mut people = Document::new(stranger.key(), *social::people(&stranger.account).as_bytes(), DocKind::Social);
-    let follow = people.edit(|doc| social::say(doc, &Word::Follow(account, now()))).1;
+    let follow = people.edit(|doc| social::put(doc, &SocialEntry::Follow(account, now()))).1;
     keep(&mut intruder, vec![follow]).await?;
 
     let stolen_drive = drive_of("Stolen")?;
@@ -136,14 +136,14 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
                 DocKind::Meet => meet::put(doc, now(), None, None, &stolen),
                 DocKind::Published if round == 0 => published::create(doc, &stolen_drive),
                 DocKind::Published => published::change(doc, &stolen.title, "", Visibility::Public),
-                _ => open::edit(doc, |edit| edit.boolean(&key, true)),
+                _ => automerge_doc::edit(doc, |edit| edit.boolean(&key, true)),
             })
         });
         let offers = offers.map(|(_, offer)| offer).collect();
         keep(&mut intruder, offers).await?;
         if round == 0 {
             for path in [&shared_path, &copy_path] {
-                ensure!(read(foe, path, None).await?.0 == 404, "a link shows what a stranger wrote under its id");
+                ensure!(read(hostile, path, None).await?.0 == 404, "a link shows what a stranger wrote under its id");
             }
             let published = Some((copy_id, Visibility::Public));
             let edit = DriveEdit { published, ..DriveEdit::default() };
@@ -158,7 +158,7 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
             let mut words = Document::new(device.key(), *social::people(&account).as_bytes(), DocKind::Social);
             let offers = vec![
                 own.edit(|doc| profile::put(doc, &fields)).1,
-                words.edit(|doc| social::say(doc, &Word::Block(stranger.account))).1,
+                words.edit(|doc| social::put(doc, &SocialEntry::Block(stranger.account))).1,
                 shared.edit(|doc| meet::put(doc, now(), None, None, &meet_of("Shared", Visibility::Public))).1,
                 close.edit(|doc| meet::put(doc, now(), None, None, &meet_of("Close", Visibility::Followers))).1,
                 copy.edit(|doc| published::create(doc, &shown)).1,
@@ -166,7 +166,7 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
             keep(&mut victim, offers).await.context("the victim's own words")?;
         }
         for path in [&shared_path, &copy_path] {
-            let (status, body) = read(foe, path, None).await?;
+            let (status, body) = read(hostile, path, None).await?;
             ensure!(status == 200 && body.contains("Shared"), "{path} shows something else than its owner's: {status}");
         }
         if round == rounds / 2 {
@@ -174,7 +174,7 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
             let mut link = id;
             let renewal = shared.edit(|doc| {
                 let renewal = meet::renew(doc, &account, now(), &fields);
-                link = meet::read(doc).found_by(&account, &id).unwrap_or(id);
+                link = meet::read(doc).link_id(&account, &id).unwrap_or(id);
                 renewal
             });
             keep(&mut victim, vec![renewal.1]).await.context("the victim's new link")?;
@@ -183,11 +183,11 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
             squats.push(Document::new(stranger.key(), *link.as_bytes(), DocKind::Meet));
         }
         if round >= rounds / 2 {
-            ensure!(read(foe, &old_path, None).await?.0 == 404, "a link that was renewed still shows something");
+            ensure!(read(hostile, &old_path, None).await?.0 == 404, "a link that was renewed still shows something");
         }
-        ensure!(read(foe, "/v1/people/victim", None).await?.0 == 200, "the victim's profile is not shown");
+        ensure!(read(hostile, "/v1/people/victim", None).await?.0 == 200, "the victim's profile is not shown");
         let token = stranger.read_token(&intruder, now() + 3_600_000);
-        ensure!(read(foe, &close_path, Some(&token)).await?.0 == 404, "a block or the approval does not hold");
+        ensure!(read(hostile, &close_path, Some(&token)).await?.0 == 404, "a block or the approval does not hold");
         let token = device.read_token(&victim, now() + 3_600_000);
         ensure!(read(host, &close_path, Some(&token)).await?.0 == 200, "the victim cannot read their own meet");
     }
@@ -195,13 +195,13 @@ async fn squatting(field: Field) -> anyhow::Result<String> {
 }
 
 /// A device of the account, which has all that the account has, uses the numbers that another one will use next.
-async fn taken_numbers(field: Field) -> anyhow::Result<String> {
+async fn taken_numbers(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder([0x63; 32]);
     let thief = device.link([0x64; 32]);
-    let (mut owner, mut client) = (field.foe(1).join(&device).await?, field.foe(2).join(&thief).await?);
+    let (mut owner, mut client) = (field.hostile(1).join(&device).await?, field.hostile(2).join(&thief).await?);
     let document = || Document::new(device.key(), [9; 16], DocKind::Car);
     let next = |of: &mut Document, number: usize| {
-        of.edit(|doc| open::edit(doc, |edit| edit.boolean(&format!("change {number}"), true))).1
+        of.edit(|doc| automerge_doc::edit(doc, |edit| edit.boolean(&format!("change {number}"), true))).1
     };
     let mut car = document();
     keep(&mut owner, vec![next(&mut car, 0)]).await?;
@@ -209,7 +209,7 @@ async fn taken_numbers(field: Field) -> anyhow::Result<String> {
     for round in 0..rounds {
         let mut forged = document();
         (0..=round).for_each(|number| drop(next(&mut forged, number)));
-        let taken = forged.edit(|doc| open::edit(doc, |edit| edit.boolean("taken", true))).1;
+        let taken = forged.edit(|doc| automerge_doc::edit(doc, |edit| edit.boolean("taken", true))).1;
         for _ in ["unvouched", "vouched"] {
             client.push(vec![taken.clone()]).await?;
             let answers = client.answers(1).await?;

@@ -2,14 +2,14 @@
 
 use anyhow::{bail, ensure};
 use tourismo_core::docs::Visibility;
-use tourismo_core::docs::social::Word;
+use tourismo_core::docs::social::SocialEntry;
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
 
 use super::honest::publish_for;
 use super::readers::Account;
-use super::{Attack, Field};
+use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::Document;
 
@@ -29,7 +29,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// Pushes as much as one account after the other takes, all from one host; then a little from another host.
-async fn disk_filled(field: Field) -> anyhow::Result<String> {
+async fn disk_filled(field: Environment) -> anyhow::Result<String> {
     let (mut kept, mut accounts, mut refused) = (0, 0, 0);
     while refused < 3 {
         accounts += 1;
@@ -57,15 +57,15 @@ async fn disk_filled(field: Field) -> anyhow::Result<String> {
 }
 
 /// Blocks a reader, makes the document that says so too large to be read, and goes on blocking people in it.
-async fn too_large(field: Field) -> anyhow::Result<String> {
+async fn too_large(field: Environment) -> anyhow::Result<String> {
     let mut owner = Account::join(&field, 1, 1).await?;
     let mut reader = Account::join(&field, 2, 2).await?;
     let drive = publish_for(&mut owner.client, &owner.device, 1, 20, Visibility::Followers).await?;
     let path = format!("/v1/drives/{drive}");
-    reader.say(&Word::Follow(owner.device.account, Timestamp(1))).await?;
-    owner.say(&Word::Accept(reader.device.account)).await?;
+    reader.say(&SocialEntry::Follow(owner.device.account, Timestamp(1))).await?;
+    owner.say(&SocialEntry::Accept(reader.device.account)).await?;
     ensure!(reader.status(&path).await? == 200, "a follower does not see the drive");
-    owner.say(&Word::Block(reader.device.account)).await?;
+    owner.say(&SocialEntry::Block(reader.device.account)).await?;
     ensure!(reader.status(&path).await? == 404, "whoever is blocked sees the drive");
     for _ in 0..25 {
         let offer = owner.people.change(CHANGE).1;
@@ -73,7 +73,7 @@ async fn too_large(field: Field) -> anyhow::Result<String> {
     }
     let words = field.scale.of(400);
     for number in 0..words as u128 {
-        owner.say(&Word::Block(AccountId::from_bytes((number + 1).to_be_bytes()))).await?;
+        owner.say(&SocialEntry::Block(AccountId::from_bytes((number + 1).to_be_bytes()))).await?;
     }
     ensure!(reader.status(&path).await? == 404, "the block is gone");
     Ok(format!("{words} words in a document of {} bytes, the block stays", grouped(25 * CHANGE as u64)))

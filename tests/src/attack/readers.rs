@@ -8,15 +8,15 @@ use automerge::ScalarValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tourismo_core::docs::social::{self, Word};
-use tourismo_core::docs::{Answer, MeetFields, Visibility, meet, open};
+use tourismo_core::docs::social::{self, SocialEntry};
+use tourismo_core::docs::{Answer, MeetFields, Visibility, automerge_doc, meet};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use super::foe::Foe;
 use super::honest::publish;
-use super::{Attack, Field, Scale};
+use super::hostile_client::HostileClient;
+use super::{Attack, Environment, Scale};
 use crate::client::{Client, Device, Document};
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -33,22 +33,22 @@ pub(super) fn attacks() -> Vec<Attack> {
 
 /// An account that attacks from a host.
 pub(super) struct Account {
-    foe: Foe,
+    hostile: HostileClient,
     pub(super) device: Device,
     pub(super) client: Client,
     pub(super) people: Document,
 }
 
 impl Account {
-    pub(super) async fn join(field: &Field, host: u8, number: u8) -> anyhow::Result<Account> {
-        let foe = field.foe(host);
+    pub(super) async fn join(field: &Environment, host: u8, number: u8) -> anyhow::Result<Account> {
+        let hostile = field.hostile(host);
         let mut seed = [0xfd; 32];
         seed[0] = number;
         let device = Device::founder(seed);
-        let client = foe.join(&device).await?;
+        let client = hostile.join(&device).await?;
         let id = *social::people(&device.account).as_bytes();
         let people = Document::new(device.key(), id, DocKind::Social);
-        Ok(Account { foe, device, client, people })
+        Ok(Account { hostile, device, client, people })
     }
 
     /// Has this said about so many accounts that do not exist, in changes of a thousand.
@@ -56,7 +56,7 @@ impl Account {
         for thousand in 0..count.div_ceil(1_000) {
             let numbers = thousand * 1_000..count.min((thousand + 1) * 1_000);
             let (_, offer) = self.people.edit(|doc| {
-                open::edit(doc, |edit| {
+                automerge_doc::edit(doc, |edit| {
                     for number in numbers {
                         edit.entry(about, &(number as u128 + 1).to_be_bytes(), Some(value.clone()))?;
                     }
@@ -70,8 +70,8 @@ impl Account {
         Ok(())
     }
 
-    pub(super) async fn say(&mut self, word: &Word<'_>) -> anyhow::Result<()> {
-        let (_, offer) = self.people.edit(|doc| social::say(doc, word));
+    pub(super) async fn say(&mut self, word: &SocialEntry<'_>) -> anyhow::Result<()> {
+        let (_, offer) = self.people.edit(|doc| social::put(doc, word));
         self.client.push(vec![offer]).await?;
         let answers = self.client.answers(1).await?;
         ensure!(answers.nacked.is_empty(), "refused: {:?}", answers.nacked);
@@ -85,12 +85,12 @@ impl Account {
 
     /// The status of what is read as the account.
     pub(super) async fn status(&self, path: &str) -> anyhow::Result<u16> {
-        self.foe.ask(self.request(path, "connection: close\r\n").as_bytes()).await
+        self.hostile.ask(self.request(path, "connection: close\r\n").as_bytes()).await
     }
 
     async fn stream(&self, last: Option<&str>) -> anyhow::Result<TcpStream> {
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        let mut stream = self.foe.connect().await?;
+        let mut stream = self.hostile.connect().await?;
         stream.write_all(self.request("/v1/me/feed/live", &last).as_bytes()).await?;
         Ok(stream)
     }
@@ -114,13 +114,13 @@ async fn read_until(stream: &mut TcpStream, what: &str) -> anyhow::Result<String
 }
 
 /// Opens as many streams as four accounts may have, from before sixty drives were published, and reads none of them.
-async fn unread_streams(field: Field) -> anyhow::Result<String> {
+async fn unread_streams(field: Environment) -> anyhow::Result<String> {
     let drives = field.scale.of(240).min(60);
     let mut owner = Account::join(&field, 1, 1).await?;
     let mut accounts = Vec::new();
     for number in 2..6 {
         let mut account = Account::join(&field, number, number).await?;
-        account.say(&Word::Follow(owner.device.account, now())).await?;
+        account.say(&SocialEntry::Follow(owner.device.account, now())).await?;
         let mut stream = account.stream(None).await?;
         let open = read_until(&mut stream, "data: {}").await?;
         let id = open.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default().to_owned();
@@ -144,7 +144,7 @@ async fn unread_streams(field: Field) -> anyhow::Result<String> {
 }
 
 /// Has a meet with attendees who follow thousands, and asks who comes and what is in a home feed, ten times in a second.
-async fn expensive_reads(field: Field) -> anyhow::Result<String> {
+async fn expensive_reads(field: Environment) -> anyhow::Result<String> {
     let (attendees, followees, seconds) = match field.scale {
         Scale::Small => (4, 1_000, 2),
         Scale::Full => (60, 5_000, 10),
@@ -167,7 +167,7 @@ async fn expensive_reads(field: Field) -> anyhow::Result<String> {
         account.made_up("follow", followees, ScalarValue::Int(now().as_millis())).await?;
         let about = social::about(&account.device.account, &id);
         let mut answers = Document::new(account.device.key(), *about.as_bytes(), DocKind::Social);
-        let (_, offer) = answers.edit(|doc| social::say(doc, &Word::Rsvp(id, Answer::Going, now())));
+        let (_, offer) = answers.edit(|doc| social::put(doc, &SocialEntry::Rsvp(id, Answer::Going, now())));
         account.client.push(vec![offer]).await?;
         ensure!(account.client.answers(1).await?.nacked.is_empty(), "an answer was refused");
     }
@@ -189,12 +189,12 @@ async fn expensive_reads(field: Field) -> anyhow::Result<String> {
 
 /// Asks ten times in a second, whether or not there are answers; returns how many there were, and how many refusals.
 async fn ask_all_the_time(account: Account, meet: DocId, seconds: u32) -> anyhow::Result<(u32, u32)> {
-    let (foe, mut asking) = (account.foe, tokio::task::JoinSet::new());
+    let (hostile, mut asking) = (account.hostile, tokio::task::JoinSet::new());
     let paths = [format!("/v1/meets/{meet}/attendees?limit=100"), "/v1/me/feed?limit=100".to_owned()];
     let requests = paths.map(|path| account.request(&path, "connection: close\r\n"));
     for round in 0..10 * seconds {
         let request = requests[round as usize % 2].clone();
-        asking.spawn(async move { foe.ask(request.as_bytes()).await });
+        asking.spawn(async move { hostile.ask(request.as_bytes()).await });
         sleep(Duration::from_millis(100)).await;
     }
     let (mut answered, mut put_off) = (0, 0);
@@ -209,13 +209,13 @@ async fn ask_all_the_time(account: Account, meet: DocId, seconds: u32) -> anyhow
 }
 
 /// Accepts thousands who do not exist, and then one more and one less all the time, while others have streams open.
-async fn made_up_accepts(field: Field) -> anyhow::Result<String> {
+async fn made_up_accepts(field: Environment) -> anyhow::Result<String> {
     let (accepted, words) = (field.scale.of(9_600), field.scale.of(400));
     let mut owner = Account::join(&field, 1, 1).await?;
     let (mut accounts, mut streams) = (Vec::new(), Vec::new());
     for number in 2..6 {
         let mut account = Account::join(&field, number, number).await?;
-        account.say(&Word::Follow(AccountId::from_bytes([0xaa; 16]), now())).await?;
+        account.say(&SocialEntry::Follow(AccountId::from_bytes([0xaa; 16]), now())).await?;
         for _ in 0..16 {
             let mut stream = account.stream(None).await?;
             read_until(&mut stream, "data: {}").await?;
@@ -227,8 +227,8 @@ async fn made_up_accepts(field: Field) -> anyhow::Result<String> {
     for number in 0..words {
         let listener = accounts[number % accounts.len()].device.account;
         let (_, offer) = match number / accounts.len() % 2 {
-            0 => owner.people.edit(|doc| social::say(doc, &Word::Accept(listener))),
-            _ => owner.people.edit(|doc| social::take_back(doc, &social::Subject::Accept(listener))),
+            0 => owner.people.edit(|doc| social::put(doc, &SocialEntry::Accept(listener))),
+            _ => owner.people.edit(|doc| social::remove(doc, &social::SocialKey::Accept(listener))),
         };
         owner.client.push(vec![offer]).await?;
         ensure!(owner.client.answers(1).await?.nacked.is_empty(), "a word was refused");
@@ -246,13 +246,13 @@ async fn made_up_accepts(field: Field) -> anyhow::Result<String> {
 }
 
 /// Asks from five hosts for a drive of ten hours, as a text and compressed, and reads a byte of each now and then.
-async fn sips(field: Field) -> anyhow::Result<String> {
+async fn sips(field: Environment) -> anyhow::Result<String> {
     let mut owner = Account::join(&field, 1, 1).await?;
     let doc = publish(&mut owner.client, &owner.device, 1, 600).await?;
     let (count, rounds) = (field.scale.of(200), if field.scale == Scale::Small { 5 } else { 100 });
     let mut readers = Vec::new();
     for number in 0..count {
-        let mut reader = field.foe(10 + (number % 5) as u8).connect().await?;
+        let mut reader = field.hostile(10 + (number % 5) as u8).connect().await?;
         let accepts = if number % 2 == 0 { "" } else { "accept-encoding: gzip, br\r\n" };
         let request = format!("GET /v1/drives/{doc} HTTP/1.1\r\nhost: relay\r\n{accepts}\r\n");
         reader.write_all(request.as_bytes()).await?;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tourismo_core::id::DocId;
 
 use super::honest::publish;
-use super::{Attack, Field};
+use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::Device;
 
@@ -21,10 +21,10 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// Asks on kept connections, some requests at once.
-async fn look_ups(field: Field) -> anyhow::Result<String> {
+async fn look_ups(field: Environment) -> anyhow::Result<String> {
     const AT_ONCE: usize = 50;
     let rounds = field.scale.of(100_000) / AT_ONCE;
-    let mut stream = field.foe(1).connect().await?;
+    let mut stream = field.hostile(1).connect().await?;
     let (mut not_found, mut too_many) = (0, 0);
     for round in 0..rounds {
         let requests: String = (0..AT_ONCE)
@@ -52,7 +52,7 @@ fn count(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).filter(|window| *window == what).count()
 }
 
-async fn nonsense(field: Field) -> anyhow::Result<String> {
+async fn nonsense(field: Environment) -> anyhow::Result<String> {
     let long = "x".repeat(15_000);
     let requests = [
         "GET /v1/feed/public?limit=99999999999999999999 HTTP/1.1\r\nhost: r\r\nconnection: close\r\n\r\n".to_owned(),
@@ -73,7 +73,7 @@ async fn nonsense(field: Field) -> anyhow::Result<String> {
     let (mut refused, mut asked) = (0, 0);
     for _ in 0..field.scale.of(100) {
         for request in &requests {
-            let status = field.foe(1).ask(request.as_bytes()).await?;
+            let status = field.hostile(1).ask(request.as_bytes()).await?;
             anyhow::ensure!(!(500..600).contains(&status), "{status} to {request:.60}");
             asked += 1;
             refused += u64::from(status == 0 || status >= 400);
@@ -83,14 +83,14 @@ async fn nonsense(field: Field) -> anyhow::Result<String> {
 }
 
 /// Publishes a drive of ten hours, and asks for it without reading what comes.
-async fn slow_readers(field: Field) -> anyhow::Result<String> {
+async fn slow_readers(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder([9; 32]);
-    let mut client = field.foe(9).join(&device).await?;
+    let mut client = field.hostile(9).join(&device).await?;
     let doc = publish(&mut client, &device, 9, 600).await?;
     let count = field.scale.of(100);
     let mut readers = Vec::new();
     for number in 0..count {
-        let mut reader = field.foe(10 + (number / 25) as u8).connect().await?;
+        let mut reader = field.hostile(10 + (number / 25) as u8).connect().await?;
         reader.write_all(format!("GET /v1/drives/{doc} HTTP/1.1\r\nhost: relay\r\n\r\n").as_bytes()).await?;
         readers.push(reader);
     }

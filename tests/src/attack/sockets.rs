@@ -8,8 +8,8 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tourismo_core::wire::{ByeCode, DocKind, Message, PROTOCOL};
 use tourismo_server::Origin;
 
-use super::foe::{closed, frame};
-use super::{Attack, Field};
+use super::hostile_client::{closed, frame};
+use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::{Device, Document};
 
@@ -39,22 +39,22 @@ fn seed(number: usize) -> [u8; 32] {
     seed
 }
 
-async fn account_flood(field: Field) -> anyhow::Result<String> {
-    let foe = field.foe(1);
+async fn account_flood(field: Environment) -> anyhow::Result<String> {
+    let hostile = field.hostile(1);
     let count = field.scale.of(2_000).min(400);
     let mut founded = 0;
     for number in 0..count {
-        founded += usize::from(foe.join(&Device::founder(seed(number))).await.is_ok());
+        founded += usize::from(hostile.join(&Device::founder(seed(number))).await.is_ok());
     }
     anyhow::ensure!(founded <= 100, "{founded} accounts were founded");
     Ok(format!("{founded} of {count} founded"))
 }
 
-async fn wrong_proofs(field: Field) -> anyhow::Result<String> {
+async fn wrong_proofs(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder(seed(0));
     let mut refused = 0;
     for _ in 0..field.scale.of(1_000) {
-        let mut socket = field.foe(1).upgrade().await?;
+        let mut socket = field.hostile(1).upgrade().await?;
         let hello = Message::Hello { protocols: vec![PROTOCOL], account: device.account, device: device.key() };
         let origin = Some(Origin::from(field.relay).to_string());
         let proof = Message::Proof { signature: [7; 64], grant: None, origin };
@@ -72,7 +72,7 @@ async fn wrong_proofs(field: Field) -> anyhow::Result<String> {
     Ok(format!("{} NotAuthentic", grouped(refused)))
 }
 
-async fn absurd_cbor(field: Field) -> anyhow::Result<String> {
+async fn absurd_cbor(field: Environment) -> anyhow::Result<String> {
     let hello = |protocols: &[u8]| [&[0x84, 0x00][..], protocols].concat();
     let messages = [
         // Arrays, byte strings and texts of 2^63 items and bytes.
@@ -93,7 +93,7 @@ async fn absurd_cbor(field: Field) -> anyhow::Result<String> {
     let mut refused = 0;
     for _ in 0..field.scale.of(60) {
         for message in &messages {
-            let bye = field.foe(1).say(message.clone()).await?;
+            let bye = field.hostile(1).send(message.clone()).await?;
             anyhow::ensure!(bye == Some(ByeCode::Malformed), "{bye:?} to {:?}…", &message[..message.len().min(12)]);
             refused += 1;
         }
@@ -101,7 +101,7 @@ async fn absurd_cbor(field: Field) -> anyhow::Result<String> {
     Ok(format!("{} Malformed", grouped(refused)))
 }
 
-async fn absurd_frames(field: Field) -> anyhow::Result<String> {
+async fn absurd_frames(field: Environment) -> anyhow::Result<String> {
     let endless = [frame(0x02, 1_000, &[0; 1_000]), frame(0x00, 1_000, &[0; 1_000]).repeat(100)].concat();
     let pings = frame(0x89, 100, &[0; 100]).repeat(10_000);
     let frames = [
@@ -121,7 +121,7 @@ async fn absurd_frames(field: Field) -> anyhow::Result<String> {
     let mut ended = 0;
     for _ in 0..field.scale.of(20) {
         for frames in &frames {
-            let mut stream = field.foe(1).raw().await?;
+            let mut stream = field.hostile(1).raw().await?;
             // The relay may close before it has read everything.
             let _ = stream.write_all(frames).await;
             closed(&mut stream).await?;
@@ -131,11 +131,11 @@ async fn absurd_frames(field: Field) -> anyhow::Result<String> {
     Ok(format!("{ended} connections ended"))
 }
 
-async fn strangers_messages(field: Field) -> anyhow::Result<String> {
+async fn strangers_messages(field: Environment) -> anyhow::Result<String> {
     let count = field.scale.of(200);
     let mut streams = Vec::new();
     for number in 0..count {
-        let mut stream = field.foe(1 + (number / 100) as u8).raw().await?;
+        let mut stream = field.hostile(1 + (number / 100) as u8).raw().await?;
         // All but the last byte.
         let message = frame(0x82, 1 << 20, &[0; (1 << 20) - 1]);
         let _ = tokio::time::timeout(Duration::from_secs(5), stream.write_all(&message)).await;
@@ -147,10 +147,10 @@ async fn strangers_messages(field: Field) -> anyhow::Result<String> {
     Ok(format!("{count} connections ended"))
 }
 
-async fn slow_readers(field: Field) -> anyhow::Result<String> {
-    let foe = field.foe(1);
+async fn slow_readers(field: Environment) -> anyhow::Result<String> {
+    let hostile = field.hostile(1);
     let device = Device::founder(seed(1));
-    let mut client = foe.join(&device).await?;
+    let mut client = hostile.join(&device).await?;
     let mut document = Document::new(device.key(), [2; 16], DocKind::Track);
     // Ten megabytes, of which the system's buffers take a part.
     for _ in 0..field.scale.of(40) {
@@ -161,7 +161,7 @@ async fn slow_readers(field: Field) -> anyhow::Result<String> {
     let count = field.scale.of(30);
     let mut readers = Vec::new();
     for _ in 0..count {
-        let mut reader = foe.join(&device).await?;
+        let mut reader = hostile.join(&device).await?;
         reader.send(&Message::Fetch { doc: document.id() }).await?;
         readers.push(reader);
     }
@@ -169,12 +169,12 @@ async fn slow_readers(field: Field) -> anyhow::Result<String> {
     Ok(format!("{count} connections, {} MB asked for on each", field.scale.of(40) / 4))
 }
 
-async fn slow_writers(field: Field) -> anyhow::Result<String> {
+async fn slow_writers(field: Environment) -> anyhow::Result<String> {
     let count = field.scale.of(200);
     let seconds = if count > 50 { 14 } else { 2 };
     let mut streams = Vec::new();
     for number in 0..count {
-        let stream = if number % 2 == 0 { field.foe(1).connect().await? } else { field.foe(2).raw().await? };
+        let stream = if number % 2 == 0 { field.hostile(1).connect().await? } else { field.hostile(2).raw().await? };
         streams.push((number, stream));
     }
     let head = b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nx-slow: ";
@@ -197,11 +197,11 @@ async fn slow_writers(field: Field) -> anyhow::Result<String> {
     Ok(format!("{count} connections, given up after 10 s"))
 }
 
-async fn half_open(field: Field) -> anyhow::Result<String> {
+async fn half_open(field: Environment) -> anyhow::Result<String> {
     let count = field.scale.of(1_000);
     let mut streams = Vec::new();
     for number in 0..count {
-        let mut stream = field.foe(1 + (number / 200) as u8).connect().await?;
+        let mut stream = field.hostile(1 + (number / 200) as u8).connect().await?;
         if number % 2 == 0 {
             stream.write_all(b"GET / HTTP/1.1\r\n").await?;
         }
@@ -211,13 +211,13 @@ async fn half_open(field: Field) -> anyhow::Result<String> {
     Ok(format!("{} sockets held", grouped(count as u64)))
 }
 
-async fn connection_flood(field: Field) -> anyhow::Result<String> {
+async fn connection_flood(field: Environment) -> anyhow::Result<String> {
     let mut held = Vec::new();
     let (mut refused, count) = (0, field.scale.of(4_000));
     for number in 0..count {
         // 256 from each of several addresses are let in, and no more.
-        let foe = field.foe(1 + (number % 4) as u8);
-        match foe.raw().await {
+        let hostile = field.hostile(1 + (number % 4) as u8);
+        match hostile.raw().await {
             Ok(stream) => held.push(stream),
             Err(_) => refused += 1,
         }

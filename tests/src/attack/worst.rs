@@ -13,21 +13,21 @@ use automerge::{Automerge, ScalarValue};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
+use tourismo_core::admission::scan_candidate;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::social::{self, Comment, Word};
-use tourismo_core::docs::{MeetFields, Visibility, meet, open};
+use tourismo_core::docs::social::{self, Comment, SocialEntry};
+use tourismo_core::docs::{MeetFields, Visibility, automerge_doc, meet};
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
-use tourismo_core::log::examine;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{Chunk, DocKind, MAX_CHUNK_BYTES, Offer};
-use tourismo_server::writer_probe::{Cost, WriterProbe};
+use tourismo_server::writer_probe::{TransactionCost, WriterProbe};
 
 use super::forge::Forged;
 use crate::bench::Table;
-use crate::made::{self, Kind, Options};
 use crate::real_drives;
+use crate::synthetic::{self, Kind, Options};
 
 /// How long one change, and one portion of rows, may keep the writer at work.
 pub const MAX_CPU: Duration = Duration::from_millis(20);
@@ -38,15 +38,15 @@ pub struct Worst {
     /// What was pushed.
     pub name: String,
     /// The most expensive push of one change.
-    pub push: Cost,
+    pub push: TransactionCost,
     /// The most expensive portion of rows that was written later.
-    pub rows: Cost,
+    pub rows: TransactionCost,
     /// Whether anything was derived later.
     pub was_due: bool,
 }
 
 /// A document that becomes expensive step by step; each list is one push.
-pub(super) type Story = Vec<(DocKind, DocId, Vec<u8>)>;
+pub(super) type Build = Vec<(DocKind, DocId, Vec<u8>)>;
 
 /// A shape of changes with two numbers to climb.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ struct Shape {
     name: &'static str,
     /// The most of each number.
     most: [u32; 2],
-    make: fn(&Author, [u32; 2]) -> anyhow::Result<Story>,
+    make: fn(&Author, [u32; 2]) -> anyhow::Result<Build>,
 }
 
 /// Who makes the changes.
@@ -124,7 +124,7 @@ pub async fn at_size(size: f64) -> anyhow::Result<Vec<Worst>> {
 }
 
 /// What an account pushes of each shape, as large as it may be, or a part of that.
-pub(super) fn stories(devices: impl Iterator<Item = DeviceKey>, part: u32) -> anyhow::Result<Vec<Story>> {
+pub(super) fn stories(devices: impl Iterator<Item = DeviceKey>, part: u32) -> anyhow::Result<Vec<Build>> {
     let story = |(shape, device): (Shape, DeviceKey)| {
         let author = Author { device, account: AccountId::founded_by(&device) };
         (shape.make)(&author, shape.most.map(|most| (most / part).max(1)))
@@ -181,11 +181,11 @@ async fn measure(shape: &Shape, numbers: [u32; 2]) -> anyhow::Result<Worst> {
     told(name, device, &[], story.into_iter().map(|change| vec![change]).collect()).await
 }
 
-async fn told(name: String, device: DeviceKey, vouched: &[[u8; 8]], pushes: Vec<Story>) -> anyhow::Result<Worst> {
+async fn told(name: String, device: DeviceKey, vouched: &[[u8; 8]], pushes: Vec<Build>) -> anyhow::Result<Worst> {
     let folder = tempfile::tempdir()?;
     let mut probe = WriterProbe::open(&folder.path().join("probe.sqlite")).await?;
     let account = probe.admit(device, vouched).await?;
-    let mut worst = Worst { name, push: Cost::default(), rows: Cost::default(), was_due: false };
+    let mut worst = Worst { name, push: TransactionCost::default(), rows: TransactionCost::default(), was_due: false };
     let last = pushes.len().saturating_sub(20);
     for (number, push) in pushes.into_iter().enumerate() {
         let offer = |(kind, doc, chunk)| Offer { doc, kind, chunk: Chunk(chunk) };
@@ -209,8 +209,8 @@ async fn told(name: String, device: DeviceKey, vouched: &[[u8; 8]], pushes: Vec<
     Ok(worst)
 }
 
-fn dearer(one: Cost, other: Cost) -> Cost {
-    Cost { cpu: one.cpu.max(other.cpu), statements: one.statements.max(other.statements) }
+fn dearer(one: TransactionCost, other: TransactionCost) -> TransactionCost {
+    TransactionCost { cpu: one.cpu.max(other.cpu), statements: one.statements.max(other.statements) }
 }
 
 /// Every change of the corpus, document by document.
@@ -229,7 +229,7 @@ async fn of_corpus(corpus: &Path) -> anyhow::Result<Worst> {
                 },
                 _ => (DocKind::ALL.into(), vec![plain_chunk(&bytes)]),
             };
-            let actors = chunks.iter().filter_map(|chunk| examine(chunk).ok());
+            let actors = chunks.iter().filter_map(|chunk| scan_candidate(chunk).ok());
             let vouched: Vec<[u8; 8]> =
                 actors.filter_map(|change| change.actor.as_bytes().first_chunk().copied()).collect();
             for kind in kinds {
@@ -281,7 +281,7 @@ impl Author {
         let mut actor = [0; 16];
         actor[..8].copy_from_slice(&self.device.actor_prefix());
         actor[8..12].copy_from_slice(&number.to_be_bytes());
-        open::new(&actor)
+        automerge_doc::new(&actor)
     }
 
     fn id(&self, number: u32) -> DocId {
@@ -297,13 +297,13 @@ fn other(number: u32) -> AccountId {
 }
 
 /// What an edit makes, if it is a change that fits into a message.
-fn made(change: Result<Option<open::NewChange>, open::EditError>) -> anyhow::Result<Vec<u8>> {
+fn made(change: Result<Option<automerge_doc::NewChange>, automerge_doc::EditError>) -> anyhow::Result<Vec<u8>> {
     let chunk = change?.context("it changes something")?.chunk;
     anyhow::ensure!(chunk.len() <= MAX_CHUNK_BYTES, "{} bytes", chunk.len());
     Ok(chunk)
 }
 
-fn competing(author: &Author, [values, more]: [u32; 2]) -> anyhow::Result<Story> {
+fn competing(author: &Author, [values, more]: [u32; 2]) -> anyhow::Result<Build> {
     let mut story = Vec::new();
     for (number, (key, kind)) in
         (0..).zip([("visibility", DocKind::Published), ("car", DocKind::Drive), ("title", DocKind::Meet)])
@@ -327,18 +327,18 @@ fn competing(author: &Author, [values, more]: [u32; 2]) -> anyhow::Result<Story>
     Ok(story)
 }
 
-fn accepted(author: &Author, [accounts, words]: [u32; 2]) -> anyhow::Result<Story> {
+fn accepted(author: &Author, [accounts, words]: [u32; 2]) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), social::people(&author.account));
     let mut story = Vec::new();
-    let all = open::edit(&mut doc, |edit| {
+    let all = automerge_doc::edit(&mut doc, |edit| {
         (0..accounts)
             .try_for_each(|number| edit.entry("accept", other(number).as_bytes(), Some(ScalarValue::Boolean(true))))
     });
     story.push((DocKind::Social, id, made(all)?));
     for word in 0..words {
         let change = match word % 2 {
-            0 => social::say(&mut doc, &Word::Block(other(word))),
-            _ => social::take_back(&mut doc, &social::Subject::Accept(other(word))),
+            0 => social::put(&mut doc, &SocialEntry::Block(other(word))),
+            _ => social::remove(&mut doc, &social::SocialKey::Accept(other(word))),
         };
         if let Some(change) = change? {
             story.push((DocKind::Social, id, change.chunk));
@@ -347,9 +347,9 @@ fn accepted(author: &Author, [accounts, words]: [u32; 2]) -> anyhow::Result<Stor
     Ok(story)
 }
 
-fn followed(author: &Author, [accounts, _]: [u32; 2]) -> anyhow::Result<Story> {
+fn followed(author: &Author, [accounts, _]: [u32; 2]) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), social::people(&author.account));
-    let follow = |number| social::say(&mut doc, &Word::Follow(other(number), Timestamp(1_790_000_000_000)));
+    let follow = |number| social::put(&mut doc, &SocialEntry::Follow(other(number), Timestamp(1_790_000_000_000)));
     (0..accounts).map(follow).map(|change| Ok((DocKind::Social, id, made(change)?))).collect()
 }
 
@@ -363,7 +363,7 @@ fn a_meet(title: &str, text: String) -> MeetFields {
     }
 }
 
-fn blocked_organisers(author: &Author, [blocked, meets]: [u32; 2]) -> anyhow::Result<Story> {
+fn blocked_organisers(author: &Author, [blocked, meets]: [u32; 2]) -> anyhow::Result<Build> {
     let mut story = Vec::new();
     for number in 0..meets {
         let (mut doc, id) = (author.doc(number + 1), author.id(number));
@@ -375,7 +375,7 @@ fn blocked_organisers(author: &Author, [blocked, meets]: [u32; 2]) -> anyhow::Re
         story.push((DocKind::Meet, id, made(meet::grant(&mut doc, &other(number % 7), true))?));
     }
     let (mut doc, id) = (author.doc(0), social::people(&author.account));
-    let all = open::edit(&mut doc, |edit| {
+    let all = automerge_doc::edit(&mut doc, |edit| {
         (0..blocked)
             .try_for_each(|number| edit.entry("block", other(number).as_bytes(), Some(ScalarValue::Boolean(true))))
     });
@@ -383,10 +383,10 @@ fn blocked_organisers(author: &Author, [blocked, meets]: [u32; 2]) -> anyhow::Re
     Ok(story)
 }
 
-fn comments(author: &Author, [count, chars]: [u32; 2]) -> anyhow::Result<Story> {
+fn comments(author: &Author, [count, chars]: [u32; 2]) -> anyhow::Result<Build> {
     let drive = DocId::from_bytes([7; 16]);
     let (mut doc, id) = (author.doc(0), social::about(&author.account, &drive));
-    let all = open::edit(&mut doc, |edit| {
+    let all = automerge_doc::edit(&mut doc, |edit| {
         (0..count).try_for_each(|number| {
             let comment = Comment { drive, at: Timestamp(1), text: "x".repeat(chars as usize) };
             let bytes = minicbor::to_vec(&comment).expect("writing to memory cannot fail");
@@ -400,18 +400,18 @@ fn comments(author: &Author, [count, chars]: [u32; 2]) -> anyhow::Result<Story> 
     let more = Comment { drive, at: Timestamp(2), text: "x".repeat(chars.max(1) as usize) };
     let mut story = vec![(DocKind::Social, id, made(all)?)];
     for number in 0..3 {
-        let said = social::say(&mut doc, &Word::Comment(author.id(number), &more));
+        let said = social::put(&mut doc, &SocialEntry::Comment(author.id(number), &more));
         story.push((DocKind::Social, id, made(said)?));
     }
     Ok(story)
 }
 
-fn handles(author: &Author, [said, changes]: [u32; 2]) -> anyhow::Result<Story> {
+fn handles(author: &Author, [said, changes]: [u32; 2]) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), DocId::only(&author.account, "profile"));
     let each = said / changes.max(1);
     let mut story = Vec::new();
     for change in 0..changes {
-        let made = open::edit(&mut doc, |edit| {
+        let made = automerge_doc::edit(&mut doc, |edit| {
             (0..=each)
                 .try_for_each(|number| edit.string("handle", if (change + number) % 2 == 0 { "dan" } else { "DAN" }))
         });
@@ -420,18 +420,18 @@ fn handles(author: &Author, [said, changes]: [u32; 2]) -> anyhow::Result<Story> 
     Ok(story)
 }
 
-fn letters(author: &Author, [letters, times]: [u32; 2]) -> anyhow::Result<Story> {
+fn letters(author: &Author, [letters, times]: [u32; 2]) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), author.id(0));
     let text = "x".repeat(letters as usize);
     let mut story = Vec::new();
     for number in 0..2 * times {
         let text = if number % 2 == 0 { text.as_str() } else { "" };
-        story.push((DocKind::Drive, id, made(open::edit(&mut doc, |edit| edit.update_text("title", text)))?));
+        story.push((DocKind::Drive, id, made(automerge_doc::edit(&mut doc, |edit| edit.update_text("title", text)))?));
     }
     Ok(story)
 }
 
-fn publish(author: &Author, blocks: Vec<Vec<u8>>, titles: u32) -> anyhow::Result<Story> {
+fn publish(author: &Author, blocks: Vec<Vec<u8>>, titles: u32) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), author.id(0));
     let fields = PublishedFields {
         title: "Pass".to_owned(),
@@ -452,27 +452,28 @@ fn publish(author: &Author, blocks: Vec<Vec<u8>>, titles: u32) -> anyhow::Result
     Ok(story)
 }
 
-fn drive(author: &Author, [minutes, titles]: [u32; 2]) -> anyhow::Result<Story> {
+fn drive(author: &Author, [minutes, titles]: [u32; 2]) -> anyhow::Result<Build> {
     let options = Options { start: Timestamp(1_717_232_400_000), minutes, kind: Kind::Mountain };
-    let fixes = real_drives::ordered(&made::drive(1, options));
+    let fixes = real_drives::ordered(&synthetic::drive(1, options));
     let mut encoder = BlockEncoder::new();
     let stretches = fixes.chunks(60).map(|fixes| Stretch { fixes: fixes.to_vec(), ..Stretch::default() });
     let blocks = stretches.map(|stretch| encoder.encode(&stretch)).collect::<Result<_, _>>()?;
     publish(author, blocks, titles)
 }
 
-fn drive_of_blocks(author: &Author, [blocks, titles]: [u32; 2]) -> anyhow::Result<Story> {
+fn drive_of_blocks(author: &Author, [blocks, titles]: [u32; 2]) -> anyhow::Result<Build> {
     let options = Options { start: Timestamp(1_717_232_400_000), minutes: 1, kind: Kind::Mountain };
-    let stretch = Stretch { fixes: real_drives::ordered(&made::drive(1, options))[..3].to_vec(), ..Stretch::default() };
+    let stretch =
+        Stretch { fixes: real_drives::ordered(&synthetic::drive(1, options))[..3].to_vec(), ..Stretch::default() };
     let block = BlockEncoder::new().encode(&stretch)?;
     publish(author, vec![block; blocks as usize], titles)
 }
 
-fn organised_meet(author: &Author, [organisers, chars]: [u32; 2]) -> anyhow::Result<Story> {
+fn organised_meet(author: &Author, [organisers, chars]: [u32; 2]) -> anyhow::Result<Build> {
     let (mut doc, id) = (author.doc(0), author.id(0));
     let fields = a_meet("Pass", "x".repeat(chars as usize));
     let mut story = vec![(DocKind::Meet, id, made(meet::put(&mut doc, Timestamp(1), None, None, &fields))?)];
-    let all = open::edit(&mut doc, |edit| {
+    let all = automerge_doc::edit(&mut doc, |edit| {
         (0..organisers)
             .try_for_each(|number| edit.entry("co", other(number).as_bytes(), Some(ScalarValue::Boolean(true))))
     });
@@ -484,7 +485,7 @@ fn organised_meet(author: &Author, [organisers, chars]: [u32; 2]) -> anyhow::Res
     Ok(story)
 }
 
-fn logbook(author: &Author, [entries, more]: [u32; 2]) -> anyhow::Result<Story> {
+fn logbook(author: &Author, [entries, more]: [u32; 2]) -> anyhow::Result<Build> {
     use tourismo_core::docs::logbook::{self, LogEntry, LogKind};
     let (mut doc, id) = (author.doc(0), author.id(0));
     let entry = LogEntry {
@@ -503,7 +504,7 @@ fn logbook(author: &Author, [entries, more]: [u32; 2]) -> anyhow::Result<Story> 
     Ok(story)
 }
 
-fn nested(author: &Author, [depth, writers]: [u32; 2]) -> anyhow::Result<Story> {
+fn nested(author: &Author, [depth, writers]: [u32; 2]) -> anyhow::Result<Build> {
     let kinds = [DocKind::Published, DocKind::Profile, DocKind::Car];
     let change = |writer: u32| {
         let kind = kinds[writer as usize % 3];

@@ -4,10 +4,10 @@ use std::hint::black_box;
 
 use anyhow::Context;
 use tourismo_core::display::{Line, Profile};
-use tourismo_core::docs::{open, track};
+use tourismo_core::docs::{automerge_doc, track};
 use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Space, StoreOp};
-use tourismo_core::replica::{Opening, Replica};
+use tourismo_core::replica::{Bootstrap, Replica};
 use tourismo_core::time::{Now, Timestamp};
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::parts;
@@ -42,7 +42,7 @@ pub struct Appending {
 /// # Errors
 /// If the track cannot be loaded again.
 pub fn appending(fixes: &[Fix]) -> anyhow::Result<Appending> {
-    let opening = Opening { seed: vec![1; 32].into(), device: vec![2; 32].into(), grant: None, stored: Vec::new() };
+    let opening = Bootstrap { seed: vec![1; 32].into(), device: vec![2; 32].into(), grant: None, stored: Vec::new() };
     let mut phone = Bare { replica: Replica::open(&opening)?, now: Now::default(), ops: Vec::new() };
     phone.now.wall = fixes.first().context("a drive has fixes")?.recorded_at;
     phone.handle(Input::Start);
@@ -111,7 +111,7 @@ fn loading(ops: &[StoreOp]) -> anyhow::Result<(f64, f64)> {
     let (mut load_ms, mut show_ms) = (Vec::new(), Vec::new());
     for _ in 0..LOADS {
         let stopwatch = Stopwatch::start();
-        let document = open::load(&[0; 16], chunks.iter().copied()).ok().context("the track can be loaded")?;
+        let document = automerge_doc::load(&[0; 16], chunks.iter().copied()).ok().context("the track can be loaded")?;
         load_ms.push(stopwatch.elapsed_ns() / 1e6);
         let stopwatch = Stopwatch::start();
         for blocks in track::sessions(&document) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::append::appending;
 use super::{Table, history, in_node, made_drive};
-use crate::made::Kind;
+use crate::synthetic::Kind;
 
 /// What a fix and ten hours' drive cost; with the peers, what they cost Automerge's own module, too. `root` is the repository.
 ///
@@ -61,7 +61,7 @@ pub async fn table(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "The cost of a fix and of a day's drive",
-        notes: "A made drive of 36,000 fixes at 1 Hz. What a fix costs the core to check, count, journal and, once a \
+        notes: "A synthetic drive of 36,000 fixes at 1 Hz. What a fix costs the core to check, count, journal and, once a \
                 minute, pack, with every transaction answered as stored. Loading makes the document of its stored \
                 changes, and on another device of the relay's snapshot of them; showing also decodes all blocks and makes the line on the map and the charts' values. In Node \
                 it is time inside the binding, conversions included; for a fix it is that on the clock, in the quietest \

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tourismo_core::docs::Visibility;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::social::{self, Word};
+use tourismo_core::docs::social::{self, SocialEntry};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
@@ -18,7 +18,7 @@ use tourismo_core::wire::DocKind;
 use super::Table;
 use super::load::{Content, name, prepared, push_in_time, seed, start};
 use crate::client::{Client, Device, Document};
-use crate::made::{self, Kind, Options};
+use crate::synthetic::{self, Kind, Options};
 
 /// How many drives are published, one after the other, and how long to wait between two.
 const DRIVES: u64 = 300;
@@ -57,7 +57,7 @@ async fn waits(besides_per_s: usize) -> anyhow::Result<Vec<f64>> {
     let mut owners = owner.connect(relay.addr()).await?;
     let mut followers = follower.connect(relay.addr()).await?;
     let mut words = Document::new(follower.key(), *social::people(&follower.account).as_bytes(), DocKind::Social);
-    let follow = words.edit(|doc| social::say(doc, &Word::Follow(owner.account, Timestamp(0)))).1;
+    let follow = words.edit(|doc| social::put(doc, &SocialEntry::Follow(owner.account, Timestamp(0)))).1;
     followers.push(vec![follow]).await?;
     ensure!(followers.answers(1).await?.nacked.is_empty(), "the follow was refused");
     let mut feed = Feed::open(&follower, &followers, relay.addr()).await?;
@@ -101,7 +101,7 @@ async fn timeout_of(event: impl Future<Output = anyhow::Result<Instant>>) -> any
 /// A drive of twenty minutes as others may see it.
 fn shown(seed: u64) -> PublishedFields {
     let start = Timestamp(1_790_000_000_000);
-    let fixes = made::drive(seed, Options { start, minutes: 20, kind: Kind::Town });
+    let fixes = synthetic::drive(seed, Options { start, minutes: 20, kind: Kind::Town });
     let mut encoder = BlockEncoder::new();
     let block = |fixes: &[_]| {
         let stretch = Stretch { fixes: fixes.to_vec(), ..Stretch::default() };

@@ -10,16 +10,16 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::time::sleep;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::DocId;
-use tourismo_core::replica::io::{Command, KeyRange, Outcome, Space, StoredEntry};
-use tourismo_core::replica::view::TrackView;
+use tourismo_core::replica::io::{Command, CommandOutcome, KeyRange, Space, StoredEntry};
+use tourismo_core::replica::views::TrackView;
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
 
-use super::tap::{Count, Tap, Way, count};
+use super::tap::{Count, Direction, Tap, count};
 use super::{Table, grouped};
-use crate::made::{self, Kind, Options};
 use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
+use crate::synthetic::{self, Kind, Options};
 
 /// How long nothing may move.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -106,7 +106,7 @@ pub async fn of_drives(drives: usize, snapshots: Snapshots) -> anyhow::Result<Ne
     let mut phone = relay.phone()?;
     for number in 0..drives {
         let start = Timestamp(START.as_millis() + number as i64 * DAY_MS);
-        let fixes = made::drive(number as u64, Options { start, minutes: 3, kind: Kind::Mountain });
+        let fixes = synthetic::drive(number as u64, Options { start, minutes: 3, kind: Kind::Mountain });
         let drive = record(&mut phone, fixes.iter().take(FIXES_PER_DRIVE)).await?;
         let edit = |title, notes| Command::EditDrive { drive, title, notes, car: None };
         replay::order(&mut phone, "title", edit(Some(format!("Over the pass {number}")), None)).await?;
@@ -122,7 +122,7 @@ pub async fn of_drives(drives: usize, snapshots: Snapshots) -> anyhow::Result<Ne
 pub async fn of_edits(edits: usize, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
     let relay = Relay::start(snapshots).await?;
     let mut phone = relay.phone()?;
-    let fixes = made::drive(1, Options { start: START, minutes: 3, kind: Kind::Mountain });
+    let fixes = synthetic::drive(1, Options { start: START, minutes: 3, kind: Kind::Mountain });
     let drive = record(&mut phone, fixes.iter().take(FIXES_PER_DRIVE)).await?;
     for number in 0..edits {
         let title = Some(format!("Over the pass, {number}"));
@@ -215,7 +215,7 @@ impl Relay {
         database.close().await?;
         let chunks = other.into_storage().read(&[stored]).len();
         self.running.shutdown().await;
-        Ok(NewDevice { changes, relay_bytes, down: count(&frames, Way::Down, 0), took, chunks })
+        Ok(NewDevice { changes, relay_bytes, down: count(&frames, Direction::Down, 0), took, chunks })
     }
 
     /// Brings everything to the relay, waits for its snapshots, and lets another device into the account.
@@ -228,7 +228,7 @@ impl Relay {
         }
         let device = setup.key.verifying_key().to_bytes().to_vec().into();
         let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
-        let Some(Outcome::Granted { grant }) = granted else { anyhow::bail!("no grant: {granted:?}") };
+        let Some(CommandOutcome::Granted { grant }) = granted else { anyhow::bail!("no grant: {granted:?}") };
         let mut other = Phone::open(Setup { grant: Some(grant.into_vec()), ..setup })?;
         other.sync(PATIENCE).await?;
         ensure!(other.replica().drives().len() == phone.replica().drives().len(), "drives are missing");

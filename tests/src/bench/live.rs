@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use tourismo_core::docs::open;
+use tourismo_core::docs::automerge_doc;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, KeyRange, Space, StoredEntry};
@@ -12,7 +12,7 @@ use tourismo_core::session::PING_AFTER_MS;
 use tourismo_core::wire::Message;
 use tourismo_server::{Config, Server};
 
-use super::tap::{Frame, Tap, Way, count};
+use super::tap::{Direction, Frame, Tap, count};
 use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
 
@@ -55,8 +55,8 @@ struct Sum {
 impl Sum {
     fn add(&mut self, fixes: usize, frames: &[Frame]) {
         self.fixes += fixes;
-        self.up += count(frames, Way::Up, 0).bytes;
-        self.down += count(frames, Way::Down, 0).bytes;
+        self.up += count(frames, Direction::Up, 0).bytes;
+        self.down += count(frames, Direction::Down, 0).bytes;
     }
 
     /// Adds pings that were said for the relay, in their frames.
@@ -101,7 +101,7 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
                     (packed, spoke_at) = (index, at);
                 }
                 if at.millis_since(spoke_at) >= PING_AFTER_MS as i64 {
-                    phone.hear(&Message::Ping);
+                    phone.receive(&Message::Ping);
                     (pings, spoke_at) = (pings + 1, at);
                 }
             }
@@ -152,7 +152,7 @@ fn snapshot_bytes(changes: &[StoredEntry]) -> anyhow::Result<usize> {
         let id = entry.key.first_chunk().context("a change is stored under its document")?;
         documents.entry(DocId::from_bytes(*id)).or_default().push(&entry.value);
     }
-    let size = |chunks: Vec<&[u8]>| anyhow::Ok(open::snapshot(&open::load(&[0; 16], chunks)?).len());
+    let size = |chunks: Vec<&[u8]>| anyhow::Ok(automerge_doc::snapshot(&automerge_doc::load(&[0; 16], chunks)?).len());
     documents.into_values().map(size).sum()
 }
 
@@ -161,8 +161,8 @@ mod tests {
     use tourismo_core::time::Timestamp;
 
     use super::*;
-    use crate::made::{Kind, Options, drive};
     use crate::real_drives;
+    use crate::synthetic::{Kind, Options, drive};
 
     #[tokio::test]
     async fn drives_with_gaps_are_sent_over_one_connection() -> anyhow::Result<()> {

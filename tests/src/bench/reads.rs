@@ -11,16 +11,16 @@ use ed25519_dalek::Signer;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row, SqliteConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tourismo_core::access::{ReadToken, read_bytes};
 use tourismo_core::id::DeviceKey;
+use tourismo_core::read_token::{ReadToken, read_bytes};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::RelayId;
 use tourismo_server::{Config, Limits, Location, Origin, Server};
 use tourismo_test_postgres::Cluster;
 
 use super::{Table, grouped, median};
-use crate::world::tables::Tables;
-use crate::world::{Community, FOLLOWS_500, FOLLOWS_5000, Person, Size};
+use crate::community::tables::Tables;
+use crate::community::{Community, FOLLOWS_500, FOLLOWS_5000, Person, Size};
 
 /// How often each read is made, by as many people where anyone may make it.
 const READS: u64 = 1_000;
@@ -57,7 +57,7 @@ pub async fn table(drives: u64) -> anyhow::Result<Table> {
     Ok(Table {
         title: "Reads of a large community",
         notes: format!(
-            "{} and {} made drives, with a tenth as many people, five times as many follows and some meets, put straight \
+            "{} and {} synthetic drives, with a tenth as many people, five times as many follows and some meets, put straight \
              into the tables of the same relay on SQLite and on a Postgres beside it; a warm cache. Milliseconds on the \
              clock over a kept connection, the token's signature, the query and the JSON included: median, 99th percentile. \
              A page holds 20. By hand is the home feed as an application makes it of the followees' own newest drives: one \

@@ -12,7 +12,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
 
 use super::peers::Peer;
-use super::tap::{Count, Frame, Tap, Way, count};
+use super::tap::{Count, Direction, Frame, Tap, count};
 use super::{Table, grouped};
 use crate::phone::{Clock, Phone, Setup, Storage};
 use crate::replay;
@@ -82,7 +82,7 @@ pub struct Reconnect {
 impl Reconnect {
     /// Reads it off the frames, without so many messages of the handshake each way.
     pub fn of(documents: usize, frames: &[Frame], handshake: usize) -> Reconnect {
-        let (up, down) = (count(frames, Way::Up, handshake), count(frames, Way::Down, handshake));
+        let (up, down) = (count(frames, Direction::Up, handshake), count(frames, Direction::Down, handshake));
         let took = match frames {
             [first, .., last] => last.at - first.at,
             _ => Duration::ZERO,

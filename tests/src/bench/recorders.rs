@@ -7,8 +7,8 @@ use tourismo_core::track::block::BlockEncoder;
 
 use super::live::live_size;
 use super::{Table, grouped};
-use crate::made::{self, Device, Kind, Options};
 use crate::real_drives;
+use crate::synthetic::{self, Device, Kind, Options};
 
 /// What is packed together.
 const FIXES_PER_BLOCK: usize = 60;
@@ -56,7 +56,7 @@ pub async fn table() -> anyhow::Result<Table> {
     Ok(Table {
         title: "Bytes per fix by recorder",
         notes: format!(
-            "Measured with `just bench --only recorders`. Made drives are of `tests/src/made`, a mountain, a town and a \
+            "Measured with `just bench --only recorders`. Made drives are of `tests/src/synthetic`, a mountain, a town and a \
              motorway each; real ones are there where the folder with them is. Blocks are tracks alone, in blocks of \
              {FIXES_PER_BLOCK} fixes. The next three columns are of at most ten drives that a real phone records beside a \
              real relay: it packs a block a minute, or where fixes are sparse one of 30 fixes or ten minutes. Stored are \
@@ -84,10 +84,10 @@ fn corpora() -> anyhow::Result<Vec<Corpus>> {
     let start = Timestamp(1_717_232_400_000);
     let roads = |minutes| [Kind::Mountain, Kind::Town, Kind::Motorway].map(|kind| Options { start, minutes, kind });
     let with = |name, device, minutes| {
-        let drive = |(options, seed)| real_drives::ordered(&made::drive_with(device, seed, options));
+        let drive = |(options, seed)| real_drives::ordered(&synthetic::drive_with(device, seed, options));
         Corpus { name, drives: roads(minutes).into_iter().zip(1..).map(drive).collect() }
     };
-    let steady = roads(30).map(|options| real_drives::ordered(&made::drive(1, options)));
+    let steady = roads(30).map(|options| real_drives::ordered(&synthetic::drive(1, options)));
     let mut corpora = vec![
         Corpus { name: "made: a phone at 1 Hz, accuracies of noise", drives: steady.into() },
         with("made: Android, jitter, irregular, few accuracies", Device::Android, 30),

@@ -8,8 +8,8 @@ use tourismo_test_postgres::Cluster;
 
 use super::reads::{Connection, Reads, milliseconds, next, summary};
 use super::{Table, grouped};
-use crate::world::roads::{FEWEST, Road, load, roads};
-use crate::world::tables::Tables;
+use crate::community::roads::{FEWEST, Road, load, roads};
+use crate::community::tables::Tables;
 
 /// How often each read is made, each somewhere else.
 const READS: usize = 1_000;
@@ -41,7 +41,7 @@ pub async fn table(segments: usize) -> anyhow::Result<Table> {
     Ok(Table {
         title: "Reads of a continent's roads",
         notes: format!(
-            "{} and {} made roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
+            "{} and {} synthetic roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
              a Postgres beside it. Milliseconds on the clock over a kept connection, the query and the JSON included: median, 99th \
              percentile, each read where there are roads, in a place that was not read before. A page holds 20. A tile holds up \
              to 400 roads, 200 below zoom 8; cold is the first time that a relay draws it which has just been started.",

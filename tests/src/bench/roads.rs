@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use tourismo_core::fix::Fix;
-use tourismo_core::roads::Survey;
+use tourismo_core::roads::RoadSteps;
 use tourismo_core::time::Timestamp;
-use tourismo_server::roads::{Census, Driver, Trace};
+use tourismo_server::roads::{CellCounts, Driver, Trace};
 
 use super::machine::{Stopwatch, Usage};
 use super::{Table, grouped, made_drive};
-use crate::made::{self, Kind, Options};
 use crate::real_drives;
+use crate::synthetic::{self, Kind, Options};
 
 /// What scoring and finding roads cost, as a table.
 ///
@@ -70,7 +70,7 @@ pub fn scoring_ns(drives: &[Vec<Fix>]) -> f64 {
     let fixes: usize = drives.iter().map(Vec::len).sum();
     let stopwatch = Stopwatch::start();
     for drive in drives {
-        let survey = Survey::of(black_box(drive));
+        let survey = RoadSteps::of(black_box(drive));
         black_box((survey.score(), survey.best_stretches()));
     }
     stopwatch.elapsed_ns() / fixes.max(1) as f64
@@ -81,7 +81,7 @@ pub fn traces(roads: usize) -> Vec<Vec<u8>> {
     let trace = |seed: u64| {
         let kind = [Kind::Mountain, Kind::Lane][seed as usize % 2];
         let options = Options { start: Timestamp(1_717_232_400_000), minutes: 20, kind };
-        Trace::of(&Survey::of(&real_drives::ordered(&made::drive(seed, options)))).encode()
+        Trace::of(&RoadSteps::of(&real_drives::ordered(&synthetic::drive(seed, options)))).encode()
     };
     (0..roads as u64).map(trace).collect()
 }
@@ -93,7 +93,7 @@ pub fn traces(roads: usize) -> Vec<Vec<u8>> {
 pub fn batch(traces: &[Vec<u8>], drives: usize) -> anyhow::Result<Batch> {
     let all = || traces.iter().cycle().take(drives).zip(1..);
     let stopwatch = Stopwatch::start();
-    let mut census = Census::default();
+    let mut census = CellCounts::default();
     for (trace, _) in all() {
         census.count(&Trace::decode(trace)?);
     }

@@ -5,8 +5,8 @@ use tourismo_core::fix::Fix;
 use super::codec::track_sizes;
 use super::live::{UpAndDown, live_size};
 use super::{Table, grouped, made_drive};
-use crate::made::Kind;
 use crate::real_drives;
+use crate::synthetic::Kind;
 
 /// What a fix takes on the wire and at rest, beside other forms of keeping it.
 ///

@@ -13,7 +13,7 @@ use crate::phone::Setup;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the client to the server.
     Up,
     /// From the server to the client.
@@ -24,7 +24,7 @@ pub enum Way {
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     /// Which way.
-    pub way: Way,
+    pub way: Direction,
     /// Its size, with its head.
     pub bytes: u64,
     /// Whether it begins a message; pings and the like do not.
@@ -109,7 +109,7 @@ impl Drop for Tap {
 }
 
 /// Counts what went one way, without the first messages of the handshake.
-pub fn count(frames: &[Frame], way: Way, handshake: usize) -> Count {
+pub fn count(frames: &[Frame], way: Direction, handshake: usize) -> Count {
     let mut left = handshake;
     let mut count = Count::default();
     for frame in frames.iter().filter(|frame| frame.way == way) {
@@ -130,14 +130,14 @@ fn connect(client: TcpStream, server: TcpStream, noted: &Arc<Mutex<Vec<Frame>>>)
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::spawn(pass(from_client, to_server, Way::Up, noted.clone()));
-    tokio::spawn(pass(from_server, to_client, Way::Down, noted.clone()));
+    tokio::spawn(pass(from_client, to_server, Direction::Up, noted.clone()));
+    tokio::spawn(pass(from_server, to_client, Direction::Down, noted.clone()));
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    way: Way,
+    way: Direction,
     noted: Arc<Mutex<Vec<Frame>>>,
 ) {
     let mut reader = FrameReader::default();

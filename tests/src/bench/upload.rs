@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use super::machine::Usage;
 use super::peers::{Peer, free_address, listening};
 use super::reconnect::phone_with_cars;
-use super::tap::{Count, Frame, Tap, Way, count};
+use super::tap::{Count, Direction, Frame, Tap, count};
 use super::{Table, grouped};
 use crate::phone::{Phone, Setup, Storage};
 
@@ -93,7 +93,7 @@ impl Upload {
     /// Reads it off the frames.
     pub fn of(documents: usize, frames: &[Frame], server: Usage, left: usize) -> Upload {
         let took = frames.first().zip(frames.last()).map_or(Duration::ZERO, |(first, last)| last.at - first.at);
-        let (up, down) = (count(frames, Way::Up, 0), count(frames, Way::Down, 0));
+        let (up, down) = (count(frames, Direction::Up, 0), count(frames, Direction::Down, 0));
         Upload { documents, up, down, took, server, lost: documents - left }
     }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Parser, ValueEnum};
 use tourismo_core::time::Timestamp;
 use tourismo_tests::gpx_file;
-use tourismo_tests::made::{self, Device, Kind, Options};
+use tourismo_tests::synthetic::{self, Device, Kind, Options};
 
 /// Writes a made drive as GPX. The same arguments write the same bytes.
 #[derive(Parser)]
@@ -69,9 +69,9 @@ fn main() -> anyhow::Result<()> {
         Road::Motorway => Kind::Motorway,
     };
     let options = Options { start: START, minutes, kind };
-    let with = |device| made::drive_with(device, seed, options);
+    let with = |device| synthetic::drive_with(device, seed, options);
     let fixes = match device {
-        Recorder::Phone => made::drive(seed, options),
+        Recorder::Phone => synthetic::drive(seed, options),
         Recorder::Android => with(Device::Android),
         Recorder::Iphone => with(Device::Iphone),
         Recorder::Logger5 => with(Device::Logger { interval_s: 5 }),

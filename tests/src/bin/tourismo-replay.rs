@@ -17,7 +17,7 @@ use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::time::Timestamp;
 use tourismo_tests::gpx_file;
 use tourismo_tests::phone::{Clock, Phone, Setup};
-use tourismo_tests::replay::people::{self, Crowd, LoadError, Loaded, Talk};
+use tourismo_tests::replay::people::{self, LoadError, Loaded, People, SocialPlan};
 use tourismo_tests::replay::{self, Pace, Ride};
 
 /// Records drives from GPX files as a phone would, and brings them to a relay.
@@ -66,7 +66,7 @@ struct Made {
     /// Load so many made drives of made people rather than files, all public, with meets, and with what these people say about
     /// each other's. What the relay has already is not made again.
     #[arg(long, value_name = "DRIVES", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    made: Option<u64>,
+    synthetic: Option<u64>,
     /// How many people; one for eight drives unless told.
     #[arg(long, requires = "made", value_parser = clap::value_parser!(u64).range(1..))]
     people: Option<u64>,
@@ -88,7 +88,7 @@ enum Audience {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let patience = Duration::from_secs(cli.patience);
-    let done = match cli.made.made {
+    let done = match cli.made.synthetic {
         Some(drives) => load_made(cli.relay, patience, drives, &cli.made).await,
         None => load_files(&cli.relay, patience, &cli.files).await,
     };
@@ -106,12 +106,13 @@ async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) 
     let began = Instant::now();
     let people = made.people.unwrap_or_else(|| drives.div_ceil(8)).min(drives);
     let until = made.until.unwrap_or_else(|| Clock::of_this_machine().now().wall);
-    let crowd = Arc::new(Crowd { seed: made.seed, people, drives, until, relay, patience });
-    let loaded = everybody(people, |person, crowd: Arc<Crowd>| async move { crowd.load(person).await }, &crowd).await?;
+    let crowd = Arc::new(People { seed: made.seed, people, drives, until, relay, patience });
+    let loaded =
+        everybody(people, |person, crowd: Arc<People>| async move { crowd.load(person).await }, &crowd).await?;
     let (loaded, made): (Vec<Loaded>, Vec<people::Made>) = loaded.into_iter().unzip();
     // Whoever is complete has said everything.
     let talk = Arc::new((crowd.talk(&made), loaded.clone()));
-    let speak = |person: u64, talk: Arc<(Talk, Vec<Loaded>)>| async move {
+    let speak = |person: u64, talk: Arc<(SocialPlan, Vec<Loaded>)>| async move {
         if talk.1[person as usize].present == 0 { talk.0.speak(person).await } else { Ok(()) }
     };
     everybody(people, speak, &talk).await?;

@@ -1,17 +1,17 @@
-//! Runs simulations: one story for each seed, until one breaks a promise.
+//! Runs simulations: one scenario for each seed, until one breaks a promise.
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tourismo_tests::sim::{Outline, Plant, run, run_twice};
+use tourismo_tests::sim::{InjectedBug, Scenario, run, run_twice};
 
 /// Simulate phones, their relay, and everything that can go wrong between them.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// How many stories to tell.
+    /// How many scenarios to run.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
     /// The seed of the first.
@@ -20,10 +20,10 @@ struct Arguments {
     /// How many things people and faults do in each.
     #[arg(long, default_value_t = 60)]
     steps: u32,
-    /// Print everything that happens in the first story.
+    /// Print everything that happens in the first scenario.
     #[arg(long)]
     trace: bool,
-    /// Tell each story once. Otherwise each is told twice, and must be the same.
+    /// Tell each scenario once. Otherwise each is run twice, and must be the same.
     #[arg(long)]
     once: bool,
     /// Go on after a broken promise.
@@ -36,8 +36,9 @@ fn main() -> ExitCode {
     let (mut broken, mut events, mut fixes, mut changes, mut virtual_ms, mut slowest_ms) = (0_u64, 0, 0, 0, 0, 0);
     let seeds = if arguments.trace { 1 } else { arguments.seeds };
     for seed in arguments.first..arguments.first + seeds {
-        let outline = Outline { seed, steps: arguments.steps, plant: Plant::Nothing, keeps_lines: arguments.trace };
-        let report = if arguments.once || arguments.trace { run(outline) } else { run_twice(outline) };
+        let scenario =
+            Scenario { seed, steps: arguments.steps, bug: InjectedBug::Nothing, keeps_lines: arguments.trace };
+        let report = if arguments.once || arguments.trace { run(scenario) } else { run_twice(scenario) };
         report.lines.iter().for_each(|line| println!("{line}"));
         events += report.events;
         (fixes, changes) = (fixes + report.fixes, changes + report.changes);

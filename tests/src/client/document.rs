@@ -1,7 +1,7 @@
 //! A document as a phone makes it, change by change.
 
 use automerge::Automerge;
-use tourismo_core::docs::open::{self, EditError, NewChange};
+use tourismo_core::docs::automerge_doc::{self, EditError, NewChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
 
@@ -20,7 +20,7 @@ impl Document {
         let mut actor = name;
         actor[..8].copy_from_slice(&device.actor_prefix());
         actor[8..].copy_from_slice(&name[..8]);
-        Document { id: DocId::from_bytes(name), kind, doc: open::new(&actor), changes: 0 }
+        Document { id: DocId::from_bytes(name), kind, doc: automerge_doc::new(&actor), changes: 0 }
     }
 
     /// An empty document of an account that others will find by its id.
@@ -44,7 +44,7 @@ impl Document {
         let from = self.changes * 1_000_003;
         let noise = (from..from + bytes as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
         let value: Vec<u8> = self.changes.to_le_bytes().into_iter().chain(noise).collect();
-        self.edit(|doc| open::edit(doc, |edit| edit.bytes_or_nothing("value", Some(&value))))
+        self.edit(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("value", Some(&value))))
     }
 
     /// The change that an edit makes.

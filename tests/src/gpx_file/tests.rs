@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tourismo_core::time::Timestamp;
 
 use super::*;
-use crate::made;
+use crate::synthetic;
 
 const NAMESPACES: &str = "xmlns=\"http://www.topografix.com/GPX/1/1\" xmlns:x=\"urn:x\" \
                           xmlns:g=\"http://www.garmin.com/xmlschemas/TrackPointExtension/v2\" \
@@ -43,8 +43,8 @@ fn problems(file: &GpxFile) -> Vec<String> {
 
 #[test]
 fn a_written_drive_reads_back_as_it_was() {
-    let options = made::Options { start: Timestamp(NINE + 250), minutes: 3, kind: made::Kind::Mountain };
-    let mut fixes = made::drive(3, options);
+    let options = synthetic::Options { start: Timestamp(NINE + 250), minutes: 3, kind: synthetic::Kind::Mountain };
+    let mut fixes = synthetic::drive(3, options);
     fixes.iter_mut().for_each(|fix| fix.recorded_at = fix.fixed_at);
     fixes[5].altitude_m = None;
     fixes[6].speed_mps = None;

@@ -18,7 +18,7 @@ pub enum DataPart {
 
 /// Something that the relay did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum TraceEvent {
     /// It began to write.
     Write {
         /// To which file.
@@ -51,7 +51,7 @@ pub enum Event {
 /// What a relay did, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    events: Vec<Event>,
+    events: Vec<TraceEvent>,
 }
 
 /// What to start a relay under, so that strace notes what it does and leaves it its process id.
@@ -72,7 +72,7 @@ impl Trace {
         let files = [DataPart::Database, DataPart::Log].map(|part| (part.path(&data).display().to_string(), part));
         let mut trace = Trace::default();
         // What each thread is in the middle of syncing, and to what it has written since it synced that last.
-        let mut syncing: BTreeMap<&str, Event> = BTreeMap::new();
+        let mut syncing: BTreeMap<&str, TraceEvent> = BTreeMap::new();
         let mut writing: BTreeSet<(&str, DataPart)> = BTreeSet::new();
         for line in text.lines() {
             let (thread, call) = line.split_once(' ').context("a line has a process id")?;
@@ -99,11 +99,11 @@ impl Trace {
                 ("ftruncate", Some(part)) => {
                     let length = arguments.trim_start_matches(", ");
                     let length = length.split([')', ' ']).next().unwrap_or_default().parse()?;
-                    trace.events.push(Event::Truncate { part, length });
+                    trace.events.push(TraceEvent::Truncate { part, length });
                 }
                 ("fsync" | "fdatasync", Some(part)) => {
                     let wrote = writing.remove(&(thread, part));
-                    let synced = Event::Synced { part, covers: trace.events.len(), wrote };
+                    let synced = TraceEvent::Synced { part, covers: trace.events.len(), wrote };
                     match call.ends_with("<unfinished ...>") {
                         true => drop(syncing.insert(thread, synced)),
                         false => trace.end_sync(Some(synced), call)?,
@@ -113,7 +113,7 @@ impl Trace {
                 ("write" | "writev" | "sendto" | "sendmsg", None)
                     if place.starts_with("TCP:") || place.starts_with("socket:") =>
                 {
-                    trace.events.push(Event::Sent(strings(arguments)?));
+                    trace.events.push(TraceEvent::Sent(strings(arguments)?));
                 }
                 (_, None) => {}
             }
@@ -121,7 +121,7 @@ impl Trace {
         Ok(trace)
     }
 
-    fn end_sync(&mut self, synced: Option<Event>, call: &str) -> anyhow::Result<()> {
+    fn end_sync(&mut self, synced: Option<TraceEvent>, call: &str) -> anyhow::Result<()> {
         let Some(synced) = synced else { return Ok(()) };
         // A call that a kill cut short has no result.
         if call.ends_with("= 0") {
@@ -132,56 +132,60 @@ impl Trace {
     }
 
     /// A trace of these events.
-    pub fn of(events: Vec<Event>) -> Trace {
+    pub fn of(events: Vec<TraceEvent>) -> Trace {
         Trace { events }
     }
 
     /// What happened.
-    pub fn events(&self) -> &[Event] {
+    pub fn events(&self) -> &[TraceEvent] {
         &self.events
     }
 
     /// How often the write-ahead log was synced by whoever had written to it: behind its header and behind every commit.
     pub fn log_syncs_of_writers(&self) -> usize {
-        let is_it = |event: &&Event| matches!(event, Event::Synced { part: DataPart::Log, wrote: true, .. });
+        let is_it = |event: &&TraceEvent| matches!(event, TraceEvent::Synced { part: DataPart::Log, wrote: true, .. });
         self.events.iter().filter(is_it).count()
     }
 
     /// How often the database itself was synced: at the end of every checkpoint that moved all there was. One beside which
     /// somebody reads or commits moves a part, having synced the log, and leaves this to the next.
     pub fn database_syncs(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::Synced { part: DataPart::Database, .. })).count()
+        self.events.iter().filter(|event| matches!(event, TraceEvent::Synced { part: DataPart::Database, .. })).count()
     }
 
     /// How often the write-ahead log was begun: its header is synced by itself.
     pub fn log_headers(&self) -> usize {
-        let is_header = |event: &&Event| matches!(event, Event::Write { part: DataPart::Log, offset: 0, .. });
+        let is_header = |event: &&TraceEvent| matches!(event, TraceEvent::Write { part: DataPart::Log, offset: 0, .. });
         self.events.iter().filter(is_header).count()
     }
 
     /// How many transactions were committed: a frame of the write-ahead log that ends one says how large the database is
     /// then, all others say 0 (the WAL format of SQLite, section 2).
     pub fn commits(&self) -> usize {
-        let ends_a_commit = |event: &&Event| match event {
-            Event::Write { part: DataPart::Log, offset, bytes } => {
+        let ends_a_commit = |event: &&TraceEvent| match event {
+            TraceEvent::Write { part: DataPart::Log, offset, bytes } => {
                 *offset >= 32 && bytes.len() == 24 && bytes[4..8] != [0; 4]
             }
-            Event::Write { .. } | Event::Truncate { .. } | Event::Synced { .. } | Event::Sent(_) => false,
+            TraceEvent::Write { .. }
+            | TraceEvent::Truncate { .. }
+            | TraceEvent::Synced { .. }
+            | TraceEvent::Sent(_) => false,
         };
         self.events.iter().filter(ends_a_commit).count()
     }
 
     /// Where something that names one of these changes was sent: the events right behind it.
     pub fn behind_acknowledgements(&self, pushed: &BTreeSet<ChangeHash>) -> Vec<usize> {
-        let names_any = |event: &Event| matches!(event, Event::Sent(bytes) if !named(bytes, pushed).is_empty());
+        let names_any =
+            |event: &TraceEvent| matches!(event, TraceEvent::Sent(bytes) if !named(bytes, pushed).is_empty());
         (0..self.events.len()).filter(|at| names_any(&self.events[*at])).map(|at| at + 1).collect()
     }
 
     /// Which of these changes had been named to a client before an event.
     pub fn acknowledged(&self, before: usize, pushed: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
         let sent = self.events[..before].iter().filter_map(|event| match event {
-            Event::Sent(bytes) => Some(bytes),
-            Event::Write { .. } | Event::Truncate { .. } | Event::Synced { .. } => None,
+            TraceEvent::Sent(bytes) => Some(bytes),
+            TraceEvent::Write { .. } | TraceEvent::Truncate { .. } | TraceEvent::Synced { .. } => None,
         });
         sent.flat_map(|bytes| named(bytes, pushed)).collect()
     }
@@ -194,14 +198,14 @@ fn named(bytes: &[u8], pushed: &BTreeSet<ChangeHash>) -> Vec<ChangeHash> {
 }
 
 /// `, "\x00…", 24, 4152) = 24`, or without the result if another thread came in between.
-fn written(part: DataPart, arguments: &str) -> anyhow::Result<Event> {
+fn written(part: DataPart, arguments: &str) -> anyhow::Result<TraceEvent> {
     let bytes = strings(arguments)?;
     let (_, numbers) = arguments.rsplit_once("\", ").context("a length and an offset follow")?;
     let mut numbers = numbers.split([',', ')', ' ']).filter(|number| !number.is_empty());
     let length: usize = numbers.next().context("a length")?.parse()?;
     let offset = numbers.next().context("an offset")?.parse()?;
     ensure!(length == bytes.len(), "{length} bytes were written, {} are noted", bytes.len());
-    Ok(Event::Write { part, offset, bytes })
+    Ok(TraceEvent::Write { part, offset, bytes })
 }
 
 /// The bytes of all strings in some arguments.
@@ -258,14 +262,14 @@ mod tests {
         assert_eq!(
             trace.events(),
             [
-                Event::Write { part: Log, offset: 32, bytes: vec![1, 2] },
-                Event::Write { part: Database, offset: 4096, bytes: vec![3] },
-                Event::Synced { part: Log, covers: 1, wrote: true },
-                Event::Sent(vec![0xff, 0]),
-                Event::Sent(vec![1, 2]),
-                Event::Synced { part: Database, covers: 5, wrote: true },
-                Event::Synced { part: Log, covers: 6, wrote: false },
-                Event::Truncate { part: Log, length: 0 },
+                TraceEvent::Write { part: Log, offset: 32, bytes: vec![1, 2] },
+                TraceEvent::Write { part: Database, offset: 4096, bytes: vec![3] },
+                TraceEvent::Synced { part: Log, covers: 1, wrote: true },
+                TraceEvent::Sent(vec![0xff, 0]),
+                TraceEvent::Sent(vec![1, 2]),
+                TraceEvent::Synced { part: Database, covers: 5, wrote: true },
+                TraceEvent::Synced { part: Log, covers: 6, wrote: false },
+                TraceEvent::Truncate { part: Log, length: 0 },
             ]
         );
     }

@@ -5,7 +5,7 @@
 //! makes the same accounts, documents and changes again, so that an interrupted loading is completed on the same day and
 //! nothing comes twice; a person with a profile is complete and is left alone on any day.
 
-mod talk;
+mod social;
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::docs::{CarFields, MeetFields, ProfileFields, Visibility};
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
 use tourismo_core::replica::io::{Command, CommandError};
-use tourismo_core::replica::view::MeetView;
+use tourismo_core::replica::views::MeetView;
 use tourismo_core::time::Timestamp;
 
-use crate::made::{self, Kind, Options};
 use crate::phone::{Clock, Phone, PhoneError, Setup, Storage, SyncError};
 use crate::replay::{self, Pace, Ride, RideError};
+use crate::synthetic::{self, Kind, Options};
 
-pub use self::talk::{Made, Says, Talk};
+pub use self::social::{Made, SocialPlan, Statement};
 
 const DAY_MS: i64 = 86_400_000;
 /// How far back the drives reach, days. Nobody drives twice a day: more drives than days reach farther.
@@ -32,7 +32,7 @@ const PASSES: u64 = 2;
 
 /// Some people and what they drove together.
 #[derive(Clone, Debug)]
-pub struct Crowd {
+pub struct People {
     /// Makes everything.
     pub seed: u64,
     /// How many people.
@@ -78,9 +78,9 @@ pub enum LoadError {
     Sync(#[from] SyncError),
 }
 
-impl Crowd {
+impl People {
     /// Records one person's drives, announces their meets, and brings all of it to the relay, unless that person is there
-    /// already. They speak of others when these are there, too: [`Crowd::talk`].
+    /// already. They speak of others when these are there, too: [`People::social`].
     ///
     /// # Errors
     /// [`LoadError`] if anything is refused, or the relay does not answer.
@@ -133,7 +133,7 @@ impl Crowd {
 
     /// A person's last months.
     async fn live(&self, person: u64, phone: &mut Phone) -> Result<(Loaded, Made), LoadError> {
-        let mut chance = Chance(ChaCha8Rng::from_seed(self.random(person, "life")));
+        let mut chance = Random(ChaCha8Rng::from_seed(self.random(person, "life")));
         let mut garage = Vec::new();
         for _ in 0..1 + chance.below(2) {
             garage.push(replay::car(phone, chance.one_of(&CARS).fields()).await?);
@@ -160,7 +160,7 @@ impl Crowd {
         Ok((loaded, made))
     }
 
-    fn ride(&self, person: u64, number: u64, garage: &[DocId], chance: &mut Chance) -> Ride {
+    fn ride(&self, person: u64, number: u64, garage: &[DocId], chance: &mut Random) -> Ride {
         let count = self.drives_of(person);
         let (first, end) = (number * self.days(person) / count, (number + 1) * self.days(person) / count);
         let day = first + chance.below(end - first);
@@ -176,15 +176,17 @@ impl Crowd {
             title: (*chance.one_of(titles(kind))).to_owned(),
             car: Some(*chance.one_of(garage)),
             fixes: match kind {
-                Kind::Mountain => made::drive_along(self.seed + chance.below(PASSES), chance.0.next_u64(), options),
-                Kind::Lane | Kind::Town | Kind::Motorway => made::drive(chance.0.next_u64(), options),
+                Kind::Mountain => {
+                    synthetic::drive_along(self.seed + chance.below(PASSES), chance.0.next_u64(), options)
+                }
+                Kind::Lane | Kind::Town | Kind::Motorway => synthetic::drive(chance.0.next_u64(), options),
             },
         }
     }
 
     /// Who a person is for others.
     pub fn profile(&self, person: u64) -> ProfileFields {
-        let mut chance = Chance(ChaCha8Rng::from_seed(self.random(person, "name")));
+        let mut chance = Random(ChaCha8Rng::from_seed(self.random(person, "name")));
         let first = FIRST_NAMES[(person % FIRST_NAMES.len() as u64) as usize];
         let handle = match person / FIRST_NAMES.len() as u64 {
             0 => first.to_lowercase(),
@@ -267,9 +269,9 @@ fn seed_of(words: [u64; 4]) -> [u8; 32] {
 }
 
 /// Random choices that are the same on every machine.
-struct Chance(ChaCha8Rng);
+struct Random(ChaCha8Rng);
 
-impl Chance {
+impl Random {
     fn below(&mut self, end: u64) -> u64 {
         self.0.next_u64() % end.max(1)
     }

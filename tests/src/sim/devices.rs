@@ -3,15 +3,15 @@
 
 use serde_bytes::ByteBuf;
 use tourismo_core::id::ChangeHash;
-use tourismo_core::replica::io::{Command, Input, Outcome, Space};
-use tourismo_core::replica::view::StorageStatus;
-use tourismo_core::replica::{OpenError, Opening, Replica};
+use tourismo_core::replica::io::{Command, CommandOutcome, Input, Space};
+use tourismo_core::replica::views::StorageStatus;
+use tourismo_core::replica::{Bootstrap, OpenError, Replica};
 
+use crate::sim::network::{HOME, NetworkEvent};
 use crate::sim::phone::{Nap, Phone};
-use crate::sim::world::{Event, HOME};
-use crate::sim::{Disk, Plant, World};
+use crate::sim::{Disk, InjectedBug, Network};
 
-impl World {
+impl Network {
     /// Adds a phone that founds an account, and starts its app.
     pub fn add_phone(&mut self) -> usize {
         self.add(None)
@@ -19,16 +19,16 @@ impl World {
 
     /// Adds a phone that another one lets into its account.
     pub fn add_device(&mut self, of: usize) -> usize {
-        let secret = self.chance.bytes();
+        let secret = self.rng.bytes();
         let device = ByteBuf::from(Phone::new(secret, None).device().0);
-        let Outcome::Granted { grant } = self.perform(of, Command::GrantDevice { device }) else {
+        let CommandOutcome::Granted { grant } = self.perform(of, Command::GrantDevice { device }) else {
             panic!("a device that is in lets others in")
         };
         self.add_with(secret, Some(grant.into_vec()))
     }
 
     fn add(&mut self, grant: Option<Vec<u8>>) -> usize {
-        let secret = self.chance.bytes();
+        let secret = self.rng.bytes();
         self.add_with(secret, grant)
     }
 
@@ -42,13 +42,13 @@ impl World {
     /// Damages a phone's disk: of every document the change at this place, counted from 0, is gone.
     pub fn lose_change(&mut self, phone: usize, index: u32) {
         self.phones[phone].disk.lose(index);
-        self.ledger.may_differ = true;
+        self.reference.may_differ = true;
     }
 
     /// Takes away what a phone's disk holds about every document, but not the documents.
     pub fn lose_records(&mut self, phone: usize) {
         self.phones[phone].disk.lose_records();
-        self.ledger.may_differ = true;
+        self.reference.may_differ = true;
     }
 
     /// Kills a phone's app. What its disk was writing is there or is not.
@@ -59,9 +59,9 @@ impl World {
         let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
         // Asleep, it hears nothing and writes nothing.
         let awake_since = |ms| self.phones[phone].awake_since(self.now_ms, ms);
-        let is_healthy = !is_failing && awake_since(4_000) >= self.storage_ill_ms;
-        let complaint = self.ledger.killed(phone, awake_since(1_000), is_healthy);
-        let (all, torn) = (self.chance.one_in(2), self.plant == Plant::TornTransactions);
+        let is_healthy = !is_failing && awake_since(4_000) >= self.storage_degraded_ms;
+        let complaint = self.reference.killed(phone, awake_since(1_000), is_healthy);
+        let (all, torn) = (self.rng.one_in(2), self.bug == InjectedBug::TornTransactions);
         let state = &mut self.phones[phone];
         state.disk.kill(|ops| match (torn, all) {
             (true, _) => ops / 2,
@@ -70,12 +70,12 @@ impl World {
         });
         state.outcomes.clear();
         if let Some(conn) = state.conn.take()
-            && self.net.get(conn).is_some_and(|conn| conn.is_open && conn.is_whole())
+            && self.connections.get(conn).is_some_and(|conn| conn.is_open && conn.is_whole())
         {
             self.cut(conn, 2_000);
         }
         if let Some(complaint) = complaint {
-            self.breaks(complaint);
+            self.report_broken(complaint);
         }
     }
 
@@ -85,21 +85,21 @@ impl World {
     /// [`OpenError`] if the replica does not open.
     pub fn start(&mut self, phone: usize) -> Result<(), OpenError> {
         self.trace.note(self.now_ms, format_args!("phone {phone} starts"));
-        let mut seed = ByteBuf::from(self.chance.bytes::<32>());
+        let mut seed = ByteBuf::from(self.rng.bytes::<32>());
         let state = &mut self.phones[phone];
-        if self.plant == Plant::ReusesSeeds {
+        if self.bug == InjectedBug::ReusesSeeds {
             seed = ByteBuf::from([7; 32]);
         }
         let device = ByteBuf::from(state.device().0);
         let grant = state.grant.clone().map(ByteBuf::from);
-        state.replica = Some(Replica::open(&Opening { seed, device, grant, stored: state.disk.opening() })?);
+        state.replica = Some(Replica::open(&Bootstrap { seed, device, grant, stored: state.disk.opening() })?);
         (state.life, state.born_ms, state.is_shown) = (state.life + 1, self.now_ms, true);
         state.naps.clear();
         let life = state.life;
-        self.schedule(1_000, Event::Measures { phone, life });
-        self.tell(phone, Input::Start);
+        self.schedule(1_000, NetworkEvent::Measures { phone, life });
+        self.deliver(phone, Input::Start);
         if !self.believes_online {
-            self.tell(phone, Input::Network { online: false });
+            self.deliver(phone, Input::Network { online: false });
         }
         Ok(())
     }
@@ -115,13 +115,13 @@ impl World {
 
     /// Starts a phone's app some seconds later.
     pub(super) fn start_later(&mut self, phone: usize) {
-        let in_ms = self.chance.between(0, 20_000);
-        self.schedule(in_ms, Event::Starts { phone });
+        let in_ms = self.rng.between(0, 20_000);
+        self.schedule(in_ms, NetworkEvent::Starts { phone });
     }
 
     /// Has a phone's clocks show so many minutes more than UTC.
     pub fn set_utc_offset(&mut self, phone: usize, utc_offset_min: i64) {
-        self.tell(phone, Input::Zone { utc_offset_min });
+        self.deliver(phone, Input::Zone { utc_offset_min });
     }
 
     /// Another tab takes a phone over from the one that owned it: it opens the same storage, and whatever the old one still
@@ -134,7 +134,7 @@ impl World {
             self.silence(conn, true, false);
         }
         if let Err(error) = self.start(phone) {
-            self.breaks(format!("another tab opens the same storage: {error}"));
+            self.report_broken(format!("another tab opens the same storage: {error}"));
         }
     }
 
@@ -147,7 +147,7 @@ impl World {
         let state = &mut self.phones[phone];
         state.naps.push(Nap { from_ms: self.now_ms, until_ms: self.now_ms + ms, stops_clock });
         // Whoever does not answer is given up, and on waking up it may give up by itself.
-        let conn = state.conn.and_then(|conn| self.net.get_mut(conn));
+        let conn = state.conn.and_then(|conn| self.connections.get_mut(conn));
         conn.into_iter().for_each(|conn| conn.is_troubled = true);
     }
 
@@ -162,11 +162,11 @@ impl World {
     pub fn restore_phone(&mut self, phone: usize, disk: Disk) {
         self.kill(phone);
         self.trace.note(self.now_ms, format_args!("phone {phone} is restored"));
-        let kept = &self.relays[HOME].books;
+        let kept = &self.relays[HOME].disk;
         let is_elsewhere = |hash: &ChangeHash| kept.has(hash) || disk.hashes().contains(hash);
         let state = &self.phones[phone];
         let is_safe = state.disk.count(Space::Journal) == 0 && state.disk.hashes().iter().all(is_elsewhere);
-        self.ledger.rolled_back(phone, is_safe);
+        self.reference.rolled_back(phone, is_safe);
         self.phones[phone].disk = disk;
     }
 
@@ -183,7 +183,7 @@ impl World {
         self.phones.push(Phone { disk, relay, ..Phone::new(secret, grant) });
         let phone = self.phones.len() - 1;
         self.trace.note(self.now_ms, format_args!("phone {phone} is a copy of {of}"));
-        self.ledger.has_copies = true;
+        self.reference.has_copies = true;
         self.start(phone).expect("a copy opens like its original");
         phone
     }
@@ -194,7 +194,7 @@ impl World {
             self.kill(phone);
             self.trace.note(self.now_ms, format_args!("phone {phone} moves to relay {relay}"));
             self.phones[phone].relay = relay;
-            self.ledger.may_differ = true;
+            self.reference.may_differ = true;
         }
     }
 }

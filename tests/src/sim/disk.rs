@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::is_document;
-use tourismo_core::docs::open;
+use tourismo_core::docs::automerge_doc;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::replica::io::{KeyRange, Space, StoreOp, StoredEntry};
 
@@ -50,7 +50,7 @@ impl Disk {
 
     /// The names of all changes on disk.
     pub fn hashes(&self) -> BTreeSet<ChangeHash> {
-        let plain = |chunk| tourismo_core::log::examine(chunk).ok().map(|change| change.hash);
+        let plain = |chunk| tourismo_core::admission::scan_candidate(chunk).ok().map(|change| change.hash);
         let names = |(_, chunk)| plain(chunk).into_iter().chain(taken_apart(chunk).map(|(hash, _)| hash));
         self.changes().flat_map(names).collect()
     }
@@ -119,6 +119,6 @@ fn entry(((space, key), value): (&(Space, Vec<u8>), &Vec<u8>)) -> StoredEntry {
 
 /// The changes in a snapshot; none in anything else.
 fn taken_apart(chunk: &[u8]) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> {
-    let snapshot = is_document(chunk).then(|| open::load(&[0; 16], [chunk]).ok()).flatten();
-    snapshot.into_iter().flat_map(|doc| open::chunks(&doc))
+    let snapshot = is_document(chunk).then(|| automerge_doc::load(&[0; 16], [chunk]).ok()).flatten();
+    snapshot.into_iter().flat_map(|doc| automerge_doc::chunks(&doc))
 }

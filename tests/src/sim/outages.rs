@@ -4,16 +4,16 @@ use tourismo_core::id::DocId;
 use tourismo_core::replica::io::Input;
 use tourismo_core::wire::Epoch;
 
-use crate::sim::net::{ConnId, End};
-use crate::sim::relay::{Account, Books};
-use crate::sim::world::Event;
-use crate::sim::world::HOME;
-use crate::sim::{Plant, Relay, World};
+use crate::sim::connections::{ConnId, End};
+use crate::sim::network::HOME;
+use crate::sim::network::NetworkEvent;
+use crate::sim::relay::{AccountLog, RelayDisk};
+use crate::sim::{InjectedBug, Network, Relay};
 
-impl World {
+impl Network {
     /// Gives all phones a network, or takes it away with every connection.
     pub fn set_network(&mut self, has_network: bool) {
-        self.weather.has_network = has_network;
+        self.faults.has_network = has_network;
         self.believes_online = has_network;
         if !has_network {
             self.cut_all();
@@ -23,30 +23,30 @@ impl World {
             match self.phones[phone].nap(self.now_ms) {
                 Some(nap) => {
                     let life = self.phones[phone].life;
-                    self.schedule(nap.until_ms - self.now_ms, Event::Tell { phone, life, input });
+                    self.schedule(nap.until_ms - self.now_ms, NetworkEvent::Deliver { phone, life, input });
                 }
-                None => self.tell(phone, input),
+                None => self.deliver(phone, input),
             }
         }
     }
 
     /// Cuts every connection; both ends learn it some moments later.
     pub fn cut_all(&mut self) {
-        for conn in self.net.whole() {
+        for conn in self.connections.whole() {
             self.cut(conn, 2_000);
         }
     }
 
     /// Cuts every connection in silence: nothing arrives at these ends, and nobody learns why.
     pub fn silence_all(&mut self, at_phones: bool, at_relay: bool) {
-        for conn in self.net.whole() {
+        for conn in self.connections.whole() {
             self.silence(conn, at_phones, at_relay);
         }
     }
 
     pub(super) fn silence(&mut self, conn: ConnId, at_phone: bool, at_relay: bool) {
         self.trace.note(self.now_ms, format_args!("connection {conn} falls silent: {at_phone} {at_relay}"));
-        let Some(state) = self.net.get_mut(conn) else { return };
+        let Some(state) = self.connections.get_mut(conn) else { return };
         for (end, _) in [(End::Phone, at_phone), (End::Relay, at_relay)].into_iter().filter(|(_, silent)| *silent) {
             state.fall_silent(end);
         }
@@ -55,13 +55,13 @@ impl World {
     /// Cuts a connection: what is under way is lost, and the ends learn it within `within_ms`.
     pub(super) fn cut(&mut self, conn: ConnId, within_ms: u64) {
         self.trace.note(self.now_ms, format_args!("connection {conn} is cut"));
-        let Some(state) = self.net.get_mut(conn) else { return };
+        let Some(state) = self.connections.get_mut(conn) else { return };
         for end in [End::Phone, End::Relay] {
             state.fall_silent(end);
         }
         for end in [End::Phone, End::Relay] {
-            let in_ms = self.chance.between(0, within_ms);
-            self.schedule(in_ms, Event::Learns { conn, end });
+            let in_ms = self.rng.between(0, within_ms);
+            self.schedule(in_ms, NetworkEvent::Disconnects { conn, end });
         }
     }
 
@@ -73,25 +73,25 @@ impl World {
     pub(super) fn crash(&mut self, relay: usize, down_ms: u64) {
         self.trace.note(self.now_ms, format_args!("relay {relay} crashes"));
         for waiting in std::mem::take(&mut self.relays[relay].waiting) {
-            if self.plant != Plant::AcksBeforeSync && !self.relays[relay].is_full && self.chance.one_in(3) {
-                let plant = self.plant;
-                self.relays[relay].books.commit(&waiting, plant);
+            if self.bug != InjectedBug::AcksBeforeSync && !self.relays[relay].is_full && self.rng.one_in(3) {
+                let bug = self.bug;
+                self.relays[relay].disk.commit(&waiting, bug);
             }
         }
         let state = &mut self.relays[relay];
         state.is_up = false;
         state.boot += 1;
         state.sessions.clear();
-        for conn in self.net.whole() {
-            if self.net.relay_of(conn) == relay {
+        for conn in self.connections.whole() {
+            if self.connections.relay_of(conn) == relay {
                 self.cut(conn, 1_000);
             }
         }
         self.check_acknowledged();
-        self.schedule(down_ms, Event::RelayStarts { relay });
+        self.schedule(down_ms, NetworkEvent::RelayStarts { relay });
     }
 
-    /// Has the first relay make snapshots; see [`World::compact`].
+    /// Has the first relay make snapshots; see [`Network::compact`].
     pub fn compact_relay(&mut self, gone_quarters: u64) {
         self.compact(HOME, gone_quarters);
     }
@@ -99,7 +99,7 @@ impl World {
     /// Has a relay make snapshots. Of the changes in them so many parts of four have left its log.
     pub(super) fn compact(&mut self, relay: usize, gone_quarters: u64) {
         self.trace.note(self.now_ms, format_args!("relay {relay} makes snapshots"));
-        self.relays[relay].books.compact(gone_quarters);
+        self.relays[relay].disk.compact(gone_quarters);
     }
 
     /// From here on the first relay takes nobody's word for a device that it does not know.
@@ -114,25 +114,25 @@ impl World {
 
     /// Replaces the first relay's data by one that lacks the last change of a document. Its epoch is another.
     pub fn forget_last_change(&mut self, doc: &DocId) {
-        let last = |account: &Account| account.entries.iter().rposition(|stored| stored.doc == *doc);
-        self.replace_books(|account, index| last(account) != Some(index));
+        let last = |account: &AccountLog| account.entries.iter().rposition(|stored| stored.doc == *doc);
+        self.replace_disk(|account, index| last(account) != Some(index));
     }
 
     pub(super) fn restore_part(&mut self, relay: usize, keeps_percent: usize) {
-        let books =
-            self.relays[relay].books.keeping(|account, index| index < account.entries.len() * keeps_percent / 100);
-        self.begin_life(relay, books, None);
+        let disk =
+            self.relays[relay].disk.keeping(|account, index| index < account.entries.len() * keeps_percent / 100);
+        self.begin_epoch(relay, disk, None);
     }
 
     /// Adds a relay.
     pub fn add_relay(&mut self) {
-        let relay = Relay::new(self.chance.bytes(), self.chance.bytes());
+        let relay = Relay::new(self.rng.bytes(), self.rng.bytes());
         self.relays.push(relay);
     }
 
-    fn replace_books(&mut self, keeps: impl Fn(&Account, usize) -> bool) {
-        let books = self.relays[HOME].books.keeping(keeps);
-        self.begin_life(HOME, books, None);
+    fn replace_disk(&mut self, keeps: impl Fn(&AccountLog, usize) -> bool) {
+        let disk = self.relays[HOME].disk.keeping(keeps);
+        self.begin_epoch(HOME, disk, None);
     }
 
     /// Makes a backup of the first relay.
@@ -142,7 +142,7 @@ impl World {
 
     pub(super) fn back_up(&mut self, relay: usize) {
         self.trace.note(self.now_ms, format_args!("relay {relay} is backed up"));
-        self.relays[relay].backup = Some(self.relays[relay].books.clone());
+        self.relays[relay].backup = Some(self.relays[relay].disk.clone());
     }
 
     /// Replaces the first relay's data by its last backup, if there is one. Its epoch is another.
@@ -152,14 +152,14 @@ impl World {
 
     pub(super) fn restore(&mut self, relay: usize) {
         if let Some(backup) = self.relays[relay].backup.clone() {
-            self.begin_life(relay, backup, None);
+            self.begin_epoch(relay, backup, None);
         }
     }
 
     /// Puts back what a relay had before it was restored last: two lives of one log, each with entries of its own.
-    pub fn return_to_other_life(&mut self, relay: usize) {
-        if let Some((books, epoch)) = self.relays[relay].other_life.clone() {
-            self.begin_life(relay, books, Some(epoch));
+    pub fn return_to_other_epoch(&mut self, relay: usize) {
+        if let Some((disk, epoch)) = self.relays[relay].other_life.clone() {
+            self.begin_epoch(relay, disk, Some(epoch));
         }
     }
 
@@ -170,7 +170,7 @@ impl World {
 
     pub(super) fn keep_image(&mut self, relay: usize) {
         self.trace.note(self.now_ms, format_args!("an image of relay {relay} is kept"));
-        self.relays[relay].image = Some((self.relays[relay].books.clone(), self.relays[relay].epoch));
+        self.relays[relay].image = Some((self.relays[relay].disk.clone(), self.relays[relay].epoch));
     }
 
     /// Puts the first relay's disk back to its image, if there is one. Nobody tells the relay: its epoch is that of the image.
@@ -179,16 +179,16 @@ impl World {
     }
 
     pub(super) fn put_back(&mut self, relay: usize) {
-        if let Some((books, epoch)) = self.relays[relay].image.clone() {
-            self.begin_life(relay, books, Some(epoch));
+        if let Some((disk, epoch)) = self.relays[relay].image.clone() {
+            self.begin_epoch(relay, disk, Some(epoch));
         }
     }
 
-    fn begin_life(&mut self, relay: usize, books: Books, epoch: Option<Epoch>) {
+    fn begin_epoch(&mut self, relay: usize, disk: RelayDisk, epoch: Option<Epoch>) {
         self.crash(relay, 1_000);
         let state = &mut self.relays[relay];
-        state.other_life = Some((std::mem::replace(&mut state.books, books), state.epoch));
-        state.epoch = epoch.unwrap_or_else(|| Epoch(self.chance.bytes()));
-        self.ledger.restored(relay, &self.relays[relay].books);
+        state.other_life = Some((std::mem::replace(&mut state.disk, disk), state.epoch));
+        state.epoch = epoch.unwrap_or_else(|| Epoch(self.rng.bytes()));
+        self.reference.restored(relay, &self.relays[relay].disk);
     }
 }

@@ -6,11 +6,11 @@ use ed25519_dalek::SigningKey;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::DeviceKey;
 use tourismo_core::replica::Replica;
-use tourismo_core::replica::io::Outcome;
+use tourismo_core::replica::io::CommandOutcome;
 use tourismo_core::time::Timestamp;
 
+use crate::sim::connections::ConnId;
 use crate::sim::disk::Disk;
-use crate::sim::net::ConnId;
 
 /// A phone.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Phone {
     pub(super) timer: u32,
     pub(super) is_shown: bool,
     pub(super) sensor: Sensor,
-    pub(super) outcomes: BTreeMap<u32, Outcome>,
+    pub(super) outcomes: BTreeMap<u32, CommandOutcome>,
     /// How many reads of storage were asked for, by the space they went to.
     pub(super) loads: u32,
 }

@@ -1,5 +1,5 @@
 //! What must become of what sensors measure, whatever the clocks show: it is in the drive or can be taken back, in the order in
-//! which it was measured, and the drive is as long as it was. Nobody is told that a drive is recorded which is not.
+//! which it was measured, and the drive is as long as it was. Nobody is run that a drive is recorded which is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,26 +7,26 @@ use tourismo_core::docs;
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::replica::view::{RecordingState, RecordingView, Signal, TrackView};
+use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::replica::views::{RecordingState, RecordingView, Signal, TrackView};
 use tourismo_core::track::Stretch;
 use tourismo_core::track::parts::merged;
 use tourismo_core::wire::DocKind;
 
-use crate::sim::World;
-use crate::sim::ledger::{Key, key};
+use crate::sim::Network;
+use crate::sim::reference_model::{FixKey, key};
 
 /// So many right fixes are refused at most after something has happened to a clock, to a recording, or to a fix before.
 const REFUSED_EACH: usize = 3;
 /// So many fixes in a row are not taken in before it must be said: two whose time is in doubt and one whose place is, as when
 /// a drive is taken over from a phone elsewhere with another time.
-const UNSAID: u32 = 3;
+const UNREPORTED: u32 = 3;
 /// How much the duration may be off, and how much more for everything that has happened, milliseconds.
 const OFF_MS: (i64, i64) = (2_000, 1_500);
 /// How much the way may be off: in metres, for everything that has happened, and of the whole.
 const OFF_M: (f64, f64, f64) = (100.0, 100.0, 0.1);
 
-/// What was measured in a story, and what was told of it.
+/// What was measured in a scenario, and what was run of it.
 #[derive(Debug, Default)]
 pub(super) struct Recordings {
     drives: BTreeMap<DocId, Vec<Measured>>,
@@ -47,7 +47,7 @@ pub(super) struct Measured {
     phone: usize,
     life: u32,
     at_ms: u64,
-    key: Option<Key>,
+    key: Option<FixKey>,
     place: Position,
     is_right: bool,
 }
@@ -78,7 +78,7 @@ impl Recordings {
         self.lost_count.insert(phone);
     }
 
-    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
+    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can run how long
     /// that took: a clock that was set back looks like a fix that came late.
     fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
         let lost_count = found.first().is_some_and(|(_, first)| self.lost_count.contains(&first.phone));
@@ -97,7 +97,7 @@ impl Recordings {
     }
 
     /// A phone has taken a fix in. Complains about what it shows then.
-    pub(super) fn heard(
+    pub(super) fn note_disturbance(
         &mut self,
         (phone, life): (usize, u32),
         before: Option<&RecordingView>,
@@ -122,7 +122,7 @@ impl Recordings {
         }
         (*all, *right) = (*all + 1, if is_right { *right + 1 } else { 0 });
         let says_so = after.not_recording.is_some() && !hides_refusals || !matches!(after.signal, Signal::Good { .. });
-        if *all > UNSAID && !says_so {
+        if *all > UNREPORTED && !says_so {
             return Some(format!(
                 "nobody is told that a drive is recorded which is not: phone {phone}, {all} fixes in a row"
             ));
@@ -144,16 +144,16 @@ impl Recordings {
     }
 }
 
-impl World {
+impl Network {
     /// Checks every drive of an account that one phone has recorded and kept.
     pub(super) fn check_recordings(&self, account: AccountId) -> Result<(), String> {
         let Some(faults) = &self.clock_faults else { return Ok(()) };
-        if self.ledger.has_copies || self.ledger.was_rolled_back {
+        if self.reference.has_copies || self.reference.was_rolled_back {
             return Ok(());
         }
         let loaded = self.loaded(account)?;
         for (id, (kind, doc)) in &loaded {
-            if *kind != DocKind::Drive || self.ledger.recorders(id) != 1 {
+            if *kind != DocKind::Drive || self.reference.recorders(id) != 1 {
                 continue;
             }
             let drive = docs::drive::read(doc);
@@ -161,7 +161,7 @@ impl World {
             let Some((_, track)) = loaded.get(&track).filter(|_| !drive.deleted) else { continue };
             let stretches = docs::track::stretches(track);
             let taken_back = docs::track::refused(track).into_iter().filter(|listed| listed.is_taken_back);
-            let taken_back: BTreeSet<Key> = taken_back.map(|listed| key(&listed.refused.fix)).collect();
+            let taken_back: BTreeSet<FixKey> = taken_back.map(|listed| key(&listed.refused.fix)).collect();
             let disturbances = faults.recordings.disturbances(measured);
             self.check_measured(id, measured, disturbances, &stretches, &taken_back)
                 .map_err(|broken| format!("{broken} (drive {id}, {disturbances} disturbances)"))?;
@@ -175,15 +175,15 @@ impl World {
         measured: &[Measured],
         disturbances: usize,
         stretches: &[Stretch],
-        taken_back: &BTreeSet<Key>,
+        taken_back: &BTreeSet<FixKey>,
     ) -> Result<(), String> {
         let fixes = merged(stretches);
-        let accepted: BTreeSet<Key> = fixes.iter().map(key).collect();
-        let refused: BTreeSet<Key> =
+        let accepted: BTreeSet<FixKey> = fixes.iter().map(key).collect();
+        let refused: BTreeSet<FixKey> =
             stretches.iter().flat_map(|stretch| &stretch.refused).map(|refused| key(&refused.fix)).collect();
-        let perhaps = self.ledger.drives.get(drive).map(|taken| taken.perhaps.as_slice()).unwrap_or_default();
-        let is_lost = |key: &Key| !accepted.contains(key) && !refused.contains(key) && !perhaps.contains(key);
-        let right: Vec<(Key, &Measured)> =
+        let perhaps = self.reference.drives.get(drive).map(|taken| taken.perhaps.as_slice()).unwrap_or_default();
+        let is_lost = |key: &FixKey| !accepted.contains(key) && !refused.contains(key) && !perhaps.contains(key);
+        let right: Vec<(FixKey, &Measured)> =
             measured.iter().filter(|measured| measured.is_right).filter_map(|m| Some((m.key?, m))).collect();
         if let Some((key, at)) = right.iter().find(|(key, _)| is_lost(key)) {
             return Err(format!("what was measured is in the drive or among what was refused: {key:?} {at:?}"));
@@ -194,7 +194,7 @@ impl World {
         }
         // In the order of the track. What was measured in one place twice tells nothing, nor does what was taken back: a block
         // keeps the arrival of its last fix alone.
-        let mut measured_at: BTreeMap<Key, Vec<&Measured>> = BTreeMap::new();
+        let mut measured_at: BTreeMap<FixKey, Vec<&Measured>> = BTreeMap::new();
         for measured in measured {
             measured.key.into_iter().for_each(|key| measured_at.entry(key).or_default().push(measured));
         }
@@ -206,7 +206,7 @@ impl World {
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        // A fix with a wrong time is of a right place all the same, and one that is told again is of one place.
+        // A fix with a wrong time is of a right place all the same, and one that is run again is of one place.
         let mut told = BTreeSet::new();
         let driven: Vec<Position> = measured
             .iter()
@@ -225,7 +225,7 @@ impl World {
         driven: &[Position],
     ) -> Result<(), String> {
         let many = disturbances as i64;
-        // Where a sensor told a wrong time, nobody knows when it measured.
+        // Where a sensor run a wrong time, nobody knows when it measured.
         let timed: Vec<_> = found.iter().filter(|(_, measured)| measured.is_right).collect();
         let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
         if let ([(first, from), ..], [.., (last, to)], false) = (timed.as_slice(), timed.as_slice(), lost_time) {
@@ -249,40 +249,40 @@ impl World {
     /// track follows one. Says whether there was anything.
     pub(super) fn take_back_refused(&mut self) -> bool {
         // Of a track that was lost in part nobody can take anything back.
-        if self.ledger.has_copies || self.ledger.was_rolled_back {
+        if self.reference.has_copies || self.reference.was_rolled_back {
             return false;
         }
-        let refused = |world: &World, phone: usize| {
-            let drives = world.replica(phone).drives().into_iter();
+        let refused = |sim: &Network, phone: usize| {
+            let drives = sim.replica(phone).drives().into_iter();
             drives
-                .filter(|drive| drive.ended_at.is_some() && world.ledger.recorders(&drive.id) == 1)
+                .filter(|drive| drive.ended_at.is_some() && sim.reference.recorders(&drive.id) == 1)
                 .find(|drive| drive.stats.is_some_and(|stats| stats.refused > 0))
         };
         let found = (0..self.phones.len()).find_map(|phone| Some((phone, refused(self, phone)?)));
         let Some((phone, before)) = found.filter(|_| self.clock_faults.is_some()) else { return false };
         let drive = before.id;
-        let listed = |world: &World| match world.replica(phone).track() {
+        let listed = |sim: &Network| match sim.replica(phone).track() {
             Some(TrackView::Ready { drive: of, refused, .. }) if *of == drive => Some(refused.clone()),
             _ => None,
         };
         self.command(phone, Command::OpenDrive { drive });
-        self.run_until(30_000, |world| listed(world).is_some());
+        self.run_until(30_000, |sim| listed(sim).is_some());
         let Some(list) = listed(self) else {
-            self.breaks(format!("a drive can be opened: {drive} on phone {phone}"));
+            self.report_broken(format!("a drive can be opened: {drive} on phone {phone}"));
             return true;
         };
         let fixes: Vec<String> =
             list.iter().filter(|fix| !fix.is_taken_back).take(3).map(|fix| fix.id.clone()).collect();
         let count = fixes.len() as u32;
         let request = self.command(phone, Command::TakeBackRefused { drive, fixes, holds: true });
-        self.run_until(30_000, |world| world.outcome(phone, request).is_some());
+        self.run_until(30_000, |sim| sim.outcome(phone, request).is_some());
         let now_taken_back = listed(self).iter().flatten().filter(|fix| fix.is_taken_back).count();
-        let is_done = matches!(self.outcome(phone, request), Some(Outcome::Done { .. }));
+        let is_done = matches!(self.outcome(phone, request), Some(CommandOutcome::Done { .. }));
         let after = self.replica(phone).drives().into_iter().find(|view| view.id == drive).and_then(|view| view.stats);
         let (fixes_before, fixes_after) = (before.stats.map(|stats| stats.fixes), after.map(|stats| stats.fixes));
         if !is_done || now_taken_back < count as usize || fixes_after <= fixes_before.filter(|_| count > 0) {
             let outcome = self.outcome(phone, request);
-            self.breaks(format!(
+            self.report_broken(format!(
                 "what was refused can be taken back: drive {drive}, {count} of {}: {outcome:?}, {fixes_before:?} fixes became {fixes_after:?}",
                 list.len()
             ));

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tourismo_core::admission::{AccountState, ActorClaims, Admission, Candidate, DocumentState, scan_candidate};
 use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
-use tourismo_core::docs::{open, snapshot};
+use tourismo_core::docs::{automerge_doc, snapshot};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::log::{AccountLog, Admission, Bearer, Candidate, DocLog, examine};
-use tourismo_core::projection::{self, Row};
-use tourismo_core::session::relay::{DocPage, HeadsPage, LogPage, NamesPage, Outcome, Session};
+use tourismo_core::projection::{self, DocumentRow};
+use tourismo_core::session::relay::{ChangeOutcome, DocPage, HeadsPage, LogPage, NamesPage, RelaySession};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
     BATCH_BYTES, Chunk, DocHeads, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
 };
 
-use crate::sim::Plant;
-use crate::sim::net::ConnId;
+use crate::sim::InjectedBug;
+use crate::sim::connections::ConnId;
 
 /// A relay.
 #[derive(Debug)]
@@ -25,40 +25,40 @@ pub struct Relay {
     /// Which start of the relay this is.
     pub(super) boot: u32,
     pub(super) is_up: bool,
-    pub(super) books: Books,
-    /// An older state of the books, kept elsewhere.
-    pub(super) backup: Option<Books>,
+    pub(super) disk: RelayDisk,
+    /// An older state of the disk, kept elsewhere.
+    pub(super) backup: Option<RelayDisk>,
     /// An older state of its whole disk, epoch included, as of a machine that is put back to a snapshot.
-    pub(super) image: Option<(Books, Epoch)>,
+    pub(super) image: Option<(RelayDisk, Epoch)>,
     /// What it had before it was restored last.
-    pub(super) other_life: Option<(Books, Epoch)>,
+    pub(super) other_life: Option<(RelayDisk, Epoch)>,
     /// Whether its disk takes nothing more.
     pub(super) is_full: bool,
     /// Whether an account has as many devices as it may have, so that nobody is vouched for.
     pub(super) has_devices_enough: bool,
     /// How far its wall clock is off.
     pub(super) clock_ms: i64,
-    pub(super) sessions: BTreeMap<ConnId, Served>,
+    pub(super) sessions: BTreeMap<ConnId, ServedConnection>,
     /// Pushes that wait for the disk.
-    pub(super) waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<WaitingPush>,
 }
 
 /// A connection that the relay serves.
 #[derive(Debug)]
-pub(super) struct Served {
-    pub(super) session: Session,
+pub(super) struct ServedConnection {
+    pub(super) session: RelaySession,
     pub(super) account: Option<AccountId>,
     /// Whose changes it may bring.
-    pub(super) bearer: Option<Bearer>,
+    pub(super) claims: Option<ActorClaims>,
     pub(super) timer_at_ms: Option<u64>,
 }
 
 /// A push that waits for the disk.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingPush {
     pub(super) conn: ConnId,
     pub(super) account: AccountId,
-    pub(super) bearer: Bearer,
+    pub(super) claims: ActorClaims,
     pub(super) push: u64,
     pub(super) changes: Vec<Offer>,
     pub(super) received_at: Timestamp,
@@ -66,37 +66,37 @@ pub(super) struct Waiting {
 
 /// Everything that is on the relay's disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Books {
-    pub(super) accounts: BTreeMap<AccountId, Account>,
+pub(super) struct RelayDisk {
+    pub(super) accounts: BTreeMap<AccountId, AccountLog>,
     /// Whether an id belongs to whoever wrote to it first, as relays of earlier versions had it.
     pub(super) gives_ids_away: bool,
     /// What others may see of the documents.
-    pub(super) rows: BTreeMap<(AccountId, DocId), Row>,
+    pub(super) rows: BTreeMap<(AccountId, DocId), DocumentRow>,
 }
 
 /// One account on the relay's disk.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
+pub(super) struct AccountLog {
     devices: BTreeSet<DeviceKey>,
-    log: AccountLog,
-    docs: BTreeMap<DocId, Doc>,
-    pub(super) entries: Vec<Stored>,
+    log: AccountState,
+    docs: BTreeMap<DocId, StoredDocument>,
+    pub(super) entries: Vec<LogEntry>,
 }
 
 #[derive(Clone, Debug)]
-struct Doc {
-    log: DocLog,
+struct StoredDocument {
+    log: DocumentState,
     last_seqs: BTreeMap<Actor, u64>,
     /// When the own device of an actor last appended with it.
     own_at: BTreeMap<Actor, Timestamp>,
     /// Positions in the account's log.
     positions: BTreeMap<ChangeHash, u64>,
-    snapshot: Option<Compacted>,
+    snapshot: Option<StoredSnapshot>,
 }
 
 /// The snapshot of a document.
 #[derive(Clone, Debug)]
-struct Compacted {
+struct StoredSnapshot {
     /// The changes behind this position and up to that one have left the log; the snapshot stands at the latter.
     rest: u64,
     seq: u64,
@@ -105,7 +105,7 @@ struct Compacted {
     chunk: Vec<u8>,
 }
 
-impl Compacted {
+impl StoredSnapshot {
     /// Whether the log has the snapshot, if anything, in place of a change.
     fn covers(&self, seq: u64) -> bool {
         self.rest < seq && seq <= self.seq
@@ -114,7 +114,7 @@ impl Compacted {
 
 /// One entry of a log.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
+pub(super) struct LogEntry {
     pub(super) doc: DocId,
     pub(super) kind: DocKind,
     pub(super) hash: ChangeHash,
@@ -123,7 +123,7 @@ pub(super) struct Stored {
     pub(super) received_at: Timestamp,
 }
 
-/// How long an actor's numbers are reserved for its own device here, milliseconds: stories are too short for two weeks.
+/// How long an actor's numbers are reserved for its own device here, milliseconds: scenarios are too short for two weeks.
 const IN_USE_MS: i64 = 20_000;
 
 fn is_in_use(own_at: Timestamp, at: Timestamp) -> bool {
@@ -150,7 +150,7 @@ impl Relay {
             epoch: Epoch(epoch),
             boot: 0,
             is_up: true,
-            books: Books::default(),
+            disk: RelayDisk::default(),
             backup: None,
             image: None,
             other_life: None,
@@ -164,13 +164,13 @@ impl Relay {
 
     /// Everything stored for an account: document, kind and chunk, in the order of the log.
     pub fn entries(&self, account: &AccountId) -> Vec<(DocId, DocKind, &[u8])> {
-        let entries = self.books.accounts.get(account).map_or(&[][..], |account| &account.entries);
+        let entries = self.disk.accounts.get(account).map_or(&[][..], |account| &account.entries);
         entries.iter().map(|stored| (stored.doc, stored.kind, stored.chunk.as_slice())).collect()
     }
 
     /// The digest over everything stored for an account.
     pub fn digest(&self, account: &AccountId) -> Digest {
-        self.books.accounts.get(account).map_or(Digest::default(), |account| account.log.digest)
+        self.disk.accounts.get(account).map_or(Digest::default(), |account| account.log.digest)
     }
 
     /// The changes of every document of an account with its kind, in the order of the log.
@@ -183,8 +183,8 @@ impl Relay {
     }
 }
 
-impl Books {
-    /// Makes snapshots; see [`Account::compact`].
+impl RelayDisk {
+    /// Makes snapshots; see [`AccountLog::compact`].
     pub(super) fn compact(&mut self, gone_quarters: u64) {
         self.accounts.values_mut().for_each(|account| account.compact(gone_quarters));
     }
@@ -195,7 +195,7 @@ impl Books {
 
     /// Whether a device is in.
     pub(super) fn knows(&self, account: &AccountId, device: &DeviceKey) -> bool {
-        self.accounts.get(account).is_some_and(|books| books.devices.contains(device))
+        self.accounts.get(account).is_some_and(|disk| disk.devices.contains(device))
     }
 
     /// Lets a device in, if it may: as founder, or because a device of the account says so.
@@ -203,28 +203,28 @@ impl Books {
         // The account's name tells who founded it, also when another device of it comes first.
         let founder = granted_by.unwrap_or(device);
         if AccountId::founded_by(&founder) == account {
-            self.accounts.entry(account).or_insert_with(|| Account::new(account, founder));
+            self.accounts.entry(account).or_insert_with(|| AccountLog::new(account, founder));
         }
         if let Some(founder) = granted_by.filter(|granter| AccountId::founded_by(granter) == account) {
             self.admit(account, founder, None);
         }
-        let Some(books) = self.accounts.get_mut(&account) else { return false };
-        let may = granted_by.is_none_or(|granter| books.devices.contains(&granter));
+        let Some(disk) = self.accounts.get_mut(&account) else { return false };
+        let may = granted_by.is_none_or(|granter| disk.devices.contains(&granter));
         if may {
-            books.devices.insert(device);
-            books.log.actor_prefixes.insert(device.actor_prefix());
+            disk.devices.insert(device);
+            disk.log.actor_prefixes.insert(device.actor_prefix());
         }
         may
     }
 
     /// Takes the account's word that a device whose actors begin like this belongs to it.
     pub(super) fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) {
-        if let Some(books) = self.accounts.get_mut(&account) {
-            books.log.actor_prefixes.insert(actor_prefix);
+        if let Some(disk) = self.accounts.get_mut(&account) {
+            disk.log.actor_prefixes.insert(actor_prefix);
         }
     }
 
-    pub(super) fn commit(&mut self, waiting: &Waiting, plant: Plant) -> Vec<Outcome> {
+    pub(super) fn commit(&mut self, waiting: &WaitingPush, bug: InjectedBug) -> Vec<ChangeOutcome> {
         let taken = |doc: &DocId| {
             self.accounts.iter().any(|(id, account)| *id != waiting.account && account.docs.contains_key(doc))
         };
@@ -232,11 +232,11 @@ impl Books {
         let refused: BTreeSet<DocId> =
             waiting.changes.iter().filter(|offer| is_refused(offer)).map(|offer| offer.doc).collect();
         let Some(account) = self.accounts.get_mut(&waiting.account) else {
-            return vec![Outcome::Refused(NackCode::Unavailable); waiting.changes.len()];
+            return vec![ChangeOutcome::Refused(NackCode::Unavailable); waiting.changes.len()];
         };
         let judge = |offer: &Offer| match refused.contains(&offer.doc) {
-            true => Outcome::Refused(NackCode::NotYourDocument),
-            false => account.offer(offer, &waiting.bearer, waiting.received_at, plant),
+            true => ChangeOutcome::Refused(NackCode::NotYourDocument),
+            false => account.offer_change(offer, &waiting.claims, waiting.received_at, bug),
         };
         let outcomes = waiting.changes.iter().map(judge).collect();
         let shown = waiting.changes.iter().filter(|offer| is_shown_to_others(offer.kind)).map(|offer| offer.doc);
@@ -252,7 +252,8 @@ impl Books {
         let Some(account) = self.accounts.get(account) else { return };
         let chunks = account.entries.iter().filter(|stored| stored.doc == doc).map(|stored| stored.chunk.as_slice());
         let kind = account.docs.get(&doc).map(|doc| doc.log.kind);
-        let row = kind.zip(open::load(&[0; 16], chunks).ok()).and_then(|(kind, doc)| projection::fold(kind, &doc));
+        let row =
+            kind.zip(automerge_doc::load(&[0; 16], chunks).ok()).and_then(|(kind, doc)| projection::fold(kind, &doc));
         match row {
             Some(row) => self.rows.insert(key, row),
             None => self.rows.remove(&key),
@@ -261,10 +262,12 @@ impl Books {
 
     /// What a link to a published copy or to a meet shows, and whose it is. No row shows anything by its id unless that is
     /// bound to its account.
-    pub(super) fn shown_by_link(&self, id: DocId, plant: Plant) -> Option<(AccountId, &Row)> {
-        let is_right = |account: &AccountId| plant == Plant::TrustsIds || id.is_bound_to(account);
-        let is_found = |account: &AccountId, doc: &DocId, row: &Row| match row {
-            Row::Meet(row) if plant != Plant::KeepsOldLinks || *doc != id => row.found_by(account, doc) == Some(id),
+    pub(super) fn shown_by_link(&self, id: DocId, bug: InjectedBug) -> Option<(AccountId, &DocumentRow)> {
+        let is_right = |account: &AccountId| bug == InjectedBug::TrustsIds || id.is_bound_to(account);
+        let is_found = |account: &AccountId, doc: &DocId, row: &DocumentRow| match row {
+            DocumentRow::Meet(row) if bug != InjectedBug::KeepsOldLinks || *doc != id => {
+                row.link_id(account, doc) == Some(id)
+            }
             _ => *doc == id,
         };
         let mut rows =
@@ -272,43 +275,43 @@ impl Books {
         rows.next().map(|((account, _), row)| (*account, row))
     }
 
-    /// The books with some entries of each log only; whatever is kept must not build on what is not.
-    pub(super) fn keeping(&self, keeps: impl Fn(&Account, usize) -> bool) -> Books {
-        let mut books = Books::default();
+    /// The disk with some entries of each log only; whatever is kept must not build on what is not.
+    pub(super) fn keeping(&self, keeps: impl Fn(&AccountLog, usize) -> bool) -> RelayDisk {
+        let mut disk = RelayDisk::default();
         for (id, account) in &self.accounts {
             let mut devices = account.devices.iter();
             let founder = *devices.next().expect("an account has a device");
-            let mut old = Account::new(*id, founder);
-            let mut bearer = Bearer::new(&founder);
-            account.log.actor_prefixes.iter().for_each(|prefix| bearer.vouch(*prefix));
+            let mut old = AccountLog::new(*id, founder);
+            let mut claims = ActorClaims::new(&founder);
+            account.log.actor_prefixes.iter().for_each(|prefix| claims.vouch(*prefix));
             old.devices.extend(devices);
             // Of devices that it let in, and of those that were vouched for.
             old.log.actor_prefixes.extend(&account.log.actor_prefixes);
             for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
-                let outcome = old.offer(&offer, &bearer, stored.received_at, Plant::Nothing);
-                assert!(matches!(outcome, Outcome::Stored { .. }), "what was stored once is stored again");
+                let outcome = old.offer_change(&offer, &claims, stored.received_at, InjectedBug::Nothing);
+                assert!(matches!(outcome, ChangeOutcome::Stored { .. }), "what was stored once is stored again");
             }
             // Another life of the log begins: whoever holds it may bring what it lacks.
             old.docs.values_mut().for_each(|doc| doc.own_at.clear());
-            books.accounts.insert(*id, old);
+            disk.accounts.insert(*id, old);
         }
         for (account, doc) in
             self.accounts.iter().flat_map(|(id, account)| account.docs.keys().map(move |doc| (id, doc)))
         {
             if self.rows.contains_key(&(*account, *doc)) {
-                books.fold(account, *doc);
+                disk.fold(account, *doc);
             }
         }
-        books
+        disk
     }
 }
 
-impl Account {
-    fn new(account: AccountId, device: DeviceKey) -> Account {
-        Account {
+impl AccountLog {
+    fn new(account: AccountId, device: DeviceKey) -> AccountLog {
+        AccountLog {
             devices: BTreeSet::from([device]),
-            log: AccountLog::new(account, &device),
+            log: AccountState::new(account, &device),
             docs: BTreeMap::new(),
             entries: Vec::new(),
         }
@@ -318,7 +321,7 @@ impl Account {
         self.log.head
     }
 
-    fn snapshot_over(&self, doc: &DocId, seq: u64) -> Option<&Compacted> {
+    fn snapshot_over(&self, doc: &DocId, seq: u64) -> Option<&StoredSnapshot> {
         self.docs.get(doc)?.snapshot.as_ref().filter(|snapshot| snapshot.covers(seq))
     }
 
@@ -334,13 +337,13 @@ impl Account {
             let chunks: Vec<&[u8]> =
                 self.entries.iter().filter(|stored| stored.doc == *id).map(|stored| stored.chunk.as_slice()).collect();
             let names = doc.positions.keys().copied().collect();
-            let chunk = snapshot::make(chunks, &doc.log.heads, &names).expect("honest changes make a snapshot");
+            let chunk = snapshot::build(chunks, &doc.log.heads, &names).expect("honest changes make a snapshot");
             let mut seqs: Vec<u64> = doc.positions.values().copied().collect();
             seqs.sort_unstable();
             let kept = (all * (4 - gone_quarters) / 4).min(all - 1) as usize;
             let rest = if kept == 0 { 0 } else { seqs[kept - 1] };
             let seq = seqs[seqs.len() - 1];
-            doc.snapshot = Some(Compacted { rest, seq, heads: doc.log.heads.clone(), changes: all as u32, chunk });
+            doc.snapshot = Some(StoredSnapshot { rest, seq, heads: doc.log.heads.clone(), changes: all as u32, chunk });
         }
     }
 
@@ -361,37 +364,43 @@ impl Account {
         *self.devices.first().expect("an account has a device")
     }
 
-    fn offer(&mut self, offer: &Offer, bearer: &Bearer, received_at: Timestamp, plant: Plant) -> Outcome {
-        match self.judge(offer, bearer, received_at, plant) {
-            Ok((seq, hash)) => Outcome::Stored { seq, hash },
-            Err(code) => Outcome::Refused(code),
+    fn offer_change(
+        &mut self,
+        offer: &Offer,
+        claims: &ActorClaims,
+        received_at: Timestamp,
+        bug: InjectedBug,
+    ) -> ChangeOutcome {
+        match self.judge(offer, claims, received_at, bug) {
+            Ok((seq, hash)) => ChangeOutcome::Stored { seq, hash },
+            Err(code) => ChangeOutcome::Refused(code),
         }
     }
 
     fn judge(
         &mut self,
         offer: &Offer,
-        bearer: &Bearer,
+        claims: &ActorClaims,
         received_at: Timestamp,
-        plant: Plant,
+        bug: InjectedBug,
     ) -> Result<(u64, ChangeHash), NackCode> {
-        let change = examine(&offer.chunk.0)?;
+        let change = scan_candidate(&offer.chunk.0)?;
         let doc = self.docs.get(&offer.doc);
         let last_seq = doc.and_then(|doc| doc.last_seqs.get(&change.actor)).copied().unwrap_or(0);
         let own_at = doc.and_then(|doc| doc.own_at.get(&change.actor)).copied();
         let is_in_use =
-            plant != Plant::LetsNumbersBeTaken && own_at.is_some_and(|own_at| is_in_use(own_at, received_at));
-        let candidate = Candidate { bearer, is_in_use, kind: offer.kind, change: &change, last_seq };
+            bug != InjectedBug::LetsNumbersBeTaken && own_at.is_some_and(|own_at| is_in_use(own_at, received_at));
+        let candidate = Candidate { claims, is_in_use, kind: offer.kind, change: &change, last_seq };
         let is_stored = |hash: &ChangeHash| doc.is_some_and(|doc| doc.positions.contains_key(hash));
-        match self.log.judge(doc.map(|doc| &doc.log), candidate, is_stored)? {
+        match self.log.admit(doc.map(|doc| &doc.log), candidate, is_stored)? {
             Admission::AlreadyStored => {
                 let seq = doc.and_then(|doc| doc.positions.get(&change.hash)).expect("it was found there");
                 Ok((*seq, change.hash))
             }
             Admission::Append => {
                 let owner = self.log.account;
-                let doc = self.docs.entry(offer.doc).or_insert_with(|| Doc {
-                    log: DocLog::new(owner, offer.kind),
+                let doc = self.docs.entry(offer.doc).or_insert_with(|| StoredDocument {
+                    log: DocumentState::new(owner, offer.kind),
                     last_seqs: BTreeMap::new(),
                     own_at: BTreeMap::new(),
                     positions: BTreeMap::new(),
@@ -399,11 +408,11 @@ impl Account {
                 });
                 let seq = self.log.append(offer.doc, &mut doc.log, &change, offer.chunk.0.len());
                 doc.last_seqs.insert(change.actor.clone(), change.seq);
-                if bearer.is_own(&change.actor) {
+                if claims.is_own(&change.actor) {
                     doc.own_at.insert(change.actor.clone(), received_at);
                 }
                 doc.positions.insert(change.hash, seq);
-                self.entries.push(Stored {
+                self.entries.push(LogEntry {
                     doc: offer.doc,
                     kind: offer.kind,
                     hash: change.hash,
@@ -435,7 +444,7 @@ impl Account {
                 EntryBody::Stub { hash, deps, bytes }
             };
             let body = match snapshot.cloned() {
-                Some(Compacted { heads, changes, chunk, .. }) => {
+                Some(StoredSnapshot { heads, changes, chunk, .. }) => {
                     EntryBody::of_snapshot(stored.kind, heads, changes, chunk)
                 }
                 None if is_stub => stub(),
@@ -467,7 +476,8 @@ impl Account {
 
     /// A page of a few documents, so that comparisons have several.
     pub(super) fn heads_page(&self, from: DocId, to: DocId) -> HeadsPage {
-        let heads = |(id, doc): (&DocId, &Doc)| (DocHeads { doc: *id, heads: doc.log.heads.clone() }, doc.log.kind);
+        let heads =
+            |(id, doc): (&DocId, &StoredDocument)| (DocHeads { doc: *id, heads: doc.log.heads.clone() }, doc.log.kind);
         let docs: Vec<_> = self.docs.range(from..=to).map(heads).take(4).collect();
         let through = docs.last().filter(|_| docs.len() == 4).map_or(to, |(last, _)| last.doc);
         HeadsPage { docs, through, head: self.head() }

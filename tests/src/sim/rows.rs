@@ -4,33 +4,33 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_bytes::ByteBuf;
 use tourismo_core::docs::meet::MeetRow;
-use tourismo_core::docs::{Visibility, open};
+use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::projection::{self, Row};
+use tourismo_core::projection::{self, DocumentRow};
 use tourismo_core::replica::io::{Effect, Input, Space};
-use tourismo_core::replica::view::{
+use tourismo_core::replica::views::{
     AccountView, AnswerView, CarView, DriveSync, DriveView, FollowView, MeetView, ReactionView, SocialView,
 };
-use tourismo_core::replica::{Opening, Replica};
+use tourismo_core::replica::{Bootstrap, Replica};
 
-use crate::sim::World;
+use crate::sim::Network;
+use crate::sim::network::HOME;
 use crate::sim::relay::is_shown_to_others;
-use crate::sim::world::HOME;
 
 /// What a phone's lists show.
 type Lists = (Vec<DriveView>, Vec<CarView>, AccountView, SocialView, Vec<MeetView>);
 
-impl World {
+impl Network {
     /// Every phone shows what the relay's rows say.
     pub(super) fn check_views(&self, account: AccountId, phones: &[usize]) -> Result<(), String> {
         let loaded = self.loaded(account)?;
         let rows = loaded.iter().filter_map(|(id, (kind, doc))| Some((*id, projection::fold(*kind, doc)?)));
-        let rows: BTreeMap<DocId, Row> = rows.collect();
+        let rows: BTreeMap<DocId, DocumentRow> = rows.collect();
         for phone in phones.iter().copied() {
             let replica = self.replica(phone);
             let shown: BTreeMap<DocId, DriveView> = replica.drives().into_iter().map(|view| (view.id, view)).collect();
             let listed = rows.iter().filter_map(|(id, row)| match row {
-                Row::Drive(fields) if !fields.deleted => Some((id, fields)),
+                DocumentRow::Drive(fields) if !fields.deleted => Some((id, fields)),
                 _ => None,
             });
             let mut count = 0;
@@ -54,7 +54,7 @@ impl World {
                 }
                 let road = fields.track.and_then(|track| rows.get(&track)).filter(|_| view.ended_at.is_some());
                 let is_whole = view.sync == DriveSync::OnRelay { track_here: true };
-                if let Some(Row::Track(road, bounds)) = road.filter(|_| is_whole)
+                if let Some(DocumentRow::Track(road, bounds)) = road.filter(|_| is_whole)
                     && (view.road.as_ref(), view.bounds) != (Some(&**road), *bounds)
                 {
                     return Err(format!("phone {phone} shows the road of the relay's track: {view:?} has {road:?}"));
@@ -67,7 +67,7 @@ impl World {
             let relay_cars: BTreeMap<_, _> = rows
                 .iter()
                 .filter_map(|(id, row)| match row {
-                    Row::Car(fields, _) => Some((*id, fields.clone())),
+                    DocumentRow::Car(fields, _) => Some((*id, fields.clone())),
                     _ => None,
                 })
                 .collect();
@@ -76,16 +76,16 @@ impl World {
             }
             let (social, meets) = (replica.social(), replica.meets());
             let account = replica.account();
-            let found = |id, row: &MeetRow| row.amends.or(row.found_by(&account.account, id));
+            let found = |id, row: &MeetRow| row.amends.or(row.link_id(&account.account, id));
             for (id, row) in &rows {
                 match row {
-                    Row::Profile(fields) if *fields != account.profile => {
+                    DocumentRow::Profile(fields) if *fields != account.profile => {
                         return Err(format!("phone {phone} has the relay's profile: {account:?}"));
                     }
-                    Row::Settings(fields, _) if *fields != account.settings => {
+                    DocumentRow::Settings(fields, _) if *fields != account.settings => {
                         return Err(format!("phone {phone} has the relay's settings: {account:?}"));
                     }
-                    Row::Social(row) => {
+                    DocumentRow::Social(row) => {
                         let follows = row.follows.iter().all(|(account, since)| {
                             social.follows.contains(&FollowView { account: *account, since: *since })
                         });
@@ -101,7 +101,7 @@ impl World {
                             return Err(format!("phone {phone} says what the relay has: {social:?} lacks of {row:?}"));
                         }
                     }
-                    Row::Meet(row)
+                    DocumentRow::Meet(row)
                         if !meets.iter().any(|meet| Some(meet.id) == found(id, row) && meet.fields == row.fields) =>
                     {
                         return Err(format!("phone {phone} shows the relay's meets: {meets:?} lack {row:?}"));
@@ -131,7 +131,7 @@ impl World {
         let stored = state.disk.opening().into_iter().filter(|entry| entry.space != Space::Row).collect();
         let device = ByteBuf::from(state.device().0);
         let grant = state.grant.clone().map(ByteBuf::from);
-        let opening = Opening { seed: ByteBuf::from([9; 32]), device, grant, stored };
+        let opening = Bootstrap { seed: ByteBuf::from([9; 32]), device, grant, stored };
         let mut replica = Replica::open(&opening).map_err(|error| format!("a phone opens without rows: {error}"))?;
         let mut inputs = VecDeque::from([Input::Start]);
         while let Some(input) = inputs.pop_front() {
@@ -156,10 +156,10 @@ impl World {
 
     /// The relay's rows are those that its documents give.
     pub(super) fn check_relay_rows(&self) -> Result<(), String> {
-        for account in self.relays[HOME].books.accounts.keys() {
+        for account in self.relays[HOME].disk.accounts.keys() {
             for (id, (kind, chunks)) in self.relays[HOME].documents(account) {
-                let folded = open::load(&[0; 16], chunks).ok().and_then(|doc| projection::fold(kind, &doc));
-                let row = self.relays[HOME].books.rows.get(&(*account, id));
+                let folded = automerge_doc::load(&[0; 16], chunks).ok().and_then(|doc| projection::fold(kind, &doc));
+                let row = self.relays[HOME].disk.rows.get(&(*account, id));
                 if is_shown_to_others(kind) && row != folded.as_ref() {
                     return Err(format!("the relay's rows are a fold over its documents: {kind:?} {id}"));
                 }
@@ -168,9 +168,9 @@ impl World {
         Ok(())
     }
 
-    /// A link shows what its owner published, whatever a stranger wrote under the same id, until it is renewed.
+    /// A link shows what its owner published, whatever a hostile account wrote under the same id, until it is renewed.
     pub(super) fn check_links(&self) -> Result<(), String> {
-        let shown = |link| self.relays[HOME].books.shown_by_link(link, self.plant);
+        let shown = |link| self.relays[HOME].disk.shown_by_link(link, self.bug);
         for phone in 0..self.phones.len() {
             let account = self.account(phone);
             let copies = self.replica(phone).drives().into_iter().filter_map(|drive| drive.published);
@@ -181,10 +181,10 @@ impl World {
                 }
             }
         }
-        if let Some(old) = self.ledger.old_links.iter().find(|link| shown(**link).is_some()) {
+        if let Some(old) = self.reference.old_links.iter().find(|link| shown(**link).is_some()) {
             return Err(format!("a link that was renewed shows nothing: {old}"));
         }
-        let mut given = self.ledger.links.difference(&self.ledger.old_links);
+        let mut given = self.reference.links.difference(&self.reference.old_links);
         given
             .find(|link| shown(**link).is_none())
             .map_or(Ok(()), |lost| Err(format!("a link to a meet shows it until it is renewed: {lost}")))

@@ -4,31 +4,31 @@ use ed25519_dalek::Signer;
 use serde_bytes::ByteBuf;
 use tourismo_core::replica::io::{Effect, Input, Space, StorageFailure, StoreOp, StoredEntry};
 
+use crate::sim::network::NetworkEvent;
 use crate::sim::trace::short;
-use crate::sim::world::Event;
-use crate::sim::{Plant, World};
+use crate::sim::{InjectedBug, Network};
 
-impl World {
-    pub(super) fn lives(&self, phone: usize, life: u32) -> bool {
+impl Network {
+    pub(super) fn is_running(&self, phone: usize, life: u32) -> bool {
         self.phones[phone].life == life && self.phones[phone].replica.is_some()
     }
 
-    pub(super) fn tell_life(&mut self, phone: usize, life: u32, input: Input) {
-        if self.lives(phone, life) {
-            self.tell(phone, input);
+    pub(super) fn deliver_if_running(&mut self, phone: usize, life: u32, input: Input) {
+        if self.is_running(phone, life) {
+            self.deliver(phone, input);
         }
     }
 
-    pub(super) fn sense(&mut self, phone: usize, life: u32) {
-        self.schedule(1_000, Event::Measures { phone, life });
+    pub(super) fn measure_now(&mut self, phone: usize, life: u32) {
+        self.schedule(1_000, NetworkEvent::Measures { phone, life });
         let wall = self.now(phone).wall;
         let state = &mut self.phones[phone];
         if !state.is_shown {
             return;
         }
         let Some(mut fix) = state.sensor.measure(wall) else { return };
-        if state.sensor.is_odd && self.chance.one_in(8) {
-            match self.chance.between(0, 6) {
+        if state.sensor.is_odd && self.rng.one_in(8) {
+            match self.rng.between(0, 6) {
                 0 => fix.lat_deg = f64::NAN,
                 1 => fix.fixed_at = fix.fixed_at - 3_000,
                 2 => fix.fixed_at = fix.fixed_at + 90_000,
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// Tells a running replica something and does what it wants.
-    pub(super) fn tell(&mut self, phone: usize, input: Input) {
+    pub(super) fn deliver(&mut self, phone: usize, input: Input) {
         let now = self.now(phone);
         self.trace.note(self.now_ms, format_args!("phone {phone} <- {}", describe(&input)));
         let Some(replica) = &mut self.phones[phone].replica else { return };
@@ -54,80 +54,83 @@ impl World {
         let effects = replica.handle(now, input);
         let after = replica.recording_view(now);
         let checked = replica.check_invariants();
-        self.ledger.handled(phone, self.now_ms, before.as_ref(), fed.as_ref(), after.as_ref());
+        self.reference.handled(phone, self.now_ms, before.as_ref(), fed.as_ref(), after.as_ref());
         if let Err(broken) = checked {
-            self.breaks(broken);
+            self.report_broken(broken);
         }
         for effect in effects {
-            self.do_for_phone(phone, effect);
+            self.perform_effect(phone, effect);
         }
     }
 
-    fn do_for_phone(&mut self, phone: usize, effect: Effect) {
+    fn perform_effect(&mut self, phone: usize, effect: Effect) {
         let life = self.phones[phone].life;
         match effect {
             Effect::Store { batch, mut ops } => {
-                if self.plant == Plant::WrongRows && self.chance.one_in(3) {
-                    ops.iter_mut().for_each(falsify);
+                if self.bug == InjectedBug::WrongRows && self.rng.one_in(3) {
+                    ops.iter_mut().for_each(corrupt_row);
                 }
                 self.trace.note(self.now_ms, format_args!("phone {phone} stores {batch}: {} operations", ops.len()));
-                let in_ms = self.chance.between(self.weather.store_ms.0, self.weather.store_ms.1);
-                let (failure, once_in) = self.weather.store_fails;
+                let in_ms = self.rng.between(self.faults.store_ms.0, self.faults.store_ms.1);
+                let (failure, once_in) = self.faults.store_fails;
                 let is_alone = self.phones[phone].disk.begin(batch, ops);
-                if self.plant == Plant::StoredTooEarly {
-                    self.schedule(0, Event::Tell { phone, life, input: Input::Stored { batch } });
+                if self.bug == InjectedBug::StoredTooEarly {
+                    self.schedule(0, NetworkEvent::Deliver { phone, life, input: Input::Stored { batch } });
                 } else if !is_alone {
-                    self.breaks("one transaction is under way at a time".to_owned());
+                    self.report_broken("one transaction is under way at a time".to_owned());
                 }
-                if self.weather.is_storage_ill() {
-                    self.storage_ill_ms = self.now_ms;
+                if self.faults.is_storage_degraded() {
+                    self.storage_degraded_ms = self.now_ms;
                 }
                 let state = &self.phones[phone];
                 if state.quota_bytes.is_some_and(|quota_bytes| state.disk.bytes() > quota_bytes) {
-                    self.storage_ill_ms = self.now_ms;
+                    self.storage_degraded_ms = self.now_ms;
                     let failure = StorageFailure::QuotaExceeded;
-                    self.schedule(in_ms, Event::DiskFails { phone, life, batch, failure });
+                    self.schedule(in_ms, NetworkEvent::DiskFails { phone, life, batch, failure });
                     return;
                 }
-                if self.chance.one_in(once_in) {
-                    self.schedule(in_ms, Event::DiskFails { phone, life, batch, failure });
+                if self.rng.one_in(once_in) {
+                    self.schedule(in_ms, NetworkEvent::DiskFails { phone, life, batch, failure });
                     return;
                 }
-                self.schedule(in_ms, Event::DiskCommits { phone, life, batch });
+                self.schedule(in_ms, NetworkEvent::DiskCommits { phone, life, batch });
             }
             Effect::Load { request, ranges } => {
                 self.phones[phone].loads += 1;
-                let in_ms = self.chance.between(self.weather.load_ms.0, self.weather.load_ms.1) / 2;
-                if self.chance.one_in(self.weather.load_fails) {
+                let in_ms = self.rng.between(self.faults.load_ms.0, self.faults.load_ms.1) / 2;
+                if self.rng.one_in(self.faults.load_fails) {
                     let input = Input::LoadFailed { request, failure: StorageFailure::Unavailable };
-                    self.schedule(in_ms, Event::Tell { phone, life, input });
+                    self.schedule(in_ms, NetworkEvent::Deliver { phone, life, input });
                 } else {
-                    self.schedule(in_ms, Event::DiskReads { phone, life, request, ranges });
+                    self.schedule(in_ms, NetworkEvent::DiskReads { phone, life, request, ranges });
                 }
             }
             Effect::Sign { request, bytes } => {
-                let in_ms = self.chance.between(self.weather.sign_ms.0, self.weather.sign_ms.1);
+                let in_ms = self.rng.between(self.faults.sign_ms.0, self.faults.sign_ms.1);
                 let signature = ByteBuf::from(self.phones[phone].key.sign(&bytes).to_bytes());
-                self.schedule(in_ms, Event::Tell { phone, life, input: Input::Signed { request, signature } });
+                self.schedule(
+                    in_ms,
+                    NetworkEvent::Deliver { phone, life, input: Input::Signed { request, signature } },
+                );
             }
             Effect::Connect => self.dial(phone, life),
             Effect::Send { bytes } => self.send_from_phone(phone, bytes),
             Effect::Disconnect => self.hang_up(phone),
             Effect::SetTimer { in_ms, why } => {
                 self.trace.note(self.now_ms, format_args!("phone {phone} sets its timer: {in_ms} ms, {why}"));
-                if self.plant == Plant::ForgetsTimers && self.chance.one_in(10) {
+                if self.bug == InjectedBug::ForgetsTimers && self.rng.one_in(10) {
                     return;
                 }
                 self.phones[phone].timer += 1;
                 let timer = self.phones[phone].timer;
                 let in_ms = in_ms / self.phones[phone].clocked_ms(1);
-                self.schedule(in_ms.ceil() as u64, Event::Rings { phone, life, timer });
+                self.schedule(in_ms.ceil() as u64, NetworkEvent::TimerFires { phone, life, timer });
             }
             Effect::Settled { request, outcome } => {
                 self.trace.note(self.now_ms, format_args!("phone {phone} settles {request}: {outcome:?}"));
-                self.ledger.settled(phone, request, &outcome);
+                self.reference.settled(phone, request, &outcome);
                 if self.phones[phone].outcomes.insert(request, outcome).is_some() {
-                    self.breaks(format!("a command is settled once: {request}"));
+                    self.report_broken(format!("a command is settled once: {request}"));
                 }
             }
             Effect::Changed { topics: _ } => {}
@@ -136,7 +139,7 @@ impl World {
 }
 
 /// Changes what a row says, and nothing else.
-fn falsify(op: &mut StoreOp) {
+fn corrupt_row(op: &mut StoreOp) {
     if let StoreOp::Put(entry) = op
         && entry.space == Space::Row
         && let Some(place) = entry.value.windows(6).position(|bytes| bytes == b"Drive ")

@@ -15,10 +15,10 @@ use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::merged;
 use tourismo_core::wire::DocKind;
 
-use crate::sim::ledger::{Key, Taken, key};
-use crate::sim::{Plant, World};
+use crate::sim::reference_model::{FixKey, RecordedFixes, key};
+use crate::sim::{InjectedBug, Network};
 
-impl World {
+impl Network {
     /// Every fix that was called saved is in its track exactly once, and nothing else is.
     pub(super) fn check_tracks(&self, account: AccountId) -> Result<(), String> {
         let loaded = self.loaded(account)?;
@@ -29,7 +29,7 @@ impl World {
             let drive = docs::drive::read(doc);
             let Some(track) = drive.track.and_then(|track| loaded.get(&track)) else {
                 // A phone that was put back may know of a track that only another relay has.
-                if self.ledger.was_rolled_back {
+                if self.reference.was_rolled_back {
                     continue;
                 }
                 return Err(format!("a drive has its track: {id}"));
@@ -43,7 +43,7 @@ impl World {
             let stretches = docs::track::stretches(&track.1);
             self.check_fixes(id, &stretches).map_err(|broken| format!("{broken} (drive {id})"))?;
             // Nobody counts again what is on no list, and nobody can who has lost a part.
-            let is_whole = !(self.ledger.was_rolled_back && self.ledger.may_differ);
+            let is_whole = !(self.reference.was_rolled_back && self.reference.may_differ);
             if let Some(stats) = drive.stats.filter(|_| !drive.deleted && is_whole) {
                 let again = Recorder::resume(drive.started_at, &stretches).stats();
                 if again != stats {
@@ -53,14 +53,14 @@ impl World {
             if let Some(copy) = drive.published {
                 let Some(copy) = loaded.get(&copy) else {
                     // What the relay lost after a backup, a phone that was put back has lost, too.
-                    if self.ledger.was_rolled_back && self.ledger.may_differ {
+                    if self.reference.was_rolled_back && self.reference.may_differ {
                         continue;
                     }
                     return Err(format!("a published copy is on the relay: {copy}"));
                 };
                 let shown = self.published_blocks(&copy.1, &track.1);
                 // Another device may have driven on after the drive was published.
-                let is_of_one = !self.ledger.has_copies && self.ledger.recorders(id) < 2;
+                let is_of_one = !self.reference.has_copies && self.reference.recorders(id) < 2;
                 check_published(&copy.1, shown, &merged(&stretches), &drive, is_of_one)?;
             }
         }
@@ -74,27 +74,27 @@ impl World {
         if let Some((id, _)) = stray {
             return Err(format!("a published copy that no drive names is withdrawn: {id}"));
         }
-        let is_ours = |id: &DocId| self.ledger.owners.get(id) == Some(&account);
+        let is_ours = |id: &DocId| self.reference.owners.get(id) == Some(&account);
         let is_missing =
-            |(id, taken): &(&DocId, &Taken)| !taken.saved.is_empty() && is_ours(id) && !loaded.contains_key(id);
-        let missing = self.ledger.drives.iter().find(is_missing);
+            |(id, taken): &(&DocId, &RecordedFixes)| !taken.saved.is_empty() && is_ours(id) && !loaded.contains_key(id);
+        let missing = self.reference.drives.iter().find(is_missing);
         missing.map_or(Ok(()), |(id, _)| Err(format!("a drive with saved fixes is there: {id}")))
     }
 
     fn check_fixes(&self, drive: &DocId, stretches: &[Stretch]) -> Result<(), String> {
-        let Some(taken) = self.ledger.drives.get(drive) else {
+        let Some(taken) = self.reference.drives.get(drive) else {
             return match stretches.iter().find_map(|stretch| stretch.fixes.first()) {
                 Some(fix) => Err(format!("a track holds only what was measured: {fix:?}")),
                 None => Ok(()),
             };
         };
-        let mut found: BTreeMap<Key, u32> = BTreeMap::new();
+        let mut found: BTreeMap<FixKey, u32> = BTreeMap::new();
         let refused = stretches.iter().flat_map(|stretch| stretch.refused.iter().map(|refused| &refused.fix));
         for fix in stretches.iter().flat_map(|stretch| &stretch.fixes).chain(refused) {
             *found.entry(key(fix)).or_default() += 1;
         }
-        let count = |keys: &[Key]| {
-            let mut counts: BTreeMap<Key, u32> = BTreeMap::new();
+        let count = |keys: &[FixKey]| {
+            let mut counts: BTreeMap<FixKey, u32> = BTreeMap::new();
             keys.iter().for_each(|key| *counts.entry(*key).or_default() += 1);
             counts
         };
@@ -106,13 +106,13 @@ impl World {
         }
         for (key, times) in &found {
             let fed = saved.get(key).copied().unwrap_or(0) + perhaps.get(key).copied().unwrap_or(0);
-            if fed == 0 || (*times > fed && !self.ledger.has_copies) {
+            if fed == 0 || (*times > fed && !self.reference.has_copies) {
                 return Err(format!("a fix is in the track once: {key:?}, {times} times of {fed}"));
             }
         }
         let invalid: u32 = stretches.iter().map(|stretch| stretch.invalid_count).sum();
         let most = taken.invalid_saved + taken.invalid_perhaps;
-        if invalid < taken.invalid_saved || (invalid > most && !self.ledger.has_copies) {
+        if invalid < taken.invalid_saved || (invalid > most && !self.reference.has_copies) {
             return Err(format!("what is no position is counted once: {invalid}, {} saved", taken.invalid_saved));
         }
         Ok(())
@@ -120,8 +120,8 @@ impl World {
 
     /// What others get to see of a track.
     fn published_blocks(&self, copy: &Automerge, private: &Automerge) -> Vec<Vec<u8>> {
-        match self.plant {
-            Plant::ShowsOriginals => docs::track::sessions(private).concat(),
+        match self.bug {
+            InjectedBug::ShowsOriginals => docs::track::sessions(private).concat(),
             _ => docs::published::read(copy).map(|fields| fields.blocks).unwrap_or_default(),
         }
     }

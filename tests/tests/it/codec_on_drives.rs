@@ -4,8 +4,8 @@ use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockEncoder, decode_all};
-use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::real_drives;
+use tourismo_tests::synthetic::{self, Kind, Options};
 
 /// Packs a drive in blocks of a minute, expects it back, and returns how many bytes it took.
 #[track_caller]
@@ -37,7 +37,7 @@ fn check_bytes_per_fix(drives: &[Vec<Fix>], limit: f64) {
 fn drives_come_back_from_a_few_bytes_per_fix() {
     let start = Timestamp(1_717_232_400_000);
     let options = [Kind::Mountain, Kind::Town, Kind::Motorway].map(|kind| Options { start, minutes: 40, kind });
-    check_bytes_per_fix(&options.map(|options| real_drives::ordered(&made::drive(5, options))), 4.5);
+    check_bytes_per_fix(&options.map(|options| real_drives::ordered(&synthetic::drive(5, options))), 4.5);
 
     let mut drives = real_drives::omaha().expect("readable drives");
     if drives.is_empty() {

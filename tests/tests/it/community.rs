@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 use tourismo_core::docs::{Answer, Reaction};
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
-use tourismo_tests::replay::people::{Crowd, Made, Talk};
+use tourismo_tests::replay::people::{Made, People, SocialPlan};
 
 use super::support::{PATIENCE, Relay, read_token};
 
 /// A community on a relay, and what its maker knows of it.
 struct Loaded {
     relay: Relay,
-    crowd: Crowd,
+    crowd: People,
     made: Vec<Made>,
-    talk: Talk,
+    talk: SocialPlan,
     /// A read token of each person.
     tokens: Vec<String>,
 }
 
-fn has_some_waiting(crowd: &Crowd) -> bool {
+fn has_some_waiting(crowd: &People) -> bool {
     let talk = crowd.talk(&[]);
     let followers = |person| (0..crowd.people).filter(|by| talk.of(*by).follows.contains(&person)).count();
     let is_partly_let_in = |person: u64| (1..followers(person)).contains(&talk.of(person).accepts.len());
@@ -30,7 +30,7 @@ fn has_some_waiting(crowd: &Crowd) -> bool {
 impl Loaded {
     async fn new() -> anyhow::Result<Loaded> {
         let relay = Relay::start().await?;
-        let crowd = |seed| Crowd {
+        let crowd = |seed| People {
             seed,
             people: 9,
             drives: 11,

@@ -1,9 +1,9 @@
 //! Limits that depend on each other, as one table: where one of two is reached first, nobody must be stuck between them.
 
+use tourismo_core::admission::MAX_INFLATED_PUSH_BYTES;
 use tourismo_core::change::{ChangeLimits, DocumentLimits};
-use tourismo_core::docs::open::MAX_COMPETING;
+use tourismo_core::docs::automerge_doc::MAX_COMPETING;
 use tourismo_core::docs::{logbook, meet, snapshot, social};
-use tourismo_core::log::MAX_INFLATED_PUSH_BYTES;
 use tourismo_core::projection::MAX_PUBLISHED_FIXES;
 use tourismo_core::session::relay::{MAX_HEADS_PAGE, MAX_NAMES_PAGE};
 use tourismo_core::wire::{BATCH_BYTES, MAX_BATCH, MAX_CHUNK_BYTES, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_STORED_HEADS};

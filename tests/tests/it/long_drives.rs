@@ -8,8 +8,8 @@ use tourismo_core::fix::Fix;
 use tourismo_core::id::DocId;
 use tourismo_core::privacy::thinning::STEPS;
 use tourismo_core::projection::MAX_PUBLISHED_FIXES;
-use tourismo_core::replica::io::{Command, CommandError, Outcome};
-use tourismo_core::replica::view::DriveSync;
+use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
+use tourismo_core::replica::views::DriveSync;
 use tourismo_tests::phone::Phone;
 
 use super::support::{PATIENCE, Relay, START, go_online, offline};
@@ -49,21 +49,21 @@ impl Road {
     }
 }
 
-async fn order(phone: &mut Phone, command: Command) -> Outcome {
+async fn order(phone: &mut Phone, command: Command) -> CommandOutcome {
     phone.command(command, PATIENCE).await.expect("it ends")
 }
 
 /// Records all of it without a network.
 async fn record(phone: &mut Phone, road: &Road) -> DocId {
     let began = Instant::now();
-    let Outcome::Done { doc: Some(drive) } = order(phone, Command::StartDrive { car: None }).await else {
+    let CommandOutcome::Done { doc: Some(drive) } = order(phone, Command::StartDrive { car: None }).await else {
         panic!("nothing is being recorded")
     };
     for fix in road.fixes() {
         phone.travel(fix.fixed_at);
         phone.feed(fix);
     }
-    assert!(matches!(order(phone, Command::FinishDrive).await, Outcome::Done { .. }));
+    assert!(matches!(order(phone, Command::FinishDrive).await, CommandOutcome::Done { .. }));
     let stats = phone.replica().drives()[0].stats.expect("it is finished");
     assert!(stats.fixes + 2 >= road.fixes && stats.fixes as usize > MAX_PUBLISHED_FIXES, "{stats:?}");
     eprintln!("{} fixes are recorded in {:?}", stats.fixes, began.elapsed());
@@ -94,7 +94,7 @@ async fn check_published(road: Road) -> anyhow::Result<()> {
     let mut phone = Phone::open(offline(&relay.url()))?;
     let drive = record(&mut phone, &road).await;
     let publish = Command::PublishDrive { drive, visibility: Visibility::Public };
-    assert!(matches!(order(&mut phone, publish).await, Outcome::Done { .. }));
+    assert!(matches!(order(&mut phone, publish).await, CommandOutcome::Done { .. }));
     go_online(&mut phone);
     phone.sync(PATIENCE).await?;
     let view = phone.replica().drives().remove(0);
@@ -139,7 +139,7 @@ async fn a_drive_that_no_relay_would_show_is_refused_on_the_phone_before_anythin
     let swing_s = std::f64::consts::FRAC_1_PI;
     let drive = record(&mut phone, &Road { fixes: 100_900, every_ms: 1_000, swing_m: 12.0, swing_s }).await;
     let publish = Command::PublishDrive { drive, visibility: Visibility::Public };
-    assert_eq!(order(&mut phone, publish).await, Outcome::Refused { code: CommandError::TooLongToPublish });
+    assert_eq!(order(&mut phone, publish).await, CommandOutcome::Refused { code: CommandError::TooLongToPublish });
     let view = phone.replica().drives().remove(0);
     assert_eq!((view.published, view.visibility), (None, Visibility::Private));
     go_online(&mut phone);

@@ -3,13 +3,13 @@
 use tourismo_core::docs::{ProfileFields, Visibility};
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DeviceKey;
-use tourismo_core::replica::Linked;
-use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::replica::view::{DriveSync, RecordingState, TrackView};
-use tourismo_tests::made::Kind;
+use tourismo_core::replica::DeviceGrant;
+use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::replica::views::{DriveSync, RecordingState, TrackView};
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::real_drives;
 use tourismo_tests::replay::{self, Pace, Ride};
+use tourismo_tests::synthetic::Kind;
 
 use super::support::{PATIENCE, Relay, START, forgetful, go_online, made_drive, offline};
 
@@ -68,7 +68,7 @@ async fn a_device_that_was_let_in_gets_the_drives_then_a_track_when_it_asks_and_
     let mut setup = Setup::in_memory(&relay.url());
     let device = setup.key.verifying_key().to_bytes().to_vec().into();
     let granted = first.command(Command::GrantDevice { device }, PATIENCE).await;
-    let Some(Outcome::Granted { grant }) = granted else { panic!("{granted:?}") };
+    let Some(CommandOutcome::Granted { grant }) = granted else { panic!("{granted:?}") };
     setup.grant = Some(grant.into_vec());
     let mut second = Phone::open(setup)?;
     second.sync(PATIENCE).await?;
@@ -91,9 +91,9 @@ async fn a_device_that_was_not_let_in_is_sent_away() -> anyhow::Result<()> {
     owner.sync(PATIENCE).await?;
     // A grant for another device than the one that shows it, which says that it is for this one.
     let granted = owner.command(Command::GrantDevice { device: vec![7; 32].into() }, PATIENCE).await;
-    let Some(Outcome::Granted { grant }) = granted else { panic!("{granted:?}") };
+    let Some(CommandOutcome::Granted { grant }) = granted else { panic!("{granted:?}") };
     let setup = Setup::in_memory(&relay.url());
-    let linked = Linked { device: DeviceKey(setup.key.verifying_key().to_bytes()), ..minicbor::decode(&grant)? };
+    let linked = DeviceGrant { device: DeviceKey(setup.key.verifying_key().to_bytes()), ..minicbor::decode(&grant)? };
     let mut stranger = Phone::open(Setup { grant: Some(minicbor::to_vec(linked)?), ..setup })?;
     let refused = stranger.sync(PATIENCE).await.unwrap_err();
     assert_eq!(refused.to_string(), "the relay sends this device away: NotAuthentic");

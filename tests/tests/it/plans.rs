@@ -15,9 +15,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnect
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Limits, Location, Running, Server};
 use tourismo_test_postgres::Cluster;
-use tourismo_tests::world::roads::{FEWEST, Road, load, roads};
-use tourismo_tests::world::tables::Tables;
-use tourismo_tests::world::{Community, FOLLOWS_500, Size};
+use tourismo_tests::community::roads::{FEWEST, Road, load, roads};
+use tourismo_tests::community::tables::Tables;
+use tourismo_tests::community::{Community, FOLLOWS_500, Size};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;

@@ -8,8 +8,8 @@ use tourismo_core::id::ChangeHash;
 use tourismo_core::wire::DocKind;
 use tourismo_tests::client::{Device, Document};
 use tourismo_tests::daemon::Start;
-use tourismo_tests::power_cut::{DataPart, Disk, Event, Trace, Unsynced, kill_traced, under_strace};
-use tourismo_tests::sim::Chance;
+use tourismo_tests::power_cut::{DataPart, Disk, Trace, TraceEvent, Unsynced, kill_traced, under_strace};
+use tourismo_tests::sim::SimRng;
 
 /// What a relay was traced doing.
 struct Traced {
@@ -88,24 +88,24 @@ async fn p2_every_commit_syncs_the_disk_once_and_commits_of_many_clients_share_i
 async fn p2_what_was_acknowledged_survives_a_power_cut_at_any_moment_and_without_full_syncs_it_would_not()
 -> anyhow::Result<()> {
     let seed = u64::from(getrandom::u32()?);
-    let mut chance = Chance::new(seed);
+    let mut rng = SimRng::new(seed);
     // Large enough for checkpoints, which empty the write-ahead log and begin it again.
     for (synchronous, holds) in [("full", true), ("normal", false)] {
         let Traced { base, trace, pushed } = traced(2, 90, 8_000, synchronous).await?;
         let disk = Disk::new(&base, &trace);
         let acknowledgements = trace.behind_acknowledgements(&pushed);
         assert_eq!(trace.acknowledged(trace.events().len(), &pushed), pushed);
-        let is_checkpoint = |event: &Event| matches!(event, Event::Write { part: DataPart::Database, .. });
+        let is_checkpoint = |event: &TraceEvent| matches!(event, TraceEvent::Write { part: DataPart::Database, .. });
         assert!(trace.events().iter().any(is_checkpoint), "{synchronous}: too little was written for a checkpoint");
         let (mut lost, mut cuts) = (0, 0);
         for round in 0..60 {
             // The worst moment is right behind an acknowledgement; the others are not to be forgotten.
             let before = match round % 2 {
-                0 => chance.pick(&acknowledgements),
-                _ => chance.between(0, trace.events().len() as u64) as usize,
+                0 => rng.pick(&acknowledgements),
+                _ => rng.between(0, trace.events().len() as u64) as usize,
             };
-            let unsynced = chance.pick(&[Unsynced::Dropped, Unsynced::Torn, Unsynced::Torn, Unsynced::Kept]);
-            let found = disk.cut(before, unsynced, &mut chance, &pushed).await;
+            let unsynced = rng.pick(&[Unsynced::Dropped, Unsynced::Torn, Unsynced::Torn, Unsynced::Kept]);
+            let found = disk.cut(before, unsynced, &mut rng, &pushed).await;
             let found = found
                 .map_err(|error| error.context(format!("seed {seed}: {synchronous}, event {before}, {unsynced:?}")))?;
             (lost, cuts) = (lost + found.lost, cuts + usize::from(found.lost > 0));

@@ -1,49 +1,49 @@
 //! Publishing is an act: what leaves the phone, what never does, and who can take it back.
 
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{self, CarFields, MeetFields, Visibility, open};
+use tourismo_core::docs::{self, CarFields, MeetFields, Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::privacy::HIDDEN_M;
-use tourismo_core::projection::{self, Row};
-use tourismo_core::replica::io::{Command, CommandError, Outcome};
+use tourismo_core::projection::{self, DocumentRow};
+use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
 use tourismo_core::time::UtcOffset;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::merged;
 use tourismo_core::wire::DocKind;
-use tourismo_tests::made::{self, Kind, Options};
-use tourismo_tests::sim::{CONVERGENCE_MS, World};
+use tourismo_tests::sim::{CONVERGENCE_MS, Network};
+use tourismo_tests::synthetic::{self, Kind, Options};
 
-fn done(world: &mut World, phone: usize, command: Command) -> Option<DocId> {
-    match world.perform(phone, command) {
-        Outcome::Done { doc } => doc,
+fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
+    match sim.perform(phone, command) {
+        CommandOutcome::Done { doc } => doc,
         other => panic!("{other:?}"),
     }
 }
 
-fn settle(world: &mut World) {
-    let all = |world: &World| (0..world.phones()).all(|phone| world.is_settled(phone).is_ok());
-    assert!(world.run_until(CONVERGENCE_MS, all));
-    world.run_for(2_000);
-    assert!(world.run_until(CONVERGENCE_MS, all));
+fn settle(sim: &mut Network) {
+    let all = |sim: &Network| (0..sim.phones()).all(|phone| sim.is_settled(phone).is_ok());
+    assert!(sim.run_until(CONVERGENCE_MS, all));
+    sim.run_for(2_000);
+    assert!(sim.run_until(CONVERGENCE_MS, all));
 }
 
 /// A world with so many devices of one account, and a drive of six minutes on a motorway on the first.
-fn after_a_drive(devices: usize) -> (World, DocId) {
-    let mut world = World::new(21);
-    world.add_phone();
-    settle(&mut world);
+fn after_a_drive(devices: usize) -> (Network, DocId) {
+    let mut sim = Network::new(21);
+    sim.add_phone();
+    settle(&mut sim);
     for _ in 1..devices {
-        world.add_device(0);
+        sim.add_device(0);
     }
-    let options = Options { start: world.now(0).wall, minutes: 7, kind: Kind::Motorway };
-    world.drive_along(0, made::drive(5, options));
-    let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
-    world.run_for(360_000);
-    done(&mut world, 0, Command::FinishDrive);
-    settle(&mut world);
-    (world, drive)
+    let options = Options { start: sim.now(0).wall, minutes: 7, kind: Kind::Motorway };
+    sim.drive_along(0, synthetic::drive(5, options));
+    let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
+    sim.run_for(360_000);
+    done(&mut sim, 0, Command::FinishDrive);
+    settle(&mut sim);
+    (sim, drive)
 }
 
 fn publish(drive: DocId, visibility: Visibility) -> Command {
@@ -51,10 +51,10 @@ fn publish(drive: DocId, visibility: Visibility) -> Command {
 }
 
 /// The published copies that the relay has.
-fn copies(world: &World) -> Vec<PublishedFields> {
-    let documents = world.relay().documents(&world.account(0));
+fn copies(sim: &Network) -> Vec<PublishedFields> {
+    let documents = sim.relay().documents(&sim.account(0));
     let copies = documents.into_values().filter(|(kind, _)| *kind == DocKind::Published);
-    copies.map(|(_, chunks)| published::read(&open::load(&[0; 16], chunks).unwrap()).unwrap()).collect()
+    copies.map(|(_, chunks)| published::read(&automerge_doc::load(&[0; 16], chunks).unwrap()).unwrap()).collect()
 }
 
 fn fixes(copy: &PublishedFields) -> Vec<Fix> {
@@ -62,20 +62,20 @@ fn fixes(copy: &PublishedFields) -> Vec<Fix> {
 }
 
 /// The private fixes of the only drive.
-fn private(world: &World) -> Vec<Fix> {
-    let documents = world.relay().documents(&world.account(0));
+fn private(sim: &Network) -> Vec<Fix> {
+    let documents = sim.relay().documents(&sim.account(0));
     let (_, chunks) = documents.into_values().find(|(kind, _)| *kind == DocKind::Track).unwrap();
-    let sessions = docs::track::sessions(&open::load(&[0; 16], chunks).unwrap());
+    let sessions = docs::track::sessions(&automerge_doc::load(&[0; 16], chunks).unwrap());
     let stretches = sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches);
     merged(&stretches.collect::<Vec<_>>())
 }
 
 #[test]
 fn a_published_copy_holds_nothing_near_the_ends_of_the_drive() {
-    let (mut world, drive) = after_a_drive(1);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    settle(&mut world);
-    let (private, copies) = (private(&world), copies(&world));
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let (private, copies) = (private(&sim), copies(&sim));
     assert_eq!((copies.len(), copies[0].visibility), (1, Visibility::Public));
     let shown = fixes(&copies[0]);
     assert!(shown.len() > 60, "{} fixes are shown", shown.len());
@@ -90,30 +90,30 @@ fn a_published_copy_holds_nothing_near_the_ends_of_the_drive() {
 #[test]
 fn a_drive_and_its_copy_say_what_the_clocks_showed_where_it_began() {
     for (utc_offset_min, expected) in [(570, Some(570)), (-720, Some(-720)), (1_441, None)] {
-        let mut world = World::new(21);
-        world.add_phone();
-        world.set_utc_offset(0, utc_offset_min);
-        let options = Options { start: world.now(0).wall, minutes: 7, kind: Kind::Motorway };
-        world.drive_along(0, made::drive(5, options));
-        let drive = done(&mut world, 0, Command::StartDrive { car: None }).unwrap();
-        world.run_for(360_000);
+        let mut sim = Network::new(21);
+        sim.add_phone();
+        sim.set_utc_offset(0, utc_offset_min);
+        let options = Options { start: sim.now(0).wall, minutes: 7, kind: Kind::Motorway };
+        sim.drive_along(0, synthetic::drive(5, options));
+        let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
+        sim.run_for(360_000);
         // The car drives into another zone: the drive is that of where it began.
-        world.set_utc_offset(0, 60);
-        done(&mut world, 0, Command::FinishDrive);
-        done(&mut world, 0, publish(drive, Visibility::Public));
-        settle(&mut world);
+        sim.set_utc_offset(0, 60);
+        done(&mut sim, 0, Command::FinishDrive);
+        done(&mut sim, 0, publish(drive, Visibility::Public));
+        settle(&mut sim);
         let expected = expected.and_then(UtcOffset::from_minutes);
-        assert_eq!(world.replica(0).drives()[0].utc_offset_min, expected);
-        assert_eq!(copies(&world)[0].utc_offset, expected);
+        assert_eq!(sim.replica(0).drives()[0].utc_offset_min, expected);
+        assert_eq!(copies(&sim)[0].utc_offset, expected);
     }
 }
 
 #[test]
 fn no_byte_of_a_published_copy_says_where_the_drive_began_or_ended() {
-    let (mut world, drive) = after_a_drive(1);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    settle(&mut world);
-    let private = private(&world);
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let private = private(&sim);
     let hidden: Vec<[u8; 4]> = [private.first().unwrap(), private.last().unwrap()]
         .into_iter()
         .flat_map(|fix| [fix.lat_deg, fix.lon_deg])
@@ -122,7 +122,7 @@ fn no_byte_of_a_published_copy_says_where_the_drive_began_or_ended() {
             [quantised.to_le_bytes(), quantised.to_be_bytes()]
         })
         .collect();
-    let documents = world.relay().documents(&world.account(0));
+    let documents = sim.relay().documents(&sim.account(0));
     for (_, chunks) in documents.into_values().filter(|(kind, _)| *kind == DocKind::Published) {
         for chunk in chunks {
             assert!(hidden.iter().all(|bytes| !chunk.windows(4).any(|window| window == bytes)));
@@ -133,19 +133,19 @@ fn no_byte_of_a_published_copy_says_where_the_drive_began_or_ended() {
 
 #[test]
 fn title_and_car_of_a_published_copy_follow_the_drive() {
-    let (mut world, drive) = after_a_drive(1);
-    done(&mut world, 0, publish(drive, Visibility::Link));
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Link));
     let fields = CarFields { nickname: "Rosi".to_owned(), ..CarFields::default() };
-    let car = done(&mut world, 0, Command::PutCar { car: None, fields });
+    let car = done(&mut sim, 0, Command::PutCar { car: None, fields });
     let title = Some("Along the coast".to_owned());
-    done(&mut world, 0, Command::EditDrive { drive, title, notes: Some("secret".to_owned()), car: Some(car) });
-    settle(&mut world);
-    let copy = copies(&world).remove(0);
+    done(&mut sim, 0, Command::EditDrive { drive, title, notes: Some("secret".to_owned()), car: Some(car) });
+    settle(&mut sim);
+    let copy = copies(&sim).remove(0);
     assert_eq!(
         (copy.title.as_str(), copy.car.as_str(), copy.visibility),
         ("Along the coast", "Rosi", Visibility::Link)
     );
-    let documents = world.relay().documents(&world.account(0));
+    let documents = sim.relay().documents(&sim.account(0));
     let of_copy = documents.into_values().filter(|(kind, _)| *kind == DocKind::Published);
     let mut chunks = of_copy.flat_map(|(_, chunks)| chunks);
     assert!(chunks.all(|chunk| !chunk.windows(6).any(|window| window == b"secret")), "notes are private");
@@ -153,85 +153,85 @@ fn title_and_car_of_a_published_copy_follow_the_drive() {
 
 #[test]
 fn a_drive_is_withdrawn_shown_again_and_withdrawn_by_its_deletion() {
-    let (mut world, drive) = after_a_drive(1);
+    let (mut sim, drive) = after_a_drive(1);
     for visibility in [Visibility::Public, Visibility::Private, Visibility::Link, Visibility::Public] {
-        done(&mut world, 0, publish(drive, visibility));
-        settle(&mut world);
-        let (copies, view) = (copies(&world), world.replica(0).drives().remove(0));
+        done(&mut sim, 0, publish(drive, visibility));
+        settle(&mut sim);
+        let (copies, view) = (copies(&sim), sim.replica(0).drives().remove(0));
         assert_eq!((copies.len(), copies[0].visibility, view.visibility), (1, visibility, visibility));
     }
-    done(&mut world, 0, Command::DeleteDrive { drive });
-    settle(&mut world);
-    assert_eq!(copies(&world)[0].visibility, Visibility::Private);
-    assert!(world.replica(0).drives().is_empty());
+    done(&mut sim, 0, Command::DeleteDrive { drive });
+    settle(&mut sim);
+    assert_eq!(copies(&sim)[0].visibility, Visibility::Private);
+    assert!(sim.replica(0).drives().is_empty());
 }
 
 #[test]
 fn two_devices_that_publish_at_the_same_time_make_one_copy() {
-    let (mut world, drive) = after_a_drive(2);
-    done(&mut world, 1, Command::OpenDrive { drive });
-    world.set_network(false);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    done(&mut world, 1, publish(drive, Visibility::Public));
-    world.set_network(true);
-    settle(&mut world);
-    assert_eq!(copies(&world).len(), 1);
-    assert!(fixes(&copies(&world)[0]).len() > 60);
-    done(&mut world, 1, publish(drive, Visibility::Private));
-    settle(&mut world);
-    assert_eq!(copies(&world)[0].visibility, Visibility::Private);
+    let (mut sim, drive) = after_a_drive(2);
+    done(&mut sim, 1, Command::OpenDrive { drive });
+    sim.set_network(false);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    done(&mut sim, 1, publish(drive, Visibility::Public));
+    sim.set_network(true);
+    settle(&mut sim);
+    assert_eq!(copies(&sim).len(), 1);
+    assert!(fixes(&copies(&sim)[0]).len() > 60);
+    done(&mut sim, 1, publish(drive, Visibility::Private));
+    settle(&mut sim);
+    assert_eq!(copies(&sim)[0].visibility, Visibility::Private);
 }
 
 #[test]
 fn a_copy_is_as_visible_as_its_drive_says_however_edits_crossed() {
     for (first, second) in [(0, 1), (1, 0)] {
-        let (mut world, drive) = after_a_drive(2);
-        done(&mut world, 0, publish(drive, Visibility::Link));
-        settle(&mut world);
-        world.set_network(false);
+        let (mut sim, drive) = after_a_drive(2);
+        done(&mut sim, 0, publish(drive, Visibility::Link));
+        settle(&mut sim);
+        sim.set_network(false);
         // The more a device edits a document, the later its edits count: drive and copy may come out differently.
         for title in ["a", "b", "c"] {
             let edit = Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None };
-            done(&mut world, first, edit);
+            done(&mut sim, first, edit);
         }
-        done(&mut world, first, publish(drive, Visibility::Public));
+        done(&mut sim, first, publish(drive, Visibility::Public));
         for visibility in [Visibility::Public, Visibility::Link, Visibility::Public, Visibility::Private] {
-            done(&mut world, second, publish(drive, visibility));
+            done(&mut sim, second, publish(drive, visibility));
         }
-        world.set_network(true);
-        settle(&mut world);
-        let copy = copies(&world).remove(0);
+        sim.set_network(true);
+        settle(&mut sim);
+        let copy = copies(&sim).remove(0);
         for phone in [0, 1] {
-            let view = world.replica(phone).drives().remove(0);
+            let view = sim.replica(phone).drives().remove(0);
             assert_eq!((copy.visibility, &copy.title), (view.visibility, &view.title));
         }
     }
 }
 
 /// The published copy on the relay: its id.
-fn copy_id(world: &World) -> DocId {
-    let documents = world.relay().documents(&world.account(0));
+fn copy_id(sim: &Network) -> DocId {
+    let documents = sim.relay().documents(&sim.account(0));
     *documents.iter().find(|(_, (kind, _))| *kind == DocKind::Published).unwrap().0
 }
 
 /// After a drive was changed, a backup of the relay has this change of the drive or of its copy, not that of the other; and
 /// the phone is put back to the time before, so that nobody knows of both.
 fn check_half(loses_copy: bool, change: Command, expected: Visibility) {
-    let (mut world, drive) = after_a_drive(1);
+    let (mut sim, drive) = after_a_drive(1);
     let visibility = if expected == Visibility::Private { Visibility::Public } else { Visibility::Link };
-    done(&mut world, 0, publish(drive, visibility));
-    settle(&mut world);
-    let before = world.snapshot(0);
-    done(&mut world, 0, change);
-    settle(&mut world);
-    let lost = if loses_copy { copy_id(&world) } else { drive };
-    world.kill(0);
-    world.forget_last_change(&lost);
-    world.restore_phone(0, before);
-    world.run_for(2_000);
-    world.start(0).unwrap();
-    settle(&mut world);
-    let (copy, view) = (copies(&world).remove(0), world.replica(0).drives().remove(0));
+    done(&mut sim, 0, publish(drive, visibility));
+    settle(&mut sim);
+    let before = sim.snapshot(0);
+    done(&mut sim, 0, change);
+    settle(&mut sim);
+    let lost = if loses_copy { copy_id(&sim) } else { drive };
+    sim.kill(0);
+    sim.forget_last_change(&lost);
+    sim.restore_phone(0, before);
+    sim.run_for(2_000);
+    sim.start(0).unwrap();
+    settle(&mut sim);
+    let (copy, view) = (copies(&sim).remove(0), sim.replica(0).drives().remove(0));
     assert_eq!((copy.visibility, &copy.title), (view.visibility, &view.title));
     assert_eq!(view.visibility, expected);
 }
@@ -248,36 +248,38 @@ fn a_drive_that_was_withdrawn_is_hidden_though_a_restored_relay_and_a_phone_that
 }
 
 /// What copies show on the relay, with ids.
-fn shown(world: &World) -> Vec<(DocId, Visibility)> {
-    let documents = world.relay().documents(&world.account(0));
+fn shown(sim: &Network) -> Vec<(DocId, Visibility)> {
+    let documents = sim.relay().documents(&sim.account(0));
     let copies = documents.into_iter().filter(|(_, (kind, _))| *kind == DocKind::Published);
     copies
-        .map(|(id, (_, chunks))| (id, published::read(&open::load(&[0; 16], chunks).unwrap()).unwrap().visibility))
+        .map(|(id, (_, chunks))| {
+            (id, published::read(&automerge_doc::load(&[0; 16], chunks).unwrap()).unwrap().visibility)
+        })
         .collect()
 }
 
 /// After a drive was published or its link was renewed, a backup of the relay lacks the last changes of what `lost` says, given
 /// the drive and its copies before and after; and the phone is put back to the time before.
 fn check_unnamed(is_renewed: bool, lost: impl Fn(DocId, DocId, DocId) -> Vec<DocId>) {
-    let (mut world, drive) = after_a_drive(1);
+    let (mut sim, drive) = after_a_drive(1);
     if is_renewed {
-        done(&mut world, 0, publish(drive, Visibility::Public));
-        settle(&mut world);
+        done(&mut sim, 0, publish(drive, Visibility::Public));
+        settle(&mut sim);
     }
-    let earlier = world.replica(0).drives()[0].published;
-    let before = world.snapshot(0);
+    let earlier = sim.replica(0).drives()[0].published;
+    let before = sim.snapshot(0);
     let change = if is_renewed { Command::RenewLink { drive } } else { publish(drive, Visibility::Public) };
-    done(&mut world, 0, change);
-    settle(&mut world);
-    let copy = world.replica(0).drives()[0].published.unwrap();
-    world.kill(0);
-    lost(drive, earlier.unwrap_or(copy), copy).iter().for_each(|doc| world.forget_last_change(doc));
-    world.restore_phone(0, before);
-    world.run_for(2_000);
-    world.start(0).unwrap();
-    settle(&mut world);
-    let named = world.replica(0).drives()[0].published;
-    let unnamed: Vec<_> = shown(&world).into_iter().filter(|(id, _)| Some(*id) != named).collect();
+    done(&mut sim, 0, change);
+    settle(&mut sim);
+    let copy = sim.replica(0).drives()[0].published.unwrap();
+    sim.kill(0);
+    lost(drive, earlier.unwrap_or(copy), copy).iter().for_each(|doc| sim.forget_last_change(doc));
+    sim.restore_phone(0, before);
+    sim.run_for(2_000);
+    sim.start(0).unwrap();
+    settle(&mut sim);
+    let named = sim.replica(0).drives()[0].published;
+    let unnamed: Vec<_> = shown(&sim).into_iter().filter(|(id, _)| Some(*id) != named).collect();
     assert!(!unnamed.is_empty(), "a copy is there that no drive names");
     assert!(unnamed.iter().all(|(_, visibility)| *visibility == Visibility::Private), "{unnamed:?}");
 }
@@ -292,80 +294,80 @@ fn b2_a_copy_that_no_drive_names_is_withdrawn_though_relay_and_phone_were_put_ba
 
 #[test]
 fn a_drive_whose_copy_is_lost_can_be_edited_and_published_again() {
-    let (mut world, drive) = after_a_drive(1);
-    let before = world.snapshot(0);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    settle(&mut world);
-    let copy = copy_id(&world);
-    world.kill(0);
-    world.forget_last_change(&copy);
-    world.restore_phone(0, before);
-    world.run_for(2_000);
-    world.start(0).unwrap();
-    settle(&mut world);
-    let view = world.replica(0).drives().remove(0);
-    assert_eq!((copies(&world).len(), view.published, view.visibility), (0, None, Visibility::Private));
-    done(&mut world, 0, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
-    done(&mut world, 0, publish(drive, Visibility::Private));
-    assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Private);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    settle(&mut world);
-    let copy = copies(&world).remove(0);
+    let (mut sim, drive) = after_a_drive(1);
+    let before = sim.snapshot(0);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let copy = copy_id(&sim);
+    sim.kill(0);
+    sim.forget_last_change(&copy);
+    sim.restore_phone(0, before);
+    sim.run_for(2_000);
+    sim.start(0).unwrap();
+    settle(&mut sim);
+    let view = sim.replica(0).drives().remove(0);
+    assert_eq!((copies(&sim).len(), view.published, view.visibility), (0, None, Visibility::Private));
+    done(&mut sim, 0, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
+    done(&mut sim, 0, publish(drive, Visibility::Private));
+    assert_eq!(sim.replica(0).drives()[0].visibility, Visibility::Private);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let copy = copies(&sim).remove(0);
     assert_eq!((copy.visibility, copy.title.as_str()), (Visibility::Public, "Home"));
-    done(&mut world, 0, Command::DeleteDrive { drive });
+    done(&mut sim, 0, Command::DeleteDrive { drive });
 }
 
 #[test]
 fn a_drive_that_is_deleted_while_another_device_publishes_it_stays_hidden() {
-    let (mut world, drive) = after_a_drive(2);
-    done(&mut world, 1, Command::OpenDrive { drive });
-    world.set_network(false);
-    done(&mut world, 0, Command::DeleteDrive { drive });
-    done(&mut world, 1, publish(drive, Visibility::Public));
-    world.set_network(true);
-    settle(&mut world);
-    assert!(copies(&world).iter().all(|copy| copy.visibility == Visibility::Private));
+    let (mut sim, drive) = after_a_drive(2);
+    done(&mut sim, 1, Command::OpenDrive { drive });
+    sim.set_network(false);
+    done(&mut sim, 0, Command::DeleteDrive { drive });
+    done(&mut sim, 1, publish(drive, Visibility::Public));
+    sim.set_network(true);
+    settle(&mut sim);
+    assert!(copies(&sim).iter().all(|copy| copy.visibility == Visibility::Private));
 }
 
 #[test]
 fn a_track_of_which_a_part_is_still_on_another_device_is_not_published() {
-    let (mut world, drive) = after_a_drive(2);
+    let (mut sim, drive) = after_a_drive(2);
     // The relay has the end of the drive, and not yet the last block of its track.
-    let documents = world.relay().documents(&world.account(0));
+    let documents = sim.relay().documents(&sim.account(0));
     let (track, _) = documents.iter().find(|(_, (kind, _))| *kind == DocKind::Track).unwrap();
     let track = *track;
-    world.kill(0);
-    world.forget_last_change(&track);
+    sim.kill(0);
+    sim.forget_last_change(&track);
     // The crash is noticed within a second.
-    world.run_for(2_000);
-    assert!(world.run_until(CONVERGENCE_MS, |world| world.is_settled(1).is_ok()));
-    let stats = |world: &World| world.replica(1).drives()[0].stats;
-    let before = stats(&world);
+    sim.run_for(2_000);
+    assert!(sim.run_until(CONVERGENCE_MS, |sim| sim.is_settled(1).is_ok()));
+    let stats = |sim: &Network| sim.replica(1).drives()[0].stats;
+    let before = stats(&sim);
     // Who looks at the drive gets what there is of its track, and says nothing less of it than was driven.
-    done(&mut world, 1, Command::OpenDrive { drive });
-    done(&mut world, 1, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
-    world.run_for(10_000);
-    assert_eq!(stats(&world), before);
-    let outcome = world.perform(1, publish(drive, Visibility::Public));
-    assert_eq!(outcome, Outcome::Refused { code: CommandError::TrackNotHere });
+    done(&mut sim, 1, Command::OpenDrive { drive });
+    done(&mut sim, 1, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
+    sim.run_for(10_000);
+    assert_eq!(stats(&sim), before);
+    let outcome = sim.perform(1, publish(drive, Visibility::Public));
+    assert_eq!(outcome, CommandOutcome::Refused { code: CommandError::TrackNotHere });
     // When the first device is back, it brings the rest.
-    world.start(0).unwrap();
-    settle(&mut world);
-    done(&mut world, 1, publish(drive, Visibility::Public));
-    settle(&mut world);
-    assert_eq!(copies(&world).len(), 1);
+    sim.start(0).unwrap();
+    settle(&mut sim);
+    done(&mut sim, 1, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    assert_eq!(copies(&sim).len(), 1);
 }
 
 #[test]
 fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
-    let (mut world, drive) = after_a_drive(1);
-    done(&mut world, 0, publish(drive, Visibility::Public));
-    settle(&mut world);
-    let documents = world.relay().documents(&world.account(0));
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let documents = sim.relay().documents(&sim.account(0));
     let (_, chunks) = documents.into_values().find(|(kind, _)| *kind == DocKind::Published).unwrap();
-    let doc = open::load(&[0; 16], chunks).unwrap();
-    let Some(Row::Published(row)) = projection::fold(DocKind::Published, &doc) else { panic!("it has a row") };
-    let whole = world.replica(0).drives()[0].stats.unwrap();
+    let doc = automerge_doc::load(&[0; 16], chunks).unwrap();
+    let Some(DocumentRow::Published(row)) = projection::fold(DocKind::Published, &doc) else { panic!("it has a row") };
+    let whole = sim.replica(0).drives()[0].stats.unwrap();
     assert!(row.stats.distance_m < whole.distance_m - 2.0 * HIDDEN_M, "{:?} {whole:?}", row.stats);
     assert_eq!(row.started_at.as_millis() % 3_600_000, 0);
     assert!(!row.line.is_empty() && row.bbox[0] <= row.bbox[2]);
@@ -374,69 +376,69 @@ fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
 /// Both devices renew the link with no network: they mean the same new copy, and no earlier link shows anything.
 #[test]
 fn b2_a_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_shows_nothing() {
-    let (mut world, drive) = after_a_drive(2);
-    done(&mut world, 0, publish(drive, Visibility::Link));
-    settle(&mut world);
+    let (mut sim, drive) = after_a_drive(2);
+    done(&mut sim, 0, publish(drive, Visibility::Link));
+    settle(&mut sim);
     // The other device needs the track to make a copy.
-    done(&mut world, 1, Command::OpenDrive { drive });
-    settle(&mut world);
-    let link = |world: &World, phone: usize| world.replica(phone).drives()[0].published.expect("it was published");
-    let before = link(&world, 0);
-    world.set_network(false);
+    done(&mut sim, 1, Command::OpenDrive { drive });
+    settle(&mut sim);
+    let link = |sim: &Network, phone: usize| sim.replica(phone).drives()[0].published.expect("it was published");
+    let before = link(&sim, 0);
+    sim.set_network(false);
     for phone in [0, 1] {
-        done(&mut world, phone, Command::RenewLink { drive });
+        done(&mut sim, phone, Command::RenewLink { drive });
     }
-    let after = [link(&world, 0), link(&world, 1)];
+    let after = [link(&sim, 0), link(&sim, 1)];
     assert_eq!(after[0], after[1]);
     assert_ne!(after[0], before);
-    world.set_network(true);
-    settle(&mut world);
-    let account = world.account(0);
-    let documents = world.relay().documents(&account);
+    sim.set_network(true);
+    settle(&mut sim);
+    let account = sim.account(0);
+    let documents = sim.relay().documents(&account);
     for (id, visibility) in [(before, Visibility::Private), (after[0], Visibility::Link)] {
         assert!(id.is_bound_to(&account));
-        let copy = published::read(&open::load(&[0; 16], documents[&id].1.iter().copied()).unwrap()).unwrap();
+        let copy = published::read(&automerge_doc::load(&[0; 16], documents[&id].1.iter().copied()).unwrap()).unwrap();
         assert_eq!(copy.visibility, visibility, "{id}");
     }
-    done(&mut world, 1, Command::RenewLink { drive });
-    settle(&mut world);
-    assert!(link(&world, 0) == link(&world, 1) && !after.contains(&link(&world, 0)));
-    assert_eq!(world.replica(0).drives()[0].visibility, Visibility::Link);
+    done(&mut sim, 1, Command::RenewLink { drive });
+    settle(&mut sim);
+    assert!(link(&sim, 0) == link(&sim, 1) && !after.contains(&link(&sim, 0)));
+    assert_eq!(sim.replica(0).drives()[0].visibility, Visibility::Link);
 }
 
 /// Both devices renew a meet's link with no network, and one of them changes the meet besides: nothing of that is lost.
 #[test]
 fn b4_a_meet_s_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_is_gone() {
-    let mut world = World::new(22);
-    world.add_phone();
-    settle(&mut world);
-    world.add_device(0);
-    let starts_at = world.now(0).wall;
+    let mut sim = Network::new(22);
+    sim.add_phone();
+    settle(&mut sim);
+    sim.add_device(0);
+    let starts_at = sim.now(0).wall;
     let sunday =
         MeetFields { title: "Sunday".to_owned(), starts_at, visibility: Visibility::Link, ..Default::default() };
     let put = |meet, fields: &MeetFields| Command::PutMeet { meet, fields: fields.clone(), seen_at: None };
-    let old = done(&mut world, 0, put(None, &sunday)).unwrap();
+    let old = done(&mut sim, 0, put(None, &sunday)).unwrap();
     let organiser = AccountId::from_bytes([9; 16]);
-    done(&mut world, 0, Command::GrantOrganiser { meet: old, account: organiser, may: true });
-    settle(&mut world);
-    world.set_network(false);
+    done(&mut sim, 0, Command::GrantOrganiser { meet: old, account: organiser, may: true });
+    settle(&mut sim);
+    sim.set_network(false);
     // A co-organiser moved it, as the first device has heard from the relay.
     let moved = MeetFields { place: "The upper car park".to_owned(), ..sunday.clone() };
     let renew = |meet, fields: &MeetFields| Command::RenewMeetLink { meet, fields: fields.clone(), seen_at: None };
-    let link = done(&mut world, 0, renew(old, &moved)).unwrap();
-    assert_eq!(done(&mut world, 1, renew(old, &sunday)), Some(link));
+    let link = done(&mut sim, 0, renew(old, &moved)).unwrap();
+    assert_eq!(done(&mut sim, 1, renew(old, &sunday)), Some(link));
     // A screen may still have the old one.
-    assert_eq!(done(&mut world, 1, put(Some(old), &MeetFields { capacity: Some(12), ..sunday })), Some(link));
-    world.set_network(true);
-    settle(&mut world);
-    let account = world.account(0);
+    assert_eq!(done(&mut sim, 1, put(Some(old), &MeetFields { capacity: Some(12), ..sunday })), Some(link));
+    sim.set_network(true);
+    settle(&mut sim);
+    let account = sim.account(0);
     assert!(link != old && link.is_bound_to(&account));
     for phone in [0, 1] {
-        let meets = world.replica(phone).meets();
+        let meets = sim.replica(phone).meets();
         assert_eq!((meets.len(), meets[0].id, &meets[0].organisers), (1, link, &vec![organiser]));
         assert_eq!(meets[0].fields, MeetFields { capacity: Some(12), ..moved.clone() });
     }
-    let again = done(&mut world, 1, renew(link, &moved)).unwrap();
-    settle(&mut world);
-    assert!(again != link && world.replica(0).meets()[0].id == again);
+    let again = done(&mut sim, 1, renew(link, &moved)).unwrap();
+    settle(&mut sim);
+    assert!(again != link && sim.replica(0).meets()[0].id == again);
 }

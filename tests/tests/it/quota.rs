@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
-use tourismo_core::replica::view::LinkStatus;
+use tourismo_core::replica::views::LinkStatus;
 use tourismo_server::{Config, Limits, Running, Server};
 use tourismo_tests::phone::{Phone, Setup, SyncError};
 use tourismo_tests::replay;

@@ -13,9 +13,9 @@ use tourismo_core::privacy::{HIDDEN_M, PrivateEnds, redact};
 use tourismo_core::recorder::{Recorder, Verdict};
 use tourismo_core::stats::DriveStats;
 use tourismo_core::time::Timestamp;
-use tourismo_core::track::parts::{Rhythm, parts};
+use tourismo_core::track::parts::{RecentIntervals, parts};
 use tourismo_core::track::{Refusal, Stretch};
-use tourismo_tests::{gpx_file, made};
+use tourismo_tests::{gpx_file, synthetic};
 
 /// The tracks and their names, sorted; none if the folder is not there, which the output says.
 fn real_drives() -> Vec<(String, Vec<Fix>)> {
@@ -97,7 +97,7 @@ fn way_m(pair: &[Fix]) -> f64 {
 
 /// The sum over all steps that are no gaps, metres.
 fn bare_way_m(fixes: &[Fix]) -> f64 {
-    let mut rhythm = Rhythm::default();
+    let mut rhythm = RecentIntervals::default();
     let is_step = |pair: &&[Fix]| !rhythm.is_gap(&pair[0], &pair[1], way_m(pair));
     fixes.windows(2).filter(is_step).map(way_m).sum()
 }
@@ -146,9 +146,9 @@ fn real_drives_are_recorded_without_loss_and_with_plausible_sums() {
 
 #[test]
 fn real_and_made_drives_are_published_without_their_ends_and_shown_in_few_points() {
-    let made = [made::Kind::Mountain, made::Kind::Town, made::Kind::Motorway].map(|kind| {
-        let options = made::Options { start: Timestamp(1_717_232_400_000), minutes: 60, kind };
-        (format!("made {kind:?}"), made::drive(1, options))
+    let made = [synthetic::Kind::Mountain, synthetic::Kind::Town, synthetic::Kind::Motorway].map(|kind| {
+        let options = synthetic::Options { start: Timestamp(1_717_232_400_000), minutes: 60, kind };
+        (format!("made {kind:?}"), synthetic::drive(1, options))
     });
     let mut published = 0;
     for (name, fixes) in real_drives().into_iter().chain(made) {

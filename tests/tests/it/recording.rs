@@ -1,66 +1,67 @@
 //! A phone records: from the first fix to the finished drive, through pauses, kills and disks that refuse.
 
-use tourismo_core::docs::{self, Visibility, open};
+use tourismo_core::docs::{self, Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
 use tourismo_core::privacy::PrivateEnds;
 use tourismo_core::recorder::Recorder;
-use tourismo_core::replica::io::{Command, CommandError, Outcome, SensorFailure, Space, StorageFailure};
-use tourismo_core::replica::view::{
+use tourismo_core::replica::io::{Command, CommandError, CommandOutcome, SensorFailure, Space, StorageFailure};
+use tourismo_core::replica::views::{
     DriveView, RecordingState, RecordingView, RefusedView, Signal, StorageStatus, TrackView,
 };
-use tourismo_core::roads::Survey;
+use tourismo_core::roads::RoadSteps;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::{Gap, parts};
 use tourismo_core::track::{MarkKind, Refusal, Stretch};
-use tourismo_tests::made::{self, Device, Kind, Options};
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::replay;
-use tourismo_tests::sim::World;
+use tourismo_tests::sim::Network;
+use tourismo_tests::synthetic::{self, Device, Kind, Options};
 
 /// A world with one phone on a motorway, without any network unless a test gives it one.
-fn on_the_road() -> World {
-    let mut world = World::new(7);
-    let phone = world.add_phone();
-    world.set_network(false);
-    let options = Options { start: world.now(phone).wall, minutes: 20, kind: Kind::Motorway };
-    world.drive_along(phone, made::drive(1, options));
-    world.run_for(500);
-    world
+fn on_the_road() -> Network {
+    let mut sim = Network::new(7);
+    let phone = sim.add_phone();
+    sim.set_network(false);
+    let options = Options { start: sim.now(phone).wall, minutes: 20, kind: Kind::Motorway };
+    sim.drive_along(phone, synthetic::drive(1, options));
+    sim.run_for(500);
+    sim
 }
 
-fn start(world: &mut World) -> DocId {
-    match world.perform(0, Command::StartDrive { car: None }) {
-        Outcome::Done { doc: Some(drive) } => drive,
+fn start(sim: &mut Network) -> DocId {
+    match sim.perform(0, Command::StartDrive { car: None }) {
+        CommandOutcome::Done { doc: Some(drive) } => drive,
         other => panic!("{other:?}"),
     }
 }
 
-fn done(world: &mut World, command: Command) {
-    let outcome = world.perform(0, command);
-    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+fn done(sim: &mut Network, command: Command) {
+    let outcome = sim.perform(0, command);
+    assert!(matches!(outcome, CommandOutcome::Done { .. }), "{outcome:?}");
 }
 
-fn recording(world: &World) -> RecordingView {
-    world.replica(0).recording_view(world.now(0)).expect("something is being recorded")
+fn recording(sim: &Network) -> RecordingView {
+    sim.replica(0).recording_view(sim.now(0)).expect("something is being recorded")
 }
 
-fn only_drive(world: &World) -> DriveView {
-    let drives = world.replica(0).drives();
+fn only_drive(sim: &Network) -> DriveView {
+    let drives = sim.replica(0).drives();
     assert_eq!(drives.len(), 1);
     drives[0].clone()
 }
 
 /// The only track on the phone's disk.
-fn track(world: &World) -> Vec<Stretch> {
-    let drive = only_drive(world).id;
+fn track(sim: &Network) -> Vec<Stretch> {
+    let drive = only_drive(sim).id;
     let of = |doc: DocId| -> Vec<Vec<u8>> {
-        let chunks = world.phone(0).disk().changes();
+        let chunks = sim.phone(0).disk().changes();
         chunks.filter(|(id, _)| *id == doc).map(|(_, chunk)| chunk.to_vec()).collect()
     };
-    let load = |doc| open::load(&[1; 16], of(doc).iter().map(Vec::as_slice)).expect("what is stored can be read");
+    let load =
+        |doc| automerge_doc::load(&[1; 16], of(doc).iter().map(Vec::as_slice)).expect("what is stored can be read");
     let track = docs::drive::read(&load(drive)).track.expect("a drive has a track");
     let sessions = docs::track::sessions(&load(track));
     sessions.iter().flat_map(|blocks| decode_all(blocks.iter().map(Vec::as_slice)).stretches).collect()
@@ -77,34 +78,34 @@ fn fixes(stretches: &[Stretch]) -> usize {
 }
 
 /// Kills the app and starts it again, and waits until what was left behind is read.
-fn restart(world: &mut World) {
-    world.kill(0);
-    world.start(0).unwrap();
-    world.run_until(5_000, |world| {
-        let view = world.replica(0).recording_view(world.now(0));
+fn restart(sim: &mut Network) {
+    sim.kill(0);
+    sim.start(0).unwrap();
+    sim.run_until(5_000, |sim| {
+        let view = sim.replica(0).recording_view(sim.now(0));
         view.is_none_or(|view| view.state != RecordingState::Recovering)
     });
 }
 
 #[test]
 fn a_drive_is_recorded_paused_resumed_and_finished() {
-    let mut world = on_the_road();
-    let drive = start(&mut world);
-    assert_eq!(recording(&world).signal, Signal::Waiting);
-    world.run_for(100_000);
-    let view = recording(&world);
+    let mut sim = on_the_road();
+    let drive = start(&mut sim);
+    assert_eq!(recording(&sim).signal, Signal::Waiting);
+    sim.run_for(100_000);
+    let view = recording(&sim);
     assert_eq!((view.state, view.drive), (RecordingState::Active, drive));
     assert!(matches!(view.signal, Signal::Good { .. }) && view.stats.distance_m > 2_000.0, "{view:?}");
-    done(&mut world, Command::PauseDrive);
-    let paused = recording(&world).stats;
-    world.run_for(60_000);
-    assert_eq!((recording(&world).state, recording(&world).stats), (RecordingState::Paused, paused));
-    done(&mut world, Command::ResumeDrive);
-    world.run_for(20_000);
-    done(&mut world, Command::FinishDrive);
-    assert_eq!(world.replica(0).recording_view(world.now(0)), None);
-    let view = only_drive(&world);
-    let stretches = track(&world);
+    done(&mut sim, Command::PauseDrive);
+    let paused = recording(&sim).stats;
+    sim.run_for(60_000);
+    assert_eq!((recording(&sim).state, recording(&sim).stats), (RecordingState::Paused, paused));
+    done(&mut sim, Command::ResumeDrive);
+    sim.run_for(20_000);
+    done(&mut sim, Command::FinishDrive);
+    assert_eq!(sim.replica(0).recording_view(sim.now(0)), None);
+    let view = only_drive(&sim);
+    let stretches = track(&sim);
     assert_eq!(marks(&stretches), [MarkKind::Paused, MarkKind::Resumed]);
     let gaps: Vec<_> = parts(&stretches).iter().filter_map(|part| part.after).collect();
     assert_eq!(gaps, [Gap::Paused]);
@@ -112,72 +113,72 @@ fn a_drive_is_recorded_paused_resumed_and_finished() {
     assert_eq!(stats, Recorder::resume(view.started_at, &stretches).stats());
     assert_eq!((stats.fixes as usize, stats.gaps), (fixes(&stretches), 1));
     assert!(view.ended_at.unwrap().millis_since(view.started_at) > 180_000);
-    assert_eq!(world.phone(0).disk().count(Space::Journal), 0);
+    assert_eq!(sim.phone(0).disk().count(Space::Journal), 0);
 }
 
 /// A world with one phone that has driven over a pass.
-fn over_a_pass() -> World {
-    let mut world = World::new(7);
-    let phone = world.add_phone();
-    world.set_network(false);
-    let options = Options { start: world.now(phone).wall, minutes: 10, kind: Kind::Mountain };
-    world.drive_along(phone, made::drive(1, options));
-    start(&mut world);
-    world.run_for(600_000);
-    world
+fn over_a_pass() -> Network {
+    let mut sim = Network::new(7);
+    let phone = sim.add_phone();
+    sim.set_network(false);
+    let options = Options { start: sim.now(phone).wall, minutes: 10, kind: Kind::Mountain };
+    sim.drive_along(phone, synthetic::drive(1, options));
+    start(&mut sim);
+    sim.run_for(600_000);
+    sim
 }
 
 #[test]
 fn a_finished_drive_says_in_the_list_how_good_its_road_is() {
-    let mut world = over_a_pass();
-    assert_eq!(only_drive(&world).road, None, "nobody knows yet what is to come");
-    done(&mut world, Command::FinishDrive);
-    let road = only_drive(&world).road.expect("a finished drive has a road");
-    let parts = parts(&track(&world));
-    assert_eq!(road, Survey::of(parts.iter().flat_map(|part| &part.fixes)).view());
+    let mut sim = over_a_pass();
+    assert_eq!(only_drive(&sim).road, None, "nobody knows yet what is to come");
+    done(&mut sim, Command::FinishDrive);
+    let road = only_drive(&sim).road.expect("a finished drive has a road");
+    let parts = parts(&track(&sim));
+    assert_eq!(road, RoadSteps::of(parts.iter().flat_map(|part| &part.fixes)).view());
     assert!(road.score.expect("it was measured").score > 70 && !road.stretches.is_empty(), "{road:?}");
-    let [west, south, east, north] = only_drive(&world).bounds.expect("it was somewhere");
+    let [west, south, east, north] = only_drive(&sim).bounds.expect("it was somewhere");
     let within = |fix: &Fix| (west..=east).contains(&fix.lon_deg) && (south..=north).contains(&fix.lat_deg);
     assert!(parts.iter().flat_map(|part| &part.fixes).all(within));
     // From the row alone: no document is in memory when the app starts.
-    world.kill(0);
-    world.start(0).unwrap();
-    assert_eq!(only_drive(&world).road, Some(road));
+    sim.kill(0);
+    sim.start(0).unwrap();
+    assert_eq!(only_drive(&sim).road, Some(road));
 }
 
 #[test]
 fn an_app_that_dies_after_every_start_beside_a_failing_disk_keeps_what_it_recorded() {
-    let mut world = over_a_pass();
-    let notes = |world: &World| world.phone(0).disk().count(Space::Meta);
-    let noted = notes(&world);
+    let mut sim = over_a_pass();
+    let notes = |sim: &Network| sim.phone(0).disk().count(Space::Meta);
+    let noted = notes(&sim);
     for _ in 0..5 {
-        world.kill(0);
-        world.start(0).unwrap();
+        sim.kill(0);
+        sim.start(0).unwrap();
         // Whatever is noted of what is being read comes to the disk, and is not struck out.
-        world.run_until(200, |world| notes(world) > noted);
-        world.weather.store_fails = (StorageFailure::Aborted, 1);
-        world.run_for(500);
-        world.weather.store_fails = (StorageFailure::Aborted, 0);
+        sim.run_until(200, |sim| notes(sim) > noted);
+        sim.faults.store_fails = (StorageFailure::Aborted, 1);
+        sim.run_for(500);
+        sim.faults.store_fails = (StorageFailure::Aborted, 0);
     }
-    restart(&mut world);
-    done(&mut world, Command::FinishDrive);
-    let drive = only_drive(&world);
+    restart(&mut sim);
+    done(&mut sim, Command::FinishDrive);
+    let drive = only_drive(&sim);
     assert!(drive.stats.is_some_and(|stats| stats.fixes > 500) && drive.road.is_some(), "{drive:?}");
-    restart(&mut world);
-    done(&mut world, Command::OpenDrive { drive: drive.id });
-    assert!(matches!(world.replica(0).track(), Some(TrackView::Ready { .. })));
+    restart(&mut sim);
+    done(&mut sim, Command::OpenDrive { drive: drive.id });
+    assert!(matches!(sim.replica(0).track(), Some(TrackView::Ready { .. })));
 }
 
 #[test]
 fn an_opened_drive_shows_where_its_best_stretches_lie() {
-    let mut world = over_a_pass();
-    done(&mut world, Command::FinishDrive);
-    let drive = only_drive(&world).id;
-    done(&mut world, Command::OpenDrive { drive });
-    let Some(TrackView::Ready { line, road, stretches, .. }) = world.replica(0).track().cloned() else {
+    let mut sim = over_a_pass();
+    done(&mut sim, Command::FinishDrive);
+    let drive = only_drive(&sim).id;
+    done(&mut sim, Command::OpenDrive { drive });
+    let Some(TrackView::Ready { line, road, stretches, .. }) = sim.replica(0).track().cloned() else {
         panic!("the track is here")
     };
-    assert_eq!(Some(&road), only_drive(&world).road.as_ref());
+    assert_eq!(Some(&road), only_drive(&sim).road.as_ref());
     assert_eq!(stretches.len(), road.stretches.len());
     for (shown, stretch) in stretches.iter().zip(&road.stretches) {
         let points: Vec<_> = shown.parts.iter().flatten().collect();
@@ -190,69 +191,69 @@ fn an_opened_drive_shows_where_its_best_stretches_lie() {
 
 #[test]
 fn a_fix_is_on_disk_within_a_second() {
-    let mut world = on_the_road();
-    start(&mut world);
+    let mut sim = on_the_road();
+    start(&mut sim);
     for _ in 0..30 {
-        world.run_for(1_000);
-        assert!(recording(&world).unsaved <= 1, "{:?}", recording(&world));
+        sim.run_for(1_000);
+        assert!(recording(&sim).unsaved <= 1, "{:?}", recording(&sim));
     }
 }
 
 #[test]
 fn a_killed_drive_is_offered_and_goes_on_with_a_gap() {
-    let mut world = on_the_road();
-    let drive = start(&mut world);
-    world.run_for(90_000);
-    let before = recording(&world);
-    restart(&mut world);
-    let offered = recording(&world);
+    let mut sim = on_the_road();
+    let drive = start(&mut sim);
+    sim.run_for(90_000);
+    let before = recording(&sim);
+    restart(&mut sim);
+    let offered = recording(&sim);
     assert_eq!((offered.state, offered.drive), (RecordingState::Unfinished, drive));
     assert!(before.stats.fixes - offered.stats.fixes <= 1, "{before:?} {offered:?}");
-    world.run_for(30_000);
-    assert_eq!(recording(&world).stats, offered.stats, "nothing is recorded before somebody says so");
-    done(&mut world, Command::ResumeDrive);
-    world.run_for(30_000);
-    done(&mut world, Command::FinishDrive);
-    let stretches = track(&world);
+    sim.run_for(30_000);
+    assert_eq!(recording(&sim).stats, offered.stats, "nothing is recorded before somebody says so");
+    done(&mut sim, Command::ResumeDrive);
+    sim.run_for(30_000);
+    done(&mut sim, Command::FinishDrive);
+    let stretches = track(&sim);
     assert_eq!(marks(&stretches), [MarkKind::Restarted]);
     assert_eq!(parts(&stretches)[1].after, Some(Gap::Restarted));
-    let view = only_drive(&world);
+    let view = only_drive(&sim);
     assert_eq!(view.stats, Some(Recorder::resume(view.started_at, &stretches).stats()));
 }
 
 #[test]
 fn a_killed_drive_that_is_finished_ended_with_its_last_fix() {
-    let mut world = on_the_road();
-    start(&mut world);
-    world.run_for(30_000);
-    world.kill(0);
-    world.run_for(3_600_000);
-    restart(&mut world);
-    done(&mut world, Command::FinishDrive);
-    let view = only_drive(&world);
+    let mut sim = on_the_road();
+    start(&mut sim);
+    sim.run_for(30_000);
+    sim.kill(0);
+    sim.run_for(3_600_000);
+    restart(&mut sim);
+    done(&mut sim, Command::FinishDrive);
+    let view = only_drive(&sim);
     assert!(view.ended_at.unwrap().millis_since(view.started_at) <= 30_000, "{view:?}");
 }
 
 #[test]
 fn a_killed_app_loses_nothing_when_it_is_killed_again_while_it_recovers() {
-    let mut world = on_the_road();
-    start(&mut world);
-    world.run_for(90_000);
-    let before = recording(&world).stats.fixes;
+    let mut sim = on_the_road();
+    start(&mut sim);
+    sim.run_for(90_000);
+    let before = recording(&sim).stats.fixes;
     for _ in 0..5 {
-        world.kill(0);
-        world.start(0).unwrap();
-        world.run_for(5);
+        sim.kill(0);
+        sim.start(0).unwrap();
+        sim.run_for(5);
     }
-    restart(&mut world);
-    assert!(before - recording(&world).stats.fixes <= 1);
+    restart(&mut sim);
+    assert!(before - recording(&sim).stats.fixes <= 1);
 }
 
 /// How many fixes a phone that measures seldom has taken in when it packs a block, for each block that it packs.
 async fn packed_after(interval_s: u32) -> anyhow::Result<Vec<usize>> {
     let start = Timestamp(1_717_232_400_000);
     let drive =
-        made::drive_with(Device::Logger { interval_s }, 1, Options { start, minutes: 35, kind: Kind::Motorway });
+        synthetic::drive_with(Device::Logger { interval_s }, 1, Options { start, minutes: 35, kind: Kind::Motorway });
     let setup =
         Setup { clock: Clock::standing_at(start), online: false, ..Setup::in_memory("ws://127.0.0.1:1/v1/sync") };
     let mut phone = Phone::open(setup)?;
@@ -281,59 +282,59 @@ async fn where_fixes_are_sparse_a_block_has_some_of_them_or_ten_minutes() -> any
 
 #[test]
 fn a_hidden_page_has_everything_in_a_block() {
-    let mut world = on_the_road();
-    start(&mut world);
-    world.run_for(20_000);
-    assert!(world.phone(0).disk().count(Space::Journal) > 15);
-    world.show(0, false);
-    world.run_for(1_000);
-    assert_eq!(world.phone(0).disk().count(Space::Journal), 0);
-    assert_eq!(fixes(&track(&world)), recording(&world).stats.fixes as usize);
-    world.run_for(20_000);
-    world.show(0, true);
-    world.run_for(5_000);
-    done(&mut world, Command::FinishDrive);
-    assert_eq!(marks(&track(&world)), [MarkKind::Hidden, MarkKind::Shown]);
-    assert_eq!(parts(&track(&world))[1].after, Some(Gap::Hidden));
+    let mut sim = on_the_road();
+    start(&mut sim);
+    sim.run_for(20_000);
+    assert!(sim.phone(0).disk().count(Space::Journal) > 15);
+    sim.show(0, false);
+    sim.run_for(1_000);
+    assert_eq!(sim.phone(0).disk().count(Space::Journal), 0);
+    assert_eq!(fixes(&track(&sim)), recording(&sim).stats.fixes as usize);
+    sim.run_for(20_000);
+    sim.show(0, true);
+    sim.run_for(5_000);
+    done(&mut sim, Command::FinishDrive);
+    assert_eq!(marks(&track(&sim)), [MarkKind::Hidden, MarkKind::Shown]);
+    assert_eq!(parts(&track(&sim))[1].after, Some(Gap::Hidden));
 }
 
 #[test]
 fn a_disk_that_refuses_is_shown_and_tried_again_and_nothing_is_lost() {
     for failure in [StorageFailure::QuotaExceeded, StorageFailure::Aborted, StorageFailure::Unavailable] {
-        let mut world = on_the_road();
-        start(&mut world);
-        world.run_for(10_000);
-        world.weather.store_fails = (failure, 1);
-        world.run_for(70_000);
-        assert_eq!(world.replica(0).status().storage, StorageStatus::Failing { failure });
-        assert!(recording(&world).unsaved >= 69);
-        let finish = world.perform(0, Command::FinishDrive);
-        assert_eq!(finish, Outcome::NotStored { failure });
-        world.weather.store_fails = (failure, 0);
-        world.run_for(11_000);
-        assert_eq!(world.replica(0).status().storage, StorageStatus::Saved);
-        restart(&mut world);
-        assert_eq!(only_drive(&world).stats.unwrap().fixes as usize, fixes(&track(&world)));
-        assert!(fixes(&track(&world)) > 75);
+        let mut sim = on_the_road();
+        start(&mut sim);
+        sim.run_for(10_000);
+        sim.faults.store_fails = (failure, 1);
+        sim.run_for(70_000);
+        assert_eq!(sim.replica(0).status().storage, StorageStatus::Failing { failure });
+        assert!(recording(&sim).unsaved >= 69);
+        let finish = sim.perform(0, Command::FinishDrive);
+        assert_eq!(finish, CommandOutcome::NotStored { failure });
+        sim.faults.store_fails = (failure, 0);
+        sim.run_for(11_000);
+        assert_eq!(sim.replica(0).status().storage, StorageStatus::Saved);
+        restart(&mut sim);
+        assert_eq!(only_drive(&sim).stats.unwrap().fixes as usize, fixes(&track(&sim)));
+        assert!(fixes(&track(&sim)) > 75);
     }
 }
 
 #[test]
 fn a_drive_is_opened_while_the_disk_refuses() {
-    let mut world = on_the_road();
-    let drive = start(&mut world);
-    world.run_for(90_000);
-    done(&mut world, Command::FinishDrive);
-    world.weather.store_fails = (StorageFailure::QuotaExceeded, 1);
-    let start = world.perform(0, Command::StartDrive { car: None });
-    assert_eq!(start, Outcome::NotStored { failure: StorageFailure::QuotaExceeded });
-    done(&mut world, Command::OpenDrive { drive });
-    done(&mut world, Command::CloseDrive);
+    let mut sim = on_the_road();
+    let drive = start(&mut sim);
+    sim.run_for(90_000);
+    done(&mut sim, Command::FinishDrive);
+    sim.faults.store_fails = (StorageFailure::QuotaExceeded, 1);
+    let start = sim.perform(0, Command::StartDrive { car: None });
+    assert_eq!(start, CommandOutcome::NotStored { failure: StorageFailure::QuotaExceeded });
+    done(&mut sim, Command::OpenDrive { drive });
+    done(&mut sim, Command::CloseDrive);
 }
 
 /// A fix that jumps two kilometres aside, if `aside`, and is so accurate.
-fn fix(world: &World, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
-    let wall = world.now(0).wall;
+fn fix(sim: &Network, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
+    let wall = sim.now(0).wall;
     let lat_deg = 10.0 + f64::from(seconds) * 1e-4 + if aside { 0.02 } else { 0.0 };
     Fix {
         fixed_at: wall,
@@ -350,20 +351,20 @@ fn fix(world: &World, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
 
 #[test]
 fn a_fix_that_is_held_back_survives_a_block_and_a_kill_with_a_refused_one_behind_it() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    start(&mut world);
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    start(&mut sim);
     for second in 0..60 {
-        world.run_for(1_000);
+        sim.run_for(1_000);
         // The 59th jumps, so that the recorder waits for the next; that one is too inaccurate to tell.
-        let measured = fix(&world, second, second == 58, if second == 59 { 900.0 } else { 5.0 });
-        world.measure(0, measured);
+        let measured = fix(&sim, second, second == 58, if second == 59 { 900.0 } else { 5.0 });
+        sim.measure(0, measured);
     }
-    world.run_for(2_000);
-    assert_eq!(world.phone(0).disk().count(Space::Journal), 1, "the block is stored; the held fix stays behind");
-    restart(&mut world);
-    done(&mut world, Command::FinishDrive);
-    let stretches = track(&world);
+    sim.run_for(2_000);
+    assert_eq!(sim.phone(0).disk().count(Space::Journal), 1, "the block is stored; the held fix stays behind");
+    restart(&mut sim);
+    done(&mut sim, Command::FinishDrive);
+    let stretches = track(&sim);
     let refused: Vec<_> =
         stretches.iter().flat_map(|stretch| &stretch.refused).map(|refused| refused.refusal).collect();
     assert_eq!((fixes(&stretches), refused), (59, vec![Refusal::TooInaccurate]));
@@ -371,54 +372,55 @@ fn a_fix_that_is_held_back_survives_a_block_and_a_kill_with_a_refused_one_behind
 
 #[test]
 fn what_is_no_position_is_counted_in_the_block_and_after_a_kill() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    start(&mut world);
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    start(&mut sim);
     for second in 0..90 {
-        world.run_for(1_000);
-        let mut measured = fix(&world, second, false, 5.0);
+        sim.run_for(1_000);
+        let mut measured = fix(&sim, second, false, 5.0);
         if second % 10 == 0 {
             measured.lat_deg = f64::NAN;
         }
-        world.measure(0, measured);
+        sim.measure(0, measured);
     }
-    world.run_for(500);
-    assert_eq!(recording(&world).stats.refused, 9);
-    restart(&mut world);
-    assert_eq!((recording(&world).stats.refused, recording(&world).stats.fixes), (9, 81));
-    done(&mut world, Command::FinishDrive);
-    assert_eq!(track(&world).iter().map(|stretch| stretch.invalid_count).sum::<u32>(), 9);
+    sim.run_for(500);
+    assert_eq!(recording(&sim).stats.refused, 9);
+    restart(&mut sim);
+    assert_eq!((recording(&sim).stats.refused, recording(&sim).stats.fixes), (9, 81));
+    done(&mut sim, Command::FinishDrive);
+    assert_eq!(track(&sim).iter().map(|stretch| stretch.invalid_count).sum::<u32>(), 9);
 }
 
 #[test]
 fn the_signal_is_good_lost_inaccurate_or_failed() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    start(&mut world);
-    let measured = fix(&world, 0, false, 5.0);
-    world.measure(0, measured);
-    assert_eq!(recording(&world).signal, Signal::Good { accuracy_m: Some(5.0) });
-    world.run_for(5_001);
-    assert_eq!(recording(&world).signal, Signal::Lost);
-    let measured = fix(&world, 1, false, 3_000.0);
-    world.measure(0, measured);
-    assert_eq!(recording(&world).signal, Signal::Inaccurate { accuracy_m: 3_000.0 });
-    world.sensor_fails(0, SensorFailure::Denied);
-    assert_eq!(recording(&world).signal, Signal::Failed { reason: SensorFailure::Denied });
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    start(&mut sim);
+    let measured = fix(&sim, 0, false, 5.0);
+    sim.measure(0, measured);
+    assert_eq!(recording(&sim).signal, Signal::Good { accuracy_m: Some(5.0) });
+    sim.run_for(5_001);
+    assert_eq!(recording(&sim).signal, Signal::Lost);
+    let measured = fix(&sim, 1, false, 3_000.0);
+    sim.measure(0, measured);
+    assert_eq!(recording(&sim).signal, Signal::Inaccurate { accuracy_m: 3_000.0 });
+    sim.sensor_fails(0, SensorFailure::Denied);
+    assert_eq!(recording(&sim).signal, Signal::Failed { reason: SensorFailure::Denied });
 }
 
 #[test]
 fn every_start_of_the_app_writes_as_another_actor() {
-    let mut world = on_the_road();
+    let mut sim = on_the_road();
     for _ in 0..3 {
-        start(&mut world);
-        world.run_for(2_000);
-        done(&mut world, Command::FinishDrive);
-        restart(&mut world);
+        start(&mut sim);
+        sim.run_for(2_000);
+        done(&mut sim, Command::FinishDrive);
+        restart(&mut sim);
     }
-    let chunks = world.phone(0).disk().changes();
-    let actors: Vec<_> = chunks.map(|(doc, chunk)| (doc, tourismo_core::log::examine(chunk).unwrap().actor)).collect();
-    let device = world.phone(0).device();
+    let chunks = sim.phone(0).disk().changes();
+    let actors: Vec<_> =
+        chunks.map(|(doc, chunk)| (doc, tourismo_core::admission::scan_candidate(chunk).unwrap().actor)).collect();
+    let device = sim.phone(0).device();
     assert!(actors.iter().all(|(_, actor)| actor.is_of(&device)));
     for (doc, actor) in &actors {
         assert!(actors.iter().all(|(other, same)| same != actor || other == doc), "an actor writes to one document");
@@ -426,8 +428,8 @@ fn every_start_of_the_app_writes_as_another_actor() {
 }
 
 /// The refused positions of the opened drive.
-fn refused(world: &World) -> Vec<RefusedView> {
-    match world.replica(0).track() {
+fn refused(sim: &Network) -> Vec<RefusedView> {
+    match sim.replica(0).track() {
         Some(TrackView::Ready { refused, .. }) => refused.clone(),
         other => panic!("{other:?}"),
     }
@@ -435,97 +437,97 @@ fn refused(world: &World) -> Vec<RefusedView> {
 
 #[test]
 fn a_recording_says_at_once_that_and_why_nothing_is_recorded() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    start(&mut world);
-    let measured = fix(&world, 0, false, 3_000.0);
-    world.measure(0, measured);
-    assert_eq!(recording(&world).not_recording, Some(Refusal::TooInaccurate));
-    world.run_for(1_000);
-    let measured = fix(&world, 1, false, 5.0);
-    world.measure(0, measured);
-    assert_eq!(recording(&world).not_recording, None);
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    start(&mut sim);
+    let measured = fix(&sim, 0, false, 3_000.0);
+    sim.measure(0, measured);
+    assert_eq!(recording(&sim).not_recording, Some(Refusal::TooInaccurate));
+    sim.run_for(1_000);
+    let measured = fix(&sim, 1, false, 5.0);
+    sim.measure(0, measured);
+    assert_eq!(recording(&sim).not_recording, None);
     for second in 2..4 {
-        world.run_for(1_000);
-        let measured = fix(&world, second, false, 900.0);
-        world.measure(0, measured);
+        sim.run_for(1_000);
+        let measured = fix(&sim, second, false, 900.0);
+        sim.measure(0, measured);
         let expected = (second == 3).then_some(Refusal::TooInaccurate);
-        assert_eq!(recording(&world).not_recording, expected, "one is nothing to worry about");
+        assert_eq!(recording(&sim).not_recording, expected, "one is nothing to worry about");
     }
 }
 
 #[test]
 fn a_recording_says_also_of_positions_that_wait_for_later_ones_that_nothing_is_recorded() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    start(&mut world);
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    start(&mut sim);
     // Elsewhere from the third on, and moving as no car does: whether that is believed, later ones tell.
     for (second, place, expected) in [(0, 0, None), (1, 1, None), (2, 102, None), (3, 122, Some(Refusal::Outlier))] {
-        world.run_for(1_000);
-        let measured = fix(&world, place, false, 5.0);
-        world.measure(0, measured);
-        let view = recording(&world);
+        sim.run_for(1_000);
+        let measured = fix(&sim, place, false, 5.0);
+        sim.measure(0, measured);
+        let view = recording(&sim);
         assert_eq!((view.not_recording, view.stats.refused), (expected, 0), "second {second}");
     }
 }
 
 #[test]
 fn the_speed_of_a_while_ago_is_none_also_while_refused_positions_come() {
-    let mut world = on_the_road();
-    start(&mut world);
-    world.run_for(20_000);
-    assert!(recording(&world).speed_mps.is_some());
-    world.drive_along(0, Vec::new());
+    let mut sim = on_the_road();
+    start(&mut sim);
+    sim.run_for(20_000);
+    assert!(recording(&sim).speed_mps.is_some());
+    sim.drive_along(0, Vec::new());
     for second in 20..27 {
-        world.run_for(1_000);
-        let measured = fix(&world, second, false, 900.0);
-        world.measure(0, measured);
+        sim.run_for(1_000);
+        let measured = fix(&sim, second, false, 900.0);
+        sim.measure(0, measured);
     }
-    assert_eq!(recording(&world).speed_mps, None);
+    assert_eq!(recording(&sim).speed_mps, None);
 }
 
 #[test]
 fn refused_positions_are_listed_taken_back_and_refused_again() {
-    let mut world = on_the_road();
-    world.drive_along(0, Vec::new());
-    let drive = start(&mut world);
+    let mut sim = on_the_road();
+    sim.drive_along(0, Vec::new());
+    let drive = start(&mut sim);
     for second in 0..90 {
-        world.run_for(1_000);
-        let measured = fix(&world, second, false, if second % 3 == 1 { 90.0 } else { 5.0 });
-        world.measure(0, measured);
+        sim.run_for(1_000);
+        let measured = fix(&sim, second, false, if second % 3 == 1 { 90.0 } else { 5.0 });
+        sim.measure(0, measured);
     }
     // While it is being recorded: the last minute is packed first.
-    done(&mut world, Command::OpenDrive { drive });
-    assert_eq!(recording(&world).stats.refused, 30);
-    let ids: Vec<String> = refused(&world).iter().map(|refused| refused.id.clone()).collect();
-    done(&mut world, Command::TakeBackRefused { drive, fixes: ids[..2].to_vec(), holds: true });
-    assert_eq!((recording(&world).stats.refused, recording(&world).stats.fixes), (28, 62));
-    done(&mut world, Command::FinishDrive);
-    restart(&mut world);
-    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((28, 62)));
-    done(&mut world, Command::OpenDrive { drive });
-    let listed = refused(&world);
+    done(&mut sim, Command::OpenDrive { drive });
+    assert_eq!(recording(&sim).stats.refused, 30);
+    let ids: Vec<String> = refused(&sim).iter().map(|refused| refused.id.clone()).collect();
+    done(&mut sim, Command::TakeBackRefused { drive, fixes: ids[..2].to_vec(), holds: true });
+    assert_eq!((recording(&sim).stats.refused, recording(&sim).stats.fixes), (28, 62));
+    done(&mut sim, Command::FinishDrive);
+    restart(&mut sim);
+    assert_eq!(only_drive(&sim).stats.map(|stats| (stats.refused, stats.fixes)), Some((28, 62)));
+    done(&mut sim, Command::OpenDrive { drive });
+    let listed = refused(&sim);
     assert!(listed.iter().all(|refused| refused.reason == Refusal::TooInaccurate && refused.accuracy_m == Some(90.0)));
     assert_eq!((listed.len(), listed.iter().filter(|refused| refused.is_taken_back).count()), (30, 2));
     let all: Vec<String> = listed.into_iter().map(|refused| refused.id).collect();
-    done(&mut world, Command::TakeBackRefused { drive, fixes: all.clone(), holds: true });
-    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((0, 90)));
-    assert!(refused(&world).iter().all(|refused| refused.is_taken_back), "what is shown follows");
-    done(&mut world, Command::TakeBackRefused { drive, fixes: all[1..].to_vec(), holds: false });
-    restart(&mut world);
-    assert_eq!(only_drive(&world).stats.map(|stats| (stats.refused, stats.fixes)), Some((29, 61)));
+    done(&mut sim, Command::TakeBackRefused { drive, fixes: all.clone(), holds: true });
+    assert_eq!(only_drive(&sim).stats.map(|stats| (stats.refused, stats.fixes)), Some((0, 90)));
+    assert!(refused(&sim).iter().all(|refused| refused.is_taken_back), "what is shown follows");
+    done(&mut sim, Command::TakeBackRefused { drive, fixes: all[1..].to_vec(), holds: false });
+    restart(&mut sim);
+    assert_eq!(only_drive(&sim).stats.map(|stats| (stats.refused, stats.fixes)), Some((29, 61)));
 }
 
 #[test]
 fn a_drive_goes_on_when_the_phones_clock_is_set() {
     for by_ms in [-3_600_000, 90_000, 86_400_000] {
-        let mut world = on_the_road();
-        start(&mut world);
-        world.run_for(60_000);
-        world.set_clock(0, by_ms);
-        world.run_for(60_000);
-        done(&mut world, Command::FinishDrive);
-        let drive = only_drive(&world);
+        let mut sim = on_the_road();
+        start(&mut sim);
+        sim.run_for(60_000);
+        sim.set_clock(0, by_ms);
+        sim.run_for(60_000);
+        done(&mut sim, Command::FinishDrive);
+        let drive = only_drive(&sim);
         let stats = drive.stats.unwrap();
         assert!(stats.refused <= 1 && stats.gaps == 0, "{by_ms}: {stats:?}");
         assert!((117_000..121_000).contains(&stats.duration_ms), "{by_ms}: {stats:?}");
@@ -535,42 +537,42 @@ fn a_drive_goes_on_when_the_phones_clock_is_set() {
 
 #[test]
 fn the_owner_says_that_an_end_is_no_private_place_and_sees_what_is_hidden() {
-    let mut world = over_a_pass();
-    done(&mut world, Command::FinishDrive);
-    let drive = only_drive(&world).id;
-    done(&mut world, Command::OpenDrive { drive });
-    let seen = |world: &World| match world.replica(0).track() {
+    let mut sim = over_a_pass();
+    done(&mut sim, Command::FinishDrive);
+    let drive = only_drive(&sim).id;
+    done(&mut sim, Command::OpenDrive { drive });
+    let seen = |sim: &Network| match sim.replica(0).track() {
         Some(TrackView::Ready { hidden, shown_m, .. }) => (hidden.parts.len(), *shown_m),
         other => panic!("{other:?}"),
     };
-    let (hidden, shown_m) = seen(&world);
+    let (hidden, shown_m) = seen(&sim);
     let ends = PrivateEnds { start: false, end: false };
-    done(&mut world, Command::SetPrivateEnds { drive, ends });
-    let all_m = only_drive(&world).stats.map(|stats| stats.distance_m);
-    assert_eq!((only_drive(&world).private_ends, seen(&world)), (ends, (0, all_m)));
+    done(&mut sim, Command::SetPrivateEnds { drive, ends });
+    let all_m = only_drive(&sim).stats.map(|stats| stats.distance_m);
+    assert_eq!((only_drive(&sim).private_ends, seen(&sim)), (ends, (0, all_m)));
     assert!(hidden >= 2 && shown_m < all_m, "{shown_m:?}");
-    done(&mut world, Command::PublishDrive { drive, visibility: Visibility::Public });
-    let refused = world.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
-    assert_eq!(refused, Outcome::Refused { code: CommandError::AlreadyPublished });
+    done(&mut sim, Command::PublishDrive { drive, visibility: Visibility::Public });
+    let refused = sim.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
+    assert_eq!(refused, CommandOutcome::Refused { code: CommandError::AlreadyPublished });
 }
 
 #[test]
 fn a_drive_goes_on_when_the_clock_of_the_sensor_is_set_also_after_a_kill() {
     for by_ms in [-978_307_200_000, -7_200_000, 90_000] {
-        let mut world = on_the_road();
-        start(&mut world);
-        world.run_for(30_000);
-        world.set_sensor_clock(0, by_ms);
-        world.run_for(30_000);
-        let before = recording(&world).stats;
+        let mut sim = on_the_road();
+        start(&mut sim);
+        sim.run_for(30_000);
+        sim.set_sensor_clock(0, by_ms);
+        sim.run_for(30_000);
+        let before = recording(&sim).stats;
         assert!(before.refused <= 1 && before.gaps == 0 && before.fixes >= 58, "{by_ms}: {before:?}");
-        restart(&mut world);
+        restart(&mut sim);
         // The journal keeps times that are settled: no clock is asked again.
-        let after = recording(&world).stats;
+        let after = recording(&sim).stats;
         assert!(before.fixes - after.fixes <= 1 && after.refused == before.refused, "{by_ms}: {after:?}");
-        done(&mut world, Command::ResumeDrive);
-        world.run_for(30_000);
-        assert!(recording(&world).stats.fixes >= after.fixes + 28, "{by_ms}: {:?}", recording(&world).stats);
-        assert_eq!(recording(&world).not_recording, None);
+        done(&mut sim, Command::ResumeDrive);
+        sim.run_for(30_000);
+        assert!(recording(&sim).stats.fixes >= after.fixes + 28, "{by_ms}: {:?}", recording(&sim).stats);
+        assert_eq!(recording(&sim).not_recording, None);
     }
 }

@@ -8,9 +8,9 @@ use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
 use tourismo_tests::daemon::{Daemon, Start};
 use tourismo_tests::kills::{self, Victim};
-use tourismo_tests::made::Kind;
 use tourismo_tests::phone::Phone;
 use tourismo_tests::replay;
+use tourismo_tests::synthetic::Kind;
 
 use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use tourismo_core::fix::Fix;
 use tourismo_tests::gpx_file;
-use tourismo_tests::made::Kind;
+use tourismo_tests::synthetic::Kind;
 
 use super::support::{Relay, made_drive};
 

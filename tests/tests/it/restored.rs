@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::id::DocId;
 use tourismo_core::replica::Replica;
-use tourismo_core::replica::io::{Command, Outcome};
-use tourismo_core::replica::view::{DriveView, LinkStatus, StatusView};
-use tourismo_server::upkeep;
+use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::replica::views::{DriveView, LinkStatus, StatusView};
+use tourismo_server::maintenance;
 use tourismo_tests::daemon::{Daemon, Start, check};
-use tourismo_tests::made::Kind;
 use tourismo_tests::phone::{Phone, Setup};
 use tourismo_tests::replay::{self, Pace, Ride};
+use tourismo_tests::synthetic::Kind;
 
 use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 
@@ -50,7 +50,7 @@ impl Relay {
 
     /// Backs it up while it serves.
     async fn back_up(&self) -> anyhow::Result<()> {
-        upkeep::back_up(self.data(), &self.backup(), false).await?;
+        maintenance::back_up(self.data(), &self.backup(), false).await?;
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Relay {
         if let Some(daemon) = self.daemon.take() {
             daemon.kill().await?;
         }
-        let restored = upkeep::restore(&self.backup(), self.data()).await?;
+        let restored = maintenance::restore(&self.backup(), self.data()).await?;
         self.daemon = Some(self.start.start().await?);
         Ok(restored.kept.expect("there was a database"))
     }
@@ -127,7 +127,7 @@ async fn link(phone: &mut Phone, relay: SocketAddr) -> anyhow::Result<Phone> {
     let setup = offline(&url(relay));
     let device = setup.key.verifying_key().to_bytes().to_vec().into();
     let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
-    let Some(Outcome::Granted { grant }) = granted else { panic!("{granted:?}") };
+    let Some(CommandOutcome::Granted { grant }) = granted else { panic!("{granted:?}") };
     Ok(Phone::open(Setup { grant: Some(grant.into_vec()), ..setup })?)
 }
 

@@ -5,13 +5,13 @@ use std::process::Command as Process;
 
 use serde_json::{Value, json};
 use tourismo_core::fix::Fix;
-use tourismo_core::replica::io::{Command, Effect, Input, Outcome};
-use tourismo_core::replica::{Opening, Replica};
+use tourismo_core::replica::io::{Command, CommandOutcome, Effect, Input};
+use tourismo_core::replica::{Bootstrap, Replica};
 use tourismo_core::time::Now;
-use tourismo_tests::made::Kind;
 use tourismo_tests::phone::Storage;
 use tourismo_tests::real_drives;
 use tourismo_tests::roads::Change;
+use tourismo_tests::synthetic::Kind;
 
 use super::support::made_drive;
 
@@ -20,7 +20,7 @@ struct Offline {
     replica: Replica,
     now: Now,
     disk: Storage,
-    outcome: Option<Outcome>,
+    outcome: Option<CommandOutcome>,
 }
 
 impl Offline {
@@ -48,7 +48,7 @@ impl Offline {
         }
     }
 
-    fn command(&mut self, command: Command) -> Option<Outcome> {
+    fn command(&mut self, command: Command) -> Option<CommandOutcome> {
         self.handle(Input::Command { request: 1, command });
         self.outcome.take()
     }
@@ -56,7 +56,7 @@ impl Offline {
 
 /// What a replica of this machine says of a drive that it records.
 fn said(fixes: &[Fix]) -> anyhow::Result<Value> {
-    let opening = Opening { seed: vec![1; 32].into(), device: vec![2; 32].into(), grant: None, stored: Vec::new() };
+    let opening = Bootstrap { seed: vec![1; 32].into(), device: vec![2; 32].into(), grant: None, stored: Vec::new() };
     let now = Now { wall: fixes[0].recorded_at, ..Now::default() };
     let mut phone = Offline { replica: Replica::open(&opening)?, now, disk: Storage::in_memory(), outcome: None };
     phone.handle(Input::Start);
@@ -67,7 +67,7 @@ fn said(fixes: &[Fix]) -> anyhow::Result<Value> {
         phone.now.wall = fix.recorded_at;
         phone.handle(Input::Fix { fix: *fix, arrived_ms: None });
     }
-    let Some(Outcome::Done { doc: Some(drive) }) = phone.command(Command::FinishDrive) else {
+    let Some(CommandOutcome::Done { doc: Some(drive) }) = phone.command(Command::FinishDrive) else {
         anyhow::bail!("the drive is not finished: {:?}", phone.outcome)
     };
     phone.command(Command::OpenDrive { drive });

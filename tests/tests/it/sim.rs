@@ -1,25 +1,25 @@
-//! The simulator finds nothing in the system, and everything that is planted in it.
+//! The simulator finds nothing in the system, and everything that is injected in it.
 
 use std::ops::Range;
 
 use tourismo_core::replica::io::Command;
-use tourismo_tests::made;
-use tourismo_tests::sim::{Outline, Plant, Report, Weather, World, run, run_twice};
+use tourismo_tests::sim::{FaultProfile, InjectedBug, Network, Report, Scenario, run, run_twice};
+use tourismo_tests::synthetic;
 
 const STEPS: u32 = 60;
-/// How many stories are told, in two halves that run beside each other.
+/// How many scenarios are run, in two halves that run beside each other.
 const STORIES: u64 = 640;
 /// How many things happen in them at least.
 const EVENTS: u64 = 1_000_000;
 
-fn outline(seed: u64, plant: Plant) -> Outline {
-    Outline { seed, steps: STEPS, plant, keeps_lines: false }
+fn scenario(seed: u64, bug: InjectedBug) -> Scenario {
+    Scenario { seed, steps: STEPS, bug, keeps_lines: false }
 }
 
-/// Tells stories twice each, and says how much happened in them.
+/// Tells scenarios twice each, and says how much happened in them.
 fn check(seeds: impl IntoIterator<Item = u64>) -> u64 {
     let tell = |seed| {
-        let report = run_twice(outline(seed, Plant::Nothing));
+        let report = run_twice(scenario(seed, InjectedBug::Nothing));
         let again = format!("just sim --first {seed} --steps {STEPS} --trace");
         assert_eq!(report.broken, None, "seed {seed}; to see it: {again}");
         report.events
@@ -71,7 +71,7 @@ fn seeds_that_failed_once_do_not_fail_again() {
 #[test]
 fn one_seed_tells_one_story() {
     for seed in [3, 80] {
-        let tell = |seed| run(Outline { keeps_lines: true, ..outline(seed, Plant::Nothing) });
+        let tell = |seed| run(Scenario { keeps_lines: true, ..scenario(seed, InjectedBug::Nothing) });
         let (first, second, other) = (tell(seed), tell(seed), tell(seed + 1));
         assert_eq!(first.lines, second.lines);
         assert_eq!(first.trace_hash, second.trace_hash);
@@ -83,156 +83,156 @@ fn one_seed_tells_one_story() {
 /// again.
 #[test]
 fn what_a_slow_disk_began_to_write_may_be_lost_when_the_disk_is_quick_again() {
-    let mut world = World::new(1);
-    world.add_phone();
-    world.run_for(1_500);
-    world.weather.store_ms = (3_000, 3_000);
-    world.command(0, Command::StartDrive { car: None });
-    world.weather = Weather::calm();
-    let start = world.now(0).wall;
-    world.drive_along(0, made::drive(1, made::Options { start, minutes: 1, kind: made::Kind::Town }));
-    world.run_for(2_500);
-    world.kill(0);
-    assert_eq!(world.broken(), None);
+    let mut sim = Network::new(1);
+    sim.add_phone();
+    sim.run_for(1_500);
+    sim.faults.store_ms = (3_000, 3_000);
+    sim.command(0, Command::StartDrive { car: None });
+    sim.faults = FaultProfile::calm();
+    let start = sim.now(0).wall;
+    sim.drive_along(0, synthetic::drive(1, synthetic::Options { start, minutes: 1, kind: synthetic::Kind::Town }));
+    sim.run_for(2_500);
+    sim.kill(0);
+    assert_eq!(sim.broken(), None);
 }
 
-/// Tells stories with a planted fault until one is found that breaks this promise.
-fn check_found(plant: Plant, promise: &str) {
-    check_found_in(0..1_000, plant, promise);
+/// Tells scenarios with a injected fault until one is found that breaks this promise.
+fn check_found(bug: InjectedBug, promise: &str) {
+    check_found_in(0..1_000, bug, promise);
 }
 
-/// The same among stories in which the disks of relays are put back.
-fn check_found_among_put_back(plant: Plant, promise: &str) {
-    check_found_in(440..490, plant, promise);
+/// The same among scenarios in which the disks of relays are put back.
+fn check_found_among_put_back(bug: InjectedBug, promise: &str) {
+    check_found_in(440..490, bug, promise);
 }
 
-/// The same among stories whose clocks are wrong.
-fn check_found_among_clocks(plant: Plant, promise: &str) {
-    check_found_in(500..750, plant, promise);
+/// The same among scenarios whose clocks are wrong.
+fn check_found_among_clocks(bug: InjectedBug, promise: &str) {
+    check_found_in(500..750, bug, promise);
 }
 
-fn check_found_in(mut seeds: Range<u64>, plant: Plant, promise: &str) {
-    let tell = |seed| -> Report { run(outline(seed, plant)) };
+fn check_found_in(mut seeds: Range<u64>, bug: InjectedBug, promise: &str) {
+    let tell = |seed| -> Report { run(scenario(seed, bug)) };
     let found = seeds.any(|seed| tell(seed).broken.is_some_and(|broken| broken.contains(promise)));
-    assert!(found, "{plant:?} is found");
+    assert!(found, "{bug:?} is found");
 }
 
 #[test]
 fn a_relay_that_acknowledges_before_it_syncs_is_found() {
-    check_found(Plant::AcksBeforeSync, "what was acknowledged is on the relay's disk");
+    check_found(InjectedBug::AcksBeforeSync, "what was acknowledged is on the relay's disk");
 }
 
 #[test]
 fn a_relay_that_tells_others_before_it_syncs_is_found() {
-    check_found(Plant::TellsBeforeSync, "nobody hears of a change before it is durable on the relay");
+    check_found(InjectedBug::TellsBeforeSync, "nobody hears of a change before it is durable on the relay");
 }
 
 #[test]
 fn a_phone_that_calls_a_transaction_stored_too_early_is_found() {
-    check_found(Plant::StoredTooEarly, "a fix that was called saved is in the track");
+    check_found(InjectedBug::StoredTooEarly, "a fix that was called saved is in the track");
 }
 
 #[test]
 fn a_phone_that_loses_a_transaction_it_called_stored_is_found() {
-    check_found(Plant::ForgetsTransactions, "a fix that was called saved is in the track");
+    check_found(InjectedBug::ForgetsTransactions, "a fix that was called saved is in the track");
 }
 
 #[test]
 fn a_disk_that_tears_transactions_is_found() {
-    check_found(Plant::TornTransactions, "a fix ");
+    check_found(InjectedBug::TornTransactions, "a fix ");
 }
 
 #[test]
 fn a_relay_that_leaves_an_entry_out_is_found() {
-    check_found(Plant::LeavesEntriesOut, "digests agree");
+    check_found(InjectedBug::LeavesEntriesOut, "digests agree");
 }
 
 #[test]
 fn a_relay_whose_digest_is_wrong_is_found() {
-    check_found(Plant::WrongDigest, "digests agree");
+    check_found(InjectedBug::WrongDigest, "digests agree");
 }
 
 #[test]
 fn a_relay_that_does_not_verify_whose_an_id_is_is_found() {
-    check_found(Plant::TrustsIds, "a link shows what its owner published");
+    check_found(InjectedBug::TrustsIds, "a link shows what its owner published");
 }
 
 #[test]
 fn a_relay_that_shows_a_meet_by_its_old_link_is_found() {
-    check_found(Plant::KeepsOldLinks, "a link that was renewed shows nothing");
+    check_found(InjectedBug::KeepsOldLinks, "a link that was renewed shows nothing");
 }
 
 #[test]
 fn a_relay_that_lets_a_device_take_the_numbers_of_another_one_is_found() {
-    check_found(Plant::LetsNumbersBeTaken, "no device takes the next number of another one");
+    check_found(InjectedBug::LetsNumbersBeTaken, "no device takes the next number of another one");
 }
 
 #[test]
 fn c6_a_relay_that_sends_away_who_knows_more_than_it_is_found() {
-    check_found_among_put_back(Plant::SendsAwayWhoKnowsMore, "the relay sends no honest phone away");
+    check_found_among_put_back(InjectedBug::SendsAwayWhoKnowsMore, "the relay sends no honest phone away");
 }
 
 #[test]
 fn a_phone_that_does_nothing_when_it_should_is_found() {
-    check_found(Plant::ForgetsTimers, "everybody agrees within");
+    check_found(InjectedBug::ForgetsTimers, "everybody agrees within");
 }
 
 #[test]
 fn a_relay_that_reads_from_the_log_of_another_account_is_found() {
-    check_found(Plant::LeaksAccounts, "nobody is sent what is another account's");
+    check_found(InjectedBug::LeaksAccounts, "nobody is sent what is another account's");
 }
 
 #[test]
 fn a_private_track_in_the_place_of_the_published_one_is_found() {
-    check_found(Plant::ShowsOriginals, "nothing published is near an end of its drive");
+    check_found(InjectedBug::ShowsOriginals, "nothing published is near an end of its drive");
 }
 
 #[test]
 fn a_phone_whose_rows_say_something_else_than_its_documents_is_found() {
-    check_found(Plant::WrongRows, "rows are a fold over the documents");
+    check_found(InjectedBug::WrongRows, "rows are a fold over the documents");
 }
 
 #[test]
 fn a_relay_whose_rows_say_something_else_than_its_documents_is_found() {
-    check_found(Plant::ForgetsToFold, "the relay's rows are a fold over its documents");
+    check_found(InjectedBug::ForgetsToFold, "the relay's rows are a fold over its documents");
 }
 
 #[test]
 fn a_start_with_the_randomness_of_an_earlier_one_is_found() {
-    check_found(Plant::ReusesSeeds, "a number names one change");
+    check_found(InjectedBug::ReusesSeeds, "a number names one change");
 }
 
 #[test]
 fn h9_a_relay_that_lets_phones_in_for_any_origin_is_found() {
-    check_found(Plant::AcceptsAnyOrigin, "nobody gets in with what a phone signed for another origin");
+    check_found(InjectedBug::AcceptsAnyOrigin, "nobody gets in with what a phone signed for another origin");
 }
 
 #[test]
 fn h9_a_phone_that_takes_a_relays_word_for_the_origin_that_it_dialled_is_found() {
-    check_found(Plant::TellsRelaysOrigin, "nobody gets in with what a phone signed for another origin");
+    check_found(InjectedBug::TellsRelaysOrigin, "nobody gets in with what a phone signed for another origin");
 }
 
 #[test]
 fn a_phone_that_drops_fixes_of_another_time_is_found() {
-    check_found_among_clocks(Plant::DropsMistimed, "what was measured is in the drive or among what was refused");
+    check_found_among_clocks(InjectedBug::DropsMistimed, "what was measured is in the drive or among what was refused");
 }
 
 #[test]
 fn a_phone_that_gives_fixes_the_times_of_others_is_found() {
-    check_found_among_clocks(Plant::SwapsFixes, "fixes stand in the order in which they were measured");
+    check_found_among_clocks(InjectedBug::SwapsFixes, "fixes stand in the order in which they were measured");
 }
 
 #[test]
 fn a_phone_that_listens_to_two_sensors_is_found() {
-    check_found_among_clocks(Plant::HearsTwoSensors, "a drive is as long as it was driven");
+    check_found_among_clocks(InjectedBug::HearsTwoSensors, "a drive is as long as it was driven");
 }
 
 #[test]
 fn a_phone_that_counts_time_by_a_clock_that_is_set_is_found() {
-    check_found_among_clocks(Plant::MonotonicIsSet, "a drive lasts as long as it was driven");
+    check_found_among_clocks(InjectedBug::MonotonicIsSet, "a drive lasts as long as it was driven");
 }
 
 #[test]
 fn a_screen_that_says_that_a_drive_is_recorded_which_is_not_is_found() {
-    check_found_among_clocks(Plant::HidesRefusals, "nobody is told that a drive is recorded which is not");
+    check_found_among_clocks(InjectedBug::HidesRefusals, "nobody is told that a drive is recorded which is not");
 }

@@ -12,11 +12,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tourismo_core::fix::Fix;
-use tourismo_core::replica::io::{Command, Outcome};
+use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
-use tourismo_tests::made::{self, Kind, Options};
 use tourismo_tests::phone::{Clock, Phone, Setup};
+use tourismo_tests::synthetic::{self, Kind, Options};
 
 /// How long to wait for what must come: only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ pub(crate) async fn read_token(key: SigningKey, relay: &str) -> anyhow::Result<S
     let mut phone = Phone::open(Setup { key, ..Setup::in_memory(relay) })?;
     phone.sync(PATIENCE).await?;
     match phone.command(Command::ReadToken, PATIENCE).await {
-        Some(Outcome::Token { token, .. }) => Ok(BASE64_URL_SAFE_NO_PAD.encode(token)),
+        Some(CommandOutcome::Token { token, .. }) => Ok(BASE64_URL_SAFE_NO_PAD.encode(token)),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -116,5 +116,5 @@ pub(crate) fn go_online(phone: &mut Phone) {
 }
 
 pub(crate) fn made_drive(seed: u64, minutes: u32, kind: Kind) -> Vec<Fix> {
-    made::drive(seed, Options { start: START, minutes, kind })
+    synthetic::drive(seed, Options { start: START, minutes, kind })
 }

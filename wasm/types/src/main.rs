@@ -12,20 +12,20 @@ use ts_rs::{Config, TS, TypeVisitor};
 
 /// The types that callers name themselves. Every type that these contain follows by itself.
 fn declare_all(module: &mut Module) {
-    use tourismo_core::replica::{Opening, io, view};
+    use tourismo_core::replica::{Bootstrap, io, views};
 
-    module.visit::<Opening>();
+    module.visit::<Bootstrap>();
     module.visit::<tourismo_core::time::Now>();
     module.visit::<io::Input>();
     module.visit::<io::Effect>();
-    module.visit::<view::RecordingView>();
-    module.visit::<view::DriveView>();
-    module.visit::<view::CarView>();
-    module.visit::<view::SocialView>();
-    module.visit::<view::MeetView>();
-    module.visit::<view::TrackView>();
-    module.visit::<view::AccountView>();
-    module.visit::<view::StatusView>();
+    module.visit::<views::RecordingView>();
+    module.visit::<views::DriveView>();
+    module.visit::<views::CarView>();
+    module.visit::<views::SocialView>();
+    module.visit::<views::MeetView>();
+    module.visit::<views::TrackView>();
+    module.visit::<views::AccountView>();
+    module.visit::<views::StatusView>();
 }
 
 /// The text of the TypeScript module.

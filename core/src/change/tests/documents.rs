@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::mutants::spoil_bytes;
 use super::*;
-use crate::docs::open;
+use crate::docs::automerge_doc;
 
 const SEED: u64 = 20_250_622;
 /// More operations than [`use_document`] makes.
@@ -31,7 +31,7 @@ fn every_document_of_automerge_is_read_as_automerge_reads_it() {
     for (name, doc) in shapes::all() {
         let scanned = scan_document(&saved(&doc), &DocumentLimits::DEFAULT);
         let scanned = scanned.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(scanned.heads, open::heads(&doc), "{name}");
+        assert_eq!(scanned.heads, automerge_doc::heads(&doc), "{name}");
         let changes = doc.get_changes(&[]);
         assert_eq!(scanned.changes, changes.len() as u64, "{name}");
         assert_eq!(scanned.ops, changes.iter().map(|change| change.len() as u64).sum::<u64>(), "{name}");
@@ -176,13 +176,13 @@ fn use_document(chunk: &[u8]) -> Option<u64> {
     let keys: Vec<String> = doc.keys(ROOT).collect();
     for key in keys {
         let _ = doc.get_all(ROOT, &key);
-        let _ = open::string(&doc, &key);
-        if let Some(map) = open::map_in(&doc, &ROOT, &key) {
-            let _ = open::all_bytes_in(&doc, &map);
+        let _ = automerge_doc::string(&doc, &key);
+        if let Some(map) = automerge_doc::map_in(&doc, &ROOT, &key) {
+            let _ = automerge_doc::all_bytes_in(&doc, &map);
         }
-        let _ = open::edit(&mut doc, |edit| edit.update_text(&key, "Kurve"));
+        let _ = automerge_doc::edit(&mut doc, |edit| edit.update_text(&key, "Kurve"));
     }
-    let _ = open::edit(&mut doc, |edit| edit.boolean("new", true)).ok()?;
+    let _ = automerge_doc::edit(&mut doc, |edit| edit.boolean("new", true)).ok()?;
     Some(doc.stats().num_ops)
 }
 

@@ -3,7 +3,7 @@
 use crate::docs::{CarFields, LogEntry, car, logbook};
 use crate::id::DocId;
 use crate::replica::Replica;
-use crate::replica::commands::Put;
+use crate::replica::commands::DocumentEdit;
 use crate::replica::io::{CommandError, Topic};
 use crate::time::Now;
 use crate::wire::DocKind;
@@ -37,8 +37,8 @@ impl Replica {
         Ok(Some(entry))
     }
 
-    fn put_in_garage(&mut self, car: DocId, put: &Put<'_>) -> Result<(), CommandError> {
+    fn put_in_garage(&mut self, car: DocId, put: &DocumentEdit<'_>) -> Result<(), CommandError> {
         self.output.topics.insert(Topic::Cars);
-        self.put(car, DocKind::Car, put)
+        self.edit_or_create(car, DocKind::Car, put)
     }
 }

@@ -1,11 +1,11 @@
 //! Commands about meets: one's own, and those of others that one may change.
 
+use crate::docs::automerge_doc;
 use crate::docs::meet::{self, MeetFields, MeetRow};
-use crate::docs::open;
 use crate::id::{AccountId, DocId};
-use crate::projection::Row;
+use crate::projection::DocumentRow;
 use crate::replica::Replica;
-use crate::replica::commands::Put;
+use crate::replica::commands::DocumentEdit;
 use crate::replica::io::{CommandError, Topic};
 use crate::time::{Now, Timestamp};
 use crate::wire::DocKind;
@@ -29,7 +29,7 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))
     }
 
-    /// Gives a meet another link; the old one shows nothing any more.
+    /// Gives a meet another sync client; the old one shows nothing any more.
     pub(super) fn renew_meet_link(
         &mut self,
         now: Now,
@@ -86,38 +86,38 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::grant(doc, &account, may))
     }
 
-    /// The document of one's own meet. Besides by its newest link a meet goes by the id of its document: a screen may still
-    /// have it from before another device renewed the link.
+    /// The document of one's own meet. Besides by its newest sync client a meet goes by the id of its document: a screen may still
+    /// have it from before another device renewed the sync client.
     pub(super) fn document_of_meet(&self, meet: &DocId) -> DocId {
         let account = self.device.identity.account;
-        let is_it = |(doc, row): &(&DocId, &Row)| match row {
-            Row::Meet(row) => row.found_by(&account, doc) == Some(*meet),
+        let is_it = |(doc, row): &(&DocId, &DocumentRow)| match row {
+            DocumentRow::Meet(row) => row.link_id(&account, doc) == Some(*meet),
             _ => false,
         };
-        self.shelf.rows().find(is_it).map_or(*meet, |(doc, _)| *doc)
+        self.documents.rows().find(is_it).map_or(*meet, |(doc, _)| *doc)
     }
 
     /// The document of one's own meet, and what is known of it.
     pub(super) fn own_meet(&self, meet: &DocId) -> Result<(DocId, &MeetRow), CommandError> {
         let doc = self.document_of_meet(meet);
-        match self.shelf.row(&doc) {
-            Some(Row::Meet(row)) if row.amends.is_none() => Ok((doc, row)),
+        match self.documents.row(&doc) {
+            Some(DocumentRow::Meet(row)) if row.amends.is_none() => Ok((doc, row)),
             _ => Err(CommandError::NotFound),
         }
     }
 
     /// Changes one's own meet, and says by which id it is found.
-    fn change_own_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<Option<DocId>, CommandError> {
+    fn change_own_meet(&mut self, doc: DocId, put: &DocumentEdit<'_>) -> Result<Option<DocId>, CommandError> {
         self.change_meet(doc, put)?;
-        Ok(match self.shelf.row(&doc) {
-            Some(Row::Meet(row)) => row.found_by(&self.device.identity.account, &doc),
+        Ok(match self.documents.row(&doc) {
+            Some(DocumentRow::Meet(row)) => row.link_id(&self.device.identity.account, &doc),
             _ => None,
         })
     }
 
-    fn change_meet(&mut self, doc: DocId, put: &Put<'_>) -> Result<(), CommandError> {
+    fn change_meet(&mut self, doc: DocId, put: &DocumentEdit<'_>) -> Result<(), CommandError> {
         self.output.topics.insert(Topic::Meets);
-        self.put(doc, DocKind::Meet, put)
+        self.edit_or_create(doc, DocKind::Meet, put)
     }
 }
 
@@ -125,5 +125,5 @@ impl Replica {
 /// that, whose author's clock may be ahead.
 fn after(now: Now, seen_at: Option<Timestamp>) -> Result<Timestamp, CommandError> {
     let at = seen_at.map_or(now.wall, |seen_at| now.wall.max(Timestamp(seen_at.as_millis().saturating_add(1))));
-    if open::is_sane(&at) { Ok(at) } else { Err(CommandError::Invalid) }
+    if automerge_doc::is_sane(&at) { Ok(at) } else { Err(CommandError::Invalid) }
 }

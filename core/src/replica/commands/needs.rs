@@ -3,15 +3,15 @@
 //! Everything here only looks, so that a command that is refused or has to wait cannot have changed anything.
 
 use crate::docs::invalid::is_within;
-use crate::docs::{self, Invalid, drive, logbook, meet, open, social};
-use crate::handle;
+use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, social};
+use crate::handle_name;
 use crate::id::DocId;
-use crate::projection::Row;
+use crate::projection::DocumentRow;
 use crate::replica::Replica;
-use crate::replica::commands::only;
+use crate::replica::commands::singleton_id;
 use crate::replica::io::{Command, CommandError};
 use crate::replica::recording::Recording;
-use crate::replica::view::{RecordingState, TrackView};
+use crate::replica::views::{RecordingState, TrackView};
 use crate::time::Timestamp;
 use crate::wire::DocKind;
 
@@ -48,12 +48,12 @@ impl Replica {
         match command {
             Command::StartDrive { car } => {
                 self.not_recording()?;
-                car.iter().try_for_each(|car| Ok(self.expect(car, DocKind::Car)?))
+                car.iter().try_for_each(|car| Ok(self.require_kind(car, DocKind::Car)?))
             }
             Command::PauseDrive | Command::ResumeDrive | Command::UndoResume => self.recovered().map(drop),
             Command::FinishDrive | Command::DiscardDrive => {
                 let drive = self.recovered()?.drive();
-                match self.ready(&drive, DocKind::Drive) {
+                match self.require_loaded(&drive, DocKind::Drive) {
                     // One that cannot be read, or is not known any more, is replaced.
                     Err(Unmet::Refused(_)) => Ok(()),
                     ready => ready,
@@ -61,53 +61,53 @@ impl Replica {
             }
             Command::TakeOverDrive { drive } => {
                 self.not_recording()?;
-                self.ready(drive, DocKind::Drive)?;
+                self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
                 let track = fields.track.ok_or(CommandError::Unreadable)?;
                 if fields.ended_at.is_some() {
                     return Err(CommandError::NotRecording.into());
                 }
-                self.whole(&track)
+                self.require_complete(&track)
             }
             Command::EditDrive { drive, title, notes, car } => {
                 let is_short = |text: &Option<String>, chars| text.as_ref().is_none_or(|text| is_within(text, chars));
                 Invalid::unless(is_short(title, 200), "title", "at most 200 characters")?;
                 Invalid::unless(is_short(notes, 10_000), "notes", "at most 10,000 characters")?;
                 if let Some(Some(car)) = car {
-                    self.expect(car, DocKind::Car)?;
+                    self.require_kind(car, DocKind::Car)?;
                 }
-                self.ready(drive, DocKind::Drive)?;
-                self.copy(drive)?.iter().try_for_each(|copy| self.ready(copy, DocKind::Published))
+                self.require_loaded(drive, DocKind::Drive)?;
+                self.copy(drive)?.iter().try_for_each(|copy| self.require_loaded(copy, DocKind::Published))
             }
             Command::DeleteDrive { drive } => {
                 if self.recording.as_ref().is_some_and(|recording| recording.drive() == *drive) {
                     return Err(CommandError::NotFinished.into());
                 }
-                self.ready(drive, DocKind::Drive)?;
-                self.copy(drive)?.iter().try_for_each(|copy| self.ready(copy, DocKind::Published))
+                self.require_loaded(drive, DocKind::Drive)?;
+                self.copy(drive)?.iter().try_for_each(|copy| self.require_loaded(copy, DocKind::Published))
             }
             Command::PublishDrive { drive, visibility } => {
-                self.ready(drive, DocKind::Drive)?;
+                self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
                 if fields.ended_at.is_none() {
                     return Err(CommandError::NotFinished.into());
                 }
                 match self.copy_of(fields) {
-                    Some(copy) => self.ready(&copy, DocKind::Published),
+                    Some(copy) => self.require_loaded(&copy, DocKind::Published),
                     None if *visibility == docs::Visibility::Private => Ok(()),
                     None => self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals)),
                 }
             }
             Command::RenewLink { drive } => {
-                self.ready(drive, DocKind::Drive)?;
+                self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
                 // Whose copy is lost, nobody sees: to publish it again is for its owner to say.
                 let before = self.copy_of(fields).ok_or(CommandError::NotFound)?;
-                self.ready(&before, DocKind::Published)?;
+                self.require_loaded(&before, DocKind::Published)?;
                 self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals.saturating_add(1)))
             }
             Command::SetPrivateEnds { drive, ends } => {
-                self.ready(drive, DocKind::Drive)?;
+                self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
                 let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
                 if *ends == fields.private_ends {
@@ -116,30 +116,32 @@ impl Replica {
                     Err(CommandError::AlreadyPublished.into())
                 } else {
                     // The track that is shown says what of it is hidden.
-                    fields.track.iter().filter(|_| is_shown).try_for_each(|track| self.whole(track))
+                    fields.track.iter().filter(|_| is_shown).try_for_each(|track| self.require_complete(track))
                 }
             }
             Command::TakeBackRefused { drive, fixes, holds: _ } => {
                 Invalid::unless(fixes.len() <= docs::track::MAX_LISTED, "fixes", "at most 5,000 positions")?;
-                self.ready(drive, DocKind::Drive)?;
-                self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
+                self.require_loaded(drive, DocKind::Drive)?;
+                self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
             }
-            Command::OpenDrive { drive } => self.whole(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?),
+            Command::OpenDrive { drive } => {
+                self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
+            }
             Command::PutCar { car, fields } => {
                 fields.check()?;
-                car.iter().try_for_each(|car| self.ready(car, DocKind::Car))
+                car.iter().try_for_each(|car| self.require_loaded(car, DocKind::Car))
             }
             Command::PutLogEntry { car, entry, fields } => {
                 fields.check()?;
-                self.ready(car, DocKind::Car)?;
-                let entries = match self.shelf.row(car) {
-                    Some(Row::Car(_, log)) => log.len(),
+                self.require_loaded(car, DocKind::Car)?;
+                let entries = match self.documents.row(car) {
+                    Some(DocumentRow::Car(_, log)) => log.len(),
                     _ => 0,
                 };
                 let has_room = entry.is_some() || entries < logbook::MAX_ENTRIES;
                 if has_room { Ok(()) } else { Err(CommandError::TooMany.into()) }
             }
-            Command::RemoveLogEntry { car, entry: _ } => self.ready(car, DocKind::Car),
+            Command::RemoveLogEntry { car, entry: _ } => self.require_loaded(car, DocKind::Car),
             Command::Relate { account: other, .. } => {
                 Invalid::unless(other != account, "account", "the account of somebody else")?;
                 self.ready_if_here(&social::people(account), DocKind::Social)
@@ -177,16 +179,18 @@ impl Replica {
             }
             Command::PutProfile { fields } => {
                 fields.check()?;
-                if !fields.handle.is_empty() && handle::fold(&fields.handle).is_none() {
+                if !fields.handle.is_empty() && handle_name::fold(&fields.handle).is_none() {
                     return Err(CommandError::BadHandle.into());
                 }
-                self.ready_if_here(&only(account, DocKind::Profile), DocKind::Profile)
+                self.ready_if_here(&singleton_id(account, DocKind::Profile), DocKind::Profile)
             }
             Command::NameDevice { name } => {
                 Invalid::unless(is_within(name, 100), "name", "at most 100 characters")?;
-                self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings)
+                self.ready_if_here(&singleton_id(account, DocKind::Settings), DocKind::Settings)
             }
-            Command::PutSettings { .. } => self.ready_if_here(&only(account, DocKind::Settings), DocKind::Settings),
+            Command::PutSettings { .. } => {
+                self.ready_if_here(&singleton_id(account, DocKind::Settings), DocKind::Settings)
+            }
             Command::GrantDevice { device } => Ok(Invalid::unless(device.len() == 32, "device", "a key of 32 bytes")?),
             Command::CloseDrive | Command::ReadToken | Command::CheckGrant { .. } | Command::JoinAccount { .. } => {
                 Ok(())
@@ -206,34 +210,34 @@ impl Replica {
 
     /// Checks that the published copy of a drive can be made, or changed if it is here.
     fn can_make_copy(&self, fields: &drive::DriveFields, copy: &DocId) -> Result<(), Unmet> {
-        if self.shelf.record(copy).is_some_and(|record| record.is_here()) {
-            return self.ready(copy, DocKind::Published);
+        if self.documents.record(copy).is_some_and(|record| record.is_here()) {
+            return self.require_loaded(copy, DocKind::Published);
         }
-        self.whole(&fields.track.ok_or(CommandError::Unreadable)?)
+        self.require_complete(&fields.track.ok_or(CommandError::Unreadable)?)
     }
 
     fn own_meet_ready(&self, meet: &DocId) -> Result<(), Unmet> {
-        self.ready(&self.document_of_meet(meet), DocKind::Meet)?;
+        self.require_loaded(&self.document_of_meet(meet), DocKind::Meet)?;
         Ok(self.own_meet(meet).map(drop)?)
     }
 
     /// Checks that there is a document of this kind.
-    pub(super) fn expect(&self, doc: &DocId, kind: DocKind) -> Result<(), CommandError> {
-        match self.shelf.record(doc) {
+    pub(super) fn require_kind(&self, doc: &DocId, kind: DocKind) -> Result<(), CommandError> {
+        match self.documents.record(doc) {
             Some(record) if record.kind == kind => Ok(()),
             _ => Err(CommandError::NotFound),
         }
     }
 
     /// Checks that what is here of a document is in memory.
-    pub(super) fn ready(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
-        self.expect(doc, kind)?;
-        if self.shelf.is_loaded(doc) {
+    pub(super) fn require_loaded(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
+        self.require_kind(doc, kind)?;
+        if self.documents.is_loaded(doc) {
             return Ok(());
         }
-        let record = self.shelf.record(doc).expect("it was there a moment ago");
-        if self.shelf.is_unreadable(doc) {
-            let can_be_fetched = record.lacks_any() && self.link.can_bring(doc);
+        let record = self.documents.record(doc).expect("it was there a moment ago");
+        if self.documents.is_unreadable(doc) {
+            let can_be_fetched = record.lacks_any() && self.sync_client.can_fetch(doc);
             return Err(if can_be_fetched { Unmet::Remote(*doc) } else { CommandError::Unreadable.into() });
         }
         Err(if record.is_here() { Unmet::Stored(*doc) } else { CommandError::NotFound.into() })
@@ -241,26 +245,26 @@ impl Replica {
 
     /// Checks that a document is in memory, if anything of it is here; else it is made.
     fn ready_if_here(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
-        let is_here = self.shelf.record(doc).is_some_and(|record| record.is_here());
-        if is_here { self.ready(doc, kind) } else { Ok(()) }
+        let is_here = self.documents.record(doc).is_some_and(|record| record.is_here());
+        if is_here { self.require_loaded(doc, kind) } else { Ok(()) }
     }
 
     /// Checks that a track is in memory, and all of it if the relay can be asked for what is missing.
-    fn whole(&self, track: &DocId) -> Result<(), Unmet> {
-        self.expect(track, DocKind::Track)?;
-        let record = self.shelf.record(track).expect("it was there a moment ago");
-        if record.lacks_any() && self.link.can_bring(track) {
+    fn require_complete(&self, track: &DocId) -> Result<(), Unmet> {
+        self.require_kind(track, DocKind::Track)?;
+        let record = self.documents.record(track).expect("it was there a moment ago");
+        if record.lacks_any() && self.sync_client.can_fetch(track) {
             return Err(Unmet::Remote(*track));
         }
         if !record.is_here() {
             return Err(CommandError::TrackNotHere.into());
         }
-        self.ready(track, DocKind::Track)
+        self.require_loaded(track, DocKind::Track)
     }
 }
 
 /// Checks that something can be said after what was seen.
 fn check_seen(seen_at: Option<Timestamp>) -> Result<(), Invalid> {
-    let is_in_reach = |seen_at: Timestamp| open::is_sane(&Timestamp(seen_at.as_millis().saturating_add(1)));
+    let is_in_reach = |seen_at: Timestamp| automerge_doc::is_sane(&Timestamp(seen_at.as_millis().saturating_add(1)));
     Invalid::unless(seen_at.is_none_or(is_in_reach), "seenAt", "a time that a calendar can show")
 }

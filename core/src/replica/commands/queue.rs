@@ -1,7 +1,7 @@
 //! Commands that are not answered: those that wait for a document, and those that wait for the disk.
 
-use crate::replica::io::{Command, Outcome};
-use crate::replica::store::{Store, Ticket};
+use crate::replica::io::{Command, CommandOutcome};
+use crate::replica::write_queue::{WriteQueue, WriteSeq};
 
 /// Commands that are not answered.
 #[derive(Debug, Default)]
@@ -9,7 +9,7 @@ pub(in crate::replica) struct CommandQueue {
     /// Commands that wait for a document, in the order in which they came.
     waiting: Vec<(u32, Command)>,
     /// Commands that are done in memory, with the write that makes them durable.
-    settling: Vec<(Ticket, u32, Outcome)>,
+    settling: Vec<(WriteSeq, u32, CommandOutcome)>,
 }
 
 impl CommandQueue {
@@ -34,23 +34,23 @@ impl CommandQueue {
     }
 
     /// Keeps an answer until the disk has everything up to a write.
-    pub(super) fn settle_after(&mut self, ticket: Ticket, request: u32, outcome: Outcome) {
-        self.settling.push((ticket, request, outcome));
+    pub(super) fn settle_after(&mut self, seq: WriteSeq, request: u32, outcome: CommandOutcome) {
+        self.settling.push((seq, request, outcome));
     }
 
     /// Takes the answers whose writes the disk has.
-    pub(in crate::replica) fn take_settled(&mut self, store: &Store) -> Vec<(u32, Outcome)> {
-        let (settled, settling) = self.settling.drain(..).partition(|(ticket, ..)| store.is_durable(*ticket));
+    pub(in crate::replica) fn take_settled(&mut self, writes: &WriteQueue) -> Vec<(u32, CommandOutcome)> {
+        let (settled, settling) = self.settling.drain(..).partition(|(seq, ..)| writes.is_durable(*seq));
         self.settling = settling;
-        let settled: Vec<(Ticket, u32, Outcome)> = settled;
+        let settled: Vec<(WriteSeq, u32, CommandOutcome)> = settled;
         settled.into_iter().map(|(_, request, outcome)| (request, outcome)).collect()
     }
 
     /// Takes the requests whose writes belong to a transaction that failed.
-    pub(in crate::replica) fn take_failed(&mut self, ticket: Ticket) -> Vec<u32> {
-        let (failed, settling) = self.settling.drain(..).partition(|(until, ..)| *until <= ticket);
+    pub(in crate::replica) fn take_failed(&mut self, seq: WriteSeq) -> Vec<u32> {
+        let (failed, settling) = self.settling.drain(..).partition(|(until, ..)| *until <= seq);
         self.settling = settling;
-        let failed: Vec<(Ticket, u32, Outcome)> = failed;
+        let failed: Vec<(WriteSeq, u32, CommandOutcome)> = failed;
         failed.into_iter().map(|(_, request, _)| request).collect()
     }
 }
@@ -62,19 +62,19 @@ mod tests {
 
     #[test]
     fn a_command_is_answered_when_the_disk_has_its_writes_and_not_before() {
-        let (mut queue, mut store) = (CommandQueue::default(), Store::default());
-        let done = || Outcome::Done { doc: None };
-        queue.settle_after(store.ticket(), 1, done());
-        store.put(Space::Meta, vec![1], vec![1]);
-        queue.settle_after(store.ticket(), 2, done());
-        assert_eq!(queue.take_settled(&store), [(1, done())], "it wrote nothing");
-        store.next(0);
-        store.put(Space::Meta, vec![2], vec![2]);
-        queue.settle_after(store.ticket(), 3, done());
-        let failed = store.failed(1, StorageFailure::QuotaExceeded, 0).unwrap();
-        assert_eq!((queue.take_failed(failed), queue.take_settled(&store)), (vec![2], vec![]));
-        store.next(10_000);
-        store.stored(2);
-        assert_eq!(queue.take_settled(&store), [(3, done())]);
+        let (mut queue, mut writes) = (CommandQueue::default(), WriteQueue::default());
+        let done = || CommandOutcome::Done { doc: None };
+        queue.settle_after(writes.write_seq(), 1, done());
+        writes.put(Space::Meta, vec![1], vec![1]);
+        queue.settle_after(writes.write_seq(), 2, done());
+        assert_eq!(queue.take_settled(&writes), [(1, done())], "it wrote nothing");
+        writes.next(0);
+        writes.put(Space::Meta, vec![2], vec![2]);
+        queue.settle_after(writes.write_seq(), 3, done());
+        let failed = writes.failed(1, StorageFailure::QuotaExceeded, 0).unwrap();
+        assert_eq!((queue.take_failed(failed), queue.take_settled(&writes)), (vec![2], vec![]));
+        writes.next(10_000);
+        writes.stored(2);
+        assert_eq!(queue.take_settled(&writes), [(3, done())]);
     }
 }

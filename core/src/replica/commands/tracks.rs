@@ -4,10 +4,11 @@ use crate::docs::{self, drive};
 use crate::id::DocId;
 use crate::privacy::PrivateEnds;
 use crate::recorder::Recorder;
+use crate::replica::Replica;
 use crate::replica::commands::unreadable;
 use crate::replica::io::{CommandError, Topic};
-use crate::replica::view::TrackView;
-use crate::replica::{Replica, views};
+use crate::replica::views::TrackView;
+use crate::replica::views::build;
 
 impl Replica {
     pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, CommandError> {
@@ -32,12 +33,12 @@ impl Replica {
         let track = fields.track.ok_or(CommandError::Unreadable)?;
         let mut recording = self.recording.take_if(|recording| recording.drive() == drive);
         if let Some(recording) = &mut recording {
-            recording.pack_all(&mut self.shelf, &mut self.store);
+            recording.pack_all(&mut self.documents, &mut self.writes);
         }
-        let document = self.shelf.loaded(&track).ok_or(CommandError::NotFound);
+        let document = self.documents.loaded(&track).ok_or(CommandError::NotFound);
         let change = document.and_then(|document| docs::track::take_back(document, fixes, holds).map_err(unreadable));
         if let Ok(change) = &change {
-            self.shelf.add_own(&mut self.store, track, change.clone());
+            self.documents.add_own(&mut self.writes, track, change.clone());
         }
         let stretches = self.stretches(&track);
         if let Some(mut recording) = recording {
@@ -58,15 +59,15 @@ impl Replica {
     pub(super) fn show_track(&mut self, drive: DocId, track: &DocId) {
         let private = self.drive(&drive).map(|fields| fields.private_ends).unwrap_or_default();
         let stretches = self.stretches(track);
-        let refused = self.shelf.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
-        self.opened = Some(views::track(drive, private, &stretches, refused));
+        let refused = self.documents.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
+        self.opened = Some(build::track(drive, private, &stretches, refused));
         self.output.topics.insert(Topic::Track);
     }
 
     /// Shows the track of a drive anew, if that is what is shown.
     fn show_again(&mut self, drive: DocId, track: &DocId) {
         let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
-        if is_shown && self.shelf.loaded(track).is_some() {
+        if is_shown && self.documents.loaded(track).is_some() {
             self.show_track(drive, track);
         }
     }

@@ -1,8 +1,8 @@
 //! The keys of the journal: which entry comes next, and which are still needed.
 
 use crate::replica::io::{KeyRange, Space};
-use crate::replica::journal::{self, Entry};
-use crate::replica::store::Store;
+use crate::replica::journal::{self, JournalEntry};
+use crate::replica::write_queue::WriteQueue;
 
 /// Writes the journal, and deletes what is in a block.
 #[derive(Debug)]
@@ -25,9 +25,9 @@ impl JournalWriter {
     }
 
     /// Queues an entry for the disk, and returns its key.
-    pub(super) fn write(&mut self, entry: &Entry, store: &mut Store) -> u64 {
+    pub(super) fn write(&mut self, entry: &JournalEntry, writes: &mut WriteQueue) -> u64 {
         let key = self.next;
-        store.put(Space::Journal, journal_key(key), journal::encode(entry));
+        writes.put(Space::Journal, journal_key(key), journal::encode(entry));
         self.next += 1;
         key
     }
@@ -44,20 +44,20 @@ impl JournalWriter {
     }
 
     /// Deletes the entries from a key on.
-    pub(super) fn delete_from(&mut self, from: u64, store: &mut Store) {
+    pub(super) fn delete_from(&mut self, from: u64, writes: &mut WriteQueue) {
         if from < self.next {
             let (from, to) = (journal_key(from), journal_key(self.next - 1));
-            store.delete(KeyRange { space: Space::Journal, from, to });
+            writes.delete(KeyRange { space: Space::Journal, from, to });
         }
         self.held.clear();
     }
 
     /// Deletes what is in a block. Fixes that are held back are in none, and stay.
-    pub(super) fn delete_packed(&self, store: &mut Store) {
+    pub(super) fn delete_packed(&self, writes: &mut WriteQueue) {
         let mut from = 0;
         for until in self.held.iter().copied().chain([self.next]) {
             if from < until {
-                store.delete(KeyRange { space: Space::Journal, from: journal_key(from), to: journal_key(until - 1) });
+                writes.delete(KeyRange { space: Space::Journal, from: journal_key(from), to: journal_key(until - 1) });
             }
             from = until + 1;
         }
@@ -74,8 +74,8 @@ mod tests {
     use crate::replica::io::{Effect, StoreOp};
 
     /// The keys that a disk has after everything that was queued.
-    fn kept(store: &mut Store) -> Vec<u64> {
-        let Some(Effect::Store { ops, .. }) = store.next(0) else { panic!("something was queued") };
+    fn kept(writes: &mut WriteQueue) -> Vec<u64> {
+        let Some(Effect::Store { ops, .. }) = writes.next(0) else { panic!("something was queued") };
         let number = |key: &[u8]| u64::from_be_bytes(key.try_into().unwrap());
         let mut keys = Vec::new();
         for op in ops {
@@ -89,25 +89,25 @@ mod tests {
 
     #[test]
     fn a_fix_that_is_held_back_stays_in_the_journal() {
-        let (mut journal, mut store) = (JournalWriter::new(10), Store::default());
+        let (mut journal, mut writes) = (JournalWriter::new(10), WriteQueue::default());
         for is_held in [false, true, false, true, false] {
-            let key = journal.write(&Entry::Invalid, &mut store);
+            let key = journal.write(&JournalEntry::Invalid, &mut writes);
             if is_held {
                 journal.hold(key);
             }
         }
         journal.hold_only(1);
-        journal.delete_packed(&mut store);
-        assert_eq!(kept(&mut store), [13]);
+        journal.delete_packed(&mut writes);
+        assert_eq!(kept(&mut writes), [13]);
     }
 
     #[test]
     fn what_came_since_a_resume_can_be_deleted_alone() {
-        let (mut journal, mut store) = (JournalWriter::new(10), Store::default());
+        let (mut journal, mut writes) = (JournalWriter::new(10), WriteQueue::default());
         for _ in 0..3 {
-            journal.write(&Entry::Invalid, &mut store);
+            journal.write(&JournalEntry::Invalid, &mut writes);
         }
-        journal.delete_from(11, &mut store);
-        assert_eq!(kept(&mut store), [10]);
+        journal.delete_from(11, &mut writes);
+        assert_eq!(kept(&mut writes), [10]);
     }
 }

@@ -4,8 +4,8 @@ use automerge::Automerge;
 
 use crate::docs;
 use crate::id::DocId;
-use crate::replica::shelf::Shelf;
-use crate::replica::store::Store;
+use crate::replica::documents::DocumentStore;
+use crate::replica::write_queue::WriteQueue;
 use crate::track::Stretch;
 use crate::track::block::BlockEncoder;
 
@@ -91,18 +91,18 @@ impl BlockPacker {
     /// Turns the stretch into a block, which is one change; into several where fixes took very different times to arrive.
     /// Returns whether there was anything to pack, and the track in memory to take it: without that, everything stays in the
     /// journal, and the next attempt packs it.
-    pub(super) fn pack(&mut self, track: DocId, shelf: &mut Shelf, store: &mut Store) -> bool {
+    pub(super) fn pack(&mut self, track: DocId, documents: &mut DocumentStore, writes: &mut WriteQueue) -> bool {
         self.began_ms = None;
-        if shelf.loaded(&track).is_none() || self.items() == 0 {
+        if documents.loaded(&track).is_none() || self.items() == 0 {
             return false;
         }
         for part in std::mem::take(&mut self.stretch).of_one_delay() {
             let block = self.encoder.encode(&part).expect("the recorder gives only what a block can hold");
-            let document = shelf.loaded(&track).expect("it was there a moment ago");
+            let document = documents.loaded(&track).expect("it was there a moment ago");
             let change = docs::track::add_block(document, &self.session, self.next_block, block);
             let change = change.expect("a block has a key of its own");
             self.next_block += 1;
-            shelf.add_own(store, track, change);
+            documents.add_own(writes, track, change);
         }
         true
     }

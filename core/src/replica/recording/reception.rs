@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::replica::io::SensorFailure;
-use crate::replica::store::{Store, Ticket};
-use crate::replica::view::Signal;
+use crate::replica::views::Signal;
+use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::track::Refusal;
 
 /// After how long without a fix the signal counts as lost, in milliseconds.
@@ -16,7 +16,7 @@ pub(super) struct Reception {
     /// How many fixes came since the app started.
     taken: u32,
     /// For each fix that is not known to be on disk, the write that brings it there.
-    unsaved: VecDeque<Ticket>,
+    unsaved: VecDeque<WriteSeq>,
     last_fix: Option<LastFix>,
     /// When the last accepted fix came, on the monotonic clock; absent before the first since the app started.
     accepted_ms: Option<u64>,
@@ -34,7 +34,7 @@ struct LastFix {
 
 impl Reception {
     /// Takes in a fix that was written to the journal, and why it was refused, if it was.
-    pub(super) fn fix(&mut self, now_ms: u64, accuracy_m: Option<f64>, refused: Option<Refusal>, write: Ticket) {
+    pub(super) fn fix(&mut self, now_ms: u64, accuracy_m: Option<f64>, refused: Option<Refusal>, write: WriteSeq) {
         self.failure = None;
         self.taken = self.taken.saturating_add(1);
         self.unsaved.push_back(write);
@@ -73,9 +73,9 @@ impl Reception {
     }
 
     /// Takes in that writes may have succeeded. Returns whether that changes what is shown.
-    pub(super) fn saved(&mut self, store: &Store) -> bool {
+    pub(super) fn saved(&mut self, writes: &WriteQueue) -> bool {
         let before = self.unsaved.len();
-        while self.unsaved.front().is_some_and(|ticket| store.is_durable(*ticket)) {
+        while self.unsaved.front().is_some_and(|seq| writes.is_durable(*seq)) {
             self.unsaved.pop_front();
         }
         self.unsaved.len() != before
@@ -131,9 +131,9 @@ mod tests {
     fn the_signal_is_good_inaccurate_lost_or_failed() {
         let mut reception = Reception::default();
         assert_eq!(reception.signal(0), Signal::Waiting);
-        reception.fix(1_000, Some(900.0), Some(Refusal::TooInaccurate), Ticket::default());
+        reception.fix(1_000, Some(900.0), Some(Refusal::TooInaccurate), WriteSeq::default());
         assert_eq!(reception.signal(1_000), Signal::Inaccurate { accuracy_m: 900.0 });
-        reception.fix(2_000, Some(5.0), None, Ticket::default());
+        reception.fix(2_000, Some(5.0), None, WriteSeq::default());
         assert_eq!(reception.signal(6_999), Signal::Good { accuracy_m: Some(5.0) });
         assert_eq!((reception.signal(7_000), reception.signal_ends_ms()), (Signal::Lost, Some(7_000)));
         reception.failed(SensorFailure::Denied);

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::comparing::Comparing;
-use super::{DocPage, Effect, HeadsPage, LogPage, NamesPage, Outcome, send};
+use super::comparison::RelayComparison;
+use super::{ChangeOutcome, DocPage, HeadsPage, LogPage, NamesPage, RelayEffect, send};
 use crate::id::{ChangeHash, DocId};
 use crate::session::MAX_PUSHES_IN_FLIGHT;
 use crate::wire::{BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, MAX_BATCH, Message, Offer};
 
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenSession {
     /// Up to here the client has been sent everything or had it acknowledged.
     tail: u64,
     /// The newest position known to exist.
@@ -22,13 +22,13 @@ pub(super) struct Open {
     pushes: u64,
     pushes_in_flight: usize,
     fetching: Option<DocId>,
-    comparing: Option<Comparing>,
+    comparing: Option<RelayComparison>,
     vouching: bool,
 }
 
-impl Open {
-    pub(super) fn at(tail: u64, head: u64) -> Open {
-        Open {
+impl OpenSession {
+    pub(super) fn at(tail: u64, head: u64) -> OpenSession {
+        OpenSession {
             tail,
             head,
             mine: BTreeMap::new(),
@@ -43,7 +43,7 @@ impl Open {
     }
 
     /// Reads the next page of the log, if there is one to be had and none is on its way. `[C2]`
-    pub(super) fn read_on(&mut self) -> Vec<Effect> {
+    pub(super) fn read_on(&mut self) -> Vec<RelayEffect> {
         // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]` While a commit is under
         // way, the log may have grown by this client's own changes, which are not for sending back.
         let is_busy = self.reading || self.comparing.is_some() || self.pushes_in_flight > 0;
@@ -51,10 +51,10 @@ impl Open {
             return Vec::new();
         }
         self.reading = true;
-        vec![Effect::ReadLog { after: self.tail }]
+        vec![RelayEffect::ReadLog { after: self.tail }]
     }
 
-    pub(super) fn push(&mut self, changes: Vec<Offer>) -> Result<Vec<Effect>, ByeCode> {
+    pub(super) fn push(&mut self, changes: Vec<Offer>) -> Result<Vec<RelayEffect>, ByeCode> {
         if !self.caught_up || changes.is_empty() {
             return Err(ByeCode::OutOfOrder);
         }
@@ -64,33 +64,33 @@ impl Open {
         let push = self.pushes;
         self.pushes += 1;
         self.pushes_in_flight += 1;
-        Ok(vec![Effect::Commit { push, changes }])
+        Ok(vec![RelayEffect::Commit { push, changes }])
     }
 
-    pub(super) fn vouch(&mut self, actor_prefix: [u8; 8]) -> Result<Vec<Effect>, ByeCode> {
+    pub(super) fn vouch(&mut self, actor_prefix: [u8; 8]) -> Result<Vec<RelayEffect>, ByeCode> {
         if !self.caught_up || std::mem::replace(&mut self.vouching, true) {
             return Err(ByeCode::OutOfOrder);
         }
-        Ok(vec![Effect::Vouch { actor_prefix }])
+        Ok(vec![RelayEffect::Vouch { actor_prefix }])
     }
 
-    pub(super) fn vouched(&mut self) -> Vec<Effect> {
+    pub(super) fn vouched(&mut self) -> Vec<RelayEffect> {
         self.vouching = false;
         vec![send(Message::Vouched)]
     }
 
-    pub(super) fn committed(&mut self, push: u64, outcomes: Vec<Outcome>) -> Vec<Effect> {
+    pub(super) fn committed(&mut self, push: u64, outcomes: Vec<ChangeOutcome>) -> Vec<RelayEffect> {
         self.pushes_in_flight -= 1;
         let mut effects = Vec::new();
         let mut acks = Vec::new();
         for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Outcome::Stored { seq, hash } if seq <= self.tail => acks.push(hash),
-                Outcome::Stored { seq, hash } => {
+                ChangeOutcome::Stored { seq, hash } if seq <= self.tail => acks.push(hash),
+                ChangeOutcome::Stored { seq, hash } => {
                     self.head = self.head.max(seq);
                     self.mine.insert(seq, hash);
                 }
-                Outcome::Refused(code) => effects.push(send(Message::Nack { index: index as u32, push, code })),
+                ChangeOutcome::Refused(code) => effects.push(send(Message::Nack { index: index as u32, push, code })),
             }
         }
         // What follows the tail without a stranger's entry in between needs no reading back.
@@ -105,12 +105,12 @@ impl Open {
         effects
     }
 
-    pub(super) fn grew(&mut self, head: u64) -> Vec<Effect> {
+    pub(super) fn log_grew(&mut self, head: u64) -> Vec<RelayEffect> {
         self.head = self.head.max(head);
         self.read_on()
     }
 
-    pub(super) fn log(&mut self, page: LogPage) -> Vec<Effect> {
+    pub(super) fn log(&mut self, page: LogPage) -> Vec<RelayEffect> {
         self.reading = false;
         self.head = self.head.max(page.head);
         let mut effects = Vec::new();
@@ -149,23 +149,23 @@ impl Open {
         std::mem::replace(&mut self.mine, rest).into_values()
     }
 
-    fn entries(&self, entries: &mut Vec<Entry>) -> Option<Effect> {
+    fn entries(&self, entries: &mut Vec<Entry>) -> Option<RelayEffect> {
         let entries = std::mem::take(entries);
         (!entries.is_empty()).then(|| send(Message::Entries { entries, cursor: self.tail }))
     }
 
-    fn ack(&self, hashes: Vec<ChangeHash>) -> Option<Effect> {
+    fn ack(&self, hashes: Vec<ChangeHash>) -> Option<RelayEffect> {
         (!hashes.is_empty()).then(|| send(Message::Ack { hashes, cursor: self.tail }))
     }
 
-    pub(super) fn fetch(&mut self, doc: DocId) -> Result<Vec<Effect>, ByeCode> {
+    pub(super) fn fetch(&mut self, doc: DocId) -> Result<Vec<RelayEffect>, ByeCode> {
         if self.fetching.replace(doc).is_some() {
             return Err(ByeCode::OutOfOrder);
         }
-        Ok(vec![Effect::ReadDoc { doc, after: 0 }])
+        Ok(vec![RelayEffect::ReadDoc { doc, after: 0 }])
     }
 
-    pub(super) fn doc(&mut self, page: DocPage) -> Vec<Effect> {
+    pub(super) fn doc(&mut self, page: DocPage) -> Vec<RelayEffect> {
         if self.fetching != Some(page.doc) {
             return Vec::new();
         }
@@ -175,13 +175,13 @@ impl Open {
         if page.done {
             self.fetching = None;
         } else {
-            effects.push(Effect::ReadDoc { doc: page.doc, after });
+            effects.push(RelayEffect::ReadDoc { doc: page.doc, after });
         }
         effects
     }
 
-    pub(super) fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Result<Vec<Effect>, ByeCode> {
-        let comparing = Comparing::new(from, to, docs).ok_or(ByeCode::OutOfOrder)?;
+    pub(super) fn compare(&mut self, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Result<Vec<RelayEffect>, ByeCode> {
+        let comparing = RelayComparison::new(from, to, docs).ok_or(ByeCode::OutOfOrder)?;
         if self.comparing.replace(comparing).is_some() {
             return Err(ByeCode::OutOfOrder);
         }
@@ -189,25 +189,25 @@ impl Open {
     }
 
     /// Begins to answer a comparison when no page of the log is on its way that might be newer than the answer.
-    fn read_heads(&self) -> Vec<Effect> {
-        self.comparing.iter().filter(|_| !self.reading).filter_map(Comparing::question).collect()
+    fn read_heads(&self) -> Vec<RelayEffect> {
+        self.comparing.iter().filter(|_| !self.reading).filter_map(RelayComparison::next_effect).collect()
     }
 
-    pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<Effect> {
+    pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<RelayEffect> {
         let Some(comparing) = &mut self.comparing else { return Vec::new() };
         let pages = comparing.heads(page);
-        self.tell(pages)
+        self.send_differences(pages)
     }
 
-    pub(super) fn names(&mut self, page: NamesPage) -> Vec<Effect> {
+    pub(super) fn names(&mut self, page: NamesPage) -> Vec<RelayEffect> {
         let Some(comparing) = &mut self.comparing else { return Vec::new() };
         let pages = comparing.names(page);
-        self.tell(pages)
+        self.send_differences(pages)
     }
 
     /// Tells what differs, and goes on with the comparison or ends it.
-    fn tell(&mut self, mut pages: Vec<Vec<DocHistory>>) -> Vec<Effect> {
-        let question = self.comparing.as_ref().and_then(Comparing::question);
+    fn send_differences(&mut self, mut pages: Vec<Vec<DocHistory>>) -> Vec<RelayEffect> {
+        let question = self.comparing.as_ref().and_then(RelayComparison::next_effect);
         let last = if question.is_none() { Some(pages.pop().unwrap_or_default()) } else { None };
         let mut effects: Vec<_> =
             pages.into_iter().map(|docs| send(Message::Differences { docs, done: false })).collect();
@@ -222,7 +222,7 @@ impl Open {
 }
 
 /// The messages that carry a page of a document: usually one, more if its last chunk is too large for one. `[F3]`
-fn fetched(doc: DocId, mut chunks: Vec<Chunk>, done: bool) -> Vec<Effect> {
+fn fetched(doc: DocId, mut chunks: Vec<Chunk>, done: bool) -> Vec<RelayEffect> {
     let last = chunks.pop_if(|Chunk(last)| last.len() > BATCH_BYTES);
     let mut messages = Vec::new();
     if let Some(Chunk(last)) = last {

@@ -13,33 +13,33 @@ fn policy(oldest_protocol: u16) -> OriginPolicy {
     OriginPolicy { own: vec![ORIGIN.to_owned()], oldest_protocol }
 }
 
-fn sent(effects: Vec<Effect>) -> Vec<Message> {
+fn sent(effects: Vec<RelayEffect>) -> Vec<Message> {
     let message = |effect| match effect {
-        Effect::Send(bytes) => Some(Message::decode(&bytes).unwrap()),
+        RelayEffect::Send(bytes) => Some(Message::decode(&bytes).unwrap()),
         _ => None,
     };
     effects.into_iter().filter_map(message).collect()
 }
 
-fn say(session: &mut Session, now_ms: u64, message: Message) -> Vec<Effect> {
-    session.handle(now_ms, Input::Received(message.encode()))
+fn say(session: &mut RelaySession, now_ms: u64, message: Message) -> Vec<RelayEffect> {
+    session.handle(now_ms, RelayInput::Received(message.encode()))
 }
 
 /// A session that has caught up with an empty log, at time 0.
-fn open() -> Session {
+fn open() -> RelaySession {
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
     let nonce = [3; 32];
-    let mut session = Session::new(RELAY, policy(PROTOCOL), nonce, 0);
+    let mut session = RelaySession::new(RELAY, policy(PROTOCOL), nonce, 0);
     say(&mut session, 0, Message::Hello { protocols: vec![PROTOCOL], account, device });
     let signature = key.sign(&proof_bytes(&RELAY, &nonce, &account, &device, ORIGIN)).to_bytes();
     let admit = say(&mut session, 0, Message::Proof { signature, grant: None, origin: Some(ORIGIN.to_owned()) });
-    assert_eq!(admit, [Effect::Admit { account, device, granted_by: None, protocol: PROTOCOL }]);
-    session.handle(0, Input::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
+    assert_eq!(admit, [RelayEffect::Admit { account, device, granted_by: None, protocol: PROTOCOL }]);
+    session.handle(0, RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
     let read = say(&mut session, 0, Message::CatchUp { cursor: 0, digest: Digest::default() });
-    assert_eq!(read, [Effect::ReadLog { after: 0 }]);
-    session.handle(0, Input::Log(page(&[], 0)));
+    assert_eq!(read, [RelayEffect::ReadLog { after: 0 }]);
+    session.handle(0, RelayInput::Log(page(&[], 0)));
     session
 }
 
@@ -56,24 +56,24 @@ fn hash(seq: u64) -> ChangeHash {
     ChangeHash([seq as u8; 32])
 }
 
-fn push(session: &mut Session) -> Vec<Effect> {
+fn push(session: &mut RelaySession) -> Vec<RelayEffect> {
     let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(vec![0]) };
     say(session, 0, Message::Push { changes: vec![offer] })
 }
 
-fn stored(push: u64, seqs: &[u64]) -> Input {
-    let outcomes = seqs.iter().map(|seq| Outcome::Stored { seq: *seq, hash: hash(*seq) }).collect();
-    Input::Committed { push, outcomes }
+fn stored(push: u64, seqs: &[u64]) -> RelayInput {
+    let outcomes = seqs.iter().map(|seq| ChangeOutcome::Stored { seq: *seq, hash: hash(*seq) }).collect();
+    RelayInput::Committed { push, outcomes }
 }
 
 #[test]
 fn p5_a_fifth_push_under_way_is_one_too_many() {
     let mut session = open();
     for _ in 0..MAX_PUSHES_IN_FLIGHT {
-        assert!(matches!(push(&mut session)[..], [Effect::Commit { .. }]));
+        assert!(matches!(push(&mut session)[..], [RelayEffect::Commit { .. }]));
     }
     session.handle(0, stored(0, &[1]));
-    assert!(matches!(push(&mut session)[..], [Effect::Commit { .. }]), "an answer makes room");
+    assert!(matches!(push(&mut session)[..], [RelayEffect::Commit { .. }]), "an answer makes room");
     assert_eq!(sent(push(&mut session)), [Message::Bye { code: ByeCode::Overloaded }]);
     assert!(session.is_closed());
 }
@@ -83,8 +83,8 @@ fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
     let mut session = open();
     push(&mut session);
     // 1 is another device's; 2 is this one's.
-    assert_eq!(session.handle(0, stored(0, &[2])), [Effect::ReadLog { after: 0 }]);
-    let messages = sent(session.handle(0, Input::Log(page(&[1, 2], 2))));
+    assert_eq!(session.handle(0, stored(0, &[2])), [RelayEffect::ReadLog { after: 0 }]);
+    let messages = sent(session.handle(0, RelayInput::Log(page(&[1, 2], 2))));
     let [Message::Entries { entries, cursor: 1 }, Message::Ack { hashes, cursor: 2 }] = &messages[..] else {
         panic!("{messages:?}")
     };
@@ -94,13 +94,13 @@ fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
 #[test]
 fn c2_what_builds_on_a_change_comes_after_its_acknowledgement() {
     let mut session = open();
-    session.handle(0, Input::Grew(1));
+    session.handle(0, RelayInput::Grew(1));
     push(&mut session);
     session.handle(0, stored(0, &[1]));
     // 1 is this device's, 2 another one's that has heard of 1 already, 3 is this one's again.
     push(&mut session);
     session.handle(0, stored(1, &[3]));
-    let messages = sent(session.handle(0, Input::Log(page(&[1, 2, 3], 3))));
+    let messages = sent(session.handle(0, RelayInput::Log(page(&[1, 2, 3], 3))));
     let [Message::Ack { cursor: 1, .. }, Message::Entries { cursor: 2, .. }, Message::Ack { cursor: 3, .. }] =
         &messages[..]
     else {
@@ -113,32 +113,35 @@ fn d2_nothing_newer_than_the_answer_to_a_comparison_is_said_before_it() {
     let mut session = open();
     let (from, to) = (DocId::from_bytes([0; 16]), DocId::from_bytes([9; 16]));
     let compare = Message::Compare { from, to, docs: Vec::new() }.encode();
-    assert_eq!(session.handle(0, Input::Grew(1)), [Effect::ReadLog { after: 0 }]);
-    assert!(session.handle(0, Input::Received(compare)).is_empty(), "the page on its way may be newer than the answer");
-    let effects = session.handle(0, Input::Log(page(&[1], 1)));
-    assert_eq!(effects.last(), Some(&Effect::ReadHeads { from, to }));
-    assert!(session.handle(0, Input::Grew(2)).is_empty());
-    let effects = session.handle(0, Input::Heads(HeadsPage { docs: Vec::new(), through: to, head: 3 }));
-    assert_eq!(effects.last(), Some(&Effect::ReadLog { after: 1 }));
+    assert_eq!(session.handle(0, RelayInput::Grew(1)), [RelayEffect::ReadLog { after: 0 }]);
+    assert!(
+        session.handle(0, RelayInput::Received(compare)).is_empty(),
+        "the page on its way may be newer than the answer"
+    );
+    let effects = session.handle(0, RelayInput::Log(page(&[1], 1)));
+    assert_eq!(effects.last(), Some(&RelayEffect::ReadHeads { from, to }));
+    assert!(session.handle(0, RelayInput::Grew(2)).is_empty());
+    let effects = session.handle(0, RelayInput::Heads(HeadsPage { docs: Vec::new(), through: to, head: 3 }));
+    assert_eq!(effects.last(), Some(&RelayEffect::ReadLog { after: 1 }));
     assert_eq!(sent(effects), [Message::Differences { docs: Vec::new(), done: true }]);
 }
 
 #[test]
 fn p2_what_comes_back_while_the_log_is_being_read_is_acknowledged_once() {
     let mut session = open();
-    assert_eq!(session.handle(0, Input::Grew(1)), [Effect::ReadLog { after: 0 }]);
+    assert_eq!(session.handle(0, RelayInput::Grew(1)), [RelayEffect::ReadLog { after: 0 }]);
     push(&mut session);
     assert!(session.handle(0, stored(0, &[2])).is_empty(), "the page on its way may hold it");
-    let messages = sent(session.handle(0, Input::Log(page(&[1, 2], 2))));
+    let messages = sent(session.handle(0, RelayInput::Log(page(&[1, 2], 2))));
     assert_eq!(messages[1..], [Message::Ack { hashes: vec![hash(2)], cursor: 2 }]);
-    assert!(session.handle(0, Input::Grew(2)).is_empty());
+    assert!(session.handle(0, RelayInput::Grew(2)).is_empty());
 }
 
 #[test]
 fn p2_what_a_client_pushed_does_not_come_back_when_the_log_is_heard_to_grow_first() {
     let mut session = open();
     push(&mut session);
-    assert!(session.handle(0, Input::Grew(1)).is_empty());
+    assert!(session.handle(0, RelayInput::Grew(1)).is_empty());
     let messages = sent(session.handle(0, stored(0, &[1])));
     assert_eq!(messages, [Message::Ack { hashes: vec![hash(1)], cursor: 1 }]);
 }
@@ -147,24 +150,24 @@ fn p2_what_a_client_pushed_does_not_come_back_when_the_log_is_heard_to_grow_firs
 fn m5_a_silent_client_is_pinged_and_then_given_up() {
     let mut session = open();
     assert_eq!(session.next_deadline().unwrap().0, PING_AFTER_MS);
-    assert!(session.handle(PING_AFTER_MS - 1, Input::Tick).is_empty());
-    assert_eq!(sent(session.handle(PING_AFTER_MS, Input::Tick)), [Message::Ping]);
+    assert!(session.handle(PING_AFTER_MS - 1, RelayInput::Tick).is_empty());
+    assert_eq!(sent(session.handle(PING_AFTER_MS, RelayInput::Tick)), [Message::Ping]);
     assert!(say(&mut session, PING_AFTER_MS + 1, Message::Pong).is_empty());
-    let again = sent(session.handle(2 * PING_AFTER_MS + 1, Input::Tick));
+    let again = sent(session.handle(2 * PING_AFTER_MS + 1, RelayInput::Tick));
     assert_eq!(again, [Message::Ping], "a pong begins the count anew");
     let given_up_ms = PING_AFTER_MS + 1 + SILENCE_MS;
-    assert!(session.handle(given_up_ms - 1, Input::Tick).is_empty());
-    assert_eq!(sent(session.handle(given_up_ms, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
+    assert!(session.handle(given_up_ms - 1, RelayInput::Tick).is_empty());
+    assert_eq!(sent(session.handle(given_up_ms, RelayInput::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
 }
 
 #[test]
 fn h6_signs_of_life_do_not_prolong_the_handshake() {
-    let mut session = Session::new(RELAY, policy(PROTOCOL), [0; 32], 0);
+    let mut session = RelaySession::new(RELAY, policy(PROTOCOL), [0; 32], 0);
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
     say(&mut session, HANDSHAKE_MS - 1, Message::Hello { protocols: vec![PROTOCOL], account, device });
-    assert_eq!(sent(session.handle(HANDSHAKE_MS, Input::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
+    assert_eq!(sent(session.handle(HANDSHAKE_MS, RelayInput::Tick)), [Message::Bye { code: ByeCode::TooSlow }]);
 }
 
 fn doc(number: u8) -> DocId {
@@ -172,7 +175,7 @@ fn doc(number: u8) -> DocId {
 }
 
 /// The documents with how many of their names are told, message by message, and which of the messages is the last.
-fn differences(effects: Vec<Effect>) -> Vec<(Vec<(u8, usize)>, bool)> {
+fn differences(effects: Vec<RelayEffect>) -> Vec<(Vec<(u8, usize)>, bool)> {
     let told = |message| match message {
         Message::Differences { docs, done } => {
             (docs.iter().map(|doc| (doc.doc.as_bytes()[0], doc.hashes.len())).collect(), done)
@@ -189,27 +192,27 @@ fn d2_a_comparison_is_answered_in_pages_however_much_differs() {
     let (from, to) = (doc(1), doc(9));
     let docs = vec![heads(1, 1), heads(2, 2), heads(7, 7)];
     let asked = say(&mut session, 0, Message::Compare { from, to, docs });
-    assert_eq!(asked, [Effect::ReadHeads { from, to }]);
+    assert_eq!(asked, [RelayEffect::ReadHeads { from, to }]);
 
     // The first part: one that is the same, one that differs, one that only the relay has.
     let docs = [heads(1, 1), heads(2, 5), heads(3, 3)].map(|heads| (heads, DocKind::Car)).into();
-    let effects = session.handle(0, Input::Heads(HeadsPage { docs, through: doc(5), head: 40 }));
-    assert_eq!(effects, [Effect::ReadNames { docs: vec![doc(2), doc(3)], after: None, upto: 40 }]);
+    let effects = session.handle(0, RelayInput::Heads(HeadsPage { docs, through: doc(5), head: 40 }));
+    assert_eq!(effects, [RelayEffect::ReadNames { docs: vec![doc(2), doc(3)], after: None, upto: 40 }]);
     let page = NamesPage { names: vec![vec![hash(1), hash(2)], vec![hash(3)]], goes_on: true };
-    let mut effects = session.handle(0, Input::Names(page));
-    let more = Effect::ReadNames { docs: vec![doc(3)], after: Some(hash(3)), upto: 40 };
+    let mut effects = session.handle(0, RelayInput::Names(page));
+    let more = RelayEffect::ReadNames { docs: vec![doc(3)], after: Some(hash(3)), upto: 40 };
     assert_eq!(effects.pop(), Some(more), "the second document goes on");
     assert_eq!(differences(effects), [(vec![(2, 2), (3, 1)], false)]);
     let page = NamesPage { names: vec![vec![hash(4)]], goes_on: false };
-    let mut effects = session.handle(0, Input::Names(page));
+    let mut effects = session.handle(0, RelayInput::Names(page));
     let after_five = DocId::from_bytes((u128::from_be_bytes([5; 16]) + 1).to_be_bytes());
-    assert_eq!(effects.pop(), Some(Effect::ReadHeads { from: after_five, to }), "the rest of the range");
+    assert_eq!(effects.pop(), Some(RelayEffect::ReadHeads { from: after_five, to }), "the rest of the range");
     assert_eq!(differences(effects), [(vec![(3, 1)], false)]);
 
     // The second part: one that only the client has.
-    assert_eq!(session.handle(0, Input::Grew(41)), [], "nothing newer is said before");
-    let mut effects = session.handle(0, Input::Heads(HeadsPage { docs: Vec::new(), through: to, head: 41 }));
-    assert_eq!(effects.pop(), Some(Effect::ReadLog { after: 0 }));
+    assert_eq!(session.handle(0, RelayInput::Grew(41)), [], "nothing newer is said before");
+    let mut effects = session.handle(0, RelayInput::Heads(HeadsPage { docs: Vec::new(), through: to, head: 41 }));
+    assert_eq!(effects.pop(), Some(RelayEffect::ReadLog { after: 0 }));
     assert_eq!(differences(effects), [(vec![(7, 0)], true)]);
 }
 
@@ -223,7 +226,7 @@ fn proven(
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
     let account = AccountId::founded_by(&device);
-    let mut session = Session::new(RELAY, policy(oldest), [3; 32], 0);
+    let mut session = RelaySession::new(RELAY, policy(oldest), [3; 32], 0);
     let hello = say(&mut session, 0, Message::Hello { protocols: protocols.to_vec(), account, device });
     if let [Message::Bye { code }] = sent(hello)[..] {
         return Err(code);
@@ -231,13 +234,13 @@ fn proven(
     let signature = key.sign(&signed(*account.as_bytes())).to_bytes();
     let proof = Message::Proof { signature, grant: None, origin: origin.map(str::to_owned) };
     match &say(&mut session, 0, proof)[..] {
-        [Effect::Admit { protocol, .. }] => Ok(*protocol),
-        [Effect::ReportOrigin { dialled }, Effect::Send(bye), Effect::Close] => {
+        [RelayEffect::Admit { protocol, .. }] => Ok(*protocol),
+        [RelayEffect::ReportOrigin { dialled }, RelayEffect::Send(bye), RelayEffect::Close] => {
             assert_eq!(origin, Some(dialled.as_str()));
             assert_eq!(Message::decode(bye), Ok(Message::Bye { code: ByeCode::WrongOrigin }));
             Err(ByeCode::WrongOrigin)
         }
-        [Effect::Send(bye), Effect::Close] => match Message::decode(bye) {
+        [RelayEffect::Send(bye), RelayEffect::Close] => match Message::decode(bye) {
             Ok(Message::Bye { code }) => Err(code),
             message => panic!("a goodbye was due: {message:?}"),
         },

@@ -10,15 +10,15 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::comments::{self, CommentRow};
-use crate::db::said;
+use crate::db::engagement;
 
 /// What somebody says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,15 +68,15 @@ const AHEAD_MS: i64 = 86_400_000;
 pub(crate) async fn comments(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
+    let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
     let latest = (relay.clock.now() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
     let after = paging.after(List::Comments)?.map_or(latest, |after| latest.min(after));
     let mut reader = relay.readers.snapshot().await?;
-    let owner = reach::drive_owner(&mut reader, &asked, id).await?;
-    let count = said::about_one(&mut reader, id, owner, viewer).await?.comments;
+    let owner = access_check::drive_owner(&mut reader, &request, id).await?;
+    let count = engagement::of_drive(&mut reader, id, owner, viewer).await?.comments;
     let rows = comments::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;
     let page = paging.page(rows, List::Comments, |row| (row.at, row.id));
     let item = |row: CommentRow| CommentItem {
@@ -88,5 +88,5 @@ pub(crate) async fn comments(
         text: row.text,
         is_mine: viewer == Some(row.account),
     };
-    asked.answer(&page.map(item).with_head(CommentsHead { count }))
+    request.answer(&page.map(item).with_head(CommentsHead { count }))
 }

@@ -12,14 +12,14 @@ use tourismo_core::id::DocId;
 use tourismo_core::track::block::fix_count;
 
 use crate::Relay;
-use crate::api::asked::{Asked, is_known};
-use crate::api::compressing::SameForAll;
+use crate::api::compression::SharedAnswers;
 use crate::api::geojson::{DriveFeature, DriveHead};
 use crate::api::path::Path;
+use crate::api::read_request::{ReadRequest, is_known};
 use crate::api::schema::{Refusals, raw};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Audience, authorize};
-use crate::bodies::Room;
+use crate::bodies::BodyPermit;
 use crate::db::published::{self, DrivePage};
 use crate::db::sql::Connection;
 use crate::feeds::geojson::{self, Feature};
@@ -40,19 +40,19 @@ const FIXES_PER_REQUEST: usize = 5_000;
 pub(crate) async fn drive(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let id = reach::id(&id)?;
+    let id = access_check::id(&id)?;
     let mut reader = relay.readers.snapshot().await?;
-    let page = admit(&mut reader, &asked, id).await?;
+    let page = admit(&mut reader, &request, id).await?;
     let blocks = published::blocks(&mut reader, page.account, id).await?;
     drop(reader);
     let etag = etag(&relay, "GeoJSON", &page, &blocks);
-    let caching = asked.caching(etag.clone());
-    if is_known(&asked.headers, &etag) {
+    let caching = request.caching(etag.clone());
+    if is_known(&request.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let (track, room) = read(&relay, &asked, blocks, Track::of_blocks_for_maps).await?;
+    let (track, room) = read(&relay, &request, blocks, Track::of_blocks_for_maps).await?;
     let properties = serde_json::to_string(&head(id, &page)?).map_err(|_| ApiError::internal())?;
     let feature = Feature::new(&id.to_string(), page.bbox, &properties, track);
     let (length, body) = written(room, feature).await?;
@@ -64,11 +64,11 @@ pub(crate) async fn drive(
 }
 
 /// The drive, if the viewer may see it.
-pub(super) async fn admit(reader: &mut Connection, asked: &Asked, id: DocId) -> Result<DrivePage, ApiError> {
+pub(super) async fn admit(reader: &mut Connection, request: &ReadRequest, id: DocId) -> Result<DrivePage, ApiError> {
     let page = published::find(reader, id).await?.ok_or_else(ApiError::not_found)?;
-    let relation = reach::relation(reader, asked.viewer, page.account).await?;
+    let relation = access_check::relation(reader, request.viewer, page.account).await?;
     let audience = Audience { owner: page.account, visibility: page.visibility, relation };
-    authorize(asked.viewer, audience, Access::ById).map_err(|_| ApiError::not_found())?;
+    authorize(request.viewer, audience, Access::ById).map_err(|_| ApiError::not_found())?;
     Ok(page)
 }
 
@@ -76,19 +76,19 @@ pub(super) async fn admit(reader: &mut Connection, asked: &Asked, id: DocId) -> 
 /// One track is read at a time: that takes five times the room, for milliseconds.
 pub(super) async fn read(
     relay: &Relay,
-    asked: &Asked,
+    request: &ReadRequest,
     blocks: Vec<Vec<u8>>,
     track_of: fn(&[Vec<u8>]) -> Track,
-) -> Result<(Track, Room), ApiError> {
+) -> Result<(Track, BodyPermit), ApiError> {
     let fixes: usize = blocks.iter().map(|block| fix_count(block)).sum();
-    relay.doorkeeper.requests(asked.source, fixes / FIXES_PER_REQUEST)?;
-    let room = relay.bodies.room(asked.source, fixes * BYTES_PER_FIX).ok_or_else(ApiError::too_many_bodies)?;
+    relay.limiter.requests(request.source, fixes / FIXES_PER_REQUEST)?;
+    let room = relay.bodies.reserve(request.source, fixes * BYTES_PER_FIX).ok_or_else(ApiError::too_many_bodies)?;
     let track = relay.reading_tracks.run(move || track_of(&blocks)).await.map_err(|_| ApiError::internal())?;
     Ok((track, room))
 }
 
 /// A text that is written while it is read, and how long it is.
-pub(super) async fn written(room: Room, mut steps: impl Steps) -> Result<(usize, Body), ApiError> {
+pub(super) async fn written(room: BodyPermit, mut steps: impl Steps) -> Result<(usize, Body), ApiError> {
     let measured = tokio::task::spawn_blocking(move || {
         let length = track::length(&mut steps);
         (length, steps)
@@ -100,7 +100,7 @@ pub(super) async fn written(room: Room, mut steps: impl Steps) -> Result<(usize,
 /// Says of a drive for everyone that everybody has the same.
 pub(super) fn for_its_audience(mut response: Response, page: &DrivePage) -> Response {
     if page.visibility == Visibility::Public {
-        response.extensions_mut().insert(SameForAll);
+        response.extensions_mut().insert(SharedAnswers);
     }
     response
 }

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::drive::{admit, etag, for_its_audience, read, written};
 use crate::Relay;
-use crate::api::asked::{Asked, is_known};
 use crate::api::path::Path;
+use crate::api::read_request::{ReadRequest, is_known};
 use crate::api::schema::Refusals;
 use crate::api::syndication::{Web, name};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::published;
 use crate::feeds::gpx::{self, Gpx};
 use crate::feeds::track::Track;
@@ -26,20 +26,20 @@ use crate::feeds::track::Track;
 pub(crate) async fn drive_gpx(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let id = reach::id(&id)?;
+    let id = access_check::id(&id)?;
     let mut reader = relay.readers.snapshot().await?;
-    let page = admit(&mut reader, &asked, id).await?;
+    let page = admit(&mut reader, &request, id).await?;
     let blocks = published::blocks(&mut reader, page.account, id).await?;
     drop(reader);
-    let url = Web::of(&relay, &asked).drive(id);
+    let url = Web::of(&relay, &request).drive(id);
     let etag = etag(&relay, &url, &page, &blocks);
-    let caching = asked.caching(etag.clone());
-    if is_known(&asked.headers, &etag) {
+    let caching = request.caching(etag.clone());
+    if is_known(&request.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let (track, room) = read(&relay, &asked, blocks, Track::of_blocks).await?;
+    let (track, room) = read(&relay, &request, blocks, Track::of_blocks).await?;
     let author = name(page.author.handle.as_deref(), page.author.display_name.as_deref());
     let (length, body) = written(room, Gpx::new(&page.title, &author, &url, track)).await?;
     let headers = [

@@ -10,16 +10,16 @@ use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::ReactionCounts;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
+use crate::db::engagement;
 use crate::db::reactions::{self, ReactionRow};
-use crate::db::said;
 
 /// What somebody feels.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,14 +62,14 @@ pub(crate) type ReactionPage = Page<ReactionItem, ReactionsHead>;
 pub(crate) async fn reactions(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
+    let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
     let after = paging.after(List::Reactions)?.unwrap_or((-1, AccountId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
-    let owner = reach::drive_owner(&mut reader, &asked, id).await?;
-    let said = said::about_one(&mut reader, id, owner, viewer).await?;
+    let owner = access_check::drive_owner(&mut reader, &request, id).await?;
+    let said = engagement::of_drive(&mut reader, id, owner, viewer).await?;
     let rows = reactions::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;
     let page = paging.page(rows, List::Reactions, ReactionRow::key);
     let item = |row: ReactionRow| ReactionItem {
@@ -80,5 +80,5 @@ pub(crate) async fn reactions(
         is_mine: viewer == Some(row.account),
     };
     let head = ReactionsHead { counts: ReactionCounts::of(said), mine: said.mine.map(Reaction::name) };
-    asked.answer(&page.map(item).with_head(head))
+    request.answer(&page.map(item).with_head(head))
 }

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::page::Page;
 use crate::api::query::{MAX_LIMIT, PageQuery, Query, given};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Viewer;
 use crate::db::feed::{self, FeedRow, PublicKey};
 use crate::db::order::Hour;
@@ -31,25 +31,25 @@ pub(crate) struct BoundsQuery {
     #[param(value_type = String)]
     bbox: Option<Bounds>,
 }
-
 /// Public drives, newest first.
 ///
 /// They are listed by the hour in which they began. Within an hour the relay orders them; the fourth drive of an account and
 /// those after it stand behind all others.
 #[utoipa::path(
     get, path = "/v1/feed/public", tag = "feed", security((), ("token" = [])),
-    params(BoundsQuery, PageQuery),
+    params(BoundsQuery, PageQuery
+    ),
     responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn public(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, asked.viewer, &paging, bbox, Hour::Driven).await?;
-    let items = DriveItem::list(&mut relay.readers.acquire().await?, asked.viewer, &rows).await?;
-    asked.answer(&DrivePage { head: (), items, next })
+    let (rows, next) = read(&relay, request.viewer, &paging, bbox, Hour::Driven).await?;
+    let items = DriveItem::list(&mut relay.readers.acquire().await?, request.viewer, &rows).await?;
+    request.answer(&DrivePage { head: (), items, next })
 }
 
 /// Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first.
@@ -60,11 +60,11 @@ pub(crate) async fn public(
 )]
 pub(crate) async fn public_atom(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    syndicated(&relay, &asked, &paging, bbox, Form::Atom).await
+    syndicated(&relay, &request, &paging, bbox, Form::Atom).await
 }
 
 /// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
@@ -75,25 +75,25 @@ pub(crate) async fn public_atom(
 )]
 pub(crate) async fn public_json_feed(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    syndicated(&relay, &asked, &paging, bbox, Form::Json).await
+    syndicated(&relay, &request, &paging, bbox, Form::Json).await
 }
 
 async fn syndicated(
     relay: &Relay,
-    asked: &Asked,
+    request: &ReadRequest,
     paging: &PageQuery,
     bbox: Option<Bounds>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = read(relay, asked.viewer, paging, bbox, Hour::Shown).await?;
-    let web = Web::of(relay, asked);
+    let (rows, next) = read(relay, request.viewer, paging, bbox, Hour::Shown).await?;
+    let web = Web::of(relay, request);
     let items = syndication::drives(&web, &rows)?;
     let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
-    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
+    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
 }
 
 /// A page, without those whom the viewer blocks: it may be shorter than asked for.
@@ -119,14 +119,14 @@ async fn read(
         }
     };
     let shunned = match viewer.account() {
-        Some(_) => reach::shunned(&mut relay.readers.acquire().await?, viewer).await?,
+        Some(_) => access_check::blocked_either_way(&mut relay.readers.acquire().await?, viewer).await?,
         None => Default::default(),
     };
     let Page { items: mut rows, next, .. } = paging.page(rows, list, |row| {
         let PublicKey { hour, place, doc } = row.public_key(by);
         (hour, place, doc)
     });
-    rows.retain(|row| reach::may_list(viewer, row.account, row.visibility, &shunned));
+    rows.retain(|row| access_check::may_list(viewer, row.account, row.visibility, &shunned));
     Ok((rows, next))
 }
 

@@ -7,12 +7,12 @@ use axum::response::Response;
 
 use super::drives::{FIRST, OwnDrivePage, item, key};
 use crate::Relay;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::{cars, drives};
 
 /// What my car was driven for, newest first.
@@ -24,13 +24,13 @@ use crate::db::{cars, drives};
 pub(crate) async fn car_drives(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let id = reach::id(&id)?;
+    let id = access_check::id(&id)?;
     let after = paging.after(List::CarDrives)?.unwrap_or(FIRST);
     let mut reader = relay.readers.snapshot().await?;
     cars::record(&mut reader, me, id).await?.ok_or_else(ApiError::not_found)?;
     let rows = drives::page(&mut reader, me, Some(id), after, paging.rows()).await?;
-    asked.answer(&paging.page(rows, List::CarDrives, key).try_map(item)?)
+    request.answer(&paging.page(rows, List::CarDrives, key).try_map(item)?)
 }

@@ -11,13 +11,13 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::cars;
 
 /// An entry of a logbook.
@@ -71,15 +71,15 @@ pub(crate) type LogPage = Page<LogEntryItem>;
 pub(crate) async fn car_log(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let id = reach::id(&id)?;
+    let id = access_check::id(&id)?;
     let after = paging.after(List::Logbook)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
     cars::record(&mut reader, me, id).await?.ok_or_else(ApiError::not_found)?;
     let rows = cars::log_page(&mut reader, me, id, after, paging.rows()).await?;
-    asked.answer(&paging.page(rows, List::Logbook, |item| (item.entry.at, item.id)).map(item))
+    request.answer(&paging.page(rows, List::Logbook, |item| (item.entry.at, item.id)).map(item))
 }
 
 fn item(LogItem { id, entry }: LogItem) -> LogEntryItem {

@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::cars::{self, CarRow};
 
@@ -54,12 +54,12 @@ pub(crate) type OwnCarPage = Page<OwnCarItem>;
 )]
 pub(crate) async fn own_cars(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::Garage)?.unwrap_or(DocId::from_bytes([0xff; 16]));
     let rows = cars::garage(&mut relay.readers.acquire().await?, me, after, paging.rows()).await?;
-    asked.answer(&paging.page(rows, List::Garage, |car| car.doc).map(item))
+    request.answer(&paging.page(rows, List::Garage, |car| car.doc).map(item))
 }
 
 fn item(CarRow { doc, fields, drives, distance_m, odometer_m }: CarRow) -> OwnCarItem {

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::{Refusals, VisibilityName, raw};
 use crate::db::drives::{self, DriveKey, OwnDrive};
 
@@ -68,12 +68,12 @@ pub(crate) type OwnDrivePage = Page<OwnDriveItem>;
 )]
 pub(crate) async fn own_drives(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::OwnDrives)?.unwrap_or(FIRST);
     let rows = drives::page(&mut relay.readers.acquire().await?, me, None, after, paging.rows()).await?;
-    asked.answer(&paging.page(rows, List::OwnDrives, key).try_map(item)?)
+    request.answer(&paging.page(rows, List::OwnDrives, key).try_map(item)?)
 }
 
 pub(super) fn key(drive: &OwnDrive) -> DriveKey {

@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::drive_item::DriveItem;
 use crate::api::page::{Listed, Page};
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::{MeetItem, Refusals};
+use crate::db::engagement;
 use crate::db::feed::FeedKey;
 use crate::db::feed_items::{self, HomeItem};
-use crate::db::said;
 use crate::db::sql::Connection;
 
 /// Something in a home feed.
@@ -76,7 +76,7 @@ pub(crate) type HomePage = Page<HomeEntry>;
 )]
 pub(crate) async fn home_feed(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::HomeFeed)?;
@@ -85,7 +85,7 @@ pub(crate) async fn home_feed(
     // Who may see what is part of the statement: it reads nothing else.
     let rows = feed_items::home(&mut reader, me, after, paging.rows()).await?;
     let page = paging.page(rows, List::HomeFeed, |item: &HomeItem| (item.key().sort_at, item.key().doc));
-    asked.answer(&Page { head: (), items: entries(&mut reader, me, &page.items).await?, next: page.next })
+    request.answer(&Page { head: (), items: entries(&mut reader, me, &page.items).await?, next: page.next })
 }
 
 /// The items as an account sees them.
@@ -98,7 +98,7 @@ pub(super) async fn entries(
         HomeItem::Drive(drive) => Some((drive.key.doc, drive.account)),
         HomeItem::Meet(..) => None,
     });
-    let said = said::about(reader, drives, Some(me)).await?;
+    let said = engagement::of_drives(reader, drives, Some(me)).await?;
     let entry = |item: &HomeItem| match item {
         HomeItem::Drive(drive) => {
             let said = said.get(&drive.key.doc).copied().unwrap_or_default();

@@ -9,14 +9,14 @@ use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::entries;
 use crate::Relay;
-use crate::api::asked::OwnRequest;
-use crate::api::live::{EventSource, Lifetime, ResumeQuery, Waited, event};
+use crate::api::event_stream::{EventSource, Lifetime, ResumeQuery, WaitOutcome, event};
 use crate::api::query::Query;
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, live};
+use crate::api::{ApiError, event_stream};
 use crate::db::feed_items;
 use crate::db::follows;
-use crate::live::{Delivery, HomeListener};
+use crate::event_bus::{Delivery, HomeListener};
 
 /// What comes new into my home feed, as it happens: `open` at first; `item` with what `items` of `/v1/me/feed` has, new or
 /// changed; `stale` when the feed is to be read again because something went or was missed; `expired` as the last one when
@@ -28,14 +28,14 @@ use crate::live::{Delivery, HomeListener};
 )]
 pub(crate) async fn home_feed_live(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(resumed): Query<ResumeQuery>,
 ) -> Result<Response, ApiError> {
     let listener =
-        relay.live.listen_home(me, resumed.last_event_id(&asked.headers)).map_err(|_| ApiError::overloaded())?;
+        relay.live.listen_home(me, resumed.last_event_id(&request.headers)).map_err(|_| ApiError::overloaded())?;
     let feed = Feed { relay: relay.clone(), me, listener, is_open: false };
     feed.read_followees().await?;
-    Ok(live::answer(&relay, &asked, feed))
+    Ok(event_stream::answer(&relay, &request, feed))
 }
 
 struct Feed {
@@ -52,9 +52,9 @@ impl EventSource for Feed {
             return Some(event("open", Some(self.listener.id()), "{}").into());
         }
         let delivery = match lifetime.wait(self.listener.next()).await {
-            Waited::For(delivery) => delivery,
-            Waited::Send(bytes) => return Some(bytes),
-            Waited::End => return None,
+            WaitOutcome::For(delivery) => delivery,
+            WaitOutcome::Send(bytes) => return Some(bytes),
+            WaitOutcome::End => return None,
         };
         match delivery {
             Delivery::Stale => self.stale().await.ok(),

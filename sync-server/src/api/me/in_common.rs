@@ -6,13 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::path::Path;
 use crate::api::people::lists::{PeoplePage, people};
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::follows::PeopleList;
 
 /// Whom I and a person both follow, the latest whom they do first.
@@ -24,10 +24,10 @@ use crate::db::follows::PeopleList;
 pub(crate) async fn in_common(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    OwnRequest { asked, .. }: OwnRequest,
+    OwnRequest { request, .. }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, &paging, person, PeopleList::InCommon, List::InCommon).await
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    people(&mut reader, &request, &paging, person, PeopleList::InCommon, List::InCommon).await
 }

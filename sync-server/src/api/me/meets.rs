@@ -8,12 +8,12 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::OwnRequest;
 use crate::api::cursor::List;
 use crate::api::page::Page;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::{MeetItem, MeetPage, Refusals};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
 use crate::db::meets;
 
@@ -24,7 +24,7 @@ use crate::db::meets;
 )]
 pub(crate) async fn own_meets(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::OwnMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
@@ -34,9 +34,9 @@ pub(crate) async fn own_meets(
     let mut meets = Vec::new();
     for (meet, author) in &rows {
         // Whoever answered knows its id.
-        if reach::may_see_meet(&mut reader, asked.viewer, meet, Access::ById).await? {
+        if access_check::may_see_meet(&mut reader, request.viewer, meet, Access::ById).await? {
             meets.push(MeetItem::new(meet, author));
         }
     }
-    asked.answer(&MeetPage { head: (), items: meets, next })
+    request.answer(&MeetPage { head: (), items: meets, next })
 }

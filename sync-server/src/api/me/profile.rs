@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::documents::{self, Quarantine};
 use crate::db::{profiles, unbound};
@@ -133,7 +133,7 @@ impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
 )]
 pub(crate) async fn own_profile(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
     let profile = profiles::find(&mut reader, me).await?;
@@ -150,7 +150,7 @@ pub(crate) async fn own_profile(
     let none = || (String::new(), String::new(), String::new(), true);
     let (handle, display_name, bio, by_approval) =
         profile.map_or_else(none, |profile| (profile.handle, profile.display_name, profile.bio, profile.by_approval));
-    asked.answer(&OwnProfile {
+    request.answer(&OwnProfile {
         account: me,
         handle,
         handle_state,

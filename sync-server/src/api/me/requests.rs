@@ -7,11 +7,11 @@ use axum::response::Response;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
+use crate::api::access_check::Person;
 use crate::api::cursor::List;
 use crate::api::people::lists::{PeoplePage, people};
 use crate::api::query::{PageQuery, Query};
-use crate::api::reach::Person;
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::follows::PeopleList;
 
@@ -22,9 +22,9 @@ use crate::db::follows::PeopleList;
 )]
 pub(crate) async fn requests(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.acquire().await?;
-    people(&mut reader, &asked, &paging, Person::oneself(me), PeopleList::Requests, List::Requests).await
+    people(&mut reader, &request, &paging, Person::own_account(me), PeopleList::Requests, List::Requests).await
 }

@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::OwnRequest;
 use crate::api::query::{BadParameter, Query, Value, given};
+use crate::api::read_request::OwnRequest;
 use crate::api::schema::{Refusals, TotalsItem};
 use crate::db::drives;
 
@@ -79,7 +79,7 @@ impl Value for By {
 )]
 pub(crate) async fn own_stats(
     State(relay): State<Arc<Relay>>,
-    OwnRequest { me, asked }: OwnRequest,
+    OwnRequest { me, request }: OwnRequest,
     Query(StatsQuery { by }): Query<StatsQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.acquire().await?;
@@ -96,5 +96,5 @@ pub(crate) async fn own_stats(
             OwnStats::Cars(drives::by_car(&mut reader, me).await?.into_iter().map(item).collect())
         }
     };
-    asked.answer(&stats)
+    request.answer(&stats)
 }

@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 
 use super::meet::{AnswerCounts, AnswerName};
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
 use crate::db::meets;
 use crate::db::rsvps::{self, AttendeeRow};
@@ -64,14 +64,14 @@ pub(crate) type AttendeePage = Page<AttendeeItem, AttendeesHead>;
 pub(crate) async fn attendees(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (id, viewer) = (reach::id(&id)?, asked.viewer.account());
+    let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
     let after = paging.after(List::Attendees)?.unwrap_or((-1, -1, AccountId::from_bytes([0; 16])));
     let mut reader = relay.readers.snapshot().await?;
     let (meet, _) = meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
-    if !reach::may_see_meet(&mut reader, asked.viewer, &meet, Access::ById).await? {
+    if !access_check::may_see_meet(&mut reader, request.viewer, &meet, Access::ById).await? {
         return Err(ApiError::not_found());
     }
     let rsvps::AnswerCounts { going, maybe, no } = rsvps::counted(&mut reader, id, meet.account, viewer).await?;
@@ -89,5 +89,5 @@ pub(crate) async fn attendees(
         followed_in_common: row.followed_in_common,
     };
     let answers = AnswerCounts { going, maybe, no };
-    asked.answer(&page.map(item).with_head(AttendeesHead { answers }))
+    request.answer(&page.map(item).with_head(AttendeesHead { answers }))
 }

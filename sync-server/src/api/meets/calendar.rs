@@ -7,12 +7,12 @@ use axum::response::Response;
 
 use super::search::{Looking, WhenQuery};
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::path::Path;
 use crate::api::query::{Query, WhereQuery};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Web};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
 use crate::db::meets;
 
@@ -26,12 +26,12 @@ use crate::db::meets;
 )]
 pub(crate) async fn meets_calendar(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let rows = Looking::new(&relay, &asked, place, time).await?.for_calendar().await?;
-    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), "Meets", rows.iter().map(|(meet, _)| meet)))
+    let rows = Looking::new(&relay, &request, place, time).await?.for_calendar().await?;
+    Ok(syndication::calendar(&request, &Web::of(&relay, &request), "Meets", rows.iter().map(|(meet, _)| meet)))
 }
 
 /// A meet as iCalendar.
@@ -43,13 +43,13 @@ pub(crate) async fn meets_calendar(
 pub(crate) async fn meet_calendar(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let (meet, _) = meets::find(&mut reader, reach::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
-    if !reach::may_see_meet(&mut reader, asked.viewer, &meet, Access::ById).await? {
+    let (meet, _) = meets::find(&mut reader, access_check::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
+    if !access_check::may_see_meet(&mut reader, request.viewer, &meet, Access::ById).await? {
         return Err(ApiError::not_found());
     }
     let title = meet.title.clone();
-    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), &title, std::iter::once(&meet)))
+    Ok(syndication::calendar(&request, &Web::of(&relay, &request), &title, std::iter::once(&meet)))
 }

@@ -8,8 +8,8 @@ use axum::response::Response;
 use super::search::{Looking, WhenQuery};
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
 use crate::api::query::{PageQuery, Query, WhereQuery};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
 use crate::feeds::json_feed::JsonFeed;
@@ -24,13 +24,13 @@ use crate::feeds::json_feed::JsonFeed;
 )]
 pub(crate) async fn meets_atom(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&relay, &asked, place, time).await?;
-    meets(&relay, &asked, &paging, looking, Form::Atom).await
+    let looking = Looking::new(&relay, &request, place, time).await?;
+    meets(&relay, &request, &paging, looking, Form::Atom).await
 }
 
 /// Public meets as JSON Feed 1.1.
@@ -43,25 +43,25 @@ pub(crate) async fn meets_atom(
 )]
 pub(crate) async fn meets_json_feed(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&relay, &asked, place, time).await?;
-    meets(&relay, &asked, &paging, looking, Form::Json).await
+    let looking = Looking::new(&relay, &request, place, time).await?;
+    meets(&relay, &request, &paging, looking, Form::Json).await
 }
 
 async fn meets(
     relay: &Relay,
-    asked: &Asked,
+    request: &ReadRequest,
     paging: &PageQuery,
     looking: Looking,
     form: Form,
 ) -> Result<Response, ApiError> {
     let (rows, next) = looking.with_ended(paging).await?;
-    let web = Web::of(relay, asked);
+    let web = Web::of(relay, request);
     let items = rows.iter().map(|(meet, organiser)| syndication::meet(&web, meet, organiser)).collect();
     let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };
-    Ok(syndication::feed(relay, asked, &web, feed, form))
+    Ok(syndication::feed(relay, request, &web, feed, form))
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/meets/{id}/live`: a meet and its answers as they change, as server-sent events.
+//! `GET /v1/meets/{id}/event_bus`: a meet and its answers as they change, as server-sent events.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use tourismo_core::id::DocId;
 
 use super::meet;
 use crate::Relay;
-use crate::api::asked::{Asked, tag};
-use crate::api::live::{EventSource, Lifetime, Waited, event};
+use crate::api::event_stream::{EventSource, Lifetime, WaitOutcome, event};
 use crate::api::path::Path;
+use crate::api::read_request::{ReadRequest, tag};
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, live, reach};
+use crate::api::{ApiError, access_check, event_stream};
 use crate::authorize::Viewer;
 use crate::db::meets;
-use crate::live::{Listening, MeetListener};
+use crate::event_bus::{MeetListener, StreamClient};
 
 /// A meet as it changes: `meet` with what `/v1/meets/{id}` has, at first and after each change of it or of its answers;
 /// `expired` as the last one when another read token is needed. The stream ends when the viewer may not see the meet any
@@ -29,18 +29,18 @@ use crate::live::{Listening, MeetListener};
 pub(crate) async fn meet_live(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let (id, viewer) = (reach::id(&id)?, asked.viewer);
+    let (id, viewer) = (access_check::id(&id)?, request.viewer);
     let owner = {
         let mut reader = relay.stream_readers.acquire().await?;
         meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?.0.account
     };
-    let client = viewer.account().map_or(Listening::Source(asked.source), Listening::Account);
+    let client = viewer.account().map_or(StreamClient::Source(request.source), StreamClient::Account);
     let listener = relay.live.listen_meet(client, id, owner).map_err(|_| ApiError::overloaded())?;
-    let mut meet = Meet { relay: relay.clone(), id, viewer, listener, first: None, told: String::new() };
+    let mut meet = Meet { relay: relay.clone(), id, viewer, listener, first: None, last_tag: String::new() };
     meet.first = Some(meet.read().await?.ok_or_else(ApiError::not_found)?);
-    Ok(live::answer(&relay, &asked, meet))
+    Ok(event_stream::answer(&relay, &request, meet))
 }
 
 struct Meet {
@@ -51,7 +51,7 @@ struct Meet {
     /// The event to begin with.
     first: Option<Bytes>,
     /// The tag of what was told last.
-    told: String,
+    last_tag: String,
 }
 
 impl EventSource for Meet {
@@ -61,14 +61,14 @@ impl EventSource for Meet {
         }
         loop {
             match lifetime.wait(self.listener.next()).await {
-                Waited::For(()) => {}
-                Waited::Send(bytes) => return Some(bytes),
-                Waited::End => return None,
+                WaitOutcome::For(()) => {}
+                WaitOutcome::Send(bytes) => return Some(bytes),
+                WaitOutcome::End => return None,
             }
-            let before = self.told.clone();
+            let before = self.last_tag.clone();
             let event = self.read().await.ok()??;
             // It may have been woken for something that this viewer sees nothing of.
-            if self.told != before {
+            if self.last_tag != before {
                 return Some(event);
             }
         }
@@ -82,7 +82,7 @@ impl Meet {
         let Some(body) = meet::read(&mut reader, self.viewer, self.id).await? else { return Ok(None) };
         drop(reader);
         let data = serde_json::to_string(&body).map_err(|_| ApiError::internal())?;
-        self.told = tag(data.as_bytes());
+        self.last_tag = tag(data.as_bytes());
         Ok(Some(match self.listener.hold(event("meet", None, &data)) {
             Some(event) => event,
             None => event("stale", None, "{}").into(),

@@ -11,10 +11,10 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::path::Path;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::{MeetItem, Refusals};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Viewer};
 use crate::db::sql::Connection;
 use crate::db::{meets, rsvps};
@@ -74,17 +74,17 @@ pub(crate) struct MeetBody {
 pub(crate) async fn meet(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let body = read(&mut reader, asked.viewer, reach::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
-    asked.answer(&body)
+    let body = read(&mut reader, request.viewer, access_check::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
+    request.answer(&body)
 }
 
 /// The meet, if there is one that the viewer may see.
 pub(super) async fn read(reader: &mut Connection, viewer: Viewer, id: DocId) -> Result<Option<MeetBody>, sqlx::Error> {
     let Some((meet, author)) = meets::find(reader, id).await? else { return Ok(None) };
-    if !reach::may_see_meet(reader, viewer, &meet, Access::ById).await? {
+    if !access_check::may_see_meet(reader, viewer, &meet, Access::ById).await? {
         return Ok(None);
     }
     let rsvps::AnswerCounts { going, maybe, no } = rsvps::counted(reader, id, meet.account, viewer.account()).await?;

@@ -12,11 +12,11 @@ use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::{self, List};
 use crate::api::query::{Circle, MAX_LIMIT, PageQuery, Query, WhereQuery, given};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::{MeetItem, MeetPage, Refusals};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Viewer;
 use crate::db::feed::Author;
 use crate::db::meet_search::{self, Order, Span};
@@ -44,19 +44,19 @@ const LONGEST_MS: i64 = 31 * 86_400_000;
 )]
 pub(crate) async fn search_meets(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = Looking::new(&relay, &asked, place, time).await?.of_coming(&paging).await?;
+    let (rows, next) = Looking::new(&relay, &request, place, time).await?.of_coming(&paging).await?;
     let items = rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect();
-    asked.answer(&MeetPage { head: (), items, next })
+    request.answer(&MeetPage { head: (), items, next })
 }
 
 /// `from` and `to`, as every read of many meets takes them.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[ into_params(parameter_in = Query)]
 pub(crate) struct WhenQuery {
     /// The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended.
     #[serde(default, deserialize_with = "given")]
@@ -64,7 +64,8 @@ pub(crate) struct WhenQuery {
     from: Option<Timestamp>,
     /// The latest start.
     #[serde(default, deserialize_with = "given")]
-    #[param(value_type = i64)]
+    #[param(value_type = i64
+            )]
     to: Option<Timestamp>,
 }
 
@@ -89,14 +90,14 @@ pub(super) struct Looking {
 impl Looking {
     pub(super) async fn new(
         relay: &Relay,
-        asked: &Asked,
+        request: &ReadRequest,
         place: WhereQuery,
         WhenQuery { from, to }: WhenQuery,
     ) -> Result<Looking, ApiError> {
         let mut reader = relay.readers.snapshot().await?;
         Ok(Looking {
-            viewer: asked.viewer,
-            shunned: reach::shunned(&mut reader, asked.viewer).await?,
+            viewer: request.viewer,
+            shunned: access_check::blocked_either_way(&mut reader, request.viewer).await?,
             reader,
             circle: place.circle(),
             bounds: place.bounds(),
@@ -182,7 +183,7 @@ impl Looking {
                 }
                 after = (meet.starts_at, meet.doc);
                 let is_near = self.circle.is_none_or(|circle| meet.position.is_some_and(|place| circle.holds(place)));
-                if is_near && reach::may_list(self.viewer, meet.account, meet.visibility, &self.shunned) {
+                if is_near && access_check::may_list(self.viewer, meet.account, meet.visibility, &self.shunned) {
                     found.push((meet, author));
                 }
             }

@@ -10,13 +10,13 @@ use tourismo_core::id::DocId;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::cars;
 
 /// A car that everybody may know of.
@@ -51,14 +51,14 @@ pub(crate) type PublicCarPage = Page<PublicCar>;
 pub(crate) async fn person_cars(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonCars)?.unwrap_or(DocId::from_bytes([0xff; 16]));
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
     let rows = cars::public_garage(&mut reader, person.account, after, paging.rows()).await?;
-    asked.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(item))
+    request.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(item))
 }
 
 fn item((id, fields): (DocId, CarFields)) -> PublicCar {

@@ -6,14 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::page::Page;
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::feed::{self, FeedKey, FeedRow};
 
@@ -26,22 +26,22 @@ use crate::db::feed::{self, FeedKey, FeedRow};
 pub(crate) async fn person_drives(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonDrives)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
-    let with_followers = person.shows_to_followers(asked.viewer);
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    let with_followers = person.shows_to_followers(request.viewer);
     let rows = feed::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;
     let page = paging.page(rows, List::PersonDrives, |row| (row.key.sort_at, row.key.doc));
     let Page { items: mut rows, next, .. } = page;
     let may_list = |row: &FeedRow| {
         let audience = Audience { owner: row.account, visibility: row.visibility, relation: person.relation };
-        authorize(asked.viewer, audience, Access::Listed).is_ok()
+        authorize(request.viewer, audience, Access::Listed).is_ok()
     };
     rows.retain(may_list);
-    let items = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
-    asked.answer(&DrivePage { head: (), items, next })
+    let items = DriveItem::list(&mut reader, request.viewer, &rows).await?;
+    request.answer(&DrivePage { head: (), items, next })
 }

@@ -8,15 +8,15 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::Asked;
+use crate::api::access_check::Person;
 use crate::api::cursor::List;
 use crate::api::page::Page;
 use crate::api::path::Path;
 use crate::api::query::{MAX_LIMIT, PageQuery, Query};
-use crate::api::reach::Person;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::feed::{self, FeedKey};
 use crate::db::sql::Connection;
 use crate::db::{cars, meets, profiles};
@@ -31,10 +31,10 @@ use crate::feeds::json_feed::JsonFeed;
 pub(crate) async fn person_atom(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &asked, &paging, Form::Atom).await
+    person_feed(&relay, &name, &request, &paging, Form::Atom).await
 }
 
 /// A person's public drives as JSON Feed 1.1.
@@ -46,10 +46,10 @@ pub(crate) async fn person_atom(
 pub(crate) async fn person_json_feed(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &asked, &paging, Form::Json).await
+    person_feed(&relay, &name, &request, &paging, Form::Json).await
 }
 
 /// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
@@ -64,10 +64,10 @@ pub(crate) async fn person_json_feed(
 pub(crate) async fn car_atom(
     State(relay): State<Arc<Relay>>,
     Path((name, car)): Path<(String, String)>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, (&name, &car), &asked, &paging, Form::Atom).await
+    car_feed(&relay, (&name, &car), &request, &paging, Form::Atom).await
 }
 
 /// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
@@ -82,10 +82,10 @@ pub(crate) async fn car_atom(
 pub(crate) async fn car_json_feed(
     State(relay): State<Arc<Relay>>,
     Path((name, car)): Path<(String, String)>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, (&name, &car), &asked, &paging, Form::Json).await
+    car_feed(&relay, (&name, &car), &request, &paging, Form::Json).await
 }
 
 /// A person's public meets as iCalendar, to be subscribed to.
@@ -97,57 +97,57 @@ pub(crate) async fn car_json_feed(
 pub(crate) async fn person_calendar(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
     let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
     // A calendar has no pages: it holds the latest.
     let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
     let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
-    Ok(syndication::calendar(&asked, &Web::of(&relay, &asked), &title, rows.iter().map(|(meet, _)| meet)))
+    Ok(syndication::calendar(&request, &Web::of(&relay, &request), &title, rows.iter().map(|(meet, _)| meet)))
 }
 
 async fn person_feed(
     relay: &Relay,
     name: &str,
-    asked: &Asked,
+    request: &ReadRequest,
     paging: &PageQuery,
     form: Form,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::ShownByPerson)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, asked, name).await?;
+    let person = access_check::person(&mut reader, request, name).await?;
     let rows = feed::shown_by_person(&mut reader, person.account, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
-    let web = Web::of(relay, asked);
+    let web = Web::of(relay, request);
     let items = syndication::drives(&web, &rows)?;
     let (about, page) = (format!("person {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
+    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
 }
 
 async fn car_feed(
     relay: &Relay,
     (name, car): (&str, &str),
-    asked: &Asked,
+    request: &ReadRequest,
     paging: &PageQuery,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let (after, car) = (paging.after(List::ShownByPerson)?, reach::id(car)?);
+    let (after, car) = (paging.after(List::ShownByPerson)?, access_check::id(car)?);
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, asked, name).await?;
+    let person = access_check::person(&mut reader, request, name).await?;
     let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
     let fields = fields.ok_or_else(ApiError::not_found)?;
     let rows = feed::of_car(&mut reader, person.account, car, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
-    let web = Web::of(relay, asked);
+    let web = Web::of(relay, request);
     let items = syndication::drives(&web, &rows)?;
     let (about, page) = (format!("car {car} of {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(relay, asked, &web, Feed { about, title, page, items, next }, form))
+    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
 }
 
 async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {

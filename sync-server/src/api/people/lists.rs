@@ -10,14 +10,14 @@ use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
+use crate::api::access_check::Person;
 use crate::api::cursor::{self, List};
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
-use crate::api::reach::Person;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::follows::{self, PeopleList, PersonRow};
 use crate::db::sql::Connection;
 
@@ -66,12 +66,12 @@ pub(crate) type PeoplePage = Page<PersonItem, PeopleHead>;
 pub(crate) async fn followers(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, &paging, person, PeopleList::Followers, List::Followers).await
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    people(&mut reader, &request, &paging, person, PeopleList::Followers, List::Followers).await
 }
 
 /// Whom a person follows, the latest first.
@@ -86,12 +86,12 @@ pub(crate) async fn followers(
 pub(crate) async fn following(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
-    people(&mut reader, &asked, &paging, person, PeopleList::Following, List::Following).await
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    people(&mut reader, &request, &paging, person, PeopleList::Following, List::Following).await
 }
 
 /// How often to look on when those who were found are not for the viewer.
@@ -101,7 +101,7 @@ const LOOKS: usize = 10;
 /// end where hundreds in a row are hidden.
 pub(crate) async fn people(
     reader: &mut Connection,
-    asked: &Asked,
+    request: &ReadRequest,
     paging: &PageQuery,
     person: Person,
     which: PeopleList,
@@ -109,13 +109,13 @@ pub(crate) async fn people(
 ) -> Result<Response, ApiError> {
     let limit = paging.limit.0 as usize;
     let mut after = paging.after(list)?.unwrap_or((Timestamp(i64::MAX), AccountId::from_bytes([0xff; 16])));
-    if !person.shows_people(asked.viewer, follows::asks(reader, person.account).await?) {
-        return asked.answer(&PeoplePage { head: PeopleHead { is_hidden: true }, items: Vec::new(), next: None });
+    if !person.shows_people(request.viewer, follows::requires_approval(reader, person.account).await?) {
+        return request.answer(&PeoplePage { head: PeopleHead { is_hidden: true }, items: Vec::new(), next: None });
     }
     let mut found: Vec<PersonRow> = Vec::new();
     let mut is_more = true;
     for _ in 0..LOOKS {
-        let rows = follows::list(reader, which, person.account, asked.viewer.account(), after, paging.rows()).await?;
+        let rows = follows::list(reader, which, person.account, request.viewer.account(), after, paging.rows()).await?;
         is_more = rows.len() > limit;
         after = rows.last().map_or(after, |row| (row.since, row.account));
         found.extend(rows.into_iter().filter(|row| row.is_shown));
@@ -127,7 +127,7 @@ pub(crate) async fn people(
     found.truncate(limit);
     let next = found.last().filter(|_| is_more).map(|row| cursor::encode(list, &(row.since, row.account)));
     let items = found.into_iter().map(item).collect();
-    asked.answer(&PeoplePage { head: PeopleHead { is_hidden: false }, items, next })
+    request.answer(&PeoplePage { head: PeopleHead { is_hidden: false }, items, next })
 }
 
 fn item(row: PersonRow) -> PersonItem {

@@ -8,13 +8,13 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::page::Page;
 use crate::api::path::Path;
 use crate::api::query::{PageQuery, Query};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::{MeetItem, MeetPage, Refusals};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::meets;
 
@@ -27,20 +27,20 @@ use crate::db::meets;
 pub(crate) async fn person_meets(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
-    let with_followers = person.shows_to_followers(asked.viewer);
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    let with_followers = person.shows_to_followers(request.viewer);
     let rows = meets::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::PersonMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let may_list = |visibility| {
         let audience = Audience { owner: person.account, visibility, relation: person.relation };
-        authorize(asked.viewer, audience, Access::Listed).is_ok()
+        authorize(request.viewer, audience, Access::Listed).is_ok()
     };
     let shown = rows.iter().filter(|(meet, _)| may_list(meet.visibility));
     let items = shown.map(|(meet, author)| MeetItem::new(meet, author)).collect();
-    asked.answer(&MeetPage { head: (), items, next })
+    request.answer(&MeetPage { head: (), items, next })
 }

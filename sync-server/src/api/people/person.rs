@@ -9,10 +9,10 @@ use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::path::Path;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::profiles;
 
 /// A person.
@@ -42,17 +42,17 @@ pub(crate) struct PersonBody {
 pub(crate) async fn person(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
     let profile = profiles::find(&mut reader, person.account).await?;
     // Without a profile followers must be accepted.
     let none = || (None, String::new(), String::new(), true);
     let (handle, display_name, bio, by_approval) = profile.map_or_else(none, |profile| {
         (Some(profile.handle).filter(|_| profile.holds), profile.display_name, profile.bio, profile.by_approval)
     });
-    asked.answer(&PersonBody {
+    request.answer(&PersonBody {
         account: person.account,
         handle,
         display_name,

@@ -10,10 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::query::{BadParameter, PageQuery, Query, Value, given};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::db::profiles::{self, ProfileRow};
 
@@ -67,16 +67,16 @@ impl Value for Prefix {
 )]
 pub(crate) async fn search_people(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(PrefixQuery { prefix }): Query<PrefixQuery>,
 ) -> Result<Response, ApiError> {
     let prefix = prefix.ok_or(BadParameter::Prefix)?;
     let after: String = paging.after(List::People)?.unwrap_or_default();
     let mut reader = relay.readers.acquire().await?;
-    let rows = profiles::search(&mut reader, &prefix.0, asked.viewer.account(), &after, paging.rows()).await?;
+    let rows = profiles::search(&mut reader, &prefix.0, request.viewer.account(), &after, paging.rows()).await?;
     let page = paging.page(rows, List::People, |row| row.folded.clone().unwrap_or_default());
     let found =
         |row: ProfileRow| FoundPerson { account: row.account, handle: row.handle, display_name: row.display_name };
-    asked.answer(&page.map(found))
+    request.answer(&page.map(found))
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::path::Path;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::{Refusals, TotalsItem};
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::{drives, follows};
 
 /// A person in figures.
@@ -37,16 +37,16 @@ pub(crate) struct PersonStats {
 pub(crate) async fn person_stats(
     State(relay): State<Arc<Relay>>,
     Path(name): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = relay.readers.snapshot().await?;
-    let person = reach::person(&mut reader, &asked, &name).await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
     let totals = drives::published_by(&mut reader, person.account).await?.into();
     let (mut followers, mut following) = follows::counted(&mut reader, person.account).await?;
-    if !person.shows_people(asked.viewer, follows::asks(&mut reader, person.account).await?) {
+    if !person.shows_people(request.viewer, follows::requires_approval(&mut reader, person.account).await?) {
         (followers, following) = (coarse(followers), coarse(following));
     }
-    asked.answer(&PersonStats { totals, followers, following })
+    request.answer(&PersonStats { totals, followers, following })
 }
 
 /// A number of people as it is told to those who may not know who they are: so that it does not tell when one comes or goes.

@@ -6,12 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::Relay;
-use crate::api::asked::Asked;
 use crate::api::drive_item::DriveItem;
 use crate::api::geojson::RoadFeature;
 use crate::api::path::Path;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, reach};
+use crate::api::{ApiError, access_check};
 use crate::db::feed;
 use crate::db::roads::{self, MOST_DRIVES};
 
@@ -25,18 +25,18 @@ use crate::db::roads::{self, MOST_DRIVES};
 pub(crate) async fn road(
     State(relay): State<Arc<Relay>>,
     Path(id): Path<String>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    if !super::may_read(asked.viewer) {
+    if !super::may_read(request.viewer) {
         return Err(ApiError::not_found());
     }
     let id = id.parse().map_err(|_| ApiError::not_found())?;
     let mut reader = relay.readers.snapshot().await?;
     let road = roads::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
-    let shunned = reach::shunned(&mut reader, asked.viewer).await?;
-    rows.retain(|row| reach::may_list(asked.viewer, row.account, row.visibility, &shunned));
-    let drives = DriveItem::list(&mut reader, asked.viewer, &rows).await?;
+    let shunned = access_check::blocked_either_way(&mut reader, request.viewer).await?;
+    rows.retain(|row| access_check::may_list(request.viewer, row.account, row.visibility, &shunned));
+    let drives = DriveItem::list(&mut reader, request.viewer, &rows).await?;
     let feature = super::feature(&road, Some(drives))?;
-    Ok(asked.answer_with(feature.to_string(), "application/geo+json"))
+    Ok(request.answer_with(feature.to_string(), "application/geo+json"))
 }

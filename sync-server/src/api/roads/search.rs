@@ -9,10 +9,10 @@ use utoipa::IntoParams;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
 use crate::api::cursor::{self, List, SortKey};
 use crate::api::geojson::{CollectionHead, CollectionType, RoadCollection};
 use crate::api::query::{BadParameter, PageQuery, Query, Value, WhereQuery, given};
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadKey, RoadRecord};
 use crate::grid::Bounds;
@@ -27,17 +27,18 @@ const LOOKS: usize = 10;
 /// the collection.
 #[utoipa::path(
     get, path = "/v1/roads", tag = "roads", security((), ("token" = [])),
-    params(WhereQuery, ScoreQuery, PageQuery),
+    params(WhereQuery, ScoreQuery, PageQuery
+    ),
     responses((status = 200, description = "A page of roads.", body = RoadCollection, content_type = "application/geo+json"), Refusals)
 )]
 pub(crate) async fn search_roads(
     State(relay): State<Arc<Relay>>,
-    asked: Asked,
+    request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(ScoreQuery { min_score }): Query<ScoreQuery>,
 ) -> Result<Response, ApiError> {
-    if !super::may_read(asked.viewer) {
+    if !super::may_read(request.viewer) {
         return Err(ApiError::not_found());
     }
     let (found, next) = read(&relay, &paging, place, min_score).await?;
@@ -45,7 +46,7 @@ pub(crate) async fn search_roads(
     let head = CollectionHead { r#type: CollectionType::FeatureCollection };
     let collection = RoadCollection { head, items, next };
     let text = serde_json::to_string(&collection).map_err(|_| ApiError::internal())?;
-    Ok(asked.answer_with(text, "application/geo+json"))
+    Ok(request.answer_with(text, "application/geo+json"))
 }
 
 /// How good a road must be.

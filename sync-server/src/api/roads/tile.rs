@@ -8,8 +8,8 @@ use axum::response::Response;
 
 use crate::Relay;
 use crate::api::ApiError;
-use crate::api::asked::Asked;
 use crate::api::path::Path;
+use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadLine};
 use crate::feeds::mvt::{Line, layer};
@@ -47,16 +47,16 @@ const REACH_M: f64 = 3_000.0;
 pub(crate) async fn tile(
     State(relay): State<Arc<Relay>>,
     Path((z, x, y)): Path<(u32, u32, String)>,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let y = y.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(ApiError::not_found)?;
-    let tile = Tile::new(z, x, y).filter(|_| super::may_read(asked.viewer)).ok_or_else(ApiError::not_found)?;
+    let tile = Tile::new(z, x, y).filter(|_| super::may_read(request.viewer)).ok_or_else(ApiError::not_found)?;
     let mut reader = relay.readers.snapshot().await?;
     let most = if z < LINES_FROM_ZOOM { MOST_DOTS } else { MOST_ROADS };
     let found = roads::lines(&mut reader, &tile.reach(), most).await?;
     drop(reader);
     let lines: Vec<Line> = found.iter().map(|road| tile.line(road)).collect();
-    Ok(asked.answer_bytes(layer("roads", EXTENT as u32, &lines), "application/vnd.mapbox-vector-tile"))
+    Ok(request.answer_bytes(layer("roads", EXTENT as u32, &lines), "application/vnd.mapbox-vector-tile"))
 }
 
 /// A tile of the web's map (spherical Mercator, EPSG:3857).

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::sql::{self, Connection, Row};
+use super::super::sql::{self, Connection, SqlRow};
 use super::{RoadKey, RoadRecord, SegmentId, name};
 use crate::grid::{Bounds, square};
 
@@ -116,7 +116,7 @@ pub(crate) async fn misplaced(
             SELECT size, square, rank, id, lon, lat FROM road_square
             WHERE (size, square, rank, id) > ($1, $2, $3, $4) ORDER BY size, square, rank, id LIMIT 1000
         "#;
-        let read = |row: &Row| {
+        let read = |row: &SqlRow| {
             let key = (row.get("size")?, row.get("square")?, row.get("rank")?, row.get::<Vec<u8>>("id")?);
             Ok((key, [row.get("lon")?, row.get("lat")?]))
         };

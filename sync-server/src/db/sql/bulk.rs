@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::{Connection, Query, Row, Value};
+use super::{Connection, Query, SqlRow, Value};
 
 /// How many rows one statement has if there are more than a few, most first: an engine meets few texts, and remembers how to
 /// do each.
@@ -72,7 +72,7 @@ pub(crate) async fn rows_of_each<K: Copy + Into<Value>, T>(
     before: &str,
     of: &[impl Copy + Into<Value>],
     keys: &[K],
-    read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+    read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
 ) -> Result<Vec<T>, sqlx::Error> {
     let (mut rest, mut rows) = (keys, Vec::new());
     while let Some(count) = group(rest.len()) {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
 
-use super::{Bulk, Row, Value};
+use super::{Bulk, SqlRow, Value};
 
 /// What one column holds, or several of them that belong together.
 pub(crate) trait Columns: Sized {
@@ -18,10 +18,10 @@ pub(crate) trait Columns: Sized {
     fn bind(value: Option<&Self>, values: &mut Vec<Value>);
 
     /// Reads the columns of a field with this name, whose names in the row have a prefix.
-    fn read(row: &Row, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error>;
+    fn read(row: &SqlRow, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error>;
 
     /// Whether the columns of a field with this name are NULL. Those that belong together are NULL together.
-    fn is_null(row: &Row, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error>;
+    fn is_null(row: &SqlRow, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error>;
 
     /// The names of the columns of a struct.
     fn list() -> Vec<&'static str> {
@@ -50,7 +50,7 @@ pub(crate) trait Columns: Sized {
     }
 
     /// Reads a struct.
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+    fn from_row(row: &SqlRow) -> Result<Self, sqlx::Error> {
         Self::read(row, "", "")
     }
 }
@@ -101,21 +101,21 @@ macro_rules! columns {
             }
 
             fn read(
-                row: &$crate::db::sql::Row,
+                row: &$crate::db::sql::SqlRow,
                 prefix: &str,
                 _: &'static str,
             ) -> Result<Self, sqlx::Error> {
                 Ok(Self {
                     $($field: $crate::db::sql::Columns::read(row, prefix, columns!(@name $field $($column)?))?,)+
                     $($beside: {
-                        let make: fn(&$crate::db::sql::Row) -> Result<_, sqlx::Error> = $make;
+                        let make: fn(&$crate::db::sql::SqlRow) -> Result<_, sqlx::Error> = $make;
                         make(row)?
                     },)*
                 })
             }
 
             fn is_null(
-                row: &$crate::db::sql::Row,
+                row: &$crate::db::sql::SqlRow,
                 prefix: &str,
                 _: &'static str,
             ) -> Result<bool, sqlx::Error> {
@@ -169,12 +169,12 @@ macro_rules! one_column {
                 values.push($crate::db::sql::Value::$value(value.map(write)));
             }
 
-            fn read(row: &$crate::db::sql::Row, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error> {
+            fn read(row: &$crate::db::sql::SqlRow, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error> {
                 let read: fn(_) -> Option<$type> = $read;
                 read(row.get_behind(prefix, field)?).ok_or_else(|| $crate::db::damaged(field))
             }
 
-            fn is_null(row: &$crate::db::sql::Row, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error> {
+            fn is_null(row: &$crate::db::sql::SqlRow, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error> {
                 row.is_null_behind(prefix, field)
             }
         }
@@ -199,7 +199,7 @@ pub(crate) fn names_of<R, T: Columns>(_: fn(&R) -> &T, field: &'static str, name
 /// Whether the columns of a field that a function finds are NULL.
 pub(crate) fn is_null_of<R, T: Columns>(
     _: fn(&R) -> &T,
-    row: &Row,
+    row: &SqlRow,
     prefix: &str,
     field: &'static str,
 ) -> Result<bool, sqlx::Error> {
@@ -232,11 +232,11 @@ impl<T: Columns> Columns for Option<T> {
         T::bind(value.and_then(Option::as_ref), values);
     }
 
-    fn read(row: &Row, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error> {
+    fn read(row: &SqlRow, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error> {
         if T::is_null(row, prefix, field)? { Ok(None) } else { T::read(row, prefix, field).map(Some) }
     }
 
-    fn is_null(row: &Row, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error> {
+    fn is_null(row: &SqlRow, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error> {
         T::is_null(row, prefix, field)
     }
 }
@@ -251,11 +251,11 @@ impl Columns for [f64; 2] {
         values.extend([0, 1].map(|index| Value::Real(value.map(|place| place[index]))));
     }
 
-    fn read(row: &Row, prefix: &str, _: &'static str) -> Result<Self, sqlx::Error> {
+    fn read(row: &SqlRow, prefix: &str, _: &'static str) -> Result<Self, sqlx::Error> {
         Ok([row.get_behind(prefix, "lon")?, row.get_behind(prefix, "lat")?])
     }
 
-    fn is_null(row: &Row, prefix: &str, _: &'static str) -> Result<bool, sqlx::Error> {
+    fn is_null(row: &SqlRow, prefix: &str, _: &'static str) -> Result<bool, sqlx::Error> {
         row.is_null_behind(prefix, "lon")
     }
 }
@@ -270,13 +270,13 @@ impl Columns for [f64; 4] {
         values.extend([0, 1, 2, 3].map(|index| Value::Real(value.map(|bounds| bounds[index]))));
     }
 
-    fn read(row: &Row, prefix: &str, _: &'static str) -> Result<Self, sqlx::Error> {
+    fn read(row: &SqlRow, prefix: &str, _: &'static str) -> Result<Self, sqlx::Error> {
         let [west, south, east, north] =
             ["west", "south", "east", "north"].map(|name| row.get_behind::<f64>(prefix, name));
         Ok([west?, south?, east?, north?])
     }
 
-    fn is_null(row: &Row, prefix: &str, _: &'static str) -> Result<bool, sqlx::Error> {
+    fn is_null(row: &SqlRow, prefix: &str, _: &'static str) -> Result<bool, sqlx::Error> {
         row.is_null_behind(prefix, "west")
     }
 }

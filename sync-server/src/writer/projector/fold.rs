@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use automerge::Automerge;
 use tourismo_core::docs::claim::claim;
-use tourismo_core::docs::{Visibility, open, published, snapshot};
+use tourismo_core::docs::{Visibility, automerge_doc, published, snapshot};
 use tourismo_core::id::ChangeHash;
-use tourismo_core::projection::{self, PublishedRow, Row};
-use tourismo_core::roads::Survey;
+use tourismo_core::projection::{self, DocumentRow, PublishedRow};
+use tourismo_core::roads::RoadSteps;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::parts;
 use tourismo_core::wire::DocKind;
 
-use super::{Derived, Work};
+use super::{DeriveCost, Derived};
+use crate::background_thread::BackgroundThread;
 use crate::db::documents::Quarantine;
 use crate::roads::Trace;
-use crate::work_thread::WorkThread;
 
 /// Nothing is ever written as this actor.
 const NOBODY: [u8; 16] = [0; 16];
@@ -77,7 +77,7 @@ pub(crate) enum Scope<'t> {
     /// All that are within their bounds: nobody pushes.
     All,
     /// All that are within their bounds, on a thread for this alone while others push.
-    Beside(&'t WorkThread),
+    Beside(&'t BackgroundThread),
 }
 
 /// Why a document was not folded.
@@ -90,7 +90,7 @@ pub(super) enum Unfolded {
 }
 
 /// What there is to fold.
-pub(super) struct Material {
+pub(super) struct FoldInput {
     pub(super) kind: DocKind,
     /// What is loaded already.
     pub(super) loaded: Loaded,
@@ -103,7 +103,7 @@ pub(super) struct Material {
 pub(super) struct Folded {
     pub(super) loaded: Loaded,
     /// None if it says too little for one.
-    pub(super) row: Option<Row>,
+    pub(super) row: Option<DocumentRow>,
     /// The change since which a profile claims its handle.
     pub(super) claim: Option<ChangeHash>,
     /// Since when a published drive is shown as it is, and what was changed last.
@@ -124,7 +124,7 @@ impl Loaded {
     }
 
     /// Takes note of changes that come at this time.
-    pub(crate) fn hear(&mut self, received_at: Timestamp) {
+    pub(crate) fn add_change(&mut self, received_at: Timestamp) {
         if let Since::Changes(since) = &mut self.since {
             // The clock may have been set back.
             *since = (*since).min(received_at);
@@ -195,20 +195,20 @@ const STORED_IN: Duration = Duration::from_micros(100);
 
 /// Folds documents, and says of each what it says, or why it was not folded; and how much work that was.
 pub(super) async fn fold_all(
-    materials: Vec<Material>,
+    materials: Vec<FoldInput>,
     scope: Scope<'_>,
-) -> Result<Vec<(Result<Folded, Unfolded>, Work)>, sqlx::Error> {
+) -> Result<Vec<(Result<Folded, Unfolded>, DeriveCost)>, sqlx::Error> {
     let small = match scope {
         Scope::Small => Some(SMALL),
         Scope::All | Scope::Beside(_) => None,
     };
     let contained = move |material| {
-        let began = worked();
+        let began = cpu_time();
         // Nothing that it had is looked at again.
         let folded = catch_unwind(AssertUnwindSafe(|| fold(material, small)));
         let folded = folded.unwrap_or(Err(Unfolded::Quarantined(Quarantine::Unreadable)));
-        let took = worked().saturating_sub(began);
-        (folded, Work { changes: (took.as_micros() / STORED_IN.as_micros()) as u64 })
+        let took = cpu_time().saturating_sub(began);
+        (folded, DeriveCost { changes: (took.as_micros() / STORED_IN.as_micros()) as u64 })
     };
     let fold_each = move || materials.into_iter().map(contained).collect();
     // The server is ending if this fails; what it was writing is not committed.
@@ -221,15 +221,15 @@ pub(super) async fn fold_all(
 }
 
 /// The changes that a snapshot holds at their positions, in log order; none if it cannot be loaded.
-pub(super) async fn dissolved(
+pub(super) async fn removed_rows(
     snapshot: Vec<u8>,
     positions: Vec<(ChangeHash, u64)>,
 ) -> Result<Vec<(u64, Vec<u8>)>, sqlx::Error> {
     let positions: BTreeMap<ChangeHash, u64> = positions.into_iter().collect();
     let dissolve = move || {
-        let Ok(doc) = open::load(&NOBODY, [snapshot.as_slice()]) else { return Vec::new() };
+        let Ok(doc) = automerge_doc::load(&NOBODY, [snapshot.as_slice()]) else { return Vec::new() };
         let at = |(hash, chunk)| Some((*positions.get(&hash)?, chunk));
-        let mut changes: Vec<_> = open::chunks(&doc).filter_map(at).collect();
+        let mut changes: Vec<_> = automerge_doc::chunks(&doc).filter_map(at).collect();
         changes.sort_by_key(|(seq, _)| *seq);
         changes
     };
@@ -239,7 +239,7 @@ pub(super) async fn dissolved(
 
 /// How long this thread has been at work: what others took of the machine meanwhile is nobody's debt.
 #[cfg(unix)]
-fn worked() -> Duration {
+fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
@@ -251,10 +251,10 @@ fn worked() -> Duration {
     BEGAN.elapsed()
 }
 
-fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfolded> {
+fn fold(material: FoldInput, small: Option<SmallBounds>) -> Result<Folded, Unfolded> {
     let (unreadable, too_large) =
         (Unfolded::Quarantined(Quarantine::Unreadable), Unfolded::Quarantined(Quarantine::TooLarge));
-    let Material { kind, loaded: Loaded { doc, size: before, since, rows }, chunks, changes } = material;
+    let FoldInput { kind, loaded: Loaded { doc, size: before, since, rows }, chunks, changes } = material;
     let (mut bytes, mut ops) = (0, 0);
     for chunk in &chunks {
         let size = snapshot::size_of(chunk).ok_or(unreadable)?;
@@ -270,8 +270,8 @@ fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfold
         return Err(too_large);
     }
     let doc = match doc {
-        None => open::load(&NOBODY, chunks),
-        Some(mut doc) => open::apply(&mut doc, chunks).map(|()| doc),
+        None => automerge_doc::load(&NOBODY, chunks),
+        Some(mut doc) => automerge_doc::apply(&mut doc, chunks).map(|()| doc),
     };
     let doc = doc.map_err(|_| unreadable)?;
     let is_longer = |small: SmallBounds| projection::published_fixes(&doc) > small.fixes;
@@ -287,23 +287,23 @@ fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfold
     if row.is_none() && projection::is_of_later_version(kind, &doc) {
         return Err(unreadable);
     }
-    let history = if let Some(Row::Published(_)) = &row {
-        let changes = u32::try_from(open::names(&doc).len()).unwrap_or(u32::MAX);
-        History { shown: published::shown_since(&doc), heads: open::heads(&doc), changes }
+    let history = if let Some(DocumentRow::Published(_)) = &row {
+        let changes = u32::try_from(automerge_doc::names(&doc).len()).unwrap_or(u32::MAX);
+        History { shown: published::shown_since(&doc), heads: automerge_doc::heads(&doc), changes }
     } else {
         History::default()
     };
     let trace = match &row {
-        Some(Row::Published(row)) if row.visibility == Visibility::Public => trace(row),
+        Some(DocumentRow::Published(row)) if row.visibility == Visibility::Public => trace(row),
         Some(
-            Row::Published(_)
-            | Row::Settings(..)
-            | Row::Profile(_)
-            | Row::Car(..)
-            | Row::Drive(_)
-            | Row::Track(..)
-            | Row::Social(_)
-            | Row::Meet(_),
+            DocumentRow::Published(_)
+            | DocumentRow::Settings(..)
+            | DocumentRow::Profile(_)
+            | DocumentRow::Car(..)
+            | DocumentRow::Drive(_)
+            | DocumentRow::Track(..)
+            | DocumentRow::Social(_)
+            | DocumentRow::Meet(_),
         )
         | None => None,
     };
@@ -313,6 +313,6 @@ fn fold(material: Material, small: Option<SmallBounds>) -> Result<Folded, Unfold
 /// What a drive tells of its road; nothing if none of it was measured well enough.
 fn trace(row: &PublishedRow) -> Option<Vec<u8>> {
     let parts = parts(&decode_all(row.blocks.iter().map(|block| block.as_slice())).stretches);
-    let trace = Trace::of(&Survey::of(parts.iter().flat_map(|part| &part.fixes)));
+    let trace = Trace::of(&RoadSteps::of(parts.iter().flat_map(|part| &part.fixes)));
     (!trace.is_empty()).then(|| trace.encode())
 }

@@ -3,30 +3,30 @@
 
 use std::collections::BTreeSet;
 
+use tourismo_core::admission::{DocumentState, scan_candidate};
 use tourismo_core::docs::Visibility;
 use tourismo_core::docs::narrowing::{Narrowing, narrow_meet, narrow_social, narrowings};
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::{DocLog, examine};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use super::fold::{Bounds, Material, Since, dissolved, fold_all};
+use super::fold::{Bounds, FoldInput, Since, fold_all, removed_rows};
 use super::write::{Settling, show, write_all};
-use super::{Derived, Loaded, Outcome, Scope, Subject, Work, rows_of, stored};
+use super::{DeriveCost, Derived, FoldResult, FoldTarget, Loaded, Scope, rows_of, stored};
 use crate::db::sql::Connection;
 use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
-use crate::live::Event;
+use crate::event_bus::BusEvent;
 
 /// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
 /// made narrower by those that come after. Says with it the position of the last one that was read.
 pub(super) async fn last_good(
     reader: &mut Connection,
-    subject: &Subject,
+    subject: &FoldTarget,
     through: u64,
     scope: Scope<'_>,
 ) -> Result<(u64, Derived), sqlx::Error> {
-    let Subject { id, owner, kind, .. } = *subject;
+    let FoldTarget { id, owner, kind, .. } = *subject;
     let Bounds { bytes, changes: max_changes, .. } = Bounds::of(kind);
     let snapshot = snapshots::find(reader, owner, id).await?;
     let covered = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
@@ -34,7 +34,7 @@ pub(super) async fn last_good(
     let mut changes = match &snapshot {
         Some(snapshot) => {
             let positions = change_log::positions(reader, owner, id, covered).await?;
-            dissolved(snapshot.chunk.clone(), positions).await?
+            removed_rows(snapshot.chunk.clone(), positions).await?
         }
         None => Vec::new(),
     };
@@ -48,7 +48,7 @@ pub(super) async fn last_good(
     let (mut good, mut too_many, mut count, mut best) = (0, most + 1, most, None);
     while good < count && count < too_many {
         let chunks: Vec<Vec<u8>> = changes[..count].iter().map(|(_, chunk)| chunk.clone()).collect();
-        let material = Material { kind, loaded: Loaded::empty(since), chunks, changes: count as u64 };
+        let material = FoldInput { kind, loaded: Loaded::empty(since), chunks, changes: count as u64 };
         match fold_all(vec![material], scope).await?.pop() {
             Some((Ok(folded), _)) => (good, best) = (count, Some(folded)),
             Some((Err(_), _)) | None => too_many = count,
@@ -58,7 +58,7 @@ pub(super) async fn last_good(
     let read_through = good.checked_sub(1).map_or(0, |last| changes[last].0);
     let rows = match best {
         Some(folded) => {
-            let subject = Subject { id, owner, kind, revision: read_through, first: None };
+            let subject = FoldTarget { id, owner, kind, revision: read_through, first: None };
             rows_of(reader, &subject, folded).await?.1
         }
         None if kind == DocKind::Social => Derived::Social(SocialRow::default()),
@@ -87,7 +87,7 @@ const PAGE: u64 = 64;
 /// What changes take back.
 fn narrowings_of<'c>(kind: DocKind, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Narrowing> {
     let short = chunks.into_iter().filter(|chunk| chunk.len() <= MAX_NARROWING_BYTES);
-    short.filter_map(|chunk| Some(narrowings(kind, &examine(chunk).ok()?, chunk))).flatten().collect()
+    short.filter_map(|chunk| Some(narrowings(kind, &scan_candidate(chunk).ok()?, chunk))).flatten().collect()
 }
 
 /// Rows made narrower.
@@ -130,10 +130,10 @@ fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrow
 /// Returns whether meets are left to be settled. `[P13]`
 pub(in crate::writer) async fn narrow(
     writer: &mut Connection,
-    doc: &DocLog,
+    doc: &DocumentState,
     id: DocId,
     chunks: &[&[u8]],
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<bool, sqlx::Error> {
     let narrowings = narrowings_of(doc.kind, chunks.iter().copied());
     if narrowings.is_empty() {
@@ -157,9 +157,9 @@ pub(in crate::writer) async fn narrow(
     if let Derived::Published(drive, _) = &rows {
         return show(writer, drive, events).await.map(|()| false);
     }
-    let subject = Subject { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
-    let work = Work::default();
-    let outcome = Outcome { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
+    let subject = FoldTarget { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
+    let work = DeriveCost::default();
+    let outcome = FoldResult { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
     let mut written = Vec::new();
     write_all(writer, vec![outcome], Settling::AFew, events, &mut written).await?;
     Ok(written.iter().any(|written| written.is_due))
@@ -180,10 +180,12 @@ async fn stored_of(
                 blocks = true;
             }
             Narrowing::TakeBack(subject) => match subject {
-                social::Subject::Follow(account)
-                | social::Subject::Accept(account)
-                | social::Subject::Block(account) => drop(people.insert(*account)),
-                social::Subject::React(thing) | social::Subject::Comment(thing) | social::Subject::Rsvp(thing) => {
+                social::SocialKey::Follow(account)
+                | social::SocialKey::Accept(account)
+                | social::SocialKey::Block(account) => drop(people.insert(*account)),
+                social::SocialKey::React(thing)
+                | social::SocialKey::Comment(thing)
+                | social::SocialKey::Rsvp(thing) => {
                     things.insert(*thing);
                 }
             },

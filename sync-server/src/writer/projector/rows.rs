@@ -4,12 +4,12 @@ use tourismo_core::docs::drive::DriveFields;
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::docs::{ProfileFields, Visibility};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::projection::{PublishedRow, Row};
+use tourismo_core::projection::{DocumentRow, PublishedRow};
 use tourismo_core::time::Timestamp;
 
 use super::Derived;
+use crate::db::drive_totals::DriveTotals;
 use crate::db::drives::OwnDrive;
-use crate::db::figures::Figures;
 use crate::db::meets::MeetPart;
 use crate::db::profiles::ProfileRecord;
 use crate::db::published::DriveRecord;
@@ -38,24 +38,25 @@ pub(super) struct About {
 }
 
 /// The rows of what a document says.
-pub(super) fn rows(about: About, row: Option<Row>, trace: Option<Vec<u8>>) -> Derived {
+pub(super) fn rows(about: About, row: Option<DocumentRow>, trace: Option<Vec<u8>>) -> Derived {
     let About { owner, doc, revision, received_at, claimed_at, .. } = about;
     match row {
-        Some(Row::Published(row)) => published(about, *row, trace),
-        Some(Row::Profile(fields)) if fields.check().is_ok() => {
+        Some(DocumentRow::Published(row)) => published(about, *row, trace),
+        Some(DocumentRow::Profile(fields)) if fields.check().is_ok() => {
             let ProfileFields { handle, display_name, bio, by_approval } = fields;
             let profile =
                 ProfileRecord { account: owner, doc, revision, handle, display_name, bio, by_approval, claimed_at };
             Derived::Profile(profile)
         }
-        Some(Row::Drive(fields)) if !fields.deleted => Derived::Drive(Box::new(own_drive(owner, doc, fields))),
-        Some(Row::Car(fields, mut log)) => {
+        Some(DocumentRow::Drive(fields)) if !fields.deleted => Derived::Drive(Box::new(own_drive(owner, doc, fields))),
+        Some(DocumentRow::Car(fields, mut log)) => {
             log.sort_by_key(|item| item.id);
             Derived::Car(fields, log)
         }
-        Some(Row::Social(row)) => Derived::Social(own_words(owner, doc, row)),
-        Some(Row::Meet(row)) => Derived::Meet(Box::new(MeetPart { row: *row, received_at })),
-        Some(Row::Profile(_) | Row::Drive(_) | Row::Track(..) | Row::Settings(..)) | None => Derived::Nothing,
+        Some(DocumentRow::Social(row)) => Derived::Social(own_social_rows(owner, doc, row)),
+        Some(DocumentRow::Meet(row)) => Derived::Meet(Box::new(MeetPart { row: *row, received_at })),
+        Some(DocumentRow::Profile(_) | DocumentRow::Drive(_) | DocumentRow::Track(..) | DocumentRow::Settings(..))
+        | None => Derived::Nothing,
     }
 }
 
@@ -69,14 +70,14 @@ fn own_drive(account: AccountId, doc: DocId, fields: DriveFields) -> OwnDrive {
         utc_offset: fields.utc_offset,
         ended_at: fields.ended_at,
         stats: fields.stats.as_ref().map(json),
-        figures: Figures::of(fields.started_at, fields.utc_offset, fields.stats.as_ref()),
+        figures: DriveTotals::of(fields.started_at, fields.utc_offset, fields.stats.as_ref()),
         visibility: fields.visibility,
         published: fields.published,
     }
 }
 
 /// What counts of what a document says: everything has one document in which it is said.
-fn own_words(account: AccountId, doc: DocId, row: SocialRow) -> SocialRow {
+fn own_social_rows(account: AccountId, doc: DocId, row: SocialRow) -> SocialRow {
     if doc == social::people(&account) {
         let SocialRow { follows, accepted, blocked, unblocked, .. } = row;
         // Nobody has to do with themselves.
@@ -114,7 +115,7 @@ fn published(about: About, row: PublishedRow, trace: Option<Vec<u8>>) -> Derived
         title: shortened(&row.title),
         car: Some(shortened(&row.car)).filter(|car| !car.is_empty()),
         stats: json(&row.stats),
-        figures: Figures::of(row.started_at, row.utc_offset, Some(&row.stats)),
+        figures: DriveTotals::of(row.started_at, row.utc_offset, Some(&row.stats)),
         bbox: row.bbox,
         line: json(&thinned(&row.line)),
         trace,

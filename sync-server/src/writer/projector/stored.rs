@@ -1,8 +1,8 @@
 //! What was derived from a document, read back from its rows.
 
+use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::log::DocLog;
 use tourismo_core::wire::DocKind;
 
 use super::Derived;
@@ -10,7 +10,7 @@ use crate::db::sql::Connection;
 use crate::db::{cars, comments, drives, follows, meets, profiles, published, reactions, rsvps, unbound};
 
 /// What was derived from a document, as its rows say.
-pub(crate) async fn stored(reader: &mut Connection, doc: &DocLog, id: DocId) -> Result<Derived, sqlx::Error> {
+pub(crate) async fn stored(reader: &mut Connection, doc: &DocumentState, id: DocId) -> Result<Derived, sqlx::Error> {
     let owner = doc.owner;
     let derived = match doc.kind {
         // An account may have more documents of this kind; the one that was written last is shown.

@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
 
 use super::stored::stored_social;
-use super::{Derived, KEPT_LOADED, Outcome, Projected, Subject};
+use super::{Derived, FoldResult, FoldTarget, KEPT_LOADED, Projected};
 use crate::db::documents::{self, Quarantine};
 use crate::db::feed::{self, FeedRow};
 use crate::db::meets::{self, MeetPart};
@@ -16,7 +16,7 @@ use crate::db::profiles::{self, ProfileRow};
 use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
 use crate::db::{cars, comments, drives, feed_items, follows, reactions, rsvps, unbound};
-use crate::live::{Event, FeedEvent};
+use crate::event_bus::{BusEvent, FeedEvent};
 
 /// Which meets are settled together with a block that may change what counts of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +42,16 @@ impl Settling {
 /// Writes what came of folding documents, and says in `events` what looks different afterwards.
 pub(super) async fn write_all(
     writer: &mut Connection,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<FoldResult>,
     settling: Settling,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
     projected: &mut Vec<Projected>,
 ) -> Result<(), sqlx::Error> {
     // Most of what is written is of these, one row each, which nothing else depends on.
     let (mut drives, mut cars) = (Vec::new(), Vec::new());
     let mut has_meets_left = BTreeSet::new();
-    for Outcome { subject, before, rows, quarantine, .. } in &outcomes {
-        let Subject { id, owner, kind, .. } = *subject;
+    for FoldResult { subject, before, rows, quarantine, .. } in &outcomes {
+        let FoldTarget { id, owner, kind, .. } = *subject;
         if let Some((why, through)) = quarantine {
             set_aside(writer, owner, id, *why, *through).await?;
         }
@@ -78,7 +78,7 @@ pub(super) async fn write_all(
                 }
                 published::insert(writer, drive, blocks).await?;
                 if shown_drive(writer, owner, id).await? != shown {
-                    events.push(Event::Feed(FeedEvent::Item { owner, doc: id }));
+                    events.push(BusEvent::Feed(FeedEvent::Item { owner, doc: id }));
                 }
             }
             (Derived::Profile(profile), _) => {
@@ -86,7 +86,7 @@ pub(super) async fn write_all(
                 profiles::replace(writer, profile).await?;
                 // Its names stand beside what it shows, and whether followers must be accepted decides what they see.
                 if shown_person(writer, owner).await? != before {
-                    events.push(Event::Feed(FeedEvent::Everything { owner }));
+                    events.push(BusEvent::Feed(FeedEvent::Everything { owner }));
                 }
             }
             (Derived::Social(row), before) => {
@@ -114,7 +114,7 @@ pub(super) async fn write_all(
             copies.insert((drive.account, drive.doc), copy);
         }
     }
-    for Outcome { subject, mut loaded, rows, quarantine, work, .. } in outcomes {
+    for FoldResult { subject, mut loaded, rows, quarantine, work, .. } in outcomes {
         if let Some(loaded) = &mut loaded {
             loaded.rows = is_remembered(&rows).then_some(rows);
         }
@@ -146,13 +146,13 @@ async fn remove(
     id: DocId,
     before: Option<&Derived>,
     settling: Settling,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<bool, sqlx::Error> {
     let has_none = matches!(before, Some(Derived::Nothing));
     match kind {
         DocKind::Published => {
             if shown_drive(writer, owner, id).await?.is_some() {
-                events.push(Event::Feed(FeedEvent::Item { owner, doc: id }));
+                events.push(BusEvent::Feed(FeedEvent::Item { owner, doc: id }));
             }
             published::remove(writer, owner, id).await?;
         }
@@ -179,7 +179,7 @@ async fn write_social(
     before: Option<&Derived>,
     said: &SocialRow,
     settling: Settling,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<bool, sqlx::Error> {
     let read;
     let stored = match before {
@@ -191,13 +191,14 @@ async fn write_social(
         }
     };
     if id == social::people(&owner) {
-        let follows::Changed { follows, accepted, blocked } = follows::replace(writer, owner, stored, said).await?;
+        let follows::ChangedFollows { follows, accepted, blocked } =
+            follows::replace(writer, owner, stored, said).await?;
         if follows || !blocked.is_empty() {
-            events.push(Event::Feed(FeedEvent::Follows { account: owner }));
+            events.push(BusEvent::Feed(FeedEvent::Follows { account: owner }));
         }
         // One who does not follow sees no more and no less in their feed, whatever is said of them. Who is blocked is not told.
-        for follower in follows::those_who_follow(writer, owner, &accepted).await? {
-            events.push(Event::Feed(FeedEvent::Access { follower, owner }));
+        for follower in follows::followers_among(writer, owner, &accepted).await? {
+            events.push(BusEvent::Feed(FeedEvent::Access { follower, owner }));
         }
         // What a co-organiser says counts only as long as the owner does not block them.
         let most = settling.most();
@@ -210,13 +211,13 @@ async fn write_social(
         for meet in meets {
             settle_meet(writer, owner, meet, events).await?;
         }
-        events.extend(blocked.into_iter().map(|viewer| Event::Block { owner, viewer }));
+        events.extend(blocked.into_iter().map(|viewer| BusEvent::Block { owner, viewer }));
         return Ok(are_left);
     }
     reactions::replace(writer, owner, id, &stored.reactions, &said.reactions).await?;
     comments::replace(writer, owner, id, &stored.comments, &said.comments).await?;
     let meets = rsvps::replace(writer, owner, id, &stored.rsvps, &said.rsvps).await?;
-    events.extend(meets.into_iter().map(|doc| Event::Meet { doc }));
+    events.extend(meets.into_iter().map(|doc| BusEvent::Meet { doc }));
     Ok(false)
 }
 
@@ -226,7 +227,7 @@ async fn write_meet(
     owner: AccountId,
     id: DocId,
     part: Option<&MeetPart>,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
     let before = meets::part(writer, owner, id).await?;
     match part {
@@ -235,7 +236,7 @@ async fn write_meet(
     }
     // With another link it is another meet.
     let rows = [before.as_ref(), part].into_iter().flatten().map(|part| &part.row);
-    for (found_by, amended) in rows.map(|row| (row.found_by(&owner, &id), row.amends)).collect::<BTreeSet<_>>() {
+    for (found_by, amended) in rows.map(|row| (row.link_id(&owner, &id), row.amends)).collect::<BTreeSet<_>>() {
         if let Some(meet) = found_by {
             settle_meet(writer, owner, meet, events).await?;
         }
@@ -254,16 +255,16 @@ pub(super) async fn settle_meet(
     writer: &mut Connection,
     host: AccountId,
     meet: DocId,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
     let is_in_feeds = feed_items::find(writer, host, meet).await?.is_some();
     // What somebody says who may not change it is kept, and changes nothing.
     if !meets::settle(writer, host, meet).await? {
         return Ok(());
     }
-    events.push(Event::Meet { doc: meet });
+    events.push(BusEvent::Meet { doc: meet });
     if is_in_feeds || feed_items::find(writer, host, meet).await?.is_some() {
-        events.push(Event::Feed(FeedEvent::Item { owner: host, doc: meet }));
+        events.push(BusEvent::Feed(FeedEvent::Item { owner: host, doc: meet }));
     }
     Ok(())
 }
@@ -284,13 +285,13 @@ pub(super) async fn set_aside(
 pub(super) async fn show(
     writer: &mut Connection,
     drive: &DriveRecord,
-    events: &mut Vec<Event>,
+    events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
     let (owner, doc) = (drive.account, drive.doc);
     let shown = shown_drive(writer, owner, doc).await?;
     published::show_to(writer, drive).await?;
     if shown_drive(writer, owner, doc).await? != shown {
-        events.push(Event::Feed(FeedEvent::Item { owner, doc }));
+        events.push(BusEvent::Feed(FeedEvent::Item { owner, doc }));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use automerge::Automerge;
 use tourismo_core::change::advance_heads;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::{Visibility, open};
+use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::time::{Timestamp, UtcOffset};
@@ -31,7 +31,7 @@ impl Document {
                 DocId::new(Timestamp(1_790_000_000_000), [number; 10])
             }
         };
-        Document { id, kind, heads: Vec::new(), doc: open::new(&actor), changes: 0 }
+        Document { id, kind, heads: Vec::new(), doc: automerge_doc::new(&actor), changes: 0 }
     }
 
     /// An empty document with an id of its own.
@@ -43,7 +43,7 @@ impl Document {
     pub(crate) fn change(&mut self) -> (Offer, ChangeHash) {
         self.changes += 1;
         let key = format!("change {}", self.changes);
-        self.offer(|doc| open::edit(doc, |edit| edit.boolean(&key, true)))
+        self.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean(&key, true)))
     }
 
     /// A change of about this many bytes.
@@ -53,12 +53,12 @@ impl Document {
         let from = self.changes as u64 * 1_000_003;
         let byte = |i: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (from..from + bytes as u64).map(byte).collect();
-        self.offer(|doc| open::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))))
+        self.offer(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))))
     }
 
     pub(crate) fn offer(
         &mut self,
-        edit: impl FnOnce(&mut Automerge) -> Result<Option<open::NewChange>, open::EditError>,
+        edit: impl FnOnce(&mut Automerge) -> Result<Option<automerge_doc::NewChange>, automerge_doc::EditError>,
     ) -> (Offer, ChangeHash) {
         let change = edit(&mut self.doc).unwrap().expect("the edit changes something");
         advance_heads(&mut self.heads, &change.deps, change.hash);

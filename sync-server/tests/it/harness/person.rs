@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use automerge::Automerge;
 use serde_json::Value;
+use tourismo_core::docs::automerge_doc::{EditError, NewChange};
 use tourismo_core::docs::drive::{self, DriveEdit};
 use tourismo_core::docs::meet::{self, MeetFields};
-use tourismo_core::docs::open::{EditError, NewChange};
-use tourismo_core::docs::social::{self, Comment, Subject, Word};
+use tourismo_core::docs::social::{self, Comment, SocialEntry, SocialKey};
 use tourismo_core::docs::{Answer, CarFields, LogEntry, ProfileFields, Reaction, Visibility, car, logbook, profile};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::stats::DriveStats;
@@ -153,38 +153,38 @@ impl Person {
     }
 
     /// Says something of people or things.
-    pub(crate) async fn say(&mut self, relay: &Relay, word: Word<'_>) {
+    pub(crate) async fn say(&mut self, relay: &Relay, word: SocialEntry<'_>) {
         let id = match &word {
-            Word::Follow(..) | Word::Accept(_) | Word::Block(_) => social::people(&self.account()),
-            Word::React(thing, _) | Word::Rsvp(thing, ..) => social::about(&self.account(), thing),
-            Word::Comment(_, comment) => social::about(&self.account(), &comment.drive),
+            SocialEntry::Follow(..) | SocialEntry::Accept(_) | SocialEntry::Block(_) => social::people(&self.account()),
+            SocialEntry::React(thing, _) | SocialEntry::Rsvp(thing, ..) => social::about(&self.account(), thing),
+            SocialEntry::Comment(_, comment) => social::about(&self.account(), &comment.drive),
         };
-        self.edit_now(relay, id, DocKind::Social, |doc| social::say(doc, &word)).await;
+        self.edit_now(relay, id, DocKind::Social, |doc| social::put(doc, &word)).await;
     }
 
     /// Takes back what was said of people.
-    pub(crate) async fn take_back(&mut self, relay: &Relay, subject: Subject) {
+    pub(crate) async fn take_back(&mut self, relay: &Relay, subject: SocialKey) {
         let id = social::people(&self.account());
-        self.edit_now(relay, id, DocKind::Social, |doc| social::take_back(doc, &subject)).await;
+        self.edit_now(relay, id, DocKind::Social, |doc| social::remove(doc, &subject)).await;
     }
 
     pub(crate) async fn follow(&mut self, relay: &Relay, other: &Person) {
-        self.say(relay, Word::Follow(other.account(), now())).await;
+        self.say(relay, SocialEntry::Follow(other.account(), now())).await;
     }
 
     pub(crate) async fn react(&mut self, relay: &Relay, drive: DocId, reaction: Reaction) {
-        self.say(relay, Word::React(drive, reaction)).await;
+        self.say(relay, SocialEntry::React(drive, reaction)).await;
     }
 
     pub(crate) async fn comment(&mut self, relay: &Relay, drive: DocId, text: &str) -> DocId {
         let id = self.fresh_id();
         let comment = Comment { drive, at: now(), text: text.to_owned() };
-        self.say(relay, Word::Comment(id, &comment)).await;
+        self.say(relay, SocialEntry::Comment(id, &comment)).await;
         id
     }
 
     pub(crate) async fn answer(&mut self, relay: &Relay, meet: DocId, answer: Answer) {
-        self.say(relay, Word::Rsvp(meet, answer, now())).await;
+        self.say(relay, SocialEntry::Rsvp(meet, answer, now())).await;
     }
 
     /// Publishes a drive that began at this moment.
@@ -282,7 +282,7 @@ impl Person {
     pub(crate) async fn renew_meet(&mut self, relay: &Relay, id: DocId, fields: &MeetFields) -> DocId {
         let account = self.account();
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::renew(doc, &account, now(), fields)).await;
-        meet::read(&self.docs[&id].doc).found_by(&account, &id).expect("it has a link")
+        meet::read(&self.docs[&id].doc).link_id(&account, &id).expect("it has a link")
     }
 
     /// Lets somebody change one's own meet, or no more.

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tourismo_core::access::{ReadToken, read_bytes, read_bytes_v1};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey};
+use tourismo_core::read_token::{ReadToken, read_bytes, read_bytes_v1};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
     ByeCode, Chunk, Entry, Epoch, Grant, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,

@@ -4,10 +4,10 @@ use automerge::Automerge;
 use ed25519_dalek::{Signer, SigningKey};
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::published::{self, PublishedFields};
-use tourismo_core::docs::social::{self, Comment, Subject, Word};
+use tourismo_core::docs::social::{self, Comment, SocialEntry, SocialKey};
 use tourismo_core::docs::{
-    Answer, CarFields, Cost, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility, car,
-    drive, logbook, meet, open, profile, settings, track,
+    Answer, CarFields, Cost, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility,
+    automerge_doc, car, drive, logbook, meet, profile, settings, track,
 };
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
@@ -18,7 +18,7 @@ use tourismo_core::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Message, NackCode, Offer, PROTOCOL, RelayId,
     proof_bytes,
 };
-use tourismo_tests::made::{Device, Kind, Options, drive_with};
+use tourismo_tests::synthetic::{Device, Kind, Options, drive_with};
 use tourismo_tests::{gpx_file, real_drives};
 
 use super::{cursor, targets};
@@ -113,7 +113,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
     actor[..8].copy_from_slice(&DeviceKey(device).actor_prefix());
     let mut all = Vec::new();
     let mut add = |kind, edits: &mut dyn FnMut(&mut Automerge)| {
-        let mut doc = open::new(&actor);
+        let mut doc = automerge_doc::new(&actor);
         edits(&mut doc);
         // Magic 4, checksum 4, type 1, then the length.
         let body = |change: &automerge::Change| {
@@ -159,25 +159,29 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
         settings::put(doc, &SettingsFields::default()).expect("settings are a change");
     });
     add(DocKind::Social, &mut |doc| {
-        for word in [Word::Follow(ANNA, Timestamp(1_717_232_400_000)), Word::Accept(BEN), Word::Block(ANNA)] {
-            social::say(doc, &word).expect("a word is a change");
+        for word in [
+            SocialEntry::Follow(ANNA, Timestamp(1_717_232_400_000)),
+            SocialEntry::Accept(BEN),
+            SocialEntry::Block(ANNA),
+        ] {
+            social::put(doc, &word).expect("a word is a change");
         }
-        social::take_back(doc, &Subject::Follow(ANNA)).expect("a word less is a change");
+        social::remove(doc, &SocialKey::Follow(ANNA)).expect("a word less is a change");
     });
     add(DocKind::Social, &mut |doc| {
         let (thing, at) = (DocId::from_bytes([7; 16]), Timestamp(1_717_232_400_000));
         let comment = Comment { drive: thing, at, text: "What a road!".into() };
         let words = [
-            Word::React(thing, Reaction::Like),
-            Word::React(thing, Reaction::Road),
-            Word::Comment(DocId::from_bytes([6; 16]), &comment),
-            Word::Rsvp(thing, Answer::Going, at),
-            Word::Rsvp(thing, Answer::No, at + 1),
+            SocialEntry::React(thing, Reaction::Like),
+            SocialEntry::React(thing, Reaction::Road),
+            SocialEntry::Comment(DocId::from_bytes([6; 16]), &comment),
+            SocialEntry::Rsvp(thing, Answer::Going, at),
+            SocialEntry::Rsvp(thing, Answer::No, at + 1),
         ];
         for word in words {
-            social::say(doc, &word).expect("a word is a change");
+            social::put(doc, &word).expect("a word is a change");
         }
-        social::take_back(doc, &Subject::React(thing)).expect("a word less is a change");
+        social::remove(doc, &SocialKey::React(thing)).expect("a word less is a change");
     });
     let meet = MeetFields {
         title: "Dawn patrol".into(),

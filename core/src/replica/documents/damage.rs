@@ -1,0 +1,68 @@
+//! Documents of which storage does not give back what was written: what the relay has of them is fetched again.
+
+use automerge::Automerge;
+
+use crate::change::is_document;
+use crate::docs::automerge_doc::{self, Unreadable};
+use crate::id::DocId;
+use crate::projection;
+use crate::replica::documents::{DocumentStore, ShortHash, change_key, scan};
+use crate::replica::io::{Space, StoredEntry};
+use crate::replica::write_queue::WriteQueue;
+use crate::sorted::Set;
+
+impl DocumentStore {
+    /// Takes in that a document cannot be put together from what storage gave, and finds out what is damaged. What the relay
+    /// has of that counts as missing, so that it is fetched like everything that is not here.
+    pub(super) fn note_damage(&mut self, doc: DocId, entries: &[StoredEntry], writes: &WriteQueue) {
+        self.documents.damaged(&doc);
+        let whole = whole_changes(&doc, entries, writes);
+        let Some(record) = self.documents.record_mut(&doc) else { return };
+        for (index, short) in (0..).zip(&record.changes) {
+            if !whole.contains(short) && !record.unacked.contains_key(&index) {
+                record.missing.insert(*short);
+            }
+        }
+    }
+
+    /// Stores a change again that was damaged.
+    pub(super) fn repair(&mut self, writes: &mut WriteQueue, doc: DocId, index: u32, chunk: Vec<u8>) {
+        writes.put(Space::Change, change_key(&doc, index), chunk);
+        if let Some(record) = self.documents.record_mut(&doc) {
+            record.is_stored_by_itself(index);
+        }
+        if self.documents.record(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
+            self.folds.push(doc);
+        }
+        self.unwritten.insert(doc);
+    }
+
+    /// Whatever can still be read of a document: all changes that are whole and build on whole ones.
+    pub(crate) fn readable_part(&self, doc: &DocId, entries: &[StoredEntry], writes: &WriteQueue) -> Automerge {
+        let range = DocumentStore::change_range(doc);
+        let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+        let chunks = stored.chain(writes.pending(&range)).map(|entry| entry.value.as_slice());
+        let (snapshots, changes): (Vec<_>, Vec<_>) = chunks.partition(|chunk| is_document(chunk));
+        let actor = self.actor_in(doc);
+        let mut document =
+            automerge_doc::load(&actor, snapshots).unwrap_or_else(|Unreadable| automerge_doc::new(&actor));
+        // One that waits for a damaged one stays out.
+        let _ = automerge_doc::apply(&mut document, changes.into_iter().filter(|chunk| scan(chunk).is_some()));
+        document
+    }
+}
+
+/// The changes of a document that can be read.
+fn whole_changes(doc: &DocId, entries: &[StoredEntry], writes: &WriteQueue) -> Set<ShortHash> {
+    let range = DocumentStore::change_range(doc);
+    let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
+    let mut whole = Set::new();
+    for entry in stored.chain(writes.pending(&range)) {
+        if let Some(scanned) = scan(&entry.value) {
+            whole.insert(ShortHash::from(&scanned.hash));
+        } else if let Ok(snapshot) = automerge_doc::load(&[0; 16], [entry.value.as_slice()]) {
+            whole.extend(automerge_doc::names(&snapshot).iter().map(|(hash, _)| ShortHash::from(hash)));
+        }
+    }
+    whole
+}

@@ -1,0 +1,141 @@
+//! The rows projected from the documents, and which of them must be folded again.
+
+use automerge::Automerge;
+use minicbor::{Decode, Encode};
+
+use crate::docs::automerge_doc::Unreadable;
+use crate::id::{ChangeHash, DocId};
+use crate::projection::{self, DocumentRow};
+use crate::replica::documents::{DocumentStore, cbor};
+use crate::replica::io::{Space, StoredEntry};
+use crate::replica::write_queue::{WriteQueue, WriteSeq};
+use crate::wire::DocKind;
+
+/// How many tracks are folded in one go.
+const TRACKS_AT_ONCE: usize = 4;
+
+#[derive(Encode, Decode)]
+pub(super) struct StoredRow {
+    #[n(0)]
+    pub(super) heads: Vec<ChangeHash>,
+    #[n(1)]
+    pub(super) row: DocumentRow,
+    /// Of the fold that made it: the rows of an earlier one are shown until they are folded again.
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) version: u8,
+}
+
+impl StoredRow {
+    /// Whether it shows everything of a document with these heads.
+    pub(super) fn is_fresh(&self, heads: &[ChangeHash]) -> bool {
+        self.version == projection::VERSION && self.heads == heads
+    }
+}
+
+impl DocumentStore {
+    /// All rows, ascending by document.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &DocumentRow)> {
+        self.documents.rows()
+    }
+
+    /// The row of a document.
+    pub(crate) fn row(&self, doc: &DocId) -> Option<&DocumentRow> {
+        self.documents.row(doc)
+    }
+
+    /// Whether the row of a document does not show all changes that are here.
+    pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
+        self.folds.is_stale(doc) && !self.documents.is_unreadable(doc)
+    }
+
+    /// Some documents whose rows must be folded again and which are not in memory; tracks last, and few at once: they are
+    /// large.
+    pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
+        let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
+        let stale = || self.folds.stale().filter(|doc| !self.documents.is_unreadable(doc));
+        let others: Vec<DocId> = stale().filter(|doc| !is_track(doc)).take(count).collect();
+        if others.is_empty() { stale().filter(is_track).take(TRACKS_AT_ONCE).collect() } else { others }
+    }
+
+    /// Folds a document in memory again, to which a change was added; a track only when all that comes at once is there.
+    pub(super) fn refold_soon(&mut self, doc: DocId, kind: DocKind) {
+        if kind == DocKind::Track && self.documents.loaded(&doc).is_some() {
+            self.folds.push_track(doc);
+        } else {
+            self.refold(doc);
+            self.unwritten_rows.insert(doc);
+        }
+    }
+
+    /// Folds the tracks to which something was added, but for the one that is recorded: a block comes every minute, and what
+    /// they make is shown when the drive is finished. Nor is that one read for the sake of its row: whoever is killed while
+    /// recording starts again and again, and its fold must not count as what killed the app. Says whether there were any.
+    pub(crate) fn fold_tracks(&mut self, recorded: Option<DocId>) -> bool {
+        let finished = self.folds.take_tracks(recorded);
+        for doc in &finished {
+            // What is not in memory any more is read again.
+            if self.documents.loaded(doc).is_none() {
+                self.folds.push(*doc);
+            }
+            self.refold(*doc);
+            self.unwritten_rows.insert(*doc);
+        }
+        !finished.is_empty()
+    }
+
+    /// Folds rows of documents that are not in memory, from what storage gave; see [`DocumentStore::load`].
+    pub(crate) fn fold_stale(&mut self, writes: &WriteQueue, docs: &[DocId], entries: &[StoredEntry], since: WriteSeq) {
+        for doc in docs {
+            match self.assemble(doc, entries, writes) {
+                Ok(document) => self.fold(*doc, &document),
+                Err(Unreadable) if self.was_written_since(doc, since) => {}
+                Err(Unreadable) => self.note_damage(*doc, entries, writes),
+            }
+            self.unwritten_rows.insert(*doc);
+        }
+    }
+
+    /// Whether a document is a track whose row needs no fold now. Folding a long one takes four times as long as loading
+    /// it; documents of other kinds are folded whenever they are loaded, whatever their rows say.
+    pub(super) fn has_fresh_track_row(&self, doc: &DocId) -> bool {
+        matches!(self.documents.row(doc), Some(DocumentRow::Track(..))) && !self.folds.is_stale(doc)
+    }
+
+    pub(super) fn refold(&mut self, doc: DocId) {
+        if let Some(document) = self.documents.unload(&doc) {
+            self.fold(doc, &document);
+            self.documents.load(doc, document);
+        }
+    }
+
+    fn fold(&mut self, doc: DocId, document: &Automerge) {
+        self.folds.remove(&doc);
+        let kind =
+            self.documents.record(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
+        match kind.and_then(|kind| projection::fold(kind, document)) {
+            Some(row) => {
+                if is_contested(&row) {
+                    self.merged.insert(doc);
+                }
+                self.documents.set_row(&doc, Some(row));
+            }
+            None => self.documents.set_row(&doc, None),
+        }
+    }
+
+    pub(super) fn put_row(&mut self, writes: &mut WriteQueue, doc: DocId) {
+        let (Some(row), Some(record)) = (self.documents.row(&doc), self.documents.record(&doc)) else { return };
+        if !self.folds.is_fresh(&doc) {
+            return;
+        }
+        let stored = StoredRow { heads: record.heads.clone(), row: row.clone(), version: projection::VERSION };
+        writes.put(Space::Row, doc.as_bytes().to_vec(), cbor(&stored));
+        self.documents.written(&doc, writes.write_seq());
+    }
+}
+
+/// Whether devices say different figures of a drive.
+pub(super) fn is_contested(row: &DocumentRow) -> bool {
+    matches!(row, DocumentRow::Drive(fields) if fields.is_contested)
+}

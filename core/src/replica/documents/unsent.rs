@@ -1,0 +1,172 @@
+//! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
+
+use crate::change::is_document;
+use crate::docs::automerge_doc;
+use crate::id::{ChangeHash, DocId};
+use crate::replica::documents::{DocumentRecord, DocumentStore, ShortHash, Unsent, change_key};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::write_queue::WriteQueue;
+use crate::sorted::Set;
+use crate::sorting::sort_by;
+use crate::wire::{DocKind, NackCode};
+
+/// Some changes, and their size together in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChangeTotals {
+    pub(crate) changes: u32,
+    pub(crate) bytes: u32,
+}
+
+impl ChangeTotals {
+    /// Both together.
+    pub(crate) fn plus(self, other: ChangeTotals) -> ChangeTotals {
+        ChangeTotals { changes: self.changes + other.changes, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl DocumentStore {
+    /// Takes in that the relay refused a change.
+    pub(crate) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
+        let Some(record) = self.documents.record_mut(&unsent.doc) else { return };
+        if record.unacked.contains_key(&unsent.index) {
+            self.outbox.refuse(unsent, code);
+            if record.refused.replace(code) != Some(code) {
+                self.unwritten.insert(unsent.doc);
+            }
+        }
+    }
+
+    /// Whether the relay had no room for a change of the document.
+    pub(crate) fn is_over_quota(&self, doc: &DocId) -> bool {
+        self.documents.record(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
+    }
+
+    /// Whether any of these changes of a document is neither acknowledged nor refused.
+    pub(crate) fn is_still_to_be_sent(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
+        let Some(record) = self.documents.record(doc) else { return false };
+        let mut places = hashes.iter().filter_map(|hash| record.position(hash));
+        places.any(|index| record.unacked.contains_key(&index) && !self.outbox.is_refused(&Unsent { doc: *doc, index }))
+    }
+
+    /// Has what was refused offered again, as far as it may be taken another time. `[P7]`
+    pub(crate) fn offer_refused_again(&mut self) {
+        let again = self.outbox.take_retriable();
+        self.requeue_unsent(again);
+    }
+
+    /// Takes in that storage does not have an unsent change as it was written. A document in memory still has it; else it
+    /// is what a relay would call it.
+    pub(crate) fn restore_unsent(&mut self, writes: &mut WriteQueue, unsent: Unsent) {
+        let short =
+            self.documents.record(&unsent.doc).and_then(|record| record.changes.get(unsent.index as usize)).copied();
+        let document = self.documents.loaded(&unsent.doc);
+        let chunk = document.zip(short).and_then(|(document, short)| {
+            automerge_doc::chunks(document).find(|(hash, _)| ShortHash::from(hash) == short)
+        });
+        match chunk {
+            Some((_, chunk)) => {
+                writes.put(Space::Change, change_key(&unsent.doc, unsent.index), chunk);
+                if let Some(record) = self.documents.record_mut(&unsent.doc) {
+                    record.is_stored_by_itself(unsent.index);
+                }
+                self.unwritten.insert(unsent.doc);
+                self.requeue_unsent([unsent]);
+            }
+            None => self.refuse(unsent, NackCode::Malformed),
+        }
+    }
+
+    /// Takes up to `count` changes that wait, of about `bytes` bytes together, oldest of each document first, and published
+    /// copies behind the drives that name them. Those of a document stay as long as a snapshot is announced that may cover
+    /// them. Returns what to read from storage for them, and the number of that reading; none if there is nothing to send.
+    pub(crate) fn read_unsent(&mut self, count: usize, bytes: usize) -> Option<(u32, Vec<KeyRange>)> {
+        let mut taken = Vec::new();
+        let mut size = 0;
+        let is_copy = |unsent: &&Unsent| self.push_order(unsent).0;
+        let (others, copies) = (self.outbox.waiting().filter(|it| !is_copy(it)), self.outbox.waiting().filter(is_copy));
+        for next in others.chain(copies) {
+            let Some(record) = self.documents.record(&next.doc).filter(|record| !record.is_unclear()) else { continue };
+            size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
+            if taken.len() == count || (size > bytes && !taken.is_empty()) {
+                break;
+            }
+            taken.push(*next);
+        }
+        if taken.is_empty() {
+            return None;
+        }
+        let mut ranges: Vec<KeyRange> = taken.iter().map(|unsent| self.unsent_range(unsent)).collect();
+        // Each snapshot once.
+        sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
+        ranges.dedup();
+        Some((self.outbox.read(taken), ranges))
+    }
+
+    /// Where a change stands among those that are pushed at once. A relay that has a copy has what names it, too: else another
+    /// phone would withdraw it, see [`crate::replica::copies`].
+    pub(crate) fn push_order(&self, unsent: &Unsent) -> (bool, Unsent) {
+        let is_copy = |record: &DocumentRecord| record.kind == DocKind::Published;
+        (self.documents.record(&unsent.doc).is_some_and(is_copy), *unsent)
+    }
+
+    /// Gives back changes that were taken and not acknowledged.
+    pub(crate) fn requeue_unsent(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
+        let unacked: Vec<Unsent> = unsent.into_iter().filter(|item| self.is_unacked(item)).collect();
+        self.outbox.wait(unacked);
+    }
+
+    /// Returns whether the relay has not acknowledged a change.
+    pub(super) fn is_unacked(&self, item: &Unsent) -> bool {
+        self.documents.record(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index))
+    }
+
+    /// Gives back everything that was under way on a connection that is gone. `[P6]`
+    pub(crate) fn give_back_all(&mut self) {
+        let unsent = self.outbox.take_all_under_way();
+        self.requeue_unsent(unsent);
+    }
+
+    /// Where an unsent change is stored: by itself or, if a relay had it and lost it, perhaps in a snapshot.
+    pub(super) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
+        let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
+        let record = self.documents.record(&unsent.doc);
+        let is_in_snapshot = record.is_some_and(|record| record.in_snapshot.iter().any(is_inside));
+        if is_in_snapshot {
+            return self.snapshots(&unsent.doc);
+        }
+        let key = change_key(&unsent.doc, unsent.index);
+        KeyRange { space: Space::Change, from: key.clone(), to: key }
+    }
+
+    /// Takes in the size of an unsent change as storage has it: a relay that lost it did not say.
+    pub(crate) fn set_unsent_size(&mut self, unsent: &Unsent, bytes: u32) {
+        let record = self.documents.record_mut(&unsent.doc);
+        if let Some(size) = record.and_then(|record| record.unacked.get_mut(&unsent.index)) {
+            *size = bytes;
+        }
+    }
+
+    /// The unsent changes among `wanted` that a stored entry holds, with their chunks: one, or any number in a snapshot.
+    pub(crate) fn unsent_in(&self, entry: &StoredEntry, wanted: &Set<Unsent>) -> Vec<(Unsent, Vec<u8>)> {
+        let Some(unsent) = unsent_at(&entry.key) else { return Vec::new() };
+        if !is_document(&entry.value) {
+            return wanted.get(&unsent).map(|unsent| (*unsent, entry.value.clone())).into_iter().collect();
+        }
+        let (Some(record), Ok(document)) =
+            (self.documents.record(&unsent.doc), automerge_doc::load(&self.actor, [&entry.value[..]]))
+        else {
+            return Vec::new();
+        };
+        let found = |(hash, chunk)| {
+            let unsent = Unsent { doc: unsent.doc, index: record.position(&hash)? };
+            Some((*wanted.get(&unsent)?, chunk))
+        };
+        automerge_doc::chunks(&document).filter_map(found).collect()
+    }
+}
+
+/// Which change is stored under a key.
+pub(super) fn unsent_at(key: &[u8]) -> Option<Unsent> {
+    let (doc, index) = key.split_first_chunk::<16>()?;
+    Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })
+}

@@ -1,0 +1,175 @@
+//! What is read from the phone's storage, and what becomes of it: documents that something waits for, rows to be folded,
+//! changes to be pushed.
+
+use crate::id::DocId;
+use crate::replica::documents::{DocumentRecord, DocumentStore};
+use crate::replica::io::{Effect, StorageFailure, StoredEntry};
+use crate::replica::write_queue::WriteSeq;
+use crate::replica::{DOCUMENT_TOPICS, Replica};
+use crate::sorted::Map;
+use crate::time::Now;
+
+/// How long to wait after storage could not be read, in milliseconds.
+const READ_AGAIN_MS: u64 = 1_000;
+
+/// What is read from storage, and for whom.
+#[derive(Debug)]
+pub(super) enum StorageRead {
+    /// A document that a command or a recording waits for. What was durable when the reading began is certainly in what
+    /// is read; what reached the disk meanwhile may be missing.
+    Document(DocId, WriteSeq),
+    /// Documents whose rows must be folded.
+    Rows(Vec<DocId>, WriteSeq),
+    /// Changes to be pushed: the sync client's reading of this number.
+    Push(u32),
+}
+
+/// What was read of documents whose rows must be folded, until that is noted on disk.
+#[derive(Debug)]
+struct RowsRead {
+    docs: Vec<DocId>,
+    entries: Vec<StoredEntry>,
+    since: WriteSeq,
+}
+
+/// The readings of storage that are under way or must be tried again.
+#[derive(Debug, Default)]
+pub(super) struct StorageReads {
+    in_flight: Map<u32, StorageRead>,
+    rows: Option<RowsRead>,
+    /// Documents that could not be read.
+    failed: Vec<DocId>,
+    /// When to read again, on the monotonic clock; until then nothing else is read.
+    retry_at_ms: Option<u64>,
+}
+
+impl StorageReads {
+    /// Takes in that the shell was asked to read.
+    pub(super) fn begin(&mut self, request: u32, reading: StorageRead) {
+        self.in_flight.insert(request, reading);
+    }
+
+    /// Returns whether storage cannot be read for the moment.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.retry_at_ms.is_some()
+    }
+
+    /// When to read again, and why.
+    pub(super) fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        self.retry_at_ms.map(|due| (due, "read storage again"))
+    }
+
+    /// Returns whether a document is being read, or will be.
+    pub(super) fn is_awaited(&self, doc: &DocId) -> bool {
+        self.is_reading(doc) || self.failed.contains(doc)
+    }
+
+    /// Returns whether any document is being read, or will be.
+    pub(super) fn is_any_awaited(&self) -> bool {
+        !self.in_flight.is_empty() || !self.failed.is_empty()
+    }
+
+    fn is_reading(&self, doc: &DocId) -> bool {
+        self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(other, _) if other == doc))
+    }
+
+    /// Takes the documents to read again, if it is time to.
+    fn take_due(&mut self, now_ms: u64) -> Vec<DocId> {
+        match self.retry_at_ms.take_if(|due| *due <= now_ms) {
+            Some(_) => std::mem::take(&mut self.failed),
+            None => Vec::new(),
+        }
+    }
+
+    fn retry_later(&mut self, now_ms: u64, doc: Option<DocId>) {
+        self.failed.extend(doc);
+        self.retry_at_ms = Some(now_ms + READ_AGAIN_MS);
+    }
+}
+
+impl Replica {
+    pub(super) fn read_document(&mut self, doc: DocId) {
+        if self.reads.is_reading(&doc) {
+            return;
+        }
+        let request = self.output.next_request();
+        self.reads.begin(request, StorageRead::Document(doc, self.writes.durable_seq()));
+        self.output.effects.push(Effect::Load { request, ranges: vec![DocumentStore::change_range(&doc)] });
+    }
+
+    pub(super) fn read_again(&mut self, now_ms: u64) {
+        for doc in self.reads.take_due(now_ms) {
+            self.read_document(doc);
+        }
+    }
+
+    pub(super) fn fold_stale(&mut self) {
+        if self.crash_guard.may_fold(&self.writes)
+            && let Some(RowsRead { docs, entries, since }) = self.reads.rows.take()
+        {
+            self.documents.fold_stale(&self.writes, &docs, &entries, since);
+            self.crash_guard.fold_finished(&docs, &mut self.writes);
+            docs.into_iter().for_each(|doc| self.request_repair(doc));
+            self.output.topics.extend(DOCUMENT_TOPICS);
+        }
+        if self.reads.is_waiting() {
+            return;
+        }
+        let docs = self.crash_guard.next(&self.documents);
+        if !docs.is_empty() {
+            let request = self.output.next_request();
+            let ranges = docs.iter().map(DocumentStore::change_range).collect();
+            self.reads.begin(request, StorageRead::Rows(docs, self.writes.durable_seq()));
+            self.output.effects.push(Effect::Load { request, ranges });
+        }
+    }
+
+    pub(super) fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
+        // A storage that can be read is alive.
+        if matches!(self.writes.failure(), Some(StorageFailure::Aborted | StorageFailure::Unavailable)) {
+            self.writes.retry_now(now.monotonic_ms as u64);
+        }
+        match self.reads.in_flight.remove(&request) {
+            None => {}
+            Some(StorageRead::Document(doc, since)) => {
+                if !self.documents.load(doc, entries, &self.writes, since) {
+                    return self.read_document(doc);
+                }
+                self.request_repair(doc);
+                self.recover(now, &doc, entries);
+                self.retry_parked(now);
+            }
+            Some(StorageRead::Rows(docs, since)) => {
+                self.crash_guard.read(&docs, &mut self.writes);
+                self.reads.rows = Some(RowsRead { docs, entries: entries.to_vec(), since });
+            }
+            Some(StorageRead::Push(number)) => {
+                self.with_sync_client(now, |link, context| link.read(number, entries, context).into_iter().collect());
+            }
+        }
+    }
+
+    pub(super) fn load_failed(&mut self, now: Now, request: u32) {
+        let now_ms = now.monotonic_ms as u64;
+        match self.reads.in_flight.remove(&request) {
+            None => {}
+            Some(StorageRead::Document(doc, _)) => self.reads.retry_later(now_ms, Some(doc)),
+            Some(StorageRead::Rows(..)) => {
+                self.crash_guard.read_failed();
+                self.reads.retry_later(now_ms, None);
+            }
+            Some(StorageRead::Push(number)) => self.with_sync_client(now, |link, context| {
+                link.read_failed(number, context);
+                Vec::new()
+            }),
+        }
+    }
+
+    /// Has the relay asked for what is damaged of a document that this phone keeps in full.
+    fn request_repair(&mut self, doc: DocId) {
+        let is_wanted = |record: &DocumentRecord| record.lacks_any() && !record.kind.is_on_demand();
+        if self.documents.is_unreadable(&doc) && self.documents.record(&doc).is_some_and(is_wanted) {
+            self.sync_client.request_fetch(doc);
+        }
+    }
+}

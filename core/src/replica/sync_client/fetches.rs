@@ -1,0 +1,85 @@
+//! Documents that the phone asks its relay for: those that wait, the one that is being fetched, and those of no use.
+
+use std::collections::VecDeque;
+
+use crate::id::DocId;
+use crate::replica::documents::MissingChanges;
+use crate::sorted::Set;
+
+/// Documents to be fetched from the relay, one at a time.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    wanted: VecDeque<DocId>,
+    /// The document that is being fetched, and what was lacking of it when it was asked for.
+    fetching: Option<(DocId, MissingChanges)>,
+    /// Documents of which the relay sent, on this connection, a snapshot that cannot be read.
+    unusable: Set<DocId>,
+}
+
+impl Fetches {
+    /// Queues a document, unless it is on its way or of no use.
+    pub(super) fn want(&mut self, doc: DocId) {
+        if !self.is_under_way(&doc) && !self.is_unusable(&doc) {
+            self.wanted.push_back(doc);
+        }
+    }
+
+    /// Returns whether a document is being fetched or queued.
+    pub(super) fn is_under_way(&self, doc: &DocId) -> bool {
+        self.under_way().any(|other| other == doc)
+    }
+
+    /// The documents that are being fetched or queued.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = &DocId> {
+        self.fetching.iter().map(|(doc, _)| doc).chain(&self.wanted)
+    }
+
+    /// Takes the next document to ask for. The caller asks for it with [`Fetches::asked`].
+    pub(super) fn next(&mut self) -> Option<DocId> {
+        self.wanted.pop_front()
+    }
+
+    /// Takes in that a document was asked for while this was lacking.
+    pub(super) fn asked(&mut self, doc: DocId, lack: MissingChanges) {
+        self.fetching = Some((doc, lack));
+    }
+
+    /// Takes in that the relay has sent all that it has. Returns what was lacking when it was asked.
+    pub(super) fn finish(&mut self) -> MissingChanges {
+        self.fetching.take().map(|(_, lack)| lack).unwrap_or_default()
+    }
+
+    /// Takes in that the relay's snapshot of a document cannot be read.
+    pub(super) fn mark_unusable(&mut self, doc: DocId) {
+        self.unusable.insert(doc);
+    }
+
+    /// Returns whether the relay's snapshot of a document cannot be read.
+    pub(super) fn is_unusable(&self, doc: &DocId) -> bool {
+        self.unusable.contains(doc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: [DocId; 2] = [DocId::from_bytes([1; 16]), DocId::from_bytes([2; 16])];
+
+    #[test]
+    fn a_document_is_queued_once_until_it_has_come_and_never_while_it_is_of_no_use() {
+        let mut fetches = Fetches::default();
+        for doc in [DOCS[0], DOCS[1], DOCS[0]] {
+            fetches.want(doc);
+        }
+        assert_eq!(fetches.under_way().copied().collect::<Vec<_>>(), DOCS);
+        let next = fetches.next().unwrap();
+        fetches.asked(next, MissingChanges::default());
+        fetches.want(DOCS[0]);
+        assert_eq!(fetches.under_way().copied().collect::<Vec<_>>(), DOCS, "it is on its way");
+        fetches.mark_unusable(DOCS[0]);
+        fetches.finish();
+        fetches.want(DOCS[0]);
+        assert_eq!(fetches.under_way().copied().collect::<Vec<_>>(), DOCS[1..]);
+    }
+}

@@ -1,0 +1,192 @@
+//! The way to the phone's disk: a queue of operations, one transaction at a time, tried again until it succeeds.
+//!
+//! Nothing is lost here: a transaction that failed goes back to the front of the queue with all that came after it.
+
+use crate::replica::io::{Effect, KeyRange, Space, StorageFailure, StoreOp, StoredEntry};
+
+const FIRST_RETRY_MS: u64 = 1_000;
+const LAST_RETRY_MS: u64 = 5_000;
+
+/// Everything that was queued up to some moment. It is durable once the disk has all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WriteSeq(u64);
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(crate) struct WriteQueue {
+    batch: u32,
+    in_flight: Option<Vec<StoreOp>>,
+    queued: Vec<StoreOp>,
+    /// How many operations were ever queued, and how many of those are on disk.
+    issued: u64,
+    durable: u64,
+    failure: Option<(StorageFailure, u64)>,
+    retry_in_ms: u64,
+}
+
+impl WriteQueue {
+    /// Queues the setting of a key.
+    pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        self.push(StoreOp::Put(StoredEntry { space, key, value }));
+    }
+
+    /// Queues the removal of all keys in a range.
+    pub(crate) fn delete(&mut self, range: KeyRange) {
+        self.push(StoreOp::Delete(range));
+    }
+
+    fn push(&mut self, op: StoreOp) {
+        self.queued.push(op);
+        self.issued += 1;
+    }
+
+    /// Stands for everything queued so far.
+    pub(crate) fn write_seq(&self) -> WriteSeq {
+        WriteSeq(self.issued)
+    }
+
+    /// Stands for everything that the disk has.
+    pub(crate) fn durable_seq(&self) -> WriteSeq {
+        WriteSeq(self.durable)
+    }
+
+    /// Whether the disk has everything that the write sequence number stands for.
+    pub(crate) fn is_durable(&self, seq: WriteSeq) -> bool {
+        seq.0 <= self.durable
+    }
+
+    /// Whether the disk has everything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.durable == self.issued
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub(crate) fn failure(&self) -> Option<StorageFailure> {
+        self.failure.map(|(failure, _)| failure)
+    }
+
+    /// The values of all keys in a range that are queued and perhaps not on disk.
+    pub(crate) fn pending<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a StoredEntry> {
+        self.in_flight.iter().flatten().chain(&self.queued).filter_map(move |op| match op {
+            StoreOp::Put(entry) => {
+                (entry.space == range.space && range.from <= entry.key && entry.key <= range.to).then_some(entry)
+            }
+            StoreOp::Delete(_) => None,
+        })
+    }
+
+    /// The next transaction, if one may begin.
+    pub(crate) fn next(&mut self, now_ms: u64) -> Option<Effect> {
+        let waits = self.failure.is_some_and(|(_, retry_at)| now_ms < retry_at);
+        if self.in_flight.is_some() || self.queued.is_empty() || waits {
+            return None;
+        }
+        self.batch += 1;
+        let ops = std::mem::take(&mut self.queued);
+        self.in_flight = Some(ops.clone());
+        Some(Effect::Store { batch: self.batch, ops })
+    }
+
+    /// Takes in that a transaction is on disk. An answer to another transaction is ignored.
+    pub(crate) fn stored(&mut self, batch: u32) {
+        if batch == self.batch
+            && let Some(ops) = self.in_flight.take()
+        {
+            self.durable += ops.len() as u64;
+            self.failure = None;
+            self.retry_in_ms = 0;
+        }
+    }
+
+    /// Takes in that a transaction failed, and says what it stood for.
+    pub(crate) fn failed(&mut self, batch: u32, failure: StorageFailure, now_ms: u64) -> Option<WriteSeq> {
+        let mut ops = if batch == self.batch { self.in_flight.take()? } else { return None };
+        let seq = WriteSeq(self.durable + ops.len() as u64);
+        ops.append(&mut self.queued);
+        self.queued = ops;
+        self.retry_in_ms = (self.retry_in_ms * 2).clamp(FIRST_RETRY_MS, LAST_RETRY_MS);
+        self.failure = Some((failure, now_ms + self.retry_in_ms));
+        Some(seq)
+    }
+
+    /// Has a failed transaction tried again at once: there may be room again, and somebody looks.
+    pub(crate) fn retry_now(&mut self, now_ms: u64) {
+        if let Some((_, retry_at)) = &mut self.failure {
+            *retry_at = now_ms.min(*retry_at);
+        }
+    }
+
+    /// When a failed transaction is tried again.
+    pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        let (_, retry_at) = self.failure.filter(|_| self.in_flight.is_none())?;
+        Some((retry_at, "try a failed transaction again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(writes: &mut WriteQueue, key: u8) {
+        writes.put(Space::Meta, vec![key], vec![key]);
+    }
+
+    fn keys(effect: Option<Effect>) -> Vec<u8> {
+        match effect {
+            Some(Effect::Store { ops, .. }) => ops
+                .into_iter()
+                .map(|op| match op {
+                    StoreOp::Put(entry) => entry.key[0],
+                    StoreOp::Delete(range) => range.from[0],
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_transaction_is_under_way_at_a_time_and_holds_all_that_waited() {
+        let mut writes = WriteQueue::default();
+        put(&mut writes, 1);
+        assert_eq!(keys(writes.next(0)), [1]);
+        put(&mut writes, 2);
+        put(&mut writes, 3);
+        let seq = writes.write_seq();
+        assert!(keys(writes.next(0)).is_empty());
+        writes.stored(1);
+        assert!(!writes.is_durable(seq));
+        assert_eq!(keys(writes.next(0)), [2, 3]);
+        writes.stored(2);
+        assert!(writes.is_durable(seq) && writes.is_idle());
+    }
+
+    #[test]
+    fn a_failed_transaction_is_tried_again_in_order_with_what_came_since() {
+        let mut writes = WriteQueue::default();
+        put(&mut writes, 1);
+        let first = writes.write_seq();
+        writes.next(0);
+        put(&mut writes, 2);
+        assert_eq!(writes.failed(1, StorageFailure::QuotaExceeded, 0), Some(first));
+        assert_eq!(writes.failure(), Some(StorageFailure::QuotaExceeded));
+        assert!(keys(writes.next(FIRST_RETRY_MS - 1)).is_empty());
+        assert_eq!(keys(writes.next(FIRST_RETRY_MS)), [1, 2]);
+        writes.stored(1);
+        assert!(!writes.is_idle(), "the answer to the transaction that failed is not taken for the new one's");
+        writes.stored(2);
+        assert!(writes.is_idle() && writes.failure().is_none());
+    }
+
+    #[test]
+    fn a_failed_transaction_is_tried_at_once_when_somebody_is_there() {
+        let mut writes = WriteQueue::default();
+        put(&mut writes, 1);
+        writes.next(0);
+        writes.failed(1, StorageFailure::QuotaExceeded, 0);
+        assert_eq!(writes.next_deadline().map(|(due, _)| due), Some(FIRST_RETRY_MS));
+        writes.retry_now(10);
+        assert_eq!(keys(writes.next(10)), [1]);
+        writes.failed(2, StorageFailure::QuotaExceeded, 10);
+        assert_eq!(writes.next_deadline().map(|(due, _)| due), Some(10 + 2 * FIRST_RETRY_MS));
+    }
+}

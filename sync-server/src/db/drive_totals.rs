@@ -1,0 +1,60 @@
+//! The columns `month`, `distance_m`, `moving_ms`, `duration_ms`, `ascent_m`: what is summed of drives, whoever may see them.
+
+use jiff::Timestamp as Instant;
+use jiff::tz::TimeZone;
+use tourismo_core::stats::DriveStats;
+use tourismo_core::time::{Timestamp, UtcOffset};
+
+use super::sql::columns;
+
+/// What is summed of a drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct DriveTotals {
+    /// Of the start, by the clocks where it was, else UTC: 202609.
+    pub(crate) month: i64,
+    pub(crate) distance_m: f64,
+    pub(crate) moving_ms: i64,
+    pub(crate) duration_ms: i64,
+    pub(crate) ascent_m: f64,
+}
+
+columns!(DriveTotals { month, distance_m, moving_ms, duration_ms, ascent_m });
+
+impl DriveTotals {
+    /// Those of a drive that began at this moment; zeros while it is not finished.
+    pub(crate) fn of(started_at: Timestamp, utc_offset: Option<UtcOffset>, stats: Option<&DriveStats>) -> DriveTotals {
+        let DriveStats { distance_m, moving_ms, duration_ms, ascent_m, .. } = stats.copied().unwrap_or_default();
+        let local = utc_offset.map_or(started_at, |offset| offset.local(started_at));
+        DriveTotals { month: month(local), distance_m, moving_ms, duration_ms, ascent_m }
+    }
+}
+
+fn month(at: Timestamp) -> i64 {
+    let instant = Instant::from_millisecond(at.as_millis()).unwrap_or(Instant::UNIX_EPOCH);
+    let date = TimeZone::UTC.to_datetime(instant);
+    i64::from(date.year()) * 100 + i64::from(date.month())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_that_of_the_calendar_where_the_drive_began() {
+        let last_hour_of_august = Timestamp(1_788_220_799_999);
+        for (minutes, expected) in [(None, 202_608), (Some(-720), 202_608), (Some(60), 202_609)] {
+            let offset = minutes.and_then(UtcOffset::from_minutes);
+            assert_eq!(DriveTotals::of(last_hour_of_august, offset, None).month, expected, "{minutes:?}");
+        }
+    }
+
+    #[test]
+    fn without_an_offset_a_month_is_that_of_the_calendar_in_utc() {
+        for (at, expected) in
+            [(0, 197_001), (1_790_000_000_000, 202_609), (1_788_220_799_999, 202_608), (1_788_220_800_000, 202_609)]
+        {
+            assert_eq!(month(Timestamp(at)), expected);
+        }
+        assert_eq!(month(Timestamp(i64::MAX)), 197_001);
+    }
+}

@@ -1,0 +1,54 @@
+//! Tells the operator that phones know more of the log than there is, as after a database was put back to an older state.
+//!
+//! Anybody with an account can say so of their own log. So nothing follows from it but words, once in a while.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tourismo_core::id::AccountId;
+
+/// How long nothing more is said of it.
+const PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// Says it at most once in an hour.
+#[derive(Debug, Default)]
+pub(crate) struct LogThrottle {
+    told_at: Mutex<Option<Instant>>,
+}
+
+impl LogThrottle {
+    /// Logs that a phone knows the log of an account up to a position behind its end. `[C6]`
+    pub(crate) fn report(&self, account: AccountId, cursor: u64, head: u64) {
+        if self.is_due() {
+            tracing::warn!(
+                %account,
+                cursor,
+                head,
+                "a phone knows a longer log than this database holds. If the database was put back to an older state, phones \
+                 offer again what it lacks; stop the server once and run 'restore' without --from, so that devices also bring \
+                 what lost devices made"
+            );
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        // A single assignment, after which it is whole.
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told_at.is_none_or(|at| at.elapsed() >= PAUSE);
+        if is_due {
+            *told_at = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_is_told_once_whoever_says_so_how_often() {
+        let reporter = LogThrottle::default();
+        assert_eq!([reporter.is_due(), reporter.is_due(), reporter.is_due()], [true, false, false]);
+    }
+}

@@ -1,0 +1,79 @@
+//! Puts a backup in the place of a database.
+
+use std::path::{Path, PathBuf};
+
+use tourismo_core::wire::Epoch;
+
+use super::backup::copy_beside;
+use super::{MaintenanceError, check};
+use crate::data_file::{DataFile, is_one_file, to_read};
+use crate::db::sql::Connection;
+use crate::db::{self, Claim, Location};
+use crate::random;
+
+/// A database that was restored.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// What is in it.
+    pub report: check::Report,
+    /// Where what it replaced is kept, if there was anything.
+    pub kept: Option<PathBuf>,
+}
+
+/// Puts a backup in the place of the database, as another life of its log: phones compare what they have with it and
+/// offer again what it lacks. `[H4]` `[C1]`
+///
+/// The backup may be older than this program: its schema is brought up to date. It is not touched itself.
+///
+/// # Errors
+/// [`MaintenanceError`] if the backup is not sound, or if somebody serves the database.
+pub async fn restore(from: &Path, data: &Path) -> Result<Restored, MaintenanceError> {
+    let from = to_read(from)?;
+    if is_one_file(data, &from).map_err(MaintenanceError::io(data))? {
+        return Err(MaintenanceError::SameFile { path: from, database: data.to_owned() });
+    }
+    let file = DataFile::claim(data).await?;
+    let copy = copy_beside(&from, file.path()).await?;
+
+    let mut connection = db::sqlite::connect_alone(&copy).await.map_err(MaintenanceError::database(from.as_path()))?;
+    let from = Location::from(from);
+    let report = is_intact(&mut connection, &from).await?;
+    let failed = MaintenanceError::database(from);
+    // The copy has the new epoch before it is anybody's database.
+    db::relay::begin_epoch(&mut connection, Epoch(random())).await.map_err(&failed)?;
+    connection.close().await.map_err(&failed)?;
+
+    let kept = file.replace_with(&copy).map_err(MaintenanceError::io(file.path()))?;
+    // The file has left its temporary name.
+    let _ = copy.keep();
+    Ok(Restored { report, kept })
+}
+
+/// Begins another life of the log of a database that was put back by other means, such as `pg_restore`. `[H4]` `[C1]`
+///
+/// Its schema is brought up to date, and what is derived from the log and differs is derived again.
+///
+/// # Errors
+/// [`MaintenanceError`] if the database is not sound, or if somebody serves it.
+pub async fn begin_again(database: &Location) -> Result<check::Report, MaintenanceError> {
+    let (_claim, mut connection) = Claim::alone(database).await?;
+    let report = is_intact(&mut connection, database).await?;
+    let failed = MaintenanceError::database(database.clone());
+    db::relay::begin_epoch(&mut connection, Epoch(random())).await.map_err(&failed)?;
+    db::close(connection).await.map_err(&failed)?;
+    Ok(report)
+}
+
+/// Brings the schema up to date and looks at everything; what differs and can be derived from the log is derived again.
+async fn is_intact(connection: &mut Connection, database: &Location) -> Result<check::Report, MaintenanceError> {
+    let failed = MaintenanceError::database(database.clone());
+    let damaged = |findings| MaintenanceError::Damaged { database: database.clone(), findings };
+    // Before the schema is touched: statements may fail in strange ways on a damaged file.
+    let findings = check::storage(connection).await.map_err(&failed)?;
+    if !findings.is_empty() {
+        return Err(damaged(findings));
+    }
+    db::bring_up_to_date(connection).await?;
+    let report = check::inspect_and_repair(connection).await.map_err(&failed)?;
+    if report.findings.is_empty() { Ok(report) } else { Err(damaged(report.findings)) }
+}

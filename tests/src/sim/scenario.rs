@@ -1,0 +1,90 @@
+//! A random scenario: people who drive, edit and publish while things break; then the faults end, and everybody must agree.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::sim::Network;
+use crate::sim::actions::ScenarioRun;
+use crate::sim::clock_faults::ClockFaults;
+use crate::sim::faults::InjectedBug;
+use crate::sim::network::HOME;
+
+/// One scenario in so many has machines that sleep, clocks that run at rates of their own, and links that deliver twice or too
+/// early. The others go on as they went, so that the seeds that failed once still run what they run.
+const HOSTILE_ONE_IN: u64 = 4;
+
+/// Of a thousand scenarios those in which the disks of relays are put back again and again, and nobody tells the relays.
+const RESTORED_IMAGE_SEEDS: Range<u64> = 440..490;
+
+/// What a scenario is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Decides everything.
+    pub seed: u64,
+    /// How many things people and faults do.
+    pub steps: u32,
+    /// A fault that should be found.
+    pub bug: InjectedBug,
+    /// Whether to keep the lines of the trace.
+    pub keeps_lines: bool,
+}
+
+/// How a scenario went.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The promise that was broken first, if one was.
+    pub broken: Option<String>,
+    /// Equal for equal scenarios.
+    pub trace_hash: u64,
+    /// The lines of the trace, if they were kept.
+    pub lines: Vec<String>,
+    /// How much virtual time it took.
+    pub virtual_ms: u64,
+    /// How long it took until everybody agreed.
+    pub converged_ms: u64,
+    /// How many changes the relay has in the end.
+    pub changes: usize,
+    /// How many fixes were taken in.
+    pub fixes: usize,
+    /// How many things happened: each message, each answer of a disk, each timer, each measurement is one.
+    pub events: u64,
+}
+
+/// Tells one scenario twice, and breaks the promise that a seed decides everything if the two differ.
+pub fn run_twice(scenario: Scenario) -> Report {
+    let (mut first, second) = (run(scenario), run(scenario));
+    if first.trace_hash != second.trace_hash && first.broken.is_none() {
+        first.broken = Some("one seed tells one story".to_owned());
+    }
+    first
+}
+
+/// Tells one scenario.
+pub fn run(scenario: Scenario) -> Report {
+    let mut sim = Network::with(scenario.seed, scenario.bug, scenario.keeps_lines);
+    sim.clock_faults = ClockFaults::of(scenario.seed);
+    let mut converged_ms = 0;
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        let is_unruly = scenario.seed % HOSTILE_ONE_IN == 1;
+        let is_put_back = RESTORED_IMAGE_SEEDS.contains(&(scenario.seed % 1_000));
+        ScenarioRun::begin(&mut sim, is_unruly, is_put_back).run(scenario.steps);
+        converged_ms = sim.converge();
+    }));
+    if let Err(panic) = told {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        sim.report_broken(format!("nothing panics: {}", text.unwrap_or_default()));
+    }
+    let changes = sim.relays[HOME].disk.accounts.values().map(|account| account.entries.len()).sum();
+    let fixes = sim.reference.drives.values().map(|taken| taken.saved.len()).sum();
+    Report {
+        broken: sim.broken.clone(),
+        trace_hash: sim.trace.hash(),
+        virtual_ms: sim.now_ms,
+        converged_ms,
+        changes,
+        fixes,
+        events: sim.events(),
+        lines: sim.trace.into_lines(),
+    }
+}
