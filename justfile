@@ -92,13 +92,13 @@ test-rust filter="": pwa
 test-pwa: pwa
     {{ npm }} test
 
-# Run the stories in Chromium; with the commands in the folder `binaries` if one is named, else they are built.
+# Run the browser tests in Chromium, with the commands in the folder `binaries`, or built ones.
 browser binaries="": setup pwa
     TOURISMO_BINARIES={{ binaries }} node --test tests/browser/
 
 # Kill the browser at random moments of a recording, and look up every fix: `just kill-browser 50`; with a seed, that run again.
 kill-browser times="50" seed="": setup pwa
-    TOURISMO_KILLS={{ times }} {{ if seed == "" { "" } else { "TOURISMO_SEED=" + seed } }} node --test tests/browser/kills.test.mjs
+    TOURISMO_KILLS={{ times }} {{ if seed == "" { "" } else { "TOURISMO_SEED=" + seed } }} node --test tests/browser/kill.test.mjs
 
 # Load drives into a relay from GPX files, or made ones, without a browser; `just replay --help` explains.
 replay *arguments:

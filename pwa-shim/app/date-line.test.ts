@@ -16,7 +16,7 @@ const EAST: LonLat[][] = [
 ];
 
 describe("a line over the date line", () => {
-  test("goes on beyond it in one part", () => {
+  test("continues beyond it in one part", () => {
     const line = unwrapped(EAST);
     expect(line).toEqual([
       [
@@ -28,7 +28,7 @@ describe("a line over the date line", () => {
     expect(boxOf(line)).toEqual([179.9, -16.82, expect.closeTo(180.1), -16.8]);
   });
 
-  test("goes on westwards, too", () => {
+  test("continues westwards, too", () => {
     const west = EAST.map((part) => part.toReversed()).toReversed();
     expect(unwrapped(west)).toEqual([
       [
@@ -81,7 +81,7 @@ describe("a line over the date line", () => {
     ]);
   });
 
-  test("that was never cut is unwrapped likewise", () => {
+  test("that was not cut is unwrapped, too", () => {
     expect(
       unwrapped([
         [
@@ -98,7 +98,7 @@ describe("a line over the date line", () => {
   });
 });
 
-test("a line elsewhere stays as it is", () => {
+test("a line elsewhere is unchanged", () => {
   const line: LonLat[][] = [
     [
       [10, 46],

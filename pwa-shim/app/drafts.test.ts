@@ -8,7 +8,7 @@ interface Fields {
 }
 
 describe("a draft", () => {
-  test("keeps what is typed when news arrive, and shows the news in other fields", () => {
+  test("keeps typed text when another device changes the form, and shows the change in other fields", () => {
     draftOf<Fields>("news", { title: "", notes: "" }).set({ title: "Over the p" });
     expect(draftOf<Fields>("news", { title: "Pass", notes: "from elsewhere" }).value).toEqual({
       title: "Over the p",
@@ -16,7 +16,7 @@ describe("a draft", () => {
     });
   });
 
-  test("is there for whoever comes back to the form, and not in another one", () => {
+  test("is there when the user comes back to the form, and not in another form", () => {
     draftOf<Fields>("left", { title: "", notes: "" }).set({ notes: "half a word" });
     expect(draftOf<Fields>("left", { title: "", notes: "" }).value.notes).toBe("half a word");
     expect(draftOf<Fields>("other", { title: "", notes: "" }).isChanged).toBe(false);
@@ -30,10 +30,10 @@ describe("a draft", () => {
   });
 });
 
-describe("a text that is saved when it is left", () => {
+describe("an autosaved text", () => {
   const typed = (form: string): string | undefined => draftOf<{ text?: string }>(form, {}).value.text;
 
-  test("is saved without blanks around it, once", async () => {
+  test("is saved once, trimmed", async () => {
     const saved: string[] = [];
     const onSave = async (text: string): Promise<boolean> => saved.push(text) > 0;
     draftOf("text", { text: "" }).set({ text: " Pass " });
@@ -42,7 +42,7 @@ describe("a text that is saved when it is left", () => {
     expect([saved, typed("text")]).toEqual([["Pass"], undefined]);
   });
 
-  test("is not saved if it is what was saved before", async () => {
+  test("is not saved if it is unchanged", async () => {
     draftOf("same", { text: "Pass" }).set({ text: "Pass" });
     await saveDraft("same", "Pass", () => Promise.reject(new Error("nobody asked")));
     expect(typed("same")).toBeUndefined();

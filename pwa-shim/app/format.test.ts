@@ -13,7 +13,7 @@ test.each([
   expect(titleOf(drive(offset))).toBe(expected);
 });
 
-test("a drive shows the day and the time where it began", () => {
+test("a drive shows the local day and time of its start", () => {
   const { startedAt } = drive(null);
   expect(clock(startedAt, 570)).toBe(clock(Date.parse("2025-06-15T08:00:00Z"), 0));
   expect(day(startedAt, 570)).toBe(day(Date.parse("2025-06-15T08:00:00Z"), 0));

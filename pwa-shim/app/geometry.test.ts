@@ -19,7 +19,7 @@ function road(id: string, score: number, ...line: LonLat[]): Road {
 }
 
 describe("a road in both directions", () => {
-  test("is one, by the better direction, though its ends are a little apart", () => {
+  test("is one pair with the better direction first, though its ends are a little apart", () => {
     const up = road("up", 80, [10, 46], [10.05, 46.05]);
     const down = road("down", 85, [10.051, 46.051], [10.001, 46]);
     const other = road("other", 90, [10, 46], [10.1, 46]);
@@ -29,14 +29,14 @@ describe("a road in both directions", () => {
     ]);
   });
 
-  test("is not taken for another that runs beside it", () => {
+  test("is not paired with a parallel road", () => {
     const beside = [road("a", 80, [10, 46], [10.05, 46.05]), road("b", 70, [10, 46], [10.05, 46.05])];
     expect(pairedRoads(beside, 9).length).toBe(2);
     expect(pairedRoads(beside, 1).map(({ road }) => road.id)).toEqual(["a"]);
   });
 });
 
-test("a road that ends where it began is a loop", () => {
+test("a road that ends at its start is a loop", () => {
   const there = { ...road("there", 80, [10, 46], [10, 46.1]), bearingDeg: 0 };
   expect(directionOf(there, undefined)).toBe("north");
   expect(directionOf(there, { ...there, bearingDeg: 180 })).toBe("north or south");
@@ -47,7 +47,7 @@ test("a road that ends where it began is a loop", () => {
 });
 
 describe("places", () => {
-  test("are as far and in the direction that a map shows", () => {
+  test("have the distance and direction of a map", () => {
     expect(Math.round(metresBetween([10, 46], [10, 47]) / 1000)).toBe(111);
     expect(metresBetween([179.9, 0], [-179.9, 0])).toBeLessThan(23_000);
     expect(
@@ -61,7 +61,7 @@ describe("places", () => {
     expect(compassOf(359)).toBe("north");
   });
 
-  test("lie within a box also over the date line", () => {
+  test("are found within a box, also over the date line", () => {
     expect(isWithin([10, 46], [9, 45, 11, 47])).toBe(true);
     expect(isWithin([179.5, 0], [179, -1, -179, 1])).toBe(true);
     expect(isWithin([0, 0], [179, -1, -179, 1])).toBe(false);

@@ -6,7 +6,7 @@ const at = (west: number, south: number, size = 0.1) => ({
   bounds: [west, south, west + size, south + size] as [number, number, number, number],
 });
 
-test("roads are kept for where most drives lie, and for nothing in between", () => {
+test("roads are kept where most drives are, and nowhere between", () => {
   const home = { west: 20, south: 93 };
   const holiday = { west: 60, south: 80 };
   expect(homeSquares([at(30.1, 40.1), at(10.1, 46.6), at(10.2, 46.7)])).toEqual([home, holiday]);

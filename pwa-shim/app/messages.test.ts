@@ -58,7 +58,7 @@ describe("progress in one line", () => {
   });
 });
 
-test("a page that the server refuses is not told that it is offline, and what the operator can do", () => {
+test("a page that the server refuses says so, and what the operator can do", () => {
   vi.stubGlobal("location", { origin: "https://my.page" });
   const refused: Status = { ...quiet, link: { type: "offline" }, isPageRefused: true, unsentChanges: 2 };
   for (const message of [describeConnection(refused), describeProgress(refused, [])]) {

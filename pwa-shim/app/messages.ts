@@ -108,7 +108,7 @@ export function describeNotRecording({
       return undefined;
     case "tooInaccurate":
       return signal.type === "inaccurate" && signal.accuracyM >= APPROXIMATE_M
-        ? "The phone gives only its approximate location. Allow the precise location in the phone's settings."
+        ? "The phone reports only its approximate location. Allow the precise location in the phone's settings."
         : `The position is too inaccurate${signal.type === "inaccurate" ? `, ± ${Math.round(signal.accuracyM)} m` : ""}. A free view of the sky helps.`;
     case "outlier":
       return "The position jumps from place to place. A free view of the sky helps.";
@@ -282,7 +282,7 @@ function describeByeCode(code: ByeCode): string {
     case "wrong_origin":
       return (
         "The server is not configured for the address that this app uses. Its operator can add it with --public-url. " +
-        "If this is not the address of your server, do not use it: somebody may be relaying your messages."
+        "If this is not the address of your server, do not use it: someone may be intercepting your messages."
       );
     case "over_quota":
       return "This account has the maximum number of devices on this server. Ask the operator for more.";
@@ -470,7 +470,7 @@ function describeErrorCode(code: ErrorCode, error: TourismoError): string {
     case "unsupported":
       return `This browser is too old: ${error.message}.`;
     case "insecure_context":
-      return "Tourismo needs a secure connection: open it with https:// in its address. Over plain http a browser gives no site the location.";
+      return "Tourismo needs a secure connection: open it with https:// in its address. Browsers do not give the location to sites over plain http.";
     case "storage_unavailable":
       return "This browser's storage cannot be opened. It may be missing in private windows.";
     case "core_failed":

@@ -65,7 +65,7 @@ describe("meets", () => {
     ...rest,
   });
 
-  test("of one's own are those of the phone, in the order in which they come", () => {
+  test("of the user come from the phone, in the order of their start", () => {
     const own = [view("a", { title: "own a", startsAt: 500 }), view("b", { title: "own b", startsAt: -1e9 })];
     const amended = view("c", { title: "own c", startsAt: 2_000 }, { organisers: ["ben"], said: [["title", 10]] });
     const { coming, past } = withOwnMeets([fetched, { ...fetched, id: "c", title: "amended" }], 50, [...own, amended], me, 900);
@@ -73,7 +73,7 @@ describe("meets", () => {
     expect(past.map(({ title, handle }) => [title, handle])).toEqual([["own b", "anna"]]);
   });
 
-  test("of others show at once what a co-organiser changed, and only that", () => {
+  test("of others show a change of a co-organiser at once, and only that", () => {
     const amendment = view(
       "m",
       { place: "The other car park", title: "", cancelled: false },
@@ -88,7 +88,7 @@ describe("meets", () => {
     expect(withOwnChanges(undefined, amendment, me)).toBeUndefined();
   });
 
-  test("whose owner's clock is ahead show what a co-organiser changed, and what counts once the owner changed it again", () => {
+  test("whose organiser's clock is ahead show a change of a co-organiser until the organiser changes it again", () => {
     const ahead = Date.now() + 86_400_000;
     // What was said after that owner's words is stamped after them, and this phone's clock is behind.
     const said = view(
@@ -123,7 +123,7 @@ describe("meets", () => {
     expect(withOwnChanges({ ...before, organisers: [] }, said, me), "they may not any more").toMatchObject({ place: "Above" });
   });
 
-  test("that others may change, too, show what their owner said since", () => {
+  test("with co-organisers show the later changes of their organiser", () => {
     const own = view(
       "m",
       { title: "Monday" },

@@ -18,7 +18,7 @@ describe("a code", () => {
     expect(parsePairingCode(link.split("/").at(-1) ?? "")).toEqual(code);
   });
 
-  test("says what the account calls itself as far as that can be shown", () => {
+  test("has the name of the account without control characters", () => {
     const link = pairingLink({ type: "join", grant, of: `\u202e${"x".repeat(500)}` }, base);
     expect(parsePairingCode(link)).toEqual({ type: "join", grant, of: "x".repeat(150) });
     expect(parsePairingCode(`${pairingLink({ type: "join", grant }, base)}~%%`)).toEqual({ type: "join", grant });

@@ -18,26 +18,26 @@ describe("a field for date and time", () => {
     expect(fromInput(shown, timeZone)).toBe(at(instant));
   });
 
-  test("means the first of two times that the clocks show when they are put back", () => {
+  test("means the first of two equal local times when clocks are put back", () => {
     expect(fromInput("2026-10-25T02:30", "Europe/Vienna")).toBe(at("2026-10-25T00:30:00Z"));
   });
 
-  test("means as long after the change when the clocks are put forward over it", () => {
+  test("means the time by the old offset when clocks are put forward over it", () => {
     expect(fromInput("2026-03-29T02:30", "Europe/Vienna")).toBe(at("2026-03-29T01:30:00Z"));
   });
 
-  test("reads an hour before and after a change as the clocks show it", () => {
+  test("reads local times an hour before and after a change", () => {
     for (const instant of ["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "2026-10-25T02:30:00Z", "2026-10-24T23:30:00Z"]) {
       expect(fromInput(toInput(at(instant), "Europe/Vienna"), "Europe/Vienna")).toBe(at(instant));
     }
   });
 
-  test("without a date is none", () => {
+  test("without a date is null", () => {
     expect(fromInput("", "Europe/Vienna")).toBeNull();
     expect(fromInput("soon", "Europe/Vienna")).toBeNull();
   });
 });
 
-test("a time zone is one that this device knows", () => {
+test("a time zone must be known to this device", () => {
   expect(["Europe/Vienna", "UTC", "", "Mars/Olympus"].map(isTimeZone)).toEqual([true, true, false, false]);
 });

@@ -45,7 +45,7 @@ test("an engine needs a page", async () => {
 });
 
 describe("a command", () => {
-  test("that cannot cross to the worker is refused", async () => {
+  test("that cannot be cloned to the worker is refused", async () => {
     const { worker, tourismo } = open();
     worker.postMessage = (message) => void structuredClone(message);
     const refused = tourismo.putCar({ make: () => "Lancia" } as never);
@@ -59,7 +59,7 @@ describe("a command", () => {
     expect(await started).toBe("0190-drive");
   });
 
-  test("says what one feels, whom one follows and where one comes", async () => {
+  test("sets a reaction, a follow and an answer to a meet", async () => {
     const { worker, tourismo } = open();
     void tourismo.react("0190-copy", "wow");
     void tourismo.block("anna");
@@ -71,21 +71,21 @@ describe("a command", () => {
     ]);
   });
 
-  test("for a token gives it", async () => {
+  test("for a token resolves to it", async () => {
     const { worker, tourismo } = open();
     const made = tourismo.token();
     worker.answer({ type: "token", token: Uint8Array.of(1), expiresAt: 7 });
     expect(await made).toEqual({ token: Uint8Array.of(1), expiresAt: 7 });
   });
 
-  test("rejects with the code with which it was refused", async () => {
+  test("rejects with the code of the refusal", async () => {
     const { worker, tourismo } = open();
     const paused = tourismo.pauseDrive();
     worker.answer({ type: "refused", code: "not_recording" });
     await expect(paused).rejects.toMatchObject({ name: "TourismoError", code: "not_recording" });
   });
 
-  test("that is refused names its arguments by their sizes, and what to do, without what a person wrote", async () => {
+  test("that is refused rejects with the sizes of its arguments and what to do, without their contents", async () => {
     const { worker, tourismo } = open();
     const fields = { make: "M".repeat(200), model: "secret", year: 99_999, nickname: "", colour: "", isPublic: false };
     const put = tourismo.putCar(fields);
@@ -97,7 +97,7 @@ describe("a command", () => {
     expect(message).not.toContain("secret");
   });
 
-  test("rejects with the reason for which it could not be stored", async () => {
+  test("rejects with the storage failure", async () => {
     const { worker, tourismo } = open();
     const finished = tourismo.finishDrive();
     worker.answer({ type: "notStored", failure: "quotaExceeded" });
@@ -116,7 +116,7 @@ describe("a command", () => {
     expect(worker.asked[0]?.ask).toEqual({ type: "command", command: { type: "editDrive", drive: "0190-drive", ...said } });
   });
 
-  test("to enter an account says why the grant does not fit", async () => {
+  test("to join an account rejects with the problem of the grant", async () => {
     const { worker, tourismo } = open();
     const joined = tourismo.joinAccount(Uint8Array.of(1));
     worker.answer({ type: "refused", code: "bad_grant" });
@@ -142,7 +142,7 @@ describe("a command", () => {
 });
 
 describe("a live query", () => {
-  test("reads once at a time, and once more if something changed meanwhile", async () => {
+  test("reads once at a time, and once more if the view changed meanwhile", async () => {
     const { worker, tourismo } = open();
     const seen: string[][] = [];
     tourismo.subscribe("drives", (view) => seen.push(view.map(({ title }) => title)));
@@ -157,7 +157,7 @@ describe("a live query", () => {
     expect(worker.asked).toHaveLength(0);
   });
 
-  test("gives a second reader what is known already", async () => {
+  test("calls a second subscriber with the latest view", async () => {
     const { worker, tourismo } = open();
     tourismo.subscribe("drives", () => {});
     worker.answer(drives("old"));
@@ -168,7 +168,7 @@ describe("a live query", () => {
     expect(worker.asked).toHaveLength(0);
   });
 
-  test("that nobody reads asks nothing, and asks anew for its next reader", async () => {
+  test("without subscribers reads nothing, and reads again for the next subscriber", async () => {
     const { worker, tourismo } = open();
     const stop = tourismo.subscribe("drives", () => {});
     worker.answer(drives("old"));

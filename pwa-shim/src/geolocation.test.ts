@@ -13,7 +13,7 @@ const coords = {
 };
 const position = { coords, timestamp: 1_700_000_000_000.4 } as GeolocationPosition;
 
-test("what the sensor does not know is absent, and zero is known", () => {
+test("unknown values of the sensor are left out, zero is kept", () => {
   expect(fixOf(position, 1_700_000_000_123)).toEqual({
     fixedAt: 1_700_000_000_000,
     recordedAt: 1_700_000_000_123,
@@ -24,12 +24,12 @@ test("what the sensor does not know is absent, and zero is known", () => {
   });
 });
 
-test("a time that is no number is not passed on", () => {
+test("a time that is not a number becomes 0", () => {
   expect(fixOf({ ...position, timestamp: Number.NaN }, 1).fixedAt).toBe(0);
   expect(fixOf({ ...position, timestamp: 1e300 }, 1).fixedAt).toBe(0);
 });
 
-test("every measurement and every failure is passed on until the watch ends", () => {
+test("every measurement and every failure is reported until the watch ends", () => {
   const seen: unknown[] = [];
   const sensor = {
     report: undefined as PositionCallback | undefined,

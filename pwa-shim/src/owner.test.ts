@@ -93,7 +93,7 @@ describe("the status", () => {
     expect([isRefused(owner), seen.changed]).toEqual([false, ["status", "status"]]);
   });
 
-  test("does not when the relay cannot be reached at all", async () => {
+  test("does not say so when the relay cannot be reached at all", async () => {
     const { owner, seen } = await open();
     for (const isAnswering of [true, false, true, false]) seen.socket?.handshakeFailed(isAnswering);
     expect(isRefused(owner)).toBe(false);
@@ -101,7 +101,7 @@ describe("the status", () => {
 });
 
 describe("an owner", () => {
-  test("refuses a command that the core cannot read, and goes on", async () => {
+  test("refuses a command that the core cannot read, and continues", async () => {
     const { owner, core, seen } = await open();
     core.handle = (_, input) => {
       if (input.type === "command") throw Object.assign(new Error("drive: an id has 32 digits"), { code: "not_convertible" });
@@ -112,7 +112,7 @@ describe("an owner", () => {
     expect(seen.stopped).toEqual([]);
   });
 
-  test("refuses what a page says happened and the core cannot read, and goes on", async () => {
+  test("refuses an event of a page that the core cannot read, and continues", async () => {
     const { owner, core, seen } = await open();
     core.handle = (_, input) => {
       if (input.type === "network") throw Object.assign(new Error("online: true or false"), { code: "not_convertible" });
@@ -124,7 +124,7 @@ describe("an owner", () => {
     expect(() => owner.read("cars")).not.toThrow();
   });
 
-  test("stops if the core cannot read what comes from elsewhere", async () => {
+  test("stops if the core cannot read another input", async () => {
     const { owner, core, seen } = await open();
     core.handle = (_, input) => {
       if (input.type === "received") throw Object.assign(new Error("bytes"), { code: "not_convertible" });
@@ -134,7 +134,7 @@ describe("an owner", () => {
     expect(seen.stopped).toEqual(["core_failed"]);
   });
 
-  test("starts the core with what is stored, a fresh seed and always the same key", async () => {
+  test("starts the core with the stored entries, a new seed and always the same key", async () => {
     const disk = new MemoryDisk();
     const first = await open(new MemoryStorage(disk));
     first.core.script.hidden = [store];
@@ -147,13 +147,13 @@ describe("an owner", () => {
     expect(second.seen.opening?.seed).not.toEqual(first.seen.opening?.seed);
   });
 
-  test("is known by its key", async () => {
+  test("returns its public key", async () => {
     const { owner, seen } = await open();
     expect(owner.device()).toEqual(seen.opening?.device);
     expect(owner.device()).toHaveLength(32);
   });
 
-  test("tells the core when a transaction is on disk", async () => {
+  test("reports to the core when a transaction is on disk", async () => {
     const { owner, core } = await open();
     core.script.hidden = [store];
     owner.tell({ type: "hidden" });
@@ -161,19 +161,22 @@ describe("an owner", () => {
     expect(core.inputs.at(-1)).toEqual({ type: "stored", batch: 7 });
   });
 
-  test.each(["quotaExceeded", "aborted", "unavailable"] as const)("tells the core that storage said %s", async (failure) => {
-    const storage = new MemoryStorage(new MemoryDisk());
-    const { owner, core } = await open(storage);
-    storage.store = () => Promise.reject(new StorageError(failure, "injected"));
-    storage.load = () => Promise.reject(new StorageError(failure, "injected"));
-    core.script.hidden = [store, { type: "load", request: 3, ranges: [] }];
-    owner.tell({ type: "hidden" });
-    await settle();
-    expect(core.inputs).toContainEqual({ type: "storeFailed", batch: 7, failure });
-    expect(core.inputs).toContainEqual({ type: "loadFailed", request: 3, failure });
-  });
+  test.each(["quotaExceeded", "aborted", "unavailable"] as const)(
+    "reports the storage failure %s to the core",
+    async (failure) => {
+      const storage = new MemoryStorage(new MemoryDisk());
+      const { owner, core } = await open(storage);
+      storage.store = () => Promise.reject(new StorageError(failure, "injected"));
+      storage.load = () => Promise.reject(new StorageError(failure, "injected"));
+      core.script.hidden = [store, { type: "load", request: 3, ranges: [] }];
+      owner.tell({ type: "hidden" });
+      await settle();
+      expect(core.inputs).toContainEqual({ type: "storeFailed", batch: 7, failure });
+      expect(core.inputs).toContainEqual({ type: "loadFailed", request: 3, failure });
+    },
+  );
 
-  test("signs what only its key can have signed", async () => {
+  test("signs with its key", async () => {
     const { owner, core, seen } = await open();
     core.script.hidden = [{ type: "sign", request: 1, bytes: Uint8Array.of(1, 2, 3) }];
     owner.tell({ type: "hidden" });
@@ -207,7 +210,7 @@ describe("an owner", () => {
     expect(core.types().filter((type) => type === "tick")).toHaveLength(1);
   });
 
-  test("settles each command with its own outcome", async () => {
+  test("resolves each command with its own outcome", async () => {
     const { owner, core } = await open();
     const [first, second] = [owner.command({ type: "pauseDrive" }), owner.command({ type: "pauseDrive" })];
     core.script.tick = [
@@ -219,7 +222,7 @@ describe("an owner", () => {
     expect(await second).toEqual({ type: "refused", code: "not_recording" });
   });
 
-  test("stops when somebody else claimed the storage", async () => {
+  test("stops when another owner claimed the storage", async () => {
     const storage = new MemoryStorage(new MemoryDisk());
     const { owner, core, seen } = await open(storage);
     const waiting = owner.command({ type: "pauseDrive" });
@@ -233,7 +236,7 @@ describe("an owner", () => {
     expect(core.inputs).toHaveLength(before);
   });
 
-  test("stops when the core fails, and tells whoever waits", async () => {
+  test("stops when the core fails, and rejects waiting commands", async () => {
     const { owner, seen } = await open();
     const waiting = owner.command({ type: "pauseDrive" });
     expect(() => owner.read("account")).toThrow(TourismoError);
@@ -242,7 +245,7 @@ describe("an owner", () => {
     await expect(owner.command({ type: "pauseDrive" })).rejects.toMatchObject({ code: "core_failed" });
   });
 
-  test("does not open on a storage that cannot be read", async () => {
+  test("does not open if the storage cannot be read", async () => {
     const storage = new MemoryStorage(new MemoryDisk());
     storage.loadSpaces = () => Promise.reject(new StorageError("unavailable", "injected"));
     await expect(open(storage)).rejects.toMatchObject({ code: "storage_unavailable" });

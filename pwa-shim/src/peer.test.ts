@@ -95,14 +95,14 @@ async function codeOf(promise: Promise<RequestResult>): Promise<string> {
 }
 
 describe("of several tabs", () => {
-  test("the first owns the engine and answers for all", async () => {
+  test("the first owns the engine and serves all", async () => {
     const tabs = new Tabs();
     const [first, second, third] = [open(tabs), open(tabs), open(tabs)];
     expect(await Promise.all([first, second, third].map(whoAnswers))).toEqual(["tab 1", "tab 1", "tab 1"]);
     expect([first.owner, second.owner, third.owner].filter(Boolean)).toHaveLength(1);
   });
 
-  test("a follower's command is done by the owner", async () => {
+  test("a follower's command is executed by the owner", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -112,7 +112,7 @@ describe("of several tabs", () => {
     expect(await commanded).toEqual(done);
   });
 
-  test("a change is told to every tab", async () => {
+  test("a change is announced to every tab", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -122,7 +122,7 @@ describe("of several tabs", () => {
     expect(second.changes).toBe(before + 1);
   });
 
-  test("one that closes hands over at once", async () => {
+  test("another one takes over at once when the owner closes", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -133,7 +133,7 @@ describe("of several tabs", () => {
     expect(await codeOf(first.peer.ask({ type: "read", topic: "status" }))).toBe("closed");
   });
 
-  test("an owner that is killed leaves its commands undecided and its reads to the next", async () => {
+  test("when the owner is killed, its commands reject and its reads go to the next owner", async () => {
     const tabs = new Tabs();
     const [first, second, third] = [open(tabs), open(tabs), open(tabs)];
     await Promise.all([whoAnswers(second), whoAnswers(third)]);
@@ -147,7 +147,7 @@ describe("of several tabs", () => {
     expect(await Promise.all(reads)).toEqual(["tab 2", "tab 2"]);
   });
 
-  test("a command that was never sent waits for an owner", async () => {
+  test("a command that was not sent yet waits for an owner", async () => {
     const tabs = new Tabs();
     const gate = { open: (): void => {} };
     const first = open(tabs, () => new Promise((resolve) => (gate.open = resolve)));
@@ -161,8 +161,8 @@ describe("of several tabs", () => {
   });
 });
 
-describe("an owner that answers no more", () => {
-  test("is dispossessed, and finds out when it wakes up", async () => {
+describe("an owner that does not respond", () => {
+  test("loses the lock, and notices when it wakes up", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -178,7 +178,7 @@ describe("an owner that answers no more", () => {
     expect(await whoAnswers(first)).toBe("tab 2");
   });
 
-  test("is dispossessed also by a tab that never heard of it", async () => {
+  test("loses the lock also to a tab that never got a message from it", async () => {
     const tabs = new Tabs();
     const first = open(tabs);
     await whoAnswers(first);
@@ -190,7 +190,7 @@ describe("an owner that answers no more", () => {
     expect(await read).toBe("tab 2");
   });
 
-  test("keeps its place if it is only slow with a command", async () => {
+  test("keeps the lock if only a command is slow", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -204,7 +204,7 @@ describe("an owner that answers no more", () => {
     expect(second.owner).toBeUndefined();
   });
 
-  test("keeps its place if it is slow to open", async () => {
+  test("keeps the lock if it is slow to open", async () => {
     const tabs = new Tabs();
     const gate = { open: (): void => {} };
     const first = open(tabs, () => new Promise((resolve) => (gate.open = resolve)));
@@ -221,7 +221,7 @@ describe("an owner that answers no more", () => {
 });
 
 describe("an owner that must stop", () => {
-  test("because its storage was claimed follows whoever claimed it", async () => {
+  test("because its storage was claimed follows the new owner", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -231,7 +231,7 @@ describe("an owner that must stop", () => {
     expect(first.failed).toEqual([]);
   });
 
-  test("because its core failed tells its page, and another tab goes on", async () => {
+  test("because its core failed reports it to its page, and another tab takes over", async () => {
     const tabs = new Tabs();
     const [first, second] = [open(tabs), open(tabs)];
     await whoAnswers(second);
@@ -241,7 +241,7 @@ describe("an owner that must stop", () => {
     expect(await whoAnswers(second)).toBe("tab 2");
   });
 
-  test("before it began rejects what was asked with its reason", async () => {
+  test("before it opened rejects requests with its reason", async () => {
     const tabs = new Tabs();
     const first = open(tabs, () => Promise.reject(new TourismoError("storage_unavailable")));
     const read = codeOf(first.peer.ask({ type: "read", topic: "status" }));

@@ -66,7 +66,7 @@ test("an answer that is wrong names the field and its value", async () => {
 });
 
 describe("a published drive", () => {
-  test("has one profile of all its parts, broken where nothing was measured", async () => {
+  test("has one profile of all its parts, interrupted at gaps", async () => {
     const coordinates = [
       [
         [0, 0],
@@ -111,7 +111,7 @@ describe("a published drive", () => {
     expect(profile.speedMps).toEqual([10, 11, 11, 12]);
   });
 
-  test("that does not exist, or is not for everybody, is told as not_on_relay", async () => {
+  test("that does not exist or may not be read rejects with not_on_relay", async () => {
     answering(() => new Response("", { status: 404 }));
     await expect(relay.publishedDrive("0190-copy")).rejects.toMatchObject({ code: "not_on_relay" });
   });
@@ -140,7 +140,7 @@ describe("reads of an account", () => {
     return { reads, sent };
   }
 
-  test("send a token, the same as long as it is good", async () => {
+  test("send a token, the same until it expires", async () => {
     const { reads, sent } = reading(() => Response.json({ items: [item], next: null }));
     expect((await reads.homeFeed()).items).toMatchObject([{ kind: "drive", id: "0190-copy" }]);
     await reads.homeFeed();
@@ -149,7 +149,7 @@ describe("reads of an account", () => {
     expect(sent).toEqual(["Bearer -_8B", "Bearer -_8B", "Bearer -_8C"]);
   });
 
-  test("are tried once more with a new token when the relay does not take the one there was", async () => {
+  test("are repeated once with a new token when the relay rejects the token", async () => {
     const { reads, sent } = reading((token) => (token === "Bearer -_8C" ? Response.json({ items: [], next: null }) : refused()));
     expect((await reads.homeFeed()).items).toEqual([]);
     expect(sent).toEqual(["Bearer -_8B", "Bearer -_8C"]);
@@ -158,7 +158,7 @@ describe("reads of an account", () => {
     expect(never.sent.length).toBe(2);
   });
 
-  test("are told again with their age when the relay cannot be reached, and only to the account that asked", async () => {
+  test("return the cached answer with its age when the relay cannot be reached, only to the same account", async () => {
     let hasSignal = true;
     const { reads } = reading(() => {
       if (!hasSignal) throw new TypeError("Failed to fetch");
@@ -172,7 +172,7 @@ describe("reads of an account", () => {
     await expect(reads.homeFeed()).rejects.toMatchObject({ code: "relay_unreachable" });
   });
 
-  test("of what only a newer version knows leave it out", async () => {
+  test("leave out what only a newer relay knows", async () => {
     const { reads } = reading(() => Response.json({ items: [{ kind: "poll" }, item], next: null }));
     expect((await reads.homeFeed()).items.length).toBe(1);
     const counts = { like: 2, wow: 0, road: 0, car: 0, tree: 1 };
@@ -182,7 +182,7 @@ describe("reads of an account", () => {
     expect((await reads.publicFeed()).drives).toMatchObject([{ visibility: "private" }]);
   });
 
-  test("that another version of the app kept and this one cannot read are as good as none", async () => {
+  test("ignore cached answers of another version of the app that cannot be read", async () => {
     const cache = new MemoryReadCache();
     const url = "https://relay.test/v1/people/anna";
     await cache.keep(` ${url}`, { body: JSON.stringify({ account: "anna" }), fetchedAt: 1 });
@@ -206,7 +206,7 @@ describe("reads of an account", () => {
   }
 });
 
-test("a live feed calls for every event but the one that opens it, until it is ended", async () => {
+test("a live feed calls back for every event except the first, until it is ended", async () => {
   const encode = new TextEncoder();
   let stream: ReadableStreamDefaultController | undefined;
   const say = (text: string): void => stream?.enqueue(encode.encode(text));
@@ -233,7 +233,7 @@ test("a live feed calls for every event but the one that opens it, until it is e
   expect(isCancelled).toBe(true);
 });
 
-test("r9 a live feed goes on where it ended, with another token when its own has expired", async () => {
+test("r9 a live feed resumes after its last event, with a new token when the token has expired", async () => {
   vi.useFakeTimers();
   const asked: Record<string, string>[] = [];
   const streams = [
@@ -263,7 +263,7 @@ test("r9 a live feed goes on where it ended, with another token when its own has
   expect(called).toBe(1);
 });
 
-test("the socket is as safe as the page", () => {
+test("the socket uses TLS if the page does", () => {
   expect(socketAddress(new URL("https://relay.test/"))).toBe("wss://relay.test/v1/sync");
   expect(socketAddress(new URL("http://localhost:8080/app"))).toBe("ws://localhost:8080/v1/sync");
 });
@@ -294,11 +294,11 @@ describe("roads", () => {
     ]);
   });
 
-  test("have an address as tiles, with places for the numbers of a tile", () => {
+  test("have a URL template of tiles", () => {
     expect(relay.roadTiles()).toBe("https://relay.test/v1/roads/tiles/{z}/{x}/{y}.mvt");
   });
 
-  test("come one by one with the drives over them", async () => {
+  test("are read one by one with the drives over them", async () => {
     answering(() => Response.json(roadFeature("a-b", { drives: [driveItem()] })));
     expect(await relay.road("a-b")).toMatchObject({ ...road, drivers: "10+", drives: [{ id: "0190-copy", title: "Pass" }] });
   });

@@ -100,7 +100,7 @@ type Read<P extends keyof paths, T> = PathParameters<P> & {
   query?: Query<P> & object;
   check: Check<Checked<Answer<P>>>;
   convert?: (answer: Checked<Answer<P>>) => T;
-  /** Whether nobody without an account may ask. */
+  /** Whether the read needs an account. */
   needsAccount?: boolean;
   /** Whether the answer is kept for when the relay cannot be reached; true by default. */
   isKept?: boolean;

@@ -42,7 +42,7 @@ function fakeSockets(): FakeSocket[] {
 describe("a socket", () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  test("tells the origin that was dialled, whatever the other side says", () => {
+  test("reports the dialled origin, whatever the relay sends", () => {
     const opened = fakeSockets();
     const told: string[] = [];
     const events = {

@@ -33,7 +33,7 @@ function atlasOf(...pages: { id: string; score: number }[][]) {
 }
 
 describe("the roads of a square", () => {
-  test("are asked for as a whole, page by page, and are here without signal, the best first", async () => {
+  test("are fetched page by page, and are there without signal, the best first", async () => {
     const { atlas, asked, relay } = atlasOf([{ id: "a", score: 70 }], [{ id: "b", score: 90 }]);
     expect(await atlas.ask([HOME])).toBe(true);
     expect(asked).toEqual([
@@ -47,7 +47,7 @@ describe("the roads of a square", () => {
     expect({ fetchedAt, missing }).toEqual({ fetchedAt: noon.getTime(), missing: 1 });
   });
 
-  test("are asked for again after a day; what was told before stays while nothing new can be had", async () => {
+  test("are fetched again after a day; kept ones stay while there is no connection", async () => {
     const { atlas, asked, relay } = atlasOf([{ id: "a", score: 70 }]);
     await atlas.ask([HOME]);
     vi.setSystemTime(noon.getTime() + 23 * 3_600_000);
@@ -62,7 +62,7 @@ describe("the roads of a square", () => {
     expect((await atlas.read([HOME])).fetchedAt).toBe(noon.getTime() + 25 * 3_600_000);
   });
 
-  test("that cannot be read any more are asked for again", async () => {
+  test("that cannot be read are fetched again", async () => {
     const { relay } = atlasOf([{ id: "a", score: 70 }]);
     const cache = new MemoryReadCache();
     await cache.keep("20 93", { body: "[{}]", fetchedAt: Date.now() });
@@ -85,7 +85,7 @@ describe("squares", () => {
     expect(squaresAround([0.1, 89.9]).map(({ south }) => south)).toEqual([178, 178, 178, 179, 179, 179]);
   });
 
-  test("around a place hold everything within half a degree", () => {
+  test("around a position contain everything within half a degree", () => {
     const squares = squaresAround([10.1, 46.6]);
     expect(squares.length).toBe(9);
     expect(squares).toContainEqual({ west: 19, south: 92 });

@@ -1,4 +1,4 @@
-// Serves the built PWA as plain files, without any relay.
+// Serves the built PWA as static files, without a relay.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -9,10 +9,10 @@ const dist = fileURLToPath(new URL("../../pwa-shim/dist/", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
 
 /**
- * Serves dist/ on a port of the system's choice until the test ends; gives the address.
+ * Serves dist/ on a free port until the test ends. Resolves to the address.
  *
  * @param {import("node:test").TestContext} test
- * @param {(path: string, body: Buffer) => Buffer | string} [released] what is served of a file: a newer version of it
+ * @param {(path: string, body: Buffer) => Buffer | string} [released] changes the content of a file, for a newer version of the app
  */
 export async function serveApp(test, released = (_, body) => body) {
   const server = createServer(async (request, response) => {

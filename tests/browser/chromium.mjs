@@ -1,5 +1,5 @@
-// Starts Chromium for a story, as a phone of its own: a profile folder keeps what the page stored, so that a story can kill
-// the browser and open it again. Knows nothing of what the pages do.
+// Starts Chromium as a phone. A profile folder keeps the stored data of its pages, so that a test can kill the browser and open it
+// again.
 
 import { once } from "node:events";
 import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// The npm packages are those of pwa-shim; the stories have none of their own.
+// The npm packages are those of pwa-shim.
 const { chromium } = createRequire(new URL("../../pwa-shim/package.json", import.meta.url))("playwright-core");
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -18,18 +18,18 @@ const flags = [
   "--disable-quic",
   "--disable-sync",
   "--no-first-run",
-  // WebGL without a graphics card: the map is drawn on the CPU.
+  // WebGL without a graphics card.
   "--use-angle=swiftshader",
   "--enable-unsafe-swiftshader",
   "--ignore-gpu-blocklist",
-  // Chromium's sandbox refuses to run as root, which is what a container's user is.
+  // Chromium's sandbox does not run as root, which is the user in a container.
   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
 ];
 
-/** How long a page may take for what it does at once on a machine with nothing else to do. */
+/** Timeout of actions, for a loaded machine. */
 const PATIENCE_MS = 60_000;
 
-/** The browsers that run on a profile folder. */
+/** The running browsers of each profile folder. */
 const running = new Map();
 
 /**
@@ -55,15 +55,15 @@ export async function openPhone(profile, { camera, ...options } = {}) {
   return phone;
 }
 
-/** Kills a browser's process at once, as a phone does that runs out of memory. */
+/** Kills the process of a browser, like a phone that runs out of memory. */
 export async function kill(phone, profile) {
   const closed = once(phone, "close");
-  // Chromium's lock on its profile is a link to "host-process".
+  // Chromium locks a profile by a symbolic link to "host-process".
   process.kill(Number(readlinkSync(join(profile, "SingletonLock")).split("-").at(-1)), "SIGKILL");
   await closed;
 }
 
-/** Makes an empty profile folder. When the test ends, its browsers are closed and it is removed. */
+/** Creates a profile folder. When the test ends, its browsers are closed and it is removed. */
 export function newProfile(test) {
   const profile = mkdtempSync(join(tmpdir(), "tourismo-phone-"));
   running.set(profile, new Set());
@@ -74,7 +74,7 @@ export function newProfile(test) {
   return profile;
 }
 
-/** Collects what goes wrong in a context's pages: uncaught errors and error messages on the console. */
+/** Collects uncaught errors and console errors of the pages of a context. */
 export function errorsOf(context) {
   const errors = [];
   context.on("weberror", (event) => errors.push(String(event.error())));

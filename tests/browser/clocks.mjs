@@ -1,7 +1,6 @@
-// A phone whose clocks are wrong: that of the phone, that of its position sensor, or both; or that run faster, so that a long
-// drive is recorded in a short time.
+// Wrong clocks of a phone and of its position sensor, and clocks that run faster, so that a long drive is recorded in a short time.
 
-/** Makes the sensor's times those of the page's clock, moved by what `setClocks` says. To be called before a page is opened. */
+/** Dates positions by the clock of the page plus the offset of `setClocks`. Must be called before a page is opened. */
 export async function wrapSensor(phone) {
   await phone.addInitScript(() => {
     const watch = navigator.geolocation.watchPosition.bind(navigator.geolocation);
@@ -11,11 +10,11 @@ export async function wrapSensor(phone) {
 }
 
 /**
- * Sets the clocks of a page and of its workers, as they are when it is called.
+ * Sets the clocks of a page and of its current workers.
  *
  * @param {import("playwright-core").Page} page
- * @param {{ phoneMs?: number, sensorMs?: number, rate?: number, since?: number }} [clocks] how far ahead of this machine's the
- *   phone's clock is, how far ahead of the phone's the sensor's, and how much faster all run from `since` on
+ * @param {{ phoneMs?: number, sensorMs?: number, rate?: number, since?: number }} [clocks] the offset of the
+ *   phone's clock, the offset of the sensor from it, and the factor by which all clocks run faster from `since` on
  */
 export async function setClocks(page, { phoneMs = 0, sensorMs = 0, rate = 1, since = Date.now() } = {}) {
   const set = ({ phoneMs, sensorMs, rate, since }) => {
@@ -23,10 +22,10 @@ export async function setClocks(page, { phoneMs = 0, sensorMs = 0, rate = 1, sin
     const { timeOrigin } = performance;
     globalThis.sensorMs = sensorMs;
     Date.now = () => Math.round(since + (real.wall() - since) * rate + phoneMs);
-    // Nobody sets a monotonic clock.
+    // A monotonic clock is never set.
     performance.now = () => since + (timeOrigin + real.monotonic() - since) * rate - timeOrigin;
   };
-  // Workers of maps end with their maps, and ask for no time.
+  // Workers of maps read no clock, and end with their maps.
   const workers = page.workers().filter((worker) => !worker.url().includes("maplibre"));
   for (const context of [page, ...workers]) await context.evaluate(set, { phoneMs, sensorMs, rate, since });
 }

@@ -1,5 +1,5 @@
-// Drives over the date line, near Taveuni: maps show them where they are, on both of its sides, and no line goes around the
-// world: one's own drive, the copy that others see, and the roads that were found in many.
+// Drives over the date line, near Taveuni. Maps must show them on both sides of it without a line around the world: the user's own
+// drive, its published copy, and roads.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -7,30 +7,29 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { drawnOn } from "./pixels.mjs";
 import { built, until } from "./relay.mjs";
 
-/** The recorded drive is driven faster than it was made; its speeds fit. */
+/** The drive is replayed faster than it was generated, with adjusted speeds. */
 const HASTE = 4;
 const EVERY_MS = 1000 / HASTE;
-/** Fewer than by default: the story is short of people. */
+/** Fewer than by default, since the test has few people. */
 const FEWEST = 3;
 const SCREEN = { permissions: ["geolocation"], locale: "en-GB", colorScheme: "light", viewport: { width: 375, height: 667 } };
 
 test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, async (t) => {
-  const cable = await layCableToRelay(t, "--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST));
-  await showDrives(t, cable.port);
+  const network = await startRelayOnNetwork(t, "--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST));
+  await showDrives(t, network.port);
   const phone = await openPhone(newProfile(t), SCREEN);
   const page = phone.pages()[0];
-  const at = (place) => page.goto(`${cable.address}/#/${place}`);
-  await page.goto(cable.address);
+  const at = (place) => page.goto(`${network.address}/#/${place}`);
+  await page.goto(network.address);
 
-  // It is recorded: the trace on the live screen is one line, which fills its square.
+  // While recording: the line on the live screen is whole and fills its square.
   const drive = fixesOf(atTheDateLine(await madeDrive(2))).map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
   assert.ok(drive.some(({ longitude }) => longitude > 179) && drive.some(({ longitude }) => longitude < -179));
   await page.getByTestId("start").click();
@@ -42,7 +41,7 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   isOneLine(await pointsOf(page.locator(".live-line polyline")));
   await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());
 
-  // Its own map: the view fits the drive, and the line is whole. So is what others will see of it.
+  // The map of the drive and the preview of its copy: the view fits the line, and the line is whole.
   await page.getByLabel("Everyone").check();
   await page.getByLabel("Hide the start").uncheck();
   await page.getByLabel("Hide the end").uncheck();
@@ -52,10 +51,10 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   await page.getByTestId("publish").click();
   await page.getByTestId("sync").getByText("On the server").waitFor({ timeout: 60_000 });
 
-  // Somebody else sees it in the feed and on a map; its chart is as long as the drive.
+  // Another person sees it in the feed and on a map. Its chart is as long as the drive.
   const stranger = await openPhone(newProfile(t), SCREEN);
   const theirs = stranger.pages()[0];
-  await theirs.goto(`${cable.address}/#/feed`);
+  await theirs.goto(`${network.address}/#/feed`);
   const row = theirs.getByTestId("feed-drive").filter({ hasNotText: "Person" }).first();
   const sketch = row.locator(".thumbnail polyline");
   await row.waitFor();
@@ -64,9 +63,9 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   await row.click();
   await isShown(theirs.getByRole("img", { name: "Map of the drive" }));
 
-  // The roads that were found there: the map begins where the person drove last.
+  // Roads: the map starts at the user's last drive.
   const found = await until("the relay has found roads on both sides", async () => {
-    const { features } = await (await fetch(`${cable.address}/v1/roads?limit=100`)).json();
+    const { features } = await (await fetch(`${network.address}/v1/roads?limit=100`)).json();
     const lons = features.flatMap(({ geometry }) => geometry.coordinates.flat(Infinity).filter((value) => Math.abs(value) > 90));
     return lons.some((lon) => lon > 0) && lons.some((lon) => lon < 0) && features;
   });
@@ -86,7 +85,7 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
   assert.ok(Number.parseFloat(away) < 20, away);
 });
 
-/** The line of a drive on its map: it fills the view, without a break. */
+/** Asserts that the line on a map fills the view without a break. */
 async function isShown(map) {
   const drawn = await drawnOn(map);
   assert.ok(drawn, "the map shows a line");
@@ -97,7 +96,7 @@ async function isShown(map) {
   assert.ok((await scaleKm(map)) <= 1, "the view is as wide as the drive");
 }
 
-/** What the scale of a map says, kilometres. */
+/** The value of the scale of a map, kilometres. */
 async function scaleKm(map) {
   const [, value, unit] = /([\d.]+)\s*(k?m)/.exec(await map.locator(".maplibregl-ctrl-scale").textContent());
   return Number(value) / (unit === "km" ? 1 : 1000);
@@ -107,7 +106,7 @@ async function pointsOf(polyline) {
   return (await polyline.getAttribute("points")).split(" ").map((point) => point.split(",").map(Number));
 }
 
-/** Whether no step of a small drawing, a hundred wide or high, is a leap over half of it. */
+/** Asserts that no step of a thumbnail (100 units wide or high) is longer than half of it. */
 function isOneLine(points) {
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
   assert.ok(Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)) > 99);
@@ -115,7 +114,7 @@ function isOneLine(points) {
   assert.deepEqual(leaps, []);
 }
 
-/** So many people drive over the same road for all to see, each with a phone of their own. */
+/** Publishes drives of several people over the same road. */
 async function showDrives(t, port) {
   const folder = mkdtempSync(join(tmpdir(), "tourismo-date-line-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -133,7 +132,7 @@ async function madeDrive(minutes) {
   return execFileSync(made, ["--seed", "5", "--minutes", String(minutes), "--road", "mountain"], { encoding: "utf8" });
 }
 
-/** The same drive, as long and as winding, moved so that its middle, or a later part of so many, is at Taveuni on 180°. */
+/** Moves a drive so that its middle, or a later part of it, is at Taveuni on 180°. */
 function atTheDateLine(gpx, part = 2) {
   const points = fixesOf(gpx);
   const middle = points[Math.floor(points.length / part)];
@@ -146,7 +145,7 @@ function atTheDateLine(gpx, part = 2) {
   });
 }
 
-/** The same drive a week ago: roads are found in the drives of the last year. */
+/** Dates a drive a week ago: roads come from drives of the last year. */
 function lately(gpx) {
   const time = /<time>([^<]+)<\/time>/g;
   const shiftMs = Date.now() - 7 * 86_400_000 - Date.parse(time.exec(gpx)[1]);

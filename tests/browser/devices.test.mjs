@@ -1,26 +1,25 @@
-// Two phones of one person: the second is let in by codes that are carried by hand. Both edit one drive with no signal, and
-// afterwards both show the same; and where one dies on the way, the other goes on with its drive.
+// Two phones of one account. The second one joins by codes. Both edit a drive without signal and show the same afterwards. When one
+// phone is killed during a drive, the other continues it.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { startRelay, until } from "./relay.mjs";
 
 const EVERY_MS = 100;
 
 test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_same", { timeout: 600_000 }, async (t) => {
-  const cable = await layCableToRelay(t);
-  const [old, fresh] = [await openAt(cable.address, newProfile(t)), await openAt(cable.address, newProfile(t))];
+  const network = await startRelayOnNetwork(t);
+  const [old, fresh] = [await openAt(network.address, newProfile(t)), await openAt(network.address, newProfile(t))];
 
-  // The first phone holds three cars, and a drive with the Alfa.
+  // The first phone has three cars, and a drive with the Alfa.
   for (const name of ["Alfa", "Beetle", "Capri"]) await addCar(old, name);
-  await old.goto(`${cable.address}/#/record`);
+  await old.goto(`${network.address}/#/record`);
   await old.getByLabel("Driving").selectOption({ label: "Alfa" });
   await old.getByTestId("start").click();
   await old.getByTestId("live").waitFor();
@@ -29,27 +28,27 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   await old.locator("[name=title]").fill("Over the pass");
   await old.locator("[name=title]").blur();
 
-  // It is explained why it cannot enter another account, and it lets the second phone in.
+  // It says why it cannot join another account, and adds the second phone.
   const drive = old.url();
-  await old.goto(`${cable.address}/#/devices`);
+  await old.goto(`${network.address}/#/devices`);
   await old.getByTestId("not-new").waitFor();
-  await letIn(old, fresh, cable.address);
+  await letIn(old, fresh, network.address);
   await fresh.getByTestId("drive").waitFor();
   await fresh.getByText("Over the pass").waitFor();
 
-  // Each lists the other.
+  // Each phone lists the other.
   for (const page of [old, fresh]) {
-    await page.goto(`${cable.address}/#/devices`);
+    await page.goto(`${network.address}/#/devices`);
     await page.getByTestId("named-devices").getByText("Other devices of the account").waitFor();
   }
 
-  // Both edit the drive, and neither hears of the other.
-  await cable.cut();
+  // Both edit the drive without a connection.
+  await network.cut();
   const phones = [old, fresh];
   for (const page of phones) await page.goto(drive);
   await edit(old, "title", "Slowly over the pass");
   await edit(fresh, "title", "Over the pass and back");
-  // What is being typed stays, whatever is told of the drive meanwhile.
+  // Typed text stays while updates of the drive arrive.
   await old.locator("[name=notes]").fill("Snow on top.");
   await old.getByLabel("Car").selectOption({ label: "Beetle" });
   await old.waitForTimeout(1_000);
@@ -58,7 +57,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
   for (const page of phones)
     await until("it says that it is on this phone", async () => (await words(page)).includes("On this phone only"));
 
-  await cable.mend();
+  await network.restore();
   for (const page of phones) {
     await page.evaluate(() => dispatchEvent(new Event("online")));
     await until(
@@ -69,7 +68,7 @@ test("two_phones_of_one_account_edit_a_drive_with_no_signal_and_then_show_the_sa
     await until("all of it is on the relay", async () => (await words(page)).includes("On the server"));
   }
 
-  // Only one car can count. Both phones show both, and what is chosen on one settles it on the other.
+  // Both set another car: both phones show both values, and a choice on one resolves the conflict on both.
   const car = (page) => page.getByLabel("Car").evaluate((list) => list.selectedOptions[0].label);
   for (const page of phones) {
     const choices = page.getByTestId("conflict").getByRole("button");
@@ -90,7 +89,7 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   const lost = await openAt(address, profile);
   const other = await openAt(address, newProfile(t));
 
-  // Both are one person's. The first begins a drive, stops for coffee, and dies.
+  // The first phone starts a drive, pauses, and is killed.
   await addCar(lost, "Alfa");
   await letIn(lost, other, address);
   await other.goto(`${address}/#/garage`);
@@ -105,7 +104,7 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   await lost.getByTestId("status").getByText("Everything is on the server").waitFor();
   await kill(lost.context(), profile);
 
-  // The other one sees that it is not finished, takes it over, goes on, and finishes it.
+  // The other phone takes the unfinished drive over, resumes and finishes it.
   await other.goto(`${address}/#/drives`);
   await other.getByTestId("drive").getByText("Not finished").waitFor();
   await other.getByTestId("drive").click();
@@ -121,7 +120,7 @@ test("a_drive_whose_phone_died_goes_on_in_another_phone_and_is_one_drive_on_both
   const all = await until("the figures are there", () => figures(other));
   t.diagnostic(`${before} fixes were taken over: ${all}`);
 
-  // The phone that died comes back: the drive is finished, and the same.
+  // The first phone is opened again: the drive is finished, and the same.
   const back = await openAt(address, profile);
   await back.goto(other.url());
   await until("it shows the same", async () => (await figures(back)) === all);
@@ -134,7 +133,7 @@ test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 6
   await addCar(old.page, "Alfa");
   for (const { page } of [old, fresh]) await page.goto(`${address}/#/devices`);
 
-  // What the camera sees first is no code, and it goes on looking.
+  // The camera first sees no code, and keeps scanning.
   const code = fresh.page.getByRole("img", { name: "The code as QR code" });
   await code.waitFor();
   const letsIn = old.page.getByTestId("let-in");
@@ -155,7 +154,7 @@ test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 6
   await fresh.page.getByRole("heading", { name: "Alfa" }).waitFor();
 });
 
-/** A phone whose camera sees the screen that it is told to look at. */
+/** A phone whose camera can be pointed at an element of another page. */
 async function withCamera(t, address) {
   const profile = newProfile(t);
   const film = join(profile, "film.mjpeg");
@@ -168,14 +167,14 @@ async function withCamera(t, address) {
   return { page, looksAt };
 }
 
-/** A phone on a profile of its own, or on one that was used before; gives its page. */
+/** Opens a phone on a profile folder. Resolves to its page. */
 async function openAt(address, profile) {
   const [page] = (await openPhone(profile, { permissions: ["geolocation"] })).pages();
   await page.goto(address);
   return page;
 }
 
-/** A phone that holds something lets one in that holds nothing, by codes that are carried from one to the other. */
+/** Adds a new phone to the account of another one, by codes. */
 async function letIn(old, fresh, address) {
   await fresh.goto(`${address}/#/devices`);
   const code = await fresh.getByTestId("be-let-in").getByLabel("The code as text").inputValue();
@@ -191,7 +190,7 @@ async function letIn(old, fresh, address) {
   await enter(old, fresh);
 }
 
-/** Both show the same number, and nothing is entered before somebody has said so. */
+/** Asserts that both show the same number, then confirms. */
 async function enter(old, fresh) {
   const [shown, due] = await Promise.all([fresh, old].map((page) => page.getByTestId("join-check").innerText()));
   assert.match(due, /^\d{4} \d{4} \d{4}$/);

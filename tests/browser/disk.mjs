@@ -1,15 +1,14 @@
-// How fast a phone's disk is while a story runs, so that what a story expects within a second is not asked of a machine that
-// takes longer for a single write.
+// Measures the disk while a test runs, so that a test can allow for a machine that takes longer than a second for one write.
 
 const EVERY_MS = 200;
-/** Which writes count: those of so long ago at most. */
+/** The age up to which a write counts. */
 const RECENT_MS = 5_000;
 
 /**
- * Writes a byte durably, over and over, beside the app on a page, until that is gone.
+ * Writes a byte durably again and again in a page, until the page is closed.
  *
  * @param {import("playwright-core").Page} page
- * @returns {Promise<() => number>} how long the slowest of the recent writes took, milliseconds
+ * @returns {Promise<() => number>} the duration of the slowest recent write, milliseconds
  */
 export async function watchDisk(page) {
   const writes = [];
@@ -19,7 +18,7 @@ export async function watchDisk(page) {
     begunAt = isDone ? undefined : Date.now();
   });
   await page.evaluate(async (everyMs) => {
-    const opening = indexedDB.open("a story's own");
+    const opening = indexedDB.open("disk-speed");
     opening.onupgradeneeded = () => opening.result.createObjectStore("bytes");
     await new Promise((resolve) => (opening.onsuccess = resolve));
     const write = async () => {

@@ -1,7 +1,7 @@
-// A drive to feed to a browser: fixes from a GPX file, and a sensor that measures them.
+// Positions for a browser: from a GPX file or computed, and a sensor that reports them.
 
 /**
- * The track points of a GPX file as our own tools write it.
+ * The track points of a GPX file that the project's tools wrote.
  *
  * @returns {{ latitude: number, longitude: number, accuracy: number, altitude: number, speed: number, heading: number }[]}
  */
@@ -21,20 +21,20 @@ export function fixesOf(gpx) {
   });
 }
 
-/** How long the sensor waits at most until the page has heard of a fix: of the same place it hears only once. */
+/** How long the sensor waits until the page gets a position. A repeated position is not reported again. */
 const HEARD_MS = 2_000;
 
-/** The sensor of the phone that shows `page`, until that is left. */
+/** The sensor of the phone with this page, until the page is left. */
 export async function sensorOf(page) {
   const devtools = await page.context().newCDPSession(page);
-  // Besides the app, so that no fix takes the place of one that a slow machine has not passed on.
+  // Waits until each position was delivered, so that a slow machine skips none.
   const heard = await page.evaluateHandle(() => {
     const fixes = { count: 0, next: undefined };
     const hear = () => {
       fixes.count++;
       fixes.next?.();
     };
-    // Past whatever a story has put in the place of the page's own.
+    // The original function, which a test may have replaced.
     Geolocation.prototype.watchPosition.call(navigator.geolocation, hear, () => {}, { enableHighAccuracy: true });
     return fixes;
   });
@@ -54,9 +54,9 @@ export async function sensorOf(page) {
     await wasHeard(before);
   }
   return {
-    /** Measures once. */
+    /** Reports one position. */
     measure,
-    /** Measures fix after fix, one every `everyMs`, until all are measured or `signal` is aborted. Gives when each was. */
+    /** Reports positions, one every `everyMs`, until `signal` is aborted. Resolves to their times. */
     async drive(fixes, everyMs, signal) {
       const measuredAt = [];
       const began = Date.now();
@@ -72,15 +72,15 @@ export async function sensorOf(page) {
   };
 }
 
-/** Fixes on a straight road, 20 m/s, one every `everyMs`. */
+/** Positions on a straight road at 20 m/s, one every `everyMs`. */
 export function straight(from, to, everyMs) {
   const fix = (i) => ({ latitude: 46.5 + (i * 20 * everyMs) / 1000 / 111_320, longitude: 10.4, accuracy: 5, speed: 20 });
   return Array.from({ length: to - from }, (_, i) => fix(from + i));
 }
 
 /**
- * Notes when each fix reaches the pages of a phone that are opened from now on. Gives a function that says how many had
- * come by a moment, and another that begins to count anew.
+ * Records when each position reaches pages of a phone that are opened later. Returns a function that counts those until a time,
+ * and one that resets the count.
  */
 export async function countFixes(phone) {
   let comings = [];
@@ -99,7 +99,7 @@ export async function countFixes(phone) {
   return { by: (moment) => comings.filter((at) => at <= moment).length, reset: () => void (comings = []) };
 }
 
-/** Metres between two positions, on a sphere. */
+/** The distance of two positions on a sphere, metres. */
 export function distanceM(a, b) {
   const radians = Math.PI / 180;
   const [dLat, dLon] = [(b.latitude - a.latitude) * radians, (b.longitude - a.longitude) * radians];

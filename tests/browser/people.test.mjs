@@ -1,28 +1,27 @@
-// Two people who have no signal at first: each says who they are, what they drive and whom they like, and one plans a meet.
-// With signal each sees what the other did, and what they answer to each other with no signal arrives as well.
+// Two people without signal at first: profiles, cars, drives, a meet. With signal they see each other's data, and answers that were
+// given without signal arrive, too.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { newcomer } from "./person.mjs";
 import { built, until } from "./relay.mjs";
 
-/** Of the made drive, with a fix a second, every third is measured, and sooner, so that it is done in some seconds. */
+/** Every third position of the generated drive is replayed, faster than it was driven. */
 const THINNED = 3;
 const EVERY_MS = 250;
 const HASTE = (THINNED * 1000) / EVERY_MS;
 
 test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { timeout: 600_000 }, async (t) => {
-  const cable = await layCableToRelay(t);
-  const anna = await newcomer(t, cable);
-  const ben = await newcomer(t, cable);
+  const network = await startRelayOnNetwork(t);
+  const anna = await newcomer(t, network);
+  const ben = await newcomer(t, network);
 
-  // No signal. Each says who they are; a name that cannot be is refused at once.
-  await cable.cut();
+  // Without signal both fill in their profiles. An invalid handle is refused at once.
+  await network.cut();
   for (const [person, name, handle] of [
     [anna, "Anna", "Anna_R"],
     [ben, "Ben", "ben"],
@@ -35,7 +34,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
     await letAnybodyFollow(person.page);
   }
 
-  // Anna adds a car that others may see, fills it up, and drives; Ben plans a meet.
+  // Anna adds a public car, a logbook entry and a drive. Ben creates a meet.
   const car = await addCar(anna, "Lancia");
   await anna.page.goto(car);
   await anna.page.getByRole("button", { name: "Add entry" }).click();
@@ -56,8 +55,8 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByText("1 going").waitFor();
   const meet = new URL(ben.page.url()).hash;
 
-  // Signal. Ben finds Anna in another spelling, sees her car but not its logbook, and follows her.
-  await cable.mend();
+  // With signal Ben finds Anna by another spelling, sees her car but not its logbook, and follows her.
+  await network.restore();
   for (const person of [anna, ben]) await person.synced();
   await ben.at("people");
   await ben.page.getByLabel("Find people").fill("aNNa");
@@ -68,7 +67,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByRole("button", { name: "Following" }).waitFor();
   await ben.synced();
 
-  // Her drive is in his home feed. With no signal again he likes it and says so; it is shown as it was told, with its age.
+  // Her drive is in his home feed. Without signal it is shown with its age, and he reacts and comments.
   await ben.at("feed");
   await ben.page.getByRole("tab", { name: "Following" }).click();
   await ben.page.getByTestId("feed-drive").getByText("Anna").waitFor();
@@ -76,7 +75,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByRole("button", { name: "What a road: 0" }).waitFor();
   await ben.page.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
   const drive = new URL(ben.page.url()).hash;
-  await cable.cut();
+  await network.cut();
   await ben.page.getByRole("button", { name: "What a road" }).click();
   await ben.page.getByRole("button", { name: "What a road: 1" }).waitFor();
   await ben.page.getByLabel("Your comment").fill("<b>Where</b> is that?");
@@ -86,8 +85,8 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByTestId("age").first().waitFor();
   await ben.page.getByRole("button", { name: "What a road: 1" }).waitFor();
 
-  // With signal Anna sees what he said, and answers to his meet, which he learns.
-  await cable.mend();
+  // With signal Anna sees that, and answers to his meet. He sees her answer.
+  await network.restore();
   for (const person of [anna, ben]) await person.synced();
   await anna.at(drive.slice(2));
   await anna.page.getByRole("button", { name: "What a road: 1" }).waitFor();
@@ -110,29 +109,29 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await ben.page.getByText("1 going, 1 maybe").waitFor();
   await ben.page.getByTestId("person").getByText("Anna", { exact: true }).waitFor();
 
-  // Ben lets her change it. What she changes with no signal is on her own page at once, and with signal on his.
+  // Ben makes her a co-organiser. Her change without signal is on her page at once, and with signal on his.
   await ben.page.getByLabel("Their handle").fill("anna_r");
-  await ben.page.getByRole("button", { name: "Allow" }).click();
+  await ben.page.getByRole("button", { name: "Add" }).click();
   await ben.page.getByRole("button", { name: "Remove" }).waitFor();
   await ben.synced();
   await anna.page.getByRole("link", { name: "Edit" }).click();
-  await cable.cut();
+  await network.cut();
   await anna.page.getByLabel("Where").fill("The lower car park");
   await anna.page.getByRole("button", { name: "Save" }).click();
   await anna.page.getByText("The lower car park").waitFor();
   await anna.page.reload();
   await anna.page.getByTestId("age").first().waitFor();
   await anna.page.getByText("The lower car park").waitFor();
-  await cable.mend();
+  await network.restore();
   await anna.synced();
   await ben.page.getByText("The lower car park").waitFor();
 
-  // Both follow a third one: Anna, who does not follow Ben, sees on his meet that they have her in common.
-  const cleo = await newcomer(t, cable);
+  // Both follow a third person: Anna, who does not follow Ben, sees on his meet that they have one person in common.
+  const cleo = await newcomer(t, network);
   await cleo.at("settings");
   await cleo.fill("handle", "cleo");
   await letAnybodyFollow(cleo.page);
-  await until("the relay knows her", async () => (await fetch(`${cable.address}/v1/people/cleo`)).ok);
+  await until("the relay knows her", async () => (await fetch(`${network.address}/v1/people/cleo`)).ok);
   for (const person of [anna, ben]) {
     await person.at("people/cleo");
     await person.page.getByRole("button", { name: "Follow", exact: true }).click();
@@ -144,12 +143,12 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   await anna.page.getByRole("link", { name: "In common" }).click();
   await anna.page.getByTestId("person").getByText("@cleo").waitFor();
 
-  // It is called off with no signal; Anna hears of it with signal.
-  await cable.cut();
+  // Ben cancels the meet without signal. Anna sees it with signal.
+  await network.cut();
   ben.page.once("dialog", (dialog) => void dialog.accept());
   await ben.page.getByRole("button", { name: "Cancel this meet" }).click();
   await ben.page.getByText("Cancelled").waitFor();
-  await cable.mend();
+  await network.restore();
   await ben.synced();
   await anna.at("meets");
   await anna.at(meet.slice(2));
@@ -157,7 +156,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
   for (const person of [anna, ben]) assert.deepEqual(person.errors(), []);
 });
 
-/** A new account asks about followers; this one does not want to be asked. */
+/** A new account approves followers. This one accepts everyone. */
 async function letAnybodyFollow(page) {
   const asks = page.locator("[name=byApproval]");
   assert.ok(await asks.isChecked());

@@ -1,14 +1,14 @@
-// What a map shows, as a person sees it: where the pixels of its lines are.
+// The pixels of lines on a map.
 
-/** The colour of a drive's line on a light map, and of what is drawn dashed because it stays hidden. */
+/** The colours on a light map: of the line of a drive, and of the dashed line of its hidden parts. */
 export const ROUTE = [0xd8, 0x41, 0x1b];
 
-/** How far each channel of a pixel may be from a colour: lines are smoothed at their edges. */
+/** The tolerance of each channel: lines are antialiased. */
 const TOLERANCE = 24;
 
 /**
- * Waits until the map is drawn and says where it has pixels of a colour: their box as shares of the map's width and height,
- * and whether there is one in every column or in every row between its edges. Nothing if there is none.
+ * Waits until the map is drawn. Resolves to the bounds of the pixels of a colour as shares of the map's width and height, and to
+ * whether every column or every row within the bounds has one; to `undefined` if there are none.
  */
 export async function drawnOn(map, colour = ROUTE) {
   await map.and(map.page().locator("[data-drawn]")).waitFor({ timeout: 60_000 });

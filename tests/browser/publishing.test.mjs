@@ -1,33 +1,31 @@
-// What others see of a drive is seen before it is published: a circuit, whose start and end are no private place, is shown as
-// its owner wants it.
+// The preview of a published copy. The start and end of a drive on a race track are not private, so that the owner shows them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { setClocks, wrapSensor } from "./clocks.mjs";
 import { distanceM, sensorOf } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { drawnOn } from "./pixels.mjs";
 import { until } from "./relay.mjs";
 
-/** The clocks run so many times as fast, so that 23 km take little more than a minute. */
+/** The factor by which clocks run faster, so that 23 km take little more than a minute. */
 const RATE = 8;
 const EVERY_MS = 500;
-/** 40 m/s: also what comes a little early is no jump. */
+/** 40 m/s, slow enough that a position that arrives early is not refused as a jump. */
 const STEP_M = 20;
 const LONG_M = 23_000;
-/** All of it lies within what is hidden around a private place. */
+/** All of the track is within the hidden radius around a private place. */
 const RADIUS_M = 140;
 
 test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_000 }, async (t) => {
-  const cable = await layCableToRelay(t);
+  const network = await startRelayOnNetwork(t);
   const screen = { viewport: { width: 375, height: 667 }, colorScheme: "light", locale: "en-GB" };
   const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], ...screen });
   await wrapSensor(phone);
   const page = phone.pages()[0];
-  await page.goto(cable.address);
+  await page.goto(network.address);
   await page.getByTestId("start").waitFor();
   await setClocks(page, { rate: RATE });
   const laps = circuit();
@@ -40,13 +38,13 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   await until("the circuit is recorded", async () => (await fixes()) > laps.length - 10);
   await hold(page, page.getByRole("button", { name: "Finish" }), () => page.getByTestId("sync").waitFor());
 
-  // Its ends lie on the track: hidden, they would leave nothing.
+  // With hidden ends nothing would be left.
   await page.getByLabel("Everyone").check();
   const preview = page.getByTestId("preview");
   await preview.getByText("Too little of this drive would be left").waitFor();
   assert.ok(await page.getByTestId("publish").isDisabled(), "what would be nothing is not published");
 
-  // The owner says that they are no private place, and sees all of it on the map, in both.
+  // The owner shows both ends, and sees all of the drive on both maps.
   await page.getByLabel("Hide the start").uncheck();
   await page.getByLabel("Hide the end").uncheck();
   await preview.getByText(/^Others will see 2[23]\.\d km, all of it\.$/).waitFor();
@@ -55,27 +53,27 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   assert.ok(drawn && drawn.bottom - drawn.top > 0.4 && drawn.isWhole, JSON.stringify(drawn));
   await page.getByText("Nothing of it is hidden").waitFor();
 
-  // Hidden again, nothing of it is left; the choice is the last one.
+  // With an end hidden again nothing is left. The last choice counts.
   await page.getByLabel("Hide the end").check();
   await preview.getByText("Too little of this drive would be left").waitFor();
   await page.getByLabel("Hide the end").uncheck();
   await preview.getByText("all of it").waitFor();
   await page.getByTestId("publish").click();
   const [item] = await until("it is in the feed", async () => {
-    const { drives } = await (await fetch(`${cable.address}/v1/feed/public`)).json();
+    const { drives } = await (await fetch(`${network.address}/v1/feed/public`)).json();
     return drives.length === 1 && drives;
   });
   assert.ok(Math.abs(item.stats.distanceM / LONG_M - 1) < 0.03, `${item.stats.distanceM} m are shown`);
-  const { geometry } = await (await fetch(`${cable.address}/v1/drives/${item.id}`)).json();
+  const { geometry } = await (await fetch(`${network.address}/v1/drives/${item.id}`)).json();
   const [longitude, latitude] = geometry.coordinates[0][0];
   assert.ok(distanceM({ longitude, latitude }, laps[0]) < STEP_M + 1, "its start is shown");
 
-  // The copy stays as it was made.
+  // The published copy does not change.
   await page.getByText("Others see all of it").waitFor();
   assert.equal(await page.getByTestId("ends").count(), 0);
 });
 
-/** Laps of a circle that end where they began. */
+/** Laps of a circle that end at their start. */
 function circuit() {
   const count = Math.round(LONG_M / STEP_M);
   const laps = Math.round(LONG_M / (2 * Math.PI * RADIUS_M));

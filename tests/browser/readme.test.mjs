@@ -21,7 +21,7 @@ test("every_example_of_the_package_s_readme_runs", { timeout: 300_000 }, async (
   const [relay, address] = [`http://localhost:${relayPort}`, `http://localhost:${pagePort}`];
   await startRelayAt(relayPort, t, "--public-url", relay, "--allow-origin", address);
 
-  // Within the package, whose name resolves to itself there.
+  // Inside the package folder the name of the package resolves to the package.
   const cache = join(packageFolder, "node_modules", ".cache");
   mkdirSync(cache, { recursive: true });
   const root = mkdtempSync(join(cache, "readme-"));

@@ -1,6 +1,5 @@
-// Nothing is lost silently: a phone whose clocks are wrong records its drive all the same; and while positions are refused, the
-// screen says at once that nothing is being recorded and why. What was refused can be seen and used afterwards. All with no
-// signal.
+// Refused positions, all without signal. A phone with wrong clocks still records its drive. While positions are refused, the screen
+// says at once that nothing is being recorded and why. Refused positions can be used afterwards.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,16 +8,16 @@ import { serveApp } from "./app.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { setClocks, wrapSensor } from "./clocks.mjs";
 import { sensorOf, straight } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
 import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
 const FIXES = 40;
-/** So many at most are lost to a clock that is wrong: until the recorder knows by how much. */
+/** Maximum number of positions that a wrong clock costs, until the recorder knows its offset. */
 const LOST = 2;
 
 const HOUR_MS = 3_600_000;
-/** Clocks as they were seen to be wrong: from the beginning, or from the middle of the drive on. */
+/** Wrong clocks as observed on phones: from the start, or from the middle of the drive. */
 const CLOCKS = [
   { name: "the sensor counts from 2001", before: { sensorMs: -978_307_200_000 } },
   { name: "the sensor is 1,024 weeks behind", before: { sensorMs: -1_024 * 7 * 24 * HOUR_MS } },
@@ -28,7 +27,7 @@ const CLOCKS = [
   { name: "the phone is set back an hour and its sensor is not", before: {}, after: { phoneMs: -HOUR_MS, sensorMs: HOUR_MS } },
 ];
 
-/** Opens the app on a phone that has it and is without signal. */
+/** Opens the installed app on a phone without signal. */
 async function phoneWithNoSignal(t) {
   const phone = await openPhone(newProfile(t), {
     permissions: ["geolocation"],
@@ -101,7 +100,7 @@ test("the_screen_says_at_once_that_nothing_is_recorded_and_what_was_refused_can_
   await page.getByTestId("live").waitFor();
   const sensor = await sensorOf(page);
 
-  // The very first position has a time of 1994: it says so, and that alone is no reason to call it saved.
+  // The first position is dated 1994: the screen says so, and does not say "Saved".
   await sensor.measure(fixes[0]);
   await screen.problem.getByText("Nothing is being recorded.").waitFor();
   await screen.problem.getByText("before the start of the drive").waitFor();
@@ -111,7 +110,7 @@ test("the_screen_says_at_once_that_nothing_is_recorded_and_what_was_refused_can_
   assert.equal(await screen.safety.textContent(), "Saved");
   const before = await screen.kept();
 
-  // Between walls the receiver only guesses, for longer than a gap takes.
+  // Inaccurate positions for long enough to make a gap.
   await sensor.drive(fixes.slice(20, 65).map(inaccurate), EVERY_MS);
   await screen.problem.getByText("too inaccurate, ± 180 m").waitFor();
   assert.equal(await screen.kept(), before, "none of these counts");
@@ -124,7 +123,7 @@ test("the_screen_says_at_once_that_nothing_is_recorded_and_what_was_refused_can_
   await until("it goes on", async () => (await screen.problem.count()) === 0);
   await finish(page);
 
-  // The page of the drive lists them: one is used, then all, then none.
+  // The page of the drive lists them. One is used, then all, then none.
   const group = page.getByTestId("refused-tooInaccurate");
   const refused = page.getByTestId("refused");
   const left = async () => Number(await refused.getAttribute("data-left"));

@@ -1,4 +1,4 @@
-// Starts the relay as people start it: the built command, on a database file that is removed when the test ends.
+// Starts the built relay on a database file that is removed when the test ends.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Gives the path of a command of the workspace: in the folder that TOURISMO_BINARIES names, or built. */
+/** The path of a command of the workspace: in the folder TOURISMO_BINARIES, or built. */
 export async function built(packageName, command) {
   if (process.env.TOURISMO_BINARIES) return join(process.env.TOURISMO_BINARIES, command);
   const options = ["build", "--locked", "--message-format=json", "-p", packageName, "--bin", command];
@@ -23,14 +23,14 @@ export async function built(packageName, command) {
   return artifacts.find(({ target }) => target.name === command).executable;
 }
 
-/** Starts a relay, with further options if a story needs any; gives its port. */
+/** Starts a relay with further options. Resolves to its port. */
 export async function startRelay(test, ...further) {
   const port = await freePort();
   await startRelayAt(port, test, ...further);
   return port;
 }
 
-/** Starts a relay on a port of this machine; gives what stops it. */
+/** Starts a relay on a port of this machine. Resolves to a function that stops it. */
 export async function startRelayAt(port, test, ...further) {
   const command = await built("tourismo-server", "tourismo-server");
   const folder = mkdtempSync(join(tmpdir(), "tourismo-relay-"));
@@ -50,7 +50,7 @@ export async function startRelayAt(port, test, ...further) {
   return stop;
 }
 
-/** Asks again and again until it is so; an error counts as "not yet". */
+/** Polls until `isSo` resolves to a truthy value, and returns it. An error counts as "not yet". */
 export async function until(what, isSo, patienceMs = 60_000) {
   const deadline = Date.now() + patienceMs;
   let last;
@@ -66,7 +66,7 @@ export async function until(what, isSo, patienceMs = 60_000) {
   throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`, { cause: last });
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,5 +1,5 @@
-// Good roads: three people show a drive over the same pass. Somebody who drove there with no signal sees at once how good their
-// own road was, and finds the others' road on a day without signal, because it came along while there was some.
+// Good roads. Three people publish a drive over the same pass. A person who drives there without signal sees the road score of the
+// drive at once, and later finds the road without signal, since it was fetched while there was a connection.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -7,39 +7,38 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { built, until } from "./relay.mjs";
 
-/** The recorded drive is driven faster than it was made, so that it is done sooner; its speeds fit. */
+/** The drive is replayed faster than it was generated, with adjusted speeds. */
 const HASTE = 4;
 const EVERY_MS = 1000 / HASTE;
-/** Fewer than by default: the story is short of people. */
+/** Fewer than by default, since the test has few people. */
 const FEWEST = 3;
 
 test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, async (t) => {
   const options = ["--roads-every-seconds", "1", "--roads-from-drivers", String(FEWEST)];
-  const cable = await layCableToRelay(t, ...options);
-  await showDrives(t, cable.port);
+  const network = await startRelayOnNetwork(t, ...options);
+  await showDrives(t, network.port);
   const roads = await until("the relay has found roads", async () => {
-    const { features } = await (await fetch(`${cable.address}/v1/roads?limit=100`)).json();
+    const { features } = await (await fetch(`${network.address}/v1/roads?limit=100`)).json();
     return features.length > 0 && features;
   });
-  // What lies between two junctions may be too short to be listed.
+  // Roads between two junctions may be too short for the list.
   const best = roads.map(({ properties }) => properties).find(({ lengthM }) => lengthM >= 500);
 
-  // A phone that opened the app once drives there with no signal. How good the road was is in the list at once.
+  // A phone with the installed app drives there without signal. The score is in the list at once.
   const phone = await openPhone(newProfile(t), { permissions: ["geolocation"], locale: "en-GB" });
   const errors = errorsOf(phone);
   const asked = roadsAskedBy(phone);
   const page = phone.pages()[0];
-  const at = (place) => page.goto(`${cable.address}/#/${place}`);
-  await page.goto(cable.address);
+  const at = (place) => page.goto(`${network.address}/#/${place}`);
+  await page.goto(network.address);
   await page.evaluate(() => navigator.serviceWorker.ready);
-  await cable.cut();
+  await network.cut();
   await record(page);
   await at("drives");
   const own = page.getByTestId("drive").getByRole("img", { name: / of 100 on .* km, twist / });
@@ -49,8 +48,8 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await page.getByTestId("road").getByText("of 100, on").first().waitFor();
   assert.deepEqual(asked, [], "nobody was asked");
 
-  // Signal for a while: the squares in which they drove are asked for, and not by whom.
-  await cable.mend();
+  // With signal the app fetches the squares around the drive, anonymously.
+  await network.restore();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await until("the phone has asked for roads", () => asked.length > 0, 60_000);
   await page.getByTestId("sync").getByText("On the server").waitFor({ timeout: 60_000 });
@@ -66,8 +65,8 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
     page.evaluate(async () => (await (await caches.open("tourismo-roads")).keys()).length > 0),
   );
 
-  // No signal again, and the app is opened anew: the roads are there, the best first, and say from when they are.
-  await cable.cut();
+  // Without signal the app is opened again: the roads are there, the best first, with the time of their fetch.
+  await network.cut();
   await at("roads");
   await page.reload();
   await page
@@ -91,8 +90,8 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await page.getByTestId("road").getByText("Twist").waitFor();
   await page.getByText("The server cannot be reached.").waitFor();
 
-  // With signal it says who drove it, and a tap on the map leads to a road, too.
-  await cable.mend();
+  // With signal the page of a road lists drives over it, and a tap on the map opens a road.
+  await network.restore();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await page.getByTestId("feed-drive").first().waitFor();
   await until("all who drove it are listed", async () => (await page.getByTestId("feed-drive").count()) === FEWEST);
@@ -106,7 +105,7 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   );
 });
 
-/** So many people drive over the pass for all to see, each with a phone of their own. */
+/** Publishes drives of several people over the pass. */
 async function showDrives(t, port) {
   const folder = mkdtempSync(join(tmpdir(), "tourismo-roads-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -124,14 +123,14 @@ async function madeDrive(minutes) {
   return execFileSync(made, ["--seed", "5", "--minutes", String(minutes), "--road", "mountain"], { encoding: "utf8" });
 }
 
-/** The same drive a week ago: roads are found in the drives of the last year. */
+/** Dates a drive a week ago: roads come from drives of the last year. */
 function lately(gpx) {
   const time = /<time>([^<]+)<\/time>/g;
   const shiftMs = Date.now() - 7 * 86_400_000 - Date.parse(time.exec(gpx)[1]);
   return gpx.replace(time, (_, at) => `<time>${new Date(Date.parse(at) + shiftMs).toISOString()}</time>`);
 }
 
-/** Records the beginning of the same road. */
+/** Records the start of the same road. */
 async function record(page) {
   const drive = fixesOf(await madeDrive(2)).map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
   await page.getByTestId("start").click();
@@ -152,7 +151,7 @@ function roadsAskedBy(phone) {
   return asked;
 }
 
-/** Taps the middle of the map after it was made to look at the middle of a line. */
+/** Centres the map on the midpoint of a line and taps it. */
 async function tapRoad(page, line) {
   const [longitude, latitude] = line[Math.floor(line.length / 2)];
   await (await sensorOf(page)).measure({ latitude, longitude, accuracy: 5 });

@@ -1,4 +1,4 @@
-// The built PWA in a browser, served as plain files: it opens without any relay, and fits the phone.
+// The built PWA, served as static files: it opens without a relay, and fits the phone.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// A phone whose storage fails while a drive is recorded, in every way that browsers have: the person is told, recording goes
-// on in memory, and what was measured meanwhile is saved when the storage is back.
+// Storage failures of browsers while a drive is recorded. The screen says so, recording continues in memory, and everything is saved
+// when the storage works again.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { countFixes, sensorOf, straight } from "./drive.mjs";
 import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
-/** The core tries again ever less often, at least every half minute. */
+/** The core retries with a growing delay of at most half a minute. */
 const PATIENCE_MS = 60_000;
 
 test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_000 }, async (t) => {
@@ -42,7 +42,7 @@ test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_
     t.diagnostic(`${befalls.name}: told, and healed`);
   }
 
-  // A single dead handle is replaced before anybody notices.
+  // A single dead handle is replaced without a message.
   const heard = await listen(safety);
   await oneDeadHandle(page);
   const before = fixes.by(Date.now());
@@ -64,7 +64,7 @@ test("whatever_befalls_the_storage_is_told_and_nothing_is_lost", { timeout: 600_
   assert.ok(saved > 0 && recorded >= saved, `${saved} fixes were called saved, ${recorded} are there`);
 });
 
-/** Notes what an element says from here on. */
+/** Records the texts of an element from now on. */
 async function listen(element) {
   const said = await element.evaluateHandle((node) => {
     const texts = [];
@@ -85,7 +85,7 @@ async function fullStorage(page, address) {
   return () => devtools.send("Storage.overrideQuotaForOrigin", { origin });
 }
 
-/** The browser aborts every transaction, as it does when the disk fails. */
+/** The browser aborts every transaction, like on a disk failure. */
 function abortedTransactions(page) {
   return inWorker(
     page,
@@ -98,7 +98,7 @@ function abortedTransactions(page) {
   );
 }
 
-/** The browser has closed the database behind the app's back, and closes it again whenever it is opened. */
+/** The browser has closed the database without an event, and closes it again whenever it is opened. */
 function deadHandles(page) {
   return inWorker(
     page,
@@ -122,7 +122,7 @@ function oneDeadHandle(page) {
   });
 }
 
-/** Puts something in the place of `IDBDatabase.transaction` where the engine lives; the returned function takes it away. */
+/** Replaces `IDBDatabase.transaction` in the worker of the engine. Returns a function that restores it. */
 async function inWorker(page, replacement) {
   const [worker] = page.workers();
   await worker.evaluate((source) => {

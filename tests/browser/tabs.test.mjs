@@ -1,4 +1,4 @@
-// Several tabs of one app in a real browser: one engine, whichever tab it lives in.
+// Several tabs of the app in a real browser share one engine.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { serveApp } from "./app.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
 import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
@@ -20,11 +20,11 @@ test("a_drive_goes_on_in_another_tab_when_the_tab_that_owned_the_engine_is_close
   const follower = await phone.newPage();
   await follower.goto(address);
 
-  // What one tab starts, the other shows.
+  // A drive that one tab starts is shown by the other.
   await owner.getByTestId("start").click();
   const live = follower.getByTestId("live");
   await live.waitFor();
-  // The phone has one sensor; one of the tabs listens to it.
+  // One of the tabs measures.
   const sensors = [await sensorOf(owner), await sensorOf(follower)];
   await Promise.all(sensors.map((sensor) => sensor.drive(straight(0, 20, EVERY_MS), EVERY_MS)));
   const fixes = async () => Number(await live.getAttribute("data-fixes"));
@@ -52,7 +52,7 @@ test("three_tabs_edit_one_account_and_the_last_one_left_has_every_edit", { timeo
     await tab.getByRole("button", { name: "Add a car" }).waitFor();
   }
 
-  // Each tab adds a car, and every tab that is open shows it: the first owns the engine, then the second, then the third.
+  // Each tab adds a car, and every open tab shows it. The tabs own the engine one after the other.
   const names = ["Alfa", "Beetle", "Capri", "Dino", "Elise", "Fulvia"];
   const shown = async (tab) => (await tab.locator(".row h2").allTextContents()).join(" ");
   const added = [];

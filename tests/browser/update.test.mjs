@@ -1,4 +1,4 @@
-// A new version of the app comes out while a drive is recorded.
+// A new version of the app is released while a drive is recorded.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { serveApp } from "./app.mjs";
 import { newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
 import { until } from "./relay.mjs";
 
 test("a_new_version_waits_until_the_drive_is_finished", { timeout: 300_000 }, async (t) => {

@@ -50,7 +50,7 @@ export function Organisers({ meet, organisers }: { meet: DocId; organisers: Acco
           onInput={(event) => (handle.value = event.currentTarget.value)}
         />
         <button type="submit" class="button" disabled={handle.value.trim() === ""}>
-          Allow
+          Add
         </button>
       </form>
       {failed.value === undefined ? null : <p class="hint bad">{failed.value}</p>}

@@ -22,7 +22,7 @@ function coastsOf(collection: FeatureCollection): Position[][] {
 }
 
 describe("land on a flat map", () => {
-  test("goes on beyond the date line", () => {
+  test("continues beyond the date line", () => {
     const [ring] = ringsOf(unwrapped(around([170, 60], [-170, 60], [-170, 70], [170, 70], [170, 60])));
     expect(ring).toEqual([
       [170, 60],
@@ -46,7 +46,7 @@ describe("land on a flat map", () => {
     ]);
   });
 
-  test("has no coast where it goes on at the other edge of the map", () => {
+  test("has no coast where it continues at the other edge of the map", () => {
     const west = unwrapped(around([179, -17], [180, -17], [180, -16], [179, -16], [179, -17]));
     expect(coastsOf(west)).toEqual([
       [
@@ -70,7 +70,7 @@ describe("land on a flat map", () => {
     expect(coastsOf(unwrapped(around([10, 40], [11, 40], [10, 41], [10, 40]))).length).toBe(1);
   });
 
-  test("has no line right across the world", () => {
+  test("has no line across the whole map", () => {
     const topology = land as unknown as Topology<{ land: GeometryCollection }>;
     const rings = ringsOf(unwrapped(feature(topology, topology.objects.land)));
     expect(rings.length).toBeGreaterThan(1_000);

@@ -177,7 +177,7 @@ function JoinAccount({ isNew, brought }: { isNew: boolean; brought: PairingCode 
   if (!isNew) {
     return (
       <div class="card form" data-testid="not-new">
-        <h2>Enter another account</h2>
+        <h2>Join another account</h2>
         <p class="hint">
           Only a device without data can join another account. This one holds data of its own account, which is never mixed with
           another. If the other device is empty, add that one above.

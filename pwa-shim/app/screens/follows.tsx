@@ -32,7 +32,7 @@ function fetchPage(which: Which, name: string, page: PageOf): Promise<Page<"peop
 }
 
 export function FollowsScreen({ name, which }: { name: string; which: Which }) {
-  const { data: person } = useRelayQuery(`person ${name}`, () => relay.person(name));
+  const { data: owner } = useRelayQuery(`person ${name}`, () => relay.person(name));
   const list = useRelayList(`${which} ${name}`, async (page) => {
     const { people, ...rest } = await fetchPage(which, name, page);
     return { ...rest, items: people };
@@ -41,17 +41,17 @@ export function FollowsScreen({ name, which }: { name: string; which: Which }) {
   return (
     <section class="page">
       <a class="back" href={href({ screen: "person", name })}>
-        <BackIcon /> {person ? nameOfPerson(person) : "Back"}
+        <BackIcon /> {owner ? nameOfPerson(owner) : "Back"}
       </a>
       <header class="page-head">
         <h1>{title}</h1>
       </header>
       <StaleNotice meta={list.meta} />
       <ul class="list cards">
-        {list.items.map((somebody) => (
-          <li key={somebody.account}>
-            <PersonLink person={somebody} detail={`since ${day(somebody.since)}`}>
-              <FollowButton person={somebody} />
+        {list.items.map((person) => (
+          <li key={person.account}>
+            <PersonLink person={person} detail={`since ${day(person.since)}`}>
+              <FollowButton person={person} />
             </PersonLink>
           </li>
         ))}

@@ -38,7 +38,7 @@ test("an unsaved meet is still there when the user comes back, until it is disca
   cleanup();
   show();
   expect(title().value).toBe("Sunday at the pass");
-  fireEvent.click(screen.getByText("Discard changes"));
+  fireEvent.click(screen.getByText("Discard"));
   expect(title().value).toBe("");
   expect(hasDraft("new meet")).toBe(false);
 });
@@ -59,7 +59,7 @@ test("a refused meet keeps its draft", async () => {
   fireEvent.click(screen.getByText("Save"));
   await waitFor(() => expect(saved.length).toBe(1));
   expect(title().value).toBe("Coffee");
-  fireEvent.click(screen.getByText("Discard changes"));
+  fireEvent.click(screen.getByText("Discard"));
 });
 
 test("local times stay when the time zone changes, and the end moves with the start", async () => {

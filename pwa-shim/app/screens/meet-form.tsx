@@ -205,7 +205,7 @@ function MeetForm(props: {
         <div class="controls">
           {isChanged ? (
             <button type="button" class="button" onClick={clear}>
-              Discard changes
+              Discard
             </button>
           ) : null}
           <button type="submit" class="button primary">

@@ -44,6 +44,6 @@ async function fromCache(path: string, request: Request): Promise<Response> {
 
 async function removeOldVersions(): Promise<void> {
   const names = await caches.keys();
-  const isOld = (name: string): boolean => (name.startsWith(PREFIX) && name !== CACHE) || OBSOLETE.includes(name);
-  await Promise.all(names.filter(isOld).map((name) => caches.delete(name)));
+  const isObsolete = (name: string): boolean => (name.startsWith(PREFIX) && name !== CACHE) || OBSOLETE.includes(name);
+  await Promise.all(names.filter(isObsolete).map((name) => caches.delete(name)));
 }

@@ -43,7 +43,7 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
     return { storage, another };
   }
 
-  test("what was stored is there for whoever opens it next", async () => {
+  test("stored entries are there when it is opened again", async () => {
     const { storage, another } = await claimed();
     await storage.store([put("doc", [1], [7, 8]), put("meta", [0], [9])]);
     storage.close();
@@ -58,14 +58,14 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
     expect(keys).toEqual([[1], [1, 0], [1, 255], [2]]);
   });
 
-  test("ranges are answered in the order in which they were asked", async () => {
+  test("ranges are returned in the order of the request", async () => {
     const { storage } = await claimed();
     await storage.store([put("change", [1], [1]), put("row", [2], [2])]);
     const found = await storage.load([range("row", [0], [9]), range("change", [5], [9]), range("change", [1], [1])]);
     expect(found.map(({ value }) => [...value])).toEqual([[2], [1]]);
   });
 
-  test("operations happen in their order", async () => {
+  test("operations are performed in their order", async () => {
     const { storage } = await claimed();
     await storage.store([
       put("journal", [1], [1]),
@@ -76,14 +76,14 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
     expect(await storage.loadSpaces(["journal"])).toEqual([entry("journal", [2], [3])]);
   });
 
-  test("a key that is a view into a larger buffer is stored as the view alone", async () => {
+  test("of a key that is a view into a larger buffer only the view is stored", async () => {
     const { storage } = await claimed();
     const key = Uint8Array.from([9, 1, 9]).subarray(1, 2);
     await storage.store([{ type: "put", space: "doc", key, value: Uint8Array.from([5]) }]);
     expect(await storage.loadSpaces(["doc"])).toEqual([entry("doc", [1], [5])]);
   });
 
-  test("who was dispossessed stores nothing, and can still read", async () => {
+  test("an owner that lost it stores nothing, and can still read", async () => {
     const { storage, another } = await claimed();
     await storage.store([put("doc", [1], [1])]);
     const successor = another();
@@ -94,7 +94,7 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
     expect(await storage.loadSpaces(["doc"])).toEqual([entry("doc", [1], [3])]);
   });
 
-  test("the shell's own things are kept apart", async () => {
+  test("values of the shell are kept apart", async () => {
     const { storage, another } = await claimed();
     expect(await storage.get("deviceKey")).toBeUndefined();
     await storage.put("deviceKey", Uint8Array.from([1, 2]));
@@ -104,14 +104,14 @@ describe.each(Object.entries(disks))("a storage in %s", (_, disk) => {
 });
 
 describe("IndexedDB", () => {
-  test("a handle that died is replaced", async () => {
+  test("a dead handle is replaced", async () => {
     const storage = new IndexedDbStorage("test", dyingFactory(1));
     await storage.claim("first");
     await storage.store([put("doc", [1], [1])]);
     expect(await storage.loadSpaces(["doc"])).toEqual([entry("doc", [1], [1])]);
   });
 
-  test("a transaction that is never answered is given up, and performed with a new handle", async () => {
+  test("a transaction that is never answered times out, and is repeated with a new handle", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const storage = new IndexedDbStorage("test", silentFactory(1));

@@ -1,6 +1,6 @@
-// What a hand does that a click is not.
+// Holding a button, which Playwright has no call for.
 
-/** Holds a button until what it does is done. */
+/** Holds a button until `untilDone` resolves. */
 export async function hold(page, button, untilDone) {
   await button.hover();
   await page.mouse.down();

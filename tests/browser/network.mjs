@@ -1,4 +1,4 @@
-// The way between a phone and its relay, which a story can cut: connections end at once and new ones are refused.
+// The network between a phone and its relay: a TCP proxy that a test can cut. Then connections end and new ones are refused.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -6,19 +6,19 @@ import { connect, createServer } from "node:net";
 import { freePort, startRelayAt } from "./relay.mjs";
 
 /**
- * Starts a relay, with further options if a story needs any, and lays a cable to it. The relay is told that phones dial the
- * cable's address, or the relay's own `port`.
+ * Starts a relay, with further options if a test needs any, behind such a proxy. Phones may dial the `address` of the proxy, or the
+ * relay's own `port`.
  */
-export async function layCableToRelay(test, ...further) {
+export async function startRelayOnNetwork(test, ...further) {
   const port = await freePort();
-  const cable = await layCable(test, port);
-  const urls = ["--public-url", cable.address, "--public-url", `http://127.0.0.1:${port}`];
+  const network = await startNetwork(test, port);
+  const urls = ["--public-url", network.address, "--public-url", `http://127.0.0.1:${port}`];
   await startRelayAt(port, test, ...urls, ...further);
-  return { ...cable, port };
+  return { ...network, port };
 }
 
-/** Lays a cable to a port of this machine. Its own port stays the same however often it is cut. */
-async function layCable(test, relayPort) {
+/** Starts a proxy to a port of this machine. It keeps its own port when it is cut and restored. */
+async function startNetwork(test, relayPort) {
   const sockets = new Set();
   const server = createServer((phone) => {
     const relay = connect(relayPort, "127.0.0.1");
@@ -48,5 +48,5 @@ async function layCable(test, relayPort) {
   await listen(0);
   const { port } = server.address();
   test.after(cut);
-  return { address: `http://localhost:${port}`, cut, mend: () => listen(port) };
+  return { address: `http://localhost:${port}`, cut, restore: () => listen(port) };
 }

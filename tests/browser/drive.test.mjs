@@ -1,42 +1,41 @@
-// The whole way of a drive, as a person and a stranger see it: recorded with no signal, through the death of the browser,
-// finished, sent when there is signal again, published, and found in the public feed with its ends hidden.
+// A drive from end to end: recorded without signal while the browser is killed, finished, synced when there is signal, published,
+// and found in the public feed with its ends hidden.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { distanceM, fixesOf, sensorOf } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { built, until } from "./relay.mjs";
 
-/** Fixes come four times as fast as they were driven; the speeds that the sensor tells are as much higher. */
+/** Positions are replayed four times as fast as they were driven, with adjusted speeds. */
 const HASTE = 4;
 const EVERY_MS = 1000 / HASTE;
-/** Fixes that are so far apart are never one part of a track. */
+/** Positions with a longer time between them are separated by a gap. */
 const GAP_MS = 11_000;
-/** What is hidden at both ends of a published drive. */
+/** The radius that is hidden around both ends of a published drive. */
 const HIDDEN_M = 300;
 
 test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", { timeout: 600_000 }, async (t) => {
   const drive = await madeDrive();
-  const cable = await layCableToRelay(t);
+  const network = await startRelayOnNetwork(t);
   const profile = newProfile(t);
   const open = () => openPhone(profile, { permissions: ["geolocation"] });
   const half = drive.slice(0, drive.length / 2);
   const rest = drive.slice(half.length);
 
-  // With signal: the app is opened once, which leaves it on the phone.
+  // With signal: opening the app once installs it on the phone.
   let phone = await open();
   let page = phone.pages()[0];
-  await page.goto(cable.address);
+  await page.goto(network.address);
   await page.evaluate(() => navigator.serviceWorker.ready);
 
-  // No signal: the app opens all the same, and records.
-  await cable.cut();
+  // Without signal the app opens and records.
+  await network.cut();
   await phone.setOffline(true);
-  await page.goto(cable.address);
+  await page.goto(network.address);
   await page.getByTestId("start").click();
   await page.getByTestId("live").waitFor();
   const measuring = new AbortController();
@@ -45,27 +44,27 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   await until("the first half is nearly recorded", async () => (await fixes()) > half.length - 10, 60_000);
   const saved = Number(await page.getByTestId("live").getAttribute("data-saved"));
 
-  // The browser dies.
+  // The browser is killed.
   await kill(phone, profile);
   const killedAt = Date.now();
   measuring.abort();
   await measured;
 
-  // It is opened again, still without signal: the drive is there, and goes on by itself.
+  // It is opened again without signal: the drive resumes by itself.
   phone = await open();
   await phone.setOffline(true);
   page = phone.pages()[0];
-  await page.goto(cable.address);
+  await page.goto(network.address);
   await page.getByTestId("resumed").waitFor();
   const after = await fixes();
   const left = Number(await page.getByTestId("live").getAttribute("data-recorded"));
   t.diagnostic(`${saved} fixes were called saved before the kill, ${left} are there after it`);
   assert.ok(left >= saved && left > half.length / 2, `${saved} fixes were called saved, ${left} are left`);
 
-  // Nothing is measured for longer than a gap takes.
+  // No position for long enough to make a gap.
   await until("the drive has a gap", () => Date.now() > killedAt + GAP_MS);
 
-  // That is undone and said again; then it is driven to its end and finished.
+  // The resume is undone and repeated. Then the drive is finished.
   await page.getByTestId("undo").click();
   await page.getByTestId("unfinished").waitFor();
   await page.getByTestId("resume").click();
@@ -76,21 +75,21 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   await hold(page, page.getByRole("button", { name: "Finish" }), () => sync.waitFor());
   await until("the drive is on this phone", async () => (await sync.textContent()).includes("On this phone"));
 
-  // Signal again: the relay acknowledges it.
-  await cable.mend();
+  // With signal the relay acknowledges it.
+  await network.restore();
   await phone.setOffline(false);
   await until("the drive is on the relay", async () => (await sync.textContent()).includes("On the server"), 60_000);
-  assert.deepEqual((await feed(cable)).drives, [], "nobody else has heard of it");
+  assert.deepEqual((await feed(network)).drives, [], "nobody else has heard of it");
 
-  // It says what of it stays hidden. It is published, and a stranger finds it.
+  // The screen says what stays hidden. The drive is published, and another person finds it.
   await page.getByTestId("hidden").getByText("stays hidden").waitFor();
   await page.getByLabel("Everyone").check();
   await page.getByTestId("publish").click();
   const [item] = await until("the drive is in the feed", async () => {
-    const { drives } = await feed(cable);
+    const { drives } = await feed(network);
     return drives.length === 1 && drives;
   });
-  const published = await (await fetch(`${cable.address}/v1/drives/${item.id}`)).json();
+  const published = await (await fetch(`${network.address}/v1/drives/${item.id}`)).json();
   const lines = published.geometry.coordinates;
   assert.ok(lines.length >= 2, "the kill is a gap, not a straight line");
   for (const [longitude, latitude] of lines.flat()) {
@@ -102,10 +101,10 @@ test("a_drive_recorded_with_no_signal_survives_a_kill_and_arrives_in_the_feed", 
   assert.ok(item.stats.distanceM < wayM(drive) - 2 * HIDDEN_M, "the figures are those of what is shown");
   assert.equal(item.startedAt % 3_600_000, 0, "the start is told to the hour");
 
-  // The stranger's own phone shows it.
+  // The phone of that person shows it.
   const stranger = await openPhone(newProfile(t));
   const theirs = stranger.pages()[0];
-  await theirs.goto(`${cable.address}/#/feed`);
+  await theirs.goto(`${network.address}/#/feed`);
   await theirs.getByTestId("feed-drive").click();
   await theirs.locator(".map[data-drawn]").waitFor({ timeout: 60_000 });
 });
@@ -116,8 +115,8 @@ async function madeDrive() {
   return fixesOf(gpx).map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
 }
 
-async function feed(cable) {
-  return (await fetch(`${cable.address}/v1/feed/public`)).json();
+async function feed(network) {
+  return (await fetch(`${network.address}/v1/feed/public`)).json();
 }
 
 function wayM(fixes) {

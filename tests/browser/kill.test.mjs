@@ -1,20 +1,19 @@
-// A browser that is killed at random moments of a recording, with and without signal: at most a second is missing, and
-// nothing that the page called saved.
+// Kills the browser at random moments of a recording, with and without signal. At most the last second may be missing, and nothing
+// that the page showed as saved.
 //
 // TOURISMO_KILLS=50 kills more often; TOURISMO_SEED repeats a run.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { layCableToRelay } from "./cable.mjs";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { watchDisk } from "./disk.mjs";
 import { countFixes, sensorOf, straight } from "./drive.mjs";
-import { hold } from "./hand.mjs";
+import { hold } from "./hold.mjs";
+import { startRelayOnNetwork } from "./network.mjs";
 import { until } from "./relay.mjs";
 
 const EVERY_MS = 250;
-/** How much of what was measured a killed browser may lose, besides what the machine's disk takes for a write. */
+/** How much of the recording a killed browser may lose, in addition to the time of a write on this disk. */
 const MAY_LOSE_MS = 1000;
 const kills = Number(process.env.TOURISMO_KILLS ?? 5);
 const seed = Number(process.env.TOURISMO_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -22,13 +21,13 @@ const seed = Number(process.env.TOURISMO_SEED ?? Math.floor(Math.random() * 2 **
 test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000 + kills * 60_000 }, async (t) => {
   t.diagnostic(`TOURISMO_SEED=${seed} TOURISMO_KILLS=${kills}`);
   const random = chance(seed);
-  const cable = await layCableToRelay(t);
+  const network = await startRelayOnNetwork(t);
   const profile = newProfile(t);
   let page;
   let phone = await openPhone(profile, { permissions: ["geolocation"] });
   let fixes = await countFixes(phone);
   page = phone.pages()[0];
-  await page.goto(cable.address);
+  await page.goto(network.address);
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.getByTestId("start").click();
 
@@ -37,7 +36,7 @@ test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000
   for (let round = 1; round <= kills; round++) {
     await page.getByTestId("live").waitFor();
     const online = random() < 0.5;
-    if (!online) await cable.cut();
+    if (!online) await network.cut();
 
     // What the page says is saved is noted until it dies.
     let saved = 0;
@@ -61,7 +60,7 @@ test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000
     phone = await openPhone(profile, { permissions: ["geolocation"] });
     fixes = await countFixes(phone);
     page = phone.pages()[0];
-    await page.goto(cable.address);
+    await page.goto(network.address);
     // It goes on by itself; nothing is measured yet.
     await page.getByTestId("resumed").waitFor();
     const found = Number(await page.getByTestId("live").getAttribute("data-recorded")) - recorded;
@@ -70,7 +69,7 @@ test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000
     assert.ok(found >= due, `${due} came more than ${mayLoseMs} ms before the kill: ${story}`);
     assert.ok(found >= saved, `what was called saved is there: ${story}`);
     recorded += found;
-    if (!online) await cable.mend();
+    if (!online) await network.restore();
   }
 
   await page.getByTestId("live").waitFor();
@@ -79,7 +78,7 @@ test("a_browser_killed_at_any_moment_loses_at_most_a_second", { timeout: 300_000
   await until("all of it is on the relay", async () => (await sync.textContent()).includes("On the server"), 60_000);
 });
 
-/** Numbers from 0 to 1, always the same for one seed (mulberry32). */
+/** Pseudorandom numbers from 0 to 1 (mulberry32). */
 function chance(state) {
   return () => {
     state = (state + 0x6d2b79f5) | 0;
