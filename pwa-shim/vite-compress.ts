@@ -1,5 +1,5 @@
-// Writes a Brotli file beside each built file that gets smaller by it: a plug-in of the build. The relay sends `app.js.br`
-// for `app.js` to a browser that accepts it, so that nothing is compressed while a phone waits.
+// A Vite plug-in that writes a Brotli file beside each built file. The relay sends `app.js.br` for `app.js` to browsers that accept it,
+// so that it compresses nothing while a phone waits.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import type { Plugin } from "vite";
 
-/** Keeps compressed files by the hash of their content in `cacheFolder`: the highest quality takes seconds for each MB. */
+/** Caches compressed files by the hash of their content: the highest quality takes seconds per MB. */
 export function compress(cacheFolder: string): Plugin {
   let outDir = "";
   return {

@@ -1,4 +1,4 @@
-// Tells the service worker which files make the app: a plug-in of the build that fills in `virtual:shell`.
+// A Vite plug-in that gives the service worker the list of the files of the app, as the module `virtual:shell`.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -8,12 +8,12 @@ import type { Plugin } from "vite";
 const VERSION = "__SHELL_VERSION__";
 const FILES = "__SHELL_FILES__";
 
-/** `worker` is the file name of the service worker among the built files. */
+/** `worker` is the name of the built service worker. */
 export function shell(worker: string): Plugin {
   let publicDir = "";
   return {
     name: "shell",
-    // After Vite has added index.html to the built files.
+    // Runs after Vite has added index.html.
     enforce: "post",
     configResolved(config) {
       publicDir = config.publicDir;

@@ -1,5 +1,5 @@
-// How the PWA in app/ is bundled into dist/, which the relay embeds and serves. The PWA imports `@tourismo/client` as
-// anybody else would: through the package's own `exports`, so that lib/ is built before it.
+// Bundles the PWA in app/ into dist/, which the relay embeds and serves. The PWA imports `@tourismo/client` through the package's own
+// `exports`, so that lib/ must be built first.
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
@@ -16,19 +16,19 @@ export default defineConfig({
     outDir: "../dist",
     emptyOutDir: true,
     target: "es2023",
-    // Nothing is inlined: the page is served under a policy without `data:` scripts.
+    // Nothing is inlined: the Content-Security-Policy of the page allows no `data:` scripts.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
       input: { index: file("app/index.html"), sw: file("app/sw/sw.ts") },
-      // A service worker keeps its address for ever.
+      // The URL of a service worker must not change.
       output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
   worker: { format: "es" },
   define: { __VERSION__: JSON.stringify(manifest.version) },
-  // `npm run dev` serves the app from here and passes on what is asked of the relay, which has to be told with --public-url
-  // that the app dials this origin, http://localhost:5173: `just run` does.
+  // `npm run dev` serves the app at http://localhost:5173 and proxies requests for the relay. The relay needs --public-url with this
+  // origin; `just run` sets it.
   server: { proxy: { "/v1": { target: "http://localhost:8080", ws: true } } },
   test: {
     root: ".",

@@ -90,7 +90,7 @@ describe("meets", () => {
 
   test("whose organiser's clock is ahead show a change of a co-organiser until the organiser changes it again", () => {
     const ahead = Date.now() + 86_400_000;
-    // What was said after that owner's words is stamped after them, and this phone's clock is behind.
+    // The change is dated after the organiser's, and the clock of this phone is behind.
     const said = view(
       "m",
       { place: "Below", startsAt: 7 },

@@ -109,7 +109,7 @@ function referenceTo(name) {
   return constantOf(name);
 }
 
-/** Checks that give `null` by themselves are not wrapped. */
+/** Adds `orNull` unless the check returns `null` for absent values by itself. */
 function orNull(schema, check) {
   return /^(orNull|oneOf|variants)\(/.test(check) || isChoice(schema) ? check : call("orNull", check);
 }

@@ -1,6 +1,6 @@
-// Packs the package as npm would publish it, installs the tarball in an empty folder, and checks it as its users meet it:
-// every entry of `exports` imports in Node, its types and each example of the README compile under `strict`, the README
-// explains every code of an error, and the text of each licence is inside.
+// Packs the package as npm would publish it, installs the tarball in an empty folder, and checks it: every entry of `exports` can be
+// imported in Node, its types and the examples of the README compile under `strict`, the README explains every error code, and the
+// licences are inside.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -42,7 +42,7 @@ try {
   const readme = installed("README.md");
   const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
   for (const [i, example] of examples.entries()) compiled(`example${i + 1}.ts`, example);
-  // A record has to have every code, and no other.
+  // The type Record requires every code, and allows no other.
   const codes = [...readme.matchAll(/^\| `(\w+)` \| /gm)].map(([, code]) => `${code}: true,\n`);
   const record = `export const explained: Record<ErrorCode, true> = {\n${codes.join("")}};\n`;
   compiled("codes.ts", `import type { ErrorCode } from "${manifest.name}";\n${record}`);

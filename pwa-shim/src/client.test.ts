@@ -6,7 +6,7 @@ import type { DriveView } from "./generated/types.ts";
 import type { FromWorker, PageRequest, Reply, RequestResult, ToWorker } from "./messages.ts";
 import { settle } from "./testing/tabs.ts";
 
-/** A worker whose answers the test gives. */
+/** A worker whose replies come from the test. */
 class TestWorker implements WorkerLike {
   onmessage: ((event: MessageEvent<FromWorker>) => void) | null = null;
   onerror: ((event: ErrorEvent) => void) | null = null;

@@ -9,7 +9,7 @@ import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
 import { Fenced, type Storage, StorageError } from "./storage.ts";
 import { settle, Tabs } from "./testing/tabs.ts";
 
-/** A core that answers each input with what the test laid out for it. */
+/** A core that returns the scripted effects for each input. */
 class ScriptedCore implements Core {
   readonly inputs: Input[] = [];
   readonly script: Partial<Record<Input["type"], Effect[]>> = {};

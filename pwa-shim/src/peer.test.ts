@@ -12,7 +12,7 @@ import { settle, type Tab, Tabs } from "./testing/tabs.ts";
 const pause: Command = { type: "pauseDrive" };
 const done: CommandOutcome = { type: "done", doc: null };
 
-/** A tab with its peer, and what there is to see of them. */
+/** A tab with its peer and their events. */
 interface World {
   tab: Tab;
   peer: Peer;
@@ -22,7 +22,7 @@ interface World {
   changes: number;
 }
 
-/** Answers every view with its tab's name, and commands when it is told to. */
+/** Returns the tab's name as every view, and resolves commands when the test says so. */
 class TestOwner implements OwnerLike {
   readonly name: string;
   readonly events: OwnerEvents;

@@ -9,7 +9,7 @@ const relay = new RelayReads(new URL("https://relay.test/app/"));
 
 afterEach(() => void vi.unstubAllGlobals());
 
-/** Has the relay answer, and gives what it was asked. */
+/** Answers all requests and returns their URLs. */
 function answering(answer: () => Response): URL[] {
   const asked: URL[] = [];
   vi.stubGlobal("fetch", async (url: URL) => {
@@ -122,7 +122,7 @@ describe("reads of an account", () => {
   const item = { kind: "drive", ...driveItem() };
   afterEach(() => void vi.useRealTimers());
 
-  /** Has the relay answer by what it is sent as `Authorization`. */
+  /** Answers requests by their `Authorization` header. */
   function reading(answer: (authorization: string | null) => Response) {
     vi.useFakeTimers({ now: noon, toFake: ["Date"] });
     const sent: (string | null)[] = [];

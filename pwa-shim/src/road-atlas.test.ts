@@ -16,7 +16,7 @@ const roadOf = (id: string, score: number) => road(roadFeature(answers.roadFeatu
 beforeEach(() => void vi.useFakeTimers({ now: noon, toFake: ["Date"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** An atlas whose relay answers with these pages, and what the relay is asked. */
+/** An atlas whose relay returns these pages, and the requests. */
 function atlasOf(...pages: { id: string; score: number }[][]) {
   const asked: RoadsWanted[] = [];
   const relay = {

@@ -32,7 +32,7 @@ test("what_a_co_organiser_changes_counts_though_the_owners_clock_is_ahead", { ti
   await anna.page.getByRole("button", { name: "Save" }).click();
   await anna.page.getByRole("heading", { name: "Sunday" }).waitFor();
   await anna.page.getByLabel("Their handle").fill("ben");
-  await anna.page.getByRole("button", { name: "Add" }).click();
+  await anna.page.getByRole("button", { name: "Add", exact: true }).click();
   await anna.page.getByRole("button", { name: "Remove" }).waitFor();
   await anna.synced();
   const meet = new URL(anna.page.url()).hash.slice(2);

@@ -111,7 +111,7 @@ test("two_people_who_had_no_signal_see_what_the_other_did_once_they_have", { tim
 
   // Ben makes her a co-organiser. Her change without signal is on her page at once, and with signal on his.
   await ben.page.getByLabel("Their handle").fill("anna_r");
-  await ben.page.getByRole("button", { name: "Add" }).click();
+  await ben.page.getByRole("button", { name: "Add", exact: true }).click();
   await ben.page.getByRole("button", { name: "Remove" }).waitFor();
   await ben.synced();
   await anna.page.getByRole("link", { name: "Edit" }).click();

@@ -1,4 +1,4 @@
-// What every storage promises, run on each of them. In a real browser the stories in tests/browser exercise IndexedDB.
+// The contract of storages, tested on each implementation. The tests in tests/browser use IndexedDB of a real browser.
 
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
@@ -9,7 +9,7 @@ import { Fenced, type Storage, StorageError } from "../storage.ts";
 import { IndexedDbStorage } from "./indexed-db.ts";
 import { MemoryDisk, MemoryStorage } from "./memory.ts";
 
-/** Gives storages that share one disk, as tabs do. */
+/** Makes storages that share one disk, like tabs. */
 type Disk = () => () => Storage;
 
 const disks: Record<string, Disk> = {

@@ -1,9 +1,9 @@
-// A storage in memory, for engines outside a browser. Several engines may share one, as tabs share a database.
+// A storage in memory, for engines outside a browser. Engines can share a disk like tabs share a database.
 
 import type { KeyRange, Space, StoredEntry, StoreOp } from "../generated/types.ts";
 import { Fenced, type ShellName, type Storage } from "../storage.ts";
 
-/** What outlives the engines that use it. */
+/** The data of a storage. It outlives the engines that use it. */
 export class MemoryDisk {
   readonly spaces = new Map<Space, Map<string, Uint8Array>>();
   readonly shell = new Map<ShellName, unknown>();
@@ -70,7 +70,7 @@ export class MemoryStorage implements Storage {
   }
 }
 
-// Hexadecimal text sorts as the bytes do.
+// Hexadecimal text sorts like the bytes.
 function hex(key: Uint8Array): string {
   return Array.from(key, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

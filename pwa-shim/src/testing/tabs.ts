@@ -1,5 +1,5 @@
-// Several tabs in one process for tests of the election: a lock manager, a channel between tabs, and a clock that is moved
-// by hand. A tab can be ended or suspended at any moment, as a phone does.
+// Simulated tabs for tests of the election: a lock manager, a channel between tabs, and a clock that the test advances. A tab can be
+// ended or suspended at any moment, like on a phone.
 
 import type { PeerMessage } from "../messages.ts";
 import type { Clock } from "../owner.ts";
@@ -10,7 +10,7 @@ export class Locks {
   readonly #held = new Map<string, { tab: Tab; rejectHolder: (why: unknown) => void }>();
   readonly #queues = new Map<string, Waiting[]>();
 
-  /** What a tab sees of it. */
+  /** The lock manager as a tab sees it. */
   of(tab: Tab): Pick<LockManager, "request"> {
     const request = (name: string, options: LockOptions, callback: () => Promise<unknown>): Promise<unknown> =>
       new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ export class Locks {
     return { request: request as LockManager["request"] };
   }
 
-  /** The browser takes back what an ended tab holds. */
+  /** Releases the locks of an ended tab. */
   release(tab: Tab): void {
     for (const [name, queue] of this.#queues)
       this.#queues.set(
@@ -90,7 +90,7 @@ export class Tabs {
     return tab;
   }
 
-  /** The browser ends a tab without a word. */
+  /** Ends a tab without an event. */
   kill(tab: Tab): void {
     tab.suspend();
     this.#open.splice(this.#open.indexOf(tab), 1);
@@ -111,7 +111,7 @@ export class Tab implements Channel {
   readonly clock: Clock;
   readonly #timers = new Set<{ at: number; call: () => void }>();
   #nowMs = 0;
-  /** What happened to a suspended tab, which it learns when it wakes up. */
+  /** Events of a suspended tab, delivered when it wakes up. */
   #missed: (() => void)[] | undefined;
 
   constructor(name: string, tabs: Tabs) {
@@ -129,7 +129,7 @@ export class Tab implements Channel {
     };
   }
 
-  /** Lets time pass in this tab. */
+  /** Advances the clock of this tab. */
   advance(ms: number): void {
     this.#nowMs += ms;
     for (const timer of [...this.#timers]) {
@@ -138,7 +138,7 @@ export class Tab implements Channel {
     }
   }
 
-  /** A suspended tab holds its locks, and hears and does nothing. */
+  /** Suspends the tab: it keeps its locks and handles no events. */
   suspend(): void {
     this.#missed ??= [];
   }
@@ -167,7 +167,7 @@ export class Tab implements Channel {
   }
 }
 
-/** Lets everything that is ready happen. */
+/** Runs all pending microtasks and timers that are due. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
 }
