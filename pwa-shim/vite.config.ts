@@ -32,6 +32,7 @@ export default defineConfig({
   server: { proxy: { "/v1": { target: "http://localhost:8080", ws: true } } },
   test: {
     root: ".",
+    testTimeout: 120_000,
     include: ["src/**/*.test.ts", "app/**/*.test.ts", "app/**/*.test.tsx"],
   },
 });

@@ -225,10 +225,10 @@ test("a live feed calls back for every event except the first, until it is ended
   });
   let called = 0;
   const end = new RelayReads(new URL("https://relay.test/")).onMeet("m", () => called++);
-  await vi.waitFor(() => expect(stream).toBeDefined());
+  await vi.waitFor(() => expect(stream).toBeDefined(), 30_000);
   say("event: open\ndata: {}\n\n: still here\n\nevent: me");
   say("et\ndata: {}\n\n");
-  await vi.waitFor(() => expect(called).toBe(1));
+  await vi.waitFor(() => expect(called).toBe(1), 30_000);
   end();
   expect(isCancelled).toBe(true);
 });

@@ -76,7 +76,7 @@ describe("a socket", () => {
       handshakeFailed: (isAnswering) => events.push(isAnswering),
     }).connect();
     opened[0]?.onclose?.();
-    await vi.waitFor(() => expect(events).toEqual(["disconnected", expected]));
+    await vi.waitFor(() => expect(events).toEqual(["disconnected", expected]), 30_000);
     expect(asked).toEqual(["https://relay.example/v1/health"]);
   });
 

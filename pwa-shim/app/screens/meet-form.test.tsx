@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import "../testing/setup.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/preact";
 import type { MeetFields } from "@tourismo/client";
 import { TourismoError } from "@tourismo/client";

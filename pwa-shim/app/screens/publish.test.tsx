@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import "../testing/setup.ts";
 import { signal } from "@preact/signals";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/preact";
 import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
