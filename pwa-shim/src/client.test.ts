@@ -85,16 +85,18 @@ describe("a command", () => {
     await expect(paused).rejects.toMatchObject({ name: "TourismoError", code: "not_recording" });
   });
 
-  test("that is refused rejects with the sizes of its arguments and what to do, without their contents", async () => {
+  test("with an invalid field rejects with its name, what it accepts and the size of its value, without its content", async () => {
     const { worker, tourismo } = open();
     const fields = { make: "M".repeat(200), model: "secret", year: 99_999, nickname: "", colour: "", isPublic: false };
     const put = tourismo.putCar(fields);
-    worker.answer({ type: "refused", code: "invalid" });
-    const message = await put.catch(({ message }: TourismoError) => message);
-    expect(message).toContain("putCar was refused: a text is too long or a value is out of range");
-    expect(message).toContain("fields.make: 200 characters");
-    expect(message).toContain("fields.year: 99999");
-    expect(message).not.toContain("secret");
+    worker.answer({ type: "invalid", field: "make", expected: "at most 100 characters" });
+    await expect(put).rejects.toMatchObject({
+      code: "invalid",
+      message: "putCar was refused: make: at most 100 characters, got 200 characters",
+    });
+    const again = tourismo.putCar(fields);
+    worker.answer({ type: "invalid", field: "year", expected: "1880 to 2200" });
+    await expect(again).rejects.toThrow("putCar was refused: year: 1880 to 2200, got 99999");
   });
 
   test("rejects with the storage failure", async () => {

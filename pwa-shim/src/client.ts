@@ -1,7 +1,7 @@
 // The API of the engine: commands that resolve when they are on disk, and live queries.
 
 import type { Views } from "./core.ts";
-import { refusalOf, TourismoError } from "./errors.ts";
+import { invalidField, refusalOf, TourismoError } from "./errors.ts";
 import type {
   AccountId,
   Answer,
@@ -419,7 +419,7 @@ export class Tourismo {
       case "refused":
         throw refusalOf(command, outcome.code);
       case "invalid":
-        throw new TourismoError("invalid", `${command.type} was refused: ${outcome.field}: ${outcome.expected}`);
+        throw invalidField(command, outcome.field, outcome.expected);
       case "notStored":
         throw new TourismoError("not_stored", `this phone's storage refuses: ${outcome.failure}`, outcome.failure);
       default:

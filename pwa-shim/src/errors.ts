@@ -67,21 +67,28 @@ const REFUSALS: Record<CommandError, string> = {
   relay_unknown: "this device was never connected to its relay; wait until status.link is upToDate",
 };
 
-/** The error for a command that the core refused. Its message has the sizes of the arguments, never their contents. */
+/** The error for a command that the core refused. */
 export function refusalOf(command: Command, code: CommandError): TourismoError {
-  const sizes = sizesIn(command).join(", ");
-  return new TourismoError(code, `${command.type} was refused: ${REFUSALS[code]}${sizes === "" ? "" : ` (${sizes})`}`);
+  return new TourismoError(code, `${command.type} was refused: ${REFUSALS[code]}`);
 }
 
-/** Numbers and the lengths of texts and lists by their paths. Texts and positions are personal data. */
-function sizesIn(value: object, path = ""): string[] {
-  return Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
-    const at = path + name;
-    if (name === "type" || name === "position" || field === null || field === undefined) return [];
-    if (typeof field === "string") return [`${at}: ${field.length} characters`];
-    if (Array.isArray(field) || field instanceof Uint8Array) return [`${at}: length ${field.length}`];
-    return typeof field === "object" ? sizesIn(field, `${at}.`) : [`${at}: ${String(field)}`];
-  });
+/** The error for a command with an invalid field. Its message has the size of the value: a text or a position is personal data. */
+export function invalidField(command: Command, field: string, expected: string): TourismoError {
+  const size = sizeOf(fieldIn(command, field));
+  const got = size === undefined ? "" : `, got ${size}`;
+  return new TourismoError("invalid", `${command.type} was refused: ${field}: ${expected}${got}`);
+}
+
+/** The value of a field of a command, or of the objects in it. */
+function fieldIn(value: object, field: string): unknown {
+  if (Object.hasOwn(value, field)) return (value as Record<string, unknown>)[field];
+  const inner = Object.values(value).filter((one) => typeof one === "object" && one !== null && !Array.isArray(one));
+  return inner.map((one: object) => fieldIn(one, field)).find((found) => found !== undefined);
+}
+
+function sizeOf(value: unknown): string | undefined {
+  if (typeof value === "string") return `${value.length} characters`;
+  return typeof value === "number" ? String(value) : undefined;
 }
 
 /** The message of anything thrown. */
