@@ -13,7 +13,11 @@ const words = [
   ["dice", "random"],
   ["Suspects|suspects", "CrashGuard, crash_guard"],
   ["Parked|parked", "CommandQueue"],
-  ["AccountLog|DocLog|Bearer", "AccountState, DocumentState, ActorClaims", [/tests\/src\/sim\//, /Bearer [a-z{$]|"Bearer|Bearer:/]],
+  [
+    "AccountLog|DocLog|Bearer",
+    "AccountState, DocumentState, ActorClaims",
+    [/tests\/src\/sim\//, /Bearer [a-z{$]|"Bearer|Bearer:/],
+  ],
   ["Doorkeeper|doorkeeper", "RateLimiter"],
   ["Visitor|visitor", "Client", [/^wasm\/src\/read\.rs$/, /^sync-server\/src\/(metrics|short_log|log_throttle)\.rs$/]],
   ["Surveyor|surveyor|Paving|paving|pave", "RoadBuilder, RoadUpdate, apply_road_update"],
@@ -28,7 +32,12 @@ const words = [
   ["Foe|foe", "HostileClient"],
   ["Crowd", "People"],
   ["Happening", "PhoneEvent"],
-  ["useTold|isOld|toldAt", "useRelayQuery, isStale, fetchedAt"],
+  ["useTold|useToldList|Telling|ToldList", "useRelayQuery, useRelayList, QueryState, RelayList"],
+  ["isOld|toldAt", "isStale, fetchedAt"],
+  ["feltNow|commentsNow|answeredNow|meetNow|meetsNow|overruledIn", "withOwnReaction, withOwnComments, withOwnAnswer, …"],
+  ["bestWays|backOf|courseOf", "pairedRoads, reverseOf, directionOf"],
+  ["exactlyWhereIAm|whereIAm", "currentPosition, approximatePosition"],
+  ["layCable|layCableToRelay", "startRelayOnNetwork"],
 ];
 
 /** Retired phrases. */
@@ -59,12 +68,10 @@ export function retiredIn(path, text) {
       if (name !== undefined && !allowed.some((where) => where.test(path) || where.test(line)))
         found.push({ line: index + 1, term: name, instead });
     }
-    for (const [phrase, instead] of phrases)
-      if (line.includes(phrase)) found.push({ line: index + 1, term: phrase, instead });
+    for (const [phrase, instead] of phrases) if (line.includes(phrase)) found.push({ line: index + 1, term: phrase, instead });
   }
   const file = path.split("/").at(-1).split(".")[0];
-  for (const [names, instead] of words)
-    if (new RegExp(`^(${names})$`).test(file)) found.push({ line: 0, term: file, instead });
+  for (const [names, instead] of words) if (new RegExp(`^(${names})$`).test(file)) found.push({ line: 0, term: file, instead });
   return found;
 }
 

@@ -2,13 +2,13 @@
 
 import type {
   AccountView,
+  Bootstrap,
   CarView,
   DriveView,
   Effect,
   Input,
   MeetView,
   Now,
-  Bootstrap,
   RecordingView,
   SocialView,
   StatusView,

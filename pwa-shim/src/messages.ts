@@ -2,7 +2,7 @@
 
 import type { Views } from "./core.ts";
 import { type ErrorCode, TourismoError } from "./errors.ts";
-import type { Command, Input, CommandOutcome, StorageFailure, Topic } from "./generated/types.ts";
+import type { Command, CommandOutcome, Input, StorageFailure, Topic } from "./generated/types.ts";
 
 /** A request of a page to the owner. */
 export type PageRequest =

@@ -6,7 +6,7 @@
 import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.ts";
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
-import type { Command, Effect, Input, Now, CommandOutcome, Space, StoreOp, Topic } from "./generated/types.ts";
+import type { Command, CommandOutcome, Effect, Input, Now, Space, StoreOp, Topic } from "./generated/types.ts";
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
 import { Fenced, failureOf, type Storage } from "./storage.ts";
 
