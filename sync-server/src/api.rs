@@ -287,11 +287,11 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// For what does not exist and for what the viewer may not see, alike.
     pub(crate) fn not_found() -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
     }
 
     pub(crate) fn bad_parameter(code: &'static str, hint: String) -> ApiError {
-        let error = ApiError::new(StatusCode::BAD_REQUEST, code, "A parameter is not as it should be.");
+        let error = ApiError::new(StatusCode::BAD_REQUEST, code, "Invalid parameter.");
         ApiError { hint: Some(hint), ..error }
     }
 
@@ -312,7 +312,7 @@ impl ApiError {
     }
 
     pub(crate) fn overloaded() -> ApiError {
-        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "There are too many connections. Try again later.")
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "Too many connections. Try again later.")
     }
 
     /// For an address that reads as many large answers as it may.
@@ -326,15 +326,15 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This can only be read.")
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Only GET and HEAD are allowed.")
     }
 
     pub(crate) fn timed_out() -> ApiError {
-        ApiError::later(StatusCode::GATEWAY_TIMEOUT, "timed_out", "This takes too long. Try again later.")
+        ApiError::later(StatusCode::GATEWAY_TIMEOUT, "timed_out", "The read took too long. Try again later.")
     }
 
     pub(crate) fn internal() -> ApiError {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed. It has made a note of it.")
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error. It has been logged.")
     }
 
     fn new(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
@@ -350,7 +350,7 @@ impl ApiError {
 impl From<RateLimited> for ApiError {
     fn from(too_much: RateLimited) -> ApiError {
         let error =
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests from here.");
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests from this address.");
         let seconds = too_much.retry_in.as_secs() + 1;
         ApiError { hint: Some(format!("Try again in {seconds} s.")), retry_after_s: Some(seconds), ..error }
     }

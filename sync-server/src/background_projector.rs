@@ -77,7 +77,7 @@ impl BackgroundProjector {
                 }
                 Ok(None) => (last.take().is_some(), None),
                 Err((account, error)) => {
-                    tracing::warn!(%error, "rows cannot be derived for the moment");
+                    tracing::warn!(%error, "deriving rows failed, will retry");
                     // Others have their turn before it is tried again.
                     last = account;
                     (false, Some(AFTER_ERROR))

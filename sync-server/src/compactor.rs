@@ -81,7 +81,7 @@ impl Compactor {
                 Ok(is_more_to_come) => is_more_to_come,
                 Err(Stopped::Stopping) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "no snapshots for the moment");
+                    tracing::warn!(%error, "compaction failed, will retry");
                     true
                 }
             };
@@ -158,7 +158,7 @@ impl Compactor {
     }
 
     async fn give_up(&mut self, subject: SnapshotTarget, unfit: SnapshotError) -> Result<(), Stopped> {
-        tracing::warn!(doc = %subject.doc, %unfit, "a document gets no snapshot");
+        tracing::warn!(doc = %subject.doc, %unfit, "snapshot skipped");
         self.writer.compact(Compaction::GiveUp(subject)).await?;
         Ok(())
     }

@@ -109,7 +109,7 @@ impl DataFile {
         }
         let file = DataFile { path, _lock: lock, opened: None };
         if let Some(kept) = file.finish_replacing().map_err(failed)? {
-            tracing::info!(kept = %kept.display(), "finished a restore that was interrupted");
+            tracing::info!(kept = %kept.display(), "finished an interrupted restore");
         }
         Ok(file)
     }

@@ -345,12 +345,12 @@ impl Server {
         let (router, health_router) = (api::router(relay.clone()), api::health_router(relay.clone()));
         let health_addr = health.as_ref().map(|(addr, _)| *addr);
         let health = health.map(|(addr, listener)| {
-            tracing::info!(%addr, "listening for health alone");
+            tracing::info!(%addr, "listening for health checks");
             serving::serve_beside(listener, health_router.clone(), stopping.clone())
         });
         let metrics_addr = scraped.as_ref().map(|(addr, _)| *addr);
         let scraped = scraped.map(|(addr, listener)| {
-            tracing::info!(%addr, "listening for metrics alone");
+            tracing::info!(%addr, "listening for metrics");
             serving::serve_beside(listener, metrics::router(relay.clone()), stopping.clone())
         });
         let serving = serving::serve(listener, router, health_router, limiter, stopping);
@@ -406,13 +406,13 @@ impl Running {
             tracing::warn!("some requests did not end in time");
         }
         if self.compacting.await.is_err() {
-            tracing::error!("the compactor ended by a panic");
+            tracing::error!("the compactor panicked");
         }
         if self.projecting.await.is_err() {
-            tracing::error!("the background projector ended by a panic");
+            tracing::error!("the background projector panicked");
         }
         if self.surveying.await.is_err() {
-            tracing::error!("the surveyor ended by a panic");
+            tracing::error!("the road builder panicked");
         }
         let relay = &self.relay;
         for pool in [&relay.readers, &relay.sync_readers, &relay.stream_readers, &relay.background_readers] {
@@ -420,7 +420,7 @@ impl Running {
         }
         self.relay.writer.stop().await;
         if self.writing.await.is_err() {
-            tracing::error!("the writer ended by a panic");
+            tracing::error!("the writer panicked");
         }
         tracing::info!("stopped");
     }

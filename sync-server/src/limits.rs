@@ -16,101 +16,100 @@ use self::client_table::{Bucket, ClientTable, ClientUsage, Network, TableEntry};
 pub(crate) use self::client_table::{Source, SourceName, SourceNames};
 use crate::proxy::ClientHeader;
 
-/// How much of a rate may be used at once, in seconds' worth: a phone that comes home with 5,000 documents is not slowed.
+/// Burst of a rate, in seconds of it: a phone that reconnects with 5,000 documents is not slowed.
 const BURST_S: f64 = 20.0;
 
-/// How many new accounts may come at once: all that an hour allows.
+/// Burst of new accounts, in seconds: one hour.
 const ACCOUNTS_BURST_S: f64 = 3_600.0;
 
 /// A day.
 pub(crate) const DAY_MS: i64 = 24 * 3_600_000;
 
-/// How many times as much as one /64 all of an IPv6 /48 may have and take.
+/// Limit of an IPv6 /48, as a multiple of the limit of a /64.
 pub(crate) const NETWORK_SHARE: u32 = 4;
 
-/// What the relay puts up with. Each is an option of the command line.
+/// Limits of the relay. Each is an option of the command line.
 #[derive(Args, Clone, Debug)]
 pub struct Limits {
-    /// The most sync connections at the same time. Each can make the relay hold some 2 MiB.
+    /// Maximum concurrent sync connections. Each may use about 2 MiB of memory.
     #[arg(long, env = "TOURISMO_MAX_CONNECTIONS", default_value_t = Limits::DEFAULT.max_connections)]
     pub max_connections: u32,
-    /// The most TCP connections at the same time, those that sync among them.
+    /// Maximum concurrent TCP connections, including sync connections.
     #[arg(long, env = "TOURISMO_MAX_SOCKETS", default_value_t = Limits::DEFAULT.max_sockets)]
     pub max_sockets: u32,
-    /// The most connections from one address (with IPv6, one /64) at the same time.
+    /// Maximum concurrent connections per client address (IPv6: per /64).
     #[arg(long, env = "TOURISMO_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_connections_per_address)]
     pub max_connections_per_address: u32,
-    /// The most event streams to one address (with IPv6, one /64) at the same time.
+    /// Maximum concurrent event streams per client address (IPv6: per /64).
     #[arg(long, env = "TOURISMO_MAX_STREAMS_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_streams_per_address)]
     pub max_streams_per_address: u32,
-    /// The most sync connections of one account at the same time.
+    /// Maximum concurrent sync connections per account.
     #[arg(long, env = "TOURISMO_MAX_CONNECTIONS_PER_ACCOUNT", default_value_t = Limits::DEFAULT.max_connections_per_account)]
     pub max_connections_per_account: u32,
-    /// The most devices of one account.
+    /// Maximum devices per account.
     #[arg(long, env = "TOURISMO_MAX_DEVICES_PER_ACCOUNT", default_value_t = Limits::DEFAULT.max_devices_per_account)]
     pub max_devices_per_account: u32,
-    /// The most accounts that may be founded from one address in an hour; 0 closes the relay to who is new.
+    /// Maximum new accounts per client address per hour. 0 disables sign-up.
     #[arg(long, env = "TOURISMO_MAX_NEW_ACCOUNTS_PER_HOUR", default_value_t = Limits::DEFAULT.max_new_accounts_per_hour)]
     pub max_new_accounts_per_hour: u32,
-    /// HTTP requests and new sync connections of one address per second; 20 times as many at once.
+    /// Maximum HTTP requests and new sync connections per address per second, with a burst of 20 seconds.
     #[arg(long, env = "TOURISMO_MAX_REQUESTS_PER_SECOND", default_value_t = Limits::DEFAULT.max_requests_per_second)]
     pub max_requests_per_second: u32,
-    /// Messages of one account per second; 20 times as many at once, then it is read more slowly.
+    /// Maximum sync messages per account per second, with a burst of 20 seconds. Beyond it the relay reads more slowly.
     #[arg(long, env = "TOURISMO_MAX_MESSAGES_PER_SECOND", default_value_t = Limits::DEFAULT.max_messages_per_second)]
     pub max_messages_per_second: u32,
-    /// Changes of one account per second; 20 times as many at once, then they wait.
+    /// Maximum changes per account per second, with a burst of 20 seconds. Beyond it pushes wait.
     #[arg(long, env = "TOURISMO_MAX_CHANGES_PER_SECOND", default_value_t = Limits::DEFAULT.max_changes_per_second)]
     pub max_changes_per_second: u32,
-    /// Bytes pushed by one account per second; 20 times as many at once, then they wait.
+    /// Maximum bytes pushed per account per second, with a burst of 20 seconds. Beyond it pushes wait.
     #[arg(long, env = "TOURISMO_MAX_BYTES_PER_SECOND", default_value_t = Limits::DEFAULT.max_bytes_per_second)]
     pub max_bytes_per_second: u32,
-    /// Milliseconds per second during which the server reads for one address, and for one account; 20 times as many at
-    /// once, then its reads wait.
+    /// Maximum read time per address, and per account, in milliseconds per second, with a burst of 20 seconds. Beyond it
+    /// reads wait.
     #[arg(long, env = "TOURISMO_MAX_READ_MILLIS_PER_SECOND", default_value_t = Limits::DEFAULT.max_read_millis_per_second)]
     pub max_read_millis_per_second: u32,
-    /// The most changes that one account may keep here.
+    /// Maximum stored changes per account.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_CHANGES", default_value_t = Limits::DEFAULT.max_account_changes)]
     pub max_account_changes: u64,
-    /// The most documents that one account may keep here.
+    /// Maximum stored documents per account.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_DOCUMENTS", default_value_t = Limits::DEFAULT.max_account_documents)]
     pub max_account_documents: u64,
-    /// The most bytes of changes that one account may keep here.
+    /// Maximum stored bytes of changes per account.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_BYTES", default_value_t = Limits::DEFAULT.max_account_bytes)]
     pub max_account_bytes: u64,
-    /// The most bytes of changes that an account may keep here on its first day.
+    /// Maximum stored bytes of changes of an account on its first day.
     #[arg(long, env = "TOURISMO_MAX_NEW_ACCOUNT_BYTES", default_value_t = Limits::DEFAULT.max_new_account_bytes)]
     pub max_new_account_bytes: u64,
-    /// How many more bytes an account may keep here with each day of its age, up to --max-account-bytes.
+    /// Additional stored bytes per day of the account's age, up to --max-account-bytes.
     #[arg(long, env = "TOURISMO_MAX_ACCOUNT_BYTES_PER_DAY", default_value_t = Limits::DEFAULT.max_account_bytes_per_day)]
     pub max_account_bytes_per_day: u64,
-    /// The age in days from which an account is no longer new.
+    /// Age in days below which an account is new.
     #[arg(long, env = "TOURISMO_NEW_ACCOUNT_DAYS", default_value_t = Limits::DEFAULT.new_account_days)]
     pub new_account_days: u32,
-    /// The most bytes that new accounts may push from one address (with IPv6, one /64) in a day; four times as many from a
-    /// /48.
+    /// Maximum bytes pushed per day by the new accounts of one client address (IPv6: per /64; four times as many per /48).
     #[arg(long, env = "TOURISMO_MAX_NEW_BYTES_PER_ADDRESS", default_value_t = Limits::DEFAULT.max_new_bytes_per_address)]
     pub max_new_bytes_per_address: u64,
-    /// Which part of the disk, and of --max-database-bytes, in percent, only accounts that are not new may fill.
+    /// Percentage of the disk, and of --max-database-bytes, that is reserved for accounts that are not new.
     #[arg(long, env = "TOURISMO_RESERVED_DISK_PERCENT", default_value_t = Limits::DEFAULT.reserved_disk_percent,
         value_parser = clap::value_parser!(u32).range(0..=100))]
     pub reserved_disk_percent: u32,
-    /// How many seconds a client may take to send the head of a request, and an idle HTTP connection is kept.
+    /// Timeout in seconds for the head of a request and for an idle HTTP connection.
     #[arg(long, env = "TOURISMO_HEADER_SECONDS", default_value_t = Limits::DEFAULT.header_seconds)]
     pub header_seconds: u32,
-    /// Believe the proxy before this server who its clients are, and which scheme they use. Only behind a proxy that says it.
+    /// Trust the client address and scheme in the headers of the reverse proxy. Only behind a proxy that sets them.
     #[arg(long, env = "TOURISMO_TRUST_PROXY")]
     pub trust_proxy: bool,
-    /// With --trust-proxy: the header in which the proxy names its client.
+    /// With --trust-proxy: the header that holds the client address.
     #[arg(long, env = "TOURISMO_CLIENT_HEADER", value_enum, default_value_t = Limits::DEFAULT.client_header)]
     pub client_header: ClientHeader,
-    /// With --trust-proxy: how many proxies in a row append to that header.
+    /// With --trust-proxy: number of proxies that append to that header.
     #[arg(long, env = "TOURISMO_TRUSTED_HOPS", default_value_t = Limits::DEFAULT.trusted_hops,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub trusted_hops: u32,
 }
 
 impl Limits {
-    /// What suits a small machine that many phones share, some of them behind one address.
+    /// Defaults for a small machine with many phones, some of them behind one address.
     pub const DEFAULT: Limits = Limits {
         max_connections: 1_024,
         max_sockets: 4_096,
@@ -138,7 +137,7 @@ impl Limits {
         trusted_hops: 1,
     };
 
-    /// Nothing is too much: for measuring what the relay can do.
+    /// No limits, for benchmarks.
     pub const NONE: Limits = Limits {
         max_connections: 1 << 20,
         max_sockets: 1 << 20,
@@ -166,7 +165,7 @@ impl Limits {
         trusted_hops: 1,
     };
 
-    /// How much an account of this age may keep.
+    /// Returns the storage quota of an account of this age.
     pub fn quota(&self, age_ms: i64) -> Quota {
         let days = u64::try_from(age_ms / DAY_MS).unwrap_or(0);
         let grown = self.max_account_bytes_per_day.saturating_mul(days);
@@ -177,7 +176,7 @@ impl Limits {
         }
     }
 
-    /// Whether an account of this age is new.
+    /// Returns whether an account of this age is new.
     pub(crate) fn is_new(&self, age_ms: i64) -> bool {
         age_ms < i64::from(self.new_account_days) * DAY_MS
     }
@@ -189,7 +188,7 @@ impl Default for Limits {
     }
 }
 
-/// Knows who is here and what they took lately.
+/// Counts connections, requests and pushes by address and by account, and bounds them.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     limits: Limits,

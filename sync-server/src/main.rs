@@ -31,24 +31,24 @@ enum Command {
     Serve(Box<Serve>),
     /// Write a checked copy of the database to a file, also while it is served.
     Backup(Backup),
-    /// Put a backup in the place of the database, and keep what was there beside it. Phones offer again what the backup
-    /// lacks. Without a backup: the database itself was put back, such as by pg_restore.
+    /// Replace the database by a backup; the old database is kept beside it. Phones push again what the backup lacks.
+    /// Without --from: declare that the database itself was restored, for example by pg_restore.
     Restore(Restore),
-    /// Read everything, count and fold it again, and compare: ends with 0 if all is well, 1 if something is wrong, 2 if
-    /// the database cannot be looked at.
+    /// Read the whole log, derive rows and counters again, and compare. Exit code 0: no findings, 1: findings, 2: the
+    /// database cannot be read.
     Check(Check),
-    /// Print what can be read over HTTP, as OpenAPI.
+    /// Print the OpenAPI description of the HTTP API.
     Openapi,
 }
 
-/// Where the database is. A URL is shown to nobody: it may hold a password.
+/// The location of the database. A URL is never logged: it may hold a password.
 #[derive(Args)]
 struct Data {
-    /// The database file; `serve` makes it if it is not there.
+    /// Path of the SQLite database; `serve` creates it.
     #[arg(long = "data", env = "TOURISMO_DATA", default_value = "tourismo.sqlite")]
     path: PathBuf,
-    /// A Postgres database in place of a file, such as postgres://user@host/name. Its password is best kept in the
-    /// environment or in ~/.pgpass, since everybody on the machine can see a command line.
+    /// URL of a Postgres database instead of a file, such as postgres://user@host/name. Keep the password in the
+    /// environment or in ~/.pgpass: command lines are visible to all users of the machine.
     #[arg(long = "database", env = "TOURISMO_DATABASE", hide_env_values = true, conflicts_with = "path")]
     url: Option<String>,
 }
@@ -81,10 +81,10 @@ const PUT_BACK: &str = "Postgres is put back by its own tools: stop the server, 
 struct Backup {
     #[command(flatten)]
     data: Data,
-    /// The file to write. It has this name only when it is whole, checked and on disk.
+    /// Path of the backup. The file appears under this name once it is complete, checked and synced.
     #[arg(long)]
     to: PathBuf,
-    /// Replace the file if it is there.
+    /// Overwrite an existing file.
     #[arg(long)]
     replace: bool,
 }
@@ -93,7 +93,7 @@ struct Backup {
 struct Restore {
     #[command(flatten)]
     data: Data,
-    /// The backup, which stays as it is.
+    /// Path of the backup, which is not modified.
     #[arg(long)]
     from: Option<PathBuf>,
 }
@@ -102,20 +102,20 @@ struct Restore {
 struct Check {
     #[command(flatten)]
     data: Data,
-    /// Throw away what can be derived from the log (heads, digests, feeds) and derive it again. Stop the server first.
+    /// Delete everything derived from the log (heads, digests, feeds) and derive it again. Stop the server first.
     #[arg(long)]
     repair: bool,
 }
 
 #[derive(Args)]
 struct Serve {
-    /// The address and port to listen on. 127.0.0.1 is for this machine and a proxy on it, 0.0.0.0 or [::] for everybody.
+    /// Address and port to listen on: 127.0.0.1 for this machine and a proxy on it, 0.0.0.0 or [::] for all interfaces.
     #[arg(long, env = "TOURISMO_LISTEN", default_value = "127.0.0.1:8080", value_parser = socket_address)]
     listen: SocketAddr,
-    /// Another address and port for /v1/health and /v1/ready alone, which no client can take away.
+    /// Separate address and port for /v1/health and /v1/ready, so that clients cannot exhaust them.
     #[arg(long, env = "TOURISMO_HEALTH_LISTEN", value_parser = socket_address)]
     health_listen: Option<SocketAddr>,
-    /// Another address and port for /metrics, in the text format of OpenMetrics. Without it nobody can read them.
+    /// Address and port for /metrics (OpenMetrics). Disabled if absent.
     #[arg(long, env = "TOURISMO_METRICS_LISTEN", value_parser = socket_address)]
     metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
@@ -135,22 +135,21 @@ struct Serve {
     /// phones whose app is that old.
     #[arg(long, env = "TOURISMO_OLDEST_PROTOCOL", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
     oldest_protocol: u16,
-    /// The most bytes that the database may take; writes beyond are refused as on a full disk.
+    /// Maximum size of the database in bytes. Writes beyond it fail as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
     max_database_bytes: Option<u64>,
     #[command(flatten)]
     limits: Limits,
-    /// How long a document must have rested, in seconds, before its changes are put into a snapshot.
+    /// Seconds without changes after which a document is compacted into a snapshot.
     #[arg(long, env = "TOURISMO_COMPACT_AFTER_SECONDS", default_value_t = 600)]
     compact_after_seconds: u64,
-    /// How long to wait, in seconds, between two searches for roads in the drives that everybody may see.
+    /// Seconds between two updates of the roads that are derived from public drives.
     #[arg(long, env = "TOURISMO_ROADS_EVERY_SECONDS", default_value_t = 900)]
     roads_every_seconds: u64,
-    /// How many distinct drivers must have passed a road before it is shown. 3 will do where everybody knows everybody.
+    /// Minimum number of distinct drivers of a road that is shown. 3 is enough for a small community.
     #[arg(long, env = "TOURISMO_ROADS_FROM_DRIVERS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..))]
     roads_from_drivers: u32,
-    /// When commits are synced to the disk. Anything but the default loses what was acknowledged; it is there for the test
-    /// that shows this.
+    /// When commits are synced to the disk. Any other value than the default loses acknowledged changes; a test shows this.
     #[arg(long, hide = true, default_value = "full")]
     synchronous: Synchronous,
     /// Log as JSON, one object a line. RUST_LOG chooses what is logged.
@@ -164,7 +163,7 @@ enum Synchronous {
     Normal,
 }
 
-/// How many findings are named one by one.
+/// Maximum number of findings that are listed.
 const NAMED_FINDINGS: usize = 100;
 
 fn main() -> ExitCode {

@@ -86,7 +86,7 @@ impl RoadBuilder {
                 surveyed = self.find_roads().instrument(tracing::debug_span!("job", name = "roads")) => {
                     metrics.writer.round("roads", began);
                     if let Err(error) = surveyed {
-                        tracing::warn!(%error, "no roads for the moment");
+                        tracing::warn!(%error, "road update failed, will retry");
                     }
                 }
             }
@@ -125,7 +125,7 @@ impl RoadBuilder {
             self.writer.apply_road_update(RoadUpdate { replace: roads.to_vec(), ..RoadUpdate::default() }).await?;
         }
         self.writer.apply_road_update(RoadUpdate { batch: Some(batch), ..RoadUpdate::default() }).await?;
-        tracing::debug!(changed = found.len(), removed = gone.len(), "roads are up to date");
+        tracing::debug!(changed = found.len(), removed = gone.len(), "roads updated");
         Ok(())
     }
 }

@@ -138,7 +138,7 @@ enum Job {
         reply: Reply<()>,
     },
     ApplyRoads {
-        paving: RoadUpdate,
+        update: RoadUpdate,
         reply: Reply<()>,
     },
     Stop,
@@ -219,8 +219,8 @@ impl Writer {
     }
 
     /// Replaces and removes roads.
-    pub(crate) async fn apply_road_update(&self, paving: RoadUpdate) -> Result<(), Unavailable> {
-        self.submit(|reply| Job::ApplyRoads { paving, reply }).await
+    pub(crate) async fn apply_road_update(&self, update: RoadUpdate) -> Result<(), Unavailable> {
+        self.submit(|reply| Job::ApplyRoads { update, reply }).await
     }
 
     /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
@@ -346,7 +346,7 @@ impl Task {
             Ok((done, appended)) => return self.conclude(group, done, appended),
             Err(error) => error,
         };
-        tracing::error!(%error, jobs = group.len(), "a commit failed; nothing of it was acknowledged");
+        tracing::error!(%error, jobs = group.len(), "commit failed, nothing was acknowledged");
         if group.len() == 1 {
             return group.into_iter().for_each(Job::fail);
         }
@@ -485,8 +485,8 @@ impl Task {
                     append.write_rows(steps).await?;
                     JobResult::Nothing
                 }
-                Job::ApplyRoads { paving, .. } => {
-                    append.apply_road_update(paving).await?;
+                Job::ApplyRoads { update, .. } => {
+                    append.apply_road_update(update).await?;
                     JobResult::Nothing
                 }
                 Job::Ping(_) | Job::Stop => JobResult::Nothing,

@@ -1609,7 +1609,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1627,7 +1627,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1636,7 +1636,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -1704,7 +1704,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1722,7 +1722,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1731,7 +1731,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -1794,7 +1794,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1812,7 +1812,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1821,7 +1821,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -1889,7 +1889,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1907,7 +1907,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1916,7 +1916,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -1983,7 +1983,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2001,7 +2001,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2010,7 +2010,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2077,7 +2077,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2095,7 +2095,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2104,7 +2104,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2171,7 +2171,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2189,7 +2189,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2198,7 +2198,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2263,7 +2263,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2281,7 +2281,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2290,7 +2290,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2358,7 +2358,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2376,7 +2376,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2385,7 +2385,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2453,7 +2453,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2471,7 +2471,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2480,7 +2480,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2545,7 +2545,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2563,7 +2563,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2572,7 +2572,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2637,7 +2637,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2655,7 +2655,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2664,7 +2664,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2730,7 +2730,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2748,7 +2748,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2757,7 +2757,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2825,7 +2825,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2843,7 +2843,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2852,7 +2852,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -2917,7 +2917,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2935,7 +2935,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2944,7 +2944,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3004,7 +3004,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3022,7 +3022,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3031,7 +3031,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3096,7 +3096,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3114,7 +3114,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3123,7 +3123,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3186,7 +3186,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3204,7 +3204,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3213,7 +3213,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3288,7 +3288,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3306,7 +3306,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3315,7 +3315,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3390,7 +3390,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3408,7 +3408,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3417,7 +3417,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3488,7 +3488,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3506,7 +3506,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3515,7 +3515,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3590,7 +3590,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3608,7 +3608,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3617,7 +3617,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3680,7 +3680,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3698,7 +3698,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3707,7 +3707,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3775,7 +3775,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3793,7 +3793,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3802,7 +3802,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3865,7 +3865,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3883,7 +3883,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3892,7 +3892,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -3955,7 +3955,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3973,7 +3973,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3982,7 +3982,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4049,7 +4049,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4067,7 +4067,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4076,7 +4076,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4139,7 +4139,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4157,7 +4157,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4166,7 +4166,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4234,7 +4234,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4252,7 +4252,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4261,7 +4261,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4331,7 +4331,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4349,7 +4349,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4358,7 +4358,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4428,7 +4428,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4446,7 +4446,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4455,7 +4455,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4523,7 +4523,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4541,7 +4541,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4550,7 +4550,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4618,7 +4618,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4636,7 +4636,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4645,7 +4645,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4713,7 +4713,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4731,7 +4731,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4740,7 +4740,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4808,7 +4808,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4826,7 +4826,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4835,7 +4835,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4903,7 +4903,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4921,7 +4921,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4930,7 +4930,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -4998,7 +4998,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5016,7 +5016,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5025,7 +5025,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5088,7 +5088,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5106,7 +5106,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5115,7 +5115,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5178,7 +5178,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5196,7 +5196,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5205,7 +5205,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5278,7 +5278,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5296,7 +5296,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5305,7 +5305,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5372,7 +5372,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5390,7 +5390,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5399,7 +5399,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5462,7 +5462,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5480,7 +5480,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5489,7 +5489,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */
@@ -5549,7 +5549,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A parameter is not as it should be: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5567,7 +5567,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is nothing here that this viewer may see: `not_found`. */
+            /** @description Not found, or not visible to this viewer: `not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5576,7 +5576,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There are too many requests: `too_many_requests`. */
+            /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description After how many seconds to try again. */

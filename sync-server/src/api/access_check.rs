@@ -112,9 +112,9 @@ pub(crate) fn may_list(
     viewer: Viewer,
     owner: AccountId,
     visibility: Visibility,
-    shunned: &BTreeSet<AccountId>,
+    blocked: &BTreeSet<AccountId>,
 ) -> bool {
-    let relation = Relation { blocks: shunned.contains(&owner), ..Relation::default() };
+    let relation = Relation { blocks: blocked.contains(&owner), ..Relation::default() };
     authorize(viewer, Audience { owner, visibility, relation }, Access::Listed).is_ok()
 }
 

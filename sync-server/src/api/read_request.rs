@@ -61,7 +61,7 @@ impl FromRequestParts<Arc<Relay>> for OwnRequest {
         let me = request.viewer.account().ok_or_else(|| {
             ApiError::unauthorized(
                 "token_needed",
-                "This is for people alone.",
+                "Authentication required.",
                 "Send a read token: Authorization: Bearer.",
             )
         })?;

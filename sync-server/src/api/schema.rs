@@ -148,7 +148,7 @@ impl utoipa::IntoResponses for Refusals {
             ("304", ResponseBuilder::new().description(not_modified)),
             (
                 "400",
-                refusal(&format!("A parameter is not as it should be: {}.", bad_parameters.join(", "))
+                refusal(&format!("Invalid parameter: {}.", bad_parameters.join(", "))
                 ),
             ),
             (
@@ -158,8 +158,8 @@ impl utoipa::IntoResponses for Refusals {
                      old (`expired_token`).",
                 ),
             ),
-            ("404", refusal("There is nothing here that this viewer may see: `not_found`.")),
-            ("429", refused_for_now("There are too many requests: `too_many_requests`.")),
+            ("404", refusal("Not found, or not visible to this viewer: `not_found`.")),
+            ("429", refused_for_now("Too many requests: `too_many_requests`.")),
             ("503", refused_for_now("Try again later: `unavailable`, `overloaded`.")),
             ("504", refused_for_now("The read took too long: `timed_out`.")),
         ]

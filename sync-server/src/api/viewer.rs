@@ -80,18 +80,18 @@ impl From<ReadTokenError> for ApiError {
         match error {
             ReadTokenError::BadToken => ApiError::unauthorized(
                 error.code(),
-                "This read token is not one for this relay.",
-                "Let a device of the account sign another one, for 24 hours at most.",
+                "Invalid read token.",
+                "Sign a new one with a device of the account, valid for at most 24 hours.",
             ),
             ReadTokenError::WrongOrigin => ApiError::unauthorized(
                 "wrong_origin",
-                "This read token is for another origin than this relay's own.",
+                "The read token is for another origin.",
                 "Clients dial the relay at its --public-url; whoever runs it can name another one there.",
             ),
             ReadTokenError::ExpiredToken => ApiError::unauthorized(
                 error.code(),
-                "This read token has expired.",
-                "Let a device of the account sign another one.",
+                "The read token has expired.",
+                "Sign a new one with a device of the account.",
             ),
         }
     }

@@ -173,10 +173,10 @@ impl<'t> Append<'t> {
     }
 
     /// Replaces and removes roads.
-    pub(super) async fn apply_road_update(&mut self, paving: &RoadUpdate) -> Result<(), sqlx::Error> {
-        roads::remove(self.connection, &paving.remove).await?;
-        roads::replace(self.connection, &paving.replace).await?;
-        roads::set_batch(self.connection, paving.batch.as_ref()).await
+    pub(super) async fn apply_road_update(&mut self, update: &RoadUpdate) -> Result<(), sqlx::Error> {
+        roads::remove(self.connection, &update.remove).await?;
+        roads::replace(self.connection, &update.replace).await?;
+        roads::set_batch(self.connection, update.batch.as_ref()).await
     }
 
     /// Does one step of making a snapshot, of changes that were committed before. The books stay as they are: positions,

@@ -14,7 +14,7 @@ const SKIPPED: [&str; 6] = ["--skip", "backup::", "--skip", "outage::", "--skip"
 const THREADS: &str = "--test-threads=8";
 
 /// Where statements stand that are for one engine only.
-const OF_ONE_ENGINE: [&str; 3] = ["db/sqlite.rs", "db/postgres.rs", "upkeep/backup.rs"];
+const OF_ONE_ENGINE: [&str; 3] = ["db/sqlite.rs", "db/postgres.rs", "maintenance/backup.rs"];
 
 #[test]
 fn every_test_passes_on_postgres_too_and_no_statement_is_left_unsaid() {

@@ -1,4 +1,4 @@
-//! What an operator does with a database: look whether it is sound, mend what can be derived, begin another life of its log.
+//! Maintenance of a database: check it, repair what is derived, begin another epoch of its log.
 
 use std::process::Output;
 

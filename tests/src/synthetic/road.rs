@@ -150,7 +150,7 @@ impl Trip {
 
 /// Lays straights and corners one after the other; when the road is far out, its corners lead back.
 fn generate(character: &RoadStyle, length_m: f64, chance: &mut Random) -> Vec<RoadPoint> {
-    let mut surveyor = RoadGenerator {
+    let mut generator = RoadGenerator {
         point: RoadPoint {
             lat_deg: character.origin.0,
             lon_deg: character.origin.1,
@@ -165,30 +165,30 @@ fn generate(character: &RoadStyle, length_m: f64, chance: &mut Random) -> Vec<Ro
         points: Vec::new(),
     };
     let mut climbs = true;
-    while (surveyor.points.len() as f64) * STEP_M < length_m {
+    while (generator.points.len() as f64) * STEP_M < length_m {
         // The road climbs to its highest point, then falls to its lowest, and so on.
-        let high_m = surveyor.point.altitude_m - character.altitude_m;
+        let high_m = generator.point.altitude_m - character.altitude_m;
         if high_m.abs() > character.relief_m {
             climbs = high_m < 0.0;
         }
         let steepness = character.slope * chance.between(0.1, 1.0);
-        surveyor.slope = if climbs { steepness } else { -steepness };
+        generator.slope = if climbs { steepness } else { -steepness };
         let straight_m = chance.between(character.straight_m.0, character.straight_m.1);
-        surveyor.add_segment(straight_m, 0.0, character.top_mps);
+        generator.add_segment(straight_m, 0.0, character.top_mps);
         if chance.between(0.0, 1.0) < character.red_light {
-            surveyor.stop(chance.between(6.0, 45.0));
+            generator.stop(chance.between(6.0, 45.0));
         }
         let radius_m = chance.between(character.radius_m.0, character.radius_m.1);
         let turn_rad = chance.between(character.turn_deg.0, character.turn_deg.1).to_radians();
-        let is_right = match surveyor.homeward_is_right() {
-            Some(right) if libm::hypot(surveyor.east_m, surveyor.north_m) > character.reach_m => right,
+        let is_right = match generator.homeward_is_right() {
+            Some(right) if libm::hypot(generator.east_m, generator.north_m) > character.reach_m => right,
             _ => chance.between(0.0, 1.0) < 0.5,
         };
         let curvature = if is_right { 1.0 / radius_m } else { -1.0 / radius_m };
         let corner_mps = (character.lateral_mps2 * radius_m).sqrt().min(character.top_mps);
-        surveyor.add_segment(turn_rad * radius_m, curvature, corner_mps);
+        generator.add_segment(turn_rad * radius_m, curvature, corner_mps);
     }
-    surveyor.points
+    generator.points
 }
 
 struct RoadGenerator {

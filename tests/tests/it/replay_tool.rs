@@ -81,11 +81,11 @@ async fn a_phone_in_a_folder_is_the_same_account_again() -> anyhow::Result<()> {
 #[tokio::test]
 async fn made_people_come_once_however_often_they_are_loaded() -> anyhow::Result<()> {
     let relay = Relay::start().await?;
-    let (code, said) = replay(&relay.url(), &["--made", "3", "--people", "2"]).await?;
+    let (code, said) = replay(&relay.url(), &["--synthetic", "3", "--people", "2"]).await?;
     assert!(code == Some(0) && said.starts_with("3 drives of 2 people recorded, 0 people"), "{said}");
     let feed = relay.json("/v1/feed/public").await?;
     for until in ["2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z"] {
-        let (code, said) = replay(&relay.url(), &["--made", "3", "--people", "2", "--until", until]).await?;
+        let (code, said) = replay(&relay.url(), &["--synthetic", "3", "--people", "2", "--until", until]).await?;
         assert!(code == Some(0) && said.starts_with("0 drives of 0 people recorded, 2 people"), "{said}");
     }
     assert_eq!(relay.json("/v1/feed/public").await?, feed);

@@ -118,7 +118,7 @@ async fn read(
             feed::page(&mut relay.readers.acquire().await?, by, after, most).await?
         }
     };
-    let shunned = match viewer.account() {
+    let blocked = match viewer.account() {
         Some(_) => access_check::blocked_either_way(&mut relay.readers.acquire().await?, viewer).await?,
         None => Default::default(),
     };
@@ -126,7 +126,7 @@ async fn read(
         let PublicKey { hour, place, doc } = row.public_key(by);
         (hour, place, doc)
     });
-    rows.retain(|row| access_check::may_list(viewer, row.account, row.visibility, &shunned));
+    rows.retain(|row| access_check::may_list(viewer, row.account, row.visibility, &blocked));
     Ok((rows, next))
 }
 

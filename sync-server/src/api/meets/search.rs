@@ -79,7 +79,7 @@ const LATEST: MeetKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
 pub(super) struct Looking {
     reader: Connection,
     viewer: Viewer,
-    shunned: BTreeSet<AccountId>,
+    blocked: BTreeSet<AccountId>,
     circle: Option<Circle>,
     bounds: Option<Bounds>,
     from: Option<Timestamp>,
@@ -97,7 +97,7 @@ impl Looking {
         let mut reader = relay.readers.snapshot().await?;
         Ok(Looking {
             viewer: request.viewer,
-            shunned: access_check::blocked_either_way(&mut reader, request.viewer).await?,
+            blocked: access_check::blocked_either_way(&mut reader, request.viewer).await?,
             reader,
             circle: place.circle(),
             bounds: place.bounds(),
@@ -183,7 +183,7 @@ impl Looking {
                 }
                 after = (meet.starts_at, meet.doc);
                 let is_near = self.circle.is_none_or(|circle| meet.position.is_some_and(|place| circle.holds(place)));
-                if is_near && access_check::may_list(self.viewer, meet.account, meet.visibility, &self.shunned) {
+                if is_near && access_check::may_list(self.viewer, meet.account, meet.visibility, &self.blocked) {
                     found.push((meet, author));
                 }
             }

@@ -34,8 +34,8 @@ pub(crate) async fn road(
     let mut reader = relay.readers.snapshot().await?;
     let road = roads::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
-    let shunned = access_check::blocked_either_way(&mut reader, request.viewer).await?;
-    rows.retain(|row| access_check::may_list(request.viewer, row.account, row.visibility, &shunned));
+    let blocked = access_check::blocked_either_way(&mut reader, request.viewer).await?;
+    rows.retain(|row| access_check::may_list(request.viewer, row.account, row.visibility, &blocked));
     let drives = DriveItem::list(&mut reader, request.viewer, &rows).await?;
     let feature = super::feature(&road, Some(drives))?;
     Ok(request.answer_with(feature.to_string(), "application/geo+json"))
