@@ -1,7 +1,7 @@
-//! The phone's engine behind one door: [`Replica::handle`] takes what happened and says what to do.
+//! The phone's engine: [`Replica::handle`] takes an input and returns effects.
 //!
-//! It records, edits, stores and syncs. It has no clock, no chance and no IO: the shell brings time and events and
-//! performs the effects. What it shows is read through plain functions.
+//! It records, edits, stores and syncs. It has no clock, no randomness of its own and no IO: the shell supplies time
+//! and events and performs the effects. Views are read by pure functions.
 
 mod bootstrap;
 mod commands;
@@ -52,28 +52,28 @@ pub struct Replica {
     recording: Option<Recording>,
     opened: Option<TrackView>,
     commands: CommandQueue,
-    /// Drives that were merged and whose published copies may say something else.
+    /// Drives that were merged and whose published copies may differ.
     misaligned: Set<DocId>,
-    /// Such drives whose copies have not come yet.
+    /// Merged drives whose published copies are not here yet.
     awaiting_copies: Set<DocId>,
-    /// Drives that came from elsewhere, or whose copies did, to be compared with them.
+    /// Drives that changed remotely, or whose copies did, to be compared with their copies.
     unchecked: Set<DocId>,
-    /// Those of them that are being compared.
+    /// Drives that are being compared with their copies.
     checking: Set<DocId>,
-    /// Drives whose tracks were merged and whose figures may be those of a part.
+    /// Drives whose tracks were merged and whose statistics may cover only a part.
     miscounted: Set<DocId>,
     reads: StorageReads,
     signatures: Signatures,
     output: Output,
 }
 
-/// What the shell is to do, and what it is asked.
+/// Effects and topics for the shell.
 #[derive(Debug, Default)]
 struct Output {
     effects: Vec<Effect>,
-    /// What looks different since the last answer.
+    /// Views that changed since the last answer.
     topics: Set<Topic>,
-    /// When the shell's timer goes off, on the monotonic clock.
+    /// When the shell's timer fires, on the monotonic clock.
     timer: Option<u64>,
     /// The number of the last request to the shell.
     last_request: u32,
@@ -87,14 +87,14 @@ impl Output {
     }
 }
 
-/// What is read from documents.
+/// Topics of views that are derived from documents.
 const DOCUMENT_TOPICS: [Topic; 5] = [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
 
 impl Replica {
-    /// The replica as storage has it. [`Input::Start`] sets it going.
+    /// Opens the replica from stored entries. [`Input::Start`] starts it.
     ///
     /// # Errors
-    /// [`OpenError`] if what the shell gives does not fit.
+    /// [`OpenError`] if an argument of the shell is invalid.
     pub fn open(bootstrap: &Bootstrap) -> Result<Replica, OpenError> {
         let seed: [u8; 32] = bootstrap.seed.as_slice().try_into().map_err(|_| OpenError::WrongLength)?;
         let device = DeviceKey(bootstrap.device.as_slice().try_into().map_err(|_| OpenError::WrongLength)?);
@@ -123,7 +123,7 @@ impl Replica {
         })
     }
 
-    /// Takes in what happened and says what to do, in this order.
+    /// Handles an input and returns the effects, in their order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.take(now, input);
         self.pump(now);
@@ -208,7 +208,7 @@ impl Replica {
         }
     }
 
-    /// Whatever can go on at this moment: rows, pushes, transactions, the timer, the news.
+    /// Advances every component: rows, pushes, transactions, the timer, notifications.
     fn pump(&mut self, now: Now) {
         let now_ms = now.monotonic_ms as u64;
         self.read_again(now_ms);
@@ -235,7 +235,8 @@ impl Replica {
             self.reads.begin(request, StorageRead::Push(number));
             self.output.effects.push(Effect::Load { request, ranges });
         }
-        // What a command has waited for stays until it has everything: else its documents could push each other out.
+        // The documents of a waiting command stay in memory until it is complete; otherwise they could evict each
+        // other.
         if !self.commands.has_waiting() && self.misaligned.is_empty() {
             let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
             in_use.extend(self.note_compared());
@@ -260,7 +261,7 @@ impl Replica {
         }
     }
 
-    /// Lets the sync client work, and does what it wants done.
+    /// Runs the sync client and performs its effects.
     fn with_sync_client(
         &mut self,
         now: Now,
@@ -292,7 +293,7 @@ impl Replica {
             match outcome {
                 sync_client::SyncEffect::Send(bytes) => self.output.effects.push(Effect::Send { bytes }),
                 sync_client::SyncEffect::Sign(bytes) => {
-                    // A signature that comes late belongs to a connection that is gone.
+                    // A late signature belongs to a connection that is closed.
                     self.signatures.forget_proof();
                     self.sign(bytes, Signing::Proof);
                 }
@@ -309,7 +310,7 @@ impl Replica {
         }
     }
 
-    /// Answers commands whose writes have reached the disk.
+    /// Answers the commands whose writes are on disk.
     fn settle_commands(&mut self) {
         let settled = self.commands.take_settled(&self.writes).into_iter();
         self.output.effects.extend(settled.map(|(request, outcome)| Effect::Settled { request, outcome }));

@@ -1,4 +1,4 @@
-//! What a replica begins with: this device's key, what storage has, and which account it speaks for.
+//! The start of a replica: the device key, the stored entries, and the account of this phone.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -12,18 +12,18 @@ use crate::wire::Grant;
 
 const ACCOUNT_KEY: &[u8] = b"account";
 
-/// What a replica needs to begin.
+/// The arguments of [`crate::replica::Replica::open`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Bootstrap {
-    /// 32 fresh random bytes. Never the same twice: they name the writer of this start's changes.
+    /// 32 random bytes, different at every start: they determine the actor of this start.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub seed: ByteBuf,
     /// The Ed25519 public key of this device, 32 bytes, the same at every start.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub device: ByteBuf,
-    /// What another device gave this one to let it in, see [`DeviceGrant`]: at the first start, or as long as this phone holds
+    /// The grant of another device, see [`DeviceGrant`]. It is used at the first start, or as long as this phone holds
     /// nothing.
     #[serde(default)]
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null", optional))]
@@ -32,21 +32,22 @@ pub struct Bootstrap {
     pub stored: Vec<StoredEntry>,
 }
 
-/// Which account a device was let into, and by whom. CBOR, the bytes of [`crate::replica::io::Outcome::Granted`].
+/// A grant with its subject: account, signature and device. CBOR, the bytes of
+/// [`crate::replica::io::CommandOutcome::Granted`].
 #[derive(Clone, Copy, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct DeviceGrant {
     /// The account.
     #[n(0)]
     pub account: AccountId,
-    /// The word of the device that was in.
+    /// The signature of the granting device.
     #[n(1)]
     pub grant: Grant,
-    /// The device that is let in.
+    /// The granted device.
     #[n(2)]
     pub device: DeviceKey,
 }
 
-/// Why a replica cannot begin.
+/// Why a replica cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Seed or device key does not have 32 bytes.
@@ -58,7 +59,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The stable name of the error.
+    /// Returns the stable code of the error.
     pub fn code(self) -> &'static str {
         match self {
             OpenError::WrongLength => "wrong_length",
@@ -67,7 +68,7 @@ impl OpenError {
     }
 }
 
-/// Who this phone is, and how it became so. Stored in [`Space::Meta`].
+/// The identity of this phone, stored in [`Space::Meta`].
 #[derive(minicbor::Encode, minicbor::Decode)]
 struct StoredIdentity {
     #[n(0)]
@@ -76,8 +77,8 @@ struct StoredIdentity {
     grant: Option<Grant>,
 }
 
-/// Who this phone is: what storage says, else what the grant says, else the founder of a new account. A phone that holds
-/// nothing follows a grant into another account.
+/// Returns the identity of this phone: the stored one, else that of the grant, else the founder of a new account. A
+/// phone without data follows a grant into another account.
 pub(super) fn identity(
     device: DeviceKey,
     bootstrap: &Bootstrap,
@@ -103,14 +104,14 @@ pub(super) fn identity(
     Ok(identity)
 }
 
-/// What a grant says, if it is one for this device, or by it.
+/// Decodes a grant and verifies that it is for this device, or signed by it.
 pub(super) fn read_grant(grant: &[u8], device: &DeviceKey) -> Result<DeviceGrant, CommandError> {
     let linked: DeviceGrant = minicbor::decode(grant).map_err(|_| CommandError::BadGrant)?;
     let is_of_this_device = linked.device == *device || linked.grant.granted_by == *device;
     if is_of_this_device { Ok(linked) } else { Err(CommandError::ForeignGrant) }
 }
 
-/// Keeps who this phone is.
+/// Stores the identity of this phone.
 pub(super) fn store_identity(identity: &Identity, writes: &mut WriteQueue) {
     let stored = StoredIdentity { account: identity.account, grant: identity.grant };
     writes.put(Space::Meta, ACCOUNT_KEY.to_vec(), documents::cbor(&stored));

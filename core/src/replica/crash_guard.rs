@@ -1,16 +1,16 @@
-//! Documents over which the app may have died.
+//! Finds documents whose fold crashes the app (poison documents).
 //!
-//! What other devices changed is loaded and folded by itself, at every start if need be. Automerge may panic over a change
-//! that is sound by itself and wrong in its document, and in WebAssembly a panic ends the app: it would end at every start.
-//! So the documents to be folded are noted on disk before, and struck out when they came back. What a start finds noted is
-//! folded one by one; a document that did not come back five times alone is quarantined: it stays stored and synced, is
-//! not loaded again until something new comes for it, and everything else works.
+//! Remote changes are loaded and folded automatically, at every start if necessary. Automerge may panic on a change
+//! that is valid by itself and invalid in its document. In WebAssembly a panic ends the app, so the app would crash at
+//! every start. Therefore the documents to fold are noted on disk before the fold, and the note is deleted after it.
+//! After a start with a note, the noted documents are folded one by one. A document whose fold alone fails to return
+//! five times is quarantined: it stays stored and synced, and it is not loaded until a new change arrives.
 //!
-//! Who kills the app does not say so, and a phone that is short of memory kills it again and again. So the note stands for
-//! as short a time as can be: it is written when the documents have been read, and struck out in the next transaction.
+//! An operating system that is short of memory also kills the app, without a reason. To avoid false positives the note
+//! exists as briefly as possible: it is written after the documents have been read, and deleted in the next
+//! transaction.
 //!
-//! A note costs a small write for up to a hundred documents of a catch-up. What this phone itself changes is folded in
-//! memory and not noted.
+//! A note costs one small write for up to a hundred documents. Local changes are folded in memory and not noted.
 
 use minicbor::{Decode, Encode};
 
@@ -20,29 +20,29 @@ use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::sorted::Set;
 
-/// How many documents are folded in one go after a catch-up.
+/// Maximum number of documents per fold after a catch-up.
 const FOLD_DOCS: usize = 100;
-/// How often a document may not come back.
+/// Number of failed folds before a document is quarantined.
 const ATTEMPTS: u32 = 5;
 const NOTE_KEY: &[u8] = b"folding";
 const QUARANTINE_KEY: &[u8] = b"quarantine";
 
-/// What is being folded, as it is noted on disk.
+/// The note on disk: the documents being folded.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 struct FoldNote {
     #[n(0)]
     docs: Vec<DocId>,
-    /// How often exactly these were noted in a row.
+    /// Number of consecutive starts with exactly this note.
     #[n(1)]
     attempts: u32,
 }
 
-/// The documents over which the app may have died, and those that are being folded.
+/// The documents whose fold may have crashed the app, and those being folded.
 #[derive(Debug)]
 pub(crate) struct CrashGuard {
-    /// What the last start noted and did not strike out.
+    /// The note of the last start, if it was not deleted.
     left: Option<FoldNote>,
-    /// Of those, what is still to be folded alone.
+    /// The documents of that note that are still to be folded alone.
     alone: Set<DocId>,
     quarantined: Set<DocId>,
     is_reading: bool,
@@ -50,7 +50,7 @@ pub(crate) struct CrashGuard {
 }
 
 impl CrashGuard {
-    /// What the last start left behind.
+    /// Reads the note of the last start.
     pub(crate) fn open(stored: &[StoredEntry], documents: &mut DocumentStore, writes: &mut WriteQueue) -> CrashGuard {
         let meta = |key: &[u8]| {
             let entry = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == key);
@@ -73,7 +73,7 @@ impl CrashGuard {
         crash_guard
     }
 
-    /// The documents to read next, in order to fold them.
+    /// Returns the documents to read next, in order to fold them.
     pub(crate) fn next(&mut self, documents: &DocumentStore) -> Vec<DocId> {
         if self.is_reading || self.noted.is_some() {
             return Vec::new();
@@ -87,7 +87,7 @@ impl CrashGuard {
         docs
     }
 
-    /// Takes in that documents were read. They may be folded when that is noted on disk, see [`CrashGuard::may_fold`].
+    /// Records that documents were read. They may be folded once the note is on disk; see [`CrashGuard::may_fold`].
     pub(crate) fn read(&mut self, docs: &[DocId], writes: &mut WriteQueue) {
         self.is_reading = false;
         let before = self.left.take().filter(|left| left.docs == docs).map_or(0, |left| left.attempts);
@@ -96,13 +96,13 @@ impl CrashGuard {
         self.noted = Some((note, writes.write_seq()));
     }
 
-    /// Whether what was read may be folded. On a disk that takes nothing, nothing can be noted.
+    /// Returns whether the documents that were read may be folded. A full disk cannot hold the note.
     pub(crate) fn may_fold(&self, writes: &WriteQueue) -> bool {
         let is_noted = |(_, seq): &(FoldNote, WriteSeq)| writes.is_durable(*seq) || writes.failure().is_some();
         self.noted.as_ref().is_some_and(is_noted)
     }
 
-    /// Takes in that documents came back.
+    /// Records that the fold of documents returned.
     pub(crate) fn fold_finished(&mut self, docs: &[DocId], writes: &mut WriteQueue) {
         self.noted = None;
         writes.delete(write_note());
@@ -116,7 +116,7 @@ impl CrashGuard {
         }
     }
 
-    /// Takes in that they could not be read.
+    /// Records that the read of documents failed.
     pub(crate) fn read_failed(&mut self) {
         self.is_reading = false;
     }

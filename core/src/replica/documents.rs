@@ -1,7 +1,7 @@
-//! The documents of this phone: what is known of each, which are in memory, and the rows projected from them.
+//! The phone's documents: the record of each, the ones in memory, and the rows projected from them.
 //!
-//! Every change, of this phone or from elsewhere, passes through here exactly once: it is queued for the disk, the
-//! document's record is brought up to date, and the row is folded again. The document store does not know why changes come.
+//! Each change, local or remote, passes through here exactly once: it is queued for the disk, the document's record is
+//! updated, and the row is folded again. The document store does not know where changes come from.
 
 mod damage;
 mod document;
@@ -38,25 +38,26 @@ use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::sorted::Set;
 use crate::wire::{DocHistory, DocKind};
 
-/// How many documents stay in memory without being in use.
+/// Maximum number of unused documents in memory.
 const KEEP_LOADED: usize = 16;
 
-/// The documents.
+/// The document store.
 #[derive(Debug)]
 pub(crate) struct DocumentStore {
-    /// Of this start of the app; see [`DocumentStore::actor_in`].
+    /// The actor of this start of the app; see [`DocumentStore::actor_in`].
     actor: [u8; 16],
     documents: Documents,
     folds: FoldQueue,
-    /// Drives, tracks and published copies in which changes of two devices met, and drives with a copy of which more came.
+    /// Drives, tracks and published copies with changes of two devices, and drives with a published copy that changed
+    /// remotely.
     merged: Set<DocId>,
-    /// Drives that decide what their copies say; see [`DocumentStore::decides`].
+    /// Drives whose state overrides the state of their published copies; see [`DocumentStore::decides`].
     decisive: Set<DocId>,
-    /// Drives and published copies that came from elsewhere and were not compared with each other.
+    /// Drives and published copies that changed remotely and were not compared with each other.
     unchecked: Set<DocId>,
-    /// Documents whose records have changed and are not queued for the disk; see [`DocumentStore::write`].
+    /// Documents whose changed records are not queued for the disk; see [`DocumentStore::write`].
     unwritten: Set<DocId>,
-    /// The same for rows.
+    /// Documents whose changed rows are not queued for the disk.
     unwritten_rows: Set<DocId>,
     /// Changes that the relay has not acknowledged.
     pub(crate) outbox: Outbox,
@@ -64,7 +65,7 @@ pub(crate) struct DocumentStore {
 }
 
 impl DocumentStore {
-    /// The document store as storage has it. What cannot be read is left out; it can be had from the relay again.
+    /// Opens the document store from stored entries. Unreadable entries are left out; the relay has their documents.
     pub(crate) fn open(actor: [u8; 16], stored: &[StoredEntry]) -> DocumentStore {
         let mut documents = DocumentStore {
             actor,
@@ -104,34 +105,34 @@ impl DocumentStore {
             if rows::is_contested(&stored.row) {
                 documents.merged.insert(doc);
             }
-            // A row is shown also where the record is damaged: the relay may have the document.
+            // A row is shown although the record is damaged: the relay may have the document.
             documents.documents.record_or_new(doc, stored.row.kind());
             documents.documents.set_row(&doc, Some(stored.row));
         }
         documents
     }
 
-    /// What is known of all documents, ascending.
+    /// Returns the records of all documents, ascending.
     pub(crate) fn records(&self) -> impl Iterator<Item = (&DocId, &DocumentRecord)> + Clone {
         self.documents.records()
     }
 
-    /// What is known of the documents from one on, ascending.
+    /// Returns the records from a document on, ascending.
     pub(crate) fn records_from(&self, from: DocId) -> impl Iterator<Item = (&DocId, &DocumentRecord)> {
         self.documents.records_from(from)
     }
 
-    /// What is known of a document.
+    /// Returns the record of a document.
     pub(crate) fn record(&self, doc: &DocId) -> Option<&DocumentRecord> {
         self.documents.record(doc)
     }
 
-    /// Over everything that the relay is known to have.
+    /// Returns the digest of everything that the relay is known to have.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Whether everything of the document is on disk.
+    /// Returns whether all writes of the document are on disk.
     pub(crate) fn is_durable(&self, doc: &DocId, writes: &WriteQueue) -> bool {
         !self.unwritten.contains(doc) && self.documents.last_write(doc).is_none_or(|seq| writes.is_durable(seq))
     }
@@ -141,34 +142,34 @@ impl DocumentStore {
         self.documents.loaded(doc).is_some()
     }
 
-    /// The document, if it is in memory.
+    /// Returns the document, if it is in memory.
     pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
         self.documents.loaded_mut(doc)
     }
 
-    /// The drives, tracks and published copies in which changes of two devices met since the last call, and the drives with a
-    /// copy of which more came.
+    /// Takes the drives, tracks and published copies that received changes of two devices since the last call, and the
+    /// drives with a published copy that changed remotely.
     pub(crate) fn take_merged(&mut self) -> Vec<DocId> {
-        // One that is not folded yet is looked at when it is.
+        // A stale document is examined after its next fold.
         let (later, merged) = self.merged.take().into_iter().partition(|doc| self.is_stale(doc));
         let later: Vec<DocId> = later;
         self.merged.extend(later);
         merged
     }
 
-    /// Has [`DocumentStore::take_merged`] give these tracks again.
+    /// Makes [`DocumentStore::take_merged`] return these tracks again.
     pub(crate) fn look_again(&mut self, docs: Vec<DocId>) {
         let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
         self.merged.extend(docs.into_iter().filter(is_track));
     }
 
-    /// The drives and published copies that came from elsewhere and were not checked, see [`DocumentStore::checked`].
+    /// Takes the drives and published copies that changed remotely and were not checked; see
+    /// [`DocumentStore::checked`].
     pub(crate) fn take_unchecked(&mut self) -> Vec<DocId> {
         self.unchecked.take()
     }
 
-    /// Takes in that a drive and its published copy were compared with each other, or that a copy which no drive names is
-    /// withdrawn.
+    /// Records that a drive was compared with its published copy, or that a copy without a drive was withdrawn.
     pub(crate) fn checked(&mut self, docs: impl IntoIterator<Item = DocId>) {
         for doc in docs {
             let Some(record) = self.documents.record_mut(&doc).filter(|record| record.is_unchecked) else { continue };
@@ -177,18 +178,18 @@ impl DocumentStore {
         }
     }
 
-    /// Takes in that a drive decides what its copy says: changes met in one of the two, or this phone changed the copy. Of other
-    /// drives that changed elsewhere nobody knows whether the copy is newer.
+    /// Records that a drive overrides its published copy: either received changes of two devices, or this phone changed
+    /// the copy. For other drives with remote changes it is unknown whether the copy is newer.
     pub(crate) fn make_decisive(&mut self, drive: DocId) {
         self.decisive.insert(drive);
     }
 
-    /// Whether a drive decides what its copy says. Others only narrow it.
+    /// Returns whether a drive overrides its published copy. Other drives may only narrow the visibility of theirs.
     pub(crate) fn decides(&self, drive: &DocId) -> bool {
         self.decisive.contains(drive)
     }
 
-    /// Takes note that something came from elsewhere.
+    /// Records a remote change of a document.
     fn note_remote_change(&mut self, doc: DocId) {
         let Some(record) = self.documents.record_mut(&doc) else { return };
         let (kind, is_merged) = (record.kind, record.needs_alignment());
@@ -196,7 +197,8 @@ impl DocumentStore {
             record.is_unchecked = true;
             self.unchecked.insert(doc);
         }
-        // Whoever changed a drive changed its copy, too, but maybe before this phone did: the copy follows the drive.
+        // The device that changed the drive also changed its copy, perhaps before this phone did. The copy follows the
+        // drive.
         let has_copy =
             matches!(self.documents.row(&doc), Some(DocumentRow::Drive(fields)) if fields.published.is_some());
         if is_merged && kind == DocKind::Drive {
@@ -205,29 +207,29 @@ impl DocumentStore {
         if is_merged || has_copy {
             self.merged.insert(doc);
         }
-        // A drive that is finished elsewhere may have been recorded on after that.
+        // Another device may have recorded after it received the end of the drive.
         if let Some(DocumentRow::Drive(fields)) = self.documents.row(&doc) {
             let meets = |track: &DocId| self.documents.record(track).is_some_and(DocumentRecord::needs_alignment);
             self.merged.extend(fields.track.filter(meets));
         }
     }
 
-    /// Whether what is stored of the document cannot be read.
+    /// Returns whether the stored content of the document is unreadable.
     pub(crate) fn is_unreadable(&self, doc: &DocId) -> bool {
         self.documents.is_unreadable(doc)
     }
 
-    /// Leaves a document alone until something new comes for it.
+    /// Quarantines a document until it receives a new change.
     pub(crate) fn quarantine(&mut self, doc: DocId) {
         self.documents.damaged(&doc);
     }
 
-    /// Where the changes of a document are stored.
+    /// Returns the key range of a document's changes.
     pub(crate) fn change_range(doc: &DocId) -> KeyRange {
         KeyRange { space: Space::Change, from: change_key(doc, 0), to: change_key(doc, u32::MAX) }
     }
 
-    /// Puts a new, empty document into memory. It exists once its first change is added.
+    /// Creates an empty document in memory. It exists once its first change is added.
     pub(crate) fn create(&mut self, doc: DocId, kind: DocKind) -> &mut Automerge {
         self.documents.record_or_new(doc, kind);
         let actor = self.actor_in(&doc);
@@ -237,15 +239,15 @@ impl DocumentStore {
         self.documents.loaded_mut(&doc).expect("it was loaded above")
     }
 
-    /// Takes back [`DocumentStore::create`] of a document that has no change yet.
+    /// Discards a document from [`DocumentStore::create`] that has no change yet.
     pub(crate) fn discard_new(&mut self, doc: &DocId) {
         self.documents.remove(doc);
     }
 
-    /// Puts a document into memory from the chunks that storage gave, and those that are on their way there.
+    /// Loads a document from the stored chunks and from those in the write queue.
     ///
-    /// `since` stands for what was durable when the reading began. Says whether that was enough; if not, something
-    /// reached the disk behind the reading's back, and it is to be read again.
+    /// `since` is the durable write sequence number at the start of the read. Returns whether the read is complete;
+    /// otherwise a write finished during the read, and the document must be read again.
     pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], writes: &WriteQueue, since: WriteSeq) -> bool {
         if self.documents.loaded(&doc).is_some() {
             return true;
@@ -268,19 +270,19 @@ impl DocumentStore {
         self.unwritten.contains(doc) || self.documents.last_write(doc).is_some_and(|last| last > since)
     }
 
-    /// The whole document, with every change that the record counts.
+    /// Assembles the document with every change in the record.
     fn assemble(&self, doc: &DocId, entries: &[StoredEntry], writes: &WriteQueue) -> Result<Automerge, Unreadable> {
         let range = DocumentStore::change_range(doc);
         let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
         let chunks = stored.chain(writes.pending(&range)).map(|entry| entry.value.as_slice());
         let document = automerge_doc::load(&self.actor_in(doc), chunks)?;
-        // Of a document whose record is damaged nobody knows what it should hold.
+        // A damaged record does not tell which changes the document has.
         let is_whole = self.documents.record(doc).is_some_and(|record| automerge_doc::heads(&document) == record.heads);
         if is_whole { Ok(document) } else { Err(Unreadable) }
     }
 
-    /// The writer of this start's changes to one document: the device's eight bytes, then eight of its own. With one for
-    /// all documents, the same first change of two of them would have one name.
+    /// Returns the actor of this start for one document: the device's eight bytes, then eight of the document. A common
+    /// actor would give equal first changes of two documents the same hash.
     fn actor_in(&self, doc: &DocId) -> [u8; 16] {
         let mut actor = self.actor;
         let digest = Sha256::new().chain_update(self.actor).chain_update(doc.as_bytes()).finalize();
@@ -288,7 +290,7 @@ impl DocumentStore {
         actor
     }
 
-    /// Lets documents go from memory, but for those in use.
+    /// Evicts documents from memory, except those in use.
     pub(crate) fn evict(&mut self, in_use: &[DocId]) {
         while self.documents.loaded_ids().len() > KEEP_LOADED + in_use.len() {
             let idle = self.documents.loaded_ids().iter().copied().find(|doc| !in_use.contains(doc));
@@ -297,7 +299,7 @@ impl DocumentStore {
         }
     }
 
-    /// Keeps a change that was just made to a document in memory.
+    /// Adds a change that was made to a document in memory.
     pub(crate) fn add_own(&mut self, writes: &mut WriteQueue, doc: DocId, change: Option<NewChange>) {
         let Some(change) = change else { return };
         let record = self.documents.record_mut(&doc).expect("a document in memory has a record");
@@ -309,9 +311,8 @@ impl DocumentStore {
         self.refold_soon(doc, kind);
     }
 
-    /// Keeps the next change of the log, if it is not here yet. Says whether the document has to be fetched first: if
-    /// something before it is missing, whether that was known or not, only its name is kept, so that whatever is stored
-    /// depends on what was stored before.
+    /// Adds the next change of the log, if it is new. Returns whether the document must be fetched first: if a
+    /// dependency is missing, only the hash is kept, so that stored changes depend on stored changes only.
     pub(crate) fn add_entry(
         &mut self,
         writes: &mut WriteQueue,
@@ -330,7 +331,7 @@ impl DocumentStore {
         lacked_any || self.must_fetch(&doc)
     }
 
-    /// Keeps a change that was fetched behind all that it depends on, if it is not here yet.
+    /// Adds a fetched change whose dependencies are here, if it is new.
     pub(crate) fn add_fetched(
         &mut self,
         writes: &mut WriteQueue,
@@ -340,18 +341,18 @@ impl DocumentStore {
         chunk: Vec<u8>,
     ) {
         if self.documents.record(&doc).is_some_and(|record| record.announced.is_some()) {
-            // Part of the snapshot that was announced: what that adds to the heads is known.
+            // The change is part of the announced snapshot, whose heads are known.
             self.note_on_relay(doc, kind, &scanned.hash);
         } else {
             self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
         }
         if !self.has_all(&doc, &scanned.deps) {
-            // It is named as missing, and comes again behind what it depends on.
+            // The change is recorded as missing; a fetch brings it after its dependencies.
             return;
         }
         self.remove_relay_heads(doc, &scanned.deps);
         let record = self.documents.record_mut(&doc).expect("the relay has something of it");
-        // The last change of a snapshot that a restored relay does not have any more comes by itself.
+        // A restored relay without the snapshot sends its last change separately.
         let is_new = record.missing.remove(&ShortHash::from(&scanned.hash)) || record.position(&scanned.hash).is_none();
         if !is_new {
             return;
@@ -364,7 +365,7 @@ impl DocumentStore {
             return self.repair(writes, doc, index, chunk);
         }
         if let Some(document) = self.documents.loaded_mut(&doc) {
-            // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
+            // A change that Automerge rejects is kept: the relay has it, and a later version may read it.
             let _ = automerge_doc::apply(document, [chunk.as_slice()]);
         }
         let record = self.documents.record_mut(&doc).expect("it was there a moment ago");
@@ -378,7 +379,7 @@ impl DocumentStore {
         self.refold_soon(doc, kind);
     }
 
-    /// What the relay has of a document and is not here.
+    /// Returns the changes of a document that the relay has and this phone lacks.
     pub(crate) fn missing_changes(&self, doc: &DocId) -> MissingChanges {
         let lack = |record: &DocumentRecord| MissingChanges {
             missing: record.missing.clone(),
@@ -387,8 +388,8 @@ impl DocumentStore {
         self.documents.record(doc).map(lack).unwrap_or_default()
     }
 
-    /// Takes in that the relay has sent everything it had of a document when this was lacking. What is lacking still,
-    /// nobody has. Says whether something else is.
+    /// Records that a fetch is complete, with the changes that were missing when it began. Changes that are still
+    /// missing exist nowhere. Returns whether other changes are missing.
     pub(crate) fn note_fetched(&mut self, doc: DocId, lacked: &MissingChanges) -> bool {
         let Some(record) = self.documents.record_mut(&doc) else { return false };
         let before = (record.missing.len(), record.announced.is_some());
@@ -401,14 +402,14 @@ impl DocumentStore {
         lacks_any
     }
 
-    /// Takes in that the relay has a change; nothing, if that is known.
+    /// Records that the relay has a change, unless that is known.
     ///
-    /// The changes of a document must come in the order of the log, but for those that are known.
+    /// Unknown changes of a document must come in the order of the log.
     pub(crate) fn relay_has(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash, deps: &[ChangeHash]) {
         if let Some(mut heads) = self.note_on_relay(doc, kind, hash) {
             change::advance_heads(&mut heads, deps, *hash);
-            // What it builds on is on the relay, too. Where the phone never heard of that, or believed it to be here alone,
-            // a fetch tells what the relay has: one by one, what came earlier would count as a head again. `[C5]`
+            // The relay has its dependencies, too. If the phone did not know that, a fetch tells which changes the
+            // relay has: recorded separately, an earlier change would become a head again. `[C5]`
             let record = self.documents.record_mut(&doc).expect("it was taken note of");
             if record.announced.is_none() && !deps.iter().all(|dep| record.is_on_relay(dep)) {
                 record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes: deps.len() as u32 });
@@ -417,8 +418,8 @@ impl DocumentStore {
         }
     }
 
-    /// Takes in that something that the relay has builds on these changes. An acknowledgement that came before that was known
-    /// made heads of them. `[C5]`
+    /// Records that changes on the relay depend on these changes. An acknowledgement that came earlier made heads of
+    /// them. `[C5]`
     fn remove_relay_heads(&mut self, doc: DocId, hashes: &[ChangeHash]) {
         let is_head = |head: &ChangeHash| !hashes.contains(head);
         let Some(record) = self.documents.record(&doc) else { return };
@@ -428,13 +429,13 @@ impl DocumentStore {
         }
     }
 
-    /// Whether all of these changes of a document are here.
+    /// Returns whether all of these changes of a document are here.
     fn has_all(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
         let record = self.documents.record(doc);
         hashes.iter().all(|hash| record.is_some_and(|record| record.position(hash).is_some()))
     }
 
-    /// Takes note that the relay has a change. Gives what its heads were, if that was not known.
+    /// Records that the relay has a change. Returns the earlier heads on the relay, if the change was unknown there.
     fn note_on_relay(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash) -> Option<Vec<ChangeHash>> {
         let record = self.documents.record_or_new(doc, kind);
         if record.is_on_relay(hash) {
@@ -449,7 +450,7 @@ impl DocumentStore {
         Some(heads)
     }
 
-    /// Takes note that the relay has the change at this place of a document.
+    /// Records that the relay has the change at this position of a document.
     fn acknowledge(&mut self, doc: DocId, index: u32) {
         if let Some(record) = self.documents.record_mut(&doc) {
             record.unacked.remove(&index);
@@ -457,7 +458,7 @@ impl DocumentStore {
         self.outbox.acknowledge(&Unsent { doc, index });
     }
 
-    /// Takes in everything that the relay has of a document.
+    /// Replaces the known state of a document on the relay.
     pub(crate) fn relay_has_exactly(&mut self, history: &DocHistory) {
         let doc = history.doc;
         let Some(kind) = history.kind.or_else(|| self.documents.record(&doc).map(|record| record.kind)) else {
@@ -471,14 +472,14 @@ impl DocumentStore {
                 record.unacked.remove(&index);
                 self.outbox.acknowledge(&Unsent { doc, index });
             } else {
-                // Its size is looked up when it is sent.
+                // The size is read when the change is sent.
                 record.unacked.entry(index).or_insert(0);
                 self.outbox.wait([Unsent { doc, index }]);
             }
         }
         let mut ours = Set::new();
         ours.extend(record.changes.iter().copied());
-        // What is damaged here counts as missing, too.
+        // Damaged changes count as missing, too.
         let is_missing = |short: &ShortHash| !ours.contains(short) || record.missing.contains(short);
         theirs.retain(is_missing);
         record.missing = theirs;
@@ -486,18 +487,19 @@ impl DocumentStore {
         self.set_relay_heads(doc, history.heads.clone());
     }
 
-    /// Whether this phone lacks something of a document that it keeps in full, or to which it cannot push before it has it.
+    /// Returns whether changes are missing of a document that this phone keeps in full, or that must be complete before
+    /// a push.
     pub(crate) fn must_fetch(&self, doc: &DocId) -> bool {
         self.documents.record(doc).is_some_and(DocumentRecord::must_fetch)
     }
 
-    /// All such documents.
+    /// Returns the documents to fetch.
     pub(crate) fn docs_to_fetch(&self) -> Vec<DocId> {
         self.documents.records().filter(|(_, record)| record.must_fetch()).map(|(doc, _)| *doc).collect()
     }
 
-    /// Queues for the disk what has become of records and rows. Whoever lets the document store change calls this before the disk gets
-    /// what is queued: of a hundred entries of one document, the record is written once.
+    /// Queues changed records and rows for the disk. Callers that change the document store call this before the next
+    /// transaction begins, so that a hundred entries of one document write its record once.
     pub(crate) fn write(&mut self, writes: &mut WriteQueue) {
         for doc in self.unwritten.take() {
             if let Some(record) = self.documents.record(&doc) {
@@ -524,7 +526,7 @@ impl DocumentStore {
 
 #[cfg(test)]
 impl DocumentStore {
-    /// Takes the changes that [`DocumentStore::read_unsent`] would have read.
+    /// Takes the changes that [`DocumentStore::read_unsent`] would read.
     pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
         let read = self.read_unsent(count, bytes);
         read.and_then(|(reading, _)| self.outbox.take_reading(reading)).unwrap_or_default()
@@ -540,7 +542,7 @@ impl DocumentStore {
     }
 }
 
-/// Queues a change for the disk behind the document's others, and returns its place.
+/// Queues a change behind the document's other changes and returns its position.
 fn append(
     writes: &mut WriteQueue,
     doc: &DocId,
@@ -558,12 +560,12 @@ fn change_key(doc: &DocId, index: u32) -> Vec<u8> {
     [doc.as_bytes().as_slice(), &index.to_be_bytes()].concat()
 }
 
-/// The bytes of a value as storage has it.
+/// Encodes a value as it is stored.
 pub(crate) fn cbor(value: &impl Encode<()>) -> Vec<u8> {
     minicbor::to_vec(value).expect("writing to memory cannot fail")
 }
 
-/// Scans a change from elsewhere.
+/// Scans a remote change.
 pub(crate) fn scan(chunk: &[u8]) -> Option<ScannedChange> {
     change::scan(chunk, &ChangeLimits::DEFAULT).ok()
 }

@@ -1,5 +1,4 @@
-//! What is read from the phone's storage, and what becomes of it: documents that something waits for, rows to be folded,
-//! changes to be pushed.
+//! Reads from storage and their consumers: documents that commands wait for, rows to fold, changes to push.
 
 use crate::id::DocId;
 use crate::replica::documents::{DocumentRecord, DocumentStore};
@@ -9,22 +8,22 @@ use crate::replica::{DOCUMENT_TOPICS, Replica};
 use crate::sorted::Map;
 use crate::time::Now;
 
-/// How long to wait after storage could not be read, in milliseconds.
+/// Delay before a failed read is retried, in milliseconds.
 const READ_AGAIN_MS: u64 = 1_000;
 
-/// What is read from storage, and for whom.
+/// The purpose of a read.
 #[derive(Debug)]
 pub(super) enum StorageRead {
-    /// A document that a command or a recording waits for. What was durable when the reading began is certainly in what
-    /// is read; what reached the disk meanwhile may be missing.
+    /// A document for a command or a recording. The result contains everything that was durable when the read began;
+    /// later writes may be missing.
     Document(DocId, WriteSeq),
     /// Documents whose rows must be folded.
     Rows(Vec<DocId>, WriteSeq),
-    /// Changes to be pushed: the sync client's reading of this number.
+    /// Changes to push: the read of the sync client with this number.
     Push(u32),
 }
 
-/// What was read of documents whose rows must be folded, until that is noted on disk.
+/// Stored entries of documents to fold, held until the crash guard's note is on disk.
 #[derive(Debug)]
 struct RowsRead {
     docs: Vec<DocId>,
@@ -32,39 +31,39 @@ struct RowsRead {
     since: WriteSeq,
 }
 
-/// The readings of storage that are under way or must be tried again.
+/// Reads in progress and reads to retry.
 #[derive(Debug, Default)]
 pub(super) struct StorageReads {
     in_flight: Map<u32, StorageRead>,
     rows: Option<RowsRead>,
-    /// Documents that could not be read.
+    /// Documents whose read failed.
     failed: Vec<DocId>,
-    /// When to read again, on the monotonic clock; until then nothing else is read.
+    /// The time of the next attempt on the monotonic clock; until then nothing else is read.
     retry_at_ms: Option<u64>,
 }
 
 impl StorageReads {
-    /// Takes in that the shell was asked to read.
+    /// Records a read request to the shell.
     pub(super) fn begin(&mut self, request: u32, reading: StorageRead) {
         self.in_flight.insert(request, reading);
     }
 
-    /// Returns whether storage cannot be read for the moment.
+    /// Returns whether reads are suspended after a failure.
     pub(super) fn is_waiting(&self) -> bool {
         self.retry_at_ms.is_some()
     }
 
-    /// When to read again, and why.
+    /// Returns when to retry a read, and the reason.
     pub(super) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         self.retry_at_ms.map(|due| (due, "read storage again"))
     }
 
-    /// Returns whether a document is being read, or will be.
+    /// Returns whether a document is being read or waits to be read.
     pub(super) fn is_awaited(&self, doc: &DocId) -> bool {
         self.is_reading(doc) || self.failed.contains(doc)
     }
 
-    /// Returns whether any document is being read, or will be.
+    /// Returns whether any document is being read or waits to be read.
     pub(super) fn is_any_awaited(&self) -> bool {
         !self.in_flight.is_empty() || !self.failed.is_empty()
     }
@@ -73,7 +72,7 @@ impl StorageReads {
         self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(other, _) if other == doc))
     }
 
-    /// Takes the documents to read again, if it is time to.
+    /// Takes the documents whose retry is due.
     fn take_due(&mut self, now_ms: u64) -> Vec<DocId> {
         match self.retry_at_ms.take_if(|due| *due <= now_ms) {
             Some(_) => std::mem::take(&mut self.failed),
@@ -125,7 +124,7 @@ impl Replica {
     }
 
     pub(super) fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
-        // A storage that can be read is alive.
+        // A successful read shows that storage works again.
         if matches!(self.writes.failure(), Some(StorageFailure::Aborted | StorageFailure::Unavailable)) {
             self.writes.retry_now(now.monotonic_ms as u64);
         }
@@ -165,7 +164,7 @@ impl Replica {
         }
     }
 
-    /// Has the relay asked for what is damaged of a document that this phone keeps in full.
+    /// Requests the damaged changes of a document from the relay, if this phone keeps the document in full.
     fn request_repair(&mut self, doc: DocId) {
         let is_wanted = |record: &DocumentRecord| record.lacks_any() && !record.kind.is_on_demand();
         if self.documents.is_unreadable(&doc) && self.documents.record(&doc).is_some_and(is_wanted) {

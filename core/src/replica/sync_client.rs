@@ -1,6 +1,6 @@
-//! The phone's connection to its relay: when to connect, what to send next, what to do with what comes.
+//! The phone's connection to its relay: when to connect, what to send, and how to handle messages.
 //!
-//! It moves changes between the document store and a session. It never looks into a document.
+//! It moves changes between the document store and a session. It never reads a document.
 
 mod comparison;
 mod fetches;
@@ -28,21 +28,21 @@ use crate::wire::{ByeCode, Chunk, Entry, EntryBody, RelayId};
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
 
-/// The connection.
+/// The sync client.
 #[derive(Debug)]
 pub(crate) struct SyncClient {
     identity: Identity,
     relay: RelayMemory,
     state: ConnectionState,
-    /// Whether the machine believes to have a network.
+    /// Whether the operating system reports a network.
     online: bool,
-    /// How many connections failed in a row.
+    /// Number of consecutive failed connections.
     failures: u32,
     pacing: Pacing,
     vouching: Vouching,
     fetches: Fetches,
     comparison: Comparison,
-    /// Whether phone and relay agreed already on this connection.
+    /// Whether phone and relay have agreed on this connection.
     has_agreed: bool,
 }
 
@@ -54,31 +54,31 @@ enum ConnectionState {
     Rejected { code: ByeCode, retry_at_ms: u64 },
 }
 
-/// What the replica has to do for the sync client, besides sending.
+/// What the replica must do for the sync client.
 #[derive(Debug, PartialEq)]
 pub(crate) enum SyncEffect {
     /// Send a message.
     Send(Vec<u8>),
-    /// Have the device sign this and give the signature to [`SyncClient::signed`].
+    /// Sign these bytes with the device key and pass the signature to [`SyncClient::signed`].
     Sign(Vec<u8>),
     /// Close the connection.
     Disconnect,
-    /// A document that was wanted is here.
+    /// A requested document has arrived.
     Fetched,
 }
 
-/// What the sync client works on.
+/// The state outside the sync client that its methods use.
 pub(crate) struct SyncContext<'a> {
     pub(crate) documents: &'a mut DocumentStore,
     pub(crate) writes: &'a mut WriteQueue,
     pub(crate) now_ms: u64,
     pub(crate) wall: Timestamp,
-    /// A random number for this moment.
+    /// A fresh random number.
     pub(crate) random: u64,
 }
 
 impl SyncClient {
-    /// The sync client as storage has it.
+    /// Opens the sync client from stored entries.
     pub(crate) fn open(identity: Identity, stored: &[StoredEntry]) -> SyncClient {
         SyncClient {
             identity,
@@ -94,23 +94,23 @@ impl SyncClient {
         }
     }
 
-    /// The relay that let this phone in last, and the origin that was dialled then.
+    /// Returns the relay of the last handshake, and the origin that was dialled.
     pub(crate) fn relay(&self) -> Option<(RelayId, String)> {
         self.relay.relay()
     }
 
-    /// What the relay's clock shows. This phone's own may be days off: without a handshake since the app started, it is
-    /// corrected by what the last one told.
+    /// Returns the relay's time. The phone's clock may be wrong by days: without a handshake since the app started, it
+    /// is corrected by the difference at the last handshake.
     pub(crate) fn relay_time(&self, now: Now) -> Timestamp {
         self.relay.time(now)
     }
 
-    /// The sync client of another account on the same phone, which knows nothing yet of any relay.
+    /// Switches to another account on the same phone, without knowledge of any relay.
     pub(crate) fn join(&mut self, identity: Identity) {
         *self = SyncClient { online: self.online, ..SyncClient::open(identity, &[]) };
     }
 
-    /// How the connection is.
+    /// Returns the state of the connection.
     pub(crate) fn status(&self, documents: &DocumentStore) -> LinkStatus {
         match &self.state {
             ConnectionState::Idle { .. } => LinkStatus::Offline,
@@ -125,22 +125,22 @@ impl SyncClient {
         }
     }
 
-    /// Whether the relay can be asked for a document, if perhaps a moment later.
+    /// Returns whether a document can be requested from the relay, now or shortly.
     pub(crate) fn can_fetch(&self, doc: &DocId) -> bool {
         matches!(self.state, ConnectionState::Connecting | ConnectionState::Open(_)) && !self.fetches.is_unusable(doc)
     }
 
-    /// Whether a document is on its way from the relay.
+    /// Returns whether a document is being fetched or queued.
     pub(crate) fn is_fetching(&self, doc: &DocId) -> bool {
         self.fetches.is_under_way(doc)
     }
 
-    /// Asks for a document when there is a connection.
+    /// Queues a document to be fetched.
     pub(crate) fn request_fetch(&mut self, doc: DocId) {
         self.fetches.want(doc);
     }
 
-    /// Takes in whether the machine believes to have a network. With one, a new attempt is made at once.
+    /// Records whether there is a network. With one, the next attempt is immediate.
     pub(crate) fn set_network(&mut self, online: bool, now_ms: u64) {
         self.online = online;
         self.failures = 0;
@@ -149,7 +149,7 @@ impl SyncClient {
         }
     }
 
-    /// Whether to connect at once; if so, the sync client takes it as being done.
+    /// Returns whether to connect now. If so, the state becomes connecting.
     pub(crate) fn should_connect(&mut self, now_ms: u64) -> bool {
         let due = self.online && self.retry_at_ms().is_some_and(|retry_at_ms| retry_at_ms <= now_ms);
         if due {
@@ -165,7 +165,7 @@ impl SyncClient {
         }
     }
 
-    /// When to do something, and what.
+    /// Returns the next deadline and its reason.
     pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         match &self.state {
             ConnectionState::Open(session) => {
@@ -177,7 +177,7 @@ impl SyncClient {
         }
     }
 
-    /// Takes in that the deadline has come.
+    /// Handles the deadline.
     pub(crate) fn tick(&mut self, context: &mut SyncContext<'_>) -> Vec<SyncEffect> {
         self.pacing.tick(context.now_ms);
         match &self.state {
@@ -189,7 +189,7 @@ impl SyncClient {
         }
     }
 
-    /// Takes in that the connection to this origin is open.
+    /// Handles an opened connection to this origin.
     pub(crate) fn connected(&mut self, origin: String, context: &mut SyncContext<'_>) -> Vec<SyncEffect> {
         let (session, hello) = ClientSession::open(self.identity, origin, context.now_ms);
         self.state = ConnectionState::Open(Box::new(session));
@@ -198,7 +198,7 @@ impl SyncClient {
         vec![SyncEffect::Send(hello)]
     }
 
-    /// Says once on each connection that phone and relay agree, and that whatever was to be fetched is here.
+    /// Returns true once per connection, when phone and relay agree and all fetches are complete.
     pub(crate) fn take_agreement(&mut self, documents: &DocumentStore) -> bool {
         let agrees = !self.has_agreed
             && self.status(documents) == LinkStatus::UpToDate
@@ -208,7 +208,7 @@ impl SyncClient {
         agrees
     }
 
-    /// Takes in that the connection is gone. What was pushed and not acknowledged is pushed again later. `[P6]`
+    /// Handles a closed connection. Changes without an acknowledgement are pushed again later. `[P6]`
     pub(crate) fn disconnected(&mut self, context: &mut SyncContext<'_>) {
         if matches!(self.state, ConnectionState::Connecting | ConnectionState::Open(_)) {
             let wait = FIRST_RETRY_MS.saturating_mul(1 << self.failures.min(10)).min(LAST_RETRY_MS);
@@ -216,7 +216,7 @@ impl SyncClient {
             self.state = ConnectionState::Idle { retry_at_ms: jittered(wait, context) };
         }
         if !self.comparison.is_settled() {
-            // What the rest of it would have told can be had by another comparison only.
+            // The rest of an interrupted comparison is available from another comparison only.
             self.relay.forget();
         }
         context.documents.give_back_all();
@@ -224,13 +224,13 @@ impl SyncClient {
         self.vouching = Vouching::default();
     }
 
-    /// Takes in the device's signature.
+    /// Handles the device's signature.
     pub(crate) fn signed(&mut self, signature: [u8; 64]) -> Option<SyncEffect> {
         let ConnectionState::Open(session) = &mut self.state else { return None };
         session.proof_message(signature).map(SyncEffect::Send)
     }
 
-    /// Takes in a message.
+    /// Handles a message.
     pub(crate) fn received(&mut self, bytes: &[u8], context: &mut SyncContext<'_>) -> Vec<SyncEffect> {
         let ConnectionState::Open(session) = &mut self.state else { return Vec::new() };
         match session.receive(context.now_ms, bytes) {
@@ -253,7 +253,7 @@ impl SyncClient {
                 self.comparison.digests_compared(digest == context.documents.digest());
                 self.keep_cursor(context);
                 context.documents.offer_refused_again();
-                // What an earlier connection did not live to bring.
+                // Fetches that an earlier connection did not complete.
                 self.request_missing(context);
                 Vec::new()
             }
@@ -291,14 +291,14 @@ impl SyncClient {
     fn ended(&mut self, code: ByeCode, context: &mut SyncContext<'_>) -> Vec<SyncEffect> {
         self.disconnected(context);
         if !code.is_temporary() {
-            // Also what a relay means for good may pass: a proxy garbled a message, a relay is brought up to date.
+            // Even a permanent rejection may pass: a proxy may have garbled a message, or the relay may be upgraded.
             self.state = ConnectionState::Rejected { code, retry_at_ms: jittered(LAST_RETRY_MS, context) };
         }
         vec![SyncEffect::Disconnect]
     }
 
     fn welcomed(&mut self, welcome: Welcome, head: u64, context: &mut SyncContext<'_>) -> SyncEffect {
-        // Positions mean something within one epoch only. In another, the comparison finds what differs. `[C1]`
+        // Positions are valid within one epoch. In another epoch the comparison finds the differences. `[C1]`
         let nothing_from_there = context.documents.digest() == Digest::default();
         let known = self.relay.cursor(welcome.relay, welcome.epoch);
         if known.is_none() && !nothing_from_there {
@@ -318,7 +318,7 @@ impl SyncClient {
         }
     }
 
-    /// Remembers how far this phone knows the log, unless there may be something before that it does not know.
+    /// Stores the cursor, unless entries before it may be missing.
     fn keep_cursor(&mut self, context: &mut SyncContext<'_>) {
         if self.comparison.is_settled() {
             self.relay.save(context.writes);
@@ -328,12 +328,12 @@ impl SyncClient {
     fn take_entry(&mut self, entry: Entry, context: &mut SyncContext<'_>) {
         let Entry { doc, kind, received_at: _, body } = entry;
         if !self.comparison.covers(&doc) {
-            // It may build on what the comparison will tell to be missing, and is told again together with that.
+            // The entry may depend on changes that the comparison will report as missing. It is sent again with them.
             return;
         }
         match body {
             EntryBody::Change(Chunk(chunk)) => {
-                // What cannot be read here differs in the next digest; it is never acted upon.
+                // Changes that cannot be read make the next digest differ; they are not used.
                 let Some(scanned) = documents::scan(&chunk) else { return };
                 context.documents.outbox.take_in_flight(&scanned.hash);
                 if context.documents.add_entry(context.writes, doc, kind, &scanned, chunk)
@@ -352,7 +352,7 @@ impl SyncClient {
             EntryBody::Snapshot { heads, changes, chunk: Chunk(chunk) } => {
                 let announced = Some((heads.as_slice(), changes));
                 if !context.documents.add_snapshot(context.writes, doc, kind, announced, chunk) {
-                    // What it was said to be is still to be had, by another snapshot.
+                    // Another snapshot may contain the announced changes.
                     context.documents.announce_snapshot(doc, kind, heads, changes);
                 }
             }
@@ -375,7 +375,7 @@ impl SyncClient {
         let Some(kind) = context.documents.record(&doc).map(|record| record.kind) else { return Vec::new() };
         for Chunk(chunk) in chunks {
             if self.fetches.is_unusable(&doc) {
-                // The rest builds on what cannot be read.
+                // The remaining changes depend on an unreadable one.
             } else if is_document(&chunk) {
                 if !context.documents.add_snapshot(context.writes, doc, kind, None, chunk) {
                     self.fetches.mark_unusable(doc);
@@ -393,21 +393,22 @@ impl SyncClient {
             return vec![SyncEffect::Fetched];
         }
         if context.documents.note_fetched(doc, &lacked) {
-            // More of it came to the relay in the meantime.
+            // The relay received more changes of the document in the meantime.
             self.request_fetch(doc);
             return Vec::new();
         }
         vec![SyncEffect::Fetched]
     }
 
-    /// Asks for whatever this phone lacks something of and must have.
+    /// Queues all documents with missing changes that must be complete.
     fn request_missing(&mut self, context: &SyncContext<'_>) {
         if self.comparison.is_settled() {
             context.documents.docs_to_fetch().into_iter().for_each(|doc| self.request_fetch(doc));
         }
     }
 
-    /// Whatever can be sent at this moment, and what must be read from storage for it, with the number of that reading.
+    /// Returns the messages that can be sent now, and the ranges to read from storage for the next push, with the
+    /// number of that read.
     pub(crate) fn pump(&mut self, context: &mut SyncContext<'_>) -> (Vec<SyncEffect>, Option<(u32, Vec<KeyRange>)>) {
         let mut outcomes = Vec::from_iter(self.compare_on(context));
         if let ConnectionState::Open(session) = &mut self.state
@@ -427,7 +428,8 @@ impl SyncClient {
     }
 }
 
-/// The end of a wait that begins at this moment, of between half and all of it, so that phones do not come back in step.
+/// Returns the end of a delay with jitter: between half and all of `wait_ms`, so that phones do not reconnect
+/// simultaneously.
 fn jittered(wait_ms: u64, context: &SyncContext<'_>) -> u64 {
     context.now_ms + wait_ms / 2 + context.random % (wait_ms / 2 + 1)
 }

@@ -1,23 +1,24 @@
-//! The way to the phone's disk: a queue of operations, one transaction at a time, tried again until it succeeds.
+//! The queue of storage operations: one transaction at a time, retried until it succeeds.
 //!
-//! Nothing is lost here: a transaction that failed goes back to the front of the queue with all that came after it.
+//! A failed transaction returns to the front of the queue, together with everything queued after it.
 
 use crate::replica::io::{Effect, KeyRange, Space, StorageFailure, StoreOp, StoredEntry};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 5_000;
 
-/// Everything that was queued up to some moment. It is durable once the disk has all of it.
+/// The sequence number of the last operation queued at some moment. It is durable when all operations up to it are on
+/// disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WriteSeq(u64);
 
-/// The queue.
+/// The write queue.
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
     batch: u32,
     in_flight: Option<Vec<StoreOp>>,
     queued: Vec<StoreOp>,
-    /// How many operations were ever queued, and how many of those are on disk.
+    /// Number of operations queued since the start, and number of those on disk.
     issued: u64,
     durable: u64,
     failure: Option<(StorageFailure, u64)>,
@@ -25,12 +26,12 @@ pub(crate) struct WriteQueue {
 }
 
 impl WriteQueue {
-    /// Queues the setting of a key.
+    /// Queues a write of a key.
     pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
         self.push(StoreOp::Put(StoredEntry { space, key, value }));
     }
 
-    /// Queues the removal of all keys in a range.
+    /// Queues the deletion of all keys in a range.
     pub(crate) fn delete(&mut self, range: KeyRange) {
         self.push(StoreOp::Delete(range));
     }
@@ -40,32 +41,32 @@ impl WriteQueue {
         self.issued += 1;
     }
 
-    /// Stands for everything queued so far.
+    /// Returns the sequence number of the last queued operation.
     pub(crate) fn write_seq(&self) -> WriteSeq {
         WriteSeq(self.issued)
     }
 
-    /// Stands for everything that the disk has.
+    /// Returns the sequence number of the last operation on disk.
     pub(crate) fn durable_seq(&self) -> WriteSeq {
         WriteSeq(self.durable)
     }
 
-    /// Whether the disk has everything that the write sequence number stands for.
+    /// Returns whether all operations up to a sequence number are on disk.
     pub(crate) fn is_durable(&self, seq: WriteSeq) -> bool {
         seq.0 <= self.durable
     }
 
-    /// Whether the disk has everything.
+    /// Returns whether all operations are on disk.
     pub(crate) fn is_idle(&self) -> bool {
         self.durable == self.issued
     }
 
-    /// Why the last attempt failed, if it did.
+    /// Returns the failure of the last attempt, if it failed.
     pub(crate) fn failure(&self) -> Option<StorageFailure> {
         self.failure.map(|(failure, _)| failure)
     }
 
-    /// The values of all keys in a range that are queued and perhaps not on disk.
+    /// Returns the queued values of the keys in a range that may not be on disk.
     pub(crate) fn pending<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a StoredEntry> {
         self.in_flight.iter().flatten().chain(&self.queued).filter_map(move |op| match op {
             StoreOp::Put(entry) => {
@@ -75,7 +76,7 @@ impl WriteQueue {
         })
     }
 
-    /// The next transaction, if one may begin.
+    /// Returns the next transaction, if one may begin.
     pub(crate) fn next(&mut self, now_ms: u64) -> Option<Effect> {
         let waits = self.failure.is_some_and(|(_, retry_at)| now_ms < retry_at);
         if self.in_flight.is_some() || self.queued.is_empty() || waits {
@@ -87,7 +88,7 @@ impl WriteQueue {
         Some(Effect::Store { batch: self.batch, ops })
     }
 
-    /// Takes in that a transaction is on disk. An answer to another transaction is ignored.
+    /// Records that a transaction is on disk. Answers to other transactions are ignored.
     pub(crate) fn stored(&mut self, batch: u32) {
         if batch == self.batch
             && let Some(ops) = self.in_flight.take()
@@ -98,7 +99,7 @@ impl WriteQueue {
         }
     }
 
-    /// Takes in that a transaction failed, and says what it stood for.
+    /// Records that a transaction failed. Returns the sequence number of its last operation.
     pub(crate) fn failed(&mut self, batch: u32, failure: StorageFailure, now_ms: u64) -> Option<WriteSeq> {
         let mut ops = if batch == self.batch { self.in_flight.take()? } else { return None };
         let seq = WriteSeq(self.durable + ops.len() as u64);
@@ -109,14 +110,14 @@ impl WriteQueue {
         Some(seq)
     }
 
-    /// Has a failed transaction tried again at once: there may be room again, and somebody looks.
+    /// Retries a failed transaction immediately: the user returned and may have freed space.
     pub(crate) fn retry_now(&mut self, now_ms: u64) {
         if let Some((_, retry_at)) = &mut self.failure {
             *retry_at = now_ms.min(*retry_at);
         }
     }
 
-    /// When a failed transaction is tried again.
+    /// Returns when a failed transaction is retried, and the reason.
     pub(crate) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let (_, retry_at) = self.failure.filter(|_| self.in_flight.is_none())?;
         Some((retry_at, "try a failed transaction again"))

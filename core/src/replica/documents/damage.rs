@@ -1,4 +1,4 @@
-//! Documents of which storage does not give back what was written: what the relay has of them is fetched again.
+//! Damaged documents: the relay's changes of them are fetched again.
 
 use automerge::Automerge;
 
@@ -12,8 +12,8 @@ use crate::replica::write_queue::WriteQueue;
 use crate::sorted::Set;
 
 impl DocumentStore {
-    /// Takes in that a document cannot be put together from what storage gave, and finds out what is damaged. What the relay
-    /// has of that counts as missing, so that it is fetched like everything that is not here.
+    /// Handles a document that cannot be assembled from stored entries, and finds the damaged changes. Those on the
+    /// relay count as missing and are fetched.
     pub(super) fn note_damage(&mut self, doc: DocId, entries: &[StoredEntry], writes: &WriteQueue) {
         self.documents.damaged(&doc);
         let whole = whole_changes(&doc, entries, writes);
@@ -25,7 +25,7 @@ impl DocumentStore {
         }
     }
 
-    /// Stores a change again that was damaged.
+    /// Stores a damaged change again.
     pub(super) fn repair(&mut self, writes: &mut WriteQueue, doc: DocId, index: u32, chunk: Vec<u8>) {
         writes.put(Space::Change, change_key(&doc, index), chunk);
         if let Some(record) = self.documents.record_mut(&doc) {
@@ -37,7 +37,7 @@ impl DocumentStore {
         self.unwritten.insert(doc);
     }
 
-    /// Whatever can still be read of a document: all changes that are whole and build on whole ones.
+    /// Returns the readable part of a document: all intact changes with intact dependencies.
     pub(crate) fn readable_part(&self, doc: &DocId, entries: &[StoredEntry], writes: &WriteQueue) -> Automerge {
         let range = DocumentStore::change_range(doc);
         let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);
@@ -46,13 +46,13 @@ impl DocumentStore {
         let actor = self.actor_in(doc);
         let mut document =
             automerge_doc::load(&actor, snapshots).unwrap_or_else(|Unreadable| automerge_doc::new(&actor));
-        // One that waits for a damaged one stays out.
+        // A change that depends on a damaged one is left out.
         let _ = automerge_doc::apply(&mut document, changes.into_iter().filter(|chunk| scan(chunk).is_some()));
         document
     }
 }
 
-/// The changes of a document that can be read.
+/// Returns the readable changes of a document.
 fn whole_changes(doc: &DocId, entries: &[StoredEntry], writes: &WriteQueue) -> Set<ShortHash> {
     let range = DocumentStore::change_range(doc);
     let stored = entries.iter().filter(|entry| range.from <= entry.key && entry.key <= range.to);

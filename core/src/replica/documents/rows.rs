@@ -1,4 +1,4 @@
-//! The rows projected from the documents, and which of them must be folded again.
+//! The rows projected from the documents, and the documents to fold again.
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
@@ -11,7 +11,7 @@ use crate::replica::io::{Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::wire::DocKind;
 
-/// How many tracks are folded in one go.
+/// Maximum number of tracks per fold.
 const TRACKS_AT_ONCE: usize = 4;
 
 #[derive(Encode, Decode)]
@@ -20,37 +20,36 @@ pub(super) struct StoredRow {
     pub(super) heads: Vec<ChangeHash>,
     #[n(1)]
     pub(super) row: DocumentRow,
-    /// Of the fold that made it: the rows of an earlier one are shown until they are folded again.
+    /// The version of the fold. Rows of an earlier version are shown until they are folded again.
     #[n(2)]
     #[cbor(default)]
     pub(super) version: u8,
 }
 
 impl StoredRow {
-    /// Whether it shows everything of a document with these heads.
+    /// Returns whether the row reflects a document with these heads.
     pub(super) fn is_fresh(&self, heads: &[ChangeHash]) -> bool {
         self.version == projection::VERSION && self.heads == heads
     }
 }
 
 impl DocumentStore {
-    /// All rows, ascending by document.
+    /// Returns all rows, ascending by document.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&DocId, &DocumentRow)> {
         self.documents.rows()
     }
 
-    /// The row of a document.
+    /// Returns the row of a document.
     pub(crate) fn row(&self, doc: &DocId) -> Option<&DocumentRow> {
         self.documents.row(doc)
     }
 
-    /// Whether the row of a document does not show all changes that are here.
+    /// Returns whether the row of a document lacks local changes.
     pub(crate) fn is_stale(&self, doc: &DocId) -> bool {
         self.folds.is_stale(doc) && !self.documents.is_unreadable(doc)
     }
 
-    /// Some documents whose rows must be folded again and which are not in memory; tracks last, and few at once: they are
-    /// large.
+    /// Returns stale documents that are not in memory, tracks last and few at once because they are large.
     pub(crate) fn some_stale(&self, count: usize) -> Vec<DocId> {
         let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
         let stale = || self.folds.stale().filter(|doc| !self.documents.is_unreadable(doc));
@@ -58,7 +57,7 @@ impl DocumentStore {
         if others.is_empty() { stale().filter(is_track).take(TRACKS_AT_ONCE).collect() } else { others }
     }
 
-    /// Folds a document in memory again, to which a change was added; a track only when all that comes at once is there.
+    /// Folds a document in memory after a change. Tracks are folded after all changes of one event.
     pub(super) fn refold_soon(&mut self, doc: DocId, kind: DocKind) {
         if kind == DocKind::Track && self.documents.loaded(&doc).is_some() {
             self.folds.push_track(doc);
@@ -68,13 +67,13 @@ impl DocumentStore {
         }
     }
 
-    /// Folds the tracks to which something was added, but for the one that is recorded: a block comes every minute, and what
-    /// they make is shown when the drive is finished. Nor is that one read for the sake of its row: whoever is killed while
-    /// recording starts again and again, and its fold must not count as what killed the app. Says whether there were any.
+    /// Folds the changed tracks, except the recorded one: a block is added every minute, and its row is shown when the
+    /// drive is finished. The recorded track is not read for its row either: an app that is killed while recording
+    /// restarts repeatedly, and the crash guard must not blame that fold. Returns whether any track was folded.
     pub(crate) fn fold_tracks(&mut self, recorded: Option<DocId>) -> bool {
         let finished = self.folds.take_tracks(recorded);
         for doc in &finished {
-            // What is not in memory any more is read again.
+            // An evicted track is read again.
             if self.documents.loaded(doc).is_none() {
                 self.folds.push(*doc);
             }
@@ -84,7 +83,7 @@ impl DocumentStore {
         !finished.is_empty()
     }
 
-    /// Folds rows of documents that are not in memory, from what storage gave; see [`DocumentStore::load`].
+    /// Folds the rows of documents that are not in memory, from stored entries; see [`DocumentStore::load`].
     pub(crate) fn fold_stale(&mut self, writes: &WriteQueue, docs: &[DocId], entries: &[StoredEntry], since: WriteSeq) {
         for doc in docs {
             match self.assemble(doc, entries, writes) {
@@ -96,8 +95,8 @@ impl DocumentStore {
         }
     }
 
-    /// Whether a document is a track whose row needs no fold now. Folding a long one takes four times as long as loading
-    /// it; documents of other kinds are folded whenever they are loaded, whatever their rows say.
+    /// Returns whether a document is a track with a fresh row. Folding a long track takes four times as long as loading
+    /// it; documents of other kinds are folded at each load.
     pub(super) fn has_fresh_track_row(&self, doc: &DocId) -> bool {
         matches!(self.documents.row(doc), Some(DocumentRow::Track(..))) && !self.folds.is_stale(doc)
     }
@@ -135,7 +134,7 @@ impl DocumentStore {
     }
 }
 
-/// Whether devices say different figures of a drive.
+/// Returns whether devices wrote different statistics of a drive.
 pub(super) fn is_contested(row: &DocumentRow) -> bool {
     matches!(row, DocumentRow::Drive(fields) if fields.is_contested)
 }

@@ -1,8 +1,8 @@
-//! Snapshots: one chunk that stands for all changes of a document up to some position of the log. `[S1]`
+//! Snapshots: one chunk in place of all changes of a document up to some position of the log. `[S1]`
 //!
-//! Storage has the newest of each document under the last of its keys, and no changes that it covers. Only where a relay
-//! was restored, its next snapshot may lack what the stored one alone holds: then the stored one stays, and the new one goes
-//! before it, until a snapshot comes that covers all of them.
+//! Storage has the newest snapshot of each document under its last key, and none of the changes that it covers. After a
+//! restore of the relay, its next snapshot may lack changes that only the stored one contains. Then the stored one is
+//! kept and the new one is stored before it, until a snapshot covers both.
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
@@ -17,39 +17,40 @@ use crate::replica::write_queue::WriteQueue;
 use crate::sorting::sort_by_key;
 use crate::wire::DocKind;
 
-/// The place of a document's snapshot among the keys of its changes. Further ones go before it.
+/// The index of a document's snapshot among the keys of its changes. Further ones have smaller indices.
 const SNAPSHOT_INDEX: u32 = u32::MAX;
 
-/// A snapshot that the relay has and that is not here. Which changes it covers, only it tells.
+/// An announced snapshot that is not here. Its changes are known once it is fetched.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct AnnouncedSnapshot {
-    /// The heads of the changes that it covers.
+    /// The heads of the covered changes.
     #[n(0)]
     pub(super) heads: Vec<ChangeHash>,
-    /// How many they are.
+    /// Number of covered changes.
     #[n(1)]
     pub(super) changes: u32,
 }
 
 impl DocumentStore {
-    /// Takes in that the relay has a snapshot of a document, which is the next entry of its log.
+    /// Records an announced snapshot of a document, the next entry of the log.
     pub(crate) fn announce_snapshot(&mut self, doc: DocId, kind: DocKind, heads: Vec<ChangeHash>, changes: u32) {
         let record = self.documents.record_or_new(doc, kind);
-        // What is known of the relay is the log up to some position: all that the snapshot covers, or less.
+        // The known part of the relay's log covers at most the snapshot.
         if heads.iter().all(|head| record.is_on_relay(head)) {
             return;
         }
         record.missing.clear();
         record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes });
-        // Those that are here were pushed: else they would be pushed again, and be heads again once that is acknowledged.
+        // Local changes among its heads were pushed. Otherwise they would be pushed again and become heads once
+        // acknowledged.
         let here: Vec<u32> = heads.iter().filter_map(|head| record.position(head)).collect();
         here.into_iter().for_each(|index| self.acknowledge(doc, index));
         self.set_relay_heads(doc, heads);
         self.documents.record_mut(&doc).expect("it was made above").settle_announced();
     }
 
-    /// Takes in that the snapshot that the relay has of a document is of no use. What may be in it is pushed again: the
-    /// relay knows what it has.
+    /// Records that the relay's snapshot of a document is unusable. Changes that it may contain are pushed again; the
+    /// relay ignores the ones it has.
     pub(crate) fn expect_no_snapshot(&mut self, doc: DocId) {
         if let Some(record) = self.documents.record_mut(&doc)
             && record.is_unclear()
@@ -59,8 +60,7 @@ impl DocumentStore {
         }
     }
 
-    /// Keeps a snapshot, if it is one and anything in it is not here or was not known to be on the relay. Says whether it
-    /// is what the relay said of it, if it said anything. `[S2]`
+    /// Stores a snapshot that adds something. Returns whether its content matches the relay's announcement. `[S2]`
     pub(crate) fn add_snapshot(
         &mut self,
         writes: &mut WriteQueue,
@@ -90,11 +90,11 @@ impl DocumentStore {
         true
     }
 
-    /// Brings the record up to date: all of these changes are here and on the relay.
+    /// Updates the record: all of these changes are here and on the relay.
     fn record_snapshot(&mut self, doc: DocId, snapshot_heads: &[ChangeHash], names: &[(ChangeHash, Vec<ChangeHash>)]) {
         let record = self.documents.record_mut(&doc).expect("the caller made it");
         let covers = |head: &ChangeHash| names.iter().any(|(hash, _)| hash == head);
-        // One that is older than what the relay told of adds nothing to its heads.
+        // A snapshot older than the announced state adds no heads.
         let covers_announced = record.announced.as_ref().is_none_or(|announced| announced.heads.iter().all(covers));
         let is_news = covers_announced && !snapshot_heads.iter().all(|head| record.is_on_relay(head));
         let mut here: Vec<(ShortHash, u32)> = record.changes.iter().copied().zip(0..).collect();
@@ -123,7 +123,7 @@ impl DocumentStore {
         }
     }
 
-    /// Queues the snapshot for the disk, and the removal of those of the first `one_by_one` changes that are in it.
+    /// Queues the snapshot for the disk, and the deletion of those of the first `one_by_one` changes that it contains.
     fn store_snapshot(
         &mut self,
         writes: &mut WriteQueue,
@@ -163,7 +163,7 @@ impl DocumentStore {
         record.in_snapshot = runs(&in_any);
     }
 
-    /// Brings what is in memory up to date with a snapshot that was just kept.
+    /// Merges a stored snapshot into the document in memory.
     fn merge_loaded(&mut self, doc: DocId, kind: DocKind, snapshot: Automerge) {
         self.note_remote_change(doc);
         self.documents.repaired(&doc);
@@ -171,7 +171,7 @@ impl DocumentStore {
             self.folds.push(doc);
         }
         if let Some(document) = self.documents.loaded_mut(&doc) {
-            // What Automerge refuses is kept all the same: it is the relay's truth, if not this version's.
+            // A change that Automerge rejects is kept: the relay has it, and a later version may read it.
             drop(automerge_doc::merge(document, &snapshot));
         } else if self.documents.record(&doc).is_some_and(|record| automerge_doc::heads(&snapshot) == record.heads) {
             self.documents.load(doc, snapshot);
@@ -181,21 +181,21 @@ impl DocumentStore {
 }
 
 impl DocumentRecord {
-    /// The place of the first of the document's snapshots among the keys of its changes.
+    /// Returns the index of the document's first snapshot among the keys of its changes.
     fn first_snapshot(&self) -> u32 {
         SNAPSHOT_INDEX - self.further_snapshots
     }
 }
 
 impl DocumentStore {
-    /// Where the snapshots of a document are stored.
+    /// Returns the key range of a document's snapshots.
     pub(super) fn snapshots(&self, doc: &DocId) -> KeyRange {
         let first = self.documents.record(doc).map_or(SNAPSHOT_INDEX, DocumentRecord::first_snapshot);
         KeyRange { space: Space::Change, from: change_key(doc, first), to: change_key(doc, SNAPSHOT_INDEX) }
     }
 }
 
-/// The first and last places of each run of places that follow each other.
+/// Returns the first and last positions of each run of consecutive positions.
 fn runs(places: &[u32]) -> Vec<(u32, u32)> {
     places.chunk_by(|a, b| a + 1 == *b).map(|run| (run[0], run[run.len() - 1])).collect()
 }

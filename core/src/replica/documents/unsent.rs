@@ -1,4 +1,4 @@
-//! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
+//! Unacknowledged changes: their push, their storage and their refusals.
 
 use crate::change::is_document;
 use crate::docs::automerge_doc;
@@ -10,7 +10,7 @@ use crate::sorted::Set;
 use crate::sorting::sort_by;
 use crate::wire::{DocKind, NackCode};
 
-/// Some changes, and their size together in bytes.
+/// A number of changes and their total size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangeTotals {
     pub(crate) changes: u32,
@@ -18,14 +18,14 @@ pub(crate) struct ChangeTotals {
 }
 
 impl ChangeTotals {
-    /// Both together.
+    /// Returns the sum.
     pub(crate) fn plus(self, other: ChangeTotals) -> ChangeTotals {
         ChangeTotals { changes: self.changes + other.changes, bytes: self.bytes + other.bytes }
     }
 }
 
 impl DocumentStore {
-    /// Takes in that the relay refused a change.
+    /// Records that the relay refused a change.
     pub(crate) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
         let Some(record) = self.documents.record_mut(&unsent.doc) else { return };
         if record.unacked.contains_key(&unsent.index) {
@@ -36,26 +36,26 @@ impl DocumentStore {
         }
     }
 
-    /// Whether the relay had no room for a change of the document.
+    /// Returns whether a change of the document exceeded the quota.
     pub(crate) fn is_over_quota(&self, doc: &DocId) -> bool {
         self.documents.record(doc).is_some_and(|record| record.refused == Some(NackCode::OverQuota))
     }
 
-    /// Whether any of these changes of a document is neither acknowledged nor refused.
+    /// Returns whether any of these changes of a document is neither acknowledged nor refused.
     pub(crate) fn is_still_to_be_sent(&self, doc: &DocId, hashes: &[ChangeHash]) -> bool {
         let Some(record) = self.documents.record(doc) else { return false };
         let mut places = hashes.iter().filter_map(|hash| record.position(hash));
         places.any(|index| record.unacked.contains_key(&index) && !self.outbox.is_refused(&Unsent { doc: *doc, index }))
     }
 
-    /// Has what was refused offered again, as far as it may be taken another time. `[P7]`
+    /// Queues refused changes again, if their refusal may be temporary. `[P7]`
     pub(crate) fn offer_refused_again(&mut self) {
         let again = self.outbox.take_retriable();
         self.requeue_unsent(again);
     }
 
-    /// Takes in that storage does not have an unsent change as it was written. A document in memory still has it; else it
-    /// is what a relay would call it.
+    /// Handles an unsent change that is damaged in storage. A document in memory still has it; otherwise it counts as
+    /// missing.
     pub(crate) fn restore_unsent(&mut self, writes: &mut WriteQueue, unsent: Unsent) {
         let short =
             self.documents.record(&unsent.doc).and_then(|record| record.changes.get(unsent.index as usize)).copied();
@@ -96,20 +96,20 @@ impl DocumentStore {
             return None;
         }
         let mut ranges: Vec<KeyRange> = taken.iter().map(|unsent| self.unsent_range(unsent)).collect();
-        // Each snapshot once.
+        // Each snapshot is read once.
         sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
         ranges.dedup();
         Some((self.outbox.read(taken), ranges))
     }
 
-    /// Where a change stands among those that are pushed at once. A relay that has a copy has what names it, too: else another
-    /// phone would withdraw it, see [`crate::replica::copies`].
+    /// Returns the sort key of a change in a push. A relay that has a published copy must have the drive that names it;
+    /// otherwise another phone would withdraw the copy, see [`crate::replica::published_copies`].
     pub(crate) fn push_order(&self, unsent: &Unsent) -> (bool, Unsent) {
         let is_copy = |record: &DocumentRecord| record.kind == DocKind::Published;
         (self.documents.record(&unsent.doc).is_some_and(is_copy), *unsent)
     }
 
-    /// Gives back changes that were taken and not acknowledged.
+    /// Queues taken changes again that were not acknowledged.
     pub(crate) fn requeue_unsent(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
         let unacked: Vec<Unsent> = unsent.into_iter().filter(|item| self.is_unacked(item)).collect();
         self.outbox.wait(unacked);
@@ -120,13 +120,13 @@ impl DocumentStore {
         self.documents.record(&item.doc).is_some_and(|record| record.unacked.contains_key(&item.index))
     }
 
-    /// Gives back everything that was under way on a connection that is gone. `[P6]`
+    /// Queues all changes in flight again after the connection closed. `[P6]`
     pub(crate) fn give_back_all(&mut self) {
         let unsent = self.outbox.take_all_under_way();
         self.requeue_unsent(unsent);
     }
 
-    /// Where an unsent change is stored: by itself or, if a relay had it and lost it, perhaps in a snapshot.
+    /// Returns the key range of an unsent change: its own key or, if a relay lost it, perhaps a snapshot.
     pub(super) fn unsent_range(&self, unsent: &Unsent) -> KeyRange {
         let is_inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&unsent.index);
         let record = self.documents.record(&unsent.doc);
@@ -138,7 +138,7 @@ impl DocumentStore {
         KeyRange { space: Space::Change, from: key.clone(), to: key }
     }
 
-    /// Takes in the size of an unsent change as storage has it: a relay that lost it did not say.
+    /// Records the stored size of an unsent change; a relay that lost it did not report it.
     pub(crate) fn set_unsent_size(&mut self, unsent: &Unsent, bytes: u32) {
         let record = self.documents.record_mut(&unsent.doc);
         if let Some(size) = record.and_then(|record| record.unacked.get_mut(&unsent.index)) {
@@ -146,7 +146,7 @@ impl DocumentStore {
         }
     }
 
-    /// The unsent changes among `wanted` that a stored entry holds, with their chunks: one, or any number in a snapshot.
+    /// Returns the changes among `wanted` in a stored entry, with their chunks: one, or several of a snapshot.
     pub(crate) fn unsent_in(&self, entry: &StoredEntry, wanted: &Set<Unsent>) -> Vec<(Unsent, Vec<u8>)> {
         let Some(unsent) = unsent_at(&entry.key) else { return Vec::new() };
         if !is_document(&entry.value) {
@@ -165,7 +165,7 @@ impl DocumentStore {
     }
 }
 
-/// Which change is stored under a key.
+/// Returns the change stored under a key.
 pub(super) fn unsent_at(key: &[u8]) -> Option<Unsent> {
     let (doc, index) = key.split_first_chunk::<16>()?;
     Some(Unsent { doc: DocId::from_bytes(*doc), index: u32::from_be_bytes(index.try_into().ok()?) })

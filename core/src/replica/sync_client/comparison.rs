@@ -1,4 +1,4 @@
-//! The comparison of all documents with the relay's, when digests differ: range by range, ascending by id.
+//! The comparison of all documents with the relay's after digests differed: range by range, ascending by id.
 
 use crate::id::DocId;
 use crate::replica::documents::DocumentRecord;
@@ -7,31 +7,31 @@ use crate::replica::sync_client::{ConnectionState, SyncClient, SyncContext, Sync
 use crate::replica::write_queue::WriteQueue;
 use crate::wire::{DocHeads, DocHistory};
 
-/// How many documents one comparison covers.
+/// Maximum number of documents per range.
 const COMPARE_DOCS: usize = 500;
 
-/// Whether a connection was garbled and nothing was compared since is noted under this key of [`Space::Meta`].
+/// Key in [`Space::Meta`] of the flag that a garbled connection was not followed by a comparison.
 const GARBLED_KEY: &[u8] = b"garbled";
 
 /// The comparison of all documents on this connection.
 #[derive(Debug)]
 pub(super) struct Comparison {
     progress: Progress,
-    /// Whether a connection was garbled, and nothing was compared since: whatever the digests say. Kept on disk. `[C5]`
+    /// Whether a garbled connection was not followed by a comparison, whatever the digests say. Stored. `[C5]`
     was_garbled: bool,
 }
 
-/// How far the comparison is.
+/// The progress of the comparison.
 #[derive(Debug, PartialEq)]
 enum Progress {
     NotNeeded,
-    /// Everything below this id is compared.
+    /// All documents below this id are compared.
     From(DocId),
-    /// An answer for this range, the last id included, is awaited.
+    /// The answer for this range is awaited, the last id included.
     Awaiting {
         from: DocId,
         to: DocId,
-        /// Documents of which the relay has something, as far as is known, and was said to have nothing, so that it tells all.
+        /// Documents that were reported as unknown although the relay has changes of them, so that it sends all hashes.
         unsaid: Vec<DocId>,
     },
     Done,
@@ -46,29 +46,29 @@ impl Comparison {
         Comparison { progress: Progress::NotNeeded, was_garbled }
     }
 
-    /// Takes in that a connection begins.
+    /// Handles the start of a connection.
     pub(super) fn reset(&mut self) {
         self.progress = Progress::NotNeeded;
     }
 
-    /// Begins with the first document.
+    /// Starts with the first document.
     pub(super) fn begin(&mut self) {
         self.progress = BEGINNING;
     }
 
-    /// Begins with the first document, unless a comparison is under way or was made on this connection.
+    /// Starts with the first document, unless a comparison is in progress or complete on this connection.
     pub(super) fn begin_if_not_needed(&mut self) {
         if self.progress == Progress::NotNeeded {
             self.begin();
         }
     }
 
-    /// Takes in whether the digests of phone and relay are equal.
+    /// Records whether the digests of phone and relay are equal.
     pub(super) fn digests_compared(&mut self, are_equal: bool) {
         self.progress = if are_equal && !self.was_garbled { Progress::NotNeeded } else { BEGINNING };
     }
 
-    /// Takes in that a connection was garbled: a comparison is due, also after a restart. `[C5]`
+    /// Records a garbled connection: a comparison is due, also after a restart. `[C5]`
     pub(super) fn garbled(&mut self, writes: &mut WriteQueue) {
         self.was_garbled = true;
         writes.put(Space::Meta, GARBLED_KEY.to_vec(), Vec::new());
@@ -95,7 +95,7 @@ impl Comparison {
         }
     }
 
-    /// Goes on behind the range that was answered.
+    /// Continues after the answered range.
     fn go_on(&mut self, to: DocId, writes: &mut WriteQueue) {
         self.progress = match successor(to) {
             Some(next) => Progress::From(next),
@@ -109,7 +109,7 @@ impl Comparison {
 }
 
 impl SyncClient {
-    /// Asks about the next range, if it is time to.
+    /// Requests the next range, if it is due.
     pub(super) fn compare_on(&mut self, context: &SyncContext<'_>) -> Option<SyncEffect> {
         let ConnectionState::Open(session) = &mut self.state else { return None };
         let Progress::From(from) = self.comparison.progress else { return None };
@@ -128,7 +128,7 @@ impl SyncClient {
         Some(SyncEffect::Send(session.compare(context.now_ms, from, to, known)))
     }
 
-    /// Takes in a page of what differs.
+    /// Handles a page of differences.
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, context: &mut SyncContext<'_>) {
         for history in &docs {
             context.documents.relay_has_exactly(history);
@@ -153,7 +153,7 @@ impl SyncClient {
     }
 }
 
-/// The id after this one.
+/// Returns the next id.
 fn successor(doc: DocId) -> Option<DocId> {
     u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Documents that the phone asks its relay for: those that wait, the one that is being fetched, and those of no use.
+//! Fetches of documents from the relay: queued, in progress, and unusable ones.
 
 use std::collections::VecDeque;
 
@@ -10,14 +10,14 @@ use crate::sorted::Set;
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
     wanted: VecDeque<DocId>,
-    /// The document that is being fetched, and what was lacking of it when it was asked for.
+    /// The document being fetched, and its missing changes at the time of the request.
     fetching: Option<(DocId, MissingChanges)>,
-    /// Documents of which the relay sent, on this connection, a snapshot that cannot be read.
+    /// Documents whose snapshot from the relay could not be read on this connection.
     unusable: Set<DocId>,
 }
 
 impl Fetches {
-    /// Queues a document, unless it is on its way or of no use.
+    /// Queues a document, unless it is queued, being fetched or unusable.
     pub(super) fn want(&mut self, doc: DocId) {
         if !self.is_under_way(&doc) && !self.is_unusable(&doc) {
             self.wanted.push_back(doc);
@@ -39,7 +39,7 @@ impl Fetches {
         self.wanted.pop_front()
     }
 
-    /// Takes in that a document was asked for while this was lacking.
+    /// Records a request with the changes that are missing.
     pub(super) fn asked(&mut self, doc: DocId, lack: MissingChanges) {
         self.fetching = Some((doc, lack));
     }
@@ -49,7 +49,7 @@ impl Fetches {
         self.fetching.take().map(|(_, lack)| lack).unwrap_or_default()
     }
 
-    /// Takes in that the relay's snapshot of a document cannot be read.
+    /// Records that the relay's snapshot of a document is unreadable.
     pub(super) fn mark_unusable(&mut self, doc: DocId) {
         self.unusable.insert(doc);
     }

@@ -1,4 +1,4 @@
-//! What is on its way between the phone and its relay. Nothing is counted along: it is what the sync client waits for.
+//! Progress of pushes and fetches, derived from the state of the sync client.
 
 use crate::id::DocId;
 use crate::replica::documents::{ChangeTotals, DocumentStore};
@@ -6,12 +6,12 @@ use crate::replica::sync_client::SyncClient;
 use crate::sorted::Map;
 
 impl SyncClient {
-    /// What is being fetched or about to be.
+    /// Returns the documents being fetched or queued.
     pub(crate) fn fetches(&self) -> impl Iterator<Item = &DocId> {
         self.fetches.under_way()
     }
 
-    /// What is pushed and neither acknowledged nor refused, by document.
+    /// Returns the changes in flight, by document.
     pub(crate) fn sent(&self, documents: &DocumentStore) -> Map<DocId, ChangeTotals> {
         let mut sent: Map<DocId, ChangeTotals> = Map::new();
         for unsent in documents.outbox.in_flight() {
@@ -23,8 +23,8 @@ impl SyncClient {
         sent
     }
 
-    /// How many changes and documents are on their way, to the relay and from it. While it stays the same, so does
-    /// everything that is shown of the way, but for what reaches the document store.
+    /// Returns the number of changes in flight and of documents to fetch. While it is constant, views of progress
+    /// change only with the document store.
     pub(crate) fn under_way(&self, documents: &DocumentStore) -> (usize, usize) {
         (documents.outbox.in_flight_count(), self.fetches().count())
     }

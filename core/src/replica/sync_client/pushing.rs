@@ -8,36 +8,36 @@ use crate::sorted::Set;
 use crate::sorting::sort_by_key;
 use crate::wire::{BATCH_BYTES, Chunk, MAX_BATCH, NackCode, Offer};
 
-/// How soon what was refused is offered again when the relay tells of something new, in milliseconds.
+/// Delay before refused changes are offered again after news from the relay, in milliseconds.
 const OFFER_AGAIN_MS: u64 = 10_000;
-/// How long a relay that cannot store anything is left alone, in milliseconds.
+/// Delay after a relay could not store changes, in milliseconds.
 const UNAVAILABLE_MS: u64 = 5_000;
-/// How soon what was made by another device is offered again to a relay that takes it from that device only. `[P12]`
+/// Delay before changes of another device are offered again to a relay that accepts them from that device only. `[P12]`
 const RESERVED_MS: u64 = 60_000;
-/// How soon a relay that has no room for this account is asked again, in milliseconds. `[P8]`
+/// Delay before changes are offered again after the account's quota was exhausted, in milliseconds. `[P8]`
 const OVER_QUOTA_MS: u64 = 15 * 60_000;
 
-/// When changes may be pushed, on the monotonic clock.
+/// The times at which changes may be pushed, on the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
-    /// Before this moment nothing is read from storage to be pushed. Zero if nothing forbids it.
+    /// Changes are not read for a push before this time. Zero means no restriction.
     paused_until_ms: u64,
-    /// When to offer again what was refused.
+    /// When to offer refused changes again.
     offer_again_at_ms: Option<u64>,
 }
 
 impl Pacing {
-    /// When to do something, and what.
+    /// Returns the next deadline and its reason.
     pub(super) fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let read_again = (self.paused_until_ms > 0).then_some((self.paused_until_ms, "read unsent changes again"));
         let offer_again = self.offer_again_at_ms.map(|due| (due, "offer again what was refused"));
         read_again.into_iter().chain(offer_again).min()
     }
 
-    /// Takes in what time it is.
+    /// Handles the passage of time.
     pub(super) fn tick(&mut self, now_ms: u64) {
         if !self.is_paused(now_ms) {
-            // From here on the push waits for other things only, which come by themselves.
+            // The push waits only for events that arrive by themselves.
             self.paused_until_ms = 0;
         }
     }
@@ -50,7 +50,7 @@ impl Pacing {
         self.paused_until_ms > now_ms
     }
 
-    /// Has what was refused offered again at this moment, or before if that is planned.
+    /// Schedules refused changes to be offered again at this time, or earlier if that is scheduled.
     fn offer_again_at(&mut self, due_ms: u64) {
         self.offer_again_at_ms.get_or_insert(due_ms);
     }
@@ -78,24 +78,26 @@ impl SyncClient {
                 self.pacing.offer_again_at(context.now_ms + OVER_QUOTA_MS);
                 context.documents.refuse(unsent, code);
             }
-            // It builds on what there was no room for.
+            // The change depends on one that exceeded the quota.
             NackCode::UnknownDeps if context.documents.is_over_quota(&unsent.doc) => {
                 context.documents.refuse(unsent, NackCode::OverQuota);
             }
-            // It waits together with what it depends on, which the relay could not store either.
+            // The change waits with its dependencies, which the relay could not store either.
             NackCode::UnknownDeps if self.pacing.is_paused(context.now_ms) => {
                 context.documents.requeue_unsent([unsent])
             }
-            // What it depends on was given back a moment ago, and is pushed again before it.
+            // The dependency is queued again and is pushed before the change.
             NackCode::UnknownDeps if context.documents.is_still_to_be_sent(&unsent.doc, &deps) => {
                 context.documents.requeue_unsent([unsent]);
             }
-            // The relay does not have what this phone believes it to have: find out what, and push that first.
+            // The relay lacks a change that this phone believed to be there. A fetch finds the missing changes, which
+            // are pushed first.
             NackCode::UnknownDeps if !self.comparison.is_done() => {
                 context.documents.requeue_unsent([unsent]);
                 self.comparison.begin_if_not_needed();
             }
-            // The relay takes it from the device that made it only, for now, or knows of enough devices. `[P12]`
+            // The relay currently accepts the change from its own device only, or has reached its limit of devices.
+            // `[P12]`
             NackCode::ForeignActor => {
                 if !self.vouching.request(&actor) {
                     self.pacing.offer_again_at(context.now_ms + RESERVED_MS);
@@ -112,20 +114,20 @@ impl SyncClient {
         }
     }
 
-    /// Takes in that the relay told of something new: it may take what it refused before, if it is asked in a while. `[P7]`
+    /// Handles news from the relay: it may accept refused changes after a delay. `[P7]`
     pub(super) fn relay_changed(&mut self, context: &SyncContext<'_>) {
         if context.documents.outbox.has_retriable() {
             self.pacing.offer_again_at(context.now_ms + OFFER_AGAIN_MS);
         }
     }
 
-    /// Takes some unsent changes, and says what must be read from storage for them, with the number of that reading.
+    /// Takes unsent changes, and returns the ranges to read from storage for them, with the number of that read.
     pub(super) fn take_offers(&mut self, context: &mut SyncContext<'_>) -> Option<(u32, Vec<KeyRange>)> {
         let ConnectionState::Open(session) = &self.state else { return None };
         if self.pacing.take_offer_again(context.now_ms) {
             context.documents.offer_refused_again();
         }
-        // Only what storage gives back is sent, so only what is durable here. `[P1]`
+        // Only changes read back from storage are sent, so only durable ones. `[P1]`
         let may_read = !self.vouching.is_under_way()
             && !context.documents.outbox.is_reading()
             && !self.pacing.is_paused(context.now_ms)
@@ -137,7 +139,7 @@ impl SyncClient {
         context.documents.read_unsent(MAX_BATCH, BATCH_BYTES)
     }
 
-    /// Takes in what [`SyncClient::pump`] wanted read, and pushes it.
+    /// Handles the entries that [`SyncClient::pump`] requested, and pushes their changes.
     pub(crate) fn read(
         &mut self,
         reading: u32,
@@ -153,14 +155,14 @@ impl SyncClient {
         let mut offers = Vec::new();
         let mut bytes = 0;
         let mut found: Vec<_> = entries.iter().flat_map(|entry| context.documents.unsent_in(entry, &taken)).collect();
-        // What a snapshot holds is older than what is stored one by one, and its key comes last.
+        // Changes in a snapshot are older than separate ones, and its key sorts last.
         sort_by_key(&mut found, |(unsent, _)| context.documents.push_order(unsent));
         found.dedup_by_key(|(unsent, _)| *unsent);
         for (unsent, chunk) in found {
             let kind = context.documents.record(&unsent.doc).map(|record| record.kind);
             let (Some(kind), Some(scanned)) = (kind, documents::scan(&chunk)) else { continue };
             taken.remove(&unsent);
-            // What another device made comes after a vouch for it. `[P10]`
+            // Changes of another device follow a vouch for it. `[P10]`
             if !scanned.actor.as_bytes().starts_with(&own) && self.vouching.request(&scanned.actor) {
                 context.documents.requeue_unsent([unsent]);
                 continue;
@@ -182,7 +184,7 @@ impl SyncClient {
         push
     }
 
-    /// Takes in that storage could not be read.
+    /// Handles a failed read.
     pub(crate) fn read_failed(&mut self, reading: u32, context: &mut SyncContext<'_>) {
         if let Some(unsent) = context.documents.outbox.take_reading(reading) {
             context.documents.requeue_unsent(unsent);

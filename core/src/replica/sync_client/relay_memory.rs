@@ -1,4 +1,4 @@
-//! The phone's memory of its relay: which relay it is, how far its log is known, and what its clock shows.
+//! The stored state of the relay: its id, the cursor, and the difference of the clocks.
 
 use minicbor::{Decode, Encode};
 
@@ -12,7 +12,7 @@ use crate::wire::{Epoch, RelayId};
 const MINUTE_MS: i64 = 60_000;
 const META_KEY: &[u8] = b"relay";
 
-/// The relay that let this phone in last. Stored in [`Space::Meta`].
+/// The relay of the last handshake. Stored in [`Space::Meta`].
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 struct Known {
     #[n(0)]
@@ -21,13 +21,13 @@ struct Known {
     epoch: Epoch,
     #[n(2)]
     cursor: u64,
-    /// The account whose log the cursor belongs to.
+    /// The account of the cursor.
     #[n(3)]
     account: AccountId,
-    /// How far the relay's clock was ahead of this phone's at the last handshake, in whole minutes.
+    /// Minutes by which the relay's clock was ahead of this phone's at the last handshake.
     #[n(4)]
     ahead_min: Option<i64>,
-    /// The origin that was dialled for that handshake; absent in what earlier versions stored.
+    /// The origin of that handshake; absent in values of earlier versions.
     #[n(5)]
     origin: Option<String>,
 }
@@ -36,7 +36,7 @@ struct Known {
 #[derive(Clone, Copy, Debug)]
 struct RelayClock {
     at: Timestamp,
-    /// The moment of the handshake on the monotonic clock.
+    /// The time of the handshake on the monotonic clock.
     read_at_ms: u64,
 }
 
@@ -44,24 +44,24 @@ struct RelayClock {
 pub(super) struct Welcome {
     pub(super) relay: RelayId,
     pub(super) epoch: Epoch,
-    /// The relay's clock.
+    /// The relay's time.
     pub(super) at: Timestamp,
     /// The origin that was dialled.
     pub(super) origin: String,
     pub(super) account: AccountId,
 }
 
-/// The phone's memory of its relay.
+/// The remembered relay.
 #[derive(Debug)]
 pub(super) struct RelayMemory {
     known: Option<Known>,
-    /// The value of `known` that storage has.
+    /// The stored value of `known`.
     stored: Option<Known>,
     clock: Option<RelayClock>,
 }
 
 impl RelayMemory {
-    /// Reads the memory from storage. What belongs to another account is left out.
+    /// Reads the remembered relay from storage, unless it belongs to another account.
     pub(super) fn open(account: AccountId, stored: &[StoredEntry]) -> RelayMemory {
         let known = stored
             .iter()
@@ -89,12 +89,12 @@ impl RelayMemory {
         }
     }
 
-    /// The position up to which this phone knows the log of a relay; none in another epoch. `[C1]`
+    /// Returns the cursor for a relay; none in another epoch. `[C1]`
     pub(super) fn cursor(&self, relay: RelayId, epoch: Epoch) -> Option<u64> {
         self.known.as_ref().filter(|known| known.relay == relay && known.epoch == epoch).map(|known| known.cursor)
     }
 
-    /// Remembers a relay that has just let this phone in.
+    /// Remembers the relay of a successful handshake.
     pub(super) fn welcomed(&mut self, welcome: Welcome, cursor: u64, wall: Timestamp, now_ms: u64) {
         let Welcome { relay, epoch, at, origin, account } = welcome;
         self.clock = Some(RelayClock { at, read_at_ms: now_ms });
@@ -109,7 +109,7 @@ impl RelayMemory {
         true
     }
 
-    /// Queues the memory for the disk, unless storage has it.
+    /// Queues the value for the disk, unless it is stored.
     pub(super) fn save(&mut self, writes: &mut WriteQueue) {
         if let Some(known) = &self.known
             && self.stored.as_ref() != Some(known)
@@ -119,7 +119,7 @@ impl RelayMemory {
         }
     }
 
-    /// Forgets the relay, so that the next connection compares all documents. Storage keeps what it has.
+    /// Forgets the relay, so that the next connection compares all documents. The stored value stays.
     pub(super) fn forget(&mut self) {
         self.known = None;
     }

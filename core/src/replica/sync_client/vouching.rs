@@ -3,7 +3,7 @@
 use crate::change::Actor;
 use crate::sorted::Set;
 
-/// The first half of an actor: it names the device.
+/// The first half of an actor, which identifies the device.
 type ActorPrefix = [u8; 8];
 
 /// Devices to vouch for on this connection.
@@ -34,7 +34,7 @@ impl Vouching {
         Some(next)
     }
 
-    /// Takes in that the relay accepted the vouch.
+    /// Records that the relay accepted the vouch.
     pub(super) fn confirm(&mut self) {
         self.done.extend(self.in_flight.take());
     }
