@@ -1,6 +1,6 @@
 //! The sync session: what may be said when on one connection, and what it means (PROTOCOL.md).
 //!
-//! Both ends live here as sans-IO state machines: [`relay::Session`] at the relay, [`client::Session`] on the phone. They
+//! Both ends live here as sans-IO state machines: [`relay::RelaySession`] at the relay, [`client::ClientSession`] on the phone. They
 //! know messages, cursors and hashes; they know nothing of Automerge documents, sockets, SQL or IndexedDB.
 
 pub mod client;

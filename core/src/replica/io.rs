@@ -197,7 +197,7 @@ pub enum Command {
     TakeBackRefused {
         /// The drive.
         drive: DocId,
-        /// The names of the positions: [`RefusedView::id`](crate::replica::view::RefusedView::id); at most 5,000.
+        /// The names of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000.
         fixes: Vec<String>,
         /// Whether they count.
         holds: bool,
@@ -390,7 +390,7 @@ pub enum CommandOutcome {
     },
     /// A token for reads.
     Token {
-        /// Its bytes: [`crate::access::ReadToken`].
+        /// Its bytes: [`crate::read_token::ReadToken`].
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         token: ByteBuf,
         /// From when on the relay refuses it, by this phone's clock.
@@ -456,7 +456,7 @@ pub enum CommandError {
     /// The grant is for another account than the one that this phone holds data of.
     #[error("this phone holds data of another account")]
     OtherAccount,
-    /// The handle is none: see [`crate::handle`].
+    /// The handle is none: see [`crate::handle_name`].
     #[error("a handle has 2 to 30 letters or digits, and dots, dashes or underscores between them")]
     BadHandle,
     /// There are as many of them as there may be: follows, entries of a logbook, co-organisers.
@@ -560,21 +560,21 @@ pub enum Effect {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Topic {
-    /// [`crate::replica::view::RecordingView`].
+    /// [`crate::replica::views::RecordingView`].
     Recording,
-    /// [`crate::replica::view::DriveView`]s.
+    /// [`crate::replica::views::DriveView`]s.
     Drives,
-    /// The opened drive's [`crate::replica::view::TrackView`].
+    /// The opened drive's [`crate::replica::views::TrackView`].
     Track,
-    /// [`crate::replica::view::CarView`]s.
+    /// [`crate::replica::views::CarView`]s.
     Cars,
-    /// [`crate::replica::view::SocialView`].
+    /// [`crate::replica::views::SocialView`].
     Social,
-    /// [`crate::replica::view::MeetView`]s.
+    /// [`crate::replica::views::MeetView`]s.
     Meets,
     /// Profile and settings.
     Account,
-    /// [`crate::replica::view::StatusView`].
+    /// [`crate::replica::views::StatusView`].
     Status,
 }
 

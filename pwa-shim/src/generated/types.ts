@@ -35,6 +35,21 @@ export type AnswerView = {
   at: Timestamp,
 };
 
+/** The arguments of [`crate::replica::Replica::open`]. */
+export type Bootstrap = {
+  /** 32 random bytes, different at every start: they determine the actor of this start. */
+  seed: Uint8Array,
+  /** The Ed25519 public key of this device, 32 bytes, the same at every start. */
+  device: Uint8Array,
+  /**
+   * The grant of another device, see [`DeviceGrant`]. It is used at the first start, or as long as this phone holds
+   * nothing.
+   */
+  grant?: Uint8Array | null,
+  /** All entries of the spaces in [`Space::OPENING`]. */
+  stored: Array<StoredEntry>,
+};
+
 /** Why a connection ends. `[M4]` */
 export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin";
 
@@ -96,7 +111,7 @@ export type Command = { "type": "startDrive",
   ends: PrivateEnds, } | { "type": "takeBackRefused",
   /** The drive. */
   drive: DocId,
-  /** The names of the positions: [`RefusedView::id`](crate::replica::view::RefusedView::id); at most 5,000. */
+  /** The names of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000. */
   fixes: Array<string>,
   /** Whether they count. */
   holds: boolean, } | { "type": "renewLink",
@@ -159,7 +174,7 @@ export type Command = { "type": "startDrive",
   seenAt: Timestamp | null, } | { "type": "renewMeetLink",
   /** The meet. */
   meet: DocId,
-  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new link. */
+  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new sync client. */
   fields: MeetFields,
   /** As in [`Command::PutMeet`]. */
   seenAt: Timestamp | null, } | { "type": "grantOrganiser",
@@ -189,6 +204,30 @@ export type Command = { "type": "startDrive",
 
 /** Why a command was refused. */
 export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
+
+/** How a command ended. */
+export type CommandOutcome = { "type": "done",
+  /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
+  doc: DocId | null, } | { "type": "granted",
+  /** Its bytes. */
+  grant: Uint8Array, } | { "type": "grantChecked",
+  /** The account that it lets a device into. */
+  account: AccountId,
+  /** Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`]. */
+  check: string, } | { "type": "token",
+  /** Its bytes: [`crate::read_token::ReadToken`]. */
+  token: Uint8Array,
+  /** From when on the relay refuses it, by this phone's clock. */
+  expiresAt: Timestamp, } | { "type": "refused",
+  /** Why. */
+  code: CommandError, } | { "type": "invalid",
+  /** The name of the field, as the command has it. */
+  field: string,
+  /** The values that are accepted, in words. */
+  expected: string, } | { "type": "notStored",
+  /** Why. */
+  failure: StorageFailure,
+};
 
 /** A comment of the account on a published drive. */
 export type CommentView = {
@@ -492,7 +531,7 @@ export type MeetFields = {
 
 /** A meet of the account, or what it makes of somebody else's. */
 export type MeetView = {
-  /** The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends. */
+  /** The id by which others find the meet, another one after its sync client was renewed; for an amendment, the meet that it amends. */
   id: DocId,
   /** Whether it is the account's own. */
   own: boolean,
@@ -530,45 +569,6 @@ export type Now = {
    * which pages and workers share.
    */
   monotonicMs: number,
-};
-
-/** What a replica needs to begin. */
-export type Bootstrap = {
-  /** 32 fresh random bytes. Never the same twice: they name the writer of this start's changes. */
-  seed: Uint8Array,
-  /** The Ed25519 public key of this device, 32 bytes, the same at every start. */
-  device: Uint8Array,
-  /**
-   * What another device gave this one to let it in, see [`Linked`]: at the first start, or as long as this phone holds
-   * nothing.
-   */
-  grant?: Uint8Array | null,
-  /** All entries of the spaces in [`Space::OPENING`]. */
-  stored: Array<StoredEntry>,
-};
-
-/** How a command ended. */
-export type CommandOutcome = { "type": "done",
-  /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
-  doc: DocId | null, } | { "type": "granted",
-  /** Its bytes. */
-  grant: Uint8Array, } | { "type": "grantChecked",
-  /** The account that it lets a device into. */
-  account: AccountId,
-  /** Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`]. */
-  check: string, } | { "type": "token",
-  /** Its bytes: [`crate::access::ReadToken`]. */
-  token: Uint8Array,
-  /** From when on the relay refuses it, by this phone's clock. */
-  expiresAt: Timestamp, } | { "type": "refused",
-  /** Why. */
-  code: CommandError, } | { "type": "invalid",
-  /** The name of the field, as the command has it. */
-  field: string,
-  /** The values that are accepted, in words. */
-  expected: string, } | { "type": "notStored",
-  /** Why. */
-  failure: StorageFailure,
 };
 
 /** Which ends of a drive are private places. */
