@@ -7,15 +7,15 @@
 //! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
 //! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
 //! nobody knows which of the two is newer: the narrower visibility counts, for both. And a copy that no drive names is
-//! withdrawn: what named it, or what withdrew it, is lost. A copy that is being published is named before it is there: drives
-//! are pushed before copies.
+//! withdrawn: what named it, or what withdrew it, is lost. A copy that is being published is named before it is there: it
+//! is pushed once the relay has the drive.
 
 use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
-use crate::replica::documents::DocumentRecord;
 use crate::replica::io::Topic;
+use crate::replica::documents::DocumentRecord;
 use crate::wire::DocKind;
 
 /// How many copies are read at once to be compared with their drives.

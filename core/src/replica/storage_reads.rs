@@ -58,14 +58,9 @@ impl StorageReads {
         self.retry_at_ms.map(|due| (due, "read storage again"))
     }
 
-    /// Returns whether a document is being read or waits to be read.
-    pub(super) fn is_awaited(&self, doc: &DocId) -> bool {
-        self.is_reading(doc) || self.failed.contains(doc)
-    }
-
-    /// Returns whether any document is being read or waits to be read.
+    /// Returns whether a document that something waits for is being read, or will be.
     pub(super) fn is_any_awaited(&self) -> bool {
-        !self.in_flight.is_empty() || !self.failed.is_empty()
+        ! self.failed.is_empty() ||self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(..)))
     }
 
     fn is_reading(&self, doc: &DocId) -> bool {

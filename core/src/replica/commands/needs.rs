@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::wire::DocKind;
 
 /// Why a command cannot be applied at this moment.
-pub(in crate::replica) enum Unmet {
+pub(super) enum Unmet {
     /// It never can.
     Refused(CommandError),
     /// It never can: a field has a value that is not accepted.
@@ -43,7 +43,7 @@ impl From<Invalid> for Unmet {
 
 impl Replica {
     /// Checks a command.
-    pub(in crate::replica) fn needs(&self, command: &Command) -> Result<(), Unmet> {
+    pub(super) fn needs(&self, command: &Command) -> Result<(), Unmet> {
         let account = &self.device.identity.account;
         match command {
             Command::StartDrive { car } => {

@@ -245,6 +245,35 @@ fn a_copy_is_pushed_behind_the_drive_that_names_it() {
 }
 
 #[test]
+fn a_new_copy_waits_until_the_relay_has_the_drive_that_names_it() {
+    let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
+    let (copy, drive) = (DocId::from_bytes([1; 16]), DocId::from_bytes([2; 16]));
+    let mut hashes = Vec::new();
+    for (doc, kind) in [(copy, DocKind::Published), (drive, DocKind::Drive)] {
+        let change = open::edit(documents.create(doc, kind), |edit| edit.boolean("any", true)).unwrap();
+        hashes.push(change.as_ref().unwrap().hash);
+        documents.add_own(&mut writes, doc, change);
+    }
+    let Some(Row::Drive(fields)) = documents.row(&drive).cloned() else { panic!("a drive is folded when it is made") };
+    documents.documents.set_row(&drive, Some(Row::Drive(DriveFields { published: Some(copy), ..fields })));
+    let docs = |unsent: Vec<Unsent>| unsent.iter().map(|unsent| unsent.doc).collect::<Vec<_>>();
+    let drives = documents.take_unsent(9, 1_000);
+    assert_eq!(docs(drives.clone()), [drive]);
+    assert_eq!(docs(documents.take_unsent(9, 1_000)), [], "the relay may refuse the drive");
+    documents.requeue_unsent(drives);
+    documents.relay_has(drive, DocKind::Drive, &hashes[1], &[]);
+    assert_eq!(docs(documents.take_unsent(9, 1_000)), [copy]);
+    // A withdrawal waits for nothing.
+    documents.relay_has(copy, DocKind::Published, &hashes[0], &[]);
+    for (doc, kind) in [(copy, DocKind::Published), (drive, DocKind::Drive)] {
+        let change = open::edit(documents.create(doc, kind), |edit| edit.boolean("any", false)).unwrap();
+        documents.add_own(&mut writes, doc, change);
+    }
+    assert_eq!(docs(documents.take_unsent(1, 1_000)), [drive]);
+    assert_eq!(docs(documents.take_unsent(1, 1_000)), [copy]);
+}
+
+#[test]
 fn what_is_lost_inside_is_found_by_the_invariants() {
     let doc = DocId::from_bytes([1; 16]);
     let documents = || {

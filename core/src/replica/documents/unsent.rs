@@ -1,16 +1,17 @@
-//! Unacknowledged changes: their push, their storage and their refusals.
+//! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
 
 use crate::change::is_document;
 use crate::docs::automerge_doc;
 use crate::id::{ChangeHash, DocId};
-use crate::replica::documents::{DocumentRecord, DocumentStore, ShortHash, Unsent, change_key};
+use crate::projection::DocumentRow;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
+use crate::replica::documents::{DocumentRecord, DocumentStore, ShortHash, Unsent, change_key};
 use crate::replica::write_queue::WriteQueue;
 use crate::sorted::Set;
 use crate::sorting::sort_by;
 use crate::wire::{DocKind, NackCode};
 
-/// A number of changes and their total size in bytes.
+/// Some changes, and their size together in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangeTotals {
     pub(crate) changes: u32,
@@ -84,7 +85,8 @@ impl DocumentStore {
         let mut size = 0;
         let is_copy = |unsent: &&Unsent| self.push_order(unsent).0;
         let (others, copies) = (self.outbox.waiting().filter(|it| !is_copy(it)), self.outbox.waiting().filter(is_copy));
-        for next in others.chain(copies) {
+        let held = if self.outbox.waiting().any(|it| is_copy(&it)) { self.held_copies() } else { Set::new() };
+        for next in others.chain(copies.filter(|it| !held.contains(&it.doc))) {
             let Some(record) = self.documents.record(&next.doc).filter(|record| !record.is_unclear()) else { continue };
             size += record.unacked.get(&next.index).map_or(0, |size| *size as usize);
             if taken.len() == count || (size > bytes && !taken.is_empty()) {
@@ -100,6 +102,24 @@ impl DocumentStore {
         sort_by(&mut ranges, |a, b| a.from.cmp(&b.from));
         ranges.dedup();
         Some((self.outbox.read(taken), ranges))
+    }
+
+    /// The published copies that the relay does not have, and that wait until it has what names them: the relay may refuse the
+    /// one and take the other of one batch, and another phone withdraws a copy that no drive names, see
+    /// [`crate::replica::copies`].
+    fn held_copies(&self) -> Set<DocId> {
+        let is_new = |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.unacked.contains_key(&0));
+        let named_by_unsent = |(drive, row): (&DocId, &Row)| match row {
+            Row::Drive(fields) => fields.published.filter(|copy| is_new(copy) && self.is_any_to_be_sent(drive)),
+            _ => None,
+        };
+        self.documents.rows().filter_map(named_by_unsent).collect()
+    }
+
+    /// Returns whether any change of a document is neither acknowledged nor refused.
+    fn is_any_to_be_sent(&self, doc: &DocId) -> bool {
+        let Some(record) = self.documents.record(doc) else { return false };
+        record.unacked_places().any(|index| !self.outbox.is_refused(&Unsent { doc: *doc, index }))
     }
 
     /// Returns the sort key of a change in a push. A relay that has a published copy must have the drive that names it;
