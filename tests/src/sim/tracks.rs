@@ -52,8 +52,8 @@ impl Network {
             }
             if let Some(copy) = drive.published {
                 let Some(copy) = loaded.get(&copy) else {
-                    // What the relay lost after a backup, a phone that was put back has lost, too.
-                    if self.reference.was_rolled_back && self.reference.may_differ {
+                    // A phone that was put back has lost the copy which waited for the relay to have its drive.
+                    if self.reference.was_rolled_back {
                         continue;
                     }
                     return Err(format!("a published copy is on the relay: {copy}"));
