@@ -16,13 +16,13 @@ use automerge::Automerge;
 
 use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
-use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
 use crate::docs::automerge_doc::{EditError, NewChange};
 use crate::docs::{self, Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::DocumentRow;
-use crate::replica::io::{Command, CommandError, Effect, CommandOutcome, Topic};
+use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
+use crate::replica::io::{Command, CommandError, CommandOutcome, Effect, Topic};
 use crate::replica::signing::{Signing, TokenTerms};
 use crate::replica::views::TrackView;
 use crate::replica::{Replica, bootstrap};

@@ -61,6 +61,8 @@ pub(crate) struct DocumentStore {
     unwritten_rows: Set<DocId>,
     /// Changes that the relay has not acknowledged.
     pub(crate) outbox: Outbox,
+    /// Documents whose records changed and of which something must be fetched; see [`DocumentStore::must_fetch`].
+    newly_to_fetch: Set<DocId>,
     digest: Digest,
 }
 
@@ -77,6 +79,7 @@ impl DocumentStore {
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
             outbox: Outbox::default(),
+            newly_to_fetch: Set::new(),
             digest: Digest::default(),
         };
         let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
@@ -503,6 +506,9 @@ impl DocumentStore {
     pub(crate) fn write(&mut self, writes: &mut WriteQueue) {
         for doc in self.unwritten.take() {
             if let Some(record) = self.documents.record(&doc) {
+                if record.must_fetch() {
+                    self.newly_to_fetch.insert(doc);
+                }
                 writes.put(Space::Doc, doc.as_bytes().to_vec(), cbor(record));
                 self.documents.written(&doc, writes.write_seq());
             }
@@ -510,6 +516,12 @@ impl DocumentStore {
         for doc in self.unwritten_rows.take() {
             self.put_row(writes, doc);
         }
+    }
+
+    /// Takes the documents of which something must be fetched since their records changed: also those to which this phone
+    /// added a change while the relay has a snapshot that is not here.
+    pub(crate) fn take_newly_to_fetch(&mut self) -> Vec<DocId> {
+        self.newly_to_fetch.take().into_iter().filter(|doc| self.must_fetch(doc)).collect()
     }
 
     fn set_relay_heads(&mut self, doc: DocId, heads: Vec<ChangeHash>) {

@@ -14,13 +14,12 @@ impl Replica {
 
     /// A command that waits is attempted again: something is on its way that ends in another attempt.
     fn check_waiting_commands(&self) -> Result<(), String> {
-        let is_anything_coming = self.reads.is_any_awaited() || self.sync_client.fetches ().next().is_some();
+        let is_anything_coming = self.reads.is_any_awaited() || self.sync_client.fetches().next().is_some();
         match self.commands.waiting().next() {
-            Some((request, command))
-            if !is_anything_coming => { Err(format!("command {request} waits for nothing: {command:?}"))
-        }
-            _ =>
-        Ok(()),
+            Some((request, command)) if !is_anything_coming => {
+                Err(format!("command {request} waits for nothing: {command:?}"))
+            }
+            _ => Ok(()),
         }
     }
 }

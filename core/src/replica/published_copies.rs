@@ -14,8 +14,8 @@ use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
-use crate::replica::io::Topic;
 use crate::replica::documents::DocumentRecord;
+use crate::replica::io::Topic;
 use crate::wire::DocKind;
 
 /// How many copies are read at once to be compared with their drives.

@@ -60,7 +60,7 @@ impl StorageReads {
 
     /// Returns whether a document that something waits for is being read, or will be.
     pub(super) fn is_any_awaited(&self) -> bool {
-        ! self.failed.is_empty() ||self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(..)))
+        !self.failed.is_empty() || self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(..)))
     }
 
     fn is_reading(&self, doc: &DocId) -> bool {

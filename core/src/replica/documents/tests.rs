@@ -250,12 +250,14 @@ fn a_new_copy_waits_until_the_relay_has_the_drive_that_names_it() {
     let (copy, drive) = (DocId::from_bytes([1; 16]), DocId::from_bytes([2; 16]));
     let mut hashes = Vec::new();
     for (doc, kind) in [(copy, DocKind::Published), (drive, DocKind::Drive)] {
-        let change = open::edit(documents.create(doc, kind), |edit| edit.boolean("any", true)).unwrap();
+        let change = automerge_doc::edit(documents.create(doc, kind), |edit| edit.boolean("any", true)).unwrap();
         hashes.push(change.as_ref().unwrap().hash);
         documents.add_own(&mut writes, doc, change);
     }
-    let Some(Row::Drive(fields)) = documents.row(&drive).cloned() else { panic!("a drive is folded when it is made") };
-    documents.documents.set_row(&drive, Some(Row::Drive(DriveFields { published: Some(copy), ..fields })));
+    let Some(DocumentRow::Drive(fields)) = documents.row(&drive).cloned() else {
+        panic!("a drive is folded when it is made")
+    };
+    documents.documents.set_row(&drive, Some(DocumentRow::Drive(DriveFields { published: Some(copy), ..fields })));
     let docs = |unsent: Vec<Unsent>| unsent.iter().map(|unsent| unsent.doc).collect::<Vec<_>>();
     let drives = documents.take_unsent(9, 1_000);
     assert_eq!(docs(drives.clone()), [drive]);
@@ -266,7 +268,7 @@ fn a_new_copy_waits_until_the_relay_has_the_drive_that_names_it() {
     // A withdrawal waits for nothing.
     documents.relay_has(copy, DocKind::Published, &hashes[0], &[]);
     for (doc, kind) in [(copy, DocKind::Published), (drive, DocKind::Drive)] {
-        let change = open::edit(documents.create(doc, kind), |edit| edit.boolean("any", false)).unwrap();
+        let change = automerge_doc::edit(documents.create(doc, kind), |edit| edit.boolean("any", false)).unwrap();
         documents.add_own(&mut writes, doc, change);
     }
     assert_eq!(docs(documents.take_unsent(1, 1_000)), [drive]);
@@ -297,4 +299,22 @@ fn what_is_lost_inside_is_found_by_the_invariants() {
         breaks(&mut documents);
         assert!(documents.check_invariants().is_err());
     }
+}
+
+#[test]
+fn a_track_with_an_announced_snapshot_is_fetched_once_this_phone_adds_to_it() {
+    let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
+    let doc = DocId::from_bytes([1; 16]);
+    let first = automerge_doc::edit(documents.create(doc, DocKind::Track), |edit| edit.boolean("any", true)).unwrap();
+    let hash = first.as_ref().unwrap().hash;
+    documents.add_own(&mut writes, doc, first);
+    documents.relay_has(doc, DocKind::Track, &hash, &[]);
+    documents.announce_snapshot(doc, DocKind::Track, vec![ChangeHash([9; 32])], 2);
+    documents.write(&mut writes);
+    assert_eq!(documents.take_newly_to_fetch(), [], "a track is fetched when somebody opens it");
+    let second = automerge_doc::edit(documents.create(doc, DocKind::Track), |edit| edit.boolean("any", false)).unwrap();
+    documents.add_own(&mut writes, doc, second);
+    documents.write(&mut writes);
+    assert_eq!(documents.take_newly_to_fetch(), [doc], "what the snapshot holds decides what is pushed");
+    assert_eq!(documents.take_newly_to_fetch(), []);
 }

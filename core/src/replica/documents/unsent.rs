@@ -4,8 +4,8 @@ use crate::change::is_document;
 use crate::docs::automerge_doc;
 use crate::id::{ChangeHash, DocId};
 use crate::projection::DocumentRow;
-use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::documents::{DocumentRecord, DocumentStore, ShortHash, Unsent, change_key};
+use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::write_queue::WriteQueue;
 use crate::sorted::Set;
 use crate::sorting::sort_by;
@@ -109,8 +109,8 @@ impl DocumentStore {
     /// [`crate::replica::copies`].
     fn held_copies(&self) -> Set<DocId> {
         let is_new = |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.unacked.contains_key(&0));
-        let named_by_unsent = |(drive, row): (&DocId, &Row)| match row {
-            Row::Drive(fields) => fields.published.filter(|copy| is_new(copy) && self.is_any_to_be_sent(drive)),
+        let named_by_unsent = |(drive, row): (&DocId, &DocumentRow)| match row {
+            DocumentRow::Drive(fields) => fields.published.filter(|copy| is_new(copy) && self.is_any_to_be_sent(drive)),
             _ => None,
         };
         self.documents.rows().filter_map(named_by_unsent).collect()
