@@ -1,7 +1,7 @@
-//! The rules by which a relay admits changes to an account's log, and the books it keeps of it.
+//! The rules by which a relay admits changes to an account's log, and the state that it keeps of the log.
 //!
-//! Pure judgement: the caller brings what its storage knows and does what the verdict says, be it SQL or a map in memory.
-//! Nothing here has seen a document, a database or a clock.
+//! The functions are pure: the caller supplies stored state and stores the result, in SQL or in memory. This module
+//! knows no documents, no database and no clock.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, MAX_STORED_HEADS, NackCode};
 
-/// The books of one account's log: who may write to it, how long it is, and what it holds.
+/// The state of one account's log: its devices, its length and its contents.
 #[derive(Clone, Debug)]
 pub struct AccountState {
     /// The account.
@@ -19,13 +19,13 @@ pub struct AccountState {
     pub actor_prefixes: BTreeSet<[u8; 8]>,
     /// The position of the newest entry; 0 if there is none.
     pub head: u64,
-    /// Over all documents of the account.
+    /// The digest of all documents of the account.
     pub digest: Digest,
-    /// What it takes.
+    /// The stored amounts.
     pub usage: Usage,
 }
 
-/// What an account has in its log.
+/// Amounts stored in an account's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Changes.
@@ -36,7 +36,7 @@ pub struct Usage {
     pub bytes: u64,
 }
 
-/// The most that an account may have in its log.
+/// The maximum amounts in an account's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// Changes.
@@ -47,13 +47,14 @@ pub struct Quota {
     pub bytes: u64,
 }
 
-/// What an account may have besides for words that narrow what others see: a thousand times what a person says in years.
+/// Additional quota for changes that narrow visibility or withdraw something: a thousand times the use of several
+/// years.
 pub const RESERVE: Quota = Quota { changes: 10_000, documents: 32, bytes: 4 << 20 };
 
-/// The largest chunk that may come out of the [`RESERVE`], bytes.
+/// Maximum size of a chunk that may use the [`RESERVE`], bytes.
 pub const RESERVED_CHUNK_BYTES: usize = 4 << 10;
 
-/// Whether a change to a document of this kind may come out of the [`RESERVE`].
+/// Returns whether a change to a document of this kind may use the [`RESERVE`].
 pub fn is_reserved(kind: DocKind, is_new_doc: bool, chunk_bytes: usize) -> bool {
     let is_short = chunk_bytes <= RESERVED_CHUNK_BYTES;
     is_short
@@ -65,7 +66,7 @@ pub fn is_reserved(kind: DocKind, is_new_doc: bool, chunk_bytes: usize) -> bool 
 }
 
 impl Quota {
-    /// This much and that much besides.
+    /// Returns the sum of two quotas.
     fn with(&self, more: &Quota) -> Quota {
         Quota {
             changes: self.changes.saturating_add(more.changes),
@@ -75,47 +76,47 @@ impl Quota {
     }
 }
 
-/// What the log knows of one document.
+/// The state of one document in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentState {
-    /// Whose document it is.
+    /// The owner of the document.
     pub owner: AccountId,
-    /// What it is, fixed by its first change.
+    /// The kind, fixed by the first change.
     pub kind: DocKind,
     /// Its heads, ascending.
     pub heads: Vec<ChangeHash>,
 }
 
-/// How long nobody but its own device may continue the numbers of an actor, since that device last did, milliseconds: two
+/// How long an actor's sequence numbers are reserved for its own device after the device's last use, milliseconds: two
 /// weeks. `[P12]`
 pub const IN_USE_MS: i64 = 14 * 24 * 3_600_000;
 
-/// The most devices that are vouched for on one connection. `[P10]`
+/// Maximum number of vouched devices per connection. `[P10]`
 pub const MAX_VOUCHED: usize = 256;
 
-/// Whose changes may come over a connection. `[P10]`
+/// The actors whose changes a connection may push. `[P10]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActorClaims {
-    /// How the actors of the device begin that connected.
+    /// Actor prefix of the connected device.
     own: [u8; 8],
-    /// How those of other devices begin that it vouched for on this connection.
+    /// Actor prefixes of the devices that it vouched for on this connection.
     vouched: BTreeSet<[u8; 8]>,
 }
 
 impl ActorClaims {
-    /// A device that has vouched for nobody.
+    /// Creates the claims of a device without vouches.
     pub fn new(device: &DeviceKey) -> ActorClaims {
         ActorClaims { own: device.actor_prefix(), vouched: BTreeSet::new() }
     }
 
-    /// Takes note that the device vouched for another one.
+    /// Records a vouch for another device.
     pub fn vouch(&mut self, actor_prefix: [u8; 8]) {
         if self.vouched.len() < MAX_VOUCHED {
             self.vouched.insert(actor_prefix);
         }
     }
 
-    /// Whether an actor is one of the device itself.
+    /// Returns whether an actor belongs to the device itself.
     pub fn is_own(&self, actor: &Actor) -> bool {
         prefix_of(actor) == Some(self.own)
     }
@@ -129,63 +130,62 @@ fn prefix_of(actor: &Actor) -> Option<[u8; 8]> {
     actor.as_bytes().first_chunk().copied()
 }
 
-/// A change together with what its author says that it changes.
+/// A scanned change with the document that its author names.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    /// Who brings it.
+    /// The claims of the connection.
     pub claims: &'a ActorClaims,
-    /// Whether only its actor's own device may continue the actor's numbers at this moment. `[P12]`
+    /// Whether the actor's sequence numbers are reserved for its own device at this time. `[P12]`
     pub is_in_use: bool,
-    /// What the document is said to be.
+    /// The kind that the author names.
     pub kind: DocKind,
-    /// What was read off the chunk.
+    /// The scanned change.
     pub change: &'a ScannedChange,
-    /// The actor's last number in this document; 0 if the log has nothing of it.
+    /// The actor's last sequence number in this document; 0 if there is none.
     pub last_seq: u64,
 }
 
-/// What to do with a change that is not refused.
+/// The result for an accepted change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Append it.
     Append,
-    /// Nothing: the log has it.
+    /// The log has the change already.
     AlreadyStored,
 }
 
-/// How many bytes all deflated changes of one push may be inflated to. Phones deflate nothing.
+/// Maximum inflated size of all deflated changes of one push, bytes. Phones do not deflate.
 pub const MAX_INFLATED_PUSH_BYTES: u64 = 4 << 20;
 
-/// What the deflated changes of one push may still be inflated to, and what inflating them took.
+/// The remaining inflation budget of one push, and the amount used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflationBudget {
     left: u64,
 }
 
 impl InflationBudget {
-    /// The budget of a push.
+    /// Returns the budget of a push.
     pub fn of_a_push() -> InflationBudget {
         InflationBudget { left: MAX_INFLATED_PUSH_BYTES }
     }
 
-    /// How many bytes were inflated, at most.
+    /// Returns an upper bound of the inflated bytes.
     pub fn used(&self) -> u64 {
         MAX_INFLATED_PUSH_BYTES - self.left
     }
 
-    /// Reads off a chunk what there is to judge, as [`scan_candidate`] does. What is left of the budget bounds how far it is
-    /// inflated.
+    /// Scans a chunk like [`scan_candidate`], within the remaining budget.
     ///
     /// # Errors
-    /// The [`NackCode`] to answer with; [`NackCode::Unavailable`] for one that needs more than is left: it may come with
-    /// another push. `[P3]` `[P4]`
+    /// The [`NackCode`] to answer with. [`NackCode::Unavailable`] if the change needs more than the remaining budget;
+    /// it may succeed in another push. `[P3]` `[P4]`
     pub fn scan_candidate(&mut self, chunk: &[u8]) -> Result<ScannedChange, NackCode> {
         if !is_deflated(chunk) {
             return scan_candidate(chunk);
         }
         let max_inflated_bytes = LIMITS.max_inflated_bytes.min(self.left);
         let scanned = scan(chunk, &ChangeLimits { max_inflated_bytes, ..LIMITS });
-        // Of one that is refused nobody knows how far it was inflated.
+        // The inflated size of a refused change is unknown.
         self.left -= scanned.as_ref().map_or(max_inflated_bytes, |change| change.body_bytes.min(max_inflated_bytes));
         match scanned {
             Err(ChangeError::TooMuch { limit: Limit::InflatedBytes, .. })
@@ -200,7 +200,7 @@ impl InflationBudget {
 
 const LIMITS: ChangeLimits = ChangeLimits { max_chunk_bytes: MAX_CHUNK_BYTES as u64, ..ChangeLimits::DEFAULT };
 
-/// Reads off a chunk what there is to judge, within the limits that every client is held to.
+/// Scans a chunk within the limits for all clients.
 ///
 /// # Errors
 /// The [`NackCode`] to answer with. `[P3]` `[P4]`
@@ -234,13 +234,13 @@ fn refusal(error: ChangeError) -> NackCode {
     }
 }
 
-/// Checks that a change to be appended continues its document as Automerge would: it panics where one does not.
+/// Checks that a change continues its document as Automerge requires; Automerge panics otherwise.
 ///
-/// `max_op_of` tells [`ScannedChange::max_op`] of a dependency, `has_written` whether an actor has changes in the
-/// document. What they do not know does not fit.
+/// `max_op_of` returns [`ScannedChange::max_op`] of a dependency, `has_written` whether an actor has changes in the
+/// document. Unknown dependencies and actors are malformed.
 ///
 /// # Errors
-/// [`NackCode::Malformed`] if the first operation has the wrong number or operations of strangers are referred to.
+/// [`NackCode::Malformed`] if the first operation has a wrong number or unknown actors are referred to.
 pub fn check_continues(
     change: &ScannedChange,
     max_op_of: impl Fn(&ChangeHash) -> Option<u64>,
@@ -252,7 +252,7 @@ pub fn check_continues(
 }
 
 impl AccountState {
-    /// The empty log of an account whose first device is `device`.
+    /// Creates the state of an empty log whose first device is `device`.
     pub fn new(account: AccountId, device: &DeviceKey) -> AccountState {
         AccountState {
             account,
@@ -263,11 +263,11 @@ impl AccountState {
         }
     }
 
-    /// Judges one change to a document of this account, `None` if it has no such document yet. What is to be appended
-    /// must pass [`check_continues`] besides.
+    /// Decides about one change to a document of this account; `None` for a new document. A change to append must also
+    /// pass [`check_continues`].
     ///
-    /// `is_stored` tells whether the document's log has a change. It is asked about dependencies, and about the change
-    /// itself if its number is not above its actor's last.
+    /// `is_stored` returns whether the document's log has a change. It is called for dependencies, and for the change
+    /// itself if its sequence number is not above its actor's last.
     ///
     /// # Errors
     /// The [`NackCode`] to answer with. `[P4]`
@@ -281,7 +281,7 @@ impl AccountState {
         if doc.is_some_and(|doc| doc.kind != kind) {
             return Err(NackCode::KindMismatch);
         }
-        // The hash names the whole change: with the same one this is the same change, sent again, by whomever.
+        // An equal hash means the same change, sent again by any device.
         if change.seq <= last_seq && is_stored(&change.hash) {
             return Ok(Admission::AlreadyStored);
         }
@@ -300,19 +300,19 @@ impl AccountState {
             return Err(NackCode::SeqGap);
         }
         let merged = heads.iter().filter(|head| change.deps.contains(head)).count();
-        // One that merges others is always taken: with each of them there are fewer. Until some device of the account
-        // merges, the others wait.
+        // A change that merges heads is always accepted, because it reduces their number. Others wait until a device of
+        // the account merges.
         if merged == 0 && heads.len() >= MAX_STORED_HEADS {
             return Err(NackCode::Unavailable);
         }
         Ok(Admission::Append)
     }
 
-    /// Checks that the account has room for a chunk of so many bytes. Short words about people and things, and changes of
-    /// what is published, have a reserve: a full account can still block, withdraw and take back. `[P8]`
+    /// Checks that the quota allows a chunk of this size. Short changes about people and things, and changes of
+    /// published copies, may use a reserve: a full account can still block and withdraw. `[P8]`
     ///
     /// # Errors
-    /// [`NackCode::OverQuota`] if it has not.
+    /// [`NackCode::OverQuota`] if it does not.
     pub fn check_quota(
         &self,
         quota: &Quota,
@@ -327,7 +327,7 @@ impl AccountState {
         if fits { Ok(()) } else { Err(NackCode::OverQuota) }
     }
 
-    /// Enters a change that [`AccountState::admit`] said to append, and returns its position in the log.
+    /// Appends a change that [`AccountState::admit`] accepted, and returns its position in the log.
     ///
     /// The caller stores the change at this position, the document's new state, and `change.seq` as its actor's last.
     pub fn append(&mut self, id: DocId, doc: &mut DocumentState, change: &ScannedChange, chunk_bytes: usize) -> u64 {
@@ -347,7 +347,7 @@ impl AccountState {
 }
 
 impl DocumentState {
-    /// A document that nobody has written to.
+    /// Creates the state of a document without changes.
     pub fn new(owner: AccountId, kind: DocKind) -> DocumentState {
         DocumentState { owner, kind, heads: Vec::new() }
     }

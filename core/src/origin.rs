@@ -1,29 +1,29 @@
-//! For which relay a device signs: the origin that the phone dialled is part of what it signs, and a relay accepts only
-//! signatures for its own origins. A relay that passes another relay's challenge on gets nothing that is good there.
+//! Origins in signatures: a device signs the origin that it dialled, and a relay accepts only signatures for its own
+//! origins. A relay that forwards another relay's challenge receives a signature that is invalid there.
 
-/// The longest origin that is read, bytes: a host has at most 255.
+/// Maximum length of an origin, bytes: a host has at most 255.
 pub const MAX_ORIGIN_BYTES: usize = 300;
 
-/// Which signatures of devices a relay accepts on one connection. `[H9]`
+/// The signatures that a relay accepts on one connection. `[H9]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     /// The origins at which the connection reaches the relay, each as browsers write it (RFC 6454, section 6.2).
     pub own: Vec<String>,
-    /// The oldest protocol version that phones may speak. Signatures of version 1 name no origin.
+    /// The oldest accepted protocol version. Signatures of version 1 contain no origin.
     pub oldest_protocol: u16,
 }
 
-/// Why a relay does not accept a signature.
+/// Why a relay rejects a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginError {
-    /// It is for another origin.
+    /// The signature is for another origin.
     WrongOrigin,
-    /// It is of version 1, which the relay does not accept.
+    /// The relay does not accept version 1.
     NoOrigin,
 }
 
 impl OriginPolicy {
-    /// Looks whether a signature for this origin is accepted; one of version 1 has none.
+    /// Checks that a signature for this origin is accepted; version 1 has none.
     ///
     /// # Errors
     /// [`OriginError`] if it is not.

@@ -1,6 +1,6 @@
-//! The fold from documents to rows: the same on the phone, for its own lists, and on the relay, for everybody's.
+//! The fold from documents to rows, the same on phones and on the relay.
 //!
-//! Rows are derived. Dropping them all and folding again gives the same rows.
+//! Rows are derived: deleting all rows and folding again gives the same rows.
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
@@ -18,19 +18,19 @@ use crate::track::block::{self, decode_all, fix_count};
 use crate::track::parts::parts;
 use crate::wire::DocKind;
 
-/// How far the line of a published drive may be from its track, metres: enough for a thumbnail.
+/// Tolerance of the simplified line of a published drive, metres: enough for a thumbnail.
 const LINE_TOLERANCE_M: f64 = 20.0;
 
-/// The most fixes of a published drive that is shown: 27 hours at one a second.
+/// Maximum number of fixes of a published drive that is shown: 27 hours at 1 Hz.
 pub const MAX_PUBLISHED_FIXES: usize = 100_000;
 
-/// What a document says, as far as lists need it.
+/// A document in the form that lists need.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum DocumentRow {
-    /// How an account likes things, and what it calls its devices.
+    /// Settings of an account, and the names of its devices.
     #[n(0)]
     Settings(#[n(0)] SettingsFields, #[n(1)] Vec<NamedDevice>),
-    /// What everyone may know of an account.
+    /// The public profile of an account.
     #[n(1)]
     Profile(#[n(0)] ProfileFields),
     /// A car and its logbook, the latest entry first.
@@ -47,20 +47,20 @@ pub enum DocumentRow {
     /// The published copy of a drive.
     #[n(4)]
     Published(#[n(0)] Box<PublishedRow>),
-    /// What an account says about others and their things.
+    /// An account's relations, reactions, comments and answers.
     #[n(5)]
     Social(#[n(0)] SocialRow),
-    /// A meet, or what a co-organiser says of one.
+    /// A meet, or a co-organiser's amendment of one.
     #[n(6)]
     Meet(#[n(0)] Box<MeetRow>),
-    /// How good the road under a track is, and west, south, east, north of it, degrees. Kept on phones: a relay reads no
-    /// tracks but those that were published.
+    /// The road score of a track, and its bounds: west, south, east, north, in degrees. Kept on phones only; a relay
+    /// reads published tracks only.
     #[n(7)]
     Track(#[n(0)] Box<RoadView>, #[n(1)] Option<[f64; 4]>),
 }
 
 impl DocumentRow {
-    /// The kind of the document that it shows.
+    /// Returns the kind of the document.
     pub fn kind(&self) -> DocKind {
         match self {
             DocumentRow::Settings(..) => DocKind::Settings,
@@ -75,8 +75,8 @@ impl DocumentRow {
     }
 }
 
-/// Which version of the fold makes the rows: a row of another version may lack what its document says. Roads that score
-/// otherwise are another version, and so is what an app shows of blocks that the one before could not read.
+/// The version of the fold. Rows of another version may lack data of their documents. A change of road scores is
+/// another version, and so is support for further block versions.
 pub const VERSION: u8 = 4;
 
 /// The published copy of a drive.
@@ -85,13 +85,13 @@ pub struct PublishedRow {
     /// May be empty.
     #[n(0)]
     pub title: String,
-    /// What the car is called; may be empty.
+    /// The name of the car; may be empty.
     #[n(1)]
     pub car: String,
     /// The start of the hour in which the shown part began.
     #[n(2)]
     pub started_at: Timestamp,
-    /// What was driven in the shown part.
+    /// Statistics of the shown part.
     #[n(3)]
     pub stats: DriveStats,
     /// Who may see it.
@@ -101,18 +101,18 @@ pub struct PublishedRow {
     /// line.
     #[n(5)]
     pub bbox: [f64; 4],
-    /// The shown part for a thumbnail: parts of `[longitude, latitude]`, at most 20 m from the track.
+    /// The simplified line of the shown part: parts of `[longitude, latitude]`, at most 20 m from the track.
     #[n(6)]
     pub line: Vec<Vec<[f64; 2]>>,
-    /// The shown part in full, as packed blocks.
+    /// The blocks of the shown part.
     #[n(7)]
     pub blocks: Vec<minicbor::bytes::ByteVec>,
-    /// What the clocks showed where the drive began; absent if nobody knew.
+    /// The UTC offset at the start of the drive, if known.
     #[n(8)]
     pub utc_offset: Option<UtcOffset>,
 }
 
-/// Whether the phone keeps rows of documents of this kind for its own lists.
+/// Returns whether phones keep rows of documents of this kind.
 pub fn is_kept_on_phone(kind: DocKind) -> bool {
     match kind {
         DocKind::Settings
@@ -126,10 +126,10 @@ pub fn is_kept_on_phone(kind: DocKind) -> bool {
     }
 }
 
-/// Folds a document into its row. There is none for a published copy that says too little to show, or too much
-/// ([`MAX_PUBLISHED_FIXES`]).
+/// Folds a document into its row. A published copy has no row if fields are missing, or if it exceeds
+/// [`MAX_PUBLISHED_FIXES`].
 ///
-/// Reads fixed paths only; whatever else a document holds is left alone.
+/// Reads known paths only; other content is ignored.
 pub fn fold(kind: DocKind, doc: &Automerge) -> Option<DocumentRow> {
     match kind {
         DocKind::Settings => Some(DocumentRow::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
@@ -143,18 +143,18 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<DocumentRow> {
     }
 }
 
-/// How many fixes a published copy says to hold. None is decoded for it.
+/// Returns the number of fixes that a published copy declares, without decoding them.
 pub fn published_fixes(doc: &Automerge) -> usize {
     docs::published::read(doc).map_or(0, |fields| fixes_in(&fields.blocks))
 }
 
-/// Whether a document says more than is shown, so that it has no row for that.
+/// Returns whether a document exceeds the limits of rows.
 pub fn is_too_much(kind: DocKind, doc: &Automerge) -> bool {
     kind == DocKind::Published && published_fixes(doc) > MAX_PUBLISHED_FIXES
 }
 
-/// Whether a document is a published copy with blocks of a later version than is known here: what could be read of it would
-/// not be the drive, so it has no row. `[T2]`
+/// Returns whether a document is a published copy with blocks of an unknown later version. The readable part would not
+/// be the drive, so it has no row. `[T2]`
 pub fn is_of_later_version(kind: DocKind, doc: &Automerge) -> bool {
     kind == DocKind::Published
         && docs::published::read(doc).is_some_and(|fields| has_blocks_of_later_version(&fields.blocks))
@@ -164,7 +164,7 @@ fn has_blocks_of_later_version(blocks: &[Vec<u8>]) -> bool {
     blocks.iter().any(|block| block::is_of_later_version(block))
 }
 
-/// A few bytes can stand for thousands of fixes.
+/// A few bytes can encode thousands of fixes.
 fn fixes_in(blocks: &[Vec<u8>]) -> usize {
     blocks.iter().map(|block| fix_count(block)).sum()
 }
@@ -176,7 +176,7 @@ fn track(doc: &Automerge) -> DocumentRow {
     DocumentRow::Track(Box::new(RoadSteps::of(fixes()).view()), bounds.map(|bounds| bounds.as_bbox()))
 }
 
-/// Everything that is shown of a published drive is computed here from its track, never taken on its owner's word.
+/// All shown values of a published drive are computed from its track; values declared by its owner are not used.
 fn published(doc: &Automerge) -> Option<PublishedRow> {
     let fields = docs::published::read(doc)?;
     if fixes_in(&fields.blocks) > MAX_PUBLISHED_FIXES || has_blocks_of_later_version(&fields.blocks) {

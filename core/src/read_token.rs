@@ -1,7 +1,8 @@
-//! Read tokens: how a device shows a relay whose reads it makes, over plain HTTP.
+//! Read tokens authenticate reads over HTTP.
 //!
-//! A device signs its own token, for one relay at one origin and for a while; the relay keeps no secret and no session. What the token
-//! lets its holder read is for the relay's `authorize` to say, and whether the device is one of the account for its books.
+//! A device signs its own token for one relay, at one origin, for a limited time. The relay keeps no secret and no
+//! session. The relay's `authorize` decides what the account may read; its account state tells whether the device
+//! belongs to the account.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
@@ -10,40 +11,40 @@ use crate::origin::{MAX_ORIGIN_BYTES, OriginError, OriginPolicy};
 use crate::time::Timestamp;
 use crate::wire::RelayId;
 
-/// How far ahead of the relay's clock a token may expire, milliseconds: 24 hours. `[R2]`
+/// Maximum lifetime of a token by the relay's clock, milliseconds: 24 hours. `[R2]`
 pub const MAX_LIFETIME_MS: i64 = 24 * 3_600_000;
 
-/// A token as it is sent. `[R1]`
+/// A read token. `[R1]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadToken {
     /// The account that reads.
     pub account: AccountId,
-    /// The device that signed it.
+    /// The signing device.
     pub device: DeviceKey,
-    /// From when on it is refused, by the relay's clock.
+    /// The expiry by the relay's clock.
     pub expires_at: Timestamp,
     /// Ed25519 over [`read_bytes`]; in version 1 over [`read_bytes_v1`].
     pub signature: [u8; 64],
-    /// The origin of the relay that it is for, as it was signed; absent in version 1. `[H9]`
+    /// The signed origin of the relay; absent in version 1. `[H9]`
     pub origin: Option<String>,
 }
 
-/// Why a token opens nothing.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadTokenError {
-    /// It is no token, its signature is wrong, or it would be valid for too long.
+    /// The bytes are malformed, the signature is wrong, or the lifetime is too long.
     #[error("this is no read token for this relay")]
     BadToken,
-    /// It was signed for another origin than the relay's own. `[H9]`
+    /// The token is for another origin. `[H9]`
     #[error("the read token is for another origin")]
     WrongOrigin,
-    /// It was good once.
+    /// The token has expired.
     #[error("the read token has expired")]
     ExpiredToken,
 }
 
 impl ReadTokenError {
-    /// The name that clients go by.
+    /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {
             ReadTokenError::BadToken => "bad_token",
@@ -53,7 +54,7 @@ impl ReadTokenError {
     }
 }
 
-/// What a device signs to read as its account: from the relay at this origin, until `expires_at`. `[R1]`
+/// Returns the bytes that a device signs for reads from the relay at this origin until `expires_at`. `[R1]`
 pub fn read_bytes(
     relay: &RelayId,
     account: &AccountId,
@@ -67,24 +68,24 @@ pub fn read_bytes(
     parts.concat()
 }
 
-/// What a device of version 1 signed. A signature over it is good at any origin: no phone makes one any more. `[H9]`
+/// Returns the bytes signed in version 1. Such a signature is valid at any origin; phones no longer create it. `[H9]`
 pub fn read_bytes_v1(relay: &RelayId, account: &AccountId, device: &DeviceKey, expires_at: Timestamp) -> Vec<u8> {
     let expires_at = expires_at.as_millis().to_be_bytes();
     [b"tourismo read v1".as_slice(), &relay.0, account.as_bytes(), &device.0, &expires_at].concat()
 }
 
 impl ReadToken {
-    /// The token as bytes: account ‖ device ‖ expiry (8 bytes, big-endian milliseconds) ‖ signature ‖ origin.
+    /// Encodes the token: account ‖ device ‖ expiry (8 bytes, big-endian milliseconds) ‖ signature ‖ origin.
     pub fn to_bytes(&self) -> Vec<u8> {
         let expires_at = self.expires_at.as_millis().to_be_bytes();
         let origin = self.origin.as_deref().unwrap_or_default().as_bytes();
         [self.account.as_bytes().as_slice(), &self.device.0, &expires_at, &self.signature, origin].concat()
     }
 
-    /// The token of these bytes, its signature not looked at.
+    /// Decodes a token without verifying its signature.
     ///
     /// # Errors
-    /// [`ReadTokenError::BadToken`] if they are fewer or more than a token has, or end in no text.
+    /// [`ReadTokenError::BadToken`] if the length is wrong or the origin is not UTF-8.
     pub fn from_bytes(bytes: &[u8]) -> Result<ReadToken, ReadTokenError> {
         let (account, rest) = bytes.split_first_chunk::<16>().ok_or(ReadTokenError::BadToken)?;
         let (device, rest) = rest.split_first_chunk::<32>().ok_or(ReadTokenError::BadToken)?;
@@ -103,7 +104,7 @@ impl ReadToken {
         })
     }
 
-    /// Looks whether the relay accepts tokens for this origin. `[H9]`
+    /// Checks that the relay accepts tokens for this origin. `[H9]`
     ///
     /// # Errors
     /// [`ReadTokenError`] if it does not.
@@ -114,11 +115,11 @@ impl ReadToken {
         })
     }
 
-    /// Looks whether the device signed the token for this relay, and whether it is valid at `now`, the relay's clock.
-    /// Whether the device is one of the account is still to be asked.
+    /// Verifies the signature for this relay and the expiry at `now`, by the relay's clock. The caller checks that the
+    /// device belongs to the account.
     ///
     /// # Errors
-    /// [`ReadTokenError`] if the token opens nothing. Only a token that was good once is told to have expired.
+    /// [`ReadTokenError`] if the token is rejected. Only a token with a valid signature is reported as expired.
     pub fn verify(&self, relay: &RelayId, policy: &OriginPolicy, now: Timestamp) -> Result<(), ReadTokenError> {
         if self.expires_at.millis_since(now) > MAX_LIFETIME_MS {
             return Err(ReadTokenError::BadToken);

@@ -1,7 +1,7 @@
-//! The published copy of a drive: what others may see, made anew from what is left after redaction.
+//! The published copy of a drive: a separate document with the redacted track.
 //!
-//! Automerge keeps history, so nothing private may ever be written here: see [`crate::privacy`]. Figures are not written
-//! either: whoever shows the copy computes them from the track it holds.
+//! Automerge keeps history, so private data must never be written here: see [`crate::privacy`]. Statistics are not
+//! stored either: readers compute them from the track.
 
 use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
 use serde::{Deserialize, Serialize};
@@ -10,23 +10,23 @@ use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
 use crate::id::ChangeHash;
 use crate::time::{Timestamp, UtcOffset};
 
-/// Who may see the published copy of a drive, or a meet.
+/// The visibility of a published copy or a meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[cbor(index_only)]
 pub enum Visibility {
-    /// Nobody else.
+    /// Visible to its owner only.
     #[default]
     #[n(0)]
     Private,
-    /// Whoever knows its id; it is in no list.
+    /// Visible to everyone who knows the id; in no list.
     #[n(1)]
     Link,
-    /// Everyone; it is in the public feed.
+    /// Visible to everyone; in the public feed.
     #[n(2)]
     Public,
-    /// The owner's followers.
+    /// Visible to the owner's followers.
     #[n(3)]
     Followers,
 }
@@ -42,8 +42,8 @@ impl Visibility {
         }
     }
 
-    /// What counts of what several devices said at the same time: the narrowest, until one of them says it anew. Where too
-    /// much was said to look at, nobody else may see it.
+    /// Returns the effective value of concurrent values: the narrowest, until a device sets it again. With too many
+    /// concurrent values the document is private.
     pub fn among(said: &Competing) -> Visibility {
         if said.is_cut {
             return Visibility::Private;
@@ -52,11 +52,11 @@ impl Visibility {
         said.reduce(Visibility::narrower).unwrap_or_default()
     }
 
-    /// The narrower of two.
+    /// Returns the narrower of two visibilities.
     pub fn narrower(self, other: Visibility) -> Visibility {
         let narrowness = |visibility: Visibility| match visibility {
             Visibility::Private => 0,
-            // Of the followers everyone is known; a link may get anywhere.
+            // Followers are known; a link can be forwarded.
             Visibility::Followers => 1,
             Visibility::Link => 2,
             Visibility::Public => 3,
@@ -64,7 +64,8 @@ impl Visibility {
         if narrowness(other) < narrowness(self) { other } else { self }
     }
 
-    /// The visibility of this name. A name from a newer version is private: it may be narrower than anything known here.
+    /// Returns the visibility with this name. Unknown names of newer versions are private: they may be narrower than
+    /// all known ones.
     pub fn from_name(name: &str) -> Visibility {
         match name {
             "link" => Visibility::Link,
@@ -75,16 +76,16 @@ impl Visibility {
     }
 }
 
-/// What a published copy says.
+/// The fields of a published copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedFields {
     /// May be empty.
     pub title: String,
-    /// What the car is called, if its owner says so.
+    /// The name of the car, if its owner shows it.
     pub car: String,
     /// The start of the hour in which the shown part began.
     pub started_at: Timestamp,
-    /// What the clocks showed where the drive began; absent if nobody knew.
+    /// The UTC offset at the start of the drive, if known.
     pub utc_offset: Option<UtcOffset>,
     /// Who may see it.
     pub visibility: Visibility,
@@ -92,7 +93,7 @@ pub struct PublishedFields {
     pub blocks: Vec<Vec<u8>>,
 }
 
-/// Makes the one change that holds the redacted drive.
+/// Creates the change with the redacted drive.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -111,7 +112,7 @@ pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<Ne
     })
 }
 
-/// Changes what may change after publishing: title, car and who may see it.
+/// Changes title, car and visibility of a published copy.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -131,7 +132,7 @@ pub fn change(
     })
 }
 
-/// Takes the copy back: nobody else may see it any more.
+/// Withdraws the copy: it becomes private.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -140,12 +141,12 @@ pub fn withdraw(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
     change(doc, &title, &car, Visibility::Private)
 }
 
-/// The title of the copy and who may see it, as far as it says.
+/// Returns title and visibility, as far as set.
 pub fn title_and_visibility(doc: &Automerge) -> (String, Visibility) {
     (automerge_doc::string(doc, "title"), Visibility::among(&automerge_doc::competing(doc, "visibility")))
 }
 
-/// The change that said who may see the document, as it counts: since when it is shown so.
+/// Returns the change that set the effective visibility.
 pub fn shown_since(doc: &Automerge) -> Option<ChangeHash> {
     let counts = Visibility::among(&automerge_doc::competing(doc, "visibility"));
     let all = doc.get_all(ROOT, "visibility").ok()?.into_iter();
@@ -154,7 +155,7 @@ pub fn shown_since(doc: &Automerge) -> Option<ChangeHash> {
     automerge_doc::change_of(doc, &all.filter(said).map(|(_, id)| id).next()?)
 }
 
-/// What the document says, if it says enough to show.
+/// Reads the fields, if all required ones are present.
 pub fn read(doc: &Automerge) -> Option<PublishedFields> {
     let blocks = automerge_doc::map_in(doc, &ROOT, "b")?;
     let (title, visibility) = title_and_visibility(doc);

@@ -1,7 +1,7 @@
-//! Snapshots: one chunk in place of all changes of a document so far, made by the relay. `[S1]`
+//! Snapshots: one chunk in place of all earlier changes of a document, made by the relay. `[S1]`
 //!
-//! Making one loads a document of which only the changes were scanned: Automerge may panic over it, and the caller must
-//! contain that. What comes out was loaded again and compared with what went in.
+//! The document is loaded although only its changes were scanned: Automerge may panic, and the caller must contain
+//! that. The result is loaded again and compared with the input.
 
 use std::collections::BTreeSet;
 
@@ -10,34 +10,34 @@ use crate::change::{DocumentLimits, is_document, scan_document};
 use crate::docs::automerge_doc;
 use crate::id::ChangeHash;
 
-/// The fewest changes that are put into a snapshot.
+/// Minimum number of changes in a snapshot.
 pub const MIN_CHANGES: u64 = 4;
 
-/// The most bytes of chunks, inflated, that are loaded for a snapshot.
+/// Maximum inflated size of the chunks that are loaded for a snapshot, bytes.
 pub const MAX_BYTES: u64 = 4 << 20;
 
-/// Why there is no snapshot of a document.
+/// Why a document has no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
-    /// It is larger than phones accept.
+    /// The document exceeds the limits of phones.
     #[error("the document is too large for a snapshot")]
     TooLarge,
-    /// Its changes cannot be loaded, or are not those that its log names.
+    /// The changes cannot be loaded, or differ from those in the log.
     #[error("the document cannot be loaded")]
     Unreadable,
-    /// What Automerge saved is not what it had loaded.
+    /// The saved document differs from the loaded one.
     #[error("the snapshot is not what it was made of")]
     Differs,
 }
 
-/// Whether a snapshot of a document pays, of which so many changes stand in the log one by one and so many are covered by
-/// the last snapshot. A change is written anew at most a handful of times, however many follow it.
+/// Returns whether a snapshot is due, by the number of changes since the last snapshot and the number of changes in it.
+/// Each change is rewritten only a few times, however many follow it.
 pub fn is_due(loose: u64, covered: u64) -> bool {
     loose >= MIN_CHANGES && 2 * loose >= covered
 }
 
-/// Makes a snapshot of a document from its changes and perhaps its last snapshot, in any order, and verifies it. Its heads
-/// and the names of its changes must be these.
+/// Builds and verifies a snapshot from a document's changes and perhaps its last snapshot, in any order. Heads and
+/// hashes must match.
 ///
 /// # Errors
 /// [`SnapshotError`] if there can be none.
@@ -55,7 +55,7 @@ pub fn build<'a>(
             return Err(SnapshotError::TooLarge);
         }
     }
-    // Nothing is ever written as this actor.
+    // This actor never writes.
     let doc = automerge_doc::load(&[0; 16], chunks).map_err(|_| SnapshotError::Unreadable)?;
     if automerge_doc::heads(&doc) != heads {
         return Err(SnapshotError::Unreadable);
@@ -65,7 +65,7 @@ pub fn build<'a>(
     Ok(snapshot)
 }
 
-/// How much there is to load of a change or a snapshot.
+/// The size of a change or a snapshot when loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadSize {
     /// Bytes, inflated.
@@ -74,7 +74,7 @@ pub struct LoadSize {
     pub ops: u64,
 }
 
-/// How much there is to load of a change or a snapshot; nothing if it can be neither.
+/// Returns the size of a change or a snapshot when loaded; nothing if it is neither.
 pub fn size_of(chunk: &[u8]) -> Option<LoadSize> {
     if is_document(chunk) {
         let document = scan_document(chunk, &DocumentLimits::DEFAULT).ok()?;
@@ -85,8 +85,8 @@ pub fn size_of(chunk: &[u8]) -> Option<LoadSize> {
     }
 }
 
-/// Checks that a chunk is a snapshot that every phone accepts, with these heads and exactly these changes. Loading it
-/// computes all their names.
+/// Checks that a chunk is a snapshot within the limits of phones, with these heads and exactly these changes. Loading
+/// it computes all hashes.
 ///
 /// # Errors
 /// [`SnapshotError`] if it is not.

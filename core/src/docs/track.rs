@@ -1,10 +1,10 @@
-//! The track of a drive: packed blocks, one map of them for each recorder session that added any.
+//! The track of a drive: encoded blocks, one map for each recorder session.
 //!
-//! `rec: { <recorder session>: { "0000": block, "0001": block, … } }`. Keys are zero-padded decimals, so that they sort.
-//! Two sessions never write into one map; a block, once written, is never touched again.
+//! `rec: { <recorder session>: { "0000": block, "0001": block, … } }`. Keys are zero-padded decimals, so that they
+//! sort. Two sessions never write into one map; a block is never changed.
 //!
-//! `back: { "<recorder session> <block>": bits }` says which refused fixes of a block were taken back: bit `n` of byte `n / 8`,
-//! lowest first, is the `n`th.
+//! `back: { "<recorder session> <block>": bits }` marks the refused fixes of a block that were taken back: bit `n` of
+//! byte `n / 8`, lowest first, is the `n`th.
 
 use automerge::{Automerge, ROOT};
 
@@ -17,21 +17,22 @@ use crate::track::{RefusedFix, Stretch, taken_back::put_back};
 const RECORDERS: &str = "rec";
 const TAKEN_BACK: &str = "back";
 
-/// The most refused fixes that are listed.
+/// Maximum number of listed refused fixes.
 pub const MAX_LISTED: usize = 5_000;
 
 /// A refused fix of a track.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedFix {
-    /// Its name within the track: recorder session, block and place among the refused fixes of that, with blanks between.
+    /// Its name within the track: recorder session, block and index among the refused fixes of the block, separated by
+    /// spaces.
     pub id: String,
-    /// The fix and why it was refused.
+    /// The fix and the reason of its refusal.
     pub refused: RefusedFix,
-    /// Whether it was taken back, and counts as if it had been accepted.
+    /// Whether it was taken back and counts as accepted.
     pub is_taken_back: bool,
 }
 
-/// Makes the first change of a track: the maps that all recorder sessions share.
+/// Creates the first change of a track, with the maps that all recorder sessions share.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -59,7 +60,7 @@ pub fn add_block(
     })
 }
 
-/// Makes the first change of a track that takes over every block of another one.
+/// Creates the first change of a track with every block of another track.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -82,8 +83,8 @@ pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChan
     })
 }
 
-/// Everything that was recorded, each recorder session a run of its own. What cannot be read is left out; what was taken
-/// back is among the accepted fixes.
+/// Returns all stretches, each recorder session as a run of its own. Unreadable blocks are left out; fixes that were
+/// taken back are among the accepted ones.
 pub fn stretches(doc: &Automerge) -> Vec<Stretch> {
     let taken_back = taken_back(doc);
     let (mut stretches, mut taken) = (Vec::new(), Vec::new());
@@ -98,7 +99,8 @@ pub fn stretches(doc: &Automerge) -> Vec<Stretch> {
     stretches
 }
 
-/// The refused fixes of a track, in the order of their arrival within each recorder session: the first [`MAX_LISTED`].
+/// Returns the refused fixes of a track in the order of their arrival within each recorder session: the first
+/// [`MAX_LISTED`].
 pub fn refused(doc: &Automerge) -> Vec<ListedFix> {
     let taken_back = taken_back(doc);
     let mut listed = Vec::new();
@@ -112,7 +114,7 @@ pub fn refused(doc: &Automerge) -> Vec<ListedFix> {
     listed
 }
 
-/// Takes refused fixes back, or refuses them again, by their names.
+/// Takes refused fixes back, or refuses them again, by name.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -141,7 +143,7 @@ pub fn take_back(doc: &mut Automerge, ids: &[String], holds: bool) -> Result<Opt
     })
 }
 
-/// Calls `each` with the run, the name and the content of every block that can be read.
+/// Calls `each` with the run, the name and the content of every readable block.
 fn each_block(doc: &Automerge, mut each: impl FnMut(u32, String, Stretch)) {
     for (run, (session, blocks)) in (0..).zip(named_sessions(doc)) {
         let decoded = decode_all(blocks.iter().map(|(_, block)| block.as_slice()));
@@ -157,7 +159,7 @@ fn each_block(doc: &Automerge, mut each: impl FnMut(u32, String, Stretch)) {
     }
 }
 
-/// For each block the bits of what was taken back.
+/// Returns the bits of taken-back fixes by block.
 fn taken_back(doc: &Automerge) -> Map<String, Vec<u8>> {
     let mut bits = Map::new();
     if let Some(map) = automerge_doc::map_in(doc, &ROOT, TAKEN_BACK) {
@@ -170,7 +172,7 @@ fn is_set(bits: &[u8], place: usize) -> bool {
     bits.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
 }
 
-/// Takes the refused fixes whose bits are set out of a stretch.
+/// Removes the refused fixes whose bits are set from a stretch, and returns them.
 fn take_out(stretch: &mut Stretch, bits: &[u8]) -> Vec<RefusedFix> {
     let mut places = 0..;
     let is_taken = |_: &RefusedFix| places.next().is_some_and(|place| is_set(bits, place));
@@ -179,12 +181,12 @@ fn take_out(stretch: &mut Stretch, bits: &[u8]) -> Vec<RefusedFix> {
     taken
 }
 
-/// How many blocks there are, of all recorder sessions.
+/// Returns the number of blocks of all recorder sessions.
 pub fn block_count(doc: &Automerge) -> usize {
     sessions(doc).iter().map(Vec::len).sum()
 }
 
-/// The blocks of every recorder session, each session's in order.
+/// Returns the blocks of each recorder session in order.
 pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
     let blocks = |(_, blocks): NamedSession| blocks.into_iter().map(|(_, block)| block).collect();
     named_sessions(doc).into_iter().map(blocks).collect()

@@ -235,7 +235,7 @@ impl Replica {
         self.note_published(drive, copy, visibility, None)
     }
 
-    /// Makes another copy with another id, and withdraws the one that there is: its sync client leads nowhere any more.
+    /// Makes another copy with another id, and withdraws the one that there is: its link leads nowhere any more.
     fn renew_link(&mut self, drive: DocId) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?.clone();
         let before = self.copy(&drive)?.ok_or(CommandError::NotFound)?;

@@ -1,8 +1,8 @@
-//! Keeps the figures of drives true after two devices recorded into one track.
+//! Reconciles the statistics of drives after two devices recorded into one track.
 //!
-//! Whoever finishes a drive says what was driven as far as it knows. When the tracks of both have met, each device counts
-//! again, and says so if it comes to something else: from the same track all come to the same. A device that does not hold
-//! the track fetches it for that: those that recorded it may be lost before they have counted.
+//! The device that finishes a drive writes the statistics of the part that it knows. When the tracks have been merged,
+//! each device recalculates them and writes a different result; from the same track all devices get the same result. A
+//! device without the track fetches it, because the devices that recorded it may be lost before they recalculate.
 
 use crate::docs::drive;
 use crate::id::DocId;
@@ -14,7 +14,7 @@ use crate::replica::io::Topic;
 use crate::replica::views::RecordingState;
 
 impl Replica {
-    /// Looks after the drives whose tracks were merged, as far as they are here; fetches and reads the others.
+    /// Updates drives with merged tracks that are here; fetches and reads the others.
     pub(super) fn count_again(&mut self) {
         if self.reads.is_waiting() {
             return;
@@ -26,13 +26,14 @@ impl Replica {
         }
     }
 
-    /// The drive whose figures a document makes doubtful: as its track, or because it says two things itself.
+    /// Returns the drive whose statistics a document makes doubtful: as its track, or as a drive with concurrent
+    /// values.
     pub(super) fn drive_in_doubt(&self, doc: &DocId) -> Option<DocId> {
         let is_it = |(id, row): &(&DocId, &DocumentRow)| matches!(row, DocumentRow::Drive(fields) if fields.track == Some(*doc) || (*id == doc && fields.is_contested));
         self.documents.rows().find(is_it).map(|(id, _)| *id)
     }
 
-    /// Says what was driven, if it is not what the drive says. Says whether that is settled.
+    /// Writes the statistics if they differ. Returns whether the drive is settled.
     fn count_drive_again(&mut self, drive: DocId) -> bool {
         let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive) else { return true };
         if self.documents.is_stale(&drive) {
@@ -43,7 +44,7 @@ impl Replica {
         let is_recorded = self.recording.as_ref().is_some_and(|recording| recording.drive() == drive);
         let is_somewhere = |record: &&DocumentRecord| record.is_here() || record.lacks_any();
         let Some(record) = self.documents.record(&track).filter(is_somewhere) else { return true };
-        // Who is still recording counts when it finishes.
+        // A device that is recording updates the drive when it finishes.
         if fields.deleted || is_recorded {
             return true;
         }
@@ -62,8 +63,8 @@ impl Replica {
         }
         let stretches = self.stretches(&track);
         let fixes: usize = stretches.iter().map(|stretch| stretch.fixes.len()).sum();
-        // Somebody counted more than is here: the relay lost some of it, and it may come back. Until then nobody here knows
-        // where the drive ended, and to say less would let a copy of it be published that does not hide that.
+        // Another device counted a longer drive: the relay lost a part of the track, which may come back. Until then
+        // the end of the drive is unknown here, and a copy published with shorter statistics could show that end.
         if stats.is_some_and(|stats| fixes < stats.fixes as usize) {
             return true;
         }
@@ -76,7 +77,7 @@ impl Replica {
             return false;
         };
         let edit = drive::DriveEdit { finished: Some((ended_at, counted)), ..drive::DriveEdit::default() };
-        // What Automerge refuses to change stays as it is; another device may know how.
+        // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
         if let Ok(change) = drive::change(document, &edit) {
             self.documents.add_own(&mut self.writes, drive, change);
             self.output.topics.extend([Topic::Drives, Topic::Cars]);
@@ -84,7 +85,7 @@ impl Replica {
         true
     }
 
-    /// Lets a recording go that a killed app left behind, if another device has finished the drive meanwhile.
+    /// Drops the recording of a killed app if another device has finished the drive.
     pub(super) fn leave_finished(&mut self) {
         let Some(recording) = self.recording.as_ref() else { return };
         let (drive, track) = (recording.drive(), recording.track());

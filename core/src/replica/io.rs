@@ -202,7 +202,7 @@ pub enum Command {
         /// Whether they count.
         holds: bool,
     },
-    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old sync client sees nothing
+    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old link sees nothing
     /// any more. What others said about the copy stays with the old one.
     RenewLink {
         /// The drive.
@@ -299,12 +299,12 @@ pub enum Command {
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Give one's own meet another sync client, by whose id others find it from then on: whoever has the old sync client sees nothing any more,
+    /// Give one's own meet another link, by whose id others find it from then on: whoever has the old link sees nothing any more,
     /// and everybody has to answer again. Co-organisers stay what they are.
     RenewMeetLink {
         /// The meet.
         meet: DocId,
-        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new sync client.
+        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new link.
         fields: MeetFields,
         /// As in [`Command::PutMeet`].
         #[serde(default)]

@@ -1,7 +1,7 @@
-//! The journal: what was recorded and is not in a block yet, one entry for each fix or mark.
+//! The journal: recorded items that are not in a block yet, one entry for each fix or mark.
 //!
-//! An entry is stored by itself as soon as it happens: length (LEB128), CRC-32 (IEEE, little endian), then a CBOR array
-//! of the quantised integers. A damaged entry is recognised and passed over; the others stay readable.
+//! An entry is stored as soon as it occurs: length (LEB128), CRC-32 (IEEE, little endian), then a CBOR array of the
+//! quantised integers. A damaged entry is detected and skipped; the others stay readable.
 
 use minicbor::{Decode, Encode};
 
@@ -11,14 +11,14 @@ use crate::recorder::TimedFix;
 use crate::time::Timestamp;
 use crate::track::{Mark, MarkKind, Refusal};
 
-/// Something that a recording took in.
+/// An item of a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum JournalEntry {
-    /// A quantised fix whose time is settled, whatever becomes of it.
+    /// A quantised fix with a settled time, accepted or not.
     Fix(TimedFix),
     /// A mark.
     Mark(Mark),
-    /// A fix that was no position and of which nothing else can be kept.
+    /// An invalid fix without further data.
     Invalid,
 }
 
@@ -45,7 +45,7 @@ enum StoredJournalEntry {
         heading_deg: Option<i32>,
         #[n(8)]
         speed_dmps: Option<i32>,
-        /// The number of the reason for which its time was refused.
+        /// The number of the refusal because of its time.
         #[n(9)]
         refusal: Option<u8>,
     },
@@ -60,14 +60,14 @@ enum StoredJournalEntry {
     Invalid,
 }
 
-/// The bytes of an entry.
+/// Encodes an entry.
 pub(crate) fn encode(entry: &JournalEntry) -> Vec<u8> {
     let payload = minicbor::to_vec(pack(entry)).expect("writing to memory cannot fail");
     let length = u8::try_from(payload.len()).ok().filter(|length| *length < 0x80).expect("an entry is short");
     [&[length], crc32(&payload).to_le_bytes().as_slice(), &payload].concat()
 }
 
-/// The entry in these bytes; none if they are damaged.
+/// Decodes an entry; none if it is damaged.
 pub(crate) fn decode(bytes: &[u8]) -> Option<JournalEntry> {
     let (length, rest) = bytes.split_first()?;
     let (crc, payload) = rest.split_first_chunk::<4>()?;

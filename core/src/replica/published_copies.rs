@@ -1,14 +1,14 @@
-//! Keeps published copies in step with their drives after two devices changed them at the same time.
+//! Reconciles published copies with their drives after two devices changed them concurrently.
 //!
-//! A drive and its published copy are two documents, and each settles concurrent edits by itself: one might say that the
-//! drive was withdrawn while the other still shows it to everyone. The drive decides, and whichever device merges them
-//! brings the copy into line. A change to the drive alone narrows the copy at once, and never shows it to more people.
+//! A drive and its published copy are two documents, which resolve concurrent edits separately: one may be withdrawn
+//! while the other is public. The drive overrides the copy, and each device that merges changes updates the copy. A
+//! change of the drive alone narrows the copy at once, and never widens it.
 //!
-//! Nor need two changes meet: a relay that was restored may have the one document of today and the other of yesterday, and a
-//! phone that was put back may bring it the rest. So what came from elsewhere is checked once phone and relay agree. There
-//! nobody knows which of the two is newer: the narrower visibility counts, for both. And a copy that no drive names is
-//! withdrawn: what named it, or what withdrew it, is lost. A copy that is being published is named before it is there: it
-//! is pushed once the relay has the drive.
+//! A restored relay or phone may have a recent version of one document and an older version of the other. Therefore
+//! documents with remote changes are compared once phone and relay agree. It is unknown which of the two is newer, so
+//! the narrower visibility applies to both. A copy without a drive that names it is withdrawn: the change that named or
+//! withdrew it is lost. During publishing the drive names the copy before the copy exists, and the copy is pushed once
+//! the relay has the drive.
 
 use crate::docs::{Visibility, drive, published};
 use crate::id::DocId;
@@ -18,24 +18,24 @@ use crate::replica::documents::DocumentRecord;
 use crate::replica::io::Topic;
 use crate::wire::DocKind;
 
-/// How many copies are read at once to be compared with their drives.
+/// Maximum number of copies that are compared at once.
 const CHECKED_AT_ONCE: usize = 4;
 
-/// How many renewals of a sync client are looked back on.
+/// Maximum number of earlier links of a copy that are examined.
 const MAX_EARLIER: u32 = 100;
 
-/// How it stands with the copy of a drive that was merged.
+/// The result of aligning a published copy.
 enum Alignment {
-    /// It says what its drive says, or nothing can be done about it.
+    /// The copy matches its drive, or cannot be changed.
     Settled,
-    /// Storage is asked for it.
+    /// The copy is being read from storage.
     Reading,
-    /// It has not come yet.
+    /// The copy is not here.
     Awaiting,
 }
 
 impl Replica {
-    /// Looks after the copies of all drives that were merged, as far as documents are in memory; reads the others.
+    /// Aligns the copies of merged drives that are in memory, and reads the others.
     pub(super) fn align_copies(&mut self) {
         if self.reads.is_waiting() {
             return;
@@ -53,7 +53,7 @@ impl Replica {
                 None => unknown.push(doc),
             }
         }
-        // A track may be known before its drive is folded.
+        // A track may arrive before its drive is folded.
         if !self.documents.some_stale(1).is_empty() {
             self.documents.look_again(unknown);
         }
@@ -68,10 +68,10 @@ impl Replica {
         self.check_copies();
     }
 
-    /// Compares the drives that came from elsewhere with their copies, as soon as phone and relay agree, some at a time: each
+    /// Compares drives with remote changes with their copies once phone and relay agree, a few at a time because each
     /// is read.
     fn check_copies(&mut self) {
-        // What is not folded yet says what it said before.
+        // A stale row has the earlier values.
         if self.documents.some_stale(1).is_empty() && self.sync_client.take_agreement(&self.documents) {
             for doc in self.documents.take_unchecked() {
                 self.unchecked.insert(self.drive_of(&doc).unwrap_or(doc));
@@ -95,7 +95,7 @@ impl Replica {
         }
     }
 
-    /// The documents that are being compared.
+    /// Returns the documents being compared.
     pub(super) fn note_compared(&self) -> Vec<DocId> {
         let copies = |drive: &DocId| match self.documents.row(drive) {
             Some(DocumentRow::Drive(fields)) => {
@@ -107,7 +107,7 @@ impl Replica {
         self.checking.iter().flat_map(|doc| copies(doc).into_iter().chain([*doc])).collect()
     }
 
-    /// Brings a drive and its copy into line, whichever of them is newer.
+    /// Aligns a drive and its copy, whichever is newer.
     fn check_copy(&mut self, drive: DocId) -> Alignment {
         let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive).cloned() else { return Alignment::Settled };
         if self.documents.is_stale(&drive) {
@@ -116,7 +116,7 @@ impl Replica {
         if self.documents.is_unreadable(&drive) {
             return Alignment::Settled;
         }
-        // Also where the copy that the drive names is lost.
+        // This applies also if the named copy is lost.
         if let Alignment::Reading = self.withdraw_others(drive) {
             return Alignment::Reading;
         }
@@ -142,7 +142,7 @@ impl Replica {
                 return Alignment::Reading;
             };
             let edit = drive::DriveEdit { published: Some((copy, narrower)), ..drive::DriveEdit::default() };
-            // What Automerge refuses to change stays as it is; another device may know how.
+            // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
             if let Ok(change) = drive::change(document, &edit) {
                 self.documents.add_own(&mut self.writes, drive, change);
                 self.output.topics.insert(Topic::Drives);
@@ -157,7 +157,7 @@ impl Replica {
         }
     }
 
-    /// Withdraws a published copy that no drive names. Where a drive cannot be read, it may be the one that names it.
+    /// Withdraws a published copy without a drive that names it. An unreadable drive may name it.
     fn withdraw_unnamed(&mut self, copy: DocId) -> Alignment {
         let hides = |doc: &DocId, record: &DocumentRecord| record.lacks_any() || self.documents.is_unreadable(doc);
         let drives = || self.documents.records().filter(|(_, record)| record.kind == DocKind::Drive);
@@ -170,7 +170,7 @@ impl Replica {
         self.withdraw(copy)
     }
 
-    /// Withdraws a published copy. What else it says stays: nobody sees it.
+    /// Withdraws a published copy. Its other fields stay; they are not visible.
     fn withdraw(&mut self, copy: DocId) -> Alignment {
         let is_copy = |record: &DocumentRecord| record.kind == DocKind::Published && record.is_here();
         if !self.documents.record(&copy).is_some_and(is_copy) || self.documents.is_unreadable(&copy) {
@@ -180,7 +180,7 @@ impl Replica {
             self.read_document(copy);
             return Alignment::Reading;
         };
-        // What Automerge refuses to change stays as it is; another device may know how.
+        // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
         if let Ok(change) = published::withdraw(document) {
             self.documents.add_own(&mut self.writes, copy, change);
             self.documents.checked([copy]);
@@ -188,15 +188,15 @@ impl Replica {
         Alignment::Settled
     }
 
-    /// The published copy of a drive; none if neither the phone nor its relay has it, since both were put back to a time
-    /// before it. Another phone may bring it back.
+    /// Returns the published copy of a drive; none if phone and relay have both lost it. Another phone may bring it
+    /// back.
     pub(super) fn copy_of(&self, drive: &drive::DriveFields) -> Option<DocId> {
         let is_somewhere =
             |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.is_here() || record.lacks_any());
         drive.published.filter(is_somewhere)
     }
 
-    /// The drive that a document is, or is the copy of.
+    /// Returns the drive itself, or the drive of a copy.
     fn drive_of(&self, doc: &DocId) -> Option<DocId> {
         if matches!(self.documents.row(doc), Some(DocumentRow::Drive(_))) {
             return Some(*doc);
@@ -205,7 +205,7 @@ impl Replica {
         self.documents.rows().find(is_of).map(|(id, _)| *id)
     }
 
-    /// Brings the copy of a drive into line.
+    /// Aligns the copy of a drive.
     fn align_copy(&mut self, drive: DocId) -> Alignment {
         let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive) else { return Alignment::Settled };
         let Some(copy) = fields.published else { return Alignment::Settled };
@@ -231,8 +231,7 @@ impl Replica {
         Alignment::Settled
     }
 
-    /// Copies of a drive beside the one that it names: of links that were renewed, and of earlier versions, which named copies
-    /// otherwise.
+    /// Returns the other copies of a drive: of renewed links, and of earlier versions with other ids.
     fn other_copies(&self, drive: &DocId, renewals: u32, named: Option<DocId>) -> Vec<DocId> {
         let account = &self.device.identity.account;
         let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
@@ -242,7 +241,7 @@ impl Replica {
         bound.chain([unbound]).filter(|id| Some(*id) != named && is_here(id)).collect()
     }
 
-    /// Has a copy of a drive say this; shown to more people only if the drive decides.
+    /// Updates a copy of a drive; it is widened only if the drive overrides it.
     fn edit_drive_for_copy(
         &mut self,
         drive: DocId,
@@ -254,7 +253,7 @@ impl Replica {
         match self.documents.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
-            // Of a drive and its copy, the drive may well come first.
+            // The drive may arrive before its copy.
             Some(_) | None => return Alignment::Awaiting,
         }
         if self.documents.is_unreadable(&copy) {
@@ -267,7 +266,7 @@ impl Replica {
         };
         let (_, shown_to) = published::title_and_visibility(document);
         let visibility = if decides { visibility } else { visibility.narrower(shown_to) };
-        // What Automerge refuses to change stays as it is; another device may know how.
+        // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
         if let Ok(change) = published::change(document, title, car, visibility) {
             if change.is_some() {
                 self.documents.make_decisive(drive);

@@ -1,8 +1,8 @@
-//! The drive that is being recorded: from a fix to the journal, from the journal to a block, and back after a kill.
+//! The recording of a drive: from fix to journal, from journal to block, and recovery after a kill.
 //!
-//! Every fix is queued for the journal at once. Every 60 s, and at pause, hide and finish, what the journal holds becomes
-//! one block, one change of the track, in the transaction that empties the journal. Where fixes are sparse a block waits
-//! for some more: a change costs a hundred bytes by itself, and what is in the journal is as durable.
+//! Each fix is queued for the journal immediately. Every 60 s, and at pause, hide and finish, the journal becomes one
+//! block, which is one change of the track, in the transaction that empties the journal. Where fixes are sparse a block
+//! waits for more: a change costs a hundred bytes of its own, and the journal is equally durable.
 
 mod journal_writer;
 mod packer;
@@ -30,13 +30,13 @@ use self::packer::BlockPacker;
 use self::reception::Reception;
 use self::timeline::Timeline;
 
-/// A recording that a killed app left behind goes on by itself for so long, in milliseconds.
+/// Maximum time after which the recording of a killed app resumes automatically, in milliseconds.
 const RESUMES_MS: i64 = 600_000;
-/// By how much a clock may go wrong before that is kept, in milliseconds.
+/// Minimum change of a clock difference that is stored, in milliseconds.
 const KEPT_CHANGE_MS: u64 = 1_000;
 const META_KEY: &[u8] = b"recording";
 
-/// Which drive is being recorded. Stored in [`Space::Meta`] from start to finish.
+/// The recorded drive. Stored in [`Space::Meta`] from start to finish.
 #[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct RecordedDrive {
     #[n(0)]
@@ -47,25 +47,26 @@ pub(crate) struct RecordedDrive {
     pub(crate) started_at: Timestamp,
     #[n(3)]
     pub(crate) car: Option<DocId>,
-    /// When the last of what is packed came, by the phone's clock. How much later the journal ends is in the journal.
+    /// When the last packed item arrived, by the phone's clock. The journal has later items.
     #[n(4)]
     pub(crate) last_at: Option<Timestamp>,
-    /// Whether it is being recorded: neither paused nor left unfinished on purpose.
+    /// Whether the recording runs: it is neither paused nor left unfinished on purpose.
     #[n(5)]
     #[cbor(default)]
     pub(crate) is_running: bool,
-    /// How much the clock of the recording was ahead of the phone's then: that much the phone's was set back meanwhile.
+    /// By how much the clock of the recording was ahead of the phone's at that time: the amount by which the phone's
+    /// was set back.
     #[n(6)]
     #[cbor(default)]
     pub(crate) ahead_ms: i64,
-    /// What was added to the times of the sensor then.
+    /// The offset of the sensor's times at that time.
     #[n(7)]
     #[cbor(default)]
     pub(crate) sensor_ms: i64,
 }
 
 impl RecordedDrive {
-    /// A drive that is being recorded from a moment on.
+    /// Creates a recorded drive that starts now.
     pub(crate) fn new(
         drive: DocId,
         track: DocId,
@@ -86,7 +87,7 @@ impl RecordedDrive {
     }
 }
 
-/// The drive that is being recorded.
+/// The current recording.
 #[derive(Debug)]
 pub(crate) struct Recording {
     recorded_drive: RecordedDrive,
@@ -96,13 +97,13 @@ pub(crate) struct Recording {
     packer: BlockPacker,
     journal: JournalWriter,
     reception: Reception,
-    /// What a killed app left in the journal, until the track is loaded and it can be taken up.
+    /// Journal entries of a killed app, until the track is loaded for recovery.
     left_behind: Vec<JournalEntry>,
-    /// What was there before an unfinished recording went on. Gone once something that came later is packed.
+    /// The state before an unfinished recording resumed. Cleared once later data is packed.
     before_resume: Option<BeforeResume>,
 }
 
-/// What [`Recording::undo_resume`] goes back to.
+/// The state that [`Recording::undo_resume`] restores.
 #[derive(Debug)]
 struct BeforeResume {
     left_off_at: Timestamp,
@@ -112,7 +113,7 @@ struct BeforeResume {
 }
 
 impl Recording {
-    /// Begins a drive. The caller makes its documents.
+    /// Starts a recording. The caller creates its documents.
     pub(crate) fn start(
         drive: DocId,
         track: DocId,
@@ -128,13 +129,13 @@ impl Recording {
         recording
     }
 
-    /// Goes on with a drive of another device. It begins with [`Recording::recover`].
+    /// Takes over a drive of another device. [`Recording::recover`] follows.
     pub(crate) fn take_over(subject: RecordedDrive, actor: &[u8; 16], writes: &mut WriteQueue) -> Recording {
         writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&subject));
         Recording::new(subject, RecordingState::Recovering, actor)
     }
 
-    /// The recording that a killed app left behind, if it did. It goes on with [`Recording::recover`].
+    /// Returns the recording of a killed app, if there is one. [`Recording::recover`] follows.
     pub(crate) fn left_behind(stored: &[StoredEntry], actor: &[u8; 16]) -> Option<Recording> {
         let meta = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == META_KEY)?;
         let subject = minicbor::decode(&meta.value).ok()?;
@@ -143,7 +144,7 @@ impl Recording {
         sort_by(&mut journal, |a, b| a.key.cmp(&b.key));
         let key = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(u64::from_be_bytes);
         recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
-        // The last place has none behind it: only a damaged key names it.
+        // No entry can follow the last index, so only a damaged key has it.
         let next = journal.iter().rev().find_map(|entry| key(entry)?.checked_add(1)).unwrap_or(0);
         recording.journal = JournalWriter::new(next);
         Some(recording)
@@ -163,39 +164,39 @@ impl Recording {
         }
     }
 
-    /// The drive.
+    /// Returns the drive.
     pub(crate) fn drive(&self) -> DocId {
         self.recorded_drive.drive
     }
 
-    /// The document of its track, which must stay in memory.
+    /// Returns the track document, which must stay in memory.
     pub(crate) fn track(&self) -> DocId {
         self.recorded_drive.track
     }
 
-    /// The drive, and what is known of it without its document.
+    /// Returns the drive with the data that is known without its document.
     pub(crate) fn recorded_drive(&self) -> RecordedDrive {
         self.recorded_drive
     }
 
-    /// Records into another track from here on.
+    /// Continues in another track.
     pub(crate) fn replace_track(&mut self, track: DocId, writes: &mut WriteQueue) {
         self.recorded_drive.track = track;
         writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
     }
 
-    /// What was driven so far.
+    /// Returns the statistics so far.
     pub(crate) fn stats(&self) -> DriveStats {
         self.recorder.stats()
     }
 
-    /// What the recording does.
+    /// Returns the state of the recording.
     pub(crate) fn state(&self) -> RecordingState {
         self.state
     }
 
-    /// Takes up what a killed app left behind, as soon as the track is in memory: what was packed is counted again, and
-    /// the journal becomes a block.
+    /// Recovers the recording of a killed app once the track is in memory: packed blocks are counted again, and the
+    /// journal becomes a block.
     pub(crate) fn recover(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         if self.state != RecordingState::Recovering {
             return;
@@ -209,7 +210,7 @@ impl Recording {
             self.replay(entry, &mut replayed_at);
         }
         self.settle();
-        // Also what was refused and what happened: the clock of the recording goes on behind all of that.
+        // Refused fixes and marks are included: the clock of the recording continues after all of them.
         if let Some(last_at) = stretches.iter().chain([&self.packer.stretch]).filter_map(Stretch::last_arrival).max() {
             self.timeline = Timeline::ahead(last_at, self.recorded_drive.ahead_ms);
         }
@@ -220,7 +221,7 @@ impl Recording {
         self.pack(documents, writes);
     }
 
-    /// Goes on after a pause, or with what a killed app left behind.
+    /// Resumes after a pause, or resumes the recording of a killed app.
     pub(crate) fn resume(&mut self, now: Now, writes: &mut WriteQueue) {
         let kind = if self.state == RecordingState::Paused { MarkKind::Resumed } else { MarkKind::Restarted };
         self.before_resume = (self.state == RecordingState::Unfinished).then(|| BeforeResume {
@@ -250,13 +251,13 @@ impl Recording {
         true
     }
 
-    /// Remembers whether the drive is being recorded.
+    /// Stores whether the recording runs.
     fn set_running(&mut self, is_running: bool, writes: &mut WriteQueue) {
         self.recorded_drive.is_running = is_running;
         writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
     }
 
-    /// When the recording was left behind, while it is unfinished or its going on can be undone.
+    /// Returns when the app was killed, while the recording is unfinished or its resumption can be undone.
     fn left_off_at(&self) -> Option<Timestamp> {
         match (&self.before_resume, self.state) {
             (Some(before), _) => Some(before.left_off_at),
@@ -265,7 +266,7 @@ impl Recording {
         }
     }
 
-    /// Records nothing until [`Recording::resume`].
+    /// Pauses until [`Recording::resume`].
     pub(crate) fn pause(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
         self.mark(MarkKind::Paused, now, writes);
@@ -274,7 +275,7 @@ impl Recording {
         self.pack(documents, writes);
     }
 
-    /// Takes in that the page was hidden: what is recorded is packed, since the app may be killed at any moment.
+    /// Handles a hidden page: everything is packed, since the app may be killed at any time.
     pub(crate) fn hidden(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.timeline.hidden(now, true);
         if self.state == RecordingState::Active {
@@ -283,7 +284,7 @@ impl Recording {
         }
     }
 
-    /// Takes in that the page was shown again.
+    /// Handles a shown page.
     pub(crate) fn shown(&mut self, now: Now, writes: &mut WriteQueue) {
         self.timeline.hidden(now, false);
         if self.state == RecordingState::Active {
@@ -291,7 +292,7 @@ impl Recording {
         }
     }
 
-    /// Ends the recording and says when the drive ended. What was recorded is packed; the caller finishes the drive.
+    /// Ends the recording and returns the end of the drive. Everything is packed; the caller finishes the drive.
     pub(crate) fn finish(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) -> Timestamp {
         self.close(documents, writes);
         if let Some(track) = documents.loaded(&self.recorded_drive.track)
@@ -299,7 +300,7 @@ impl Recording {
         {
             self.recorder = Recorder::resume(self.recorded_drive.started_at, &docs::track::stretches(track));
         }
-        // A drive that a killed app left behind ended when its last fix came, not when it was found.
+        // The drive of a killed app ended with its last fix, not when the app was started again.
         let last_fix = self.recorder.last().map(|fix| fix.recorded_at);
         match self.state {
             RecordingState::Unfinished | RecordingState::Recovering => {
@@ -309,21 +310,21 @@ impl Recording {
         }
     }
 
-    /// Packs everything that was decided, and decides about the rest.
+    /// Decides about held fixes and packs everything.
     pub(crate) fn pack_all(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
         self.pack(documents, writes);
     }
 
-    /// Counts everything anew from a track that holds all of it.
+    /// Recalculates all statistics from the complete track.
     pub(crate) fn count_again(&mut self, stretches: &[Stretch]) {
-        // Without its track in memory nothing could be packed.
+        // Blocks cannot be added without the track in memory.
         if self.packer.items() == 0 && self.state != RecordingState::Recovering {
             self.recorder.count_again(stretches);
         }
     }
 
-    /// Ends the recording without ending the drive: what was recorded is packed.
+    /// Ends the recording but not the drive: everything is packed.
     pub(crate) fn close(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         self.settle();
         self.pack(documents, writes);
@@ -331,7 +332,7 @@ impl Recording {
         writes.delete(range);
     }
 
-    /// Takes in a measurement, and when its page had it.
+    /// Handles a fix and the time of its arrival on the page.
     pub(crate) fn fix(
         &mut self,
         fix: &Fix,
@@ -358,7 +359,7 @@ impl Recording {
                 self.journal.hold_only(self.recorder.held().len());
                 refused
             }
-            // Of a fix that is no position only that it came can be stored.
+            // For an invalid fix only its arrival can be stored.
             Err(_) => {
                 self.journal.write(&JournalEntry::Invalid, writes);
                 self.count_invalid();
@@ -375,24 +376,24 @@ impl Recording {
         }
     }
 
-    /// Takes in that the sensor failed.
+    /// Handles a failure of the sensor.
     pub(crate) fn sensor_failed(&mut self, reason: SensorFailure) {
         self.reception.failed(reason);
     }
 
-    /// Looks whether it is time to pack.
+    /// Packs if it is due.
     pub(crate) fn tick(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         if self.packer.is_due(now.monotonic_ms as u64) {
             self.pack(documents, writes);
         }
     }
 
-    /// Takes in that some writes have succeeded. Says whether that changes what is shown.
+    /// Handles completed writes. Returns whether the view changes.
     pub(crate) fn saved(&mut self, writes: &WriteQueue) -> bool {
         self.reception.saved(writes)
     }
 
-    /// When to do something, on the monotonic clock, and what.
+    /// Returns the next deadline on the monotonic clock and its reason.
     pub(crate) fn next_deadline(&self, now_ms: u64) -> Option<(u64, &'static str)> {
         let pack = self.packer.due_ms().map(|due_ms| (due_ms, "pack a block"));
         let lost = self.reception.signal_ends_ms().map(|due_ms| (due_ms, "show that the signal is lost"));
@@ -400,7 +401,7 @@ impl Recording {
         pack.into_iter().chain(lost).min()
     }
 
-    /// What to show.
+    /// Returns the view.
     pub(crate) fn view(&self, now: Now) -> RecordingView {
         let now_ms = now.monotonic_ms as u64;
         let is_active = self.state == RecordingState::Active;
@@ -435,8 +436,8 @@ impl Recording {
         self.packer.begin(now.monotonic_ms as u64);
     }
 
-    /// Takes note of what the phone's clock shows, and keeps by how much that and the sensor's differ from the clock of the
-    /// recording: who goes on after a kill has nothing else to tell how long the app was gone.
+    /// Reads the phone's clock, and stores its difference and the sensor's from the clock of the recording. After a
+    /// kill nothing else tells how long the app was gone.
     fn update_clocks(&mut self, now: Now, writes: &mut WriteQueue) {
         self.recorded_drive.last_at = Some(now.wall);
         let ahead_ms = self.timeline.at(now).millis_since(now.wall);
@@ -449,10 +450,10 @@ impl Recording {
         }
     }
 
-    /// Takes up an entry of the journal. `replayed_at` is the time of the one before.
+    /// Replays a journal entry. `replayed_at` is the time of the previous one.
     fn replay(&mut self, entry: JournalEntry, replayed_at: &mut Option<Timestamp>) {
         let mut pass = |at: Timestamp| {
-            // The journal's clock follows no change of the phone's.
+            // The journal's clock ignores changes of the phone's.
             let passed_ms = replayed_at.replace(at).map_or(0, |before| at.millis_since(before).max(0));
             self.recorded_drive.last_at = self.recorded_drive.last_at.map(|last_at| last_at + passed_ms);
         };
@@ -470,7 +471,7 @@ impl Recording {
         }
     }
 
-    /// Takes in a fix whose time is settled. Says why it was refused, if it was, and whether it waits for later ones.
+    /// Handles a fix with a settled time. Returns why it was refused, if it was, and whether it is held.
     fn judge(&mut self, timed: &TimedFix) -> (Option<Refusal>, bool) {
         let verdicts = self.recorder.judge(timed);
         let of_this = verdicts.iter().find_map(|verdict| match verdict {
@@ -494,7 +495,7 @@ impl Recording {
         self.reception.count_refused(Refusal::Invalid);
     }
 
-    /// Puts what was decided into the stretch.
+    /// Adds verdicts to the stretch.
     fn add_verdicts(&mut self, verdicts: Vec<Verdict>) {
         for verdict in verdicts {
             match verdict {
@@ -511,7 +512,7 @@ impl Recording {
         }
     }
 
-    /// Packs what was decided, in the transaction that takes it out of the journal.
+    /// Packs the decided fixes in the transaction that deletes them from the journal.
     fn pack(&mut self, documents: &mut DocumentStore, writes: &mut WriteQueue) {
         if self.packer.pack(self.recorded_drive.track, documents, writes) {
             self.before_resume = None;

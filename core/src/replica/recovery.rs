@@ -1,7 +1,7 @@
-//! How a recording that a killed app left behind is taken up again, also when its documents can no longer be read.
+//! Recovery of the recording of a killed app, also if its documents are unreadable.
 //!
-//! A damaged track is asked for at the relay. If that has no more of it, or cannot be asked, recording goes on in a new track
-//! that takes over what can still be read: nobody waits for a signal in order to drive on. What is damaged stays where it is.
+//! A damaged track is fetched from the relay. If the relay has no more of it or cannot be reached, recording continues
+//! in a new track with the readable part, so that no signal is needed to drive on. The damaged data stays in storage.
 
 use crate::docs::automerge_doc::EditError;
 use crate::docs::{self, drive};
@@ -15,14 +15,14 @@ use crate::time::Now;
 use crate::wire::DocKind;
 
 impl Replica {
-    /// Reads the track of a recording that waits for it.
+    /// Reads the track of a recording that waits for recovery.
     pub(super) fn read_recovering(&mut self) {
         if let Some(track) = self.recovering() {
             self.read_document(track);
         }
     }
 
-    /// Goes on with a recording whose track storage has just given, well or not.
+    /// Recovers a recording after its track was read, successfully or not.
     pub(super) fn recover(&mut self, now: Now, doc: &DocId, entries: &[StoredEntry]) {
         if self.recovering() != Some(*doc) {
             return;
@@ -39,18 +39,18 @@ impl Replica {
         }
     }
 
-    /// The track of the recording that waits for it.
+    /// Returns the track of the recording that waits for recovery.
     fn recovering(&self) -> Option<DocId> {
         let recording = self.recording.as_ref()?;
         (recording.state() == RecordingState::Recovering).then(|| recording.track())
     }
 
-    /// Puts a new track in the place of one that cannot be read.
+    /// Replaces an unreadable track by a new one.
     fn replace_track(&mut self, now: Now, damaged: &DocId, entries: &[StoredEntry]) {
         let remains = self.documents.readable_part(damaged, entries, &self.writes);
         let track = self.device.new_doc_id(now);
         let made = docs::track::take_over(self.documents.create(track, DocKind::Track), &remains);
-        // A new document refuses nothing.
+        // A new document accepts every edit.
         let Ok(change) = made else { return };
         self.documents.add_own(&mut self.writes, track, change);
         if let Some(recording) = &mut self.recording {
@@ -58,7 +58,7 @@ impl Replica {
         }
     }
 
-    /// Puts a new drive in the place of one that cannot be read, with what its row still tells.
+    /// Replaces an unreadable drive by a new one, with the data of its row.
     pub(super) fn replace_drive(&mut self, now: Now, damaged: DocId) -> Result<DocId, EditError> {
         let fields = match self.documents.row(&damaged) {
             Some(DocumentRow::Drive(fields)) => Some(fields.clone()),

@@ -313,7 +313,7 @@ pub struct AnswerView {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct MeetView {
-    /// The id by which others find the meet, another one after its sync client was renewed; for an amendment, the meet that it amends.
+    /// The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends.
     pub id: DocId,
     /// Whether it is the account's own.
     pub own: bool,

@@ -174,7 +174,7 @@ export type Command = { "type": "startDrive",
   seenAt: Timestamp | null, } | { "type": "renewMeetLink",
   /** The meet. */
   meet: DocId,
-  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new sync client. */
+  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new link. */
   fields: MeetFields,
   /** As in [`Command::PutMeet`]. */
   seenAt: Timestamp | null, } | { "type": "grantOrganiser",
@@ -531,7 +531,7 @@ export type MeetFields = {
 
 /** A meet of the account, or what it makes of somebody else's. */
 export type MeetView = {
-  /** The id by which others find the meet, another one after its sync client was renewed; for an amendment, the meet that it amends. */
+  /** The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends. */
   id: DocId,
   /** Whether it is the account's own. */
   own: boolean,
@@ -856,5 +856,5 @@ export type Units = "metric" | "imperial";
  */
 export type UtcOffset = number;
 
-/** Who may see the published copy of a drive, or a meet. */
+/** The visibility of a published copy or a meet. */
 export type Visibility = "private" | "link" | "public" | "followers";

@@ -29,7 +29,7 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))
     }
 
-    /// Gives a meet another sync client; the old one shows nothing any more.
+    /// Gives a meet another link; the old one shows nothing any more.
     pub(super) fn renew_meet_link(
         &mut self,
         now: Now,
@@ -86,8 +86,8 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::grant(doc, &account, may))
     }
 
-    /// The document of one's own meet. Besides by its newest sync client a meet goes by the id of its document: a screen may still
-    /// have it from before another device renewed the sync client.
+    /// The document of one's own meet. Besides by its newest link a meet goes by the id of its document: a screen may still
+    /// have it from before another device renewed the link.
     pub(super) fn document_of_meet(&self, meet: &DocId) -> DocId {
         let account = self.device.identity.account;
         let is_it = |(doc, row): &(&DocId, &DocumentRow)| match row {

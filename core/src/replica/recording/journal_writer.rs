@@ -1,20 +1,20 @@
-//! The keys of the journal: which entry comes next, and which are still needed.
+//! The keys of the journal: the next one, and the ones in use.
 
 use crate::replica::io::{KeyRange, Space};
 use crate::replica::journal::{self, JournalEntry};
 use crate::replica::write_queue::WriteQueue;
 
-/// Writes the journal, and deletes what is in a block.
+/// Writes journal entries, and deletes the packed ones.
 #[derive(Debug)]
 pub(super) struct JournalWriter {
-    /// The key of the next entry.
+    /// The next key.
     next: u64,
     /// The keys of the entries whose fixes the recorder holds back, ascending.
     held: Vec<u64>,
 }
 
 impl JournalWriter {
-    /// Goes on behind the entries that storage has.
+    /// Continues after the stored entries.
     pub(super) fn new(next: u64) -> JournalWriter {
         JournalWriter { next, held: Vec::new() }
     }
@@ -32,12 +32,12 @@ impl JournalWriter {
         key
     }
 
-    /// Takes in that the fix of an entry is held back.
+    /// Records that the fix of an entry is held.
     pub(super) fn hold(&mut self, key: u64) {
         self.held.push(key);
     }
 
-    /// Takes in how many fixes are held back still: the newest ones.
+    /// Records how many of the newest fixes are still held.
     pub(super) fn hold_only(&mut self, count: usize) {
         let decided = self.held.len().saturating_sub(count);
         self.held.drain(..decided);
@@ -52,7 +52,7 @@ impl JournalWriter {
         self.held.clear();
     }
 
-    /// Deletes what is in a block. Fixes that are held back are in none, and stay.
+    /// Deletes packed entries. Held fixes are not packed, and their entries stay.
     pub(super) fn delete_packed(&self, writes: &mut WriteQueue) {
         let mut from = 0;
         for until in self.held.iter().copied().chain([self.next]) {

@@ -1,4 +1,4 @@
-//! The stretch of a recording that is not packed yet, and the blocks that it becomes.
+//! The unpacked stretch of a recording, and its blocks.
 
 use automerge::Automerge;
 
@@ -9,31 +9,31 @@ use crate::replica::write_queue::WriteQueue;
 use crate::track::Stretch;
 use crate::track::block::BlockEncoder;
 
-/// How long a stretch becomes before it is packed, in milliseconds.
+/// Maximum duration of a stretch before it is packed, in milliseconds.
 const BLOCK_MS: u64 = 60_000;
-/// A stretch of fewer items waits for more, so long at most, in milliseconds.
+/// A stretch with fewer items waits for more, at most this long, in milliseconds.
 const SPARSE_ITEMS: usize = 30;
 const SPARSE_BLOCK_MS: u64 = 600_000;
-/// How many items a stretch may hold before it is packed.
+/// Maximum number of items of a stretch.
 const BLOCK_ITEMS: usize = 1_000;
 
 /// Packs stretches into blocks of a track.
 #[derive(Debug)]
 pub(super) struct BlockPacker {
     encoder: BlockEncoder,
-    /// The name of this start of the app among the recorder sessions of the track.
+    /// The recorder session of this start of the app.
     session: String,
     next_block: u32,
-    /// How many blocks of others the recorder's figures contain.
+    /// Number of blocks of other sessions in the recorder's statistics.
     known_blocks: usize,
-    /// What is not packed yet.
+    /// The unpacked stretch.
     pub(super) stretch: Stretch,
-    /// When that began, on the monotonic clock.
+    /// When it began, on the monotonic clock.
     began_ms: Option<u64>,
 }
 
 impl BlockPacker {
-    /// A packer for this start of the app.
+    /// Creates a packer for this start of the app.
     pub(super) fn new(actor: &[u8; 16]) -> BlockPacker {
         BlockPacker {
             encoder: BlockEncoder::new(),
@@ -45,7 +45,7 @@ impl BlockPacker {
         }
     }
 
-    /// Takes in how many blocks of others the recorder has counted.
+    /// Records the number of counted blocks of other sessions.
     pub(super) fn counted(&mut self, blocks: usize) {
         self.known_blocks = blocks;
     }
@@ -55,12 +55,12 @@ impl BlockPacker {
         docs::track::block_count(track) > self.known_blocks + self.next_block as usize
     }
 
-    /// Takes in that something came.
+    /// Records an arrived item.
     pub(super) fn begin(&mut self, now_ms: u64) {
         self.began_ms.get_or_insert(now_ms);
     }
 
-    /// Puts back a stretch of before.
+    /// Restores an earlier stretch.
     pub(super) fn restore(&mut self, stretch: Stretch) {
         self.stretch = stretch;
         self.began_ms = None;
@@ -72,7 +72,7 @@ impl BlockPacker {
         fixes.len() + refused.len() + *invalid_count as usize + marks.len()
     }
 
-    /// When the stretch is to be packed, on the monotonic clock.
+    /// Returns when the stretch is due, on the monotonic clock.
     pub(super) fn due_ms(&self) -> Option<u64> {
         let wait_ms = if self.items() < SPARSE_ITEMS { SPARSE_BLOCK_MS } else { BLOCK_MS };
         self.began_ms.map(|began_ms| began_ms + wait_ms)

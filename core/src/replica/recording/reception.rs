@@ -1,4 +1,4 @@
-//! What comes from the sensor, as it is shown: whether there is a signal, and whether anything is recorded.
+//! The state of the sensor for the view: whether there is a signal, and whether fixes are recorded.
 
 use std::collections::VecDeque;
 
@@ -7,20 +7,20 @@ use crate::replica::views::Signal;
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::track::Refusal;
 
-/// After how long without a fix the signal counts as lost, in milliseconds.
+/// Duration without a fix after which the signal is lost, in milliseconds.
 const SIGNAL_MS: u64 = 5_000;
 
-/// What comes from the sensor.
+/// The state of the sensor.
 #[derive(Debug, Default)]
 pub(super) struct Reception {
-    /// How many fixes came since the app started.
+    /// Number of fixes since the app started.
     taken: u32,
-    /// For each fix that is not known to be on disk, the write that brings it there.
+    /// For each fix that may not be on disk, the sequence number of its write.
     unsaved: VecDeque<WriteSeq>,
     last_fix: Option<LastFix>,
-    /// When the last accepted fix came, on the monotonic clock; absent before the first since the app started.
+    /// When the last fix was accepted, on the monotonic clock; absent before the first.
     accepted_ms: Option<u64>,
-    /// How many fixes were refused or held back since the last one that was accepted, and why the last of them.
+    /// Number of fixes that were refused or held since the last accepted one, and the reason of the last of them.
     refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
 }
@@ -33,7 +33,7 @@ struct LastFix {
 }
 
 impl Reception {
-    /// Takes in a fix that was written to the journal, and why it was refused, if it was.
+    /// Records a fix written to the journal, and the reason of its refusal, if any.
     pub(super) fn fix(&mut self, now_ms: u64, accuracy_m: Option<f64>, refused: Option<Refusal>, write: WriteSeq) {
         self.failure = None;
         self.taken = self.taken.saturating_add(1);
@@ -41,32 +41,32 @@ impl Reception {
         self.last_fix = Some(LastFix { at_ms: now_ms, accuracy_m, refused });
     }
 
-    /// Takes in that the sensor failed.
+    /// Records a failure of the sensor.
     pub(super) fn failed(&mut self, reason: SensorFailure) {
         self.failure = Some(reason);
     }
 
-    /// Takes in that fixes were accepted at this moment.
+    /// Records that fixes were accepted at this time.
     pub(super) fn accepted_at(&mut self, now_ms: u64) {
         self.accepted_ms = Some(now_ms);
     }
 
-    /// Takes in that a fix was accepted.
+    /// Records an accepted fix.
     pub(super) fn count_accepted(&mut self) {
         self.refused = (0, None);
     }
 
-    /// Takes in that a fix was refused or is held back.
+    /// Records a refused or held fix.
     pub(super) fn count_refused(&mut self, refusal: Refusal) {
         self.refused = (self.refused.0.saturating_add(1), Some(refusal));
     }
 
-    /// Forgets what was refused: the recording goes on.
+    /// Clears the refusals when the recording resumes.
     pub(super) fn forget_refused(&mut self) {
         self.refused = (0, None);
     }
 
-    /// Forgets the last fix: the recording was left again.
+    /// Clears the last fix when the resumption is undone.
     pub(super) fn forget_last(&mut self) {
         self.forget_refused();
         self.last_fix = None;
@@ -81,7 +81,7 @@ impl Reception {
         self.unsaved.len() != before
     }
 
-    /// When the signal counts as lost.
+    /// Returns when the signal is lost.
     pub(super) fn signal_ends_ms(&self) -> Option<u64> {
         self.last_fix.map(|last| last.at_ms + SIGNAL_MS)
     }
@@ -91,17 +91,17 @@ impl Reception {
         self.accepted_ms.is_some_and(|at_ms| now_ms < at_ms + SIGNAL_MS)
     }
 
-    /// The number of fixes that came since the app started.
+    /// Returns the number of fixes since the app started.
     pub(super) fn taken(&self) -> u32 {
         self.taken
     }
 
-    /// The number of fixes that are not known to be on disk.
+    /// Returns the number of fixes that may not be on disk.
     pub(super) fn unsaved(&self) -> u32 {
         self.unsaved.len() as u32
     }
 
-    /// The signal.
+    /// Returns the signal.
     pub(super) fn signal(&self, now_ms: u64) -> Signal {
         match (self.failure, self.last_fix) {
             (Some(reason), _) => Signal::Failed { reason },
@@ -114,8 +114,7 @@ impl Reception {
         }
     }
 
-    /// Why nothing is recorded though fixes come. A single one that is refused says nothing of the next, unless it is all
-    /// there is.
+    /// Returns why fixes are not recorded although they arrive. One refused fix among accepted ones is no reason.
     pub(super) fn not_recording(&self, has_any: bool) -> Option<Refusal> {
         let (count, reason) = self.refused;
         let least = if has_any { 2 } else { 1 };
