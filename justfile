@@ -106,7 +106,7 @@ replay *arguments:
     {{ released }}/tourismo-replay {{ arguments }}
 
 # `just sim --seeds 100000` runs for hours; `just sim --first SEED --trace` prints one.
-# Tell made-up stories of phones, relays and what breaks between them, each twice; `just sim --help` explains.
+# Simulate phones, relays and faults, each seed twice; `just sim --help` explains.
 sim *arguments:
     {{ release }} tourismo-sim --quiet
     {{ released }}/tourismo-sim {{ arguments }}

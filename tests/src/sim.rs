@@ -1,4 +1,4 @@
-//! The simulator: real replicas and real relay sessions in a made-up network of disks that fail and fill up, links that break
+//! The simulator: real replicas and real relay sessions in a simulated network of disks that fail and fill up, links that break
 //! in one direction or both, messages that come twice or too early, apps that are killed or handed from tab to tab, phones
 //! that sleep, whose clocks run as they like, that are wiped, copied or put back to an old backup, relays that crash, are
 //! restored, or are given up for another one.

@@ -23,7 +23,7 @@ struct Arguments {
     /// Print everything that happens in the first scenario.
     #[arg(long)]
     trace: bool,
-    /// Tell each scenario once. Otherwise each is run twice, and must be the same.
+    /// Run each scenario once. Otherwise each is run twice, and must be the same.
     #[arg(long)]
     once: bool,
     /// Go on after a broken promise.

@@ -1,4 +1,4 @@
-//! What people and faults do in a scenario, one thing after the other, by chance.
+//! The random actions of users and faults in a scenario.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::sim::network::HOME;
 use crate::sim::{Disk, FaultProfile, Network, SimRng};
 use crate::synthetic::{self, Kind};
 
-/// A scenario that is being run.
+/// A running scenario.
 pub(super) struct ScenarioRun<'a> {
     sim: &'a mut Network,
     has_backups: bool,
@@ -350,7 +350,7 @@ impl ScenarioRun<'_> {
     }
 }
 
-/// Something about others, or about a meet; which is run by a number, so that it costs no chance.
+/// A social command or one about a meet, selected by a number, so that it draws no random value.
 fn social(replica: &Replica, number: u32, now: Timestamp) -> Command {
     let account = AccountId::from_bytes([(number % 5) as u8; 16]);
     let published = replica.drives().iter().find_map(|drive| drive.published);

@@ -20,9 +20,9 @@ pub(super) struct ClockFaults {
     rng: SimRng,
     /// What is wrong with each phone's sensor for a while.
     sensor_faults: BTreeMap<usize, SensorFault>,
-    /// A fix that a injected fault keeps back.
+    /// A fix that an injected bug holds back.
     kept_back: Option<Fix>,
-    /// What was measured, and what was run of it.
+    /// The measured and the reported fix.
     pub(super) recordings: Recordings,
 }
 
@@ -37,7 +37,7 @@ struct SensorFault {
 enum SensorFaultKind {
     /// Every fix tells some time.
     AnyTime,
-    /// One fix is run again and again.
+    /// One fix is reported repeatedly.
     Stuck(Option<Fix>),
 }
 
@@ -51,7 +51,7 @@ enum ClockAction {
 
 impl ClockFaults {
     /// The clocks of the scenario of this seed, if they are wrong in it. Of a thousand scenarios 250 have such clocks, and none
-    /// of the seeds that failed before there were any: they still run what they run.
+    /// of the seeds that failed before there were any: their traces stay as they were.
     pub(super) fn of(seed: u64) -> Option<ClockFaults> {
         (500..750).contains(&(seed % 1_000)).then(|| ClockFaults {
             rng: SimRng::new(!seed),

@@ -1,4 +1,4 @@
-//! How slow and how unreliable the network is at a moment, and faults that are injected to see whether they are found.
+//! How slow and how unreliable the network is at a moment, and bugs that are injected to prove that the checks find them.
 
 use tourismo_core::replica::io::StorageFailure;
 
@@ -84,7 +84,7 @@ impl FaultProfile {
     }
 }
 
-/// A fault that does not belong to the network but to the system, injected to show that it is found.
+/// A bug in the system, injected to prove that the checks find it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InjectedBug {
     /// Everything works as it should.
@@ -124,7 +124,7 @@ pub enum InjectedBug {
     MonotonicIsSet,
     /// No screen says that fixes are refused.
     HidesRefusals,
-    /// The relay's disk forget a change that is in the log.
+    /// The relay's account state omits a change that is in the log.
     WrongDigest,
     /// The relay lets phones in for whatever origin they signed.
     AcceptsAnyOrigin,

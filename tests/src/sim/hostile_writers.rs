@@ -12,7 +12,7 @@ use crate::sim::Network;
 use crate::sim::network::HOME;
 use crate::sim::relay::WaitingPush;
 
-/// No signature is looked at here: what a hostile account may say is for the relay's disk to judge.
+/// No signature is looked at here: what a hostile account sends is for the relay's admission to judge.
 const HOSTILE_DEVICE: DeviceKey = DeviceKey([0xee; 32]);
 
 /// A device that its account let in, and should not have.

@@ -1,5 +1,5 @@
 //! What must become of what sensors measure, whatever the clocks show: it is in the drive or can be taken back, in the order in
-//! which it was measured, and the drive is as long as it was. Nobody is run that a drive is recorded which is not.
+//! which it was measured, and the drive is as long as it was. The view never reports a recording that does not happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ const OFF_MS: (i64, i64) = (2_000, 1_500);
 /// How much the way may be off: in metres, for everything that has happened, and of the whole.
 const OFF_M: (f64, f64, f64) = (100.0, 100.0, 0.1);
 
-/// What was measured in a scenario, and what was run of it.
+/// The measured and the reported fixes of a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Recordings {
     drives: BTreeMap<DocId, Vec<Measured>>,
@@ -78,7 +78,7 @@ impl Recordings {
         self.lost_count.insert(phone);
     }
 
-    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can run how long
+    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
     /// that took: a clock that was set back looks like a fix that came late.
     fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
         let lost_count = found.first().is_some_and(|(_, first)| self.lost_count.contains(&first.phone));
@@ -206,7 +206,7 @@ impl Network {
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        // A fix with a wrong time is of a right place all the same, and one that is run again is of one place.
+        // A fix with a wrong time is of a right place all the same, and one that is reported again is of one place.
         let mut told = BTreeSet::new();
         let driven: Vec<Position> = measured
             .iter()
@@ -225,7 +225,7 @@ impl Network {
         driven: &[Position],
     ) -> Result<(), String> {
         let many = disturbances as i64;
-        // Where a sensor run a wrong time, nobody knows when it measured.
+        // Where a sensor reported a wrong time, nobody knows when it measured.
         let timed: Vec<_> = found.iter().filter(|(_, measured)| measured.is_right).collect();
         let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
         if let ([(first, from), ..], [.., (last, to)], false) = (timed.as_slice(), timed.as_slice(), lost_time) {

@@ -275,7 +275,7 @@ impl RelayDisk {
         rows.next().map(|((account, _), row)| (*account, row))
     }
 
-    /// The disk with some entries of each log only; whatever is kept must not build on what is not.
+    /// Returns the disk with some entries of each log only; whatever is kept must not build on what is not.
     pub(super) fn keeping(&self, keeps: impl Fn(&AccountLog, usize) -> bool) -> RelayDisk {
         let mut disk = RelayDisk::default();
         for (id, account) in &self.accounts {

@@ -10,7 +10,7 @@ use crate::sim::faults::InjectedBug;
 use crate::sim::network::HOME;
 
 /// One scenario in so many has machines that sleep, clocks that run at rates of their own, and links that deliver twice or too
-/// early. The others go on as they went, so that the seeds that failed once still run what they run.
+/// early. The others go on as they went, so that the traces of earlier failing seeds stay as they were.
 const HOSTILE_ONE_IN: u64 = 4;
 
 /// Of a thousand scenarios those in which the disks of relays are put back again and again, and nobody tells the relays.
@@ -50,7 +50,7 @@ pub struct Report {
     pub events: u64,
 }
 
-/// Tells one scenario twice, and breaks the promise that a seed decides everything if the two differ.
+/// Runs one scenario twice. Different traces break the promise of determinism.
 pub fn run_twice(scenario: Scenario) -> Report {
     let (mut first, second) = (run(scenario), run(scenario));
     if first.trace_hash != second.trace_hash && first.broken.is_none() {
@@ -59,7 +59,7 @@ pub fn run_twice(scenario: Scenario) -> Report {
     first
 }
 
-/// Tells one scenario.
+/// Runs one scenario.
 pub fn run(scenario: Scenario) -> Report {
     let mut sim = Network::with(scenario.seed, scenario.bug, scenario.keeps_lines);
     sim.clock_faults = ClockFaults::of(scenario.seed);

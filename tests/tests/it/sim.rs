@@ -16,7 +16,7 @@ fn scenario(seed: u64, bug: InjectedBug) -> Scenario {
     Scenario { seed, steps: STEPS, bug, keeps_lines: false }
 }
 
-/// Tells scenarios twice each, and says how much happened in them.
+/// Runs each scenario twice and returns the number of events.
 fn check(seeds: impl IntoIterator<Item = u64>) -> u64 {
     let tell = |seed| {
         let report = run_twice(scenario(seed, InjectedBug::Nothing));
