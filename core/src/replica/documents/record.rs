@@ -11,7 +11,7 @@ use crate::replica::documents::snapshot::AnnouncedSnapshot;
 use crate::sorted::Set;
 use crate::wire::{DocKind, NackCode};
 
-/// The state of a document that is known without loading it. Stored in [`Space::Doc`] under the document's id.
+/// The state of a document that is known without loading it. Stored in [`Space::Doc`](crate::replica::io::Space::Doc) under the document's id.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct DocumentRecord {
     /// What it is.

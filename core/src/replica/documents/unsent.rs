@@ -106,7 +106,7 @@ impl DocumentStore {
 
     /// The published copies that the relay does not have, and that wait until it has what names them: the relay may refuse the
     /// one and take the other of one batch, and another phone withdraws a copy that no drive names, see
-    /// [`crate::replica::copies`].
+    /// [`crate::replica::published_copies`].
     fn held_copies(&self) -> Set<DocId> {
         let is_new = |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.unacked.contains_key(&0));
         let named_by_unsent = |(drive, row): (&DocId, &DocumentRow)| match row {
