@@ -23,17 +23,31 @@ pub(crate) struct WriteQueue {
     durable: u64,
     failure: Option<(StorageFailure, u64)>,
     retry_in_ms: u64,
+    /// The deletion that may be tried alone, see [`WriteQueue::delete_independently`], and whether it is in flight alone.
+    independent: Option<KeyRange>,
+    is_alone: bool,
 }
 
 impl WriteQueue {
     /// Queues a write of a key.
     pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        let is_covered = |range: &KeyRange| range.space == space && range.from <= key && key <= range.to;
+        if self.independent.as_ref().is_some_and(is_covered) {
+            self.independent = None;
+        }
         self.push(StoreOp::Put(StoredEntry { space, key, value }));
     }
 
     /// Queues the deletion of all keys in a range.
     pub(crate) fn delete(&mut self, range: KeyRange) {
         self.push(StoreOp::Delete(range));
+    }
+
+    /// Queues a deletion that no other operation depends on. After a failed transaction it is tried in one of its own: a
+    /// full disk may accept it.
+    pub(crate) fn delete_independently(&mut self, range: KeyRange) {
+        self.delete(range.clone());
+        self.independent = Some(range);
     }
 
     fn push(&mut self, op: StoreOp) {
@@ -83,6 +97,13 @@ impl WriteQueue {
             return None;
         }
         self.batch += 1;
+        // Its own operation stays in the queue, so that the order and the numbers of all others stay.
+        let alone = self.independent.clone().filter(|_| self.failure.is_some() && !self.is_alone);
+        self.is_alone = alone.is_some();
+        if let Some(range) = alone {
+            self.in_flight = Some(Vec::new());
+            return Some(Effect::Store { batch: self.batch, ops: vec![StoreOp::Delete(range)] });
+        }
         let ops = std::mem::take(&mut self.queued);
         self.in_flight = Some(ops.clone());
         Some(Effect::Store { batch: self.batch, ops })
@@ -96,6 +117,9 @@ impl WriteQueue {
             self.durable += ops.len() as u64;
             self.failure = None;
             self.retry_in_ms = 0;
+            if std::mem::take(&mut self.is_alone) || self.is_idle() {
+                self.independent = None;
+            }
         }
     }
 
@@ -189,5 +213,29 @@ mod tests {
         assert_eq!(keys(writes.next(10)), [1]);
         writes.failed(2, StorageFailure::QuotaExceeded, 10);
         assert_eq!(writes.next_deadline().map(|(due, _)| due), Some(10 + 2 * FIRST_RETRY_MS));
+    }
+
+    #[test]
+    fn after_a_failure_an_independent_deletion_is_tried_alone_and_then_everything_again() {
+        let mut writes = WriteQueue::default();
+        put(&mut writes, 1);
+        writes.delete_independently(KeyRange { space: Space::Meta, from: vec![9], to: vec![9] });
+        assert_eq!(keys(writes.next(0)), [1, 9]);
+        writes.failed(1, StorageFailure::QuotaExceeded, 0);
+        assert_eq!(keys(writes.next(1_000)), [9], "alone");
+        writes.failed(2, StorageFailure::QuotaExceeded, 1_000);
+        assert_eq!(keys(writes.next(10_000)), [1, 9]);
+        writes.failed(3, StorageFailure::QuotaExceeded, 10_000);
+        assert_eq!(keys(writes.next(20_000)), [9]);
+        writes.stored(4);
+        assert!(!writes.is_idle(), "the others are not on disk");
+        assert_eq!(keys(writes.next(20_000)), [1, 9]);
+        writes.stored(5);
+        assert!(writes.is_idle() && writes.next(20_000).is_none());
+        writes.delete_independently(KeyRange { space: Space::Meta, from: vec![9], to: vec![9] });
+        put(&mut writes, 9);
+        assert_eq!(keys(writes.next(20_000)), [9, 9]);
+        writes.failed(6, StorageFailure::QuotaExceeded, 20_000);
+        assert_eq!(keys(writes.next(30_000)), [9, 9], "the key was set again");
     }
 }

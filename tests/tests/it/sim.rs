@@ -59,14 +59,15 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// phone that recorded it is lost (31,109,483); a sensor whose clock was set during a long sleep, and refused fixes that are
 /// taken back after it (31,005,693); a fix that is held back among others that are refused, until the driver pauses
 /// (31,016,736); a phone whose clock was set before a kill (20,022,559); a relay that refused a drive and took its published
-/// copy (33,100,359); a phone that adds to a track of which the relay has made a snapshot (34,013,787).
+/// copy (33,100,359); a phone that adds to a track of which the relay has made a snapshot (34,013,787); a full disk during five starts
+/// (35,101,717).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
     check([2_003_341, 10_004_913, 10_005_296, 10_004_997, 10_007_409, 10_008_350, 10_012_140, 10_020_851, 10_023_882]);
     check([10_100_914, 10_100_918, 10_305_993, 10_312_266, 10_322_708]);
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
-    check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787]);
+    check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787, 35_101_717]);
 }
 
 #[test]
