@@ -22,6 +22,7 @@ pub(crate) mod roads;
 pub(crate) mod schema;
 pub(crate) mod stats;
 pub(crate) mod syndication;
+pub(crate) mod tracks;
 pub(crate) mod viewer;
 
 use std::pin::Pin;
@@ -46,11 +47,12 @@ use utoipa_axum::routes;
 
 use self::schema::{ErrorBody, ErrorDetails};
 use crate::db::sql;
-use crate::limits::{ConnectionPermit, RateLimited, Source};
-use crate::metrics::{self, RefusalCode};
-use crate::origin::Origin;
+use crate::limits::{ConnectionPermit, RateLimited, RateLimiter, Source};
+use crate::metrics::{self, Metrics, RefusalCode};
+use crate::origin::{Origin, PublicOrigin};
 use crate::serving::Peer;
-use crate::{Relay, proxy, pwa, socket};
+use crate::state::AppState;
+use crate::{proxy, pwa, socket};
 
 /// How long a read may take.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
@@ -87,7 +89,7 @@ fn content_security_policy(origin: &str) -> String {
 }
 
 /// Every read, with its description.
-fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
+fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(feed::public::public))
         .routes(routes!(feed::public::public_atom))
@@ -136,7 +138,7 @@ fn documented() -> (Router<Arc<Relay>>, utoipa::openapi::OpenApi) {
 }
 
 /// Everything that the server answers.
-pub(crate) fn router(relay: Arc<Relay>) -> Router {
+pub(crate) fn router(state: AppState) -> Router {
     // A read token is the only credential, and pages cannot send somebody else's: any page may ask.
     let cors = CorsLayer::new()
         .allow_origin(Any)
@@ -158,21 +160,25 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/v1/{*rest}", get(async || ApiError::not_found()))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pwa::serve)
-        .layer(from_fn_with_state(relay.clone(), compression::compress))
-        .layer(from_fn_with_state(relay.clone(), count))
-        .layer(from_fn_with_state(relay.clone(), metrics::observe))
+        .layer(from_fn_with_state(state.clone(), compression::compress))
+        .layer(from_fn_with_state(state.clone(), count))
+        .layer(from_fn_with_state(state.clone(), metrics::observe))
         // Whoever asks whether the process runs is not counted: it costs less than a refusal.
         .route("/v1/health", get(health::health).fallback(async || ApiError::method_not_allowed()).layer(cors))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
     for (name, value) in POLICIES {
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
-    router.layer(from_fn_with_state(relay.clone(), with_content_security_policy)).with_state(relay)
+    router.layer(from_fn_with_state(state.clone(), with_content_security_policy)).with_state(state)
 }
 
 /// Says of each answer what a page may load.
-async fn with_content_security_policy(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
-    let origin = relay.public_origin.reached(request.headers()).to_string();
+async fn with_content_security_policy(
+    State(public_origin): State<Arc<PublicOrigin>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let origin = public_origin.reached(request.headers()).to_string();
     let policy = HeaderValue::from_str(&content_security_policy(&origin));
     let mut response = next.run(request).await;
     if let Ok(policy) = policy {
@@ -182,20 +188,25 @@ async fn with_content_security_policy(State(relay): State<Arc<Relay>>, request: 
 }
 
 /// Whether the process runs and can do its work, and nothing else: what a socket of the reserve answers.
-pub(crate) fn health_router(relay: Arc<Relay>) -> Router {
+pub(crate) fn health_router(state: AppState) -> Router {
     Router::new()
         .route("/v1/health", get(health::health))
         .route("/v1/ready", get(ready::ready))
         .fallback(async || ApiError::overloaded())
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
-        .with_state(relay)
+        .with_state(state)
 }
 
 /// Counts the request of whoever makes it, and says who that is to those that ask for a [`Source`].
-async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+async fn count(
+    State(limiter): State<Arc<RateLimiter>>,
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().ok_or_else(ApiError::internal)?;
-    let limits = relay.limiter.limits();
+    let limits = limiter.limits();
     let source = Source::from(if limits.trust_proxy {
         limits.client_header.client(request.headers(), limits.trusted_hops).unwrap_or_else(|| {
             warn_of_unnamed_client();
@@ -207,18 +218,18 @@ async fn count(State(relay): State<Arc<Relay>>, mut request: Request, next: Next
         }
         peer.address
     });
-    if limits.trust_proxy && !peer.assign_client(source, &relay.limiter) {
+    if limits.trust_proxy && !peer.assign_client(source, &limiter) {
         return Err(ApiError::overloaded());
     }
-    relay.limiter.request(source)?;
+    limiter.request(source)?;
     request.extensions_mut().insert(source);
     let response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
     if content_type.is_none_or(|value| value != EVENT_STREAM) {
         return Ok(response);
     }
-    let place = relay.limiter.admit_stream(source).ok_or_else(ApiError::overloaded)?;
-    let open = relay.metrics.stream();
+    let place = limiter.admit_stream(source).ok_or_else(ApiError::overloaded)?;
+    let open = metrics.stream();
     Ok(response.map(|body| Body::new(CountedBody { body, _place: place, _open: open })))
 }
 

@@ -29,6 +29,7 @@ mod road_builder;
 pub mod roads;
 mod serving;
 mod socket;
+mod state;
 mod writer;
 
 use std::net::SocketAddr;
@@ -43,10 +44,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, OLDEST_PROTOCOL, RelayId};
 
-use self::api::compression::Compressed;
+use self::api::compression::{AnswerCompressor, Compressed};
+use self::api::event_stream::EventStreams;
 pub use self::api::openapi::openapi_json;
-use self::api::stats::TotalsCache;
-use self::api::viewer::KnownReaders;
+use self::api::syndication::Site;
+use self::api::tracks::Tracks;
+use self::api::viewer::{KnownReaders, Viewers};
 use self::background_projector::BackgroundProjector;
 use self::background_thread::BackgroundThread;
 use self::bodies::Bodies;
@@ -61,6 +64,7 @@ use self::event_bus::EventBus;
 use self::head_notifier::HeadNotifier;
 pub use self::limits::Limits;
 use self::limits::RateLimiter;
+use self::log_throttle::LogThrottle;
 use self::metrics::Metrics;
 use self::newest_page::NewestPage;
 use self::origin::PublicOrigin;
@@ -69,6 +73,8 @@ pub use self::proxy::ClientHeader;
 use self::pwa::Pwa;
 use self::read_queue::ReadQueue;
 use self::road_builder::RoadBuilder;
+use self::socket::SyncState;
+use self::state::{AnswerReaders, AppState, BackgroundReaders, Slices, Stopping};
 use self::writer::disk::Disk;
 pub use self::writer::probe as writer_probe;
 use self::writer::{CommitListeners, Writer, WriterContext};
@@ -169,52 +175,17 @@ pub struct Running {
     health_addr: Option<SocketAddr>,
     metrics_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    relay: Arc<Relay>,
+    writer: Writer,
+    /// Connections that read, for every use.
+    readers: [Pool; 4],
+    /// One permit for each sync connection that may still be opened.
+    places: Arc<Semaphore>,
+    max_connections: u32,
     serving: JoinHandle<()>,
     compacting: JoinHandle<()>,
     projecting: JoinHandle<()>,
     surveying: JoinHandle<()>,
     writing: JoinHandle<()>,
-}
-
-/// What requests and connections share.
-#[derive(Debug)]
-pub(crate) struct Relay {
-    identity: Identity,
-    secret: Secret,
-    /// Reads for answers over HTTP.
-    readers: Pool,
-    /// Reads for sync connections.
-    sync_readers: Pool,
-    /// Reads for the events of open streams.
-    stream_readers: Pool,
-    /// Reads figures about everything.
-    background_readers: Pool,
-    writer: Writer,
-    clock: Arc<Clock>,
-    head_notifier: HeadNotifier,
-    newest: Arc<NewestPage>,
-    live: Arc<EventBus>,
-    known_readers: KnownReaders,
-    totals: TotalsCache,
-    pwa: Pwa,
-    public_origin: PublicOrigin,
-    /// Tells the operator of phones that know more of the log than there is.
-    short_log: log_throttle::LogThrottle,
-    limiter: Arc<RateLimiter>,
-    metrics: Arc<Metrics>,
-    /// One permit for each sync connection that may still be opened.
-    places: Arc<Semaphore>,
-    max_connections: u32,
-    /// One permit for each push that may be looked at, before it is judged, at the same time.
-    examining: Arc<Semaphore>,
-    /// Large answers that are on their way.
-    bodies: Arc<Bodies>,
-    /// Reads the blocks of tracks.
-    reading_tracks: BackgroundThread,
-    compressed: Compressed,
-    read_queue: Arc<ReadQueue>,
-    stopping: watch::Receiver<bool>,
 }
 
 impl Server {
@@ -308,41 +279,72 @@ impl Server {
         let surveying = road_builder.spawn();
         let has_no_limits = limiter.limits().max_read_millis_per_second == u32::MAX;
         let max_connections = limiter.limits().max_connections.min(1 << 24);
-        let relay = Arc::new(Relay {
-            identity,
-            secret,
-            readers: readers.answers,
-            sync_readers: readers.sync,
-            stream_readers: readers.streams,
-            background_readers: readers.background,
-            writer,
-            clock,
-            head_notifier,
-            newest,
-            live,
-            known_readers: KnownReaders::default(),
-            totals: TotalsCache::default(),
-            pwa: config.pwa.map_or(Pwa::Embedded, Pwa::Folder),
-            short_log: log_throttle::LogThrottle::default(),
-            public_origin: PublicOrigin::new(
-                config.public_urls,
-                config.allowed_origins,
-                limiter.limits().trust_proxy,
-                config.oldest_protocol,
-            ),
+        let public_origin = Arc::new(PublicOrigin::new(
+            config.public_urls,
+            config.allowed_origins,
+            limiter.limits().trust_proxy,
+            config.oldest_protocol,
+        ));
+        public_origin.warn_if_unnamed(addr);
+        let places = Arc::new(Semaphore::new(max_connections as usize));
+        let bodies = if has_no_limits { Bodies::unbounded() } else { Arc::default() };
+        let read_queue = ReadQueue::new(db::ANSWER_READERS, limiter.limits().max_read_millis_per_second);
+        let all_readers = [&readers.answers, &readers.sync, &readers.streams, &readers.background].map(Pool::clone);
+        let answer_readers = AnswerReaders(readers.answers);
+        let state = AppState(Arc::new(Slices {
+            answer_readers: answer_readers.clone(),
+            background_readers: BackgroundReaders(readers.background),
+            event_streams: Arc::new(EventStreams {
+                bus: live,
+                readers: readers.streams,
+                clock: clock.clone(),
+                stopping: stopping.clone(),
+            }),
+            clock: clock.clone(),
+            compression: Arc::new(AnswerCompressor {
+                compressed: Compressed::default(),
+                bodies: bodies.clone(),
+                read_queue: read_queue.clone(),
+            }),
             limiter: limiter.clone(),
-            metrics,
-            places: Arc::new(Semaphore::new(max_connections as usize)),
-            max_connections,
-            examining: Arc::new(Semaphore::new(examined_at_once())),
-            bodies: if has_no_limits { Bodies::unbounded() } else { Arc::default() },
-            reading_tracks: BackgroundThread::start("tracks").map_err(StartError::Thread)?,
-            compressed: Compressed::default(),
-            read_queue: ReadQueue::new(db::ANSWER_READERS, limiter.limits().max_read_millis_per_second),
-            stopping: stopping.clone(),
-        });
-        relay.public_origin.warn_if_unnamed(addr);
-        let (router, health_router) = (api::router(relay.clone()), api::health_router(relay.clone()));
+            metrics: metrics.clone(),
+            newest_page: newest,
+            public_origin: public_origin.clone(),
+            pwa: Arc::new(config.pwa.map_or(Pwa::Embedded, Pwa::Folder)),
+            read_queue,
+            site: Site { relay: identity.id, public_origin: public_origin.clone() },
+            stopping: Stopping(stopping.clone()),
+            sync: Arc::new(SyncState {
+                identity,
+                sync_readers: readers.sync,
+                writer: writer.clone(),
+                clock: clock.clone(),
+                head_notifier,
+                public_origin: public_origin.clone(),
+                short_log: LogThrottle::default(),
+                limiter: limiter.clone(),
+                metrics,
+                places: places.clone(),
+                examining: Arc::new(Semaphore::new(examined_at_once())),
+                stopping: stopping.clone(),
+            }),
+            totals: Arc::default(),
+            tracks: Arc::new(Tracks {
+                limiter: limiter.clone(),
+                bodies,
+                thread: BackgroundThread::start("tracks").map_err(StartError::Thread)?,
+                secret,
+            }),
+            viewers: Arc::new(Viewers {
+                relay: identity.id,
+                clock,
+                public_origin,
+                readers: answer_readers,
+                known_readers: KnownReaders::default(),
+            }),
+            writer: writer.clone(),
+        }));
+        let (router, health_router) = (api::router(state.clone()), api::health_router(state.clone()));
         let health_addr = health.as_ref().map(|(addr, _)| *addr);
         let health = health.map(|(addr, listener)| {
             tracing::info!(%addr, "listening for health checks");
@@ -351,7 +353,7 @@ impl Server {
         let metrics_addr = scraped.as_ref().map(|(addr, _)| *addr);
         let scraped = scraped.map(|(addr, listener)| {
             tracing::info!(%addr, "listening for metrics");
-            serving::serve_beside(listener, metrics::router(relay.clone()), stopping.clone())
+            serving::serve_beside(listener, metrics::router(state), stopping.clone())
         });
         let serving = serving::serve(listener, router, health_router, limiter, stopping);
         let serving = tokio::spawn(async move {
@@ -363,7 +365,10 @@ impl Server {
             health_addr,
             metrics_addr,
             stop,
-            relay,
+            writer,
+            readers: all_readers,
+            places,
+            max_connections,
             serving,
             compacting,
             projecting,
@@ -399,7 +404,7 @@ impl Running {
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
         // A permit comes back when its connection has ended.
-        if timeout(DRAIN_DEADLINE, self.relay.places.acquire_many(self.relay.max_connections)).await.is_err() {
+        if timeout(DRAIN_DEADLINE, self.places.acquire_many(self.max_connections)).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
         if timeout(DRAIN_DEADLINE, self.serving).await.is_err() {
@@ -414,11 +419,10 @@ impl Running {
         if self.surveying.await.is_err() {
             tracing::error!("the road builder panicked");
         }
-        let relay = &self.relay;
-        for pool in [&relay.readers, &relay.sync_readers, &relay.stream_readers, &relay.background_readers] {
+        for pool in &self.readers {
             pool.close().await;
         }
-        self.relay.writer.stop().await;
+        self.writer.stop().await;
         if self.writing.await.is_err() {
             tracing::error!("the writer panicked");
         }

@@ -24,8 +24,9 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::Relay;
 use crate::db::{self, due};
+use crate::state::{AppState, BackgroundReaders};
+use crate::writer::Writer;
 
 /// How long the database may take to say how large it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -274,14 +275,13 @@ fn word(code: impl Serialize) -> String {
 }
 
 /// Counts a request and its answer, and logs both.
-pub(crate) async fn observe(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or(APP, MatchedPath::as_str).to_owned();
     let (method, began) = (request.method().clone(), Instant::now());
     let response = next.run(request).await;
     let took = began.elapsed();
     let status = response.status().as_u16();
     tracing::debug!(target: "tourismo_server::requests", %method, route, status, ms = took.as_millis() as u64, "answered");
-    let metrics = &relay.metrics;
     if let Some(RefusalCode(code)) = response.extensions().get() {
         metrics.refuse("request", (*code).to_owned());
     }
@@ -291,18 +291,22 @@ pub(crate) async fn observe(State(relay): State<Arc<Relay>>, request: Request, n
 }
 
 /// `GET /metrics`, and nothing else.
-pub(crate) fn router(relay: Arc<Relay>) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(relay)
+pub(crate) fn router(state: AppState) -> Router {
+    Router::new().route("/metrics", get(exposition)).with_state(state)
 }
 
-async fn metrics(State(relay): State<Arc<Relay>>) -> Response {
-    let writer = &relay.metrics.writer;
-    let (jobs, bytes) = relay.writer.waiting();
+async fn exposition(
+    State(metrics): State<Arc<Metrics>>,
+    State(jobs_of): State<Writer>,
+    State(readers): State<BackgroundReaders>,
+) -> Response {
+    let writer = &metrics.writer;
+    let (jobs, bytes) = jobs_of.waiting();
     writer.waiting_jobs.set(count(jobs));
     writer.waiting_bytes.set(count(bytes));
     // What the database does not say in time stays as it was said last.
     let looked = timeout(PATIENCE, async {
-        let mut reader = relay.background_readers.acquire().await?;
+        let mut reader = readers.acquire().await?;
         let due = due::count(&mut reader, MAX_COUNTED).await?;
         Ok::<_, sqlx::Error>((due, db::bytes(&mut reader).await?))
     });
@@ -311,7 +315,7 @@ async fn metrics(State(relay): State<Arc<Relay>>) -> Response {
         writer.database_bytes.set(count(bytes));
     }
     let mut text = String::new();
-    match text::encode(&mut text, &relay.metrics.registry) {
+    match text::encode(&mut text, &metrics.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS), (header::CACHE_CONTROL, "no-store")], text).into_response(),
         Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
-use crate::Relay;
 use crate::api::ApiError;
 
 /// The PWA as it was when this binary was built; in debug builds the files as they are.
@@ -29,20 +28,20 @@ const NOT_BUILT: &str = "The relay is running. Its web app is not part of this b
                          restart the relay, or start it with --pwa and the folder that holds index.html.\n";
 
 /// Serves a file, or the page for every other path that names no file: the page itself knows where it is.
-pub(crate) async fn serve(State(relay): State<Arc<Relay>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn serve(State(pwa): State<Arc<Pwa>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return ApiError::method_not_allowed().into_response();
     }
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     let accepts_brotli = accepts_brotli(&headers);
-    if let Some(file) = relay.pwa.file(path, accepts_brotli).await {
+    if let Some(file) = pwa.file(path, accepts_brotli).await {
         return file;
     }
     if path.rsplit('/').next().is_some_and(|name| name.contains('.') && name != "index.html") {
         return ApiError::not_found().into_response();
     }
-    let page = relay.pwa.file("index.html", accepts_brotli).await;
+    let page = pwa.file("index.html", accepts_brotli).await;
     page.unwrap_or_else(|| (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], NOT_BUILT).into_response())
 }
 

@@ -10,21 +10,50 @@ use std::sync::Arc;
 use axum::extract::{Extension, State, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use tokio::sync::{Semaphore, watch};
 use tourismo_core::wire::MAX_MESSAGE_BYTES;
 use tracing::Instrument;
 
 use self::connection::{Client, Connection};
-use crate::Relay;
 use crate::api::ApiError;
-use crate::limits::Source;
+use crate::clock::Clock;
+use crate::db::relay::Identity;
+use crate::db::sql::Pool;
+use crate::head_notifier::HeadNotifier;
+use crate::limits::{RateLimiter, Source};
+use crate::log_throttle::LogThrottle;
+use crate::metrics::Metrics;
+use crate::origin::PublicOrigin;
 use crate::serving::Peer;
+use crate::writer::Writer;
 
 /// How many bytes a connection reads, and writes, at once: most messages are smaller, and every connection has these.
 const BUFFER_BYTES: usize = 4 << 10;
 
+/// What sync connections share.
+#[derive(Debug)]
+pub(crate) struct SyncState {
+    pub(crate) identity: Identity,
+    /// Reads for sync connections.
+    pub(crate) sync_readers: Pool,
+    pub(crate) writer: Writer,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) head_notifier: HeadNotifier,
+    pub(crate) public_origin: Arc<PublicOrigin>,
+    /// Tells the operator of phones that know more of the log than there is.
+    pub(crate) short_log: LogThrottle,
+    pub(crate) limiter: Arc<RateLimiter>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// One permit for each sync connection that may still be opened.
+    pub(crate) places: Arc<Semaphore>,
+    /// One permit for each push that may be looked at, before it is judged, at the same time.
+    pub(crate) examining: Arc<Semaphore>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
 /// Opens a sync connection. `[M2]`
 pub(crate) async fn sync(
-    State(relay): State<Arc<Relay>>,
+    State(relay): State<Arc<SyncState>>,
     Extension(peer): Extension<Peer>,
     Extension(source): Extension<Source>,
     headers: HeaderMap,

@@ -16,8 +16,9 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::ApiError;
-use crate::Relay;
+use crate::bodies::Bodies;
 use crate::limits::Source;
+use crate::read_queue::ReadQueue;
 
 /// How much is kept, in bytes, and of how many answers about.
 const KEPT_BYTES: u64 = 16 << 20;
@@ -43,6 +44,15 @@ pub(crate) struct SharedAnswers;
 #[derive(Debug)]
 pub(crate) struct Compressed(Cache<Key, Bytes, ByBytes>);
 
+/// What compressing takes.
+#[derive(Debug)]
+pub(crate) struct AnswerCompressor {
+    pub(crate) compressed: Compressed,
+    /// Large answers that are on their way.
+    pub(crate) bodies: Arc<Bodies>,
+    pub(crate) read_queue: Arc<ReadQueue>,
+}
+
 /// Which answer: where it was asked for, under which name of the relay, and its tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -67,7 +77,11 @@ impl Default for Compressed {
 }
 
 /// Compresses an answer if its client accepts that and it is worth it, and counts a large one until it was read.
-pub(crate) async fn compress(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
+pub(crate) async fn compress(
+    State(compressor): State<Arc<AnswerCompressor>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(source) = request.extensions().get::<Source>().copied() else { return next.run(request).await };
     let is_get = request.method() == Method::GET;
     let accepts = accepts_gzip(request.headers());
@@ -84,65 +98,62 @@ pub(crate) async fn compress(State(relay): State<Arc<Relay>>, request: Request, 
     }
     let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes < WORTH_BYTES);
     if !accepts || is_small {
-        return counted(&relay, source, response).await.unwrap_or_else(IntoResponse::into_response);
+        return compressor.counted(source, response).await.unwrap_or_else(IntoResponse::into_response);
     }
     let is_same_for_all = is_anonymous || response.extensions().get::<SharedAnswers>().is_some();
     let key = tag(&response).filter(|_| is_same_for_all).map(|tag| Key { host, resource, tag });
-    compressed(&relay, source, key, response).await.unwrap_or_else(IntoResponse::into_response)
+    compressor.compressed(source, key, response).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn compressed(
-    relay: &Arc<Relay>,
-    source: Source,
-    key: Option<Key>,
-    response: Response,
-) -> Result<Response, ApiError> {
-    let (mut parts, body) = response.into_parts();
-    let bytes = match key {
-        None => gzip(relay, source, body).await?,
-        Some(key) => match relay.compressed.0.get_value_or_guard_async(&key).await {
-            Ok(bytes) => bytes,
-            Err(guard) => {
-                let bytes = gzip(relay, source, body).await?;
-                if bytes.len() <= LARGEST_KEPT {
-                    // It is gone already if there is no room for it.
-                    let _ = guard.insert(bytes.clone());
+impl AnswerCompressor {
+    async fn compressed(&self, source: Source, key: Option<Key>, response: Response) -> Result<Response, ApiError> {
+        let (mut parts, body) = response.into_parts();
+        let bytes = match key {
+            None => self.gzip(source, body).await?,
+            Some(key) => match self.compressed.0.get_value_or_guard_async(&key).await {
+                Ok(bytes) => bytes,
+                Err(guard) => {
+                    let bytes = self.gzip(source, body).await?;
+                    if bytes.len() <= LARGEST_KEPT {
+                        // It is gone already if there is no room for it.
+                        let _ = guard.insert(bytes.clone());
+                    }
+                    bytes
                 }
-                bytes
+            },
+        };
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        self.counted(source, Response::from_parts(parts, Body::from(bytes))).await
+    }
+
+    /// Compresses a body while it is being made. It is a read of this address, which waits for its turn and pays for it.
+    async fn gzip(&self, source: Source, body: Body) -> Result<Bytes, ApiError> {
+        let _turn = self.read_queue.acquire(source, None).await?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let mut piece = piece.map_err(|_| ApiError::internal())?;
+            while !piece.is_empty() {
+                let these = piece.split_to(piece.len().min(AT_ONCE_BYTES));
+                let written = tokio::task::spawn_blocking(move || encoder.write_all(&these).map(|()| encoder));
+                encoder = written.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
             }
-        },
-    };
-    parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    counted(relay, source, Response::from_parts(parts, Body::from(bytes))).await
-}
-
-/// Compresses a body while it is being made. It is a read of this address, which waits for its turn and pays for it.
-async fn gzip(relay: &Relay, source: Source, body: Body) -> Result<Bytes, ApiError> {
-    let _turn = relay.read_queue.acquire(source, None).await?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let mut piece = piece.map_err(|_| ApiError::internal())?;
-        while !piece.is_empty() {
-            let these = piece.split_to(piece.len().min(AT_ONCE_BYTES));
-            let written = tokio::task::spawn_blocking(move || encoder.write_all(&these).map(|()| encoder));
-            encoder = written.await.map_err(|_| ApiError::internal())?.map_err(|_| ApiError::internal())?;
         }
+        encoder.finish().map(Bytes::from).map_err(|_| ApiError::internal())
     }
-    encoder.finish().map(Bytes::from).map_err(|_| ApiError::internal())
-}
 
-/// Counts a large answer that is in memory until it was read. One that is made while it is read counts by itself.
-async fn counted(relay: &Relay, source: Source, response: Response) -> Result<Response, ApiError> {
-    let size = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-    if size < COUNTED_BYTES {
-        return Ok(response);
+    /// Counts a large answer that is in memory until it was read. One that is made while it is read counts by itself.
+    async fn counted(&self, source: Source, response: Response) -> Result<Response, ApiError> {
+        let size = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
+        if size < COUNTED_BYTES {
+            return Ok(response);
+        }
+        let room = self.bodies.reserve(source, size).ok_or_else(ApiError::too_many_bodies)?;
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, size).await.map_err(|_| ApiError::internal())?;
+        Ok(Response::from_parts(parts, room.whole(bytes)))
     }
-    let room = relay.bodies.reserve(source, size).ok_or_else(ApiError::too_many_bodies)?;
-    let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, size).await.map_err(|_| ApiError::internal())?;
-    Ok(Response::from_parts(parts, room.whole(bytes)))
 }
 
 /// What tells this answer from every other one at its address.

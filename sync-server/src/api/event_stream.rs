@@ -3,6 +3,7 @@
 //! An event is made when the connection asks for it, and not before: what a client does not take is not made.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -16,8 +17,9 @@ use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
 
 use super::read_request::ReadRequest;
-use crate::Relay;
-use crate::event_bus::EventId;
+use crate::clock::Clock;
+use crate::db::sql::Pool;
+use crate::event_bus::{EventBus, EventId};
 
 /// How long nothing may be said: proxies cut connections that seem dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -50,12 +52,6 @@ pub(crate) enum WaitOutcome<T> {
 }
 
 impl Lifetime {
-    fn of(relay: &Relay, request: &ReadRequest) -> Lifetime {
-        let left_ms = |at: Timestamp| u64::try_from(at.millis_since(relay.clock.now())).unwrap_or(0);
-        let expires_at = request.expires_at.map(|at| Instant::now() + Duration::from_millis(left_ms(at)));
-        Lifetime { stopping: relay.stopping.clone(), expires_at, has_ended: false }
-    }
-
     /// Waits for something, which may be given up at every moment.
     pub(crate) async fn wait<T>(&mut self, something: impl Future<Output = T>) -> WaitOutcome<T> {
         if self.has_ended {
@@ -107,19 +103,37 @@ impl ResumeQuery {
     }
 }
 
-/// A stream as an answer. nginx gathers what it passes on unless it is told not to, and would tell late what is live.
-pub(crate) fn answer(relay: &Relay, request: &ReadRequest, source: impl EventSource) -> Response {
-    let lifetime = Lifetime::of(relay, request);
-    let events = stream::unfold((source, lifetime), async |(mut source, mut lifetime)| {
-        let event = source.next(&mut lifetime).await?;
-        Some((Ok::<_, Infallible>(event), (source, lifetime)))
-    });
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
-        (header::CACHE_CONTROL.as_str(), "no-cache"),
-        ("x-accel-buffering", "no"),
-    ];
-    (headers, Body::from_stream(events)).into_response()
+/// What event streams take.
+#[derive(Debug)]
+pub(crate) struct EventStreams {
+    pub(crate) bus: Arc<EventBus>,
+    /// Connections that read for the events of open streams.
+    pub(crate) readers: Pool,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl EventStreams {
+    /// A stream as an answer. nginx gathers what it passes on unless it is told not to, and would tell late what is live.
+    pub(crate) fn answer(&self, request: &ReadRequest, source: impl EventSource) -> Response {
+        let lifetime = self.lifetime(request);
+        let events = stream::unfold((source, lifetime), async |(mut source, mut lifetime)| {
+            let event = source.next(&mut lifetime).await?;
+            Some((Ok::<_, Infallible>(event), (source, lifetime)))
+        });
+        let headers = [
+            (header::CONTENT_TYPE.as_str(), "text/event-stream"),
+            (header::CACHE_CONTROL.as_str(), "no-cache"),
+            ("x-accel-buffering", "no"),
+        ];
+        (headers, Body::from_stream(events)).into_response()
+    }
+
+    fn lifetime(&self, request: &ReadRequest) -> Lifetime {
+        let left_ms = |at: Timestamp| u64::try_from(at.millis_since(self.clock.now())).unwrap_or(0);
+        let expires_at = request.expires_at.map(|at| Instant::now() + Duration::from_millis(left_ms(at)));
+        Lifetime { stopping: self.stopping.clone(), expires_at, has_ended: false }
+    }
 }
 
 #[cfg(test)]

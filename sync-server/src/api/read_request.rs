@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
-use super::{ApiError, viewer};
-use crate::Relay;
+use super::ApiError;
+use super::viewer::Viewers;
 use crate::authorize::Viewer;
 use crate::limits::Source;
-use crate::read_queue::ReadPermit;
+use crate::read_queue::{ReadPermit, ReadQueue};
 use crate::serving::Peer;
 
 /// A request.
@@ -33,14 +33,19 @@ pub(crate) struct ReadRequest {
     pub(crate) uri: String,
 }
 
-impl FromRequestParts<Arc<Relay>> for ReadRequest {
+impl<S> FromRequestParts<S> for ReadRequest
+where
+    S: Send + Sync,
+    Arc<Viewers>: FromRef<S>,
+    Arc<ReadQueue>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, relay: &Arc<Relay>) -> Result<ReadRequest, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<ReadRequest, ApiError> {
         let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
         let local = parts.extensions.get::<Peer>().ok_or_else(ApiError::internal)?.local;
-        let (viewer, expires_at) = viewer::viewer(relay, &parts.headers, local).await?;
-        let turn = relay.read_queue.acquire(source, viewer.account()).await?;
+        let (viewer, expires_at) = Arc::<Viewers>::from_ref(state).viewer(&parts.headers, local).await?;
+        let turn = Arc::<ReadQueue>::from_ref(state).acquire(source, viewer.account()).await?;
         let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         Ok(ReadRequest { viewer, expires_at, source, turn: Some(turn), headers: parts.headers.clone(), uri })
     }
@@ -53,11 +58,16 @@ pub(crate) struct OwnRequest {
     pub(crate) request: ReadRequest,
 }
 
-impl FromRequestParts<Arc<Relay>> for OwnRequest {
+impl<S> FromRequestParts<S> for OwnRequest
+where
+    S: Send + Sync,
+    Arc<Viewers>: FromRef<S>,
+    Arc<ReadQueue>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, relay: &Arc<Relay>) -> Result<OwnRequest, ApiError> {
-        let request = ReadRequest::from_request_parts(parts, relay).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<OwnRequest, ApiError> {
+        let request = ReadRequest::from_request_parts(parts, state).await?;
         let me = request.viewer.account().ok_or_else(|| {
             ApiError::unauthorized(
                 "token_needed",

@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::Relay;
+use crate::clock::Clock;
 use crate::db::due;
 use crate::db::relay::is_readable;
+use crate::state::{BackgroundReaders, Stopping};
+use crate::writer::Writer;
 
 /// How long the writer may take to get round to a question.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,17 +23,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_COUNTED: u32 = 10_000;
 
 /// Says whether the writer can store, the database can be read, and the server is not stopping.
-pub(crate) async fn ready(State(relay): State<Arc<Relay>>) -> Response {
-    let writer = matches!(timeout(PATIENCE, relay.writer.ping()).await, Ok(Ok(())));
-    let (database, due) = match timeout(PATIENCE, relay.background_readers.acquire()).await {
+pub(crate) async fn ready(
+    State(writer): State<Writer>,
+    State(readers): State<BackgroundReaders>,
+    State(clock): State<Arc<Clock>>,
+    State(stopping): State<Stopping>,
+) -> Response {
+    let writer = matches!(timeout(PATIENCE, writer.ping()).await, Ok(Ok(())));
+    let (database, due) = match timeout(PATIENCE, readers.acquire()).await {
         Ok(Ok(mut reader)) => (is_readable(&mut reader).await, due::count(&mut reader, MAX_COUNTED).await.ok()),
         Ok(Err(_)) | Err(_) => (false, None),
     };
-    let stopping = *relay.stopping.borrow();
+    let stopping = *stopping.0.borrow();
     let is_ready = writer && database && !stopping;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     // What comes is dated by the log then: this needs an operator, and keeps nobody from their work.
-    let clock_behind_s = relay.clock.look().map(|behind_ms| behind_ms / 1_000);
+    let clock_behind_s = clock.look().map(|behind_ms| behind_ms / 1_000);
     let body = json!({
         "ready": is_ready,
         "writer": writer,

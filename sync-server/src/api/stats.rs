@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 use super::ApiError;
 use super::read_request::ReadRequest;
 use super::schema::{Refusals, TotalsItem};
-use crate::Relay;
 use crate::db::sql::Connection;
 use crate::db::{drives, meets, profiles};
+use crate::state::BackgroundReaders;
 
 /// How long figures may be old: to count everything takes longer than any other read.
 const FRESH: Duration = Duration::from_secs(60);
@@ -41,16 +41,17 @@ pub(crate) struct RelayStats {
     get, path = "/v1/stats", tag = "relay", security(()), responses((status = 200, description = "What the relay has, counted.", body = RelayStats), Refusals)
 )]
 pub(crate) async fn relay_stats(
-    State(relay): State<Arc<Relay>>,
+    State(totals): State<Arc<TotalsCache>>,
+    State(readers): State<BackgroundReaders>,
     mut request: ReadRequest,
 ) -> Result<Response, ApiError> {
     // To wait for figures, or to count them beside everything else, keeps nobody from reading.
     request.release_permit();
-    let mut last = relay.totals.0.lock().await;
+    let mut last = totals.0.lock().await;
     let stats = match last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
         Some((_, stats)) => stats.clone(),
         None => {
-            let mut reader = relay.background_readers.snapshot().await?;
+            let mut reader = readers.snapshot().await?;
             let stats = count(&mut reader).await?;
             last.insert((Instant::now(), stats)).1.clone()
         }

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
 
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -11,11 +15,11 @@ use tourismo_core::wire::RelayId;
 
 use super::ApiError;
 use super::read_request::ReadRequest;
-use crate::Relay;
 use crate::db::feed::{Author, FeedRow};
 use crate::db::meets::MeetRecord;
 use crate::feeds::ics::CalendarEvent;
 use crate::feeds::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
+use crate::origin::PublicOrigin;
 
 /// In which form a feed is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +28,35 @@ pub(crate) enum Form {
     Json,
 }
 
+/// Which relay this is, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) relay: RelayId,
+    pub(crate) public_origin: Arc<PublicOrigin>,
+}
+
 /// Where this relay is, as the one who asks sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
+    relay: RelayId,
     /// Such as `https://drive.example`.
     origin: String,
 }
 
-impl Web {
-    /// As the relay's options or the request say it.
-    pub(crate) fn of(relay: &Relay, request: &ReadRequest) -> Web {
-        Web { origin: relay.public_origin.of(&request.headers).to_string() }
-    }
+impl<S> FromRequestParts<S> for Web
+where
+    S: Send + Sync,
+    Site: FromRef<S>,
+{
+    type Rejection = Infallible;
 
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Web, Infallible> {
+        let Site { relay, public_origin } = Site::from_ref(state);
+        Ok(Web { relay, origin: public_origin.of(&parts.headers).to_string() })
+    }
+}
+
+impl Web {
     /// The page of a published drive.
     pub(crate) fn drive(&self, id: DocId) -> String {
         format!("{}/#/public/{id}", self.origin)
@@ -63,7 +83,7 @@ pub(crate) struct Feed {
 }
 
 /// A page of what everybody may see, as a feed.
-pub(crate) fn feed(relay: &Relay, request: &ReadRequest, web: &Web, feed: Feed, form: Form) -> Response {
+pub(crate) fn feed(request: &ReadRequest, web: &Web, feed: Feed, form: Form) -> Response {
     let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
     let Feed { about, title, page, items, next } = feed;
     let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
@@ -73,7 +93,7 @@ pub(crate) fn feed(relay: &Relay, request: &ReadRequest, web: &Web, feed: Feed, 
         format!("{}{path}?{query}", web.origin)
     };
     let channel = Channel {
-        id: feed_id(&relay.identity.id, &about, query),
+        id: feed_id(&web.relay, &about, query),
         title,
         home_url: format!("{}/#/{page}", web.origin),
         self_url: format!("{}{}", web.origin, request.uri),

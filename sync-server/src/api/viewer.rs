@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tourismo_core::read_token::{ReadToken, ReadTokenError};
 use tourismo_core::time::Timestamp;
+use tourismo_core::wire::RelayId;
 
 use super::ApiError;
-use crate::Relay;
 use crate::authorize::Viewer;
+use crate::clock::Clock;
 use crate::db::accounts;
+use crate::origin::PublicOrigin;
+use crate::state::AnswerReaders;
 
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
@@ -37,32 +40,48 @@ impl KnownReaders {
     }
 }
 
-/// The viewer that a request's `Authorization: ActorClaims` tells, and until when; anyone if it tells none. The request came on a
-/// connection that ends at the address `local`. `[R1]` `[R3]` `[H9]`
-pub(crate) async fn viewer(
-    relay: &Relay,
-    headers: &HeaderMap,
-    local: SocketAddr,
-) -> Result<(Viewer, Option<Timestamp>), ApiError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok((Viewer::Anonymous, None)) };
-    let token = value.to_str().ok().and_then(bearer).ok_or(ReadTokenError::BadToken)?;
-    let (now, policy) = (relay.clock.now(), relay.public_origin.policy(local, headers));
-    if let Err(error) = token.check_origin(&policy) {
-        if let (ReadTokenError::WrongOrigin, Some(origin)) = (error, &token.origin) {
-            relay.public_origin.report(origin, &policy);
+/// Finds out who asks.
+#[derive(Debug)]
+pub(crate) struct Viewers {
+    pub(crate) relay: RelayId,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) public_origin: Arc<PublicOrigin>,
+    pub(crate) readers: AnswerReaders,
+    pub(crate) known_readers: KnownReaders,
+}
+
+impl Viewers {
+    /// The viewer that a request's `Authorization: ActorClaims` tells, and until when; anyone if it tells none. The request came on a
+    /// connection that ends at the address `local`. `[R1]` `[R3]` `[H9]`
+    pub(crate) async fn viewer(
+        &self,
+        headers: &HeaderMap,
+        local: SocketAddr,
+    ) -> Result<(Viewer, Option<Timestamp>), ApiError> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok((Viewer::Anonymous, None)) };
+        let token = value.to_str().ok().and_then(bearer).ok_or(ReadTokenError::BadToken)?;
+        let (now, policy) = (self.clock.now(), self.public_origin.policy(local, headers));
+        if let Err(error) = token.check_origin(&policy) {
+            if let (ReadTokenError::WrongOrigin, Some(origin)) = (error, &token.origin) {
+                self.public_origin.report(origin, &policy);
+            }
+            return Err(error.into());
         }
-        return Err(error.into());
+        if self.known_readers.has(&token) {
+            return if token.expires_at <= now {
+                Err(ReadTokenError::ExpiredToken.into())
+            } else {
+                Ok(viewer_of(&token))
+            };
+        }
+        token.verify(&self.relay, &policy, now)?;
+        let mut reader = self.readers.acquire().await?;
+        if !accounts::has_device(&mut reader, token.account, token.device).await? {
+            return Err(ReadTokenError::BadToken.into());
+        }
+        self.known_readers.remember(&token);
+        Ok(viewer_of(&token))
     }
-    if relay.known_readers.has(&token) {
-        return if token.expires_at <= now { Err(ReadTokenError::ExpiredToken.into()) } else { Ok(viewer_of(&token)) };
-    }
-    token.verify(&relay.identity.id, &policy, now)?;
-    let mut reader = relay.readers.acquire().await?;
-    if !accounts::has_device(&mut reader, token.account, token.device).await? {
-        return Err(ReadTokenError::BadToken.into());
-    }
-    relay.known_readers.remember(&token);
-    Ok(viewer_of(&token))
 }
 
 fn viewer_of(token: &ReadToken) -> (Viewer, Option<Timestamp>) {

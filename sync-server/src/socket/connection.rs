@@ -17,7 +17,7 @@ use tourismo_core::session::relay::{ChangeOutcome, RelayEffect, RelayInput, Rela
 use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
 use tracing::Instrument;
 
-use crate::Relay;
+use super::SyncState;
 use crate::db::{accounts, change_log, documents, sql};
 use crate::head_notifier::Subscription;
 use crate::limits::{ConnectionPermit, Source};
@@ -45,7 +45,7 @@ pub(super) struct Client {
 }
 
 pub(super) struct Connection {
-    relay: Arc<Relay>,
+    relay: Arc<SyncState>,
     client: Client,
     session: RelaySession,
     opened: Instant,
@@ -72,7 +72,7 @@ type Reading<'c> = Pin<Box<dyn Future<Output = Result<RelayInput, sqlx::Error>> 
 struct SocketClosed;
 
 impl Connection {
-    pub(super) fn new(relay: Arc<Relay>, client: Client, socket: WebSocket) -> Connection {
+    pub(super) fn new(relay: Arc<SyncState>, client: Client, socket: WebSocket) -> Connection {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).expect("the system has randomness; without it no key is safe");
         let (sink, stream) = socket.split();
@@ -270,7 +270,7 @@ type Admitting = Pin<Box<dyn Future<Output = Result<AdmittedDevice, RelayInput>>
 
 /// Looks whether the device may speak for the account. One that is known costs no write; one that nobody of the account
 /// let in costs two look-ups, and takes neither a seat of the account nor time of the writer. `[H4]` `[H5]`
-async fn admit(relay: Arc<Relay>, candidate: Candidate, source: Source) -> Result<AdmittedDevice, RelayInput> {
+async fn admit(relay: Arc<SyncState>, candidate: Candidate, source: Source) -> Result<AdmittedDevice, RelayInput> {
     let Candidate { account, device, granted_by } = candidate;
     let standing = standing(&relay, candidate).await.map_err(cannot_read)?;
     if standing == DeviceStanding::Stranger {
@@ -309,7 +309,7 @@ enum DeviceStanding {
     Stranger,
 }
 
-async fn standing(relay: &Relay, candidate: Candidate) -> Result<DeviceStanding, sqlx::Error> {
+async fn standing(relay: &SyncState, candidate: Candidate) -> Result<DeviceStanding, sqlx::Error> {
     let Candidate { account, device, granted_by } = candidate;
     let mut reader = relay.sync_readers.acquire().await?;
     if accounts::has_device(&mut reader, account, device).await? {
@@ -330,7 +330,7 @@ const INFLATED_BYTES_OF_A_CHANGE: u64 = 16 << 10;
 
 /// Looks at the changes of a push, off the threads that serve sockets and beside few others, and has its account pay for
 /// what had to be inflated.
-async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Result<Vec<Examined>, Unavailable> {
+async fn examine(relay: &SyncState, account: AccountId, changes: Vec<Offer>) -> Result<Vec<Examined>, Unavailable> {
     let permit = relay.examining.clone().acquire_owned().await.map_err(|_| Unavailable)?;
     let examined = tokio::task::spawn_blocking(move || {
         let mut budget = InflationBudget::of_a_push();
@@ -346,7 +346,7 @@ async fn examine(relay: &Relay, account: AccountId, changes: Vec<Offer>) -> Resu
 
 /// Has the writer keep what can be kept of a push, and counts what became of it.
 async fn commit(
-    relay: Arc<Relay>,
+    relay: Arc<SyncState>,
     in_order: Arc<Mutex<()>>,
     pusher: Pusher,
     push: u64,
@@ -366,7 +366,7 @@ async fn commit(
 }
 
 /// Looks at the changes of a push when it is their turn, and has the writer keep them, some at a time.
-async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<ChangeOutcome> {
+async fn take_in(relay: &SyncState, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<ChangeOutcome> {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
     let refuse_all = || vec![ChangeOutcome::Refused(NackCode::Unavailable); count];
@@ -392,7 +392,7 @@ async fn take_in(relay: &Relay, in_order: &Mutex<()>, pusher: &Pusher, changes: 
 }
 
 /// Has the writer keep what can be kept of these changes.
-async fn keep(relay: &Relay, pusher: &Pusher, changes: Vec<Examined>) -> Vec<ChangeOutcome> {
+async fn keep(relay: &SyncState, pusher: &Pusher, changes: Vec<Examined>) -> Vec<ChangeOutcome> {
     let count = changes.len();
     let kept = relay.writer.commit(pusher.clone(), changes).await;
     kept.unwrap_or_else(|Unavailable| vec![ChangeOutcome::Refused(NackCode::Unavailable); count])

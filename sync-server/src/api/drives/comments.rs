@@ -9,7 +9,6 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
@@ -17,8 +16,10 @@ use crate::api::query::{PageQuery, Query};
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
+use crate::clock::Clock;
 use crate::db::comments::{self, CommentRow};
 use crate::db::engagement;
+use crate::state::AnswerReaders;
 
 /// What somebody says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,15 +67,16 @@ const AHEAD_MS: i64 = 86_400_000;
     responses((status = 200, description = "A page of comments.", body = CommentPage), Refusals)
 )]
 pub(crate) async fn comments(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
     Path(id): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
-    let latest = (relay.clock.now() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
+    let latest = (clock.now() + AHEAD_MS, DocId::from_bytes([0xff; 16]));
     let after = paging.after(List::Comments)?.map_or(latest, |after| latest.min(after));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let owner = access_check::drive_owner(&mut reader, &request, id).await?;
     let count = engagement::of_drive(&mut reader, id, owner, viewer).await?.comments;
     let rows = comments::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;

@@ -6,16 +6,17 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::drive::{admit, etag, for_its_audience, read, written};
-use crate::Relay;
+use super::drive::{admit, for_its_audience};
 use crate::api::path::Path;
 use crate::api::read_request::{ReadRequest, is_known};
 use crate::api::schema::Refusals;
 use crate::api::syndication::{Web, name};
+use crate::api::tracks::{self, Tracks};
 use crate::api::{ApiError, access_check};
 use crate::db::published;
 use crate::feeds::gpx::{self, Gpx};
 use crate::feeds::track::Track;
+use crate::state::AnswerReaders;
 
 /// A published drive as GPX, without times.
 #[utoipa::path(
@@ -24,24 +25,26 @@ use crate::feeds::track::Track;
     responses((status = 200, description = "GPX.", body = String, content_type = "application/gpx+xml"), Refusals)
 )]
 pub(crate) async fn drive_gpx(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(tracks): State<Arc<Tracks>>,
+    web: Web,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let id = access_check::id(&id)?;
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let page = admit(&mut reader, &request, id).await?;
     let blocks = published::blocks(&mut reader, page.account, id).await?;
     drop(reader);
-    let url = Web::of(&relay, &request).drive(id);
-    let etag = etag(&relay, &url, &page, &blocks);
+    let url = web.drive(id);
+    let etag = tracks.etag(&url, &page, &blocks);
     let caching = request.caching(etag.clone());
     if is_known(&request.headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let (track, room) = read(&relay, &request, blocks, Track::of_blocks).await?;
+    let (track, room) = tracks.read(request.source, blocks, Track::of_blocks).await?;
     let author = name(page.author.handle.as_deref(), page.author.display_name.as_deref());
-    let (length, body) = written(room, Gpx::new(&page.title, &author, &url, track)).await?;
+    let (length, body) = tracks::written(room, Gpx::new(&page.title, &author, &url, track)).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(gpx::CONTENT_TYPE)),
         (header::CONTENT_LENGTH, HeaderValue::from(length)),

@@ -1,7 +1,5 @@
 //! `GET /v1/drives/{id}/reactions`: what people feel about a published drive.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,7 +7,6 @@ use tourismo_core::docs::Reaction;
 use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::drive_item::ReactionCounts;
 use crate::api::page::{Listed, Page};
@@ -20,6 +17,7 @@ use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::engagement;
 use crate::db::reactions::{self, ReactionRow};
+use crate::state::AnswerReaders;
 
 /// What somebody feels.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,14 +58,14 @@ pub(crate) type ReactionPage = Page<ReactionItem, ReactionsHead>;
     responses((status = 200, description = "A page of reactions.", body = ReactionPage), Refusals)
 )]
 pub(crate) async fn reactions(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(id): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
     let after = paging.after(List::Reactions)?.unwrap_or((-1, AccountId::from_bytes([0xff; 16])));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let owner = access_check::drive_owner(&mut reader, &request, id).await?;
     let said = engagement::of_drive(&mut reader, id, owner, viewer).await?;
     let rows = reactions::list(&mut reader, id, owner, viewer, after, paging.rows()).await?;

@@ -7,7 +7,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::page::Page;
@@ -21,6 +20,8 @@ use crate::db::feed::{self, FeedRow, PublicKey};
 use crate::db::order::Hour;
 use crate::feeds::json_feed::JsonFeed;
 use crate::grid::Bounds;
+use crate::newest_page::NewestPage;
+use crate::state::AnswerReaders;
 
 /// `bbox`, as the public feed takes it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,13 +43,19 @@ pub(crate) struct BoundsQuery {
     responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn public(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(newest_page): State<Arc<NewestPage>>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = read(&relay, request.viewer, &paging, bbox, Hour::Driven).await?;
-    let items = DriveItem::list(&mut relay.readers.acquire().await?, request.viewer, &rows).await?;
+    let place = place(&paging, Hour::Driven)?;
+    let rows = match (bbox, place) {
+        (None, None) => newest(&readers, &newest_page).await?.iter().take(paging.rows() as usize).cloned().collect(),
+        (Some(_), _) | (None, Some(_)) => rows(&readers, &paging, bbox, Hour::Driven).await?,
+    };
+    let (rows, next) = shown(&readers, request.viewer, &paging, Hour::Driven, rows).await?;
+    let items = DriveItem::list(&mut readers.acquire().await?, request.viewer, &rows).await?;
     request.answer(&DrivePage { head: (), items, next })
 }
 
@@ -59,12 +66,14 @@ pub(crate) async fn public(
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn public_atom(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    syndicated(&relay, &request, &paging, bbox, Form::Atom).await
+    let (rows, next) = syndicated(&readers, request.viewer, &paging, bbox).await?;
+    feed_of(&request, &web, &rows, next, Form::Atom)
 }
 
 /// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
@@ -74,55 +83,72 @@ pub(crate) async fn public_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn public_json_feed(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    syndicated(&relay, &request, &paging, bbox, Form::Json).await
+    let (rows, next) = syndicated(&readers, request.viewer, &paging, bbox).await?;
+    feed_of(&request, &web, &rows, next, Form::Json)
 }
+
+type Rows = Vec<FeedRow>;
 
 async fn syndicated(
-    relay: &Relay,
-    request: &ReadRequest,
-    paging: &PageQuery,
-    bbox: Option<Bounds>,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let (rows, next) = read(relay, request.viewer, paging, bbox, Hour::Shown).await?;
-    let web = Web::of(relay, request);
-    let items = syndication::drives(&web, &rows)?;
-    let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
-    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
-}
-
-/// A page, without those whom the viewer blocks: it may be shorter than asked for.
-async fn read(
-    relay: &Relay,
+    readers: &AnswerReaders,
     viewer: Viewer,
     paging: &PageQuery,
     bbox: Option<Bounds>,
-    by: Hour,
-) -> Result<(Vec<FeedRow>, Option<String>), ApiError> {
-    let list = match by {
+) -> Result<(Rows, Option<String>), ApiError> {
+    let rows = rows(readers, paging, bbox, Hour::Shown).await?;
+    shown(readers, viewer, paging, Hour::Shown, rows).await
+}
+
+fn feed_of(
+    request: &ReadRequest,
+    web: &Web,
+    rows: &[FeedRow],
+    next: Option<String>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let items = syndication::drives(web, rows)?;
+    let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
+    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
+}
+fn list(by: Hour) -> List {
+    match by {
         Hour::Driven => List::PublicFeed,
         Hour::Shown => List::ShownDrives,
-    };
-    let place = paging.after(list)?.map(|(hour, place, doc)| PublicKey { hour, place, doc });
-    let after = place.unwrap_or(PublicKey::FIRST);
-    let most = paging.rows();
-    let rows = match (bbox, place, by) {
-        (Some(bounds), ..) => feed::page_within(&mut relay.readers.acquire().await?, &bounds, by, after, most).await?,
-        (None, None, Hour::Driven) => newest(relay).await?.iter().take(most as usize).cloned().collect(),
-        (None, _, Hour::Driven | Hour::Shown) => {
-            feed::page(&mut relay.readers.acquire().await?, by, after, most).await?
-        }
-    };
+    }
+}
+
+fn place(paging: &PageQuery, by: Hour) -> Result<Option<PublicKey>, ApiError> {
+    Ok(paging.after(list(by))?.map(|(hour, place, doc)| PublicKey { hour, place, doc }))
+}
+
+async fn rows(readers: &AnswerReaders, paging: &PageQuery, bbox: Option<Bounds>, by: Hour) -> Result<Rows, ApiError> {
+    let after = place(paging, by)?.unwrap_or(PublicKey::FIRST);
+    let mut reader = readers.acquire().await?;
+    Ok(match bbox {
+        Some(bounds) => feed::page_within(&mut reader, &bounds, by, after, paging.rows()).await?,
+        None => feed::page(&mut reader, by, after, paging.rows()).await?,
+    })
+}
+
+/// A page, without those whom the viewer blocks: it may be shorter than asked for.
+async fn shown(
+    readers: &AnswerReaders,
+    viewer: Viewer,
+    paging: &PageQuery,
+    by: Hour,
+    rows: Rows,
+) -> Result<(Rows, Option<String>), ApiError> {
     let blocked = match viewer.account() {
-        Some(_) => access_check::blocked_either_way(&mut relay.readers.acquire().await?, viewer).await?,
+        Some(_) => access_check::blocked_either_way(&mut readers.acquire().await?, viewer).await?,
         None => Default::default(),
     };
-    let Page { items: mut rows, next, .. } = paging.page(rows, list, |row| {
+    let Page { items: mut rows, next, .. } = paging.page(rows, list(by), |row| {
         let PublicKey { hour, place, doc } = row.public_key(by);
         (hour, place, doc)
     });
@@ -130,14 +156,14 @@ async fn read(
     Ok((rows, next))
 }
 
-async fn newest(relay: &Relay) -> Result<Arc<[FeedRow]>, ApiError> {
-    match relay.newest.get() {
+async fn newest(readers: &AnswerReaders, newest: &NewestPage) -> Result<Arc<[FeedRow]>, ApiError> {
+    match newest.get() {
         Ok(rows) => Ok(rows),
         Err(generation) => {
-            let mut reader = relay.readers.acquire().await?;
+            let mut reader = readers.acquire().await?;
             let rows = feed::page(&mut reader, Hour::Driven, PublicKey::FIRST, MAX_LIMIT + 1).await?;
             let rows: Arc<[FeedRow]> = rows.into();
-            relay.newest.keep(generation, rows.clone());
+            newest.keep(generation, rows.clone());
             Ok(rows)
         }
     }

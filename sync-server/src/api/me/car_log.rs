@@ -1,7 +1,5 @@
 //! `GET /v1/me/cars/{id}/log`: a car's logbook, the latest entry first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -10,7 +8,6 @@ use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
@@ -19,6 +16,7 @@ use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::cars;
+use crate::state::AnswerReaders;
 
 /// An entry of a logbook.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,14 +67,14 @@ pub(crate) type LogPage = Page<LogEntryItem>;
     responses((status = 200, description = "A page of the logbook.", body = LogPage), Refusals)
 )]
 pub(crate) async fn car_log(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(id): Path<String>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let id = access_check::id(&id)?;
     let after = paging.after(List::Logbook)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     cars::record(&mut reader, me, id).await?.ok_or_else(ApiError::not_found)?;
     let rows = cars::log_page(&mut reader, me, id, after, paging.rows()).await?;
     request.answer(&paging.page(rows, List::Logbook, |item| (item.entry.at, item.id)).map(item))

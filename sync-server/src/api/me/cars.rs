@@ -1,14 +1,11 @@
 //! `GET /v1/me/cars`: one's own garage, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::id::DocId;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
@@ -16,6 +13,7 @@ use crate::api::query::{PageQuery, Query};
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::cars::{self, CarRow};
+use crate::state::AnswerReaders;
 
 /// A car of one's own.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,12 +51,12 @@ pub(crate) type OwnCarPage = Page<OwnCarItem>;
     responses((status = 200, description = "A page of cars.", body = OwnCarPage), Refusals)
 )]
 pub(crate) async fn own_cars(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::Garage)?.unwrap_or(DocId::from_bytes([0xff; 16]));
-    let rows = cars::garage(&mut relay.readers.acquire().await?, me, after, paging.rows()).await?;
+    let rows = cars::garage(&mut readers.acquire().await?, me, after, paging.rows()).await?;
     request.answer(&paging.page(rows, List::Garage, |car| car.doc).map(item))
 }
 

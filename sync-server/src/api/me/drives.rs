@@ -1,7 +1,5 @@
 //! `GET /v1/me/drives`: one's own drives, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -11,7 +9,6 @@ use tourismo_core::stats::DriveStats;
 use tourismo_core::time::{Timestamp, UtcOffset};
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
@@ -19,6 +16,7 @@ use crate::api::query::{PageQuery, Query};
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::{Refusals, VisibilityName, raw};
 use crate::db::drives::{self, DriveKey, OwnDrive};
+use crate::state::AnswerReaders;
 
 /// Before every drive.
 pub(super) const FIRST: DriveKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
@@ -67,12 +65,12 @@ pub(crate) type OwnDrivePage = Page<OwnDriveItem>;
     responses((status = 200, description = "A page of drives.", body = OwnDrivePage), Refusals)
 )]
 pub(crate) async fn own_drives(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::OwnDrives)?.unwrap_or(FIRST);
-    let rows = drives::page(&mut relay.readers.acquire().await?, me, None, after, paging.rows()).await?;
+    let rows = drives::page(&mut readers.acquire().await?, me, None, after, paging.rows()).await?;
     request.answer(&paging.page(rows, List::OwnDrives, key).try_map(item)?)
 }
 

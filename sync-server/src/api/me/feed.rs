@@ -1,14 +1,11 @@
 //! `GET /v1/me/feed`: drives and meets of those whom one follows, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::cursor::List;
 use crate::api::drive_item::DriveItem;
@@ -20,6 +17,7 @@ use crate::db::engagement;
 use crate::db::feed::FeedKey;
 use crate::db::feed_items::{self, HomeItem};
 use crate::db::sql::Connection;
+use crate::state::AnswerReaders;
 
 /// Something in a home feed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,13 +73,13 @@ pub(crate) type HomePage = Page<HomeEntry>;
     responses((status = 200, description = "A page of the home feed.", body = HomePage), Refusals)
 )]
 pub(crate) async fn home_feed(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::HomeFeed)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = relay.readers.acquire().await?;
+    let mut reader = readers.acquire().await?;
     // Who may see what is part of the statement: it reads nothing else.
     let rows = feed_items::home(&mut reader, me, after, paging.rows()).await?;
     let page = paging.page(rows, List::HomeFeed, |item: &HomeItem| (item.key().sort_at, item.key().doc));

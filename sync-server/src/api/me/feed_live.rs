@@ -8,12 +8,11 @@ use axum::response::Response;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::feed::entries;
-use crate::Relay;
-use crate::api::event_stream::{EventSource, Lifetime, ResumeQuery, WaitOutcome, event};
+use crate::api::ApiError;
+use crate::api::event_stream::{EventSource, EventStreams, Lifetime, ResumeQuery, WaitOutcome, event};
 use crate::api::query::Query;
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, event_stream};
 use crate::db::feed_items;
 use crate::db::follows;
 use crate::event_bus::{Delivery, HomeListener};
@@ -27,19 +26,19 @@ use crate::event_bus::{Delivery, HomeListener};
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream"), Refusals)
 )]
 pub(crate) async fn home_feed_live(
-    State(relay): State<Arc<Relay>>,
+    State(streams): State<Arc<EventStreams>>,
     OwnRequest { me, request }: OwnRequest,
     Query(resumed): Query<ResumeQuery>,
 ) -> Result<Response, ApiError> {
     let listener =
-        relay.live.listen_home(me, resumed.last_event_id(&request.headers)).map_err(|_| ApiError::overloaded())?;
-    let feed = Feed { relay: relay.clone(), me, listener, is_open: false };
+        streams.bus.listen_home(me, resumed.last_event_id(&request.headers)).map_err(|_| ApiError::overloaded())?;
+    let feed = Feed { streams: streams.clone(), me, listener, is_open: false };
     feed.read_followees().await?;
-    Ok(event_stream::answer(&relay, &request, feed))
+    Ok(streams.answer(&request, feed))
 }
 
 struct Feed {
-    relay: Arc<Relay>,
+    streams: Arc<EventStreams>,
     me: AccountId,
     listener: HomeListener,
     is_open: bool,
@@ -72,7 +71,7 @@ impl EventSource for Feed {
 impl Feed {
     /// The event of something that may have come; `None` if it went, or there is no room for it on the way.
     async fn item(&self, owner: AccountId, doc: DocId) -> Result<Option<Bytes>, ApiError> {
-        let mut reader = self.relay.stream_readers.acquire().await?;
+        let mut reader = self.streams.readers.acquire().await?;
         let Some(item) = feed_items::home_item(&mut reader, self.me, owner, doc).await? else { return Ok(None) };
         let Some(entry) = entries(&mut reader, self.me, &[item]).await?.pop() else { return Ok(None) };
         let data = serde_json::to_string(&entry).map_err(|_| ApiError::internal())?;
@@ -87,7 +86,7 @@ impl Feed {
     }
 
     async fn read_followees(&self) -> Result<(), ApiError> {
-        let mut reader = self.relay.stream_readers.acquire().await?;
+        let mut reader = self.streams.readers.acquire().await?;
         self.listener.follows(&follows::followees(&mut reader, self.me).await?);
         Ok(())
     }

@@ -1,11 +1,8 @@
 //! `GET /v1/me/in-common/{person}`: whom oneself and somebody else both follow.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::path::Path;
 use crate::api::people::lists::{PeoplePage, people};
@@ -14,6 +11,7 @@ use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::follows::PeopleList;
+use crate::state::AnswerReaders;
 
 /// Whom I and a person both follow, the latest whom they do first.
 #[utoipa::path(
@@ -22,12 +20,12 @@ use crate::db::follows::PeopleList;
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn in_common(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     OwnRequest { request, .. }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     people(&mut reader, &request, &paging, person, PeopleList::InCommon, List::InCommon).await
 }

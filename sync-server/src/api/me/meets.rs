@@ -1,13 +1,10 @@
 //! `GET /v1/me/meets`: the meets that one made, may change, or answered with anything but no.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::Page;
 use crate::api::query::{PageQuery, Query};
@@ -16,6 +13,7 @@ use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
 use crate::db::meets;
+use crate::state::AnswerReaders;
 
 /// My meets, the latest start first: those I made or may change, and those to which I said that I come, or may.
 #[utoipa::path(
@@ -23,12 +21,12 @@ use crate::db::meets;
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn own_meets(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::OwnMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let rows = meets::mine(&mut reader, me, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let mut meets = Vec::new();

@@ -1,7 +1,5 @@
 //! `GET /v1/me/profile`: one's own profile as others see it, and whether the handle is one's own.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,12 +7,12 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::documents::{self, Quarantine};
 use crate::db::{profiles, unbound};
+use crate::state::AnswerReaders;
 
 /// Whether a handle is whose profile says so.
 #[derive(Debug, Serialize, ToSchema)]
@@ -132,10 +130,10 @@ impl From<(DocId, DocKind, Quarantine)> for QuarantinedDocument {
     responses((status = 200, description = "The profile.", body = OwnProfile), Refusals)
 )]
 pub(crate) async fn own_profile(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let profile = profiles::find(&mut reader, me).await?;
     let quarantined = documents::quarantined(&mut reader, me).await?.into_iter().map(Into::into).collect();
     let not_shown = unbound::not_shown(&mut reader, me).await?.into_iter();

@@ -1,11 +1,8 @@
 //! `GET /v1/me/requests`: who waits to be accepted as a follower.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::access_check::Person;
 use crate::api::cursor::List;
@@ -14,6 +11,7 @@ use crate::api::query::{PageQuery, Query};
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::Refusals;
 use crate::db::follows::PeopleList;
+use crate::state::AnswerReaders;
 
 /// Who says to follow me and waits to be accepted, the latest first.
 #[utoipa::path(
@@ -21,10 +19,10 @@ use crate::db::follows::PeopleList;
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn requests(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.acquire().await?;
+    let mut reader = readers.acquire().await?;
     people(&mut reader, &request, &paging, Person::own_account(me), PeopleList::Requests, List::Requests).await
 }

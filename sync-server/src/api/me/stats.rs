@@ -1,19 +1,17 @@
 //! `GET /v1/me/stats`: what one drove, by month or by car.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tourismo_core::id::DocId;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::query::{BadParameter, Query, Value, given};
 use crate::api::read_request::OwnRequest;
 use crate::api::schema::{Refusals, TotalsItem};
 use crate::db::drives;
+use crate::state::AnswerReaders;
 
 /// What was driven in a month.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,11 +76,11 @@ impl Value for By {
     responses((status = 200, description = "The figures, as `by` asks.", body = OwnStats), Refusals)
 )]
 pub(crate) async fn own_stats(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     OwnRequest { me, request }: OwnRequest,
     Query(StatsQuery { by }): Query<StatsQuery>,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.acquire().await?;
+    let mut reader = readers.acquire().await?;
     let stats = match by {
         By::Month => {
             let item = |(month, totals): (i64, drives::Totals)| MonthItem {

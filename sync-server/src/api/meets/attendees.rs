@@ -1,7 +1,5 @@
 //! `GET /v1/meets/{id}/attendees`: who comes, those first whom the viewer follows.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,7 +7,6 @@ use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
 use super::meet::{AnswerCounts, AnswerName};
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
@@ -20,6 +17,7 @@ use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
 use crate::db::meets;
 use crate::db::rsvps::{self, AttendeeRow};
+use crate::state::AnswerReaders;
 
 /// Someone who comes, or may.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,14 +60,14 @@ pub(crate) type AttendeePage = Page<AttendeeItem, AttendeesHead>;
     responses((status = 200, description = "A page of people who answered.", body = AttendeePage), Refusals)
 )]
 pub(crate) async fn attendees(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(id): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let (id, viewer) = (access_check::id(&id)?, request.viewer.account());
     let after = paging.after(List::Attendees)?.unwrap_or((-1, -1, AccountId::from_bytes([0; 16])));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let (meet, _) = meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     if !access_check::may_see_meet(&mut reader, request.viewer, &meet, Access::ById).await? {
         return Err(ApiError::not_found());

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::search::{Looking, WhenQuery};
-use crate::Relay;
 use crate::api::path::Path;
 use crate::api::query::{Query, WhereQuery};
 use crate::api::read_request::ReadRequest;
@@ -14,7 +13,9 @@ use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Web};
 use crate::api::{ApiError, access_check};
 use crate::authorize::Access;
+use crate::clock::Clock;
 use crate::db::meets;
+use crate::state::AnswerReaders;
 
 /// Public meets as iCalendar, to be subscribed to.
 ///
@@ -25,13 +26,15 @@ use crate::db::meets;
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
 pub(crate) async fn meets_calendar(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
+    web: Web,
     request: ReadRequest,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let rows = Looking::new(&relay, &request, place, time).await?.for_calendar().await?;
-    Ok(syndication::calendar(&request, &Web::of(&relay, &request), "Meets", rows.iter().map(|(meet, _)| meet)))
+    let rows = Looking::new(&readers, &clock, request.viewer, place, time).await?.for_calendar().await?;
+    Ok(syndication::calendar(&request, &web, "Meets", rows.iter().map(|(meet, _)| meet)))
 }
 
 /// A meet as iCalendar.
@@ -41,15 +44,16 @@ pub(crate) async fn meets_calendar(
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
 pub(crate) async fn meet_calendar(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let (meet, _) = meets::find(&mut reader, access_check::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
     if !access_check::may_see_meet(&mut reader, request.viewer, &meet, Access::ById).await? {
         return Err(ApiError::not_found());
     }
     let title = meet.title.clone();
-    Ok(syndication::calendar(&request, &Web::of(&relay, &request), &title, std::iter::once(&meet)))
+    Ok(syndication::calendar(&request, &web, &title, std::iter::once(&meet)))
 }

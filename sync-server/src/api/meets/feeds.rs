@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::search::{Looking, WhenQuery};
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::query::{PageQuery, Query, WhereQuery};
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::syndication::{self, Feed, Form, Web};
+use crate::clock::Clock;
 use crate::feeds::json_feed::JsonFeed;
+use crate::state::AnswerReaders;
 
 /// Public meets as Atom with GeoRSS.
 ///
@@ -23,14 +24,16 @@ use crate::feeds::json_feed::JsonFeed;
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn meets_atom(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
+    web: Web,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&relay, &request, place, time).await?;
-    meets(&relay, &request, &paging, looking, Form::Atom).await
+    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
+    meets(&request, &web, &paging, looking, Form::Atom).await
 }
 
 /// Public meets as JSON Feed 1.1.
@@ -42,26 +45,27 @@ pub(crate) async fn meets_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn meets_json_feed(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
+    web: Web,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&relay, &request, place, time).await?;
-    meets(&relay, &request, &paging, looking, Form::Json).await
+    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
+    meets(&request, &web, &paging, looking, Form::Json).await
 }
 
 async fn meets(
-    relay: &Relay,
     request: &ReadRequest,
+    web: &Web,
     paging: &PageQuery,
     looking: Looking,
     form: Form,
 ) -> Result<Response, ApiError> {
     let (rows, next) = looking.with_ended(paging).await?;
-    let web = Web::of(relay, request);
-    let items = rows.iter().map(|(meet, organiser)| syndication::meet(&web, meet, organiser)).collect();
+    let items = rows.iter().map(|(meet, organiser)| syndication::meet(web, meet, organiser)).collect();
     let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };
-    Ok(syndication::feed(relay, request, &web, feed, form))
+    Ok(syndication::feed(request, web, feed, form))
 }

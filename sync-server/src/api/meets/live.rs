@@ -1,4 +1,4 @@
-//! `GET /v1/meets/{id}/event_bus`: a meet and its answers as they change, as server-sent events.
+//! `GET /v1/meets/{id}/live`: a meet and its answers as they change, as server-sent events.
 
 use std::sync::Arc;
 
@@ -8,12 +8,11 @@ use axum::response::Response;
 use tourismo_core::id::DocId;
 
 use super::meet;
-use crate::Relay;
-use crate::api::event_stream::{EventSource, Lifetime, WaitOutcome, event};
+use crate::api::event_stream::{EventSource, EventStreams, Lifetime, WaitOutcome, event};
 use crate::api::path::Path;
 use crate::api::read_request::{ReadRequest, tag};
 use crate::api::schema::Refusals;
-use crate::api::{ApiError, access_check, event_stream};
+use crate::api::{ApiError, access_check};
 use crate::authorize::Viewer;
 use crate::db::meets;
 use crate::event_bus::{MeetListener, StreamClient};
@@ -27,24 +26,24 @@ use crate::event_bus::{MeetListener, StreamClient};
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream"), Refusals)
 )]
 pub(crate) async fn meet_live(
-    State(relay): State<Arc<Relay>>,
+    State(streams): State<Arc<EventStreams>>,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let (id, viewer) = (access_check::id(&id)?, request.viewer);
     let owner = {
-        let mut reader = relay.stream_readers.acquire().await?;
+        let mut reader = streams.readers.acquire().await?;
         meets::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?.0.account
     };
     let client = viewer.account().map_or(StreamClient::Source(request.source), StreamClient::Account);
-    let listener = relay.live.listen_meet(client, id, owner).map_err(|_| ApiError::overloaded())?;
-    let mut meet = Meet { relay: relay.clone(), id, viewer, listener, first: None, last_tag: String::new() };
+    let listener = streams.bus.listen_meet(client, id, owner).map_err(|_| ApiError::overloaded())?;
+    let mut meet = Meet { streams: streams.clone(), id, viewer, listener, first: None, last_tag: String::new() };
     meet.first = Some(meet.read().await?.ok_or_else(ApiError::not_found)?);
-    Ok(event_stream::answer(&relay, &request, meet))
+    Ok(streams.answer(&request, meet))
 }
 
 struct Meet {
-    relay: Arc<Relay>,
+    streams: Arc<EventStreams>,
     id: DocId,
     viewer: Viewer,
     listener: MeetListener,
@@ -78,7 +77,7 @@ impl EventSource for Meet {
 impl Meet {
     /// The event of the meet as it is; `None` if the viewer may not see it.
     async fn read(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let mut reader = self.relay.stream_readers.snapshot().await?;
+        let mut reader = self.streams.readers.snapshot().await?;
         let Some(body) = meet::read(&mut reader, self.viewer, self.id).await? else { return Ok(None) };
         drop(reader);
         let data = serde_json::to_string(&body).map_err(|_| ApiError::internal())?;

@@ -1,7 +1,5 @@
 //! `GET /v1/meets/{id}`: a meet, and how many answered what.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -10,7 +8,6 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::path::Path;
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::{MeetItem, Refusals};
@@ -18,6 +15,7 @@ use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Viewer};
 use crate::db::sql::Connection;
 use crate::db::{meets, rsvps};
+use crate::state::AnswerReaders;
 
 /// What somebody answered to a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -72,11 +70,11 @@ pub(crate) struct MeetBody {
     responses((status = 200, description = "The meet.", body = MeetBody), Refusals)
 )]
 pub(crate) async fn meet(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let body = read(&mut reader, request.viewer, access_check::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
     request.answer(&body)
 }

@@ -11,18 +11,19 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::IntoParams;
 
-use crate::Relay;
 use crate::api::cursor::{self, List};
 use crate::api::query::{Circle, MAX_LIMIT, PageQuery, Query, WhereQuery, given};
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, access_check};
 use crate::authorize::Viewer;
+use crate::clock::Clock;
 use crate::db::feed::Author;
 use crate::db::meet_search::{self, Order, Span};
 use crate::db::meets::{MeetKey, MeetRecord};
 use crate::db::sql::Connection;
 use crate::grid::Bounds;
+use crate::state::AnswerReaders;
 
 /// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
 const LOOKS: usize = 10;
@@ -43,13 +44,14 @@ const LONGEST_MS: i64 = 31 * 86_400_000;
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn search_meets(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = Looking::new(&relay, &request, place, time).await?.of_coming(&paging).await?;
+    let (rows, next) = Looking::new(&readers, &clock, request.viewer, place, time).await?.of_coming(&paging).await?;
     let items = rows.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect();
     request.answer(&MeetPage { head: (), items, next })
 }
@@ -89,21 +91,22 @@ pub(super) struct Looking {
 
 impl Looking {
     pub(super) async fn new(
-        relay: &Relay,
-        request: &ReadRequest,
+        readers: &AnswerReaders,
+        clock: &Clock,
+        viewer: Viewer,
         place: WhereQuery,
         WhenQuery { from, to }: WhenQuery,
     ) -> Result<Looking, ApiError> {
-        let mut reader = relay.readers.snapshot().await?;
+        let mut reader = readers.snapshot().await?;
         Ok(Looking {
-            viewer: request.viewer,
-            blocked: access_check::blocked_either_way(&mut reader, request.viewer).await?,
+            viewer,
+            blocked: access_check::blocked_either_way(&mut reader, viewer).await?,
             reader,
             circle: place.circle(),
             bounds: place.bounds(),
             from,
             to: to.unwrap_or(Timestamp(i64::MAX)),
-            now: relay.clock.now(),
+            now: clock.now(),
         })
     }
 

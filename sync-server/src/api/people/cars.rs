@@ -1,7 +1,5 @@
 //! `GET /v1/people/{person}/cars`: the public face of a person's garage, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,7 +7,6 @@ use tourismo_core::docs::CarFields;
 use tourismo_core::id::DocId;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
 use crate::api::path::Path;
@@ -18,6 +15,7 @@ use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::cars;
+use crate::state::AnswerReaders;
 
 /// A car that everybody may know of.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,13 +47,13 @@ pub(crate) type PublicCarPage = Page<PublicCar>;
     responses((status = 200, description = "A page of cars.", body = PublicCarPage), Refusals)
 )]
 pub(crate) async fn person_cars(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonCars)?.unwrap_or(DocId::from_bytes([0xff; 16]));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let rows = cars::public_garage(&mut reader, person.account, after, paging.rows()).await?;
     request.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(item))

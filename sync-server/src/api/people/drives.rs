@@ -1,11 +1,8 @@
 //! `GET /v1/people/{person}/drives`: what a person has published, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::drive_item::{DriveItem, DrivePage};
 use crate::api::page::Page;
@@ -16,6 +13,7 @@ use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::feed::{self, FeedKey, FeedRow};
+use crate::state::AnswerReaders;
 
 /// What a person has published, newest first: for everyone, and for followers if the viewer counts among them.
 #[utoipa::path(
@@ -24,14 +22,14 @@ use crate::db::feed::{self, FeedKey, FeedRow};
     responses((status = 200, description = "A page of published drives.", body = DrivePage), Refusals)
 )]
 pub(crate) async fn person_drives(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonDrives)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let with_followers = person.shows_to_followers(request.viewer);
     let rows = feed::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;

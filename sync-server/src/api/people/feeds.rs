@@ -1,13 +1,10 @@
 //! A person's public drives, and a public car's, as Atom and JSON Feed, those first that became visible last; a person's public meets as iCalendar.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
-use crate::Relay;
 use crate::api::access_check::Person;
 use crate::api::cursor::List;
 use crate::api::page::Page;
@@ -21,6 +18,7 @@ use crate::db::feed::{self, FeedKey};
 use crate::db::sql::Connection;
 use crate::db::{cars, meets, profiles};
 use crate::feeds::json_feed::JsonFeed;
+use crate::state::AnswerReaders;
 
 /// A person's public drives as Atom with GeoRSS.
 #[utoipa::path(
@@ -29,12 +27,13 @@ use crate::feeds::json_feed::JsonFeed;
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn person_atom(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &request, &paging, Form::Atom).await
+    person_feed(&readers, &web, &name, &request, &paging, Form::Atom).await
 }
 
 /// A person's public drives as JSON Feed 1.1.
@@ -44,12 +43,13 @@ pub(crate) async fn person_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn person_json_feed(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    person_feed(&relay, &name, &request, &paging, Form::Json).await
+    person_feed(&readers, &web, &name, &request, &paging, Form::Json).await
 }
 
 /// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
@@ -62,12 +62,13 @@ pub(crate) async fn person_json_feed(
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn car_atom(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path((name, car)): Path<(String, String)>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, (&name, &car), &request, &paging, Form::Atom).await
+    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Atom).await
 }
 
 /// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
@@ -80,12 +81,13 @@ pub(crate) async fn car_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn car_json_feed(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path((name, car)): Path<(String, String)>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    car_feed(&relay, (&name, &car), &request, &paging, Form::Json).await
+    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Json).await
 }
 
 /// A person's public meets as iCalendar, to be subscribed to.
@@ -95,21 +97,23 @@ pub(crate) async fn car_json_feed(
     responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
 )]
 pub(crate) async fn person_calendar(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
+    web: Web,
     Path(name): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
     // A calendar has no pages: it holds the latest.
     let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
     let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
-    Ok(syndication::calendar(&request, &Web::of(&relay, &request), &title, rows.iter().map(|(meet, _)| meet)))
+    Ok(syndication::calendar(&request, &web, &title, rows.iter().map(|(meet, _)| meet)))
 }
 
 async fn person_feed(
-    relay: &Relay,
+    readers: &AnswerReaders,
+    web: &Web,
     name: &str,
     request: &ReadRequest,
     paging: &PageQuery,
@@ -117,19 +121,19 @@ async fn person_feed(
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::ShownByPerson)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, request, name).await?;
     let rows = feed::shown_by_person(&mut reader, person.account, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
-    let web = Web::of(relay, request);
-    let items = syndication::drives(&web, &rows)?;
+    let items = syndication::drives(web, &rows)?;
     let (about, page) = (format!("person {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
+    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
 }
 
 async fn car_feed(
-    relay: &Relay,
+    readers: &AnswerReaders,
+    web: &Web,
     (name, car): (&str, &str),
     request: &ReadRequest,
     paging: &PageQuery,
@@ -137,17 +141,16 @@ async fn car_feed(
 ) -> Result<Response, ApiError> {
     let (after, car) = (paging.after(List::ShownByPerson)?, access_check::id(car)?);
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, request, name).await?;
     let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
     let fields = fields.ok_or_else(ApiError::not_found)?;
     let rows = feed::of_car(&mut reader, person.account, car, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
-    let web = Web::of(relay, request);
-    let items = syndication::drives(&web, &rows)?;
+    let items = syndication::drives(web, &rows)?;
     let (about, page) = (format!("car {car} of {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(relay, request, &web, Feed { about, title, page, items, next }, form))
+    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
 }
 
 async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {

@@ -1,7 +1,5 @@
 //! `GET /v1/people/{person}/followers` and `/following`: lists of people, the latest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,7 +7,6 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::access_check::Person;
 use crate::api::cursor::{self, List};
 use crate::api::page::{Listed, Page};
@@ -20,6 +17,7 @@ use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::follows::{self, PeopleList, PersonRow};
 use crate::db::sql::Connection;
+use crate::state::AnswerReaders;
 
 /// A person in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,12 +62,12 @@ pub(crate) type PeoplePage = Page<PersonItem, PeopleHead>;
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn followers(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     people(&mut reader, &request, &paging, person, PeopleList::Followers, List::Followers).await
 }
@@ -84,12 +82,12 @@ pub(crate) async fn followers(
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)
 )]
 pub(crate) async fn following(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     people(&mut reader, &request, &paging, person, PeopleList::Following, List::Following).await
 }

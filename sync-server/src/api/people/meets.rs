@@ -1,13 +1,10 @@
 //! `GET /v1/people/{person}/meets`: the meets of a person, the latest start first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
-use crate::Relay;
 use crate::api::cursor::List;
 use crate::api::page::Page;
 use crate::api::path::Path;
@@ -17,6 +14,7 @@ use crate::api::schema::{MeetItem, MeetPage, Refusals};
 use crate::api::{ApiError, access_check};
 use crate::authorize::{Access, Audience, authorize};
 use crate::db::meets;
+use crate::state::AnswerReaders;
 
 /// A person's meets, the latest start first: for everyone, and for followers if the viewer counts among them.
 #[utoipa::path(
@@ -25,13 +23,13 @@ use crate::db::meets;
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
 )]
 pub(crate) async fn person_meets(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let after = paging.after(List::PersonMeets)?.unwrap_or((Timestamp(i64::MAX), DocId::from_bytes([0xff; 16])));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let with_followers = person.shows_to_followers(request.viewer);
     let rows = meets::of_person(&mut reader, person.account, with_followers, after, paging.rows()).await?;

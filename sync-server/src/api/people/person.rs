@@ -1,19 +1,17 @@
 //! `GET /v1/people/{person}`: what everybody may know of a person.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::id::AccountId;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::path::Path;
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::profiles;
+use crate::state::AnswerReaders;
 
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,11 +38,11 @@ pub(crate) struct PersonBody {
     responses((status = 200, description = "The person.", body = PersonBody), Refusals)
 )]
 pub(crate) async fn person(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let profile = profiles::find(&mut reader, person.account).await?;
     // Without a profile followers must be accepted.

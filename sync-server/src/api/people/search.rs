@@ -1,14 +1,11 @@
 //! `GET /v1/people?prefix=`: people whose handles begin so.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tourismo_core::id::AccountId;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::cursor::List;
 use crate::api::page::{Listed, Page};
@@ -16,6 +13,7 @@ use crate::api::query::{BadParameter, PageQuery, Query, Value, given};
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::Refusals;
 use crate::db::profiles::{self, ProfileRow};
+use crate::state::AnswerReaders;
 
 /// A person who was found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,14 +64,14 @@ impl Value for Prefix {
     responses((status = 200, description = "The people found.", body = FoundPage), Refusals)
 )]
 pub(crate) async fn search_people(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(PrefixQuery { prefix }): Query<PrefixQuery>,
 ) -> Result<Response, ApiError> {
     let prefix = prefix.ok_or(BadParameter::Prefix)?;
     let after: String = paging.after(List::People)?.unwrap_or_default();
-    let mut reader = relay.readers.acquire().await?;
+    let mut reader = readers.acquire().await?;
     let rows = profiles::search(&mut reader, &prefix.0, request.viewer.account(), &after, paging.rows()).await?;
     let page = paging.page(rows, List::People, |row| row.folded.clone().unwrap_or_default());
     let found =

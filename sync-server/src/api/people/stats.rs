@@ -1,18 +1,16 @@
 //! `GET /v1/people/{person}/stats`: a person in figures, as everybody may know them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Relay;
 use crate::api::path::Path;
 use crate::api::read_request::ReadRequest;
 use crate::api::schema::{Refusals, TotalsItem};
 use crate::api::{ApiError, access_check};
 use crate::db::{drives, follows};
+use crate::state::AnswerReaders;
 
 /// A person in figures.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,11 +33,11 @@ pub(crate) struct PersonStats {
     responses((status = 200, description = "The figures.", body = PersonStats), Refusals)
 )]
 pub(crate) async fn person_stats(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(name): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let totals = drives::published_by(&mut reader, person.account).await?.into();
     let (mut followers, mut following) = follows::counted(&mut reader, person.account).await?;

@@ -1,11 +1,8 @@
 //! `GET /v1/roads/{id}`: a road with what makes its score, and the newest public drives over it.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::Relay;
 use crate::api::drive_item::DriveItem;
 use crate::api::geojson::RoadFeature;
 use crate::api::path::Path;
@@ -14,6 +11,7 @@ use crate::api::schema::Refusals;
 use crate::api::{ApiError, access_check};
 use crate::db::feed;
 use crate::db::roads::{self, MOST_DRIVES};
+use crate::state::AnswerReaders;
 
 /// A road in one direction as a GeoJSON Feature; `properties.drives` has the newest public drives over most of it, 20 at
 /// most, as the public feed shows them.
@@ -23,7 +21,7 @@ use crate::db::roads::{self, MOST_DRIVES};
     responses((status = 200, description = "The road.", body = RoadFeature, content_type = "application/geo+json"), Refusals)
 )]
 pub(crate) async fn road(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
@@ -31,7 +29,7 @@ pub(crate) async fn road(
         return Err(ApiError::not_found());
     }
     let id = id.parse().map_err(|_| ApiError::not_found())?;
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let road = roads::find(&mut reader, id).await?.ok_or_else(ApiError::not_found)?;
     let mut rows = feed::named::<MOST_DRIVES>(&mut reader, &road.drives).await?;
     let blocked = access_check::blocked_either_way(&mut reader, request.viewer).await?;

@@ -1,13 +1,10 @@
 //! `GET /v1/roads`: roads within bounds or near a place, the best first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::cursor::{self, List, SortKey};
 use crate::api::geojson::{CollectionHead, CollectionType, RoadCollection};
@@ -17,6 +14,7 @@ use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadKey, RoadRecord};
 use crate::grid::Bounds;
 use crate::roads::SegmentId;
+use crate::state::AnswerReaders;
 
 /// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
 const LOOKS: usize = 10;
@@ -32,7 +30,7 @@ const LOOKS: usize = 10;
     responses((status = 200, description = "A page of roads.", body = RoadCollection, content_type = "application/geo+json"), Refusals)
 )]
 pub(crate) async fn search_roads(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
     Query(place): Query<WhereQuery>,
@@ -41,7 +39,7 @@ pub(crate) async fn search_roads(
     if !super::may_read(request.viewer) {
         return Err(ApiError::not_found());
     }
-    let (found, next) = read(&relay, &paging, place, min_score).await?;
+    let (found, next) = read(&readers, &paging, place, min_score).await?;
     let items = found.iter().map(|road| super::feature(road, None)).collect::<Result<_, _>>()?;
     let head = CollectionHead { r#type: CollectionType::FeatureCollection };
     let collection = RoadCollection { head, items, next };
@@ -71,7 +69,7 @@ impl Value for Score {
 }
 
 async fn read(
-    relay: &Relay,
+    readers: &AnswerReaders,
     paging: &PageQuery,
     place: WhereQuery,
     Score(min_score): Score,
@@ -81,7 +79,7 @@ async fn read(
     let bounds = place.bounds().unwrap_or(Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 });
     let last_rank = 100 - min_score;
     let mut after: RoadKey = paging.after(List::Roads)?.unwrap_or((-1, SegmentId(0, 0)));
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let mut found = Vec::new();
     for _ in 0..LOOKS {
         let page = roads::best(&mut reader, &bounds, after, last_rank, paging.rows()).await?;

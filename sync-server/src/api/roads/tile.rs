@@ -1,12 +1,9 @@
 //! `GET /v1/roads/tiles/{z}/{x}/{y}.mvt`: roads for a map, as a Mapbox Vector Tile 2.1.
 
-use std::f64::consts::PI;
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
+use std::f64::consts::PI;
 
-use crate::Relay;
 use crate::api::ApiError;
 use crate::api::path::Path;
 use crate::api::read_request::ReadRequest;
@@ -14,6 +11,7 @@ use crate::api::schema::Refusals;
 use crate::db::roads::{self, RoadLine};
 use crate::feeds::mvt::{Line, layer};
 use crate::grid::Bounds;
+use crate::state::AnswerReaders;
 
 /// The most roads of a tile: the best.
 const MOST_ROADS: u32 = 400;
@@ -45,13 +43,13 @@ const REACH_M: f64 = 3_000.0;
     responses((status = 200, description = "The tile.", content_type = "application/vnd.mapbox-vector-tile"), Refusals)
 )]
 pub(crate) async fn tile(
-    State(relay): State<Arc<Relay>>,
+    State(readers): State<AnswerReaders>,
     Path((z, x, y)): Path<(u32, u32, String)>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let y = y.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(ApiError::not_found)?;
     let tile = Tile::new(z, x, y).filter(|_| super::may_read(request.viewer)).ok_or_else(ApiError::not_found)?;
-    let mut reader = relay.readers.snapshot().await?;
+    let mut reader = readers.snapshot().await?;
     let most = if z < LINES_FROM_ZOOM { MOST_DOTS } else { MOST_ROADS };
     let found = roads::lines(&mut reader, &tile.reach(), most).await?;
     drop(reader);
