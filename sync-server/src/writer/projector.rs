@@ -11,6 +11,8 @@ mod background;
 mod fold;
 mod last_good;
 mod portions;
+#[cfg(test)]
+mod row_shapes;
 mod rows;
 mod stored;
 mod write;
