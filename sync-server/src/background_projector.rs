@@ -18,13 +18,10 @@ use crate::db::sql;
 use crate::limits::RateLimiter;
 use crate::metrics::{FoldedBy, Metrics};
 use crate::writer::projector::{Step, prepare};
-use crate::writer::{Unavailable, Writer};
+use crate::writer::{ROWS_OF_A_JOB, Unavailable, Writer};
 
 /// How many documents of an account are looked for at a time.
 const PAGE: u32 = 64;
-
-/// How many rows are brought to the writer together.
-const ROWS_TOGETHER: usize = 400;
 
 /// How long an account has its turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -128,7 +125,7 @@ impl BackgroundProjector {
             self.metrics.writer.fold(FoldedBy::Background, 1);
             for step in prepared.steps {
                 let rows: usize = steps.iter().map(Step::rows).sum();
-                if !steps.is_empty() && rows + step.rows() > ROWS_TOGETHER {
+                if !steps.is_empty() && rows + step.rows() > ROWS_OF_A_JOB {
                     self.writer.write_rows(std::mem::take(&mut steps)).await?;
                 }
                 steps.push(step);

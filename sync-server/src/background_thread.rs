@@ -33,7 +33,7 @@ impl BackgroundThread {
     /// # Errors
     /// If the system starts no more threads.
     pub(crate) fn start_beside(name: &str) -> std::io::Result<BackgroundThread> {
-        BackgroundThread::spawn(name, yield_to_others)
+        BackgroundThread::spawn(name, || yield_to_others(NICE))
     }
 
     fn spawn(name: &str, first: fn()) -> std::io::Result<BackgroundThread> {
@@ -60,16 +60,19 @@ impl BackgroundThread {
     }
 }
 
+/// How much lower the priority of work is that nobody waits for, as nice(1) has it.
+const NICE: i32 = 10;
+
 /// Lowers the priority of this thread, as nice(1) has it.
 #[cfg(target_os = "linux")]
-fn yield_to_others() {
+pub(crate) fn yield_to_others(nice: i32) {
     // On Linux a thread has a priority of its own. One that may not lower it works as fast as others.
-    let _ = rustix::process::setpriority_process(None, 10);
+    let _ = rustix::process::setpriority_process(None, nice);
 }
 
 /// Elsewhere the priority would be that of the whole process.
 #[cfg(not(target_os = "linux"))]
-fn yield_to_others() {}
+pub(crate) fn yield_to_others(_: i32) {}
 
 #[cfg(test)]
 mod tests {

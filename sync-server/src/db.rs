@@ -45,7 +45,7 @@ use tourismo_core::time::Timestamp;
 pub use crate::data_file::ClaimError;
 use crate::data_file::{DataFile, to_read};
 use crate::db::relay::{Identity, Secret};
-use crate::db::sql::{Connection, Engine, Pool, SqlRow, Value};
+use crate::db::sql::{Connection, Engine, Pool, Reading, SqlRow, Value};
 use crate::db::sqlite::Checkpointer;
 use crate::random;
 
@@ -166,15 +166,16 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Four pools, by how many connections each has and how long each reads at most.
-    async fn new(
-        pool: impl AsyncFn(u32, Option<Duration>) -> Result<Pool, sqlx::Error>,
-    ) -> Result<Readers, sqlx::Error> {
+    /// Four pools, by how many connections each has and how each reads. Whoever syncs comes first.
+    async fn new(pool: impl AsyncFn(u32, Reading) -> Result<Pool, sqlx::Error>) -> Result<Readers, sqlx::Error> {
+        let answers = Reading { deadline: Some(READ_DEADLINE), yields: true };
+        let sync = Reading { deadline: Some(SYNC_READ_DEADLINE), yields: false };
+        let background = Reading { deadline: None, yields: true };
         Ok(Readers {
-            answers: pool(ANSWER_READERS, Some(READ_DEADLINE)).await?,
-            sync: pool(SYNC_READERS, Some(SYNC_READ_DEADLINE)).await?,
-            streams: pool(STREAM_READERS, Some(READ_DEADLINE)).await?,
-            background: pool(BACKGROUND_READERS, None).await?,
+            answers: pool(ANSWER_READERS, answers).await?,
+            sync: pool(SYNC_READERS, sync).await?,
+            streams: pool(STREAM_READERS, answers).await?,
+            background: pool(BACKGROUND_READERS, background).await?,
         })
     }
 }

@@ -6,11 +6,15 @@
 mod append;
 pub(crate) mod disk;
 mod due;
+mod fair_queue;
 mod memory;
 pub mod probe;
 pub(crate) mod projector;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -23,6 +27,7 @@ use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, AppendResult};
 use self::disk::Disk;
+use self::fair_queue::{FairQueue, Owner, SHARE};
 use self::memory::Memory;
 use self::projector::Step;
 use crate::clock::Clock;
@@ -37,20 +42,27 @@ use crate::metrics::{FoldedBy, Metrics};
 use crate::newest_page::NewestPage;
 use crate::road_builder::RoadUpdate;
 
-/// How many jobs may wait. Whoever comes after them waits before the door, and so does their socket.
-const QUEUE: usize = 256;
+/// How many jobs may wait to be put in their line. Whoever comes after them waits before the door, and so does their socket.
+const DOOR: usize = 256;
 
-/// How many bytes of changes may wait, over all connections.
+/// How many bytes of changes may wait, over all connections, with what is known of each change besides its chunk.
 const QUEUED_BYTES: usize = 64 << 20;
+const CHANGE_BYTES: usize = 512;
 
-/// The most jobs in one transaction.
-const MAX_GROUP: usize = 128;
+/// How many changes a job may bring. A push of more takes several, so that others have their turn in between.
+const CHANGES_OF_A_JOB: usize = SHARE;
 
-/// How many changes are enough for a transaction; the last job may bring more. Whoever pushes one change waits for them.
-const MANY_CHANGES: usize = 128;
+/// How many jobs of one push wait at the same time: together they fill a transaction, if nobody else is there.
+const JOBS_OF_A_PUSH: usize = 8;
 
-/// How many changes a job may bring. A push of more takes several, and others have their turn in between.
-pub(crate) const MOST_CHANGES_OF_A_JOB: usize = 128;
+/// How many bytes take as long to write as a small change.
+const BYTES_OF_A_CHANGE: usize = 16 << 10;
+
+/// How many rows are written while one change is stored.
+pub(crate) const ROWS_OF_A_CHANGE: usize = 4;
+
+/// How many rows one job writes: as many as take what an account's share takes.
+pub(crate) const ROWS_OF_A_JOB: usize = SHARE * ROWS_OF_A_CHANGE;
 
 /// How often to look whether clock and file are as they should be while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -60,6 +72,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     bytes: Arc<Semaphore>,
+    /// How many jobs wait, before the door or in their line.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A push of which some jobs are in their account's line.
+#[derive(Debug, Default)]
+pub(crate) struct Committing {
+    outcomes: Vec<ChangeOutcome>,
+    /// The answers that are to come, each about so many changes.
+    answers: VecDeque<(usize, Answer<Vec<ChangeOutcome>>)>,
 }
 
 /// Whoever is told after a commit what it changed.
@@ -158,6 +180,7 @@ pub(crate) enum Compaction {
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
+type Answer<T> = oneshot::Receiver<Result<T, Unavailable>>;
 
 /// What a job came to, held back until it is on disk.
 enum JobResult {
@@ -171,14 +194,24 @@ impl Writer {
     /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
     pub(crate) fn spawn(
         context: WriterContext,
-        told: CommitListeners,
+        listeners: CommitListeners,
         limiter: Arc<RateLimiter>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
-        let (sender, jobs) = mpsc::channel(QUEUE);
-        let (memory, health) = (Memory::default(), Health::Sound);
-        let task = Task { context, memory, jobs, listeners: told, limiter, health, is_displaced: false };
+        let (sender, jobs) = mpsc::channel(DOOR);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let task = Task {
+            context,
+            memory: Memory::default(),
+            jobs,
+            waiting: waiting.clone(),
+            queue: FairQueue::default(),
+            listeners,
+            limiter,
+            health: Health::Sound,
+            is_displaced: false,
+        };
         let task = tokio::spawn(task.run());
-        (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)) }, task)
+        (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)), waiting }, task)
     }
 
     /// Lets a device speak for an account, if it founded it or was let in by a device that may. `[H5]`
@@ -196,16 +229,27 @@ impl Writer {
         self.submit(|reply| Job::Vouch { account, actor_prefix, reply }).await
     }
 
-    /// Stores what can be kept of a push. When this returns, it is on disk. `[P2]`
-    pub(crate) async fn commit(
-        &self,
-        pusher: Pusher,
-        changes: Vec<Examined>,
-    ) -> Result<Vec<ChangeOutcome>, Unavailable> {
-        let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
-        let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).map_err(|_| Unavailable)?;
-        let permit = self.bytes.clone().acquire_many_owned(bytes).await.map_err(|_| Unavailable)?;
-        self.submit(|reply| Job::Commit { pusher, changes, reply, _bytes: permit }).await
+    /// Has what can be kept of these changes stored. When this returns, they wait behind those of the push that came before
+    /// them; when there are outcomes, they are on disk. `[P2]`
+    pub(crate) async fn commit(&self, committing: &mut Committing, pusher: &Pusher, mut changes: Vec<Examined>) {
+        while !changes.is_empty() {
+            if committing.answers.len() >= JOBS_OF_A_PUSH {
+                committing.hear().await;
+            }
+            let rest = changes.split_off(changes.len().min(CHANGES_OF_A_JOB));
+            let count = changes.len();
+            let bytes: usize = changes.iter().map(|change| CHANGE_BYTES + change.offer.chunk.0.len()).sum();
+            let (reply, answer) = oneshot::channel();
+            // A reply that nobody gets is heard as unavailable.
+            if let Ok(bytes) = u32::try_from(bytes.min(QUEUED_BYTES))
+                && let Ok(permit) = self.bytes.clone().acquire_many_owned(bytes).await
+            {
+                let job = Job::Commit { pusher: pusher.clone(), changes, reply, _bytes: permit };
+                let _ = self.send(job).await;
+            }
+            committing.answers.push_back((count, answer));
+            changes = rest;
+        }
     }
 
     /// Does one step of making a snapshot; of a sweep it says whether anything is left.
@@ -236,26 +280,48 @@ impl Writer {
 
     /// How many jobs and how many bytes of changes wait.
     pub(crate) fn waiting(&self) -> (usize, usize) {
-        (QUEUE - self.jobs.capacity(), QUEUED_BYTES - self.bytes.available_permits())
+        (self.waiting.load(Relaxed), QUEUED_BYTES - self.bytes.available_permits())
     }
 
     async fn submit<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(job(reply)).await.map_err(|_| Unavailable)?;
+        self.send(job(reply)).await?;
         answer.await.map_err(|_| Unavailable)?
+    }
+
+    async fn send(&self, job: Job) -> Result<(), Unavailable> {
+        let place = self.jobs.reserve().await.map_err(|_| Unavailable)?;
+        self.waiting.fetch_add(1, Relaxed);
+        place.send(job);
+        Ok(())
     }
 }
 
-/// The next jobs that share a transaction: as many as there are, unless they bring so many changes that what is known of
-/// their documents would take much memory, and whoever pushed one change would wait for all of them.
-fn transaction_of(jobs: &mut impl Iterator<Item = Job>) -> Vec<Job> {
-    let mut changes = 0;
-    let next = || {
-        let job = if changes < MANY_CHANGES { jobs.next()? } else { return None };
-        changes += job.changes();
-        Some(job)
-    };
-    std::iter::from_fn(next).collect()
+impl Committing {
+    /// Tells of the next changes of the push that they cannot be taken.
+    pub(crate) fn refuse(&mut self, count: usize) {
+        // Its reply never comes.
+        self.answers.push_back((count, oneshot::channel().1));
+    }
+
+    /// What became of each change, in the order of the push.
+    pub(crate) async fn outcomes(mut self) -> Vec<ChangeOutcome> {
+        while !self.answers.is_empty() {
+            self.hear().await;
+        }
+        self.outcomes
+    }
+
+    /// Waits for the next answer.
+    async fn hear(&mut self) {
+        let Some((count, answer)) = self.answers.pop_front() else { return };
+        match answer.await {
+            Ok(Ok(outcomes)) => self.outcomes.extend(outcomes),
+            Ok(Err(Unavailable)) | Err(_) => {
+                self.outcomes.extend(std::iter::repeat_n(ChangeOutcome::Refused(NackCode::Unavailable), count));
+            }
+        }
+    }
 }
 
 /// What the writer writes with.
@@ -278,6 +344,8 @@ struct Task {
     context: WriterContext,
     memory: Memory,
     jobs: mpsc::Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+    queue: FairQueue<Job>,
     listeners: CommitListeners,
     limiter: Arc<RateLimiter>,
     health: Health,
@@ -298,26 +366,12 @@ enum Health {
 
 impl Task {
     async fn run(mut self) {
-        let mut group = Vec::with_capacity(MAX_GROUP);
-        // While one group syncs the disk, the next one gathers: the slower the disk, the larger the groups.
-        loop {
-            match timeout(LOOK_EVERY, self.jobs.recv_many(&mut group, MAX_GROUP)).await {
-                Ok(0) => break,
-                Ok(_) => {}
-                // Somebody wants to read in the log what is wrong, also when nothing is to be written.
-                Err(_) => {
-                    self.look_for_database();
-                    self.context.clock.look();
-                    continue;
-                }
-            }
-            if group.iter().any(|job| matches!(job, Job::Stop)) {
-                self.jobs.close();
-            }
-            let mut jobs = group.drain(..);
-            while jobs.len() > 0 {
-                self.perform(transaction_of(&mut jobs)).await;
-            }
+        // While one transaction syncs the disk, the next ones gather: the slower the disk, the larger they are.
+        while self.gather().await {
+            let group = self.queue.next_transaction(Instant::now());
+            let count = group.len();
+            self.perform(group).await;
+            self.waiting.fetch_sub(count, Relaxed);
         }
         let WriterContext { claim, connection, checkpointer, .. } = self.context;
         if let Some(checkpointer) = checkpointer {
@@ -328,6 +382,33 @@ impl Task {
         }
         // Nobody else may write before the last checkpoint.
         drop(claim);
+    }
+
+    /// Puts the jobs that came into their lines, and waits for one if there is none; false if none will ever come.
+    async fn gather(&mut self) -> bool {
+        while self.queue.is_empty() {
+            match timeout(LOOK_EVERY, self.jobs.recv()).await {
+                Ok(Some(job)) => self.line_up(job),
+                Ok(None) => return false,
+                // Somebody wants to read in the log what is wrong, also when nothing is to be written.
+                Err(_) => {
+                    self.look_for_database();
+                    self.context.clock.look();
+                }
+            }
+        }
+        while let Ok(job) = self.jobs.try_recv() {
+            self.line_up(job);
+        }
+        true
+    }
+
+    fn line_up(&mut self, job: Job) {
+        if let Job::Stop = job {
+            self.jobs.close();
+        }
+        let (owner, changes) = (job.owner(), job.changes());
+        self.queue.push(owner, job, changes);
     }
 
     async fn perform(&mut self, group: Vec<Job>) {
@@ -546,17 +627,28 @@ impl Task {
 }
 
 impl Job {
-    /// How many changes it brings, or rows.
+    /// In whose line it waits.
+    fn owner(&self) -> Owner {
+        match self {
+            Job::Admit { account, .. } | Job::Vouch { account, .. } => Owner::Account(*account),
+            Job::Commit { pusher, .. } => Owner::Account(pusher.account),
+            Job::Ping(_) | Job::Stop => Owner::Relay,
+            Job::Compact { .. } => Owner::Snapshots,
+            Job::WriteRows { .. } => Owner::Rows,
+            Job::ApplyRoads { .. } => Owner::Roads,
+        }
+    }
+
+    /// How many changes it brings, or how many could be stored while it is done.
     fn changes(&self) -> usize {
         match self {
-            Job::Commit { changes, .. } => changes.len(),
-            Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum(),
-            Job::Admit { .. }
-            | Job::Vouch { .. }
-            | Job::Ping(_)
-            | Job::Compact { .. }
-            | Job::ApplyRoads { .. }
-            | Job::Stop => 0,
+            Job::Commit { changes, .. } => {
+                let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
+                changes.len() + bytes / BYTES_OF_A_CHANGE
+            }
+            Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
+            Job::Compact { .. } | Job::ApplyRoads { .. } => SHARE,
+            Job::Admit { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
         }
     }
 
@@ -574,36 +666,5 @@ impl Job {
             Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
             Job::Stop => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use tourismo_core::id::DocId;
-    use tourismo_core::wire::{Chunk, DocKind, NackCode, Offer, RelayId};
-
-    use super::*;
-    use crate::limits::Source;
-
-    #[test]
-    fn pushes_share_a_transaction_until_they_bring_many_changes() {
-        let room = Arc::new(Semaphore::new(100));
-        let push = |changes| {
-            let offer = Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Car, chunk: Chunk(Vec::new()) };
-            let change = || Examined { offer: offer.clone(), scanned: Err(NackCode::Malformed) };
-            let _bytes = room.clone().try_acquire_owned().unwrap();
-            let changes = std::iter::repeat_with(change).take(changes).collect();
-            let account = AccountId::from_bytes([1; 16]);
-            let claims = ActorClaims::new(&DeviceKey([1; 32]));
-            let source = Source::from(IpAddr::from([192, 0, 2, 1])).names(&RelayId([1; 16]));
-            Job::Commit { pusher: Pusher { account, source, claims }, changes, reply: oneshot::channel().0, _bytes }
-        };
-        let mut jobs = [1, 126, 128, 128, 1, 0, 1].map(push).into_iter().chain([Job::Stop]);
-        let next = || Some(transaction_of(&mut jobs)).filter(|jobs| !jobs.is_empty());
-        let transactions: Vec<Vec<usize>> =
-            std::iter::from_fn(next).map(|jobs| jobs.iter().map(Job::changes).collect()).collect();
-        assert_eq!(transactions, [vec![1, 126, 128], vec![128], vec![1, 0, 1, 0]]);
     }
 }

@@ -71,6 +71,16 @@ impl Scale {
             Scale::Full => 300,
         }
     }
+
+    /// How much lower the priority of an attack's threads is, as nice(1) has it. What an attacker's machine works is no
+    /// cost of the relay: at full scale it comes last of all. At the small one the machine may be busy with other tests,
+    /// beside which an attack shall come to an end.
+    fn nice(self) -> i32 {
+        match self {
+            Scale::Small => 10,
+            Scale::Full => 19,
+        }
+    }
 }
 
 /// One attack.
@@ -199,7 +209,8 @@ impl Attack {
         let (begin, begun) = (Instant::now(), State::of(pid)?);
         honest.acknowledged(scale.acks()).await?;
         let (attack, before) = (Instant::now(), State::of(pid)?);
-        let outcome = on_threads_of_its_own((self.run)(Environment { relay: relay.addr(), origin, scale })).await?;
+        let outcome =
+            on_threads_of_its_own((self.run)(Environment { relay: relay.addr(), origin, scale }), scale.nice()).await?;
         // An attack may be over before the phone's next change. Of two more, one was sent since it began.
         let _ = honest.acknowledged(2).await;
         let (end, after) = (Instant::now(), State::of(pid)?);
@@ -257,18 +268,15 @@ impl Attack {
     }
 }
 
-/// How much lower the priority of an attack's threads is, as nice(1) has it.
-const NICE: i32 = 10;
-
 /// Runs an attack on threads that yield to the relay and to the honest clients.
-async fn on_threads_of_its_own(attack: Running) -> anyhow::Result<anyhow::Result<String>> {
+async fn on_threads_of_its_own(attack: Running, nice: i32) -> anyhow::Result<anyhow::Result<String>> {
     open_many_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         // A thread that may not lower its priority attacks nevertheless.
-        .on_thread_start(|| {
-            let _ = rustix::process::setpriority_process(None, NICE);
+        .on_thread_start(move || {
+            let _ = rustix::process::setpriority_process(None, nice);
         })
         .build()?;
     let outcome = runtime.spawn(attack).await;

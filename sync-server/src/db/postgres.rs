@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::sql::{self, Connection, Pool};
+use super::sql::{self, Connection, Pool, Reading};
 use super::{Claim, Database, OpenError, Readers, bring_up_to_date, position};
 
 /// The lock that the one writer holds while it is connected: "tourismo" in ASCII.
@@ -122,7 +122,7 @@ pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
     let address = Address::of(url)?;
     let mut writer = address.writer_at_start().await?;
     bring_up_to_date(&mut writer).await?;
-    let readers = Readers::new(async |count, deadline| {
+    let readers = Readers::new(async |count, Reading { deadline, .. }| {
         let timeout_ms = deadline.map_or(0, |deadline| deadline.as_millis()).to_string();
         let settings = address.0.clone().options(READER_SETTINGS).options([("statement_timeout", timeout_ms)]);
         let options = PgPoolOptions::new().max_connections(count).acquire_timeout(Duration::from_secs(10));

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 pub(crate) use self::bulk::{Bulk, delete_each, group, parameters, rows_of_each};
 pub(crate) use self::columns::{Columns, Insert, Numbered, columns, is_null_of, names_of, numbers, one_column};
+use crate::background_thread::yield_to_others;
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]
@@ -133,8 +134,8 @@ const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 /// Connections that can only read.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    /// Of SQLite, and how long one is lent: a statement is interrupted after that.
-    Sqlite(SqlitePool, Option<Duration>),
+    /// Of SQLite, and how they read.
+    Sqlite(SqlitePool, Reading),
     /// Of Postgres, which interrupts statements by itself.
     Postgres(PgPool),
 }
@@ -143,9 +144,9 @@ impl Pool {
     /// A connection, for statements that need not see the same moment.
     pub(crate) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
-            Pool::Sqlite(pool, deadline) => {
+            Pool::Sqlite(pool, reading) => {
                 let mut connection = pool.acquire().await?;
-                interrupt_after(&mut connection, *deadline).await?;
+                reading.begin(&mut connection).await?;
                 Inner::SqlitePooled(connection)
             }
             Pool::Postgres(pool) => Inner::PostgresPooled(pool.acquire().await?),
@@ -155,9 +156,9 @@ impl Pool {
     /// A connection that sees the database as it is at one moment.
     pub(crate) async fn snapshot(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
-            Pool::Sqlite(pool, deadline) => {
+            Pool::Sqlite(pool, reading) => {
                 let mut transaction = pool.begin().await?;
-                interrupt_after(&mut transaction, *deadline).await?;
+                reading.begin(&mut transaction).await?;
                 Inner::SqliteSnapshot(transaction)
             }
             Pool::Postgres(pool) => Inner::PostgresSnapshot(pool.begin_with(SNAPSHOT).await?),
@@ -173,12 +174,44 @@ impl Pool {
     }
 }
 
-/// Has whatever a connection does interrupted from a moment on, until it is lent to somebody else.
-async fn interrupt_after(connection: &mut SqliteConnection, deadline: Option<Duration>) -> Result<(), sqlx::Error> {
-    let Some(deadline) = deadline else { return Ok(()) };
-    let ends_at = Instant::now() + deadline;
-    connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || Instant::now() < ends_at);
-    Ok(())
+/// How the connections of a pool read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// How long one is lent: a statement is interrupted after that.
+    pub(crate) deadline: Option<Duration>,
+    /// Whether long statements yield to whoever syncs.
+    pub(crate) yields: bool,
+}
+
+impl Reading {
+    /// Has whatever a connection does watched until it is lent to somebody else.
+    async fn begin(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Reading { deadline, yields } = self;
+        let ends_at = deadline.map(|deadline| Instant::now() + deadline);
+        // SQLite calls this on the thread that works for the connection, the only code there that is not the driver's.
+        let goes_on = move || {
+            if yields {
+                yield_once();
+            }
+            ends_at.is_none_or(|ends_at| Instant::now() < ends_at)
+        };
+        connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, goes_on);
+        Ok(())
+    }
+}
+
+/// How much lower the priority of a thread is that reads for long, as nice(1) has it: a third of the time of a core that
+/// others want, too.
+const NICE: i32 = 5;
+
+/// Lowers the priority of this thread when it is called on it for the first time.
+fn yield_once() {
+    thread_local! {
+        static HAS_YIELDED: Cell<bool> = const { Cell::new(false) };
+    }
+    if !HAS_YIELDED.replace(true) {
+        yield_to_others(NICE);
+    }
 }
 
 /// Whether a statement was interrupted because it took too long.

@@ -55,7 +55,7 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
     }
     // The names may lead to other files later: those that read are connected from the start, and stay connected.
     let options = options.pragma("query_only", "on");
-    let readers = Readers::new(async |count, deadline| {
+    let readers = Readers::new(async |count, reading| {
         let pool = SqlitePoolOptions::new()
             .max_connections(count)
             .min_connections(count)
@@ -66,7 +66,7 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
             .test_before_acquire(false)
             .connect_with(options.clone())
             .await?;
-        Ok(Pool::Sqlite(pool, deadline))
+        Ok(Pool::Sqlite(pool, reading))
     });
     let readers = readers.await?;
     let beside = self::options(file.path()).busy_timeout(Duration::ZERO).connect().await?;
@@ -294,7 +294,8 @@ mod tests {
         let path = folder.path().join("x.sqlite");
         let Database { readers, .. } = open(&path, None, Durability::EveryCommit).await.unwrap();
         let Pool::Sqlite(pool, _) = readers.streams else { panic!("this is SQLite") };
-        let pool = Pool::Sqlite(pool, Some(Duration::from_millis(50)));
+        let reading = super::super::sql::Reading { deadline: Some(Duration::from_millis(50)), yields: true };
+        let pool = Pool::Sqlite(pool, reading);
         let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
         for _ in 0..3 {
             let mut reader = pool.snapshot().await.unwrap();

@@ -22,7 +22,7 @@ use crate::db::{accounts, change_log, documents, sql};
 use crate::head_notifier::Subscription;
 use crate::limits::{ConnectionPermit, Source};
 use crate::serving::ByteAllowance;
-use crate::writer::{Admitted, Examined, MOST_CHANGES_OF_A_JOB, Pusher, Unavailable};
+use crate::writer::{Admitted, Committing, Examined, Pusher, Unavailable};
 
 /// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -328,20 +328,23 @@ async fn standing(relay: &SyncState, candidate: Candidate) -> Result<DeviceStand
 /// How many inflated bytes cost what storing a change does.
 const INFLATED_BYTES_OF_A_CHANGE: u64 = 16 << 10;
 
-/// Looks at the changes of a push, off the threads that serve sockets and beside few others, and has its account pay for
-/// what had to be inflated.
-async fn examine(relay: &SyncState, account: AccountId, changes: Vec<Offer>) -> Result<Vec<Examined>, Unavailable> {
+/// How many changes of a push are looked at before others have their turn.
+const EXAMINED_AT_ONCE: usize = 64;
+
+/// Looks at some changes of a push, off the threads that serve sockets and beside few others.
+async fn examine(
+    relay: &SyncState,
+    mut budget: InflationBudget,
+    changes: Vec<Offer>,
+) -> Result<(Vec<Examined>, InflationBudget), Unavailable> {
     let permit = relay.examining.clone().acquire_owned().await.map_err(|_| Unavailable)?;
     let examined = tokio::task::spawn_blocking(move || {
-        let mut budget = InflationBudget::of_a_push();
         let examine = |offer: Offer| Examined { scanned: budget.scan_candidate(&offer.chunk.0), offer };
         let examined: Vec<Examined> = changes.into_iter().map(examine).collect();
         drop(permit);
-        (examined, budget.used())
+        (examined, budget)
     });
-    let (examined, inflated) = examined.await.map_err(|_| Unavailable)?;
-    relay.limiter.charge(account, inflated / INFLATED_BYTES_OF_A_CHANGE);
-    Ok(examined)
+    examined.await.map_err(|_| Unavailable)
 }
 
 /// Has the writer keep what can be kept of a push, and counts what became of it.
@@ -366,7 +369,12 @@ async fn commit(
 }
 
 /// Looks at the changes of a push when it is their turn, and has the writer keep them, some at a time.
-async fn take_in(relay: &SyncState, in_order: &Mutex<()>, pusher: &Pusher, changes: Vec<Offer>) -> Vec<ChangeOutcome> {
+async fn take_in(
+    relay: &SyncState,
+    in_order: &Mutex<()>,
+    pusher: &Pusher,
+    mut changes: Vec<Offer>,
+) -> Vec<ChangeOutcome> {
     let count = changes.len();
     let bytes: usize = changes.iter().map(|offer| offer.chunk.0.len()).sum();
     let refuse_all = || vec![ChangeOutcome::Refused(NackCode::Unavailable); count];
@@ -377,25 +385,25 @@ async fn take_in(relay: &SyncState, in_order: &Mutex<()>, pusher: &Pusher, chang
     // The one that waited longest is next, and they begin to wait in the order in which they came.
     let turn = in_order.lock().await;
     sleep_until(begins_at).await;
-    // An error means that the server is ending.
-    let Ok(mut changes) = examine(relay, pusher.account, changes).await else { return refuse_all() };
-    let mut outcomes = Vec::with_capacity(count);
-    while changes.len() > MOST_CHANGES_OF_A_JOB {
-        let rest = changes.split_off(MOST_CHANGES_OF_A_JOB);
-        outcomes.extend(keep(relay, pusher, changes).await);
+    let (mut budget, mut committing) = (InflationBudget::of_a_push(), Committing::default());
+    while !changes.is_empty() {
+        let rest = changes.split_off(changes.len().min(EXAMINED_AT_ONCE));
+        let these = changes.len();
+        match examine(relay, budget, changes).await {
+            Ok((examined, left)) => {
+                budget = left;
+                relay.writer.commit(&mut committing, pusher, examined).await;
+            }
+            // The server is ending.
+            Err(Unavailable) => committing.refuse(these),
+        }
         changes = rest;
     }
-    // The writer is asked before anything else of this connection goes on, and takes jobs in the order in which it was asked.
+    // Its account pays for what had to be inflated.
+    relay.limiter.charge(pusher.account, budget.used() / INFLATED_BYTES_OF_A_CHANGE);
+    // The next push is looked at when all of this one waits for the writer.
     drop(turn);
-    outcomes.extend(keep(relay, pusher, changes).await);
-    outcomes
-}
-
-/// Has the writer keep what can be kept of these changes.
-async fn keep(relay: &SyncState, pusher: &Pusher, changes: Vec<Examined>) -> Vec<ChangeOutcome> {
-    let count = changes.len();
-    let kept = relay.writer.commit(pusher.clone(), changes).await;
-    kept.unwrap_or_else(|Unavailable| vec![ChangeOutcome::Refused(NackCode::Unavailable); count])
+    committing.outcomes().await
 }
 
 fn cannot_read(error: sqlx::Error) -> RelayInput {

@@ -49,7 +49,7 @@ impl FoldBudget {
     /// Whether a document is folded in the transaction; then that is counted.
     pub(super) fn take(&mut self, account: AccountId, estimate: Estimate) -> bool {
         let Estimate { kind, ops, chunks, is_known } = estimate;
-        if chunks > SMALL.chunks || ops > SMALL.ops {
+        if chunks > SMALL.chunks || ops > SMALL.new_ops {
             return false;
         }
         let work = ops + CHUNK * chunks + if kind == DocKind::Meet { MEET } else { DOCUMENT };
@@ -73,7 +73,7 @@ mod tests {
         let mut budget = FoldBudget::default();
         let account = |number: u8| AccountId::from_bytes([number; 16]);
         let estimate = |ops, chunks| Estimate { kind: DocKind::Car, ops, chunks, is_known: true };
-        assert!(!budget.take(account(1), estimate(SMALL.ops + 1, 1)));
+        assert!(!budget.take(account(1), estimate(SMALL.new_ops + 1, 1)));
         assert!(!budget.take(account(1), estimate(1, SMALL.chunks + 1)));
         let folded = |budget: &mut FoldBudget, number| {
             (0..1_000).filter(|_| budget.take(account(number), estimate(1, 1))).count()

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::{Connection, Query, SqlRow, Value};
+use super::{Connection, Engine, Query, SqlRow, Value};
 
 /// How many rows one statement has if there are more than a few, most first: an engine meets few texts, and remembers how to
 /// do each.
@@ -39,9 +39,19 @@ impl Bulk {
     /// Writes the rows, and says how many that was.
     pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
         let (mut rest, mut written) = (self.values.into_iter(), 0);
+        // SQLite looks for the name of each parameter among all names: of some hundred parameters that takes longer than to
+        // write the rows. Those without a name are in their order.
+        let has_names = matches!(connection.engine(), Engine::Postgres(_));
+        let tuple = |row| {
+            let values = if has_names {
+                parameters(row * self.columns, self.columns)
+            } else {
+                vec!["?"; self.columns].join(", ")
+            };
+            format!("({values})")
+        };
         while let Some(count) = group(rest.len() / self.columns.max(1)) {
-            let tuples: Vec<String> =
-                (0..count).map(|row| format!("({})", parameters(row * self.columns, self.columns))).collect();
+            let tuples: Vec<String> = (0..count).map(tuple).collect();
             let sql = AssertSqlSafe(format!("{}{} {}", self.before, tuples.join(", "), self.after)).into_sql_str();
             let values = rest.by_ref().take(count * self.columns).collect();
             written += Query { sql, values }.execute(connection).await?;

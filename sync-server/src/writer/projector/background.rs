@@ -18,6 +18,7 @@ use crate::db::due::{self, DueDocument};
 use crate::db::sql::{Connection, Pool};
 use crate::db::{meets, profiles, unbound};
 use crate::event_bus::BusEvent;
+use crate::writer::ROWS_OF_A_CHANGE;
 
 /// How many meets of an account are looked at at a time.
 const MEETS_PAGE: u32 = 100;
@@ -98,7 +99,7 @@ pub(crate) async fn prepare(
     if doc == social::people(&account) {
         written.extend(meets_to_settle(readers, account).await?);
     }
-    work.changes += written.iter().map(Portion::rows).sum::<usize>() as u64 / ROWS_PER_CHANGE;
+    work.changes += written.iter().map(Portion::rows).sum::<usize>() as u64 / ROWS_OF_A_CHANGE as u64;
     let step = |portion| Step { subject, portion: Some(portion), quarantine: None, is_last: false };
     let mut steps: Vec<Step> = written.into_iter().map(step).collect();
     match steps.last_mut() {
@@ -107,9 +108,6 @@ pub(crate) async fn prepare(
     }
     Ok(Some(Prepared { steps, work }))
 }
-
-/// How many rows are written while one change is stored.
-const ROWS_PER_CHANGE: u64 = 4;
 
 /// The rows of a document of which only what differs is written. What comes in between makes the document due anew.
 async fn what_is_stored(readers: &Pool, log: &DocumentState, doc: DocId) -> Result<Option<Derived>, sqlx::Error> {

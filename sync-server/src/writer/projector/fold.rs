@@ -161,12 +161,15 @@ pub(crate) struct SmallBounds {
     /// Chunks that are not loaded yet. Each takes Automerge some 4 µs, however small it is.
     pub(crate) chunks: u64,
     pub(crate) ops: u64,
+    /// Operations of the changes that came: each may be a row, which takes longer than to fold it.
+    pub(crate) new_ops: u64,
     /// Of a published drive.
     fixes: usize,
 }
 
-/// A follow list of some hundred people, or a published drive of an hour.
-pub(crate) const SMALL: SmallBounds = SmallBounds { bytes: 256 << 10, chunks: 256, ops: 1_000, fixes: 4_000 };
+/// A follow list of some hundred people, or a published drive of twenty minutes.
+pub(crate) const SMALL: SmallBounds =
+    SmallBounds { bytes: 64 << 10, chunks: 256, ops: 1_000, new_ops: 200, fixes: 1_300 };
 
 impl SmallBounds {
     fn hold(&self, chunks: usize, size: Size) -> bool {

@@ -10,12 +10,16 @@ use tourismo_core::time::Timestamp;
 
 use super::Derived;
 use crate::db::published::DriveRecord;
+use crate::writer::ROWS_OF_A_JOB;
 
 /// How many rows are written in one transaction.
-pub(super) const ROWS_AT_ONCE: usize = 400;
+const ROWS_AT_ONCE: usize = ROWS_OF_A_JOB - 1;
+
+/// How many blocks of a track are: they are written one after the other, and until all are there nobody sees the drive.
+const BLOCKS_AT_ONCE: usize = 400;
 
 /// How many meets are settled in one transaction: each may have a hundred co-organisers.
-pub(super) const MEETS_AT_ONCE: usize = 2;
+pub(super) const MEETS_AT_ONCE: usize = 1;
 
 /// A part of what is to be written.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ pub(super) fn portions(stored: Option<Derived>, derived: Derived) -> Vec<Portion
         (Some(Derived::Social(stored)), Derived::Social(derived)) => of_social(stored, derived),
         (Some(Derived::Car(_, stored)), Derived::Car(fields, derived)) => of_car(&fields, stored, derived),
         (Some(Derived::Nothing), Derived::Car(fields, derived)) => of_car(&fields, Vec::new(), derived),
-        (_, Derived::Published(drive, blocks)) if blocks.len() > ROWS_AT_ONCE => of_drive(drive, blocks),
+        (_, Derived::Published(drive, blocks)) if blocks.len() > BLOCKS_AT_ONCE => of_drive(drive, blocks),
         (_, rows) => vec![Portion::of(None, rows)],
     }
 }
@@ -66,7 +70,7 @@ pub(super) fn portions(stored: Option<Derived>, derived: Derived) -> Vec<Portion
 /// A long track: its first blocks with a drive that nobody sees, the others, and then the drive is shown.
 fn of_drive(drive: Box<DriveRecord>, blocks: Vec<Vec<u8>>) -> Vec<Portion> {
     let hidden = DriveRecord { visibility: Visibility::Private, trace: None, ..(*drive).clone() };
-    let mut parts = (0..).step_by(ROWS_AT_ONCE).zip(blocks.chunks(ROWS_AT_ONCE).map(<[Vec<u8>]>::to_vec));
+    let mut parts = (0..).step_by(BLOCKS_AT_ONCE).zip(blocks.chunks(BLOCKS_AT_ONCE).map(<[Vec<u8>]>::to_vec));
     let first = parts.next().map(|(_, blocks)| blocks).unwrap_or_default();
     let rows = Derived::Published(Box::new(hidden), first);
     let mut portions = vec![Portion::of(None, rows)];

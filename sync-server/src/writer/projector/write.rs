@@ -33,7 +33,7 @@ impl Settling {
     fn most(self) -> usize {
         match self {
             Settling::None => 0,
-            Settling::AFew => 2,
+            Settling::AFew => 1,
             Settling::All => usize::MAX,
         }
     }

@@ -1,0 +1,259 @@
+//! Which jobs the writer's next transaction takes, so that nobody waits for what others bring.
+//!
+//! Every account has a line of its own, and so has each kind of work that nobody waits for. A line with few changes comes
+//! into the very next transaction, however long the others are. Long lines take turns; while people with few changes come
+//! and go, each long line gives only its share, so that transactions are short. With nobody else there a transaction is
+//! as large as it may be, since then only the number of commits counts. This knows neither what a job is nor the time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tourismo_core::id::AccountId;
+
+/// How many changes are enough for a transaction; the last job may bring more. Whoever comes meanwhile waits for them.
+const MAX_CHANGES: usize = 128;
+
+/// The most jobs in one transaction.
+const MAX_JOBS: usize = 128;
+
+/// The most changes of an account that all come into the next transaction.
+const FEW_CHANGES: usize = 8;
+
+/// How many changes a long line gives in its turn.
+pub(super) const SHARE: usize = 16;
+
+/// How many changes long lines give to one transaction while others come and go.
+const SHARE_OF_LONG_LINES: usize = 64;
+
+/// For how long an account with few changes is expected to come again.
+const LATELY: Duration = Duration::from_secs(1);
+
+/// Whose line a job stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// An account, or whoever wants to speak for it.
+    Account(AccountId),
+    /// The relay itself, which asks how the writer is.
+    Relay,
+    /// Rows that were derived beside the writer.
+    Rows,
+    /// The compactor.
+    Snapshots,
+    /// The road builder.
+    Roads,
+}
+
+impl Owner {
+    /// Whether nobody waits for its jobs.
+    fn can_wait(self) -> bool {
+        match self {
+            Owner::Account(_) | Owner::Relay => false,
+            Owner::Rows | Owner::Snapshots | Owner::Roads => true,
+        }
+    }
+}
+
+/// Jobs that wait.
+#[derive(Debug)]
+pub(super) struct FairQueue<J> {
+    lines: BTreeMap<Owner, Line<J>>,
+    /// The owners of lines, each once, in the order of their turns.
+    turns: VecDeque<Owner>,
+    /// When accounts with few changes came last.
+    seen: BTreeMap<Owner, Instant>,
+}
+
+/// Jobs of one owner in the order in which they came, each with how many changes it brings. There is at least one.
+#[derive(Debug)]
+struct Line<J> {
+    jobs: VecDeque<(J, usize)>,
+    changes: usize,
+}
+
+/// What a transaction takes.
+struct Taken<J> {
+    jobs: Vec<J>,
+    changes: usize,
+}
+
+impl<J> Default for FairQueue<J> {
+    fn default() -> FairQueue<J> {
+        FairQueue { lines: BTreeMap::new(), turns: VecDeque::new(), seen: BTreeMap::new() }
+    }
+}
+
+impl<J> FairQueue<J> {
+    /// Adds a job that brings so many changes to the end of its owner's line.
+    pub(super) fn push(&mut self, owner: Owner, job: J, changes: usize) {
+        let line = self.lines.entry(owner).or_insert_with(|| {
+            self.turns.push_back(owner);
+            Line { jobs: VecDeque::new(), changes: 0 }
+        });
+        line.jobs.push_back((job, changes));
+        line.changes += changes;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Takes out the jobs of the next transaction; none only if none wait. Jobs of one owner keep their order.
+    pub(super) fn next_transaction(&mut self, now: Instant) -> Vec<J> {
+        let mut taken = Taken { jobs: Vec::new(), changes: 0 };
+        let turns = std::mem::take(&mut self.turns);
+        let (mut short, mut long): (VecDeque<Owner>, VecDeque<Owner>) =
+            turns.into_iter().partition(|owner| self.is_short(*owner));
+        let mut behind = VecDeque::new();
+        while !taken.is_full()
+            && let Some(owner) = short.pop_front()
+        {
+            self.give(owner, &mut taken);
+            behind.extend(self.lines.contains_key(&owner).then_some(owner));
+            if let Owner::Account(_) = owner {
+                self.seen.insert(owner, now);
+            }
+        }
+        self.seen.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
+        let are_others_here = {
+            let long: BTreeSet<&Owner> = long.iter().collect();
+            self.seen.keys().any(|owner| !long.contains(owner))
+        };
+        // The first long line has its turn also in a full transaction: nobody waits for ever.
+        let most = if are_others_here { SHARE_OF_LONG_LINES } else { MAX_CHANGES };
+        let mut given = 0;
+        while given < most
+            && (given == 0 || !taken.is_full())
+            && let Some(owner) = long.pop_front()
+        {
+            given += self.give(owner, &mut taken);
+            if self.lines.contains_key(&owner) {
+                let grant_next = if are_others_here { &mut behind } else { &mut long };
+                grant_next.push_back(owner);
+            }
+        }
+        self.turns = [short, long, behind].into_iter().flatten().collect();
+        taken.jobs
+    }
+
+    fn is_short(&self, owner: Owner) -> bool {
+        !owner.can_wait() && self.lines.get(&owner).is_some_and(|line| line.changes <= FEW_CHANGES)
+    }
+
+    /// Takes a share out of a line, one job at least; says how many changes that were, and one for a job without any.
+    fn give(&mut self, owner: Owner, taken: &mut Taken<J>) -> usize {
+        let Some(line) = self.lines.get_mut(&owner) else { return 0 };
+        let mut given = 0;
+        while given < SHARE
+            && (given == 0 || !taken.is_full())
+            && let Some((job, changes)) = line.jobs.pop_front()
+        {
+            line.changes -= changes;
+            taken.jobs.push(job);
+            taken.changes += changes;
+            given += changes.max(1);
+        }
+        if line.jobs.is_empty() {
+            self.lines.remove(&owner);
+        }
+        given
+    }
+}
+
+impl<J> Taken<J> {
+    fn is_full(&self) -> bool {
+        self.changes >= MAX_CHANGES || self.jobs.len() >= MAX_JOBS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(number: u8) -> Owner {
+        Owner::Account(AccountId::from_bytes([number; 16]))
+    }
+
+    /// A queue in which an account waits with so many jobs of a share each.
+    fn flooded(jobs: usize) -> FairQueue<(u8, usize)> {
+        let mut queue = FairQueue::default();
+        (0..jobs).for_each(|number| queue.push(account(1), (1, number), SHARE));
+        queue
+    }
+
+    fn count(jobs: &[(u8, usize)], of: u8) -> usize {
+        jobs.iter().filter(|(owner, _)| *owner == of).count()
+    }
+
+    #[test]
+    fn who_brings_few_changes_is_in_the_next_transaction_behind_any_flood() {
+        let now = Instant::now();
+        let mut queue = flooded(1_000);
+        queue.push(account(2), (2, 0), 1);
+        let next = queue.next_transaction(now);
+        assert_eq!(next, [(2, 0), (1, 0)], "before the flood, which gives no more than its share beside it");
+        assert_eq!(queue.next_transaction(now), [(1, 1)], "somebody who was here lately comes again");
+        assert_eq!(queue.next_transaction(now + LATELY).len(), MAX_CHANGES / SHARE, "nobody else is here");
+    }
+
+    #[test]
+    fn a_line_alone_fills_transactions_and_keeps_its_order() {
+        let (now, mut queue) = (Instant::now(), flooded(20));
+        queue.push(account(1), (1, 20), 3);
+        let (mut all, mut sizes) = (Vec::new(), Vec::new());
+        while !queue.is_empty() {
+            let next = queue.next_transaction(now);
+            sizes.push(next.len());
+            all.extend(next);
+        }
+        assert_eq!(sizes, [8, 8, 5]);
+        assert_eq!(all, (0..=20).map(|number| (1, number)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn long_lines_have_turns_and_none_waits_for_ever_beside_many_short_ones() {
+        let (now, mut queue) = (Instant::now(), FairQueue::default());
+        for number in 0..20 {
+            (1..=8).for_each(|owner| queue.push(account(owner), (owner, number), SHARE));
+        }
+        let next = queue.next_transaction(now);
+        assert_eq!((1..=8).map(|owner| count(&next, owner)).collect::<Vec<_>>(), [1; 8]);
+        for round in 0..8 {
+            (100..=255).for_each(|owner| queue.push(account(owner), (owner, round), 1));
+            let next = queue.next_transaction(now);
+            let given: Vec<u8> = (1..=8).filter(|owner| count(&next, *owner) > 0).collect();
+            assert_eq!(given.len(), 1, "a full transaction takes one of the long ones: {next:?}");
+            assert_eq!(given, [round as u8 + 1], "each in its turn");
+        }
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_comes_after_people_and_is_done_all_the_same() {
+        let (now, mut queue) = (Instant::now(), FairQueue::default());
+        (0..4).for_each(|number| queue.push(Owner::Rows, (0, number), SHARE));
+        queue.push(Owner::Relay, (9, 0), 0);
+        queue.push(account(2), (2, 0), 1);
+        queue.push(Owner::Snapshots, (8, 0), SHARE);
+        let next = queue.next_transaction(now);
+        assert_eq!(next, [(9, 0), (2, 0), (0, 0), (8, 0)]);
+        assert_eq!(queue.next_transaction(now + LATELY).len(), 3);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nothing_is_remembered_of_who_left() {
+        let (now, mut queue) = (Instant::now(), FairQueue::default());
+        for number in 0..500 {
+            queue.push(account((number % 256) as u8), (0, number), number * 7 % 40);
+        }
+        let (mut all, mut rounds) = (Vec::new(), 0);
+        while !queue.is_empty() {
+            all.extend(queue.next_transaction(now).into_iter().map(|(_, number)| number));
+            rounds += 1;
+            assert!(rounds < 500);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..500).collect::<Vec<_>>());
+        assert!(queue.next_transaction(now + LATELY).is_empty());
+        assert!(queue.lines.is_empty() && queue.turns.is_empty() && queue.seen.is_empty());
+    }
+}
