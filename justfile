@@ -19,7 +19,7 @@ release := "cargo build --release --locked -p tourismo-server -p tourismo-tests 
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA on http://localhost:8080 (`just run 9000`: there); a new one is given made people and drives.
+# Start the relay with the PWA on http://localhost:8080 (`just run 9000`: there); a new one is given sample people and drives.
 run port="8080": pwa
     #!/usr/bin/env bash
     set -euo pipefail
@@ -100,7 +100,7 @@ browser binaries="": setup pwa
 kill-browser times="50" seed="": setup pwa
     TOURISMO_KILLS={{ times }} {{ if seed == "" { "" } else { "TOURISMO_SEED=" + seed } }} node --test tests/browser/kill.test.mjs
 
-# Load drives into a relay from GPX files, or made ones, without a browser; `just replay --help` explains.
+# Load drives into a relay from GPX files, or synthetic ones, without a browser; `just replay --help` explains.
 replay *arguments:
     {{ release }} tourismo-replay --quiet
     {{ released }}/tourismo-replay {{ arguments }}

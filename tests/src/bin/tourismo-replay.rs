@@ -41,7 +41,7 @@ struct Cli {
 #[derive(clap::Args)]
 struct Files {
     /// GPX files, one drive each, recorded one after another.
-    #[arg(value_name = "FILE", required_unless_present = "made", conflicts_with = "made")]
+    #[arg(value_name = "FILE", required_unless_present = "synthetic", conflicts_with = "synthetic")]
     files: Vec<PathBuf>,
     /// Times as fast as it was driven, or `max`: record with no network as fast as the machine can, then sync.
     #[arg(long, default_value = "max", value_parser = pace)]
@@ -68,13 +68,13 @@ struct Made {
     #[arg(long, value_name = "DRIVES", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     synthetic: Option<u64>,
     /// How many people; one for eight drives unless told.
-    #[arg(long, requires = "made", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, requires = "synthetic", value_parser = clap::value_parser!(u64).range(1..))]
     people: Option<u64>,
     /// Makes all of it. Whoever knows the seed can speak for these people.
-    #[arg(long, requires = "made", default_value_t = 1)]
+    #[arg(long, requires = "synthetic", default_value_t = 1)]
     seed: u64,
     /// The drives lie in the four months before the day of this time, such as 2024-06-01T00:00:00Z. Today unless told.
-    #[arg(long, requires = "made", value_parser = timestamp)]
+    #[arg(long, requires = "synthetic", value_parser = timestamp)]
     until: Option<Timestamp>,
 }
 
