@@ -275,7 +275,7 @@ impl Writer {
     /// Takes no more jobs, and does those that wait.
     pub(crate) async fn stop(&self) {
         // An error means that it has stopped already.
-        let _ = self.jobs.send(Job::Stop).await;
+        let _ = self.send(Job::Stop).await;
     }
 
     /// How many jobs and how many bytes of changes wait.
