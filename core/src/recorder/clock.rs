@@ -95,16 +95,16 @@ impl SensorClock {
 
     /// The fix with the time at which it was measured, or why that cannot be known. Its arrival comes out as it is counted.
     pub(super) fn time(&mut self, fix: &Fix) -> (Fix, Option<Refusal>) {
-        let told = self.told(fix);
-        let before = self.last.replace(told);
-        let fix = Fix { recorded_at: told.arrived_at, ..*fix };
-        if let Some(misfit) = self.misfit(&told) {
-            let repeats = before.is_some_and(|before| before.repeats(&told));
-            let step_ms = before.filter(|_| self.is_doubtful).and_then(|before| before.steady_step_ms(&told));
+        let reported = self.report(fix);
+        let before = self.last.replace(reported);
+        let fix = Fix { recorded_at: reported.arrived_at, ..*fix };
+        if let Some(misfit) = self.misfit(&reported) {
+            let repeats = before.is_some_and(|before| before.repeats(&reported));
+            let step_ms = before.filter(|_| self.is_doubtful).and_then(|before| before.steady_step_ms(&reported));
             self.misfits = self.misfits.saturating_add(u8::from(!repeats)).min(PATIENCE + 1);
             self.is_doubtful = true;
             let is_decided = step_ms.is_some() || self.misfits > PATIENCE;
-            if repeats || !is_decided || !self.set(&told, step_ms.unwrap_or(0)) {
+            if repeats || !is_decided || !self.set(&reported, step_ms.unwrap_or(0)) {
                 return (fix, Some(misfit));
             }
             if step_ms.is_some() {
@@ -114,18 +114,18 @@ impl SensorClock {
             self.misfits = 0;
         }
         self.is_doubtful = self.misfits > 0;
-        let fixed_at = told.measured_at + self.offset_ms;
+        let fixed_at = reported.measured_at + self.offset_ms;
         self.last_at = Some(fixed_at);
         if self.delays_ms.len() == KNOWN_DELAYS {
             self.delays_ms.pop_front();
         }
-        self.delays_ms.push_back(told.arrived_at.millis_since(fixed_at));
+        self.delays_ms.push_back(reported.arrived_at.millis_since(fixed_at));
         (Fix { fixed_at, ..fix }, None)
     }
 
     /// What a fix tells. The clock of the arrivals may be that of a phone which is set back; then the time that usually
     /// passes between two fixes has passed.
-    fn told(&mut self, fix: &Fix) -> SensorReport {
+    fn report(&mut self, fix: &Fix) -> SensorReport {
         if let Some(last) = &self.last {
             let passed_ms = fix.recorded_at.millis_since(last.recorded_at);
             if passed_ms < 0 {
@@ -143,8 +143,8 @@ impl SensorClock {
     }
 
     /// Why the time of a fix does not fit what came before, if it does not.
-    fn misfit(&self, told: &SensorReport) -> Option<Refusal> {
-        let at = told.measured_at + self.offset_ms;
+    fn misfit(&self, reported: &SensorReport) -> Option<Refusal> {
+        let at = reported.measured_at + self.offset_ms;
         let soonest_ms = match self.shortest_delay_ms() {
             Some(delay_ms) => delay_ms - self.interval_ms.clamp(AHEAD_MS.0, AHEAD_MS.1),
             None => -FIRST_AHEAD_MS,
@@ -153,7 +153,7 @@ impl SensorClock {
             Some(Refusal::NotLater)
         } else if at < self.since {
             Some(Refusal::BeforeStart)
-        } else if told.arrived_at.millis_since(at) < soonest_ms || at > YEAR_2200 {
+        } else if reported.arrived_at.millis_since(at) < soonest_ms || at > YEAR_2200 {
             Some(Refusal::InTheFuture)
         } else {
             None
@@ -162,18 +162,18 @@ impl SensorClock {
 
     /// Moves the sensor's times so that this one was measured as long before its arrival as those before, or by a step later
     /// than the last where arrivals stand still. Says whether the times go on then.
-    fn set(&mut self, told: &SensorReport, step_ms: i64) -> bool {
+    fn set(&mut self, reported: &SensorReport, step_ms: i64) -> bool {
         let delay_ms = self.shortest_delay_ms().unwrap_or(0);
         let is_later = |offset_ms: i64| {
-            let at = told.measured_at + offset_ms;
+            let at = reported.measured_at + offset_ms;
             (self.since..=YEAR_2200).contains(&at) && self.last_at.is_none_or(|last_at| at > last_at)
         };
         // Not so long before that it would not belong to the recording: then what looked like delays was the sensor's clock.
-        let by_arrival = (told.arrived_at - delay_ms).max(self.since.min(told.arrived_at));
+        let by_arrival = (reported.arrived_at - delay_ms).max(self.since.min(reported.arrived_at));
         let by_step = self.last_at.map_or(by_arrival, |last_at| last_at + step_ms);
-        let moved_ms = by_arrival.max(by_step).millis_since(told.measured_at);
+        let moved_ms = by_arrival.max(by_step).millis_since(reported.measured_at);
         // The sensor's own time, where that fits: a single first fix that came late is no measure.
-        let own_ms = told.arrived_at.millis_since(told.measured_at);
+        let own_ms = reported.arrived_at.millis_since(reported.measured_at);
         let fits_unmoved = moved_ms.abs() <= STEADY_MS
             || self.delays_ms.len() == 1 && (-FIRST_AHEAD_MS..=FIRST_AHEAD_MS).contains(&own_ms);
         let offset_ms = if fits_unmoved && is_later(0) { 0 } else { moved_ms };
@@ -191,7 +191,7 @@ impl SensorClock {
 }
 
 impl SensorReport {
-    /// Whether another is this one told again.
+    /// Whether another is this one reported again.
     fn repeats(&self, next: &SensorReport) -> bool {
         next.measured_at == self.measured_at && next.place == self.place
     }

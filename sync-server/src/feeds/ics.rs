@@ -1,4 +1,7 @@
 //! iCalendar (RFC 5545): meets for calendars that subscribe to them.
+//!
+//! Crate `icalendar` (0.17) only reads it, in the tests: its writer adds `DTSTAMP` and a random `UID` to each component,
+//! also to `VTIMEZONE`, which RFC 5545 does not allow there and which would change every ETag.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,4 +1,7 @@
-//! The book of who is here and what they took lately: connections that are counted, and rates as buckets.
+//! The table of clients: their open connections, and their rates as token buckets.
+//!
+//! Crate `governor` (0.10) does not fit: the cost of a fold or a read is charged when it is known, and `governor` counts
+//! nothing that exceeds the burst, nor anything that it refuses.
 //!
 //! It is bounded: an entry is forgotten once nobody is connected and nothing is owed, and when there are too many to
 //! remember, the rest share one entry.

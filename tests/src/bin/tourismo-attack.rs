@@ -10,7 +10,7 @@ use tourismo_tests::attack::{self, Attack, Scale};
 
 /// Attack the real relay over loopback while an honest phone syncs and an honest reader reads, and print what each attack
 /// cost. Fails if a bound does not hold: what honest clients are refused, how long they wait, memory, time on a core, the
-/// return to rest.
+/// return to rest. The attackers' threads have the lowest priority: they stand for other machines.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
