@@ -42,8 +42,8 @@ use crate::metrics::{FoldedBy, Metrics};
 use crate::newest_page::NewestPage;
 use crate::road_builder::RoadUpdate;
 
-/// How many jobs may wait to be put in their line. Whoever comes after them waits before the door, and so does their socket.
-const DOOR: usize = 256;
+/// Maximum jobs in the channel to the writer. When it is full, senders wait, and so do their sockets.
+const CHANNEL_JOBS: usize = 256;
 
 /// How many bytes of changes may wait, over all connections, with what is known of each change besides its chunk.
 const QUEUED_BYTES: usize = 64 << 20;
@@ -72,7 +72,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     bytes: Arc<Semaphore>,
-    /// How many jobs wait, before the door or in their line.
+    /// The number of jobs that wait, in the channel or in the queues of their owners.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -197,7 +197,7 @@ impl Writer {
         listeners: CommitListeners,
         limiter: Arc<RateLimiter>,
     ) -> (Writer, tokio::task::JoinHandle<()>) {
-        let (sender, jobs) = mpsc::channel(DOOR);
+        let (sender, jobs) = mpsc::channel(CHANNEL_JOBS);
         let waiting = Arc::new(AtomicUsize::new(0));
         let task = Task {
             context,
@@ -384,11 +384,12 @@ impl Task {
         drop(claim);
     }
 
-    /// Puts the jobs that came into their lines, and waits for one if there is none; false if none will ever come.
+    /// Moves jobs from the channel into the queues of their owners, and waits for one if there is none. Returns false when the
+    /// channel is closed and empty.
     async fn gather(&mut self) -> bool {
         while self.queue.is_empty() {
             match timeout(LOOK_EVERY, self.jobs.recv()).await {
-                Ok(Some(job)) => self.line_up(job),
+                Ok(Some(job)) => self.enqueue(job),
                 Ok(None) => return false,
                 // Somebody wants to read in the log what is wrong, also when nothing is to be written.
                 Err(_) => {
@@ -398,12 +399,12 @@ impl Task {
             }
         }
         while let Ok(job) = self.jobs.try_recv() {
-            self.line_up(job);
+            self.enqueue(job);
         }
         true
     }
 
-    fn line_up(&mut self, job: Job) {
+    fn enqueue(&mut self, job: Job) {
         if let Job::Stop = job {
             self.jobs.close();
         }
@@ -627,7 +628,7 @@ impl Task {
 }
 
 impl Job {
-    /// In whose line it waits.
+    /// The owner of the queue in which it waits.
     fn owner(&self) -> Owner {
         match self {
             Job::Admit { account, .. } | Job::Vouch { account, .. } => Owner::Account(*account),

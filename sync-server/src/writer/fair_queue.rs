@@ -1,16 +1,16 @@
-//! Which jobs the writer's next transaction takes, so that nobody waits for what others bring.
+//! Selects the jobs of the writer's next transaction, so that no account waits for the jobs of another.
 //!
-//! Every account has a line of its own, and so has each kind of work that nobody waits for. A line with few changes comes
-//! into the very next transaction, however long the others are. Long lines take turns; while people with few changes come
-//! and go, each long line gives only its share, so that transactions are short. With nobody else there a transaction is
-//! as large as it may be, since then only the number of commits counts. This knows neither what a job is nor the time.
+//! Every account has a queue of its own (a line), and so has each kind of background work. A short line is in the very next
+//! transaction, however long the others are. Long lines take turns. While accounts with short lines are active, each long
+//! line gives only its share, so that transactions are short. Otherwise a transaction is as large as it may be, because only
+//! the number of commits counts. This module knows neither the content of a job nor the clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use tourismo_core::id::AccountId;
 
-/// How many changes are enough for a transaction; the last job may bring more. Whoever comes meanwhile waits for them.
+/// The changes after which a transaction is full; its last job may bring more.
 const MAX_CHANGES: usize = 128;
 
 /// The most jobs in one transaction.
@@ -28,12 +28,12 @@ const SHARE_OF_LONG_LINES: usize = 64;
 /// For how long an account with few changes is expected to come again.
 const LATELY: Duration = Duration::from_secs(1);
 
-/// Whose line a job stands in.
+/// The owner of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
-    /// An account, or whoever wants to speak for it.
+    /// An account, also one that a connection only claims.
     Account(AccountId),
-    /// The relay itself, which asks how the writer is.
+    /// The relay itself: health checks and the end.
     Relay,
     /// Rows that were derived beside the writer.
     Rows,
