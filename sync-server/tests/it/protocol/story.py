@@ -39,7 +39,7 @@ def examples() -> dict[str, str]:
     return {
         "public key": device.public.hex(),
         "account": device.account.hex(),
-        "how its actors begin": device.document(drive, DRIVE).automerge.get_actor()[:8].hex(),
+        "actor prefix": device.document(drive, DRIVE).automerge.get_actor()[:8].hex(),
         "profile": only(device.account, "profile").hex(),
         "published copy": copy_of(device.account, drive).hex(),
         "`Hello`": cbor2.dumps([0, [2], device.account, device.public]).hex(),
@@ -49,9 +49,9 @@ def examples() -> dict[str, str]:
         "digest": device.digest().hex(),
         "read token": device.token(origin, 1_700_000_000_000),
         "key block, version 1": blocks[1][0],
-        "block after it, version 1": blocks[1][1],
+        "next block, version 1": blocks[1][1],
         "key block, version 2": blocks[2][0],
-        "block after it, version 2": blocks[2][1],
+        "next block, version 2": blocks[2][1],
     }
 
 
