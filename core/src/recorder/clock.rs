@@ -145,15 +145,19 @@ impl SensorClock {
     /// Why the time of a fix does not fit what came before, if it does not.
     fn misfit(&self, reported: &SensorReport) -> Option<Refusal> {
         let at = reported.measured_at + self.offset_ms;
-        let soonest_ms = match self.shortest_delay_ms() {
-            Some(delay_ms) => delay_ms - self.interval_ms.clamp(AHEAD_MS.0, AHEAD_MS.1),
-            None => -FIRST_AHEAD_MS,
+        let delay_ms = reported.arrived_at.millis_since(at);
+        let (soonest_ms, usual_ms) = match self.shortest_delay_ms() {
+            Some(known_ms) => (known_ms - self.interval_ms.clamp(AHEAD_MS.0, AHEAD_MS.1), known_ms),
+            None => (-FIRST_AHEAD_MS, 0),
         };
-        if self.last_at.is_some_and(|last_at| at <= last_at) {
+        // An offset that follows from a single fix may be that of a wrong time: a later fix cannot be late by it.
+        let is_guess_wrong = self.misfits > PATIENCE && delay_ms > usual_ms + STEADY_MS;
+        if self.last_at.is_some_and(|last_at| at <= last_at) || is_guess_wrong {
             Some(Refusal::NotLater)
-        } else if at < self.since {
+        // A sensor whose clock is behind reports every fix as late. Only one that is later than usual is from before.
+        } else if at + usual_ms.max(0) < self.since {
             Some(Refusal::BeforeStart)
-        } else if reported.arrived_at.millis_since(at) < soonest_ms || at > YEAR_2200 {
+        } else if delay_ms < soonest_ms || at > YEAR_2200 {
             Some(Refusal::InTheFuture)
         } else {
             None

@@ -278,11 +278,31 @@ fn what_a_sensor_measured_before_a_recording_went_on_is_refused() {
     let last = later.last().unwrap();
     assert!((0..500).contains(&last.recorded_at.millis_since(last.fixed_at)), "{last:?}");
     // It was behind all the time, which looked like fixes that come late.
-    let behind = told_by(70, |second, at| if second < 1 { at } else { at - 5_000 });
-    let mut late = Recorder::new(START - 20_000);
-    assert_eq!(verdicts(&mut late, &behind[1..10]), "aaaaaaaaa");
-    late.go_on_at(START + 60_000);
-    assert_eq!(verdicts(&mut late, &behind[60..]), "baaaaaaaaa");
+    for behind_ms in [5_000, 90_000] {
+        let behind = told_by(70, |_, at| at - behind_ms);
+        let mut late = Recorder::new(START - 120_000);
+        assert_eq!(verdicts(&mut late, &behind[1..10]), "aaaaaaaaa", "{behind_ms}");
+        late.go_on_at(START + 60_000);
+        let cached = Fix { fixed_at: START + 30_000 - behind_ms, ..old(60) };
+        assert_eq!(verdicts(&mut late, &[cached]), "b", "{behind_ms}");
+        assert_eq!(verdicts(&mut late, &behind[60..]), "aaaaaaaaaa", "{behind_ms}");
+        assert_eq!(late.stats().duration_ms, 68_000, "{behind_ms}");
+    }
+}
+
+#[test]
+fn an_offset_that_follows_from_wrong_times_is_given_up_after_a_sleep() {
+    // Three wrong times in a row, the last one ahead; then the machine sleeps for longer than that one was ahead.
+    let wrong = |second: u32, at: Timestamp| match second {
+        60 => at - 951_000,
+        61 => at - 3_266_000,
+        62 => at + 927_000,
+        _ => at,
+    };
+    let fixes = told_by(1_300, wrong);
+    let mut recorder = Recorder::new(START);
+    fixes[..63].iter().chain(&fixes[1_263..]).for_each(|fix| drop(recorder.take(fix)));
+    assert_eq!(recorder.stats().duration_ms, 1_299_000);
 }
 
 #[test]

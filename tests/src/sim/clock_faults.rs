@@ -99,8 +99,9 @@ impl Network {
     /// Sets a phone's clock. Its sensor follows.
     pub(super) fn set_phone_clock(&mut self, phone: usize, by_ms: i64) {
         self.phones[phone].clock_ms += by_ms;
+        let is_hidden = !self.phones[phone].is_shown;
         if let Some(faults) = &mut self.clock_faults {
-            faults.recordings.was_set(phone, self.now_ms);
+            faults.recordings.was_set(phone, self.now_ms, is_hidden);
         }
     }
 
@@ -133,7 +134,7 @@ impl Network {
             ClockAction::SetSensor => {
                 let by_ms = faults.rng.pick(&[0, 0, -WEEK_ROLLOVER_MS, -2 * HOUR_MS, -90_000, 90_000]);
                 self.phones[phone].sensor.ahead_ms = by_ms;
-                faults.recordings.was_set(phone, now_ms);
+                faults.recordings.was_set(phone, now_ms, false);
                 by_ms
             }
             ClockAction::AnyTime => {
@@ -188,7 +189,7 @@ impl Network {
         let hides_refusals = self.bug == InjectedBug::HidesRefusals;
         let Some(faults) = &mut self.clock_faults else { return };
         if let Some(complaint) =
-            faults.recordings.note_disturbance((phone, life), before.as_ref(), is_right, after, hides_refusals)
+            faults.recordings.note_disturbance((phone, life), now_ms, before.as_ref(), is_right, after, hides_refusals)
         {
             self.report_broken(complaint);
         }

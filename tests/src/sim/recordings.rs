@@ -32,13 +32,25 @@ pub(super) struct Recordings {
     drives: BTreeMap<DocId, Vec<Measured>>,
     /// When something happened to the clock of a phone or of its sensor.
     disturbed: Vec<(usize, u64)>,
-    /// When the clock of a phone or of its sensor was set.
-    set: Vec<(usize, u64)>,
+    /// When the clock of a phone or of its sensor was set, and whether the page was hidden.
+    set: Vec<(usize, u64, bool)>,
     /// The phones that slept with their monotonic clocks, and lost count of the time.
     lost_count: BTreeSet<usize>,
-    /// For each drive that a phone has recorded in one of its lives: how many fixes in a row were not taken in, how many of
-    /// them were right, and how many were in the drive then.
-    in_a_row: BTreeMap<(usize, u32, DocId), (u32, u32, u32)>,
+    /// The fixes that were not taken in, for each drive that a phone has recorded in one of its lives.
+    in_a_row: BTreeMap<(usize, u32, DocId), NotTakenIn>,
+}
+
+/// The last fixes that a recording has not taken in.
+#[derive(Clone, Copy, Debug, Default)]
+struct NotTakenIn {
+    /// How many there are in a row.
+    all: u32,
+    /// How many of them were right, in a row.
+    right: u32,
+    /// When the first of the right ones was measured.
+    since_ms: u64,
+    /// How many fixes were in the drive then.
+    known: u32,
 }
 
 /// What a sensor measured while a drive was recorded.
@@ -69,8 +81,8 @@ impl Recordings {
         self.disturbed.push((phone, at_ms));
     }
 
-    pub(super) fn was_set(&mut self, phone: usize, at_ms: u64) {
-        self.set.push((phone, at_ms));
+    pub(super) fn was_set(&mut self, phone: usize, at_ms: u64, is_hidden: bool) {
+        self.set.push((phone, at_ms, is_hidden));
         self.was_disturbed(phone, at_ms);
     }
 
@@ -79,14 +91,22 @@ impl Recordings {
     }
 
     /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
-    /// that took: a clock that was set back looks like a fix that came late.
+    /// that took: a clock that was set back looks like a fix that came late. Nor can anybody while the page is hidden: a clock
+    /// that is set forward looks like a machine that has slept.
     fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
-        let lost_count = found.first().is_some_and(|(_, first)| self.lost_count.contains(&first.phone));
-        lost_count
-            || found.windows(2).filter(|pair| Measured::are_apart(pair[0].1, pair[1].1)).any(|pair| {
-                let span_ms = pair[0].1.at_ms.saturating_sub(2_000)..=pair[1].1.at_ms;
-                self.set.iter().any(|(phone, at_ms)| *phone == pair[0].1.phone && span_ms.contains(at_ms))
+        let ([(_, first), ..], [.., (_, last)]) = (found, found) else { return false };
+        let is_set_in = |from_ms: u64, to_ms: u64, only_hidden: bool| {
+            self.set.iter().any(|(phone, at_ms, is_hidden)| {
+                *phone == first.phone && (from_ms..=to_ms).contains(at_ms) && (*is_hidden || !only_hidden)
             })
+        };
+        let is_set_between = |pair: &[(&Fix, &Measured)]| {
+            let (from, to) = (pair[0].1, pair[1].1);
+            Measured::are_apart(from, to) && is_set_in(from.at_ms.saturating_sub(2_000), to.at_ms, false)
+        };
+        self.lost_count.contains(&first.phone)
+            || is_set_in(first.at_ms, last.at_ms, true)
+            || found.windows(2).any(is_set_between)
     }
 
     /// A sensor has measured.
@@ -100,6 +120,7 @@ impl Recordings {
     pub(super) fn note_disturbance(
         &mut self,
         (phone, life): (usize, u32),
+        now_ms: u64,
         before: Option<&RecordingView>,
         is_right: bool,
         after: Option<RecordingView>,
@@ -107,29 +128,40 @@ impl Recordings {
     ) -> Option<String> {
         let (Some(before), Some(after)) = (before, after) else { return None };
         let is_active = |view: &RecordingView| view.state == RecordingState::Active;
-        let (all, right, known) = self.in_a_row.entry((phone, life, after.drive)).or_default();
+        let row = self.in_a_row.entry((phone, life, after.drive)).or_default();
         // What was held back may have been taken in meanwhile, by a pause.
-        if before.stats.fixes > std::mem::replace(known, after.stats.fixes) {
-            (*all, *right) = (0, 0);
+        if before.stats.fixes > row.known {
+            *row = NotTakenIn::default();
         }
+        row.known = after.stats.fixes;
         if before.drive != after.drive
             || !is_active(before)
             || !is_active(&after)
             || after.stats.fixes > before.stats.fixes
         {
-            (*all, *right) = (0, 0);
+            (row.all, row.right) = (0, 0);
             return None;
         }
-        (*all, *right) = (*all + 1, if is_right { *right + 1 } else { 0 });
+        row.all += 1;
+        if !is_right {
+            row.right = 0;
+        } else {
+            row.since_ms = if row.right == 0 { now_ms } else { row.since_ms };
+            row.right += 1;
+        }
         let says_so = after.not_recording.is_some() && !hides_refusals || !matches!(after.signal, Signal::Good { .. });
-        if *all > UNREPORTED && !says_so {
+        if row.all > UNREPORTED && !says_so {
             return Some(format!(
-                "nobody is told that a drive is recorded which is not: phone {phone}, {all} fixes in a row"
+                "nobody is told that a drive is recorded which is not: phone {phone}, {} fixes in a row",
+                row.all
             ));
         }
-        let is_too_much = *right > REFUSED_EACH as u32;
-        is_too_much
-            .then(|| format!("a drive goes on whatever the clocks show: phone {phone}, {right} right fixes in a row"))
+        let is_since = |(of, at_ms): &&(usize, u64)| *of == phone && (row.since_ms..=now_ms).contains(at_ms);
+        let happened = 1 + self.disturbed.iter().filter(is_since).count();
+        let is_too_much = row.right as usize > REFUSED_EACH * happened;
+        is_too_much.then(|| {
+            format!("a drive goes on whatever the clocks show: phone {phone}, {} right fixes in a row", row.right)
+        })
     }
 
     /// How much happened while a drive was recorded that may cost some of its fixes.

@@ -60,7 +60,9 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// taken back after it (31,005,693); a fix that is held back among others that are refused, until the driver pauses
 /// (31,016,736); a phone whose clock was set before a kill (20,022,559); a relay that refused a drive and took its published
 /// copy (33,100,359); a phone that adds to a track of which the relay has made a snapshot (34,013,787); a full disk during five starts
-/// (35,101,717).
+/// (35,101,717); a phone whose clock is set while its page is hidden (36,010,648), or twice while a drive is taken over
+/// (36,025,566); three wrong times before a long sleep (35,104,609); a sensor that is 90 seconds behind when its drive is
+/// paused (36,132,639).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
@@ -68,6 +70,7 @@ fn seeds_that_failed_once_do_not_fail_again() {
     check([10_100_914, 10_100_918, 10_305_993, 10_312_266, 10_322_708]);
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
     check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787, 35_101_717]);
+    check([35_104_609, 36_010_648, 36_025_566, 36_132_639]);
 }
 
 #[test]
