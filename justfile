@@ -54,8 +54,8 @@ wasm:
 pwa: wasm
     {{ npm }} build
 
-# Check formats, lints, the packed npm package, the protocol's rules and the vocabulary.
-check: setup pwa spec vocabulary
+# Check formats, lints, the packed npm package, the protocol's rules, the vocabulary and the code map.
+check: setup pwa spec vocabulary rooms
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     {{ http_types }} --check
@@ -72,6 +72,11 @@ spec:
 vocabulary:
     node --test tests/vocabulary.test.mjs
     node tests/vocabulary.mjs
+
+# Check that imports between modules follow the code map of ARCHITECTURE.md.
+rooms:
+    node --test tests/rooms.test.mjs
+    node tests/rooms.mjs
 
 # Regenerate the TypeScript types: from the Rust types, and from the OpenAPI description.
 types: setup

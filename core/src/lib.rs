@@ -4,9 +4,7 @@
 //! effects go out as values, so that the same code runs in the browser, in the relay and in the simulator, and the same
 //! inputs give the same trace everywhere.
 //!
-//! A fix travels from left to right, and a module may use only what stands to the left of it:
-//!
-//! `fix → recorder → track → docs → (store) → session → (relay's admission) → projection → (reads)`
+//! Which module may use which is in the code map of ARCHITECTURE.md, and `just rooms` checks it.
 
 pub mod admission;
 pub mod change;

@@ -9,6 +9,7 @@ pub(crate) mod address_days;
 pub(crate) mod cars;
 pub(crate) mod change_log;
 pub(crate) mod comments;
+pub(crate) mod data_file;
 pub(crate) mod documents;
 pub(crate) mod drive_totals;
 pub(crate) mod drives;
@@ -42,12 +43,12 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
 
-pub use crate::data_file::ClaimError;
-use crate::data_file::{DataFile, to_read};
+pub use self::data_file::ClaimError;
+use self::data_file::{DataFile, to_read};
 use crate::db::relay::{Identity, Secret};
 use crate::db::sql::{Connection, Engine, Pool, Reading, SqlRow, Value};
 use crate::db::sqlite::Checkpointer;
-use crate::random;
+use crate::runtime::random;
 
 /// How many connections read at the same time: for answers over HTTP, for sync, for open streams, and for the work that
 /// nobody waits for. None of them can use up the connections of another.

@@ -3,33 +3,17 @@
 //!
 //! Everything that is a rule lives in `tourismo-core`. This crate moves bytes: sockets in and out, SQL, HTTP.
 
-mod api;
-mod authorize;
-mod background_projector;
-mod background_thread;
-mod bodies;
-mod clock;
-mod compactor;
-mod data_file;
+mod clients;
 mod db;
-mod event_bus;
-mod feeds;
-mod grid;
-mod head_notifier;
-mod limits;
-mod log_throttle;
+mod domain;
+mod http;
+mod jobs;
 pub mod maintenance;
-mod metrics;
-mod newest_page;
-mod origin;
-mod proxy;
-mod pwa;
-mod read_queue;
-mod road_builder;
-pub mod roads;
-mod serving;
-mod socket;
-mod state;
+mod notify;
+mod read;
+mod runtime;
+mod server;
+mod sync;
 mod writer;
 
 use std::net::SocketAddr;
@@ -44,37 +28,42 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, OLDEST_PROTOCOL, RelayId};
 
-use self::api::compression::{AnswerCompressor, Compressed};
-use self::api::event_stream::EventStreams;
-pub use self::api::openapi::openapi_json;
-use self::api::syndication::Site;
-use self::api::tracks::Tracks;
-use self::api::viewer::{KnownReaders, Viewers};
-use self::background_projector::BackgroundProjector;
-use self::background_thread::BackgroundThread;
-use self::bodies::Bodies;
-use self::clock::Clock;
-pub use self::clock::TimeSource;
-use self::compactor::Compactor;
+use self::clients::bodies::Bodies;
+pub use self::clients::limits::Limits;
+use self::clients::limits::RateLimiter;
+use self::clients::origin::PublicOrigin;
+pub use self::clients::origin::{NoOrigin, Origin};
+pub use self::clients::proxy::ClientHeader;
+use self::clients::read_queue::ReadQueue;
 use self::db::Database;
 use self::db::relay::{Identity, Secret};
 use self::db::sql::Pool;
 pub use self::db::{ClaimError, Durability, Location, OpenError};
-use self::event_bus::EventBus;
-use self::head_notifier::HeadNotifier;
-pub use self::limits::Limits;
-use self::limits::RateLimiter;
-use self::log_throttle::LogThrottle;
-use self::metrics::Metrics;
-use self::newest_page::NewestPage;
-use self::origin::PublicOrigin;
-pub use self::origin::{NoOrigin, Origin};
-pub use self::proxy::ClientHeader;
-use self::pwa::Pwa;
-use self::read_queue::ReadQueue;
-use self::road_builder::RoadBuilder;
-use self::socket::SyncState;
-use self::state::{AnswerReaders, AppState, BackgroundReaders, Slices, Stopping};
+pub use self::domain::roads;
+use self::http::compression::{AnswerCompressor, Compressed};
+use self::http::event_stream::EventStreams;
+use self::http::readers::{AnswerReaders, BackgroundReaders, Stopping};
+use self::http::serving;
+use self::http::viewer::{KnownReaders, Viewers};
+use self::jobs::background_projector::BackgroundProjector;
+use self::jobs::compactor::Compactor;
+use self::jobs::road_builder::RoadBuilder;
+use self::notify::event_bus::EventBus;
+use self::notify::head_notifier::HeadNotifier;
+use self::notify::newest_page::NewestPage;
+use self::read::syndication::Site;
+use self::read::tracks::Tracks;
+use self::runtime::background_thread::BackgroundThread;
+use self::runtime::clock::Clock;
+pub use self::runtime::clock::TimeSource;
+use self::runtime::log_throttle::LogThrottle;
+use self::runtime::metrics::Metrics;
+use self::runtime::random;
+pub use self::server::openapi::openapi_json;
+use self::server::pwa::Pwa;
+use self::server::state::{AppState, Slices};
+use self::server::{metrics, router};
+use self::sync::SyncState;
 use self::writer::disk::Disk;
 pub use self::writer::probe as writer_probe;
 use self::writer::{CommitListeners, Writer, WriterContext};
@@ -344,7 +333,7 @@ impl Server {
             }),
             writer: writer.clone(),
         }));
-        let (router, health_router) = (api::router(state.clone()), api::health_router(state.clone()));
+        let (router, health_router) = (router::router(state.clone()), router::health_router(state.clone()));
         let health_addr = health.as_ref().map(|(addr, _)| *addr);
         let health = health.map(|(addr, listener)| {
             tracing::info!(%addr, "listening for health checks");
@@ -433,10 +422,4 @@ impl Running {
 /// How many pushes are looked at at the same time: half the cores stay with whoever is served.
 fn examined_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the system has randomness; without it no key is safe");
-    bytes
 }

@@ -30,17 +30,17 @@ use self::disk::Disk;
 use self::fair_queue::{FairQueue, Owner, SHARE};
 use self::memory::Memory;
 use self::projector::Step;
-use crate::clock::Clock;
+use crate::clients::limits::{RateLimiter, SourceNames};
 use crate::db::relay::Identity;
+use crate::db::roads::RoadUpdate;
 use crate::db::snapshots::{Snapshot, SnapshotTarget};
 use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
-use crate::event_bus::EventBus;
-use crate::head_notifier::HeadNotifier;
-use crate::limits::{RateLimiter, SourceNames};
-use crate::metrics::{FoldedBy, Metrics};
-use crate::newest_page::NewestPage;
-use crate::road_builder::RoadUpdate;
+use crate::notify::event_bus::EventBus;
+use crate::notify::head_notifier::HeadNotifier;
+use crate::notify::newest_page::NewestPage;
+use crate::runtime::clock::Clock;
+use crate::runtime::metrics::{FoldedBy, Metrics};
 
 /// Maximum jobs in the channel to the writer. When it is full, senders wait, and so do their sockets.
 const CHANNEL_JOBS: usize = 256;

@@ -2,7 +2,7 @@
 
 use super::sql::{self, Bulk, Connection};
 use super::{column, position};
-use crate::limits::SourceName;
+use crate::clients::limits::SourceName;
 
 /// How many bytes were pushed from an address on a day.
 pub(crate) async fn bytes(reader: &mut Connection, day: i64, source: SourceName) -> Result<u64, sqlx::Error> {

@@ -11,7 +11,7 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 use super::order::Hour;
 use super::published::BUCKETS;
 use super::sql::{self, Columns, Connection, SqlRow, columns};
-use crate::grid::{Bounds, Cells};
+use crate::domain::grid::{Bounds, Cells};
 
 /// A place in the order of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,7 +13,7 @@ use super::follows::{self, not_blocked_by};
 use super::meets::{self, MeetRecord};
 use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 use super::{damaged, position};
-use crate::authorize::{Access, Audience, Viewer, authorize};
+use crate::domain::authorize::{Access, Audience, Viewer, authorize};
 
 /// What followers find of a drive or a meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

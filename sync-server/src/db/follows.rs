@@ -10,7 +10,7 @@ use tourismo_core::time::Timestamp;
 use super::feed::Author;
 use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{account_in, position, time_in};
-use crate::authorize::Relation;
+use crate::domain::authorize::Relation;
 
 /// A person in a list.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use tourismo_core::time::Timestamp;
 use super::feed::Author;
 use super::meets::{MeetKey, MeetRecord, with_author};
 use super::sql::{self, Connection};
-use crate::grid::{Bounds, Cells};
+use crate::domain::grid::{Bounds, Cells};
 
 /// How long a meet is taken to last that does not say when it ends, milliseconds.
 const ASSUMED_LENGTH_MS: i64 = 12 * 3_600_000;

@@ -14,7 +14,7 @@ use super::feed::Author;
 use super::feed_items::{self, FeedItem};
 use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns};
 use super::{account_in, column, damaged, doc_in, follows, position, time_in};
-use crate::grid::Bounds;
+use crate::domain::grid::Bounds;
 
 /// What one document says of a meet.
 #[derive(Clone, Debug, PartialEq)]

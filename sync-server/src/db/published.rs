@@ -14,7 +14,7 @@ use super::feed_items::{self, FeedItem};
 use super::sql::{self, Bulk, Columns, Connection, Insert, Value, columns, numbers};
 use super::{account_in, column, position};
 use super::{order, roads};
-use crate::grid::Bounds;
+use crate::domain::grid::Bounds;
 
 /// How many parts the feed's index has.
 pub(crate) const BUCKETS: u8 = 16;

@@ -12,8 +12,8 @@ use tourismo_core::time::Timestamp;
 
 use super::sql::{self, Connection, SqlRow};
 use super::{account_in, damaged, doc_in, time_in};
-use crate::grid::Bounds;
-use crate::roads::{Evidence, SegmentId};
+use crate::domain::grid::Bounds;
+use crate::domain::roads::{Evidence, SegmentId};
 
 pub(crate) use squares::misplaced;
 
@@ -61,6 +61,15 @@ pub(crate) struct Batch {
     pub(crate) fewest: u32,
     /// A digest of all traces that counted.
     pub(crate) traces: Vec<u8>,
+}
+
+/// Some roads to write or remove.
+#[derive(Debug, Default)]
+pub(crate) struct RoadUpdate {
+    pub(crate) replace: Vec<RoadRecord>,
+    pub(crate) remove: Vec<SegmentId>,
+    /// What all roads are made of when this was written; nothing while more is to come.
+    pub(crate) batch: Option<Batch>,
 }
 
 /// A place among roads, the best first.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 pub(crate) use self::bulk::{Bulk, delete_each, group, parameters, rows_of_each};
 pub(crate) use self::columns::{Columns, Insert, Numbered, columns, is_null_of, names_of, numbers, one_column};
-use crate::background_thread::yield_to_others;
+use crate::runtime::background_thread::yield_to_others;
 
 /// A connection to a database, alone or borrowed from a pool.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::sql::{Connection, Pool};
 use super::{Claim, Database, Durability, OpenError, Readers, bring_up_to_date};
-use crate::data_file::DataFile;
+use crate::db::data_file::DataFile;
 
 /// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);

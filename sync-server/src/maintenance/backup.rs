@@ -6,8 +6,8 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::MaintenanceError;
 use super::check::{self, Finding};
-use crate::data_file::{folder_of, is_one_file, is_unclaimed, sync_folder_of, to_read};
 use crate::db;
+use crate::db::data_file::{folder_of, is_one_file, is_unclaimed, sync_folder_of, to_read};
 use crate::db::sql::{self, Connection};
 
 /// A backup that was made.

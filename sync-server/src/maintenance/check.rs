@@ -19,7 +19,7 @@ use crate::db::documents::ActorUse;
 use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, documents, due, profiles, read_models, relay, roads};
-use crate::road_builder;
+use crate::jobs::road_builder;
 use crate::writer::projector::{self, Derived, DueFold, Scope};
 
 /// What a check came to.

@@ -6,10 +6,10 @@ use tourismo_core::wire::Epoch;
 
 use super::backup::copy_beside;
 use super::{MaintenanceError, check};
-use crate::data_file::{DataFile, is_one_file, to_read};
+use crate::db::data_file::{DataFile, is_one_file, to_read};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location};
-use crate::random;
+use crate::runtime::random;
 
 /// A database that was restored.
 #[derive(Clone, Debug)]

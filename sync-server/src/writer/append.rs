@@ -19,14 +19,14 @@ use super::due::{Estimate, FoldBudget};
 use super::memory::{Key, KnownDocument, Memory};
 use super::projector::{self, DeriveCost, DueFold, Loaded, Scope, Step};
 use super::{Admitted, Compaction, Examined, Pusher};
+use crate::clients::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
 use crate::db::change_log::{self, FoundChange, NewEntry};
 use crate::db::documents::{ActorUse, DocState};
 use crate::db::due::DueDocument;
+use crate::db::roads::RoadUpdate;
 use crate::db::sql::Connection;
 use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
-use crate::event_bus::BusEvent;
-use crate::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
-use crate::road_builder::RoadUpdate;
+use crate::notify::event_bus::BusEvent;
 
 /// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;

@@ -14,13 +14,12 @@ use tourismo_core::wire::{Epoch, NackCode, Offer, RelayId};
 use super::append::{Append, AppendResult};
 use super::disk::DiskSpace;
 use super::memory::Memory;
-use super::projector::{Step, prepare};
+use super::projector::{Step, VERSION, prepare};
 use super::{Examined, Pusher};
-use crate::background_thread::BackgroundThread;
+use crate::clients::limits::{Limits, SourceName, SourceNames};
 use crate::db::relay::{self, Identity, Secret};
 use crate::db::{self, Database, Durability, due, sql};
-use crate::limits::{Limits, SourceName, SourceNames};
-use crate::maintenance::bring_rows_up_to_date;
+use crate::runtime::background_thread::BackgroundThread;
 
 /// After how many transactions the write-ahead log is moved.
 const BETWEEN_CHECKPOINTS: i64 = 100;
@@ -65,7 +64,7 @@ impl WriterProbe {
         let identity = Identity { id: RelayId([7; 16]), epoch: Epoch([7; 16]) };
         relay::identify(&mut database.writer, identity, &Secret([7; 32])).await?;
         // Or else the next start of a relay would derive everything from the log.
-        bring_rows_up_to_date(&mut database.writer).await?;
+        relay::set_projected(&mut database.writer, VERSION).await?;
         Ok(WriterProbe {
             database,
             memory: Memory::default(),

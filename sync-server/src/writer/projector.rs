@@ -42,7 +42,7 @@ use crate::db::profiles::ProfileRecord;
 use crate::db::published::DriveRecord;
 use crate::db::sql::Connection;
 use crate::db::unbound;
-use crate::event_bus::BusEvent;
+use crate::notify::event_bus::BusEvent;
 
 /// Which version of the rows this derives. A server that finds another one derives all of them again: since version 7 it
 /// reads blocks of version 2.

@@ -1,6 +1,6 @@
 //! What the fuzz targets run; the tests of the main workspace include the same file and replay the corpus through it.
 
-#[path = "../../../sync-server/src/api/cursor.rs"]
+#[path = "../../../sync-server/src/http/cursor.rs"]
 #[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]
 mod cursor;
 #[path = "../../src/gpx_file.rs"]

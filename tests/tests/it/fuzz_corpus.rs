@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use targets::TARGETS;
 use tourismo_tests::gpx_file;
 
-#[path = "../../../sync-server/src/api/cursor.rs"]
+#[path = "../../../sync-server/src/http/cursor.rs"]
 #[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]
 mod cursor;
 #[path = "../../fuzz/src/targets.rs"]

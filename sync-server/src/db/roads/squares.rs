@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 
 use super::super::sql::{self, Connection, SqlRow};
 use super::{RoadKey, RoadRecord, SegmentId, name};
-use crate::grid::{Bounds, square};
+use crate::domain::grid::{Bounds, square};
 
 /// Sides of the squares, degrees; beyond them there is the world as one.
 const SIDES_DEGREES: [f64; 5] = [0.125, 0.5, 2.0, 7.5, 30.0];

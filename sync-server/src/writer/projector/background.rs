@@ -12,12 +12,12 @@ use tourismo_core::wire::DocKind;
 use super::portions::{MEETS_AT_ONCE, Portion, portions};
 use super::write::{Settling, set_aside, settle_meet, show, write_all};
 use super::{DeriveCost, Derived, DueFold, FoldResult, FoldTarget, Scope, derive_all, gather, last_good, stored};
-use crate::background_thread::BackgroundThread;
 use crate::db::documents::{self, Quarantine};
 use crate::db::due::{self, DueDocument};
 use crate::db::sql::{Connection, Pool};
 use crate::db::{meets, profiles, unbound};
-use crate::event_bus::BusEvent;
+use crate::notify::event_bus::BusEvent;
+use crate::runtime::background_thread::BackgroundThread;
 use crate::writer::ROWS_OF_A_CHANGE;
 
 /// How many meets of an account are looked at at a time.

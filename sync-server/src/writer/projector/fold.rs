@@ -19,9 +19,9 @@ use tourismo_core::track::parts::parts;
 use tourismo_core::wire::DocKind;
 
 use super::{DeriveCost, Derived};
-use crate::background_thread::BackgroundThread;
 use crate::db::documents::Quarantine;
-use crate::roads::Trace;
+use crate::domain::roads::Trace;
+use crate::runtime::background_thread::BackgroundThread;
 
 /// Nothing is ever written as this actor.
 const NOBODY: [u8; 16] = [0; 16];

@@ -16,7 +16,7 @@ use super::write::{Settling, show, write_all};
 use super::{DeriveCost, Derived, FoldResult, FoldTarget, Loaded, Scope, rows_of, stored};
 use crate::db::sql::Connection;
 use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
-use crate::event_bus::BusEvent;
+use crate::notify::event_bus::BusEvent;
 
 /// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
 /// made narrower by those that come after. Says with it the position of the last one that was read.

@@ -16,7 +16,7 @@ use crate::db::profiles::{self, ProfileRow};
 use crate::db::published::{self, DriveRecord};
 use crate::db::sql::Connection;
 use crate::db::{cars, comments, drives, feed_items, follows, reactions, rsvps, unbound};
-use crate::event_bus::{BusEvent, FeedEvent};
+use crate::notify::event_bus::{BusEvent, FeedEvent};
 
 /// Which meets are settled together with a block that may change what counts of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,7 @@
+//! Clients: their addresses behind proxies, the origins that they dial, and how much each of them may take.
+
+pub(crate) mod bodies;
+pub(crate) mod limits;
+pub(crate) mod origin;
+pub(crate) mod proxy;
+pub(crate) mod read_queue;

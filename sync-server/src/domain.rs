@@ -1,0 +1,5 @@
+//! Pure functions: who may read what, roads from many drives, squares of degrees.
+
+pub(crate) mod authorize;
+pub(crate) mod grid;
+pub mod roads;

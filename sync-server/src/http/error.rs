@@ -1,0 +1,149 @@
+//! The body that every refusal has, and the refusals that there are.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::clients::limits::RateLimited;
+use crate::clients::origin::Origin;
+use crate::db::sql;
+use crate::runtime::metrics::RefusalCode;
+
+/// The code of a connection that is one too many.
+const OVERLOADED: &str = "overloaded";
+
+/// A refusal. Codes are stable, texts are not.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: ErrorDetails,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorDetails {
+    /// What went wrong, for programs.
+    pub(crate) code: &'static str,
+    /// What went wrong, for people.
+    pub(crate) message: &'static str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+/// After how many seconds to try again, where nothing tells better.
+const RETRY_AFTER_S: u64 = 2;
+
+/// A refusal: `{ "error": { "code", "message", "hint"? } }`. Codes are stable, texts are not.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    pub(super) code: &'static str,
+    message: &'static str,
+    hint: Option<String>,
+    /// When it may be tried again, seconds.
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    /// For what does not exist and for what the viewer may not see, alike.
+    pub(crate) fn not_found() -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
+    }
+
+    pub(crate) fn bad_parameter(code: &'static str, hint: String) -> ApiError {
+        let error = ApiError::new(StatusCode::BAD_REQUEST, code, "Invalid parameter.");
+        ApiError { hint: Some(hint), ..error }
+    }
+
+    /// For whoever does not show who they are, or not well.
+    pub(crate) fn unauthorized(code: &'static str, message: &'static str, hint: &str) -> ApiError {
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, code, message);
+        ApiError { hint: Some(hint.to_owned()), ..error }
+    }
+
+    pub(crate) fn forbidden_origin(expected: &Origin) -> ApiError {
+        let error =
+            ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");
+        let hint = format!(
+            "The server takes itself for {expected}. Start it with --public-url if clients reach it elsewhere, and with \
+             --allow-origin for pages of another host."
+        );
+        ApiError { hint: Some(hint), ..error }
+    }
+
+    pub(crate) fn overloaded() -> ApiError {
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "Too many connections. Try again later.")
+    }
+
+    /// For an address that reads as many large answers as it may.
+    pub(crate) fn too_many_bodies() -> ApiError {
+        let error = ApiError::later(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Too many large answers are on their way to this address.",
+        );
+        ApiError { hint: Some("Read those first, or try again later.".to_owned()), ..error }
+    }
+
+    pub(crate) fn method_not_allowed() -> ApiError {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Only GET and HEAD are allowed.")
+    }
+
+    pub(crate) fn timed_out() -> ApiError {
+        ApiError::later(StatusCode::GATEWAY_TIMEOUT, "timed_out", "The read took too long. Try again later.")
+    }
+
+    pub(crate) fn internal() -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error. It has been logged.")
+    }
+
+    fn new(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
+        ApiError { status, code, message, hint: None, retry_after_s: None }
+    }
+
+    /// For what may be tried again after a while.
+    fn later(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
+        ApiError { retry_after_s: Some(RETRY_AFTER_S), ..ApiError::new(status, code, message) }
+    }
+}
+
+impl From<RateLimited> for ApiError {
+    fn from(too_much: RateLimited) -> ApiError {
+        let error =
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests from this address.");
+        let seconds = too_much.retry_in.as_secs() + 1;
+        ApiError { hint: Some(format!("Try again in {seconds} s.")), retry_after_s: Some(seconds), ..error }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> ApiError {
+        if sql::was_interrupted(&error) {
+            tracing::warn!("a read was interrupted because it took too long");
+            return ApiError::timed_out();
+        }
+        tracing::error!(%error, "the database cannot be read");
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database cannot be read. Try again later.")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let challenge = (self.status == StatusCode::UNAUTHORIZED)
+            .then_some([(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))]);
+        let error = ErrorDetails { code: self.code, message: self.message, hint: self.hint };
+        let headers = [(header::CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, Json(ErrorBody { error })).into_response();
+        response.extensions_mut().insert(RefusalCode(self.code));
+        if self.code == OVERLOADED {
+            // A connection that is one too many is not kept.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.headers_mut().extend(challenge.into_iter().flatten());
+        response
+            .headers_mut()
+            .extend(self.retry_after_s.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
+        response
+    }
+}

@@ -1,0 +1,174 @@
+//! A request as reads see it: who asks, and what they know already.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tourismo_core::id::AccountId;
+use tourismo_core::time::Timestamp;
+
+use crate::clients::limits::Source;
+use crate::clients::read_queue::{ReadPermit, ReadQueue};
+use crate::domain::authorize::Viewer;
+use crate::http::error::ApiError;
+use crate::http::serving::Peer;
+use crate::http::viewer::Viewers;
+
+/// A request.
+#[derive(Debug)]
+pub(crate) struct ReadRequest {
+    pub(crate) viewer: Viewer,
+    /// Until when the read token is good that the viewer showed.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Where it comes from.
+    pub(crate) source: Source,
+    /// The right to read, until the answer is made.
+    turn: Option<ReadPermit>,
+    pub(crate) headers: HeaderMap,
+    /// Path and query as they came.
+    pub(crate) uri: String,
+}
+
+impl<S> FromRequestParts<S> for ReadRequest
+where
+    S: Send + Sync,
+    Arc<Viewers>: FromRef<S>,
+    Arc<ReadQueue>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<ReadRequest, ApiError> {
+        let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
+        let local = parts.extensions.get::<Peer>().ok_or_else(ApiError::internal)?.local;
+        let (viewer, expires_at) = Arc::<Viewers>::from_ref(state).viewer(&parts.headers, local).await?;
+        let turn = Arc::<ReadQueue>::from_ref(state).acquire(source, viewer.account()).await?;
+        let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Ok(ReadRequest { viewer, expires_at, source, turn: Some(turn), headers: parts.headers.clone(), uri })
+    }
+}
+
+/// A request of an account about what is its own: without a read token it is refused.
+#[derive(Debug)]
+pub(crate) struct OwnRequest {
+    pub(crate) me: AccountId,
+    pub(crate) request: ReadRequest,
+}
+
+impl<S> FromRequestParts<S> for OwnRequest
+where
+    S: Send + Sync,
+    Arc<Viewers>: FromRef<S>,
+    Arc<ReadQueue>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<OwnRequest, ApiError> {
+        let request = ReadRequest::from_request_parts(parts, state).await?;
+        let me = request.viewer.account().ok_or_else(|| {
+            ApiError::unauthorized(
+                "token_needed",
+                "Authentication required.",
+                "Send a read token: Authorization: Bearer.",
+            )
+        })?;
+        Ok(OwnRequest { me, request })
+    }
+}
+
+impl ReadRequest {
+    /// Gives others their turn to read, before something that may take long.
+    pub(crate) fn release_permit(&mut self) {
+        self.turn = None;
+    }
+
+    /// An answer in JSON, which is not sent again to whoever has it. `[R8]`
+    pub(crate) fn answer(&self, body: &impl Serialize) -> Result<Response, ApiError> {
+        let body = serde_json::to_string(body).map_err(|_| ApiError::internal())?;
+        Ok(self.answer_with(body, "application/json"))
+    }
+
+    /// An answer of some type, which is not sent again to whoever has it.
+    pub(crate) fn answer_with(&self, body: String, content_type: &'static str) -> Response {
+        self.answer_bytes(body.into_bytes(), content_type)
+    }
+
+    /// An answer that is no text, likewise.
+    pub(crate) fn answer_bytes(&self, body: Vec<u8>, content_type: &'static str) -> Response {
+        // Weak, because an answer may be compressed.
+        let etag = HeaderValue::from_str(&format!("W/\"{}\"", tag(&body))).expect("digits are visible ASCII");
+        let caching = self.caching(etag.clone());
+        if is_known(&self.headers, &etag) {
+            return (StatusCode::NOT_MODIFIED, caching).into_response();
+        }
+        (caching, [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+    }
+
+    /// What is said to caches of an answer: to ask again each time, and not to keep what is for one viewer.
+    pub(crate) fn caching(&self, etag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+        let policy = match self.viewer {
+            Viewer::Anonymous => "no-cache",
+            Viewer::Account(_) => "private, no-store",
+        };
+        [
+            (header::ETAG, etag),
+            (header::CACHE_CONTROL, HeaderValue::from_static(policy)),
+            (header::VARY, HeaderValue::from_static("authorization")),
+        ]
+    }
+}
+
+/// A text that is another one for every other body.
+pub(crate) fn tag(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a client says that it has what bears this tag: by weak comparison, in a list or as `*` (RFC 9110, 13.1.2).
+pub(crate) fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let Some(tag) = etag.to_str().ok().and_then(|etag| opaque_tags(etag).next()) else { return false };
+    let mut values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.trim() == "*" || opaque_tags(value).any(|known| known == tag))
+}
+
+/// The tags of a list, between their quotes, whether weak or not: a comma may be part of one. The list ends where it is none.
+fn opaque_tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let start = rest.trim_start_matches([' ', '\t', ',']);
+        let (tag, after) = start.strip_prefix("W/").unwrap_or(start).strip_prefix('"')?.split_once('"')?;
+        rest = after;
+        Some(tag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_tags_are_compared_weakly_and_in_lists() {
+        let etag = HeaderValue::from_static("W/\"a1\"");
+        for (values, is_one) in [
+            (&["W/\"a1\""][..], true),
+            (&["\"a1\""], true),
+            (&["*"], true),
+            (&["\"x\", W/\"a1\""], true),
+            (&["\"x,y\",\"a1\""], true),
+            (&["\"x\"", " \"a1\" "], true),
+            (&["\"a1"], false),
+            (&["a1"], false),
+            (&["\"A1\""], false),
+            (&["\"W/a1\""], false),
+            (&["\"x, \"a1\", \"y\""], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let header = |value: &&'static str| (header::IF_NONE_MATCH, HeaderValue::from_static(value));
+            let headers: HeaderMap = values.iter().map(header).collect();
+            assert_eq!(is_known(&headers, &etag), is_one, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! Tells open streams what changed, after the commit. Knows names of things only, never what they say: who may see them is
+//! asked anew for everyone who listens.
+//!
+//! A stream that nobody reads costs its position: events wait in one log for all streams, each thing once, and bodies are
+//! made when a client takes them.
+
+mod budget;
+mod event_log;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tourismo_core::id::{AccountId, DocId};
+
+use self::budget::{ByteBudget, StreamBudget};
+use self::event_log::EventLog;
+pub(crate) use self::event_log::FeedEvent;
+use crate::clients::limits::Source;
+
+/// How many streams may be open: all of them, and those of one account. How many of one address is for its limits to say.
+const MAX_STREAMS: usize = 4_096;
+const MAX_STREAMS_OF_ACCOUNT: usize = 16;
+
+/// How many things a stream is told one by one. Whoever is further behind reads the feed again at less cost.
+const MAX_BEHIND: usize = 64;
+
+/// How long a stream rests after what it told, so that what comes meanwhile is told together.
+const REST: Duration = Duration::from_millis(250);
+const REST_AFTER_STALE: Duration = Duration::from_secs(2);
+
+/// How many streams are looked at before others have their turn.
+const STREAMS_AT_ONCE: usize = 256;
+
+/// Something that a commit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum BusEvent {
+    /// In home feeds.
+    Feed(FeedEvent),
+    /// A meet, or how many answered what to it.
+    Meet { doc: DocId },
+    /// Whether `owner` shows anything to `viewer`.
+    Block { owner: AccountId, viewer: AccountId },
+}
+
+/// Who has a stream open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StreamClient {
+    /// An account.
+    Account(AccountId),
+    /// Anybody at this address.
+    Source(Source),
+}
+
+/// Passes events on to open streams.
+#[derive(Debug)]
+pub(crate) struct EventBus {
+    /// Tells this life of the server from others: positions in them mean other events.
+    life: u64,
+    state: Mutex<BusState>,
+    budget: Arc<ByteBudget>,
+    announced: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct BusState {
+    log: EventLog,
+    /// What was announced and not yet passed on.
+    announced: BTreeSet<BusEvent>,
+    /// Whether every stream is to look.
+    is_for_all: bool,
+    next_stream: u64,
+    streams: BTreeMap<u64, Stream>,
+    of_client: BTreeMap<StreamClient, usize>,
+    followees: BTreeMap<AccountId, Followees>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    interest: StreamTopic,
+    wake: Arc<Notify>,
+    /// Whether something that concerns it may stand in the log behind `quiet_until`.
+    is_concerned: bool,
+    /// Nothing that concerns it was announced before this position, besides what it was woken for.
+    quiet_until: u64,
+}
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug)]
+enum StreamTopic {
+    Home { me: AccountId },
+    Meet { doc: DocId, owner: AccountId, viewer: Option<AccountId> },
+}
+
+/// Whom an account follows, four bytes each: enough to be told of little else, and the database has the last word.
+#[derive(Debug, Default)]
+struct Followees {
+    streams: usize,
+    prefixes: Box<[u32]>,
+}
+
+/// A position in the log of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventId {
+    life: u64,
+    next: u64,
+}
+
+/// A stream's place among all streams, until it is dropped.
+#[derive(Debug)]
+struct Registration {
+    bus: Arc<EventBus>,
+    number: u64,
+    client: StreamClient,
+    interest: StreamTopic,
+    wake: Arc<Notify>,
+    budget: StreamBudget,
+}
+
+/// Listens for what comes new into a home feed.
+#[derive(Debug)]
+pub(crate) struct HomeListener {
+    registration: Registration,
+    /// Everything before this position was told; `None` if it is not known what was.
+    at: Option<u64>,
+    /// Up to where the log was looked at.
+    until: u64,
+    rests_until: Instant,
+}
+
+/// Listens for what becomes of a meet.
+#[derive(Debug)]
+pub(crate) struct MeetListener {
+    registration: Registration,
+    rests_until: Instant,
+}
+
+/// What a home feed's stream is to tell next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// A drive or meet, as it is when it is told.
+    Item { owner: AccountId, doc: DocId },
+    /// Anything may be different.
+    Stale,
+}
+
+/// There are as many streams as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyStreams;
+
+impl EventBus {
+    /// The beginning of a life that no other one is like. A task passes events on until this is dropped.
+    pub(crate) fn new(life: u64) -> Arc<EventBus> {
+        let announced = Arc::new(Notify::new());
+        let (state, budget) = (Mutex::default(), Arc::default());
+        let bus = Arc::new(EventBus { life, state, budget, announced: announced.clone() });
+        let for_task: Weak<EventBus> = Arc::downgrade(&bus);
+        tokio::spawn(async move {
+            loop {
+                announced.notified().await;
+                let Some(bus) = for_task.upgrade() else { return };
+                bus.dispatch().await;
+            }
+        });
+        bus
+    }
+
+    /// Tells what a commit changed.
+    pub(crate) fn announce(&self, events: Vec<BusEvent>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        for event in events {
+            if let BusEvent::Feed(event) = event {
+                state.log.push(event);
+            }
+            state.announced.insert(event);
+        }
+        drop(state);
+        self.announced.notify_one();
+    }
+
+    /// Tells everybody that something may have changed that nobody knows of.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        state.log.forget();
+        state.is_for_all = true;
+        drop(state);
+        self.announced.notify_one();
+    }
+
+    /// Wakes the streams that are concerned by what was announced, beside whoever announces.
+    async fn dispatch(&self) {
+        let (events, is_for_all, end) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.announced), std::mem::take(&mut state.is_for_all), state.log.next())
+        };
+        let mut from = 0;
+        loop {
+            let last = self.lock().pass_on(from, &events, is_for_all, end);
+            let Some(last) = last else { return };
+            from = last + 1;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Opens a stream of an account's home feed, from a position on if it is named, else from here on.
+    pub(crate) fn listen_home(
+        self: &Arc<EventBus>,
+        me: AccountId,
+        from: Option<EventId>,
+    ) -> Result<HomeListener, TooManyStreams> {
+        let registration = self.register(StreamClient::Account(me), StreamTopic::Home { me })?;
+        let next = self.lock().log.next();
+        let at = match from {
+            Some(from) => (from.life == self.life).then_some(from.next),
+            None => Some(next),
+        };
+        Ok(HomeListener { registration, at, until: next, rests_until: Instant::now() })
+    }
+
+    /// Opens a stream of a meet.
+    pub(crate) fn listen_meet(
+        self: &Arc<EventBus>,
+        client: StreamClient,
+        doc: DocId,
+        owner: AccountId,
+    ) -> Result<MeetListener, TooManyStreams> {
+        let viewer = match client {
+            StreamClient::Account(account) => Some(account),
+            StreamClient::Source(_) => None,
+        };
+        let registration = self.register(client, StreamTopic::Meet { doc, owner, viewer })?;
+        Ok(MeetListener { registration, rests_until: Instant::now() })
+    }
+
+    fn register(
+        self: &Arc<EventBus>,
+        client: StreamClient,
+        interest: StreamTopic,
+    ) -> Result<Registration, TooManyStreams> {
+        let max_of_client = match client {
+            StreamClient::Account(_) => MAX_STREAMS_OF_ACCOUNT,
+            StreamClient::Source(_) => MAX_STREAMS,
+        };
+        let wake = Arc::new(Notify::new());
+        let mut state = self.lock();
+        let of_client = state.of_client.get(&client).copied().unwrap_or(0);
+        if state.streams.len() >= MAX_STREAMS || of_client >= max_of_client {
+            return Err(TooManyStreams);
+        }
+        state.of_client.insert(client, of_client + 1);
+        if let StreamTopic::Home { me } = interest {
+            state.followees.entry(me).or_default().streams += 1;
+        }
+        let number = state.next_stream;
+        state.next_stream += 1;
+        let stream = Stream { interest, wake: wake.clone(), is_concerned: true, quiet_until: 0 };
+        state.streams.insert(number, stream);
+        drop(state);
+        let budget = StreamBudget::new(self.budget.clone(), client);
+        Ok(Registration { bus: self.clone(), number, client, interest, wake, budget })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BusState> {
+        // Nothing that may panic comes between two changes that belong together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for EventBus {
+    fn drop(&mut self) {
+        self.announced.notify_one();
+    }
+}
+
+impl BusState {
+    /// Wakes those of the next streams that are concerned by what was announced before `end`; returns the last of them.
+    fn pass_on(&mut self, from: u64, events: &BTreeSet<BusEvent>, is_for_all: bool, end: u64) -> Option<u64> {
+        let numbers: Vec<u64> = self.streams.range(from..).take(STREAMS_AT_ONCE).map(|(number, _)| *number).collect();
+        for number in &numbers {
+            let interest = self.streams.get(number)?.interest;
+            let is_concerned = is_for_all || events.iter().any(|event| self.concerns(interest, event));
+            let stream = self.streams.get_mut(number)?;
+            if is_concerned {
+                stream.is_concerned = true;
+                stream.wake.notify_one();
+            } else if !stream.is_concerned {
+                stream.quiet_until = end;
+            }
+        }
+        numbers.last().copied()
+    }
+
+    fn concerns(&self, interest: StreamTopic, event: &BusEvent) -> bool {
+        match (interest, event) {
+            (StreamTopic::Home { me }, BusEvent::Feed(event)) => self.is_in_feed(me, event),
+            (StreamTopic::Home { .. }, BusEvent::Meet { .. } | BusEvent::Block { .. }) => false,
+            (StreamTopic::Meet { doc, .. }, BusEvent::Meet { doc: changed }) => doc == *changed,
+            (StreamTopic::Meet { owner, viewer, .. }, BusEvent::Block { owner: by, viewer: whom }) => {
+                owner == *by && viewer == Some(*whom)
+            }
+            (StreamTopic::Meet { owner, viewer, .. }, BusEvent::Feed(event)) => match event {
+                FeedEvent::Everything { owner: of } => viewer.is_some() && owner == *of,
+                FeedEvent::Access { follower, owner: by } => owner == *by && viewer == Some(*follower),
+                FeedEvent::Follows { account } => viewer == Some(*account),
+                FeedEvent::Item { .. } => false,
+            },
+        }
+    }
+
+    fn is_in_feed(&self, me: AccountId, event: &FeedEvent) -> bool {
+        match event {
+            FeedEvent::Item { owner, .. } | FeedEvent::Everything { owner } => {
+                self.followees.get(&me).is_some_and(|followees| followees.has(owner))
+            }
+            FeedEvent::Access { follower, .. } => *follower == me,
+            FeedEvent::Follows { account } => *account == me,
+        }
+    }
+}
+
+impl Followees {
+    fn has(&self, account: &AccountId) -> bool {
+        self.prefixes.binary_search(&prefix(account)).is_ok()
+    }
+}
+
+fn prefix(account: &AccountId) -> u32 {
+    let [a, b, c, d, ..] = *account.as_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+impl EventId {
+    /// A position of no life: whoever comes from there has missed something.
+    pub(crate) const UNKNOWN: EventId = EventId { life: 0, next: u64::MAX };
+
+    /// The id that an event stream gives to it.
+    pub(crate) fn text(self) -> String {
+        format!("{:x}-{}", self.life, self.next)
+    }
+
+    /// The position of an id; nothing if it is none.
+    pub(crate) fn parse(id: &str) -> Option<EventId> {
+        let (life, next) = id.split_once('-')?;
+        Some(EventId { life: u64::from_str_radix(life, 16).ok()?, next: next.parse().ok()? })
+    }
+}
+
+impl HomeListener {
+    /// Takes note of whom the account follows.
+    pub(crate) fn follows(&self, followees: &[AccountId]) {
+        let StreamTopic::Home { me } = self.registration.interest else { return };
+        let mut prefixes: Vec<u32> = followees.iter().map(prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        if let Some(followees) = self.registration.bus.lock().followees.get_mut(&me) {
+            followees.prefixes = prefixes.into();
+        }
+    }
+
+    /// The position up to which everything was told.
+    pub(crate) fn id(&self) -> EventId {
+        let bus = &self.registration.bus;
+        EventId { life: bus.life, next: self.at.unwrap_or_else(|| bus.lock().log.next()) }
+    }
+
+    /// Waits until there is something to tell. Cancelling loses nothing.
+    pub(crate) async fn next(&mut self) -> Delivery {
+        loop {
+            if self.at.is_none_or(|at| at != self.until)
+                && let Some(delivery) = self.take()
+            {
+                return delivery;
+            }
+            sleep_until(self.rests_until).await;
+            if !self.look() {
+                self.registration.wake.notified().await;
+            }
+        }
+    }
+
+    /// Looks how far the log goes; false if everything in it was told.
+    fn look(&mut self) -> bool {
+        let mut state = self.registration.bus.lock();
+        let next = state.log.next();
+        let Some(stream) = state.streams.get_mut(&self.registration.number) else { return false };
+        self.at = self.at.map(|at| at.max(stream.quiet_until));
+        let is_behind = self.at.is_none_or(|at| at != next);
+        stream.is_concerned = is_behind;
+        self.until = next;
+        is_behind
+    }
+
+    /// Passes over everything that waits: it is told as a whole.
+    pub(crate) fn skip(&mut self) {
+        let next = self.registration.bus.lock().log.next();
+        (self.at, self.until) = (Some(next), next);
+        self.rests_until = Instant::now() + REST_AFTER_STALE;
+    }
+
+    /// The event to be sent; `None` if too much is on its way.
+    pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
+        self.registration.budget.take(event)
+    }
+
+    fn take(&mut self) -> Option<Delivery> {
+        let StreamTopic::Home { me } = self.registration.interest else { return None };
+        let found = {
+            let state = self.registration.bus.lock();
+            let events = self.at.and_then(|at| state.log.from(at));
+            events.map(|events| {
+                let events = events.take_while(|(position, _)| *position < self.until);
+                let mine = events.filter(|(_, event)| state.is_in_feed(me, event));
+                mine.take(MAX_BEHIND + 1).collect::<Vec<_>>()
+            })
+        };
+        let item = |event: &FeedEvent| match event {
+            FeedEvent::Item { owner, doc } => Some(Delivery::Item { owner: *owner, doc: *doc }),
+            FeedEvent::Everything { .. } | FeedEvent::Access { .. } | FeedEvent::Follows { .. } => None,
+        };
+        let is_told_singly = |found: &Vec<(u64, FeedEvent)>| {
+            found.len() <= MAX_BEHIND && found.iter().all(|(_, event)| item(event).is_some())
+        };
+        let Some(found) = found.filter(is_told_singly) else {
+            self.skip();
+            return Some(Delivery::Stale);
+        };
+        let Some((position, event)) = found.first() else {
+            self.at = Some(self.until);
+            return None;
+        };
+        self.at = Some(position + 1);
+        self.rests_until = Instant::now() + REST;
+        item(event)
+    }
+}
+
+impl MeetListener {
+    /// Waits until the meet may be different. Cancelling loses nothing.
+    pub(crate) async fn next(&mut self) {
+        sleep_until(self.rests_until).await;
+        self.registration.wake.notified().await;
+        self.rests_until = Instant::now() + REST;
+    }
+
+    /// The event to be sent; `None` if too much is on its way.
+    pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
+        self.registration.budget.take(event)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut state = self.bus.lock();
+        state.streams.remove(&self.number);
+        if let Some(count) = state.of_client.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                state.of_client.remove(&self.client);
+            }
+        }
+        if let StreamTopic::Home { me } = self.interest
+            && let Some(followees) = state.followees.get_mut(&me)
+        {
+            followees.streams -= 1;
+            if followees.streams == 0 {
+                state.followees.remove(&me);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

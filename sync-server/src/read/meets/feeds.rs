@@ -1,0 +1,71 @@
+//! Meets as Atom and JSON Feed: `GET /v1/meets.atom` and `/v1/meets.json`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::search::{Looking, WhenQuery};
+use crate::http::error::ApiError;
+use crate::http::query::{PageQuery, Query, WhereQuery};
+use crate::http::read_request::ReadRequest;
+use crate::http::readers::AnswerReaders;
+use crate::read::formats::json_feed::JsonFeed;
+use crate::read::schema::Refusals;
+use crate::read::syndication::{self, Feed, Form, Web};
+use crate::runtime::clock::Clock;
+
+/// Public meets as Atom with GeoRSS.
+///
+/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+#[utoipa::path(
+    get, path = "/v1/meets.atom", tag = "feeds", security(()),
+    params(WhereQuery, WhenQuery, PageQuery),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn meets_atom(
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
+    web: Web,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
+    meets(&request, &web, &paging, looking, Form::Atom).await
+}
+
+/// Public meets as JSON Feed 1.1.
+///
+/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+#[utoipa::path(
+    get, path = "/v1/meets.json", tag = "feeds", security(()),
+    params(WhereQuery, WhenQuery, PageQuery),
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn meets_json_feed(
+    State(readers): State<AnswerReaders>,
+    State(clock): State<Arc<Clock>>,
+    web: Web,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+    Query(place): Query<WhereQuery>,
+    Query(time): Query<WhenQuery>,
+) -> Result<Response, ApiError> {
+    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
+    meets(&request, &web, &paging, looking, Form::Json).await
+}
+
+async fn meets(
+    request: &ReadRequest,
+    web: &Web,
+    paging: &PageQuery,
+    looking: Looking,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (rows, next) = looking.with_ended(paging).await?;
+    let items = rows.iter().map(|(meet, organiser)| syndication::meet(web, meet, organiser)).collect();
+    let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };
+    Ok(syndication::feed(request, web, feed, form))
+}

@@ -1,0 +1,162 @@
+//! A person's public drives, and a public car's, as Atom and JSON Feed, those first that became visible last; a person's public meets as iCalendar.
+
+use axum::extract::State;
+use axum::response::Response;
+use tourismo_core::id::DocId;
+use tourismo_core::time::Timestamp;
+
+use crate::db::feed::{self, FeedKey};
+use crate::db::sql::Connection;
+use crate::db::{cars, meets, profiles};
+use crate::http::cursor::List;
+use crate::http::error::ApiError;
+use crate::http::page::Page;
+use crate::http::path::Path;
+use crate::http::query::{MAX_LIMIT, PageQuery, Query};
+use crate::http::read_request::ReadRequest;
+use crate::http::readers::AnswerReaders;
+use crate::read::access_check;
+use crate::read::access_check::Person;
+use crate::read::formats::json_feed::JsonFeed;
+use crate::read::schema::Refusals;
+use crate::read::syndication::{self, Feed, Form, Web};
+
+/// A person's public drives as Atom with GeoRSS.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/feed.atom", tag = "feeds", security(()),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn person_atom(
+    State(readers): State<AnswerReaders>,
+    web: Web,
+    Path(name): Path<String>,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    person_feed(&readers, &web, &name, &request, &paging, Form::Atom).await
+}
+
+/// A person's public drives as JSON Feed 1.1.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/feed.json", tag = "feeds", security(()),
+    params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn person_json_feed(
+    State(readers): State<AnswerReaders>,
+    web: Web,
+    Path(name): Path<String>,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    person_feed(&readers, &web, &name, &request, &paging, Form::Json).await
+}
+
+/// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds", security(()),
+    params(
+        ("person" = String, Path, description = "A handle or an account's id."),
+        ("car" = String, Path, description = "The car's id."), PageQuery,
+    ),
+    responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
+)]
+pub(crate) async fn car_atom(
+    State(readers): State<AnswerReaders>,
+    web: Web,
+    Path((name, car)): Path<(String, String)>,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Atom).await
+}
+
+/// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds", security(()),
+    params(
+        ("person" = String, Path, description = "A handle or an account's id."),
+        ("car" = String, Path, description = "The car's id."), PageQuery,
+    ),
+    responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
+)]
+pub(crate) async fn car_json_feed(
+    State(readers): State<AnswerReaders>,
+    web: Web,
+    Path((name, car)): Path<(String, String)>,
+    request: ReadRequest,
+    Query(paging): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Json).await
+}
+
+/// A person's public meets as iCalendar, to be subscribed to.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/meets.ics", tag = "feeds", security(()),
+    params(("person" = String, Path, description = "A handle or an account's id.")),
+    responses((status = 200, description = "iCalendar.", body = String, content_type = "text/calendar"), Refusals)
+)]
+pub(crate) async fn person_calendar(
+    State(readers): State<AnswerReaders>,
+    web: Web,
+    Path(name): Path<String>,
+    request: ReadRequest,
+) -> Result<Response, ApiError> {
+    let mut reader = readers.snapshot().await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
+    // A calendar has no pages: it holds the latest.
+    let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
+    let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
+    Ok(syndication::calendar(&request, &web, &title, rows.iter().map(|(meet, _)| meet)))
+}
+
+async fn person_feed(
+    readers: &AnswerReaders,
+    web: &Web,
+    name: &str,
+    request: &ReadRequest,
+    paging: &PageQuery,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let after = paging.after(List::ShownByPerson)?;
+    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    let mut reader = readers.snapshot().await?;
+    let person = access_check::person(&mut reader, request, name).await?;
+    let rows = feed::shown_by_person(&mut reader, person.account, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
+    let items = syndication::drives(web, &rows)?;
+    let (about, page) = (format!("person {}", person.account), format!("people/{}", person.account));
+    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
+}
+
+async fn car_feed(
+    readers: &AnswerReaders,
+    web: &Web,
+    (name, car): (&str, &str),
+    request: &ReadRequest,
+    paging: &PageQuery,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (after, car) = (paging.after(List::ShownByPerson)?, access_check::id(car)?);
+    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
+    let mut reader = readers.snapshot().await?;
+    let person = access_check::person(&mut reader, request, name).await?;
+    let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
+    let fields = fields.ok_or_else(ApiError::not_found)?;
+    let rows = feed::of_car(&mut reader, person.account, car, after, paging.rows()).await?;
+    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
+    let items = syndication::drives(web, &rows)?;
+    let (about, page) = (format!("car {car} of {}", person.account), format!("people/{}", person.account));
+    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
+}
+
+async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {
+    let profile = profiles::find(reader, person.account).await?;
+    let handle = profile.as_ref().filter(|profile| profile.holds).map(|profile| profile.handle.clone());
+    let display_name = profile.map(|profile| profile.display_name);
+    Ok(syndication::name(handle.as_deref(), display_name.as_deref()))
+}

@@ -1,0 +1,63 @@
+//! `GET /v1/people/{person}`: what everybody may know of a person.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use tourismo_core::id::AccountId;
+use utoipa::ToSchema;
+
+use crate::db::profiles;
+use crate::http::error::ApiError;
+use crate::http::path::Path;
+use crate::http::read_request::ReadRequest;
+use crate::http::readers::AnswerReaders;
+use crate::read::access_check;
+use crate::read::schema::Refusals;
+
+/// A person.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PersonBody {
+    #[schema(value_type = String, format = Uuid)]
+    account: AccountId,
+    /// Absent if they have none, or somebody else has it.
+    handle: Option<String>,
+    display_name: String,
+    bio: String,
+    /// Whether followers must be accepted.
+    by_approval: bool,
+    /// Whether the viewer says to follow them.
+    is_followed: bool,
+    /// Whether they accepted the viewer, or accept everyone.
+    is_accepted: bool,
+}
+
+/// A person, by handle (in whatever spelling) or id.
+#[utoipa::path(
+    get, path = "/v1/people/{person}", tag = "people", security((), ("token" = [])),
+    params(("person" = String, Path, description = "A handle or an account's id.")),
+    responses((status = 200, description = "The person.", body = PersonBody), Refusals)
+)]
+pub(crate) async fn person(
+    State(readers): State<AnswerReaders>,
+    Path(name): Path<String>,
+    request: ReadRequest,
+) -> Result<Response, ApiError> {
+    let mut reader = readers.snapshot().await?;
+    let person = access_check::person(&mut reader, &request, &name).await?;
+    let profile = profiles::find(&mut reader, person.account).await?;
+    // Without a profile followers must be accepted.
+    let none = || (None, String::new(), String::new(), true);
+    let (handle, display_name, bio, by_approval) = profile.map_or_else(none, |profile| {
+        (Some(profile.handle).filter(|_| profile.holds), profile.display_name, profile.bio, profile.by_approval)
+    });
+    request.answer(&PersonBody {
+        account: person.account,
+        handle,
+        display_name,
+        bio,
+        by_approval,
+        is_followed: person.relation.follows,
+        is_accepted: person.relation.is_accepted,
+    })
+}

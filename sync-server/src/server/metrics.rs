@@ -1,0 +1,70 @@
+//! `GET /metrics`, on an address of its own, and the layer that counts requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::time::timeout;
+
+use super::state::AppState;
+use crate::db::{self, due};
+use crate::http::readers::BackgroundReaders;
+use crate::runtime::metrics::Metrics;
+use crate::writer::Writer;
+
+/// How long the database may take to say how large it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where counting the documents ends whose rows are still to be derived.
+const MAX_COUNTED: u32 = 10_000;
+
+/// The media type of the answer.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The route of requests that no path of the API matches: files of the app.
+const APP: &str = "app";
+
+/// Counts a request and its answer, and logs both.
+pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or(APP, MatchedPath::as_str).to_owned();
+    let (method, began) = (request.method().clone(), Instant::now());
+    let response = next.run(request).await;
+    let took = began.elapsed();
+    let status = response.status().as_u16();
+    tracing::debug!(target: "tourismo_server::requests", %method, route, status, ms = took.as_millis() as u64, "answered");
+    metrics.request(route, status, response.extensions().get().copied(), took);
+    response
+}
+
+/// `GET /metrics`, and nothing else.
+pub(crate) fn router(state: AppState) -> Router {
+    Router::new().route("/metrics", get(exposition)).with_state(state)
+}
+
+async fn exposition(
+    State(metrics): State<Arc<Metrics>>,
+    State(writer): State<Writer>,
+    State(readers): State<BackgroundReaders>,
+) -> Response {
+    let (jobs, bytes) = writer.waiting();
+    metrics.writer.waiting(jobs, bytes);
+    // What the database does not say in time stays as it was said last.
+    let looked = timeout(PATIENCE, async {
+        let mut reader = readers.acquire().await?;
+        let due = due::count(&mut reader, MAX_COUNTED).await?;
+        Ok::<_, sqlx::Error>((due, db::bytes(&mut reader).await?))
+    });
+    if let Ok(Ok((due, bytes))) = looked.await {
+        metrics.writer.database(due, bytes);
+    }
+    match metrics.exposition() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS), (header::CACHE_CONTROL, "no-store")], text).into_response(),
+        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
