@@ -1,14 +1,14 @@
-//! What a change says of itself, read from its bytes before Automerge sees them; and the heads that changes leave.
+//! Scans the bytes of a change before Automerge loads it; computes the heads that changes leave.
 //!
 //! Automerge 0.12 has no limits: a hundred bytes can keep it busy for a day, or make a document that it can never load
-//! again. So every change that comes from outside is scanned first. What [`scan`] accepts is bounded in every respect
-//! that one change alone can tell, and is byte for byte the encoding that Automerge gives to these operations. The scan
-//! does not recurse, does not panic, inflates no further than its limit, and allocates nothing else of note.
+//! again. So every change from outside is scanned first. A change that [`scan`] accepts is bounded in every respect
+//! that can be checked on one change alone, and has byte for byte the encoding that Automerge gives to its operations.
+//! The scan does not recurse and does not panic; it inflates up to its limit and allocates little besides.
 //!
-//! It knows neither documents nor who may write. Whether a change fits into its document, the caller checks; Automerge
-//! panics where it does not. A change that fits has dependencies that are all there, `seq` one higher than its actor's
-//! last change, `start_op` one higher than the highest [`max_op`](ScannedChange::max_op) of its dependencies (1 without
-//! any), and other actors that all have changes in the document.
+//! This module must not depend on documents or on who may write. The caller checks that a change continues its
+//! document; Automerge panics otherwise. Such a change has only known dependencies, a `seq` one above its actor's last
+//! change, a `start_op` one above the highest [`max_op`](ScannedChange::max_op) of its dependencies (1 without any),
+//! and refers only to actors that have changes in the document.
 //!
 //! The format is Automerge's [binary document format](https://automerge.org/automerge-binary-format-spec/).
 
@@ -34,54 +34,54 @@ use self::ops::Actors;
 use self::reader::Reader;
 use crate::id::{ChangeHash, DeviceKey};
 
-/// What the scan found out about a change without applying it.
+/// The result of scanning a change without applying it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScannedChange {
-    /// The name of the change.
+    /// The hash of the change.
     pub hash: ChangeHash,
-    /// The changes it builds on, sorted and unique.
+    /// Its dependencies, sorted and unique.
     pub deps: Vec<ChangeHash>,
-    /// Who made it.
+    /// Its author.
     pub actor: Actor,
-    /// Which change of this actor it is; the first is 1.
+    /// Its sequence number within its actor; the first is 1.
     pub seq: u64,
     /// The counter of its first operation; the first of a document is 1.
     pub start_op: u64,
-    /// How many operations it has.
+    /// The number of its operations.
     pub ops: u64,
-    /// How many bytes it has once it is inflated.
+    /// The number of its bytes after inflation.
     pub body_bytes: u64,
-    /// The actors, besides the author, whose operations it refers to, sorted and unique.
+    /// The actors, other than the author, whose operations it refers to, sorted and unique.
     pub other_actors: Vec<Actor>,
-    /// When it was made, in the unit and by the clock of who made it; 0 if they did not say.
+    /// The time of the change, in the unit and by the clock of its author; 0 if unknown.
     pub time: i64,
     /// The length of its message.
     pub message_bytes: usize,
 }
 
 impl ScannedChange {
-    /// The counter of its last operation; for a change without operations, that of the last one before it.
+    /// Returns the counter of its last operation; without operations, that of the last one before it.
     pub fn max_op(&self) -> u64 {
         self.start_op + self.ops - 1
     }
 }
 
-/// Bounds that hold for every change accepted from outside.
+/// Limits for every change from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeLimits {
     /// Bytes of the chunk as received.
     pub max_chunk_bytes: u64,
     /// Bytes of the body of a deflated chunk after inflation.
     pub max_inflated_bytes: u64,
-    /// Changes that one change depends on.
+    /// Dependencies.
     pub max_deps: u64,
-    /// Actors, besides the author, whose operations are referred to.
+    /// Actors, other than the author, whose operations are referred to.
     pub max_other_actors: u64,
     /// Sequence number within one actor.
     pub max_seq: u64,
     /// Counter of the last operation. Automerge keeps counters in 32 bits, and needs room for further edits.
     pub max_counter: u64,
-    /// Distance of the time from 1970, in whatever unit.
+    /// Distance of the time from 1970, in any unit.
     pub max_time: u64,
     /// Bytes of the message.
     pub max_message_bytes: u64,
@@ -89,17 +89,17 @@ pub struct ChangeLimits {
     pub max_ops: u64,
     /// Operations overwritten, over all operations.
     pub max_preds: u64,
-    /// Objects made: maps, lists, texts and tables.
+    /// New objects: maps, lists, texts and tables.
     pub max_objects: u64,
     /// Bytes of one map key.
     pub max_key_bytes: u64,
 }
 
 impl ChangeLimits {
-    /// What the relay and every replica hold others to.
+    /// The limits of the relay and of every replica.
     ///
-    /// A few dozen bytes can stand for as many operations as are allowed, and each of them costs Automerge 1 to 5 µs.
-    /// Every character of a text is an operation, and to replace one is to delete it and to insert another: the notes of a
+    /// A few dozen bytes can stand for the maximum number of operations, each of which costs Automerge 1 to 5 µs. Every
+    /// character of a text is an operation, and replacing one takes two: the limit allows replacing the notes of a
     /// drive with 10,000 characters, and its title.
     pub const DEFAULT: ChangeLimits = ChangeLimits {
         max_chunk_bytes: 1 << 20,
@@ -123,10 +123,10 @@ impl Default for ChangeLimits {
     }
 }
 
-/// Reads `chunk`, which must be exactly one change, plain or deflated.
+/// Scans `chunk`, which must be exactly one change, plain or deflated.
 ///
 /// # Errors
-/// With the first reason found not to accept it. Nothing of the change is to be kept then.
+/// The first reason to refuse it. The caller must not store any of it.
 pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, ChangeError> {
     check_limit(Limit::ChunkBytes, chunk.len() as u64, limits.max_chunk_bytes)?;
     let Chunk { checksum, kind, data } = self::chunk(chunk)?;
@@ -144,15 +144,15 @@ pub fn scan(chunk: &[u8], limits: &ChangeLimits) -> Result<ScannedChange, Change
     scan_body(hash, &body, limits)
 }
 
-/// Whether a chunk says that it is a change whose body is deflated.
+/// Returns whether a chunk declares a deflated change.
 pub fn is_deflated(bytes: &[u8]) -> bool {
     chunk(bytes).is_ok_and(|chunk| chunk.kind == 2)
 }
 
-/// Takes note in `heads` of a change with these dependencies. Heads are sorted and unique.
+/// Adds a change with these dependencies to `heads`, which are sorted and unique.
 ///
-/// The changes must come in an order in which none comes before its dependencies. A change that is noted twice in a row
-/// changes nothing; one that others already build on must not be noted again.
+/// Changes must be added after their dependencies. Adding a change twice in a row has no effect; a change on which
+/// others depend must not be added again.
 pub fn advance_heads(heads: &mut Vec<ChangeHash>, deps: &[ChangeHash], hash: ChangeHash) {
     heads.retain(|head| !deps.contains(head));
     if let Err(place) = heads.binary_search(&hash) {
@@ -165,15 +165,15 @@ pub fn advance_heads(heads: &mut Vec<ChangeHash>, deps: &[ChangeHash], hash: Cha
 pub struct Actor(Box<[u8]>);
 
 impl Actor {
-    /// The longest id that is accepted.
+    /// Maximum length of an actor id.
     pub const MAX_BYTES: usize = 64;
 
-    /// The bytes of the id.
+    /// Returns the bytes of the id.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether it begins as all actors of `device` do.
+    /// Returns whether the id has the actor prefix of `device`.
     pub fn is_of(&self, device: &DeviceKey) -> bool {
         self.0.starts_with(&device.actor_prefix())
     }
@@ -204,14 +204,14 @@ impl fmt::Debug for Actor {
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
-/// The parts of a chunk, none of them looked at.
+/// The parts of a chunk, unchecked.
 struct Chunk<'a> {
     checksum: [u8; 4],
     kind: u8,
     data: &'a [u8],
 }
 
-/// Takes `bytes` apart, which must be exactly one chunk.
+/// Splits `bytes`, which must be exactly one chunk.
 fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, ChangeError> {
     let mut reader = Reader::new(bytes);
     if reader.array()? != MAGIC {
@@ -224,12 +224,12 @@ fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, ChangeError> {
     }
 }
 
-/// Inflates a raw deflate stream that fills `data` exactly, to at most `max` bytes.
+/// Inflates a raw deflate stream that must fill `data` exactly, to at most `max` bytes.
 fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
     let too_large = ChangeError::TooMuch { limit: Limit::InflatedBytes, max };
-    // One byte more than the limit, because the inflater may ask for room before it sees that the stream ends.
+    // One byte more than the limit, because the inflater may request room before it detects the end of the stream.
     let room = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1);
-    // The same inflater as Automerge's: a second one would be a hundredth of the WASM.
+    // The inflater of Automerge; another one would add a hundredth to the WASM.
     let mut inflater = Decompress::new(false);
     let mut body = vec![0; data.len().saturating_mul(2).clamp(1, room)];
     let (consumed, written) = loop {
@@ -251,7 +251,7 @@ fn inflate(data: &[u8], max: u64) -> Result<Vec<u8>, ChangeError> {
     }
 }
 
-/// The SHA-256 of the body as an undeflated chunk has it: type, length, body.
+/// Returns the SHA-256 of the body as in an undeflated chunk: type, length, body.
 fn hash(kind: u8, body: &[u8]) -> ChangeHash {
     let mut head = [0; 11];
     head[0] = kind;
@@ -296,7 +296,7 @@ fn scan_body(hash: ChangeHash, body: &[u8], limits: &ChangeLimits) -> Result<Sca
     Ok(ScannedChange { hash, deps, actor, seq, start_op, ops, body_bytes, other_actors, time, message_bytes })
 }
 
-/// The dependencies, which Automerge sorts.
+/// Reads the dependencies, which Automerge sorts.
 fn read_deps(body: &mut Reader<'_>, limits: &ChangeLimits) -> Result<Vec<ChangeHash>, ChangeError> {
     let count = body.uint()?;
     check_limit(Limit::Deps, count, limits.max_deps)?;
@@ -307,7 +307,7 @@ fn read_deps(body: &mut Reader<'_>, limits: &ChangeLimits) -> Result<Vec<ChangeH
     if deps.is_sorted_by(|a, b| a < b) { Ok(deps) } else { Err(ChangeError::UnorderedDeps) }
 }
 
-/// The author and the other actors that the operations refer to by index, which Automerge sorts.
+/// Reads the author and the other actors that operations refer to by index, which Automerge sorts.
 fn read_actors<'a>(
     author: &'a [u8],
     body: &mut Reader<'a>,

@@ -1,10 +1,10 @@
-//! CRC-32 as in Ethernet and PNG (ISO-HDLC), with a table of 64 bytes: what is checked is small, and the tables of faster
-//! ways are sixteen kilobytes that no download can shrink.
+//! CRC-32 as in Ethernet and PNG (ISO-HDLC), with a table of 64 bytes. The inputs are small, and the tables of faster
+//! algorithms would add sixteen incompressible kilobytes to the download.
 
-/// The remainders of the sixteen half bytes.
+/// The remainders of the sixteen values of half a byte.
 const TABLE: [u32; 16] = table();
 
-/// The check sum of `bytes`.
+/// Returns the checksum of `bytes`.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, half: u32| TABLE[((crc ^ half) & 15) as usize] ^ (crc >> 4);
     !bytes.iter().fold(!0, |crc, byte| step(step(crc, (*byte).into()), (byte >> 4).into()))

@@ -1,7 +1,7 @@
-//! What a replica has, in 32 bytes: equal digests mean equal heads in every document.
+//! A digest of all heads of an account in 32 bytes: equal digests mean equal heads of every document.
 //!
-//! A digest knows only ids and heads. It is kept up to date document by document, so that its cost is that of what
-//! changed, however many documents there are.
+//! A digest depends on ids and heads only. It is updated document by document, so an update costs the same however many
+//! documents exist.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::id::{ChangeHash, DocId};
 
-/// The digest of a set of (document, heads), the same in whatever order the documents came.
+/// The digest of a set of (document, heads). The order of the documents does not matter.
 ///
 /// It is the sum, modulo 2²⁵⁶ and little-endian, of SHA-256(`"tourismo doc heads"` ‖ document id ‖ sorted heads) over
-/// the documents that have heads; the digest of nothing is zero. This is AdHash (Bellare and Micciancio, "A new paradigm
-/// for collision-free hashing", 1997). Both ends of a comparison are replicas of one account, which gains nothing by
-/// searching for a collision with itself.
+/// the documents that have heads; the digest of no documents is zero. This is AdHash (Bellare and Micciancio, "A new
+/// paradigm for collision-free hashing", 1997). Both sides of a comparison belong to one account, which gains nothing
+/// from a collision.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Digest(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
 impl Digest {
-    /// Takes note that the heads of `doc` are `new` where they were `old`.
+    /// Replaces the heads of `doc` in the digest.
     ///
-    /// Both must be sorted and unique, as [`advance_heads`](crate::change::advance_heads) keeps them. No heads at all
-    /// stand for a document that is not there.
+    /// Both must be sorted and unique, as [`advance_heads`](crate::change::advance_heads) returns them. A document
+    /// without heads does not count.
     pub fn replace(&mut self, doc: &DocId, old: &[ChangeHash], new: &[ChangeHash]) {
         if let Some(term) = term(doc, old) {
             self.subtract(&term);
@@ -61,7 +61,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What one document contributes; nothing when it has no heads.
+/// Returns the term of one document; nothing without heads.
 fn term(doc: &DocId, heads: &[ChangeHash]) -> Option<[u8; 32]> {
     debug_assert!(heads.is_sorted_by(|a, b| a < b), "heads are kept sorted and unique");
     if heads.is_empty() {

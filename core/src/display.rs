@@ -1,4 +1,4 @@
-//! A drive as it is shown: a line for the map, a profile for the charts. Small, whatever the length of the drive.
+//! Lines for maps and profiles for charts: small, however long the drive is.
 
 mod date_line;
 
@@ -10,42 +10,43 @@ use crate::fix::Fix;
 use crate::geodesy::{Position, TangentPlane, distance_m};
 use crate::track::parts::Part;
 
-/// The most samples of a [`Profile`].
+/// Maximum number of samples of a [`Profile`].
 pub const MAX_SAMPLES: usize = 512;
 
-/// How many fixes are simplified at once: it takes the square of the time for a track made for it.
+/// Number of fixes that are simplified at once: the time is quadratic for a hostile track.
 const FIXES_AT_ONCE: usize = 1_024;
 
-/// A line for a map, in parts: nothing is drawn over a gap, and nothing around the world where it crosses the date line.
+/// A line for a map. It has no segment over a gap, and none around the world where the track crosses the date line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// Of each part the points as `[longitude, latitude]`, degrees; at least one. A MultiLineString of RFC 7946 but for
-    /// parts of a single point.
+    /// The points of each part as `[longitude, latitude]`, degrees; at least one. This is a MultiLineString of RFC
+    /// 7946, except for parts with a single point.
     pub parts: Vec<Vec<[f64; 2]>>,
 }
 
 /// A profile for charts: columns of equal length, at most [`MAX_SAMPLES`].
 ///
-/// Where there is a gap, speed and altitude are `null` once, so that a chart breaks its line.
+/// At a gap, speed and altitude are `null` once, so that a chart interrupts its line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
-    /// Time since the first fix, seconds; never falling.
+    /// Time since the first fix, seconds; non-decreasing.
     pub elapsed_s: Vec<f64>,
-    /// Way since the first fix, gaps as straight lines, metres; never falling.
+    /// Way since the first fix, gaps as straight lines, metres; non-decreasing.
     pub way_m: Vec<f64>,
-    /// Speed by the receiver, metres per second.
+    /// The receiver's speed, metres per second.
     pub speed_mps: Vec<Option<f64>>,
     /// Altitude, metres.
     pub altitude_m: Vec<Option<f64>>,
 }
 
 impl Line {
-    /// Few points that stay within `tolerance_m` of the track (Ramer–Douglas–Peucker, every 1,024 fixes on the plane that
-    /// touches the earth at their middle). Ends of parts stay where they are; a tolerance of 0 keeps every point.
+    /// Returns a subset of the points whose line stays within `tolerance_m` of the track (Ramer–Douglas–Peucker, for
+    /// every 1,024 fixes on the plane that touches the earth at their middle). The ends of parts are kept; a tolerance
+    /// of 0 keeps every point.
     pub fn simplified(parts: &[Part], tolerance_m: f64) -> Line {
         let lines = parts.iter().map(|part| simplified_part(&part.fixes, tolerance_m));
         Line { parts: lines.flat_map(cut_line).collect() }
@@ -69,14 +70,14 @@ fn simplified(fixes: &[Fix], tolerance_m: f64) -> Vec<[f64; 2]> {
     kept(&points, tolerance_m).into_iter().map(|index| [fixes[index].lon_deg, fixes[index].lat_deg]).collect()
 }
 
-/// Which points of a line to keep so that the others are no farther than the tolerance from what is left (Douglas and
-/// Peucker, 1973). A tolerance of 0 keeps all.
+/// Returns the indices of the points to keep, so that all others are within the tolerance of the line through them
+/// (Douglas and Peucker, 1973). A tolerance of 0 keeps all.
 fn kept(points: &[(f64, f64)], tolerance_m: f64) -> Vec<usize> {
     if tolerance_m <= 0.0 || points.len() < 3 {
         return (0..points.len()).collect();
     }
     let mut kept = vec![0];
-    // The ends of the stretches that are still to be looked at, the next one on top.
+    // The ends of the segments to examine, the next one on top.
     let mut ends = vec![points.len() - 1];
     while let (Some(&from), Some(&to)) = (kept.last(), ends.last()) {
         let apart = |index: &usize| squared_distance(points[*index], points[from], points[to]);
@@ -91,7 +92,7 @@ fn kept(points: &[(f64, f64)], tolerance_m: f64) -> Vec<usize> {
     kept
 }
 
-/// The square of the distance from a point to a segment.
+/// Returns the square of the distance from a point to a segment.
 fn squared_distance((x, y): (f64, f64), (ax, ay): (f64, f64), (bx, by): (f64, f64)) -> f64 {
     let (dx, dy) = (bx - ax, by - ay);
     let length = dx * dx + dy * dy;
@@ -101,10 +102,10 @@ fn squared_distance((x, y): (f64, f64), (ax, ay): (f64, f64), (bx, by): (f64, f6
 }
 
 impl Profile {
-    /// The profile of a track.
+    /// Returns the profile of a track.
     ///
-    /// Up to [`MAX_SAMPLES`] every fix is a sample. Beyond, the time is divided into equal buckets; each yields its lowest
-    /// and its highest value of speed and of altitude, in the order in which they came, so that no peak is lost.
+    /// Up to [`MAX_SAMPLES`] fixes, every fix is a sample. Longer tracks are divided into buckets of equal time. Each
+    /// bucket gives its lowest and highest speed and altitude, in order of time, so that no peak is lost.
     pub fn of(parts: &[Part]) -> Profile {
         let fixes: usize = parts.iter().map(|part| part.fixes.len()).sum();
         let gaps = parts.len().saturating_sub(1);
@@ -119,7 +120,7 @@ impl Profile {
         let duration_s = samples(parts).last().map_or(0.0, |last| last.elapsed_s).max(1.0);
         let mut bucket = Bucket::default();
         for sample in samples(parts) {
-            // A bucket yields a break and two samples at most.
+            // A bucket gives at most one break and two samples.
             let index = (sample.elapsed_s / duration_s * (MAX_SAMPLES / 3 - 1) as f64) as usize;
             if index != bucket.index {
                 profile.push_bucket(&bucket);
@@ -166,7 +167,7 @@ struct ProfileSample {
     begins_after_gap: bool,
 }
 
-/// Every fix of a track with its time and way since the first.
+/// Returns every fix of a track with its time and way since the first one.
 fn samples(parts: &[Part]) -> impl Iterator<Item = ProfileSample> {
     let mut before: Option<(Fix, ProfileSample)> = None;
     let fixes = parts
@@ -191,7 +192,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// The lowest and the highest known value, the one first that came first.
+    /// Returns the lowest and the highest known value, in order of time.
     fn extremes(&self, value: impl Fn(&ProfileSample) -> Option<f64>) -> Option<(f64, f64)> {
         let known = || self.samples.iter().filter_map(&value).enumerate();
         let (low_at, low) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -211,7 +212,7 @@ mod tests {
         parts(&[Stretch { fixes, ..Stretch::default() }])
     }
 
-    /// A winding road: 14 m a second, swinging 100 m to both sides.
+    /// A winding road at 14 m/s, with amplitudes of 100 m to both sides.
     fn winding(seconds: u32) -> Vec<Fix> {
         let at = |second: u32| {
             let s = f64::from(second);

@@ -1,8 +1,8 @@
-//! The documents: what each kind holds, how it is changed, how it is read.
+//! The fields of each kind of document: how they are read and changed.
 //!
-//! Every function here takes an Automerge document; none knows where documents are kept or how they travel. Fields are
-//! read at fixed paths, never by walking what is there: a document from another device may hold anything, and what a
-//! newer version wrote is left alone.
+//! Every function takes an Automerge document; this module must not know where documents are stored or how they are
+//! synced. Fields are read at fixed keys, and other keys are ignored: another device may write anything, and a newer
+//! version may write more.
 
 pub mod automerge_doc;
 pub mod car;

@@ -1,6 +1,6 @@
 //! One measurement of a position sensor, its validation and its quantisation.
 //!
-//! A fix knows nothing of drives, tracks or documents.
+//! This module must not depend on drives, tracks or documents.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,16 @@ use crate::time::Timestamp;
 
 /// One measured position, as the W3C Geolocation API gives it (WGS 84).
 ///
-/// A fix has three times. `fixed_at` is when the sensor measured it and orders a track; `recorded_at` is when the phone
-/// took it in; the third, when the relay received it, is stamped by the relay on the change that carries the fix.
+/// A fix has three times. `fixed_at` is the time of the measurement, which orders a track. `recorded_at` is the time at
+/// which the phone recorded the fix. The third, the time of arrival at the relay, is part of the log entry of the
+/// change that holds the fix.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct Fix {
-    /// When the sensor measured.
+    /// The time of the measurement.
     pub fixed_at: Timestamp,
-    /// When the phone recorded.
+    /// The time at which the phone recorded the fix.
     pub recorded_at: Timestamp,
     /// Geodetic latitude, degrees north, -90 to 90.
     pub lat_deg: f64,
@@ -25,7 +26,7 @@ pub struct Fix {
     /// Radius of the horizontal 95 % confidence circle, metres.
     #[serde(default)]
     pub accuracy_m: Option<f64>,
-    /// Altitude, metres; above the ellipsoid or above sea level, as the phone has it: only differences can be trusted.
+    /// Altitude, metres, above the ellipsoid or above sea level, depending on the phone: only differences are reliable.
     #[serde(default)]
     pub altitude_m: Option<f64>,
     /// 95 % confidence of the altitude, metres.
@@ -42,7 +43,7 @@ pub struct Fix {
 /// 2200-01-01T00:00:00Z: no fix is later.
 pub(crate) const YEAR_2200: Timestamp = Timestamp(7_258_118_400_000);
 
-/// Why a fix cannot be a position at all. The recorder has further reasons of its own.
+/// The reasons for which a fix is not a position. The recorder has further reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFix {
     /// Latitude or longitude is NaN or infinite.
@@ -51,25 +52,25 @@ pub enum InvalidFix {
     /// Latitude outside ±90 or longitude outside ±180 degrees.
     #[error("latitude or longitude is out of range")]
     OutOfRange,
-    /// (0, 0), to the micro-degree: what broken receivers report before they have a position.
+    /// (0, 0), to the micro-degree: broken receivers report it before they have a position.
     #[error("the position is 0, 0")]
     NullIsland,
     /// Measured before 1970 or after the year 2200.
-    #[error("the time is not of this age")]
+    #[error("the time is not between 1970 and 2200")]
     TimeOutOfRange,
 }
 
 impl Fix {
-    /// Checks that the fix is a position, and rounds every value to what a track keeps, so that everything computed while
-    /// recording is computed again, bit for bit, from the stored track.
+    /// Checks that the fix is a position, and rounds every value to the precision of a track. So values computed while
+    /// recording equal, bit for bit, those computed from the stored track.
     ///
-    /// Kept are: times to 1 ms, latitude and longitude to 1e-6 degree (0.11 m), altitude to 0.1 m, speed to 0.1 m/s, both
-    /// accuracies to 1 m, heading to 1 degree (360 becomes 0). Optional values that are not finite or out of range
-    /// (altitude beyond ±20 km, speed outside 0 to 1,000 m/s, accuracies outside 0 to 1,000 km, heading outside 0 to 360)
-    /// become absent: sensors say NaN for "don't know".
+    /// Precision: times 1 ms, latitude and longitude 1e-6 degree (0.11 m), altitude 0.1 m, speed 0.1 m/s, both
+    /// accuracies 1 m, heading 1 degree (360 becomes 0). Optional values that are not finite or out of range become
+    /// absent (altitude beyond ±20 km, speed outside 0 to 1,000 m/s, accuracies outside 0 to 1,000 km, heading outside
+    /// 0 to 360): sensors report NaN for unknown values.
     ///
     /// # Errors
-    /// [`InvalidFix`] if latitude, longitude or time cannot be kept.
+    /// [`InvalidFix`] if latitude, longitude or time is invalid.
     pub fn quantised(&self) -> Result<Fix, InvalidFix> {
         if !(self.lat_deg.is_finite() && self.lon_deg.is_finite()) {
             return Err(InvalidFix::NotFinite);
@@ -100,9 +101,9 @@ impl Fix {
     }
 }
 
-/// The nearest multiple of `1 / per_unit`. Dividing by a whole number gives the same bits as decoding does.
+/// Returns the nearest multiple of `1 / per_unit`. Division by a whole number gives the same bits as decoding.
 fn round_to(value: f64, per_unit: f64) -> f64 {
-    // Adding zero turns -0.0 into 0.0, which integers cannot tell apart.
+    // Adding zero turns -0.0 into 0.0; integers have no negative zero.
     (value * per_unit).round() / per_unit + 0.0
 }
 

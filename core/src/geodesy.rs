@@ -1,24 +1,24 @@
 //! Distances and directions on the WGS 84 ellipsoid.
 //!
-//! Everything goes through earth-centred coordinates, where the date line and the poles are places like any other. Sines
-//! and cosines come from crate `libm`, so that phone and relay compute the same bits.
+//! All computations use earth-centred coordinates, in which the date line and the poles need no special cases. Sines
+//! and cosines come from the crate `libm`, so that phone and relay compute the same bits.
 
 use serde::{Deserialize, Serialize};
 
 use crate::fix::Fix;
 use crate::sorting::sort_by;
 
-/// Half of the equator's diameter (WGS 84, defining), metres.
+/// Half of the equator's diameter (WGS 84, defining constant), metres.
 const SEMI_MAJOR_AXIS_M: f64 = 6_378_137.0;
-/// The flattening of WGS 84 (defining).
+/// The flattening of WGS 84 (defining constant).
 const FLATTENING: f64 = 1.0 / 298.257_223_563;
 const ECCENTRICITY_SQUARED: f64 = FLATTENING * (2.0 - FLATTENING);
 /// Mean radius (IUGG, R1), metres.
 const MEAN_RADIUS_M: f64 = 6_371_008.8;
-/// Beyond this chord the bent chord is off by more than 1e-7, and the way is measured in pieces.
+/// Above this length the error of the bent chord exceeds 1e-7, so longer distances are measured in pieces.
 const LONGEST_CHORD_M: f64 = 50_000.0;
 
-/// A place on the WGS 84 ellipsoid.
+/// A position on the WGS 84 ellipsoid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -35,26 +35,27 @@ impl From<&Fix> for Position {
     }
 }
 
-/// The length of the shortest way between two positions over the ellipsoid, metres.
+/// Returns the length of the shortest way between two positions over the ellipsoid, metres.
 ///
-/// Up to 50 km the chord through the earth, bent by `c³ / 24R²` (the first term of `2R asin(c / 2R)`): within 1e-7 of
-/// the geodesic (the radius of curvature differs from R by 0.6 % at most) and 1 nm of rounding. Beyond, in such pieces
-/// along the great ellipse, the curve in which the plane through both and the centre of the earth cuts the ellipsoid:
-/// within 1e-5 of the geodesic up to 10,000 km, and 0.2 % to the antipodes. (Karney's exact one is a tenth of what else a
-/// phone needs of the earth, and nobody measures a lost signal to the millimetre.)
+/// Up to 50 km it is the chord through the earth, bent by `c³ / 24R²` (the first term of `2R asin(c / 2R)`): within
+/// 1e-7 of the geodesic (the radius of curvature differs from R by 0.6 % at most) and 1 nm of rounding. Above, it is
+/// the sum of such pieces along the great ellipse, the curve in which the plane through both positions and the centre
+/// of the earth cuts the ellipsoid: within 1e-5 of the geodesic up to 10,000 km, and 0.2 % to the antipodes. Karney's
+/// exact algorithm would be larger than a tenth of all other geodesy code, and distances over gaps need no millimetres.
 pub fn distance_m(a: Position, b: Position) -> f64 {
     let (a, b) = (Ecef::from(a), Ecef::from(b));
     let chord_m = a.chord_m(b);
     if chord_m <= LONGEST_CHORD_M {
         return bent_m(chord_m);
     }
-    // Pieces of the chord look longer from the centre in its middle; an odd number has no end in the centre itself.
+    // Seen from the centre, the pieces of the chord are longest in its middle. With an odd number, no piece ends in the
+    // centre itself.
     let pieces = 4 * (chord_m / LONGEST_CHORD_M) as u32 + 1;
     let point = |index: u32| a.towards(b, f64::from(index) / f64::from(pieces)).on_ellipsoid();
     (0..pieces).map(|index| bent_m(point(index).chord_m(point(index + 1)))).sum()
 }
 
-/// The length along the ground that belongs to a chord through the earth.
+/// Returns the length along the ground of a chord through the earth.
 fn bent_m(chord_m: f64) -> f64 {
     chord_m * (1.0 + chord_m * chord_m / (24.0 * MEAN_RADIUS_M * MEAN_RADIUS_M))
 }
@@ -71,7 +72,8 @@ pub struct Ecef {
 }
 
 impl From<Position> for Ecef {
-    /// At height 0. Source: any textbook of geodesy, with the prime-vertical radius `N = a / sqrt(1 - e² sin² φ)`.
+    /// The position is at height 0. Source: any textbook of geodesy, with the prime-vertical radius `N = a / sqrt(1 -
+    /// e² sin² φ)`.
     fn from(position: Position) -> Ecef {
         let (sin_lat, cos_lat) = libm::sincos(position.lat_deg.to_radians());
         let (sin_lon, cos_lon) = libm::sincos(position.lon_deg.to_radians());
@@ -85,7 +87,8 @@ impl From<Position> for Ecef {
 }
 
 impl From<Ecef> for Position {
-    /// Of a point on the ellipsoid, as [`Ecef::from`] gives it: there `z = (1 - e²) tan φ p` at the distance `p` from the axis.
+    /// The point must be on the ellipsoid, as [`Ecef::from`] returns it: there `z = (1 - e²) tan φ p` at the distance
+    /// `p` from the axis.
     fn from(place: Ecef) -> Position {
         let axis_m = (place.x_m * place.x_m + place.y_m * place.y_m).sqrt();
         Position {
@@ -96,13 +99,13 @@ impl From<Ecef> for Position {
 }
 
 impl Ecef {
-    /// The point so far of the way along the straight line to another, from 0 to 1.
+    /// Returns the point at this part, from 0 to 1, of the straight line to another point.
     pub(crate) fn towards(self, other: Ecef, part: f64) -> Ecef {
         let between = |from: f64, to: f64| from + (to - from) * part;
         Ecef { x_m: between(self.x_m, other.x_m), y_m: between(self.y_m, other.y_m), z_m: between(self.z_m, other.z_m) }
     }
 
-    /// Where the ray from the centre through this point leaves the ellipsoid.
+    /// Returns the intersection of the ellipsoid with the ray from the centre through this point.
     fn on_ellipsoid(self) -> Ecef {
         let Ecef { x_m, y_m, z_m } = self;
         let polar = z_m / (1.0 - FLATTENING);
@@ -110,14 +113,15 @@ impl Ecef {
         Ecef { x_m: x_m * scale, y_m: y_m * scale, z_m: z_m * scale }
     }
 
-    /// The straight line through the earth, metres. Up to 10 km it equals the way over the ground within 1 mm.
+    /// Returns the length of the straight line through the earth, metres. Up to 10 km it equals the distance over the
+    /// ground within 1 mm.
     pub fn chord_m(self, other: Ecef) -> f64 {
         let (x, y, z) = (self.x_m - other.x_m, self.y_m - other.y_m, self.z_m - other.z_m);
         (x * x + y * y + z * z).sqrt()
     }
 }
 
-/// The plane that touches the ellipsoid at a position: a map in metres, true near its origin.
+/// The plane that touches the ellipsoid at a position: a local map in metres.
 ///
 /// Lengths are short by `d² / 2R²` at `d` from the origin: 1e-4 at 100 km.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +132,7 @@ pub struct TangentPlane {
 }
 
 impl TangentPlane {
-    /// The plane at `origin`.
+    /// Returns the plane at `origin`.
     pub fn at(origin: Position) -> TangentPlane {
         let (sin_lat, cos_lat) = libm::sincos(origin.lat_deg.to_radians());
         let (sin_lon, cos_lon) = libm::sincos(origin.lon_deg.to_radians());
@@ -139,7 +143,7 @@ impl TangentPlane {
         }
     }
 
-    /// Where a position stands on the plane: metres east and metres north of the origin.
+    /// Returns a position on the plane: metres east and metres north of the origin.
     pub fn project_m(&self, position: Position) -> (f64, f64) {
         let place = Ecef::from(position);
         let (x, y, z) = (place.x_m - self.origin.x_m, place.y_m - self.origin.y_m, place.z_m - self.origin.z_m);
@@ -147,12 +151,12 @@ impl TangentPlane {
     }
 }
 
-/// The smallest rectangle of latitudes and longitudes around some positions.
+/// The smallest rectangle of latitudes and longitudes around positions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Bounds {
-    /// Western edge, degrees east; greater than `east_deg` where the date line lies between (RFC 7946, 5.2).
+    /// Western edge, degrees east; greater than `east_deg` if the date line is between them (RFC 7946, 5.2).
     pub west_deg: f64,
     /// Southern edge, degrees north.
     pub south_deg: f64,
@@ -163,7 +167,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of `positions`, the narrow way around the earth; `None` if there are none.
+    /// Returns the bounds of `positions`, the shorter way around the earth; `None` without positions.
     pub fn around(positions: impl IntoIterator<Item = Position>) -> Option<Bounds> {
         let (mut lats, mut lons): (Vec<f64>, Vec<f64>) =
             positions.into_iter().map(|position| (position.lat_deg, position.lon_deg)).unzip();
@@ -171,7 +175,7 @@ impl Bounds {
         sort_by(&mut lons, f64::total_cmp);
         let (&south_deg, &north_deg) = (lats.first()?, lats.last()?);
         let (&first, &last) = (lons.first()?, lons.last()?);
-        // Whatever is not inside the bounds is the widest empty stretch of longitudes.
+        // The widest empty range of longitudes is outside the bounds.
         let mut widest = (first + 360.0 - last, first, last);
         for pair in lons.windows(2) {
             if pair[1] - pair[0] > widest.0 {
@@ -182,7 +186,7 @@ impl Bounds {
         Some(Bounds { west_deg, south_deg, east_deg, north_deg })
     }
 
-    /// West, south, east, north, degrees: the order of RFC 7946.
+    /// Returns west, south, east, north in degrees: the order of RFC 7946.
     pub fn as_bbox(&self) -> [f64; 4] {
         [self.west_deg, self.south_deg, self.east_deg, self.north_deg]
     }
@@ -213,7 +217,7 @@ mod tests {
             assert!((meridian_m - degree_of_latitude_m).abs() < 1.0, "{lat}: {meridian_m}");
             assert!((parallel_m - degree_of_longitude_m).abs() < 1.0, "{lat}: {parallel_m}");
         }
-        // A quarter of a meridian, by which the metre was once defined: 10,001,965.729 m.
+        // A quarter of a meridian, which once defined the metre: 10,001,965.729 m.
         assert!((distance_m(at(0.0, 0.0), at(90.0, 0.0)) - 10_001_965.729).abs() < 1.0);
     }
 

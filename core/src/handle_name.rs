@@ -1,17 +1,17 @@
-//! Handles: the names by which people find each other, and when two of them are the same.
+//! Handles: the unique names of accounts, and the equality of handles.
 //!
-//! Two handles are the same if they fold to the same text. There is no normalisation here (Unicode Standard Annex 15), whose
-//! tables a phone would download: a handle is made of letters that normalisation leaves alone, so that it has one spelling
-//! but for upper and lower case. What looks alike in different scripts is kept apart by the relay, by skeleton (Unicode
-//! Technical Standard 39), and one handle mixes no scripts. That leaves out scripts whose words need combining marks; a display name may be in any.
-//! Who holds a handle is the relay's business.
+//! Two handles are equal if they fold to the same text. There is no normalisation (Unicode Standard Annex 15), whose
+//! tables would add to the download: handles consist of letters that normalisation does not change, so a handle has one
+//! spelling except for upper and lower case. A handle mixes no scripts, and the relay compares skeletons (Unicode
+//! Technical Standard 39), so that handles in different scripts do not look alike. This excludes scripts whose words
+//! need combining marks; display names may use any script. The relay decides which account holds a handle.
 
-/// The fewest and the most characters of a handle.
+/// Minimum number of characters of a handle.
 pub const MIN_CHARS: usize = 2;
-/// See [`MIN_CHARS`].
+/// Maximum number of characters of a handle.
 pub const MAX_CHARS: usize = 30;
 
-/// Scripts, a bit for each; digits belong to all of them.
+/// Scripts, one bit for each; digits belong to every script.
 const COMMON: u16 = 0;
 const LATIN: u16 = 1;
 const GREEK: u16 = 1 << 1;
@@ -24,8 +24,8 @@ const KANA: u16 = 1 << 7;
 const HAN: u16 = 1 << 8;
 const HANGUL: u16 = 1 << 9;
 
-/// The scripts that people write together (Unicode Technical Standard 39, "highly restrictive"): Japanese and Korean, with
-/// Latin. Every other handle has one script: `vera` with a Cyrillic letter is none.
+/// The scripts that people write together (Unicode Technical Standard 39, "highly restrictive"): Japanese and Korean,
+/// with Latin. Every other handle has one script: `vera` with a Cyrillic letter is not a handle.
 const TOGETHER: [u16; 2] = [LATIN | HAN | KANA, LATIN | HAN | HANGUL];
 
 /// The letters with their scripts: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Georgian, kana, Han and Hangul, without ligatures, digraphs,
@@ -69,7 +69,7 @@ const LETTERS: [(char, char, u16); 36] = [
     ('\u{ac00}', '\u{d7a3}', HANGUL),
 ];
 
-/// What is compared of a handle: its letters in one case. `None` if it is no handle.
+/// Returns the handle in one case, for comparison; `None` if it is not a handle.
 ///
 /// A handle has 2 to 30 letters and digits, and `_`, `.`, `-` between them. Its letters are of one script, or of scripts that
 /// people write together.
@@ -86,13 +86,14 @@ pub fn fold(handle: &str) -> Option<String> {
         && handle.starts_with(is_letter)
         && handle.ends_with(is_letter)
         && is_written(handle.chars().filter_map(script).fold(COMMON, |all, script| all | script));
-    // By way of the upper case, which two lower-case letters may share: σ and ς, ß and ss, i and the Turkish ı.
+    // The conversion goes through upper case, which two lower-case letters may share: σ and ς, ß and ss, i and the
+    // Turkish ı.
     let lower = |c: char| if c == 'İ' { 'i'.to_lowercase() } else { c.to_lowercase() };
     let fold = || handle.chars().flat_map(lower).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
     is_handle.then(fold).filter(|folded: &String| folded.chars().all(is_inner))
 }
 
-/// Whether people write these scripts together.
+/// Returns whether people write these scripts together.
 fn is_written(scripts: u16) -> bool {
     scripts.count_ones() <= 1 || TOGETHER.iter().any(|together| scripts & !together == 0)
 }

@@ -1,4 +1,4 @@
-//! Names of things: accounts, devices, documents, changes. All are made offline.
+//! Ids of accounts, documents, devices and changes. All are made offline.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,19 +10,19 @@ use uuid::Uuid;
 
 use crate::time::Timestamp;
 
-/// An account: a UUIDv8 whose bits are the SHA-256 of the public key that founded it.
+/// The id of an account: a UUIDv8 of the SHA-256 of the public key that founded it.
 ///
-/// The name proves itself: only who holds the founding key, or was granted access by it, can speak for the account, so
-/// that an account born with no signal needs no registry.
+/// The id proves itself: only the holder of the founding key, and devices with a grant, can prove that they belong to
+/// the account. So an account that is made offline needs no registry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "string"))]
 #[serde(transparent)]
 pub struct AccountId(Uuid);
 
-/// A document of an account: a UUIDv7 made by the device that created it, or a UUIDv8 computed from the account.
+/// The id of a document: a UUIDv7 made by the device that creates it, or a UUIDv8 computed from the account.
 ///
-/// Accounts do not share ids: two accounts that use the same id have two documents. Where an id alone leads to a document,
-/// which a link does, the id is bound to its account ([`DocId::bound`]).
+/// Ids belong to accounts: two accounts that use one id have two documents. A document that others find by its id
+/// alone, such as by a link, has an id that is bound to its account ([`DocId::bound`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "string"))]
 #[serde(transparent)]
@@ -33,13 +33,13 @@ pub struct DocId(Uuid);
 #[cbor(transparent)]
 pub struct DeviceKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
-/// The name of an Automerge change: the SHA-256 of its chunk.
+/// The hash of an Automerge change: the SHA-256 of its chunk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct ChangeHash(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
 impl AccountId {
-    /// The account that `founder` founds.
+    /// Returns the account that `founder` founds.
     pub fn founded_by(founder: &DeviceKey) -> AccountId {
         let digest = Sha256::new().chain_update(b"tourismo account").chain_update(founder.0).finalize();
         let mut bytes = [0; 16];
@@ -47,25 +47,25 @@ impl AccountId {
         AccountId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// The 16 bytes of the id.
+    /// Returns the 16 bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// The account with these 16 bytes, as storage has them.
+    /// Returns the id with these 16 bytes, as stored.
     pub const fn from_bytes(bytes: [u8; 16]) -> AccountId {
         AccountId(Uuid::from_bytes(bytes))
     }
 }
 
 impl DocId {
-    /// A new id: UUIDv7 of `at` with `random` in its 74 free bits.
+    /// Makes a new id: a UUIDv7 of `at` with `random` in its 74 free bits.
     pub fn new(at: Timestamp, random: [u8; 10]) -> DocId {
         let millis = u64::try_from(at.as_millis()).unwrap_or(0);
         DocId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// The id of the one document of this name that an account has, the same on all its devices: a UUIDv8.
+    /// Returns the id of the document of this name that an account has once, the same on all its devices: a UUIDv8.
     pub fn only(account: &AccountId, name: &str) -> DocId {
         let digest = Sha256::new().chain_update(b"tourismo only ").chain_update(name).chain_update(account.as_bytes());
         let mut bytes = [0; 16];
@@ -73,9 +73,9 @@ impl DocId {
         DocId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// An id that is bound to an account, for what is found by its id alone: a UUIDv8 of `part` and of 74 bits of
-    /// SHA-256(`"tourismo bound id v1"` ‖ account ‖ part). Whoever knows the account can verify it, and nobody can find a
-    /// part with which it is another account's. `[B1]`
+    /// Returns an id that is bound to an account, for a document that others find by its id alone: a UUIDv8 of `part`
+    /// and of 74 bits of SHA-256(`"tourismo bound id v1"` ‖ account ‖ part). Anybody who knows the account can verify
+    /// it, and nobody can find a part that gives another account's id. `[B1]`
     pub fn bound(account: &AccountId, part: [u8; 6]) -> DocId {
         let digest = Sha256::new().chain_update(b"tourismo bound id v1").chain_update(account.as_bytes());
         let digest = digest.chain_update(part).finalize();
@@ -85,25 +85,25 @@ impl DocId {
         DocId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Whether the id is bound to this account. `[B1]`
+    /// Returns whether the id is bound to this account. `[B1]`
     pub fn is_bound_to(&self, account: &AccountId) -> bool {
         self.as_bytes().first_chunk().is_some_and(|part| DocId::bound(account, *part) == *self)
     }
 
-    /// The id of the published copy of a drive, the same on all devices of the account: bound to it, and another one each
-    /// time that the link is renewed. Of the drive's own id it tells nothing. `[B2]`
+    /// Returns the id of the published copy of a drive, the same on all devices of the account. It is bound to the
+    /// account, differs after each renewal of the link, and reveals nothing of the drive's own id. `[B2]`
     pub fn of_copy(account: &AccountId, drive: &DocId, renewals: u32) -> DocId {
         DocId::renewed(account, b"tourismo published copy v1", drive.as_bytes(), renewals)
     }
 
-    /// The id that apps gave the published copy of a drive before ids were bound. `[B3]`
+    /// Returns the id that apps gave to the published copy of a drive before ids were bound. `[B3]`
     pub fn of_unbound_copy(account: &AccountId, drive: &DocId) -> DocId {
         DocId::only(account, &format!("published {drive}"))
     }
 
-    /// The id by which others find a meet whose link was renewed so many times, the same on all devices of the account: bound
-    /// to it. `first` is the name of the first change of the meet's document, which only these devices and their relay know: who
-    /// has an earlier link cannot compute a later one. `[B4]`
+    /// Returns the id by which others find a meet after this number of renewals of its link, the same on all devices of
+    /// the account and bound to it. `first` is the hash of the first change of the meet's document, which only these
+    /// devices and their relay know. So somebody with an earlier link cannot compute a later one. `[B4]`
     pub fn of_renewed_meet(account: &AccountId, first: &ChangeHash, renewals: u32) -> DocId {
         DocId::renewed(account, b"tourismo renewed meet v1", &first.0, renewals)
     }
@@ -116,19 +116,19 @@ impl DocId {
         DocId::bound(account, part)
     }
 
-    /// The 16 bytes of the id.
+    /// Returns the 16 bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// The document with these 16 bytes, as storage and the wire have them.
+    /// Returns the id with these 16 bytes, as stored and sent.
     pub const fn from_bytes(bytes: [u8; 16]) -> DocId {
         DocId(Uuid::from_bytes(bytes))
     }
 }
 
 impl DeviceKey {
-    /// The first eight bytes of the key's SHA-256. Every actor id of this device starts with them.
+    /// Returns the first eight bytes of the key's SHA-256. Every actor id of this device starts with them.
     pub fn actor_prefix(&self) -> [u8; 8] {
         let digest = Sha256::digest(self.0);
         let mut prefix = [0; 8];

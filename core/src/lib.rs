@@ -1,10 +1,10 @@
 //! The pure core of Tourismo: recording, documents, sync and projections.
 //!
-//! Core is sans-IO: it has no clock, randomness, IO, threads or globals. Time, seeds and bytes come in as arguments,
-//! effects go out as values, so that the same code runs in the browser, in the relay and in the simulator, and the same
+//! The core is sans-IO: it has no clock, randomness, IO, threads or globals. Times, seeds and bytes are arguments, and
+//! effects are return values. So the same code runs in the browser, in the relay and in the simulator, and the same
 //! inputs give the same trace everywhere.
 //!
-//! Which module may use which is in the code map of ARCHITECTURE.md, and `just rooms` checks it.
+//! The code map of ARCHITECTURE.md lists which module may use which; `just rooms` checks it.
 
 pub mod admission;
 pub mod change;

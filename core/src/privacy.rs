@@ -1,25 +1,24 @@
-//! What of a drive may leave the phone: a new track, made of what lies far enough from where the drive began and ended.
+//! Redaction: makes the public track of a drive from the fixes that are far enough from its start and end.
 //!
-//! Everything public (figures, bounds, times) is computed again from what is left. The hidden part enters only through
-//! the decision which fixes are left. This file knows nothing of documents.
+//! All public values (statistics, bounds, times) are computed from the remaining fixes. The hidden part influences only
+//! which fixes remain. This module must not depend on documents.
 //!
-//! # What is hidden
-//! 1. the first and the last 300 m of way (straight lines where there are gaps);
-//! 2. every fix, whenever in the drive, nearer than 300 m to the true first or last fix: loops that pass home;
-//! 3. from each end of every piece that is left, everything up to the first crossing of a line of a global grid (0.005°
-//!    of latitude, about 550 m both ways), so that no cut lies on a circle around a home: whoever joins the ends of many
-//!    drives finds the grid;
-//! 4. when it was: the track begins at a full hour, and accuracies, headings and the times of recording are gone;
-//! 5. how long a hidden piece in the middle took: it always shows as a gap of [`HIDDEN_GAP_MS`].
+//! # Hidden
+//! 1. the first and the last 300 m of way (straight lines over gaps);
+//! 2. every fix of the drive within 300 m of the true first or last fix: loops that pass home;
+//! 3. from each end of every remaining piece, everything up to the first crossing of a line of a global grid (0.005° of
+//!    latitude, about 550 m in both directions). So no cut lies on a circle around a home: somebody who joins the ends
+//!    of many drives finds the grid;
+//! 4. the time: the track begins at a full hour, and accuracies, headings and times of recording are removed;
+//! 5. the duration of a hidden piece in the middle: it is always a gap of [`HIDDEN_GAP_MS`].
 //!
-//! An end that its owner calls no private place ([`PrivateEnds`]: a circuit, a meeting point) is shown: 1 and 2 do not count
-//! from it, and no grid line cuts there.
+//! An end that its owner does not mark as private ([`PrivateEnds`]: a circuit, a meeting point) is shown: 1 and 2 do
+//! not apply to it, and no grid line cuts there.
 //!
-//! # What is not hidden
-//! The start's hour. That there is a hidden piece in the middle, and so that the drive passed one of its own ends. That
-//! home lies in the hole that many public drives leave open together: some 600 m wide, its border made of grid lines and
-//! roads. Whoever wants more sets a zone. Durations between two shown fixes of one piece are true, and so is the shape of
-//! the road between them.
+//! # Not hidden
+//! The hour of the start. The existence of a hidden piece in the middle, which shows that the drive passed one of its
+//! own ends. The area that many public drives leave out together, which contains the home: about 600 m wide, bordered
+//! by grid lines and roads. Durations between two shown fixes of one piece, and the shape of the road between them.
 
 pub mod thinning;
 
@@ -32,61 +31,61 @@ use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::merged;
 
-/// The way hidden at both ends, and the radius around both within which nothing is shown, metres.
+/// The hidden way at both ends, and the radius around both ends within which nothing is shown, metres.
 pub const HIDDEN_M: f64 = 300.0;
-/// How long every hidden piece in the middle of a drive seems to have taken, milliseconds: long enough to be a gap
-/// whatever the recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
+/// The duration of every hidden piece in the middle of a drive, milliseconds: long enough to be a gap in every
+/// recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
 pub const HIDDEN_GAP_MS: i64 = 120_000;
-/// Less than so much way is not worth showing, metres.
+/// The minimum way of a published drive, metres.
 pub const SHORTEST_M: f64 = 100.0;
 /// Grid lines per degree of latitude.
 const ROWS_PER_DEGREE: f64 = 200.0;
 
-/// Which ends of a drive are private places.
+/// The ends of a drive that are private places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PrivateEnds {
-    /// Where it began.
+    /// Whether the start is private.
     #[n(0)]
     pub start: bool,
-    /// Where it ended.
+    /// Whether the end is private.
     #[n(1)]
     pub end: bool,
 }
 
 impl Default for PrivateEnds {
-    /// Both, unless somebody says otherwise.
+    /// Both ends are private unless the owner decides otherwise.
     fn default() -> PrivateEnds {
         PrivateEnds { start: true, end: true }
     }
 }
 
-/// The public derivative of a track.
+/// The redacted track.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redacted {
     /// The start of the hour in which the shown part began; the `fixed_at` of the first fix.
     pub started_at: Timestamp,
-    /// What is shown, quantised. Only time, place, altitude and speed are there; `recorded_at` equals `fixed_at`.
+    /// The shown fixes, quantised, with time, position, altitude and speed only; `recorded_at` equals `fixed_at`.
     pub fixes: Vec<Fix>,
-    /// The figures of the shown part.
+    /// The statistics of the shown part.
     pub stats: DriveStats,
     /// The bounds of the shown part.
     pub bounds: Bounds,
 }
 
-/// Why a drive cannot be shown.
+/// Why a drive cannot be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedactError {
-    /// It is too short, or stays too near to its ends: what may be shown is less than two fixes or 100 m.
+    /// The drive is too short, or stays too near to its ends: less than two fixes or 100 m remain.
     #[error("nothing is left of the drive once its start and end are hidden")]
     NothingLeft,
 }
 
-/// Derives what may be published of a track.
+/// Redacts a track.
 ///
 /// # Errors
-/// [`RedactError::NothingLeft`] if that is next to nothing.
+/// [`RedactError::NothingLeft`] if too little remains.
 pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
     let shown = shown(&fixes, &pieces(&fixes, private));
@@ -100,16 +99,16 @@ pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, R
     Ok(Redacted { started_at, fixes: shown, stats, bounds })
 }
 
-/// What its owner sees of a track before it is published.
+/// The redaction as its owner sees it before publishing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// What stays hidden: pieces that each begin and end with a fix that is shown, if one is. All of it if nothing is left.
+    /// The hidden pieces. Each begins and ends with a shown fix, if there is one. The whole track if nothing remains.
     pub hidden: Vec<Vec<Fix>>,
-    /// The distance of what is shown, as [`Redacted::stats`] has it, metres. Absent where [`redact`] finds nothing left.
+    /// The distance of the shown part, equal to that in [`Redacted::stats`], metres. Absent if [`redact`] fails.
     pub shown_m: Option<f64>,
 }
 
-/// What [`redact`] shows and hides of a track.
+/// Returns the shown and hidden parts of a track.
 pub fn preview(stretches: &[Stretch], private: PrivateEnds) -> Preview {
     let fixes = merged(stretches);
     let mut pieces = pieces(&fixes, private);
@@ -130,8 +129,8 @@ pub fn preview(stretches: &[Stretch], private: PrivateEnds) -> Preview {
     Preview { hidden, shown_m }
 }
 
-/// The ranges of fixes that may be shown, each of at least two fixes and cut at grid lines on both sides, unless it begins or
-/// ends with an end of the drive that is shown.
+/// Returns the ranges of fixes that may be shown, each of at least two fixes. They are cut at grid lines on both sides,
+/// except at a shown end of the drive.
 fn pieces(fixes: &[Fix], private: PrivateEnds) -> Vec<std::ops::Range<usize>> {
     let (Some(first), Some(last)) = (fixes.first(), fixes.last()) else { return Vec::new() };
     let start = private.start.then(|| Position::from(first));
@@ -163,7 +162,7 @@ fn pieces(fixes: &[Fix], private: PrivateEnds) -> Vec<std::ops::Range<usize>> {
     pieces
 }
 
-/// The way from the first of some places to each of them, by the steps between them, metres.
+/// Returns the way from the first position to each position, given the steps between them, metres.
 fn way_so_far_m<'a>(steps_m: impl Iterator<Item = &'a f64>) -> Vec<f64> {
     let add = |way_m: &mut f64, step_m: &f64| {
         *way_m += step_m;
@@ -172,8 +171,8 @@ fn way_so_far_m<'a>(steps_m: impl Iterator<Item = &'a f64>) -> Vec<f64> {
     std::iter::once(0.0).chain(steps_m.scan(0.0, add)).collect()
 }
 
-/// What of a piece lies between its first and its last crossing of a grid line; all of it at an end of the drive that is
-/// shown.
+/// Returns the part of a piece between its first and last crossing of a grid line; it is not cut at a shown end of the
+/// drive.
 fn cut_at_grid_lines(
     fixes: &[Fix],
     piece: std::ops::Range<usize>,
@@ -186,8 +185,8 @@ fn cut_at_grid_lines(
     (end - begin >= 2).then_some(begin..end)
 }
 
-/// The cell of the global grid: row and column. Columns widen towards the poles, so that a cell stays about as wide as
-/// high wherever roads are.
+/// Returns the cell of the global grid: row and column. Columns are wider towards the poles, so that a cell is about as
+/// wide as high.
 fn cell(fix: &Fix) -> (i64, i64) {
     let row = (fix.lat_deg * ROWS_PER_DEGREE).floor();
     let cos_lat = libm::cos((row / ROWS_PER_DEGREE).to_radians()).max(1e-3);
@@ -195,15 +194,15 @@ fn cell(fix: &Fix) -> (i64, i64) {
     (row as i64, (fix.lon_deg * columns_per_degree).floor() as i64)
 }
 
-/// What is shown of some fixes, which are these pieces of them.
+/// Returns the shown fixes of these pieces.
 fn shown(fixes: &[Fix], pieces: &[std::ops::Range<usize>]) -> Vec<Fix> {
     let mut shown = Vec::new();
     pieces.iter().for_each(|piece| append(&mut shown, &fixes[piece.clone()]));
     shown
 }
 
-/// Adds a piece to what is shown, stripped, and moved in time: the first to the full hour, each other to
-/// [`HIDDEN_GAP_MS`] after the one before.
+/// Appends a piece to the shown fixes without its private values, and moves its times: the first piece to the full
+/// hour, each other piece to [`HIDDEN_GAP_MS`] after the one before.
 fn append(shown: &mut Vec<Fix>, piece: &[Fix]) {
     let Some(first) = piece.first() else { return };
     let begins_at = match shown.last() {

@@ -97,8 +97,8 @@ pub struct PublishedRow {
     /// Who may see it.
     #[n(4)]
     pub visibility: Visibility,
-    /// West, south, east, north of the shown part, degrees, as RFC 7946 has it: west is greater than east over the date
-    /// line.
+    /// West, south, east, north of the shown part, degrees, as in RFC 7946: west is greater than east if the part
+    /// crosses the date line.
     #[n(5)]
     pub bbox: [f64; 4],
     /// The simplified line of the shown part: parts of `[longitude, latitude]`, at most 20 m from the track.

@@ -33,7 +33,7 @@ pub struct ReadToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadTokenError {
     /// The bytes are malformed, the signature is wrong, or the lifetime is too long.
-    #[error("this is no read token for this relay")]
+    #[error("not a valid read token for this relay")]
     BadToken,
     /// The token is for another origin. `[H9]`
     #[error("the read token is for another origin")]
@@ -68,7 +68,7 @@ pub fn read_bytes(
     parts.concat()
 }
 
-/// Returns the bytes signed in version 1. Such a signature is valid at any origin; phones no longer create it. `[H9]`
+/// Returns the bytes signed in version 1. Such a signature is valid at any origin, so phones do not make it. `[H9]`
 pub fn read_bytes_v1(relay: &RelayId, account: &AccountId, device: &DeviceKey, expires_at: Timestamp) -> Vec<u8> {
     let expires_at = expires_at.as_millis().to_be_bytes();
     [b"tourismo read v1".as_slice(), &relay.0, account.as_bytes(), &device.0, &expires_at].concat()
@@ -147,7 +147,7 @@ mod tests {
     const ORIGIN: &str = "https://relay.example";
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
-    /// How long a token of version 1 is, and the part of each token before the origin.
+    /// The length of a token of version 1, which is also the length of the part before the origin in version 2.
     const FIXED_BYTES: usize = 16 + 32 + 8 + 64;
 
     fn policy() -> OriginPolicy {

@@ -1,11 +1,13 @@
-//! The recorder: decides of every fix, one by one, whether it belongs to the drive.
+//! The recorder: decides for each fix whether it belongs to the drive.
 //!
-//! A pure fold: the same fixes and the same calls of [`Recorder::settle`] give the same verdicts and figures, however
-//! often they are replayed. Nothing is thrown away: what is refused goes into the track beside what is accepted, with
-//! its reason. The recorder knows nothing of storage or documents, and no clock but the times in the fixes.
+//! It is a pure fold: the same fixes and the same calls of [`Recorder::settle`] give the same verdicts and statistics,
+//! however often they are replayed. Nothing is discarded: refused fixes are stored in the track beside the accepted
+//! ones, with their reason. The recorder must not depend on storage or documents, and has no clock except the times in
+//! the fixes.
 //!
-//! A fix passes two stages. [`Recorder::time`] settles when it was measured (`clock`), [`Recorder::judge`] whether its place
-//! is believed. What lies between them is what a journal keeps: a replay has another clock, and must not ask it again.
+//! A fix passes two stages. [`Recorder::time`] decides when it was measured (`clock`), and [`Recorder::judge`] whether
+//! its position is plausible. The journal stores the result of the first stage, because a replay has another clock and
+//! cannot repeat it.
 
 mod clock;
 
@@ -18,55 +20,55 @@ use crate::track::{Refusal, RefusedFix, Stretch};
 
 use self::clock::SensorClock;
 
-/// A good fix is at least so accurate.
+/// Maximum radius of accuracy of a good fix, metres.
 const ACCURATE_M: f64 = 35.0;
-/// What is still taken in after [`PATIENCE_MS`] without a good fix.
+/// Maximum radius that is accepted after [`PATIENCE_MS`] without a good fix.
 const BARELY_ACCURATE_M: f64 = 65.0;
 const PATIENCE_MS: i64 = 15_000;
-/// Nothing that people ride in is faster, metres per second.
+/// No vehicle is faster, metres per second.
 const IMPOSSIBLE_MPS: f64 = 350.0;
-/// A run of implausible steps that goes on for so long is a ride in a train or a plane.
+/// Implausible steps are accepted when they have continued for this time: a ride in a train or a plane.
 const BELIEVED_MS: i64 = 30_000;
-/// So many fixes wait at most for one that decides about them.
+/// Maximum number of fixes that wait for a later one to decide about them.
 const MOST_HELD: usize = 512;
 
-/// A recording in progress. Its size does not depend on the number of fixes.
+/// A recording in progress. Its size is bounded, however many fixes it has.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     started_at: Timestamp,
     clock: SensorClock,
-    /// When the last good fix was accepted; the start, before that.
+    /// The time of the last good accepted fix, or of the start.
     good_at: Timestamp,
-    /// Fixes after a jump, each an implausible step from the one before. Whether they are outliers only later ones tell.
+    /// Fixes after a jump, each an implausible step from the one before. Later fixes decide whether they are outliers.
     held: Vec<Fix>,
-    /// The speed of a run that was believed, metres per second: nothing is held for being as fast.
+    /// The speed of accepted implausible steps, metres per second: a step of that speed does not wait again.
     believed_mps: f64,
     stats: RunningStats,
     refused: u32,
 }
 
-/// A fix whose time is settled: what [`Recorder::judge`] wants.
+/// A fix with a final time, for [`Recorder::judge`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimedFix {
-    /// The fix, quantised. `fixed_at` is on the clock of the recording, and so is `recorded_at`.
+    /// The quantised fix. `fixed_at` and `recorded_at` are on the clock of the recording.
     pub fix: Fix,
-    /// Why its time cannot be known. `fixed_at` is the sensor's own then.
+    /// The reason for which the time is unknown. `fixed_at` is the sensor's own time then.
     pub refusal: Option<Refusal>,
 }
 
-/// What becomes of a fix.
+/// The decision about a fix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// It belongs to the drive; quantised.
+    /// The fix belongs to the drive; quantised.
     Accepted(Fix),
-    /// It does not, and is kept with its reason; quantised.
+    /// The fix does not belong to the drive and is stored with its reason; quantised.
     Refused(RefusedFix),
-    /// It is no position and cannot be kept; it is only counted.
+    /// The fix is not a position and cannot be stored; it is only counted.
     Invalid(InvalidFix),
 }
 
 impl Recorder {
-    /// A recorder that has seen nothing yet.
+    /// Returns a recorder without fixes.
     pub fn new(started_at: Timestamp) -> Recorder {
         Recorder {
             started_at,
@@ -79,15 +81,15 @@ impl Recorder {
         }
     }
 
-    /// The recorder that recorded `stretches`, settled, from one run or several, in any order. Its figures are those of
-    /// the live one, bit for bit.
+    /// Returns a recorder with the settled contents of `stretches`, from one run or several, in any order. Its
+    /// statistics equal those of the original recorder, bit for bit.
     pub fn resume(started_at: Timestamp, stretches: &[Stretch]) -> Recorder {
         let mut recorder = Recorder::new(started_at);
         recorder.count_again(stretches);
         recorder
     }
 
-    /// Counts everything anew from `stretches`, which hold all that was decided, and goes on as before.
+    /// Computes the statistics again from `stretches`, which must hold all decided fixes, and continues.
     pub fn count_again(&mut self, stretches: &[Stretch]) {
         (self.stats, self.refused) = (RunningStats::default(), 0);
         merged(stretches).iter().for_each(|fix| self.accept(fix));
@@ -97,7 +99,7 @@ impl Recorder {
         }
     }
 
-    /// Takes a fix in as the sensor gave it, with the time of its arrival as `recorded_at`: [`Recorder::time`], then
+    /// Handles a fix of the sensor with its time of arrival as `recorded_at`: [`Recorder::time`], then
     /// [`Recorder::judge`].
     pub fn take(&mut self, fix: &Fix) -> Vec<Verdict> {
         match self.time(fix) {
@@ -109,22 +111,22 @@ impl Recorder {
         }
     }
 
-    /// Settles when a fix was measured. `recorded_at` is when it arrived, best on a clock that nobody sets.
+    /// Decides when a fix was measured. `recorded_at` is the time of arrival, preferably on a monotonic clock.
     ///
     /// # Errors
-    /// [`InvalidFix`] if it is no position. Such a fix is not counted yet.
+    /// [`InvalidFix`] if it is not a position. Such a fix is not counted yet.
     pub fn time(&mut self, fix: &Fix) -> Result<TimedFix, InvalidFix> {
-        // A time that cannot be kept is no reason to lose a position.
+        // An invalid time is no reason to lose a position.
         let storable = |at: Timestamp| at.clamp(Timestamp(0), YEAR_2200);
         let fix = Fix { fixed_at: storable(fix.fixed_at), recorded_at: storable(fix.recorded_at), ..*fix };
         let (fix, refusal) = self.clock.time(&fix.quantised()?);
         Ok(TimedFix { fix, refusal })
     }
 
-    /// Takes in a fix whose time is settled.
+    /// Handles a fix with a final time.
     ///
-    /// Returns what is decided by that, in order: nothing if the fix is held until later ones tell; several verdicts if it
-    /// decides about those held before, too.
+    /// Returns the decisions that it allows, in order: none if the fix waits for later ones; several if it also decides
+    /// about waiting fixes.
     pub fn judge(&mut self, timed: &TimedFix) -> Vec<Verdict> {
         let TimedFix { fix, refusal } = *timed;
         let last_at = self.held.last().or(self.last()).map(|last| last.fixed_at);
@@ -138,29 +140,30 @@ impl Recorder {
         }
     }
 
-    /// Counts a fix that was no position, as [`Recorder::take`] does.
+    /// Counts an invalid fix, as [`Recorder::take`] does.
     pub fn count_invalid(&mut self) {
         self.refused = self.refused.saturating_add(1);
     }
 
-    /// Decides about the held fixes, if there are any, without waiting for the next: at every mark and at the end. One sign
-    /// is not enough to call them outliers, so they are accepted.
+    /// Decides about the waiting fixes without the next one: at every mark and at the end. There is only one sign that
+    /// they are outliers, which is not enough, so they are accepted.
     pub fn settle(&mut self) -> Vec<Verdict> {
         self.end_run(|_, _| None)
     }
 
-    /// The largest accuracy circle that is taken in at a moment. A fix without any is taken: files have none.
+    /// Returns the maximum accepted radius of accuracy at a time. A fix without accuracy is accepted, because files
+    /// have none.
     fn tolerated_m(&self, at: Timestamp) -> f64 {
         if at.millis_since(self.good_at) >= PATIENCE_MS { BARELY_ACCURATE_M } else { ACCURATE_M }
     }
 
-    /// Whether a car, or Doppler, gets from one fix to the other.
+    /// Returns whether a car can get from one fix to the other, or Doppler speeds confirm it.
     fn is_plausible(&self, from: &Fix, to: &Fix) -> bool {
         is_plausible_step(from, to) || way_m(from, to) <= self.believed_mps * elapsed_s(from, to)
     }
 
-    /// A jump is the first sign of an outlier; the second is that what follows is back, or that nothing moves like that. A
-    /// train or a plane goes on and is believed.
+    /// A jump is the first sign of an outlier. The second sign is that the next fixes are back, or that nothing moves
+    /// at that speed. A train or a plane continues and is accepted.
     fn judge_place(&mut self, fix: Fix) -> Vec<Verdict> {
         let goes_on = self.last().is_none_or(|last| self.is_plausible(last, &fix));
         let Some(held) = self.held.last().copied() else {
@@ -173,7 +176,7 @@ impl Recorder {
         let mut verdicts = if is_back {
             self.end_run(|_, _| outlier)
         } else if goes_on_there {
-            // The drive goes on elsewhere. How it got there is not believed.
+            // The drive continues at the new position; the steps in between are refused.
             self.end_run(|index, count| outlier.filter(|_| index + 1 < count))
         } else if way_m(&held, &fix) > IMPOSSIBLE_MPS * elapsed_s(&held, &fix) {
             let mut verdicts = self.end_run(|_, _| outlier);
@@ -186,7 +189,7 @@ impl Recorder {
         verdicts
     }
 
-    /// Lets a fix wait. A run that has been going on for long enough is believed.
+    /// Makes a fix wait. Accepts the waiting fixes if they have continued for long enough.
     fn hold(&mut self, fix: Fix) -> Vec<Verdict> {
         self.held.push(fix);
         let run_ms = fix.fixed_at.millis_since(self.held[0].fixed_at);
@@ -199,7 +202,7 @@ impl Recorder {
         self.end_run(|_, _| None)
     }
 
-    /// Decides about all held fixes: each by its place among them and by how many there are.
+    /// Decides about all waiting fixes, each by its index and by their number.
     fn end_run(&mut self, refusal: impl Fn(usize, usize) -> Option<Refusal>) -> Vec<Verdict> {
         let held = std::mem::take(&mut self.held);
         let count = held.len();
@@ -228,48 +231,49 @@ impl Recorder {
         Verdict::Refused(RefusedFix { fix, refusal })
     }
 
-    /// What is added to the times of the sensor, milliseconds. They are the sensor's own at first.
+    /// Returns the milliseconds that are added to the sensor's times; 0 at first.
     pub fn sensor_offset_ms(&self) -> i64 {
         self.clock.offset_ms()
     }
 
-    /// Goes on with a sensor to whose times this was added before: else it would have to be found anew.
+    /// Continues with a sensor to whose times this offset was added before, because finding it again would take several
+    /// fixes.
     pub fn go_on_with_sensor(&mut self, offset_ms: i64) {
         self.clock.go_on_with(offset_ms);
     }
 
-    /// Goes on from this moment after a pause or a kill. A fix from before it is an old one that the sensor tells first, or its
-    /// clock was set back meanwhile.
+    /// Resumes at this time after a pause or a kill. An earlier fix is an old one that the sensor repeats, or the
+    /// sensor's clock was set back meanwhile.
     pub fn go_on_at(&mut self, at: Timestamp) {
         self.clock.go_on_at(at);
     }
 
-    /// When the recording began.
+    /// Returns the start of the recording.
     pub fn started_at(&self) -> Timestamp {
         self.started_at
     }
 
-    /// The last accepted fix.
+    /// Returns the last accepted fix.
     pub fn last(&self) -> Option<&Fix> {
         self.stats.last()
     }
 
-    /// Where the last accepted fix was measured.
+    /// Returns the position of the last accepted fix.
     pub fn position(&self) -> Option<Position> {
         self.last().map(Position::from)
     }
 
-    /// The fixes that wait for later ones, quantised. They are in no stretch yet.
+    /// Returns the waiting fixes, quantised. They are in no stretch yet.
     pub fn held(&self) -> &[Fix] {
         &self.held
     }
 
-    /// The speed at the last accepted fix, metres per second, if it is known.
+    /// Returns the speed at the last accepted fix, metres per second, if it is known.
     pub fn speed_mps(&self) -> Option<f64> {
         self.stats.speed_mps()
     }
 
-    /// The figures of the drive so far.
+    /// Returns the statistics of the drive so far.
     pub fn stats(&self) -> DriveStats {
         DriveStats { refused: self.refused, ..self.stats.summary() }
     }
@@ -279,7 +283,7 @@ fn way_m(from: &Fix, to: &Fix) -> f64 {
     distance_m(from.into(), to.into())
 }
 
-/// Seconds from one fix to a later one.
+/// Returns the seconds from one fix to a later one.
 fn elapsed_s(from: &Fix, to: &Fix) -> f64 {
     to.fixed_at.millis_since(from.fixed_at) as f64 / 1000.0
 }

@@ -1,18 +1,18 @@
-//! How good the road of a drive is, found in the drive itself: no map is asked.
+//! The quality of the road of a drive, computed from the drive itself, without a map.
 //!
-//! Curvature as maps have it fails on measured tracks: a suburb with its right-angled corners scores like an Alpine climb.
-//! What tells them apart is whether the road *flows*: corners count only where nobody had to slow down to a crawl. Speed is
-//! that gate and nothing else: faster scores no higher, and no figure here can be turned into one of speed.
+//! Curvature as computed from maps fails on measured tracks: a suburb with its right-angled corners scores like an
+//! Alpine climb. The difference is whether the road *flows*: corners count only where the driver did not have to slow
+//! down to a crawl. Speed is used for this gate only: driving faster gives no higher score, and no value here reveals a
+//! speed.
 //!
-//! The way goes `fixes → way (cleaned, every 20 m) → bends, grade → steps → tally → score`. A step is 20 m of measured road
-//! and says of it what is counted; a [`Tally`] only counts, in whole numbers, so that sums come out the same in whatever
-//! order drives arrive; a [`RoadScore`] is computed from a tally and nothing else. Spans that were not measured have no
-//! steps, and nothing is computed across them.
+//! The steps are `fixes → way (cleaned, every 20 m) → bends, grade → steps → tally → score`. A step is 20 m of measured
+//! road. A [`Tally`] counts in whole numbers, so sums do not depend on the order of drives. A [`RoadScore`] is computed
+//! from a tally only. Unmeasured spans have no steps, and nothing is computed across them.
 //!
-//! The same on phone and relay, bit for bit: sums, products, quotients and square roots are exact in IEEE 754, and every
-//! other function is crate `libm`'s.
+//! Phone and relay compute the same bits: sums, products, quotients and square roots are exact in IEEE 754, and all
+//! other functions are those of the crate `libm`.
 //!
-//! This file knows nothing of documents, maps or cells.
+//! This module must not depend on documents, maps or cells.
 
 mod bends;
 mod best;
@@ -30,16 +30,16 @@ use crate::time::Timestamp;
 pub use best::RoadStretch;
 pub use score::{RoadParts, RoadScore, Tally};
 
-/// Length of a step along the way, metres.
+/// The length of a step along the way, metres.
 pub const STEP_M: u32 = 20;
 
-/// The least that is scored by itself, metres.
+/// The minimum length that is scored alone, metres.
 pub const SHORTEST_SCORED_M: u32 = 1_000;
 
-/// How sharply the road bends, by the radius of the circle through three samples 20 m apart.
+/// The sharpness of a bend, by the radius of the circle through three samples 20 m apart.
 ///
-/// The bands and their weights are those of Adam Franco's Curvature (roadcurvature.com, "How it works"), which has them for
-/// roads in OpenStreetMap.
+/// Bands and weights are those of Adam Franco's Curvature for roads in OpenStreetMap (roadcurvature.com, "How it
+/// works").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bend {
     /// 175 m and more.
@@ -54,26 +54,26 @@ pub enum Bend {
     Hairpin = 4,
 }
 
-/// [`STEP_M`] of a measured road.
+/// A measured road of length [`STEP_M`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     place: Ecef,
-    /// When the car was there, between two fixes by their distance.
+    /// The time at which the car was there, interpolated between two fixes by distance.
     pub at: Timestamp,
     /// How sharply the road bends.
     pub bend: Bend,
-    /// Whether the car stayed at 30 km/h or more for 40 m before and behind.
+    /// Whether the speed stayed at 30 km/h or more for 40 m before and after.
     pub flows: bool,
-    /// Whether this is the middle of a corner that flows.
+    /// Whether this is the middle of a flowing corner.
     pub is_corner: bool,
-    /// Mean steepness of the 300 m around, up or down alike, metres per kilometre; `None` where altitudes are missing.
+    /// The mean slope of the surrounding 300 m, up or down, metres per kilometre; `None` without altitudes.
     pub grade_m_per_km: Option<u32>,
-    /// Whether what comes before was not measured.
+    /// Whether the way before the step was not measured.
     pub begins_section: bool,
 }
 
 impl Step {
-    /// Where it is.
+    /// Returns its position.
     pub fn position(&self) -> Position {
         self.place.into()
     }
@@ -83,18 +83,19 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoadSteps {
     steps: Vec<Step>,
-    /// The straight lines over everything that was not measured, metres.
+    /// The sum of the straight lines over all unmeasured spans, metres.
     unknown_m: f64,
 }
 
 impl RoadSteps {
-    /// The road under fixes in the order of their time. What is no position, or not later than the fix before, is left out.
+    /// Returns the road under fixes, ordered by time. Invalid fixes, and fixes that are not later than the one before,
+    /// are left out.
     pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> RoadSteps {
         let mut steps = Vec::new();
         let unknown_m = way::sections(fixes, |samples| {
             let bends = bends::along(samples);
             let grades = grade::along(samples);
-            // The ends have no circle through them.
+            // There is no circle through the ends.
             for (index, bend) in bends.into_iter().enumerate() {
                 let sample = &samples[index + 1];
                 steps.push(Step {

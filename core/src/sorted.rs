@@ -1,14 +1,14 @@
-//! Maps and sets of a few things, as sorted lists: the standard library's trees are a copy of 8 KB for every pair of types,
-//! which a phone downloads. Inserting takes time in proportion to the length, but at the end.
+//! Maps and sets of few items as sorted lists. Each type that uses a tree of the standard library adds 8 KB to the
+//! download of a phone. Inserting takes linear time, except at the end.
 
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-/// A map of a few keys, ascending.
+/// A map of few keys, ascending.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Map<K, V>(Vec<(K, V)>);
 
-/// A set of a few things, ascending. Encoded as a list.
+/// A set of few items, ascending. Encoded as a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Set<T>(Map<T, ()>);
 
@@ -36,7 +36,7 @@ impl<K: Ord, V> Map<K, V> {
         self.place(key).ok().map(|place| &mut self.0[place].1)
     }
 
-    /// The value of a key, made if it is not there.
+    /// Returns the value of a key; makes it if there is none.
     pub(crate) fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let place = self.place(&key).unwrap_or_else(|place| {
             self.0.insert(place, (key, make()));
@@ -45,7 +45,7 @@ impl<K: Ord, V> Map<K, V> {
         &mut self.0[place].1
     }
 
-    /// The value of a key, the default one if it is not there.
+    /// Returns the value of a key; inserts the default value if there is none.
     pub(crate) fn or_default(&mut self, key: K) -> &mut V
     where
         V: Default,
@@ -61,7 +61,7 @@ impl<K: Ord, V> Map<K, V> {
         self.0.retain_mut(|(key, value)| keeps(key, value));
     }
 
-    /// Takes out all that are not to be kept, and returns their keys.
+    /// Removes the matching entries and returns their keys.
     pub(crate) fn take_if(&mut self, mut is_taken: impl FnMut(&V) -> bool) -> Vec<K>
     where
         K: Copy,
@@ -109,7 +109,7 @@ impl<T: Ord> Set<T> {
         Set(Map::new())
     }
 
-    /// Puts something in; says whether it was not there.
+    /// Inserts an item; returns whether it is new.
     pub(crate) fn insert(&mut self, item: T) -> bool {
         let place = self.0.place(&item);
         if let Err(place) = place {
@@ -126,7 +126,7 @@ impl<T: Ord> Set<T> {
         self.0.place(item).ok().map(|place| &self.0.0[place].0)
     }
 
-    /// Takes something out; says whether it was there.
+    /// Removes an item; returns whether it was present.
     pub(crate) fn remove(&mut self, item: &T) -> bool {
         self.0.remove(item).is_some()
     }
@@ -155,7 +155,7 @@ impl<T: Ord> Set<T> {
         self.0.0.clear();
     }
 
-    /// Everything that is in it, which it is not afterwards.
+    /// Removes and returns all items.
     pub(crate) fn take(&mut self) -> Vec<T> {
         std::mem::take(&mut self.0).0.into_iter().map(|(item, ())| item).collect()
     }

@@ -1,11 +1,11 @@
-//! Sorting with one small algorithm for all types: the standard library's is a copy of 6 KB for every type, which a phone
-//! downloads.
+//! Sorting with one small algorithm for all types. Each type that uses the sort of the standard library adds 6 KB to
+//! the download of a phone.
 
 use std::cmp::Ordering;
 
-/// Sorts by a comparison; what compares equal keeps its order.
+/// Sorts by a comparison; equal items keep their order.
 pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
-    // What is in order already, as most is that comes by the clock, costs one look.
+    // Most inputs are in order already, because they are ordered by time.
     if items.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return;
     }
@@ -14,12 +14,12 @@ pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Orderin
     items.extend(order.into_iter().filter_map(|place| taken[place].take()));
 }
 
-/// Sorts by a key; what has equal keys keeps its order.
+/// Sorts by a key; items with equal keys keep their order.
 pub(crate) fn sort_by_key<T, K: Ord>(items: &mut Vec<T>, key: impl Fn(&T) -> K) {
     sort_by(items, |a, b| key(a).cmp(&key(b)));
 }
 
-/// The places 0 to `len` in order: a merge sort from the bottom up.
+/// Returns the indices 0 to `len` in sorted order: a bottom-up merge sort.
 fn order(len: usize, is_before: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     let mut merged = Vec::with_capacity(len);

@@ -1,7 +1,7 @@
-//! The figures of a drive, kept up to date fix by fix.
+//! The statistics of a drive, updated fix by fix.
 //!
-//! They are a fold over accepted fixes and nothing else, so that they come out the same while recording, from the stored
-//! track, and from what is left of it after redaction. Each fix costs the same, be it the first or the 36,000th.
+//! Statistics are a fold over accepted fixes and nothing else. So they are the same while recording, from the stored
+//! track, and from the redacted track. The cost of a fix does not depend on the number of fixes before it.
 
 mod climb;
 mod motion;
@@ -19,19 +19,19 @@ pub(crate) use climb::known_altitude_m;
 use motion::Motion;
 use speed::{Fastest, Speedometer};
 
-/// The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s.
+/// The statistics of a drive, rounded for display: whole metres, 0.1 m/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DriveStats {
-    /// What was driven, over the ellipsoid and without gaps, metres.
+    /// The distance over the ellipsoid, without gaps, metres.
     #[n(0)]
     pub distance_m: f64,
-    /// The straight lines over all gaps, metres: the least that was driven unmeasured.
+    /// The sum of the straight lines over all gaps, metres: a lower bound of the unmeasured distance.
     #[n(1)]
     pub gap_distance_m: f64,
-    /// From the first fix to the last, with stops and gaps, milliseconds.
+    /// The time from the first fix to the last, with stops and gaps, milliseconds.
     #[n(2)]
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub duration_ms: i64,
@@ -39,31 +39,31 @@ pub struct DriveStats {
     #[n(3)]
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub moving_ms: i64,
-    /// Distance by time in motion, metres per second; 0 if there was no motion.
+    /// Distance by moving time, metres per second; 0 without moving time.
     #[n(4)]
     pub mean_speed_mps: f64,
-    /// The greatest speed that two readings of their own support, metres per second; never less than the mean.
+    /// The greatest speed that two independent readings support, metres per second; never below the mean.
     #[n(5)]
     pub max_speed_mps: f64,
-    /// Metres climbed.
+    /// The ascent, metres.
     #[n(6)]
     pub ascent_m: f64,
-    /// Metres descended.
+    /// The descent, metres.
     #[n(7)]
     pub descent_m: f64,
-    /// Accepted fixes.
+    /// The number of accepted fixes.
     #[n(8)]
     pub fixes: u32,
-    /// Refused fixes.
+    /// The number of refused fixes.
     #[n(9)]
     pub refused: u32,
-    /// Gaps: one less than the parts.
+    /// The number of gaps: one less than the number of parts.
     #[n(10)]
     pub gaps: u32,
 }
 
 impl DriveStats {
-    /// Whether the figures can be those of a drive: finite, none below 0.
+    /// Returns whether the values can be those of a drive: finite and not negative.
     pub fn is_valid(&self) -> bool {
         let metres = [self.distance_m, self.gap_distance_m, self.ascent_m, self.descent_m];
         let speeds = [self.mean_speed_mps, self.max_speed_mps];
@@ -72,11 +72,11 @@ impl DriveStats {
     }
 }
 
-/// The figures of a drive so far, unrounded.
+/// The statistics of a drive so far, unrounded.
 #[derive(Clone, Debug, Default)]
 pub struct RunningStats {
     first_at: Timestamp,
-    /// The part of the track that is being driven.
+    /// The present part of the track.
     part: Option<OpenPart>,
     rhythm: RecentIntervals,
     distance_m: f64,
@@ -97,14 +97,14 @@ struct OpenPart {
 }
 
 impl RunningStats {
-    /// The figures of accepted fixes, strictly increasing in time.
+    /// Returns the statistics of accepted fixes, whose times must increase strictly.
     pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> RunningStats {
         let mut stats = RunningStats::default();
         fixes.into_iter().for_each(|fix| stats.fold(fix));
         stats
     }
 
-    /// Takes in the next accepted fix, quantised, later than the one before.
+    /// Adds the next accepted fix, which must be quantised and later than the one before.
     pub fn fold(&mut self, fix: &Fix) {
         self.fixes = self.fixes.saturating_add(1);
         let Some(part) = &mut self.part else {
@@ -138,17 +138,17 @@ impl RunningStats {
         self.part = Some(OpenPart { last: *fix, motion: Motion::standing_at(fix), speedometer, speed_mps });
     }
 
-    /// The last fix that was taken in.
+    /// Returns the last fix.
     pub fn last(&self) -> Option<&Fix> {
         self.part.as_ref().map(|part| &part.last)
     }
 
-    /// The speed at the last fix, metres per second, if it is known.
+    /// Returns the speed at the last fix, metres per second, if it is known.
     pub fn speed_mps(&self) -> Option<f64> {
         self.part.as_ref().and_then(|part| part.speed_mps)
     }
 
-    /// The figures so far, rounded.
+    /// Returns the statistics so far, rounded.
     pub fn summary(&self) -> DriveStats {
         let (ascent_m, descent_m) = self.climb.ascent_and_descent_m();
         let moving_s = self.moving_ms as f64 / 1000.0;
@@ -159,7 +159,7 @@ impl RunningStats {
             duration_ms: self.last().map_or(0, |last| last.fixed_at.millis_since(self.first_at)),
             moving_ms: self.moving_ms,
             mean_speed_mps,
-            // Whoever went so far in that time was as fast at least once, also where fixes are too few for readings.
+            // The greatest speed cannot be below the mean, also if there are too few fixes for a reading.
             max_speed_mps: self.fastest.max_mps().max(mean_speed_mps),
             ascent_m,
             descent_m,
@@ -172,7 +172,7 @@ impl RunningStats {
 }
 
 impl DriveStats {
-    /// The one place where figures are rounded. Times are whole milliseconds already.
+    /// Statistics are rounded here only. Times are whole milliseconds already.
     fn rounded(self) -> DriveStats {
         let to_tenths = |mps: f64| (mps * 10.0).round() / 10.0;
         DriveStats {

@@ -1,4 +1,4 @@
-//! Instants and spans. Core never reads a clock: every instant is handed in.
+//! Times and time spans. The core never reads a clock: every time is an argument.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -6,9 +6,9 @@ use std::ops::{Add, Sub};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-/// An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+/// A wall-clock time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
-/// In JavaScript a `number`, as `Date.now()` gives it.
+/// In JavaScript a `number`, as returned by `Date.now()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "number"))]
 #[serde(transparent)]
@@ -16,24 +16,24 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(#[n(0)] pub i64);
 
 impl Timestamp {
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The time from `earlier` to `self` in milliseconds; negative if `earlier` is later. Never overflows.
+    /// Returns the time from `earlier` to `self` in milliseconds; negative if `earlier` is later. Never overflows.
     pub const fn millis_since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The start of the UTC hour that contains this instant: how coarse published times are.
+    /// Returns the start of the UTC hour that contains this time: the precision of published times.
     pub const fn floor_to_hour(self) -> Timestamp {
         Timestamp(self.0.saturating_sub(self.0.rem_euclid(3_600_000)))
     }
 }
 
-/// How far the clocks of a place are ahead of UTC at a moment, in minutes, −18 h to +18 h as ISO 8601 and Java have it. In
-/// JavaScript `-date.getTimezoneOffset()`.
+/// The difference of local time from UTC, minutes, from −18 h to +18 h as in ISO 8601 and Java. In JavaScript
+/// `-date.getTimezoneOffset()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "number"))]
 #[serde(transparent)]
@@ -41,21 +41,21 @@ impl Timestamp {
 pub struct UtcOffset(#[n(0)] i16);
 
 impl UtcOffset {
-    /// The largest offset, either way.
+    /// The maximum offset in either direction.
     const MAX_MINUTES: i64 = 18 * 60;
 
-    /// The offset of so many minutes, if it is one.
+    /// Returns the offset of this number of minutes, if it is in range.
     pub fn from_minutes(minutes: i64) -> Option<UtcOffset> {
         let within = (-UtcOffset::MAX_MINUTES..=UtcOffset::MAX_MINUTES).contains(&minutes);
         i16::try_from(minutes).ok().filter(|_| within).map(UtcOffset)
     }
 
-    /// In minutes.
+    /// Returns the offset in minutes.
     pub const fn as_minutes(self) -> i64 {
         self.0 as i64
     }
 
-    /// What a clock of the place shows at an instant, as the instant at which a clock in UTC shows the same.
+    /// Returns the local time at `at`, as the time at which a clock in UTC shows the same.
     pub const fn local(self, at: Timestamp) -> Timestamp {
         Timestamp(at.0.saturating_add(self.as_minutes() * 60_000))
     }
@@ -81,17 +81,17 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What the shell's clocks show at the moment of an input.
+/// The readings of the shell's clocks at the time of an input.
 ///
-/// Phone clocks jump; deadlines and gaps are measured on the monotonic clock, times that people read on the wall clock.
+/// Phone clocks jump: deadlines and gaps use the monotonic clock, and times shown to users use the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Now {
     /// The wall clock: `Date.now()`.
     pub wall: Timestamp,
-    /// Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.timeOrigin + performance.now()`,
-    /// which pages and workers share.
+    /// The monotonic clock, milliseconds from an arbitrary origin: `performance.timeOrigin + performance.now()`, which
+    /// pages and workers share.
     pub monotonic_ms: f64,
 }
 

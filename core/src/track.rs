@@ -1,6 +1,6 @@
-//! A track: everything a recorder took in, in the order in which it was measured.
+//! A track: all measurements of a recorder, in order.
 //!
-//! A track is stored as packed blocks (`track::block`), each self-describing and immutable.
+//! A track is stored as encoded blocks (`track::block`), each self-describing and immutable.
 
 pub mod block;
 mod few_values;
@@ -22,29 +22,29 @@ use serde::Serialize;
 use crate::fix::Fix;
 use crate::time::Timestamp;
 
-/// One stretch of recording, as it is packed into one block: usually 60 seconds, up to ten minutes where fixes are sparse.
+/// One stretch of a recording, which becomes one block: usually 60 seconds, up to ten minutes if fixes are sparse.
 ///
-/// Nothing is thrown away: fixes that the recorder refused are kept beside the accepted ones, with their reason.
+/// Nothing is discarded: refused fixes are kept beside the accepted ones, with their reason.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stretch {
     /// Accepted fixes, quantised, strictly increasing in `fixed_at`.
     pub fixes: Vec<Fix>,
     /// Refused fixes in order of arrival.
     pub refused: Vec<RefusedFix>,
-    /// How many fixes were no position at all ([`Refusal::Invalid`]) and left nothing but this count.
+    /// The number of invalid measurements ([`Refusal::Invalid`]), which cannot be stored.
     pub invalid_count: u32,
-    /// What happened to the recording, in order of arrival.
+    /// Events of the recording, in order of arrival.
     pub marks: Vec<Mark>,
-    /// Which run of a recorder it comes from, among those it stands with. No block holds this.
+    /// The recorder run of the stretch, which blocks do not store.
     pub run: u32,
 }
 
-/// The fixes of one block may differ by so much in how long after their measurement they arrived, milliseconds.
+/// The maximum difference between the delays of the fixes of one block, milliseconds.
 const DELAYS_MS: i64 = 20_000;
 
 impl Stretch {
-    /// The same in parts, each for one block: that keeps one delay for all of its fixes. A sensor whose clock was set while
-    /// nothing came tells times that are minutes old from then on.
+    /// Splits the stretch into stretches of similar delays, because a block stores one delay for all of its fixes.
+    /// Delays jump by minutes when a sensor's clock is set.
     pub(crate) fn of_one_delay(mut self) -> Vec<Stretch> {
         let delay_ms = |fix: &Fix| fix.recorded_at.millis_since(fix.fixed_at);
         let mut parts = Vec::new();
@@ -65,7 +65,7 @@ impl Stretch {
         parts
     }
 
-    /// When the last of everything in it came.
+    /// Returns the time of the last arrival.
     pub(crate) fn last_arrival(&self) -> Option<Timestamp> {
         let accepted = self.fixes.last().map(|fix| fix.recorded_at.max(fix.fixed_at));
         let refused = self.refused.iter().map(|refused| refused.fix.recorded_at);
@@ -73,7 +73,7 @@ impl Stretch {
     }
 }
 
-/// A fix that is not part of the drive, and why.
+/// A refused fix with its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RefusedFix {
     /// The fix, quantised.
@@ -82,28 +82,28 @@ pub struct RefusedFix {
     pub refusal: Refusal,
 }
 
-/// Why the recorder refused a fix. The numbers are stored; they never change their meaning.
+/// The reasons for which the recorder refuses a fix. The numbers are stored and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[repr(u8)]
 pub enum Refusal {
-    /// Not finite, out of range, or exactly (0, 0). Such a fix cannot be stored; it is only counted.
+    /// Not finite, out of range, or exactly (0, 0). Such a fix is counted but not stored.
     Invalid = 0,
-    /// Measured at the same time as an earlier fix, or before it, by a sensor's clock that was set for this fix alone.
+    /// The time is not later than that of an earlier fix, and later fixes do not confirm that the clock was set.
     NotLater = 1,
-    /// Measured later than it arrived, by a sensor's clock that was set for this fix alone.
+    /// The time is later than the arrival, and later fixes do not confirm that the clock was set.
     InTheFuture = 2,
-    /// Measured before the recording began, or before it went on after a break.
+    /// Measured before the recording began or resumed.
     BeforeStart = 3,
     /// The accuracy circle is too large.
     TooInaccurate = 4,
-    /// An implausible jump that later fixes contradict, or a step of a run of them.
+    /// An implausible jump that later fixes contradict, or a step within such jumps.
     Outlier = 5,
 }
 
 impl Refusal {
-    /// The reason with this number.
+    /// Returns the reason with this number.
     pub(crate) const fn from_number(number: u8) -> Option<Refusal> {
         Some(match number {
             0 => Refusal::Invalid,
@@ -117,33 +117,33 @@ impl Refusal {
     }
 }
 
-/// Something that happened to a recording.
+/// An event of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// When, by the phone's wall clock.
+    /// The time by the phone's wall clock.
     pub at: Timestamp,
-    /// What.
+    /// The kind of the event.
     pub kind: MarkKind,
 }
 
-/// What happened. The numbers are stored; they never change their meaning.
+/// The kind of an event. The numbers are stored and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MarkKind {
-    /// The driver paused the recording.
+    /// The user paused the recording.
     Paused = 0,
-    /// The driver resumed it.
+    /// The user resumed it.
     Resumed = 1,
-    /// The page was hidden; browsers measure nothing then.
+    /// The page was hidden; browsers report no positions then.
     Hidden = 2,
     /// The page was shown again.
     Shown = 3,
-    /// The app was killed or restarted; recording went on from here.
+    /// The app was killed or restarted; the recording continued here.
     Restarted = 4,
 }
 
 impl MarkKind {
-    /// The kind with this number.
+    /// Returns the kind with this number.
     pub(crate) const fn from_number(number: u8) -> Option<MarkKind> {
         Some(match number {
             0 => MarkKind::Paused,

@@ -1,11 +1,10 @@
-//! The column tables of changes and documents, and the cut of their data by it. What stands in the columns they do not know.
+//! The column tables of changes and documents. This module must not depend on the contents of columns.
 
 use super::error::{ChangeError, Column};
 use super::reader::Reader;
 use super::runs::{Flags, Item, Runs};
 
-/// The columns that a table may have, in order, each with its specification: the column's id times 16, plus the type of
-/// what it holds.
+/// The columns that a table may have, in order, each with its specification: the column's id times 16, plus its type.
 pub(super) type Layout = &'static [(Column, u64)];
 
 /// The columns of a change's operations.
@@ -54,15 +53,15 @@ pub(super) const DOCUMENT_OPS: Layout = &[
     (Column::SuccCounter, 0x83),
 ];
 
-/// A column table: which columns there are, and how long each is.
+/// A column table: the present columns with their lengths.
 pub(super) struct Table(Vec<(Column, u64)>);
 
-/// The column data of a change or of a document, by column. A column that is absent has no bytes.
+/// The column data of a change or of a document. An absent column has no bytes.
 #[derive(Default)]
 pub(super) struct Columns<'a>(Vec<(Column, &'a [u8])>);
 
 impl Table {
-    /// Reads a table of such columns.
+    /// Reads the table of these columns.
     pub(super) fn read(body: &mut Reader<'_>, layout: Layout) -> Result<Table, ChangeError> {
         let mut table = Table(Vec::new());
         let mut next = 0;
@@ -76,7 +75,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Cuts the data of the columns off the front.
+    /// Splits the data of the columns from the front.
     pub(super) fn cut<'a>(&self, body: &mut Reader<'a>) -> Result<Columns<'a>, ChangeError> {
         let cut = |(column, len): &(Column, u64)| Ok((*column, body.take(*len)?));
         Ok(Columns(self.0.iter().map(cut).collect::<Result<_, _>>()?))
@@ -84,17 +83,17 @@ impl Table {
 }
 
 impl<'a> Columns<'a> {
-    /// The bytes of a column, none if it is absent.
+    /// Returns the bytes of a column, none if it is absent.
     pub(super) fn bytes(&self, column: Column) -> &'a [u8] {
         self.0.iter().find(|(found, _)| *found == column).map_or(&[], |(_, bytes)| bytes)
     }
 
-    /// A walk along a column that must have `rows` rows.
+    /// Returns a reader of a column that must have `rows` rows.
     pub(super) fn runs<T: Item<'a>>(&self, column: Column, rows: u64) -> Runs<'a, T> {
         Runs::new(column, self.bytes(column), rows)
     }
 
-    /// A walk along a column of booleans that must have `rows` rows.
+    /// Returns a reader of a column of booleans that must have `rows` rows.
     pub(super) fn flags(&self, column: Column, rows: u64) -> Flags<'a> {
         Flags::new(column, self.bytes(column), rows)
     }

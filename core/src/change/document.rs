@@ -1,12 +1,12 @@
-//! What a whole document says of itself, read from its bytes before Automerge sees them.
+//! Scans the bytes of a whole document before Automerge loads it.
 //!
-//! A document chunk holds any number of changes, dissolved into one table of changes and one of operations. Automerge 0.12
-//! takes 890 MB for one of 192 bytes, and panics where its tables contradict each other. What [`scan_document`] accepts is
-//! bounded in every respect, and every operation of every change is in it exactly once, at a place where operations of its
-//! object and key belong. The scan does not recurse, does not panic, and allocates some 12 bytes for each operation and 40
-//! for each change. Whether the heads are those of these changes only a load tells, which computes every hash.
+//! A document chunk holds any number of changes, as one table of changes and one of operations. Automerge 0.12 needs
+//! 890 MB for one of 192 bytes, and panics if its tables contradict each other. A document that [`scan_document`]
+//! accepts is bounded in every respect, and every operation of every change is present exactly once, at a valid place
+//! of its object and key. The scan does not recurse, does not panic, and allocates about 12 bytes for each operation
+//! and 40 for each change. Only loading, which computes every hash, can verify the heads.
 //!
-//! Columns must not be deflated: what fills a document of ours are packed blocks, which do not become smaller.
+//! Columns must not be deflated: our documents consist mostly of encoded blocks, which do not become smaller.
 
 use super::columns::{Columns, DOCUMENT_CHANGES, DOCUMENT_OPS, Table};
 use super::error::{ChangeError, Column, Limit};
@@ -16,18 +16,18 @@ use super::runs::{Flags, Runs};
 use super::{Actor, ChangeLimits, check_limit, chunk, hash};
 use crate::id::ChangeHash;
 
-/// What the scan found out about a document without loading it.
+/// The result of scanning a document without loading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScannedDocument {
-    /// The changes that no other builds on, as the chunk says, sorted and unique.
+    /// The heads that the chunk declares, sorted and unique.
     pub heads: Vec<ChangeHash>,
-    /// How many changes it has.
+    /// The number of its changes.
     pub changes: u64,
-    /// How many operations they have.
+    /// The number of their operations.
     pub ops: u64,
 }
 
-/// Bounds that hold for every document accepted from outside.
+/// Limits for every document from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DocumentLimits {
     /// Bytes of the chunk.
@@ -42,14 +42,14 @@ pub struct DocumentLimits {
     pub max_ops: u64,
     /// Operations that overwrite others, over all operations.
     pub max_succs: u64,
-    /// How deep objects are nested; those in the root are at depth 1.
+    /// Maximum depth of nested objects; those in the root are at depth 1.
     pub max_depth: u32,
-    /// What holds for each of its changes: counters, times, dependencies, messages and keys.
+    /// Limits for each change: counters, times, dependencies, messages and keys.
     pub change: ChangeLimits,
 }
 
 impl DocumentLimits {
-    /// What the relay and every replica hold documents to. Each operation costs Automerge about 2 µs.
+    /// The limits of the relay and of every replica. Each operation costs Automerge about 2 µs.
     pub const DEFAULT: DocumentLimits = DocumentLimits {
         max_chunk_bytes: 512 << 10,
         max_actors: 1_024,
@@ -62,10 +62,10 @@ impl DocumentLimits {
     };
 }
 
-/// Reads `bytes`, which must be exactly one document chunk.
+/// Scans `bytes`, which must be exactly one document chunk.
 ///
 /// # Errors
-/// With the first reason found not to accept it.
+/// The first reason to refuse it.
 pub fn scan_document(bytes: &[u8], limits: &DocumentLimits) -> Result<ScannedDocument, ChangeError> {
     check_limit(Limit::ChunkBytes, bytes.len() as u64, limits.max_chunk_bytes)?;
     let chunk = chunk(bytes)?;
@@ -86,12 +86,12 @@ pub fn scan_document(bytes: &[u8], limits: &DocumentLimits) -> Result<ScannedDoc
     Ok(ScannedDocument { heads, changes: history.built_on.len() as u64, ops: history.ops })
 }
 
-/// Whether a chunk says that it is a whole document.
+/// Returns whether a chunk declares a whole document.
 pub fn is_document(bytes: &[u8]) -> bool {
     chunk(bytes).is_ok_and(|chunk| chunk.kind == 0)
 }
 
-/// How many actors there are, which Automerge sorts.
+/// Reads the actors, which Automerge sorts, and returns their number.
 fn read_actors(body: &mut Reader<'_>, limits: &DocumentLimits) -> Result<usize, ChangeError> {
     let count = body.uint()?;
     check_limit(Limit::Actors, count, limits.max_actors)?;
@@ -116,16 +116,16 @@ fn read_heads(body: &mut Reader<'_>, limits: &DocumentLimits) -> Result<Vec<Chan
     if heads.is_sorted_by(|a, b| a < b) { Ok(heads) } else { Err(ChangeError::UnorderedDeps) }
 }
 
-/// The changes of a document: who made which operations.
+/// The changes of a document and the operations of each.
 struct History {
     /// For each actor its changes with operations, ascending.
     spans: Vec<Vec<Span>>,
-    /// For each change whether another builds on it.
+    /// For each change whether another one depends on it.
     built_on: Vec<bool>,
     ops: u64,
 }
 
-/// The operations of one change: their counters, and the place of the first among all operations.
+/// The operations of one change: their counters, and the index of the first among all operations.
 #[derive(Clone, Copy)]
 struct Span {
     first: u64,
@@ -160,7 +160,7 @@ impl History {
             check_limit(Limit::Time, time.unsigned_abs(), limits.change.max_time)?;
             let message = messages.next()?.map_or(0, str::len);
             check_limit(Limit::MessageBytes, message as u64, limits.change.max_message_bytes)?;
-            // Extra bytes behind a change are refused there, so here are none.
+            // The scan of a change refuses extra bytes, so a document must not have any.
             if extra.next()?.is_some_and(|meta| meta >> 4 != 0) {
                 return Err(ChangeError::BadOperation { column: Column::ExtraMeta });
             }
@@ -200,7 +200,7 @@ impl History {
         Ok(history)
     }
 
-    /// Checks the last part of the chunk: which changes the heads are.
+    /// Checks the last part of the chunk: the indices of the heads.
     fn check_heads(&self, body: &mut Reader<'_>, heads: usize) -> Result<(), ChangeError> {
         let bad = ChangeError::BadReference { column: Column::Dep };
         if self.built_on.iter().filter(|built_on| !**built_on).count() != heads {
@@ -218,7 +218,7 @@ impl History {
         }
     }
 
-    /// The place of an operation among all of them, if a change has it.
+    /// Returns the index of an operation among all operations, if a change has it.
     fn place(&self, (counter, actor): OpId) -> Option<usize> {
         let spans = self.spans.get(usize::try_from(actor).ok()?)?;
         let span = spans.get(spans.partition_point(|span| span.last < counter))?;
@@ -226,26 +226,26 @@ impl History {
     }
 }
 
-/// Counter and actor, in the order in which Automerge sorts operations.
+/// Counter and actor, in the order of Automerge's operations.
 type OpId = (u64, u64);
 
-/// What is known of an operation while the walk goes on.
+/// The state of an operation during the scan.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    /// The number of the register (object and key) that named it as overwriting something; 0 if none did.
+    /// The number of the register (object and key) in which another operation lists it as overwriting; 0 if none does.
     named_in: u32,
     is_seen: bool,
     makes: Option<Object>,
 }
 
-/// An object that an operation makes.
+/// An object made by an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Object {
     is_list: bool,
     depth: u32,
 }
 
-/// The place in an object that an operation is about.
+/// The place in an object that an operation changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key<'a> {
     Text(&'a str),
@@ -275,7 +275,7 @@ struct Walk<'a, 'w> {
     object: Option<(OpId, Object)>,
     key: Option<Key<'a>>,
     last_id: OpId,
-    /// Counts registers from 1.
+    /// The number of the register, from 1.
     register: u32,
 }
 
@@ -344,8 +344,8 @@ impl<'a, 'w> Walk<'a, 'w> {
         self.check_succs(id)
     }
 
-    /// Checks that the object of a row was made before and comes in order. Says whether it is another than that of the row
-    /// before.
+    /// Checks that the object of a row was made before and comes in order. Returns whether it differs from that of the
+    /// row before.
     fn check_object(&mut self) -> Result<bool, ChangeError> {
         const ROOT: Object = Object { is_list: false, depth: 0 };
         let object = match (self.obj_actor.next()?, self.obj_counter.next()?) {
@@ -366,7 +366,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         }
     }
 
-    /// The key of a row, which must be of its object's sort and, for an element, be there already.
+    /// Checks the key of a row, which must suit its object and, for an element, exist already.
     fn check_key(&mut self, id: OpId, insert: bool) -> Result<Key<'a>, ChangeError> {
         let is_list = self.object.is_some_and(|(_, object)| object.is_list);
         let bad = ChangeError::BadReference { column: Column::KeyCounter };
@@ -385,18 +385,18 @@ impl<'a, 'w> Walk<'a, 'w> {
         }
     }
 
-    /// Checks that a new register may stand here: keys of a map ascend, and elements begin with their insertion.
+    /// Checks the order of a new register: keys of a map ascend, and elements begin with their insertion.
     fn check_key_order(&self, key: Key<'_>, is_new_object: bool) -> Result<(), ChangeError> {
         let in_order = match (self.key, key) {
             (Some(Key::Text(before)), Key::Text(key)) => is_new_object || before < key,
             (_, Key::Text(_)) => true,
-            // A row that changes an element stands behind the others of that element, never by itself.
+            // A row that changes an element must follow the other rows of that element.
             (_, Key::Element(element)) => self.history.place(element).is_some_and(|place| !self.slots[place].is_seen),
         };
         if in_order { Ok(()) } else { Err(ChangeError::BadReference { column: Column::KeyText }) }
     }
 
-    /// Checks what a row does and its value. Says which object it makes, if any.
+    /// Checks the action of a row and its value. Returns the object that it makes, if any.
     fn check_action(&mut self, number: u64) -> Result<Option<Object>, ChangeError> {
         let bad = ChangeError::BadOperation { column: Column::Action };
         let action = Action::from_number(number).filter(|action| *action != Action::Delete).ok_or(bad)?;
@@ -443,7 +443,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         if !self.values.is_empty() {
             return Err(ChangeError::RowsDisagree { column: Column::Value });
         }
-        // What was named and has no row is a deletion.
+        // An operation that is listed but has no row is a deletion.
         let is_there = |slot: &Slot| slot.is_seen || slot.named_in != 0;
         if self.slots.iter().all(is_there) {
             Ok(())
@@ -453,7 +453,7 @@ impl<'a, 'w> Walk<'a, 'w> {
     }
 }
 
-/// A walk along a column of numbers that are stored as differences.
+/// Reads a column of numbers that are stored as differences.
 struct Deltas<'a> {
     column: Column,
     runs: Runs<'a, i64>,
@@ -480,7 +480,7 @@ impl<'a> Deltas<'a> {
     }
 }
 
-/// The counter of an operation, which is never 0.
+/// Returns the counter of an operation, which is never 0.
 fn op_counter(value: i64, column: Column) -> Result<u64, ChangeError> {
     u64::try_from(value).ok().filter(|counter| *counter > 0).ok_or(ChangeError::BadReference { column })
 }

@@ -1,8 +1,8 @@
-//! Why a change is refused, each reason with a code that the wire, HTTP and WASM share.
+//! Errors of scanning a change, each with a code that the wire, HTTP and WASM share.
 
 use std::fmt;
 
-/// Why [`scan`](super::scan) refuses bytes as a change.
+/// Why [`scan`](super::scan) refuses bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// The first four bytes are not Automerge's magic.
@@ -14,7 +14,7 @@ pub enum ChangeError {
     /// A chunk of type 3, which may hold any number of changes.
     #[error("a bundle chunk, not a change")]
     BundleChunk,
-    /// A chunk of a change where one of a whole document is due.
+    /// A chunk of a change in place of a whole document.
     #[error("chunk type {kind} is no document")]
     NotADocument {
         /// The type byte.
@@ -26,19 +26,19 @@ pub enum ChangeError {
         /// The type byte.
         kind: u8,
     },
-    /// The bytes end before what they announce.
+    /// The bytes end too early.
     #[error("the change ends early")]
     Truncated,
     /// Bytes follow where the chunk, its deflate stream or its columns should end.
     #[error("{bytes} bytes follow where the change should end")]
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
     },
     /// The deflate stream of a chunk of type 2 is broken.
     #[error("the deflated change cannot be inflated")]
     BadDeflate,
-    /// The chunk's checksum is not that of its contents.
+    /// The chunk's checksum is wrong.
     #[error("the checksum does not match")]
     ChecksumMismatch,
     /// A LEB128 integer is longer than it needs to be or wider than 64 bits.
@@ -59,10 +59,10 @@ pub enum ChangeError {
     /// The first operation's counter is zero; the first operation of a document has 1.
     #[error("the first operation is number zero")]
     ZeroStartOp,
-    /// A bound of [`ChangeLimits`](super::ChangeLimits) is exceeded.
+    /// A limit of [`ChangeLimits`](super::ChangeLimits) is exceeded.
     #[error("more than {max} {limit}")]
     TooMuch {
-        /// Which bound.
+        /// The limit.
         limit: Limit,
         /// Its value.
         max: u64,
@@ -73,34 +73,34 @@ pub enum ChangeError {
         /// The column specification as the chunk has it.
         spec: u64,
     },
-    /// A column does not describe as many rows as there are operations.
-    #[error("{column} has not as many rows as there are operations")]
+    /// The number of rows of a column differs from the number of operations.
+    #[error("{column} does not have one row for each operation")]
     RowsDisagree {
-        /// Which column.
+        /// The column.
         column: Column,
     },
-    /// A column's runs are not the shortest ones, so Automerge would write the same operations as another change.
+    /// A column's runs are not the shortest ones, so Automerge would encode the same operations differently.
     #[error("{column} is not encoded as Automerge encodes it")]
     NotCanonical {
-        /// Which column.
+        /// The column.
         column: Column,
     },
-    /// An operation refers to an actor that is not listed, or to an operation that cannot come before it.
-    #[error("{column} refers to what cannot be there")]
+    /// An operation refers to an actor that is not listed, or to an operation that cannot precede it.
+    #[error("{column} refers to an impossible operation or actor")]
     BadReference {
-        /// Which column.
+        /// The column.
         column: Column,
     },
-    /// The columns together do not make an operation that Automerge has.
+    /// The columns together do not form an operation of Automerge.
     #[error("{column} does not fit its operation")]
     BadOperation {
-        /// The column that does not fit the others.
+        /// The column that contradicts the others.
         column: Column,
     },
 }
 
 impl ChangeError {
-    /// The stable name of the reason.
+    /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         match self {
             ChangeError::NotAChunk => "change_not_a_chunk",
@@ -128,14 +128,14 @@ impl ChangeError {
     }
 }
 
-/// The bounds of [`ChangeLimits`](super::ChangeLimits), by name.
+/// The limits of [`ChangeLimits`](super::ChangeLimits), by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes of the chunk as received.
     ChunkBytes,
     /// Bytes of the body after inflation.
     InflatedBytes,
-    /// Changes that this one depends on.
+    /// Dependencies.
     Deps,
     /// Actors besides the author.
     OtherActors,
@@ -149,9 +149,9 @@ pub enum Limit {
     MessageBytes,
     /// Operations.
     Ops,
-    /// Operations that are overwritten.
+    /// Overwritten operations.
     Preds,
-    /// Objects made.
+    /// New objects.
     Objects,
     /// Bytes of one map key.
     KeyBytes,
@@ -161,7 +161,7 @@ pub enum Limit {
     Actors,
     /// Heads of one document.
     Heads,
-    /// How deep objects are nested.
+    /// Depth of nested objects.
     Depth,
 }
 
@@ -211,7 +211,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The columns of operations, and those that a document has for its changes.
+/// The columns of operations, and those of a document's changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// Actor of the object's id.
@@ -226,13 +226,13 @@ pub enum Column {
     KeyText,
     /// Whether the operation inserts a list element.
     Insert,
-    /// What the operation does.
+    /// The action of the operation.
     Action,
     /// Type and length of the value.
     ValueMeta,
     /// The bytes of the values.
     Value,
-    /// How many operations are overwritten.
+    /// The number of overwritten operations.
     PredCount,
     /// Actors of the overwritten operations.
     PredActor,
@@ -242,27 +242,27 @@ pub enum Column {
     IdActor,
     /// Counter of the operation's own id.
     IdCounter,
-    /// How many operations overwrite this one.
+    /// The number of operations that overwrite this one.
     SuccCount,
     /// Actors of the overwriting operations.
     SuccActor,
     /// Counters of the overwriting operations.
     SuccCounter,
-    /// Who made a change.
+    /// The author of a change.
     Author,
-    /// Which change of its author it is.
+    /// The sequence number of a change.
     Seq,
     /// The counter of a change's last operation.
     MaxOp,
-    /// When a change was made.
+    /// The time of a change.
     Time,
     /// The message of a change.
     Message,
-    /// How many changes a change builds on.
+    /// The number of dependencies of a change.
     DepCount,
-    /// The changes that a change builds on.
+    /// The dependencies of a change.
     Dep,
-    /// The length of what follows a change.
+    /// The length of the extra bytes of a change.
     ExtraMeta,
 }
 

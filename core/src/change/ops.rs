@@ -1,10 +1,10 @@
-//! The operations of a change, checked from their columns without ever being made.
+//! Checks the operations of a change from their columns, without materialising them.
 //!
-//! The walk goes from run to run, all columns in step, so that it takes time in proportion to the bytes (and to the
-//! overwritten operations, which are bounded) however many rows the runs stand for. It knows one change alone: whether
-//! an object that is referred to exists, and how deep objects are nested, only the whole document tells. What it bounds
-//! is the number of objects made, and whoever reads a document reads fixed paths. Marks, Automerge's rich text, are
-//! refused with their columns: no document has any.
+//! The scan goes from run to run, through all columns in step. Its time is proportional to the bytes (and to the
+//! overwritten operations, which are limited), however many rows the runs have. It checks one change alone: only the
+//! whole document shows whether a referenced object exists, and how deep objects are nested. It limits the number of
+//! new objects, and readers of documents read fixed paths. Columns of marks, Automerge's rich text, are refused: no
+//! document has any.
 
 use super::ChangeLimits;
 use super::columns::Columns;
@@ -12,15 +12,15 @@ use super::error::{ChangeError, Column, Limit};
 use super::reader::Reader;
 use super::runs::{Flags, Runs};
 
-/// Who can be referred to in a change.
+/// The actors that a change may refer to.
 pub(super) struct Actors<'a> {
     /// The author, then the others.
     pub(super) ids: Vec<&'a [u8]>,
-    /// Counter of the change's first operation: others' operations come before it.
+    /// The counter of the change's first operation: operations of other actors have lower ones.
     pub(super) start_op: u64,
 }
 
-/// Checks all operations and returns how many there are.
+/// Checks all operations and returns their number.
 pub(super) fn check(columns: &Columns<'_>, actors: &Actors<'_>, limits: &ChangeLimits) -> Result<u64, ChangeError> {
     let rows = count_rows(columns, Column::Action, Limit::Ops, limits.max_ops)?;
     if actors.start_op.saturating_add(rows) > limits.max_counter {
@@ -38,7 +38,7 @@ pub(super) fn check(columns: &Columns<'_>, actors: &Actors<'_>, limits: &ChangeL
     Ok(rows)
 }
 
-/// The rows of a column that has a value in every row, which tells how many there are.
+/// Returns the number of rows of a column that has a value in every row.
 pub(super) fn count_rows(columns: &Columns<'_>, column: Column, limit: Limit, max: u64) -> Result<u64, ChangeError> {
     let too_many = ChangeError::TooMuch { limit, max };
     let bytes = columns.bytes(column);
@@ -58,7 +58,7 @@ pub(super) fn count_rows(columns: &Columns<'_>, column: Column, limit: Limit, ma
     Ok(rows)
 }
 
-/// The sum of a column of counts: how many rows the columns have that it counts.
+/// Returns the sum of a column of counts: the number of rows of the counted columns.
 pub(super) fn sum(
     columns: &Columns<'_>,
     column: Column,
@@ -83,7 +83,7 @@ pub(super) fn sum(
     Ok(sum)
 }
 
-/// What an operation does.
+/// The action of an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Make,
@@ -93,7 +93,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// The action with this number; makeMap, makeList, makeText and makeTable are one to us.
+    /// Returns the action with this number; makeMap, makeList, makeText and makeTable are not distinguished.
     pub(super) fn from_number(number: u64) -> Option<Action> {
         match number {
             0 | 2 | 4 | 6 => Some(Action::Make),
@@ -113,7 +113,7 @@ struct Walk<'a, 'w> {
     obj_counter: Runs<'a, u64>,
     key_actor: Runs<'a, u64>,
     key_delta: Runs<'a, i64>,
-    /// The last element counter, from which `key_delta` counts.
+    /// The last element counter, to which `key_delta` is added.
     key_counter: i64,
     key_text: Runs<'a, &'a str>,
     insert: Flags<'a>,
@@ -123,7 +123,7 @@ struct Walk<'a, 'w> {
     pred_count: Runs<'a, u64>,
     pred_actor: Runs<'a, u64>,
     pred_delta: Runs<'a, i64>,
-    /// The last overwritten counter, from which `pred_delta` counts.
+    /// The last overwritten counter, to which `pred_delta` is added.
     pred_counter: i64,
     objects: u64,
 }
@@ -157,7 +157,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         })
     }
 
-    /// How many rows from here on are the same in all columns, but for counters that go up and down evenly.
+    /// Returns the number of following rows that are equal in all columns, except for counters with a constant step.
     fn rows_alike(&mut self) -> Result<u64, ChangeError> {
         let lefts = [
             self.action.left()?,
@@ -203,7 +203,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         self.references.finish()
     }
 
-    /// Checks `count` rows from `row` on, which are alike.
+    /// Checks `count` equal rows from `row` on.
     fn check_rows(&mut self, row: u64, count: u64) -> Result<(), ChangeError> {
         let action = self.action.value().and_then(Action::from_number);
         let action = action.ok_or(ChangeError::BadOperation { column: Column::Action })?;
@@ -221,7 +221,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         Ok(())
     }
 
-    /// Checks the object that the operations change. Says whether it is the root.
+    /// Checks the object that the operations change. Returns whether it is the root.
     fn check_object(&mut self, row: u64) -> Result<bool, ChangeError> {
         match (self.obj_actor.value(), self.obj_counter.value()) {
             (None, None) => Ok(true),
@@ -255,7 +255,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         }
     }
 
-    /// Checks the operations that each row overwrites: some where there must be some, in order, and none twice.
+    /// Checks the operations that each row overwrites: present if required, in order, none twice.
     fn check_preds(&mut self, action: Action, row: u64, count: u64) -> Result<(), ChangeError> {
         let bad_count = ChangeError::BadOperation { column: Column::PredCount };
         let preds = self.pred_count.value().ok_or(bad_count)?;
@@ -291,7 +291,7 @@ impl<'a, 'w> Walk<'a, 'w> {
     }
 }
 
-/// Checks `count` values of this sort, whose bytes stand one after the other.
+/// Checks `count` values of this type, whose bytes follow one another.
 pub(super) fn check_value(action: Action, meta: u64, count: u64, values: &mut Reader<'_>) -> Result<(), ChangeError> {
     let bad_meta = ChangeError::BadOperation { column: Column::ValueMeta };
     let bad_value = ChangeError::BadOperation { column: Column::Value };
@@ -331,7 +331,7 @@ pub(super) fn check_value(action: Action, meta: u64, count: u64, values: &mut Re
     Ok(())
 }
 
-/// The types of values by their numbers in the value metadata.
+/// The types of values, by their numbers in the value metadata.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValueKind {
     Null,
@@ -361,14 +361,14 @@ impl ValueKind {
     }
 }
 
-/// The counter that lies `steps` deltas after another.
+/// Returns the counter after `steps` deltas.
 pub(super) fn counter(column: Column, from: i64, delta: i64, steps: u64) -> Result<u64, ChangeError> {
     let steps = i64::try_from(steps).unwrap_or(i64::MAX);
     let counter = delta.checked_mul(steps).and_then(|way| from.checked_add(way));
     counter.and_then(|counter| u64::try_from(counter).ok()).ok_or(ChangeError::BadReference { column })
 }
 
-/// The operations that a change may refer to, and the actors it did refer to.
+/// The operations that a change may refer to, and the actors that it refers to.
 struct References<'a, 'w> {
     actors: &'w Actors<'a>,
     used: Vec<bool>,
@@ -379,10 +379,10 @@ impl<'a, 'w> References<'a, 'w> {
         References { actors, used: vec![false; actors.ids.len()] }
     }
 
-    /// Checks that operation `row` can refer to this one, and gives the actor's id.
+    /// Checks that operation `row` may refer to this one, and returns the actor's id.
     ///
-    /// Counters are Lamport clocks: whatever the change builds on has a lower counter than its first operation, and
-    /// only the author has operations after that.
+    /// Counters are Lamport clocks: every operation of a dependency has a lower counter than the change's first
+    /// operation, and only the author has later ones.
     fn check(&mut self, column: Column, actor: u64, counter: u64, row: u64) -> Result<&'a [u8], ChangeError> {
         let bad = ChangeError::BadReference { column };
         let index = usize::try_from(actor).map_err(|_| bad)?;
@@ -395,7 +395,7 @@ impl<'a, 'w> References<'a, 'w> {
         Ok(id)
     }
 
-    /// Checks that each of the other actors was referred to.
+    /// Checks that each of the other actors is referred to.
     fn finish(&self) -> Result<(), ChangeError> {
         if self.used.iter().skip(1).all(|used| *used) { Ok(()) } else { Err(ChangeError::BadActors) }
     }

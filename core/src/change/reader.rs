@@ -1,8 +1,8 @@
-//! Bytes read from the front, with the integers of Automerge's format. A reader knows nothing of what it reads.
+//! Reads bytes from the front, with the integers of Automerge's format.
 
 use super::error::ChangeError;
 
-/// The bytes that are still to be read.
+/// The unread bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
         self.0
     }
 
-    /// Takes the next `len` bytes.
+    /// Reads the next `len` bytes.
     pub(super) fn take(&mut self, len: u64) -> Result<&'a [u8], ChangeError> {
         let split = usize::try_from(len).ok().and_then(|len| self.0.split_at_checked(len));
         let (taken, rest) = split.ok_or(ChangeError::Truncated)?;
@@ -39,18 +39,18 @@ impl<'a> Reader<'a> {
         Ok(*array)
     }
 
-    /// Bytes behind their length.
+    /// Reads a length and that number of bytes.
     pub(super) fn prefixed(&mut self) -> Result<&'a [u8], ChangeError> {
         let len = self.uint()?;
         self.take(len)
     }
 
-    /// UTF-8 behind its length in bytes.
+    /// Reads a length in bytes and that many bytes of UTF-8.
     pub(super) fn text(&mut self) -> Result<&'a str, ChangeError> {
         std::str::from_utf8(self.prefixed()?).map_err(|_| ChangeError::BadText)
     }
 
-    /// An unsigned LEB128 integer of at most 64 bits, in its shortest form.
+    /// Reads an unsigned LEB128 integer of at most 64 bits, in its shortest form.
     pub(super) fn uint(&mut self) -> Result<u64, ChangeError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         Err(ChangeError::BadInteger)
     }
 
-    /// A signed LEB128 integer of at most 64 bits, in its shortest form.
+    /// Reads a signed LEB128 integer of at most 64 bits, in its shortest form.
     pub(super) fn int(&mut self) -> Result<i64, ChangeError> {
         let mut value = 0;
         let mut before = 0;

@@ -1,13 +1,13 @@
-//! The run-length encoded columns of a change, walked run by run: a run of a billion rows costs what a run of one does.
+//! Reads the run-length encoded columns of a change run by run: a run of a billion rows costs as much as a run of one.
 //!
-//! A walk knows how many rows its column must have and stops at the first that is missing or too many. It accepts the
-//! shortest encoding alone, because that is what Automerge writes: when a document is saved, its changes are dissolved
-//! and later written anew, and any other encoding of the same rows would come back with another hash.
+//! A reader gets the number of rows of its column and fails at the first missing or excess row. It accepts only the
+//! shortest encoding, which Automerge writes: saving a document splits its changes into columns and encodes them again
+//! later, so any other encoding of the same rows would come back with another hash.
 
 use super::error::{ChangeError, Column};
 use super::reader::Reader;
 
-/// What the rows of a run-length encoded column hold.
+/// The values of a run-length encoded column.
 pub(super) trait Item<'a>: Copy + PartialEq {
     fn read(reader: &mut Reader<'a>) -> Result<Self, ChangeError>;
 }
@@ -30,20 +30,20 @@ impl<'a> Item<'a> for &'a str {
     }
 }
 
-/// A walk along a column of values or nulls.
+/// Reads a column of values or nulls.
 ///
-/// Each run is a signed count: `n > 1` repeats the value that follows, `-n` announces `n` different values, and 0 is
+/// Each run is a signed count: `n > 1` repeats the following value, `-n` announces `n` different values, and 0 is
 /// followed by the number of nulls.
 pub(super) struct Runs<'a, T> {
     column: Column,
     reader: Reader<'a>,
-    /// Rows that no run has described so far.
+    /// Rows that no run has covered so far.
     unclaimed: u64,
     last: Run,
     value: Option<T>,
-    /// Rows from here on that hold `value`.
+    /// The number of following rows with `value`.
     left: u64,
-    /// Values that follow one by one after `value`.
+    /// The number of single values after `value`.
     literals: u64,
 }
 
@@ -56,13 +56,14 @@ enum Run {
 }
 
 impl<'a, T: Item<'a>> Runs<'a, T> {
-    /// A walk along `bytes`, which must describe `rows` rows. An absent column, with no bytes, is null in all of them.
+    /// Returns a reader of `bytes`, which must cover `rows` rows. An absent column, without bytes, is null in all of
+    /// them.
     pub(super) fn new(column: Column, bytes: &'a [u8], rows: u64) -> Runs<'a, T> {
         let (left, unclaimed) = if bytes.is_empty() { (rows, 0) } else { (0, rows) };
         Runs { column, reader: Reader::new(bytes), unclaimed, last: Run::None, value: None, left, literals: 0 }
     }
 
-    /// How many rows from here on hold the same [`value`](Runs::value): at least one.
+    /// Returns the number of following rows with the same [`value`](Runs::value): at least one.
     pub(super) fn left(&mut self) -> Result<u64, ChangeError> {
         if self.left == 0 {
             self.read_run()?;
@@ -70,24 +71,24 @@ impl<'a, T: Item<'a>> Runs<'a, T> {
         Ok(self.left)
     }
 
-    /// The value of this row, after [`left`](Runs::left) was asked.
+    /// Returns the value of this row; [`left`](Runs::left) must be called before.
     pub(super) fn value(&self) -> Option<T> {
         self.value
     }
 
-    /// Goes on by `rows` rows, at most as many as are [`left`](Runs::left).
+    /// Skips `rows` rows, at most as many as are [`left`](Runs::left).
     pub(super) fn advance(&mut self, rows: u64) {
         self.left -= rows;
     }
 
-    /// The value of this row, and goes on to the next.
+    /// Returns the value of this row and moves to the next.
     pub(super) fn next(&mut self) -> Result<Option<T>, ChangeError> {
         self.left()?;
         self.advance(1);
         Ok(self.value)
     }
 
-    /// The value of this row, which must not be null, and goes on to the next.
+    /// Returns the value of this row, which must not be null, and moves to the next.
     pub(super) fn next_value(&mut self) -> Result<T, ChangeError> {
         self.next()?.ok_or(ChangeError::BadOperation { column: self.column })
     }
@@ -98,7 +99,7 @@ impl<'a, T: Item<'a>> Runs<'a, T> {
         if done { Ok(()) } else { Err(ChangeError::RowsDisagree { column: self.column }) }
     }
 
-    /// Whether every run has been read.
+    /// Returns whether every run has been read.
     pub(super) fn at_end(&self) -> bool {
         self.reader.is_empty() && self.left == 0
     }
@@ -161,7 +162,7 @@ impl<'a, T: Item<'a>> Runs<'a, T> {
     }
 }
 
-/// A walk along a column of booleans: counts of rows, alternately false and true.
+/// Reads a column of booleans: counts of rows, alternately false and true.
 pub(super) struct Flags<'a> {
     column: Column,
     reader: Reader<'a>,
@@ -172,14 +173,14 @@ pub(super) struct Flags<'a> {
 }
 
 impl<'a> Flags<'a> {
-    /// A walk along `bytes`, which must describe `rows` rows. An absent column is false in all of them.
+    /// Returns a reader of `bytes`, which must cover `rows` rows. An absent column is false in all of them.
     pub(super) fn new(column: Column, bytes: &'a [u8], rows: u64) -> Flags<'a> {
         let absent = bytes.is_empty();
         let (left, unclaimed) = if absent { (rows, 0) } else { (0, rows) };
         Flags { column, reader: Reader::new(bytes), unclaimed, first: true, value: !absent, left }
     }
 
-    /// How many rows from here on hold the same [`value`](Flags::value): at least one.
+    /// Returns the number of following rows with the same [`value`](Flags::value): at least one.
     pub(super) fn left(&mut self) -> Result<u64, ChangeError> {
         while self.left == 0 {
             if self.reader.is_empty() {
@@ -198,17 +199,17 @@ impl<'a> Flags<'a> {
         Ok(self.left)
     }
 
-    /// The value of this row, after [`left`](Flags::left) was asked.
+    /// Returns the value of this row; [`left`](Flags::left) must be called before.
     pub(super) fn value(&self) -> bool {
         self.value
     }
 
-    /// Goes on by `rows` rows, at most as many as are [`left`](Flags::left).
+    /// Skips `rows` rows, at most as many as are [`left`](Flags::left).
     pub(super) fn advance(&mut self, rows: u64) {
         self.left -= rows;
     }
 
-    /// The value of this row, and goes on to the next.
+    /// Returns the value of this row and moves to the next.
     pub(super) fn next(&mut self) -> Result<bool, ChangeError> {
         self.left()?;
         self.advance(1);

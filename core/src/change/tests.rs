@@ -1,4 +1,4 @@
-//! The scan against changes that Automerge makes, against changes that nobody should make, and against chance.
+//! The scan of changes: of Automerge's, of hostile ones, and of random mutations.
 
 mod documents;
 mod hostile;
@@ -48,7 +48,7 @@ pub(super) fn sleb(mut value: i64) -> Vec<u8> {
     }
 }
 
-/// A chunk of type 1 with the checksum that belongs to its body.
+/// A chunk of type 1 with the right checksum of its body.
 fn plain_chunk(body: &[u8]) -> Vec<u8> {
     [&MAGIC, &hash(1, body).0[..4], &[1], &uleb(body.len() as u64), body].concat()
 }
@@ -88,7 +88,7 @@ fn check_against_automerge(chunk: &[u8], change: &automerge::Change) {
     assert_eq!(scanned.message_bytes, change.message().unwrap_or_default().len());
 }
 
-/// Whether a change fits behind these, which are all that it can build on: what the caller of the scan checks.
+/// Returns whether a change continues these changes, which the caller of the scan checks.
 fn fits(change: &ScannedChange, before: &[automerge::Change]) -> bool {
     let max_op_of = |dep: &ChangeHash| before.iter().find(|known| known.hash().0 == dep.0).map(|known| known.max_op());
     let seqs_of = |actor: &Actor| {

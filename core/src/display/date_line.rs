@@ -1,18 +1,19 @@
-//! Lines that cross the date line, cut there as RFC 7946 has it (3.1.9): each piece stays on its side, so that no map draws
-//! it around the world.
+//! Cuts lines at the date line as required by RFC 7946 (3.1.9): each piece stays on its side, so that no map draws it
+//! around the world.
 //!
-//! A step of more than 180 degrees of longitude goes the other way round.
+//! A step of more than 180 degrees of longitude is taken in the other direction.
 
 use crate::fix::Fix;
 use crate::track::parts::Part;
 
-/// The pieces of a line of `[longitude, latitude]`, degrees. A piece ends at ±180 degrees, and the next begins at ∓180.
+/// Returns the pieces of a line of `[longitude, latitude]`, degrees. A piece ends at ±180 degrees, and the next one
+/// begins at ∓180.
 pub fn cut_line(line: Vec<[f64; 2]>) -> Vec<Vec<[f64; 2]>> {
     cut(line, |point| point[0], |from, to, part, lon_deg| [lon_deg, round(from[1] + (to[1] - from[1]) * part)])
 }
 
-/// The parts of a track, cut likewise. Between pieces of one part there is no gap; where they meet is a fix with what lies
-/// between its neighbours.
+/// Cuts the parts of a track in the same way. There is no gap between pieces of one part; both contain an interpolated
+/// fix at the cut.
 pub fn cut_parts(parts: Vec<Part>) -> Vec<Part> {
     let pieces = |part: Part| {
         let mut after = part.after;
@@ -39,7 +40,8 @@ fn round(degrees: f64) -> f64 {
     (degrees * 1e6).round() / 1e6
 }
 
-/// Cuts between two points where the longitude jumps. `between` makes the point at so much of the way, at this longitude.
+/// Cuts between two points if the longitude jumps. `between` returns the point at this fraction of the way, with this
+/// longitude.
 fn cut<T>(points: Vec<T>, lon_deg: impl Fn(&T) -> f64, between: impl Fn(&T, &T, f64, f64) -> T) -> Vec<Vec<T>> {
     let mut pieces = Vec::new();
     let mut piece: Vec<T> = Vec::new();
@@ -58,7 +60,7 @@ fn cut<T>(points: Vec<T>, lon_deg: impl Fn(&T) -> f64, between: impl Fn(&T, &T, 
                 piece.push(end);
             }
             let begun = if to == -side { Vec::new() } else { vec![begin] };
-            // A line that only touches the date line has nothing there.
+            // A line that only touches the date line gives no piece there.
             let ended = std::mem::replace(&mut piece, begun);
             pieces.extend((ended.len() > 1).then_some(ended));
         }

@@ -1,4 +1,4 @@
-//! Opening, reading and changing an Automerge document, the same way for every kind.
+//! Loads, reads and changes Automerge documents, for every kind of document.
 
 use automerge::iter::MapRangeItem;
 use automerge::transaction::{Transactable, Transaction};
@@ -12,20 +12,20 @@ use crate::fix::YEAR_2200;
 use crate::id::{ChangeHash, DocId};
 use crate::time::{Timestamp, UtcOffset};
 
-/// The largest text that is read from a document, in characters. Longer ones are cut.
+/// Maximum number of characters of a text. Longer texts are cut.
 const MAX_TEXT: usize = 10_000;
 
-/// The most values that are compared of those that compete at one key. There are as many as devices set it at the same
-/// time; a change that was made to be expensive can hold thousands.
+/// Maximum number of concurrent values that are compared for one key. There is one for each device that set the key
+/// concurrently; a hostile change can hold thousands.
 pub const MAX_COMPETING: usize = 32;
 
-/// How many bytes of changes are applied together: while it applies them, Automerge holds them three times.
+/// Bytes of changes that are applied at once. Automerge holds three times as much while it applies them.
 const APPLIED_TOGETHER: usize = 1 << 20;
 
-/// A change that was just made.
+/// A new change.
 #[derive(Clone, Debug)]
 pub struct NewChange {
-    /// Its name.
+    /// Its hash.
     pub hash: ChangeHash,
     /// The changes it depends on.
     pub deps: Vec<ChangeHash>,
@@ -33,23 +33,23 @@ pub struct NewChange {
     pub chunk: Vec<u8>,
 }
 
-/// Automerge refused an edit. The document is as it was.
+/// Automerge refused an edit. The document is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("the document cannot be changed")]
 pub struct EditError(#[from] AutomergeError);
 
-/// What is stored of a document cannot be read.
+/// The stored document cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the document cannot be read")]
 pub struct Unreadable;
 
-/// An empty document whose changes will be made by `actor`.
+/// Creates an empty document whose changes `actor` makes.
 pub fn new(actor: &[u8; 16]) -> Automerge {
     Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(actor.as_slice()))
 }
 
-/// The document that consists of these chunks, in any order, to be changed by `actor`. Snapshots may overlap. Chunks that
-/// are handed over are freed as they are applied.
+/// Loads the document that consists of these chunks, in any order, for changes by `actor`. Snapshots may overlap.
+/// Chunks that are passed by value are freed as they are applied.
 ///
 /// Chunks must have passed [`scan`](crate::change::scan) or [`scan_document`](crate::change::scan_document).
 ///
@@ -80,32 +80,32 @@ pub fn load<C: AsRef<[u8]> + Into<Vec<u8>>>(
     if doc.get_missing_deps(&[]).is_empty() { Ok(doc) } else { Err(Unreadable) }
 }
 
-/// Adds what another document has and this one has not.
+/// Adds the changes of another document.
 ///
 /// # Errors
-/// [`Unreadable`] if Automerge cannot.
+/// [`Unreadable`] if Automerge fails.
 pub fn merge(doc: &mut Automerge, other: &Automerge) -> Result<(), Unreadable> {
     doc.apply_changes(other.get_changes(&[])).map_err(|_| Unreadable)
 }
 
-/// One chunk that is the whole document: a snapshot, which [`load`] takes in place of all its changes. Not deflated.
+/// Saves the whole document as one chunk, not deflated: a snapshot, which [`load`] accepts in place of all its changes.
 pub fn snapshot(doc: &Automerge) -> Vec<u8> {
     doc.save_nocompress()
 }
 
-/// The names of all changes of a document with those of the changes they build on, dependencies first.
+/// Returns the hashes of all changes of a document with the hashes of their dependencies, dependencies first.
 pub fn names(doc: &Automerge) -> Vec<(ChangeHash, Vec<ChangeHash>)> {
     let hash = |hash: &automerge::ChangeHash| ChangeHash(hash.0);
     doc.get_changes_meta(&[]).iter().map(|meta| (hash(&meta.hash), meta.deps.iter().map(hash).collect())).collect()
 }
 
-/// The change that a document began with: of several that build on nothing the one with the lowest name.
+/// Returns the first change of a document; of several changes without dependencies the one with the lowest hash.
 pub fn first_change(doc: &Automerge) -> Option<ChangeHash> {
     let begun = doc.get_changes_meta(&[]).into_iter().filter(|meta| meta.deps.is_empty());
     begun.map(|meta| ChangeHash(meta.hash.0)).min()
 }
 
-/// The change that an operation is part of.
+/// Returns the change that an operation is part of.
 pub fn change_of(doc: &Automerge, operation: &ObjId) -> Option<ChangeHash> {
     let ObjId::Id(counter, actor, _) = operation else { return None };
     let made = |change: &automerge::ChangeMetadata<'_>| {
@@ -114,16 +114,16 @@ pub fn change_of(doc: &Automerge, operation: &ObjId) -> Option<ChangeHash> {
     doc.get_changes_meta(&[]).into_iter().find(made).map(|change| ChangeHash(change.hash.0))
 }
 
-/// The changes of a document, dependencies first: their names and their chunks, as they were made.
+/// Returns the changes of a document, dependencies first: their hashes and their original chunks.
 pub fn chunks(doc: &Automerge) -> impl Iterator<Item = (ChangeHash, Vec<u8>)> + use<> {
     doc.get_changes(&[]).into_iter().map(|change| (ChangeHash(change.hash().0), change.raw_bytes().to_vec()))
 }
 
-/// Adds changes to a document, in any order; those it has are passed over, and one waits for what it depends on. Chunks
-/// that are handed over are freed as they are applied.
+/// Adds changes to a document, in any order. Known changes are skipped; a change whose dependencies are missing waits
+/// for them. Chunks that are passed by value are freed as they are applied.
 ///
 /// # Errors
-/// [`Unreadable`] if a chunk is damaged; some of those before it were added.
+/// [`Unreadable`] if a chunk is damaged; some of the chunks before it are added.
 pub fn apply<C: Into<Vec<u8>>>(doc: &mut Automerge, chunks: impl IntoIterator<Item = C>) -> Result<(), Unreadable> {
     let (mut together, mut bytes) = (Vec::new(), 0);
     for chunk in chunks {
@@ -138,12 +138,12 @@ pub fn apply<C: Into<Vec<u8>>>(doc: &mut Automerge, chunks: impl IntoIterator<It
     doc.apply_changes(together).map_err(|_| Unreadable)
 }
 
-/// The heads of a document, ascending.
+/// Returns the heads of a document, ascending.
 pub fn heads(doc: &Automerge) -> Vec<ChangeHash> {
     doc.get_heads().into_iter().map(|hash| ChangeHash(hash.0)).collect()
 }
 
-/// Makes one change of everything that `f` writes; none if it writes nothing.
+/// Makes one change of all writes of `f`; none if it writes nothing.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses; then nothing is changed.
@@ -162,16 +162,17 @@ pub fn edit(
     }))
 }
 
-/// A change in the making. Keys are those of the document's root map.
+/// An open transaction. Keys are those of the document's root map.
 pub struct Edit<'a, 'd>(&'a mut Transaction<'d>);
 
 impl Edit<'_, '_> {
-    /// Makes an empty `Text`. Done in a document's first change, so that no two devices make it twice.
+    /// Makes an empty `Text`. The first change of a document does this, so that no two devices make it concurrently.
     pub fn make_text(&mut self, key: &str) -> Result<(), AutomergeError> {
         self.0.put_object(ROOT, key, ObjType::Text).map(|_| ())
     }
 
-    /// Changes a `Text` to `new` by inserting and deleting what differs, so that edits elsewhere in it survive.
+    /// Changes a `Text` to `new` by inserting and deleting the differences, so that concurrent edits elsewhere in it
+    /// survive.
     pub fn update_text(&mut self, key: &str, new: &str) -> Result<(), AutomergeError> {
         let text = match self.0.get(ROOT, key)? {
             Some((Value::Object(ObjType::Text), text)) => text,
@@ -180,12 +181,12 @@ impl Edit<'_, '_> {
         if self.0.text(&text)? == new { Ok(()) } else { self.0.update_text(&text, new) }
     }
 
-    /// Sets a short text as a whole: of two devices' words one wins.
+    /// Sets a short text as a whole, if it differs: of two concurrent values one counts.
     pub fn string_if_changed(&mut self, key: &str, before: &str, new: &str) -> Result<(), AutomergeError> {
         if before == new { Ok(()) } else { self.string(key, new) }
     }
 
-    /// Sets a short text as a whole, whatever it was.
+    /// Sets a short text as a whole, also to the same value.
     pub fn string(&mut self, key: &str, new: &str) -> Result<(), AutomergeError> {
         self.put(key, ScalarValue::Str(new.into()))
     }
@@ -206,18 +207,18 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// Sets bytes, or says that there are none: a word that competes with others' like any value.
+    /// Sets bytes, or `null` in place of absent ones: `null` takes part in conflicts like any value.
     pub fn bytes_or_null(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), AutomergeError> {
         self.put(key, value.map_or(ScalarValue::Null, |value| ScalarValue::Bytes(value.to_vec())))
     }
 
-    /// Sets a truth.
+    /// Sets a boolean.
     pub fn boolean(&mut self, key: &str, value: bool) -> Result<(), AutomergeError> {
         self.put(key, ScalarValue::Boolean(value))
     }
 
-    /// Sets the entry of a thing, `"<prefix> <id>"`, or removes it. Entries are registers of their own, so that two devices
-    /// which speak of different things never meet.
+    /// Sets the entry `"<prefix> <id>"`, or removes it. Each entry has a key of its own, so that concurrent edits of
+    /// different entries never conflict.
     pub fn entry(&mut self, prefix: &str, id: &[u8; 16], value: Option<ScalarValue>) -> Result<(), AutomergeError> {
         let key = entry_key(prefix, id);
         let before = match self.0.get(ROOT, &key)? {
@@ -231,12 +232,12 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// The map at a key of the root, made if it is not there.
+    /// Returns the map at a key of the root; makes it if there is none.
     pub fn map(&mut self, key: &str) -> Result<ObjId, AutomergeError> {
         self.map_in(&ROOT, key)
     }
 
-    /// The map at a key of another map, made if it is not there.
+    /// Returns the map at a key of another map; makes it if there is none.
     pub fn map_in(&mut self, parent: &ObjId, key: &str) -> Result<ObjId, AutomergeError> {
         match self.0.get(parent, key)? {
             Some((Value::Object(ObjType::Map), map)) => Ok(map),
@@ -262,16 +263,16 @@ fn entry_key(prefix: &str, id: &[u8; 16]) -> String {
     format!("{prefix} {}", DocId::from_bytes(*id))
 }
 
-/// What stands before the id in the key of an entry, and the id. One that is not written as [`Edit::entry`] writes it is
-/// none: else one thing could have two entries.
+/// Splits the key of an entry into its prefix and id. A key in another spelling than that of [`Edit::entry`] is not an
+/// entry; otherwise one id could have two entries.
 pub fn entry_of(key: &str) -> Option<(&str, [u8; 16])> {
     let (prefix, id) = key.split_once(' ')?;
     let id: DocId = id.parse().ok()?;
     (entry_key(prefix, id.as_bytes()) == key).then_some((prefix, *id.as_bytes()))
 }
 
-/// The entries `"<prefix> <id>"` of the root, ascending by id; of more than `max` the last. An id that is not written as
-/// [`Edit::entry`] writes it is none: else one thing could have two entries.
+/// Returns the entries `"<prefix> <id>"` of the root, ascending by id; of more than `max` the last ones. A key in
+/// another spelling than that of [`Edit::entry`] is not an entry; otherwise one id could have two entries.
 pub fn entries(doc: &Automerge, prefix: &str, max: usize) -> Vec<([u8; 16], ScalarValue)> {
     let entry = |item: MapRangeItem<'_>| {
         let id: DocId = item.key.strip_prefix(prefix)?.strip_prefix(' ')?.parse().ok()?;
@@ -282,19 +283,19 @@ pub fn entries(doc: &Automerge, prefix: &str, max: usize) -> Vec<([u8; 16], Scal
             ValueRef::Scalar(_) | ValueRef::Object(_) => None,
         }
     };
-    // One walk along the keys that begin so: to look up each of them anew would take much longer.
+    // One walk over the range of keys is much faster than a lookup of each key.
     let range = format!("{prefix} ")..format!("{prefix}!");
     let mut entries: Vec<_> = doc.map_range(ROOT, range).filter_map(entry).collect();
     entries.drain(..entries.len().saturating_sub(max));
     entries
 }
 
-/// The text or string at a key of the root, as it may be shown; empty if there is none.
+/// Returns the text or string at a key of the root, filtered by [`shown`]; empty if there is none.
 pub fn string(doc: &Automerge, key: &str) -> String {
     string_within(doc, key, MAX_TEXT)
 }
 
-/// The same with at most this many characters.
+/// Like [`string`], with at most this many characters.
 pub fn string_within(doc: &Automerge, key: &str, chars: usize) -> String {
     let text = match doc.get(ROOT, key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_str().map(str::to_owned),
@@ -304,38 +305,38 @@ pub fn string_within(doc: &Automerge, key: &str, chars: usize) -> String {
     text.map(|text| shown(&text, chars)).unwrap_or_default()
 }
 
-/// A text as it may be shown, cut to this many characters.
+/// Returns the characters of a text that may be shown, at most this many.
 pub fn shown(text: &str, chars: usize) -> String {
     text.chars().filter(|c| is_shown(*c)).take(chars).collect()
 }
 
-/// Whether a character may be shown. Control characters may not, but for the end of a line; nor may those that turn the
-/// direction of what follows them, in whoever's text that is (Unicode Standard Annex 9).
+/// Returns whether a character may be shown. Control characters may not, except the line feed. Characters that change
+/// the text direction may not, because they would also affect the text after them (Unicode Standard Annex 9).
 fn is_shown(c: char) -> bool {
     c == '\n' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
-/// The instant at a key of the root, if it lies between 1970 and 2200.
+/// Returns the time at a key of the root, if it is from 1970 to 2200.
 pub fn time(doc: &Automerge, key: &str) -> Option<Timestamp> {
     int(doc, key).map(Timestamp).filter(is_sane)
 }
 
-/// The offset from UTC at a key of the root, in minutes.
+/// Returns the UTC offset at a key of the root, minutes.
 pub fn utc_offset(doc: &Automerge, key: &str) -> Option<UtcOffset> {
     int(doc, key).and_then(UtcOffset::from_minutes)
 }
 
-/// The latest of the instants that compete at a key of the root.
+/// Returns the latest of the concurrent times at a key of the root.
 pub fn latest_time(doc: &Automerge, key: &str) -> Option<Timestamp> {
     competing(doc, key).values.iter().filter_map(ScalarValue::as_i64).map(Timestamp).filter(is_sane).max()
 }
 
-/// Whether an instant lies between 1970 and 2200.
+/// Returns whether a time is from 1970 to 2200.
 pub fn is_sane(at: &Timestamp) -> bool {
     (Timestamp(0)..=YEAR_2200).contains(at)
 }
 
-/// The number at a key of the root.
+/// Returns the number at a key of the root.
 pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
     match doc.get(ROOT, key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_i64(),
@@ -343,16 +344,16 @@ pub fn int(doc: &Automerge, key: &str) -> Option<i64> {
     }
 }
 
-/// The values that compete at a key: some device set each of them, and none has set the key anew knowing of it.
+/// The concurrent values of a key: different devices set them, and no later change replaced them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Competing {
-    /// The one that counts first, then what others said at the same time, each once.
+    /// The value that Automerge chooses first, then the other ones, each once.
     pub values: Vec<ScalarValue>,
-    /// Whether there are more than [`MAX_COMPETING`]: the oldest are left out.
+    /// Whether there are more than [`MAX_COMPETING`] values: the oldest are left out.
     pub is_cut: bool,
 }
 
-/// The values that compete at a key of the root: of too many the newest.
+/// Returns the concurrent values at a key of the root; of too many the newest.
 pub fn competing(doc: &Automerge, key: &str) -> Competing {
     let all = doc.get_all(ROOT, key).unwrap_or_default();
     let mut competing = Competing { values: Vec::new(), is_cut: all.len() > MAX_COMPETING };
@@ -366,12 +367,12 @@ pub fn competing(doc: &Automerge, key: &str) -> Competing {
     competing
 }
 
-/// The truth at a key of the root; `false` if there is none.
+/// Returns the boolean at a key of the root; `false` if there is none.
 pub fn boolean(doc: &Automerge, key: &str) -> bool {
     matches!(doc.get(ROOT, key), Ok(Some((Value::Scalar(value), _))) if value.as_bool() == Some(true))
 }
 
-/// The bytes at a key of the root.
+/// Returns the bytes at a key of the root.
 pub fn bytes(doc: &Automerge, key: &str) -> Option<Vec<u8>> {
     match doc.get(ROOT, key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_bytes().map(<[u8]>::to_vec),
@@ -379,7 +380,7 @@ pub fn bytes(doc: &Automerge, key: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The map at a key of a map, if there is one.
+/// Returns the map at a key of a map, if there is one.
 pub fn map_in(doc: &Automerge, parent: &ObjId, key: &str) -> Option<ObjId> {
     match doc.get(parent, key) {
         Ok(Some((Value::Object(ObjType::Map), map))) => Some(map),
@@ -387,12 +388,12 @@ pub fn map_in(doc: &Automerge, parent: &ObjId, key: &str) -> Option<ObjId> {
     }
 }
 
-/// The keys of a map, ascending.
+/// Returns the keys of a map, ascending.
 pub fn keys(doc: &Automerge, map: &ObjId) -> Vec<String> {
     doc.keys(map).collect()
 }
 
-/// The bytes in a map, ascending by key.
+/// Returns the values of bytes in a map, ascending by key.
 pub fn all_bytes_in(doc: &Automerge, map: &ObjId) -> Vec<(String, Vec<u8>)> {
     let value = |key: String| match doc.get(map, &key) {
         Ok(Some((Value::Scalar(value), _))) => value.as_bytes().map(|bytes| (key, bytes.to_vec())),
@@ -405,7 +406,7 @@ pub fn all_bytes_in(doc: &Automerge, map: &ObjId) -> Vec<(String, Vec<u8>)> {
 mod tests {
     use super::*;
 
-    /// A document in which so many devices set a key at the same time, in the order of the numbers.
+    /// A document in which `values` devices set a key concurrently, in the order of the numbers.
     fn contested(values: u8) -> Automerge {
         let mut doc = new(&[0xff; 16]);
         for number in 0..values {

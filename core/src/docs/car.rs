@@ -1,4 +1,4 @@
-//! A car.
+//! A car of an account.
 
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use crate::docs::invalid::is_within;
 
 const YEARS: std::ops::RangeInclusive<u16> = 1880..=2200;
 
-/// The most characters of a make, a model or a nickname, and of a colour.
+/// Maximum numbers of characters of a make, a model or a nickname, and of a colour.
 const NAME: usize = 100;
 const COLOUR: usize = 50;
 
-/// What is known of a car. Texts are empty when unknown.
+/// The fields of a car. Texts are empty when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -27,14 +27,14 @@ pub struct CarFields {
     /// The year it was built, 1880 to 2200.
     #[n(2)]
     pub year: Option<u16>,
-    /// What its people call it; at most 100 characters.
+    /// A name given by its owner; at most 100 characters.
     #[n(3)]
     pub nickname: String,
     /// Such as "soul red"; at most 50 characters.
     #[n(4)]
     #[cbor(default)]
     pub colour: String,
-    /// Whether everyone may know of it: what is said here, nothing else.
+    /// Whether these fields are public. Nothing else of the car ever is.
     #[n(5)]
     #[cbor(default)]
     pub is_public: bool,
@@ -44,7 +44,7 @@ impl CarFields {
     /// Checks that every value is within its bounds, and that the car has a name.
     ///
     /// # Errors
-    /// [`Invalid`] with the first field that is not.
+    /// [`Invalid`] with the first field that is out of bounds.
     pub fn check(&self) -> Result<(), Invalid> {
         for (field, text) in [("make", &self.make), ("model", &self.model), ("nickname", &self.nickname)] {
             Invalid::unless(is_within(text, NAME), field, "at most 100 characters")?;
@@ -54,7 +54,7 @@ impl CarFields {
         Invalid::unless(!self.name().is_empty(), "nickname", "a nickname, or a make or model")
     }
 
-    /// What to call the car: its nickname, else make and model.
+    /// Returns the name of the car: its nickname, else make and model.
     pub fn name(&self) -> String {
         if self.nickname.is_empty() {
             format!("{} {}", self.make, self.model).trim().to_owned()
@@ -64,7 +64,7 @@ impl CarFields {
     }
 }
 
-/// Makes a change of all fields that differ from what the document holds; none if none does.
+/// Makes a change of all fields that differ from the document; none if none differs.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -85,7 +85,7 @@ pub fn put(doc: &mut Automerge, fields: &CarFields) -> Result<Option<NewChange>,
     })
 }
 
-/// What the document says of its car.
+/// Reads the car.
 pub fn read(doc: &Automerge) -> CarFields {
     CarFields {
         make: automerge_doc::string_within(doc, "make", NAME),

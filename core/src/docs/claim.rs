@@ -1,8 +1,8 @@
-//! Since when a profile claims its handle: which of its changes said it first, in whatever spelling.
+//! Finds the change with which a profile first claimed its present handle, in any spelling.
 //!
-//! Who claims a handle first has it, and the relay's clock tells when a change came; so that only the change must be found,
-//! the same one whoever looks. Every operation of the history is looked at once: the time grows with its length and no
-//! faster. Nobody keeps a claim by hiding that something else was said since.
+//! The first account that claims a handle holds it, by the relay's time of that change. So every device and the relay
+//! must find the same change. Every operation of the history is read once, so the time is linear in its length. An
+//! account cannot keep an old claim by hiding that it changed the handle in between.
 
 use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{ActorId, Automerge, ScalarValue};
@@ -11,34 +11,34 @@ use crate::docs::automerge_doc;
 use crate::handle_name;
 use crate::id::ChangeHash;
 
-/// The key under which a profile says its handle.
+/// The key of the handle in a profile.
 const KEY: &str = "handle";
 
 /// An operation on the handle.
 struct HandleWrite {
-    /// Its number. What builds on an operation has a higher one.
+    /// Its number. An operation that depends on another one has a higher number.
     id: (u64, ActorId),
-    /// The change that it is part of.
+    /// The change of the operation.
     by: ChangeHash,
-    /// What it says, as it is compared; `None` if that is no handle.
+    /// The folded handle; `None` if it is not a valid handle.
     folded: Option<String>,
 }
 
-/// The change since which the document claims the handle that it shows; `None` if that is none.
+/// Returns the change since which the document claims its handle; `None` without a valid handle.
 ///
-/// A change that says the same handle in another spelling, or again, begins no other claim. Whatever else was said in
-/// between ends it, also by a device that did not know of it.
+/// A change that sets the same handle again, or in another spelling, does not begin a new claim. Any other value in
+/// between ends the claim, also one of a device that did not know of the claim.
 pub fn claim(doc: &Automerge) -> Option<ChangeHash> {
     let shown = handle_name::fold(&automerge_doc::string(doc, KEY))?;
     let mut said = history(doc);
     said.sort_by(|a, b| a.id.cmp(&b.id));
     let last = said.last()?;
     let since = said.iter().rev().take_while(|said| said.folded.as_ref() == Some(&shown)).last();
-    // The last one took something back, and shows what was said before.
+    // The last operation removed a value, so an earlier value counts again.
     Some(since.unwrap_or(last).by)
 }
 
-/// Every operation on the handle.
+/// Returns all operations on the handle.
 fn history(doc: &Automerge) -> Vec<HandleWrite> {
     let mut said = Vec::new();
     for change in doc.get_changes(&[]) {
@@ -110,7 +110,7 @@ mod tests {
     fn a_handle_that_was_let_go_of_is_not_claimed_from_before_by_hiding_what_was_said_since() {
         let mut doc = automerge_doc::new(&[1; 16]);
         let first = set_handle(&mut doc, "dan", "");
-        // Another device of the account goes on from the first word alone.
+        // Another device of the account continues from the first change only.
         let mut other = doc.fork().with_actor([2; 16].as_slice().into());
         let hidden = set_handle(&mut other, "DAN", "");
         set_handle(&mut doc, "zoe", "");

@@ -10,7 +10,7 @@ use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
 use crate::time::{Timestamp, UtcOffset};
 
-/// What a drive document says.
+/// The content of a drive document.
 #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct DriveFields {
     /// May be empty.
@@ -22,48 +22,48 @@ pub struct DriveFields {
     /// The car it was driven with.
     #[n(2)]
     pub car: Option<DocId>,
-    /// When it began.
+    /// The start.
     #[n(3)]
     pub started_at: Timestamp,
-    /// When it ended; absent while it is not finished.
+    /// The end; absent while the drive is not finished.
     #[n(4)]
     pub ended_at: Option<Timestamp>,
-    /// What was driven; one value, so that two devices' figures are never mixed.
+    /// The statistics; one value, so that concurrent statistics of two devices are never mixed.
     #[n(5)]
     pub stats: Option<DriveStats>,
     /// The document of its track.
     #[n(6)]
     pub track: Option<DocId>,
-    /// Who may see its published copy.
+    /// The visibility of its published copy.
     #[n(7)]
     pub visibility: Visibility,
     /// The document of its published copy.
     #[n(8)]
     pub published: Option<DocId>,
-    /// Whether it was taken off all lists.
+    /// Whether the drive is deleted, which removes it from all lists.
     #[n(9)]
     pub deleted: bool,
-    /// What devices said of it at the same time and nobody has settled since.
+    /// Unresolved concurrent values.
     #[n(10)]
     pub conflicts: Vec<DriveConflict>,
-    /// Whether devices finished it at the same time and say different figures.
+    /// Whether devices finished the drive concurrently with different statistics.
     #[n(11)]
     pub is_contested: bool,
-    /// Which of its ends a published copy hides.
+    /// The ends that a published copy hides.
     #[n(12)]
     #[cbor(default)]
     pub private_ends: PrivateEnds,
-    /// What the clocks showed where it began; absent if nobody knew.
+    /// The UTC offset at the start; absent if unknown.
     #[n(13)]
     pub utc_offset: Option<UtcOffset>,
-    /// How often the link to its published copy was renewed.
+    /// The number of renewals of the link to its published copy.
     #[n(14)]
     #[cbor(default)]
     pub renewals: u32,
 }
 
-/// A field for which several devices set different values at the same time. Each value is there once, the one that counts
-/// first; to set the field again, also to the same value, settles it.
+/// A field with concurrent values of several devices. Each value is listed once, the effective one first. Setting the
+/// field again, also to the same value, resolves the conflict.
 #[derive(Clone, Debug, PartialEq, Serialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "field", rename_all = "camelCase")]
@@ -75,16 +75,16 @@ pub enum DriveConflict {
         #[n(0)]
         values: Vec<Option<DocId>>,
     },
-    /// Who may see its published copy: the narrowest counts.
+    /// The visibility of its published copy: the narrowest counts.
     #[n(1)]
     Visibility {
-        /// What was said.
+        /// The visibilities.
         #[n(0)]
         values: Vec<Visibility>,
     },
 }
 
-/// What may be changed in a drive. Absent fields stay as they are.
+/// Changes of a drive. Absent fields stay unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct DriveEdit<'a> {
     /// A new title.
@@ -93,17 +93,17 @@ pub struct DriveEdit<'a> {
     pub notes: Option<&'a str>,
     /// Another car, or none.
     pub car: Option<Option<DocId>>,
-    /// When it ended and what was driven.
+    /// The end and the statistics.
     pub finished: Option<(Timestamp, DriveStats)>,
-    /// The document of its track, where another took its place.
+    /// Another track document in place of the present one.
     pub track: Option<DocId>,
-    /// Its published copy and who may see it.
+    /// Its published copy and the visibility of that copy.
     pub published: Option<(DocId, Visibility)>,
-    /// Which of its ends are private places.
+    /// The ends that are private places.
     pub private_ends: Option<PrivateEnds>,
-    /// How often the link to its published copy was renewed.
+    /// The number of renewals of the link to its published copy.
     pub renewals: Option<u32>,
-    /// Take it off all lists.
+    /// Removes the drive from all lists.
     pub deleted: bool,
 }
 
@@ -155,7 +155,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
         }
         if let Some((published, visibility)) = change.published {
             if before.published != Some(published) {
-                // Where earlier versions look for it.
+                // Earlier versions read the id here.
                 edit.bytes_or_nothing("published", Some(published.as_bytes()))?;
                 if let Some(renewals) = change.renewals {
                     LinkRenewal { renewals, id: published }.write(edit)?;
@@ -181,7 +181,7 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
     })
 }
 
-/// What the document says of its drive.
+/// Reads the drive.
 pub fn read(doc: &Automerge) -> DriveFields {
     let visibilities = automerge_doc::competing(doc, "visibility");
     let renewed = LinkRenewal::read(doc);
@@ -190,7 +190,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         notes: automerge_doc::string(doc, "notes"),
         car: doc_id(doc, "car"),
         started_at: automerge_doc::time(doc, "startedAt").unwrap_or_default(),
-        // A drive that two devices finished ended when the later one did.
+        // If two devices finished the drive, the later end counts.
         ended_at: automerge_doc::latest_time(doc, "endedAt"),
         stats: automerge_doc::bytes(doc, "stats")
             .and_then(|bytes| minicbor::decode(&bytes).ok())
@@ -210,7 +210,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
 const OPEN_START: &str = "openStart";
 const OPEN_END: &str = "openEnd";
 
-/// Whether an end is no private place: all devices that said something at the same time must say so.
+/// Returns whether an end is marked as open, not a private place. All concurrent values must agree.
 fn is_open(doc: &Automerge, key: &str) -> bool {
     let said = automerge_doc::competing(doc, key);
     !(said.is_cut || said.values.is_empty()) && said.values.iter().all(|value| value.as_bool() == Some(true))

@@ -1,4 +1,5 @@
-//! A car's logbook: readings of its odometer, fuel and service. Kept in the car's document, each entry a register of its own.
+//! A car's logbook: odometer readings, fuel and service. Entries are part of the car's document; each has a key of its
+//! own.
 
 use automerge::{Automerge, ScalarValue};
 use minicbor::{Decode, Encode};
@@ -9,17 +10,17 @@ use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::DocId;
 use crate::time::Timestamp;
 
-/// The most entries that are read from one car.
+/// Maximum number of entries that are read from one car.
 pub const MAX_ENTRIES: usize = 2_000;
 
-/// The most characters of a note.
+/// Maximum number of characters of a note.
 const NOTE: usize = 1_000;
 /// Ten million kilometres.
 const MAX_ODOMETER_M: f64 = 1e10;
 const MAX_LITRES: f64 = 100_000.0;
 const MAX_MINOR: i64 = 1_000_000_000_000;
 
-/// Before the id of an entry in the document.
+/// Prefix of the key of an entry.
 const ENTRY: &str = "log";
 
 /// One entry of a car's logbook.
@@ -27,19 +28,19 @@ const ENTRY: &str = "log";
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct LogEntry {
-    /// What was done.
+    /// The kind of the entry.
     #[n(0)]
     pub kind: LogKind,
-    /// When.
+    /// The time of the entry.
     #[n(1)]
     pub at: Timestamp,
-    /// What the odometer showed, metres; at most ten million kilometres.
+    /// The reading of the odometer, metres; at most ten million kilometres.
     #[n(2)]
     pub odometer_m: Option<f64>,
-    /// How much was filled in, litres.
+    /// The amount of fuel, litres.
     #[n(3)]
     pub litres: Option<f64>,
-    /// What it cost.
+    /// The price.
     #[n(4)]
     pub cost: Option<Cost>,
     /// At most 1,000 characters.
@@ -47,7 +48,7 @@ pub struct LogEntry {
     pub note: String,
 }
 
-/// What an entry of a logbook is about.
+/// The kind of an entry of a logbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -68,7 +69,7 @@ pub enum LogKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Cost {
-    /// In the currency's smallest unit: cents.
+    /// The amount in the currency's smallest unit, such as cents.
     #[n(0)]
     pub minor: i64,
     /// Three upper-case letters (ISO 4217).
@@ -76,14 +77,14 @@ pub struct Cost {
     pub currency: String,
 }
 
-/// An entry with its name.
+/// An entry with its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct LogItem {
     /// The entry's id.
     #[n(0)]
     pub id: DocId,
-    /// What it says.
+    /// The entry.
     #[n(1)]
     pub entry: LogEntry,
 }
@@ -92,7 +93,7 @@ impl LogEntry {
     /// Checks that every value is within its bounds.
     ///
     /// # Errors
-    /// [`Invalid`] with the first field that is not.
+    /// [`Invalid`] with the first field that is out of bounds.
     pub fn check(&self) -> Result<(), Invalid> {
         let shown = self.clone().clamped();
         let is_shown =
@@ -112,7 +113,8 @@ impl LogEntry {
         )
     }
 
-    /// What may be shown of it: values out of range are absent, the note is cut. Nothing without a time.
+    /// Returns the entry as it may be shown: values out of range are absent, and the note is cut. Returns nothing
+    /// without a valid time.
     fn clamped(mut self) -> Option<LogEntry> {
         self.odometer_m.take_if(|odometer_m| !(0.0..=MAX_ODOMETER_M).contains(odometer_m));
         self.litres.take_if(|litres| !(0.0..=MAX_LITRES).contains(litres));
@@ -125,7 +127,7 @@ impl LogEntry {
     }
 }
 
-/// Makes a change that sets an entry, or takes it out; none if it is so.
+/// Makes a change that sets or removes an entry; none if the document already has that state.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -134,7 +136,7 @@ pub fn put(doc: &mut Automerge, id: &DocId, entry: Option<&LogEntry>) -> Result<
     automerge_doc::edit(doc, |edit| edit.entry(ENTRY, id.as_bytes(), bytes.map(ScalarValue::Bytes)))
 }
 
-/// The entries that can be read, the latest first; of too many the last that were made.
+/// Returns the readable entries, the latest first; of too many those with the highest ids.
 pub fn read(doc: &Automerge) -> Vec<LogItem> {
     let item = |(id, value): ([u8; 16], ScalarValue)| {
         let entry: LogEntry = minicbor::decode(value.as_bytes()?).ok()?;

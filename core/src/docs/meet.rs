@@ -1,11 +1,12 @@
-//! A meet, and what its co-organisers make of it.
+//! A meet, and its amendments by co-organisers.
 //!
-//! The owner's document says what the meet is and who else may change it. A co-organiser, who is another account, writes a
-//! document of their own that amends it. Every field is one register that holds when it was set and to what, so that of all
-//! who may speak the latest counts, field by field: see [`effective`].
+//! The owner's document has the fields of the meet and the accounts that may change it. A co-organiser is another
+//! account, which writes an amendment: a document of its own. Every field is one register with a value and the time at
+//! which it was set. Of all accounts that may change the meet the latest value counts, field by field: see
+//! [`effective`].
 //!
-//! Others find a meet by the id of its document until its link is renewed, and by the id of the newest link from then on
-//! ([`MeetRow::link_id`]): to them it is another meet.
+//! Others find a meet by the id of its document, or, once its link was renewed, by the id of the newest link only
+//! ([`MeetRow::link_id`]). For them it is another meet.
 
 use automerge::{Automerge, AutomergeError, ReadDoc, ScalarValue};
 use minicbor::{Decode, Encode};
@@ -17,24 +18,24 @@ use crate::id::{AccountId, DocId};
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
-/// The most co-organisers that are read from one meet.
+/// Maximum number of co-organisers that are read from one meet.
 pub const MAX_ORGANISERS: usize = 100;
 
-/// The most characters of a title or a place, of a text and of the name of a time zone.
+/// Maximum numbers of characters of a title or a place, of a text, and of the name of a time zone.
 const TITLE: usize = 200;
 const TEXT: usize = 10_000;
 const ZONE: usize = 64;
 
-/// How long before an end may be set that is still believed, milliseconds: a month.
+/// Maximum time from start to end, milliseconds: a month.
 const MAX_MS: i64 = 31 * 24 * 3_600_000;
 
-/// Before the account of a co-organiser in the document: `true` while they may change the meet, `false` afterwards.
+/// Prefix of the key of a co-organiser: `true` while the account may change the meet, `false` afterwards.
 const ORGANISER: &str = "co";
 
-/// In an amendment the meet that it amends.
+/// Key of the meet's id in an amendment.
 const AMENDS: &str = "amends";
 
-/// What is known of a meet.
+/// The fields of a meet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -45,40 +46,40 @@ pub struct MeetFields {
     /// At most 10,000 characters.
     #[n(1)]
     pub text: String,
-    /// What the place is called; at most 200 characters.
+    /// The name of the place; at most 200 characters.
     #[n(2)]
     pub place: String,
-    /// Where it is: longitude and latitude in degrees, to seven decimals.
+    /// The position: longitude and latitude in degrees, to seven decimals.
     #[n(3)]
     pub position: Option<[f64; 2]>,
-    /// When it begins.
+    /// The start.
     #[n(4)]
     pub starts_at: Timestamp,
-    /// When it ends: after the start, within a month.
+    /// The end: after the start, within a month.
     #[n(5)]
     pub ends_at: Option<Timestamp>,
-    /// In which time zone people come together, such as "Europe/Vienna" (IANA); may be empty.
+    /// The time zone of the place, such as "Europe/Vienna" (IANA); may be empty.
     #[n(6)]
     pub time_zone: String,
-    /// How many may come.
+    /// The maximum number of people.
     #[n(7)]
     pub capacity: Option<u32>,
-    /// Who may see it.
+    /// The visibility of the meet.
     #[n(8)]
     pub visibility: Visibility,
-    /// Whether it does not take place.
+    /// Whether the meet is cancelled.
     #[n(9)]
     pub cancelled: bool,
 }
 
-/// How many fields a meet has.
+/// The number of fields of a meet.
 pub const FIELDS: usize = 10;
 
 /// The keys of the fields, in their order.
 const KEYS: [&str; FIELDS] =
     ["title", "text", "place", "position", "startsAt", "endsAt", "timeZone", "capacity", "visibility", "cancelled"];
 
-/// What each field accepts, in the same order.
+/// The values that each field accepts, in the same order.
 const EXPECTED: [&str; FIELDS] = [
     "1 to 200 characters, without control characters",
     "at most 10,000 characters, without control characters",
@@ -92,45 +93,45 @@ const EXPECTED: [&str; FIELDS] = [
     "true or false",
 ];
 
-/// Where the position and the start stand among the fields.
+/// Indices of the position and the start among the fields.
 const POSITION: usize = 3;
 const STARTS_AT: usize = 4;
 
-/// What one document says of a meet.
+/// The content of one document of a meet.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct MeetRow {
     /// The meet that it amends; absent for a meet.
     #[n(0)]
     pub amends: Option<DocId>,
-    /// What it says; defaults for what it does not say.
+    /// The fields; defaults for absent ones.
     #[n(1)]
     pub fields: MeetFields,
-    /// When each field was set, in their order; absent for what it does not say.
+    /// When each field was set, in their order; absent for absent fields.
     #[n(2)]
     pub set_at: [Option<Timestamp>; FIELDS],
-    /// Who else may or might once change it, ascending.
+    /// The accounts that may change the meet (`true`) or might before (`false`), ascending.
     #[n(3)]
     pub organisers: Vec<(AccountId, bool)>,
-    /// How many changes the document has.
+    /// The number of changes of the document.
     #[n(4)]
     pub changes: u32,
-    /// Its newest link; absent if that was never renewed.
+    /// Its newest link; absent if the link was never renewed.
     #[n(5)]
     pub renewed: Option<LinkRenewal>,
 }
 
-/// What counts of a meet.
+/// The effective state of a meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectiveMeet {
-    /// What counts, field by field.
+    /// The effective fields.
     pub fields: MeetFields,
-    /// Grows with every change that somebody made who may or might (`SEQUENCE` of RFC 5545).
+    /// Grows with every change of the owner and of every present or former co-organiser (`SEQUENCE` of RFC 5545).
     pub sequence: u32,
     /// When the newest field was set.
     pub changed_at: Timestamp,
 }
 
-/// A field as documents hold it: when it was set, and to what.
+/// A field in a document: its value and the time at which it was set.
 #[derive(Encode, Decode)]
 struct TimedValue {
     #[n(0)]
@@ -143,14 +144,14 @@ struct TimedValue {
 enum FieldValue {
     #[n(0)]
     Text(#[n(0)] String),
-    /// None for what is absent.
+    /// An empty list means absent.
     #[n(1)]
     Numbers(#[n(0)] Vec<i64>),
 }
 
 impl MeetRow {
-    /// The id by which others find the meet that a document of this account says: its own, or that of its newest link. By one
-    /// that is not bound to the account nothing is found, and an amendment is no meet. `[B4]`
+    /// Returns the id by which others find the meet of this document and account: the document's own, or that of its
+    /// newest link. Returns nothing for an amendment, or if the id of the link is not bound to the account. `[B4]`
     pub fn link_id(&self, account: &AccountId, doc: &DocId) -> Option<DocId> {
         match self.renewed {
             _ if self.amends.is_some() => None,
@@ -159,7 +160,7 @@ impl MeetRow {
         }
     }
 
-    /// The names of the fields that the document says, and when each was set.
+    /// Returns the names of the fields in the document with the time at which each was set.
     pub fn set_fields(&self) -> Vec<(&'static str, Timestamp)> {
         KEYS.into_iter().zip(self.set_at).filter_map(|(key, at)| Some((key, at?))).collect()
     }
@@ -169,7 +170,7 @@ impl MeetFields {
     /// Checks that every value is within its bounds.
     ///
     /// # Errors
-    /// [`Invalid`] with the first field that is not.
+    /// [`Invalid`] with the first field that is out of bounds.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut shown = MeetFields::default();
         for (index, value) in self.values().into_iter().enumerate() {
@@ -179,7 +180,7 @@ impl MeetFields {
         shown.position = shown.position.and(self.position);
         Invalid::unless(!self.title.is_empty(), KEYS[0], EXPECTED[0])?;
         Invalid::unless(automerge_doc::is_sane(&self.starts_at), KEYS[STARTS_AT], EXPECTED[STARTS_AT])?;
-        // Positions are shown to seven decimals.
+        // Positions are rounded to seven decimals, so equal values may differ in bits.
         let is_shown = |index: usize| match index {
             POSITION => shown.position == self.position,
             index => shown.values()[index] == self.values()[index],
@@ -204,7 +205,7 @@ impl MeetFields {
         ]
     }
 
-    /// Sets a field to what may be shown of a value.
+    /// Sets a field to a value, limited to what may be shown.
     fn set(&mut self, index: usize, value: &FieldValue) {
         let text = |chars| match value {
             FieldValue::Text(text) => automerge_doc::shown(text, chars),
@@ -228,7 +229,7 @@ impl MeetFields {
         }
     }
 
-    /// Sets a field to what others say.
+    /// Sets a field to the value that `others` has.
     fn take(&mut self, index: usize, others: &MeetFields) {
         self.set(index, &others.values()[index]);
     }
@@ -250,13 +251,14 @@ fn is_zone(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'+' | b'-'))
 }
 
-/// The document in which an account amends somebody else's meet.
+/// Returns the id of the document in which an account amends another account's meet.
 pub fn amendment(account: &AccountId, meet: &DocId) -> DocId {
     DocId::only(account, &format!("amends {meet}"))
 }
 
-/// Makes a change of all fields that differ from `seen`; none if none does. `seen` is what the person saw who changed them:
-/// the document's own fields, or for an amendment the effective meet; `None` for a new meet. `amends` is said once.
+/// Makes a change of all fields that differ from `seen`; none if none differs. `seen` has the fields that the user saw
+/// while editing: the document's own fields, or for an amendment the effective meet; `None` for a new meet. `amends` is
+/// written once.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -277,8 +279,8 @@ pub fn put(
     })
 }
 
-/// Makes a change that gives the account's own meet another link, and says what counts of it: `fields`, also where a
-/// co-organiser said so. What others said of the meet, they said of the old link.
+/// Makes a change that renews the link of the account's own meet and writes its effective `fields`. Amendments of
+/// co-organisers belong to the old link, so their values are copied.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -298,7 +300,7 @@ pub fn renew(
     })
 }
 
-/// Later than whatever this account said before, also with a clock that went back.
+/// Returns a time later than all times in the document, also if the clock went back.
 fn after_all_edits(doc: &Automerge, now: Timestamp) -> Timestamp {
     let newest = KEYS.iter().filter_map(|key| timed_value(doc, key)).map(|stamped| stamped.at).max();
     newest.map_or(now, |newest| now.max(newest + 1))
@@ -321,7 +323,7 @@ fn set(
     Ok(())
 }
 
-/// Makes a change that lets an account change the meet, or lets it no more; none if it is so.
+/// Makes a change that allows or forbids an account to change the meet; none if the document already has that state.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -329,7 +331,7 @@ pub fn grant(doc: &mut Automerge, account: &AccountId, may: bool) -> Result<Opti
     automerge_doc::edit(doc, |edit| edit.entry(ORGANISER, account.as_bytes(), Some(ScalarValue::Boolean(may))))
 }
 
-/// What the document says.
+/// Reads the content of a meet or an amendment.
 pub fn read(doc: &Automerge) -> MeetRow {
     let mut row = MeetRow {
         amends: automerge_doc::bytes(doc, AMENDS).and_then(|bytes| bytes.try_into().ok()).map(DocId::from_bytes),
@@ -347,14 +349,14 @@ pub fn read(doc: &Automerge) -> MeetRow {
             row.set_at[index] = Some(at);
         }
     }
-    // An amendment may move the end alone.
+    // An amendment may have an end without a start.
     if row.amends.is_none() {
         row.fields.drop_wrong_end();
     }
     row
 }
 
-/// Who may see the meet as a value at a key says, if it says that.
+/// Returns the visibility that a value sets, if it is a value of the key of the visibility.
 pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Visibility> {
     let stamped: TimedValue =
         value.filter(|_| key == "visibility").and_then(|value| minicbor::decode(value.as_bytes()?).ok())?;
@@ -364,7 +366,7 @@ pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Vi
     }
 }
 
-/// What counts at a key: of what devices said at the same time the latest.
+/// Returns the value of a key; of concurrent values the latest.
 fn timed_value(doc: &Automerge, key: &str) -> Option<TimedValue> {
     let mut latest: Option<TimedValue> = None;
     for value in automerge_doc::competing(doc, key).values {
@@ -378,11 +380,11 @@ fn timed_value(doc: &Automerge, key: &str) -> Option<TimedValue> {
     latest
 }
 
-/// What counts of the meet that others find by an id: field by field what was set last by its owner or by who may change it;
-/// of two who set a field at the same moment the owner, then the lower account. Amendments by others, and of other meets, are passed over; so is a
-/// document that is no meet because it says no start.
+/// Returns the effective meet that others find under an id. Field by field, the latest value of the owner and the
+/// accounts that may change the meet counts; at equal times the owner's, then that of the lower account id. Amendments
+/// by other accounts, and of other meets, do not count. Returns nothing if the document has no start: it is not a meet.
 ///
-/// Amendments are looked up by account, so that many of them cost little: of two of one account the first counts.
+/// Amendments are looked up by account, so a large number of them is cheap. Of two of one account the first counts.
 pub fn effective(meet: DocId, row: &MeetRow, amendments: &[(AccountId, &MeetRow)]) -> Option<EffectiveMeet> {
     row.set_at[STARTS_AT].filter(|_| row.amends.is_none())?;
     let mut amendments: Vec<_> = amendments.iter().filter(|(_, row)| row.amends == Some(meet)).collect();

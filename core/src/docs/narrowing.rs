@@ -1,8 +1,7 @@
-//! What one change takes back, read off the change alone: who is blocked, let go or asked about, and what nobody else may
-//! see any more.
+//! Reads from a change alone what it narrows: blocks, withdrawals, approval of followers, narrower visibilities.
 //!
-//! A relay that can no longer read a document keeps showing what it read last. Words that make what others see narrower are
-//! heard all the same, in the order in which they came; nothing that makes it wider is. `[P13]`
+//! A relay that cannot read a document keeps showing what it read last. Changes that narrow visibility count
+//! nevertheless, in the order in which they arrive; changes that widen it do not. `[P13]`
 
 use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{Change, ScalarValue};
@@ -14,25 +13,25 @@ use crate::docs::{LinkRenewal, ProfileFields, Visibility, meet};
 use crate::id::AccountId;
 use crate::wire::DocKind;
 
-/// The most operations of a change that is looked at. A phone says one thing in a change.
+/// Maximum number of operations of a change that is examined. A phone makes one statement in a change.
 const MAX_OPS: u64 = 1_000;
 
-/// Something that makes narrower what others see.
+/// A change that narrows what others see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Narrowing {
-    /// Nobody may see the drive, or the meet, besides these.
+    /// The drive or meet has at most this visibility.
     ShowAtMost(Visibility),
     /// Followers must be accepted.
     AskAboutFollowers,
     /// An account is blocked.
     Block(AccountId),
-    /// Something that was said of a person or a thing is taken back.
+    /// A statement about an account, a drive or a meet is removed.
     TakeBack(SocialKey),
-    /// The link of the meet is renewed: whoever has an earlier one sees nothing any more.
+    /// The link of the meet is renewed: earlier links show nothing.
     Renew(LinkRenewal),
 }
 
-/// What a change to a document of this kind takes back, in its order. `scanned` is what was read off the chunk.
+/// Returns what a change to a document of this kind narrows, in its order. `scanned` is the result of scanning `chunk`.
 pub fn narrowings(kind: DocKind, scanned: &ScannedChange, chunk: &[u8]) -> Vec<Narrowing> {
     if scanned.ops > MAX_OPS {
         return Vec::new();
@@ -66,7 +65,7 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
             let subject = SocialKey::from_key(key)?;
             match (subject, value.and_then(ScalarValue::as_bool)) {
                 (SocialKey::Block(account), Some(true)) => Some(Narrowing::Block(account)),
-                // What takes a block back shows more.
+                // Removing a block widens visibility.
                 (SocialKey::Block(_), _) => None,
                 (subject, None) if value.is_none() => Some(Narrowing::TakeBack(subject)),
                 _ => None,
@@ -78,7 +77,7 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
     }
 }
 
-/// Makes what an account says of others narrower.
+/// Applies a narrowing to social statements.
 pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
     match narrowing {
         Narrowing::Block(account) => {
@@ -100,12 +99,12 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
     }
 }
 
-/// Makes a profile narrower.
+/// Applies a narrowing to a profile.
 pub fn narrow_profile(fields: &mut ProfileFields, narrowing: &Narrowing) {
     fields.by_approval |= *narrowing == Narrowing::AskAboutFollowers;
 }
 
-/// Makes what a document says of a meet narrower.
+/// Applies a narrowing to the content of a meet's document.
 pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
     match narrowing {
         Narrowing::ShowAtMost(visibility) => row.fields.visibility = row.fields.visibility.narrower(*visibility),

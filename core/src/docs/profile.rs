@@ -1,4 +1,4 @@
-//! What everyone may know of an account.
+//! The public profile of an account.
 
 use automerge::Automerge;
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,11 @@ use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::docs::invalid::is_within;
 use crate::handle_name;
 
-/// The most characters of a display name, and of a bio.
+/// Maximum numbers of characters of a display name and of a bio.
 const NAME: usize = 100;
 const BIO: usize = 1_000;
 
-/// What everyone may know of an account. Texts are empty when not given.
+/// The public profile of an account. Texts are empty when not given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -26,17 +26,17 @@ pub struct ProfileFields {
     /// At most 1,000 characters.
     #[n(2)]
     pub bio: String,
-    /// Whether a follower sees what is for followers only once the account has accepted them.
+    /// Whether followers must be accepted before they see content for followers.
     #[n(3)]
     #[cbor(default)]
     pub by_approval: bool,
 }
 
 impl ProfileFields {
-    /// Checks that every value is within its bounds. What a handle may hold, [`crate::handle_name`] says.
+    /// Checks that every value is within its bounds. [`crate::handle_name`] has the rules of a handle.
     ///
     /// # Errors
-    /// [`Invalid`] with the first field that is not.
+    /// [`Invalid`] with the first field that is out of bounds.
     pub fn check(&self) -> Result<(), Invalid> {
         Invalid::unless(is_within(&self.handle, handle_name::MAX_CHARS), "handle", "at most 30 characters")?;
         Invalid::unless(is_within(&self.display_name, NAME), "displayName", "at most 100 characters")?;
@@ -44,7 +44,7 @@ impl ProfileFields {
     }
 }
 
-/// Makes a change of all fields that differ from what the document holds; none if none does.
+/// Makes a change of all fields that differ from the document; none if none differs.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -58,7 +58,7 @@ pub fn put(doc: &mut Automerge, fields: &ProfileFields) -> Result<Option<NewChan
     })
 }
 
-/// What the document says of its account.
+/// Reads the profile.
 pub fn read(doc: &Automerge) -> ProfileFields {
     ProfileFields {
         handle: automerge_doc::string_within(doc, "handle", handle_name::MAX_CHARS),

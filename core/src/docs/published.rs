@@ -32,7 +32,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// The name that documents use.
+    /// Returns the name that documents use.
     pub fn name(self) -> &'static str {
         match self {
             Visibility::Private => "private",

@@ -1,4 +1,4 @@
-//! How an account likes things. Only its own devices read it.
+//! The settings of an account. Only its own devices read them.
 
 use automerge::{Automerge, ROOT};
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,20 @@ use crate::docs::Visibility;
 use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::DeviceKey;
 
-/// How an account likes things.
+/// The settings of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SettingsFields {
-    /// In which units distances and speeds are shown.
+    /// The units of distances and speeds on screens.
     #[n(0)]
     pub units: Units,
-    /// What is offered first when a drive is published.
+    /// The visibility that screens offer first when a drive is published.
     #[n(1)]
     pub default_visibility: Visibility,
 }
 
-/// In which units distances and speeds are shown.
+/// Units of distances and speeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +35,7 @@ pub enum Units {
     Imperial,
 }
 
-/// A device of the account, as its person calls it.
+/// A device of the account with the name that its user gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct NamedDevice {
@@ -47,10 +47,11 @@ pub struct NamedDevice {
     pub name: String,
 }
 
-/// Before the key of a device in the document. Each device has an entry of its own, so that no two of them meet.
+/// Prefix of the key of a device. Each device has a key of its own, so that concurrent names of different devices never
+/// conflict.
 const DEVICE: &str = "device ";
 
-/// Makes a change of all fields that differ from what the document holds; none if none does.
+/// Makes a change of all fields that differ from the document; none if none differs.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -66,7 +67,7 @@ pub fn put(doc: &mut Automerge, fields: &SettingsFields) -> Result<Option<NewCha
     })
 }
 
-/// What the document says; defaults for what it does not say.
+/// Reads the settings; defaults for absent values.
 pub fn read(doc: &Automerge) -> SettingsFields {
     SettingsFields {
         units: if automerge_doc::string(doc, "units") == "imperial" { Units::Imperial } else { Units::Metric },
@@ -74,7 +75,7 @@ pub fn read(doc: &Automerge) -> SettingsFields {
     }
 }
 
-/// Makes a change that calls a device by a name, or takes its name away; none if it is called so.
+/// Makes a change that sets or removes the name of a device; none if the document already has that state.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -84,7 +85,7 @@ pub fn name_device(doc: &mut Automerge, device: &DeviceKey, name: &str) -> Resul
     automerge_doc::edit(doc, |edit| edit.string_if_changed(&key, &before, name))
 }
 
-/// The devices that have names.
+/// Returns the devices that have names.
 pub fn devices(doc: &Automerge) -> Vec<NamedDevice> {
     let named = |entry: String| {
         let name = automerge_doc::string(doc, &entry);

@@ -26,7 +26,7 @@ pub enum SnapshotError {
     #[error("the document cannot be loaded")]
     Unreadable,
     /// The saved document differs from the loaded one.
-    #[error("the snapshot is not what it was made of")]
+    #[error("the snapshot differs from its document")]
     Differs,
 }
 
@@ -40,7 +40,7 @@ pub fn is_due(loose: u64, covered: u64) -> bool {
 /// hashes must match.
 ///
 /// # Errors
-/// [`SnapshotError`] if there can be none.
+/// [`SnapshotError`] if no snapshot can be made.
 pub fn build<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]> + Clone,
     heads: &[ChangeHash],

@@ -1,9 +1,9 @@
-//! What an account says about others and about their things. Others learn of it only through what the relay derives.
+//! Statements of an account about other accounts, drives and meets. Others see only what the relay derives from them.
 //!
-//! One document holds whom the account follows, accepts and blocks. What it says about drives and meets is in sixteen more,
-//! by the last hexadecimal digit of the thing's id, so that none of them grows without bound. Everything is an entry of its
-//! own, `"<what> <id>"`, so that devices which speak of different things never meet; of two words about one thing one wins,
-//! and a word wins over its removal.
+//! One document has the accounts that the account follows, accepts and blocks. Statements about drives and meets are in
+//! sixteen more documents, by the last hexadecimal digit of the drive's or meet's id, so that none of them grows
+//! without bound. Each statement has a key of its own, `"<prefix> <id>"`, so that concurrent statements about different
+//! things never conflict. Of two concurrent values of one key one counts, and a value wins over its removal.
 
 use automerge::{Automerge, ScalarValue};
 use minicbor::{Decode, Encode};
@@ -13,89 +13,89 @@ use crate::docs::automerge_doc::{self, EditError, NewChange};
 use crate::id::{AccountId, DocId};
 use crate::time::Timestamp;
 
-/// The most entries of one sort that are read from one document.
+/// Maximum number of entries of one prefix that are read from one document.
 pub const MAX_ENTRIES: usize = 10_000;
 
-/// The most characters of a comment.
+/// Maximum number of characters of a comment.
 pub const MAX_COMMENT: usize = 2_000;
 
-/// What an account may feel about a published drive.
+/// A reaction to a published drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[cbor(index_only)]
 pub enum Reaction {
-    /// Well done.
+    /// Applause.
     #[n(0)]
     Like,
-    /// Astonishing.
+    /// Astonishment.
     #[n(1)]
     Wow,
-    /// What a road.
+    /// Praise of the road.
     #[n(2)]
     Road,
-    /// What a car.
+    /// Praise of the car.
     #[n(3)]
     Car,
 }
 
-/// What an account answers to a meet.
+/// An answer to a meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[cbor(index_only)]
 pub enum Answer {
-    /// It comes.
+    /// The account attends.
     #[n(0)]
     Going,
-    /// It may come.
+    /// The account may attend.
     #[n(1)]
     Maybe,
-    /// It does not.
+    /// The account does not attend.
     #[n(2)]
     No,
 }
 
-/// How an account may be related to another.
+/// A relation to another account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Relation {
-    /// It follows it.
+    /// It follows the other account.
     Follow,
-    /// It lets it follow.
+    /// It accepts the other account as a follower.
     Accept,
-    /// Neither shows the other anything.
+    /// It blocks the other account: neither sees anything of the other.
     Block,
 }
 
-/// One thing that is said.
+/// A statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SocialEntry<'a> {
-    /// To follow an account, since this moment.
+    /// Follows an account, since this time.
     Follow(AccountId, Timestamp),
-    /// To let an account follow.
+    /// Accepts an account as a follower.
     Accept(AccountId),
-    /// Not to show each other anything.
+    /// Blocks an account.
     Block(AccountId),
-    /// What one feels about the published copy of a drive.
+    /// Reacts to the published copy of a drive.
     React(DocId, Reaction),
-    /// A comment with this id.
+    /// Comments, under this id.
     Comment(DocId, &'a Comment),
-    /// An answer to a meet, given at this moment.
+    /// Answers a meet, at this time.
     Rsvp(DocId, Answer, Timestamp),
 }
 
-/// What a word is about.
+/// The subject of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocialKey {
-    /// Whether the account follows another.
+    /// Whether the account follows another one.
     Follow(AccountId),
-    /// Whether it lets another follow.
+    /// Whether it accepts another one as a follower.
     Accept(AccountId),
-    /// Whether it blocks another.
+    /// Whether it blocks another one.
     Block(AccountId),
-    /// What it feels about a drive.
+    /// Its reaction to a published drive.
     React(DocId),
     /// Its comment with this id.
     Comment(DocId),
@@ -117,38 +117,38 @@ pub struct Comment {
     pub text: String,
 }
 
-/// What one of the documents says.
+/// The content of one social document.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct SocialRow {
-    /// Whom the account follows, and since when; ascending by account.
+    /// The followed accounts with the time since when, ascending by account.
     #[n(0)]
     pub follows: Vec<(AccountId, Timestamp)>,
-    /// Whom it lets follow, ascending.
+    /// The accepted followers, ascending.
     #[n(1)]
     pub accepted: Vec<AccountId>,
-    /// Whom it blocks, ascending.
+    /// The blocked accounts, ascending.
     #[n(2)]
     pub blocked: Vec<AccountId>,
-    /// What it feels, ascending by published copy.
+    /// The reactions, ascending by published copy.
     #[n(3)]
     pub reactions: Vec<(DocId, Reaction)>,
-    /// Its comments, ascending by id.
+    /// The comments, ascending by id.
     #[n(4)]
     pub comments: Vec<(DocId, Comment)>,
-    /// Its answers and when it gave them, ascending by meet.
+    /// The answers with their times, ascending by meet.
     #[n(5)]
     pub rsvps: Vec<(DocId, Answer, Timestamp)>,
-    /// Whom it blocked once and does not block, ascending: they follow anew only when they are accepted.
+    /// Accounts that were blocked before, ascending. Their follow counts only after they are accepted again.
     #[n(6)]
     #[cbor(default)]
     pub unblocked: Vec<AccountId>,
 }
 
 impl Reaction {
-    /// Every reaction, in the order in which they are offered.
+    /// All reactions, in the order in which screens offer them.
     pub const ALL: [Reaction; 4] = [Reaction::Like, Reaction::Wow, Reaction::Road, Reaction::Car];
 
-    /// The name that documents use.
+    /// Returns the name that documents use.
     pub fn name(self) -> &'static str {
         match self {
             Reaction::Like => "like",
@@ -160,7 +160,7 @@ impl Reaction {
 }
 
 impl SocialKey {
-    /// Before the id in the document, and the id.
+    /// Returns the prefix and the id of the key in the document.
     fn key(&self) -> (&'static str, &[u8; 16]) {
         match self {
             SocialKey::Follow(account) => (FOLLOW, account.as_bytes()),
@@ -172,7 +172,7 @@ impl SocialKey {
         }
     }
 
-    /// What an entry of the document with this key is about, if it is one.
+    /// Returns the subject of a key in the document, if it is the key of a statement.
     pub fn from_key(key: &str) -> Option<SocialKey> {
         let (prefix, id) = automerge_doc::entry_of(key)?;
         Some(match prefix {
@@ -194,17 +194,17 @@ const REACT: &str = "react";
 const COMMENT: &str = "comment";
 const RSVP: &str = "rsvp";
 
-/// The document in which an account speaks of people.
+/// Returns the id of the document with an account's statements about accounts.
 pub fn people(account: &AccountId) -> DocId {
     DocId::only(account, "social")
 }
 
-/// The document in which an account speaks of a thing: the published copy of a drive, or a meet.
+/// Returns the id of the document with an account's statements about a published copy or a meet.
 pub fn about(account: &AccountId, thing: &DocId) -> DocId {
     DocId::only(account, &format!("social {:x}", thing.as_bytes()[15] & 0xf))
 }
 
-/// Makes a change that says something; none if it is said.
+/// Makes a change with a statement; none if the document has it already.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -225,7 +225,7 @@ pub fn put(doc: &mut Automerge, word: &SocialEntry<'_>) -> Result<Option<NewChan
     set(doc, &subject, Some(value))
 }
 
-/// Makes a change that takes back what was said; none if nothing was.
+/// Makes a change that removes a statement; none if there is none.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -236,7 +236,7 @@ pub fn remove(doc: &mut Automerge, subject: &SocialKey) -> Result<Option<NewChan
 fn set(doc: &mut Automerge, subject: &SocialKey, value: Option<ScalarValue>) -> Result<Option<NewChange>, EditError> {
     let (prefix, id) = subject.key();
     let value = match (subject, value) {
-        // That somebody was blocked stays: they are to be accepted before they follow again.
+        // The entry stays as `false`: the account must be accepted before it follows again.
         (SocialKey::Block(account), None) if read(doc).blocked.contains(account) => Some(ScalarValue::Boolean(false)),
         (SocialKey::Block(_), None) => return Ok(None),
         (_, value) => value,
@@ -244,7 +244,7 @@ fn set(doc: &mut Automerge, subject: &SocialKey, value: Option<ScalarValue>) -> 
     automerge_doc::edit(doc, |edit| edit.entry(prefix, id, value))
 }
 
-/// What the document says. What cannot be read is left out.
+/// Reads the statements. Invalid ones are left out.
 pub fn read(doc: &Automerge) -> SocialRow {
     let entries = |prefix| automerge_doc::entries(doc, prefix, MAX_ENTRIES).into_iter();
     let accounts = |prefix, due| {

@@ -195,13 +195,13 @@ pub fn sessions(doc: &Automerge) -> Vec<Vec<Vec<u8>>> {
 /// The name of a recorder session, and the names and bytes of its blocks.
 type NamedSession = (String, Vec<(String, Vec<u8>)>);
 
-/// The same with the names of sessions and blocks.
+/// Like [`sessions`], with the names of sessions and blocks.
 fn named_sessions(doc: &Automerge) -> Vec<NamedSession> {
     let Some(recorders) = automerge_doc::map_in(doc, &ROOT, RECORDERS) else { return Vec::new() };
     let blocks = |session: String| {
         let blocks = automerge_doc::map_in(doc, &recorders, &session)?;
         let mut blocks = automerge_doc::all_bytes_in(doc, &blocks);
-        // "10000" comes after "9999", which plain order of texts would turn round.
+        // "10000" comes after "9999", but plain text order would put it before.
         sort_by(&mut blocks, |(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         Some((session, blocks))
     };

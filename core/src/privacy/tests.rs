@@ -7,7 +7,7 @@ use crate::testing::{START, eastward, fix_at_speed};
 use crate::track::parts::parts;
 use crate::track::{Mark, MarkKind, Refusal, RefusedFix};
 
-/// Everything that a fix can tell besides where and when it was measured.
+/// Returns the fix with every optional value.
 fn chatty(fix: Fix) -> Fix {
     Fix { altitude_m: Some(800.0), altitude_accuracy_m: Some(4.0), heading_deg: Some(90.0), ..fix }
 }
@@ -18,7 +18,7 @@ fn track(fixes: Vec<Fix>) -> [Stretch; 1] {
     [Stretch { fixes, refused, marks, ..Stretch::default() }]
 }
 
-/// A drive through corners given in metres east and north, 10 m and a second per fix.
+/// A drive through corners in metres east and north, with one fix every 10 m and second.
 fn through(corners: &[(f64, f64)]) -> Vec<Fix> {
     let mut fixes = Vec::new();
     for pair in corners.windows(2) {
@@ -39,7 +39,7 @@ fn way_m(a: &Fix, b: &Fix) -> f64 {
 #[test]
 fn a_straight_drive_is_cut_at_the_first_grid_lines_beyond_three_hundred_metres() {
     let shown = redact(&track(eastward(&[(600, 10.0)])), PrivateEnds::default()).unwrap();
-    // Lines every 0.005°, 556.6 m; the drive begins on one and ends 6,000 m further.
+    // Lines are every 0.005°, 556.6 m; the drive begins on a line and ends after 6,000 m.
     let east_m = |fix: &Fix| ((fix.lon_deg - 10.0) * 111_319.5).round();
     assert_eq!(east_m(&shown.fixes[0]), 560.0);
     assert_eq!(east_m(shown.fixes.last().unwrap()), 5560.0);
@@ -75,7 +75,7 @@ fn passing_home_on_the_way_is_hidden_and_how_long_it_took_too() {
     let gap_ms = |fixes: &[Fix]| fixes.windows(2).map(|pair| pair[1].fixed_at.millis_since(pair[0].fixed_at)).max();
     assert_eq!(gap_ms(&shown.fixes), Some(HIDDEN_GAP_MS));
     assert!(shown.fixes.iter().all(|fix| way_m(fix, &home) >= HIDDEN_M));
-    // An hour at home does not show.
+    // An hour at home is not visible.
     let nearest =
         (400..past_home.len()).min_by(|&a, &b| way_m(&past_home[a], &home).total_cmp(&way_m(&past_home[b], &home)));
     let mut with_a_break = past_home;
@@ -95,7 +95,7 @@ fn a_tunnel_keeps_its_time_and_its_gap() {
 
 #[test]
 fn a_gap_near_home_hides_what_comes_out_of_it() {
-    // The signal is lost at home and found again 2 km away: the next grid line counts, not the place.
+    // The signal is lost at home and comes back 2 km away: the track is cut at the next grid line, not there.
     let mut fixes = eastward(&[(800, 10.0)]);
     fixes.drain(3..200);
     let shown = redact(&track(fixes), PrivateEnds::default()).unwrap();
@@ -141,7 +141,7 @@ fn an_end_that_is_no_private_place_is_shown_and_the_other_is_not() {
     assert_eq!((shown.stats.distance_m, shown.started_at), (23_990.0, START));
     assert_eq!(preview(&laps, both), Preview { hidden: Vec::new(), shown_m: Some(23_990.0) });
     assert!(redact(&laps, PrivateEnds::default()).is_err());
-    // A drive from a meeting point home.
+    // A drive home from a meeting point.
     let fixes = eastward(&[(600, 10.0)]);
     let from_there = PrivateEnds { start: false, end: true };
     let shown = redact(&track(fixes.clone()), from_there).unwrap();
@@ -164,8 +164,8 @@ fn cells_are_about_as_wide_as_high_wherever_roads_are() {
     }
 }
 
-/// A drive anywhere on earth: legs of some seconds at a speed after a turn, some of them without a signal. Legs turn
-/// enough to come home now and then.
+/// A drive anywhere on earth: legs of some seconds at a speed after a turn, some of them without a signal. The turns
+/// are large enough that some drives come home.
 fn drives() -> impl Strategy<Value = Vec<Fix>> {
     let place = prop_oneof![
         (-85.0..85.0_f64, -180.0..180.0_f64),
@@ -195,7 +195,7 @@ fn drives() -> impl Strategy<Value = Vec<Fix>> {
     })
 }
 
-/// The properties below say nothing of drives of which nothing is left; these must be few enough.
+/// The properties below hold trivially for drives of which nothing remains, so these must be few.
 #[test]
 fn something_is_left_of_most_drives_and_some_pass_home() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
@@ -224,7 +224,7 @@ proptest! {
     #[test]
     fn every_cut_lies_at_a_grid_line_and_every_gap_is_true_or_hidden(fixes in drives()) {
         let Ok(shown) = redact(&track(fixes.clone()), PrivateEnds::default()) else { return Ok(()) };
-        // Shown fixes are true ones in their order.
+        // The shown fixes are recorded ones in their order.
         let mut from = 0;
         let mut true_indices = Vec::new();
         for fix in &shown.fixes {

@@ -1,21 +1,21 @@
-//! Fewer fixes of a track for its published copy, where the whole of it is more than a relay shows.
+//! Leaves out fixes of a track for its published copy, if the whole track has more fixes than a relay shows.
 //!
-//! Every fix that is left out was measured within a stated distance of the line between its neighbours that stay, and within
-//! seconds of them. Nothing else is changed: no fix is moved.
+//! Every fix that is left out was within a stated distance of the line between its remaining neighbours, and within
+//! seconds of them. No fix is moved.
 
 use crate::fix::Fix;
 use crate::geodesy::{Position, TangentPlane, distance_m};
 
-/// How far a track may be thinned.
+/// A degree of thinning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thinning {
-    /// How far what is left out may be from the line between its neighbours, metres.
+    /// Maximum distance of a left-out fix from the line between its remaining neighbours, metres.
     pub tolerance_m: f64,
-    /// The longest time between neighbours, milliseconds: shorter than any gap.
+    /// Maximum time between remaining neighbours, milliseconds: shorter than any gap.
     pub longest_ms: i64,
 }
 
-/// From next to nothing to what a map still shows: the first of these that makes a track small enough is taken.
+/// From almost lossless to what is still good enough for a map: the first one that makes a track small enough is used.
 pub const STEPS: [Thinning; 4] = [
     Thinning { tolerance_m: 0.5, longest_ms: 1_000 },
     Thinning { tolerance_m: 1.0, longest_ms: 2_000 },
@@ -23,13 +23,13 @@ pub const STEPS: [Thinning; 4] = [
     Thinning { tolerance_m: 5.0, longest_ms: 8_000 },
 ];
 
-/// The longest way between neighbours, metres: no reader takes it for a gap.
+/// Maximum way between neighbours, metres, so that no reader detects a gap.
 const LONGEST_M: f64 = 190.0;
 
-/// How many fixes in a row are left out at most, so that a dense track costs no more than a few looks at each fix.
+/// Maximum number of consecutive fixes that are left out, so that a dense track costs a few steps for each fix.
 const MOST_IN_A_ROW: usize = 64;
 
-/// The fixes that stay. The first and the last do, and both sides of every gap.
+/// Returns the remaining fixes: the first and the last, both sides of every gap, and as few others as possible.
 pub fn thinned(fixes: &[Fix], by: Thinning) -> Vec<Fix> {
     let mut kept = Vec::new();
     let mut at = 0;
@@ -40,7 +40,7 @@ pub fn thinned(fixes: &[Fix], by: Thinning) -> Vec<Fix> {
     kept
 }
 
-/// How far the next fix is that stays after the first of these.
+/// Returns the index of the next remaining fix after the first one.
 fn reach(fixes: &[Fix], by: Thinning) -> usize {
     let Some(first) = fixes.first() else { return 0 };
     let plane = TangentPlane::at(first.into());
@@ -61,7 +61,7 @@ fn reach(fixes: &[Fix], by: Thinning) -> usize {
     places.len()
 }
 
-/// Whether a place is as near to the segment from the origin to this end.
+/// Returns whether a point is within `tolerance_m` of the segment from the origin to this end.
 fn is_within((x, y): (f64, f64), (to_x, to_y): (f64, f64), tolerance_m: f64) -> bool {
     let length = to_x * to_x + to_y * to_y;
     let along = if length > 0.0 { ((x * to_x + y * to_y) / length).clamp(0.0, 1.0) } else { 0.0 };
@@ -74,7 +74,7 @@ mod tests {
     use crate::stats::RunningStats;
     use crate::testing::fix_at_speed;
 
-    /// A winding road at 14 m a second, measured so often, for so long.
+    /// A winding road at 14 m/s, measured at this rate for this time.
     fn winding(hertz: u32, seconds: u32) -> Vec<Fix> {
         let at = |tick: u32| {
             let s = f64::from(tick) / f64::from(hertz);

@@ -1,4 +1,4 @@
-//! Any fixes at all, from any clocks: what must hold of recorder, figures, roads and what is published.
+//! Properties of recorder, statistics, roads and redaction for arbitrary fixes and clocks.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::roads::RoadSteps;
 use crate::testing::{START, fix, fix_at_speed};
 use crate::track::parts::parts;
 
-/// A fix as no sensor would give it.
+/// A fix that no sensor would report.
 fn nonsense() -> impl Strategy<Value = Fix> {
     let time = || prop_oneof![any::<i64>(), START.0 - 10_000_000..START.0 + 10_000_000];
     let degrees = || prop_oneof![any::<f64>(), -180.0..180.0_f64];
@@ -34,8 +34,8 @@ fn nonsense() -> impl Strategy<Value = Fix> {
     )
 }
 
-/// A drive of which at least half of the fixes are plausible: it has a rhythm, a speed and an altitude, its sensor's clock is
-/// set now and then, and what is wrong is wrong alone or in a row.
+/// A drive whose fixes are at least half plausible: it has a rhythm, a speed and an altitude, its sensor's clock is set
+/// sometimes, and errors are single or consecutive.
 fn mostly_plausible() -> impl Strategy<Value = (Vec<Fix>, usize)> {
     let step = (0..40_u8, -500.0..500.0_f64, 0.0..45.0_f64, any::<i32>(), nonsense());
     let clock = prop_oneof![Just(0), Just(-978_307_200_000), Just(-180_000), -20_000_000..20_000_000_i64];
@@ -55,7 +55,7 @@ fn mostly_plausible() -> impl Strategy<Value = (Vec<Fix>, usize)> {
                     fixed_at: true_fix.fixed_at + clock_ms,
                     ..true_fix
                 };
-                // No more than a quarter is wrong; a clock that was set costs two.
+                // At most a quarter is wrong; setting the clock costs two fixes.
                 if (wrong + 1) * 4 < index {
                     match kind {
                         0..=2 => fix.fixed_at = fix.fixed_at + i64::from(set_ms),
@@ -77,7 +77,7 @@ fn mostly_plausible() -> impl Strategy<Value = (Vec<Fix>, usize)> {
     )
 }
 
-/// Everything that must hold of a recording, whatever came in.
+/// Checks the properties of a recording of any input.
 fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
     let mut recorder = Recorder::new(START);
     let mut verdicts: Vec<Verdict> = Vec::new();
@@ -122,7 +122,7 @@ fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
     Ok(stretch)
 }
 
-/// Finite, none below 0, and in order.
+/// Checks that statistics are finite, not negative, and consistent.
 fn check_figures(stats: &DriveStats) -> Result<(), TestCaseError> {
     prop_assert!(stats.is_valid(), "{stats:?}");
     prop_assert!(stats.mean_speed_mps <= stats.max_speed_mps, "{stats:?}");

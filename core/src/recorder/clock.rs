@@ -1,10 +1,10 @@
-//! When each fix was measured, whatever the sensor's clock says.
+//! Decides when each fix was measured, with any clock of the sensor.
 //!
-//! Fixes come in the order of their arrival, and `recorded_at` says when each arrived. The sensor's own time is finer, but
-//! its clock may be anything: wrong by decades, set in mid-drive, or wrong for a single fix. Here the two are compared. A
-//! fix whose time fits what came before keeps it. One that does not is refused; if the next one differs in the same way, the
-//! sensor's clock was set, and its times are moved from there on, so that the track goes on without a jump. A sensor whose
-//! times never fit is not asked for the time: then the arrival counts.
+//! Fixes come in the order of their arrival, and `recorded_at` is the time of arrival. The sensor's own time is more
+//! precise, but its clock may be wrong by decades, set in mid-drive, or wrong for a single fix. This module compares
+//! the two. A fix whose time is consistent with the fixes before keeps it. Any other fix is refused. If the next one
+//! differs by the same amount, the sensor's clock was set, and an offset is added to its times from there on, so that
+//! the track has no jump. If a sensor's times are never consistent, the arrival counts.
 
 use std::collections::VecDeque;
 
@@ -12,48 +12,50 @@ use crate::fix::{Fix, YEAR_2200};
 use crate::time::Timestamp;
 use crate::track::Refusal;
 
-/// How much later than its arrival the first fix may be measured: two clocks that are right differ by so much, milliseconds.
+/// The maximum time by which the first measurement may be later than its arrival, milliseconds: the difference between
+/// two right clocks.
 const FIRST_AHEAD_MS: i64 = 10_000;
-/// How much sooner than any of the last ones a fix may arrive after its measurement, milliseconds: the time between two
-/// fixes, within these bounds. Whole seconds are all that some sensors tell.
+/// The maximum time by which a delay between measurement and arrival may be shorter than all recent ones, milliseconds:
+/// the interval between two fixes, within these bounds. Some sensors report whole seconds only.
 const AHEAD_MS: (i64, i64) = (250, 1_000);
-/// Of so many fixes the shortest way from measurement to arrival is known.
+/// The shortest recent delay is taken over this number of fixes.
 const KNOWN_DELAYS: usize = 10;
-/// What two clocks may differ in their measure of the time between two fixes, milliseconds, and an eighth of that time.
+/// The maximum difference between two clocks' measures of one interval, milliseconds, in addition to an eighth of the
+/// interval.
 const STEADY_MS: i64 = 1_000;
-/// The times of so many fixes in a row are refused at most.
+/// Maximum number of consecutive fixes whose times are refused.
 const PATIENCE: u8 = 2;
-/// How long it took from one fix to the next, where nothing tells, milliseconds.
+/// The assumed interval between two fixes if it is unknown, milliseconds.
 const USUAL_INTERVAL_MS: i64 = 1_000;
 
-/// Compares the sensor's clock with that of the arrivals.
+/// Compares the sensor's clock with the times of arrival.
 #[derive(Clone, Debug)]
 pub(super) struct SensorClock {
-    /// When the recording began, or last went on: nothing earlier belongs to it.
+    /// When the recording began or last resumed: no earlier fix belongs to it.
     since: Timestamp,
-    /// What is added to the sensor's times.
+    /// The offset added to the sensor's times.
     offset_ms: i64,
-    /// How long the last fixes took from their measurement to their arrival, if the offset is right.
+    /// The delays between measurement and arrival of the last fixes, with this offset.
     delays_ms: VecDeque<i64>,
-    /// When the last fix was measured that fitted: no other is earlier.
+    /// The time of the last consistent fix: no other fix may be earlier.
     last_at: Option<Timestamp>,
-    /// The last fix of all.
+    /// The last fix, consistent or not.
     last: Option<SensorReport>,
-    /// Whether that one did not fit.
+    /// Whether that fix was inconsistent.
     is_doubtful: bool,
-    /// What is added to the times of arrival.
+    /// The offset added to the times of arrival.
     arrival_shift_ms: i64,
     interval_ms: i64,
-    /// So many fixes in a row did not fit.
+    /// The number of consecutive inconsistent fixes.
     misfits: u8,
 }
 
-/// What a fix tells of its times, before anything is added.
+/// The times of a fix as reported, without offsets.
 #[derive(Clone, Copy, Debug)]
 struct SensorReport {
     measured_at: Timestamp,
     recorded_at: Timestamp,
-    /// When it arrived, on a clock that never goes back.
+    /// The arrival, on a monotonic clock.
     arrived_at: Timestamp,
     place: (f64, f64),
 }
@@ -73,27 +75,28 @@ impl SensorClock {
         }
     }
 
-    /// What is added to the sensor's times.
+    /// Returns the offset added to the sensor's times.
     pub(super) fn offset_ms(&self) -> i64 {
         self.offset_ms
     }
 
-    /// Goes on with what an earlier clock added to the times of the same sensor.
+    /// Continues with the offset that an earlier clock found for the same sensor.
     pub(super) fn go_on_with(&mut self, offset_ms: i64) {
         self.offset_ms = offset_ms;
     }
 
-    /// Goes on from this moment after a break.
+    /// Resumes at this time after a break.
     pub(super) fn go_on_at(&mut self, at: Timestamp) {
         self.since = self.since.max(at);
     }
 
-    /// Goes on behind a fix that was timed elsewhere.
+    /// Continues after a fix whose time was decided elsewhere.
     pub(super) fn go_on_after(&mut self, fix: &Fix) {
         self.last_at = Some(self.last_at.map_or(fix.fixed_at, |last_at| last_at.max(fix.fixed_at)));
     }
 
-    /// The fix with the time at which it was measured, or why that cannot be known. Its arrival comes out as it is counted.
+    /// Returns the fix with its time of measurement, or with the reason for which the time is unknown. `recorded_at`
+    /// has the counted arrival.
     pub(super) fn time(&mut self, fix: &Fix) -> (Fix, Option<Refusal>) {
         let reported = self.report(fix);
         let before = self.last.replace(reported);
@@ -123,8 +126,8 @@ impl SensorClock {
         (Fix { fixed_at, ..fix }, None)
     }
 
-    /// What a fix tells. The clock of the arrivals may be that of a phone which is set back; then the time that usually
-    /// passes between two fixes has passed.
+    /// Returns the times of a fix. The clock of the arrivals may be set back; then the usual interval is assumed to
+    /// have passed.
     fn report(&mut self, fix: &Fix) -> SensorReport {
         if let Some(last) = &self.last {
             let passed_ms = fix.recorded_at.millis_since(last.recorded_at);
@@ -142,7 +145,7 @@ impl SensorClock {
         }
     }
 
-    /// Why the time of a fix does not fit what came before, if it does not.
+    /// Returns why the time of a fix is inconsistent, if it is.
     fn misfit(&self, reported: &SensorReport) -> Option<Refusal> {
         let at = reported.measured_at + self.offset_ms;
         let delay_ms = reported.arrived_at.millis_since(at);
@@ -164,19 +167,20 @@ impl SensorClock {
         }
     }
 
-    /// Moves the sensor's times so that this one was measured as long before its arrival as those before, or by a step later
-    /// than the last where arrivals stand still. Says whether the times go on then.
+    /// Sets the offset so that this fix has the same delay as those before it, or is one step later than the last if
+    /// the arrivals stand still. Returns whether the times are consistent then.
     fn set(&mut self, reported: &SensorReport, step_ms: i64) -> bool {
         let delay_ms = self.shortest_delay_ms().unwrap_or(0);
         let is_later = |offset_ms: i64| {
             let at = reported.measured_at + offset_ms;
             (self.since..=YEAR_2200).contains(&at) && self.last_at.is_none_or(|last_at| at > last_at)
         };
-        // Not so long before that it would not belong to the recording: then what looked like delays was the sensor's clock.
+        // Not so early that it would be before the recording: then the offset of the sensor's clock looked like a
+        // delay.
         let by_arrival = (reported.arrived_at - delay_ms).max(self.since.min(reported.arrived_at));
         let by_step = self.last_at.map_or(by_arrival, |last_at| last_at + step_ms);
         let moved_ms = by_arrival.max(by_step).millis_since(reported.measured_at);
-        // The sensor's own time, where that fits: a single first fix that came late is no measure.
+        // The sensor's own time, if it is consistent: a late first fix is no measure.
         let own_ms = reported.arrived_at.millis_since(reported.measured_at);
         let fits_unmoved = moved_ms.abs() <= STEADY_MS
             || self.delays_ms.len() == 1 && (-FIRST_AHEAD_MS..=FIRST_AHEAD_MS).contains(&own_ms);
@@ -195,12 +199,12 @@ impl SensorClock {
 }
 
 impl SensorReport {
-    /// Whether another is this one reported again.
+    /// Returns whether the next report repeats this one.
     fn repeats(&self, next: &SensorReport) -> bool {
         next.measured_at == self.measured_at && next.place == self.place
     }
 
-    /// How far the sensor's clock went on, if it did so as the other one.
+    /// Returns the step of the sensor's clock, if it agrees with that of the arrivals.
     fn steady_step_ms(&self, next: &SensorReport) -> Option<i64> {
         let measured_ms = next.measured_at.millis_since(self.measured_at);
         let arrived_ms = next.arrived_at.millis_since(self.arrived_at);

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{START, eastward, fix, fix_at_speed};
 
-/// Takes fixes in and settles; the verdicts as letters in the order in which they fell: `a`ccepted, or the reason.
+/// Records and settles fixes; returns the verdicts in order as letters: `a` for accepted, or that of the reason.
 fn verdicts(recorder: &mut Recorder, fixes: &[Fix]) -> String {
     let mut letters = String::new();
     for verdict in
@@ -33,7 +33,7 @@ fn accurate_to(accuracy_m: f64, fix: Fix) -> Fix {
     Fix { accuracy_m: Some(accuracy_m), ..fix }
 }
 
-/// A stretch that holds these verdicts.
+/// Returns a stretch with these verdicts.
 fn stretch(verdicts: &[Verdict]) -> Stretch {
     let mut stretch = Stretch::default();
     for verdict in verdicts {
@@ -135,7 +135,7 @@ fn a_resumed_recorder_goes_on_as_if_never_stopped() {
     assert_eq!(resumed.stats().fixes, 101);
 }
 
-/// Fixes as a bad phone gives them: mostly a drive, with jumps, repeated times, bad accuracies and nonsense.
+/// Fixes of a bad phone: mostly a drive, with jumps, repeated times, bad accuracies and invalid values.
 fn bad_phone() -> impl Strategy<Value = Vec<Fix>> {
     let step = (0..20_u8, 0.0..3.0_f64, 0.0..80.0_f64, -300.0..300.0_f64, 0.0..70.0_f64, any::<bool>());
     prop::collection::vec(step, 1..200).prop_map(|steps| {
@@ -176,8 +176,8 @@ proptest! {
     }
 }
 
-/// A drive of `count` fixes, one a second at 20 m/s, on a phone whose sensor tells `sensor(second, true time)`, and whose clock
-/// shows the true time.
+/// A drive of `count` fixes, one a second at 20 m/s, on a phone whose sensor reports `sensor(second, true time)`, and
+/// whose own clock is right.
 fn told_by(count: u32, sensor: impl Fn(u32, Timestamp) -> Timestamp) -> Vec<Fix> {
     let fix = |second: u32| {
         let fix = fix_at_speed(f64::from(second) + 0.3, 20.0 * f64::from(second), 0.0, 20.0);
@@ -188,7 +188,7 @@ fn told_by(count: u32, sensor: impl Fn(u32, Timestamp) -> Timestamp) -> Vec<Fix>
     (0..count).map(fix).collect()
 }
 
-/// Takes a drive at 20 m/s in; all but `lost` are kept, and at the right time one after the other.
+/// Records a drive at 20 m/s and checks that all fixes but `lost` are accepted, in order and at the right times.
 fn check_kept(name: &str, fixes: &[Fix], lost: usize) {
     let mut recorder = Recorder::new(START);
     let verdicts: Vec<Verdict> = fixes.iter().flat_map(|fix| recorder.take(fix)).collect();
@@ -268,16 +268,16 @@ fn what_a_sensor_measured_before_a_recording_went_on_is_refused() {
         recorder.go_on_at(START + 60_000);
         recorder
     };
-    // An old place is told first, again and again.
+    // The sensor repeats an old position several times.
     let old = |second: u32| Fix { recorded_at: START + i64::from(second) * 1_000, ..fix(30.0, 600.0, 0.0) };
     assert_eq!(verdicts(&mut recorder(), &[old(61), old(62), old(63), old(64)]), "bbbb");
-    // The clock was set back meanwhile, by less than the recording paused.
+    // The clock was set back meanwhile, by less than the pause.
     let set_back = told_by(70, |_, at| at - 20_000);
     let mut later = recorder();
     assert_eq!(verdicts(&mut later, &set_back[60..]), "baaaaaaaaa");
     let last = later.last().unwrap();
     assert!((0..500).contains(&last.recorded_at.millis_since(last.fixed_at)), "{last:?}");
-    // It was behind all the time, which looked like fixes that come late.
+    // The clock was behind all the time, which looked like late arrivals.
     for behind_ms in [5_000, 90_000] {
         let behind = told_by(70, |_, at| at - behind_ms);
         let mut late = Recorder::new(START - 120_000);
@@ -315,7 +315,7 @@ fn a_place_that_is_told_twice_is_taken_once() {
 
 #[test]
 fn a_phone_whose_clock_alone_is_set_back_loses_one_fix() {
-    // Nobody runs the arrivals on here: sensor and arrivals are set together, as in a file.
+    // Sensor and arrivals are set together, as in a file.
     let set_back = |second: u32| {
         let fix = fix_at_speed(f64::from(second), 20.0 * f64::from(second), 0.0, 20.0);
         let by_ms = if second < 60 { 0 } else { -3_600_000 };
@@ -329,7 +329,7 @@ fn a_phone_whose_clock_alone_is_set_back_loses_one_fix() {
 
 #[test]
 fn a_run_of_implausible_steps_is_one_outlier() {
-    // 18 fixes a second at 1 m/s. The place jumps by 360 m and slides back.
+    // 18 fixes a second at 1 m/s. The position jumps by 360 m and slides back.
     let slide = |index: u32| {
         let seconds = f64::from(index) / 18.0;
         let off_m = if (600..606).contains(&index) { f64::from(606 - index) * 60.0 } else { 0.0 };
@@ -341,7 +341,7 @@ fn a_run_of_implausible_steps_is_one_outlier() {
     assert_eq!(letters.matches('o').count(), 6);
     let stats = recorder.stats();
     assert_eq!((stats.distance_m, stats.gap_distance_m, stats.max_speed_mps), (100.0, 0.0, 1.0));
-    // After a tunnel of a minute the place is far behind, and slides to where the car is.
+    // After a tunnel of a minute the position is far behind, and slides to the car.
     let car = |second: u32| fix(f64::from(second), 25.0 * f64::from(second), 0.0);
     let slide = (180..195).map(|second: u32| fix(f64::from(second), 3_000.0 + 98.0 * f64::from(second - 179), 0.0));
     let fixes: Vec<Fix> = (0..120).map(car).chain(slide).chain((195..300).map(car)).collect();

@@ -1,24 +1,24 @@
-//! How the road bends: radii, and the corners that are made of them.
+//! Bends of the road: radii, and the corners that consecutive bends form.
 
 use std::ops::Range;
 
 use super::Bend;
 use super::way::RoadSample;
 
-/// A corner turns by at least so much, radians.
+/// Minimum turn of a corner, radians.
 const SMALLEST_TURN_RAD: f64 = 30.0 / 180.0 * std::f64::consts::PI;
-/// What turns further is a roundabout or a loop, radians. The hairpins of a pass turn by 180 degrees or a little more. Nobody
-/// turns back on a spot at the speed that flows.
+/// Maximum turn of a corner, radians: larger turns are roundabouts or loops. The hairpins of a pass turn by 180 degrees
+/// or slightly more. Nobody makes a U-turn at a flowing speed.
 const LARGEST_TURN_RAD: f64 = 225.0 / 180.0 * std::f64::consts::PI;
 
-/// What is at one sample.
+/// The bend at one sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BendHere {
     pub(super) bend: Bend,
     pub(super) is_corner: bool,
 }
 
-/// What is at each sample but the first and the last.
+/// Returns the bend at each sample except the first and the last.
 pub(super) fn along(samples: &[RoadSample]) -> Vec<BendHere> {
     let mut bends = Vec::with_capacity(samples.len());
     let mut run = Turn::default();
@@ -40,7 +40,7 @@ pub(super) fn along(samples: &[RoadSample]) -> Vec<BendHere> {
     bends
 }
 
-/// Samples one after the other at which the road bends to the same side.
+/// Consecutive samples at which the road bends to the same side.
 #[derive(Default)]
 struct Turn {
     steps: Range<usize>,
@@ -49,7 +49,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Marks the middle of the run if it is a corner, and flows.
+    /// Marks the middle of the turn, if the turn is a flowing corner.
     fn end(&self, samples: &[RoadSample], bends: &mut [BendHere]) {
         let is_corner = (SMALLEST_TURN_RAD..=LARGEST_TURN_RAD).contains(&self.turn_rad);
         // Steps are counted from the second sample.
@@ -59,9 +59,9 @@ impl Turn {
     }
 }
 
-/// The circle through three places.
+/// The circle through three positions.
 struct Curve {
-    /// Of the vector product of both legs.
+    /// The vector product of both legs.
     cross_m2: f64,
     dot_m2: f64,
     /// The product of the three sides.
@@ -83,8 +83,8 @@ impl Curve {
         }
     }
 
-    /// The radius of the circumscribed circle is the product of the sides by four times the area (any textbook of plane
-    /// geometry), and the vector product is twice the area.
+    /// The radius of the circumscribed circle is the product of the sides divided by four times the area (any textbook
+    /// of plane geometry), and the vector product is twice the area.
     fn bend(&self) -> Bend {
         let is_under = |radius_m: f64| self.sides_m3 < radius_m * 2.0 * self.cross_m2;
         match () {

@@ -10,14 +10,15 @@ use super::{Bend, STEP_M, Step};
 use crate::geodesy::Position;
 use crate::time::Timestamp;
 
-/// The length by which stretches are found, metres: long enough to be worth a detour, and for its score to mean something.
+/// The length of the window that finds stretches, metres: long enough to be worth a detour and to have a meaningful
+/// score.
 const WINDOW_M: u32 = 2_000;
 const WINDOW: usize = (WINDOW_M / STEP_M) as usize;
-/// What scores less is no stretch to show.
+/// Minimum score of a listed stretch.
 const LOWEST_SCORE: u8 = 30;
-/// A stretch goes on while the road scores at least so many percent of its best.
+/// A stretch continues while the road has at least this percentage of the stretch's best score.
 const KEEPS_PERCENT: u32 = 85;
-/// How many stretches a drive has at most.
+/// Maximum number of stretches of a drive.
 const MOST: usize = 5;
 
 /// A good stretch of a drive.
@@ -25,26 +26,26 @@ const MOST: usize = 5;
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RoadStretch {
-    /// When it begins.
+    /// The time at its start.
     #[n(0)]
     pub from_at: Timestamp,
-    /// When it ends.
+    /// The time at its end.
     #[n(1)]
     pub to_at: Timestamp,
-    /// Where it begins: longitude and latitude, degrees.
+    /// The position of its start: longitude and latitude, degrees.
     #[n(2)]
     pub from: [f64; 2],
-    /// Where it ends: longitude and latitude, degrees.
+    /// The position of its end: longitude and latitude, degrees.
     #[n(3)]
     pub to: [f64; 2],
-    /// How good it is.
+    /// Its score.
     #[n(4)]
     pub score: RoadScore,
 }
 
-/// The best stretches of measured road, best first; of equals the one that was driven first.
+/// Returns the best stretches of measured road, the best first; of equally good ones the one that was driven first.
 pub(super) fn stretches(steps: &[Step]) -> Vec<RoadStretch> {
-    // The score of the window that begins at each step; 0 where none may begin.
+    // The score of the window that begins at each step; 0 where no window may begin.
     let mut scores = window_scores(steps);
     let mut stretches: Vec<RoadStretch> = Vec::new();
     while stretches.len() < MOST {
@@ -60,7 +61,7 @@ pub(super) fn stretches(steps: &[Step]) -> Vec<RoadStretch> {
         let last = best + scores[best + 1..].iter().take_while(|&&score| keeps(score)).count();
         let range = first..last + WINDOW;
         stretches.extend(stretch(&steps[range.clone()]));
-        // No further window may touch this one.
+        // Windows that touch this stretch are excluded.
         let touching = range.start.saturating_sub(WINDOW - 1)..range.end.min(scores.len());
         scores[touching].fill(0);
     }
@@ -68,14 +69,14 @@ pub(super) fn stretches(steps: &[Step]) -> Vec<RoadStretch> {
     stretches
 }
 
-/// It begins and ends where the road bends.
+/// The stretch is trimmed to its first and last bend.
 fn stretch(steps: &[Step]) -> Option<RoadStretch> {
     let bends = |step: &Step| step.flows && step.bend != Bend::Straight;
     let steps = &steps[steps.iter().position(bends)?..=steps.iter().rposition(bends)?];
     let (first, last) = (steps.first()?, steps.last()?);
     let lon_lat = |step: &Step| {
         let Position { lat_deg, lon_deg } = step.position();
-        // As a track keeps them.
+        // Rounded to the precision of tracks.
         [(lon_deg * 1e6).round() / 1e6, (lat_deg * 1e6).round() / 1e6]
     };
     let score = steps.iter().collect::<Tally>().score()?;

@@ -1,18 +1,18 @@
-//! How steep the road is.
+//! The slope of the road.
 
 use super::STEP_M;
 use super::way::RoadSample;
 
-/// Samples on each side over which altitudes are averaged: with the one between them 300 m.
+/// Number of samples on each side over which altitudes are averaged: 300 m with the one between them.
 const SIDE: usize = 7;
 
-/// The steepest road, metres per kilometre, over 300 m.
+/// The maximum slope of a road over 300 m, metres per kilometre.
 const STEEPEST_M_PER_KM: f64 = 300.0;
 
-/// The steepness at each sample, metres per kilometre, up or down alike: the mean altitude of the seven samples behind
-/// against that of the seven before, whose middles are 160 m apart. A receiver's altitude is noisy, and only its differences
-/// can be trusted. `None` where an altitude of the 300 m is missing, or where they are steeper than a road: then the receiver
-/// has jumped, or settles.
+/// Returns the slope at each sample, metres per kilometre, up or down: the mean altitude of the seven samples behind
+/// against that of the seven ahead, whose middles are 160 m apart. A receiver's altitude is noisy, and only its
+/// differences are reliable. `None` if an altitude of the 300 m is missing, or if the slope exceeds that of any road:
+/// then the receiver has jumped or is settling.
 pub(super) fn along(samples: &[RoadSample]) -> Vec<Option<u32>> {
     let mut grades = vec![None; samples.len()];
     for (window, grade) in samples.windows(2 * SIDE + 1).zip(grades.iter_mut().skip(SIDE)) {

@@ -1,34 +1,34 @@
-//! From what is counted to a score.
+//! The score of a road, computed from counts.
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Bend, SHORTEST_SCORED_M, STEP_M, Step};
 
-/// What counts on some road, in steps of [`STEP_M`]. Sums of tallies are exact, whatever their order.
+/// Counts of a road, in steps of [`STEP_M`]. Sums of tallies are exact in any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Tally {
-    /// Steps that were measured.
+    /// Measured steps.
     #[n(0)]
     pub steps: u32,
-    /// Those which flow.
+    /// Flowing steps.
     #[n(1)]
     pub flowing: u32,
-    /// Those which flow, by [`Bend`], from straight to hairpin.
+    /// Flowing steps by [`Bend`], from straight to hairpin.
     #[n(2)]
     pub bends: [u32; 5],
-    /// Corners which flow.
+    /// Flowing corners.
     #[n(3)]
     pub corners: u32,
-    /// Steps whose grade is known.
+    /// Steps with a known slope.
     #[n(4)]
     pub graded: u32,
-    /// The sum of their grades, metres per kilometre.
+    /// The sum of their slopes, metres per kilometre.
     #[n(5)]
     pub grade_sum: u32,
 }
 
-/// How good a road is, and why. Never shown without its parts and the length it was computed on.
+/// The quality of a road. Always shown with its parts and the length on which it was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -36,10 +36,10 @@ pub struct RoadScore {
     /// 0 to 100: the weighted geometric mean of the parts.
     #[n(0)]
     pub score: u8,
-    /// What it is made of.
+    /// The parts of the score.
     #[n(1)]
     pub parts: RoadParts,
-    /// The measured length on which it was computed, metres.
+    /// The measured length, metres.
     #[n(2)]
     pub measured_m: u32,
 }
@@ -50,44 +50,44 @@ pub struct RoadScore {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RoadParts {
-    /// How much of the road bends, and how sharply, where it flows.
+    /// The amount and sharpness of flowing bends.
     #[n(0)]
     pub twist: u8,
-    /// Corners that flow.
+    /// The number of flowing corners.
     #[n(1)]
     pub corners: u8,
-    /// How much it climbs or falls; absent if altitudes are not known.
+    /// The slope; absent without altitudes.
     #[n(2)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relief: Option<u8>,
-    /// How much of it flows.
+    /// The flowing share of the road.
     #[n(3)]
     pub flow: u8,
-    /// How different its bends are.
+    /// The variety of its bends.
     #[n(4)]
     pub variety: u8,
 }
 
-/// What a step of each [`Bend`] counts, tenths (see there).
+/// The weight of a step of each [`Bend`], tenths (see there).
 const BEND_WEIGHTS: [u32; 5] = [0, 10, 13, 16, 20];
 
-/// Weighted metres of bends per kilometre that are a full part. An Alpine climb has about 430.
+/// Weighted metres of bends per kilometre that give the full part. An Alpine climb has about 430.
 const FULL_TWIST_M_PER_KM: f64 = 400.0;
-/// Flowing corners per kilometre that are a full part. Measured: Alpine climbs 1.8 to 3.0, country lanes 1.5, towns 0 to 1.0,
-/// motorways 0.
+/// Flowing corners per kilometre that give the full part. Measured: Alpine climbs 1.8 to 3.0, country lanes 1.5, towns
+/// 0 to 1.0, motorways 0.
 const FULL_CORNERS_PER_KM: f64 = 3.0;
-/// Grades under this are told by a receiver on the flat, metres per kilometre.
+/// Slopes below this are noise of the receiver, metres per kilometre.
 const FLAT_M_PER_KM: f64 = 10.0;
-/// The mean grade that is a full part, metres per kilometre.
+/// The mean slope that gives the full part, metres per kilometre.
 const FULL_GRADE_M_PER_KM: f64 = 60.0;
-/// The part of a road without relief: a good road may be flat.
+/// The part of a flat road, which may still be good.
 const FLAT_RELIEF: f64 = 0.3;
 
-/// What a part counts at least: one corner more or less in ten kilometres is noise, and must not decide between nothing and
-/// something.
+/// The minimum of a part: one corner more or less in ten kilometres is noise, and must not decide between zero and a
+/// score.
 const LEAST_PART: f64 = 0.03;
 
-/// How much each part weighs; those which are known are scaled to 1.
+/// The weights of the parts; those of the known parts are scaled to 1.
 const WEIGHTS: Weights = Weights { twist: 0.3, corners: 0.3, relief: 0.1, flow: 0.2, variety: 0.1 };
 
 struct Weights {
@@ -99,7 +99,7 @@ struct Weights {
 }
 
 impl Tally {
-    /// Counts another step.
+    /// Adds a step.
     pub fn count(&mut self, step: &Step) {
         self.steps = self.steps.saturating_add(1);
         if step.flows {
@@ -114,12 +114,12 @@ impl Tally {
         }
     }
 
-    /// Counts what another tally has counted.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Tally) {
         *self = self.combine(other, u32::saturating_add);
     }
 
-    /// Takes away what another tally has counted, which this one has counted, too.
+    /// Subtracts another tally, which must have been added before.
     pub fn subtract(&mut self, other: &Tally) {
         *self = self.combine(other, u32::saturating_sub);
     }
@@ -137,43 +137,44 @@ impl Tally {
         }
     }
 
-    /// What was measured, metres.
+    /// Returns the measured length, metres.
     pub fn measured_m(&self) -> u32 {
         self.steps.saturating_mul(STEP_M)
     }
 
-    /// Weighted metres of flowing bends per kilometre.
+    /// Returns the weighted metres of flowing bends per kilometre.
     pub fn twist_m_per_km(&self) -> f64 {
         let tenths = |(steps, weight): (&u32, u32)| f64::from(*steps) * f64::from(weight);
         self.bends.iter().zip(BEND_WEIGHTS).map(tenths).sum::<f64>() / 10.0 * 1000.0 / f64::from(self.steps.max(1))
     }
 
-    /// Flowing corners per kilometre.
+    /// Returns the flowing corners per kilometre.
     pub fn corners_per_km(&self) -> f64 {
         f64::from(self.corners) * 1000.0 / f64::from(STEP_M) / f64::from(self.steps.max(1))
     }
 
-    /// The mean grade, metres per kilometre; `None` unless it is known on half of the road.
+    /// Returns the mean slope, metres per kilometre; `None` unless it is known on half of the road.
     pub fn grade_m_per_km(&self) -> Option<f64> {
         (self.graded > 0 && self.graded >= self.steps / 2).then(|| f64::from(self.grade_sum) / f64::from(self.graded))
     }
 
-    /// The share of the road that flows, 0 to 1.
+    /// Returns the flowing share of the road, 0 to 1.
     pub fn flow(&self) -> f64 {
         f64::from(self.flowing) / f64::from(self.steps.max(1))
     }
 
-    /// How evenly what flows is spread over the five bends, 0 to 1: Shannon's entropy by its largest value (E. C. Pielou,
-    /// "The measurement of diversity in different types of biological collections", 1966).
+    /// Returns how evenly flowing steps are distributed over the five bends, 0 to 1: Shannon's entropy divided by its
+    /// maximum (E. C. Pielou, "The measurement of diversity in different types of biological collections", 1966).
     pub fn variety(&self) -> f64 {
         let share = |steps: &u32| f64::from(*steps) / f64::from(self.flowing.max(1));
         let information = |share: f64| if share > 0.0 { -share * libm::log(share) } else { 0.0 };
         self.bends.iter().map(share).map(information).sum::<f64>() / libm::log(self.bends.len() as f64)
     }
 
-    /// The score; `None` if less than [`SHORTEST_SCORED_M`] was measured.
+    /// Returns the score; `None` if less than [`SHORTEST_SCORED_M`] was measured.
     ///
-    /// A geometric mean, since a road needs all of its parts: no number of corners makes up for a road that does not flow.
+    /// It is a geometric mean because a good road needs all parts: no number of corners compensates a road that does
+    /// not flow.
     pub fn score(&self) -> Option<RoadScore> {
         if self.measured_m() < SHORTEST_SCORED_M {
             return None;

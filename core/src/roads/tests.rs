@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{DEGREE_EAST_M, DEGREE_NORTH_M, START, fix, fix_at_speed};
 
-/// A leg of a made road: so long, and bending left (positive) or right on this radius; straight without one.
+/// A leg of a synthetic road: its length, and the radius of its bend, to the left if positive; straight without one.
 type Leg = (f64, Option<f64>);
 
 /// One fix every 15 m of a road that begins at the equator towards the east, at 15 m/s.
@@ -26,7 +26,7 @@ fn drive(legs: &[Leg]) -> Vec<Fix> {
     fixes
 }
 
-/// A road of corners with straights between them, climbing by 5 %.
+/// A road of corners with straights between them and a slope of 5 %.
 fn pass() -> Vec<Fix> {
     let corners = [(63.0, 40.0), (110.0, -70.0), (55.0, 35.0), (90.0, -120.0), (78.0, 25.0), (160.0, -160.0)];
     let legs: Vec<Leg> = corners
@@ -232,7 +232,7 @@ fn the_date_line_and_the_poles_are_places_like_any_other() {
     }
 }
 
-/// The bits of everything, in one number (FNV-1a).
+/// Returns all bits as one number (FNV-1a).
 fn fingerprint(survey: &RoadSteps) -> u64 {
     let numbers = |step: &Step| {
         let Position { lat_deg, lon_deg } = step.position();
@@ -304,7 +304,7 @@ fn relief_is_known_where_the_receiver_tells_every_fourth_altitude_and_not_where_
     }
     let scored = RoadSteps::of(&sparse).score().unwrap();
     assert!(scored.parts.relief.unwrap().abs_diff(whole.parts.relief.unwrap()) <= 2, "{scored:?} {whole:?}");
-    // Two thousand fixes apart nobody knows.
+    // The span between fixes two thousand apart is unmeasured.
     let mut ends = pass();
     let count = ends.len();
     for fix in &mut ends[1..count - 1] {

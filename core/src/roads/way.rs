@@ -1,6 +1,6 @@
-//! A drive as a line of samples, one every 20 m of way, each knowing whether the car flowed.
+//! Samples a drive every 20 m of way, and marks the samples at which the car flowed.
 //!
-//! It falls into sections at everything that was not measured: nobody knows the road there.
+//! The way is split into sections at unmeasured spans.
 
 use super::STEP_M;
 use crate::fix::Fix;
@@ -8,25 +8,25 @@ use crate::geodesy::{Ecef, Position};
 use crate::stats::known_altitude_m;
 use crate::time::Timestamp;
 
-/// Fixes nearer to the last one than this say more of the receiver than of the road, metres.
+/// Fixes nearer to the last one than this are mostly noise, metres.
 const SHORTEST_SPAN_M: f64 = 5.0;
-/// The longest span in which the road is known, metres.
+/// Maximum length of a measured span, metres.
 const LONGEST_SPAN_M: f64 = 60.0;
-/// The longest span in which the road is known, milliseconds.
+/// Maximum duration of a measured span, milliseconds.
 const LONGEST_SPAN_MS: i64 = 10_000;
-/// How far before and behind a sample the car must have flowed, metres.
+/// The distance before and after a sample over which the car must flow, metres.
 const GATE_REACH_M: f64 = 40.0;
-/// The slowest speed that flows: 30 km/h, metres per second.
+/// The minimum flowing speed, 30 km/h, metres per second.
 const GATE_MPS: f64 = 30.0 / 3.6;
-/// Where altitudes are missing over so much way, nobody knows how steep it is, metres.
+/// The slope is unknown if altitudes are missing over this way, metres.
 const LONGEST_LEVEL_M: f64 = 300.0;
-/// An altitude may be off by so much, metres, and a road climbs so much of its way.
+/// The tolerated error of an altitude, metres, to which the maximum climb of a road is added.
 const JUMP_M: f64 = 20.0;
 const STEEPEST: f64 = 0.25;
-/// A speed that the receiver did not measure is the way of at least so long, milliseconds.
+/// The minimum time base of a speed computed from positions, milliseconds.
 const SPEED_OVER_MS: i64 = 3_000;
 
-/// A place on the way, a whole number of steps from the beginning of its section.
+/// A position on the way, at a multiple of the step from the beginning of its section.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RoadSample {
     pub(super) place: Ecef,
@@ -35,7 +35,7 @@ pub(super) struct RoadSample {
     pub(super) flows: bool,
 }
 
-/// A fix that is kept.
+/// A fix that was kept.
 #[derive(Clone, Copy)]
 struct Knot {
     place: Ecef,
@@ -43,12 +43,12 @@ struct Knot {
     altitude_m: Option<f64>,
     /// Way from the beginning of the section.
     along_m: f64,
-    /// The slowest that the receiver measured since the last knot, if it measured any.
+    /// The slowest Doppler speed since the last knot, if there is one.
     slowest_mps: Option<f64>,
 }
 
-/// Calls `each` with the samples of every section of the way, one after the other. Returns how long the straight lines over
-/// everything between them are, metres.
+/// Calls `each` with the samples of every section, one after the other. Returns the sum of the straight lines over
+/// everything between them, metres.
 pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: impl FnMut(&[RoadSample])) -> f64 {
     let mut unknown_m = 0.0;
     let mut section = Section::default();
@@ -73,7 +73,7 @@ pub(super) fn sections<'a>(fixes: impl IntoIterator<Item = &'a Fix>, mut each: i
                 continue;
             }
             if span_m > LONGEST_SPAN_M || knot.at.millis_since(last.at) > LONGEST_SPAN_MS {
-                // So little way in so much time: the car stood.
+                // A long time on a short way: the car stood.
                 let stood = span_m <= LONGEST_SPAN_M;
                 section.ends_standing = stood;
                 unknown_m += span_m;
@@ -100,7 +100,7 @@ fn slower(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Knots with nothing unknown between them.
+/// Consecutive knots without an unmeasured span.
 #[derive(Default)]
 struct Section {
     knots: Vec<Knot>,
@@ -109,8 +109,8 @@ struct Section {
 }
 
 impl Section {
-    /// Gives knots without an altitude what lies between their neighbours' along the way: some receivers tell it now and then.
-    /// Where the altitude jumps, it is not known on either side.
+    /// Interpolates the altitudes of knots without one along the way, because some receivers report them rarely. At a
+    /// jump, the altitude is unknown on both sides.
     fn fill_altitudes(&mut self) {
         let mut known: Option<(usize, f64)> = None;
         let mut jumps = Vec::new();
@@ -133,7 +133,7 @@ impl Section {
         let length_m = self.knots.last().map_or(0.0, |knot| knot.along_m);
         let mut samples = Vec::with_capacity((length_m / f64::from(STEP_M)) as usize + 1);
         let speeds_mps = self.speeds_mps();
-        // The knots of the span in which the sample lies, and of those which the gate reaches.
+        // The knots of the span that contains the sample, and of the range of the gate.
         let (mut before, mut gate) = (0, 0);
         for index in 0_u32.. {
             let along_m = f64::from(index) * f64::from(STEP_M);
@@ -149,7 +149,7 @@ impl Section {
                 gate += 1;
             }
             let stood = self.begins_standing && gate_from_m <= 0.0 || self.ends_standing && gate_to_m >= length_m;
-            // The speed of a span stands at its end, so that of the last span is behind the reach.
+            // The speed of a span is stored at its end, so that of the last span is beyond the range.
             let behind = gate + self.knots[gate..].partition_point(|knot| knot.along_m <= gate_to_m);
             let reached_mps = &speeds_mps[gate..speeds_mps.len().min(behind + 1)];
             samples.push(RoadSample {
@@ -160,14 +160,14 @@ impl Section {
         samples
     }
 
-    /// The slowest speed in the span that ends at each knot: the receiver's (Doppler), or the way over 3 s.
+    /// Returns the slowest speed of the span that ends at each knot: the Doppler speed, or the way over 3 s.
     fn speeds_mps(&self) -> Vec<f64> {
         let mut from = 0;
         let speed_mps = |(index, knot): (usize, &Knot)| {
             while from + 1 < index && knot.at.millis_since(self.knots[from + 1].at) >= SPEED_OVER_MS {
                 from += 1;
             }
-            // The first knot has no way behind it; it does what the second does.
+            // The first knot has no span before it, so it uses the speed of the second.
             let to = if index == 0 { self.knots.get(1).unwrap_or(knot) } else { knot };
             let way_s = to.at.millis_since(self.knots[from].at) as f64 / 1000.0;
             let way_mps = if way_s > 0.0 { (to.along_m - self.knots[from].along_m) / way_s } else { 0.0 };
@@ -177,7 +177,7 @@ impl Section {
     }
 }
 
-/// The place so far of the way from one knot to the next.
+/// Returns the point at this fraction of the way from one knot to the next.
 fn between(from: &Knot, to: &Knot, part: f64) -> RoadSample {
     let elapsed_ms = to.at.millis_since(from.at) as f64;
     let altitude_m = |(from_m, to_m): (f64, f64)| from_m + (to_m - from_m) * part;

@@ -1,7 +1,7 @@
 //! The phone's end of a sync session.
 //!
-//! It knows what may be said next and which pushes wait for their acknowledgement. What the phone holds, and what it does
-//! with what it gets, is the replica's business.
+//! It decides which message may be sent next and has the pushes that wait for their acknowledgement. The replica owns
+//! the documents and handles the received content.
 
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
@@ -14,65 +14,65 @@ use crate::wire::{
     RelayId, proof_bytes,
 };
 
-/// After how much silence an expected answer is given up, in milliseconds. `[M5]`
+/// Time without a message after which a client that waits for an answer ends the connection, milliseconds. `[M5]`
 pub const ANSWER_MS: u64 = 30_000;
 
-/// Who the phone is.
+/// The identity of a phone.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// The account it speaks for.
+    /// Its account.
     pub account: AccountId,
-    /// The key of this device.
+    /// The key of its device.
     pub device: DeviceKey,
-    /// How the device came to the account; absent for the founder.
+    /// The grant for the device; absent for the founding device.
     pub grant: Option<Grant>,
 }
 
-/// What a message from the relay means for the replica.
+/// The meaning of a message for the replica.
 #[derive(Debug, PartialEq)]
 pub enum ClientEvent {
-    /// The device must sign this; [`ClientSession::proof_message`] goes on.
+    /// The device must sign these bytes; [`ClientSession::proof_message`] continues.
     Sign(Vec<u8>),
-    /// The relay let the phone in; [`ClientSession::catch_up`] goes on.
+    /// The handshake is complete; [`ClientSession::catch_up`] continues.
     Welcomed {
-        /// Which relay it is.
+        /// The relay's id.
         relay: RelayId,
-        /// Which life of its log.
+        /// The epoch of its log.
         epoch: Epoch,
         /// The position of the newest entry in the account's log.
         head: u64,
         /// The relay's clock.
         at: Timestamp,
     },
-    /// Changes that other sessions made, or what there is to know about them.
+    /// Changes of other sessions, snapshots, or stubs of either.
     Entries {
         /// Oldest first.
         entries: Vec<Entry>,
         /// The new cursor.
         cursor: u64,
     },
-    /// Everything the relay had was sent.
+    /// No entry is left.
     CaughtUp {
         /// The new cursor.
         cursor: u64,
-        /// Over everything the relay has.
+        /// The digest of all documents of the account on the relay.
         digest: Digest,
     },
     /// These changes are on the relay's disk.
     Acked {
-        /// Their names.
+        /// Their hashes.
         hashes: Vec<ChangeHash>,
         /// The new cursor.
         cursor: u64,
     },
     /// This change was refused.
     Nacked {
-        /// Its name.
+        /// Its hash.
         hash: ChangeHash,
-        /// Why.
+        /// The reason.
         code: NackCode,
     },
-    /// A page of a document that was asked for.
+    /// A page of a requested document.
     Fetched {
         /// The document.
         doc: DocId,
@@ -81,20 +81,20 @@ pub enum ClientEvent {
         /// Whether it was the last page.
         done: bool,
     },
-    /// Documents of which the relay has something else.
+    /// Documents of which the relay has other changes.
     Differences {
-        /// What it has, each with all its changes.
+        /// The documents, each with the hashes of all its changes.
         docs: Vec<DocHistory>,
         /// Whether it was the last page of the comparison.
         done: bool,
     },
-    /// The relay has heard the phone's word for another device.
+    /// The relay answered a vouch.
     Vouched,
-    /// The relay wants to know whether the phone is still there, and this says so.
+    /// The relay sent a ping; this is the answer.
     Pinged(Vec<u8>),
     /// The relay ended the connection.
     Ended(ByeCode),
-    /// What came cannot come from a relay at this point, so that what came before may have been garbled, too. `[C5]`
+    /// The message is not valid at this point, so earlier messages may have been corrupted, too. `[C5]`
     Garbled(ByeCode),
 }
 
@@ -102,24 +102,24 @@ pub enum ClientEvent {
 #[derive(Debug)]
 pub struct ClientSession {
     identity: Identity,
-    /// The origin that was dialled.
+    /// The dialled origin.
     origin: String,
     phase: ClientPhase,
-    /// When the relay was last heard, or when it was asked something while nothing else was outstanding.
+    /// The time of the last message of the relay, or of the first request since no other answer was awaited.
     quiet_since_ms: u64,
     pushes: u64,
-    /// For each push that waits, the names in it by position; acknowledged or refused ones are taken out.
+    /// The hashes of the changes of each waiting push, by index, without acknowledged and refused ones.
     waiting: Map<u64, Map<u32, ChangeHash>>,
     fetching: Option<DocId>,
-    /// What has come of a chunk that goes on in the next page. `[F3]`
+    /// The received part of a chunk that continues on the next page. `[F3]`
     begun: Vec<u8>,
     comparing: bool,
     vouching: bool,
-    /// What has come of a document that may go on in the next page. `[D2]`
+    /// A document that may continue on the next page. `[D2]`
     begun_history: Option<DocHistory>,
-    /// The documents that the comparison has told of.
+    /// The documents listed in the present comparison.
     compared: Set<DocId>,
-    /// The last cursor that the relay told.
+    /// The relay's last cursor.
     cursor: u64,
 }
 
@@ -135,7 +135,7 @@ enum ClientPhase {
 }
 
 impl ClientSession {
-    /// A session on a connection that was just opened to this origin, and the first message to send. `[H1]`
+    /// Opens a session on a new connection to this origin; returns it with the first message. `[H1]`
     pub fn open(identity: Identity, origin: String, now_ms: u64) -> (ClientSession, Vec<u8>) {
         let hello = Message::Hello { protocols: vec![PROTOCOL], account: identity.account, device: identity.device };
         let session = ClientSession {
@@ -156,44 +156,44 @@ impl ClientSession {
         (session, hello.encode())
     }
 
-    /// The origin that was dialled.
+    /// Returns the dialled origin.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The message that carries the signature of [`ClientEvent::Sign`]; nothing if it is not awaited. `[H3]`
+    /// Returns the message with the signature for [`ClientEvent::Sign`]; nothing if none is awaited. `[H3]`
     pub fn proof_message(&mut self, signature: [u8; 64]) -> Option<Vec<u8>> {
         let ClientPhase::Signing { relay } = self.phase else { return None };
         self.phase = ClientPhase::AwaitingWelcome { relay };
         Some(Message::Proof { signature, grant: self.identity.grant, origin: Some(self.origin.clone()) }.encode())
     }
 
-    /// The message that says what the phone has. `[C1]`
+    /// Returns the message with the state of the phone. `[C1]`
     pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
         debug_assert_eq!(self.phase, ClientPhase::Welcomed);
         self.phase = ClientPhase::CatchingUp;
-        // The relay's log may be shorter than it was. `[C6]`
+        // The relay's log may be shorter than before. `[C6]`
         self.cursor = 0;
         Message::CatchUp { cursor, digest }.encode()
     }
 
-    /// Whether another push may be sent. `[P5]`
+    /// Returns whether another push is allowed. `[P5]`
     pub fn can_push(&self) -> bool {
         self.phase == ClientPhase::Open && self.waiting.len() < MAX_PUSHES_IN_FLIGHT
     }
 
-    /// Whether the relay has sent everything it had.
+    /// Returns whether the relay has sent all entries.
     pub fn is_caught_up(&self) -> bool {
         self.phase == ClientPhase::Open
     }
 
-    /// Whether any answer is outstanding.
+    /// Returns whether an answer is outstanding.
     pub fn is_waiting(&self) -> bool {
         let is_asking = self.fetching.is_some() || self.comparing || self.vouching;
         self.phase != ClientPhase::Open || !self.waiting.is_empty() || is_asking
     }
 
-    /// The message that offers changes, whose names go beside them. `[P1]`
+    /// Returns the message that offers changes, which are passed with their hashes. `[P1]`
     pub fn push(&mut self, now_ms: u64, offers: Vec<(ChangeHash, Offer)>) -> Vec<u8> {
         debug_assert!(self.can_push() && !offers.is_empty());
         self.start_waiting(now_ms);
@@ -205,52 +205,53 @@ impl ClientSession {
         Message::Push { changes }.encode()
     }
 
-    /// Whether [`ClientSession::fetch`] may be called.
+    /// Returns whether [`ClientSession::fetch`] is allowed.
     pub fn can_fetch(&self) -> bool {
         self.phase == ClientPhase::Open && self.fetching.is_none()
     }
 
-    /// The message that asks for all changes of a document. `[F1]`
+    /// Returns the message that requests all changes of a document. `[F1]`
     pub fn fetch(&mut self, now_ms: u64, doc: DocId) -> Vec<u8> {
         self.start_waiting(now_ms);
         self.fetching = Some(doc);
         Message::Fetch { doc }.encode()
     }
 
-    /// The message that says what the phone believes the relay to have in a range of ids. `[D1]`
+    /// Returns the message with the heads that the phone believes the relay to have in a range of ids. `[D1]`
     pub fn compare(&mut self, now_ms: u64, from: DocId, to: DocId, docs: Vec<DocHeads>) -> Vec<u8> {
         self.start_waiting(now_ms);
         self.comparing = true;
         Message::Compare { from, to, docs }.encode()
     }
 
-    /// Whether [`ClientSession::vouch`] may be called.
+    /// Returns whether [`ClientSession::vouch`] is allowed.
     pub fn can_vouch(&self) -> bool {
         self.phase == ClientPhase::Open && !self.vouching
     }
 
-    /// The message that says that a device belongs to the account. `[P10]`
+    /// Returns the message that vouches for a device. `[P10]`
     pub fn vouch(&mut self, now_ms: u64, actor_prefix: [u8; 8]) -> Vec<u8> {
         self.start_waiting(now_ms);
         self.vouching = true;
         Message::Vouch { actor_prefix }.encode()
     }
 
-    /// The silence before a question says nothing about the relay.
+    /// Time without a message before a request does not count, because the relay had nothing to answer.
     fn start_waiting(&mut self, now_ms: u64) {
         if !self.is_waiting() {
             self.quiet_since_ms = now_ms;
         }
     }
 
-    /// When a silent relay is given up, on the clock of `now_ms`: an answer is due soon, a ping now and then. `[M5]`
+    /// Returns when a silent relay is given up, on the clock of `now_ms`: early while an answer is due, else after
+    /// missing pings. `[M5]`
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let patience_ms = if self.is_waiting() { ANSWER_MS } else { SILENCE_MS };
         (self.phase != ClientPhase::Ended).then_some((self.quiet_since_ms + patience_ms, "give up a silent relay"))
     }
 
-    /// Takes in a message. After [`ClientEvent::Ended`] and [`ClientEvent::Garbled`] the connection is to be closed and the session
-    /// thrown away.
+    /// Handles a message. After [`ClientEvent::Ended`] and [`ClientEvent::Garbled`] the caller must close the
+    /// connection and drop the session.
     pub fn receive(&mut self, now_ms: u64, bytes: &[u8]) -> ClientEvent {
         self.quiet_since_ms = now_ms;
         let event =
@@ -272,7 +273,7 @@ impl ClientSession {
             }
             (ClientPhase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
                 if protocol != PROTOCOL {
-                    // A proof of an earlier version is good at any origin: whoever asks for it gets none. `[H9]`
+                    // A proof of an earlier version is valid at any origin, so the phone sends none. `[H9]`
                     self.phase = ClientPhase::Ended;
                     return Ok(ClientEvent::Ended(ByeCode::UnknownProtocol));
                 }
@@ -330,7 +331,7 @@ impl ClientSession {
         }
     }
 
-    /// The documents that have come as a whole. One that goes on does so at the head of the next page, and nowhere else.
+    /// Returns the documents that are complete. A document may continue at the start of the next page only.
     fn complete_histories(&mut self, docs: Vec<DocHistory>, done: bool) -> Result<Vec<DocHistory>, ByeCode> {
         let mut whole = Vec::new();
         for doc in docs {
@@ -347,7 +348,7 @@ impl ClientSession {
         Ok(whole)
     }
 
-    /// The whole chunks among those of a page and what came of the first one before; the last one is kept if it goes on.
+    /// Returns the complete chunks of a page, joined with the part before them; keeps the last one if it continues.
     fn join_chunks(&mut self, mut chunks: Vec<Chunk>, goes_on: bool) -> Result<Vec<Chunk>, ByeCode> {
         if let Some(Chunk(first)) = chunks.first_mut()
             && !self.begun.is_empty()
@@ -361,7 +362,7 @@ impl ClientSession {
         if self.begun.len() > MAX_CHUNK_BYTES { Err(ByeCode::TooLarge) } else { Ok(chunks) }
     }
 
-    /// Takes in a cursor, which never goes back. `[C5]`
+    /// Accepts a cursor, which must not go back. `[C5]`
     fn advance(&mut self, cursor: u64) -> Result<u64, ByeCode> {
         if cursor < self.cursor {
             return Err(ByeCode::OutOfOrder);

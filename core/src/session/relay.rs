@@ -1,8 +1,8 @@
 //! The relay's end of a sync session.
 //!
-//! The account's log is the outbound queue: the session keeps only how far the client has been told (`tail`) and reads
-//! the next page when the last one has been sent, so that a slow reader costs a number, not memory. Entries that this
-//! very client pushed are acknowledged at their place in the log; all others are sent.
+//! The account's log is the outbound queue: the session keeps only the position up to which the client has everything
+//! (`tail`), and reads the next page when the last one was sent. So a slow reader costs no memory. The session
+//! acknowledges entries of this client at their position in the log and sends all others.
 
 mod comparison;
 mod open;
@@ -22,12 +22,12 @@ use crate::wire::{
     NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1,
 };
 
-/// What happens to the session.
+/// The inputs of the session.
 #[derive(Debug)]
 pub enum RelayInput {
     /// A binary message arrived.
     Received(Vec<u8>),
-    /// Answers [`RelayEffect::Admit`]: the device may speak for the account.
+    /// Answers [`RelayEffect::Admit`]: the device belongs to the account.
     Admitted {
         /// The current epoch of the relay's log.
         epoch: Epoch,
@@ -36,18 +36,18 @@ pub enum RelayInput {
         /// The relay's clock.
         at: Timestamp,
     },
-    /// Answers [`RelayEffect::Admit`]: it may not.
+    /// Answers [`RelayEffect::Admit`]: the device is refused.
     NotAdmitted(ByeCode),
-    /// Answers [`RelayEffect::Vouch`], whatever came of it: what the device made is judged when it is pushed.
+    /// Answers [`RelayEffect::Vouch`], whether or not the relay stored it: changes are checked when they are pushed.
     Vouched,
-    /// Answers [`RelayEffect::Commit`]: everything not refused is on disk.
+    /// Answers [`RelayEffect::Commit`]: everything that was not refused is on disk.
     Committed {
-        /// Which push.
+        /// The number of the push.
         push: u64,
         /// One outcome for each change of the push, in its order.
         outcomes: Vec<ChangeOutcome>,
     },
-    /// The account's log has grown to this position, by whomever.
+    /// The account's log has grown to this position, by any session.
     Grew(u64),
     /// Answers [`RelayEffect::ReadLog`].
     Log(LogPage),
@@ -57,50 +57,51 @@ pub enum RelayInput {
     Heads(HeadsPage),
     /// Answers [`RelayEffect::ReadNames`].
     Names(NamesPage),
-    /// The deadline has passed, or the shell just wants the time looked at.
+    /// The deadline has passed, or the shell checks the time.
     Tick,
     /// The relay is stopping or its storage has failed.
     Stop(ByeCode),
 }
 
-/// What the session wants done. Answers come back as inputs, in any order.
+/// The effects of the session. Answers come as inputs, in any order.
 #[derive(Debug, PartialEq)]
 pub enum RelayEffect {
-    /// Send a binary message. The shell goes on to the next effect when the socket has taken it.
+    /// Send a binary message. The shell performs the next effect when the socket has accepted it.
     Send(Vec<u8>),
-    /// Look whether the device may speak for the account, remember it, and from then on report [`RelayInput::Grew`].
-    /// Signatures have been verified. A founder founds the account if it is new, and so does its word for another device.
+    /// Check whether the device belongs to the account, store it, and from then on report [`RelayInput::Grew`]. The
+    /// signatures are verified. A founding device, or its grant for another device, makes the account if it is new.
     Admit {
         /// The account.
         account: AccountId,
-        /// The device whose key was proved.
+        /// The device with the verified key.
         device: DeviceKey,
-        /// The device that let it in, which must be one of the account or its founder; absent for the founder.
+        /// The granting device, which must belong to the account or be its founding device; absent for the founding
+        /// device.
         granted_by: Option<DeviceKey>,
-        /// The protocol version that the phone speaks.
+        /// The protocol version of the phone.
         protocol: u16,
     },
-    /// Tell the operator that a phone signed for another origin than the relay's own, and was sent away. `[H9]`
+    /// Report to the operator that a phone signed for another origin than the relay's own and was refused. `[H9]`
     ReportOrigin {
-        /// The origin that it dialled, as it says.
+        /// The origin that the phone states.
         dialled: String,
     },
-    /// Tell the operator that a phone knows a longer log than there is: the database was put back to an older state, or the
-    /// phone says what is not so. `[C6]`
+    /// Report to the operator that a phone's cursor is beyond the log: the database was put back to an older state, or
+    /// the phone states a wrong cursor. `[C6]`
     ReportShortLog {
-        /// How far the phone knows the log, as it says.
+        /// The cursor that the phone states.
         cursor: u64,
-        /// How far the log reaches.
+        /// The head of the log.
         head: u64,
     },
-    /// Remember that a device whose actors begin like this belongs to the account, if it may have one more. `[P10]`
+    /// Store that a device with this actor prefix belongs to the account, if it may have one more device. `[P10]`
     Vouch {
-        /// How they begin.
+        /// The actor prefix.
         actor_prefix: [u8; 8],
     },
-    /// Store the changes, refusing each by itself, and sync the disk before answering.
+    /// Store the changes, refuse each one separately, and sync the disk before answering.
     Commit {
-        /// Which push; comes back with the outcomes.
+        /// The number of the push, which is part of the answer.
         push: u64,
         /// The changes.
         changes: Vec<Offer>,
@@ -124,11 +125,11 @@ pub enum RelayEffect {
         /// The last id.
         to: DocId,
     },
-    /// Read the names of changes of some documents, one document after the other: at most [`MAX_NAMES_PAGE`].
+    /// Read the hashes of changes of some documents, one document after the other: at most [`MAX_NAMES_PAGE`].
     ReadNames {
         /// The documents, [`MAX_HEADS_PAGE`] at most.
         docs: Vec<DocId>,
-        /// Of the first document, only names above this one.
+        /// Of the first document, only hashes above this one.
         after: Option<ChangeHash>,
         /// Only changes up to this position of the log.
         upto: u64,
@@ -137,14 +138,14 @@ pub enum RelayEffect {
     Close,
 }
 
-/// What became of one pushed change.
+/// The result for one pushed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// It is on disk, at this position of the account's log, since this push or an earlier one.
+    /// It is on disk, at this position of the account's log, stored by this push or an earlier one.
     Stored {
         /// The position.
         seq: u64,
-        /// Its name.
+        /// Its hash.
         hash: ChangeHash,
     },
     /// It was refused.
@@ -158,7 +159,7 @@ pub struct LogPage {
     pub entries: Vec<(u64, Entry)>,
     /// The position of the newest entry in the log at the time of the snapshot.
     pub head: u64,
-    /// Over all documents of the account at the time of the snapshot.
+    /// The digest of all documents of the account at the time of the snapshot.
     pub digest: Digest,
 }
 
@@ -167,20 +168,20 @@ pub struct LogPage {
 pub struct DocPage {
     /// The document.
     pub doc: DocId,
-    /// Log positions and chunks of its changes and of a snapshot in place of those that it covers, ascending. Only the last
-    /// one may be larger than a page.
+    /// The chunks with their log positions, ascending: changes, and a snapshot in place of those that it covers. Only
+    /// the last chunk may be larger than a page.
     pub changes: Vec<(u64, Chunk)>,
     /// Whether nothing follows.
     pub done: bool,
 }
 
-/// The most documents of a [`HeadsPage`].
+/// Maximum number of documents of a [`HeadsPage`].
 pub const MAX_HEADS_PAGE: usize = 500;
 
-/// The most names of a [`NamesPage`]: as many as fit into one batch.
+/// Maximum number of hashes of a [`NamesPage`]: as many as fit into one message.
 pub const MAX_NAMES_PAGE: usize = BATCH_BYTES / 34;
 
-/// What an account has in the first part of a range of ids, read in one snapshot.
+/// The heads of an account's documents in the first part of a range of ids, read in one snapshot.
 #[derive(Clone, Debug)]
 pub struct HeadsPage {
     /// Heads and kind of each document, ascending.
@@ -191,10 +192,10 @@ pub struct HeadsPage {
     pub head: u64,
 }
 
-/// Names of the changes of some documents.
+/// Hashes of the changes of some documents.
 #[derive(Clone, Debug)]
 pub struct NamesPage {
-    /// Of each of the first documents that were asked for, the names, ascending; at least of one document.
+    /// The hashes of each of the first requested documents, ascending; of at least one document.
     pub names: Vec<Vec<ChangeHash>>,
     /// Whether the last of these documents has more.
     pub goes_on: bool,
@@ -222,10 +223,10 @@ enum RelayPhase {
 }
 
 impl RelaySession {
-    /// A session on a connection that was just accepted.
+    /// Creates the session of a new connection.
     ///
-    /// `policy` says for which origins phones may sign; `nonce` is fresh randomness, used for nothing else; `now_ms` any
-    /// monotonic clock.
+    /// `policy` has the origins that phones may sign; `nonce` is fresh randomness for this session only; `now_ms` is
+    /// any monotonic clock.
     pub fn new(relay: RelayId, policy: OriginPolicy, nonce: [u8; 32], now_ms: u64) -> RelaySession {
         RelaySession {
             relay,
@@ -237,7 +238,7 @@ impl RelaySession {
         }
     }
 
-    /// When [`RelayInput::Tick`] is due, on the clock of `now_ms`, and what for.
+    /// Returns when [`RelayInput::Tick`] is due, on the clock of `now_ms`, and the reason.
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         match self.phase {
             RelayPhase::Closed => None,
@@ -247,12 +248,12 @@ impl RelaySession {
         }
     }
 
-    /// Whether the session has closed the connection.
+    /// Returns whether the session has closed the connection.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, RelayPhase::Closed)
     }
 
-    /// Takes in what happened and says what to do.
+    /// Handles an input and returns the effects.
     pub fn handle(&mut self, now_ms: u64, input: RelayInput) -> Vec<RelayEffect> {
         if self.is_closed() {
             return Vec::new();
@@ -322,8 +323,8 @@ impl RelaySession {
                 Ok(vec![RelayEffect::Admit { account, device, granted_by, protocol }])
             }
             (RelayPhase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
-                // A database that was put back to an older state has fewer entries than it told of. Where it ends is as
-                // good as any position: the digests decide. `[C6]`
+                // The log of a database that was put back to an older state is shorter than before. Its head is as good
+                // a cursor as any: the digests decide. `[C6]`
                 let head = *head;
                 let mut open = OpenSession::at(cursor.min(head), head);
                 let report = (cursor > head).then_some(RelayEffect::ReportShortLog { cursor, head });
@@ -383,7 +384,7 @@ fn verify(key: &DeviceKey, bytes: &[u8], signature: &[u8; 64]) -> Result<(), Bye
         .map_err(|_| ByeCode::NotAuthentic)
 }
 
-/// Who let the device in: nobody if it founded the account, else the signer of its grant. `[H5]`
+/// Returns the granting device; nothing if the device founded the account. `[H5]`
 fn verify_membership(
     account: &AccountId,
     device: &DeviceKey,

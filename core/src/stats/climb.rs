@@ -1,62 +1,64 @@
-//! How much a drive climbs and descends.
+//! Ascent and descent of a drive.
 //!
-//! A receiver's altitude is noisy: the sum of all its rises is too great by a sixth to a half. So one altitude is taken
-//! every ten metres of way, then the median over 300 m, and of that only turns of at least five metres count.
+//! A receiver's altitude is noisy: the sum of all rises is too great by a sixth to a half. So this module samples one
+//! altitude every ten metres of way, takes the median over 300 m, and counts only turns of at least five metres.
 //!
-//! The rule is the same for every recorder. A barometer would allow a finer one: of files whose recorders count themselves, one
-//! finds 19 % less than a Garmin Edge 810 counted and 38 % less than an Edge 500. But the noise that a track shows does not tell
-//! which recorder made it. Between samples ten metres apart the median second difference is 0.2 and 0.4 m in those two files,
-//! and 0.1 to 0.3 m in files of phones, whose filters make errors of several metres smooth: with a median over 100 m and turns
-//! of two metres, a flat road measured with such a slow error of 5 m climbs 51 m in 20 km, and with this rule 19 m.
+//! The rule is the same for every recorder, although a barometer would allow a finer one: in two files whose recorders
+//! count themselves, this rule finds 19 % less than a Garmin Edge 810 and 38 % less than an Edge 500. But the noise of
+//! a track does not reveal its recorder. Between samples ten metres apart the median second difference is 0.2 and 0.4 m
+//! in those two files, and 0.1 to 0.3 m in files of phones, whose filters smooth errors of several metres. With a
+//! median over 100 m and turns of two metres, a flat road with such a slow error of 5 m would climb 51 m in 20 km; with
+//! this rule it climbs 19 m.
 //!
-//! Before that, altitudes are set aside that say more of the receiver than of the road:
-//! 1. those which it calls less accurate than 25 m itself;
-//! 2. one that is further from the last one, or from the median of the last 300 m, than a road can climb since, by more than
-//!    20 m: a road climbs by a quarter of its way, and a car by six metres a second;
-//! 3. where the next ones stay with it, the receiver has jumped: what changed by the jump climbs nothing, and the run of
-//!    altitudes begins anew;
-//! 4. a run that did not last for 300 m. So does the settling after a start, in which each altitude is a jump from those a
-//!    few seconds before.
+//! Before that, altitudes that are errors of the receiver are left out:
+//! 1. altitudes whose stated accuracy is worse than 25 m;
+//! 2. an altitude that differs from the last one, or from the median of the last 300 m, by 20 m more than a road can
+//!    climb on that way: a quarter of the way, and six metres a second;
+//! 3. if the next altitudes agree with such a one, the receiver has jumped: the jump climbs nothing, and a new run of
+//!    altitudes begins;
+//! 4. a run of less than 300 m, such as the settling after a start, in which each altitude is a jump from those a few
+//!    seconds before.
 
 use std::collections::VecDeque;
 
 use crate::fix::Fix;
 use crate::time::Timestamp;
 
-/// Way between two samples, metres.
+/// The way between two samples, metres.
 const SPACING_M: f64 = 10.0;
-/// Way under the sliding median, metres.
+/// The way under the sliding median, metres.
 const WINDOW_M: f64 = 300.0;
-/// Way under the shortest window, at both ends of a part: the first and last 50 m climb nothing, noise there neither.
+/// The way under the shortest window, at both ends of a part, metres. So the first and last 50 m climb nothing, and
+/// neither does their noise.
 const SHORTEST_WINDOW_M: f64 = 100.0;
 /// The smallest rise or fall that counts, metres.
 const HYSTERESIS_M: f64 = 5.0;
-/// An altitude is at least so accurate, metres.
+/// The worst accepted accuracy of an altitude, metres.
 const ACCURATE_M: f64 = 25.0;
-/// An altitude may be off by so much, metres.
+/// The tolerated error of an altitude, metres.
 const NOISE_M: f64 = 20.0;
-/// What a road climbs at most, of its way.
+/// The maximum slope of a road.
 const STEEPEST: f64 = 0.25;
-/// What a car climbs at most, metres per second.
+/// The maximum climb rate of a car, metres per second.
 const FASTEST_CLIMB_MPS: f64 = 6.0;
-/// Altitudes of so little way between two jumps are set aside, metres.
+/// The minimum way between two jumps, metres; altitudes of shorter runs are left out.
 const SHORTEST_RUN_M: f64 = 300.0;
 
-/// The altitude of a fix, if it is accurate enough to tell of a road.
+/// Returns the altitude of a fix, if it is accurate enough.
 pub(crate) fn known_altitude_m(fix: &Fix) -> Option<f64> {
     fix.altitude_m.filter(|_| fix.altitude_accuracy_m.is_none_or(|accuracy_m| accuracy_m <= ACCURATE_M))
 }
 
-/// Ascent and descent along the way. At most 31 samples are kept.
+/// Ascent and descent along the way. Stores at most 31 samples.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Climb {
     way_m: f64,
     /// The samples under the median, oldest first.
     window: VecDeque<AltitudeSample>,
-    /// A sample that has jumped. Whether the receiver stays there the next one tells.
+    /// A sample after a possible jump. The next sample decides whether it was one.
     jumped: Option<AltitudeSample>,
     turns: Turns,
-    /// What was climbed before the run of altitudes that goes on, and where on the way it began.
+    /// Ascent and descent before the present run of altitudes, and the position on the way at which the run began.
     before_run: (Turns, f64),
 }
 
@@ -72,7 +74,7 @@ impl AltitudeSample {
         self.is_plausible_after(last.way_m, last.at, last.altitude_m)
     }
 
-    /// Whether a car can be here, so soon after it was there.
+    /// Returns whether a car can be at this altitude, given an earlier altitude.
     fn is_plausible_after(&self, way_m: f64, at: Timestamp, altitude_m: f64) -> bool {
         let by_road_m = STEEPEST * (self.way_m - way_m);
         let by_time_m = FASTEST_CLIMB_MPS * self.at.millis_since(at) as f64 / 1000.0;
@@ -81,7 +83,7 @@ impl AltitudeSample {
 }
 
 impl Climb {
-    /// Whatever changed over a gap was not seen.
+    /// Changes of the altitude over a gap do not count.
     pub(super) fn begin_part(&mut self) {
         self.end_run(0.0);
         self.jumped = None;
@@ -109,7 +111,7 @@ impl Climb {
         self.turns.fold_median(&self.window);
     }
 
-    /// Whether a sample goes on with those under the median.
+    /// Returns whether a sample is plausible after those under the median.
     fn goes_on_with(&self, sample: &AltitudeSample) -> bool {
         let (Some(middle), Some(last)) = (self.window.get(self.window.len() / 2), self.window.back()) else {
             return true;
@@ -117,7 +119,7 @@ impl Climb {
         sample.is_plausible_after(middle.way_m, middle.at, median_m(&self.window)) && sample.goes_on_after(last)
     }
 
-    /// Ends a run of altitudes that can be compared with each other. A shorter one than this is forgotten.
+    /// Ends a run of comparable altitudes. A run shorter than this does not count.
     fn end_run(&mut self, shortest_m: f64) {
         let (before, began_m) = &self.before_run;
         let is_short = self.way_m - began_m < shortest_m;
@@ -137,7 +139,7 @@ impl Climb {
         (turns.ascent_m, turns.descent_m)
     }
 
-    /// At the end the window closes as it opened at the beginning, so that the last 150 m count as the first do.
+    /// At the end the window shrinks as it grew at the beginning, so that the last 150 m count like the first.
     fn finished(&self) -> Turns {
         let mut turns = self.turns.clone();
         let mut window = self.window.clone();
@@ -148,7 +150,7 @@ impl Climb {
     }
 }
 
-/// The median of some altitudes; 0 of none.
+/// Returns the median of altitudes; 0 without any.
 fn median_m(window: &VecDeque<AltitudeSample>) -> f64 {
     let mut altitudes_m: Vec<f64> = Vec::with_capacity(window.len());
     for sample in window {
@@ -159,7 +161,7 @@ fn median_m(window: &VecDeque<AltitudeSample>) -> f64 {
     (at(altitudes_m.len().saturating_sub(1) / 2) + at(altitudes_m.len() / 2)) / 2.0
 }
 
-/// The sum of rises and falls between turning points that differ by the hysteresis or more.
+/// The sums of rises and falls between turning points that differ by at least the hysteresis.
 #[derive(Clone, Debug, Default)]
 struct Turns {
     ascent_m: f64,
@@ -184,7 +186,7 @@ enum Trend {
 }
 
 impl Turns {
-    /// The next altitude is the median of a window, if that is long enough.
+    /// Adds the median of a window, if the window is long enough.
     fn fold_median(&mut self, window: &VecDeque<AltitudeSample>) {
         let (Some(from), Some(to)) = (window.front(), window.back()) else { return };
         if to.way_m - from.way_m >= SHORTEST_WINDOW_M {
@@ -224,14 +226,14 @@ impl Turns {
 mod tests {
     use super::*;
 
-    /// The turns of altitudes as they are.
+    /// The turns of unfiltered altitudes.
     fn turns(altitudes_m: &[f64]) -> (f64, f64) {
         let mut turns = Turns::default();
         altitudes_m.iter().for_each(|&altitude_m| turns.fold(altitude_m));
         (turns.ascent_m, turns.descent_m)
     }
 
-    /// Ascent and descent with one altitude every 10 m, which is one second.
+    /// Ascent and descent with one altitude every 10 m, which takes one second.
     fn climb(altitudes_m: impl IntoIterator<Item = f64>) -> (f64, f64) {
         let mut climb = Climb::default();
         let seconds = (0..).map(|second| Timestamp(1_000 * second));
@@ -271,20 +273,21 @@ mod tests {
         assert!(ascent_m <= 40.0 && descent_m == 0.0, "{ascent_m} {descent_m}");
         let jumps = (0..600).map(|index| if (200..400).contains(&index) { 148.0 } else { 100.0 });
         assert_eq!(climb(jumps), (0.0, 0.0));
-        // A road that climbs by a fifth, with a jump in it.
+        // A road with a slope of a fifth and a jump.
         let steep = (0..300).map(|index| 2.0 * f64::from(index) + if index < 150 { 0.0 } else { 60.0 });
         let (ascent_m, descent_m) = climb(steep);
         assert!((550.0..600.0).contains(&ascent_m) && descent_m == 0.0, "{ascent_m} {descent_m}");
     }
 
-    /// Numbers from -1 to 1.
+    /// Returns numbers from -1 to 1.
     fn noise(state: &mut u64) -> f64 {
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*state >> 33) as f64 / f64::from(1 << 30) - 1.0
     }
 
-    /// What is counted of 20 km over hills of this height and length at 14 m/s, where one fix of so many has an altitude. Its
-    /// error wanders within a minute, with this deviation, and jitters with that one.
+    /// Returns ascent and descent of 20 km over hills of this height and length at 14 m/s. One fix of `one_in` has an
+    /// altitude. The error of the altitude has a part that wanders within a minute and a part that jitters, with these
+    /// deviations.
     fn hills(height_m: f64, length_m: f64, (wander_m, jitter_m): (f64, f64), one_in: i64) -> f64 {
         let (mut climb, mut state) = (Climb::default(), 1);
         let mut normal = || (0..3).map(|_| noise(&mut state)).sum::<f64>();
@@ -308,7 +311,7 @@ mod tests {
                 assert!((0.9..=1.1).contains(&ratio), "{height_m} m, {errors_m:?}, one in {one_in}: {ratio}");
             }
         }
-        // Low and short ones lose a fifth under the median, whatever measures.
+        // Low and short hills lose a fifth under the median, with any recorder.
         for errors_m in [barometer, receiver] {
             let ratio = hills(10.0, 800.0, errors_m, 1) / 250.0;
             assert!((0.75..=1.0).contains(&ratio), "{errors_m:?}: {ratio}");

@@ -1,26 +1,27 @@
-//! Whether the car moves or stands.
+//! Decides whether the car moves or stands.
 //!
-//! A standing car's receiver wanders about, half a kilometre in an hour. While the car stands, no way is counted; when it
-//! leaves, the straight line from where it stopped is, so that creeping forward in a queue is not lost.
+//! The position of a standing car wanders, half a kilometre in an hour. So no way is counted while the car stands. When
+//! it leaves, the straight line from the place where it stopped is counted, so that slow movement in a queue is not
+//! lost.
 
 use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position, distance_m};
 use crate::time::Timestamp;
 
-/// Slower than this for three fixes: it stands.
+/// Below this speed for three fixes the car stands.
 const STANDING_MPS: f64 = 0.5;
 const SLOW_FIXES: u8 = 3;
-/// Faster than this for two fixes by the receiver's Doppler: it moves. Speeds from positions wander, too.
+/// Above this Doppler speed for two fixes the car moves. Speeds computed from positions wander, too.
 const MOVING_MPS: f64 = 0.9;
 const FAST_FIXES: u8 = 2;
-/// Around the running centroid, or as far as the fix is accurate: it may stand.
+/// Within this distance of the running centroid, or within the accuracy of the fix, the car may stand.
 const RESTING_RADIUS_M: f64 = 8.0;
-/// So long within the radius: it stands. In less a car in a jam would not leave the circle either.
+/// After this time within the radius the car stands. A car in a traffic jam leaves the circle within that time.
 const RESTING_MS: i64 = 10_000;
-/// So far from the centroid, or as far as the fix is accurate: it moves.
+/// Beyond this distance from the centroid, or beyond the accuracy of the fix, the car moves.
 const LEAVING_RADIUS_M: f64 = 15.0;
 
-/// What one fix adds to a drive.
+/// The contribution of one fix to a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Progress {
     pub(super) distance_m: f64,
@@ -30,29 +31,29 @@ pub(super) struct Progress {
 #[derive(Clone, Debug)]
 pub(super) enum Motion {
     Moving {
-        /// Slow fixes in a row.
+        /// Consecutive slow fixes.
         slow_fixes: u8,
-        /// Where it may be about to stand.
+        /// The centroid of the place where the car may stand.
         rest: Centroid,
     },
     Standing {
-        /// Up to here everything is counted.
+        /// The way up to this position is counted.
         stop: Position,
         place: Centroid,
-        /// The last fix that looked like standing.
+        /// The time of the last fix that looked like standing.
         still_at: Timestamp,
-        /// Fast fixes in a row.
+        /// Consecutive fast fixes.
         fast_fixes: u8,
     },
 }
 
 impl Motion {
-    /// At the first fix of a part: nothing is known of any motion yet.
+    /// Returns the state at the first fix of a part: standing, until motion is seen.
     pub(super) fn standing_at(fix: &Fix) -> Motion {
         Motion::Standing { stop: Position::from(fix), place: Centroid::of(fix), still_at: fix.fixed_at, fast_fixes: 0 }
     }
 
-    /// From `last` to `fix`, `way_m` apart, at `speed_mps`.
+    /// Moves from `last` to `fix`, `way_m` apart, at `speed_mps`.
     pub(super) fn step(&mut self, last: &Fix, fix: &Fix, way_m: f64, speed_mps: Option<f64>) -> Progress {
         let accuracy_m = fix.accuracy_m.unwrap_or(0.0);
         let is_fast = fix.speed_mps.is_some_and(|mps| mps > MOVING_MPS);
@@ -92,7 +93,7 @@ impl Motion {
     }
 }
 
-/// The mean place of some fixes.
+/// The mean position of fixes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Centroid {
     place: Ecef,

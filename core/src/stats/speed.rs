@@ -1,4 +1,4 @@
-//! How fast: the receiver's Doppler speed where there is one, else the way of at least three seconds.
+//! Speeds: the receiver's Doppler speed if there is one, else the way over at least three seconds.
 
 use std::collections::VecDeque;
 
@@ -6,29 +6,29 @@ use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position};
 use crate::time::Timestamp;
 
-/// Shorter ways are more noise than way.
+/// The minimum time base of a speed: shorter ways are mostly noise.
 const SHORTEST_BASE_MS: i64 = 3_000;
-/// Doppler speeds that are nearer to each other are one reading: a receiver that reports often repeats its faults.
+/// The minimum time between two Doppler readings: a receiver that reports more often repeats its errors.
 const DOPPLER_APART_MS: i64 = 800;
 
-/// A speed and what it was read off.
+/// A speed with its time base.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct SpeedSample {
     pub(super) mps: f64,
-    /// When what it was read off began and ended. Readings that do not share any of it make no fault together.
+    /// Start and end of the time base. Readings without a common time base have independent errors.
     from: Timestamp,
     to: Timestamp,
 }
 
-/// Speeds within one part of a track.
+/// Computes speeds within one part of a track.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Speedometer {
-    /// The fixes of the last three seconds and one before them, oldest first.
+    /// The fixes of the last three seconds and the one before them, oldest first.
     recent: VecDeque<(Timestamp, Ecef)>,
 }
 
 impl Speedometer {
-    /// The speed at the next fix; `None` if the receiver does not tell and the part is too young.
+    /// Returns the speed at the next fix; `None` without a Doppler speed if the part is too short.
     pub(super) fn read(&mut self, fix: &Fix) -> Option<SpeedSample> {
         let (at, here) = (fix.fixed_at, Ecef::from(Position::from(fix)));
         let is_old_enough = |(then, _): &(Timestamp, Ecef)| at.millis_since(*then) >= SHORTEST_BASE_MS;
@@ -54,12 +54,12 @@ impl Speedometer {
     }
 }
 
-/// The greatest speed that is no fault of one fix: two readings one after the other, which share nothing, are as great.
+/// The greatest speed that two consecutive independent readings reach, so that an error of one fix does not count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fastest {
     max_mps: f64,
-    /// The readings of the last three seconds of this part and one before them, oldest first. A base begins with that one,
-    /// or later.
+    /// The readings of the last three seconds of this part and the one before them, oldest first. No time base begins
+    /// before that one.
     recent: VecDeque<SpeedSample>,
 }
 
@@ -90,7 +90,7 @@ impl Fastest {
 mod tests {
     use super::*;
 
-    /// One Doppler speed every so many milliseconds.
+    /// Checks the result for one Doppler speed every `every_ms`.
     fn check(every_ms: i64, speeds_mps: &[f64], expected_mps: f64) {
         let mut fastest = Fastest::default();
         for (at, &mps) in (0..).map(|index| Timestamp(index * every_ms)).zip(speeds_mps) {

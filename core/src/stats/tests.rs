@@ -8,7 +8,7 @@ fn stats(fixes: &[Fix]) -> DriveStats {
     RunningStats::of(fixes).summary()
 }
 
-/// Some fixes moved on by seconds and metres.
+/// Returns the fixes moved by seconds and metres.
 fn moved(fixes: &[Fix], seconds: i64, east_m: f64) -> Vec<Fix> {
     let fix = |fix: &Fix| Fix {
         fixed_at: fix.fixed_at + seconds * 1000,
@@ -18,7 +18,7 @@ fn moved(fixes: &[Fix], seconds: i64, east_m: f64) -> Vec<Fix> {
     fixes.iter().map(fix).collect()
 }
 
-/// One fix a second that wanders around a place as a parked car's receiver does: three slow circles that never close.
+/// One fix a second that wanders like that of a parked car: three slow circles that never close.
 fn parked(seconds: u32) -> impl Iterator<Item = Fix> {
     (0..seconds).map(|second| {
         let at_s = f64::from(second);
@@ -60,7 +60,7 @@ fn nothing_and_a_single_fix_are_no_drive() {
 fn a_red_light_takes_time_but_no_motion() {
     let stats = stats(&eastward(&[(60, 10.0), (30, 0.0), (60, 10.0)]));
     assert_eq!((stats.distance_m, stats.duration_ms), (1200.0, 150_000));
-    // The first three seconds of standing still count as motion: until then it is not known.
+    // The first three seconds of standing count as motion, because standing is not detected before.
     assert_eq!(stats.moving_ms, 123_000);
     assert_eq!(stats.mean_speed_mps, 9.8);
 }
@@ -130,7 +130,7 @@ fn a_hill_is_climbed_once_whatever_the_noise() {
         fixes.windows(2).map(|pair| (pair[1].altitude_m.unwrap() - pair[0].altitude_m.unwrap()).max(0.0)).sum();
     assert!(raw_m > 300.0, "{raw_m}");
     let stats = stats(&fixes);
-    // 150 m, but for 50 m of way at the ends and the median over the top.
+    // 150 m, less the climb of 50 m of way at the ends and that under the median at the top.
     assert!((138.0..=152.0).contains(&stats.ascent_m), "{}", stats.ascent_m);
     assert!((138.0..=152.0).contains(&stats.descent_m), "{}", stats.descent_m);
 }
@@ -148,7 +148,7 @@ fn drives_over_the_date_line_and_the_pole_are_as_long_as_elsewhere() {
     assert_eq!(along(|m| (90.0 - m.abs() / 111_694.0, if m < 0.0 { 20.0 } else { -160.0 })), 600.0);
 }
 
-/// A drive straight to the east without Doppler: one fix every so many seconds at 1 m/s times `speed_mps`.
+/// A drive straight to the east without Doppler: one fix every `every_s` at 1 m/s times `speed_mps`.
 fn silent(count: u32, every_s: f64, speed_mps: f64) -> Vec<Fix> {
     let at = |index: u32| f64::from(index) * every_s;
     (0..count).map(|index| fix(at(index), at(index) * speed_mps, 0.0)).collect()
@@ -158,7 +158,7 @@ fn silent(count: u32, every_s: f64, speed_mps: f64) -> Vec<Fix> {
 fn a_recorder_that_measures_every_eight_seconds_on_a_motorway_loses_nothing() {
     for every_s in [6.0, 8.0, 10.0, 20.0, 30.0] {
         let found = stats(&silent(400, every_s, 28.0));
-        // The first step of a slow recorder is a gap: nothing is known of its rhythm.
+        // The first step of a slow recorder is a gap, because its rhythm is unknown.
         let first_m = if every_s > 10.0 { every_s * 28.0 } else { 0.0 };
         let expected_m = 399.0 * every_s * 28.0 - first_m;
         assert!((found.distance_m - expected_m).abs() < 2.0, "{every_s} s: {found:?} of {expected_m} m");
@@ -169,14 +169,14 @@ fn a_recorder_that_measures_every_eight_seconds_on_a_motorway_loses_nothing() {
 
 #[test]
 fn one_mistimed_fix_is_no_top_speed() {
-    // A second is lost in mid-drive: 40 m in one.
+    // A second is missing in mid-drive: 40 m in one step.
     let mut lost = silent(600, 1.0, 20.0);
     lost.remove(300);
     for fix in &mut lost[300..] {
         fix.fixed_at = fix.fixed_at - 1_000;
     }
     assert_eq!(stats(&lost).max_speed_mps, 20.0);
-    // One fix is stamped late, and so looks slow; what follows looks fast.
+    // The time of one fix is late, so the speed before it looks low and the one after it high.
     for by_ms in [-900, -500, 500, 900] {
         let mut late = silent(600, 1.0, 20.0);
         late[300].fixed_at = late[300].fixed_at + by_ms;
@@ -203,9 +203,9 @@ fn a_receiver_that_settles_its_altitude_climbs_nothing() {
     for (index, fix) in cold.iter_mut().enumerate() {
         fix.altitude_m = Some((-704.0 + 11.54 * index as f64).min(450.0));
     }
-    // 1,154 m that nobody climbed; the last of them look like a steep road.
+    // 1,154 m without a climb; the last altitudes look like a steep road.
     assert!(stats(&cold).ascent_m <= 15.0 && stats(&cold).descent_m == 0.0, "{:?}", stats(&cold));
-    // It says itself that it does not know.
+    // The receiver reports the bad accuracy.
     for (index, fix) in cold.iter_mut().enumerate() {
         fix.altitude_m = Some(450.0 - 2.0 * (60.0 - index as f64).max(0.0));
         fix.altitude_accuracy_m = Some(if index < 60 { 80.0 } else { 6.0 });
@@ -241,7 +241,7 @@ fn point_way_m(fixes: &[Fix]) -> f64 {
 }
 
 proptest! {
-    /// A car that never slows under 2 m/s, anywhere on earth: the distance is the sum of exact geodesics.
+    /// A car that never drives slower than 2 m/s, anywhere on earth: the distance is the sum of exact geodesics.
     #[test]
     fn a_clean_drive_is_as_long_as_the_sum_of_its_geodesics(
         lat_deg in -80.0..80.0_f64, lon_deg in -180.0..180.0_f64, steps in prop::collection::vec((2.0..45.0_f64, -20.0..20.0_f64), 3..300),
@@ -256,7 +256,7 @@ proptest! {
             fixes.push(Fix { lat_deg: place.y(), lon_deg: place.x(), ..at }.quantised().unwrap());
         }
         let exact_m = point_way_m(&fixes);
-        // It may leave its standing start with the third fix only, by the straight line.
+        // The car leaves its standing start with the third fix, by the straight line.
         let corner_m = point_way_m(&fixes[..3]) - Geodesic.distance(point(&fixes[0]), point(&fixes[2]));
         let found = stats(&fixes);
         let tolerance_m = 0.501 + 1e-7 * exact_m;

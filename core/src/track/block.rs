@@ -1,28 +1,27 @@
-//! Packs a stretch of recording into a block of bytes, and unpacks it.
+//! Encodes a stretch into a block of bytes, and decodes it.
 //!
-//! Blocks are what a track document stores: immutable, versioned, a few bytes per fix. This file knows the frame
-//! (header, chain, side stream); how fixes become decisions is the predictor's business, how decisions become bytes
-//! the range coder's. It knows nothing of documents.
+//! Track documents store blocks: immutable, versioned, a few bytes for each fix. This module defines the frame (header,
+//! chain, side stream). The predictor turns fixes into decisions, and the range coder turns decisions into bytes. This
+//! module must not depend on documents.
 //!
 //! # Format, versions 1 and 2
-//! Version 2 is written; version 1 is read. They differ in how fixes become decisions (`predictor`, `predictor_v1`) and in
-//! how many blocks a key block begins.
+//! Version 2 is written; version 1 is read. They differ in the predictor (`predictor`, `predictor_v1`) and in the
+//! number of blocks after a key block.
 //!
 //! ```text
 //! byte        version << 4 | position; position 0 is a key block, n the n-th block after its key block
-//! u16 LE      if position > 0: the low 16 bits of the CRC-32 of the whole block before
-//! varint      number of fixes << 1 | whether there is a side stream
-//! side stream if any
-//! range coded if any fixes: the delay, then the fixes; to the end of the block
+//! u16 LE      if position > 0: the low 16 bits of the CRC-32 of the whole previous block
+//! varint      number of fixes << 1 | (1 if there is a side stream)
+//! side stream if present
+//! range coded if there are fixes: the delay, then the fixes; to the end of the block
 //! ```
-//! A key block starts from nothing; a chained block goes on with what the block before has taught, and is unreadable
-//! without it. A block has at least one byte per eight fixes (zeros at the end fill it up), so that what unpacks is
-//! bounded by what came in. Whether the bytes are what was packed is for the container to check: Automerge changes
-//! are hashed.
+//! A key block starts with fresh models; a chained block continues with the models of the block before, and is unreadable
+//! without it. A block has at least one byte for every eight fixes (zeros at the end pad it), so that the decoded size is
+//! bounded by the input. The container checks that the bytes are the original ones: Automerge changes are hashed.
 //!
-//! `recorded_at` is noise to a compressor and would cost a byte per fix. A block keeps one delay: `recorded_at -
-//! fixed_at` of its last fix. Every fix unpacks with `fixed_at + delay`, held between 1970 and 2200. Refused fixes
-//! keep their own.
+//! `recorded_at` is noise to a compressor and would cost a byte for each fix. A block stores one delay: `recorded_at -
+//! fixed_at` of its last fix. Every fix is decoded with `fixed_at + delay`, limited to 1970 to 2200. Refused fixes have
+//! their own delays.
 
 mod error;
 #[cfg(test)]
@@ -40,43 +39,44 @@ use super::quantised_fix::QuantisedFix;
 use super::range_coder::{RangeDecoder, RangeEncoder};
 use super::side_stream::{self, ByteReader, checked_count, write_varint};
 
-/// The most fixes, the most refused fixes and the most marks of one block.
+/// Maximum number of fixes, of refused fixes and of marks of one block.
 pub const MAX_ITEMS: usize = 4096;
-/// The most fixes that [`decode_all`] unpacks: 12 days at 1 Hz, 118 MB in memory.
+/// Maximum number of fixes that [`decode_all`] decodes: 12 days at 1 Hz, 118 MB in memory.
 pub const MAX_TRACK_FIXES: usize = 1 << 20;
 
 const VERSION: u8 = 2;
-/// Every 16th block is a key block: 1 % larger than one long chain, and a lost block takes at most 15 others with it.
+/// Every 16th block is a key block: 1 % larger than one long chain, and a lost block makes at most 15 others
+/// unreadable.
 const BLOCKS_PER_KEY: u8 = 16;
-/// A block has at least a byte for so many fixes.
+/// Maximum number of fixes for each byte of a block.
 const FIXES_PER_BYTE: usize = 8;
 
-/// Packs the stretches of one recorder run, in order.
+/// Encodes the stretches of one recorder run, in order.
 ///
-/// The first block and every tenth after it are key blocks. A recorder that starts again makes a new encoder, and with
+/// The first block and every sixteenth after it are key blocks. A recorder that restarts makes a new encoder and with
 /// it a key block.
 #[derive(Clone, Debug, Default)]
 pub struct BlockEncoder {
     chain: Option<Chain<Box<Predictor>>>,
 }
 
-/// Unpacks the blocks of one recorder run, in order.
+/// Decodes the blocks of one recorder run, in order.
 #[derive(Clone, Debug, Default)]
 pub struct BlockDecoder {
     chain: Option<Chain<Model>>,
 }
 
-/// What a block leaves behind for the next one.
+/// The state that a block passes to the next one.
 #[derive(Clone, Debug)]
 struct Chain<M> {
     model: M,
-    /// How many blocks came since the key block.
+    /// The number of blocks since the key block.
     position: u8,
-    /// The check of the last block.
+    /// The checksum of the last block.
     check: u16,
 }
 
-/// What was learnt of a track, by the version of its blocks.
+/// The model of a track, by the version of its blocks.
 #[derive(Clone, Debug)]
 enum Model {
     V1(Box<PredictorV1>),
@@ -99,7 +99,7 @@ impl Model {
         }
     }
 
-    /// Reads the range-coded rest of a block, and returns how many bytes of it were not needed.
+    /// Reads the range-coded rest of a block, and returns the number of unused bytes.
     fn read_fixes(&mut self, bytes: &[u8], count: usize, fixes: &mut Vec<Fix>) -> Result<usize, BlockError> {
         let mut coder = RangeDecoder::new(bytes);
         match self {
@@ -117,15 +117,15 @@ impl Model {
 }
 
 impl BlockEncoder {
-    /// An encoder that begins with a key block.
+    /// Returns an encoder that begins with a key block.
     pub fn new() -> BlockEncoder {
         BlockEncoder::default()
     }
 
-    /// Packs the next stretch. Fixes that are not quantised yet are quantised.
+    /// Encodes the next stretch. Quantises the fixes if necessary.
     ///
     /// # Errors
-    /// [`EncodeError`]; the encoder is as before then.
+    /// [`EncodeError`]; the encoder is unchanged.
     pub fn encode(&mut self, stretch: &Stretch) -> Result<Vec<u8>, EncodeError> {
         let rows = quantised_rows(Items::Fixes, stretch.fixes.iter())?;
         let refused_rows = quantised_rows(Items::RefusedFixes, stretch.refused.iter().map(|refused| &refused.fix))?;
@@ -164,15 +164,15 @@ impl BlockEncoder {
 }
 
 impl BlockDecoder {
-    /// A decoder that waits for a key block.
+    /// Returns a decoder that waits for a key block.
     pub fn new() -> BlockDecoder {
         BlockDecoder::default()
     }
 
-    /// Unpacks the next block. Time and memory are bounded by its length and by [`MAX_ITEMS`].
+    /// Decodes the next block. Time and memory are bounded by its length and by [`MAX_ITEMS`].
     ///
     /// # Errors
-    /// [`BlockError`]. The chain is broken then: chained blocks are [`BlockError::MissingPredecessor`] until the next
+    /// [`BlockError`]. The chain is broken then: chained blocks give [`BlockError::MissingPredecessor`] until the next
     /// key block.
     pub fn decode(&mut self, block: &[u8]) -> Result<Stretch, BlockError> {
         let chain = self.chain.take();
@@ -212,7 +212,7 @@ impl BlockDecoder {
     }
 }
 
-/// How many fixes a block says to hold, without unpacking it; 0 for what is no block.
+/// Returns the number of fixes that a block declares, without decoding it; 0 for invalid blocks.
 pub fn fix_count(block: &[u8]) -> usize {
     let count = || {
         let mut bytes = ByteReader::new(block);
@@ -225,22 +225,22 @@ pub fn fix_count(block: &[u8]) -> usize {
     count().unwrap_or(0)
 }
 
-/// Whether a block was written by a later version of the codec, so that it can be kept here and not read. `[T2]`
+/// Returns whether a later version of the codec wrote the block, so that it is kept but not read. `[T2]`
 pub fn is_of_later_version(block: &[u8]) -> bool {
     block.first().is_some_and(|header| header >> 4 > VERSION)
 }
 
-/// A track as far as it could be unpacked.
+/// The readable part of a track.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecodedTrack {
     /// The stretches of the readable blocks, in order.
     pub stretches: Vec<Stretch>,
-    /// Which blocks could not be read (counted from 0), and why.
+    /// The indices of unreadable blocks, from 0, with the errors.
     pub failures: Vec<(usize, BlockError)>,
 }
 
-/// Unpacks the blocks of one recorder run, in order. Where a block is missing or broken, reading resumes at the next
-/// key block. Blocks that would take the track over [`MAX_TRACK_FIXES`] are failures.
+/// Decodes the blocks of one recorder run, in order. After a missing or broken block, decoding continues at the next
+/// key block. Blocks that would exceed [`MAX_TRACK_FIXES`] are failures.
 pub fn decode_all<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> DecodedTrack {
     let mut decoder = BlockDecoder::new();
     let mut track = DecodedTrack::default();
@@ -262,7 +262,7 @@ pub fn decode_all<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> DecodedTrac
     track
 }
 
-/// Reads the fixes of a block, row by row.
+/// Decodes the fixes of a block, row by row.
 fn read_rows<'a>(
     coder: &mut RangeDecoder<'a>,
     count: usize,

@@ -1,28 +1,28 @@
-//! Codes a value that takes few values: the accuracy that a phone gives.
+//! Codes a column that has few different values: the accuracy of a phone.
 //!
-//! A value costs its place among those that were seen last; one that was not seen costs the difference to the last.
+//! A recent value costs its index among the recent ones; any other value costs the difference to the last one.
 
 use super::range_coder::{BitCoder, Probability};
 use super::residual::ResidualModel;
 
-/// How many values are remembered.
+/// The number of stored values.
 const REMEMBERED: usize = 8;
 
-/// The values that were seen last, and where among them the next one is.
+/// The recent values and the statistics of their indices.
 #[derive(Clone, Debug)]
 pub(super) struct FewValues {
     /// The latest first.
     seen: [i64; REMEMBERED],
     seen_count: usize,
-    /// Whether the value is none of the first so many, by where the one before was.
+    /// The bit whether the value is none of the first values, for each index, by the index of the value before.
     is_farther: [[Probability; REMEMBERED]; 4],
-    /// Where the value before was: at the front, second, farther, nowhere.
+    /// The index of the value before: at the front, second, further back, none.
     last_place: usize,
     residual: ResidualModel,
 }
 
 impl FewValues {
-    /// Nothing was seen but this value.
+    /// Returns the model after its first value.
     pub(super) fn new(first: i64) -> FewValues {
         let mut seen = [0; REMEMBERED];
         seen[0] = first;
@@ -35,7 +35,7 @@ impl FewValues {
         }
     }
 
-    /// Codes one value; see [`BitCoder`] for which values count.
+    /// Codes one value; [`BitCoder`] explains which values count.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, value: i64) -> i64 {
         let place = self.seen[..self.seen_count].iter().position(|seen| *seen == value).unwrap_or(REMEMBERED);
         let mut coded = 0;

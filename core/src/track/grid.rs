@@ -1,18 +1,18 @@
-//! Codes what a prediction of a value got wrong, also of values that a recorder rounds more coarsely than a track does: to
-//! five places of a degree, to whole metres. Values on such a grid cost steps of the grid.
+//! Codes prediction errors, also of values that a recorder rounds more coarsely than a track does: to five decimal
+//! places of a degree, to whole metres. Values on such a grid are coded in steps of the grid.
 
 use super::range_coder::{BitCoder, Probability};
 use super::residual::ResidualModel;
 
 /// The grid: tens of the unit of a track.
 const STEP: i64 = 10;
-/// After so many changes from one value on the grid to another, the next one is expected there.
+/// After this number of changes between values on the grid, the next value is expected on the grid.
 const EXPECTED_AFTER: u8 = 6;
 
 /// The model of the residuals of one column.
 #[derive(Clone, Debug)]
 pub(super) struct GridModel {
-    /// How often in a row the value changed to one on the grid.
+    /// The number of consecutive changes to a value on the grid.
     on_grid_count: u8,
     is_on_grid: Probability,
     last: i64,
@@ -21,7 +21,7 @@ pub(super) struct GridModel {
 }
 
 impl GridModel {
-    /// A model that expects residuals around `mean_magnitude`.
+    /// Returns a model that expects residuals around `mean_magnitude`.
     pub(super) fn new(mean_magnitude: u64) -> GridModel {
         GridModel {
             on_grid_count: 0,
@@ -32,8 +32,8 @@ impl GridModel {
         }
     }
 
-    /// Codes a value of which `predicted` is expected; see [`BitCoder`] for which values count. Where values begin anew
-    /// after a turn, the caller gives the one that is nearest to the prediction.
+    /// Codes a value against its prediction; [`BitCoder`] explains which values count. For values that wrap around, the
+    /// caller passes the one that is nearest to the prediction.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, value: i64, predicted: i64) -> i64 {
         let is_expected = self.on_grid_count == EXPECTED_AFTER;
         let value = if is_expected && coder.code(&mut self.is_on_grid, value % STEP == 0) {
@@ -74,7 +74,7 @@ mod tests {
         bytes.len()
     }
 
-    /// Steps that do not repeat, up to 31 either way.
+    /// Steps that do not repeat, up to 31 in both directions.
     fn walk(step: i64) -> Vec<i64> {
         (0..1000_i64)
             .scan(0, |at, n| {

@@ -1,7 +1,7 @@
-//! Predicts when the next fix of a track is measured, and codes what the prediction got wrong.
+//! Predicts the time of the next fix of a track, and codes the prediction error.
 //!
-//! Most recorders measure on whole seconds, steadily or not; others have a rhythm in milliseconds that jitters and skips a
-//! beat. The first cost whole numbers of seconds, the second a number of beats and the jitter.
+//! Most recorders measure on whole seconds, regularly or not; others have a rhythm in milliseconds that jitters and
+//! skips beats. The former are coded as whole numbers of seconds, the latter as a number of beats and the jitter.
 
 use super::predictor_v1::median;
 use super::range_coder::{BitCoder, Probability};
@@ -11,22 +11,22 @@ const SECOND_MS: i64 = 1000;
 /// More beats than this are a gap.
 const MAX_MULTIPLE: i64 = 8;
 
-/// What was learnt of a track's intervals.
+/// The model of a track's intervals.
 #[derive(Clone, Debug)]
 pub(super) struct IntervalModel {
     /// The last three intervals, the latest first.
     intervals_ms: [i64; 3],
-    /// Whether an interval is whole seconds, by whether the last two were.
+    /// The bit whether an interval is a whole number of seconds, by whether the last two were.
     is_whole: [Probability; 4],
     were_whole: usize,
     seconds: ResidualModel,
-    /// Whether there are more beats than the index says and one.
+    /// The bit whether there are more beats than the index plus one.
     is_longer: [Probability; MAX_MULTIPLE as usize - 1],
     millis: ResidualModel,
 }
 
 impl IntervalModel {
-    /// One fix a second is expected.
+    /// Returns the model that expects one fix a second.
     pub(super) fn new() -> IntervalModel {
         IntervalModel {
             intervals_ms: [SECOND_MS; 3],
@@ -38,7 +38,7 @@ impl IntervalModel {
         }
     }
 
-    /// Codes one interval; see [`BitCoder`] for which values count.
+    /// Codes one interval; [`BitCoder`] explains which values count.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, interval_ms: i64) -> i64 {
         let usual_ms = median(self.intervals_ms).max(1);
         let is_whole = coder.code(&mut self.is_whole[self.were_whole], interval_ms % SECOND_MS == 0);
@@ -54,7 +54,7 @@ impl IntervalModel {
         coded_ms
     }
 
-    /// Codes a number of beats, held between 1 and [`MAX_MULTIPLE`].
+    /// Codes a number of beats, limited to 1 to [`MAX_MULTIPLE`].
     fn code_multiple(&mut self, coder: &mut impl BitCoder, beats: i64) -> i64 {
         let mut coded = 1;
         for is_longer in &mut self.is_longer {

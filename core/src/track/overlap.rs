@@ -1,8 +1,8 @@
-//! One way out of several recordings of it: two phones in one car, or one phone's storage copied to another.
+//! Merges several recordings of one drive: two phones in one car, or one phone's storage copied to another.
 //!
-//! Receivers differ by some metres, so that fixes of two of them in turn would be a zigzag of twice the length. Where runs
-//! cover the same time, one counts: the one with more and more accurate fixes, all in all. Another fills the gaps it leaves
-//! (a pause, a dead battery, a tunnel), and is kept but neither drawn nor counted elsewhere.
+//! Receivers differ by some metres, so alternating fixes of two of them would be a zigzag of twice the length. Where
+//! runs cover the same time, one counts: the one with more and more accurate fixes in total. The other one fills its
+//! gaps (a pause, a dead battery, a tunnel); the rest of it is kept, but neither drawn nor counted.
 
 use crate::fix::Fix;
 use crate::geodesy::distance_m;
@@ -12,12 +12,12 @@ use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::RecentIntervals;
 
-/// What a fix without any accuracy is taken for, metres.
+/// The assumed accuracy of a fix without one, metres.
 const UNKNOWN_ACCURACY_M: f64 = 20.0;
 
-/// The fixes that count, ordered by the time at which they were measured, no two with one time.
+/// Returns the fixes that count, ordered by the time of measurement, no two with the same time.
 ///
-/// The order of runs is that of their numbers where they are equally good; that of stretches makes no difference.
+/// Of equally good runs the one with the lower number counts; the order of stretches does not matter.
 pub(super) fn merged(stretches: &[Stretch]) -> Vec<Fix> {
     let mut runs: Map<u32, Vec<Fix>> = Map::new();
     for stretch in stretches {
@@ -42,12 +42,12 @@ pub(super) fn merged(stretches: &[Stretch]) -> Vec<Fix> {
     counting
 }
 
-/// How good a run is: each fix counts for as much as it is accurate.
+/// Returns the quality of a run: the sum over its fixes, weighted by accuracy.
 fn worth(fixes: &[Fix]) -> f64 {
     fixes.iter().map(|fix| 1.0 / fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_M).max(1.0)).sum()
 }
 
-/// The times at which a better run measured: spans from a first to a last fix, by their beginning, apart from each other.
+/// The times that better runs cover: disjoint spans from a first to a last fix, ordered by start.
 #[derive(Default)]
 struct Covered(Vec<(Timestamp, Timestamp)>);
 
@@ -91,7 +91,8 @@ mod tests {
         Stretch { fixes: seconds.into_iter().map(fix).collect(), run, ..Stretch::default() }
     }
 
-    /// The counting fixes as runs of consecutive ones with one longitude: which, and how many.
+    /// Checks the fixes that count, as runs of consecutive ones with one longitude: the longitude and the number of
+    /// fixes.
     fn check(stretches: &[Stretch], expected: &[(f64, usize)]) {
         let found = merged(stretches);
         let same = |a: &Fix, b: &Fix| a.lon_deg == b.lon_deg;

@@ -1,8 +1,8 @@
-//! The parts of a track: where it was measured without a break, and why it broke off in between.
+//! The parts of a track, within which it was measured without a break, and the reasons of the gaps between them.
 //!
-//! Nobody knows what happened in a gap, so nothing is drawn through it and nothing in it is scored. A gap is judged by its
-//! time, against the rhythm in which the recorder measures, and by the speed that it takes to get over it; never by its
-//! length, which is the speed of the car. This file knows nothing of maps or statistics.
+//! Nothing is known of a gap, so nothing is drawn over it and nothing in it is scored. A gap is detected by its
+//! duration, compared with the recorder's rhythm, and by the speed that it implies; never by its length, which depends
+//! on the speed of the car. This module must not depend on maps or statistics.
 
 use std::collections::VecDeque;
 
@@ -11,27 +11,27 @@ use crate::geodesy::{Position, distance_m};
 use crate::sorting::sort_by_key;
 use crate::track::{Mark, MarkKind, Stretch, overlap};
 
-/// No recorder's rhythm makes this a gap, milliseconds.
+/// A shorter time is never a gap, milliseconds.
 pub const SHORTEST_GAP_MS: i64 = 10_000;
-/// Every recorder's rhythm makes more than this a gap, milliseconds: one that measures every half minute misses two fixes.
+/// A longer time is always a gap, milliseconds: a recorder that measures every half minute misses two fixes.
 pub const LONGEST_STEP_MS: i64 = 100_000;
-/// A gap is so many times as long as the usual time between two fixes.
+/// A gap is at least this number of times as long as the usual interval.
 const GAP_INTERVALS: i64 = 3;
-/// The usual time is the median of so many.
+/// The usual interval is the median of this number of intervals.
 const MAX_RECENT_INTERVALS: usize = 9;
-/// No car is faster, metres per second.
+/// The maximum speed of a car, metres per second.
 const PLAUSIBLE_MPS: f64 = 70.0;
-/// A receiver's place wanders by so much from one fix to the next, however short the time, metres.
+/// The maximum error between two fixes, however short the time, metres.
 const NOISE_M: f64 = 10.0;
 
-/// How often a recorder measures, by its last fixes.
+/// The rhythm of a recorder, by its last fixes.
 #[derive(Clone, Debug, Default)]
 pub struct RecentIntervals {
     intervals_ms: VecDeque<i64>,
 }
 
 impl RecentIntervals {
-    /// Takes in the next fix of a track, `way_m` from the one before. Says whether there is a gap between them.
+    /// Adds the next fix of a track, `way_m` from the one before. Returns whether there is a gap between them.
     pub fn is_gap(&mut self, last: &Fix, next: &Fix, way_m: f64) -> bool {
         let elapsed_ms = next.fixed_at.millis_since(last.fixed_at);
         let is_late = elapsed_ms > SHORTEST_GAP_MS && elapsed_ms > self.longest_step_ms();
@@ -42,7 +42,7 @@ impl RecentIntervals {
         is_late || way_m > plausible_m(last, next)
     }
 
-    /// The longest time between two fixes of one part.
+    /// Returns the longest time between two fixes of one part.
     fn longest_step_ms(&self) -> i64 {
         let mut intervals_ms: Vec<i64> = self.intervals_ms.iter().copied().collect();
         sort_by_key(&mut intervals_ms, |interval_ms| *interval_ms);
@@ -51,12 +51,13 @@ impl RecentIntervals {
     }
 }
 
-/// Whether a car gets from one fix to the next in that time, or the receiver's Doppler tells that this one does.
+/// Returns whether a car can get from one fix to the next in that time, or whether the receiver's Doppler speed
+/// confirms it.
 pub fn is_plausible_step(last: &Fix, next: &Fix) -> bool {
     distance_m(last.into(), Position::from(next)) <= plausible_m(last, next)
 }
 
-/// How far it may be from one fix to the next, metres.
+/// Returns the maximum distance from one fix to the next, metres.
 fn plausible_m(last: &Fix, next: &Fix) -> f64 {
     let elapsed_s = next.fixed_at.millis_since(last.fixed_at) as f64 / 1000.0;
     let plausible_mps = next.speed_mps.map_or(PLAUSIBLE_MPS, |mps| PLAUSIBLE_MPS.max(3.0 * mps + 15.0));
@@ -72,20 +73,20 @@ pub struct Part {
     pub fixes: Vec<Fix>,
 }
 
-/// Why nothing was measured for a while.
+/// The reason of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// The receiver heard nothing: a tunnel, a garage, a deep valley. Also where no mark tells.
+    /// The receiver had no signal: a tunnel, a garage, a deep valley. Also the default without a mark.
     NoSignal,
     /// The page was hidden or the screen off.
     Hidden,
     /// The app was killed or restarted.
     Restarted,
-    /// The driver paused the recording.
+    /// The user paused the recording.
     Paused,
 }
 
-/// The parts of a track.
+/// Returns the parts of a track.
 ///
 /// Stretches may come from several runs of the recorder, or from several devices, in any order: see [`merged`].
 pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
@@ -105,15 +106,15 @@ pub fn parts(stretches: &[Stretch]) -> Vec<Part> {
     parts
 }
 
-/// The accepted fixes that count, ordered by the time at which they were measured: all of one run, and of several that
-/// overlap those of the better one.
+/// Returns the accepted fixes that count, ordered by the time of measurement: all of one run, and of other runs those
+/// that do not overlap a better one.
 pub fn merged(stretches: &[Stretch]) -> Vec<Fix> {
     overlap::merged(stretches)
 }
 
-/// What the marks between two fixes tell. What the driver wanted explains more than what happened besides.
+/// Returns the reason that the marks between two fixes give. A pause by the user takes precedence over other events.
 fn reason(last: &Fix, next: &Fix, marks: &[Mark]) -> Gap {
-    // Marks bear the phone's time, as `recorded_at` does; the receiver's clock may differ by seconds.
+    // Marks have the phone's time, like `recorded_at`; the receiver's clock may differ by seconds.
     let from = marks.partition_point(|mark| mark.at < last.recorded_at);
     let to = marks.partition_point(|mark| mark.at <= next.recorded_at);
     let gaps = marks.get(from..to).unwrap_or_default().iter().map(|mark| match mark.kind {
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    /// A fix `seconds` after the start, `metres` north of the equator, that the phone took in 300 ms later.
+    /// A fix `seconds` after the start, `metres` north of the equator, recorded 300 ms later.
     fn fix(seconds: f64, metres: f64) -> Fix {
         let fixed_at = Timestamp((seconds * 1000.0) as i64);
         Fix {
@@ -159,7 +160,7 @@ mod tests {
         }
     }
 
-    /// Each part as its gap and the whole seconds of its fixes.
+    /// Checks each part by its gap and the whole seconds of its fixes.
     fn check(stretches: &[Stretch], expected: &[(Option<Gap>, &[i64])]) {
         let seconds = |part: &Part| part.fixes.iter().map(|fix| fix.fixed_at.0 / 1000).collect::<Vec<_>>();
         let found: Vec<_> = parts(stretches).iter().map(|part| (part.after, seconds(part))).collect();
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_three_times_as_long_as_the_recorder_takes_from_fix_to_fix() {
-        // Nothing is known of the rhythm before the second fix.
+        // The rhythm is unknown before the second fix.
         let every = |step_s: f64, gap_s: f64| {
             let at = |index: i32| f64::from(index) * step_s + if index > 6 { gap_s - step_s } else { 0.0 };
             let fixes: Vec<(f64, f64)> = (0..12).map(|index| (at(index), at(index))).collect();

@@ -1,9 +1,9 @@
-//! Predicts each row of a track from those before it, and codes what the prediction got wrong.
+//! Predicts each row of a track from the rows before it, and codes the prediction errors.
 //!
-//! The same code packs and unpacks: it is given the row to pack, or any row, and goes on with the row that the coder
-//! returns. It knows nothing of blocks.
+//! The same code encodes and decodes: it gets the row to encode, or any row when decoding, and continues with the row
+//! that the coder returns. This module must not depend on blocks.
 //!
-//! Arithmetic is in whole numbers and cannot overflow, whatever a decoder is fed: every row that enters the state has
+//! All arithmetic uses integers and cannot overflow with any input of a decoder: every row that enters the state has
 //! passed [`QuantisedFix::check`], and a residual has at most 44 bits.
 
 use super::block::{BlockError, Field};
@@ -16,9 +16,9 @@ use super::range_coder::{BitCoder, Probability};
 use super::reckoning::Reckoning;
 use super::residual::ResidualModel;
 
-/// What was learnt of a track so far.
+/// The model of a track so far.
 ///
-/// Speed and heading are coded before the position, as they improve its prediction.
+/// Speed and heading are coded before the position, because they improve its prediction.
 #[derive(Clone, Debug)]
 pub(super) struct Predictor {
     presence: Presence,
@@ -37,7 +37,7 @@ pub(super) struct Predictor {
 }
 
 impl Predictor {
-    /// Nothing is learnt. The expected sizes of residuals are those of a phone in a car at 1 Hz.
+    /// Returns the initial model. The expected magnitudes of residuals are those of a phone in a car at 1 Hz.
     pub(super) fn new() -> Predictor {
         Predictor {
             presence: Presence::new(),
@@ -56,17 +56,17 @@ impl Predictor {
         }
     }
 
-    /// Codes the delay of a block's last fix; see [`BitCoder`] for which values count.
+    /// Codes the delay of a block's last fix; [`BitCoder`] explains which values count.
     pub(super) fn code_delay(&mut self, coder: &mut impl BitCoder, delay_ms: i64) -> i64 {
         let residual = self.delay.code(coder, delay_ms.saturating_sub(self.last_delay_ms));
         self.last_delay_ms = self.last_delay_ms.saturating_add(residual);
         self.last_delay_ms
     }
 
-    /// Codes one row; see [`BitCoder`] for which values count.
+    /// Codes one row; [`BitCoder`] explains which values count.
     ///
     /// # Errors
-    /// [`BlockError::OutOfRange`] if a decoder reads what no quantised fix has; the state is useless then.
+    /// [`BlockError::OutOfRange`] if a decoder reads values that no quantised fix has; the state is unusable then.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> Result<QuantisedFix, BlockError> {
         let [speed, heading, altitude, accuracy, altitude_accuracy] = self.presence.code(coder, row);
         let mut coded = QuantisedFix::default();
@@ -122,7 +122,7 @@ impl Predictor {
     }
 }
 
-/// Codes an accuracy; the first one as it is.
+/// Codes an accuracy; the first one without a model.
 fn code_accuracy(model: &mut Option<FewValues>, coder: &mut impl BitCoder, value: Option<i64>) -> i64 {
     let value = value.unwrap_or_default();
     match model {
@@ -135,12 +135,12 @@ fn code_accuracy(model: &mut Option<FewValues>, coder: &mut impl BitCoder, value
     }
 }
 
-/// Which values a row has: mostly those that the row before had.
+/// The values that are present in a row: mostly those of the row before.
 #[derive(Clone, Debug)]
 struct Presence {
     is_same: Probability,
     were_present: [bool; 5],
-    /// Whether a value is there, by whether it was in the row before.
+    /// The bit whether a value is present, by whether it was in the row before.
     is_present: [[Probability; 2]; 5],
 }
 
@@ -149,7 +149,7 @@ impl Presence {
         Presence { is_same: Probability::EVEN, were_present: [true; 5], is_present: [[Probability::EVEN; 2]; 5] }
     }
 
-    /// Codes which of [`QuantisedFix::optional_values`] there are; see [`BitCoder`] for which values count.
+    /// Codes which of [`QuantisedFix::optional_values`] are present; [`BitCoder`] explains which values count.
     fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> [bool; 5] {
         let wanted = row.optional_values().map(|value| value.is_some());
         if !coder.code(&mut self.is_same, wanted == self.were_present) {
@@ -161,21 +161,21 @@ impl Presence {
     }
 }
 
-/// A value predicted by the last one and three quarters of its last change.
+/// A column that is predicted by the last value and three quarters of its last change.
 #[derive(Clone, Debug)]
 struct Column<M> {
     range: (i64, i64),
-    /// After how much the value begins anew, as a heading does.
+    /// The span after which the value wraps around, for headings.
     span: Option<i64>,
     last: i64,
-    /// The change to it; `None` before the first value.
+    /// The last change; `None` before the first value.
     change: Option<i64>,
     model: M,
 }
 
-/// A model of what a prediction got wrong.
+/// A model of prediction errors.
 trait Residuals {
-    /// Codes a value near the predicted one; see [`BitCoder`] for which values count.
+    /// Codes a value near the predicted one; [`BitCoder`] explains which values count.
     fn code_near(&mut self, coder: &mut impl BitCoder, value: i64, predicted: i64) -> i64;
 }
 
@@ -197,7 +197,7 @@ impl<M: Residuals> Column<M> {
     }
 
     /// # Errors
-    /// [`BlockError::OutOfRange`] with this field if a decoder reads what no quantised fix has.
+    /// [`BlockError::OutOfRange`] with this field if a decoder reads a value that no quantised fix has.
     fn code(&mut self, coder: &mut impl BitCoder, value: Option<i64>, field: Field) -> Result<i64, BlockError> {
         let value = value.unwrap_or_default();
         let nearest = |change: i64, span: Option<i64>| span.map_or(change, |span| wrapped(change, span));

@@ -1,11 +1,11 @@
-//! The predictor of blocks of version 1, which are read and no longer written. What it computes never changes.
+//! The predictor of blocks of version 1, which are read but not written. Its results must never change.
 //!
-//! Predicts each row of a track from those before it, and codes what the prediction got wrong.
+//! It predicts each row of a track from the rows before it, and codes the prediction errors.
 //!
-//! The same code packs and unpacks: it is given the row to pack, or any row, and goes on with the row that the coder
-//! returns. It knows nothing of blocks.
+//! The same code encodes and decodes: it gets the row to encode, or any row when decoding, and continues with the row
+//! that the coder returns. This module must not depend on blocks.
 //!
-//! Arithmetic is in whole numbers and cannot overflow, whatever a decoder is fed: every row that enters the state has
+//! All arithmetic uses integers and cannot overflow with any input of a decoder: every row that enters the state has
 //! passed [`QuantisedFix::check`], and a residual has at most 44 bits.
 
 use super::block::BlockError;
@@ -13,11 +13,11 @@ use super::quantised_fix::{QuantisedFix, ranges};
 use super::range_coder::{BitCoder, Probability};
 use super::residual::ResidualModel;
 
-/// What was learnt of a track so far.
+/// The model of a track so far.
 ///
-/// The speed is coded before the position, as it improves the prediction: the last displacement, scaled by the ratios
-/// of the intervals and of the speeds. Rotating it by the change of heading, smoothing it, and taking the mean speed
-/// over the interval were measured on real drives at 1 Hz, and none of them gains anything.
+/// The speed is coded before the position, because it improves the prediction: the last displacement, scaled by the
+/// ratios of the intervals and of the speeds. Measured on real drives at 1 Hz, nothing is gained by rotating it by the
+/// change of heading, by smoothing it, or by the mean speed over the interval.
 #[derive(Clone, Debug)]
 pub(super) struct PredictorV1 {
     last: Option<Anchor>,
@@ -33,7 +33,7 @@ pub(super) struct PredictorV1 {
     last_delay_ms: i64,
 }
 
-/// The last row, and the way to it.
+/// The last row and its displacement.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     fixed_at_ms: i64,
@@ -47,16 +47,17 @@ struct Anchor {
     intervals_ms: [i64; 3],
 }
 
-/// Longer intervals say no more about a displacement. Bounds `Anchor::scaled`.
+/// Longer intervals do not improve the prediction. Bounds `Anchor::scaled`.
 const MAX_INTERVAL_MS: i64 = 1 << 20;
 /// Added to both speeds of a ratio: near standstill the ratio of two speeds is mostly rounding.
 const SPEED_FLOOR_DMPS: i64 = 10;
-/// Longitudes close on themselves; one more than the turn, because -180 and 180 degrees are kept apart.
+/// The span after which longitudes wrap around; one more than the full turn, because -180 and 180 degrees are different
+/// values.
 pub(super) const LONGITUDE_SPAN_UDEG: i64 = 360_000_001;
 pub(super) const TURN_DEG: i64 = 360;
 
 impl PredictorV1 {
-    /// Nothing is learnt. The expected sizes of residuals are those of a phone in a car at 1 Hz.
+    /// Returns the initial model. The expected magnitudes of residuals are those of a phone in a car at 1 Hz.
     pub(super) fn new() -> PredictorV1 {
         PredictorV1 {
             last: None,
@@ -73,17 +74,17 @@ impl PredictorV1 {
         }
     }
 
-    /// Codes the delay of a block's last fix; see [`BitCoder`] for which values count.
+    /// Codes the delay of a block's last fix; [`BitCoder`] explains which values count.
     pub(super) fn code_delay(&mut self, coder: &mut impl BitCoder, delay_ms: i64) -> i64 {
         let residual = self.delay.code(coder, delay_ms.saturating_sub(self.last_delay_ms));
         self.last_delay_ms = self.last_delay_ms.saturating_add(residual);
         self.last_delay_ms
     }
 
-    /// Codes one row; see [`BitCoder`] for which values count.
+    /// Codes one row; [`BitCoder`] explains which values count.
     ///
     /// # Errors
-    /// [`BlockError::OutOfRange`] if a decoder reads what no quantised fix has; the state is useless then.
+    /// [`BlockError::OutOfRange`] if a decoder reads values that no quantised fix has; the state is unusable then.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, row: &QuantisedFix) -> Result<QuantisedFix, BlockError> {
         let speed_dmps = self.speed.code(coder, row.speed_dmps);
         let heading_deg = self.heading.code(coder, row.heading_deg);
@@ -110,7 +111,7 @@ impl PredictorV1 {
         let usual_ms = median(last.intervals_ms);
         let interval_ms = usual_ms + self.interval.code(coder, row.fixed_at_ms - last.fixed_at_ms - usual_ms);
 
-        // What was decoded is not checked yet.
+        // The decoded value is not checked yet.
         let (slowest, fastest) = ranges::SPEED_DMPS;
         let speed_dmps = self.speed.last.clamp(slowest, fastest);
         let (min, max) = ranges::LATITUDE_UDEG;
@@ -126,8 +127,8 @@ impl PredictorV1 {
     }
 }
 
-/// Codes time and position of the first row of a key block as they are. Latitude and longitude count from -90 and -180
-/// degrees, 28 and 29 bits; 43 bits of milliseconds reach beyond the year 2200.
+/// Codes time and position of the first row of a key block without a prediction. Latitude and longitude count from -90
+/// and -180 degrees, 28 and 29 bits; 43 bits of milliseconds exceed the year 2200.
 pub(super) fn code_first_place(coder: &mut impl BitCoder, row: &QuantisedFix) -> (i64, i64, i64) {
     let fixed_at_ms = coder.code_plain(row.fixed_at_ms as u64, 43) as i64;
     (
@@ -137,7 +138,7 @@ pub(super) fn code_first_place(coder: &mut impl BitCoder, row: &QuantisedFix) ->
     )
 }
 
-/// Codes a value of a range as it is, in as many bits as the range needs.
+/// Codes a value of a range without a prediction, in as many bits as the range needs.
 pub(super) fn code_in_range(coder: &mut impl BitCoder, value: i64, (min, max): (i64, i64)) -> i64 {
     let bit_count = u64::BITS - max.abs_diff(min).leading_zeros();
     coder.code_plain(value.abs_diff(min), bit_count) as i64 + min
@@ -157,8 +158,8 @@ impl Anchor {
         Anchor { fixed_at_ms, lat_udeg, lon_udeg, lat_step_udeg, lon_step_udeg, speed_dmps, intervals_ms }
     }
 
-    /// The displacement over `interval_ms` at `speed_dmps` that corresponds to a last displacement of `step_udeg`. At
-    /// most 2^28 micro-degrees, 2^20 ms and 2^14 dm/s are multiplied.
+    /// Returns the displacement over `interval_ms` at `speed_dmps` that corresponds to a last displacement of
+    /// `step_udeg`. The largest product is 2^28 micro-degrees times 2^20 ms times 2^14 dm/s.
     fn scaled(&self, step_udeg: i64, interval_ms: i64, speed_dmps: i64) -> i64 {
         let way = interval_ms.clamp(0, MAX_INTERVAL_MS) * (speed_dmps + SPEED_FLOOR_DMPS);
         let last_way = self.intervals_ms[0].clamp(1, MAX_INTERVAL_MS) * (self.speed_dmps + SPEED_FLOOR_DMPS);
@@ -166,18 +167,18 @@ impl Anchor {
     }
 }
 
-/// A value that may be absent, predicted by the last one and three quarters of its last change.
+/// A column whose values may be absent, predicted by the last value and three quarters of its last change.
 #[derive(Clone, Debug)]
 struct OptionalModel {
     range: (i64, i64),
-    /// After how much the value begins anew, as a heading does.
+    /// The span after which the value wraps around, for headings.
     span: Option<i64>,
-    /// Whether there is a value, by whether there was one before.
+    /// The bit whether a value is present, by whether the one before was.
     is_present: [Probability; 2],
     was_present: bool,
     /// The last known value; 0 before the first.
     last: i64,
-    /// The change to it; `None` before the first value.
+    /// The last change; `None` before the first value.
     change: Option<i64>,
     residual: ResidualModel,
 }
@@ -219,7 +220,7 @@ impl OptionalModel {
         Some(value)
     }
 
-    /// The shortest way to the same value.
+    /// Returns the equivalent change that is nearest to zero.
     fn nearest(&self, change: i64) -> i64 {
         self.span.map_or(change, |span| wrapped(change, span))
     }
@@ -229,12 +230,12 @@ impl OptionalModel {
     }
 }
 
-/// The representative of `value` modulo `span` that is nearest to zero.
+/// Returns the representative of `value` modulo `span` that is nearest to zero.
 pub(super) fn wrapped(value: i64, span: i64) -> i64 {
     (value + span / 2).rem_euclid(span) - span / 2
 }
 
-/// Follows a lasting change of the interval, and ignores one gap.
+/// The median follows a lasting change of the interval, and ignores a single gap.
 pub(super) fn median([a, b, c]: [i64; 3]) -> i64 {
     a.max(b).min(a.min(b).max(c))
 }

@@ -1,13 +1,13 @@
-//! A fix as whole numbers: what a block keeps of it.
+//! A fix as integers: the row that a block stores.
 //!
-//! Knows the units and ranges of a quantised [`Fix`], nothing of how rows are packed.
+//! This module defines units and ranges of a quantised [`Fix`], and must not depend on the coding of rows.
 
 use crate::fix::{Fix, YEAR_2200};
 use crate::time::Timestamp;
 
 use super::block::{BlockError, Field};
 
-/// One fix in the units of its quantisation; everything but `recorded_at`.
+/// One fix in the units of its quantisation, without `recorded_at`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct QuantisedFix {
     pub(super) fixed_at_ms: i64,
@@ -25,7 +25,7 @@ pub(super) struct QuantisedFix {
 }
 
 impl QuantisedFix {
-    /// The row of a quantised fix.
+    /// Returns the row of a quantised fix.
     pub(super) fn from_fix(fix: &Fix) -> QuantisedFix {
         let whole = |value: Option<f64>, per_unit: f64| value.map(|value| (value * per_unit).round() as i64);
         QuantisedFix {
@@ -40,7 +40,7 @@ impl QuantisedFix {
         }
     }
 
-    /// The quantised fix of this row, bit for bit what [`QuantisedFix::from_fix`] was given.
+    /// Returns the quantised fix of this row, bit for bit the input of [`QuantisedFix::from_fix`].
     pub(super) fn to_fix(self, recorded_at: Timestamp) -> Fix {
         let real = |value: Option<i64>, per_unit: f64| value.map(|value| value as f64 / per_unit);
         Fix {
@@ -56,22 +56,22 @@ impl QuantisedFix {
         }
     }
 
-    /// The values that may be absent, in the order of the presence bits of the side stream.
+    /// Returns the values that may be absent, in the order of the presence bits of the side stream.
     pub(super) fn optional_values(&self) -> [Option<i64>; 5] {
         let QuantisedFix { speed_dmps, heading_deg, altitude_dm, accuracy_m, altitude_accuracy_m, .. } = *self;
         [speed_dmps, heading_deg, altitude_dm, accuracy_m, altitude_accuracy_m]
     }
 
-    /// The same, to be filled.
+    /// Like [`QuantisedFix::optional_values`], for writing.
     pub(super) fn optional_values_mut(&mut self) -> [&mut Option<i64>; 5] {
         let QuantisedFix { speed_dmps, heading_deg, altitude_dm, accuracy_m, altitude_accuracy_m, .. } = self;
         [speed_dmps, heading_deg, altitude_dm, accuracy_m, altitude_accuracy_m]
     }
 
-    /// Whether a quantised fix can have these values.
+    /// Checks that a quantised fix can have these values.
     ///
     /// # Errors
-    /// [`BlockError::OutOfRange`] with the first field that cannot be.
+    /// [`BlockError::OutOfRange`] with the first invalid field.
     pub(super) fn check(&self) -> Result<(), BlockError> {
         let fits = |value: Option<i64>, (min, max): (i64, i64)| value.is_none_or(|value| (min..=max).contains(&value));
         let is_null_island = (self.lat_udeg, self.lon_udeg) == (0, 0);
@@ -98,7 +98,7 @@ impl QuantisedFix {
     }
 }
 
-/// What quantised fixes can have, from and to.
+/// The ranges of the values of quantised fixes, inclusive.
 pub(super) mod ranges {
     pub(in crate::track) const LATITUDE_UDEG: (i64, i64) = (-90_000_000, 90_000_000);
     pub(in crate::track) const LONGITUDE_UDEG: (i64, i64) = (-180_000_000, 180_000_000);
@@ -108,7 +108,7 @@ pub(super) mod ranges {
     pub(in crate::track) const ACCURACY_M: (i64, i64) = (0, 1_000_000);
 }
 
-/// Whether a fix can have this time: 1970 to 2200.
+/// Returns whether a fix can have this time: 1970 to 2200.
 pub(super) fn is_storable_time(millis: i64) -> bool {
     (0..=YEAR_2200.as_millis()).contains(&millis)
 }

@@ -1,34 +1,34 @@
-//! An adaptive binary range coder: decisions in, bytes out, and back.
+//! An adaptive binary range coder: encodes decisions to bytes, and decodes them.
 //!
-//! It knows probabilities and bytes, nothing of fixes. Integers only, so that every machine computes the same stream.
-//! The scheme is the carry-propagating coder of G. N. N. Martin, "Range encoding" (1979), with binary decisions and
-//! adaptive probabilities as in J. Rissanen and G. Langdon, "Arithmetic coding" (1979).
+//! It handles probabilities and bytes, and must not depend on fixes. It uses integers only, so that every machine
+//! computes the same stream. The scheme is the carry-propagating coder of G. N. N. Martin, "Range encoding" (1979),
+//! with binary decisions and adaptive probabilities as in J. Rissanen and G. Langdon, "Arithmetic coding" (1979).
 
-/// One half of the coder. The models are written once against this trait and run in both directions, so that the two
-/// directions cannot drift apart.
+/// An encoder or a decoder. Each model is written once against this trait and works in both directions, so that both
+/// always agree.
 pub(super) trait BitCoder {
-    /// Codes one decision under an adaptive probability and returns it. An encoder writes `bit`; a decoder ignores
-    /// `bit` and returns what it reads.
+    /// Codes one decision with an adaptive probability and returns it. An encoder writes `bit`; a decoder ignores `bit`
+    /// and returns the decision that it reads.
     fn code(&mut self, probability: &mut Probability, bit: bool) -> bool;
 
-    /// Codes the lowest `bit_count` bits of `value` as they are, and returns them, under the same convention.
+    /// Codes the lowest `bit_count` bits of `value` without a model, and returns them, with the same convention.
     fn code_plain(&mut self, value: u64, bit_count: u32) -> u64;
 }
 
 /// The adaptive probability that a decision is `true`.
 ///
-/// The first observations move it far, later ones less: one of weight n by 1 / (n + 1.5) of the way.
+/// The first observations change it much, later ones less: with weight n by 1 / (n + 1.5) of the difference.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probability {
-    /// Of 2^16.
+    /// The probability, of 2^16.
     of_true: u16,
-    /// How many observations the estimate is worth; at most `MAX_WEIGHT`.
+    /// The number of observations that the estimate is worth; at most `MAX_WEIGHT`.
     weight: u8,
 }
 
-/// More is forgotten, as roads and drivers change.
+/// Older observations are forgotten, because roads and drivers change.
 const MAX_WEIGHT: u8 = 63;
-/// The share of the way, of 2^16, that a probability of this weight moves towards the decision it has seen.
+/// The part of the difference, of 2^16, by which a probability of this weight changes towards an observed decision.
 const STEP: [u32; MAX_WEIGHT as usize + 1] = {
     let mut step = [0; MAX_WEIGHT as usize + 1];
     let mut weight = 0;
@@ -40,15 +40,15 @@ const STEP: [u32; MAX_WEIGHT as usize + 1] = {
 };
 
 impl Probability {
-    /// A first guess, of 2^16, worth `weight` observations.
+    /// Returns an initial guess, of 2^16, worth `weight` observations.
     pub(super) const fn guess(of_true: u16, weight: u8) -> Probability {
         Probability { of_true, weight }
     }
 
-    /// Nothing is known.
+    /// The initial guess without any information.
     pub(super) const EVEN: Probability = Probability::guess(1 << 15, 0);
 
-    /// The part of `range` that stands for `true`: never empty, never all of it.
+    /// Returns the part of `range` for `true`: never empty, never all of it.
     fn share(self, range: u32) -> u32 {
         (range >> 12) * u32::from(self.of_true >> 4).max(1)
     }
@@ -63,12 +63,12 @@ impl Probability {
     }
 }
 
-/// The range is kept at or above this, so that 12 bits of probability always fit into it.
+/// The minimum of the range, so that it can be divided by 12 bits of probability.
 const MIN_RANGE: u32 = 1 << 24;
-/// The width of the window that the decoder looks at.
+/// The number of bytes of the decoder's window.
 const WINDOW_BYTES: usize = 4;
 
-/// Turns decisions into bytes.
+/// Encodes decisions to bytes.
 pub(super) struct RangeEncoder {
     bytes: Vec<u8>,
     /// The lower end of the interval, below what is in `bytes`.
@@ -81,7 +81,8 @@ impl RangeEncoder {
         RangeEncoder { bytes: Vec::new(), low: 0, range: u32::MAX }
     }
 
-    /// Writes as few more bytes as name a number inside the interval; the decoder reads zeros after them.
+    /// Appends the smallest number of bytes that identify a number inside the interval; the decoder reads zeros after
+    /// them.
     pub(super) fn finish(mut self) -> Vec<u8> {
         if self.low != 0 {
             let ends_in_zeros = (u64::from(self.low) + u64::from(MIN_RANGE - 1)) & !u64::from(MIN_RANGE - 1);
@@ -96,7 +97,7 @@ impl RangeEncoder {
         let (low, carries) = self.low.overflowing_add(by);
         self.low = low;
         if carries {
-            // The whole interval lies below 1, so a carry always meets a byte that can take it.
+            // The whole interval is below 1, so a carry always ends at some byte.
             for byte in self.bytes.iter_mut().rev() {
                 *byte = byte.wrapping_add(1);
                 if *byte != 0 {
@@ -141,7 +142,7 @@ impl BitCoder for RangeEncoder {
     }
 }
 
-/// Turns bytes into decisions. Past the end it reads zeros, and counts them: any bytes decode to something.
+/// Decodes bytes to decisions. After the end it reads zeros and counts them: any bytes decode to some decisions.
 pub(super) struct RangeDecoder<'a> {
     bytes: &'a [u8],
     read: usize,
@@ -159,12 +160,12 @@ impl<'a> RangeDecoder<'a> {
         decoder
     }
 
-    /// Whether more was read than an encoder leaves out at the end.
+    /// Returns whether more zeros were read than an encoder omits at the end.
     pub(super) fn is_past_end(&self) -> bool {
         self.read > self.bytes.len() + WINDOW_BYTES
     }
 
-    /// How many bytes were not needed.
+    /// Returns the number of unused bytes.
     pub(super) fn unread_byte_count(&self) -> usize {
         self.bytes.len().saturating_sub(self.read)
     }
@@ -220,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    /// Decisions that are `true` once in `rarity` times, and plain numbers between them.
+    /// Random decisions that are `true` once in `rarity` times, with plain numbers between them.
     fn check_round_trip(seed: u64, rarity: u32) -> usize {
         let decisions = || {
             let mut random = ChaCha8Rng::seed_from_u64(seed);

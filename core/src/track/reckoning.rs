@@ -1,24 +1,24 @@
-//! Predicts the next position of a track, in two ways: as the last way once more, and as speed and heading say (dead
-//! reckoning). Whichever was nearer of late, or their mean, counts.
+//! Predicts the next position of a track in two ways: by repeating the last displacement, and by speed and heading
+//! (dead reckoning). It uses the one with the smaller recent error, or their mean.
 //!
-//! Arithmetic is in whole numbers and cannot overflow: rows that enter the state have passed their check.
+//! All arithmetic uses integers and cannot overflow: rows that enter the state have passed their check.
 
 use super::predictor_v1::{LONGITUDE_SPAN_UDEG, wrapped};
 use super::quantised_fix::QuantisedFix;
 
-/// Longer intervals say no more about a way.
+/// Longer intervals do not improve the prediction.
 const MAX_INTERVAL_MS: i64 = 1 << 20;
 /// Added to both speeds of a ratio: near standstill the ratio of two speeds is mostly rounding.
 const SPEED_FLOOR_DMPS: i64 = 10;
-/// Errors are kept with this many binary places, and follow a new one by 1 / 2^this.
+/// Errors have this number of binary places, and change by 1 / 2^this towards a new one.
 const ERROR_PLACES: u32 = 4;
-/// A larger error says no more.
+/// The maximum counted error.
 const MAX_ERROR_UDEG: i64 = 1 << 16;
 
-/// A way in micro-degrees, north and east.
+/// A displacement in micro-degrees, north and east.
 type Displacement = (i64, i64);
 
-/// The last position, and how well the ways of predicting the next one did.
+/// The last position, and the recent errors of each prediction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reckoning {
     pub(super) lat_udeg: i64,
@@ -30,11 +30,11 @@ pub(super) struct Reckoning {
     speed_dmps: i64,
     /// Speed and heading of the last row, if it had both.
     velocity: Option<(i64, i64)>,
-    /// The running errors of the last way, of dead reckoning and of their mean.
+    /// The running errors of the repeated displacement, of dead reckoning and of their mean.
     errors: [i64; 3],
 }
 
-/// The ways that are expected; dead reckoning and the mean only with speed and heading.
+/// The predicted displacements; dead reckoning and the mean exist only with speed and heading.
 pub(super) struct Expected {
     ways: [Displacement; 3],
     has_velocity: bool,
@@ -48,7 +48,7 @@ impl Expected {
 }
 
 impl Reckoning {
-    /// Begins at a row.
+    /// Returns the state at a row.
     pub(super) fn at(row: &QuantisedFix) -> Reckoning {
         Reckoning {
             lat_udeg: row.lat_udeg,
@@ -61,7 +61,7 @@ impl Reckoning {
         }
     }
 
-    /// What is expected after an interval, of a row of which speed and heading are known.
+    /// Returns the predictions after an interval, for a row with this speed and heading.
     pub(super) fn expect(&self, interval_ms: i64, speed_dmps: Option<i64>, heading_deg: Option<i64>) -> Expected {
         let speed = speed_dmps.unwrap_or(self.speed_dmps);
         let again = (self.scaled(self.step.0, interval_ms, speed), self.scaled(self.step.1, interval_ms, speed));
@@ -81,7 +81,7 @@ impl Reckoning {
         Expected { ways: [again, reckoned, mean], has_velocity: true, best }
     }
 
-    /// Goes on to the next row.
+    /// Moves to the next row.
     pub(super) fn step_to(&mut self, row: &QuantisedFix, interval_ms: i64, expected: &Expected) {
         let step = (row.lat_udeg - self.lat_udeg, wrapped(row.lon_udeg - self.lon_udeg, LONGITUDE_SPAN_UDEG));
         if expected.has_velocity {
@@ -101,8 +101,8 @@ impl Reckoning {
         };
     }
 
-    /// The way over `interval_ms` at `speed_dmps` that corresponds to a last way of `step_udeg`. At most 2^29
-    /// micro-degrees, 2^20 ms and 2^14 dm/s are multiplied.
+    /// Returns the displacement over `interval_ms` at `speed_dmps` that corresponds to a last displacement of
+    /// `step_udeg`. The largest product is 2^29 micro-degrees times 2^20 ms times 2^14 dm/s.
     fn scaled(&self, step_udeg: i64, interval_ms: i64, speed_dmps: i64) -> i64 {
         let way = interval_ms.clamp(0, MAX_INTERVAL_MS) * (speed_dmps + SPEED_FLOOR_DMPS);
         let last_way = self.interval_ms.clamp(1, MAX_INTERVAL_MS) * (self.speed_dmps + SPEED_FLOOR_DMPS);
@@ -112,12 +112,13 @@ impl Reckoning {
         (step_udeg * way + last_way / 2).div_euclid(last_way)
     }
 
-    /// The way at the mean of the last velocity and this one: at most 2^14 dm/s, 2^20 ms and twice 2^14 are multiplied.
+    /// Returns the displacement at the mean of the last velocity and this one. The largest product is 2^14 dm/s times
+    /// 2^20 ms times twice 2^14.
     fn reckoned(&self, interval_ms: i64, velocity: (i64, i64)) -> Displacement {
         let (last, this) = (vector(self.velocity.unwrap_or(velocity)), vector(velocity));
         let interval_ms = interval_ms.clamp(0, MAX_INTERVAL_MS);
         let udeg = |sum: i64, per: i64| sum * interval_ms / per;
-        // Near a pole nothing is reckoned well.
+        // Near a pole dead reckoning is inaccurate.
         let parallel = cos_deg(self.lat_udeg / 1_000_000).max(1 << (UNIT_PLACES - 7));
         let north = udeg(last.0 + this.0, TWICE_DMPS_MS_PER_UDEG << UNIT_PLACES);
         (north, udeg(last.1 + this.1, TWICE_DMPS_MS_PER_UDEG * parallel))
@@ -126,15 +127,15 @@ impl Reckoning {
 
 /// A micro-degree of a meridian is 0.111195 m: 1,111.95 times 0.1 m/s times 1 ms; of the sum of two velocities twice that.
 const TWICE_DMPS_MS_PER_UDEG: i64 = 2_224;
-/// Sines have this many binary places.
+/// The number of binary places of sines.
 const UNIT_PLACES: u32 = 14;
 
-/// A velocity of 0.1 m/s and degrees, as 2^14 times north and east.
+/// Returns a velocity of 0.1 m/s and degrees as 2^14 times north and east.
 fn vector((speed_dmps, heading_deg): (i64, i64)) -> Displacement {
     (speed_dmps * cos_deg(heading_deg), speed_dmps * cos_deg(heading_deg - 90))
 }
 
-/// 2^14 times the cosine of whole degrees.
+/// Returns 2^14 times the cosine of whole degrees.
 fn cos_deg(degrees: i64) -> i64 {
     let turned = degrees.rem_euclid(360);
     let folded = if turned > 180 { 360 - turned } else { turned };

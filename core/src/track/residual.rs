@@ -1,22 +1,22 @@
-//! An adaptive model of residuals: small signed numbers whose size drifts, such as what a prediction got wrong.
+//! An adaptive model of residuals: small signed numbers whose magnitude changes slowly, such as prediction errors.
 //!
-//! It knows neither what the numbers mean nor how decisions become bytes.
+//! It must not depend on the meaning of the numbers, nor on how decisions become bytes.
 //!
-//! A residual is coded as decisions: how many bits its magnitude has (in unary), its sign, the rest of the magnitude.
-//! The probabilities depend on the running mean of recent magnitudes, in half octaves, and begin as those of a
-//! two-sided geometric distribution of that mean, so that a fresh model is not far off (S. Golomb, "Run-length
+//! A residual is coded as decisions: the number of bits of its magnitude (in unary), its sign, the rest of the
+//! magnitude. The probabilities depend on the running mean of recent magnitudes, in half octaves. They begin as those
+//! of a two-sided geometric distribution with that mean, so that a fresh model is nearly right (S. Golomb, "Run-length
 //! encodings", 1966).
 
 use super::range_coder::{BitCoder, Probability};
 
 /// The largest magnitude has this many bits: enough for a time in milliseconds.
 const MAX_BITS: u32 = 44;
-/// Magnitudes of at least this many bits are rare; they state their length outright.
+/// Magnitudes of at least this number of bits are rare; their length is coded plainly.
 const LONG_BITS: usize = 16;
 const CONTEXTS: usize = 24;
-/// The running mean carries this many binary places.
+/// The number of binary places of the running mean.
 const MEAN_PLACES: u32 = 6;
-/// The mean follows a new magnitude by 1 / 2^this.
+/// The mean changes by 1 / 2^this towards a new magnitude.
 const MEAN_SHIFT: u32 = 2;
 
 /// The model of one kind of residual.
@@ -24,9 +24,9 @@ const MEAN_SHIFT: u32 = 2;
 pub(super) struct ResidualModel {
     /// The running mean of the magnitudes, times 2^[`MEAN_PLACES`].
     mean: u64,
-    /// Whether the magnitude has more bits than the index says.
+    /// The bit whether the magnitude has more bits than the index.
     is_longer: [[Probability; LONG_BITS]; CONTEXTS],
-    /// Whether the residual is negative, by the sign of the one before.
+    /// The bit whether the residual is negative, by the sign of the one before.
     is_negative: [Probability; 3],
     /// The two bits below the leading one, by length; the second one by the first as well.
     below_leading: [[Probability; 3]; LONG_BITS],
@@ -35,7 +35,7 @@ pub(super) struct ResidualModel {
 }
 
 impl ResidualModel {
-    /// A model that expects magnitudes around `mean_magnitude`.
+    /// Returns a model that expects magnitudes around `mean_magnitude`.
     pub(super) fn new(mean_magnitude: u64) -> ResidualModel {
         ResidualModel {
             mean: mean_magnitude << MEAN_PLACES,
@@ -46,7 +46,7 @@ impl ResidualModel {
         }
     }
 
-    /// Codes one residual; see [`BitCoder::code`] for which of the values counts. Magnitudes have at most 44 bits.
+    /// Codes one residual; [`BitCoder::code`] explains which values count. Magnitudes have at most 44 bits.
     pub(super) fn code(&mut self, coder: &mut impl BitCoder, residual: i64) -> i64 {
         let magnitude = residual.unsigned_abs();
         let is_longer = &mut self.is_longer[context(self.mean)];
@@ -58,13 +58,13 @@ impl ResidualModel {
         let coded = if length == 0 { 0 } else { self.code_below_leading(coder, magnitude, length) };
         let negative = coded != 0 && coder.code(&mut self.is_negative[self.last_sign], residual < 0);
         self.last_sign = if coded == 0 { 0 } else { 1 + usize::from(negative) };
-        // One large magnitude, as of a gap, shall not spoil what follows.
+        // One large magnitude, such as that of a gap, must not distort the mean.
         let seen = (coded << MEAN_PLACES).min(4 * self.mean + (8 << MEAN_PLACES));
         self.mean = self.mean - (self.mean >> MEAN_SHIFT) + (seen >> MEAN_SHIFT);
         if negative { -(coded as i64) } else { coded as i64 }
     }
 
-    /// The magnitude, of which the length is known unless it is long.
+    /// Codes the rest of a magnitude, whose length is known unless it is long.
     fn code_below_leading(&mut self, coder: &mut impl BitCoder, magnitude: u64, length: usize) -> u64 {
         if length == LONG_BITS {
             let bits = coder.code_plain(u64::from(bit_length(magnitude)), 6).clamp(1, u64::from(MAX_BITS)) as u32;
@@ -87,7 +87,7 @@ fn bit_length(magnitude: u64) -> u32 {
     u64::BITS - magnitude.leading_zeros()
 }
 
-/// The half octave of a running mean.
+/// Returns the context of a running mean: its half octave.
 fn context(mean: u64) -> usize {
     half_octave(mean >> (MEAN_PLACES - 3)).min(CONTEXTS - 1)
 }
@@ -101,7 +101,7 @@ fn half_octave(value: u64) -> usize {
     (2 * octave + ((value >> (octave - 1)) & 1) as u32) as usize
 }
 
-/// For each context, the probability that a magnitude has more bits than the index says, if it has at least as many.
+/// For each context, the probability that a magnitude has more bits than the index, if it has at least as many.
 const GEOMETRIC: [[Probability; LONG_BITS]; CONTEXTS] = {
     let mut table = [[Probability::EVEN; LONG_BITS]; CONTEXTS];
     let mut context = 0;

@@ -1,6 +1,6 @@
 //! The side stream of a block: refused fixes, marks and the count of invalid fixes, as plain varints.
 //!
-//! They are rare, so they are written simply. It knows nothing of chains and predictions.
+//! They are rare, so they are not compressed. This module must not depend on chains and predictions.
 //!
 //! ```text
 //! varint      number of refused fixes
@@ -18,7 +18,7 @@ use super::quantised_fix::{QuantisedFix, is_storable_time};
 use super::{Mark, MarkKind, Refusal, RefusedFix, Stretch};
 use crate::time::Timestamp;
 
-/// Whether the stretch has anything for a side stream.
+/// Returns whether the stretch needs a side stream.
 pub(super) fn is_needed(stretch: &Stretch) -> bool {
     !stretch.refused.is_empty() || !stretch.marks.is_empty() || stretch.invalid_count > 0
 }
@@ -53,7 +53,8 @@ pub(super) fn write(bytes: &mut Vec<u8>, stretch: &Stretch, refused_rows: &[Quan
 /// Reads a side stream into the stretch.
 ///
 /// # Errors
-/// Truncated bytes, counts over [`MAX_ITEMS`], unknown numbers, values that no quantised fix has.
+/// [`BlockError`] for truncated bytes, counts over [`MAX_ITEMS`], unknown numbers, and values that no quantised fix
+/// has.
 pub(super) fn read(bytes: &mut ByteReader<'_>, stretch: &mut Stretch) -> Result<(), BlockError> {
     let refused_count = bytes.count(Items::RefusedFixes)?;
     let mark_count = bytes.count(Items::Marks)?;
@@ -116,7 +117,7 @@ impl<'a> ByteReader<'a> {
         ByteReader { rest: bytes }
     }
 
-    /// What is not read yet.
+    /// Returns the unread bytes.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -153,7 +154,7 @@ impl<'a> ByteReader<'a> {
     }
 }
 
-/// The count, if a block may have so many.
+/// Returns the count, if a block may have that many items.
 pub(super) fn checked_count(of: Items, count: u64) -> Result<usize, BlockError> {
     if count > MAX_ITEMS as u64 {
         return Err(BlockError::TooMany { of, count });

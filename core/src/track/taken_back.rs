@@ -1,9 +1,9 @@
-//! Refused fixes that somebody took back, among the accepted ones.
+//! Inserts refused fixes that the user took back among the accepted ones.
 //!
-//! A fix whose place was doubted keeps its time. A fix whose time was doubted gets one from its arrival: behind what arrived
-//! before it and ahead of what arrived after it, as far as a block tells that, in its own run and between the runs before and
-//! after. Otherwise it could cover a part of another run, and that part would not count (see
-//! [`parts::merged`](super::parts::merged)).
+//! A fix that was refused for its position keeps its time. A fix that was refused for its time gets a time from its
+//! arrival: after the fixes that arrived before it and before those that arrived after it, as far as a block has that
+//! order, within its own run and between the runs before and after. Otherwise it could cover a part of another run, and
+//! that part would not count (see [`parts::merged`](super::parts::merged)).
 
 use crate::fix::Fix;
 use crate::sorted::Map;
@@ -11,7 +11,7 @@ use crate::sorting::sort_by_key;
 use crate::time::Timestamp;
 use crate::track::{Refusal, RefusedFix, Stretch};
 
-/// Puts fixes that were refused among the accepted ones, each into the stretch with this index.
+/// Inserts refused fixes among the accepted ones, each into the stretch with this index.
 pub(crate) fn put_back(stretches: &mut [Stretch], taken: Vec<(usize, RefusedFix)>) {
     if taken.is_empty() {
         return;
@@ -50,25 +50,25 @@ pub(crate) fn put_back(stretches: &mut [Stretch], taken: Vec<(usize, RefusedFix)
     }
 }
 
-/// A run of a recorder.
+/// A recorder run.
 #[derive(Default)]
 struct RecorderRun {
-    /// The fixes whose times are known, in the order of these.
+    /// The fixes with known times, ordered by time.
     timed: Vec<PlacedFix>,
-    /// The fixes of which only the arrival is known, in the order of that.
+    /// The fixes with unknown times, ordered by arrival.
     untimed: Vec<PlacedFix>,
-    /// When the first and the last of everything in it arrived.
+    /// The first and last arrival of all fixes and marks.
     span: Option<(Timestamp, Timestamp)>,
 }
 
-/// A fix, and the index of its stretch.
+/// A fix with the index of its stretch.
 struct PlacedFix {
     stretch: usize,
     fix: Fix,
 }
 
-/// The earliest and the latest time between the runs that ended before one began and the runs that began after it ended. The runs
-/// are in the order in which they began, and all before this one are placed.
+/// Returns the earliest and the latest time between the runs that ended before this one began and those that began
+/// after it ended. Runs are ordered by start, and all runs before this one have their final times.
 fn bounds(runs: &[RecorderRun], index: usize) -> (Timestamp, Timestamp) {
     let (mut least, mut most) = (Timestamp(0), Timestamp(i64::MAX));
     let Some((from, to)) = runs[index].span else { return (least, most) };
@@ -120,7 +120,7 @@ impl RecorderRun {
 }
 
 impl PlacedFix {
-    /// The same at a time that is not before the next one that is free, which it takes.
+    /// Returns the fix at a time that is not before the next free one, and takes that time.
     fn not_before(mut self, next_at: &mut Timestamp) -> PlacedFix {
         self.fix.fixed_at = self.fix.fixed_at.max(*next_at);
         *next_at = self.fix.fixed_at + 1;
@@ -135,7 +135,8 @@ mod tests {
     use crate::track::parts::merged;
     use crate::track::{Mark, MarkKind};
 
-    /// A fix that was measured at one second, arrived at another, and is at 10 m for every second of its arrival.
+    /// A fix that was measured at one second and arrived at another. Its position is 10 m for every second of its
+    /// arrival.
     fn told(measured_s: f64, arrived_s: f64) -> Fix {
         Fix { recorded_at: START + (arrived_s * 1_000.0) as i64, ..fix(measured_s, 10.0 * arrived_s, 0.0) }
     }
@@ -144,7 +145,8 @@ mod tests {
         RefusedFix { fix: told(measured_s, arrived_s), refusal }
     }
 
-    /// Takes fixes back into these stretches; the arrivals of everything that counts then, in seconds, in the order of the track.
+    /// Takes fixes back into these stretches, and checks the arrivals of all accepted fixes, in seconds, in the order
+    /// of the track.
     fn check(mut stretches: Vec<Stretch>, taken: Vec<(usize, RefusedFix)>, expected: &[f64]) {
         put_back(&mut stretches, taken);
         for stretch in &stretches {

@@ -1,4 +1,4 @@
-//! The words with which changes are refused and connections end.
+//! The codes of refused changes and ended connections.
 
 use minicbor::{Decode, Encode};
 use serde::Serialize;
@@ -9,41 +9,41 @@ use serde::Serialize;
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum NackCode {
-    /// Not one well-formed change chunk.
+    /// It is not one well-formed change chunk.
     #[n(0)]
     Malformed,
-    /// Larger than the relay accepts, packed, unpacked or in operations.
+    /// It exceeds a limit of the relay: packed bytes, inflated bytes or operations.
     #[n(1)]
     TooLarge,
-    /// A change it depends on is not there.
+    /// The relay does not have one of its dependencies.
     #[n(2)]
     UnknownDeps,
-    /// Another change of the same actor has its number.
+    /// Another change of the same actor has its sequence number.
     #[n(3)]
     DuplicateSeq,
-    /// The number does not follow the actor's last one.
+    /// Its sequence number does not follow the actor's last one.
     #[n(4)]
     SeqGap,
-    /// The actor belongs to no device of the account.
+    /// Its actor belongs to no device of the account.
     #[n(5)]
     ForeignActor,
-    /// The id belonged to a document of another account. Relays of earlier versions say so; ids have belonged to accounts
-    /// since, and a relay takes the change.
+    /// Another account used the document's id first. Only relays of earlier versions answer this: ids belong to
+    /// accounts.
     #[n(6)]
     NotYourDocument,
     /// The document is of another kind.
     #[n(7)]
     KindMismatch,
-    /// The relay cannot store anything; try again later.
+    /// The relay cannot store anything at the moment.
     #[n(8)]
     Unavailable,
-    /// The account has no room left at the relay; there may be more of it some day.
+    /// The account has reached its limit at the relay, which may grow later.
     #[n(9)]
     OverQuota,
 }
 
 impl NackCode {
-    /// Whether a relay may judge the same change otherwise at another time: when it knows more of the account. `[P7]`
+    /// Returns whether a relay may accept the same change later, when it has more of the account. `[P7]`
     pub fn may_change(self) -> bool {
         match self {
             NackCode::UnknownDeps
@@ -79,10 +79,10 @@ pub enum ByeCode {
     /// The signature, the key or the grant is wrong.
     #[n(4)]
     NotAuthentic,
-    /// The handshake took too long, or nothing was heard for too long.
+    /// The handshake took too long, or no message came for too long.
     #[n(5)]
     TooSlow,
-    /// The relay is stopping or cannot serve; come back later.
+    /// The relay stops or cannot serve.
     #[n(6)]
     GoingAway,
     /// Too many connections or too much traffic.
@@ -97,7 +97,7 @@ pub enum ByeCode {
 }
 
 impl ByeCode {
-    /// Whether the same client need not be told: trying again is all there is to do.
+    /// Returns whether the reason passes by itself, so that the user need not see it.
     pub fn is_temporary(self) -> bool {
         match self {
             ByeCode::TooSlow | ByeCode::GoingAway | ByeCode::Overloaded => true,

@@ -1,4 +1,4 @@
-//! The bytes of every message, locked for versions 1 and 2 of the protocol, and what becomes of bytes that are no message.
+//! The bytes of every message, locked for versions 1 and 2 of the protocol, and the errors for other bytes.
 
 use proptest::prelude::*;
 
@@ -11,8 +11,8 @@ const DEVICE: DeviceKey = DeviceKey([0xde; 32]);
 const HASH: ChangeHash = ChangeHash([0xc1; 32]);
 const DEP: ChangeHash = ChangeHash([0xc0; 32]);
 
-/// Every message and its bytes in hexadecimal. To change one is to make version 3; the bytes of earlier versions stay here.
-/// Version 2 differs from version 1 in the proof, which names the origin.
+/// Every message with its bytes in hexadecimal. Changing one requires version 3; the bytes of earlier versions stay
+/// here. Version 2 differs from version 1 in the proof, which has the origin.
 fn golden() -> Vec<(Message, &'static str)> {
     let grant = Grant { granted_by: DEVICE, signature: [0x51; 64] };
     let chunk = || Chunk(vec![0x85, 0x6f, 0x4a, 0x83]);

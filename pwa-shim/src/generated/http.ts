@@ -976,51 +976,51 @@ export interface components {
             /** @description What charts need, for each line of the geometry. */
             parts: components["schemas"]["DrivePart"][];
         };
-        /** @description The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s. */
+        /** @description The statistics of a drive, rounded for display: whole metres, 0.1 m/s. */
         DriveStats: {
             /**
              * Format: double
-             * @description Metres climbed.
+             * @description The ascent, metres.
              */
             ascentM: number;
             /**
              * Format: double
-             * @description Metres descended.
+             * @description The descent, metres.
              */
             descentM: number;
             /**
              * Format: double
-             * @description What was driven, over the ellipsoid and without gaps, metres.
+             * @description The distance over the ellipsoid, without gaps, metres.
              */
             distanceM: number;
             /**
              * Format: int64
-             * @description From the first fix to the last, with stops and gaps, milliseconds.
+             * @description The time from the first fix to the last, with stops and gaps, milliseconds.
              */
             durationMs: number;
             /**
              * Format: int32
-             * @description Accepted fixes.
+             * @description The number of accepted fixes.
              */
             fixes: number;
             /**
              * Format: double
-             * @description The straight lines over all gaps, metres: the least that was driven unmeasured.
+             * @description The sum of the straight lines over all gaps, metres: a lower bound of the unmeasured distance.
              */
             gapDistanceM: number;
             /**
              * Format: int32
-             * @description Gaps: one less than the parts.
+             * @description The number of gaps: one less than the number of parts.
              */
             gaps: number;
             /**
              * Format: double
-             * @description The greatest speed that two readings of their own support, metres per second; never less than the mean.
+             * @description The greatest speed that two independent readings support, metres per second; never below the mean.
              */
             maxSpeedMps: number;
             /**
              * Format: double
-             * @description Distance by time in motion, metres per second; 0 if there was no motion.
+             * @description Distance by moving time, metres per second; 0 without moving time.
              */
             meanSpeedMps: number;
             /**
@@ -1030,7 +1030,7 @@ export interface components {
             movingMs: number;
             /**
              * Format: int32
-             * @description Refused fixes.
+             * @description The number of refused fixes.
              */
             refused: number;
         };
@@ -1502,27 +1502,27 @@ export interface components {
         RoadParts: {
             /**
              * Format: int32
-             * @description Corners that flow.
+             * @description The number of flowing corners.
              */
             corners: number;
             /**
              * Format: int32
-             * @description How much of it flows.
+             * @description The flowing share of the road.
              */
             flow: number;
             /**
              * Format: int32
-             * @description How much it climbs or falls; absent if altitudes are not known.
+             * @description The slope; absent without altitudes.
              */
             relief?: number | null;
             /**
              * Format: int32
-             * @description How much of the road bends, and how sharply, where it flows.
+             * @description The amount and sharpness of flowing bends.
              */
             twist: number;
             /**
              * Format: int32
-             * @description How different its bends are.
+             * @description The variety of its bends.
              */
             variety: number;
         };

@@ -1,10 +1,10 @@
 // Generated from the Rust types of tourismo-core by `just types`. Do not edit.
 
 /**
- * An account: a UUIDv8 whose bits are the SHA-256 of the public key that founded it.
+ * The id of an account: a UUIDv8 of the SHA-256 of the public key that founded it.
  *
- * The name proves itself: only who holds the founding key, or was granted access by it, can speak for the account, so
- * that an account born with no signal needs no registry.
+ * The id proves itself: only the holder of the founding key, and devices with a grant, can prove that they belong to
+ * the account. So an account that is made offline needs no registry.
  */
 export type AccountId = string;
 
@@ -22,7 +22,7 @@ export type AccountView = {
   devices: Array<NamedDevice>,
 };
 
-/** What an account answers to a meet. */
+/** An answer to a meet. */
 export type Answer = "going" | "maybe" | "no";
 
 /** The account's answer to a meet. */
@@ -53,7 +53,7 @@ export type Bootstrap = {
 /** Why a connection ends. `[M4]` */
 export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin";
 
-/** What is known of a car. Texts are empty when unknown. */
+/** The fields of a car. Texts are empty when unknown. */
 export type CarFields = {
   /** Such as "Mazda"; at most 100 characters. */
   make: string,
@@ -61,11 +61,11 @@ export type CarFields = {
   model: string,
   /** The year it was built, 1880 to 2200. */
   year: number | null,
-  /** What its people call it; at most 100 characters. */
+  /** A name given by its owner; at most 100 characters. */
   nickname: string,
   /** Such as "soul red"; at most 50 characters. */
   colour: string,
-  /** Whether everyone may know of it: what is said here, nothing else. */
+  /** Whether these fields are public. Nothing else of the car ever is. */
   isPublic: boolean,
 };
 
@@ -243,54 +243,54 @@ export type CommentView = {
 
 /** An amount of money. */
 export type Cost = {
-  /** In the currency's smallest unit: cents. */
+  /** The amount in the currency's smallest unit, such as cents. */
   minor: number,
   /** Three upper-case letters (ISO 4217). */
   currency: string,
 };
 
 /**
- * A document of an account: a UUIDv7 made by the device that created it, or a UUIDv8 computed from the account.
+ * The id of a document: a UUIDv7 made by the device that creates it, or a UUIDv8 computed from the account.
  *
- * Accounts do not share ids: two accounts that use the same id have two documents. Where an id alone leads to a document,
- * which a link does, the id is bound to its account ([`DocId::bound`]).
+ * Ids belong to accounts: two accounts that use one id have two documents. A document that others find by its id
+ * alone, such as by a link, has an id that is bound to its account ([`DocId::bound`]).
  */
 export type DocId = string;
 
 /**
- * A field for which several devices set different values at the same time. Each value is there once, the one that counts
- * first; to set the field again, also to the same value, settles it.
+ * A field with concurrent values of several devices. Each value is listed once, the effective one first. Setting the
+ * field again, also to the same value, resolves the conflict.
  */
 export type DriveConflict = { "field": "car",
   /** The cars; `null` for none. */
   values: Array<DocId | null>, } | { "field": "visibility",
-  /** What was said. */
+  /** The visibilities. */
   values: Array<Visibility>,
 };
 
-/** The figures of a drive, rounded to what is shown: whole metres, 0.1 m/s. */
+/** The statistics of a drive, rounded for display: whole metres, 0.1 m/s. */
 export type DriveStats = {
-  /** What was driven, over the ellipsoid and without gaps, metres. */
+  /** The distance over the ellipsoid, without gaps, metres. */
   distanceM: number,
-  /** The straight lines over all gaps, metres: the least that was driven unmeasured. */
+  /** The sum of the straight lines over all gaps, metres: a lower bound of the unmeasured distance. */
   gapDistanceM: number,
-  /** From the first fix to the last, with stops and gaps, milliseconds. */
+  /** The time from the first fix to the last, with stops and gaps, milliseconds. */
   durationMs: number,
   /** The time in motion, without stops and gaps, milliseconds. */
   movingMs: number,
-  /** Distance by time in motion, metres per second; 0 if there was no motion. */
+  /** Distance by moving time, metres per second; 0 without moving time. */
   meanSpeedMps: number,
-  /** The greatest speed that two readings of their own support, metres per second; never less than the mean. */
+  /** The greatest speed that two independent readings support, metres per second; never below the mean. */
   maxSpeedMps: number,
-  /** Metres climbed. */
+  /** The ascent, metres. */
   ascentM: number,
-  /** Metres descended. */
+  /** The descent, metres. */
   descentM: number,
-  /** Accepted fixes. */
+  /** The number of accepted fixes. */
   fixes: number,
-  /** Refused fixes. */
+  /** The number of refused fixes. */
   refused: number,
-  /** Gaps: one less than the parts. */
+  /** The number of gaps: one less than the number of parts. */
   gaps: number,
 };
 
@@ -379,13 +379,14 @@ export type Effect = { "type": "store",
 /**
  * One measured position, as the W3C Geolocation API gives it (WGS 84).
  *
- * A fix has three times. `fixed_at` is when the sensor measured it and orders a track; `recorded_at` is when the phone
- * took it in; the third, when the relay received it, is stamped by the relay on the change that carries the fix.
+ * A fix has three times. `fixed_at` is the time of the measurement, which orders a track. `recorded_at` is the time at
+ * which the phone recorded the fix. The third, the time of arrival at the relay, is part of the log entry of the
+ * change that holds the fix.
  */
 export type Fix = {
-  /** When the sensor measured. */
+  /** The time of the measurement. */
   fixedAt: Timestamp,
-  /** When the phone recorded. */
+  /** The time at which the phone recorded the fix. */
   recordedAt: Timestamp,
   /** Geodetic latitude, degrees north, -90 to 90. */
   latDeg: number,
@@ -393,7 +394,7 @@ export type Fix = {
   lonDeg: number,
   /** Radius of the horizontal 95 % confidence circle, metres. */
   accuracyM?: number,
-  /** Altitude, metres; above the ellipsoid or above sea level, as the phone has it: only differences can be trusted. */
+  /** Altitude, metres, above the ellipsoid or above sea level, depending on the phone: only differences are reliable. */
   altitudeM?: number,
   /** 95 % confidence of the altitude, metres. */
   altitudeAccuracyM?: number,
@@ -463,11 +464,11 @@ export type KeyRange = {
   to: Uint8Array,
 };
 
-/** A line for a map, in parts: nothing is drawn over a gap, and nothing around the world where it crosses the date line. */
+/** A line for a map. It has no segment over a gap, and none around the world where the track crosses the date line. */
 export type Line = {
   /**
-   * Of each part the points as `[longitude, latitude]`, degrees; at least one. A MultiLineString of RFC 7946 but for
-   * parts of a single point.
+   * The points of each part as `[longitude, latitude]`, degrees; at least one. This is a MultiLineString of RFC
+   * 7946, except for parts with a single point.
    */
   parts: Array<Array<[number, number]>>,
 };
@@ -480,52 +481,52 @@ export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "t
 
 /** One entry of a car's logbook. */
 export type LogEntry = {
-  /** What was done. */
+  /** The kind of the entry. */
   kind: LogKind,
-  /** When. */
+  /** The time of the entry. */
   at: Timestamp,
-  /** What the odometer showed, metres; at most ten million kilometres. */
+  /** The reading of the odometer, metres; at most ten million kilometres. */
   odometerM: number | null,
-  /** How much was filled in, litres. */
+  /** The amount of fuel, litres. */
   litres: number | null,
-  /** What it cost. */
+  /** The price. */
   cost: Cost | null,
   /** At most 1,000 characters. */
   note: string,
 };
 
-/** An entry with its name. */
+/** An entry with its id. */
 export type LogItem = {
   /** The entry's id. */
   id: DocId,
-  /** What it says. */
+  /** The entry. */
   entry: LogEntry,
 };
 
-/** What an entry of a logbook is about. */
+/** The kind of an entry of a logbook. */
 export type LogKind = "odometer" | "fuel" | "service";
 
-/** What is known of a meet. */
+/** The fields of a meet. */
 export type MeetFields = {
   /** 1 to 200 characters. */
   title: string,
   /** At most 10,000 characters. */
   text: string,
-  /** What the place is called; at most 200 characters. */
+  /** The name of the place; at most 200 characters. */
   place: string,
-  /** Where it is: longitude and latitude in degrees, to seven decimals. */
+  /** The position: longitude and latitude in degrees, to seven decimals. */
   position: [number, number] | null,
-  /** When it begins. */
+  /** The start. */
   startsAt: Timestamp,
-  /** When it ends: after the start, within a month. */
+  /** The end: after the start, within a month. */
   endsAt: Timestamp | null,
-  /** In which time zone people come together, such as "Europe/Vienna" (IANA); may be empty. */
+  /** The time zone of the place, such as "Europe/Vienna" (IANA); may be empty. */
   timeZone: string,
-  /** How many may come. */
+  /** The maximum number of people. */
   capacity: number | null,
-  /** Who may see it. */
+  /** The visibility of the meet. */
   visibility: Visibility,
-  /** Whether it does not take place. */
+  /** Whether the meet is cancelled. */
   cancelled: boolean,
 };
 
@@ -548,7 +549,7 @@ export type MeetView = {
 /** Why the relay refuses one change. `[P4]` */
 export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
-/** A device of the account, as its person calls it. */
+/** A device of the account with the name that its user gave it. */
 export type NamedDevice = {
   /** Its public key, hexadecimal. */
   key: string,
@@ -557,45 +558,45 @@ export type NamedDevice = {
 };
 
 /**
- * What the shell's clocks show at the moment of an input.
+ * The readings of the shell's clocks at the time of an input.
  *
- * Phone clocks jump; deadlines and gaps are measured on the monotonic clock, times that people read on the wall clock.
+ * Phone clocks jump: deadlines and gaps use the monotonic clock, and times shown to users use the wall clock.
  */
 export type Now = {
   /** The wall clock: `Date.now()`. */
   wall: Timestamp,
   /**
-   * Milliseconds of a clock that never goes back, from an arbitrary origin: `performance.timeOrigin + performance.now()`,
-   * which pages and workers share.
+   * The monotonic clock, milliseconds from an arbitrary origin: `performance.timeOrigin + performance.now()`, which
+   * pages and workers share.
    */
   monotonicMs: number,
 };
 
-/** Which ends of a drive are private places. */
+/** The ends of a drive that are private places. */
 export type PrivateEnds = {
-  /** Where it began. */
+  /** Whether the start is private. */
   start: boolean,
-  /** Where it ended. */
+  /** Whether the end is private. */
   end: boolean,
 };
 
 /**
  * A profile for charts: columns of equal length, at most [`MAX_SAMPLES`].
  *
- * Where there is a gap, speed and altitude are `null` once, so that a chart breaks its line.
+ * At a gap, speed and altitude are `null` once, so that a chart interrupts its line.
  */
 export type Profile = {
-  /** Time since the first fix, seconds; never falling. */
+  /** Time since the first fix, seconds; non-decreasing. */
   elapsedS: Array<number>,
-  /** Way since the first fix, gaps as straight lines, metres; never falling. */
+  /** Way since the first fix, gaps as straight lines, metres; non-decreasing. */
   wayM: Array<number>,
-  /** Speed by the receiver, metres per second. */
+  /** The receiver's speed, metres per second. */
   speedMps: Array<number | null>,
   /** Altitude, metres. */
   altitudeM: Array<number | null>,
 };
 
-/** What everyone may know of an account. Texts are empty when not given. */
+/** The public profile of an account. Texts are empty when not given. */
 export type ProfileFields = {
   /** The name by which others find the account: empty, or 2 to 30 letters and digits with `_`, `.`, `-` between them. */
   handle: string,
@@ -603,11 +604,11 @@ export type ProfileFields = {
   displayName: string,
   /** At most 1,000 characters. */
   bio: string,
-  /** Whether a follower sees what is for followers only once the account has accepted them. */
+  /** Whether followers must be accepted before they see content for followers. */
   byApproval: boolean,
 };
 
-/** What an account may feel about a published drive. */
+/** A reaction to a published drive. */
 export type Reaction = "like" | "wow" | "road" | "car";
 
 /** What the account feels about a published drive. */
@@ -653,7 +654,7 @@ export type RecordingView = {
   notRecording: Refusal | null,
 };
 
-/** Why the recorder refused a fix. The numbers are stored; they never change their meaning. */
+/** The reasons for which the recorder refuses a fix. The numbers are stored and never change their meaning. */
 export type Refusal = "invalid" | "notLater" | "inTheFuture" | "beforeStart" | "tooInaccurate" | "outlier";
 
 /** A position that is not part of a drive, unless it was taken back. */
@@ -672,44 +673,44 @@ export type RefusedView = {
   isTakenBack: boolean,
 };
 
-/** How an account may be related to another. */
+/** A relation to another account. */
 export type Relation = "follow" | "accept" | "block";
 
 /** The parts of a score, each from 0 to 100. */
 export type RoadParts = {
-  /** How much of the road bends, and how sharply, where it flows. */
+  /** The amount and sharpness of flowing bends. */
   twist: number,
-  /** Corners that flow. */
+  /** The number of flowing corners. */
   corners: number,
-  /** How much it climbs or falls; absent if altitudes are not known. */
+  /** The slope; absent without altitudes. */
   relief?: number,
-  /** How much of it flows. */
+  /** The flowing share of the road. */
   flow: number,
-  /** How different its bends are. */
+  /** The variety of its bends. */
   variety: number,
 };
 
-/** How good a road is, and why. Never shown without its parts and the length it was computed on. */
+/** The quality of a road. Always shown with its parts and the length on which it was computed. */
 export type RoadScore = {
   /** 0 to 100: the weighted geometric mean of the parts. */
   score: number,
-  /** What it is made of. */
+  /** The parts of the score. */
   parts: RoadParts,
-  /** The measured length on which it was computed, metres. */
+  /** The measured length, metres. */
   measuredM: number,
 };
 
 /** A good stretch of a drive. */
 export type RoadStretch = {
-  /** When it begins. */
+  /** The time at its start. */
   fromAt: Timestamp,
-  /** When it ends. */
+  /** The time at its end. */
   toAt: Timestamp,
-  /** Where it begins: longitude and latitude, degrees. */
+  /** The position of its start: longitude and latitude, degrees. */
   from: [number, number],
-  /** Where it ends: longitude and latitude, degrees. */
+  /** The position of its end: longitude and latitude, degrees. */
   to: [number, number],
-  /** How good it is. */
+  /** Its score. */
   score: RoadScore,
 };
 
@@ -724,11 +725,11 @@ export type RoadView = {
 /** Why the position sensor gives nothing. */
 export type SensorFailure = "denied" | "unavailable" | "timedOut";
 
-/** How an account likes things. */
+/** The settings of an account. */
 export type SettingsFields = {
-  /** In which units distances and speeds are shown. */
+  /** The units of distances and speeds on screens. */
   units: Units,
-  /** What is offered first when a drive is published. */
+  /** The visibility that screens offer first when a drive is published. */
   defaultVisibility: Visibility,
 };
 
@@ -812,9 +813,9 @@ export type StoredEntry = {
 };
 
 /**
- * An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+ * A wall-clock time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
  *
- * In JavaScript a `number`, as `Date.now()` gives it.
+ * In JavaScript a `number`, as returned by `Date.now()`.
  */
 export type Timestamp = number;
 
@@ -847,12 +848,12 @@ export type TrackView = { "type": "loading",
   code: CommandError,
 };
 
-/** In which units distances and speeds are shown. */
+/** Units of distances and speeds. */
 export type Units = "metric" | "imperial";
 
 /**
- * How far the clocks of a place are ahead of UTC at a moment, in minutes, −18 h to +18 h as ISO 8601 and Java have it. In
- * JavaScript `-date.getTimezoneOffset()`.
+ * The difference of local time from UTC, minutes, from −18 h to +18 h as in ISO 8601 and Java. In JavaScript
+ * `-date.getTimezoneOffset()`.
  */
 export type UtcOffset = number;
 

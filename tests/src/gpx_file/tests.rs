@@ -132,7 +132,7 @@ fn one_bad_point_costs_one_point_and_is_reported_with_its_line() {
         ),
         (
             "<trkpt lat='9' lon='2'><time>1924-06-01T09:00:00Z</time></trkpt>",
-            "a track point is left out: the time is not of this age",
+            "a track point is left out: the time is not between 1970 and 2200",
         ),
     ] {
         for place in [0, 5, 9] {

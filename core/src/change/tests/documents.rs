@@ -1,5 +1,4 @@
-//! The scan of whole documents: against those that Automerge saves, against those that nobody should make, and against
-//! chance.
+//! The scan of whole documents: of Automerge's, of hostile ones, and of random mutations.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +13,10 @@ use super::*;
 use crate::docs::automerge_doc;
 
 const SEED: u64 = 20_250_622;
-/// More operations than [`use_document`] makes.
+/// More operations than those of [`use_document`].
 const EDITED: u64 = 1_000;
 
-/// A chunk of type 0 with the checksum that belongs to its data.
+/// A chunk of type 0 with the right checksum of its data.
 fn document_chunk(data: &[u8]) -> Vec<u8> {
     [&MAGIC, &hash(0, data).0[..4], &[0], &uleb(data.len() as u64), data].concat()
 }
@@ -95,7 +94,7 @@ fn every_bound_is_kept() {
     }
 }
 
-/// A document without an actor's bytes and columns that say whatever they like.
+/// A document with one actor and arbitrary columns.
 fn made(changes: &[(u64, Vec<u8>)], ops: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let table = |columns: &[(u64, Vec<u8>)]| {
         let rows = columns.iter().flat_map(|(spec, data)| [uleb(*spec), uleb(data.len() as u64)].concat());
@@ -123,7 +122,7 @@ fn a_document_that_claims_more_than_it_holds_costs_nothing() {
     };
     let too_much = |limit, max| ChangeError::TooMuch { limit, max };
     let limits = DocumentLimits::DEFAULT;
-    // 890 MB in Automerge: a change of a billion operations, of which none is there.
+    // 890 MB in Automerge: a change of a billion operations that are all missing.
     assert_eq!(refused(&one(1_000_000_000), &[]), too_much(Limit::Ops, limits.max_ops));
     let missing = ChangeError::RowsDisagree { column: Column::IdActor };
     assert_eq!(refused(&one(1_000), &[]), missing, "operations that no row has");
@@ -151,7 +150,7 @@ fn documents_with_spoilt_bytes_are_refused_or_used_without_a_panic() {
             count(&refused);
             return Ok(());
         };
-        // Whoever means harm also writes the heads that belong to what they spoilt.
+        // An attacker also writes the heads of the mutated document.
         let ops = catch_unwind(AssertUnwindSafe(|| use_document(&chunk)));
         match ops.map_err(|_| TestCaseError::fail("Automerge panicked"))? {
             Some(ops) => {
@@ -167,7 +166,7 @@ fn documents_with_spoilt_bytes_are_refused_or_used_without_a_panic() {
     assert!(refused.get() > 4_000 && loaded.get() > 1_000, "both happened");
 }
 
-/// Does with a document what a replica does; says how many operations it has, if it loads.
+/// Uses a document as a replica does; returns the number of its operations, if it loads.
 fn use_document(chunk: &[u8]) -> Option<u64> {
     let mut doc = Automerge::load_unverified_heads(chunk).ok()?;
     for change in doc.get_changes(&[]) {

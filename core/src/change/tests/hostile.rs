@@ -1,8 +1,8 @@
-//! Changes that nobody should make, each refused with its code.
+//! Hostile changes, each refused with its code.
 
 use super::*;
 
-/// A change in parts, whose chunk has the right checksum whatever the parts are.
+/// A change in parts, whose chunk always gets the right checksum.
 struct Parts {
     deps: Vec<[u8; 32]>,
     actor: Vec<u8>,
@@ -29,7 +29,7 @@ const PRED_ACTOR: u64 = 0x71;
 const PRED_COUNTER: u64 = 0x73;
 
 impl Parts {
-    /// A sound change that sets the key `k` of the root to null, `rows` times.
+    /// A valid change that sets the key `k` of the root to null, `rows` times.
     fn sets(rows: u64) -> Parts {
         Parts {
             deps: vec![],
@@ -71,7 +71,7 @@ impl Parts {
         plain_chunk(&self.body())
     }
 
-    /// Puts a column in its place, in the place of what was there.
+    /// Inserts or replaces a column.
     fn set(&mut self, spec: u64, data: impl Into<Vec<u8>>) {
         self.columns.retain(|(other, _)| *other != spec);
         self.columns.push((spec, data.into()));
@@ -102,7 +102,7 @@ fn code(chunk: &[u8]) -> &'static str {
     scan(chunk, &ChangeLimits::DEFAULT).map_or_else(|error| error.code(), |_| "accepted")
 }
 
-/// Checks the code that a sound change of four operations is refused with after `spoil`.
+/// Checks the code with which a valid change of four operations is refused after `spoil`.
 fn check(expected: &str, spoil: impl FnOnce(&mut Parts)) {
     let mut parts = Parts::sets(4);
     spoil(&mut parts);
@@ -345,7 +345,7 @@ fn a_counter_is_incremented_by_a_signed_integer() {
     }
 }
 
-/// A change that makes the list `l` and inserts three nulls at its head, one before the other.
+/// A change that makes the list `l` and inserts three nulls at its head, each before the last one.
 fn list() -> Parts {
     let mut change = Parts::sets(4);
     change.set(OBJ_ACTOR, [nulls(1), run(3, &[0])].concat());
@@ -366,12 +366,13 @@ fn an_operation_refers_only_to_what_can_come_before_it() {
         });
     };
     listed("accepted", |_| ());
-    // A list inside itself, and one of an actor that is not there.
+    // A list inside itself, and a list of a missing actor.
     listed("change_bad_reference", |change| change.set(OBJ_COUNTER, [nulls(1), run(3, &[2])].concat()));
     listed("change_bad_reference", |change| change.set(OBJ_ACTOR, [nulls(1), run(3, &[1])].concat()));
     listed("change_bad_reference", |change| change.set(OBJ_ACTOR, [nulls(1), run(3, &uleb(u64::MAX))].concat()));
     listed("change_bad_reference", |change| change.set(OBJ_COUNTER, [nulls(1), run(3, &[0])].concat()));
-    // The second element stands after the first, which is operation 2; the third, operation 4, cannot after itself.
+    // The second element is inserted after the first, operation 2; the third, operation 4, cannot be inserted after
+    // itself.
     for (expected, deltas) in [
         ("accepted", &[0x7d, 0, 2, 1][..]),
         ("accepted", &[0x7d, 0, 2, 0]),
@@ -384,7 +385,7 @@ fn an_operation_refers_only_to_what_can_come_before_it() {
             change.set(KEY_COUNTER, [&nulls(1), deltas].concat());
         });
     }
-    // A delta that runs out of 64 bits.
+    // A delta that overflows 64 bits.
     listed("change_bad_reference", |change| change.set(KEY_COUNTER, [nulls(1), run(3, &sleb(i64::MAX))].concat()));
 }
 

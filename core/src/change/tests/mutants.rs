@@ -1,5 +1,5 @@
-//! Chance against the scan: real changes with bytes or operations spoilt and the checksum repaired, then handed on to
-//! Automerge if they are accepted.
+//! Random mutations of real changes, in bytes or in operations, with the checksum repaired. Mutants that the scan
+//! accepts are applied by Automerge.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use super::*;
 
 const SEED: u64 = 20_250_621;
 
-/// One spoilt byte: where, how, and with what.
+/// One mutated byte: position, kind and value.
 type ByteMutation = (Index, u8, u8);
 
 pub(super) fn spoil_bytes(body: &mut Vec<u8>, mutations: &[ByteMutation]) {
@@ -31,10 +31,10 @@ pub(super) fn spoil_bytes(body: &mut Vec<u8>, mutations: &[ByteMutation]) {
     }
 }
 
-/// One spoilt operation: which, how, and with which two others in mind.
+/// One mutated operation: its index, the kind, and two other operations to use.
 type OpMutation = (Index, u8, Index, Index);
 
-/// The change with its operations spoilt, as Automerge encodes that; nothing if Automerge cannot.
+/// The change with mutated operations as Automerge encodes it; nothing if Automerge cannot.
 fn spoil_ops(change: &Change, known: &[OpId], mutations: &[OpMutation]) -> Option<Vec<u8>> {
     let mut change = change.decode();
     for (place, how, one, other) in mutations {
@@ -63,7 +63,7 @@ fn spoil_ops(change: &Change, known: &[OpId], mutations: &[OpMutation]) -> Optio
     catch_unwind(|| Change::from(change).raw_bytes().to_vec()).ok()
 }
 
-/// What became of the mutants.
+/// The results of the mutants.
 #[derive(Debug, Default)]
 struct Counts {
     refused: Cell<u32>,
@@ -77,10 +77,10 @@ fn count(counter: &Cell<u32>) {
     counter.set(counter.get() + 1);
 }
 
-/// Scans a mutant, and applies it behind the changes in `before` if it is accepted.
+/// Scans a mutant, and applies it after the changes in `before` if it is accepted.
 fn check_mutant(chunk: &[u8], before: &[Change], counts: &Counts) {
     let Ok(scanned) = scan(chunk, &ChangeLimits::DEFAULT) else { return count(&counts.refused) };
-    // What the scan accepts, Automerge can parse, and reads it alike.
+    // Automerge parses every change that the scan accepts, with the same result.
     let change = Change::try_from(chunk).unwrap();
     check_against_automerge(chunk, &change);
     let mut doc = Automerge::new();
@@ -94,7 +94,7 @@ fn check_mutant(chunk: &[u8], before: &[Change], counts: &Counts) {
             assert!(doc.stats().num_ops <= ops + scanned.ops);
         }
         Ok(false) => count(&counts.refused_by_automerge),
-        // It refers to objects or elements that are not there, which only the document tells.
+        // It refers to missing objects or elements, which only the document shows.
         Err(_) => count(&counts.panicked),
     }
 }
@@ -111,7 +111,7 @@ fn run_mutants<S: Strategy>(cases: u32, mutants: S, check: impl Fn(S::Value, &Co
     counts
 }
 
-/// The changes of each document, apart from the one too large to be applied thousands of times.
+/// The changes of each document, without the document that is too large to be applied thousands of times.
 fn histories() -> Vec<Vec<Change>> {
     shapes::all().into_iter().filter(|(name, _)| *name != "many").map(|(_, doc)| doc.get_changes(&[])).collect()
 }

@@ -1,4 +1,4 @@
-//! A comparison that is being answered, piece by piece: however much differs, no more than a page of it is in memory.
+//! Answers a comparison piece by piece, with at most one page of it in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,30 +6,30 @@ use super::{HeadsPage, MAX_HEADS_PAGE, NamesPage, RelayEffect};
 use crate::id::{ChangeHash, DocId};
 use crate::wire::{BATCH_BYTES, DocHeads, DocHistory, MAX_HEADS};
 
-/// What a document adds to a message besides its hashes, in bytes, at most.
+/// Maximum size of a document in a message without its hashes, bytes.
 const DOC_BYTES: usize = 64;
-/// What a hash adds, in bytes.
+/// The size of a hash in a message, bytes.
 const HASH_BYTES: usize = 34;
 
-/// A comparison that is being answered.
+/// A comparison while it is being answered.
 #[derive(Debug)]
 pub(super) struct RelayComparison {
-    /// The rest of the range, of which the relay's heads are still to be read.
+    /// The rest of the range, of which the relay's heads must be read.
     rest: Option<(DocId, DocId)>,
-    /// What the client has in the rest.
+    /// The client's heads in the rest.
     theirs: BTreeMap<DocId, Vec<ChangeHash>>,
-    /// Documents that the relay has, that differ and have not been told of, without their hashes.
+    /// Documents that the relay has, that differ and were not sent yet, without their hashes.
     differing: VecDeque<DocHistory>,
-    /// Documents of the same part of the range that only the client has, and that have not been told of.
+    /// Documents in the same part of the range that only the client has and that were not sent yet.
     lost: Vec<DocHistory>,
-    /// The last hash of the first that differs that was told.
+    /// The last hash that was sent of the first differing document.
     after: Option<ChangeHash>,
-    /// The log reached up to here when their heads were read: what is newer comes as entries.
+    /// The head of the log when the heads were read: later changes come as entries.
     upto: u64,
 }
 
 impl RelayComparison {
-    /// The comparison that a client asks for; nothing if it is none. `[D1]`
+    /// Creates the comparison that a client requests; nothing if the request is invalid. `[D1]`
     pub(super) fn new(from: DocId, to: DocId, docs: Vec<DocHeads>) -> Option<RelayComparison> {
         let ascending = docs.windows(2).all(|pair| pair[0].doc < pair[1].doc);
         let within = docs.iter().all(|d| from <= d.doc && d.doc <= to && d.heads.len() <= MAX_HEADS);
@@ -43,7 +43,7 @@ impl RelayComparison {
         })
     }
 
-    /// What must be read to go on; nothing when all was told.
+    /// Returns the read that must come next; nothing at the end.
     pub(super) fn next_effect(&self) -> Option<RelayEffect> {
         if !self.differing.is_empty() {
             let docs = self.differing.iter().take(MAX_HEADS_PAGE).map(|history| history.doc).collect();
@@ -52,8 +52,8 @@ impl RelayComparison {
         self.rest.map(|(from, to)| RelayEffect::ReadHeads { from, to })
     }
 
-    /// Takes in what the relay has in the first part of the rest, and returns what can be told if nothing of it must be
-    /// read: the documents that it does not have, in pages for a message each. `[D2]`
+    /// Handles the relay's heads in the first part of the rest. If no hashes must be read for it, returns the documents
+    /// that the relay does not have, in pages of one message each. `[D2]`
     pub(super) fn heads(&mut self, page: HeadsPage) -> Vec<Vec<DocHistory>> {
         let Some((_, to)) = self.rest.take() else { return Vec::new() };
         let beyond = successor(page.through).filter(|beyond| *beyond <= to);
@@ -71,8 +71,8 @@ impl RelayComparison {
         if self.differing.is_empty() { in_pages(std::mem::take(&mut self.lost)) } else { Vec::new() }
     }
 
-    /// Takes in names of the first documents that differ, and returns what can be told of them, in pages for a message
-    /// each. `[D2]`
+    /// Handles hashes of the first differing documents and returns the documents to send, in pages of one message each.
+    /// `[D2]`
     pub(super) fn names(&mut self, page: NamesPage) -> Vec<Vec<DocHistory>> {
         let mut told = Vec::new();
         let mut names = page.names.into_iter().peekable();
@@ -86,7 +86,7 @@ impl RelayComparison {
                 told.push(DocHistory { hashes, ..history });
             }
         }
-        // One that goes on does so at the head of the next page: nothing may come in between.
+        // A document that continues must be the first of the next page, so no other document may come in between.
         if !page.goes_on {
             told.append(&mut self.lost);
         }
@@ -111,7 +111,7 @@ fn in_pages(docs: Vec<DocHistory>) -> Vec<Vec<DocHistory>> {
     pages
 }
 
-/// The id after this one.
+/// Returns the next id.
 fn successor(doc: DocId) -> Option<DocId> {
     u128::from_be_bytes(*doc.as_bytes()).checked_add(1).map(|next| DocId::from_bytes(next.to_be_bytes()))
 }

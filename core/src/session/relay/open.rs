@@ -1,5 +1,5 @@
-//! What a client may say once it is let in, and what it is told: the log from its cursor on, acknowledgements at their
-//! place in it, documents it fetches, comparisons.
+//! The part of a session after the handshake: entries from the cursor on, acknowledgements at their position in the
+//! log, fetched documents, comparisons.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use crate::wire::{BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, MAX_
 
 #[derive(Debug)]
 pub(super) struct OpenSession {
-    /// Up to here the client has been sent everything or had it acknowledged.
+    /// The position up to which every entry was sent or acknowledged.
     tail: u64,
-    /// The newest position known to exist.
+    /// The newest known position.
     head: u64,
-    /// This client's own entries beyond the tail, to be acknowledged at their place.
+    /// This client's own entries after the tail, to be acknowledged at their position.
     mine: BTreeMap<u64, ChangeHash>,
     reading: bool,
     caught_up: bool,
@@ -42,10 +42,10 @@ impl OpenSession {
         }
     }
 
-    /// Reads the next page of the log, if there is one to be had and none is on its way. `[C2]`
+    /// Reads the next page of the log, if there is one and none is being read. `[C2]`
     pub(super) fn read_on(&mut self) -> Vec<RelayEffect> {
-        // A comparison is answered from one moment of the log: nothing newer is said before. `[D2]` While a commit is under
-        // way, the log may have grown by this client's own changes, which are not for sending back.
+        // A comparison is answered from one state of the log, so nothing newer may be sent before the answer. `[D2]`
+        // During a commit the log may have grown by this client's own changes, which must not be sent back.
         let is_busy = self.reading || self.comparing.is_some() || self.pushes_in_flight > 0;
         if is_busy || (self.caught_up && self.head <= self.tail) {
             return Vec::new();
@@ -93,7 +93,7 @@ impl OpenSession {
                 ChangeOutcome::Refused(code) => effects.push(send(Message::Nack { index: index as u32, push, code })),
             }
         }
-        // What follows the tail without a stranger's entry in between needs no reading back.
+        // Own entries directly after the tail can be acknowledged without reading the log.
         while let Some(hash) =
             (!self.reading && self.comparing.is_none()).then(|| self.mine.remove(&(self.tail + 1))).flatten()
         {
@@ -115,13 +115,13 @@ impl OpenSession {
         self.head = self.head.max(page.head);
         let mut effects = Vec::new();
         let (mut acks, mut entries) = (Vec::new(), Vec::new());
-        // In the order of the log, so that the client hears of nothing before what it depends on, and no cursor passes
-        // an entry that was not sent. `[C2]`
+        // In the order of the log, so that the client receives dependencies first, and no cursor passes an entry that
+        // was not sent. `[C2]`
         for (seq, entry) in page.entries {
             let own = self.mine.remove(&seq);
             let is_for_sending = own.is_none() || entry.body.is_snapshot();
-            // What this client pushed and a snapshot has covered already stands in the log no more. It is acknowledged
-            // before the snapshot is told of, which would leave open whether it is in there.
+            // A pushed change that a snapshot covers already is not in the log. It is acknowledged before the snapshot
+            // is sent, because a stub of a snapshot does not tell whether it contains the change.
             let own: Vec<ChangeHash> = self.take_mine_before(seq).chain(own).collect();
             if !own.is_empty() {
                 effects.extend(self.entries(&mut entries));
@@ -188,7 +188,7 @@ impl OpenSession {
         Ok(self.read_heads())
     }
 
-    /// Begins to answer a comparison when no page of the log is on its way that might be newer than the answer.
+    /// Starts to answer a comparison unless a page of the log is being read, which might be newer than the answer.
     fn read_heads(&self) -> Vec<RelayEffect> {
         self.comparing.iter().filter(|_| !self.reading).filter_map(RelayComparison::next_effect).collect()
     }
@@ -205,7 +205,7 @@ impl OpenSession {
         self.send_differences(pages)
     }
 
-    /// Tells what differs, and goes on with the comparison or ends it.
+    /// Sends differences, and continues or ends the comparison.
     fn send_differences(&mut self, mut pages: Vec<Vec<DocHistory>>) -> Vec<RelayEffect> {
         let question = self.comparing.as_ref().and_then(RelayComparison::next_effect);
         let last = if question.is_none() { Some(pages.pop().unwrap_or_default()) } else { None };
@@ -221,7 +221,7 @@ impl OpenSession {
     }
 }
 
-/// The messages that carry a page of a document: usually one, more if its last chunk is too large for one. `[F3]`
+/// Returns the messages with a page of a document: usually one, more if its last chunk is too large for one. `[F3]`
 fn fetched(doc: DocId, mut chunks: Vec<Chunk>, done: bool) -> Vec<RelayEffect> {
     let last = chunks.pop_if(|Chunk(last)| last.len() > BATCH_BYTES);
     let mut messages = Vec::new();

@@ -1,4 +1,4 @@
-//! The relay's end by itself: what depends on the clock, or on answers that come late and out of order.
+//! The relay's end alone: deadlines, and answers that come late or out of order.
 
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -82,7 +82,7 @@ fn p5_a_fifth_push_under_way_is_one_too_many() {
 fn c2_the_cursor_waits_for_what_another_device_pushed_in_between() {
     let mut session = open();
     push(&mut session);
-    // 1 is another device's; 2 is this one's.
+    // Entry 1 is of another device, entry 2 of this one.
     assert_eq!(session.handle(0, stored(0, &[2])), [RelayEffect::ReadLog { after: 0 }]);
     let messages = sent(session.handle(0, RelayInput::Log(page(&[1, 2], 2))));
     let [Message::Entries { entries, cursor: 1 }, Message::Ack { hashes, cursor: 2 }] = &messages[..] else {
@@ -97,7 +97,7 @@ fn c2_what_builds_on_a_change_comes_after_its_acknowledgement() {
     session.handle(0, RelayInput::Grew(1));
     push(&mut session);
     session.handle(0, stored(0, &[1]));
-    // 1 is this device's, 2 another one's that has heard of 1 already, 3 is this one's again.
+    // Entry 1 is of this device. Entry 2 is of another device and depends on 1. Entry 3 is of this device.
     push(&mut session);
     session.handle(0, stored(1, &[3]));
     let messages = sent(session.handle(0, RelayInput::Log(page(&[1, 2, 3], 3))));
@@ -174,7 +174,7 @@ fn doc(number: u8) -> DocId {
     DocId::from_bytes([number; 16])
 }
 
-/// The documents with how many of their names are told, message by message, and which of the messages is the last.
+/// Returns, for each message, the documents with the number of their hashes, and whether the message is the last.
 fn differences(effects: Vec<RelayEffect>) -> Vec<(Vec<(u8, usize)>, bool)> {
     let told = |message| match message {
         Message::Differences { docs, done } => {
@@ -194,7 +194,7 @@ fn d2_a_comparison_is_answered_in_pages_however_much_differs() {
     let asked = say(&mut session, 0, Message::Compare { from, to, docs });
     assert_eq!(asked, [RelayEffect::ReadHeads { from, to }]);
 
-    // The first part: one that is the same, one that differs, one that only the relay has.
+    // The first part: an equal document, a differing one, and one that only the relay has.
     let docs = [heads(1, 1), heads(2, 5), heads(3, 3)].map(|heads| (heads, DocKind::Car)).into();
     let effects = session.handle(0, RelayInput::Heads(HeadsPage { docs, through: doc(5), head: 40 }));
     assert_eq!(effects, [RelayEffect::ReadNames { docs: vec![doc(2), doc(3)], after: None, upto: 40 }]);
@@ -209,14 +209,14 @@ fn d2_a_comparison_is_answered_in_pages_however_much_differs() {
     assert_eq!(effects.pop(), Some(RelayEffect::ReadHeads { from: after_five, to }), "the rest of the range");
     assert_eq!(differences(effects), [(vec![(3, 1)], false)]);
 
-    // The second part: one that only the client has.
+    // The second part: a document that only the client has.
     assert_eq!(session.handle(0, RelayInput::Grew(41)), [], "nothing newer is said before");
     let mut effects = session.handle(0, RelayInput::Heads(HeadsPage { docs: Vec::new(), through: to, head: 41 }));
     assert_eq!(effects.pop(), Some(RelayEffect::ReadLog { after: 0 }));
     assert_eq!(differences(effects), [(vec![(7, 0)], true)]);
 }
 
-/// What a relay answers to a proof: the version that let the phone in, or the reason for which it was sent away.
+/// Returns a relay's answer to a proof: the version of the accepted phone, or the code of the refusal.
 fn proven(
     oldest: u16,
     protocols: &[u16],

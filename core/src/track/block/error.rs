@@ -1,27 +1,27 @@
-//! Why packing or unpacking a block fails.
+//! Errors of encoding and decoding blocks.
 
 use crate::fix::InvalidFix;
 
-/// Why a stretch cannot be packed.
+/// Why a stretch cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// More than [`MAX_ITEMS`](super::MAX_ITEMS) of something; make two stretches of it.
+    /// More than [`MAX_ITEMS`](super::MAX_ITEMS) items of a list; the caller must split the stretch.
     #[error("{count} {of:?} do not fit into one block")]
     TooMany {
-        /// Of what.
+        /// The list.
         of: Items,
-        /// How many.
+        /// The number of items.
         count: usize,
     },
-    /// A fix that is no position.
+    /// A fix is not a position.
     #[error("one of the {of:?}: {invalid}")]
     Invalid {
-        /// Which list it is in.
+        /// The list that contains it.
         of: Items,
-        /// What is wrong with it.
+        /// The invalid value.
         invalid: InvalidFix,
     },
-    /// A fix that is not later than the one before it.
+    /// A fix is not later than the one before it.
     #[error("the fixes are not strictly increasing in time")]
     NotLater,
 }
@@ -35,52 +35,52 @@ pub enum BlockError {
         /// The version that the block states.
         version: u8,
     },
-    /// A chained block, but the block that was decoded last is not the one it was chained to.
+    /// A chained block does not follow the block that was decoded last.
     #[error("the block before this one is missing, {position} blocks after a key block")]
     MissingPredecessor {
-        /// How many blocks after its key block this one is.
+        /// The number of blocks since its key block.
         position: u8,
     },
     /// The bytes end too early.
     #[error("the block is cut short")]
     Truncated,
-    /// There are bytes that belong to nothing.
+    /// There are unused bytes.
     #[error("the block has {count} bytes too many")]
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
     /// A count over [`MAX_ITEMS`](super::MAX_ITEMS), or [`MAX_TRACK_FIXES`](super::MAX_TRACK_FIXES) for a whole track.
     #[error("{count} {of:?} are more than allowed")]
     TooMany {
-        /// Of what.
+        /// The list.
         of: Items,
-        /// How many.
+        /// The number of items.
         count: u64,
     },
-    /// A value that no quantised fix has.
+    /// A value is outside the range of quantised fixes.
     #[error("{field:?} is out of range")]
     OutOfRange {
-        /// Which.
+        /// The field.
         field: Field,
     },
-    /// Fixes that are not strictly increasing in time.
+    /// Fixes whose times do not increase strictly.
     #[error("the fixes are not strictly increasing in time")]
     NotLater,
-    /// A reason or a kind of mark that this version does not have.
-    #[error("{number} is no known number for {of:?}")]
+    /// An unknown reason, or an unknown kind of mark.
+    #[error("{number} is not a known number of {of:?}")]
     UnknownNumber {
-        /// Of what.
+        /// The list.
         of: Items,
         /// The number.
         number: u8,
     },
-    /// A number that does not fit.
+    /// A varint that exceeds 64 bits.
     #[error("a number is too long")]
     VarintTooLong,
 }
 
-/// The lists of a stretch, as errors name them.
+/// The lists of a stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Items {
     /// Accepted fixes.
@@ -91,7 +91,7 @@ pub enum Items {
     Marks,
 }
 
-/// The fields of a fix, as errors name them.
+/// The fields of a fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the field of `Fix` of this name")]
 pub enum Field {

@@ -1,4 +1,4 @@
-//! The block codec gives back what it was given, resumes after lost blocks, and survives any bytes.
+//! The block codec decodes what it encoded, resumes after lost blocks, and returns errors for other bytes.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ fn minutes(count: i64) -> Vec<Vec<u8>> {
     (0..count).map(|index| encoder.encode(&minute(index)).expect("packable")).collect()
 }
 
-/// Packs the stretches as one chain, and expects them back.
+/// Encodes the stretches as one chain, and checks that they decode.
 #[track_caller]
 fn check_round_trip(stretches: &[Stretch]) -> Vec<Vec<u8>> {
     let mut encoder = BlockEncoder::new();
@@ -52,7 +52,7 @@ fn check_round_trip(stretches: &[Stretch]) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// The stretch as it comes back: each fix with the delay of the last one.
+/// The stretch as decoded: each fix with the delay of the last one.
 fn with_block_delay(stretch: &Stretch) -> Stretch {
     let mut stretch = stretch.clone();
     if let Some(last) = stretch.fixes.last().copied() {
@@ -240,12 +240,12 @@ fn what_is_no_block_says_why() {
     );
     check(&[0x20, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], BlockError::VarintTooLong);
     check(&[&[0x20][..], &[0xff; 12]].concat(), BlockError::VarintTooLong);
-    // All ones: a first fix of impossible values, in either version.
+    // All ones: a first fix with impossible values, in both versions.
     check(&[&[0x10, 2][..], &[0xff; 40]].concat(), BlockError::OutOfRange { field: Field::Time });
     check(&[&[0x20, 2][..], &[0xff; 40]].concat(), BlockError::OutOfRange { field: Field::Time });
 }
 
-/// What the golden blocks hold.
+/// The contents of the golden blocks.
 fn golden_stretches() -> [Stretch; 2] {
     let mark = Mark { at: Timestamp(1_700_000_000_500), kind: MarkKind::Paused };
     let refused = RefusedFix { fix: fix(1, 46.5, 10.4), refusal: Refusal::NotLater };
@@ -271,7 +271,7 @@ fn t1_blocks_of_version_1_are_read() {
     for (hex, stretch) in golden.into_iter().zip(golden_stretches()) {
         assert_eq!(decoder.decode(&bytes_of(hex)), Ok(with_block_delay(&stretch)));
     }
-    // Nothing goes on from a block of another version.
+    // No block continues a chain of another version.
     let mut encoder = BlockEncoder::new();
     let blocks = golden_stretches().map(|stretch| encoder.encode(&stretch).unwrap());
     let mut decoder = BlockDecoder::new();
@@ -281,7 +281,7 @@ fn t1_blocks_of_version_1_are_read() {
     assert_eq!(decoder.decode(&other), Err(BlockError::MissingPredecessor { position: 1 }));
 }
 
-/// A drive of every kind of recorder that version 1 wrote, in blocks of 60.
+/// A drive of every kind of recorder, encoded by version 1 in blocks of 60.
 #[test]
 fn t1_a_track_of_version_1_is_read_whole() {
     let lines: Vec<&str> = include_str!("golden_v1.txt").lines().collect();
@@ -314,7 +314,7 @@ fn a_block_cut_short_anywhere_is_an_error_or_a_shorter_story() {
     for block in [&minutes(1)[0], &check_round_trip(&[Stretch { invalid_count: 300, ..minute(0) }])[0]] {
         for length in 0..block.len() {
             let result = BlockDecoder::new().decode(&block[..length]);
-            // The decoder reads zeros for up to four bytes at the end, so the loss of the last ones may go unnoticed.
+            // The decoder reads zeros for up to four bytes at the end, so the loss of the last bytes may be undetected.
             assert!(result.is_err() || length + 4 >= block.len(), "{length} bytes of {}: {result:?}", block.len());
         }
     }
@@ -335,7 +335,7 @@ fn random_and_mutated_bytes_never_panic() {
             bytes.splice(0..bytes.len().min(2), [[0x10, 0x20][case / 2 % 2], rng.next_u32() as u8]);
             bytes
         } else {
-            // A chain that is good up to the mutated block.
+            // A chain that is valid up to the mutated block.
             let index = rng.next_u32() as usize % blocks.len();
             for block in &blocks[..index] {
                 decoder.decode(block).expect("a block");
@@ -352,7 +352,7 @@ fn random_and_mutated_bytes_never_panic() {
         outcomes[usize::from(result.is_ok())] += 1;
         if let Ok(stretch) = result {
             assert!(stretch.fixes.len() <= block.len() * FIXES_PER_BYTE);
-            // What was accepted is a stretch that can be packed.
+            // A decoded stretch can be encoded.
             check_round_trip(&[stretch]);
         }
     }
@@ -374,13 +374,13 @@ fn a_track_of_more_fixes_than_memory_allows_is_cut_off() {
     assert_eq!(track.failures, [(allowed, too_many), (allowed + 1, too_many)]);
 }
 
-/// A value that is mostly there, mostly in the usual range.
+/// A value that is mostly present and mostly in the usual range.
 fn value(usual: Range<f64>, possible: Range<f64>) -> impl Strategy<Value = Option<f64>> {
     proptest::option::weighted(0.8, prop_oneof![8 => usual, 1 => possible])
 }
 
 prop_compose! {
-    /// What follows a fix: interval, steps north and east in micro-degrees, and the rest of a fix.
+    /// The difference to the next fix: interval, steps north and east in micro-degrees, and the other values.
     fn next_fix()(
         interval_ms in prop_oneof![
             8 => Just(1000), 4 => 1_i64..3000, 2 => (1_i64..90).prop_map(|s| 1000 * s), 1 => 1_i64..10_000_000_000
@@ -402,7 +402,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A walk over the whole earth, over poles and date line.
+    /// A random walk over the whole earth, including poles and date line.
     fn drive()(
         start in (-90_000_000_i64..=90_000_000, -180_000_000_i64..=180_000_000),
         steps in proptest::collection::vec(next_fix(), 0..150),
