@@ -19,14 +19,23 @@ const MEAN_RADIUS_M: f64 = 6_371_008.8;
 const LONGEST_CHORD_M: f64 = 50_000.0;
 
 /// A position on the WGS 84 ellipsoid.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Position {
     /// Geodetic latitude, degrees north.
+    #[n(0)]
     pub lat_deg: f64,
     /// Longitude, degrees east.
+    #[n(1)]
     pub lon_deg: f64,
+}
+
+impl Position {
+    /// Returns whether it is a place on earth.
+    pub fn is_valid(&self) -> bool {
+        self.lat_deg.abs() <= 90.0 && self.lon_deg.abs() <= 180.0
+    }
 }
 
 impl From<&Fix> for Position {
@@ -105,6 +114,16 @@ impl Ecef {
         Ecef { x_m: between(self.x_m, other.x_m), y_m: between(self.y_m, other.y_m), z_m: between(self.z_m, other.z_m) }
     }
 
+    /// Returns the middle of points, at least one, on the ellipsoid.
+    pub(crate) fn middle(points: &[Ecef]) -> Position {
+        let sum = points.iter().fold(Ecef::default(), |sum, point| Ecef {
+            x_m: sum.x_m + point.x_m,
+            y_m: sum.y_m + point.y_m,
+            z_m: sum.z_m + point.z_m,
+        });
+        sum.on_ellipsoid().into()
+    }
+
     /// Returns the intersection of the ellipsoid with the ray from the centre through this point.
     fn on_ellipsoid(self) -> Ecef {
         let Ecef { x_m, y_m, z_m } = self;
@@ -148,6 +167,17 @@ impl TangentPlane {
         let place = Ecef::from(position);
         let (x, y, z) = (place.x_m - self.origin.x_m, place.y_m - self.origin.y_m, place.z_m - self.origin.z_m);
         (self.east[0] * x + self.east[1] * y, self.north[0] * x + self.north[1] * y + self.north[2] * z)
+    }
+
+    /// Returns the position so many metres east and north of the origin: the inverse of [`TangentPlane::project_m`].
+    pub fn unproject(&self, east_m: f64, north_m: f64) -> Position {
+        let Ecef { x_m, y_m, z_m } = self.origin;
+        let place = Ecef {
+            x_m: x_m + self.east[0] * east_m + self.north[0] * north_m,
+            y_m: y_m + self.east[1] * east_m + self.north[1] * north_m,
+            z_m: z_m + self.north[2] * north_m,
+        };
+        place.on_ellipsoid().into()
     }
 }
 

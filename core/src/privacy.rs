@@ -20,6 +20,8 @@
 //! own ends. The area that many public drives leave out together, which contains the home: about 600 m wide, bordered
 //! by grid lines and roads. Durations between two shown fixes of one piece, and the shape of the road between them.
 
+pub mod places;
+pub mod stops;
 pub mod thinning;
 
 use serde::{Deserialize, Serialize};

@@ -191,6 +191,13 @@ impl Edit<'_, '_> {
         self.put(key, ScalarValue::Str(new.into()))
     }
 
+    /// Sets a short text as a whole, also to what it is, which Automerge would leave out: a statement that competes with what
+    /// other devices say at the same time.
+    pub fn string_again(&mut self, key: &str, new: &str) -> Result<(), AutomergeError> {
+        self.delete(key)?;
+        self.string(key, new)
+    }
+
     /// Sets a number, or removes it.
     pub fn int_or_nothing(&mut self, key: &str, value: Option<i64>) -> Result<(), AutomergeError> {
         match value {
