@@ -1,7 +1,7 @@
 //! The rules by which a relay admits changes to an account's log, and the state that it keeps of the log.
 //!
 //! The functions are pure: the caller supplies stored state and stores the result, in SQL or in memory. This module
-//! knows no documents, no database and no clock.
+//! must not depend on documents, databases or clocks.
 
 use std::collections::BTreeSet;
 
@@ -308,8 +308,8 @@ impl AccountState {
         Ok(Admission::Append)
     }
 
-    /// Checks that the quota allows a chunk of this size. Short changes about people and things, and changes of
-    /// published copies, may use a reserve: a full account can still block and withdraw. `[P8]`
+    /// Checks that the quota allows a chunk of this size. Short changes of social documents, profiles and published
+    /// copies may use a reserve: a full account can still block and withdraw. `[P8]`
     ///
     /// # Errors
     /// [`NackCode::OverQuota`] if it does not.
@@ -362,7 +362,7 @@ mod tests {
 
     const DEVICE: DeviceKey = DeviceKey([1; 32]);
 
-    /// A log in memory, as small as one can be.
+    /// A minimal log in memory.
     struct Log {
         account: AccountState,
         docs: BTreeMap<DocId, DocumentState>,
@@ -597,7 +597,7 @@ mod tests {
 
     #[test]
     fn p3_the_deflated_changes_of_a_push_share_what_they_may_be_inflated_to() {
-        // Stored, not compressed (RFC 1951, 3.2.4): what they hold is no change, which only the inflated bytes tell.
+        // Stored, not compressed (RFC 1951, 3.2.4). The content is not a change, which only inflating shows.
         let bytes = [7; 60_000];
         let len = (bytes.len() as u16).to_le_bytes();
         let data = [&[1], &len[..], &len.map(|byte| !byte), &bytes].concat();

@@ -1,4 +1,4 @@
-//! What goes into a replica and what comes out: inputs, commands, effects. Shells translate these and decide nothing.
+//! The inputs, commands and effects of a replica. Shells pass these on and decide nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -10,85 +10,87 @@ use crate::id::{AccountId, DocId};
 use crate::privacy::PrivateEnds;
 use crate::time::Timestamp;
 
-/// Something that happened, told to the replica.
-// In JavaScript an object with a `type`, which the binding reads by itself, as it does a `Command`: serde's own `tag` buffers
-// every value and reads it twice, which made the WASM a tenth larger.
+/// An event for the replica.
+// In JavaScript an object with a `type`, which the binding reads by itself, as it reads a `Command`: the `tag` of serde
+// buffers every value and reads it twice, which makes the WASM a tenth larger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(tag = "type"))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Input {
-    /// The replica was just opened; comes first and once.
+    /// The replica was just opened; the first input, exactly once.
     Start,
-    /// The position sensor measured.
+    /// The position sensor reported a measurement.
     Fix {
-        /// The measurement as the sensor gave it; it need not be valid. A recording has its own `recorded_at`.
+        /// The measurement as reported; it may be invalid. The recording sets its own `recorded_at`.
         fix: Fix,
-        /// When the page was given it, by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for now.
+        /// The arrival at the page by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for the
+        /// present time.
         #[serde(default)]
         #[cfg_attr(feature = "ts", ts(optional))]
         arrived_ms: Option<f64>,
     },
-    /// The position sensor failed or may not be used.
+    /// The position sensor failed or is not allowed.
     SensorFailed {
-        /// Why.
+        /// The reason.
         reason: SensorFailure,
     },
-    /// A person or a program wants something. Answered by [`Effect::Settled`] with the same `request`.
+    /// A command of the user or of a program. Answered by [`Effect::Settled`] with the same `request`.
     Command {
-        /// Chosen by the caller; comes back with the answer.
+        /// A number chosen by the caller, which is part of the answer.
         request: u32,
-        /// What is wanted.
+        /// The command.
         command: Command,
     },
     /// Answers [`Effect::Store`]: the transaction is on disk.
     Stored {
-        /// Which transaction.
+        /// The number of the transaction.
         batch: u32,
     },
     /// Answers [`Effect::Store`]: nothing of the transaction was stored.
     StoreFailed {
-        /// Which transaction.
+        /// The number of the transaction.
         batch: u32,
-        /// Why.
+        /// The reason.
         failure: StorageFailure,
     },
     /// Answers [`Effect::Load`].
     Loaded {
-        /// Which request.
+        /// The number of the request.
         request: u32,
-        /// The entries in the ranges asked for, ascending in each range.
+        /// The entries in the requested ranges, ascending in each range.
         entries: Vec<StoredEntry>,
     },
-    /// Answers [`Effect::Load`]: nothing could be read. The replica asks again.
+    /// Answers [`Effect::Load`]: reading failed. The replica requests it again.
     LoadFailed {
-        /// Which request.
+        /// The number of the request.
         request: u32,
-        /// Why.
+        /// The reason.
         failure: StorageFailure,
     },
     /// Answers [`Effect::Sign`].
     Signed {
-        /// Which request.
+        /// The number of the request.
         request: u32,
         /// The Ed25519 signature, 64 bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         signature: ByteBuf,
     },
-    /// What the machine's clocks show where it is. Told at the start, and before a drive begins.
+    /// The UTC offset of the machine. Sent at the start, and before a drive begins.
     Zone {
-        /// How far they are ahead of UTC, in minutes.
+        /// The offset ahead of UTC, minutes.
         #[cfg_attr(feature = "ts", ts(type = "number"))]
         utc_offset_min: i64,
     },
-    /// The machine believes that it has (or has no) network.
+    /// The operating system reports that there is a network, or none.
     Network {
-        /// Whether it has.
+        /// Whether there is a network.
         online: bool,
     },
     /// The WebSocket is open.
     Connected {
         /// The origin that the shell dialled, as browsers write it: `https://relay.example` for
-        /// `wss://relay.example/v1/sync`. What the device signs is good there only, so it is never the relay's word.
+        /// `wss://relay.example/v1/sync`. A signature of the device is valid at this origin only, so it must not come
+        /// from a message of the relay.
         origin: String,
     },
     /// A binary message arrived on the WebSocket.
@@ -99,28 +101,28 @@ pub enum Input {
     },
     /// The WebSocket could not be opened or was closed.
     Disconnected,
-    /// The page was hidden: what is recorded is packed and stored at once.
+    /// The page was hidden: the recording is packed and stored at once.
     Hidden,
     /// The page was shown again.
     Shown,
-    /// The deadline of [`Effect::SetTimer`] has come.
+    /// The time of [`Effect::SetTimer`] has come.
     Tick,
 }
 
-/// Why the position sensor gives nothing.
+/// Why the position sensor reports nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum SensorFailure {
-    /// The person or the browser does not allow it.
+    /// The user or the browser does not allow it.
     Denied,
     /// There is no position at the moment.
     Unavailable,
-    /// No position came in time.
+    /// No position arrived in time.
     TimedOut,
 }
 
-/// Why storage refused.
+/// Why storage failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -129,38 +131,38 @@ pub enum StorageFailure {
     QuotaExceeded,
     /// The transaction was aborted.
     Aborted,
-    /// The storage is closed, dead or not allowed here.
+    /// The storage is closed, broken or not allowed here.
     Unavailable,
 }
 
-/// What a person or a program wants.
+/// A command of the user or of a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(tag = "type"))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Command {
-    /// Begin to record a new drive.
+    /// Starts to record a new drive.
     StartDrive {
         /// The car it is driven with.
         car: Option<DocId>,
     },
-    /// Record nothing for a while.
+    /// Pauses the recording.
     PauseDrive,
-    /// Go on: after a pause, or with a drive that a killed app left unfinished.
+    /// Resumes the recording after a pause, or a drive that a killed app left unfinished.
     ResumeDrive,
-    /// Go on here with a drive that another device of the account has not finished. Whatever that one still records of it
-    /// stays apart in the track.
+    /// Continues on this device a drive that another device of the account has not finished. Fixes of that device stay
+    /// separate in the track.
     TakeOverDrive {
         /// The drive.
         drive: DocId,
     },
-    /// Leave a drive unfinished again that went on after a killed app had left it behind. What came since is dropped; once
-    /// some of that is packed, there is nothing to undo ([`CommandError::NotFound`]).
+    /// Makes a drive unfinished again that was resumed after a kill. Fixes since then are dropped; once some of them
+    /// are packed, it cannot be undone ([`CommandError::NotFound`]).
     UndoResume,
-    /// End the drive that is being recorded, paused or left unfinished.
+    /// Ends the drive that is being recorded, paused or unfinished.
     FinishDrive,
-    /// End it and take it off every list: nothing was measured, or nobody wants it.
+    /// Ends the drive and deletes it, for example without any fix.
     DiscardDrive,
-    /// Change what is not absent.
+    /// Changes the fields that are not absent.
     EditDrive {
         /// The drive.
         drive: DocId,
@@ -173,56 +175,56 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "string | null", optional))]
         car: Option<Option<DocId>>,
     },
-    /// Take a drive off every list on every device of the account, and off the relay's feeds.
+    /// Deletes a drive: removes it from every list on every device of the account, and from the relay's feeds.
     DeleteDrive {
         /// The drive.
         drive: DocId,
     },
-    /// Make or show the redacted copy of a finished drive, or withdraw it with [`Visibility::Private`].
+    /// Makes the redacted copy of a finished drive, changes its visibility, or withdraws it with
+    /// [`Visibility::Private`].
     PublishDrive {
         /// The drive.
         drive: DocId,
-        /// Who may see the copy.
+        /// The visibility of the copy.
         visibility: Visibility,
     },
-    /// Say which ends of a drive are private places, and hidden in the copy that others may see. A copy that was made stays
-    /// as it is.
+    /// Sets which ends of a drive are private places, which a published copy hides. An existing copy stays unchanged.
     SetPrivateEnds {
         /// The drive.
         drive: DocId,
         /// The ends.
         ends: PrivateEnds,
     },
-    /// Count refused positions of a drive as if they had been accepted, or no more.
+    /// Takes refused positions of a drive back, so that they count, or refuses them again.
     TakeBackRefused {
         /// The drive.
         drive: DocId,
-        /// The names of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000.
+        /// The ids of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000.
         fixes: Vec<String>,
         /// Whether they count.
         holds: bool,
     },
-    /// Give the published copy of a drive another id, and withdraw the one that it has: whoever has the old link sees nothing
-    /// any more. What others said about the copy stays with the old one.
+    /// Gives the published copy of a drive another id and withdraws the present one: the old link shows nothing.
+    /// Reactions and comments stay with the old copy.
     RenewLink {
         /// The drive.
         drive: DocId,
     },
-    /// Bring the track of a drive into memory, from this phone or from the relay, so that it can be read.
+    /// Loads the track of a drive, from this phone or from the relay, so that it can be read.
     OpenDrive {
         /// The drive.
         drive: DocId,
     },
-    /// Let the opened drive go from memory.
+    /// Releases the opened drive from memory.
     CloseDrive,
-    /// Make a car, or change one.
+    /// Makes a car, or changes one.
     PutCar {
         /// The car to change; absent for a new one.
         car: Option<DocId>,
         /// All its fields.
         fields: CarFields,
     },
-    /// Write an entry into a car's logbook, or change one.
+    /// Adds an entry to a car's logbook, or changes one.
     PutLogEntry {
         /// The car.
         car: DocId,
@@ -231,67 +233,67 @@ pub enum Command {
         /// All its fields.
         fields: LogEntry,
     },
-    /// Take an entry out of a car's logbook.
+    /// Removes an entry from a car's logbook.
     RemoveLogEntry {
         /// The car.
         car: DocId,
         /// The entry.
         entry: DocId,
     },
-    /// Follow, accept or block another account, or no more. Who is blocked is neither followed nor accepted.
+    /// Follows, accepts or blocks another account, or ends that. A blocked account is neither followed nor accepted.
     Relate {
         /// The other account.
         account: AccountId,
-        /// How to be related to it.
+        /// The relation to it.
         relation: Relation,
-        /// Whether to be so or no more.
+        /// Whether the relation begins or ends.
         holds: bool,
     },
-    /// Say what one feels about a published drive, or take it back.
+    /// Reacts to a published drive, or removes the reaction.
     React {
         /// The published copy.
         drive: DocId,
-        /// What one feels; absent to take it back.
+        /// The reaction; absent to remove it.
         reaction: Option<Reaction>,
     },
-    /// Write a comment on a published drive.
+    /// Comments on a published drive.
     Comment {
         /// The published copy.
         drive: DocId,
         /// 1 to 2,000 characters.
         text: String,
     },
-    /// Take back one's comment on a published drive.
+    /// Removes the account's own comment on a published drive.
     RemoveComment {
         /// The published copy.
         drive: DocId,
         /// The comment.
         comment: DocId,
     },
-    /// Make a meet, or change one's own.
+    /// Makes a meet, or changes an own one.
     PutMeet {
         /// The meet to change; absent for a new one.
         meet: Option<DocId>,
         /// All its fields.
         fields: MeetFields,
-        /// When the newest of what the person saw was set, as the relay told it (`changedAt`): this is said after that, by
-        /// whatever clock.
+        /// The time of the newest field that the user saw, as reported by the relay (`changedAt`): the change counts as
+        /// later, whatever the clocks show.
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Change somebody else's meet, whose owner allows it. What differs from what was seen is what is said.
+    /// Changes another account's meet as a co-organiser. The fields that differ from the seen ones are changed.
     AmendMeet {
         /// The meet.
         meet: DocId,
-        /// All its fields as the person saw them.
+        /// All its fields as the user saw them.
         seen: Box<MeetFields>,
-        /// All its fields as the person wants them.
+        /// All its fields as the user wants them.
         fields: Box<MeetFields>,
         /// As in [`Command::PutMeet`].
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Say that one's own meet does not take place.
+    /// Cancels an own meet.
     CancelMeet {
         /// The meet.
         meet: DocId,
@@ -299,93 +301,93 @@ pub enum Command {
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Give one's own meet another link, by whose id others find it from then on: whoever has the old link sees nothing any more,
-    /// and everybody has to answer again. Co-organisers stay what they are.
+    /// Gives an own meet another link, by whose id others find it from then on: the old link shows nothing, and
+    /// everybody must answer again. Co-organisers stay.
     RenewMeetLink {
         /// The meet.
         meet: DocId,
-        /// All its fields as the person saw them, also those that a co-organiser set: they count under the new link.
+        /// All its fields as the user saw them, also those set by a co-organiser: they count under the new link.
         fields: MeetFields,
         /// As in [`Command::PutMeet`].
         #[serde(default)]
         seen_at: Option<Timestamp>,
     },
-    /// Allow another account to change one's own meet, or no more.
+    /// Allows another account to change an own meet, or forbids it.
     GrantOrganiser {
         /// The meet.
         meet: DocId,
         /// The other account.
         account: AccountId,
-        /// Whether it may.
+        /// Whether it may change the meet.
         may: bool,
     },
-    /// Answer to a meet, or take the answer back.
+    /// Answers a meet, or removes the answer.
     Rsvp {
         /// The meet.
         meet: DocId,
-        /// The answer; absent to take it back.
+        /// The answer; absent to remove it.
         answer: Option<Answer>,
     },
-    /// Make a token with which this device reads from the relay for some hours.
+    /// Makes a token with which this device reads from the relay for some hours.
     ReadToken,
-    /// Change the profile.
+    /// Changes the profile.
     PutProfile {
         /// All its fields.
         fields: ProfileFields,
     },
-    /// Change the settings.
+    /// Changes the settings.
     PutSettings {
         /// All its fields.
         fields: SettingsFields,
     },
-    /// Call this device by a name among those of the account, or by none.
+    /// Sets or removes the name of this device in the account.
     NameDevice {
         /// At most 100 characters; empty for none.
         name: String,
     },
-    /// Let another device into the account.
+    /// Lets another device into the account.
     GrantDevice {
         /// Its Ed25519 public key, 32 bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         device: ByteBuf,
     },
-    /// Say what a grant is: into which account it lets a device, and what the people at both devices compare.
+    /// Returns the account of a grant and the digits that the users of both devices compare.
     CheckGrant {
-        /// What a [`Command::GrantDevice`] gave, here or on another device.
+        /// The result of [`Command::GrantDevice`], here or on another device.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
     },
-    /// Enter the account into which another device let this one. Only a phone that holds nothing can: what it holds
+    /// Enters the account of a grant that another device made for this one. Only a phone without data can: its data
     /// belongs to the account that it has.
     JoinAccount {
-        /// What that device's [`Command::GrantDevice`] gave.
+        /// The result of [`Command::GrantDevice`] on that device.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
     },
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CommandOutcome {
-    /// Done, and on disk.
+    /// The command is done, and its changes are on disk.
     Done {
-        /// The drive, car, entry, comment or meet that was made or changed, if it was one.
+        /// The drive, car, entry, comment or meet that was made or changed, if any.
         doc: Option<DocId>,
     },
-    /// The grant that lets a device in: what that device's [`Command::JoinAccount`], or its
-    /// [`crate::replica::Bootstrap::grant`], wants.
+    /// The grant that lets a device in: the argument of that device's [`Command::JoinAccount`], or its
+    /// [`crate::replica::Bootstrap::grant`].
     Granted {
         /// Its bytes.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
     },
-    /// What a grant is.
+    /// The contents of a grant.
     GrantChecked {
         /// The account that it lets a device into.
         account: AccountId,
-        /// Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`].
+        /// Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`].
         check: String,
     },
     /// A token for reads.
@@ -393,24 +395,25 @@ pub enum CommandOutcome {
         /// Its bytes: [`crate::read_token::ReadToken`].
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         token: ByteBuf,
-        /// From when on the relay refuses it, by this phone's clock.
+        /// The time from which on the relay refuses it, by this phone's clock.
         expires_at: Timestamp,
     },
-    /// Refused; nothing was changed.
+    /// The command was refused; nothing changed.
     Refused {
-        /// Why.
+        /// The reason.
         code: CommandError,
     },
-    /// Refused because of a field; nothing was changed.
+    /// The command was refused because of a field; nothing changed.
     Invalid {
         /// The name of the field, as the command has it.
         field: &'static str,
-        /// The values that are accepted, in words.
+        /// A description of the accepted values.
         expected: &'static str,
     },
-    /// Done in memory, but this phone's storage refuses to keep it. It is tried again, and lost if the app ends before.
+    /// The change is in memory, but the storage failed. The phone tries again; the change is lost if the app ends
+    /// before.
     NotStored {
-        /// Why.
+        /// The reason.
         failure: StorageFailure,
     },
 }
@@ -420,58 +423,58 @@ pub enum CommandOutcome {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum CommandError {
-    /// A drive is being recorded, paused or unfinished already.
-    #[error("a drive is being recorded already")]
+    /// A drive is already being recorded, paused or unfinished.
+    #[error("a drive is already being recorded")]
     AlreadyRecording,
-    /// Nothing is being recorded.
-    #[error("nothing is being recorded")]
+    /// No drive is being recorded.
+    #[error("no drive is being recorded")]
     NotRecording,
     /// The drive is not finished yet.
     #[error("the drive is not finished")]
     NotFinished,
-    /// There is no such document, or it is of another kind.
-    #[error("there is no such drive or car")]
+    /// The document does not exist, or is of another kind.
+    #[error("the document does not exist or is of another kind")]
     NotFound,
-    /// A text is too long or a value out of range.
+    /// A text is too long, or a value is out of range.
     #[error("a value is too long or out of range")]
     Invalid,
-    /// Too little of the drive would be left after hiding its start and end.
-    #[error("too little of the drive is left after hiding its start and end")]
+    /// Too little of the drive would be left after its start and end are hidden.
+    #[error("too little of the drive is left after its start and end are hidden")]
     NothingLeftToPublish,
-    /// The drive is too long for a copy that others may see, also with fewer fixes.
+    /// The drive is too long for a published copy, also with fewer fixes.
     #[error("the drive is too long to be published")]
     TooLongToPublish,
     /// The track is not on this phone and the relay cannot be reached.
     #[error("the track is not on this phone, and the relay cannot be reached")]
     TrackNotHere,
-    /// What is stored of the document cannot be read.
-    #[error("what is stored of the document cannot be read")]
+    /// The stored document cannot be read.
+    #[error("the stored document cannot be read")]
     Unreadable,
     /// The grant cannot be read.
     #[error("the grant cannot be read")]
     BadGrant,
-    /// The grant lets in another device than this one.
+    /// The grant is for another device.
     #[error("the grant is for another device")]
     ForeignGrant,
-    /// The grant is for another account than the one that this phone holds data of.
+    /// The grant is for another account than that of the data on this phone.
     #[error("this phone holds data of another account")]
     OtherAccount,
-    /// The handle is none: see [`crate::handle_name`].
+    /// Not a valid handle: see [`crate::handle_name`].
     #[error("a handle has 2 to 30 letters or digits, and dots, dashes or underscores between them")]
     BadHandle,
-    /// There are as many of them as there may be: follows, entries of a logbook, co-organisers.
-    #[error("there are as many of them as there may be")]
+    /// The maximum number of follows, logbook entries or co-organisers is reached.
+    #[error("the maximum number is reached")]
     TooMany,
-    /// The drive has a published copy, which stays as it was made.
-    #[error("the drive has a published copy, which stays as it was made")]
+    /// The drive has a published copy, which does not change.
+    #[error("the drive has a published copy, which does not change")]
     AlreadyPublished,
-    /// No relay has let this phone in yet, so that none can be named in a token.
-    #[error("this phone has not met its relay yet")]
+    /// The phone has not connected to a relay yet, so a token cannot name one.
+    #[error("this phone has not connected to its relay yet")]
     RelayUnknown,
 }
 
 impl CommandError {
-    /// The stable name of the error.
+    /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {
             CommandError::AlreadyRecording => "already_recording",
@@ -494,31 +497,31 @@ impl CommandError {
     }
 }
 
-/// Something that the shell shall do.
+/// An effect for the shell to perform.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Effect {
     /// Perform all operations in one durable transaction and answer with [`Input::Stored`] or [`Input::StoreFailed`].
-    /// At most one is under way at a time.
+    /// At most one transaction is in progress.
     Store {
-        /// Comes back with the answer.
+        /// The number of the transaction, which is part of the answer.
         batch: u32,
         /// The operations in order.
         ops: Vec<StoreOp>,
     },
     /// Read ranges of the storage and answer with [`Input::Loaded`] or [`Input::LoadFailed`].
     Load {
-        /// Comes back with the answer.
+        /// The number of the request, which is part of the answer.
         request: u32,
         /// The ranges.
         ranges: Vec<KeyRange>,
     },
     /// Sign with the device's private key and answer with [`Input::Signed`].
     Sign {
-        /// Comes back with the answer.
+        /// The number of the request, which is part of the answer.
         request: u32,
-        /// What to sign.
+        /// The bytes to sign.
         #[serde(with = "serde_bytes")]
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         bytes: Vec<u8>,
@@ -534,28 +537,28 @@ pub enum Effect {
     },
     /// Close the WebSocket. No [`Input::Disconnected`] is needed.
     Disconnect,
-    /// Set the one timer to this time from now; a new one replaces the last. Answer with [`Input::Tick`].
+    /// Set the only timer, relative to the present time; a new one replaces the last. Answer with [`Input::Tick`].
     SetTimer {
         /// Milliseconds from now.
         in_ms: f64,
-        /// What for.
+        /// The reason.
         why: &'static str,
     },
     /// A command has ended.
     Settled {
         /// The command's `request`.
         request: u32,
-        /// How.
+        /// Its result.
         outcome: CommandOutcome,
     },
-    /// What can be read has changed; whoever shows it reads it again.
+    /// Views have changed; screens that show them must read them again.
     Changed {
-        /// What.
+        /// The views.
         topics: Vec<Topic>,
     },
 }
 
-/// A thing that can be read and may change.
+/// A view that can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -583,20 +586,20 @@ pub enum Topic {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Space {
-    /// Account, cursor, what is being recorded. Read when the replica is opened.
+    /// Account, cursor, present recording. Read when the replica is opened.
     Meta,
     /// Fixes and marks that are not in a block yet. Read when the replica is opened.
     Journal,
-    /// What is known of each document. Read when the replica is opened.
+    /// Records of documents. Read when the replica is opened.
     Doc,
     /// Projected rows. Read when the replica is opened.
     Row,
-    /// Changes. Read when they are needed.
+    /// Changes. Read when needed.
     Change,
 }
 
 impl Space {
-    /// The spaces whose entries [`crate::replica::Replica::open`] wants.
+    /// The spaces whose entries [`crate::replica::Replica::open`] requires.
     pub const OPENING: [Space; 4] = [Space::Meta, Space::Journal, Space::Doc, Space::Row];
 }
 
@@ -615,7 +618,7 @@ pub enum StoreOp {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct StoredEntry {
-    /// Where.
+    /// The space.
     pub space: Space,
     /// The key; keys sort bytewise.
     #[serde(with = "serde_bytes")]
@@ -631,7 +634,7 @@ pub struct StoredEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct KeyRange {
-    /// Where.
+    /// The space.
     pub space: Space,
     /// The first key.
     #[serde(with = "serde_bytes")]
@@ -643,7 +646,7 @@ pub struct KeyRange {
     pub to: Vec<u8>,
 }
 
-/// Tells an absent field (change nothing) from `null` (set to none).
+/// Distinguishes an absent field (no change) from `null` (set to none).
 mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! What a replica shows: plain values for interfaces, made on request.
+//! The views of a replica: plain values for screens, built on request.
 
 pub(super) mod build;
 
@@ -23,44 +23,48 @@ use crate::wire::{ByeCode, NackCode};
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingView {
-    /// What the recording does.
+    /// The state of the recording.
     pub state: RecordingState,
-    /// When the app was killed, as far as is known; while the drive is unfinished, and while its going on can be undone.
+    /// The last known time before the app was killed; while the drive is unfinished, and while the resumption can be
+    /// undone.
     pub left_off_at: Option<Timestamp>,
-    /// Whether an unfinished drive is to go on by itself: it was left off in mid-drive, at most 10 minutes ago.
+    /// Whether the app should resume an unfinished drive by itself: it was interrupted in mid-drive, at most 10 minutes
+    /// ago.
     pub resumes_itself: bool,
-    /// Whether the drive went on a moment ago, so that [`crate::replica::io::Command::UndoResume`] leaves it unfinished again.
+    /// Whether the drive was resumed a moment ago, so that [`crate::replica::io::Command::UndoResume`] can make it
+    /// unfinished again.
     pub can_undo_resume: bool,
     /// The drive.
     pub drive: DocId,
     /// The car it is driven with.
     pub car: Option<DocId>,
-    /// When it began.
+    /// The start.
     pub started_at: Timestamp,
-    /// What was driven so far.
+    /// The statistics so far.
     pub stats: DriveStats,
     /// Speed at the last accepted fix, metres per second; absent if unknown or older than 5 s.
     pub speed_mps: Option<f64>,
     /// The state of the position signal.
     pub signal: Signal,
-    /// How many fixes have been taken in since the app started.
+    /// The number of fixes received since the app started.
     pub taken: u32,
-    /// How many of those are not on disk yet.
+    /// The number of these that are not on disk yet.
     pub unsaved: u32,
     /// The last accepted position, `[longitude, latitude]` in degrees.
     pub position: Option<[f64; 2]>,
-    /// Why nothing is being recorded though positions come: all of late are refused. They are kept, and can be taken back.
+    /// Why all recent positions are refused; absent while fixes are accepted. Refused positions are kept and can be
+    /// taken back.
     pub not_recording: Option<Refusal>,
 }
 
-/// What a recording does.
+/// The state of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum RecordingState {
-    /// What was left behind by a killed app is being read.
+    /// The journal of a killed app is being read.
     Recovering,
-    /// Left behind by a killed app: to be resumed or finished.
+    /// The app was killed: the drive can be resumed or finished.
     Unfinished,
     /// Fixes are recorded.
     Active,
@@ -73,14 +77,14 @@ pub enum RecordingState {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Signal {
-    /// No fix has come yet.
+    /// No fix has arrived yet.
     Waiting,
-    /// Fixes come and are accepted.
+    /// Fixes arrive and are accepted.
     Good {
         /// 95 % radius of the last one, metres.
         accuracy_m: Option<f64>,
     },
-    /// Fixes come, but too inaccurate ones. Kilometres mean that the phone gives only approximate positions.
+    /// Fixes arrive but are too inaccurate. Kilometres mean that the phone reports approximate positions only.
     Inaccurate {
         /// 95 % radius of the last one, metres.
         accuracy_m: f64,
@@ -89,7 +93,7 @@ pub enum Signal {
     Lost,
     /// The sensor failed.
     Failed {
-        /// Why.
+        /// The reason.
         reason: SensorFailure,
     },
 }
@@ -107,63 +111,63 @@ pub struct DriveView {
     pub notes: String,
     /// The car it was driven with.
     pub car: Option<DocId>,
-    /// When it began.
+    /// The start.
     pub started_at: Timestamp,
-    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    /// The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
     pub utc_offset_min: Option<UtcOffset>,
-    /// When it ended; absent while it is not finished.
+    /// The end; absent while the drive is not finished.
     pub ended_at: Option<Timestamp>,
-    /// What was driven.
+    /// The statistics.
     pub stats: Option<DriveStats>,
-    /// How good its road is; absent while it is not finished, and where its track has not been on this phone.
+    /// Its road score; absent while the drive is not finished, and if its track was never on this phone.
     pub road: Option<RoadView>,
-    /// West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix.
+    /// West, south, east, north of its track, degrees, as in RFC 7946; absent if `road` is absent, and without any fix.
     pub bounds: Option<[f64; 4]>,
-    /// Who may see its published copy; nobody if that is lost.
+    /// The visibility of its published copy; private if the copy is lost.
     pub visibility: Visibility,
-    /// The published copy; its id on the relay. Absent if that is lost, since neither this phone nor the relay has it any more.
+    /// The id of the published copy. Absent if the copy is lost: neither this phone nor the relay has it.
     pub published: Option<DocId>,
-    /// Which of its ends are private places, and hidden in a published copy.
+    /// The ends that are private places, which a published copy hides.
     pub private_ends: PrivateEnds,
-    /// What several devices said of it at the same time, to be shown and settled.
+    /// Unresolved concurrent values of several devices.
     pub conflicts: Vec<DriveConflict>,
-    /// Where it is.
+    /// Where the drive is stored.
     pub sync: DriveSync,
 }
 
-/// Where a drive, its track and its published copy are.
+/// Where a drive, its track and its published copy are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum DriveSync {
-    /// Something of it is not even in this phone's storage yet.
+    /// Some changes are not in this phone's storage yet.
     Saving,
-    /// Something of it is on this phone only.
+    /// Some changes are on this phone only.
     OnPhone {
-        /// How many changes the relay has not acknowledged.
+        /// The number of changes that the relay has not acknowledged.
         changes: u32,
-        /// Their size. After a relay was restored from a backup, the size of what it lost is counted as it is sent.
+        /// Their size. After a relay was restored from a backup, lost changes are counted when they are sent.
         bytes: u32,
-        /// How many of them are on their way: pushed, and neither acknowledged nor refused.
+        /// The number of changes that are pushed and neither acknowledged nor refused.
         sent_changes: u32,
         /// Their size.
         sent_bytes: u32,
-        /// How many changes the relay has acknowledged.
+        /// The number of changes that the relay has acknowledged.
         acked_changes: u32,
     },
-    /// The relay has acknowledged all of it.
+    /// The relay has acknowledged every change.
     OnRelay {
-        /// Whether the track is on this phone, too.
+        /// Whether the track is also on this phone.
         track_here: bool,
     },
-    /// The relay has acknowledged all of it, and this phone is fetching what it lacks.
+    /// The relay has acknowledged every change, and this phone is fetching missing ones.
     Fetching {
-        /// How many changes are still to come.
+        /// The number of missing changes.
         changes: u32,
     },
-    /// The relay refuses something of it. It stays on this phone.
+    /// The relay refuses a change. It stays on this phone.
     Refused {
-        /// Why.
+        /// The reason.
         code: NackCode,
     },
 }
@@ -173,55 +177,56 @@ pub enum DriveSync {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TrackView {
-    /// On its way from storage or from the relay.
+    /// The track is being read from storage or fetched from the relay.
     Loading {
         /// The drive.
         drive: DocId,
     },
-    /// Here.
+    /// The track is loaded.
     Ready {
         /// The drive.
         drive: DocId,
-        /// For a map.
+        /// The line for a map.
         line: Line,
-        /// What of it nobody else sees when it is published, gaps as straight lines.
+        /// The parts that a published copy hides, gaps as straight lines.
         hidden: Line,
-        /// The distance of what others see of it when it is published, metres; absent if that is too little to be published.
+        /// The distance that a published copy would show, metres; absent if that is too little to be published.
         shown_m: Option<f64>,
-        /// For charts.
+        /// The profile for charts.
         profile: Box<Profile>,
-        /// How good its road is.
+        /// Its road score.
         road: RoadView,
-        /// The lines of its stretches, in their order.
+        /// The lines of the stretches in `road`, in their order.
         stretches: Vec<Line>,
-        /// What was refused of it and kept: the first 5,000. Of a drive that is being recorded the last minute is missing.
+        /// The refused positions, which are kept: the first 5,000. During a recording those of the last minute are
+        /// missing.
         refused: Vec<RefusedView>,
     },
-    /// Cannot be shown.
+    /// The track cannot be shown.
     Unavailable {
         /// The drive.
         drive: DocId,
-        /// Why.
+        /// The reason.
         code: crate::replica::io::CommandError,
     },
 }
 
-/// A position that is not part of a drive, unless it was taken back.
+/// A refused position, which does not count unless it was taken back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedView {
-    /// Its name, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused).
+    /// Its id, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused).
     pub id: String,
-    /// When it came, by the clock of the recording.
+    /// The time of its arrival, by the clock of the recording.
     pub at: Timestamp,
-    /// Where it was: longitude and latitude, degrees.
+    /// The position: longitude and latitude, degrees.
     pub place: [f64; 2],
     /// 95 % radius, metres.
     pub accuracy_m: Option<f64>,
-    /// Why it was refused.
+    /// The reason of the refusal.
     pub reason: Refusal,
-    /// Whether it counts all the same.
+    /// Whether it was taken back and counts.
     pub is_taken_back: bool,
 }
 
@@ -232,29 +237,30 @@ pub struct RefusedView {
 pub struct CarView {
     /// The car.
     pub id: DocId,
-    /// What is known of it.
+    /// Its fields.
     pub fields: CarFields,
-    /// How many drives were driven with it.
+    /// The number of drives with it.
     pub drives: u32,
-    /// How far they went, metres.
+    /// The distance of these drives, metres.
     pub distance_m: f64,
-    /// What its odometer should show, metres: the newest reading in its logbook and the drives that began after it.
+    /// The expected reading of its odometer, metres: the newest reading in its logbook plus the drives that began after
+    /// it.
     pub odometer_m: Option<f64>,
     /// Its logbook, the latest entry first.
     pub log: Vec<LogItem>,
 }
 
-/// What the account says about others and their things.
+/// The statements of the account about other accounts, drives and meets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SocialView {
-    /// Whom it follows, the latest first.
+    /// The followed accounts, the latest first.
     pub follows: Vec<FollowView>,
-    /// Whom it lets follow.
+    /// The accepted followers.
     pub accepted: Vec<AccountId>,
-    /// Whom it blocks.
+    /// The blocked accounts.
     pub blocked: Vec<AccountId>,
-    /// What it feels about published drives.
+    /// Its reactions to published drives.
     pub reactions: Vec<ReactionView>,
     /// Its comments on published drives, the latest first.
     pub comments: Vec<CommentView>,
@@ -262,23 +268,23 @@ pub struct SocialView {
     pub answers: Vec<AnswerView>,
 }
 
-/// Somebody whom the account follows.
+/// An account that the account follows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct FollowView {
-    /// Who.
+    /// The followed account.
     pub account: AccountId,
-    /// Since when.
+    /// The time since when.
     pub since: Timestamp,
 }
 
-/// What the account feels about a published drive.
+/// The account's reaction to a published drive.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ReactionView {
     /// The published copy.
     pub drive: DocId,
-    /// What it feels.
+    /// The reaction.
     pub reaction: Reaction,
 }
 
@@ -308,23 +314,25 @@ pub struct AnswerView {
     pub at: Timestamp,
 }
 
-/// A meet of the account, or what it makes of somebody else's.
+/// A meet of the account, or its amendment of another account's meet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct MeetView {
-    /// The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends.
+    /// The id by which others find the meet, which changes when its link is renewed; for an amendment, the amended
+    /// meet.
     pub id: DocId,
-    /// Whether it is the account's own.
+    /// Whether it is the account's own meet.
     pub own: bool,
-    /// What the account says of it; without what co-organisers do.
+    /// The fields as set by the account, without changes of co-organisers.
     pub fields: MeetFields,
-    /// Which fields those are, and when each was set: all of one's own meet, and what an amendment is about.
+    /// The fields that the account set, with their times: all fields of an own meet, the amended fields of an
+    /// amendment.
     #[cfg_attr(feature = "ts", ts(type = "Array<[keyof MeetFields, Timestamp]>"))]
     pub said: Vec<(&'static str, Timestamp)>,
-    /// Whether some of it is on this phone only.
+    /// Whether some changes are on this phone only.
     pub is_unsent: bool,
-    /// Who else may change it.
+    /// The accounts that may also change it.
     pub organisers: Vec<AccountId>,
 }
 
@@ -335,17 +343,17 @@ pub struct MeetView {
 pub struct AccountView {
     /// Its id.
     pub account: AccountId,
-    /// What everyone may know.
+    /// Its public profile.
     pub profile: ProfileFields,
-    /// How this account likes things.
+    /// Its settings.
     pub settings: SettingsFields,
     /// The public key of this device, hexadecimal.
     pub device: String,
-    /// The devices of the account that have names, this one among them if it has.
+    /// The devices of the account that have names, including this one if it has a name.
     pub devices: Vec<NamedDevice>,
 }
 
-/// How storage and sync are.
+/// The state of storage and sync.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -354,60 +362,60 @@ pub struct StatusView {
     pub storage: StorageStatus,
     /// The connection to the relay.
     pub link: LinkStatus,
-    /// Changes that the relay has not acknowledged.
+    /// The number of changes that the relay has not acknowledged.
     pub unsent_changes: u32,
     /// Their size in bytes; see [`DriveSync::OnPhone`].
     pub unsent_bytes: u32,
-    /// The documents that they belong to.
+    /// The number of documents with such changes.
     pub unsent_documents: u32,
-    /// How many of these changes are on their way: pushed, and neither acknowledged nor refused.
+    /// The number of changes that are pushed and neither acknowledged nor refused.
     pub sent_changes: u32,
     /// Their size in bytes.
     pub sent_bytes: u32,
-    /// Documents of which something is being fetched or about to be.
+    /// The number of documents that are being fetched or wait for it.
     pub fetching_documents: u32,
-    /// The changes that are to come of them.
+    /// The number of their missing changes.
     pub fetching_changes: u32,
-    /// Documents known, here or on the relay.
+    /// The number of documents on this phone or on the relay.
     pub documents: u32,
-    /// Documents of which the relay refuses something.
+    /// The number of documents with refused changes.
     pub refused: u32,
-    /// Why, of the first of them.
+    /// The reason for the first of them.
     pub refusal: Option<NackCode>,
 }
 
-/// How the phone's storage is.
+/// The state of the phone's storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StorageStatus {
     /// Everything is on disk.
     Saved,
-    /// Something is on its way to the disk.
+    /// Some changes are being written.
     Saving,
-    /// The last attempt failed; another follows.
+    /// The last attempt failed; the phone tries again.
     Failing {
-        /// Why.
+        /// The reason.
         failure: StorageFailure,
     },
 }
 
-/// How the connection to the relay is.
+/// The state of the connection to the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum LinkStatus {
-    /// There is none.
+    /// There is no connection.
     Offline,
-    /// It is being made.
+    /// The phone is connecting.
     Connecting,
-    /// Differences are being exchanged.
+    /// Phone and relay exchange changes.
     Syncing,
     /// Phone and relay agree.
     UpToDate,
-    /// The relay sent the phone away, for a reason that may not pass by itself; it tries again within a minute.
+    /// The relay refused the phone, for a reason that may last; the phone tries again within a minute.
     Rejected {
-        /// Why.
+        /// The reason.
         code: ByeCode,
     },
 }
