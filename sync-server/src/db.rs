@@ -1,8 +1,8 @@
-//! The database: how it is opened, and the columns that several tables share.
+//! The database: opening it, and columns that several tables share.
 //!
-//! There is one connection that writes, owned by the [`Writer`](crate::writer::Writer), and a pool of connections that
-//! can only read. All SQL about a table stands in the file named after it. Each statement is one text for SQLite and
-//! Postgres ([`sql`]), the migrations' too; what only one engine knows is in [`sqlite`] and [`postgres`].
+//! One connection writes; the [`Writer`](crate::writer::Writer) owns it. Pools of connections can only read. All SQL of
+//! a table is in the file named after the table. Each statement, including migrations, is one text for SQLite and
+//! Postgres ([`sql`]); code for one engine only is in [`sqlite`] and [`postgres`].
 
 pub(crate) mod accounts;
 pub(crate) mod address_days;
@@ -50,20 +50,20 @@ use crate::db::sql::{Connection, Engine, Pool, Reading, SqlRow, Value};
 use crate::db::sqlite::Checkpointer;
 use crate::runtime::random;
 
-/// How many connections read at the same time: for answers over HTTP, for sync, for open streams, and for the work that
-/// nobody waits for. None of them can use up the connections of another.
+/// Maximum number of connections that read at the same time: for HTTP answers, for sync, for event streams, and for
+/// background work. The pools are separate, so that none of these can exhaust the connections of another.
 pub(crate) const ANSWER_READERS: u32 = 4;
 const SYNC_READERS: u32 = 4;
 const STREAM_READERS: u32 = 2;
 const BACKGROUND_READERS: u32 = 3;
 
-/// How long a connection may read for one answer, or for one event, before it is interrupted.
+/// Maximum time of a read for one answer or one event; then it is interrupted.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a connection may read for one message of a sync connection.
+/// Maximum time of a read for one message of a sync connection.
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The schema, step by step, in SQLite's words. Steps that were released are never edited.
+/// The migrations, as SQLite text. Released ones are never edited.
 const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
     (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
@@ -84,55 +84,55 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
     (60, "links of meets", include_str!("../migrations/0060_links_of_meets.sql")),
 ];
 
-/// Where the database is.
+/// The location of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
-    /// An SQLite file, made if it is not there.
+    /// An SQLite file, created if it does not exist.
     File(PathBuf),
-    /// The URL of a Postgres database, which must be there. It may hold a password, and is never printed.
+    /// The URL of an existing Postgres database. It may contain a password and is never printed.
     Postgres(String),
 }
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it, or its files cannot be used.
+    /// Another process uses it, or its files cannot be used.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// Another server writes to this Postgres database.
     #[error("another server writes to this database: stop it first")]
     Taken,
-    /// The engine refuses to open it, or cannot read it.
+    /// The engine cannot open or read it.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] sqlx::Error),
-    /// Its schema cannot be brought up to date.
+    /// Its schema cannot be migrated.
     #[error("the schema cannot be brought up to date: {0}")]
     Migrate(MigrateError),
-    /// Its schema has steps that this version does not know.
+    /// Its schema has migrations that this version does not know.
     #[error("the database was written by a newer version of this program: start that one, or restore an older backup")]
     Newer,
-    /// The SQLite that this binary is linked with may lose commits.
+    /// The linked SQLite may lose commits.
     #[error("SQLite {found} may lose commits; at least 3.51.3 is needed")]
     OldSqlite {
         /// Its version.
         found: String,
     },
-    /// The URL of the Postgres database cannot be understood.
+    /// The URL of the Postgres database is invalid.
     #[error("the database's URL cannot be used: {0}")]
     Url(&'static str),
-    /// The Postgres server does not wait for its disk, so that nothing could be promised.
+    /// The Postgres server does not wait for its disk, so acknowledgements would not be durable.
     #[error("this Postgres may lose commits: {setting} is off")]
     NotDurable {
-        /// The setting that would have to be on.
+        /// The setting that must be on.
         setting: &'static str,
     },
-    /// The Postgres database cannot hold every text.
+    /// The Postgres database cannot store every text.
     #[error("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")]
     NotUtf8 {
-        /// The encoding it has.
+        /// Its encoding.
         encoding: String,
     },
-    /// The database was written by another version of this program, or is another relay's, or had another life begun.
+    /// Another version of this program wrote to the database, or it is another relay's, or a new epoch was begun.
     #[error("the database is not the one that it was: start the server again")]
     Changed,
 }
@@ -143,31 +143,31 @@ impl From<MigrateError> for OpenError {
     }
 }
 
-/// An open database: the connection that writes, those that read, and the right to write.
+/// An open database: the connection that writes, the pools that read, and the claim.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) claim: Claim,
     pub(crate) writer: Connection,
     pub(crate) readers: Readers,
-    /// What moves the write-ahead log of an SQLite file.
+    /// The checkpointer of an SQLite file.
     pub(crate) checkpointer: Option<Checkpointer>,
 }
 
-/// Connections that can only read, apart for each use.
+/// Connections that can only read, one pool for each use.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
-    /// For answers over HTTP.
+    /// For HTTP answers.
     pub(crate) answers: Pool,
     /// For sync connections: the handshake, catching up, fetching, comparing.
     pub(crate) sync: Pool,
-    /// For the events of open streams.
+    /// For events of open streams.
     pub(crate) streams: Pool,
-    /// For the compactor, the road builder, and figures about everything. They may take as long as they need.
+    /// For the compactor, the road builder, and statistics over everything. Their reads have no time limit.
     pub(crate) background: Pool,
 }
 
 impl Readers {
-    /// Four pools, by how many connections each has and how each reads. Whoever syncs comes first.
+    /// Creates the four pools with their numbers of connections and their ways of reading. Sync comes first.
     async fn new(pool: impl AsyncFn(u32, Reading) -> Result<Pool, sqlx::Error>) -> Result<Readers, sqlx::Error> {
         let answers = Reading { deadline: Some(READ_DEADLINE), yields: true };
         let sync = Reading { deadline: Some(SYNC_READ_DEADLINE), yields: false };
@@ -181,20 +181,20 @@ impl Readers {
     }
 }
 
-/// The right to write to a database, which at most one process has at a time.
+/// The exclusive right to write to a database.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// Of an SQLite file.
+    /// The claim of an SQLite file.
     File {
-        /// Which file it is.
+        /// The file.
         file: DataFile,
     },
-    /// The connection that writes to Postgres holds it, as a lock. This is how to have it again.
+    /// A lock that the writing connection to Postgres holds, with the address to take it again.
     Postgres(Box<postgres::Address>),
 }
 
 impl Database {
-    /// Claims and opens the database, and brings its schema up to date.
+    /// Claims and opens the database, and migrates its schema.
     ///
     /// `max_bytes` caps the size of an SQLite file; beyond it, writes fail as on a full disk.
     pub(crate) async fn open(
@@ -210,7 +210,7 @@ impl Database {
 }
 
 impl Claim {
-    /// Claims a database for what nobody may do while it is served.
+    /// Claims a database for work that must not run while the database is served.
     pub(crate) async fn alone(location: &Location) -> Result<(Claim, Connection), OpenError> {
         match location {
             Location::File(path) => {
@@ -223,17 +223,17 @@ impl Claim {
         }
     }
 
-    /// Looks whether what is written still goes to the database that its name leads to.
+    /// Checks that writes still go to the database of this name.
     pub(crate) fn is_in_place(&self) -> Result<(), ClaimError> {
         match self {
             Claim::File { file } => file.is_in_place(),
-            // A connection does not outlive its database.
+            // A connection ends with its database.
             Claim::Postgres(_) => Ok(()),
         }
     }
 
-    /// Another connection that writes, in place of one that was lost, with the right to write taken again. Fails unless the
-    /// database is still what it was. `None` if connections to it are not lost.
+    /// Opens another connection that writes, after one was lost, and claims the database again. Fails if the database
+    /// has changed. Returns `None` if connections to it cannot be lost.
     pub(crate) async fn reconnect(&self, identity: Identity) -> Result<Option<Connection>, OpenError> {
         match self {
             Claim::File { .. } => Ok(None),
@@ -248,8 +248,8 @@ impl Claim {
         }
     }
 
-    /// How long a transaction may take before it is given up, with its connection. A file is waited for: its disk is all
-    /// there is.
+    /// Returns how long a transaction may take before it is given up with its connection. A file has no limit, because
+    /// there is no other disk.
     pub(crate) fn patience(&self) -> Option<Duration> {
         match self {
             Claim::File { .. } => None,
@@ -258,7 +258,7 @@ impl Claim {
     }
 }
 
-/// A connection that reads a database, whoever writes to it meanwhile.
+/// Opens a connection that reads a database, also while another process writes to it.
 pub(crate) async fn connect_to_read(location: &Location) -> Result<Connection, OpenError> {
     match location {
         Location::File(path) => Ok(sqlite::connect_to_read(&to_read(path)?).await?),
@@ -266,19 +266,19 @@ pub(crate) async fn connect_to_read(location: &Location) -> Result<Connection, O
     }
 }
 
-/// When what was committed is synced to the disk.
+/// When commits are synced to the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// Before the commit returns (`synchronous = FULL`).
     #[default]
     EveryCommit,
-    /// Some time later (`synchronous = NORMAL`): a power cut takes back what was acknowledged. Only there for the test
-    /// that shows it.
+    /// Some time later (`synchronous = NORMAL`): a power cut loses acknowledged changes. Exists only for the test that
+    /// shows this.
     Checkpoints,
 }
 
 impl From<String> for Location {
-    /// A URL of Postgres, or else the name of a file.
+    /// Parses a URL of Postgres, or else the name of a file.
     fn from(text: String) -> Location {
         let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         if is_url { Location::Postgres(text) } else { Location::File(text.into()) }
@@ -298,7 +298,7 @@ impl From<&Path> for Location {
 }
 
 impl fmt::Display for Location {
-    /// Without the URL.
+    /// Prints no URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::File(path) => path.display().fmt(f),
@@ -308,7 +308,7 @@ impl fmt::Display for Location {
 }
 
 impl fmt::Debug for Location {
-    /// Without the URL.
+    /// Prints no URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -317,7 +317,7 @@ impl fmt::Debug for Location {
     }
 }
 
-/// Brings the schema up to date, with an engine that is good enough.
+/// Checks the engine's version and migrates the schema.
 pub(crate) async fn bring_up_to_date(writer: &mut Connection) -> Result<(), OpenError> {
     match writer.engine() {
         Engine::Sqlite(writer) => {
@@ -333,7 +333,7 @@ pub(crate) async fn bring_up_to_date(writer: &mut Connection) -> Result<(), Open
     Ok(())
 }
 
-/// What the engine itself finds wrong with what it stores, in words that hold nothing of what that is.
+/// Returns the damage that the engine finds, described without any stored content.
 pub(crate) async fn damage(connection: &mut Connection) -> Result<Vec<String>, sqlx::Error> {
     match connection.engine() {
         Engine::Sqlite(connection) => sqlite::damage(connection).await,
@@ -341,13 +341,13 @@ pub(crate) async fn damage(connection: &mut Connection) -> Result<Vec<String>, s
     }
 }
 
-/// Looks whether the schema is the one that this version writes.
+/// Returns whether the schema is that of this version.
 pub(crate) async fn has_current_schema(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     let newest: i64 = sql::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection).await?;
     Ok(MIGRATIONS.last().is_some_and(|(version, ..)| *version == newest))
 }
 
-/// Writes something, in the transaction that is open, to see whether anything can be written.
+/// Writes within the open transaction, to check that writing works.
 pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
     match writer.engine() {
         Engine::Sqlite(writer) => sqlite::probe(writer).await,
@@ -355,13 +355,13 @@ pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Leaves the database as one file if it is one, and closes the connection.
+/// Closes the connection; of an SQLite database only one file is left.
 pub(crate) async fn close(mut writer: Connection) -> Result<(), sqlx::Error> {
     checkpoint(&mut writer).await?;
     writer.close().await
 }
 
-/// How many bytes the database takes: its file, or what its server says.
+/// Returns the size of the database in bytes: its file, or the size that its server reports.
 pub(crate) async fn bytes(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     match reader.engine() {
         Engine::Sqlite(reader) => sqlite::bytes(reader).await,
@@ -369,7 +369,7 @@ pub(crate) async fn bytes(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     }
 }
 
-/// Moves what the write-ahead log holds into the database file, if it is one.
+/// Moves the write-ahead log into the database file, if there is one.
 pub(crate) async fn checkpoint(writer: &mut Connection) -> Result<(), sqlx::Error> {
     match writer.engine() {
         Engine::Sqlite(writer) => sqlite::checkpoint(writer).await,
@@ -385,7 +385,7 @@ fn migrator(translate: impl Fn(&str) -> String) -> Migrator {
     Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
-/// A column that does not hold what the schema says. Only its name is told: its content may be private.
+/// A column with an invalid value. Only its name is reported, because the value may be private.
 #[derive(Debug, thiserror::Error)]
 #[error("the column {0} is damaged")]
 struct DamagedColumn(&'static str);
@@ -394,7 +394,7 @@ fn damaged(column: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(DamagedColumn(column)))
 }
 
-/// The bytes of a column of fixed length.
+/// Returns the bytes of a column of fixed length.
 fn fixed<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], sqlx::Error> {
     bytes.try_into().map_err(|_| damaged(column))
 }
@@ -467,7 +467,7 @@ fn hash(bytes: &[u8]) -> Result<ChangeHash, sqlx::Error> {
     fixed("hash", bytes).map(ChangeHash)
 }
 
-/// Hashes as one column holds them: one after the other.
+/// Returns the hashes that a column holds one after the other.
 fn hashes(column: &'static str, bytes: &[u8]) -> Result<Vec<ChangeHash>, sqlx::Error> {
     let (hashes, rest) = bytes.as_chunks::<32>();
     if rest.is_empty() { Ok(hashes.iter().copied().map(ChangeHash).collect()) } else { Err(damaged(column)) }
@@ -477,7 +477,7 @@ fn concatenated(hashes: &[ChangeHash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-/// A position in a log as the column holds it. Positions count rows, so that they fit.
+/// Returns a position as a column holds it. Positions count rows, so they fit.
 fn column(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The tables `account`, `device` and `vouched`: whose log it is, and who may write to it.
+//! The tables `account`, `device` and `vouched`: the accounts of the logs and the devices that may write to them.
 
 use tourismo_core::admission::{AccountState, Usage};
 use tourismo_core::digest::Digest;
@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use super::sql::{self, Bulk, Connection};
 use super::{account_id, column, damaged, fixed, position};
 
-/// Makes an account with an empty log, unless it is there.
+/// Creates an account with an empty log, if it does not exist.
 pub(crate) async fn insert(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
     sql::query("INSERT INTO account (account, head, digest) VALUES ($1, 0, $2) ON CONFLICT (account) DO NOTHING")
         .bind(account.as_bytes().as_slice())
@@ -18,7 +18,7 @@ pub(crate) async fn insert(writer: &mut Connection, account: AccountId) -> Resul
     Ok(())
 }
 
-/// Lets a device in, unless it is in.
+/// Adds a device to an account, if it is new.
 pub(crate) async fn insert_device(
     writer: &mut Connection,
     account: AccountId,
@@ -41,8 +41,8 @@ pub(crate) async fn insert_device(
     Ok(())
 }
 
-/// Remembers that a device of which only the beginning of its actors is known belongs to the account, unless that or so many
-/// of them are known already. Says whether it did.
+/// Stores that a device with this actor prefix belongs to the account, unless it is known or the maximum is reached.
+/// Returns whether it stored it.
 pub(crate) async fn vouch(
     writer: &mut Connection,
     account: AccountId,
@@ -67,7 +67,7 @@ pub(crate) async fn vouch(
     Ok(inserted > 0)
 }
 
-/// Whether the device may speak for the account.
+/// Returns whether the device belongs to the account.
 pub(crate) async fn has_device(
     connection: &mut Connection,
     account: AccountId,
@@ -81,7 +81,7 @@ pub(crate) async fn has_device(
         .map(|row| row.is_some())
 }
 
-/// Whether the account has been founded.
+/// Returns whether the account exists.
 pub(crate) async fn exists(connection: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     sql::query("SELECT 1 FROM account WHERE account = $1")
         .bind(account.as_bytes().as_slice())
@@ -90,7 +90,7 @@ pub(crate) async fn exists(connection: &mut Connection, account: AccountId) -> R
         .map(|row| row.is_some())
 }
 
-/// How many devices may speak for the account.
+/// Returns the number of devices of the account.
 pub(crate) async fn devices(connection: &mut Connection, account: AccountId) -> Result<u64, sqlx::Error> {
     let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1")
         .bind(account.as_bytes().as_slice())
@@ -99,14 +99,14 @@ pub(crate) async fn devices(connection: &mut Connection, account: AccountId) -> 
     position("count", count)
 }
 
-/// When the account was founded: when its first device came.
+/// Returns when the account was founded: when its first device connected.
 pub(crate) async fn founded_at(connection: &mut Connection, account: AccountId) -> Result<Timestamp, sqlx::Error> {
     let sql = "SELECT MIN(added_at) FROM device WHERE account = $1";
     let at: Option<i64> = sql::query_scalar(sql).bind(account).fetch_one(connection).await?;
     Ok(Timestamp(at.unwrap_or(i64::MAX)))
 }
 
-/// The position of the newest entry in the account's log, and the digest of all its documents there.
+/// Returns the position of the newest entry in the account's log, and the digest of all its documents.
 pub(crate) async fn head(connection: &mut Connection, account: AccountId) -> Result<(u64, Digest), sqlx::Error> {
     let (head, digest): (i64, Vec<u8>) = sql::query("SELECT head, digest FROM account WHERE account = $1")
         .bind(account.as_bytes().as_slice())
@@ -115,14 +115,14 @@ pub(crate) async fn head(connection: &mut Connection, account: AccountId) -> Res
     Ok((position("head", head)?, Digest(fixed("digest", &digest)?)))
 }
 
-/// All accounts, ascending.
+/// Returns all accounts, ascending.
 pub(crate) async fn all(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let ids: Vec<Vec<u8>> =
         sql::query_scalar("SELECT account FROM account ORDER BY account").fetch_all(connection).await?;
     ids.iter().map(|id| account_id(id)).collect()
 }
 
-/// The accounts whose logs do not have exactly the positions from 1 to their head.
+/// Returns the accounts whose logs do not have exactly the positions from 1 to their head.
 pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let sql = r#"
         SELECT account.account
@@ -139,7 +139,7 @@ pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<Account
     ids.iter().map(|id| account_id(id)).collect()
 }
 
-/// The books of an account's log.
+/// Reads the account state.
 pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Result<AccountState, sqlx::Error> {
     let sql = "SELECT head, digest, changes, documents, bytes FROM account WHERE account = $1";
     let (head, digest, changes, documents, bytes): (i64, Vec<u8>, i64, i64, i64) =
@@ -160,7 +160,7 @@ pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Resu
     Ok(AccountState { account, actor_prefixes, head, digest, usage })
 }
 
-/// Writes what counting the log again came to, whatever stood there.
+/// Writes a recomputed account state.
 pub(crate) async fn correct(writer: &mut Connection, log: &AccountState) -> Result<(), sqlx::Error> {
     let sql = "UPDATE account SET head = $2, digest = $3, changes = $4, documents = $5, bytes = $6 WHERE account = $1";
     sql::query(sql)
@@ -175,9 +175,9 @@ pub(crate) async fn correct(writer: &mut Connection, log: &AccountState) -> Resu
         .map(drop)
 }
 
-/// Writes back what appending to logs changed.
+/// Writes the account states that changed by appending.
 pub(crate) async fn update(writer: &mut Connection, logs: &[&AccountState]) -> Result<(), sqlx::Error> {
-    // None is made by this: each of them has been read.
+    // The statement never inserts, because each account was read before.
     let mut bulk = Bulk::new(
         "INSERT INTO account (account, head, digest, changes, documents, bytes) VALUES ",
         "ON CONFLICT (account) DO UPDATE SET head = excluded.head, digest = excluded.digest, \

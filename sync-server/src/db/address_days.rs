@@ -1,17 +1,17 @@
-//! The table `address_day`: what accounts that are new pushed from an address on a day.
+//! The table `address_day`: bytes that new accounts pushed from an address on a day.
 
 use super::sql::{self, Bulk, Connection};
 use super::{column, position};
 use crate::clients::limits::SourceName;
 
-/// How many bytes were pushed from an address on a day.
+/// Returns the bytes pushed from an address on a day.
 pub(crate) async fn bytes(reader: &mut Connection, day: i64, source: SourceName) -> Result<u64, sqlx::Error> {
     let sql = "SELECT bytes FROM address_day WHERE day = $1 AND source = $2";
     let bytes: Option<i64> = sql::query_scalar(sql).bind(day).bind(source.0.as_slice()).fetch_optional(reader).await?;
     position("bytes", bytes.unwrap_or(0))
 }
 
-/// Writes how many bytes were pushed from addresses on a day, and forgets the days before.
+/// Writes the bytes pushed from addresses on a day, and deletes earlier days.
 pub(crate) async fn write(
     writer: &mut Connection,
     day: i64,

@@ -1,4 +1,4 @@
-//! The tables `car` and `car_log`: garages and logbooks.
+//! The tables `car` and `car_log`: cars and logbooks.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,15 +13,15 @@ use super::follows::difference;
 use super::sql::{self, Columns, Connection, Insert, columns, numbers};
 use super::{doc_in, position};
 
-/// A car as its owner sees it.
+/// A car as shown to its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct CarRow {
     pub(crate) doc: DocId,
     pub(crate) fields: CarFields,
-    /// How many drives it was driven for, and how far, metres.
+    /// The number of its drives, with their distance in metres.
     pub(crate) drives: u64,
     pub(crate) distance_m: f64,
-    /// The newest reading of its odometer and what was driven after it, metres.
+    /// The newest odometer reading plus the distance driven since, metres.
     pub(crate) odometer_m: Option<f64>,
 }
 
@@ -37,7 +37,7 @@ static REPLACE: LazyLock<Insert> =
 static REPLACE_ENTRY: LazyLock<Insert> =
     LazyLock::new(|| Insert::or_replace("car_log", &[vec!["account", "doc"], LogItem::list()].concat(), 3));
 
-/// Replaces cars, without their logbooks.
+/// Inserts or replaces cars, without their logbooks.
 pub(crate) async fn replace(
     writer: &mut Connection,
     cars: &[(AccountId, DocId, &CarFields)],
@@ -49,7 +49,7 @@ pub(crate) async fn replace(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Makes of what a car's logbook holds what it says; an entry more is a row more.
+/// Replaces the stored logbook of a car by the derived one (diff).
 pub(crate) async fn replace_log(
     writer: &mut Connection,
     account: AccountId,
@@ -68,7 +68,7 @@ pub(crate) async fn replace_log(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Removes a car with its logbook, if it is there.
+/// Removes a car with its logbook, if it exists.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     for sql in
         ["DELETE FROM car_log WHERE account = $1 AND doc = $2", "DELETE FROM car WHERE account = $1 AND doc = $2"]
@@ -78,7 +78,7 @@ pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: Doc
     Ok(())
 }
 
-/// A car as it was derived, if it is there.
+/// Returns the derived row of a car, if it exists.
 pub(crate) async fn record(
     reader: &mut Connection,
     account: AccountId,
@@ -89,7 +89,7 @@ pub(crate) async fn record(
     row.map(|row| CarFields::from_row(&row)).transpose()
 }
 
-/// A car's whole logbook, ascending by id.
+/// Returns a car's whole logbook, ascending by id.
 pub(crate) async fn logbook(
     reader: &mut Connection,
     account: AccountId,
@@ -100,10 +100,10 @@ pub(crate) async fn logbook(
     sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).rows(reader, LogItem::from_row).await
 }
 
-/// A place in a logbook.
+/// A position in a logbook.
 pub(crate) type LogKey = (Timestamp, DocId);
 
-/// Up to `limit` entries of a car's logbook after a place, the latest first.
+/// Returns up to `limit` entries of a car's logbook after a position, the latest first.
 pub(crate) async fn log_page(
     reader: &mut Connection,
     account: AccountId,
@@ -128,7 +128,7 @@ pub(crate) async fn log_page(
         .await
 }
 
-/// Up to `limit` cars of an account's garage that were made before this one, newest first.
+/// Returns up to `limit` cars of an account that were made before this one, newest first.
 pub(crate) async fn garage(
     reader: &mut Connection,
     account: AccountId,
@@ -160,7 +160,7 @@ pub(crate) async fn garage(
     sql::query(AssertSqlSafe(sql)).bind(account).bind(after).bind(i64::from(limit)).rows(reader, CarRow::from_row).await
 }
 
-/// Up to `limit` cars of an account that everyone may know of, made before this one, newest first.
+/// Returns up to `limit` public cars of an account that were made before this one, newest first.
 pub(crate) async fn public_garage(
     reader: &mut Connection,
     account: AccountId,
@@ -179,13 +179,13 @@ pub(crate) async fn public_garage(
         .await
 }
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     let sql = "SELECT (SELECT COUNT(*) FROM car) + (SELECT COUNT(*) FROM car_log)";
     position("count", sql::query_scalar(sql).fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM car_log").execute(writer).await?;
     sql::query("DELETE FROM car").execute(writer).await.map(drop)

@@ -1,5 +1,5 @@
-//! The log of every account: the table `change`, whose entries are appended and read, never changed, and in place of those
-//! that are covered the snapshots in the log.
+//! The logs of all accounts: the table `change`, whose entries are appended and never changed, and snapshots in place
+//! of the changes that they cover.
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
@@ -11,10 +11,10 @@ use super::documents::kind_of;
 use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{accounts, column, concatenated, damaged, doc_id, hash, hashes, position, snapshots};
 
-/// What an entry of a page adds to its message besides the chunk, in bytes, at most, if it has a single dependency.
+/// Maximum bytes that an entry with a single dependency adds to a message besides its chunk.
 const ENTRY_BYTES: i64 = 128;
 
-/// A change at its place in a log.
+/// A change with its position in a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewEntry<'a> {
     pub(crate) account: AccountId,
@@ -26,7 +26,7 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) chunk: &'a [u8],
 }
 
-/// Appends entries. Fails if the place or the change of one is taken.
+/// Appends entries. Fails if a position or a change is already stored.
 pub(crate) async fn insert(
     writer: &mut Connection,
     entries: &[NewEntry<'_>],
@@ -49,14 +49,14 @@ pub(crate) async fn insert(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Where a change stands in the log, and what judging others needs to know of it.
+/// The position of a change, with the values that admission needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FoundChange {
     pub(crate) seq: u64,
     pub(crate) max_op: u64,
 }
 
-/// Finds changes by their names, of those that the log has.
+/// Returns those of the named changes that the log has.
 pub(crate) async fn find_all(
     connection: &mut Connection,
     account: AccountId,
@@ -87,7 +87,7 @@ pub(crate) async fn find_all(
     Ok(found)
 }
 
-/// When the relay received a change. 1970 for what a snapshot covered before that was kept.
+/// Returns when the relay received a change. 1970 for a change that a snapshot covered before this time was stored.
 pub(crate) async fn received_at(
     reader: &mut Connection,
     account: AccountId,
@@ -103,7 +103,7 @@ pub(crate) async fn received_at(
     Ok(Timestamp(at.unwrap_or(0)))
 }
 
-/// When the relay received the last of some changes to a document; 1970 if it has none of them.
+/// Returns when the relay received the last of some changes to a document; 1970 if it has none of them.
 pub(crate) async fn newest_received_at(
     reader: &mut Connection,
     account: AccountId,
@@ -130,13 +130,13 @@ pub(crate) async fn newest_received_at(
     Ok(newest)
 }
 
-/// A page of an account's log after a position. All of it must be read in one transaction.
+/// Returns a page of an account's log after a position. All of it must be read in one transaction.
 pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u64) -> Result<LogPage, sqlx::Error> {
     let (head, digest) = accounts::head(snapshot, account).await?;
     if head <= after {
         return Ok(LogPage { entries: Vec::new(), head, digest });
     }
-    // A snapshot that comes as a stub takes no more room than that.
+    // The stub of a snapshot is not larger than such an entry.
     let sizes = r#"
         SELECT seq, CAST(LENGTH(chunk) + LENGTH(deps) AS BIGINT) FROM change WHERE account = $1 AND seq > $2
         UNION ALL
@@ -158,7 +158,7 @@ pub(crate) async fn page(snapshot: &mut Connection, account: AccountId, after: u
     Ok(LogPage { entries, head, digest })
 }
 
-/// The changes in a part of the log.
+/// Returns the changes in a range of the log.
 async fn changes(
     snapshot: &mut Connection,
     account: AccountId,
@@ -185,7 +185,7 @@ async fn changes(
     rows.into_iter().map(entry).collect()
 }
 
-/// The snapshots in a part of the log.
+/// Returns the snapshots in a range of the log.
 async fn snapshots_in(
     snapshot: &mut Connection,
     account: AccountId,
@@ -211,19 +211,19 @@ async fn snapshots_in(
     rows.into_iter().map(entry).collect()
 }
 
-/// An entry as it is stored, every column of it.
+/// A stored entry with every column.
 pub(crate) struct StoredEntry {
     pub(crate) seq: u64,
     pub(crate) doc: DocId,
     pub(crate) hash: ChangeHash,
     pub(crate) deps: Vec<ChangeHash>,
     pub(crate) max_op: u64,
-    /// How long its chunk was when it came.
+    /// The length of its chunk as received.
     pub(crate) bytes: u64,
     pub(crate) chunk: Vec<u8>,
 }
 
-/// Up to `count` entries of an account's log after a position.
+/// Returns up to `count` entries of an account's log after a position.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
@@ -254,7 +254,8 @@ pub(crate) async fn stored(
     rows.into_iter().map(entry).collect()
 }
 
-/// A page of one document's changes after a position of the account's log. All of it must be read in one transaction.
+/// Returns a page of one document's changes after a position of the account's log. All of it must be read in one
+/// transaction.
 pub(crate) async fn doc_page(
     snapshot: &mut Connection,
     account: AccountId,
@@ -267,7 +268,7 @@ pub(crate) async fn doc_page(
         SELECT seq, CAST(LENGTH(chunk) AS BIGINT) FROM snapshot WHERE account = $1 AND doc = $2 AND seq > $3 AND state > 0
         ORDER BY seq LIMIT $4
     "#;
-    // One more than fits on the page tells whether anything follows it.
+    // One more than the page can hold, which shows whether anything follows it.
     let sizes: Vec<(i64, i64)> = sql::query(sql)
         .bind(account.as_bytes().as_slice())
         .bind(doc.as_bytes().as_slice())
@@ -294,8 +295,8 @@ pub(crate) async fn doc_page(
     Ok(DocPage { doc, changes: rows.into_iter().map(change).collect::<Result<_, sqlx::Error>>()?, done })
 }
 
-/// Names of the changes of some documents, as many as fit on a page: of the first document only those above `after`, of
-/// all only those up to a position of the account's log.
+/// Returns the hashes of the changes of some documents, as many as fit on a page: of the first document only those
+/// above `after`, of all documents only changes up to a position of the account's log.
 pub(crate) async fn names_page(
     snapshot: &mut Connection,
     account: AccountId,
@@ -303,8 +304,8 @@ pub(crate) async fn names_page(
     after: Option<ChangeHash>,
     upto: u64,
 ) -> Result<NamesPage, sqlx::Error> {
-    // By name, which an index has: finding a page takes the same time wherever it is. A document of another account has no
-    // names in this one's log.
+    // Ordered by hash, because an index has this order: a page is found in the same time anywhere. A document of
+    // another account has no hashes in this account's log.
     let sql = r#"
         SELECT hash FROM change WHERE account = $1 AND doc = $2 AND hash > $3 AND seq <= $4
         UNION ALL
@@ -319,7 +320,7 @@ pub(crate) async fn names_page(
             .bind(doc.as_bytes().as_slice())
             .bind(std::mem::take(&mut after))
             .bind(column(upto))
-            // One more than fits tells whether anything follows.
+            // One more than fits, which shows whether anything follows.
             .bind(column(room as u64 + 1))
             .fetch_all(&mut *snapshot)
             .await?;
@@ -334,15 +335,15 @@ pub(crate) async fn names_page(
     Ok(page)
 }
 
-/// The chunks of a document, if they are not too much.
+/// The chunks of a document, or the fact that they are too large.
 #[derive(Debug)]
 pub(crate) enum ChunksOf {
     Whole {
-        /// When the relay first heard of it.
+        /// When the relay received its first change.
         received_at: Timestamp,
         /// Whether the first chunk is a snapshot.
         is_from_snapshot: bool,
-        /// How many changes the chunks hold.
+        /// The number of changes in the chunks.
         changes: u64,
         /// In log order.
         chunks: Vec<Vec<u8>>,
@@ -350,7 +351,7 @@ pub(crate) enum ChunksOf {
     TooMuch,
 }
 
-/// The chunks of a document, unless they are more than so many bytes or changes.
+/// Returns the chunks of a document, unless they exceed these bytes or changes.
 pub(crate) async fn chunks(
     connection: &mut Connection,
     account: AccountId,
@@ -387,8 +388,8 @@ pub(crate) async fn chunks(
     Ok(ChunksOf::Whole { received_at, is_from_snapshot, changes, chunks })
 }
 
-/// The first changes of a document between two positions, `after` excluded, as many as are not more than so many bytes and
-/// changes: position, when it came and chunk of each, in log order.
+/// Returns the first changes of a document between two positions, `after` excluded, up to these bytes and changes:
+/// position, time of receipt and chunk of each, in log order.
 pub(crate) async fn first_chunks(
     connection: &mut Connection,
     account: AccountId,
@@ -425,7 +426,7 @@ pub(crate) async fn first_chunks(
     rows.into_iter().map(read).collect()
 }
 
-/// The names of a document's changes up to a position, and their positions.
+/// Returns the hashes and positions of a document's changes up to a position.
 pub(crate) async fn positions(
     connection: &mut Connection,
     account: AccountId,
@@ -440,8 +441,8 @@ pub(crate) async fn positions(
     sql::query(sql).bind(account).bind(doc).bind(column(through)).rows(connection, read).await
 }
 
-/// The chunks of a document after a position that are no longer than so many bytes, in log order with their positions; of too
-/// many the first.
+/// Returns the chunks of a document after a position that have at most this size, in log order with their positions; of
+/// too many the first ones.
 pub(crate) async fn short_chunks_after(
     connection: &mut Connection,
     account: AccountId,
@@ -465,7 +466,7 @@ pub(crate) async fn short_chunks_after(
     rows.into_iter().map(|(seq, chunk)| Ok((position("seq", seq)?, chunk))).collect()
 }
 
-/// The last position that still fits on a page, of entries with these positions and sizes; the first always does.
+/// Returns the last position that fits on a page, given positions and sizes of entries; the first entry always fits.
 fn last_that_fits(sizes: &[(i64, i64)]) -> i64 {
     let mut bytes = 0;
     let fits = |(_, size): &&(i64, i64)| {

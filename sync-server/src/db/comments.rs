@@ -1,4 +1,4 @@
-//! The table `comment`: what accounts say about published drives.
+//! The table `comment`: comments on published drives.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
     Insert::or_replace("comment", &columns, 3)
 });
 
-/// What a document says, ascending by id.
+/// Returns the stored comments of a document, ascending by id.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
@@ -46,7 +46,7 @@ fn comment(row: &SqlRow) -> Result<(DocId, Comment), sqlx::Error> {
     Ok((row.field("comment")?, Comment::from_row(row)?))
 }
 
-/// Those of a document's comments that have these ids, ascending.
+/// Returns the stored comments of a document with these ids, ascending.
 pub(crate) async fn stored_with_ids(
     reader: &mut Connection,
     account: AccountId,
@@ -60,7 +60,7 @@ pub(crate) async fn stored_with_ids(
     Ok(stored)
 }
 
-/// Makes of what a document has said what it says.
+/// Replaces the stored rows of a document by the derived set (diff).
 pub(crate) async fn replace(
     writer: &mut Connection,
     account: AccountId,
@@ -79,11 +79,11 @@ pub(crate) async fn replace(
     bulk.execute(writer).await.map(drop)
 }
 
-/// A place in a list of comments.
+/// A position in a list of comments.
 pub(crate) type CommentKey = (Timestamp, DocId);
 
-/// Up to `limit` comments on a drive after a place, the latest first; without those of whom its owner or the viewer
-/// blocks.
+/// Returns up to `limit` comments on a drive after a position, the latest first, without those of accounts that its
+/// owner or the viewer blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     drive: DocId,
@@ -114,12 +114,12 @@ pub(crate) async fn list(
         .await
 }
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM comment").fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM comment").execute(writer).await.map(drop)
 }

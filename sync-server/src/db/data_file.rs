@@ -1,8 +1,8 @@
-//! The database as files: who may write to it, and how another file takes its place.
+//! The files of an SQLite database: claiming them, and replacing them by a restore.
 //!
-//! Knows names, locks and renames; never what is in a file. A database named `x` may have beside it `x-wal` and `x-shm`
-//! (SQLite's), `x-lock` (locked by whoever writes), `x-restored` (a restore that is decided and not yet done) and
-//! `x.replaced-…` (what a restore put aside).
+//! This module handles names, locks and renames, and must not depend on the content of a file. A database named `x` may
+//! have these files beside it: `x-wal` and `x-shm` (SQLite's), `x-lock` (locked by the process that writes),
+//! `x-restored` (a restore that is decided and not finished) and `x.replaced-…` (the database before a restore).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,25 +12,25 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
-/// How often a claimed database is tried. A process that ends, and a child of it that has not begun its own program, hold
-/// the lock a little longer than the work for which it was taken.
+/// How often a claim is attempted. A process that ends, or a child of it before `exec`, holds the lock slightly longer
+/// than needed.
 const ATTEMPTS: u32 = 10;
 
-/// How long to wait between two attempts.
+/// The time between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
-/// The right to write to a database file. At most one process has it, until it ends, by whatever death.
+/// The exclusive right to write to a database file. It ends with the process, however the process ends.
 #[derive(Debug)]
 pub(crate) struct DataFile {
     path: PathBuf,
     _lock: File,
-    /// The files that were opened by the names of the database and of its write-ahead log.
+    /// The files opened by the names of the database and of its write-ahead log.
     opened: Option<[Option<FileId>; 2]>,
 }
 
-/// Which file it is, by whatever name.
+/// The identity of a file, by any name.
 ///
-/// It is asked for by name and never by opening the file: when a process closes a file, SQLite's locks on it are gone.
+/// It is read by name and never by opening the file: closing a file would release SQLite's locks of this process on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileId {
     #[cfg(unix)]
@@ -42,7 +42,7 @@ struct FileId {
 }
 
 impl FileId {
-    /// The file that a name leads to, through symbolic links; `None` if there is none.
+    /// Returns the file of a name, through symbolic links; `None` if there is none.
     fn of(path: &Path) -> io::Result<Option<FileId>> {
         #[cfg(unix)]
         {
@@ -55,7 +55,7 @@ impl FileId {
     }
 }
 
-/// Why a database file cannot be had.
+/// Why a database file cannot be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// Another process writes to it.
@@ -70,7 +70,7 @@ pub enum ClaimError {
         /// The database.
         path: PathBuf,
     },
-    /// A restore was interrupted. Whoever may write to the database finishes it.
+    /// A restore was interrupted. The next process that claims the database finishes it.
     #[error("a restore of {path} was interrupted: start the server, or restore again, to finish it")]
     HalfRestored {
         /// The database.
@@ -81,21 +81,21 @@ pub enum ClaimError {
     Io {
         /// The database.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
 }
 
 impl DataFile {
-    /// Claims a database, which need not exist yet, and finishes a restore that was interrupted. Waits a moment for a
-    /// process that is just ending.
+    /// Claims a database, which need not exist, and finishes an interrupted restore. Waits a moment for a process that
+    /// is ending.
     ///
     /// # Errors
-    /// [`ClaimError`] if another process has it, or the files cannot be used.
+    /// [`ClaimError`] if another process has it, or if the files cannot be used.
     pub(crate) async fn claim(path: &Path) -> Result<DataFile, ClaimError> {
         let failed = |error| ClaimError::Io { path: path.to_owned(), error };
         let path = resolved(path).map_err(failed)?;
-        // The lock is on a file of its own: the database's may be replaced, and SQLite has locks of its own on it.
+        // The lock is on a separate file: the database file may be replaced, and has SQLite's own locks.
         let lock = private().create(true).truncate(false).open(beside(&path, "-lock"));
         let lock = lock.map_err(failed)?;
         let mut attempts = 0;
@@ -114,14 +114,14 @@ impl DataFile {
         Ok(file)
     }
 
-    /// The file, without symbolic links.
+    /// Returns the path of the file, without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the file if it is not there, empty, which is a database to SQLite. Drives are private: nobody else on the
-    /// machine may read it, nor the files that SQLite makes beside it with the same rights. Those of a file that is there
-    /// are its operator's choice.
+    /// Creates the file if it does not exist. An empty file is an SQLite database. Drives are private, so only the
+    /// owner of the file may read it, and the files that SQLite creates beside it get the same permissions. Permissions
+    /// of an existing file are the operator's choice.
     pub(crate) fn make(&self) -> Result<(), ClaimError> {
         match private().create_new(true).open(&self.path) {
             Ok(_) => Ok(()),
@@ -130,7 +130,7 @@ impl DataFile {
         }
     }
 
-    /// Remembers which files have been opened.
+    /// Stores the identities of the opened files.
     pub(crate) fn remember(&mut self) -> Result<(), ClaimError> {
         let failed = |error| ClaimError::Io { path: self.path.clone(), error };
         let ids = [FileId::of(&self.path), FileId::of(&beside(&self.path, "-wal"))];
@@ -139,22 +139,22 @@ impl DataFile {
         Ok(())
     }
 
-    /// Looks whether the names still lead to the files that were opened: what is written to others is lost for whoever
-    /// opens the database next.
+    /// Checks that the names still refer to the opened files. Writes to other files would be lost for the next process
+    /// that opens the database.
     pub(crate) fn is_in_place(&self) -> Result<(), ClaimError> {
         let Some([file, log]) = &self.opened else { return Ok(()) };
-        // The log may have been made after that; without one that was there, what it held is missing.
+        // The write-ahead log may be created later; if an existing one is missing, its content is lost.
         let is_there =
             |name: &Path, id: &Option<FileId>| id.is_none() || matches!(&FileId::of(name), Ok(found) if found == id);
         let is_in_place = is_there(&self.path, file) && is_there(&beside(&self.path, "-wal"), log);
         if is_in_place { Ok(()) } else { Err(ClaimError::Displaced { path: self.path.clone() }) }
     }
 
-    /// Puts a file, which is complete, closed and in the same folder, in the place of the database. Returns where the
-    /// database that was there is kept.
+    /// Replaces the database by a file, which must be complete, closed and in the same folder. Returns the path at
+    /// which the old database is kept.
     ///
-    /// A crash leaves the old database or the new one: once the file bears its middle name the matter is decided, and
-    /// whoever next claims the database does the rest.
+    /// A crash leaves the old database or the new one: once the file has its intermediate name, the replacement is
+    /// decided, and the next process that claims the database finishes it.
     pub(crate) fn replace_with(&self, file: &Path) -> io::Result<Option<PathBuf>> {
         File::open(file)?.sync_all()?;
         fs::rename(file, beside(&self.path, "-restored"))?;
@@ -165,10 +165,10 @@ impl DataFile {
     fn finish_replacing(&self) -> io::Result<Option<PathBuf>> {
         let decided = beside(&self.path, "-restored");
         let Some(written) = if_there(fs::metadata(&decided))? else { return Ok(None) };
-        // The same name at every attempt, so that the parts of one database stay together.
+        // The name is the same in every attempt, so that the files of one database stay together.
         let written_ms = written.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let kept = beside(&self.path, &format!(".replaced-{written_ms}"));
-        // SQLite would read a write-ahead log into whatever database it finds beside it: it goes first.
+        // SQLite would apply a write-ahead log to any database beside it, so the log is moved first.
         if_there(fs::rename(beside(&self.path, "-wal"), beside(&kept, "-wal")))?;
         if_there(fs::remove_file(beside(&self.path, "-shm")))?;
         let was_there = if_there(fs::rename(&self.path, &kept))?.is_some();
@@ -179,7 +179,7 @@ impl DataFile {
     }
 }
 
-/// Whether two names lead to one file, through symbolic and hard links, or whether one of them is a file that SQLite keeps
+/// Returns whether two names refer to one file, through symbolic and hard links, or whether one is a file of SQLite
 /// beside the other.
 pub(crate) fn is_one_file(database: &Path, other: &Path) -> io::Result<bool> {
     let Some(other) = FileId::of(other)? else { return Ok(false) };
@@ -192,7 +192,7 @@ pub(crate) fn is_one_file(database: &Path, other: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Fails if somebody serves a database by this name, or works on it.
+/// Fails if a process serves a database of this name or works on it.
 pub(crate) fn is_unclaimed(path: &Path) -> Result<(), ClaimError> {
     let failed = |error| ClaimError::Io { path: path.to_owned(), error };
     let path = resolved(path).map_err(failed)?;
@@ -204,10 +204,10 @@ pub(crate) fn is_unclaimed(path: &Path) -> Result<(), ClaimError> {
     }
 }
 
-/// A database that is only to be read, whoever writes to it meanwhile.
+/// Returns the path of a database that is only read, also while another process writes to it.
 ///
 /// # Errors
-/// [`ClaimError`] if there is none, or its restore was interrupted.
+/// [`ClaimError`] if it does not exist, or if its restore was interrupted.
 pub(crate) fn to_read(path: &Path) -> Result<PathBuf, ClaimError> {
     let failed = |error| ClaimError::Io { path: path.to_owned(), error };
     let resolved = resolved(path).map_err(failed)?;
@@ -218,18 +218,18 @@ pub(crate) fn to_read(path: &Path) -> Result<PathBuf, ClaimError> {
     Ok(resolved)
 }
 
-/// Waits until what was named or renamed beside a file is on disk.
+/// Waits until created and renamed files beside a file are on disk.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    // Elsewhere folders are no files that can be opened.
+    // Other systems cannot open folders as files.
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 
-/// The folder that a file is in.
+/// Returns the folder of a file.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// To write a file that only its owner may read, if it is made.
+/// Options for writing a file that only its owner may read.
 fn private() -> OpenOptions {
     let mut options = File::options();
     options.write(true);

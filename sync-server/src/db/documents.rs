@@ -1,4 +1,4 @@
-//! The tables `document` and `actor`: what the log knows of each document.
+//! The tables `document` and `actor`: the state of each document in the log.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tourismo_core::wire::{DocHeads, DocKind};
 use super::sql::{self, Bulk, Connection, SqlRow, one_column};
 use super::{accounts, column, concatenated, damaged, doc_id, doc_in, hashes, optional_time_in, position};
 
-/// An account's document with this id.
+/// Returns an account's document with this id.
 pub(crate) async fn find(
     connection: &mut Connection,
     account: AccountId,
@@ -22,18 +22,18 @@ pub(crate) async fn find(
     Ok(find_all(connection, account, &[doc]).await?.remove(&doc).map(|state| state.log))
 }
 
-/// What is known of a document besides its changes.
+/// The state of a document without its changes.
 #[derive(Clone, Debug)]
 pub(crate) struct DocState {
     pub(crate) log: DocumentState,
     pub(crate) is_quarantined: bool,
-    /// Whether its rows are to be derived beside the writer.
+    /// Whether its rows must be derived in the background.
     pub(crate) is_due: bool,
-    /// How many chunks it consists of: its snapshot, and the changes since.
+    /// The number of its chunks: its snapshot and the changes since.
     pub(crate) chunks: u64,
 }
 
-/// Kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
+/// Returns kind and heads of the first `max` documents of an account in an inclusive range of ids, ascending.
 pub(crate) async fn in_range(
     connection: &mut Connection,
     account: AccountId,
@@ -56,8 +56,8 @@ pub(crate) async fn in_range(
         .collect()
 }
 
-/// The first documents of an account in an inclusive range of ids, with the position of its newest entry. All of it must
-/// be read in one transaction.
+/// Returns the first documents of an account in an inclusive range of ids, with the position of its newest entry. All
+/// of it must be read in one transaction.
 pub(crate) async fn heads_page(
     snapshot: &mut Connection,
     account: AccountId,
@@ -70,7 +70,7 @@ pub(crate) async fn heads_page(
     Ok(HeadsPage { docs, through, head })
 }
 
-/// The states of an account's documents, of those of these ids that are there.
+/// Returns the states of those of an account's documents that exist.
 pub(crate) async fn find_all(
     connection: &mut Connection,
     account: AccountId,
@@ -107,7 +107,7 @@ pub(crate) async fn find_all(
     Ok(found)
 }
 
-/// Writes the states of documents that were made or appended to, each with how many changes were appended.
+/// Writes the states of documents that are new or were appended to, each with the number of appended changes.
 pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocumentState, u64)]) -> Result<(), sqlx::Error> {
     let mut bulk = Bulk::new(
         "INSERT INTO document (account, doc, kind, heads, loose) VALUES ",
@@ -126,10 +126,10 @@ pub(crate) async fn write(writer: &mut Connection, docs: &[(DocId, &DocumentStat
     bulk.execute(writer).await.map(drop)
 }
 
-/// Why nothing more is derived from a document. The names are stored; they never change their meaning.
+/// Why no rows are derived from a document. The names are stored and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quarantine {
-    /// Automerge cannot read it, or panics over it.
+    /// Automerge cannot read it, or panics.
     Unreadable,
     /// It has more bytes, changes, operations or fixes than anything that is shown.
     TooLarge,
@@ -144,7 +144,7 @@ impl Quarantine {
     }
 }
 
-/// For a document in quarantine, the position of the last change that its rows were derived from.
+/// Returns, for a quarantined document, the position of the last change that its rows include.
 pub(crate) async fn good_through(
     connection: &mut Connection,
     account: AccountId,
@@ -158,7 +158,7 @@ pub(crate) async fn good_through(
     row.map(|row| position("good_through", row.get("good_through")?)).transpose()
 }
 
-/// The documents of an account that are in quarantine, and why.
+/// Returns the quarantined documents of an account with their reasons.
 pub(crate) async fn quarantined(
     reader: &mut Connection,
     account: AccountId,
@@ -172,7 +172,7 @@ pub(crate) async fn quarantined(
     sql::query(sql).bind(account).rows(reader, read).await
 }
 
-/// Ends all quarantines, before all rows are derived anew.
+/// Ends all quarantines, before all rows are derived again.
 pub(crate) async fn release_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("UPDATE document SET quarantined = NULL, good_through = NULL WHERE quarantined IS NOT NULL")
         .execute(writer)
@@ -180,7 +180,7 @@ pub(crate) async fn release_all(writer: &mut Connection) -> Result<(), sqlx::Err
         .map(drop)
 }
 
-/// Puts a document into quarantine, of which rows were derived up to a position.
+/// Quarantines a document whose rows include changes up to a position.
 pub(crate) async fn quarantine(
     writer: &mut Connection,
     account: AccountId,
@@ -198,16 +198,16 @@ pub(crate) async fn quarantine(
     Ok(())
 }
 
-/// What an actor has written to a document.
+/// The use of a document by an actor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ActorUse {
-    /// Its last number; 0 if it used none.
+    /// Its last sequence number; 0 without any.
     pub(crate) last_seq: u64,
-    /// When its own device last appended with it in this life of the log.
+    /// When its own device last appended with it in this epoch.
     pub(crate) own_at: Option<Timestamp>,
 }
 
-/// What actors have written to a document, of those that have written anything.
+/// Returns the uses of a document by these actors, if they have any.
 pub(crate) async fn actor_uses_of(
     connection: &mut Connection,
     account: AccountId,
@@ -237,7 +237,7 @@ fn read_use(row: &SqlRow) -> Result<ActorUse, sqlx::Error> {
     Ok(ActorUse { last_seq: position("last_seq", row.get("last_seq")?)?, own_at: optional_time_in(row, "own_at")? })
 }
 
-/// What every actor of an account has written, by document.
+/// Returns the uses of all actors of an account, by document.
 pub(crate) async fn actor_uses(
     connection: &mut Connection,
     account: AccountId,
@@ -251,12 +251,12 @@ pub(crate) async fn actor_uses(
     Ok(sql::query(sql).bind(account).rows(connection, read).await?.into_iter().collect())
 }
 
-/// Forgets what an account's actors have written, to be counted again.
+/// Deletes the uses of an account's actors, so that they can be recomputed.
 pub(crate) async fn remove_actor_uses(writer: &mut Connection, account: AccountId) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM actor WHERE account = $1").bind(account).execute(writer).await.map(drop)
 }
 
-/// Writes what actors have written to documents.
+/// Writes uses of documents by actors.
 pub(crate) async fn write_actor_uses(
     writer: &mut Connection,
     uses: &[(AccountId, DocId, &Actor, ActorUse)],
@@ -272,7 +272,7 @@ pub(crate) async fn write_actor_uses(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Lets every actor be continued by whoever holds what it made: another life of the log begins. `[P12]`
+/// Allows every device to continue every actor, because a new epoch begins. `[P12]`
 pub(crate) async fn release_actors(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("UPDATE actor SET own_at = NULL WHERE own_at IS NOT NULL").execute(writer).await.map(drop)
 }

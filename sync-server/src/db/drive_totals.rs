@@ -1,4 +1,4 @@
-//! The columns `month`, `distance_m`, `moving_ms`, `duration_ms`, `ascent_m`: what is summed of drives, whoever may see them.
+//! The columns `month`, `distance_m`, `moving_ms`, `duration_ms`, `ascent_m`, which are summed over drives.
 
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
@@ -7,10 +7,10 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::sql::columns;
 
-/// What is summed of a drive.
+/// The summed values of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct DriveTotals {
-    /// Of the start, by the clocks where it was, else UTC: 202609.
+    /// The month of the start in its local time, else UTC, such as 202609.
     pub(crate) month: i64,
     pub(crate) distance_m: f64,
     pub(crate) moving_ms: i64,
@@ -21,7 +21,7 @@ pub(crate) struct DriveTotals {
 columns!(DriveTotals { month, distance_m, moving_ms, duration_ms, ascent_m });
 
 impl DriveTotals {
-    /// Those of a drive that began at this moment; zeros while it is not finished.
+    /// Returns the values of a drive with this start; zeros while it is not finished.
     pub(crate) fn of(started_at: Timestamp, utc_offset: Option<UtcOffset>, stats: Option<&DriveStats>) -> DriveTotals {
         let DriveStats { distance_m, moving_ms, duration_ms, ascent_m, .. } = stats.copied().unwrap_or_default();
         let local = utc_offset.map_or(started_at, |offset| offset.local(started_at));

@@ -1,4 +1,4 @@
-//! The table `drive`: drives as their owners see them, without their tracks. Every read here is of one account's own.
+//! The table `drive`: drives as shown to their owners, without their tracks. Every read is of one account's own drives.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::drive_totals::DriveTotals;
 use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 use super::{optional_doc_in, position};
 
-/// A drive as it is derived.
+/// A derived drive.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OwnDrive {
     pub(crate) account: AccountId,
@@ -21,7 +21,7 @@ pub(crate) struct OwnDrive {
     pub(crate) started_at: Timestamp,
     pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) ended_at: Option<Timestamp>,
-    /// JSON, as the API shows it.
+    /// JSON, as in the API.
     pub(crate) stats: Option<String>,
     pub(crate) figures: DriveTotals,
     pub(crate) visibility: Visibility,
@@ -29,16 +29,16 @@ pub(crate) struct OwnDrive {
 }
 
 impl OwnDrive {
-    /// Its published copy, if an app made that before ids were bound.
+    /// Returns its published copy, if an app older than bound ids made it.
     pub(crate) fn unbound_copy(&self) -> Option<DocId> {
         self.published.filter(|copy| *copy == DocId::of_unbound_copy(&self.account, &self.doc))
     }
 }
 
-/// A place in a list of drives.
+/// A position in a list of drives.
 pub(crate) type DriveKey = (Timestamp, DocId);
 
-/// What was driven, summed.
+/// Sums over drives.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     pub(crate) drives: u64,
@@ -65,19 +65,19 @@ columns!(Totals { drives, distance_m, moving_ms, duration_ms, ascent_m });
 
 static REPLACE: LazyLock<Insert> = LazyLock::new(|| Insert::or_replace("drive", &OwnDrive::list(), 2));
 
-/// What [`Totals`] reads.
+/// The columns that [`Totals`] reads.
 const TOTALS: &str = "COUNT(*) AS drives, COALESCE(SUM(distance_m), 0.0) AS distance_m, \
     CAST(COALESCE(SUM(moving_ms), 0) AS BIGINT) AS moving_ms, \
     CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT) AS duration_ms, COALESCE(SUM(ascent_m), 0.0) AS ascent_m";
 
-/// Replaces drives.
+/// Inserts or replaces drives.
 pub(crate) async fn replace(writer: &mut Connection, drives: &[&OwnDrive]) -> Result<(), sqlx::Error> {
     let mut bulk = REPLACE.rows();
     drives.iter().for_each(|drive| bulk.row(drive.values()));
     bulk.execute(writer).await.map(drop)
 }
 
-/// Removes a drive, if it is there.
+/// Removes a drive, if it exists.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM drive WHERE account = $1 AND doc = $2")
         .bind(account)
@@ -87,7 +87,7 @@ pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: Doc
         .map(drop)
 }
 
-/// A drive as it was derived, if it is there.
+/// Returns the derived row of a drive, if it exists.
 pub(crate) async fn record(
     reader: &mut Connection,
     account: AccountId,
@@ -98,7 +98,7 @@ pub(crate) async fn record(
     row.map(|row| OwnDrive::from_row(&row)).transpose()
 }
 
-/// Up to `limit` drives of an account after a place, newest first; of one car if it is named.
+/// Returns up to `limit` drives of an account after a position, newest first; of one car if given.
 pub(crate) async fn page(
     reader: &mut Connection,
     account: AccountId,
@@ -120,14 +120,14 @@ pub(crate) async fn page(
     query.rows(reader, OwnDrive::from_row).await
 }
 
-/// What an account drove in each month (202609), the latest first.
+/// Returns the sums of an account for each month (202609), the latest first.
 pub(crate) async fn by_month(reader: &mut Connection, account: AccountId) -> Result<Vec<(i64, Totals)>, sqlx::Error> {
     let sql = format!("SELECT month, {TOTALS} FROM drive WHERE account = $1 GROUP BY month ORDER BY month DESC");
     let read = |row: &SqlRow| Ok((row.get("month")?, Totals::from_row(row)?));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 
-/// What an account drove with each car, by car; `None` for none.
+/// Returns the sums of an account for each car; `None` for drives without one.
 pub(crate) async fn by_car(
     reader: &mut Connection,
     account: AccountId,
@@ -137,26 +137,26 @@ pub(crate) async fn by_car(
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, read).await
 }
 
-/// What everybody may know that an account drove.
+/// Returns the sums of an account's public drives.
 pub(crate) async fn published_by(reader: &mut Connection, account: AccountId) -> Result<Totals, sqlx::Error> {
     let sql = format!("SELECT {TOTALS} FROM published_drive WHERE account = $1 AND visibility = 2");
     let row = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?;
     row.map_or(Ok(Totals::default()), |row| Totals::from_row(&row))
 }
 
-/// What everybody may know that was driven, by all.
+/// Returns the sums of all public drives.
 pub(crate) async fn published_by_all(reader: &mut Connection) -> Result<Totals, sqlx::Error> {
     let sql = format!("SELECT {TOTALS} FROM published_drive WHERE visibility = 2");
     let row = sql::query(AssertSqlSafe(sql)).row(reader).await?;
     row.map_or(Ok(Totals::default()), |row| Totals::from_row(&row))
 }
 
-/// How many drives there are.
+/// Returns the number of drives.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM drive").fetch_one(reader).await?)
 }
 
-/// Removes all drives, to be derived again.
+/// Removes all drives, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM drive").execute(writer).await.map(drop)
 }

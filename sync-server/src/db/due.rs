@@ -1,12 +1,12 @@
-//! The table `due_document`: documents whose rows are older than their log, because deriving them takes too long for the
-//! transaction that stores a change.
+//! The table `due_document`: documents whose rows are older than their log, because deriving them takes too long for
+//! the transaction that stores a change.
 
 use tourismo_core::id::{AccountId, DocId};
 
 use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{account_in, column, doc_in, position};
 
-/// A document whose rows are to be derived, as it was when it was read.
+/// A document whose rows must be derived, as it was when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DueDocument {
     pub(crate) account: AccountId,
@@ -15,7 +15,7 @@ pub(crate) struct DueDocument {
     pub(crate) seq: u64,
 }
 
-/// Notes that documents are due, each with the position of its newest change.
+/// Stores that documents are due, each with the position of its newest change.
 pub(crate) async fn note(writer: &mut Connection, due: &[DueDocument]) -> Result<(), sqlx::Error> {
     let mut bulk = Bulk::new(
         "INSERT INTO due_document (account, doc, seq) VALUES ",
@@ -27,7 +27,7 @@ pub(crate) async fn note(writer: &mut Connection, due: &[DueDocument]) -> Result
     bulk.execute(writer).await.map(drop)
 }
 
-/// Notes that a document is due as far as it reaches; says whether it is there.
+/// Stores that a document is due up to its newest change; returns whether it exists.
 pub(crate) async fn note_newest(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
     let sql = r#"
         INSERT INTO due_document (account, doc, seq)
@@ -41,7 +41,7 @@ pub(crate) async fn note_newest(writer: &mut Connection, account: AccountId, doc
     Ok(sql::query(sql).bind(account).bind(doc).execute(writer).await? > 0)
 }
 
-/// The position up to which the rows of a document are to be derived, if it is due.
+/// Returns the position up to which the rows of a document must be derived, if it is due.
 pub(crate) async fn find(
     connection: &mut Connection,
     account: AccountId,
@@ -52,13 +52,13 @@ pub(crate) async fn find(
     row.map(|row| position("seq", row.get("seq")?)).transpose()
 }
 
-/// Takes note that the rows of a document are derived.
+/// Removes a document whose rows are derived.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     let sql = "DELETE FROM due_document WHERE account = $1 AND doc = $2";
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// Up to `limit` due documents of the first account after another that has any, ascending.
+/// Returns up to `limit` due documents of the first account after another that has any, ascending.
 pub(crate) async fn of_account_after(
     reader: &mut Connection,
     after: Option<AccountId>,
@@ -79,13 +79,13 @@ pub(crate) async fn of_account_after(
     sql::query(sql).bind(after).bind(i64::from(limit)).rows(reader, read).await
 }
 
-/// How many documents are due; of more than `most`, that many.
+/// Returns the number of due documents, at most `most`.
 pub(crate) async fn count(reader: &mut Connection, most: u32) -> Result<u64, sqlx::Error> {
     let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM due_document LIMIT $1) counted";
     position("count", sql::query_scalar(sql).bind(i64::from(most)).fetch_one(reader).await?)
 }
 
-/// Forgets what was due, before all rows are derived anew.
+/// Removes all due documents, before all rows are derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM due_document").execute(writer).await.map(drop)
 }

@@ -1,4 +1,5 @@
-//! What is said about drives, in numbers: from the tables `reaction` and `comment`, for all drives of a page at once.
+//! Numbers of reactions and comments on drives: from the tables `reaction` and `comment`, for all drives of a page at
+//! once.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,23 +12,23 @@ use super::follows::not_blocked_by;
 use super::sql::{self, Connection, Numbered, SqlRow};
 use super::{damaged, doc_in, position};
 
-/// Where counting ends: a number tells little more than that it is many, and must not cost what reading all of them would.
+/// Maximum of a count: larger numbers say little more, and counting everything would be expensive.
 pub(crate) const MAX_COUNTED: u64 = 1_000;
 
-/// What is said about a drive.
+/// The engagement of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Engagement {
     /// In the order of [`Reaction::ALL`], each at most [`MAX_COUNTED`].
     pub(crate) reactions: [u64; 4],
     /// At most [`MAX_COUNTED`].
     pub(crate) comments: u64,
-    /// What the viewer feels.
+    /// The viewer's reaction.
     pub(crate) mine: Option<Reaction>,
 }
 
-/// The parameters are the drives' ids, one after the other, their owners' likewise, and the viewer. Hardly anybody blocks:
-/// where neither owner nor viewer does, entries of the index are counted without a look at whose they are,
-/// fifteen times as fast.
+/// The parameters are the concatenated ids of the drives, those of their owners, and the viewer. Blocks are rare: if
+/// neither owner nor viewer blocks anybody, index entries are counted without reading their authors, fifteen times as
+/// fast.
 static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
     let counted = |table: &str, what: &str| {
         let heard = not_blocked_by(&format!("{table}.account"), 3);
@@ -73,7 +74,7 @@ static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What is said about each of these drives, without those whom its owner or the viewer blocks.
+/// Returns the engagement of each drive, without accounts that its owner or the viewer blocks.
 pub(crate) async fn of_drives(
     reader: &mut Connection,
     drives: impl Iterator<Item = (DocId, AccountId)>,
@@ -91,7 +92,7 @@ pub(crate) async fn of_drives(
     Ok(query.rows(reader, read).await?.into_iter().collect())
 }
 
-/// What is said about one drive.
+/// Returns the engagement of one drive.
 pub(crate) async fn of_drive(
     reader: &mut Connection,
     drive: DocId,

@@ -1,4 +1,5 @@
-//! Lists of published drives, newest first: the public feed, all of it or within bounds, a person's and a car's.
+//! Lists of published drives, newest first: the public feed (all of it or within bounds), an account's drives and a
+//! car's.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -13,14 +14,14 @@ use super::published::BUCKETS;
 use super::sql::{self, Columns, Connection, SqlRow, columns};
 use crate::domain::grid::{Bounds, Cells};
 
-/// A place in the order of a feed.
+/// A position in a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FeedKey {
     pub(crate) sort_at: Timestamp,
     pub(crate) doc: DocId,
 }
 
-/// A place in the order of all public drives: see [`order`](super::order).
+/// A position in the order of all public drives: see [`order`](super::order).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PublicKey {
     pub(crate) hour: Timestamp,
@@ -29,25 +30,25 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Before everything.
+    /// The position before everything.
     pub(crate) const FIRST: PublicKey =
         PublicKey { hour: Timestamp(i64::MAX), place: i64::MAX, doc: DocId::from_bytes([0xff; 16]) };
 }
 
 impl FeedKey {
-    /// Before everything.
+    /// The position before everything.
     pub(crate) const FIRST: FeedKey = FeedKey { sort_at: Timestamp(i64::MAX), doc: DocId::from_bytes([0xff; 16]) };
 }
 
-/// A drive as lists have it.
+/// A drive in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FeedRow {
     pub(crate) key: FeedKey,
     place: i64,
-    /// The hour in which it became visible as it is.
+    /// The hour in which it got its present visibility.
     pub(crate) shown_at: Timestamp,
     shown_place: i64,
-    /// Another one after every change.
+    /// Differs after every change.
     pub(crate) updated_at: Timestamp,
     pub(crate) account: AccountId,
     pub(crate) visibility: Visibility,
@@ -55,25 +56,25 @@ pub(crate) struct FeedRow {
     pub(crate) utc_offset: Option<UtcOffset>,
     pub(crate) title: String,
     pub(crate) car: Option<String>,
-    /// JSON, as the API shows it.
+    /// JSON, as in the API.
     pub(crate) stats: String,
     /// West, south, east, north, degrees.
     pub(crate) bbox: [f64; 4],
-    /// JSON, as the API shows it.
+    /// JSON, as in the API.
     pub(crate) line: String,
     pub(crate) author: Author,
 }
 
-/// Whose something is, as far as lists show it.
+/// The owner of something, as lists show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Author {
-    /// Absent if there is none, or somebody else has it.
+    /// Absent if there is none, or if another account holds it.
     pub(crate) handle: Option<String>,
     pub(crate) display_name: Option<String>,
 }
 
 impl Author {
-    /// What [`read`](Author::read) reads, of a table or alias `profile`.
+    /// The columns that [`read`](Author::read) reads, of a table or alias `profile`.
     pub(crate) const COLUMNS: &str =
         "CASE WHEN profile.holds = 1 THEN profile.handle END AS handle, profile.display_name";
 
@@ -102,7 +103,7 @@ columns!(FeedRow {
             author = Author::read);
 
 impl FeedRow {
-    /// Its place in the order of all public drives.
+    /// Returns its position in the order of all public drives.
     pub(crate) fn public_key(&self, by: Hour) -> PublicKey {
         let (hour, place) = match by {
             Hour::Driven => (self.key.sort_at, self.place),
@@ -112,8 +113,8 @@ impl FeedRow {
     }
 }
 
-/// A statement for the newest `$4` of several ranges of an index, merged and cut to `$4`, after the place (`$1`, `$2`, `$3`):
-/// no more than `$4` entries of each range are read, wherever in the list the page is.
+/// Returns a statement for the first `$4` entries of several index ranges, merged, after the position (`$1`, `$2`,
+/// `$3`). It reads at most `$4` entries of each range, wherever the page is in the list.
 fn merged(by: Hour, ranges: impl Iterator<Item = String>) -> String {
     let (hour, place) = by.columns();
     let mut arms = String::new();
@@ -150,7 +151,7 @@ fn all(by: Hour) -> String {
 static DRIVEN: LazyLock<String> = LazyLock::new(|| all(Hour::Driven));
 static SHOWN: LazyLock<String> = LazyLock::new(|| all(Hour::Shown));
 
-/// Up to `limit` public drives after a place.
+/// Returns up to `limit` public drives after a position.
 pub(crate) async fn page(
     reader: &mut Connection,
     by: Hour,
@@ -164,7 +165,7 @@ pub(crate) async fn page(
     from_public(sql::query(AssertSqlSafe(statement.as_str())), after, limit).rows(reader, FeedRow::from_row).await
 }
 
-/// Up to `limit` public drives after a place, of those that are within bounds.
+/// Returns up to `limit` public drives after a position that are within bounds.
 pub(crate) async fn page_within(
     reader: &mut Connection,
     bounds: &Bounds,
@@ -176,7 +177,7 @@ pub(crate) async fn page_within(
         Cells::Narrow(cells) => ("cell", cells),
         Cells::Wide(cells) => ("wide_cell", cells),
     };
-    // West of the box is what is over the date line in it.
+    // If the box crosses the date line, its western part has the greater longitudes.
     let longitudes = if bounds.is_all_the_way_round() {
         "$5 < $7"
     } else if bounds.is_over_date_line() {
@@ -199,7 +200,8 @@ fn from(query: sql::Query, after: FeedKey, limit: u32) -> sql::Query {
     query.bind(after.sort_at.as_millis()).bind(after.doc.as_bytes().as_slice()).bind(i64::from(limit))
 }
 
-/// Up to `limit` drives of a person after a place: those for everyone, and those for followers if `with_followers`.
+/// Returns up to `limit` drives of an account after a position: public ones, and those for followers if
+/// `with_followers`.
 pub(crate) async fn of_person(
     reader: &mut Connection,
     account: AccountId,
@@ -225,7 +227,8 @@ pub(crate) async fn of_person(
         .await
 }
 
-/// Up to `limit` drives of a person for everyone after a place, by when they became visible. The place is the hour and the drive.
+/// Returns up to `limit` public drives of an account after a position, ordered by when they became visible. The
+/// position is the hour and the drive.
 pub(crate) async fn shown_by_person(
     reader: &mut Connection,
     account: AccountId,
@@ -245,7 +248,7 @@ pub(crate) async fn shown_by_person(
     from(sql::query(AssertSqlSafe(sql)), after, limit).bind(account).rows(reader, FeedRow::from_row).await
 }
 
-/// One published drive, whoever may see it: the caller must authorize the read.
+/// Returns one published drive of any visibility: the caller must authorize the read.
 pub(crate) async fn find(
     reader: &mut Connection,
     account: AccountId,
@@ -263,13 +266,13 @@ pub(crate) async fn find(
     row.map(|row| FeedRow::from_row(&row)).transpose()
 }
 
-/// Those of up to `MOST` drives, by their ids, that are for everyone, newest first. Among them those of people whom the
-/// viewer blocks: the caller must authorize each.
+/// Returns up to `MOST` drives by their ids, as far as they are public, newest first. They include drives of accounts
+/// that the viewer blocks: the caller must authorize each.
 pub(crate) async fn named<const MOST: usize>(
     reader: &mut Connection,
     ids: &[DocId],
 ) -> Result<Vec<FeedRow>, sqlx::Error> {
-    // The same statement for fewer: the last one is asked for several times.
+    // The last id is repeated, so that fewer ids use the same statement.
     let Some(last) = ids.last() else { return Ok(Vec::new()) };
     let marks: Vec<String> = (1..=MOST).map(|number| format!("${number}")).collect();
     let sql = format!(
@@ -286,7 +289,8 @@ pub(crate) async fn named<const MOST: usize>(
     query.rows(reader, FeedRow::from_row).await
 }
 
-/// Up to `limit` drives for everyone of a car after a place, by when they became visible. Which car it was, only its owner's private drives tell.
+/// Returns up to `limit` public drives of a car after a position, ordered by when they became visible. Only its owner's
+/// private drives show which car it was.
 pub(crate) async fn of_car(
     reader: &mut Connection,
     account: AccountId,

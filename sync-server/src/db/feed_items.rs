@@ -1,4 +1,5 @@
-//! The table `feed_item`, and the home feed: what those whom an account follows show to their followers, newest first.
+//! The table `feed_item`, and the home feed: what the followed accounts of an account show to their followers, newest
+//! first.
 
 use std::sync::LazyLock;
 
@@ -15,7 +16,7 @@ use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 use super::{damaged, position};
 use crate::domain::authorize::{Access, Audience, Viewer, authorize};
 
-/// What followers find of a drive or a meet.
+/// A drive or meet in the feeds of followers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FeedItem {
     account: AccountId,
@@ -37,7 +38,7 @@ pub(crate) enum HomeItem {
 }
 
 impl FeedItem {
-    /// The item of something that its owner shows so; none if followers do not find it.
+    /// Returns the item of a document with this visibility; none if it is in no feed.
     pub(crate) fn new(
         account: AccountId,
         doc: DocId,
@@ -53,7 +54,7 @@ impl FeedItem {
 }
 
 impl HomeItem {
-    /// Its place in the feed.
+    /// Returns its position in the feed.
     pub(crate) fn key(&self) -> FeedKey {
         match self {
             HomeItem::Drive(drive) => drive.key,
@@ -69,13 +70,13 @@ pub(crate) async fn insert(writer: &mut Connection, item: &FeedItem) -> Result<(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Removes an item, if it is there.
+/// Removes an item, if it exists.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     let sql = "DELETE FROM feed_item WHERE account = $1 AND doc = $2";
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// The item of a document, if it has one.
+/// Returns the item of a document, if it has one.
 pub(crate) async fn find(
     reader: &mut Connection,
     account: AccountId,
@@ -86,19 +87,20 @@ pub(crate) async fn find(
     row.map(|row| FeedItem::from_row(&row)).transpose()
 }
 
-/// How many items there are.
+/// Returns the number of items.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM feed_item").fetch_one(reader).await?)
 }
 
-/// Removes all items, to be derived again.
+/// Removes all items, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM feed_item").execute(writer).await.map(drop)
 }
 
-/// Looks for the newest item of each followee after the place; the oldest of the newest `$4` of these bounds the page, so that
-/// besides one look for each followee little more than the page is read, however much they have shown. There are no more followees
-/// than the limit says: it tells an SQLite that has statistics that reading all items, for a Bloom filter, does not pay.
+/// Reads the newest item of each followed account after the position. The oldest of the newest `$4` of these limits the
+/// page, so that the statement reads one item of each followed account and little more than the page, however many
+/// items exist. The `LIMIT` is never reached: it keeps an SQLite with statistics from reading all items for a Bloom
+/// filter.
 static HOME: LazyLock<String> = LazyLock::new(|| {
     let not_blocked = not_blocked_by("follow.followee", 1);
     let (drive, author) = (FeedRow::of("drive"), Author::COLUMNS);
@@ -152,8 +154,8 @@ static HOME: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Up to `limit` items of an account's home feed after a place: what is for everyone, and what is for followers where they
-/// count the account among them; nothing of anybody whom it blocks.
+/// Returns up to `limit` items of an account's home feed after a position: public items, and items for followers if the
+/// account is an accepted follower; none of accounts that it blocks.
 pub(crate) async fn home(
     reader: &mut Connection,
     account: AccountId,
@@ -169,7 +171,7 @@ pub(crate) async fn home(
         .await
 }
 
-/// One item of an account's home feed, by whom shows it and its id; nothing if it is not in there.
+/// Returns one item of an account's home feed, by its owner and its id; nothing if the feed does not contain it.
 pub(crate) async fn home_item(
     reader: &mut Connection,
     account: AccountId,

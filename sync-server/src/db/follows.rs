@@ -1,4 +1,4 @@
-//! The tables `follow`, `accept` and `block`: who has to do with whom, on each one's own word.
+//! The tables `follow`, `accept` and `block`: relations between accounts, each as stated by the account that wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,47 +12,47 @@ use super::sql::{self, Bulk, Connection, SqlRow};
 use super::{account_in, position, time_in};
 use crate::domain::authorize::Relation;
 
-/// A person in a list.
+/// An account in a list.
 #[derive(Clone, Debug)]
 pub(crate) struct PersonRow {
     pub(crate) account: AccountId,
-    /// Since when the one follows the other.
+    /// The time since when the one follows the other.
     pub(crate) since: Timestamp,
     pub(crate) author: Author,
-    /// Whether the viewer follows this person.
+    /// Whether the viewer follows this account.
     pub(crate) is_followed: bool,
-    /// Whether the viewer may know that they are in the list.
+    /// Whether the viewer may see that the account is in the list.
     pub(crate) is_shown: bool,
 }
 
-/// Whether the viewer (the parameter of this number) may know of an account, as column, in lists and among those who come
-/// somewhere: it lets everybody follow, accepted the viewer, or is the viewer.
+/// Returns the condition that the viewer (the parameter of this number) may see the account `column` in lists and among
+/// the people of a meet: the account lets everybody follow, it accepted the viewer, or it is the viewer.
 pub(crate) fn is_shown(column: &str, viewer: u8) -> String {
-    // Values of one row each, which no engine looks up for all accounts at once.
+    // Subqueries of one row each, so that no engine evaluates them for all accounts at once.
     format!(
         "({column} = ${viewer} OR (SELECT shown.by_approval FROM profile shown WHERE shown.account = {column}) = 0 \
          OR (SELECT 1 FROM accept WHERE accept.account = {column} AND accept.accepted = ${viewer}) IS NOT NULL)"
     )
 }
 
-/// That `column` is nobody whom the account blocks that is the parameter of this number.
+/// Returns the condition that the account in the parameter does not block `column`.
 ///
-/// Who blocks that account is not asked: whoever is blocked sees what anyone sees, and cannot tell.
+/// Blocks by `column` do not matter: a blocked reader sees what an anonymous reader sees, and cannot detect the block.
 pub(crate) fn not_blocked_by(column: &str, parameter: u8) -> String {
     format!("{column} NOT IN (SELECT block.blocked FROM block WHERE block.account = ${parameter})")
 }
 
-/// That what the account `column` says about a thing is shown: its owner (the parameter `owner`) does not block them, or it is
-/// the viewer's own word; and the viewer does not block them.
+/// Returns the condition that a comment, reaction or answer of the account `column` is shown: the owner (the parameter
+/// `owner`) does not block the account, or the account is the viewer; and the viewer does not block it.
 pub(crate) fn is_comment_visible(column: &str, owner: u8, viewer: u8) -> String {
     let by_owner = not_blocked_by(column, owner);
     format!("({by_owner} OR {column} = ${viewer}) AND {}", not_blocked_by(column, viewer))
 }
 
-/// How many people are counted before it is many. Nobody follows, or accepts, more than this (`social::MAX_ENTRIES`).
+/// Maximum of a count. No account follows or accepts more (`social::MAX_ENTRIES`).
 pub(crate) const MAX_COUNTED: usize = MAX_ENTRIES;
 
-/// What an account has said of people, all of it; nothing else is set.
+/// Returns all relations that an account stated; other fields are empty.
 pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Result<SocialRow, sqlx::Error> {
     let follows = sql::query("SELECT followee, since FROM follow WHERE account = $1 ORDER BY followee")
         .bind(account)
@@ -73,7 +73,7 @@ pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Resul
     Ok(SocialRow { follows, accepted, blocked, unblocked, ..SocialRow::default() })
 }
 
-/// What an account has said of some others; nothing else is set.
+/// Returns the relations of an account to some other accounts; other fields are empty.
 pub(crate) async fn stored_about(
     reader: &mut Connection,
     account: AccountId,
@@ -92,7 +92,7 @@ pub(crate) async fn stored_about(
     Ok(SocialRow { follows, accepted, blocked, ..SocialRow::default() })
 }
 
-/// Those of some accounts whom an account blocks.
+/// Returns those of some accounts that an account blocks.
 pub(crate) async fn blocked_among(
     reader: &mut Connection,
     account: AccountId,
@@ -103,25 +103,25 @@ pub(crate) async fn blocked_among(
     Ok(blocked.into_iter().collect())
 }
 
-/// Whether an account blocks as many as are read of one document.
+/// Returns whether an account blocks the maximum number of accounts.
 pub(crate) async fn blocks_as_many_as_can_be(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM block WHERE account = $1 LIMIT $2) counted";
     let count = sql::query_scalar(sql).bind(account).bind(MAX_ENTRIES as i64).fetch_one(reader).await?;
     Ok(position("count", count)? >= MAX_ENTRIES as u64)
 }
 
-/// What an account says differently of people.
+/// The relations of an account that changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangedFollows {
-    /// Whether it follows others than before.
+    /// Whether it follows other accounts than before.
     pub(crate) follows: bool,
-    /// Whom it accepts, or accepts no more.
+    /// The accounts whose acceptance changed.
     pub(crate) accepted: Vec<AccountId>,
-    /// Whom it blocks, or blocks no more.
+    /// The accounts whose block changed.
     pub(crate) blocked: Vec<AccountId>,
 }
 
-/// Makes of what an account has said of people what it says; a word more is a row more. Returns what is different.
+/// Replaces the stored relations of an account by the derived set (diff). Returns the differences.
 pub(crate) async fn replace(
     writer: &mut Connection,
     account: AccountId,
@@ -157,7 +157,7 @@ pub(crate) async fn replace(
         (
             &stored.unblocked,
             &derived.unblocked,
-            // Neither of the two sees anything else for it.
+            // This changes nothing visible for either account.
             &mut Vec::new(),
             "DELETE FROM former_block WHERE account = $1 AND other IN ",
             "INSERT INTO former_block (account, other) VALUES ",
@@ -173,7 +173,7 @@ pub(crate) async fn replace(
     Ok(changed)
 }
 
-/// Those of some accounts that follow an account.
+/// Returns those of some accounts that follow an account.
 pub(crate) async fn followers_among(
     reader: &mut Connection,
     followee: AccountId,
@@ -183,7 +183,7 @@ pub(crate) async fn followers_among(
     sql::rows_of_each(reader, sql, &[followee], accounts, |row| account_in(row, "account")).await
 }
 
-/// What must go, and what must be written, for one set of rows to become another.
+/// Returns the keys to delete and the rows to write, so that one set of rows becomes another.
 pub(super) fn difference<K: Ord + Copy, V: PartialEq + Clone>(
     stored: &BTreeMap<K, V>,
     derived: &BTreeMap<K, V>,
@@ -193,7 +193,7 @@ pub(super) fn difference<K: Ord + Copy, V: PartialEq + Clone>(
     (gone, said.map(|(key, value)| (*key, value.clone())).collect())
 }
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     let sql = r#"
         SELECT (SELECT COUNT(*) FROM follow) + (SELECT COUNT(*) FROM accept) + (SELECT COUNT(*) FROM block)
@@ -202,7 +202,7 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar(sql).fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     for sql in ["DELETE FROM follow", "DELETE FROM accept", "DELETE FROM block", "DELETE FROM former_block"] {
         sql::query(sql).execute(writer).await?;
@@ -210,8 +210,8 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// What a viewer has to do with an owner. A follow counts if it was accepted, or the followee's profile says that everybody
-/// may follow; but not of somebody whom the followee blocks, or blocked once and has not accepted since.
+/// Returns the relation of a viewer to an owner. A follow counts if it was accepted, or if the owner's profile lets
+/// everybody follow; but not if the owner blocks the viewer, or blocked them before and has not accepted them since.
 pub(crate) async fn relation(
     reader: &mut Connection,
     viewer: AccountId,
@@ -245,19 +245,20 @@ pub(crate) async fn relation(
     })
 }
 
-/// Whether an account's followers count only once it accepted them. They do unless its profile says otherwise.
+/// Returns whether an account's followers count only after acceptance, which is so unless its profile lets everybody
+/// follow.
 pub(crate) async fn requires_approval(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT 1 FROM profile WHERE account = $1 AND by_approval = 0";
     Ok(sql::query(sql).bind(account).row(reader).await?.is_none())
 }
 
-/// Whom an account follows, without those whom it blocks.
+/// Returns the accounts that an account follows, without those that it blocks.
 pub(crate) async fn followees(reader: &mut Connection, account: AccountId) -> Result<Vec<AccountId>, sqlx::Error> {
     let sql = format!("SELECT followee FROM follow WHERE account = $1 AND {}", not_blocked_by("follow.followee", 1));
     sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, |row| account_in(row, "followee")).await
 }
 
-/// Those whom an account blocks.
+/// Returns the accounts that an account blocks.
 pub(crate) async fn blocked_by(
     reader: &mut Connection,
     account: AccountId,
@@ -267,29 +268,30 @@ pub(crate) async fn blocked_by(
     Ok(others.into_iter().collect())
 }
 
-/// Whether an account blocked anybody once whom it does not block.
+/// Returns whether an account blocked anybody before whom it does not block at present.
 async fn has_former_blocks(reader: &mut Connection, account: AccountId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT 1 FROM former_block WHERE account = $1 LIMIT 1";
     Ok(sql::query(sql).bind(account).row(reader).await?.is_some())
 }
 
-/// A place in a list of people.
+/// A position in a list of accounts.
 pub(crate) type PersonKey = (Timestamp, AccountId);
 
-/// Which list of people.
+/// The kinds of lists of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeopleList {
-    /// Those whose follow counts.
+    /// Followers who count.
     Followers,
-    /// Those whom the person follows.
+    /// Accounts that the account follows.
     Following,
-    /// Those who wait to be accepted.
+    /// Followers who wait for acceptance.
     Requests,
-    /// Those whom the person and the viewer both follow.
+    /// Accounts that both the account and the viewer follow.
     InCommon,
 }
 
-/// Up to `limit` people of a person's list after a place, the latest first; without those whom the person or the viewer blocks.
+/// Returns up to `limit` accounts of a list after a position, the latest first, without those that the account or the
+/// viewer blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     list: PeopleList,
@@ -308,13 +310,13 @@ pub(crate) async fn list(
         PeopleList::Requests if requires_approval(reader, person).await? => {
             ("account", "followee", format!("follow.account NOT IN {ACCEPTED}"))
         }
-        // Whoever was blocked once is asked about, also by who lets everybody else follow.
+        // A formerly blocked account needs acceptance, also if everybody else may follow.
         PeopleList::Requests if has_former_blocks(reader, person).await? => {
             let were_blocked = "(SELECT former_block.other FROM former_block WHERE former_block.account = $1)";
             let filter = format!("follow.account IN {were_blocked} AND follow.account NOT IN {ACCEPTED}");
             ("account", "followee", filter)
         }
-        // To look for nobody would mean to look at everybody.
+        // An empty set of accounts would make the statement read everybody.
         PeopleList::Requests => return Ok(Vec::new()),
         PeopleList::InCommon => {
             let mine = "follow.followee IN (SELECT mine.followee FROM follow mine WHERE mine.account = $2)";
@@ -356,7 +358,7 @@ fn person_row(row: &SqlRow) -> Result<PersonRow, sqlx::Error> {
     })
 }
 
-/// How many followers count, and how many the person follows; each at most [`MAX_COUNTED`].
+/// Returns the number of followers who count and of followed accounts; each at most [`MAX_COUNTED`].
 pub(crate) async fn counted(reader: &mut Connection, person: AccountId) -> Result<(u64, u64), sqlx::Error> {
     let those_who_count = if requires_approval(reader, person).await? {
         "accept JOIN follow ON follow.account = accept.accepted AND follow.followee = $1 WHERE accept.account = $1"

@@ -1,4 +1,4 @@
-//! Meets for everyone, by where and when they are.
+//! Search for public meets by place and time.
 
 use std::fmt::Write;
 
@@ -11,21 +11,21 @@ use super::meets::{MeetKey, MeetRecord, with_author};
 use super::sql::{self, Connection};
 use crate::domain::grid::{Bounds, Cells};
 
-/// How long a meet is taken to last that does not say when it ends, milliseconds.
+/// The assumed duration of a meet without an end, milliseconds.
 const ASSUMED_LENGTH_MS: i64 = 12 * 3_600_000;
 
-/// When meets begin and end.
+/// Limits for start and end of meets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// The earliest start.
     pub(crate) from: Timestamp,
     /// The latest start.
     pub(crate) to: Timestamp,
-    /// They end after the first moment, and at the second at the latest; whenever if there is none.
+    /// They end after the first time and not after the second; at any time if absent.
     pub(crate) ends: Option<(Timestamp, Timestamp)>,
 }
 
-/// In which order meets are listed.
+/// The order of a list of meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// The earliest start first.
@@ -34,8 +34,8 @@ pub(crate) enum Order {
     Latest,
 }
 
-/// Up to `limit` meets for everyone in a span of time, after a place in their order; within bounds if they are named. Among
-/// them those of people whom the viewer blocks: the caller must authorize each.
+/// Returns up to `limit` public meets in a span of time after a position in their order; within bounds if given. They
+/// include meets of accounts that the viewer blocks: the caller must authorize each.
 pub(crate) async fn search(
     reader: &mut Connection,
     bounds: Option<&Bounds>,
@@ -44,8 +44,8 @@ pub(crate) async fn search(
     after: MeetKey,
     limit: u32,
 ) -> Result<Vec<(MeetRecord, Author)>, sqlx::Error> {
-    // One bound at the place, which the index takes whole: two would have it begin at the first meet of the span again and
-    // again. The other one ends the span.
+    // The position is one bound of the index range, and the end of the span is the other. With both ends of the span as
+    // bounds, every page would scan from the first meet of the span.
     let (after, end) = match order {
         Order::Earliest => {
             let before = Timestamp(span.from.as_millis().saturating_sub(1));
@@ -57,7 +57,7 @@ pub(crate) async fn search(
         }
     };
     let range = order.range(span.ends.is_some());
-    // The parameters of the bounds stand before those of the ends.
+    // The parameters of the bounds come before those of the ends.
     let first_of_ends = if bounds.is_some() { 9 } else { 5 };
     let range = range.replace("$ends_after", &format!("${first_of_ends}"));
     let range = range.replace("$ends_by", &format!("${}", first_of_ends + 1));
@@ -75,7 +75,7 @@ pub(crate) async fn search(
 }
 
 impl Order {
-    /// What holds of the meets of the span behind the place; with a bound for when they end if that is asked for.
+    /// Returns the condition for meets of the span after the position; with a bound for their ends if requested.
     fn range(self, is_by_end: bool) -> String {
         let range = match self {
             Order::Earliest => "meet.starts_at <= $1 AND (meet.starts_at, meet.doc) > ($2, $3)",
@@ -97,7 +97,7 @@ impl Order {
     }
 }
 
-/// A statement for the first `$4`, wherever they are.
+/// Returns a statement for the first `$4` meets anywhere.
 fn all(range: &str, order: Order) -> String {
     let direction = order.direction();
     format!(
@@ -111,7 +111,7 @@ fn all(range: &str, order: Order) -> String {
     )
 }
 
-/// The ranges of an index in which all is that lies within bounds, one for each square that they touch.
+/// Returns the index ranges that contain all meets within bounds, one for each square that they touch.
 fn within(bounds: &Bounds) -> Vec<String> {
     let (column, cells) = match bounds.cells() {
         Cells::Narrow(cells) => ("cell", cells),
@@ -122,7 +122,7 @@ fn within(bounds: &Bounds) -> Vec<String> {
     cells.into_iter().map(range).collect()
 }
 
-/// A statement for the first `$4` of several ranges of an index, merged and cut to `$4`: no more than that are read of each.
+/// Returns a statement for the first `$4` entries of several index ranges, merged; it reads at most that many of each.
 fn merged(ranges: &[String], span: &str, order: Order) -> String {
     let direction = order.direction();
     let mut arms = String::new();

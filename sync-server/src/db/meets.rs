@@ -1,4 +1,4 @@
-//! The tables `meet_part`, `meet` and `meet_organiser`: what documents say of meets, and what counts of it.
+//! The tables `meet_part`, `meet` and `meet_organiser`: the content of each meet document, and the effective meets.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -16,19 +16,19 @@ use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns};
 use super::{account_in, column, damaged, doc_in, follows, position, time_in};
 use crate::domain::grid::Bounds;
 
-/// What one document says of a meet.
+/// The content of one document of a meet.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MeetPart {
     pub(crate) row: MeetRow,
-    /// When the relay first heard of the document.
+    /// When the relay received its first change.
     pub(crate) received_at: Timestamp,
 }
 
-/// What counts of a meet.
+/// An effective meet.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MeetRecord {
     pub(crate) account: AccountId,
-    /// The id by which it is found.
+    /// The id by which others find it.
     pub(crate) doc: DocId,
     pub(crate) sequence: u64,
     pub(crate) changed_at: Timestamp,
@@ -46,7 +46,7 @@ pub(crate) struct MeetRecord {
     pub(crate) is_cancelled: bool,
 }
 
-/// Begins the names of a meet's columns where they stand beside others.
+/// Prefix of a meet's columns beside other columns.
 const PREFIX: &str = "meet_";
 
 columns!(MeetRecord {
@@ -71,12 +71,12 @@ static INSERT: LazyLock<Insert> =
     LazyLock::new(|| Insert::into("meet", &[MeetRecord::list(), vec!["cell", "wide_cell"]].concat()));
 
 impl MeetRecord {
-    /// What [`read`](MeetRecord::read) reads, of a table or alias `meet`.
+    /// Returns the columns that [`read`](MeetRecord::read) reads, of a table or alias `meet`.
     pub(crate) fn columns() -> String {
         MeetRecord::of_as("meet", PREFIX)
     }
 
-    /// Reads a meet beside other things that have columns of the same names.
+    /// Reads a meet from a row that has other columns of the same names.
     pub(crate) fn read(row: &SqlRow) -> Result<MeetRecord, sqlx::Error> {
         Columns::read(row, PREFIX, "")
     }
@@ -102,7 +102,7 @@ impl MeetRecord {
         }
     }
 
-    /// The squares that it is in, a narrow and a wide one.
+    /// Returns the numbers of the narrow and the wide square that contain it.
     fn cells(&self) -> (Option<i64>, Option<i64>) {
         let home = |[lon, lat]: [f64; 2]| Bounds { west: lon, south: lat, east: lon, north: lat }.home();
         self.position.map(home).unzip()
@@ -114,7 +114,7 @@ impl MeetRecord {
     }
 }
 
-/// What a document says of a meet, as it was derived, if it says anything.
+/// Returns the derived content of a document of a meet, if it has any.
 pub(crate) async fn part(
     reader: &mut Connection,
     account: AccountId,
@@ -124,7 +124,7 @@ pub(crate) async fn part(
     sql::query(sql).bind(account).bind(doc).row(reader).await?.map(|row| part_in(&row)).transpose()
 }
 
-/// What the document says that makes the meet which is found by an id; of two documents that say the same link the first.
+/// Returns the document of the meet with this public id; of two documents with the same link the first.
 async fn part_found_by(
     reader: &mut Connection,
     account: AccountId,
@@ -139,7 +139,7 @@ fn part_in(row: &SqlRow) -> Result<MeetPart, sqlx::Error> {
     Ok(MeetPart { row: part, received_at: time_in(row, "received_at")? })
 }
 
-/// Replaces what a document says of a meet.
+/// Inserts or replaces the content of a document of a meet.
 pub(crate) async fn replace_part(
     writer: &mut Connection,
     account: AccountId,
@@ -156,13 +156,13 @@ pub(crate) async fn replace_part(
     query.bind(part.row.link_id(&account, &doc)).execute(writer).await.map(drop)
 }
 
-/// Removes what a document says of a meet, if it says anything.
+/// Removes the content of a document of a meet, if it has any.
 pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     let sql = "DELETE FROM meet_part WHERE account = $1 AND doc = $2";
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// What counts by its parts of the meet that is found by an id, and who besides its owner may change it.
+/// Returns the effective meet with this public id, computed from its documents, with its co-organisers.
 pub(crate) async fn effective(
     reader: &mut Connection,
     account: AccountId,
@@ -173,8 +173,8 @@ pub(crate) async fn effective(
     let organisers: Vec<AccountId> = own.row.organisers.iter().map(|(organiser, _)| *organiser).collect();
     let blocked = follows::blocked_among(reader, account, &organisers).await?;
     for organiser in organisers.iter().filter(|organiser| !blocked.contains(*organiser)) {
-        // What somebody says whom the owner blocks does not count.
-        // Whoever amends a meet has one document for it.
+        // An amendment by an account that the owner blocks does not count. An account has one document for its
+        // amendment of a meet.
         let amendment = part(reader, *organiser, meet::amendment(organiser, &doc)).await?;
         amendments.extend(amendment.map(|part| (*organiser, part.row)));
     }
@@ -184,7 +184,7 @@ pub(crate) async fn effective(
     Ok(Some((MeetRecord::new(account, doc, &own, effective), organisers)))
 }
 
-/// Makes the row of a meet what its parts say, and says whether it was something else.
+/// Writes the effective meet; returns whether it changed.
 pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
     let (stored, effective) = (stored(writer, account, doc).await?, effective(writer, account, doc).await?);
     if stored.is_some() && stored == effective {
@@ -216,7 +216,7 @@ async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::
     bulk.execute(writer).await.map(drop)
 }
 
-/// The meets of an owner that some accounts may change: up to `limit` of those for each few accounts.
+/// Returns the meets of an owner that these accounts may change: up to `limit` for each few accounts.
 pub(crate) async fn organised_by(
     reader: &mut Connection,
     owner: AccountId,
@@ -238,7 +238,7 @@ pub(crate) async fn organised_by(
     Ok(meets.into_iter().collect())
 }
 
-/// Up to `limit` meets of an owner after one that others may change or might once, ascending.
+/// Returns up to `limit` meets of an owner after one that have present or former co-organisers, ascending.
 pub(crate) async fn organised_after(
     reader: &mut Connection,
     owner: AccountId,
@@ -249,7 +249,8 @@ pub(crate) async fn organised_after(
     sql::query(sql).bind(owner).bind(after).bind(i64::from(limit)).rows(reader, |row| doc_in(row, "doc")).await
 }
 
-/// What counts of a meet, as it was derived; `None` if it is not there, or not where followers and neighbours find it.
+/// Returns the derived effective meet; `None` if it does not exist, or if it is not where followers and neighbours find
+/// it.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
@@ -264,7 +265,7 @@ pub(crate) async fn stored(
     Ok(is_in_place.then_some((meet, organisers)))
 }
 
-/// Who besides its owner may change a meet, ascending.
+/// Returns the co-organisers of a meet, ascending.
 pub(crate) async fn organisers(
     reader: &mut Connection,
     account: AccountId,
@@ -277,13 +278,13 @@ pub(crate) async fn organisers(
         .await
 }
 
-/// Whose meet this is. No two accounts have a meet of the same id. `[B3]`
+/// Returns the owner of a meet. No two accounts have a meet with the same id. `[B3]`
 pub(crate) async fn owner(reader: &mut Connection, doc: DocId) -> Result<Option<AccountId>, sqlx::Error> {
     let row = sql::query("SELECT account FROM meet WHERE doc = $1").bind(doc).row(reader).await?;
     row.map(|row| account_in(&row, "account")).transpose()
 }
 
-/// A meet by its id alone, whoever may see it: the caller must authorize the read.
+/// Returns a meet of any visibility by its id: the caller must authorize the read.
 pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<(MeetRecord, Author)>, sqlx::Error> {
     let sql = format!(
         "SELECT {}, {} FROM meet LEFT JOIN profile ON profile.account = meet.account WHERE meet.doc = $1",
@@ -293,11 +294,11 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<(
     sql::query(AssertSqlSafe(sql)).bind(doc).row(reader).await?.map(|row| with_author(&row)).transpose()
 }
 
-/// A place in the order of meets.
+/// A position in a list of meets.
 pub(crate) type MeetKey = (Timestamp, DocId);
 
-/// Up to `limit` meets of a person after a place, the latest first: those for everyone, and those for followers if
-/// `with_followers`.
+/// Returns up to `limit` meets of an account after a position, the latest first: public ones, and those for followers
+/// if `with_followers`.
 pub(crate) async fn of_person(
     reader: &mut Connection,
     account: AccountId,
@@ -325,8 +326,8 @@ pub(crate) async fn of_person(
         .await
 }
 
-/// Up to `limit` meets after a place, the latest first, that an account made, may change, or answered with anything but no,
-/// whoever may see them: the caller must authorize each.
+/// Returns up to `limit` meets after a position, the latest first, that an account made, may change, or answered with
+/// anything but no. They have any visibility: the caller must authorize each.
 pub(crate) async fn mine(
     reader: &mut Connection,
     account: AccountId,
@@ -359,12 +360,12 @@ pub(super) fn with_author(row: &SqlRow) -> Result<(MeetRecord, Author), sqlx::Er
     Ok((MeetRecord::read(row)?, Author::read(row)?))
 }
 
-/// How many meets everybody may know of.
+/// Returns the number of public meets.
 pub(crate) async fn count_public(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM meet WHERE visibility = 2").fetch_one(reader).await?)
 }
 
-/// How many parts there are, and how many meets with their organisers.
+/// Returns the number of parts, and of meets with their co-organisers.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     let sql = r#"
         SELECT (SELECT COUNT(*) FROM meet_part) + (SELECT COUNT(*) FROM meet) + (SELECT COUNT(*) FROM meet_organiser)
@@ -372,7 +373,7 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar(sql).fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     for sql in ["DELETE FROM meet_organiser", "DELETE FROM meet", "DELETE FROM meet_part"] {
         sql::query(sql).execute(writer).await?;
@@ -380,7 +381,7 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// How many rows what counts of a meet has.
+/// Returns the number of rows of an effective meet.
 pub(crate) fn rows((meet, organisers): &(MeetRecord, Vec<AccountId>)) -> u64 {
     1 + u64::from(meet.feed_item().is_some()) + organisers.len() as u64
 }

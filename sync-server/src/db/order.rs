@@ -1,7 +1,8 @@
-//! Where public drives stand among those of the same hour: an order that no author can choose.
+//! The order of public drives within an hour, in which no author can choose a position.
 //!
-//! Within an hour accounts are ordered by a keyed hash, and what an account has more than [`FIRST`] of stands behind what all
-//! others have. Without that, whoever chooses ids could stand on top, and whoever publishes a thousand drives fill the hour.
+//! Within an hour accounts are ordered by a keyed hash, and an account's drives after its first [`FIRST`] come after
+//! the drives of all others. Otherwise an author who chooses ids could be first, and one who publishes a thousand
+//! drives could fill the hour.
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, DocId};
@@ -11,22 +12,22 @@ use super::relay::{self, Secret};
 use super::sql::{self, Connection, SqlRow};
 use super::{doc_in, time_in};
 
-/// How many drives of an account stand among those of others in an hour.
+/// The number of an account's drives in an hour that are ordered among those of others.
 pub(crate) const FIRST: usize = 3;
 
-/// What a drive is ordered by.
+/// The hour by which drives are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hour {
-    /// The hour in which it began.
+    /// The hour of the start.
     Driven,
-    /// The hour in which it became visible.
+    /// The hour in which the drive got its present visibility.
     Shown,
 }
 
 impl Hour {
     const ALL: [Hour; 2] = [Hour::Driven, Hour::Shown];
 
-    /// The columns of the hour and of the place within it.
+    /// Returns the columns of the hour and of the position within it.
     pub(crate) const fn columns(self) -> (&'static str, &'static str) {
         match self {
             Hour::Driven => ("sort_at", "place"),
@@ -35,7 +36,7 @@ impl Hour {
     }
 }
 
-/// The places of an account's drives in an hour: of one that stands among those of others, and of any more.
+/// Returns the positions of an account's drives in an hour: of the first ones, and of any others.
 fn places(secret: &Secret, account: AccountId, hour: Timestamp) -> (i64, i64) {
     let hash =
         secret.hash("order of an hour", [account.as_bytes().as_slice(), hour.as_millis().to_be_bytes().as_slice()]);
@@ -45,8 +46,8 @@ fn places(secret: &Secret, account: AccountId, hour: Timestamp) -> (i64, i64) {
     (rank | (1 << 62), rank)
 }
 
-/// Puts an account's public drives of the hours that a drive is in, or was in, where they belong. To be called whenever one
-/// was written or removed; reads and writes a few rows, however many there are.
+/// Sets the positions of an account's public drives in the present and former hours of a drive. Must be called whenever
+/// a drive was written or removed; reads and writes a few rows, however many drives exist.
 pub(crate) async fn settle(
     writer: &mut Connection,
     account: AccountId,
@@ -59,7 +60,7 @@ pub(crate) async fn settle(
     for (by, hour) in hours {
         let (_, place) = by.columns();
         let (among, behind) = places(&secret, account, *hour);
-        // One more than stand among others: it may have been pushed out.
+        // One more than are first, because another drive may have displaced it.
         for (index, (doc, stored)) in first_of(writer, account, *by, *hour).await?.into_iter().enumerate() {
             let due = if index < FIRST { among } else { behind };
             if stored != due {
@@ -71,7 +72,7 @@ pub(crate) async fn settle(
     Ok(())
 }
 
-/// The first drives of an account in an hour, one more than stand among those of others, with their places.
+/// Returns the first drives of an account in an hour and the next one, with their positions.
 async fn first_of(
     reader: &mut Connection,
     account: AccountId,
@@ -90,7 +91,7 @@ async fn first_of(
     sql::query(AssertSqlSafe(sql)).bind(account).bind(hour).rows(reader, read).await
 }
 
-/// The hours of a public drive; none if it is not there, or not public.
+/// Returns the hours of a public drive; none if it does not exist or is not public.
 pub(crate) async fn hours_of(
     reader: &mut Connection,
     account: AccountId,
@@ -102,7 +103,7 @@ pub(crate) async fn hours_of(
     Hour::ALL.into_iter().map(|by| Ok((by, time_in(&row, by.columns().0)?))).collect()
 }
 
-/// The place that a drive has before it is settled: behind.
+/// Returns the position of a drive before it is settled: after the first ones.
 pub(crate) async fn places_behind(
     reader: &mut Connection,
     account: AccountId,
@@ -112,7 +113,7 @@ pub(crate) async fn places_behind(
     Ok(hours.map(|hour| places(&secret, account, hour).1))
 }
 
-/// Whether a public drive stands where it belongs.
+/// Returns whether a public drive has its right position.
 pub(crate) async fn is_settled(reader: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
     let secret = relay::secret(reader).await?;
     for (by, hour) in hours_of(reader, account, doc).await? {

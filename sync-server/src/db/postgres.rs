@@ -1,4 +1,4 @@
-//! What only Postgres knows: connecting, the lock of the one writer, whether it keeps what it commits, what it finds wrong.
+//! Code for Postgres only: connecting, the lock of the writer, checks of durability and damage.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,23 +11,23 @@ use tokio::time::{sleep, timeout};
 use super::sql::{self, Connection, Pool, Reading};
 use super::{Claim, Database, OpenError, Readers, bring_up_to_date, position};
 
-/// The lock that the one writer holds while it is connected: "tourismo" in ASCII.
+/// The lock that the writer holds while it is connected: "tourismo" in ASCII.
 const WRITER_LOCK: i64 = 0x746f_7572_6973_6d6f;
 
-/// How often the lock is tried at a start. A server that was killed holds it until Postgres notices.
+/// How often the lock is attempted at a start. A killed server holds it until Postgres detects the lost connection.
 const ATTEMPTS: u32 = 100;
 
-/// How long to wait between two attempts.
+/// The time between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
-/// How long connecting may take.
+/// Maximum time for connecting.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How many statements a connection remembers how to do: all that there are.
+/// The number of prepared statements that a connection keeps: all of them.
 const REMEMBERED_STATEMENTS: usize = 512;
 
-/// What a connection that writes asks for, whatever the server's defaults: a commit returns when it is on disk; the server
-/// ends a connection, and frees its lock, within half a minute of losing sight of the other side.
+/// The settings of a connection that writes: a commit returns when it is on disk, and the server ends the connection,
+/// and releases its lock, within half a minute of losing the client.
 const WRITER_SETTINGS: [(&str, &str); 7] = [
     ("synchronous_commit", "on"),
     ("default_transaction_read_only", "off"),
@@ -38,11 +38,11 @@ const WRITER_SETTINGS: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// What a connection that reads asks for, besides a deadline for each statement.
+/// The settings of a connection that reads, in addition to a time limit for each statement.
 const READER_SETTINGS: [(&str, &str); 2] =
     [("default_transaction_read_only", "on"), ("idle_in_transaction_session_timeout", "60000")];
 
-/// The options of a URL that are understood. Others are refused, since sqlx would log them with their values.
+/// The supported options of a URL. Others are refused, because sqlx would log them with their values.
 const URL_OPTIONS: [&str; 15] = [
     "sslmode",
     "ssl-mode",
@@ -61,7 +61,7 @@ const URL_OPTIONS: [&str; 15] = [
     "password",
 ];
 
-/// Where a Postgres database is, and as whom to go there. It may hold a password, and prints nothing.
+/// The address and the user of a Postgres database. It may contain a password and is never printed.
 #[derive(Clone)]
 pub(crate) struct Address(PgConnectOptions);
 
@@ -88,11 +88,11 @@ impl Address {
             || ["localhost", "127.0.0.1", "[::1]"].contains(&address.get_host());
         let says_how =
             names().any(|name| ["sslmode", "ssl-mode"].contains(&name)) || std::env::var_os("PGSSLMODE").is_some();
-        // Where others may listen, nothing is sent in the open unless the operator says so.
+        // Connections to other machines are encrypted unless the operator decides otherwise.
         Ok(Address(if is_near || says_how { address } else { address.ssl_mode(PgSslMode::Require) }))
     }
 
-    /// A connection with the right to write, which it has until it ends.
+    /// Connects with the lock of the writer, which the connection holds until it ends.
     pub(super) async fn writer(&self) -> Result<Connection, OpenError> {
         let mut writer = connected(&self.0.clone().options(WRITER_SETTINGS)).await?;
         let is_ours: bool =
@@ -100,7 +100,7 @@ impl Address {
         if is_ours { Ok(Connection::from(writer)) } else { Err(OpenError::Taken) }
     }
 
-    /// The same, after waiting a moment for a server that is just ending.
+    /// Like [`Address::writer`], but waits for a server that is ending.
     async fn writer_at_start(&self) -> Result<Connection, OpenError> {
         let mut attempts = 0;
         loop {
@@ -132,21 +132,21 @@ pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
     Ok(Database { claim: Claim::Postgres(Box::new(address)), writer, readers, checkpointer: None })
 }
 
-/// Claims a database for what nobody may do while it is served.
+/// Claims a database for work that must not run while the database is served.
 pub(super) async fn claim(url: &str) -> Result<(Claim, Connection), OpenError> {
     let address = Address::of(url)?;
     let writer = address.writer_at_start().await?;
     Ok((Claim::Postgres(Box::new(address)), writer))
 }
 
-/// A connection that reads a database, whoever writes to it.
+/// Opens a connection that reads a database, also while another process writes to it.
 pub(super) async fn connect_to_read(url: &str) -> Result<Connection, OpenError> {
-    // Looking at everything may take its time.
+    // Reading everything has no time limit.
     let options = Address::of(url)?.0.options([("default_transaction_read_only", "on"), ("statement_timeout", "0")]);
     Ok(Connection::from(connected(&options).await?))
 }
 
-/// Looks whether this server keeps what it commits, and can hold every text.
+/// Checks that this server keeps its commits and can store every text.
 pub(super) async fn check(connection: &mut PgConnection) -> Result<(), OpenError> {
     let mut setting = async |name: &'static str| {
         sqlx::query_scalar::<_, String>("SELECT current_setting($1)").bind(name).fetch_one(&mut *connection).await
@@ -160,8 +160,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), OpenError
     if encoding == "UTF8" { Ok(()) } else { Err(OpenError::NotUtf8 { encoding }) }
 }
 
-/// What Postgres knows or can say without reading its pages one by one: checksums that failed, indexes and constraints that
-/// are not valid, rows that refer to rows that are not there.
+/// Returns the damage that Postgres can report without reading every page: failed checksums, invalid indexes and
+/// constraints, references to missing rows.
 pub(super) async fn damage(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     let known = r#"
         SELECT 'the index ' || index.relname || ' is not valid'
@@ -200,20 +200,20 @@ pub(super) async fn damage(connection: &mut PgConnection) -> Result<Vec<String>,
     Ok(damage)
 }
 
-/// How many bytes the database takes on the server's disk.
+/// Returns the size of the database on the server's disk, bytes.
 pub(crate) async fn bytes(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     let bytes: i64 = sql::query_scalar("SELECT pg_database_size(current_database())").fetch_one(reader).await?;
     position("bytes", bytes)
 }
 
-/// Writes a row as it is.
+/// Writes a row without changing it.
 pub(super) async fn probe(writer: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE relay SET epoch = epoch").execute(writer).await.map(drop)
 }
 
-/// A migration, which is written in SQLite's words, in those of Postgres.
+/// Translates a migration, which is written for SQLite, for Postgres.
 ///
-/// Texts compare bytewise, as SQLite's do, so that both engines order and find the same.
+/// Texts compare bytewise, as in SQLite, so that both engines have the same order and find the same rows.
 pub(super) fn in_its_words(sql: &str) -> String {
     const WORDS: [(&str, &str); 6] = [
         ("INTEGER", "BIGINT"),

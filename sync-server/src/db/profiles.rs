@@ -1,7 +1,7 @@
-//! The table `profile`: who accounts say that they are, and who has which handle.
+//! The table `profile`: the profiles of accounts and the holders of handles.
 //!
-//! Of those who claim handles that look alike, in whatever spelling, the first has it: by the relay's clock, at the moment when the claim
-//! came. When it lets go of it the next one has it.
+//! Of several accounts that claim handles that look alike, in any spelling, the first one holds the handle, by the
+//! relay's time of the claim. When it releases the handle, the next one holds it.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use super::follows::not_blocked_by;
 use super::sql::{self, Columns, Connection, Insert, columns};
 use super::{account_in, doc_in, position};
 
-/// A profile as it is derived.
+/// A derived profile.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ProfileRecord {
     pub(crate) account: AccountId,
@@ -24,19 +24,19 @@ pub(crate) struct ProfileRecord {
     pub(crate) display_name: String,
     pub(crate) bio: String,
     pub(crate) by_approval: bool,
-    /// When the relay heard of the claim to the handle.
+    /// When the relay received the claim to the handle.
     pub(crate) claimed_at: Timestamp,
 }
 
-/// A profile as it may be shown.
+/// A profile as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProfileRow {
     pub(crate) account: AccountId,
-    /// As its owner writes it, whether or not it is theirs; may be empty.
+    /// The handle as its owner writes it, held or not; may be empty.
     pub(crate) handle: String,
-    /// As it is compared, if it is one.
+    /// The folded handle, if it is valid.
     pub(crate) folded: Option<String>,
-    /// Whether the handle is theirs.
+    /// Whether the account holds the handle.
     pub(crate) holds: bool,
     pub(crate) display_name: String,
     pub(crate) bio: String,
@@ -57,17 +57,17 @@ impl ProfileRecord {
     }
 }
 
-/// What two handles have in common that look alike (Unicode Technical Standard 39): of those who claim one, the first has it.
+/// Returns the text that is equal for handles that look alike (Unicode Technical Standard 39).
 fn skeleton(folded: &str) -> String {
     unicode_security::skeleton(folded).collect()
 }
 
-/// Replaces the account's profile.
+/// Inserts or replaces the account's profile.
 pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) -> Result<(), sqlx::Error> {
     let (before, folded) = (skeleton_of(writer, profile.account).await?, profile.folded());
     let skeleton = folded.as_deref().map(skeleton);
     let mut bulk = REPLACE.rows();
-    // Nobody has the handle until it is settled who does.
+    // Nobody holds the handle until the holder is settled.
     let beside = [folded.as_deref().into(), skeleton.as_deref().into(), 0.into()];
     bulk.row(profile.values().into_iter().chain(beside));
     bulk.execute(writer).await?;
@@ -86,19 +86,19 @@ async fn skeleton_of(writer: &mut Connection, account: AccountId) -> Result<Opti
     Ok(skeleton.flatten())
 }
 
-/// Of the handles that look alike gives one to its holder: to whoever claimed one of them first.
+/// Gives a handle with this skeleton to the account that claimed it first.
 async fn settle(writer: &mut Connection, skeleton: &str) -> Result<(), sqlx::Error> {
     let sql = "SELECT account FROM profile WHERE skeleton = $1 ORDER BY claimed_at, account LIMIT 1";
     let first: Option<Vec<u8>> = sql::query_scalar(sql).bind(skeleton).fetch_optional(writer).await?;
     let Some(first) = first else { return Ok(()) };
-    // One lets go before the other takes it.
+    // One account must release the handle before another one can hold it.
     let sql = "UPDATE profile SET holds = 0 WHERE skeleton = $1 AND holds = 1 AND account <> $2";
     sql::query(sql).bind(skeleton).bind(first.as_slice()).execute(writer).await?;
     sql::query("UPDATE profile SET holds = 1 WHERE account = $1 AND holds = 0").bind(first).execute(writer).await?;
     Ok(())
 }
 
-/// The documents of profiles that have a handle which is not theirs, or lack one that is.
+/// Returns the documents of profiles that wrongly hold, or wrongly do not hold, their handle.
 pub(crate) async fn wrong_holders(reader: &mut Connection) -> Result<Vec<DocId>, sqlx::Error> {
     let sql = r#"
         SELECT profile.doc FROM profile
@@ -116,35 +116,35 @@ pub(crate) async fn wrong_holders(reader: &mut Connection) -> Result<Vec<DocId>,
     sql::query(sql).rows(reader, |row| doc_in(row, "doc")).await
 }
 
-/// The account's profile as it was derived, if it has one.
+/// Returns the account's derived profile, if it has one.
 pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRecord>, sqlx::Error> {
     let columns = ProfileRecord::of("profile");
     let sql = format!("SELECT {columns}, folded, skeleton FROM profile WHERE account = $1");
     let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await? else { return Ok(None) };
     let record = ProfileRecord::from_row(&row)?;
-    // One that would be found by another name is not what was derived.
+    // A profile that is found under another name differs from the derived one.
     let folded = record.folded();
     let is_in_place = row.get::<Option<String>>("skeleton")? == folded.as_deref().map(skeleton)
         && row.get::<Option<String>>("folded")? == folded;
     Ok(is_in_place.then_some(record))
 }
 
-/// The account's profile, if it has one.
+/// Returns the account's profile, if it has one.
 pub(crate) async fn find(reader: &mut Connection, account: AccountId) -> Result<Option<ProfileRow>, sqlx::Error> {
     let sql = format!("SELECT {} FROM profile WHERE account = $1", ProfileRow::of("profile"));
     let row = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await?;
     row.map(|row| ProfileRow::from_row(&row)).transpose()
 }
 
-/// Who has a handle.
+/// Returns the holder of a handle.
 pub(crate) async fn holder(reader: &mut Connection, folded: &str) -> Result<Option<AccountId>, sqlx::Error> {
     let row =
         sql::query("SELECT account FROM profile WHERE folded = $1 AND holds = 1").bind(folded).row(reader).await?;
     row.map(|row| account_in(&row, "account")).transpose()
 }
 
-/// Up to `limit` profiles whose handles begin so, by handle, after this one; without those whom the viewer
-/// blocks.
+/// Returns up to `limit` profiles whose handles have this prefix, after a handle, ordered by handle, without those of
+/// accounts that the viewer blocks.
 pub(crate) async fn search(
     reader: &mut Connection,
     prefix: &str,
@@ -152,7 +152,7 @@ pub(crate) async fn search(
     after: &str,
     limit: u32,
 ) -> Result<Vec<ProfileRow>, sqlx::Error> {
-    // Above every handle that begins so.
+    // Greater than every handle with this prefix.
     let end = format!("{prefix}{}", char::MAX);
     let (columns, not_blocked) = (ProfileRow::of("profile"), not_blocked_by("profile.account", 4));
     let sql = format!(
@@ -171,12 +171,12 @@ pub(crate) async fn search(
         .await
 }
 
-/// How many profiles there are.
+/// Returns the number of profiles.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM profile").fetch_one(reader).await?)
 }
 
-/// Removes all profiles, to be derived again.
+/// Removes all profiles, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM profile").execute(writer).await.map(drop)
 }

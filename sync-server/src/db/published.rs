@@ -1,4 +1,4 @@
-//! The tables `published_drive` and `published_block`: drives that others may see, one by one.
+//! The tables `published_drive` and `published_block`: published drives with the blocks of their tracks.
 
 use std::sync::LazyLock;
 
@@ -16,19 +16,19 @@ use super::{account_in, column, position};
 use super::{order, roads};
 use crate::domain::grid::Bounds;
 
-/// How many parts the feed's index has.
+/// The number of parts of the feed's index.
 pub(crate) const BUCKETS: u8 = 16;
 
-/// A drive as it is derived.
+/// A derived drive.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DriveRecord {
     pub(crate) account: AccountId,
     pub(crate) doc: DocId,
     pub(crate) revision: u64,
     pub(crate) sort_at: Timestamp,
-    /// The hour in which it became visible as it is.
+    /// The hour in which it got its present visibility.
     pub(crate) shown_at: Timestamp,
-    /// Another one after every change.
+    /// Differs after every change.
     pub(crate) updated_at: Timestamp,
     pub(crate) visibility: Visibility,
     pub(crate) started_at: Timestamp,
@@ -39,13 +39,13 @@ pub(crate) struct DriveRecord {
     pub(crate) figures: DriveTotals,
     /// West, south, east, north, degrees.
     pub(crate) bbox: [f64; 4],
-    /// JSON, as the API shows it.
+    /// JSON, as in the API.
     pub(crate) line: String,
-    /// What everybody may know of its road; none if it is not for everybody.
+    /// The public trace of its road; none if the drive is not public.
     pub(crate) trace: Option<Vec<u8>>,
 }
 
-/// A drive with what its page shows besides.
+/// A drive with the other contents of its page.
 #[derive(Clone, Debug)]
 pub(crate) struct DrivePage {
     pub(crate) account: AccountId,
@@ -66,7 +66,7 @@ columns!(DriveRecord {
 columns!(DrivePage {
     account, visibility, started_at, utc_offset: "utc_offset_min", title, car, stats, bbox
 } author = Author::read);
-// Indexes name the numbers.
+// Indexes contain these numbers.
 numbers!(Visibility { Private = 0, Link = 1, Public = 2, Followers = 3 });
 
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
@@ -74,7 +74,7 @@ static INSERT: LazyLock<Insert> = LazyLock::new(|| {
     Insert::into("published_drive", &columns)
 });
 
-/// Writes a drive that is not there, and the blocks of its track.
+/// Inserts a new drive with the blocks of its track.
 pub(crate) async fn insert(
     writer: &mut Connection,
     drive: &DriveRecord,
@@ -97,7 +97,7 @@ pub(crate) async fn insert(
     insert_blocks(writer, drive.account, drive.doc, 0, blocks).await
 }
 
-/// Writes blocks of a drive's track from a place on.
+/// Inserts blocks of a drive's track from an index on.
 pub(crate) async fn insert_blocks(
     writer: &mut Connection,
     account: AccountId,
@@ -112,7 +112,7 @@ pub(crate) async fn insert_blocks(
     bulk.execute(writer).await.map(drop)
 }
 
-/// Shows a drive that is there to those to whom its record says, and to nobody else.
+/// Sets the visibility of an existing drive to that of its record.
 pub(crate) async fn show_to(writer: &mut Connection, drive: &DriveRecord) -> Result<(), sqlx::Error> {
     let (account, doc) = (drive.account, drive.doc);
     feed_items::remove(writer, account, doc).await?;
@@ -135,7 +135,7 @@ pub(crate) async fn show_to(writer: &mut Connection, drive: &DriveRecord) -> Res
     }
 }
 
-/// Removes a drive and the blocks of its track, if it is there.
+/// Removes a drive with the blocks of its track, if it exists.
 pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     feed_items::remove(writer, account, doc).await?;
     roads::remove_trace(writer, account, doc).await?;
@@ -148,18 +148,18 @@ pub(crate) async fn remove(writer: &mut Connection, account: AccountId, doc: Doc
     order::settle(writer, account, &hours).await
 }
 
-/// Removes all drives with their blocks, to be derived again.
+/// Removes all drives with their blocks, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM published_block").execute(&mut *writer).await?;
     sql::query("DELETE FROM published_drive").execute(writer).await.map(drop)
 }
 
-/// How many drives there are.
+/// Returns the number of drives.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM published_drive").fetch_one(reader).await?)
 }
 
-/// A drive as it was derived; `None` if it is not there, or found in another place of the feeds than its own.
+/// Returns a derived drive; `None` if it does not exist, or if it has a wrong position in the feeds.
 pub(crate) async fn record(
     reader: &mut Connection,
     account: AccountId,
@@ -175,7 +175,7 @@ pub(crate) async fn record(
     Ok(is_in_place.then_some(drive))
 }
 
-/// A drive without what it tells of its road, wherever it is found.
+/// Returns a drive without its trace, at any position in the feeds.
 pub(crate) async fn head(
     reader: &mut Connection,
     account: AccountId,
@@ -184,7 +184,7 @@ pub(crate) async fn head(
     Ok(row(reader, account, doc).await?.map(|(drive, _)| drive))
 }
 
-/// The row of a drive, and the squares that it is found in.
+/// Returns the row of a drive and its squares.
 async fn row(
     reader: &mut Connection,
     account: AccountId,
@@ -201,12 +201,12 @@ async fn row(
 }
 
 impl DriveRecord {
-    /// Whether followers find it.
+    /// Returns whether it is in home feeds.
     pub(crate) fn is_in_home_feeds(&self) -> bool {
         self.feed_item().is_some()
     }
 
-    /// What followers find of it.
+    /// Returns its item in home feeds.
     fn feed_item(&self) -> Option<FeedItem> {
         let DriveRecord { account, doc, sort_at, visibility, .. } = *self;
         FeedItem::new(account, doc, sort_at, visibility, DocKind::Published)
@@ -218,7 +218,7 @@ impl DriveRecord {
     }
 }
 
-/// A drive by its id alone, whoever may see it: the caller must authorize the read.
+/// Returns a drive of any visibility by its id: the caller must authorize the read.
 pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<DrivePage>, sqlx::Error> {
     let (columns, author) = (DrivePage::of("drive"), Author::COLUMNS);
     let sql = format!(
@@ -231,7 +231,7 @@ pub(crate) async fn find(reader: &mut Connection, doc: DocId) -> Result<Option<D
     row.map(|row| DrivePage::from_row(&row)).transpose()
 }
 
-/// Whose published drive this is, and who may see it.
+/// Returns the owner and the visibility of a published drive.
 pub(crate) async fn audience(
     reader: &mut Connection,
     doc: DocId,
@@ -241,7 +241,7 @@ pub(crate) async fn audience(
     row.map(|row| Ok((account_in(&row, "account")?, row.field("visibility")?))).transpose()
 }
 
-/// The packed blocks of a drive's track, in order.
+/// Returns the encoded blocks of a drive's track, in order.
 pub(crate) async fn blocks(
     reader: &mut Connection,
     account: AccountId,
@@ -254,7 +254,7 @@ pub(crate) async fn blocks(
         .await
 }
 
-/// FNV-1a of the id, folded to a bucket. The bits of a UUIDv7 themselves follow the time.
+/// Returns the FNV-1a hash of the id as a bucket. The bits of a UUIDv7 depend on the time.
 fn bucket(doc: DocId) -> u8 {
     let hash = doc
         .as_bytes()

@@ -1,4 +1,4 @@
-//! The table `reaction`: what accounts feel about published drives.
+//! The table `reaction`: reactions to published drives.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct ReactionRow {
 
 numbers!(Reaction { Like = 0, Wow = 1, Road = 2, Car = 3 });
 
-/// What a document says, ascending by drive.
+/// Returns the stored reactions of a document, ascending by drive.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
@@ -34,7 +34,7 @@ pub(crate) async fn stored(
         .await
 }
 
-/// What a document says of some drives, ascending.
+/// Returns the stored reactions of a document to some drives, ascending.
 pub(crate) async fn stored_about(
     reader: &mut Connection,
     account: AccountId,
@@ -48,7 +48,7 @@ pub(crate) async fn stored_about(
     Ok(stored)
 }
 
-/// Makes of what a document has said what it says.
+/// Replaces the stored rows of a document by the derived set (diff).
 pub(crate) async fn replace(
     writer: &mut Connection,
     account: AccountId,
@@ -70,7 +70,7 @@ pub(crate) async fn replace(
     bulk.execute(writer).await.map(drop)
 }
 
-/// A place in a list of reactions.
+/// A position in a list of reactions.
 pub(crate) type ReactionKey = (i64, AccountId);
 
 impl ReactionRow {
@@ -79,7 +79,8 @@ impl ReactionRow {
     }
 }
 
-/// Up to `limit` reactions to a drive after a place, by kind; without those whom its owner or the viewer blocks.
+/// Returns up to `limit` reactions to a drive after a position, by kind, without those of accounts that its owner or
+/// the viewer blocks.
 pub(crate) async fn list(
     reader: &mut Connection,
     drive: DocId,
@@ -113,12 +114,12 @@ pub(crate) async fn list(
         .await
 }
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM reaction").fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM reaction").execute(writer).await.map(drop)
 }

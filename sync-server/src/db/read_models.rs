@@ -5,7 +5,7 @@ use super::{
     cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps, unbound,
 };
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     Ok(profiles::count(reader).await?
         + published::count(reader).await?
@@ -21,7 +21,7 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
         + unbound::count(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     profiles::remove_all(writer).await?;
     published::remove_all(writer).await?;

@@ -17,10 +17,10 @@ use crate::domain::roads::{Evidence, SegmentId};
 
 pub(crate) use squares::misplaced;
 
-/// The most drives that a road names.
+/// Maximum number of drives that a road lists.
 pub(crate) const MOST_DRIVES: usize = 20;
 
-/// A public drive as the batch reads it.
+/// A public drive as read by the batch.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceRecord {
     pub(crate) account: AccountId,
@@ -38,11 +38,11 @@ pub(crate) struct RoadRecord {
     pub(crate) evidence: Evidence,
     /// Longitude, latitude, degrees.
     pub(crate) line: Vec<[f64; 2]>,
-    /// The newest drives over it, the newest first.
+    /// Its newest drives, the newest first.
     pub(crate) drives: Vec<DocId>,
 }
 
-/// What a map draws of a road.
+/// A road as drawn on a map.
 #[derive(Clone, Debug)]
 pub(crate) struct RoadLine {
     pub(crate) id: SegmentId,
@@ -52,42 +52,42 @@ pub(crate) struct RoadLine {
     pub(crate) line: Vec<[f64; 2]>,
 }
 
-/// What a batch was made of.
+/// The input of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
-    /// Drives of the 365 days before this one counted.
+    /// Drives of the 365 days before this one count.
     pub(crate) day: Timestamp,
-    /// How many drivers a road took.
+    /// The minimum number of drivers of a road.
     pub(crate) fewest: u32,
-    /// A digest of all traces that counted.
+    /// A digest of all traces that count.
     pub(crate) traces: Vec<u8>,
 }
 
-/// Some roads to write or remove.
+/// Roads to write and to remove.
 #[derive(Debug, Default)]
 pub(crate) struct RoadUpdate {
     pub(crate) replace: Vec<RoadRecord>,
     pub(crate) remove: Vec<SegmentId>,
-    /// What all roads are made of when this was written; nothing while more is to come.
+    /// The input of all roads once this is written; nothing if more updates follow.
     pub(crate) batch: Option<Batch>,
 }
 
-/// A place among roads, the best first.
+/// A position in a list of roads, the best first.
 pub(crate) type RoadKey = (i64, SegmentId);
 
 impl RoadRecord {
-    /// Its place among others.
+    /// Returns its position in the list.
     pub(crate) fn key(&self) -> RoadKey {
         (100 - i64::from(self.score.score), self.id)
     }
 
-    /// Longitude and latitude of its middle, degrees.
+    /// Returns longitude and latitude of its middle, degrees.
     pub(crate) fn middle(&self) -> [f64; 2] {
         self.line.get(self.line.len() / 2).copied().unwrap_or_default()
     }
 }
 
-/// Writes what a drive passed.
+/// Inserts the trace of a drive.
 pub(crate) async fn insert_trace(
     writer: &mut Connection,
     account: AccountId,
@@ -105,23 +105,23 @@ pub(crate) async fn insert_trace(
         .map(drop)
 }
 
-/// Removes what a drive passed, if it is there.
+/// Removes the trace of a drive, if it exists.
 pub(crate) async fn remove_trace(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
     let sql = "DELETE FROM road_trace WHERE account = $1 AND doc = $2";
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// Removes what all drives passed, to be derived again.
+/// Removes all traces, so that they can be derived again.
 pub(crate) async fn remove_traces(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM road_trace").execute(writer).await.map(drop)
 }
 
-/// How many drives there are.
+/// Returns the number of traces.
 pub(crate) async fn count_traces(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     super::position("count", sql::query_scalar("SELECT COUNT(*) FROM road_trace").fetch_one(reader).await?)
 }
 
-/// When a drive began and what it passed.
+/// Returns the start and the trace of a drive.
 pub(crate) async fn trace(
     reader: &mut Connection,
     account: AccountId,
@@ -132,7 +132,7 @@ pub(crate) async fn trace(
     row.map(|row| Ok((time_in(&row, "started_at")?, row.get("trace")?))).transpose()
 }
 
-/// Up to `limit` drives behind a place, by account and id.
+/// Returns up to `limit` traces after a position, by account and id.
 pub(crate) async fn traces(
     reader: &mut Connection,
     after: (AccountId, DocId),
@@ -153,7 +153,7 @@ pub(crate) async fn traces(
     sql::query(sql).bind(after.0).bind(after.1).bind(i64::from(limit)).rows(reader, read).await
 }
 
-/// What the last batch was made of.
+/// Returns the input of the last batch.
 pub(crate) async fn batch(reader: &mut Connection) -> Result<Option<Batch>, sqlx::Error> {
     let row = sql::query("SELECT day, fewest, traces FROM road_batch").row(reader).await?;
     row.map(|row| {
@@ -163,7 +163,7 @@ pub(crate) async fn batch(reader: &mut Connection) -> Result<Option<Batch>, sqlx
     .transpose()
 }
 
-/// Says what the roads are made of; none while they are being replaced.
+/// Sets the input of the roads; none while they are being replaced.
 pub(crate) async fn set_batch(writer: &mut Connection, batch: Option<&Batch>) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM road_batch").execute(&mut *writer).await?;
     let Some(batch) = batch else { return Ok(()) };
@@ -176,7 +176,7 @@ pub(crate) async fn set_batch(writer: &mut Connection, batch: Option<&Batch>) ->
         .map(drop)
 }
 
-/// Writes roads in the place of those of the same name.
+/// Inserts or replaces roads.
 pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Result<(), sqlx::Error> {
     let sql = r#"
         INSERT INTO road_segment (id, rank, parts, measured_m, length_m, evidence, line, drives)
@@ -212,7 +212,7 @@ pub(crate) async fn remove(writer: &mut Connection, ids: &[SegmentId]) -> Result
     Ok(())
 }
 
-/// Removes all roads: the next batch finds them anew.
+/// Removes all roads; the next batch finds them again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     for sql in ["DELETE FROM road_batch", "DELETE FROM road_square", "DELETE FROM road_segment"] {
         sql::query(sql).execute(&mut *writer).await?;
@@ -220,7 +220,7 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// All roads, by their names.
+/// Returns all roads by their ids.
 pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, RoadRecord>, sqlx::Error> {
     let mut all = BTreeMap::new();
     let mut last = SegmentId(0, 0);
@@ -235,13 +235,14 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, R
     }
 }
 
-/// A road.
+/// Returns a road.
 pub(crate) async fn find(reader: &mut Connection, id: SegmentId) -> Result<Option<RoadRecord>, sqlx::Error> {
     let row = sql::query(AssertSqlSafe(select("WHERE road.id = $1"))).bind(name(id)).row(reader).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// Up to `limit` roads whose middle is within bounds, the best first, behind a place and no worse than `last_rank`.
+/// Returns up to `limit` roads whose middle is within bounds, the best first, after a position and not worse than
+/// `last_rank`.
 pub(crate) async fn best(
     reader: &mut Connection,
     bounds: &Bounds,
@@ -253,7 +254,7 @@ pub(crate) async fn best(
     named(reader, COLUMNS, ids, read).await
 }
 
-/// The lines of up to `limit` roads whose middle is within bounds, the best first.
+/// Returns the lines of up to `limit` roads whose middle is within bounds, the best first.
 pub(crate) async fn lines(reader: &mut Connection, bounds: &Bounds, limit: u32) -> Result<Vec<RoadLine>, sqlx::Error> {
     let ids = squares::best(reader, bounds, (-1, SegmentId(0, 0)), 100, limit).await?;
     let read = |row: &SqlRow| {
@@ -263,8 +264,8 @@ pub(crate) async fn lines(reader: &mut Connection, bounds: &Bounds, limit: u32) 
     named(reader, "road.id, road.rank, road.length_m, road.line", ids, read).await
 }
 
-/// The roads of these names, the best first. One statement, however many they are: the names come one after the other. An
-/// SQLite without statistics takes tables in the order in which a `CROSS JOIN` names them.
+/// Returns the roads with these ids, the best first, in one statement: the ids are concatenated. An SQLite without
+/// statistics takes tables in the order of a `CROSS JOIN`.
 async fn named<T>(
     reader: &mut Connection,
     columns: &str,

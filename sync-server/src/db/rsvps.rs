@@ -1,4 +1,4 @@
-//! The table `rsvp`: who comes to which meet.
+//! The table `rsvp`: answers to meets.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use super::follows::{difference, is_comment_visible, is_shown};
 use super::sql::{self, Bulk, Connection, Numbered, SqlRow, numbers};
 use super::{account_in, damaged, doc_in, position, time_in};
 
-/// Someone who answered.
+/// An account that answered.
 #[derive(Clone, Debug)]
 pub(crate) struct AttendeeRow {
     pub(crate) account: AccountId,
     pub(crate) answer: Answer,
     pub(crate) author: Author,
-    /// Whether the viewer follows them.
+    /// Whether the viewer follows the account.
     pub(crate) is_followed: bool,
-    /// How many they and the viewer both follow, of the [`LOOKED_AT_IN_COMMON`] whom they followed last.
+    /// How many accounts both follow, among the last [`LOOKED_AT_IN_COMMON`] that the account followed.
     pub(crate) followed_in_common: u64,
 }
 
 numbers!(Answer { Going = 0, Maybe = 1, No = 2 });
 
-/// How many answered what.
+/// The numbers of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AnswerCounts {
     pub(crate) going: u64,
@@ -34,7 +34,7 @@ pub(crate) struct AnswerCounts {
     pub(crate) no: u64,
 }
 
-/// What a document says, ascending by meet.
+/// Returns the stored answers of a document, ascending by meet.
 pub(crate) async fn stored(
     reader: &mut Connection,
     account: AccountId,
@@ -47,7 +47,7 @@ pub(crate) async fn stored(
         .await
 }
 
-/// What a document says of some meets, ascending.
+/// Returns the stored answers of a document to some meets, ascending.
 pub(crate) async fn stored_about(
     reader: &mut Connection,
     account: AccountId,
@@ -61,7 +61,7 @@ pub(crate) async fn stored_about(
     Ok(stored)
 }
 
-/// Makes of what a document has said what it says; returns the meets about which it says something else.
+/// Replaces the stored rows of a document by the derived set (diff); returns the meets whose answers changed.
 pub(crate) async fn replace(
     writer: &mut Connection,
     account: AccountId,
@@ -87,14 +87,14 @@ pub(crate) async fn replace(
     Ok(meets)
 }
 
-/// Where counting ends.
+/// Maximum of a count.
 const MAX_COUNTED: u32 = 10_000;
 
-/// At how many of those whom somebody follows, the latest first, is looked to count whom they and the viewer both follow.
+/// The number of an account's last follows that are examined to count accounts followed in common.
 pub(crate) const LOOKED_AT_IN_COMMON: u32 = 200;
 
-/// How many answered what, each at most [`MAX_COUNTED`]; without those whom the meet's owner or the viewer
-/// blocks.
+/// Returns the numbers of answers, each at most [`MAX_COUNTED`], without those of accounts that the meet's owner or the
+/// viewer blocks.
 pub(crate) async fn counted(
     reader: &mut Connection,
     meet: DocId,
@@ -116,7 +116,7 @@ pub(crate) async fn counted(
     Ok(AnswerCounts { going: position("going", going)?, maybe: position("maybe", maybe)?, no: position("no", no)? })
 }
 
-/// What an account answered to a meet.
+/// Returns an account's answer to a meet.
 pub(crate) async fn of(
     reader: &mut Connection,
     account: AccountId,
@@ -128,7 +128,7 @@ pub(crate) async fn of(
     number.map(|number| Answer::from_number(number).ok_or_else(|| damaged("answer"))).transpose()
 }
 
-/// A place in the order of those who come: whether the viewer follows them (0 or 1 for not), what they answered, who they are.
+/// A position in the list of attendees: whether the viewer follows the account (0, or 1 for not), its answer, its id.
 pub(crate) type AttendeeKey = (i64, i64, AccountId);
 
 impl AttendeeRow {
@@ -137,9 +137,9 @@ impl AttendeeRow {
     }
 }
 
-/// Up to `limit` of those who come, or may come, after a place: those whom the viewer follows first, then by answer. Without
-/// those whom the meet's owner or the viewer blocks; and unless the viewer sees all, without those who ask about followers and
-/// have not accepted the viewer; whose meet it is, is known anyway.
+/// Returns up to `limit` accounts that attend or may attend, after a position: followed ones first, then by answer.
+/// Accounts that the meet's owner or the viewer blocks are left out. Unless the viewer sees all, accounts that approve
+/// their followers and have not accepted the viewer are left out, except the owner of the meet, who is known anyway.
 pub(crate) async fn attendees(
     reader: &mut Connection,
     meet: DocId,
@@ -199,12 +199,12 @@ pub(crate) async fn attendees(
         .await
 }
 
-/// How many rows there are.
+/// Returns the number of rows.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM rsvp").fetch_one(reader).await?)
 }
 
-/// Removes all rows, to be derived again.
+/// Removes all rows, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM rsvp").execute(writer).await.map(drop)
 }

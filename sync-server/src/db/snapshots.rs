@@ -1,8 +1,8 @@
-//! The tables `snapshot` and `covered_change`: documents of which the log has one chunk in place of many changes.
+//! The tables `snapshot` and `covered_change`: documents whose log has one chunk in place of many changes.
 //!
-//! A snapshot is written first, and read back and verified by whoever wrote it. Then it is made part of the log, at the
-//! position of the last change that it covers; the changes leave the table `change` for `covered_change`, the newest
-//! first, so that at every moment those that are left build on nothing that is not there.
+//! A snapshot is written first, then read back and verified. Then it becomes part of the log, at the position of the
+//! last change that it covers. The changes move from the table `change` to `covered_change`, the newest first, so that
+//! no remaining change ever depends on a removed one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,31 +12,31 @@ use tourismo_core::time::Timestamp;
 use super::sql::{self, Connection};
 use super::{account_id, column, concatenated, doc_id, hash, hashes, position};
 
-/// A document of which a snapshot may be made or finished.
+/// A document whose snapshot is to be made or finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SnapshotTarget {
     pub(crate) account: AccountId,
     pub(crate) doc: DocId,
 }
 
-/// What a snapshot is made of, as it is at one moment.
+/// The input of a snapshot, as it is at one moment.
 #[derive(Debug)]
 pub(crate) struct SnapshotInput {
     /// The heads of the document.
     pub(crate) heads: Vec<ChangeHash>,
-    /// The names of all its changes.
+    /// The hashes of all its changes.
     pub(crate) names: BTreeSet<ChangeHash>,
     /// The last snapshot, and the changes since.
     pub(crate) chunks: Vec<Vec<u8>>,
-    /// How many changes there are since.
+    /// The number of changes since the last snapshot.
     pub(crate) loose: u64,
-    /// The position of the newest.
+    /// The position of the newest change.
     pub(crate) seq: u64,
     pub(crate) first_at: Timestamp,
     pub(crate) last_at: Timestamp,
 }
 
-/// A snapshot in the table.
+/// A stored snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) subject: SnapshotTarget,
@@ -48,16 +48,17 @@ pub(crate) struct Snapshot {
     pub(crate) chunk: Vec<u8>,
 }
 
-/// How far a snapshot is.
+/// The state of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SnapshotState {
-    /// It was written, and nothing relies on it.
+    /// It is written, and nothing depends on it.
     Written,
-    /// It is part of the log, and changes that it covers still are, too.
+    /// It is part of the log; some changes that it covers may be, too.
     InForce,
 }
 
-/// Up to `count` documents after this one of which a snapshot pays; the condition is that of the index `document_due`.
+/// Returns up to `count` documents after this one for which a snapshot is due; the condition is that of the index
+/// `document_due`.
 pub(crate) async fn due(
     reader: &mut Connection,
     after: Option<SnapshotTarget>,
@@ -77,7 +78,7 @@ pub(crate) async fn due(
     rows.iter().map(|(account, doc)| Ok(SnapshotTarget { account: account_id(account)?, doc: doc_id(doc)? })).collect()
 }
 
-/// A snapshot that waits for something to be done.
+/// Returns an unfinished snapshot.
 pub(crate) async fn unfinished(
     reader: &mut Connection,
 ) -> Result<Option<(SnapshotTarget, u64, SnapshotState)>, sqlx::Error> {
@@ -90,7 +91,7 @@ pub(crate) async fn unfinished(
     row.map(read).transpose()
 }
 
-/// What a snapshot of a document is made of; `None` if its chunks are more than `max_bytes`. All of it must be read in one
+/// Returns the input of a document's snapshot; `None` if its chunks exceed `max_bytes`. All of it must be read in one
 /// transaction.
 pub(crate) async fn snapshot_input(
     reader: &mut Connection,
@@ -131,7 +132,7 @@ pub(crate) async fn snapshot_input(
     Ok(Some(SnapshotInput { heads, names, chunks, loose: loose.unsigned_abs(), seq, first_at, last_at }))
 }
 
-/// The names of a document's changes up to a position.
+/// Returns the hashes of a document's changes up to a position.
 pub(crate) async fn names(
     reader: &mut Connection,
     account: AccountId,
@@ -170,7 +171,7 @@ fn snapshot(
     })
 }
 
-/// The snapshot of a document that is part of the log, if there is one.
+/// Returns the snapshot of a document that is part of the log, if there is one.
 pub(crate) async fn find(
     reader: &mut Connection,
     account: AccountId,
@@ -185,7 +186,7 @@ pub(crate) async fn find(
     row.map(|row| snapshot(SnapshotTarget { account, doc }, row)).transpose()
 }
 
-/// A snapshot, whatever its state.
+/// Returns a snapshot in any state.
 pub(crate) async fn at(
     reader: &mut Connection,
     subject: SnapshotTarget,
@@ -201,7 +202,7 @@ pub(crate) async fn at(
     row.map(|row| snapshot(subject, row)).transpose()
 }
 
-/// Writes a snapshot that is not part of the log.
+/// Inserts a snapshot that is not part of the log.
 pub(crate) async fn insert(writer: &mut Connection, snapshot: &Snapshot) -> Result<(), sqlx::Error> {
     let sql = r#"
         INSERT INTO snapshot (account, doc, seq, state, heads, changes, first_at, last_at, chunk)
@@ -237,7 +238,7 @@ pub(crate) async fn enforce(writer: &mut Connection, subject: SnapshotTarget, se
     Ok(())
 }
 
-/// Takes up to `count` changes that a snapshot covers out of the log, the newest first; says whether any are left.
+/// Removes up to `count` covered changes from the log, the newest first; returns whether any are left.
 pub(crate) async fn sweep(
     writer: &mut Connection,
     subject: SnapshotTarget,
@@ -294,7 +295,7 @@ pub(crate) async fn sweep(
     Ok(is_rest)
 }
 
-/// Throws away what was written and is not part of the log, and marks the document: no snapshot is made of it any more.
+/// Deletes a snapshot that is not part of the log, and marks the document: no further snapshot is made of it.
 pub(crate) async fn give_up(writer: &mut Connection, subject: SnapshotTarget) -> Result<(), sqlx::Error> {
     for sql in [
         "DELETE FROM snapshot WHERE account = $1 AND doc = $2 AND state = 0",
@@ -315,11 +316,11 @@ pub(crate) struct CoveredChanges {
     pub(crate) doc: DocId,
     pub(crate) hash: ChangeHash,
     pub(crate) max_op: u64,
-    /// How long its chunk was when it came.
+    /// The length of its chunk as received.
     pub(crate) bytes: u64,
 }
 
-/// All covered changes of an account, by their positions.
+/// Returns all covered changes of an account, by position.
 pub(crate) async fn covered(
     reader: &mut Connection,
     account: AccountId,

@@ -1,7 +1,8 @@
-//! One way to say SQL to either engine, SQLite or Postgres, through their own drivers.
+//! Executes SQL on either engine, SQLite or Postgres, through their own drivers.
 //!
-//! A statement is one text for both: `$1`, `$2`… stand for values; columns are BIGINT, DOUBLE PRECISION, TEXT and bytes,
-//! and what is computed is cast to one of these where the engines would disagree. This knows no table.
+//! A statement is one text for both: `$1`, `$2`… stand for values. Columns are BIGINT, DOUBLE PRECISION, TEXT and
+//! bytes, and computed values are cast to one of these where the engines would differ. This module must not depend on
+//! tables.
 
 mod bulk;
 mod columns;
@@ -37,7 +38,7 @@ enum Inner {
     PostgresSnapshot(Transaction<'static, Postgres>),
 }
 
-/// A connection as its driver has it: for what only one engine knows.
+/// A connection of the driver, for code of one engine.
 #[derive(Debug)]
 pub(crate) enum Engine<'c> {
     Sqlite(&'c mut SqliteConnection),
@@ -57,7 +58,7 @@ impl From<PgConnection> for Connection {
 }
 
 impl Connection {
-    /// The connection as its driver has it.
+    /// Returns the connection of the driver.
     pub(crate) fn engine(&mut self) -> Engine<'_> {
         match &mut self.0 {
             Inner::Sqlite(connection) => Engine::Sqlite(connection),
@@ -71,28 +72,28 @@ impl Connection {
 
     /// Begins a transaction that may write.
     ///
-    /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not notice that and never begin
-    /// another one, so that the statements are said here.
+    /// SQLite rolls back by itself when the disk is full. The transactions of sqlx do not detect that and never begin
+    /// another one, so the statements are executed here.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.run("BEGIN IMMEDIATE", "BEGIN").await
     }
 
-    /// Begins a transaction that sees the database as it is at one moment.
+    /// Begins a transaction that sees one state of the database.
     pub(crate) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
         self.run("BEGIN", SNAPSHOT).await
     }
 
-    /// Ends the transaction; what it wrote is on disk when this returns.
+    /// Commits the transaction; its writes are on disk when this returns.
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.run("COMMIT", "COMMIT").await
     }
 
-    /// Ends the transaction as if it had not been.
+    /// Rolls the transaction back.
     pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
         self.run("ROLLBACK", "ROLLBACK").await
     }
 
-    /// Whether the engine still answers.
+    /// Returns whether the engine still answers.
     pub(crate) async fn is_alive(&mut self) -> bool {
         match self.engine() {
             Engine::Sqlite(connection) => connection.ping().await.is_ok(),
@@ -102,14 +103,14 @@ impl Connection {
         }
     }
 
-    /// Says goodbye to the database.
+    /// Closes the connection.
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Inner::Sqlite(connection) => connection.close().await,
             Inner::Postgres(connection) => connection.close().await,
             Inner::SqliteSnapshot(transaction) => transaction.rollback().await,
             Inner::PostgresSnapshot(transaction) => transaction.rollback().await,
-            // Dropping it gives it back.
+            // Dropping it returns it to its pool.
             Inner::SqlitePooled(_) | Inner::PostgresPooled(_) => Ok(()),
         }
     }
@@ -123,25 +124,25 @@ impl Connection {
     }
 }
 
-/// How long an engine may take to say that it is there.
+/// Maximum time of an engine's answer to a ping.
 const PING_DEADLINE: Duration = Duration::from_secs(5);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// How many steps of its virtual machine SQLite makes before it asks whether to go on: some tenths of a millisecond.
+/// The steps of SQLite's virtual machine between two checks of the time limit: some tenths of a millisecond.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
 /// Connections that can only read.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    /// Of SQLite, and how they read.
+    /// Connections to SQLite and how they read.
     Sqlite(SqlitePool, Reading),
-    /// Of Postgres, which interrupts statements by itself.
+    /// Connections to Postgres, which interrupts statements by itself.
     Postgres(PgPool),
 }
 
 impl Pool {
-    /// A connection, for statements that need not see the same moment.
+    /// Returns a connection for statements that need not see one state of the database.
     pub(crate) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
             Pool::Sqlite(pool, reading) => {
@@ -153,7 +154,7 @@ impl Pool {
         }))
     }
 
-    /// A connection that sees the database as it is at one moment.
+    /// Returns a connection that sees one state of the database.
     pub(crate) async fn snapshot(&self) -> Result<Connection, sqlx::Error> {
         Ok(Connection(match self {
             Pool::Sqlite(pool, reading) => {
@@ -165,7 +166,7 @@ impl Pool {
         }))
     }
 
-    /// Closes all connections, those in use when they come back.
+    /// Closes all connections, those in use when they are returned.
     pub(crate) async fn close(&self) {
         match self {
             Pool::Sqlite(pool, _) => pool.close().await,
@@ -177,18 +178,18 @@ impl Pool {
 /// How the connections of a pool read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// How long one is lent: a statement is interrupted after that.
+    /// The time limit of a loan; a statement is interrupted after it.
     pub(crate) deadline: Option<Duration>,
-    /// Whether long statements yield to whoever syncs.
+    /// Whether long statements yield to sync.
     pub(crate) yields: bool,
 }
 
 impl Reading {
-    /// Has whatever a connection does watched until it is lent to somebody else.
+    /// Sets a progress handler that enforces the time limit, until the connection is lent again.
     async fn begin(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let Reading { deadline, yields } = self;
         let ends_at = deadline.map(|deadline| Instant::now() + deadline);
-        // SQLite calls this on the thread that works for the connection, the only code there that is not the driver's.
+        // SQLite calls this on the thread that executes the connection's statements, which runs no other code of ours.
         let goes_on = move || {
             if yields {
                 yield_once();
@@ -200,11 +201,11 @@ impl Reading {
     }
 }
 
-/// How much lower the priority of a thread is that reads for long, as nice(1) has it: a third of the time of a core that
-/// others want, too.
+/// The decrease of the priority of a thread with a long read, as of nice(1): it gets a third of the time of a core that
+/// others need, too.
 const NICE: i32 = 5;
 
-/// Lowers the priority of this thread when it is called on it for the first time.
+/// Lowers the priority of this thread at the first call on it.
 fn yield_once() {
     thread_local! {
         static HAS_YIELDED: Cell<bool> = const { Cell::new(false) };
@@ -214,7 +215,7 @@ fn yield_once() {
     }
 }
 
-/// Whether a statement was interrupted because it took too long.
+/// Returns whether a statement was interrupted because it took too long.
 pub(crate) fn was_interrupted(error: &sqlx::Error) -> bool {
     // SQLITE_INTERRUPT, and query_canceled of Postgres.
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "9" || code == "57014")
@@ -260,7 +261,7 @@ impl From<&str> for Value {
 }
 
 impl From<Option<&str>> for Value {
-    /// Postgres takes no text with a NUL in it. No document's text has one; what strangers ask for may.
+    /// Postgres refuses texts with a NUL. No document's text has one, but a parameter of a request may.
     fn from(value: Option<&str>) -> Value {
         Value::Text(value.map(|text| text.replace('\0', "\u{fffd}")))
     }
@@ -296,7 +297,7 @@ impl From<Option<Vec<u8>>> for Value {
     }
 }
 
-/// What a column can be read as, whatever the engine.
+/// Types of columns, for both engines.
 pub(crate) trait Column:
     for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
 {
@@ -304,12 +305,12 @@ pub(crate) trait Column:
 
 impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
-/// What a row can be read as, whatever the engine: tuples of [`Column`]s.
+/// Types of rows, for both engines: tuples of [`Column`]s.
 pub(crate) trait Tuple: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
 impl<T> Tuple for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
-/// A row that was read.
+/// A row.
 #[derive(Debug)]
 pub(crate) enum SqlRow {
     Sqlite(SqliteRow),
@@ -317,7 +318,7 @@ pub(crate) enum SqlRow {
 }
 
 impl SqlRow {
-    /// The value of a column.
+    /// Returns the value of a column.
     pub(crate) fn get<T: Column>(&self, column: &str) -> Result<T, sqlx::Error> {
         match self {
             SqlRow::Sqlite(row) => row.try_get(column),
@@ -325,17 +326,17 @@ impl SqlRow {
         }
     }
 
-    /// What the columns of a field with this name hold.
+    /// Returns the value of the columns of a field with this name.
     pub(crate) fn field<T: Columns>(&self, name: &'static str) -> Result<T, sqlx::Error> {
         T::read(self, "", name)
     }
 
-    /// The value of a column whose name has a prefix.
+    /// Returns the value of a column whose name has a prefix.
     pub(crate) fn get_behind<T: Column>(&self, prefix: &str, column: &str) -> Result<T, sqlx::Error> {
         if prefix.is_empty() { self.get(column) } else { self.get(&[prefix, column].concat()) }
     }
 
-    /// Whether a column whose name has a prefix is NULL.
+    /// Returns whether a column whose name has a prefix is NULL.
     pub(crate) fn is_null_behind(&self, prefix: &str, column: &str) -> Result<bool, sqlx::Error> {
         let name = [prefix, column].concat();
         match self {
@@ -365,19 +366,19 @@ pub(crate) fn query(sql: impl SqlSafeStr) -> Query {
     Query { sql: sql.into_sql_str(), values: Vec::new() }
 }
 
-/// A statement that gives one column.
+/// A statement that returns one column.
 pub(crate) fn query_scalar(sql: impl SqlSafeStr) -> Scalar {
     Scalar(query(sql))
 }
 
 impl Query {
-    /// Gives the next parameter its value.
+    /// Sets the next parameter.
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Query {
         self.values.push(value.into());
         self
     }
 
-    /// Does it, and says how many rows it wrote.
+    /// Executes the statement and returns the number of written rows.
     pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
         match connection.engine() {
             Engine::Sqlite(connection) => Ok(self.sqlite().execute(connection).await?.rows_affected()),
@@ -385,22 +386,22 @@ impl Query {
         }
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(crate) async fn fetch_all<T: Tuple>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error> {
         self.rows(connection, |row| row.columns()).await
     }
 
-    /// The only row.
+    /// Returns the only row.
     pub(crate) async fn fetch_one<T: Tuple>(self, connection: &mut Connection) -> Result<T, sqlx::Error> {
         self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    /// The row, if there is one.
+    /// Returns the row, if there is one.
     pub(crate) async fn fetch_optional<T: Tuple>(self, connection: &mut Connection) -> Result<Option<T>, sqlx::Error> {
         self.row(connection).await?.map(|row| row.columns()).transpose()
     }
 
-    /// All rows, each read by its columns' names.
+    /// Returns all rows, read by column names.
     pub(crate) async fn rows<T>(
         self,
         connection: &mut Connection,
@@ -418,7 +419,7 @@ impl Query {
         }
     }
 
-    /// The row, if there is one, to be read by its columns' names.
+    /// Returns the row, if there is one, to be read by column names.
     pub(crate) async fn row(self, connection: &mut Connection) -> Result<Option<SqlRow>, sqlx::Error> {
         Ok(match connection.engine() {
             Engine::Sqlite(connection) => self.sqlite().fetch_optional(connection).await?.map(SqlRow::Sqlite),
@@ -451,29 +452,29 @@ thread_local! {
     static STATEMENTS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many statements were said on this thread.
+/// Returns the number of statements executed on this thread.
 pub(crate) fn statements_executed() -> u64 {
     STATEMENTS.get()
 }
 
-/// Tells those who watch closely what is said, never with which values.
+/// Reports the text of a statement, never its values, at the most detailed log level.
 fn record_statement(statement: &str) {
     STATEMENTS.set(STATEMENTS.get().wrapping_add(1));
     tracing::trace!(statement, "said");
 }
 
-/// A statement that gives one column, with its values.
+/// A statement that returns one column, with its values.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Scalar(Query);
 
 impl Scalar {
-    /// Gives the next parameter its value.
+    /// Sets the next parameter.
     pub(crate) fn bind(self, value: impl Into<Value>) -> Scalar {
         Scalar(self.0.bind(value))
     }
 
-    /// The column of all rows.
+    /// Returns the column of all rows.
     pub(crate) async fn fetch_all<T>(self, connection: &mut Connection) -> Result<Vec<T>, sqlx::Error>
     where
         (T,): Tuple,
@@ -481,7 +482,7 @@ impl Scalar {
         self.0.rows(connection, |row| row.columns().map(|(value,)| value)).await
     }
 
-    /// The column of the only row.
+    /// Returns the column of the only row.
     pub(crate) async fn fetch_one<T>(self, connection: &mut Connection) -> Result<T, sqlx::Error>
     where
         (T,): Tuple,
@@ -489,7 +490,7 @@ impl Scalar {
         self.0.fetch_one(connection).await.map(|(value,)| value)
     }
 
-    /// The column of the row, if there is one.
+    /// Returns the column of the row, if there is one.
     pub(crate) async fn fetch_optional<T>(self, connection: &mut Connection) -> Result<Option<T>, sqlx::Error>
     where
         (T,): Tuple,

@@ -1,4 +1,4 @@
-//! What only SQLite knows: files, pragmas, its version.
+//! Code for SQLite only: files, pragmas, its version.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::db::data_file::DataFile;
 /// The oldest SQLite in which a checkpoint cannot lose a commit (the WAL-reset bug).
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
-/// How many statements a connection remembers how to do: all that there are.
+/// The number of prepared statements that a connection keeps: all of them.
 const REMEMBERED_STATEMENTS: usize = 512;
 
-/// How much of the database the connection that writes keeps in memory, KiB.
+/// The page cache of the connection that writes, KiB.
 const WRITER_CACHE_KB: u32 = 8 << 10;
 
-/// Of how many pages of write-ahead log a commit moves them itself, should the [`Checkpointer`] not get round to it.
+/// The length of the write-ahead log, in pages, at which a commit checkpoints it, if the [`Checkpointer`] is late.
 const LONGEST_LOG_PAGES: i64 = 16_000;
 
-/// From how many pages on the log is begun anew, which takes a moment without anybody who writes.
+/// The length, in pages, from which on the log is restarted, which needs a moment without another writer.
 const LONG_LOG_PAGES: i64 = 4_000;
 
-/// How long commits gather before they are moved.
+/// The time over which commits are collected before a checkpoint.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
 
-/// Claims and opens a database file, and makes it if it is not there.
+/// Claims and opens a database file; creates it if it does not exist.
 pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durability) -> Result<Database, OpenError> {
     let mut file = DataFile::claim(path).await?;
     file.make()?;
@@ -47,13 +47,13 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
         .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES.to_string());
     let mut writer = Connection::from(own.connect().await?);
     bring_up_to_date(&mut writer).await?;
-    // What a statement needs to undo itself with goes to a file otherwise, a page each: a tenth of a commit. Not before:
-    // a migration that makes an index sorts a whole table there.
+    // Otherwise the statement journal goes to a file, a page for each statement: a tenth of a commit. Not during
+    // migrations: creating an index sorts a whole table there.
     super::sql::query("PRAGMA temp_store = MEMORY").execute(&mut writer).await?;
     if let Some(max_bytes) = max_bytes {
         cap(&mut writer, max_bytes).await?;
     }
-    // The names may lead to other files later: those that read are connected from the start, and stay connected.
+    // The names may refer to other files later, so the readers connect at the start and stay connected.
     let options = options.pragma("query_only", "on");
     let readers = Readers::new(async |count, reading| {
         let pool = SqlitePoolOptions::new()
@@ -62,7 +62,7 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_secs(10))
-            // A file is not lost like a server, and this would take as long as a small read.
+            // A file connection is never lost like one to a server, and the test would take as long as a small read.
             .test_before_acquire(false)
             .connect_with(options.clone())
             .await?;
@@ -75,8 +75,8 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
     Ok(Database { claim: Claim::File { file }, writer, readers, checkpointer })
 }
 
-/// Moves what was committed from the write-ahead log into the database file, beside whoever writes: done within a commit,
-/// as SQLite does it by itself, it would hold up everyone who waits for one.
+/// Moves commits from the write-ahead log into the database file, beside the writer. SQLite would do it within a
+/// commit, which would delay every waiting job.
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     committed: Arc<Notify>,
@@ -92,7 +92,7 @@ impl Checkpointer {
                 heard.notified().await;
                 sleep(BETWEEN_CHECKPOINTS).await;
                 if let Err(error) = move_log(&mut beside).await {
-                    // As on a full disk. What was committed stays in the log.
+                    // As on a full disk. The commits stay in the log.
                     tracing::warn!(%error, "the write-ahead log could not be moved");
                 }
             }
@@ -100,7 +100,7 @@ impl Checkpointer {
         Checkpointer { committed, task }
     }
 
-    /// Takes note that something was committed.
+    /// Reports a commit.
     pub(crate) fn committed(&self) {
         self.committed.notify_one();
     }
@@ -108,33 +108,33 @@ impl Checkpointer {
     /// Ends, and closes its connection.
     pub(crate) async fn stop(self) {
         self.task.abort();
-        // It was aborted, and says so.
+        // The task was aborted, so this is an error.
         let _ = self.task.await;
     }
 }
 
-/// Moves what can be moved without holding up anybody; begins a long log anew if nobody writes or reads at the moment.
+/// Moves as much as is possible without blocking anybody; restarts a long log if nobody writes or reads at the moment.
 async fn move_log(beside: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let (_, pages, _): (i64, i64, i64) =
         sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *beside).await?;
     if pages > LONG_LOG_PAGES {
-        // Little is left to be moved. This does not wait for its turn, but tries again the next time.
+        // Little is left to be moved. This does not wait for other connections; the next call tries again.
         sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(beside).await?;
     }
     Ok(())
 }
 
-/// A connection that reads a database file, whoever writes to it.
+/// Opens a connection that reads a database file, also while another process writes to it.
 pub(crate) async fn connect_to_read(path: &Path) -> Result<Connection, sqlx::Error> {
     options(path).pragma("query_only", "on").connect().await.map(Connection::from)
 }
 
-/// A connection to a database file, whoever has it open besides.
+/// Opens a connection to a database file that others may have open.
 pub(crate) async fn connect_beside_others(path: &Path) -> Result<Connection, sqlx::Error> {
     options(path).connect().await.map(Connection::from)
 }
 
-/// A connection to a database file that nobody serves, as one file without a write-ahead log beside it.
+/// Opens a connection to a database file that nobody serves, as one file without a write-ahead log.
 pub(crate) async fn connect_alone(path: &Path) -> Result<Connection, sqlx::Error> {
     let options = options(path).journal_mode(SqliteJournalMode::Delete).synchronous(SqliteSynchronous::Full);
     options.connect().await.map(Connection::from)
@@ -149,38 +149,38 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Looks whether this SQLite keeps what it commits.
+/// Checks that this SQLite keeps its commits.
 pub(super) async fn check(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
     check_version(&version)
 }
 
-/// Writes a page. SQLite passes over an update that changes no byte, so that this counts in a field of the file's header
-/// that nothing else uses.
+/// Writes a page. SQLite skips an update that changes no byte, so this increments a field of the file's header that is
+/// not used otherwise.
 pub(super) async fn probe(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let probes: i32 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *writer).await?;
-    // A pragma takes no parameters.
+    // A pragma has no parameters.
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", probes.wrapping_add(1)));
     sqlx::query(pragma).execute(writer).await.map(drop)
 }
 
-/// Moves what the write-ahead log holds into the database file.
+/// Moves the write-ahead log into the database file.
 pub(super) async fn checkpoint(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await.map(drop)
 }
 
-/// How many bytes the pages of the database take.
+/// Returns the size of the pages of the database, bytes.
 pub(super) async fn bytes(reader: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *reader).await?;
     let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(reader).await?;
     Ok(pages.unsigned_abs() * page.unsigned_abs())
 }
 
-/// What SQLite finds: pages, indexes, rows that refer to rows that are not there.
+/// Returns the damage that SQLite finds: pages, indexes, references to missing rows.
 pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let lines: Vec<String> = match sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut *connection).await {
         Ok(lines) => lines,
-        // What is too damaged to be looked at. Any other failure says nothing of what is stored.
+        // Some damage prevents reading. Any other failure does not depend on the stored content.
         Err(sqlx::Error::Database(error)) if primary_code(&*error) == Some(SQLITE_CORRUPT) => {
             return Ok(vec![error.message().to_owned()]);
         }
@@ -194,17 +194,17 @@ pub(super) async fn damage(connection: &mut SqliteConnection) -> Result<Vec<Stri
     Ok(damage)
 }
 
-/// Why SQLite could not look at a file, if that says nothing of what is stored in it.
+/// Why SQLite cannot read a file, for reasons that do not depend on its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    /// It is no database, or its very beginning was overwritten.
+    /// It is not a database, or its beginning is overwritten.
     NoDatabase,
-    /// The user or the file system does not let it.
+    /// The user or the file system does not allow it.
     NotAllowed,
 }
 
 impl Obstacle {
-    /// The obstacle that an error tells of, if any.
+    /// Returns the obstacle that an error describes, if any.
     pub(crate) fn of(error: &sqlx::Error) -> Option<Obstacle> {
         match primary_code(error.as_database_error()?)? {
             SQLITE_NOTADB => Some(Obstacle::NoDatabase),
@@ -222,7 +222,7 @@ const SQLITE_CANTOPEN: u32 = 14;
 const SQLITE_AUTH: u32 = 23;
 const SQLITE_NOTADB: u32 = 26;
 
-/// The primary result code, which is the last byte of what drivers say.
+/// Returns the primary result code, the last byte of the driver's code.
 fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
     error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
     Some(error.code()?.parse::<u32>().ok()? & 0xff)
@@ -240,7 +240,7 @@ fn check_version(version: &str) -> Result<(), OpenError> {
 async fn cap(writer: &mut Connection, max_bytes: u64) -> Result<(), sqlx::Error> {
     let page_size: i64 = super::sql::query_scalar("PRAGMA page_size").fetch_one(writer).await?;
     let pages = max_bytes / page_size.max(1).unsigned_abs();
-    // A pragma takes no parameters.
+    // A pragma has no parameters.
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
     super::sql::query(pragma).execute(writer).await.map(drop)
 }
@@ -267,7 +267,7 @@ mod tests {
                 .await
                 .unwrap();
         };
-        // A transaction that is open is no reason not to move what was committed before.
+        // An open transaction does not prevent the checkpoint of earlier commits.
         write(&mut writer, 8 << 20).await;
         writer.begin().await.unwrap();
         write(&mut writer, 1).await;

@@ -1,5 +1,5 @@
-//! The tables `unbound_id` and `not_shown`: which ids that are not bound to an account may show something, and what nobody is
-//! shown because its id may not. `[B3]`
+//! The tables `unbound_id` and `not_shown`: ids that are not bound to an account but may show something, and documents
+//! that are shown to nobody because of their ids. `[B3]`
 
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::wire::DocKind;
@@ -8,8 +8,8 @@ use super::documents::kind_of;
 use super::sql::{self, Connection, SqlRow};
 use super::{doc_in, position};
 
-/// Whether an account may show something under an id by which others find it: the id is bound to the account, or it is of
-/// the time before ids were, and this account had it then or has the drive that the id was computed from.
+/// Returns whether an account may show something under an id by which others find it. The id must be bound to the
+/// account; or be older than bound ids, if this account had it then or has the drive from which it was computed.
 pub(crate) async fn may_show(reader: &mut Connection, account: AccountId, id: DocId) -> Result<bool, sqlx::Error> {
     if id.is_bound_to(&account) {
         return Ok(true);
@@ -18,14 +18,14 @@ pub(crate) async fn may_show(reader: &mut Connection, account: AccountId, id: Do
     Ok(sql::query(sql).bind(id).bind(account).row(reader).await?.is_some())
 }
 
-/// Lets an account show what it has under the id that apps gave the copy of one of its drives before ids were bound, and says
-/// whether that is new. An id that an account had before ids were bound stays with it.
+/// Allows an account to show a document under the id that an app older than bound ids gave to the copy of one of its
+/// drives; returns whether that is new. An id that another account had then stays with that account.
 pub(crate) async fn allow_copy(writer: &mut Connection, account: AccountId, copy: DocId) -> Result<bool, sqlx::Error> {
     let sql = "INSERT INTO unbound_id (doc, account) VALUES ($1, $2) ON CONFLICT (doc) DO NOTHING";
     Ok(sql::query(sql).bind(copy).bind(account).execute(writer).await? > 0)
 }
 
-/// Notes whether a document is not shown because of its id.
+/// Stores whether a document is hidden because of its id.
 pub(crate) async fn note(
     writer: &mut Connection,
     account: AccountId,
@@ -46,13 +46,13 @@ pub(crate) async fn note(
     sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
 }
 
-/// Whether a document is not shown because of its id.
+/// Returns whether a document is hidden because of its id.
 pub(crate) async fn is_noted(reader: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
     let sql = "SELECT 1 FROM not_shown WHERE account = $1 AND doc = $2";
     Ok(sql::query(sql).bind(account).bind(doc).row(reader).await?.is_some())
 }
 
-/// The documents of an account that are not shown because of their ids.
+/// Returns the documents of an account that are hidden because of their ids.
 pub(crate) async fn not_shown(
     reader: &mut Connection,
     account: AccountId,
@@ -62,12 +62,12 @@ pub(crate) async fn not_shown(
     sql::query(sql).bind(account).rows(reader, read).await
 }
 
-/// How many documents are not shown because of their ids.
+/// Returns the number of documents that are hidden because of their ids.
 pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
     position("count", sql::query_scalar("SELECT COUNT(*) FROM not_shown").fetch_one(reader).await?)
 }
 
-/// Removes what was noted, to be derived again.
+/// Removes all rows of `not_shown`, so that they can be derived again.
 pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM not_shown").execute(writer).await.map(drop)
 }

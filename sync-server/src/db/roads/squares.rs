@@ -1,8 +1,8 @@
-//! The table `road_square`: which roads are where, the best first.
+//! The table `road_square`: the roads in each square, the best first.
 //!
-//! A road stands in one square of each size. Bounds are covered by a few squares of about their own size, so that what is
-//! read is what lies within them, and little beside it, in a valley as on a continent. Knows places and ranks of roads,
-//! nothing else of them.
+//! A road is in one square of each size. Bounds are covered by a few squares of about their own size, so that a read
+//! returns the roads within them and few others, in a valley as on a continent. This module handles positions and ranks
+//! of roads only.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +12,31 @@ use super::super::sql::{self, Connection, SqlRow};
 use super::{RoadKey, RoadRecord, SegmentId, name};
 use crate::domain::grid::{Bounds, square};
 
-/// Sides of the squares, degrees; beyond them there is the world as one.
+/// The sides of the squares, degrees; the largest square is the whole world.
 const SIDES_DEGREES: [f64; 5] = [0.125, 0.5, 2.0, 7.5, 30.0];
-/// The number of that size.
+/// The index of that size.
 const WORLD: usize = SIDES_DEGREES.len();
-/// How many sizes there are.
+/// The number of sizes.
 const SIZES: usize = SIDES_DEGREES.len() + 1;
 
-/// How many squares are looked at while larger ones are left. Few large ones are sooner told to a database than many small
-/// ones, but more of them lies beside the bounds: on a tile of zoom 5, six of 7.5 degrees took SQLite half as long again.
+/// Maximum number of squares of a search, unless there is no larger size. Few large squares make a shorter statement
+/// than many small ones, but contain more outside of the bounds: on a tile of zoom 5, six squares of 7.5 degrees took
+/// SQLite 1.5 times as long.
 const MOST_SQUARES: usize = 36;
 
-/// The squares of every size that a place is in.
+/// Returns the squares of every size that contain a position.
 fn squares_of([lon, lat]: [f64; 2]) -> [i64; SIZES] {
     std::array::from_fn(|size| SIDES_DEGREES.get(size).map_or(0, |side| square(lon, lat, *side)))
 }
 
-/// The size of the squares by which to look within bounds, and their numbers.
+/// Returns the size and the numbers of the squares that cover bounds.
 fn covering(bounds: &Bounds) -> (usize, Vec<i64>) {
     let sizes = SIDES_DEGREES.iter().enumerate();
     let fitting = sizes.filter(|(_, side)| bounds.count(**side) <= MOST_SQUARES).map(|(size, _)| size).next();
     fitting.map_or((WORLD, vec![0]), |size| (size, bounds.squares(SIDES_DEGREES[size])))
 }
 
-/// Puts a road where it belongs.
+/// Inserts a road into its squares.
 pub(super) async fn insert(writer: &mut Connection, road: &RoadRecord) -> Result<(), sqlx::Error> {
     let place = |size: usize| {
         let values: Vec<String> = (0..6).map(|column| format!("${}", 6 * size + column + 1)).collect();
@@ -51,7 +52,7 @@ pub(super) async fn insert(writer: &mut Connection, road: &RoadRecord) -> Result
     query.execute(writer).await.map(drop)
 }
 
-/// Takes a road away, which is as it was when it was put there.
+/// Removes a road, which must be unchanged since it was inserted, from its squares.
 pub(super) async fn remove(writer: &mut Connection, road: &RoadRecord) -> Result<(), sqlx::Error> {
     for (size, square) in (0_i64..).zip(squares_of(road.middle())) {
         let sql = "DELETE FROM road_square WHERE size = $1 AND square = $2 AND rank = $3 AND id = $4";
@@ -61,10 +62,10 @@ pub(super) async fn remove(writer: &mut Connection, road: &RoadRecord) -> Result
     Ok(())
 }
 
-/// The names of up to `limit` roads whose middle is within bounds, the best first, behind a place and no worse than
-/// `last_rank`.
+/// Returns the ids of up to `limit` roads whose middle is within bounds, the best first, after a position and not worse
+/// than `last_rank`.
 ///
-/// One look into each square, which ends after `limit` roads; all of them in one statement.
+/// One index range for each square, which ends after `limit` roads; all of them in one statement.
 pub(super) async fn best(
     reader: &mut Connection,
     bounds: &Bounds,
@@ -98,7 +99,7 @@ pub(super) async fn best(
     query.rows(reader, |row| row.get("id")).await
 }
 
-/// How many of these roads are not where they belong, or are where there should be none.
+/// Returns how many of these roads are in wrong squares or missing from theirs.
 pub(crate) async fn misplaced(
     reader: &mut Connection,
     roads: &BTreeMap<SegmentId, RoadRecord>,

@@ -1,33 +1,33 @@
-//! One statement for many rows: what a transaction writes goes to the engine in a few statements, however many rows it is.
+//! One statement for many rows: a transaction executes a few statements, however many rows it writes.
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::{Connection, Engine, Query, SqlRow, Value};
 
-/// How many rows one statement has if there are more than a few, most first: an engine meets few texts, and remembers how to
-/// do each.
+/// The numbers of rows of one statement, if there are more than a few, the largest first: with few different texts an
+/// engine can keep all of them prepared.
 const GROUPS: [usize; 3] = [64, 32, 16];
 
-/// Rows for one table, and what is said before and after their values.
+/// Rows for one table, with the text before and after their values.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Bulk {
     before: &'static str,
     after: &'static str,
-    /// How many values a row has.
+    /// The number of values of a row.
     columns: usize,
-    /// The values of all rows, one row after the other.
+    /// The values of all rows, row by row.
     values: Vec<Value>,
 }
 
 impl Bulk {
-    /// A statement without rows. It begins with `INSERT INTO … VALUES ` and may end with `ON CONFLICT …`. No two
-    /// of its rows may have the same key.
+    /// Creates a statement without rows. It begins with `INSERT INTO … VALUES ` and may end with `ON CONFLICT …`. No
+    /// two of its rows may have the same key.
     pub(crate) fn new(before: &'static str, after: &'static str) -> Bulk {
         Bulk { before, after, columns: 0, values: Vec::new() }
     }
 
-    /// Adds a row. All rows have the same number of values.
+    /// Adds a row. All rows must have the same number of values.
     pub(crate) fn row(&mut self, values: impl IntoIterator<Item = Value>) {
         let (before, is_first) = (self.values.len(), self.values.is_empty());
         self.values.extend(values);
@@ -36,11 +36,11 @@ impl Bulk {
         debug_assert_eq!(self.columns, added, "{}", self.before);
     }
 
-    /// Writes the rows, and says how many that was.
+    /// Writes the rows and returns their number.
     pub(crate) async fn execute(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
         let (mut rest, mut written) = (self.values.into_iter(), 0);
-        // SQLite looks for the name of each parameter among all names: of some hundred parameters that takes longer than to
-        // write the rows. Those without a name are in their order.
+        // SQLite searches the name of each parameter among all names, which takes longer than writing the rows if there
+        // are hundreds. Parameters without names are numbered in order.
         let has_names = matches!(connection.engine(), Engine::Postgres(_));
         let tuple = |row| {
             let values = if has_names {
@@ -60,7 +60,7 @@ impl Bulk {
     }
 }
 
-/// Deletes the rows with these keys. The statement ends with `IN `; it has the parameters `of` before the keys.
+/// Deletes the rows with these keys. The statement ends with `IN `; its parameters `of` come before the keys.
 pub(crate) async fn delete_each<K: Copy + Into<Value>>(
     connection: &mut Connection,
     before: &str,
@@ -76,7 +76,8 @@ pub(crate) async fn delete_each<K: Copy + Into<Value>>(
     Ok(())
 }
 
-/// The rows with these keys. The statement's first part ends with `IN `; it has the parameters `of` before the keys.
+/// Returns the rows with these keys. The first part of the statement ends with `IN `; its parameters `of` come before
+/// the keys.
 pub(crate) async fn rows_of_each<K: Copy + Into<Value>, T>(
     connection: &mut Connection,
     before: &str,
@@ -93,19 +94,19 @@ pub(crate) async fn rows_of_each<K: Copy + Into<Value>, T>(
     Ok(rows)
 }
 
-/// A statement about some keys.
+/// Returns a statement with some keys.
 fn of_these<K: Copy + Into<Value>>(before: &str, of: &[impl Copy + Into<Value>], keys: &[K]) -> Query {
     let sql = AssertSqlSafe(format!("{before}({})", parameters(of.len(), keys.len()))).into_sql_str();
     let values = of.iter().map(|value| (*value).into()).chain(keys.iter().map(|key| (*key).into())).collect();
     Query { sql, values }
 }
 
-/// How many of so many the next statement is about; none if none are left.
+/// Returns the number of keys of the next statement; none if no keys are left.
 pub(crate) fn group(left: usize) -> Option<usize> {
     if left == 0 { None } else { Some(GROUPS.into_iter().find(|count| *count <= left).unwrap_or(left)) }
 }
 
-/// `count` parameters after the first `before` ones: `$1, $2, $3`.
+/// Returns `count` parameters after the first `before` ones: `$1, $2, $3`.
 pub(crate) fn parameters(before: usize, count: usize) -> String {
     (before + 1..=before + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
-//! The columns of tables, each described once: to be inserted, selected and read.
+//! Describes the columns of a table once, for inserting, selecting and reading.
 //!
-//! `columns!` names the fields of a struct that are columns; `numbers!` gives the variants of an enum their numbers.
+//! `columns!` lists the fields of a struct that are columns; `numbers!` assigns numbers to the variants of an enum.
 
 use std::fmt::Write;
 
@@ -9,40 +9,40 @@ use tourismo_core::time::{Timestamp, UtcOffset};
 
 use super::{Bulk, SqlRow, Value};
 
-/// What one column holds, or several of them that belong together.
+/// The value of one column, or of several columns that belong together.
 pub(crate) trait Columns: Sized {
-    /// Adds the names of the columns of a field with this name.
+    /// Adds the column names of a field with this name.
     fn names(field: &'static str, names: &mut Vec<&'static str>);
 
-    /// Adds the values of the columns; NULL in each if there is none.
+    /// Adds the values of the columns; NULL for each if there is no value.
     fn bind(value: Option<&Self>, values: &mut Vec<Value>);
 
     /// Reads the columns of a field with this name, whose names in the row have a prefix.
     fn read(row: &SqlRow, prefix: &str, field: &'static str) -> Result<Self, sqlx::Error>;
 
-    /// Whether the columns of a field with this name are NULL. Those that belong together are NULL together.
+    /// Returns whether the columns of a field with this name are NULL. Columns that belong together are NULL together.
     fn is_null(row: &SqlRow, prefix: &str, field: &'static str) -> Result<bool, sqlx::Error>;
 
-    /// The names of the columns of a struct.
+    /// Returns the column names of a struct.
     fn list() -> Vec<&'static str> {
         let mut names = Vec::new();
         Self::names("", &mut names);
         names
     }
 
-    /// The columns of a struct as a statement selects them, of a table or alias.
+    /// Returns the columns of a struct for a `SELECT`, of a table or alias.
     fn of(table: &str) -> String {
         let names = Self::list().into_iter().map(|name| format!("{table}.{name}"));
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The columns of a struct as a statement selects them, each under its name behind a prefix.
+    /// Returns the columns of a struct for a `SELECT`, each with a prefix in its name.
     fn of_as(table: &str, prefix: &str) -> String {
         let names = Self::list().into_iter().map(|name| format!("{table}.{name} AS {prefix}{name}"));
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The values of the columns of a struct.
+    /// Returns the values of the columns of a struct.
     fn values(&self) -> Vec<Value> {
         let mut values = Vec::new();
         Self::bind(Some(self), &mut values);
@@ -63,12 +63,13 @@ pub(crate) struct Insert {
 }
 
 impl Insert {
-    /// Inserts these columns into a table.
+    /// Creates a statement that inserts these columns into a table.
     pub(crate) fn into(table: &str, columns: &[&str]) -> Insert {
         Insert { before: format!("INSERT INTO {table} ({}) VALUES ", columns.join(", ")), after: String::new() }
     }
 
-    /// Inserts these columns into a table, the first of which are its key. In a row with that key it replaces the others.
+    /// Creates a statement that inserts these columns into a table, the first `key` of which are its key. It updates
+    /// the other columns of a row with the same key.
     pub(crate) fn or_replace(table: &str, columns: &[&str], key: usize) -> Insert {
         let (key, others) = columns.split_at(key);
         let mut after = format!("ON CONFLICT ({}) DO UPDATE SET ", key.join(", "));
@@ -79,14 +80,14 @@ impl Insert {
         Insert { after, ..Insert::into(table, columns) }
     }
 
-    /// Rows to be inserted.
+    /// Returns an empty list of rows for the statement.
     pub(crate) fn rows(&'static self) -> Bulk {
         Bulk::new(&self.before, &self.after)
     }
 }
 
-/// Describes which fields of a struct are columns: `field`, or `field: "column"` where the names differ. Behind them are
-/// the fields that are none, each with what reads it.
+/// Lists the fields of a struct that are columns: `field`, or `field: "column"` for another name. The fields that are
+/// not columns follow, each with the expression that reads it.
 macro_rules! columns {
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $column:literal) => { $column };
@@ -127,7 +128,7 @@ macro_rules! columns {
     };
 }
 
-/// Gives the variants of an enum the numbers by which columns hold them. A number never stands for another variant.
+/// Assigns to the variants of an enum their numbers in columns. A number must never be reused for another variant.
 macro_rules! numbers {
     ($name:ty { $($variant:ident = $number:literal),+ $(,)? }) => {
         impl $crate::db::sql::Numbered for $name {
@@ -156,7 +157,7 @@ macro_rules! numbers {
     };
 }
 
-/// Describes what a column of one kind of [`Value`] holds.
+/// Implements [`Columns`] for a type that is stored as one kind of [`Value`].
 macro_rules! one_column {
     ($type:ty, $value:ident, $write:expr, $read:expr) => {
         impl $crate::db::sql::Columns for $type {
@@ -183,20 +184,20 @@ macro_rules! one_column {
 
 pub(crate) use {columns, numbers, one_column};
 
-/// An enum whose variants columns hold as numbers.
+/// An enum whose variants are stored as numbers.
 pub(crate) trait Numbered: Copy {
-    /// The number of the variant.
+    /// Returns the number of the variant.
     fn number(self) -> i64;
-    /// The variant of a number, if there is one.
+    /// Returns the variant of a number, if there is one.
     fn from_number(number: i64) -> Option<Self>;
 }
 
-/// Adds the names of the columns of a field that a function finds.
+/// Adds the column names of the field that a function selects.
 pub(crate) fn names_of<R, T: Columns>(_: fn(&R) -> &T, field: &'static str, names: &mut Vec<&'static str>) {
     T::names(field, names);
 }
 
-/// Whether the columns of a field that a function finds are NULL.
+/// Returns whether the columns of the field that a function selects are NULL.
 pub(crate) fn is_null_of<R, T: Columns>(
     _: fn(&R) -> &T,
     row: &SqlRow,
@@ -212,7 +213,7 @@ one_column!(i64, Int, |number| *number, Some);
 one_column!(bool, Int, |is_so| i64::from(*is_so), |number: i64| Some(number == 1));
 one_column!(u16, Int, |number| i64::from(*number), |number: i64| u16::try_from(number).ok());
 one_column!(u32, Int, |number| i64::from(*number), |number: i64| u32::try_from(number).ok());
-// Positions count rows, so that they fit.
+// Positions count rows, so they fit.
 one_column!(u64, Int, |number| i64::try_from(*number).unwrap_or(i64::MAX), |number: i64| u64::try_from(number).ok());
 one_column!(Vec<u8>, Bytes, Vec::clone, Some);
 one_column!(AccountId, Bytes, |id| id.as_bytes().to_vec(), |bytes: Vec<u8>| bytes
@@ -241,7 +242,7 @@ impl<T: Columns> Columns for Option<T> {
     }
 }
 
-/// A place: longitude and latitude, degrees.
+/// A position: longitude and latitude, degrees.
 impl Columns for [f64; 2] {
     fn names(_: &'static str, names: &mut Vec<&'static str>) {
         names.extend(["lon", "lat"]);
