@@ -1,7 +1,7 @@
-//! The one task that writes: it commits what waits for it in groups, one transaction and one sync of the disk for each,
-//! and answers nobody before that.
+//! The only task that writes. It commits waiting jobs in groups, with one transaction and one sync of the disk for each
+//! group, and answers only after that.
 //!
-//! It knows jobs and transactions. What a change must be to be kept is for [`Append`] to say.
+//! It handles jobs and transactions. [`Append`] decides which changes are stored.
 
 mod append;
 pub(crate) mod disk;
@@ -45,29 +45,29 @@ use crate::runtime::metrics::{FoldedBy, Metrics};
 /// Maximum jobs in the channel to the writer. When it is full, senders wait, and so do their sockets.
 const CHANNEL_JOBS: usize = 256;
 
-/// How many bytes of changes may wait, over all connections, with what is known of each change besides its chunk.
+/// Maximum bytes of waiting changes over all connections, including the scan results.
 const QUEUED_BYTES: usize = 64 << 20;
 const CHANGE_BYTES: usize = 512;
 
-/// How many changes a job may bring. A push of more takes several, so that others have their turn in between.
+/// Maximum changes of a job. A larger push takes several jobs, so that other accounts have their turns in between.
 const CHANGES_OF_A_JOB: usize = SHARE;
 
-/// How many jobs of one push wait at the same time: together they fill a transaction, if nobody else is there.
+/// Maximum waiting jobs of one push: together they fill a transaction, if nobody else pushes.
 const JOBS_OF_A_PUSH: usize = 8;
 
-/// How many bytes take as long to write as a small change.
+/// The bytes whose writing takes as long as a small change.
 const BYTES_OF_A_CHANGE: usize = 16 << 10;
 
-/// How many rows are written while one change is stored.
+/// The number of rows whose writing takes as long as storing a change.
 pub(crate) const ROWS_OF_A_CHANGE: usize = 4;
 
-/// How many rows one job writes: as many as take what an account's share takes.
+/// The number of rows of a job: their writing takes as long as an account's share of changes.
 pub(crate) const ROWS_OF_A_JOB: usize = SHARE * ROWS_OF_A_CHANGE;
 
-/// How often to look whether clock and file are as they should be while there is nothing to do.
+/// The time between two checks of clock and file while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Takes jobs to the writing task.
+/// Sends jobs to the writing task.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -76,32 +76,32 @@ pub(crate) struct Writer {
     waiting: Arc<AtomicUsize>,
 }
 
-/// A push of which some jobs are in their account's line.
+/// A push, some of whose jobs wait in their account's queue.
 #[derive(Debug, Default)]
 pub(crate) struct Committing {
     outcomes: Vec<ChangeOutcome>,
-    /// The answers that are to come, each about so many changes.
+    /// The outstanding answers, each with its number of changes.
     answers: VecDeque<(usize, Answer<Vec<ChangeOutcome>>)>,
 }
 
-/// Whoever is told after a commit what it changed.
+/// The parts of the server that are informed after a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitListeners {
     /// The connections of an account whose log has grown.
     pub(crate) head_notifier: HeadNotifier,
     /// The newest page of the public feed.
     pub(crate) newest_page: Arc<NewestPage>,
-    /// Those who listen to what is shown.
+    /// The event streams.
     pub(crate) event_bus: Arc<EventBus>,
     /// The compactor, when any log has grown.
     pub(crate) log_grown: Arc<Notify>,
-    /// Whoever derives rows beside the writer, when documents are due.
+    /// The background projector, when documents are due.
     pub(crate) due: Arc<Notify>,
     /// The road builder, when what is public may have changed.
     pub(crate) published: Arc<Notify>,
 }
 
-/// Who pushes: for which account, from where, and whose changes they may bring.
+/// The pusher: its account, its address, and its actor claims.
 #[derive(Clone, Debug)]
 pub(crate) struct Pusher {
     pub(crate) account: AccountId,
@@ -109,24 +109,24 @@ pub(crate) struct Pusher {
     pub(crate) claims: ActorClaims,
 }
 
-/// One change of a push, looked at but not yet judged.
+/// A scanned change of a push that was not judged yet.
 #[derive(Debug)]
 pub(crate) struct Examined {
     pub(crate) offer: Offer,
     pub(crate) scanned: Result<ScannedChange, NackCode>,
 }
 
-/// The writer cannot take jobs any more, or could not do this one.
+/// The writer accepts no more jobs, or could not do this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unavailable;
 
-/// Whether a device may speak for an account.
+/// Whether a device belongs to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
     Yes,
-    /// Nobody of the account let it in.
+    /// No device of the account granted it.
     Stranger,
-    /// The account has as many devices as it may have.
+    /// The account has its maximum number of devices.
     OneTooMany,
 }
 
@@ -154,7 +154,7 @@ enum Job {
         step: Compaction,
         reply: Reply<bool>,
     },
-    /// Writes rows that were derived beside the writer.
+    /// Writes rows that were derived in the background.
     WriteRows {
         steps: Vec<Step>,
         reply: Reply<()>,
@@ -169,20 +169,21 @@ enum Job {
 /// One step of making a snapshot.
 #[derive(Debug)]
 pub(crate) enum Compaction {
-    /// Write it down.
+    /// Store it.
     Write(Snapshot),
-    /// Make it part of the log: it was verified. The newest changes that it covers leave in the same moment.
+    /// Make the verified snapshot part of the log, and remove the newest changes that it covers in the same
+    /// transaction.
     Enforce(SnapshotTarget, u64),
-    /// Take some more of the changes that it covers out of the log; says whether any are left.
+    /// Remove some more of the covered changes from the log; returns whether any are left.
     Sweep(SnapshotTarget, u64),
-    /// Throw away what was written.
+    /// Delete the stored snapshot.
     GiveUp(SnapshotTarget),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 type Answer<T> = oneshot::Receiver<Result<T, Unavailable>>;
 
-/// What a job came to, held back until it is on disk.
+/// The result of a job, held back until it is on disk.
 enum JobResult {
     Admitted(Admitted),
     Committed(Vec<ChangeOutcome>),
@@ -191,7 +192,7 @@ enum JobResult {
 }
 
 impl Writer {
-    /// Starts the writing task. The handle that is returned resolves after [`Writer::stop`], when all is on disk.
+    /// Starts the writing task. The returned handle resolves after [`Writer::stop`], when everything is on disk.
     pub(crate) fn spawn(
         context: WriterContext,
         listeners: CommitListeners,
@@ -214,7 +215,7 @@ impl Writer {
         (Writer { jobs: sender, bytes: Arc::new(Semaphore::new(QUEUED_BYTES)), waiting }, task)
     }
 
-    /// Lets a device speak for an account, if it founded it or was let in by a device that may. `[H5]`
+    /// Admits a device to an account, if it founded the account or was granted by a device of the account. `[H5]`
     pub(crate) async fn admit(
         &self,
         account: AccountId,
@@ -224,13 +225,13 @@ impl Writer {
         self.submit(|reply| Job::Admit { account, device, granted_by, reply }).await
     }
 
-    /// Takes an account's word that a device whose actors begin like this belongs to it. `[P10]`
+    /// Stores an account's vouch for a device with this actor prefix. `[P10]`
     pub(crate) async fn vouch(&self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), Unavailable> {
         self.submit(|reply| Job::Vouch { account, actor_prefix, reply }).await
     }
 
-    /// Has what can be kept of these changes stored. When this returns, they wait behind those of the push that came before
-    /// them; when there are outcomes, they are on disk. `[P2]`
+    /// Stores the acceptable changes. When this returns, they wait after those of earlier pushes; when outcomes are
+    /// returned, they are on disk. `[P2]`
     pub(crate) async fn commit(&self, committing: &mut Committing, pusher: &Pusher, mut changes: Vec<Examined>) {
         while !changes.is_empty() {
             if committing.answers.len() >= JOBS_OF_A_PUSH {
@@ -240,7 +241,7 @@ impl Writer {
             let count = changes.len();
             let bytes: usize = changes.iter().map(|change| CHANGE_BYTES + change.offer.chunk.0.len()).sum();
             let (reply, answer) = oneshot::channel();
-            // A reply that nobody gets is heard as unavailable.
+            // A reply that is dropped counts as unavailable.
             if let Ok(bytes) = u32::try_from(bytes.min(QUEUED_BYTES))
                 && let Ok(permit) = self.bytes.clone().acquire_many_owned(bytes).await
             {
@@ -252,12 +253,12 @@ impl Writer {
         }
     }
 
-    /// Does one step of making a snapshot; of a sweep it says whether anything is left.
+    /// Does one step of making a snapshot; for a sweep, returns whether anything is left.
     pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
         self.submit(|reply| Job::Compact { step, reply }).await
     }
 
-    /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
+    /// Writes rows that were derived in the background, unless the document has newer changes.
     pub(crate) async fn write_rows(&self, steps: Vec<Step>) -> Result<(), Unavailable> {
         self.submit(|reply| Job::WriteRows { steps, reply }).await
     }
@@ -267,18 +268,19 @@ impl Writer {
         self.submit(|reply| Job::ApplyRoads { update, reply }).await
     }
 
-    /// Returns when the task has got round to it: well, unless the last commit failed and another one does, too.
+    /// Returns when the task reached this job: without an error, unless the last commit failed and a new one fails,
+    /// too.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         self.submit(Job::Ping).await
     }
 
-    /// Takes no more jobs, and does those that wait.
+    /// Accepts no more jobs and does the waiting ones.
     pub(crate) async fn stop(&self) {
-        // An error means that it has stopped already.
+        // An error means that the task has already stopped.
         let _ = self.send(Job::Stop).await;
     }
 
-    /// How many jobs and how many bytes of changes wait.
+    /// Returns the numbers of waiting jobs and of bytes of waiting changes.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         (self.waiting.load(Relaxed), QUEUED_BYTES - self.bytes.available_permits())
     }
@@ -298,13 +300,13 @@ impl Writer {
 }
 
 impl Committing {
-    /// Tells of the next changes of the push that they cannot be taken.
+    /// Reports the next changes of the push as unavailable.
     pub(crate) fn refuse(&mut self, count: usize) {
-        // Its reply never comes.
+        // The reply is dropped here, so it counts as unavailable.
         self.answers.push_back((count, oneshot::channel().1));
     }
 
-    /// What became of each change, in the order of the push.
+    /// Returns the outcome of each change, in the order of the push.
     pub(crate) async fn outcomes(mut self) -> Vec<ChangeOutcome> {
         while !self.answers.is_empty() {
             self.hear().await;
@@ -324,18 +326,18 @@ impl Committing {
     }
 }
 
-/// What the writer writes with.
+/// The state with which the writer writes.
 pub(crate) struct WriterContext {
     pub(crate) claim: Claim,
-    /// Which relay, and which life of its log, everybody was told.
+    /// The identity of the relay and the epoch that every client knows.
     pub(crate) identity: Identity,
     pub(crate) connection: sql::Connection,
     pub(crate) checkpointer: Option<Checkpointer>,
-    /// Tells when what comes came.
+    /// The clock that dates incoming changes.
     pub(crate) clock: Arc<Clock>,
-    /// Tells for whom there is room.
+    /// The free space, by kind of account.
     pub(crate) disk: Disk,
-    /// Whether rows are derived from what is stored.
+    /// Whether rows are derived from stored documents.
     pub(crate) derives_rows: bool,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -349,24 +351,25 @@ struct Task {
     listeners: CommitListeners,
     limiter: Arc<RateLimiter>,
     health: Health,
-    /// Whether the database is not where it was opened, which was said.
+    /// Whether the database is not where it was opened, which was logged.
     is_displaced: bool,
 }
 
-/// How the last transaction ended.
+/// The result of the last transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
-    /// Well.
+    /// It was committed.
     Sound,
-    /// Not well, such as on a full disk, or because the connection was lost.
+    /// It failed, for example on a full disk or because the connection was lost.
     Failed,
-    /// Not at all: nobody waits for it any more, and its connection is of no more use.
+    /// It was abandoned after its time limit, and its connection is unusable.
     GivenUp,
 }
 
 impl Task {
     async fn run(mut self) {
-        // While one transaction syncs the disk, the next ones gather: the slower the disk, the larger they are.
+        // While one transaction syncs the disk, jobs for the next one arrive: the slower the disk, the larger the
+        // groups.
         while self.gather().await {
             let group = self.queue.next_transaction(Instant::now());
             let count = group.len();
@@ -384,14 +387,14 @@ impl Task {
         drop(claim);
     }
 
-    /// Moves jobs from the channel into the queues of their owners, and waits for one if there is none. Returns false when the
-    /// channel is closed and empty.
+    /// Moves jobs from the channel into the queues of their owners, and waits for one if there is none. Returns false
+    /// when the channel is closed and empty.
     async fn gather(&mut self) -> bool {
         while self.queue.is_empty() {
             match timeout(LOOK_EVERY, self.jobs.recv()).await {
                 Ok(Some(job)) => self.enqueue(job),
                 Ok(None) => return false,
-                // Somebody wants to read in the log what is wrong, also when nothing is to be written.
+                // The log must name the fault also while nothing is written.
                 Err(_) => {
                     self.look_for_database();
                     self.context.clock.look();
@@ -418,7 +421,7 @@ impl Task {
         }
         let mut result = self.transact(&group).await;
         if result.is_err() && !self.is_connected().await {
-            // What became of the group is not known. What is on disk will be found there.
+            // Whether the group was committed is unknown. Clients push again, and committed changes are found then.
             result = match self.recover().await {
                 Ok(()) => self.transact(&group).await,
                 Err(_) => return group.into_iter().for_each(Job::fail),
@@ -432,7 +435,7 @@ impl Task {
         if group.len() == 1 {
             return group.into_iter().for_each(Job::fail);
         }
-        // One job must not spoil the others'.
+        // One job must not fail the others.
         let mut group = group.into_iter();
         while let Some(job) = group.next() {
             let alone = [job];
@@ -446,8 +449,8 @@ impl Task {
         }
     }
 
-    /// Looks whether the database is where it was opened. What is written to a file that was moved or deleted is lost for
-    /// whoever opens the database next, and must not be acknowledged.
+    /// Checks that the database is where it was opened. Writes to a file that was moved or deleted would be lost for
+    /// the next process that opens the database, so they must not be acknowledged.
     fn look_for_database(&mut self) -> bool {
         let found = self.context.claim.is_in_place();
         match &found {
@@ -459,7 +462,7 @@ impl Task {
         found.is_ok()
     }
 
-    /// After a failure, connects again if the connection was lost.
+    /// Reconnects after a failure, if the connection was lost.
     async fn recover(&mut self) -> Result<(), OpenError> {
         if self.is_connected().await {
             return Ok(());
@@ -478,7 +481,7 @@ impl Task {
     async fn reconnect(&mut self) -> Result<(), OpenError> {
         if let Some(connection) = self.context.claim.reconnect(self.context.identity).await? {
             self.context.connection = connection;
-            // Whatever comes next shows whether it can be written to.
+            // The next transaction shows whether writing works.
             self.health = Health::Failed;
             self.catch_up().await?;
             tracing::info!("connected to the database again");
@@ -486,7 +489,7 @@ impl Task {
         Ok(())
     }
 
-    /// Tells everybody what a commit whose answer was lost may have changed.
+    /// Informs everybody of the possible effects of a commit whose answer was lost.
     async fn catch_up(&mut self) -> Result<(), sqlx::Error> {
         self.listeners.newest_page.invalidate();
         self.listeners.event_bus.forget();
@@ -516,7 +519,8 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
-        // Only a commit brings it back: whatever else happens, or if this is not waited for, all of it is read again.
+        // Only a commit restores the memory. After any other end, also if this future is dropped, everything is read
+        // again.
         let mut memory = std::mem::take(&mut self.memory);
         let began = Instant::now();
         self.context.connection.begin().await?;
@@ -534,7 +538,7 @@ impl Task {
             },
             Err(error) => error,
         };
-        // This fails if it was rolled back already.
+        // This fails if the transaction was rolled back already.
         let _ = self.context.connection.roll_back().await;
         Err(error)
     }
@@ -544,7 +548,7 @@ impl Task {
         group: &[Job],
         memory: &mut Memory,
     ) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
-        // Whoever asks how it is learns whether the disk takes something again; a healthy one is not written to.
+        // A health check after a failure finds out whether writing works again; a healthy disk is not written to.
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.context.connection).await?;
         }
@@ -577,7 +581,7 @@ impl Task {
         Ok((done, append.finish(self.context.derives_rows).await?))
     }
 
-    /// Answers what was committed, if it went where it should.
+    /// Answers the jobs of a commit, if it went to the right file.
     fn conclude(&mut self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
         if self.look_for_database() {
             self.answer(group, done, appended);
@@ -588,7 +592,7 @@ impl Task {
 
     fn answer(&self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
         for (job, done) in group.into_iter().zip(done) {
-            // Whoever has gone away in the meantime gets no answer.
+            // A client that disconnected meanwhile gets no answer.
             match (job, done) {
                 (Job::Admit { reply, .. }, JobResult::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
                 (Job::Commit { reply, .. }, JobResult::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
@@ -618,7 +622,7 @@ impl Task {
             self.listeners.log_grown.notify_one();
         }
         for (account, work) in appended.work {
-            // What a push makes the relay do besides storing it, its account pays with the next ones.
+            // The account's next pushes pay for the work that a push causes besides storing it.
             self.limiter.charge(account, work.changes);
         }
         for (account, head) in appended.heads {
@@ -628,7 +632,7 @@ impl Task {
 }
 
 impl Job {
-    /// The owner of the queue in which it waits.
+    /// Returns the owner of the queue in which it waits.
     fn owner(&self) -> Owner {
         match self {
             Job::Admit { account, .. } | Job::Vouch { account, .. } => Owner::Account(*account),
@@ -640,7 +644,7 @@ impl Job {
         }
     }
 
-    /// How many changes it brings, or how many could be stored while it is done.
+    /// Returns its number of changes, or the number of changes that could be stored in the time that it takes.
     fn changes(&self) -> usize {
         match self {
             Job::Commit { changes, .. } => {
@@ -661,7 +665,7 @@ impl Job {
             | Job::Vouch { reply, .. }
             | Job::WriteRows { reply, .. }
             | Job::ApplyRoads { reply, .. } => {
-                // Whoever has gone away in the meantime gets no answer.
+                // A client that disconnected meanwhile gets no answer.
                 let _ = reply.send(Err(Unavailable));
             }
             Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),

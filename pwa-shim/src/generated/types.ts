@@ -12,13 +12,13 @@ export type AccountId = string;
 export type AccountView = {
   /** Its id. */
   account: AccountId,
-  /** What everyone may know. */
+  /** Its public profile. */
   profile: ProfileFields,
-  /** How this account likes things. */
+  /** Its settings. */
   settings: SettingsFields,
   /** The public key of this device, hexadecimal. */
   device: string,
-  /** The devices of the account that have names, this one among them if it has. */
+  /** The devices of the account that have names, including this one if it has a name. */
   devices: Array<NamedDevice>,
 };
 
@@ -73,19 +73,22 @@ export type CarFields = {
 export type CarView = {
   /** The car. */
   id: DocId,
-  /** What is known of it. */
+  /** Its fields. */
   fields: CarFields,
-  /** How many drives were driven with it. */
+  /** The number of drives with it. */
   drives: number,
-  /** How far they went, metres. */
+  /** The distance of these drives, metres. */
   distanceM: number,
-  /** What its odometer should show, metres: the newest reading in its logbook and the drives that began after it. */
+  /**
+   * The expected reading of its odometer, metres: the newest reading in its logbook plus the drives that began after
+   * it.
+   */
   odometerM: number | null,
   /** Its logbook, the latest entry first. */
   log: Array<LogItem>,
 };
 
-/** What a person or a program wants. */
+/** A command of the user or of a program. */
 export type Command = { "type": "startDrive",
   /** The car it is driven with. */
   car: DocId | null, } | { "type": "pauseDrive" } | { "type": "resumeDrive" } | { "type": "takeOverDrive",
@@ -103,7 +106,7 @@ export type Command = { "type": "startDrive",
   drive: DocId, } | { "type": "publishDrive",
   /** The drive. */
   drive: DocId,
-  /** Who may see the copy. */
+  /** The visibility of the copy. */
   visibility: Visibility, } | { "type": "setPrivateEnds",
   /** The drive. */
   drive: DocId,
@@ -111,7 +114,7 @@ export type Command = { "type": "startDrive",
   ends: PrivateEnds, } | { "type": "takeBackRefused",
   /** The drive. */
   drive: DocId,
-  /** The names of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000. */
+  /** The ids of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000. */
   fixes: Array<string>,
   /** Whether they count. */
   holds: boolean, } | { "type": "renewLink",
@@ -135,13 +138,13 @@ export type Command = { "type": "startDrive",
   entry: DocId, } | { "type": "relate",
   /** The other account. */
   account: AccountId,
-  /** How to be related to it. */
+  /** The relation to it. */
   relation: Relation,
-  /** Whether to be so or no more. */
+  /** Whether the relation begins or ends. */
   holds: boolean, } | { "type": "react",
   /** The published copy. */
   drive: DocId,
-  /** What one feels; absent to take it back. */
+  /** The reaction; absent to remove it. */
   reaction: Reaction | null, } | { "type": "comment",
   /** The published copy. */
   drive: DocId,
@@ -156,15 +159,15 @@ export type Command = { "type": "startDrive",
   /** All its fields. */
   fields: MeetFields,
   /**
-   * When the newest of what the person saw was set, as the relay told it (`changedAt`): this is said after that, by
-   * whatever clock.
+   * The time of the newest field that the user saw, as reported by the relay (`changedAt`): the change counts as
+   * later, whatever the clocks show.
    */
   seenAt: Timestamp | null, } | { "type": "amendMeet",
   /** The meet. */
   meet: DocId,
-  /** All its fields as the person saw them. */
+  /** All its fields as the user saw them. */
   seen: MeetFields,
-  /** All its fields as the person wants them. */
+  /** All its fields as the user wants them. */
   fields: MeetFields,
   /** As in [`Command::PutMeet`]. */
   seenAt: Timestamp | null, } | { "type": "cancelMeet",
@@ -174,7 +177,7 @@ export type Command = { "type": "startDrive",
   seenAt: Timestamp | null, } | { "type": "renewMeetLink",
   /** The meet. */
   meet: DocId,
-  /** All its fields as the person saw them, also those that a co-organiser set: they count under the new link. */
+  /** All its fields as the user saw them, also those set by a co-organiser: they count under the new link. */
   fields: MeetFields,
   /** As in [`Command::PutMeet`]. */
   seenAt: Timestamp | null, } | { "type": "grantOrganiser",
@@ -182,11 +185,11 @@ export type Command = { "type": "startDrive",
   meet: DocId,
   /** The other account. */
   account: AccountId,
-  /** Whether it may. */
+  /** Whether it may change the meet. */
   may: boolean, } | { "type": "rsvp",
   /** The meet. */
   meet: DocId,
-  /** The answer; absent to take it back. */
+  /** The answer; absent to remove it. */
   answer: Answer | null, } | { "type": "readToken" } | { "type": "putProfile",
   /** All its fields. */
   fields: ProfileFields, } | { "type": "putSettings",
@@ -196,36 +199,36 @@ export type Command = { "type": "startDrive",
   name: string, } | { "type": "grantDevice",
   /** Its Ed25519 public key, 32 bytes. */
   device: Uint8Array, } | { "type": "checkGrant",
-  /** What a [`Command::GrantDevice`] gave, here or on another device. */
+  /** The result of [`Command::GrantDevice`], here or on another device. */
   grant: Uint8Array, } | { "type": "joinAccount",
-  /** What that device's [`Command::GrantDevice`] gave. */
+  /** The result of [`Command::GrantDevice`] on that device. */
   grant: Uint8Array,
 };
 
 /** Why a command was refused. */
 export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
 
-/** How a command ended. */
+/** The result of a command. */
 export type CommandOutcome = { "type": "done",
-  /** The drive, car, entry, comment or meet that was made or changed, if it was one. */
+  /** The drive, car, entry, comment or meet that was made or changed, if any. */
   doc: DocId | null, } | { "type": "granted",
   /** Its bytes. */
   grant: Uint8Array, } | { "type": "grantChecked",
   /** The account that it lets a device into. */
   account: AccountId,
-  /** Twelve digits that both devices show if nobody stands between them: see [`crate::wire::join_check`]. */
+  /** Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`]. */
   check: string, } | { "type": "token",
   /** Its bytes: [`crate::read_token::ReadToken`]. */
   token: Uint8Array,
-  /** From when on the relay refuses it, by this phone's clock. */
+  /** The time from which on the relay refuses it, by this phone's clock. */
   expiresAt: Timestamp, } | { "type": "refused",
-  /** Why. */
+  /** The reason. */
   code: CommandError, } | { "type": "invalid",
   /** The name of the field, as the command has it. */
   field: string,
-  /** The values that are accepted, in words. */
+  /** A description of the accepted values. */
   expected: string, } | { "type": "notStored",
-  /** Why. */
+  /** The reason. */
   failure: StorageFailure,
 };
 
@@ -294,23 +297,23 @@ export type DriveStats = {
   gaps: number,
 };
 
-/** Where a drive, its track and its published copy are. */
+/** Where a drive, its track and its published copy are stored. */
 export type DriveSync = { "type": "saving" } | { "type": "onPhone",
-  /** How many changes the relay has not acknowledged. */
+  /** The number of changes that the relay has not acknowledged. */
   changes: number,
-  /** Their size. After a relay was restored from a backup, the size of what it lost is counted as it is sent. */
+  /** Their size. After a relay was restored from a backup, lost changes are counted when they are sent. */
   bytes: number,
-  /** How many of them are on their way: pushed, and neither acknowledged nor refused. */
+  /** The number of changes that are pushed and neither acknowledged nor refused. */
   sentChanges: number,
   /** Their size. */
   sentBytes: number,
-  /** How many changes the relay has acknowledged. */
+  /** The number of changes that the relay has acknowledged. */
   ackedChanges: number, } | { "type": "onRelay",
-  /** Whether the track is on this phone, too. */
+  /** Whether the track is also on this phone. */
   trackHere: boolean, } | { "type": "fetching",
-  /** How many changes are still to come. */
+  /** The number of missing changes. */
   changes: number, } | { "type": "refused",
-  /** Why. */
+  /** The reason. */
   code: NackCode,
 };
 
@@ -324,55 +327,55 @@ export type DriveView = {
   notes: string,
   /** The car it was driven with. */
   car: DocId | null,
-  /** When it began. */
+  /** The start. */
   startedAt: Timestamp,
-  /** What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew. */
+  /** The UTC offset at the start, in minutes ahead of UTC; absent if unknown. */
   utcOffsetMin: UtcOffset | null,
-  /** When it ended; absent while it is not finished. */
+  /** The end; absent while the drive is not finished. */
   endedAt: Timestamp | null,
-  /** What was driven. */
+  /** The statistics. */
   stats: DriveStats | null,
-  /** How good its road is; absent while it is not finished, and where its track has not been on this phone. */
+  /** Its road score; absent while the drive is not finished, and if its track was never on this phone. */
   road: RoadView | null,
-  /** West, south, east, north of its track, degrees, as RFC 7946 has it; absent where `road` is, and without any fix. */
+  /** West, south, east, north of its track, degrees, as in RFC 7946; absent if `road` is absent, and without any fix. */
   bounds: [number, number, number, number] | null,
-  /** Who may see its published copy; nobody if that is lost. */
+  /** The visibility of its published copy; private if the copy is lost. */
   visibility: Visibility,
-  /** The published copy; its id on the relay. Absent if that is lost, since neither this phone nor the relay has it any more. */
+  /** The id of the published copy. Absent if the copy is lost: neither this phone nor the relay has it. */
   published: DocId | null,
-  /** Which of its ends are private places, and hidden in a published copy. */
+  /** The ends that are private places, which a published copy hides. */
   privateEnds: PrivateEnds,
-  /** What several devices said of it at the same time, to be shown and settled. */
+  /** Unresolved concurrent values of several devices. */
   conflicts: Array<DriveConflict>,
-  /** Where it is. */
+  /** Where the drive is stored. */
   sync: DriveSync,
 };
 
-/** Something that the shell shall do. */
+/** An effect for the shell to perform. */
 export type Effect = { "type": "store",
-  /** Comes back with the answer. */
+  /** The number of the transaction, which is part of the answer. */
   batch: number,
   /** The operations in order. */
   ops: Array<StoreOp>, } | { "type": "load",
-  /** Comes back with the answer. */
+  /** The number of the request, which is part of the answer. */
   request: number,
   /** The ranges. */
   ranges: Array<KeyRange>, } | { "type": "sign",
-  /** Comes back with the answer. */
+  /** The number of the request, which is part of the answer. */
   request: number,
-  /** What to sign. */
+  /** The bytes to sign. */
   bytes: Uint8Array, } | { "type": "connect" } | { "type": "send",
   /** Its bytes. */
   bytes: Uint8Array, } | { "type": "disconnect" } | { "type": "setTimer",
   /** Milliseconds from now. */
   inMs: number,
-  /** What for. */
+  /** The reason. */
   why: string, } | { "type": "settled",
   /** The command's `request`. */
   request: number,
-  /** How. */
+  /** Its result. */
   outcome: CommandOutcome, } | { "type": "changed",
-  /** What. */
+  /** The views. */
   topics: Array<Topic>,
 };
 
@@ -404,51 +407,55 @@ export type Fix = {
   speedMps?: number,
 };
 
-/** Somebody whom the account follows. */
+/** An account that the account follows. */
 export type FollowView = {
-  /** Who. */
+  /** The followed account. */
   account: AccountId,
-  /** Since when. */
+  /** The time since when. */
   since: Timestamp,
 };
 
-/** Something that happened, told to the replica. */
+/** An event for the replica. */
 export type Input = { "type": "start" } | { "type": "fix",
-  /** The measurement as the sensor gave it; it need not be valid. A recording has its own `recorded_at`. */
+  /** The measurement as reported; it may be invalid. The recording sets its own `recorded_at`. */
   fix: Fix,
-  /** When the page was given it, by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for now. */
+  /**
+   * The arrival at the page by the monotonic clock of [`Now`](crate::time::Now), milliseconds; absent for the
+   * present time.
+   */
   arrivedMs?: number, } | { "type": "sensorFailed",
-  /** Why. */
+  /** The reason. */
   reason: SensorFailure, } | { "type": "command",
-  /** Chosen by the caller; comes back with the answer. */
+  /** A number chosen by the caller, which is part of the answer. */
   request: number,
-  /** What is wanted. */
+  /** The command. */
   command: Command, } | { "type": "stored",
-  /** Which transaction. */
+  /** The number of the transaction. */
   batch: number, } | { "type": "storeFailed",
-  /** Which transaction. */
+  /** The number of the transaction. */
   batch: number,
-  /** Why. */
+  /** The reason. */
   failure: StorageFailure, } | { "type": "loaded",
-  /** Which request. */
+  /** The number of the request. */
   request: number,
-  /** The entries in the ranges asked for, ascending in each range. */
+  /** The entries in the requested ranges, ascending in each range. */
   entries: Array<StoredEntry>, } | { "type": "loadFailed",
-  /** Which request. */
+  /** The number of the request. */
   request: number,
-  /** Why. */
+  /** The reason. */
   failure: StorageFailure, } | { "type": "signed",
-  /** Which request. */
+  /** The number of the request. */
   request: number,
   /** The Ed25519 signature, 64 bytes. */
   signature: Uint8Array, } | { "type": "zone",
-  /** How far they are ahead of UTC, in minutes. */
+  /** The offset ahead of UTC, minutes. */
   utcOffsetMin: number, } | { "type": "network",
-  /** Whether it has. */
+  /** Whether there is a network. */
   online: boolean, } | { "type": "connected",
   /**
    * The origin that the shell dialled, as browsers write it: `https://relay.example` for
-   * `wss://relay.example/v1/sync`. What the device signs is good there only, so it is never the relay's word.
+   * `wss://relay.example/v1/sync`. A signature of the device is valid at this origin only, so it must not come
+   * from a message of the relay.
    */
   origin: string, } | { "type": "received",
   /** Its bytes. */
@@ -456,7 +463,7 @@ export type Input = { "type": "start" } | { "type": "fix",
 
 /** The keys from `from` up to and including `to`. */
 export type KeyRange = {
-  /** Where. */
+  /** The space. */
   space: Space,
   /** The first key. */
   from: Uint8Array,
@@ -473,9 +480,9 @@ export type Line = {
   parts: Array<Array<[number, number]>>,
 };
 
-/** How the connection to the relay is. */
+/** The state of the connection to the relay. */
 export type LinkStatus = { "type": "offline" } | { "type": "connecting" } | { "type": "syncing" } | { "type": "upToDate" } | { "type": "rejected",
-  /** Why. */
+  /** The reason. */
   code: ByeCode,
 };
 
@@ -530,19 +537,25 @@ export type MeetFields = {
   cancelled: boolean,
 };
 
-/** A meet of the account, or what it makes of somebody else's. */
+/** A meet of the account, or its amendment of another account's meet. */
 export type MeetView = {
-  /** The id by which others find the meet, another one after its link was renewed; for an amendment, the meet that it amends. */
+  /**
+   * The id by which others find the meet, which changes when its link is renewed; for an amendment, the amended
+   * meet.
+   */
   id: DocId,
-  /** Whether it is the account's own. */
+  /** Whether it is the account's own meet. */
   own: boolean,
-  /** What the account says of it; without what co-organisers do. */
+  /** The fields as set by the account, without changes of co-organisers. */
   fields: MeetFields,
-  /** Which fields those are, and when each was set: all of one's own meet, and what an amendment is about. */
+  /**
+   * The fields that the account set, with their times: all fields of an own meet, the amended fields of an
+   * amendment.
+   */
   said: Array<[keyof MeetFields, Timestamp]>,
-  /** Whether some of it is on this phone only. */
+  /** Whether some changes are on this phone only. */
   isUnsent: boolean,
-  /** Who else may change it. */
+  /** The accounts that may also change it. */
   organisers: Array<AccountId>,
 };
 
@@ -611,65 +624,77 @@ export type ProfileFields = {
 /** A reaction to a published drive. */
 export type Reaction = "like" | "wow" | "road" | "car";
 
-/** What the account feels about a published drive. */
+/** The account's reaction to a published drive. */
 export type ReactionView = {
   /** The published copy. */
   drive: DocId,
-  /** What it feels. */
+  /** The reaction. */
   reaction: Reaction,
 };
 
-/** What a recording does. */
+/** The state of a recording. */
 export type RecordingState = "recovering" | "unfinished" | "active" | "paused";
 
 /** The drive that is being recorded. */
 export type RecordingView = {
-  /** What the recording does. */
+  /** The state of the recording. */
   state: RecordingState,
-  /** When the app was killed, as far as is known; while the drive is unfinished, and while its going on can be undone. */
+  /**
+   * The last known time before the app was killed; while the drive is unfinished, and while the resumption can be
+   * undone.
+   */
   leftOffAt: Timestamp | null,
-  /** Whether an unfinished drive is to go on by itself: it was left off in mid-drive, at most 10 minutes ago. */
+  /**
+   * Whether the app should resume an unfinished drive by itself: it was interrupted in mid-drive, at most 10 minutes
+   * ago.
+   */
   resumesItself: boolean,
-  /** Whether the drive went on a moment ago, so that [`crate::replica::io::Command::UndoResume`] leaves it unfinished again. */
+  /**
+   * Whether the drive was resumed a moment ago, so that [`crate::replica::io::Command::UndoResume`] can make it
+   * unfinished again.
+   */
   canUndoResume: boolean,
   /** The drive. */
   drive: DocId,
   /** The car it is driven with. */
   car: DocId | null,
-  /** When it began. */
+  /** The start. */
   startedAt: Timestamp,
-  /** What was driven so far. */
+  /** The statistics so far. */
   stats: DriveStats,
   /** Speed at the last accepted fix, metres per second; absent if unknown or older than 5 s. */
   speedMps: number | null,
   /** The state of the position signal. */
   signal: Signal,
-  /** How many fixes have been taken in since the app started. */
+  /** The number of fixes received since the app started. */
   taken: number,
-  /** How many of those are not on disk yet. */
+  /** The number of these that are not on disk yet. */
   unsaved: number,
   /** The last accepted position, `[longitude, latitude]` in degrees. */
   position: [number, number] | null,
-  /** Why nothing is being recorded though positions come: all of late are refused. They are kept, and can be taken back. */
+  /**
+   * Why all recent positions are refused; absent while fixes are accepted. Refused positions are kept and can be
+   * taken back.
+   */
   notRecording: Refusal | null,
 };
 
 /** The reasons for which the recorder refuses a fix. The numbers are stored and never change their meaning. */
 export type Refusal = "invalid" | "notLater" | "inTheFuture" | "beforeStart" | "tooInaccurate" | "outlier";
 
-/** A position that is not part of a drive, unless it was taken back. */
+/** A refused position, which does not count unless it was taken back. */
 export type RefusedView = {
-  /** Its name, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused). */
+  /** Its id, for [`TakeBackRefused`](crate::replica::io::Command::TakeBackRefused). */
   id: string,
-  /** When it came, by the clock of the recording. */
+  /** The time of its arrival, by the clock of the recording. */
   at: Timestamp,
-  /** Where it was: longitude and latitude, degrees. */
+  /** The position: longitude and latitude, degrees. */
   place: [number, number],
   /** 95 % radius, metres. */
   accuracyM: number | null,
-  /** Why it was refused. */
+  /** The reason of the refusal. */
   reason: Refusal,
-  /** Whether it counts all the same. */
+  /** Whether it was taken back and counts. */
   isTakenBack: boolean,
 };
 
@@ -722,7 +747,7 @@ export type RoadView = {
   stretches: Array<RoadStretch>,
 };
 
-/** Why the position sensor gives nothing. */
+/** Why the position sensor reports nothing. */
 export type SensorFailure = "denied" | "unavailable" | "timedOut";
 
 /** The settings of an account. */
@@ -739,19 +764,19 @@ export type Signal = { "type": "waiting" } | { "type": "good",
   accuracyM: number | null, } | { "type": "inaccurate",
   /** 95 % radius of the last one, metres. */
   accuracyM: number, } | { "type": "lost" } | { "type": "failed",
-  /** Why. */
+  /** The reason. */
   reason: SensorFailure,
 };
 
-/** What the account says about others and their things. */
+/** The statements of the account about other accounts, drives and meets. */
 export type SocialView = {
-  /** Whom it follows, the latest first. */
+  /** The followed accounts, the latest first. */
   follows: Array<FollowView>,
-  /** Whom it lets follow. */
+  /** The accepted followers. */
   accepted: Array<AccountId>,
-  /** Whom it blocks. */
+  /** The blocked accounts. */
   blocked: Array<AccountId>,
-  /** What it feels about published drives. */
+  /** Its reactions to published drives. */
   reactions: Array<ReactionView>,
   /** Its comments on published drives, the latest first. */
   comments: Array<CommentView>,
@@ -762,40 +787,40 @@ export type SocialView = {
 /** One of the key-value spaces of the phone's storage. In IndexedDB: one object store each. */
 export type Space = "meta" | "journal" | "doc" | "row" | "change";
 
-/** How storage and sync are. */
+/** The state of storage and sync. */
 export type StatusView = {
   /** The phone's storage. */
   storage: StorageStatus,
   /** The connection to the relay. */
   link: LinkStatus,
-  /** Changes that the relay has not acknowledged. */
+  /** The number of changes that the relay has not acknowledged. */
   unsentChanges: number,
   /** Their size in bytes; see [`DriveSync::OnPhone`]. */
   unsentBytes: number,
-  /** The documents that they belong to. */
+  /** The number of documents with such changes. */
   unsentDocuments: number,
-  /** How many of these changes are on their way: pushed, and neither acknowledged nor refused. */
+  /** The number of changes that are pushed and neither acknowledged nor refused. */
   sentChanges: number,
   /** Their size in bytes. */
   sentBytes: number,
-  /** Documents of which something is being fetched or about to be. */
+  /** The number of documents that are being fetched or wait for it. */
   fetchingDocuments: number,
-  /** The changes that are to come of them. */
+  /** The number of their missing changes. */
   fetchingChanges: number,
-  /** Documents known, here or on the relay. */
+  /** The number of documents on this phone or on the relay. */
   documents: number,
-  /** Documents of which the relay refuses something. */
+  /** The number of documents with refused changes. */
   refused: number,
-  /** Why, of the first of them. */
+  /** The reason for the first of them. */
   refusal: NackCode | null,
 };
 
-/** Why storage refused. */
+/** Why storage failed. */
 export type StorageFailure = "quotaExceeded" | "aborted" | "unavailable";
 
-/** How the phone's storage is. */
+/** The state of the phone's storage. */
 export type StorageStatus = { "type": "saved" } | { "type": "saving" } | { "type": "failing",
-  /** Why. */
+  /** The reason. */
   failure: StorageFailure,
 };
 
@@ -804,7 +829,7 @@ export type StoreOp = { "type": "put" } & StoredEntry | { "type": "delete" } & K
 
 /** A key and its value. */
 export type StoredEntry = {
-  /** Where. */
+  /** The space. */
   space: Space,
   /** The key; keys sort bytewise. */
   key: Uint8Array,
@@ -819,7 +844,7 @@ export type StoredEntry = {
  */
 export type Timestamp = number;
 
-/** A thing that can be read and may change. */
+/** A view that can change. */
 export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "status";
 
 /** The opened drive's track. */
@@ -828,23 +853,26 @@ export type TrackView = { "type": "loading",
   drive: DocId, } | { "type": "ready",
   /** The drive. */
   drive: DocId,
-  /** For a map. */
+  /** The line for a map. */
   line: Line,
-  /** What of it nobody else sees when it is published, gaps as straight lines. */
+  /** The parts that a published copy hides, gaps as straight lines. */
   hidden: Line,
-  /** The distance of what others see of it when it is published, metres; absent if that is too little to be published. */
+  /** The distance that a published copy would show, metres; absent if that is too little to be published. */
   shownM: number | null,
-  /** For charts. */
+  /** The profile for charts. */
   profile: Profile,
-  /** How good its road is. */
+  /** Its road score. */
   road: RoadView,
-  /** The lines of its stretches, in their order. */
+  /** The lines of the stretches in `road`, in their order. */
   stretches: Array<Line>,
-  /** What was refused of it and kept: the first 5,000. Of a drive that is being recorded the last minute is missing. */
+  /**
+   * The refused positions, which are kept: the first 5,000. During a recording those of the last minute are
+   * missing.
+   */
   refused: Array<RefusedView>, } | { "type": "unavailable",
   /** The drive. */
   drive: DocId,
-  /** Why. */
+  /** The reason. */
   code: CommandError,
 };
 

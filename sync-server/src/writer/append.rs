@@ -1,7 +1,7 @@
-//! What one transaction adds to the logs: devices, changes, and the rows that are derived from them.
+//! The additions of one transaction to the logs: devices, changes, and rows derived from them.
 //!
-//! The rules are core's ([`tourismo_core::log`]); this reads what they need to know, unless the writer remembers it, and
-//! writes what they decide at the end, all at once. It commits nothing.
+//! The rules are those of the core ([`tourismo_core::admission`]). This module reads what they need, unless the
+//! writer's memory has it, and writes their results at the end, all at once. It commits nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,14 +28,14 @@ use crate::db::sql::Connection;
 use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
 use crate::notify::event_bus::BusEvent;
 
-/// How many changes leave the log for a snapshot in one transaction, so that pushes do not wait for it.
+/// The number of changes that leave the log for a snapshot in one transaction, so that pushes do not wait for it.
 const SWEPT_AT_ONCE: u32 = 250;
 
-/// How far ahead of the newest entry it is written until when the log may have entries, milliseconds: not in every
-/// transaction.
+/// How far the stored maximum time of entries is ahead of the newest entry, milliseconds, so that it need not be
+/// written in every transaction.
 const RECEIVED_AHEAD_MS: i64 = 1_000;
 
-/// A transaction in the making.
+/// An open transaction.
 pub(super) struct Append<'t> {
     connection: &'t mut Connection,
     memory: &'t mut Memory,
@@ -44,33 +44,33 @@ pub(super) struct Append<'t> {
     room: DiskSpace,
     /// When the accounts were founded.
     founded_at: BTreeMap<AccountId, Timestamp>,
-    /// What new accounts pushed today from the addresses that pushed now.
+    /// Bytes that new accounts pushed today from the addresses of this transaction.
     address_bytes: BTreeMap<SourceName, u64>,
     accounts: BTreeMap<AccountId, AccountState>,
-    /// None for one that its account has not written to.
+    /// `None` for a document that its account has not written to.
     docs: BTreeMap<Key, Option<KnownDocument>>,
     entries: Vec<NewEntry<'t>>,
     touched: BTreeMap<Key, TouchedDocs>,
-    /// What looks different by rows that were derived beside the writer.
+    /// Visible changes by rows that were derived in the background.
     events: Vec<BusEvent>,
     feed_changed: bool,
     quarantined: u64,
 }
 
-/// What a transaction did, to be told after its commit.
+/// The effects of a transaction, to be reported after its commit.
 #[derive(Debug, Default)]
 pub(super) struct AppendResult {
-    /// The logs that grew, and how far they reach.
+    /// The logs that grew, with their heads.
     pub(super) heads: Vec<(AccountId, u64)>,
-    /// Whether the public feed may look different.
+    /// Whether the public feed may have changed.
     pub(super) feed_changed: bool,
-    /// What looks different to those who listen.
+    /// The visible changes, for event streams.
     pub(super) events: Vec<BusEvent>,
-    /// What deriving rows from their documents took.
+    /// The cost of deriving rows, by account.
     pub(super) work: Vec<(AccountId, DeriveCost)>,
     /// Whether documents are due.
     pub(super) has_due: bool,
-    /// How many documents went into quarantine.
+    /// The number of documents that were quarantined.
     pub(super) quarantined: u64,
 }
 
@@ -78,10 +78,10 @@ pub(super) struct AppendResult {
 struct TouchedDocs {
     is_new: bool,
     actors: BTreeSet<Actor>,
-    /// The places of what was appended, among all entries of the transaction.
+    /// The indices of its entries among all entries of the transaction.
     entries: Vec<usize>,
     last: u64,
-    /// How many operations its changes have.
+    /// The number of operations of its changes.
     ops: u64,
 }
 
@@ -111,7 +111,7 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Lets a device in; says whether it is.
+    /// Admits a device; returns whether it belongs to the account.
     pub(super) async fn admit(
         &mut self,
         account: AccountId,
@@ -121,7 +121,8 @@ impl<'t> Append<'t> {
         match granted_by {
             None => accounts::insert(self.connection, account).await?,
             Some(granter) if accounts::has_device(self.connection, account, granter).await? => {}
-            // The account's name tells who founded it: that device need not have come before the one that it let in.
+            // The account's id proves its founding device, which need not have connected before the device that it
+            // granted.
             Some(granter) if AccountId::founded_by(&granter) == account => {
                 accounts::insert(self.connection, account).await?;
                 accounts::insert_device(self.connection, account, granter, None, self.received_at).await?;
@@ -132,7 +133,7 @@ impl<'t> Append<'t> {
             return Ok(Admitted::OneTooMany);
         }
         accounts::insert_device(self.connection, account, device, granted_by, self.received_at).await?;
-        // Books that were read before do not have it.
+        // An account state that was read before does not contain the device.
         self.memory.take_account(account);
         if let Some(log) = self.accounts.get_mut(&account) {
             log.actor_prefixes.insert(device.actor_prefix());
@@ -140,7 +141,7 @@ impl<'t> Append<'t> {
         Ok(Admitted::Yes)
     }
 
-    /// Lets what a device makes whose actors begin like this be taken for the account's.
+    /// Stores a vouch for a device with this actor prefix.
     pub(super) async fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), sqlx::Error> {
         let most = self.limits.max_devices_per_account;
         let is_new = accounts::vouch(self.connection, account, actor_prefix, self.received_at, most).await?;
@@ -151,7 +152,7 @@ impl<'t> Append<'t> {
         Ok(())
     }
 
-    /// Appends what can be kept of a push, each change judged by itself and after those before it. `[P4]`
+    /// Appends the acceptable changes of a push. Each change is judged by itself, after those before it. `[P4]`
     pub(super) async fn push(
         &mut self,
         pusher: &Pusher,
@@ -179,14 +180,14 @@ impl<'t> Append<'t> {
         roads::set_batch(self.connection, update.batch.as_ref()).await
     }
 
-    /// Does one step of making a snapshot, of changes that were committed before. The books stay as they are: positions,
-    /// names and heads do not change by it.
+    /// Does one step of making a snapshot of committed changes. The account state stays unchanged: positions, hashes
+    /// and heads are the same.
     pub(super) async fn compact(&mut self, step: &Compaction) -> Result<bool, sqlx::Error> {
         let writer = &mut *self.connection;
         match step {
             Compaction::Write(snapshot) => snapshots::insert(writer, snapshot).await.map(|()| false),
             Compaction::Enforce(subject, seq) => {
-                // It is measured by the chunks that it was loaded from.
+                // Its weight is that of the chunks from which it was loaded.
                 self.memory.take_loaded((subject.account, subject.doc));
                 snapshots::enforce(writer, *subject, *seq).await?;
                 snapshots::sweep(writer, *subject, *seq, SWEPT_AT_ONCE).await
@@ -199,7 +200,7 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Writes rows that were derived beside the writer, where they are not of an older state than the document's.
+    /// Writes rows that were derived in the background, unless the document has newer changes.
     pub(super) async fn write_rows(&mut self, steps: &[Step]) -> Result<(), sqlx::Error> {
         for step in steps {
             let Some(allowed) = projector::apply(self.connection, step, &mut self.events).await? else { continue };
@@ -207,7 +208,7 @@ impl<'t> Append<'t> {
             if let Some(is_quarantined) = step.ends_in_quarantine() {
                 self.quarantined += u64::from(is_quarantined);
                 let key = (step.account(), step.doc());
-                // What is remembered of it says that it is due.
+                // The remembered state says that it is due.
                 self.memory.take_doc(key);
                 if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                     (known.is_due, known.is_quarantined) = (false, is_quarantined);
@@ -220,7 +221,7 @@ impl<'t> Append<'t> {
         Ok(())
     }
 
-    /// Has the rows of a document derived again beside the writer, if it is there; says whether it is.
+    /// Makes a document due, if it exists; returns whether it does.
     async fn derive_beside(&mut self, key: Key) -> Result<bool, sqlx::Error> {
         let is_there = due::note_newest(self.connection, key.0, key.1).await?;
         self.memory.take_doc(key);
@@ -230,7 +231,7 @@ impl<'t> Append<'t> {
         Ok(is_there)
     }
 
-    /// Writes entries and books, derives the rows unless told not to, and says what has changed.
+    /// Writes entries and account states, derives the rows if required, and returns the effects.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<AppendResult, sqlx::Error> {
         let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (key, touched) in &self.touched {
@@ -272,7 +273,7 @@ impl<'t> Append<'t> {
     }
 
     async fn project(&mut self, appended: &mut AppendResult) -> Result<(), sqlx::Error> {
-        // In the order of the log: of two profiles of one account, the one that was written last is shown.
+        // In the order of the log: of two profile documents of one account, the one written last is shown.
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
         let (mut budget, mut due, mut later) = (FoldBudget::default(), Vec::new(), BTreeSet::new());
@@ -289,7 +290,8 @@ impl<'t> Append<'t> {
             let mut before = self.memory.take_loaded(*key).or_else(new);
             let (kind, ops, is_known) = (known.log.kind, touched.ops, before.is_some());
             let chunks = if is_known { touched.entries.len() as u64 } else { known.chunks };
-            // Rows of a due document come from beside the writer alone, so that no older state is written after a newer one.
+            // The rows of a due document are derived in the background only, so that no older state replaces a newer
+            // one.
             if known.is_due || !budget.take(key.0, Estimate { kind, ops, chunks, is_known }) {
                 later.insert(*key);
                 continue;
@@ -360,7 +362,7 @@ impl<'t> Append<'t> {
         self.look_up(key, change).await?;
         let known = self.docs.get(&key).and_then(Option::as_ref);
         let ActorUse { last_seq, own_at } = known.map(|known| known.actor(&change.actor)).unwrap_or_default();
-        // Nor is it reserved for longer if the clock was wrong in the meantime.
+        // The absolute difference, because the clock may have been wrong meanwhile.
         let is_in_use = own_at.is_some_and(|own_at| self.received_at.millis_since(own_at).abs() < IN_USE_MS);
         let stored = |hash: &ChangeHash| known.and_then(|known| known.stored.get(hash));
         let candidate = Candidate { claims, is_in_use, kind: offer.kind, change, last_seq };
@@ -438,7 +440,7 @@ impl<'t> Append<'t> {
         Ok(())
     }
 
-    /// Reads how old an account is, and for one that is new what was pushed today from its address.
+    /// Reads the age of an account, and for a new one the bytes pushed today from its address.
     async fn look_up_account_age(&mut self, account: AccountId, source: SourceNames) -> Result<(), sqlx::Error> {
         let founded_at = match self.founded_at.get(&account).copied().or_else(|| self.memory.founded_at(account)) {
             Some(founded_at) => founded_at,
@@ -457,14 +459,14 @@ impl<'t> Append<'t> {
         Ok(())
     }
 
-    /// How much new accounts may push in a day from an address, and from the network that it is part of.
+    /// Returns how much new accounts may push in a day from an address and from its network.
     fn address_bounds(&self, source: &SourceNames) -> impl Iterator<Item = (SourceName, u64)> + use<> {
         let most = self.limits.max_new_bytes_per_address;
         let network = source.network.map(|name| (name, most.saturating_mul(u64::from(NETWORK_SHARE))));
         [(source.host, most)].into_iter().chain(network)
     }
 
-    /// Days since 1970.
+    /// Returns the number of days since 1970.
     fn today(&self) -> i64 {
         self.received_at.as_millis().div_euclid(DAY_MS)
     }
@@ -488,10 +490,10 @@ impl<'t> Append<'t> {
         Ok(())
     }
 
-    /// Reads what else judging the change needs to know, unless it is known. A document's changes usually build one on the
-    /// other, so that only the first costs look-ups.
+    /// Reads the other values that admission needs, unless they are known. Changes of a document usually depend on one
+    /// another, so only the first one needs reads.
     async fn look_up(&mut self, key: Key, change: &ScannedChange) -> Result<(), sqlx::Error> {
-        // Of a document that is new there is nothing to know.
+        // A new document has no values.
         let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) else { return Ok(()) };
         let (account, id) = key;
         let mut unknown: Vec<&Actor> = change.other_actors.iter().chain([&change.actor]).collect();
@@ -499,7 +501,7 @@ impl<'t> Append<'t> {
         let found = documents::actor_uses_of(self.connection, account, id, &unknown).await?;
         known.actors.extend(unknown.into_iter().map(|actor| (actor.clone(), ActorUse::default())));
         known.actors.extend(found);
-        // A change that continues its actor's numbers cannot be there yet.
+        // A change that continues its actor's sequence numbers cannot be stored already.
         let itself = (change.seq <= known.last_seq(&change.actor)).then_some(&change.hash);
         let mut unknown: Vec<&ChangeHash> = change.deps.iter().chain(itself).collect();
         unknown.retain(|hash| !known.stored.contains_key(*hash));
@@ -536,7 +538,7 @@ mod tests {
         let mut memory = Memory::default();
         let (here, there) = (host(1), host(2));
         let mut made = 0;
-        // What becomes of a kilobyte that an account pushes on a day from an address.
+        // The result of a kilobyte that an account pushes on a day from an address.
         let mut push = async |device: u8, day: i64, source, kind, room| {
             made += 1;
             let device = DeviceKey([device; 32]);
@@ -581,7 +583,7 @@ mod tests {
         assert_eq!(push(4, 1, there, car, scarce).await, Some(NackCode::Unavailable), "the rest is not for who is new");
         assert_eq!(push(4, 1, there, DocKind::Social, scarce).await, None);
         assert_eq!(push(1, 4, here, car, scarce).await, None, "it is for who is not");
-        // Each account from a /64 of its own, all in one /48: four times as much, and one of them no more.
+        // Each account has its own /64 within one /48: four times as much in total, and no more.
         let in_network = |number| SourceNames { network: Some(SourceName([9; 16])), ..host(number) };
         let mut pushed = Vec::new();
         for number in 10..20 {

@@ -1,27 +1,27 @@
-//! How much room there is for what is written, and for whom: the last part of the disk is for accounts that are not new.
+//! The space that is left for writing, by kind of account: the last part of the disk is reserved for accounts that are
+//! not new.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::db::{postgres, sql};
 
-/// How often the disk is looked at, at most.
+/// The minimum time between two checks of the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// For whom there is room.
+/// Who may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskSpace {
-    /// For whatever anybody writes.
+    /// All accounts.
     Everybody,
-    /// For accounts that are not new.
+    /// Accounts that are not new.
     OlderAccounts,
-    /// For the short changes alone that the reserve of every account is for. An SQLite file refuses by itself what does not
-    /// fit.
+    /// Only short changes that may use the reserve of an account. An SQLite file that is full refuses writes by itself.
     Reserved,
 }
 
 impl DiskSpace {
-    /// Whether there is room for a change that no reserve is for.
+    /// Returns whether a change outside of the reserve may be written.
     pub(super) fn is_for(self, is_new_account: bool) -> bool {
         match self {
             DiskSpace::Everybody => true,
@@ -31,18 +31,18 @@ impl DiskSpace {
     }
 }
 
-/// Looks at the disk that a database file is on, or at how large a Postgres database is.
+/// Checks the disk of a database file, or the size of a Postgres database.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    /// Nothing is known of the disk of a database server.
+    /// The disk of a database server is unknown.
     file: Option<PathBuf>,
-    /// The most that the database may take.
+    /// Maximum size of the database.
     max_database_bytes: Option<u64>,
     reserved_percent: u32,
     seen: Option<(Instant, DiskSpace)>,
 }
 
-/// What is used and what there is, bytes.
+/// The free and total space, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileSystemSpace {
     free: u64,
@@ -54,7 +54,7 @@ impl Disk {
         Disk { file, max_database_bytes, reserved_percent, seen: None }
     }
 
-    /// For whom there is room, as it was within the last second.
+    /// Returns who may write, as of the last second.
     pub(crate) async fn available(&mut self, database: &mut sql::Connection) -> Result<DiskSpace, sqlx::Error> {
         if let Some((at, room)) = self.seen
             && at.elapsed() < LOOK_EVERY
@@ -79,7 +79,7 @@ impl Disk {
     }
 }
 
-/// For whom there is room in a database, and on the file system that its file is on.
+/// Returns who may write, given the size of a database and the space of its file system.
 fn room(
     database: Option<FileSystemSpace>,
     file_system: Option<FileSystemSpace>,
@@ -93,12 +93,12 @@ fn room(
     if is_any_scarce { DiskSpace::OlderAccounts } else { DiskSpace::Everybody }
 }
 
-/// Whether less is free than is reserved.
+/// Returns whether less is free than is reserved.
 fn is_scarce(FileSystemSpace { free, total }: FileSystemSpace, reserved_percent: u32) -> bool {
     u128::from(free) * 100 < u128::from(total) * u128::from(reserved_percent)
 }
 
-/// The file system that a file is on.
+/// Returns the space of the file system of a file.
 #[cfg(unix)]
 fn file_system(file: &Path) -> Option<FileSystemSpace> {
     let found = rustix::fs::statvfs(file).ok()?;

@@ -1,6 +1,6 @@
-//! Which documents are folded in the transaction that stores their changes: few and small ones of each account. What it
-//! takes is estimated from what is known before anything is read, so that the same changes always share the work alike.
-//! The others are due: noted in the transaction, and derived beside the writer.
+//! Decides which documents are folded in the transaction that stores their changes: few and small ones of each account.
+//! The cost is estimated from values that are known without reading, so that the same changes always give the same
+//! decision. The other documents become due: they are listed in the transaction and derived in the background.
 
 use std::collections::BTreeMap;
 
@@ -9,36 +9,36 @@ use tourismo_core::wire::DocKind;
 
 use super::projector::SMALL;
 
-/// What one document takes besides its operations: its rows, and what is looked up for them. In operations, which take some
-/// µs each.
+/// The cost of one document besides its operations: its rows and their lookups. The unit is an operation, which takes a
+/// few µs.
 const DOCUMENT: u64 = 100;
 
-/// A meet is made of what up to a hundred others say.
+/// A meet depends on amendments of up to a hundred accounts.
 const MEET: u64 = 1_000;
 
 /// A chunk that is not loaded.
 const CHUNK: u64 = 4;
 
-/// What a document was before, of which nobody knows how many operations it has.
+/// The former content of a document whose number of operations is unknown.
 const UNKNOWN: u64 = 300;
 
-/// How much is folded of an account in one transaction, and of all accounts.
+/// Maximum cost of folding in one transaction, for an account and for all accounts.
 const OF_AN_ACCOUNT: u64 = 10_000;
 const OF_ALL: u64 = 20_000;
 
-/// What there is to fold of a document.
+/// The input of folding a document.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     pub(super) kind: DocKind,
-    /// Operations of the changes that came.
+    /// Operations of the new changes.
     pub(super) ops: u64,
     /// Chunks that are not loaded yet.
     pub(super) chunks: u64,
-    /// Whether the document is loaded, or had nothing before.
+    /// Whether the document is loaded, or was empty before.
     pub(super) is_known: bool,
 }
 
-/// What may still be folded in a transaction.
+/// The cost that a transaction may still spend on folding.
 #[derive(Debug, Default)]
 pub(super) struct FoldBudget {
     spent: u64,
@@ -46,7 +46,7 @@ pub(super) struct FoldBudget {
 }
 
 impl FoldBudget {
-    /// Whether a document is folded in the transaction; then that is counted.
+    /// Returns whether a document is folded in the transaction, and subtracts its cost then.
     pub(super) fn take(&mut self, account: AccountId, estimate: Estimate) -> bool {
         let Estimate { kind, ops, chunks, is_known } = estimate;
         if chunks > SMALL.chunks || ops > SMALL.new_ops {

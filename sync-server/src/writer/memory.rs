@@ -1,9 +1,9 @@
-//! What the writer remembers of the log between its transactions: books, documents and what was folded, so that a push to
-//! a document of which the relay heard lately reads nothing.
+//! The writer's memory between its transactions: account states, documents and folded documents. A push to a document
+//! that the relay handled recently reads nothing.
 //!
-//! It holds only what is on disk, and only the one writer changes that. A transaction takes the memory with it, and it comes
-//! back from the commit alone: after a failure, or one of which nobody knows how it ended, nothing is remembered. It is
-//! bounded by what it weighs, not by what there is, and knows no SQL.
+//! It contains only committed state, which only the writer changes. A transaction takes the memory and returns it after
+//! its commit; after a failure, or if the result is unknown, the memory is empty. It is bounded by size. This module
+//! must not depend on SQL.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,27 @@ use super::projector::Loaded;
 use crate::db::change_log::FoundChange;
 use crate::db::documents::{ActorUse, DocState};
 
-/// What the books, the documents and what was folded of them may weigh, each, in bytes, roughly; twice that for a moment.
+/// Maximum size of the account states, of the documents and of the folded documents, approximately, bytes; twice that
+/// for a moment.
 const ACCOUNT_STATE_BYTES: usize = 1 << 20;
 const DOCS_BYTES: usize = 3 << 20;
 const LOADED_BYTES: usize = 6 << 20;
 const FOUNDED_BYTES: usize = 256 << 10;
 
-/// What is known of a document with one head and one actor weighs, bytes, as 22,000 of them were measured: nearly all of
-/// it is nodes of trees, with room for more.
+/// The size of a document with one head and one actor, bytes, as measured for 22,000 of them: nearly all of it is tree
+/// nodes with free entries.
 const DOC_BYTES: usize = 1_200;
 
-/// The most actors of one document that are remembered. A phone writes as another one each time that it is started.
+/// Maximum number of remembered actors of one document. A phone writes as a new actor after each start.
 const MAX_ACTORS: usize = 8;
 
-/// A document: whose it is, and its id. Accounts may use the same ids.
+/// A document by its account and its id. Accounts may use the same ids.
 pub(super) type Key = (AccountId, DocId);
 
-/// What is remembered.
+/// The remembered state.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// Until when the database says that the log may have entries, as far as this is known.
+    /// The stored maximum time of entries, as far as it is known.
     pub(super) received_until: Timestamp,
     accounts: LruCache<AccountId, AccountState>,
     docs: LruCache<Key, KnownDocument>,
@@ -43,18 +44,18 @@ pub(super) struct Memory {
     founded_at: LruCache<AccountId, Timestamp>,
 }
 
-/// What the log knows of a document.
+/// The state of a document in the log.
 #[derive(Clone, Debug)]
 pub(super) struct KnownDocument {
     pub(super) log: DocumentState,
     pub(super) is_quarantined: bool,
-    /// Whether its rows are to be derived beside the writer.
+    /// Whether its rows must be derived in the background.
     pub(super) is_due: bool,
-    /// How many chunks it consists of.
+    /// The number of its chunks.
     pub(super) chunks: u64,
-    /// What they wrote, of actors that were asked about; nothing of one that has written nothing.
+    /// The uses by actors that were looked up, also empty ones.
     pub(super) actors: BTreeMap<Actor, ActorUse>,
-    /// Changes that were asked about; those that are not here may be there all the same.
+    /// Changes that were looked up; others may be stored, too.
     pub(super) stored: BTreeMap<ChangeHash, FoundChange>,
 }
 
@@ -71,22 +72,22 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Hands over the books of an account, which are then no longer here.
+    /// Takes the state of an account out of the memory.
     pub(super) fn take_account(&mut self, account: AccountId) -> Option<AccountState> {
         self.accounts.take(&account)
     }
 
-    /// Hands over what is known of a document.
+    /// Takes the state of a document out of the memory.
     pub(super) fn take_doc(&mut self, doc: Key) -> Option<KnownDocument> {
         self.docs.take(&doc)
     }
 
-    /// Hands over a document as it was last folded.
+    /// Takes a document, as it was last folded, out of the memory.
     pub(super) fn take_loaded(&mut self, doc: Key) -> Option<Loaded> {
         self.loaded.take(&doc)
     }
 
-    /// When an account was founded.
+    /// Returns when an account was founded.
     pub(super) fn founded_at(&mut self, account: AccountId) -> Option<Timestamp> {
         self.founded_at.take(&account)
     }
@@ -100,7 +101,7 @@ impl Memory {
         self.accounts.put(log.account, log, weight);
     }
 
-    /// Keeps what the next change of a document is likely to ask about: that it builds on the heads.
+    /// Keeps what the next change of a document will probably need: that it depends on the heads.
     pub(super) fn keep_doc(&mut self, doc: Key, mut known: KnownDocument) {
         known.stored.retain(|hash, _| known.log.heads.contains(hash));
         if known.actors.len() > MAX_ACTORS {
@@ -117,7 +118,7 @@ impl Memory {
 }
 
 impl KnownDocument {
-    /// A document of which nothing has been asked yet.
+    /// Returns the state of a document without looked-up values.
     pub(super) fn new(state: DocState) -> KnownDocument {
         let DocState { log, is_quarantined, is_due, chunks } = state;
         KnownDocument { log, is_quarantined, is_due, chunks, actors: BTreeMap::new(), stored: BTreeMap::new() }
@@ -132,8 +133,8 @@ impl KnownDocument {
     }
 }
 
-/// What was used lately, in two generations: when the younger one has grown to its bound, the older one is forgotten and
-/// it takes its place.
+/// Recently used entries in two generations: when the younger one reaches its bound, it replaces the older one, which
+/// is dropped.
 #[derive(Debug)]
 struct LruCache<K, V> {
     bound: usize,
@@ -155,7 +156,7 @@ impl<K: Ord, V> LruCache<K, V> {
         self.old.remove(key).map(|(value, _)| value)
     }
 
-    /// Keeps what is not here; what weighs more than all may together is not kept.
+    /// Inserts an entry, unless it exceeds the bound by itself.
     fn put(&mut self, key: K, value: V, weight: usize) {
         if weight > self.bound {
             return;

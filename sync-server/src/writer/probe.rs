@@ -1,5 +1,5 @@
-//! The writer alone, without sockets and beside nobody: it stores changes as the relay does and says what each transaction
-//! cost. For the search for the most expensive change, and for tests of what the writer leaves to be done beside it.
+//! The writer alone, without sockets and other clients: it stores changes as the relay does and measures each
+//! transaction. Used for the search for the most expensive change, and for tests of the background work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,30 +21,30 @@ use crate::db::relay::{self, Identity, Secret};
 use crate::db::{self, Database, Durability, due, sql};
 use crate::runtime::background_thread::BackgroundThread;
 
-/// After how many transactions the write-ahead log is moved.
+/// The number of transactions between two checkpoints.
 const BETWEEN_CHECKPOINTS: i64 = 100;
 
-/// What one transaction cost.
+/// The cost of one transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransactionCost {
-    /// Time on a core, of all threads of this process.
+    /// CPU time of all threads of this process.
     pub cpu: Duration,
-    /// How many statements were said, on this thread.
+    /// The number of statements executed on this thread.
     pub statements: u64,
 }
 
-/// What became of a push.
+/// The result of a push.
 #[derive(Clone, Debug)]
 pub struct PushReport {
-    /// What storing it cost.
+    /// The cost of storing it.
     pub cost: TransactionCost,
-    /// What became of each change; none of those that are stored.
+    /// The code of each refused change; none for stored ones.
     pub refused: Vec<Option<NackCode>>,
-    /// Whether rows are left to be derived beside the writer.
+    /// Whether rows must be derived in the background.
     pub is_due: bool,
 }
 
-/// A writer with a database that nobody else uses.
+/// A writer with a database of its own.
 #[derive(Debug)]
 pub struct WriterProbe {
     database: Database,
@@ -55,7 +55,7 @@ pub struct WriterProbe {
 }
 
 impl WriterProbe {
-    /// Opens a database, which is made if it is not there.
+    /// Opens a database; creates it if it does not exist.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -63,7 +63,7 @@ impl WriterProbe {
         let mut database = Database::open(&path.into(), None, Durability::Checkpoints).await?;
         let identity = Identity { id: RelayId([7; 16]), epoch: Epoch([7; 16]) };
         relay::identify(&mut database.writer, identity, &Secret([7; 32])).await?;
-        // Or else the next start of a relay would derive everything from the log.
+        // Otherwise the next start of a relay would derive everything again.
         relay::set_projected(&mut database.writer, VERSION).await?;
         Ok(WriterProbe {
             database,
@@ -74,7 +74,7 @@ impl WriterProbe {
         })
     }
 
-    /// Lets the device that founds an account in, and takes its word for others' actors.
+    /// Admits the founding device of an account, and stores its vouches.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -104,12 +104,12 @@ impl WriterProbe {
         Ok(PushReport { cost, refused: refused.collect(), is_due: appended.has_due })
     }
 
-    /// Forgets what the writer remembers between transactions, as after a start.
+    /// Empties the writer's memory, as after a start.
     pub fn forget(&mut self) {
         self.memory = Memory::default();
     }
 
-    /// Derives what is due, and says what each transaction cost that wrote rows.
+    /// Derives due documents, and returns the cost of each transaction that wrote rows.
     ///
     /// # Errors
     /// If the database cannot be read or written.
@@ -126,7 +126,7 @@ impl WriterProbe {
         }
     }
 
-    /// Derives the rows of the first document that is due, and does not write them.
+    /// Derives the rows of the first due document without writing them.
     pub(super) async fn prepare(&self) -> anyhow::Result<Vec<Step>> {
         let readers = &self.database.readers.background;
         let due = due::of_account_after(&mut readers.acquire().await?, None, 1).await?;
@@ -141,7 +141,7 @@ impl WriterProbe {
         Ok(self.transact(ProbeJob::Rows(&steps)).await?.0)
     }
 
-    /// What a statement counts.
+    /// Returns the count that a statement selects.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -176,7 +176,7 @@ impl WriterProbe {
             cpu: cpu_time().saturating_sub(cpu),
             statements: sql::statements_executed() - statements,
         };
-        // The relay moves its write-ahead log beside the commits.
+        // The relay checkpoints beside the commits.
         if self.now % BETWEEN_CHECKPOINTS == 0 {
             db::checkpoint(&mut self.database.writer).await?;
         }
@@ -184,21 +184,21 @@ impl WriterProbe {
     }
 }
 
-/// What is done in a transaction.
+/// A job of a transaction.
 enum ProbeJob<'w> {
     Admit { account: AccountId, device: DeviceKey, vouched: &'w [[u8; 8]] },
     Push { pusher: &'w Pusher, changes: &'w [Examined] },
     Rows(&'w [Step]),
 }
 
-/// How long all threads of this process have been at work.
+/// Returns the CPU time of all threads of this process.
 #[cfg(unix)]
 fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
-/// How long this process has run.
+/// Returns the time since this process started.
 #[cfg(not(unix))]
 fn worked() -> Duration {
     static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
@@ -222,7 +222,7 @@ mod tests {
         AccountId::from_bytes([[7; 12].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap())
     }
 
-    /// What an account says of people: more than is derived while others wait.
+    /// An account with more relations than are derived while others wait.
     struct People {
         account: AccountId,
         doc: Automerge,
@@ -239,7 +239,7 @@ mod tests {
             vec![Offer { doc: social::people(&self.account), kind: DocKind::Social, chunk: Chunk(chunk) }]
         }
 
-        /// One change that accepts so many.
+        /// Returns one change that accepts these accounts.
         fn accept(&mut self, numbers: std::ops::Range<u32>) -> Vec<Offer> {
             let made = automerge_doc::edit(&mut self.doc, |edit| {
                 numbers.clone().try_for_each(|number| {
@@ -297,7 +297,7 @@ mod tests {
         probe.write_rows(steps).await.unwrap();
         let written = probe.count(ACCEPTED).await.unwrap();
         assert!((1..1_000).contains(&written), "{written}");
-        // Somebody is let go of whom a later step would let in, and somebody whom the first one did.
+        // One account is removed that a later step would add, and one that the first step added.
         for number in [0, 2_999] {
             probe.push(people.account, people.take_back(number)).await.unwrap();
         }

@@ -1,11 +1,11 @@
-//! Derives the rows that others may read: of small documents in the transaction that stores the change they come from, of
-//! larger ones beside the writer, from where the rows come back in portions.
+//! Derives the rows that others may read: for small documents in the transaction of the change, for larger ones in the
+//! background, whose rows are written in portions.
 //!
-//! The only place of the relay where Automerge loads a document. What was pushed passed core's scan, but Automerge may
-//! still panic over it: then the panic stays here, and the document goes into quarantine. Its changes are kept and synced
-//! all the same, and it is never loaded again; so is one that is larger than anything that is shown. What was read of it
-//! last stays shown, so that nobody is let in by it; only words that narrow that are heard, each off its change alone. So
-//! are those in a change to a document whose rows are still to be derived. `[P13]`
+//! This is the only place of the relay where Automerge loads a document. Pushed changes have passed the core's scan,
+//! but Automerge may still panic. Then the panic is contained here, and the document is quarantined: its changes are
+//! kept and synced, and it is not loaded again. A document that is larger than anything that is shown is quarantined,
+//! too. Its rows stay as they were last read, so that nobody gets access; only changes that narrow visibility are
+//! applied, each read from its change alone. The same holds for such changes to a due document. `[P13]`
 
 mod background;
 mod fold;
@@ -44,45 +44,45 @@ use crate::db::sql::Connection;
 use crate::db::unbound;
 use crate::notify::event_bus::BusEvent;
 
-/// Which version of the rows this derives. A server that finds another one derives all of them again: since version 7 it
-/// reads blocks of version 2.
+/// The version of the derived rows. A server that finds another version derives all rows again. Version 7 added blocks
+/// of version 2.
 pub(crate) const VERSION: u32 = 8;
 
-/// The version of rows that are being derived again: not all of them are there.
+/// The version of rows while they are being derived again: some are missing.
 pub(crate) const NO_VERSION: u32 = 0;
 
-/// How much is folded in one go, so that what waits for its rows stays small: chunks, bytes; and documents.
+/// Maximum size of the chunks, bytes, and number of documents that are folded together, to bound the memory.
 const AT_ONCE_BYTES: usize = 1 << 20;
 const AT_ONCE: usize = 64;
 
-/// How many documents of one transaction stay loaded after their rows were derived.
+/// Maximum number of documents of one transaction that stay loaded after their rows were derived.
 const KEPT_LOADED: usize = 128;
 
-/// What is derived from a document.
+/// The rows of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Derived {
-    /// A published drive, and the blocks of its track.
+    /// A published drive with the blocks of its track.
     Published(Box<DriveRecord>, Vec<Vec<u8>>),
-    /// Its account's profile.
+    /// The profile of its account.
     Profile(ProfileRecord),
     /// A drive, for its owner.
     Drive(Box<OwnDrive>),
     /// A car and its logbook, ascending by id.
     Car(CarFields, Vec<LogItem>),
-    /// What its account says of people or of things.
+    /// The statements of its account about accounts, drives and meets.
     Social(SocialRow),
-    /// What it says of a meet.
+    /// The content of a meet or an amendment.
     Meet(Box<MeetPart>),
-    /// Others would find it by its id, which is not bound to its account: it might be another account's. `[B3]`
+    /// Nothing is shown, because its id is not bound to its account: it might be another account's id. `[B3]`
     NotShown,
-    /// No row: it says too little, or nobody may see it.
+    /// No row: required fields are missing, or nobody may see it.
     Nothing,
-    /// What is there stays: it cannot be read.
+    /// The stored rows stay, because it cannot be read.
     Quarantined(Quarantine),
 }
 
 impl Derived {
-    /// How many rows it has.
+    /// Returns the number of its rows.
     pub(crate) fn rows(&self) -> u64 {
         match self {
             Derived::Published(drive, _) => 1 + u64::from(drive.is_in_home_feeds()) + u64::from(drive.trace.is_some()),
@@ -97,7 +97,7 @@ impl Derived {
     }
 }
 
-/// What it took to derive rows, as it was measured, in changes that could have been stored meanwhile.
+/// The measured cost of deriving rows, in changes that could have been stored meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DeriveCost {
     pub(super) changes: u64,
@@ -109,21 +109,21 @@ impl DeriveCost {
     }
 }
 
-/// A document whose rows are to be derived.
+/// A document whose rows must be derived.
 pub(crate) struct DueFold {
     pub(crate) id: DocId,
     pub(crate) owner: AccountId,
     pub(crate) kind: DocKind,
     /// The log position of its newest change.
     pub(crate) revision: u64,
-    /// The log position of the first change that its rows do not have; none if all of it is derived anew.
+    /// The log position of the first change that its rows do not include; none if all of it is derived again.
     pub(crate) first: Option<u64>,
-    /// The document as it was last folded, and the changes since, if that is remembered; otherwise it is read.
+    /// The document as it was last folded, with the changes since, if it is remembered; otherwise it is read.
     pub(crate) before: Option<(Loaded, Vec<Vec<u8>>)>,
 }
 
 impl DueFold {
-    /// A document of which nothing is remembered.
+    /// Returns a document that is not remembered.
     pub(crate) fn unknown(id: DocId, doc: &DocumentState, revision: u64) -> DueFold {
         DueFold { id, owner: doc.owner, kind: doc.kind, revision, first: None, before: None }
     }
@@ -133,19 +133,19 @@ impl DueFold {
 pub(crate) struct Projected {
     pub(crate) id: DocId,
     pub(crate) owner: AccountId,
-    /// Whether it is in quarantine.
+    /// Whether it is quarantined.
     pub(crate) is_quarantined: bool,
-    /// Whether rows are left to be derived beside the writer.
+    /// Whether rows are left to be derived in the background.
     pub(crate) is_due: bool,
-    /// Another document of the account, which may be shown since these rows were written. `[B3]`
+    /// Another document of the account that may be shown since these rows were written. `[B3]`
     pub(crate) allowed: Option<DocId>,
-    /// The document as it was folded, of the first of many.
+    /// The folded document, for the first of many.
     pub(crate) loaded: Option<Loaded>,
     pub(crate) work: DeriveCost,
 }
 
-/// Folds documents and replaces their rows. One in quarantine is not to be folded: more changes make no document smaller or
-/// easier to read. Says in `events` what looks different afterwards.
+/// Folds documents and replaces their rows. Quarantined documents must not be passed: more changes make no document
+/// smaller or readable. Adds the visible changes to `events`.
 pub(crate) async fn project(
     writer: &mut Connection,
     due: Vec<DueFold>,
@@ -188,7 +188,7 @@ pub(crate) async fn project(
     Ok(projected)
 }
 
-/// Whether rows are derived from documents of this kind.
+/// Returns whether documents of this kind have rows.
 pub(crate) fn has_rows(kind: DocKind) -> bool {
     match kind {
         DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Published | DocKind::Social | DocKind::Meet => true,
@@ -196,7 +196,7 @@ pub(crate) fn has_rows(kind: DocKind) -> bool {
     }
 }
 
-/// What is to be derived from a document, whatever rows there are.
+/// Derives the rows of a document, independent of stored rows.
 pub(crate) async fn derive(
     reader: &mut Connection,
     doc: &DocumentState,
@@ -222,19 +222,19 @@ struct FoldTarget {
     first: Option<u64>,
 }
 
-/// What came of folding one.
+/// The result of folding a document.
 struct FoldResult {
     subject: FoldTarget,
     loaded: Option<Loaded>,
-    /// The rows that it has, where that is known.
+    /// Its stored rows, if they are known.
     before: Option<Derived>,
     rows: Derived,
-    /// Why it goes into quarantine, and up to which position its rows are derived.
+    /// Why it is quarantined, and up to which position its rows include its changes.
     quarantine: Option<(Quarantine, u64)>,
     work: DeriveCost,
 }
 
-/// Brings together what a document consists of, if it is not too much.
+/// Reads the chunks of a document, unless they are too large.
 async fn gather(
     reader: &mut Connection,
     due: DueFold,
@@ -261,7 +261,7 @@ async fn gather(
     Ok((subject, material))
 }
 
-/// What documents say, and those that are not small where only these are folded.
+/// Derives the rows of documents; returns those that are not small if only small ones are folded.
 async fn derive_all(
     reader: &mut Connection,
     gathered: Vec<(FoldTarget, Result<FoldInput, Unfolded>)>,
@@ -299,7 +299,7 @@ async fn derive_all(
     Ok((outcomes, not_small))
 }
 
-/// The rows of a document that was folded.
+/// Derives the rows of a folded document.
 async fn rows_of(
     reader: &mut Connection,
     subject: &FoldTarget,
@@ -321,8 +321,9 @@ async fn rows_of(
     }
 }
 
-/// When a published drive became visible as it is, to the hour, and when it was last changed: to the hour, too, and for each
-/// change after the first a second later, so that every change makes it newer and none tells the time of day.
+/// Returns when a published drive got its present visibility, to the hour, and when it was last changed. The latter is
+/// the hour, plus a second for each change after the first, so that every change makes it newer without revealing the
+/// time of day.
 async fn times(
     reader: &mut Connection,
     owner: AccountId,
@@ -339,7 +340,7 @@ async fn times(
     Ok((shown_at.floor_to_hour(), changed_at.floor_to_hour() + later_ms))
 }
 
-/// By which id alone others find what is derived from a document, if they do.
+/// Returns the id by which alone others find the rows, if there is one.
 fn found_by(subject: &FoldTarget, rows: &Derived) -> Option<DocId> {
     match rows {
         Derived::Published(..) => Some(subject.id),

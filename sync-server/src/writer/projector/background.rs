@@ -1,8 +1,8 @@
-//! Derives the rows of documents beside the writer that are too large to be derived while everybody waits: what is read is
-//! folded on a thread for this alone, and written by the writer in steps.
+//! Derives the rows of documents that are too large to be derived while everybody waits: they are folded on a separate
+//! thread, and the writer writes the rows in steps.
 //!
-//! A step is written only while the document is as it was when it was read. A change that came meanwhile makes the document
-//! due again, and what is left of the steps is dropped: an older state never takes the place of a newer one.
+//! A step is written only if the document has not changed since it was read. A change in between makes the document due
+//! again, and the remaining steps are dropped: an older state never replaces a newer one.
 
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social;
@@ -20,23 +20,23 @@ use crate::notify::event_bus::BusEvent;
 use crate::runtime::background_thread::BackgroundThread;
 use crate::writer::ROWS_OF_A_CHANGE;
 
-/// How many meets of an account are looked at at a time.
+/// The number of meets of an account that are read at a time.
 const MEETS_PAGE: u32 = 100;
 
-/// The rows of a document, to be written step by step, and what deriving them took.
+/// The rows of a document, to be written step by step, with the cost of deriving them.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) steps: Vec<Step>,
     pub(crate) work: DeriveCost,
 }
 
-/// What is written of a document's rows in one transaction.
+/// The rows of a document that are written in one transaction.
 #[derive(Debug)]
 pub(crate) struct Step {
     subject: FoldTarget,
-    /// None where nothing differs.
+    /// `None` if nothing differs.
     portion: Option<Portion>,
-    /// Why the document goes into quarantine with the last step, and up to which position its rows are derived.
+    /// Why the last step quarantines the document, and up to which position its rows include its changes.
     quarantine: Option<(Quarantine, u64)>,
     is_last: bool,
 }
@@ -50,17 +50,17 @@ impl Step {
         self.subject.id
     }
 
-    /// How many rows it writes, roughly.
+    /// Returns the approximate number of rows that it writes.
     pub(crate) fn rows(&self) -> usize {
         1 + self.portion.as_ref().map_or(0, Portion::rows)
     }
 
-    /// Whether the public feed may look different afterwards.
+    /// Returns whether the step may change the public feed.
     pub(in crate::writer) fn is_public(&self) -> bool {
         matches!(self.subject.kind, DocKind::Published | DocKind::Profile)
     }
 
-    /// Whether nothing is left to be derived afterwards, and whether the document is in quarantine then.
+    /// Returns, for the last step, whether the document is quarantined then.
     pub(in crate::writer) fn ends_in_quarantine(&self) -> Option<bool> {
         self.is_last.then_some(self.quarantine.is_some())
     }
@@ -109,7 +109,8 @@ pub(crate) async fn prepare(
     Ok(Some(Prepared { steps, work }))
 }
 
-/// The rows of a document of which only what differs is written. What comes in between makes the document due anew.
+/// Reads the stored rows of a document, so that only differences are written. A change in between makes the document
+/// due again.
 async fn what_is_stored(readers: &Pool, log: &DocumentState, doc: DocId) -> Result<Option<Derived>, sqlx::Error> {
     match log.kind {
         DocKind::Social | DocKind::Car => stored(&mut readers.acquire().await?, log, doc).await.map(Some),
@@ -119,7 +120,8 @@ async fn what_is_stored(readers: &Pool, log: &DocumentState, doc: DocId) -> Resu
     }
 }
 
-/// The meets of an account of which something else counts than what is stored, such as after a block of a co-organiser.
+/// Returns the meets of an account whose effective state differs from the stored one, for example after a co-organiser
+/// was blocked.
 async fn meets_to_settle(readers: &Pool, account: AccountId) -> Result<Vec<Portion>, sqlx::Error> {
     let (mut after, mut differ) = (DocId::from_bytes([0; 16]), Vec::new());
     loop {
@@ -137,8 +139,8 @@ async fn meets_to_settle(readers: &Pool, account: AccountId) -> Result<Vec<Porti
     Ok(differ.chunks(MEETS_AT_ONCE).map(|meets| Portion::Meets(meets.to_vec())).collect())
 }
 
-/// Writes a step, in the transaction that is open, unless the document has changed since it was read. Says whether it did,
-/// and which other documents of the account may be shown since.
+/// Writes a step in the open transaction, unless the document has changed since it was read. Returns whether it has
+/// changed, and other documents of the account that may be shown since.
 pub(in crate::writer) async fn apply(
     writer: &mut Connection,
     step: &Step,
@@ -150,14 +152,14 @@ pub(in crate::writer) async fn apply(
     }
     let mut projected = Vec::new();
     match &step.portion {
-        // It may be shown since it was read, and stays due.
+        // It may have become visible since it was read, and stays due.
         Some(Portion::Rows { rows, .. })
             if **rows == Derived::NotShown && unbound::may_show(writer, owner, id).await? =>
         {
             return Ok(None);
         }
         Some(Portion::Rows { before, rows }) => {
-            // An account's profiles share a row: of two the one that was written last is shown.
+            // Profile documents of an account share a row: the one written last is shown.
             let is_older = match &**rows {
                 Derived::Profile(profile) => profiles::record(writer, owner)
                     .await?

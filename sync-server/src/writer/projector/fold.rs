@@ -1,7 +1,7 @@
-//! Folds documents off the threads that serve sockets, many at a time, each where a panic over it is contained.
+//! Folds documents on other threads than those of sockets, many at a time, and contains panics.
 //!
-//! What was folded once is kept loaded as long as the writer remembers it: the next change is applied to it, and the others
-//! are not read again. This knows no SQL.
+//! A folded document stays loaded while the writer remembers it: the next change is applied to it without reading the
+//! others. This module must not depend on SQL.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,24 +23,24 @@ use crate::db::documents::Quarantine;
 use crate::domain::roads::Trace;
 use crate::runtime::background_thread::BackgroundThread;
 
-/// Nothing is ever written as this actor.
+/// No change is ever made by this actor.
 const NOBODY: [u8; 16] = [0; 16];
 
-/// What a small document weighs in memory, bytes, as 5,000 of them were measured.
+/// The size of a small document in memory, bytes, as measured for 5,000 of them.
 const EMPTY_BYTES: usize = 40 << 10;
 
 /// A document as it was last folded.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// Nothing until it is folded for the first time: a thousand documents that wait for it must weigh nothing.
+    /// `None` until it is folded for the first time: a thousand waiting documents must take no memory.
     doc: Option<Automerge>,
     size: Size,
     since: Since,
-    /// The rows that were derived from it, where that is remembered.
+    /// Its derived rows, if they are remembered.
     pub(super) rows: Option<Derived>,
 }
 
-/// What a document was loaded from.
+/// The size of the chunks of a document.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     /// Inflated: a kilobyte can stand for a thousand times as many.
@@ -49,34 +49,34 @@ pub(super) struct Size {
     pub(super) ops: u64,
 }
 
-/// Which changes of a published drive say when it was shown.
+/// The changes that determine when a published drive was shown.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The one that said who may see it.
+    /// The change that set its visibility.
     pub(super) shown: Option<ChangeHash>,
-    /// Those that nothing builds on.
+    /// Its heads.
     pub(super) heads: Vec<ChangeHash>,
-    /// How many there are.
+    /// The number of changes.
     pub(super) changes: u32,
 }
 
-/// When the relay first heard of a document.
+/// When the relay received the first change of a document.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Since {
-    /// As its changes say, the earliest of them.
+    /// The earliest time of its changes.
     Changes(Timestamp),
-    /// As its snapshot says, whatever came later.
+    /// The time of its snapshot, whatever came later.
     Snapshot(Timestamp),
 }
 
 /// Which documents are folded, and on which thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'t> {
-    /// Those that are folded in little time: everybody who pushes waits for it.
+    /// Documents that are folded in little time, because every pushing client waits.
     Small,
-    /// All that are within their bounds: nobody pushes.
+    /// All documents within their bounds, because no client pushes.
     All,
-    /// All that are within their bounds, on a thread for this alone while others push.
+    /// All documents within their bounds, on a separate thread while clients push.
     Beside(&'t BackgroundThread),
 }
 
@@ -85,45 +85,45 @@ pub(crate) enum Scope<'t> {
 pub(super) enum Unfolded {
     /// It cannot be read, or is larger than anything that is shown.
     Quarantined(Quarantine),
-    /// It is larger than what is folded while others wait.
+    /// It is larger than documents that are folded while others wait.
     NotSmall,
 }
 
-/// What there is to fold.
+/// The input of folding.
 pub(super) struct FoldInput {
     pub(super) kind: DocKind,
-    /// What is loaded already.
+    /// The loaded part.
     pub(super) loaded: Loaded,
-    /// What it takes besides, in log order, and how many changes that are.
+    /// The further chunks, in log order, and their number of changes.
     pub(super) chunks: Vec<Vec<u8>>,
     pub(super) changes: u64,
 }
 
-/// What a document says.
+/// The result of folding a document.
 pub(super) struct Folded {
     pub(super) loaded: Loaded,
-    /// None if it says too little for one.
+    /// `None` if required fields are missing.
     pub(super) row: Option<DocumentRow>,
     /// The change since which a profile claims its handle.
     pub(super) claim: Option<ChangeHash>,
-    /// Since when a published drive is shown as it is, and what was changed last.
+    /// The times at which a published drive was shown and last changed.
     pub(super) history: History,
-    /// What everybody may know of the road of a published drive.
+    /// The public trace of the road of a published drive.
     pub(super) trace: Option<Vec<u8>>,
 }
 
 impl Loaded {
-    /// A document of which nothing is loaded.
+    /// Returns a document without any loaded part.
     pub(super) fn empty(since: Since) -> Loaded {
         Loaded { doc: None, size: Size::default(), since, rows: None }
     }
 
-    /// A document that began just now, and has no rows.
+    /// Returns a new document without rows.
     pub(crate) fn of_a_new_document(received_at: Timestamp) -> Loaded {
         Loaded { rows: Some(Derived::Nothing), ..Loaded::empty(Since::Changes(received_at)) }
     }
 
-    /// Takes note of changes that come at this time.
+    /// Records changes that arrive at this time.
     pub(crate) fn add_change(&mut self, received_at: Timestamp) {
         if let Since::Changes(since) = &mut self.since {
             // The clock may have been set back.
@@ -137,37 +137,37 @@ impl Loaded {
         }
     }
 
-    /// What it takes of the memory, bytes, roughly.
+    /// Returns its approximate size in memory, bytes.
     pub(crate) fn weight(&self) -> usize {
         let Size { bytes, ops, .. } = self.size;
         EMPTY_BYTES + 4 * bytes as usize + 128 * ops as usize
     }
 }
 
-/// What is loaded for rows at most.
+/// Maximum size of a document whose rows are derived.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) bytes: u64,
     pub(super) changes: u64,
-    /// A few dozen bytes can stand for thousands, and each takes Automerge up to 5 µs.
+    /// A few dozen bytes can stand for thousands of operations, each of which takes Automerge up to 5 µs.
     pub(super) ops: u64,
 }
 
-/// What a document consists of, at most, that is folded while others wait.
+/// Maximum size of a document that is folded while others wait.
 #[derive(Clone, Copy)]
 pub(crate) struct SmallBounds {
     /// Inflated.
     pub(super) bytes: u64,
-    /// Chunks that are not loaded yet. Each takes Automerge some 4 µs, however small it is.
+    /// Chunks that are not loaded yet. Each takes Automerge about 4 µs, however small it is.
     pub(crate) chunks: u64,
     pub(crate) ops: u64,
-    /// Operations of the changes that came: each may be a row, which takes longer than to fold it.
+    /// Operations of the new changes: each may be a row, which takes longer than folding it.
     pub(crate) new_ops: u64,
     /// Of a published drive.
     fixes: usize,
 }
 
-/// A follow list of some hundred people, or a published drive of twenty minutes.
+/// About a list of some hundred followed accounts, or a published drive of twenty minutes.
 pub(crate) const SMALL: SmallBounds =
     SmallBounds { bytes: 64 << 10, chunks: 256, ops: 1_000, new_ops: 200, fixes: 1_300 };
 
@@ -180,12 +180,13 @@ impl SmallBounds {
 impl Bounds {
     pub(super) fn of(kind: DocKind) -> Bounds {
         match kind {
-            // One operation for each person, or for a sixteenth of all that was ever said of things; and one change for each.
+            // One operation for each account, or for a sixteenth of all statements about drives and meets; and one
+            // change for each.
             DocKind::Social => Bounds { bytes: 8 << 20, changes: 40_000, ops: 40_000 },
             // A car's logbook has one change for each entry, a meet one for each edit.
             DocKind::Car | DocKind::Meet => Bounds { bytes: 2 << 20, changes: 4_000, ops: 20_000 },
             // Ten times a published drive of ten hours, which has one change, one for each edit of its title, and one
-            // operation for each minute; and much more than the others hold.
+            // operation for each minute; and much more than the other kinds have.
             DocKind::Settings | DocKind::Profile | DocKind::Drive | DocKind::Track | DocKind::Published => {
                 Bounds { bytes: 1 << 20, changes: 1_000, ops: 10_000 }
             }
@@ -193,10 +194,10 @@ impl Bounds {
     }
 }
 
-/// How long a change takes that is only stored, on a core.
+/// The CPU time of storing a change without folding it.
 const STORED_IN: Duration = Duration::from_micros(100);
 
-/// Folds documents, and says of each what it says, or why it was not folded; and how much work that was.
+/// Folds documents. Returns the result or the reason for each, and the cost.
 pub(super) async fn fold_all(
     materials: Vec<FoldInput>,
     scope: Scope<'_>,
@@ -207,14 +208,14 @@ pub(super) async fn fold_all(
     };
     let contained = move |material| {
         let began = cpu_time();
-        // Nothing that it had is looked at again.
+        // The closure owns its input, which is dropped after a panic.
         let folded = catch_unwind(AssertUnwindSafe(|| fold(material, small)));
         let folded = folded.unwrap_or(Err(Unfolded::Quarantined(Quarantine::Unreadable)));
         let took = cpu_time().saturating_sub(began);
         (folded, DeriveCost { changes: (took.as_micros() / STORED_IN.as_micros()) as u64 })
     };
     let fold_each = move || materials.into_iter().map(contained).collect();
-    // The server is ending if this fails; what it was writing is not committed.
+    // This fails only if the server is ending; its writes are not committed then.
     match scope {
         Scope::Small | Scope::All => {
             tokio::task::spawn_blocking(fold_each).await.map_err(|_| sqlx::Error::WorkerCrashed)
@@ -223,7 +224,7 @@ pub(super) async fn fold_all(
     }
 }
 
-/// The changes that a snapshot holds at their positions, in log order; none if it cannot be loaded.
+/// Returns the changes in a snapshot with their positions, in log order; none if it cannot be loaded.
 pub(super) async fn removed_rows(
     snapshot: Vec<u8>,
     positions: Vec<(ChangeHash, u64)>,
@@ -240,14 +241,14 @@ pub(super) async fn removed_rows(
     tokio::task::spawn_blocking(dissolve).await.map_err(|_| sqlx::Error::WorkerCrashed)
 }
 
-/// How long this thread has been at work: what others took of the machine meanwhile is nobody's debt.
+/// Returns the CPU time of this thread, so that the load of others is not charged.
 #[cfg(unix)]
 fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
-/// How long this process has run.
+/// Returns the time since this process started.
 #[cfg(not(unix))]
 fn worked() -> Duration {
     static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
@@ -283,7 +284,8 @@ fn fold(material: FoldInput, small: Option<SmallBounds>) -> Result<Folded, Unfol
     }
     let claim = if kind == DocKind::Profile { claim(&doc) } else { None };
     let row = projection::fold(kind, &doc);
-    // Its owner is told: what is acknowledged and shown to nobody looks published from the phone.
+    // The owner is informed by the quarantine: otherwise a drive that is acknowledged and shown to nobody would look
+    // published on the phone.
     if row.is_none() && projection::is_too_much(kind, &doc) {
         return Err(too_large);
     }
@@ -313,7 +315,7 @@ fn fold(material: FoldInput, small: Option<SmallBounds>) -> Result<Folded, Unfol
     Ok(Folded { loaded: Loaded { doc: Some(doc), size, since, rows }, row, claim, history, trace })
 }
 
-/// What a drive tells of its road; nothing if none of it was measured well enough.
+/// Returns the trace of a drive's road; none if no part of it was measured well enough.
 fn trace(row: &PublishedRow) -> Option<Vec<u8>> {
     let parts = parts(&decode_all(row.blocks.iter().map(|block| block.as_slice())).stretches);
     let trace = Trace::of(&RoadSteps::of(parts.iter().flat_map(|part| &part.fixes)));

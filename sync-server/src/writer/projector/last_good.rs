@@ -1,5 +1,5 @@
-//! What is shown of a document that is not read again, or not yet: what was read of it last, made narrower by the words that
-//! narrow, each heard off its change alone. `[P13]`
+//! The rows of a document that cannot be read, or not yet: those that were last read, narrowed by later changes, each
+//! read from its change alone. `[P13]`
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ use crate::db::sql::Connection;
 use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
 use crate::notify::event_bus::BusEvent;
 
-/// What is shown of a document in quarantine: what its first changes up to a position say, as many of them as can be read,
-/// made narrower by those that come after. Says with it the position of the last one that was read.
+/// Returns the rows of a quarantined document: those of its first changes up to a position, as many as can be read,
+/// narrowed by the later changes. Also returns the position of the last change that was read.
 pub(super) async fn last_good(
     reader: &mut Connection,
     subject: &FoldTarget,
@@ -30,7 +30,7 @@ pub(super) async fn last_good(
     let Bounds { bytes, changes: max_changes, .. } = Bounds::of(kind);
     let snapshot = snapshots::find(reader, owner, id).await?;
     let covered = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-    // A snapshot holds every change as it came, also those that are too many.
+    // A snapshot contains every original change, including those that are too many.
     let mut changes = match &snapshot {
         Some(snapshot) => {
             let positions = change_log::positions(reader, owner, id, covered).await?;
@@ -77,23 +77,23 @@ pub(super) async fn last_good(
     Ok((read_through, rows))
 }
 
-/// The largest change that is looked at, bytes: that of a meet's text beside whom it is shown to. A phone that says one
-/// thing takes some 150.
+/// Maximum size of a change that is examined, bytes: that of a change of a meet's text and visibility together. A
+/// phone's change with one statement takes about 150.
 const MAX_NARROWING_BYTES: usize = 64 << 10;
 
-/// How many changes are read at a time.
+/// The number of changes that are read at a time.
 const PAGE: u64 = 64;
 
-/// What changes take back.
+/// Returns the narrowings of changes.
 fn narrowings_of<'c>(kind: DocKind, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Narrowing> {
     let short = chunks.into_iter().filter(|chunk| chunk.len() <= MAX_NARROWING_BYTES);
     short.filter_map(|chunk| Some(narrowings(kind, &scan_candidate(chunk).ok()?, chunk))).flatten().collect()
 }
 
-/// Rows made narrower.
+/// Returns narrowed rows.
 fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrowing]) -> Derived {
     for narrowing in narrowings {
-        // Whom one blocks is said in one document, and nobody blocks themselves.
+        // Blocks count in one document only, and an account cannot block itself.
         let is_elsewhere = |blocked: &AccountId| *blocked == owner || id != social::people(&owner);
         match (&mut rows, narrowing) {
             (Derived::Social(_), Narrowing::Block(blocked)) if is_elsewhere(blocked) => {}
@@ -104,7 +104,7 @@ fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrow
                 drive.visibility = drive.visibility.narrower(*visibility);
                 match drive.visibility {
                     Visibility::Private => rows = Derived::Nothing,
-                    // What everybody may know of its road was for everybody.
+                    // The trace of a road was public, so it is removed.
                     Visibility::Followers | Visibility::Link => drive.trace = None,
                     Visibility::Public => {}
                 }
@@ -125,9 +125,9 @@ fn narrowed(owner: AccountId, id: DocId, mut rows: Derived, narrowings: &[Narrow
     rows
 }
 
-/// Makes what is shown of a document narrower at once, if these changes say so: one in quarantine is not read again, and
-/// the rows of one that is due come later. Reads and writes what the changes are about, however much the document says.
-/// Returns whether meets are left to be settled. `[P13]`
+/// Narrows the rows of a document at once, if these changes narrow visibility: a quarantined document is not read
+/// again, and rows of a due document come later. Reads and writes only rows that the changes concern. Returns whether
+/// meets are left to be settled. `[P13]`
 pub(in crate::writer) async fn narrow(
     writer: &mut Connection,
     doc: &DocumentState,
@@ -142,7 +142,7 @@ pub(in crate::writer) async fn narrow(
     let before = match doc.kind {
         DocKind::Social => Derived::Social(stored_of(writer, doc.owner, id, &narrowings).await?),
         DocKind::Published => match published::head(writer, doc.owner, id).await? {
-            // Its track stays or goes as a whole.
+            // The blocks of its track all stay or are all removed.
             Some(drive) => Derived::Published(Box::new(drive), Vec::new()),
             None => Derived::Nothing,
         },
@@ -165,7 +165,7 @@ pub(in crate::writer) async fn narrow(
     Ok(written.iter().any(|written| written.is_due))
 }
 
-/// What is stored of what these words are about.
+/// Reads the stored rows that these narrowings concern.
 async fn stored_of(
     reader: &mut Connection,
     owner: AccountId,
@@ -196,7 +196,7 @@ async fn stored_of(
     if id == social::people(&owner) {
         let is_full = blocks && follows::blocks_as_many_as_can_be(reader, owner).await?;
         let stored = follows::stored_about(reader, owner, &people).await?;
-        // More are read of no document.
+        // No document has more entries than the maximum that is read.
         let blocked = if is_full { people } else { stored.blocked.clone() };
         return Ok(SocialRow { blocked, ..stored });
     }

@@ -1,5 +1,5 @@
-//! Rows of one document in portions that take the writer little time each. What narrows comes first: between two portions
-//! nobody sees what they will not see in the end.
+//! Splits the rows of one document into portions that take the writer little time each. Portions that narrow visibility
+//! come first: between two portions nobody sees what the final rows hide.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use super::Derived;
 use crate::db::published::DriveRecord;
 use crate::writer::ROWS_OF_A_JOB;
 
-/// How many rows are written in one transaction.
+/// Maximum number of rows in one transaction.
 const ROWS_AT_ONCE: usize = ROWS_OF_A_JOB - 1;
 
-/// How many blocks of a track are: they are written one after the other, and until all are there nobody sees the drive.
+/// Maximum number of blocks in one transaction. A drive is hidden until all of its blocks are stored.
 const BLOCKS_AT_ONCE: usize = 400;
 
-/// How many meets are settled in one transaction: each may have a hundred co-organisers.
+/// Maximum number of meets that are settled in one transaction: each may have a hundred co-organisers.
 pub(super) const MEETS_AT_ONCE: usize = 1;
 
-/// A part of what is to be written.
+/// A part of the rows to write.
 #[derive(Debug)]
 pub(super) enum Portion {
-    /// Rows in place of others, which need not be all that the document has.
+    /// Rows in place of others, which need not be all rows of the document.
     Rows { before: Option<Box<Derived>>, rows: Box<Derived> },
-    /// More blocks of a drive that nobody sees yet.
+    /// More blocks of a drive that is still hidden.
     Blocks { first: u64, blocks: Vec<Vec<u8>> },
-    /// Whom a drive is shown to whose blocks are all there.
+    /// Sets the visibility of a drive whose blocks are all stored.
     Show(Box<DriveRecord>),
-    /// Meets of the account that are to be settled.
+    /// Meets of the account to settle.
     Meets(Vec<DocId>),
 }
 
@@ -39,7 +39,7 @@ impl Portion {
         Portion::Rows { before: before.map(Box::new), rows: Box::new(rows) }
     }
 
-    /// How many rows it writes, roughly.
+    /// Returns the approximate number of rows that it writes.
     pub(super) fn rows(&self) -> usize {
         match self {
             Portion::Rows { before, rows } => {
@@ -56,7 +56,7 @@ impl Portion {
     }
 }
 
-/// Portions that make of what is stored, where that is known, what is derived.
+/// Returns the portions that turn the stored rows, if they are known, into the derived ones.
 pub(super) fn portions(stored: Option<Derived>, derived: Derived) -> Vec<Portion> {
     match (stored, derived) {
         (Some(Derived::Social(stored)), Derived::Social(derived)) => of_social(stored, derived),
@@ -67,7 +67,7 @@ pub(super) fn portions(stored: Option<Derived>, derived: Derived) -> Vec<Portion
     }
 }
 
-/// A long track: its first blocks with a drive that nobody sees, the others, and then the drive is shown.
+/// A long track: first a hidden drive with its first blocks, then the other blocks, then the drive is shown.
 fn of_drive(drive: Box<DriveRecord>, blocks: Vec<Vec<u8>>) -> Vec<Portion> {
     let hidden = DriveRecord { visibility: Visibility::Private, trace: None, ..(*drive).clone() };
     let mut parts = (0..).step_by(BLOCKS_AT_ONCE).zip(blocks.chunks(BLOCKS_AT_ONCE).map(<[Vec<u8>]>::to_vec));
@@ -89,7 +89,7 @@ fn of_car(fields: &CarFields, stored: Vec<LogItem>, derived: Vec<LogItem>) -> Ve
         let before = Some(Derived::Car(fields.clone(), before));
         Portion::of(before, Derived::Car(fields.clone(), rows))
     };
-    // Its own row is written with each of them, or alone.
+    // The row of the meet itself is written with each portion, or alone.
     if different.is_empty() {
         let rows = Derived::Car(fields.clone(), Vec::new());
         return vec![Portion::of(Some(Derived::Nothing), rows)];
@@ -112,7 +112,7 @@ fn of_social(stored: SocialRow, derived: SocialRow) -> Vec<Portion> {
     different.chunks(ROWS_AT_ONCE).map(portion).collect()
 }
 
-/// What is stored under a key and what is derived, which differ.
+/// A stored and a derived value of one key, which differ.
 type Difference<T> = (Option<T>, Option<T>);
 
 fn side_of<T: Clone>(side: fn(&Difference<T>) -> &Option<T>) -> impl Fn(&Difference<T>) -> Option<T> {
@@ -131,7 +131,7 @@ fn differences<K: Ord, T: PartialEq>(stored: BTreeMap<K, T>, mut derived: BTreeM
     different
 }
 
-/// One thing that an account says.
+/// A statement of an account.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
     Follow(AccountId, Timestamp),
@@ -180,10 +180,11 @@ fn entries(row: SocialRow) -> BTreeMap<(u8, [u8; 16]), Entry> {
     people.chain(things).map(|entry| (entry.key(), entry)).collect()
 }
 
-/// Whether nobody sees more by it.
+/// Returns whether nobody sees more after it.
 fn narrows((stored, derived): &Difference<Entry>) -> bool {
     match (stored, derived) {
-        // Whoever is blocked no more is to be accepted before they follow again: that is noted before the block goes.
+        // An account that is unblocked must be accepted before it follows again; this is stored before the block is
+        // removed.
         (None, Some(Entry::Block(_) | Entry::Unblocked(_))) => true,
         (_, Some(_)) | (Some(Entry::Block(_) | Entry::Unblocked(_)), None) => false,
         (Some(_), None) | (None, None) => true,
@@ -198,7 +199,7 @@ mod tests {
         AccountId::from_bytes([[7; 12].as_slice(), &number.to_be_bytes()].concat().try_into().unwrap())
     }
 
-    /// What one half of the numbers says after the other did.
+    /// Relations to half of the numbers each.
     fn said(numbers: std::ops::Range<u32>) -> SocialRow {
         let accounts = || numbers.clone().map(account);
         SocialRow {

@@ -1,4 +1,4 @@
-//! What stored rows look like, beside the version that they have: a server of another version derives them again.
+//! A snapshot of the stored rows beside their version: a server with another version derives all rows again.
 
 use std::fmt::Write;
 
@@ -24,7 +24,7 @@ const OTHER: AccountId = AccountId::from_bytes([2; 16]);
 const DOC: DocId = DocId::from_bytes([3; 16]);
 const AT: Timestamp = Timestamp(1_790_000_000_000);
 
-/// Set for once, it has the snapshot written anew. The version must be another one.
+/// If this variable is set, the snapshot is written again, which requires another version.
 const WRITE: &str = "TOURISMO_WRITE_ROWS";
 
 #[test]
@@ -44,7 +44,7 @@ fn rows_of_another_shape_have_another_version() {
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/writer/projector/row_shapes.txt"), text).unwrap();
 }
 
-/// A row of each kind as it is stored, with a value in every field.
+/// Returns a row of each kind as stored, with a value in every field.
 fn shapes() -> String {
     let mut text = String::new();
     for (name, doc, row) in samples() {

@@ -1,4 +1,4 @@
-//! What the rows of a document are, given what it says: names shortened, lines thinned, and nothing said of oneself.
+//! Converts a folded document to rows: shortens texts, thins lines, and drops statements of an account about itself.
 
 use tourismo_core::docs::drive::DriveFields;
 use tourismo_core::docs::social::{self, SocialRow};
@@ -14,30 +14,30 @@ use crate::db::meets::MeetPart;
 use crate::db::profiles::ProfileRecord;
 use crate::db::published::DriveRecord;
 
-/// The most points of a thumbnail. A drive of 200 km takes some 150.
+/// Maximum number of points of a thumbnail. A drive of 200 km has about 150.
 const MAX_LINE_POINTS: usize = 1_000;
 
-/// The most characters of a title or of what a car is called.
+/// Maximum number of characters of a title or of a car's name.
 const MAX_CHARS: usize = 200;
 
-/// What is known of a document besides what it says.
+/// Values of a document besides its content.
 #[derive(Clone, Copy)]
 pub(super) struct About {
     pub(super) owner: AccountId,
     pub(super) doc: DocId,
     /// The position of its newest change.
     pub(super) revision: u64,
-    /// When the relay first heard of it.
+    /// When the relay received its first change.
     pub(super) received_at: Timestamp,
-    /// When it heard of the claim to a handle.
+    /// When the relay received the claim to a handle.
     pub(super) claimed_at: Timestamp,
-    /// The hour in which a published drive became visible as it is.
+    /// The hour in which a published drive got its present visibility.
     pub(super) shown_at: Timestamp,
-    /// Another one after every change of a published drive.
+    /// Differs after every change of a published drive.
     pub(super) updated_at: Timestamp,
 }
 
-/// The rows of what a document says.
+/// Returns the rows of a document.
 pub(super) fn rows(about: About, row: Option<DocumentRow>, trace: Option<Vec<u8>>) -> Derived {
     let About { owner, doc, revision, received_at, claimed_at, .. } = about;
     match row {
@@ -76,11 +76,11 @@ fn own_drive(account: AccountId, doc: DocId, fields: DriveFields) -> OwnDrive {
     }
 }
 
-/// What counts of what a document says: everything has one document in which it is said.
+/// Returns the statements that count: each statement counts in one document only.
 fn own_social_rows(account: AccountId, doc: DocId, row: SocialRow) -> SocialRow {
     if doc == social::people(&account) {
         let SocialRow { follows, accepted, blocked, unblocked, .. } = row;
-        // Nobody has to do with themselves.
+        // An account has no relation to itself.
         let others = |accounts: Vec<AccountId>| accounts.into_iter().filter(|other| *other != account).collect();
         let follows = follows.into_iter().filter(|(followee, _)| *followee != account).collect();
         let (accepted, blocked, unblocked) = (others(accepted), others(blocked), others(unblocked));
@@ -105,7 +105,7 @@ fn published(about: About, row: PublishedRow, trace: Option<Vec<u8>>) -> Derived
         account,
         doc,
         revision,
-        // A drive from the future would stay on top of the feed; and nobody needs to know when it was published.
+        // A drive from the future would stay at the top of the feed. The hour hides the exact time of publishing.
         sort_at: row.started_at.min(received_at.floor_to_hour()),
         shown_at,
         updated_at,
@@ -127,7 +127,8 @@ fn shortened(text: &str) -> String {
     text.chars().take(MAX_CHARS).collect()
 }
 
-/// The line with at most about [`MAX_LINE_POINTS`] points of five decimals (1 m), without parts that cannot be drawn.
+/// Returns the line with at most about [`MAX_LINE_POINTS`] points of five decimals (1 m), without parts that cannot be
+/// drawn.
 fn thinned(line: &[Vec<[f64; 2]>]) -> Vec<Vec<[f64; 2]>> {
     let points: usize = line.iter().map(Vec::len).sum();
     let step = points.div_ceil(MAX_LINE_POINTS).max(1);

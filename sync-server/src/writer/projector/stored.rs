@@ -1,4 +1,4 @@
-//! What was derived from a document, read back from its rows.
+//! Reads the stored rows of a document.
 
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social::{self, SocialRow};
@@ -9,11 +9,11 @@ use super::Derived;
 use crate::db::sql::Connection;
 use crate::db::{cars, comments, drives, follows, meets, profiles, published, reactions, rsvps, unbound};
 
-/// What was derived from a document, as its rows say.
+/// Reads the rows that were derived from a document.
 pub(crate) async fn stored(reader: &mut Connection, doc: &DocumentState, id: DocId) -> Result<Derived, sqlx::Error> {
     let owner = doc.owner;
     let derived = match doc.kind {
-        // An account may have more documents of this kind; the one that was written last is shown.
+        // An account may have several profile documents; the one written last is shown.
         DocKind::Profile => profiles::record(reader, owner).await?.filter(|row| row.doc == id).map(Derived::Profile),
         DocKind::Published => match published::record(reader, owner, id).await? {
             Some(drive) => Some(Derived::Published(Box::new(drive), published::blocks(reader, owner, id).await?)),
@@ -35,7 +35,7 @@ pub(crate) async fn stored(reader: &mut Connection, doc: &DocumentState, id: Doc
     }
 }
 
-/// What an account says of others, as its rows say.
+/// Reads the stored statements of an account.
 pub(super) async fn stored_social(
     reader: &mut Connection,
     owner: AccountId,

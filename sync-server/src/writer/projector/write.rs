@@ -1,5 +1,5 @@
-//! Writes rows: a statement for many of them, only where they differ from what is stored, and with a word to those who listen
-//! where that looks different.
+//! Writes rows: one statement for many of them, only where they differ from the stored ones, and with events for
+//! visible changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::db::sql::Connection;
 use crate::db::{cars, comments, drives, feed_items, follows, reactions, rsvps, unbound};
 use crate::notify::event_bus::{BusEvent, FeedEvent};
 
-/// Which meets are settled together with a block that may change what counts of them.
+/// Which meets are settled together with a block that may change their effective state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settling {
-    /// None: whoever writes the rows sees to it.
+    /// None: the caller settles them.
     None,
-    /// A few; more are left.
+    /// A few; others are left.
     AFew,
     /// All.
     All,
@@ -39,7 +39,7 @@ impl Settling {
     }
 }
 
-/// Writes what came of folding documents, and says in `events` what looks different afterwards.
+/// Writes the results of folding documents, and adds the visible changes to `events`.
 pub(super) async fn write_all(
     writer: &mut Connection,
     outcomes: Vec<FoldResult>,
@@ -47,7 +47,7 @@ pub(super) async fn write_all(
     events: &mut Vec<BusEvent>,
     projected: &mut Vec<Projected>,
 ) -> Result<(), sqlx::Error> {
-    // Most of what is written is of these, one row each, which nothing else depends on.
+    // Most rows are of these kinds: one row each, on which nothing else depends.
     let (mut drives, mut cars) = (Vec::new(), Vec::new());
     let mut has_meets_left = BTreeSet::new();
     for FoldResult { subject, before, rows, quarantine, .. } in &outcomes {
@@ -84,7 +84,7 @@ pub(super) async fn write_all(
             (Derived::Profile(profile), _) => {
                 let before = shown_person(writer, owner).await?;
                 profiles::replace(writer, profile).await?;
-                // Its names stand beside what it shows, and whether followers must be accepted decides what they see.
+                // The name is shown beside drives and meets, and the approval of followers decides what others see.
                 if shown_person(writer, owner).await? != before {
                     events.push(BusEvent::Feed(FeedEvent::Everything { owner }));
                 }
@@ -95,7 +95,7 @@ pub(super) async fn write_all(
                 }
             }
             (Derived::Meet(part), _) => write_meet(writer, owner, id, Some(&**part), events).await?,
-            // What was shown stays: without it people whom its account blocked, or asks about, would be let in.
+            // The stored rows stay: without them, blocked or unaccepted accounts would get access.
             (Derived::Quarantined(_), _) => {}
             (Derived::Nothing | Derived::NotShown, before) => {
                 if remove(writer, kind, owner, id, before.as_ref(), settling, events).await? {
@@ -128,17 +128,17 @@ pub(super) async fn write_all(
     Ok(())
 }
 
-/// Whether what was derived of a document is all there is to know of its rows, and small.
+/// Returns whether the derived rows of a document are all of its rows, and small.
 fn is_remembered(rows: &Derived) -> bool {
     match rows {
         Derived::Drive(_) | Derived::Car(..) | Derived::Social(_) => true,
-        // An account's profiles share a row; what counts of a meet is said by several; and a track is large.
+        // Profile documents of an account share a row, a meet depends on several documents, and a track is large.
         Derived::Profile(_) | Derived::Meet(_) | Derived::Published(..) => false,
         Derived::NotShown | Derived::Nothing | Derived::Quarantined(_) => false,
     }
 }
 
-/// Removes the rows of a document that says nothing. Returns whether meets are left to be settled.
+/// Removes the rows of a document without content. Returns whether meets are left to be settled.
 async fn remove(
     writer: &mut Connection,
     kind: DocKind,
@@ -164,14 +164,14 @@ async fn remove(
         }
         DocKind::Meet if has_none => {}
         DocKind::Meet => write_meet(writer, owner, id, None, events).await?,
-        // A profile is a row whatever it says; nothing was ever derived of one that has none.
+        // A profile always has a row. The other kinds have none.
         DocKind::Profile | DocKind::Settings | DocKind::Track => {}
     }
     Ok(false)
 }
 
-/// Makes of what was stored what is said: only where the two differ, which need not be all that the document says. Returns
-/// whether meets are left to be settled.
+/// Replaces stored statements by derived ones (diff); they need not be all statements of the document. Returns whether
+/// meets are left to be settled.
 async fn write_social(
     writer: &mut Connection,
     owner: AccountId,
@@ -196,11 +196,12 @@ async fn write_social(
         if follows || !blocked.is_empty() {
             events.push(BusEvent::Feed(FeedEvent::Follows { account: owner }));
         }
-        // One who does not follow sees no more and no less in their feed, whatever is said of them. Who is blocked is not told.
+        // An acceptance changes nothing for an account that does not follow. A blocked account must not notice the
+        // block.
         for follower in follows::followers_among(writer, owner, &accepted).await? {
             events.push(BusEvent::Feed(FeedEvent::Access { follower, owner }));
         }
-        // What a co-organiser says counts only as long as the owner does not block them.
+        // Changes of a co-organiser count only while the owner does not block them.
         let most = settling.most();
         let mut meets = match most {
             0 => Vec::new(),
@@ -221,7 +222,7 @@ async fn write_social(
     Ok(false)
 }
 
-/// Replaces what a document says of a meet, and makes anew what counts of the meets that it speaks of.
+/// Replaces the content of a meet document, and settles the meets that it concerns.
 async fn write_meet(
     writer: &mut Connection,
     owner: AccountId,
@@ -240,7 +241,7 @@ async fn write_meet(
         if let Some(meet) = found_by {
             settle_meet(writer, owner, meet, events).await?;
         }
-        // Of a meet that is not there yet, an amendment is looked up when it comes.
+        // An amendment of a missing meet is read when the meet arrives.
         if let Some(meet) = amended
             && let Some(host) = meets::owner(writer, meet).await?
         {
@@ -250,7 +251,7 @@ async fn write_meet(
     Ok(())
 }
 
-/// Makes the row of a meet what counts of it, and tells those concerned if that is something else.
+/// Writes the effective meet, with events if it changed.
 pub(super) async fn settle_meet(
     writer: &mut Connection,
     host: AccountId,
@@ -258,7 +259,7 @@ pub(super) async fn settle_meet(
     events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
     let is_in_feeds = feed_items::find(writer, host, meet).await?.is_some();
-    // What somebody says who may not change it is kept, and changes nothing.
+    // Statements of accounts that may not change the meet are stored without effect.
     if !meets::settle(writer, host, meet).await? {
         return Ok(());
     }
@@ -269,7 +270,7 @@ pub(super) async fn settle_meet(
     Ok(())
 }
 
-/// Puts a document into quarantine, of which rows were derived up to a position.
+/// Quarantines a document whose rows include changes up to a position.
 pub(super) async fn set_aside(
     writer: &mut Connection,
     owner: AccountId,
@@ -281,7 +282,7 @@ pub(super) async fn set_aside(
     documents::quarantine(writer, owner, id, why, through).await
 }
 
-/// Shows a published drive that is there to those to whom its record says.
+/// Sets the visibility of a stored published drive to that of its record.
 pub(super) async fn show(
     writer: &mut Connection,
     drive: &DriveRecord,
@@ -296,13 +297,13 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// A person as their names stand beside what they show, and whether followers must be accepted.
+/// Returns the profile as shown beside the account's drives and meets, with the approval of followers.
 async fn shown_person(writer: &mut Connection, owner: AccountId) -> Result<Option<ProfileRow>, sqlx::Error> {
     let profile = profiles::find(writer, owner).await?;
     Ok(profile.map(|profile| ProfileRow { bio: String::new(), ..profile }))
 }
 
-/// A published drive as followers find it in their feeds, if they do.
+/// Returns a published drive as it appears in home feeds, if it does.
 pub(super) async fn shown_drive(
     writer: &mut Connection,
     owner: AccountId,
