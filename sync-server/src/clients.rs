@@ -1,4 +1,4 @@
-//! Clients: their addresses behind proxies, the origins that they dial, and how much each of them may take.
+//! Clients: their addresses behind proxies, the origins that they dial, and their limits.
 
 pub(crate) mod bodies;
 pub(crate) mod limits;

@@ -1,4 +1,4 @@
-//! Pure functions: who may read what, roads from many drives, squares of degrees.
+//! Pure functions: authorization, roads from many drives, squares of degrees.
 
 pub(crate) mod authorize;
 pub(crate) mod grid;

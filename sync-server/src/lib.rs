@@ -1,7 +1,7 @@
-//! The relay of Tourismo: keeps the changes of every account, passes them on to the account's other devices, derives
-//! read models from what is published, and serves them with the PWA.
+//! The relay of Tourismo: stores the changes of every account, sends them to the account's other devices, derives read
+//! models from published documents, and serves these with the PWA.
 //!
-//! Everything that is a rule lives in `tourismo-core`. This crate moves bytes: sockets in and out, SQL, HTTP.
+//! All rules are in `tourismo-core`. This crate moves bytes: sockets, SQL, HTTP.
 
 mod clients;
 mod db;
@@ -68,50 +68,50 @@ use self::writer::disk::Disk;
 pub use self::writer::probe as writer_probe;
 use self::writer::{CommitListeners, Writer, WriterContext};
 
-/// How long connections may take to end when the server stops.
+/// Maximum time for closing connections when the server stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How a server is to run.
+/// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where to answer `/v1/health` and `/v1/ready` besides, whatever happens on the other address.
+    /// A separate address for `/v1/health` and `/v1/ready`, which clients cannot exhaust.
     pub health_listen: Option<SocketAddr>,
-    /// Where to answer `/metrics`; nowhere if absent.
+    /// The address for `/metrics`; none if absent.
     pub metrics_listen: Option<SocketAddr>,
-    /// Where the database is.
+    /// The location of the database.
     pub database: Location,
-    /// The folder of the built PWA; the one inside the binary if absent.
+    /// The folder of the built PWA; the embedded one if absent.
     pub pwa: Option<PathBuf>,
-    /// The origins at which clients reach the server, the one for links first. Without one, links take what each request
-    /// says, and phones may dial the server's own IP addresses only.
+    /// The origins at which clients reach the server; the first one is for links. Without one, links use the origin of
+    /// each request, and phones may dial the server's own IP addresses only.
     pub public_urls: Vec<Origin>,
     /// Origins of pages on other hosts that may sync here, such as `https://drive.example`.
     pub allowed_origins: Vec<Origin>,
-    /// The oldest protocol version that phones may speak: 1 or 2.
+    /// The oldest accepted protocol version: 1 or 2.
     pub oldest_protocol: u16,
-    /// What the server puts up with.
+    /// The limits of clients.
     pub limits: Limits,
-    /// The most bytes that the database may take; writes beyond are refused as on a full disk.
+    /// Maximum size of the database in bytes; writes beyond it fail as on a full disk.
     pub max_database_bytes: Option<u64>,
-    /// When what is acknowledged is on the disk.
+    /// When commits are synced to the disk.
     pub durability: Durability,
-    /// How long a document must have rested before its changes are put into a snapshot.
+    /// The time without changes after which a document is compacted into a snapshot.
     pub compact_after: Duration,
-    /// How long to wait between two searches for roads.
+    /// The time between two searches for roads.
     pub roads_every: Duration,
-    /// How many distinct drivers must have passed a road before it is shown.
+    /// Minimum number of distinct drivers of a road that is shown.
     pub roads_from_drivers: u32,
-    /// What time it is.
+    /// The source of the present time.
     pub time: TimeSource,
-    /// Whether rows are derived from what is stored, so that there is anything to read. Only there for the benchmark that
-    /// shows what it costs: what was stored without is not derived later.
+    /// Whether rows are derived from stored documents. Only a benchmark disables this, to measure its cost: rows of
+    /// documents that were stored without it are not derived later.
     pub derives_rows: bool,
 }
 
 impl Config {
-    /// A server on this address with this database file, and the defaults for everything else.
+    /// Returns the configuration of a server with this address and database, and defaults for everything else.
     pub fn new(listen: SocketAddr, database: impl Into<Location>) -> Config {
         Config {
             listen,
@@ -140,15 +140,15 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {listen}: {error}")]
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// The system starts no more threads.
+    /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
@@ -157,7 +157,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server;
 
-/// A server that answers. Dropping it does not stop it.
+/// A running server. Dropping it does not stop it.
 #[derive(Debug)]
 pub struct Running {
     addr: SocketAddr,
@@ -165,9 +165,9 @@ pub struct Running {
     metrics_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     writer: Writer,
-    /// Connections that read, for every use.
+    /// The pools of connections that read.
     readers: [Pool; 4],
-    /// One permit for each sync connection that may still be opened.
+    /// One permit for each further sync connection.
     places: Arc<Semaphore>,
     max_connections: u32,
     serving: JoinHandle<()>,
@@ -253,7 +253,7 @@ impl Server {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
-        // What the last run left is looked for first.
+        // The thread looks first for documents that were left due by the last run.
         let projecting = projecting.spawn().map_err(StartError::Thread)?;
         let road_builder = RoadBuilder {
             readers: readers.background.clone(),
@@ -367,32 +367,32 @@ impl Server {
     }
 }
 
-/// Listens on an address; says which it is.
+/// Listens on an address; returns the address with its port.
 async fn listen(at: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
     let listening = TcpListener::bind(at).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     listening.map_err(|error| StartError::Listen { listen: at, error })
 }
 
 impl Running {
-    /// Where the server listens.
+    /// Returns the address of the server.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Where it answers health besides, if it was told to.
+    /// Returns the separate address for health, if there is one.
     pub fn health_addr(&self) -> Option<SocketAddr> {
         self.health_addr
     }
 
-    /// Where it answers `/metrics`, if it was told to.
+    /// Returns the address of `/metrics`, if there is one.
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_addr
     }
 
-    /// Says goodbye to everyone, does what waits to be written, and closes the database.
+    /// Closes all connections, does the waiting writes, and closes the database.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
-        // A permit comes back when its connection has ended.
+        // A permit is returned when its connection has ended.
         if timeout(DRAIN_DEADLINE, self.places.acquire_many(self.max_connections)).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
@@ -419,7 +419,7 @@ impl Running {
     }
 }
 
-/// How many pushes are looked at at the same time: half the cores stay with whoever is served.
+/// Returns how many pushes are scanned at the same time: half of the cores are left for serving clients.
 fn examined_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }

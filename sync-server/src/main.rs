@@ -1,5 +1,5 @@
-//! The command `tourismo-server`: reads the command line and the environment, runs the server until it is told to stop,
-//! or does what the operator wants done with a database and says what came of it.
+//! The command `tourismo-server`: reads the command line and the environment, and runs the server until it gets a
+//! signal, or performs a maintenance command on a database and reports the result.
 #![expect(clippy::print_stdout, reason = "a command answers on the standard output")]
 
 use std::error::Error;
@@ -62,7 +62,7 @@ impl Data {
         }
     }
 
-    /// The file, for what only files need.
+    /// Returns the path of the file, for commands that need one.
     fn file(self, instead: &str) -> anyhow::Result<PathBuf> {
         match self.location()? {
             Location::File(path) => Ok(path),
@@ -131,8 +131,8 @@ struct Serve {
     /// An origin, such as https://drive.example, whose pages may sync here besides the server's own. May be repeated.
     #[arg(long, env = "TOURISMO_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<Origin>,
-    /// The oldest protocol version that phones may speak. In version 1 what a phone signs is good at any relay; 2 refuses
-    /// phones whose app is that old.
+    /// The oldest accepted protocol version. A signature of version 1 is valid at any relay; 2 refuses phones with such
+    /// an app.
     #[arg(long, env = "TOURISMO_OLDEST_PROTOCOL", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
     oldest_protocol: u16,
     /// Maximum size of the database in bytes. Writes beyond it fail as on a full disk.
@@ -177,7 +177,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// What went wrong, and why, each thing once: many errors say in their own words what caused them.
+/// Returns an error with its causes, each once: many errors repeat their causes in their own texts.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -282,7 +282,7 @@ fn name<T: std::fmt::Display>(found: &[T]) {
 async fn run(serve: Serve) -> anyhow::Result<()> {
     #[cfg(unix)]
     open_many_files();
-    // Before anybody can know that it runs.
+    // Registered before anybody can see that the server runs.
     let stop = asked_to_stop().context("cannot listen for signals")?;
     let config = Config {
         listen: serve.listen,
@@ -316,7 +316,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes all the open files that the system allows: a process begins with 1,024, fewer than there may be phones.
+/// Raises the limit of open files to the maximum: a process begins with 1,024, fewer than there may be phones.
 #[cfg(unix)]
 fn open_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -327,7 +327,7 @@ fn open_many_files() {
     }
 }
 
-/// Resolves when the process is told to stop, from the moment of this call on.
+/// Resolves when the process gets a signal to stop, from the moment of this call on.
 #[cfg(unix)]
 fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -351,10 +351,10 @@ fn start_logging(as_json: bool) {
     if as_json {
         builder.json().init()
     } else {
-        // Colours would be noise in a file or a journal.
+        // A file or a journal needs no colours.
         builder.with_ansi(stderr().is_terminal()).init()
     }
-    // The message of a panic may quote what was being worked on: where it happened is all that is told.
+    // The message of a panic may contain private data, so only the location is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(%place, "panicked");

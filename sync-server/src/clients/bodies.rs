@@ -1,4 +1,4 @@
-//! How many bytes of answers may be held in memory for those who read them slowly: of one address, and of all.
+//! Limits the bytes of answers that are held in memory for slow readers, for each address and in total.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,17 +9,17 @@ use futures_util::stream;
 
 use crate::clients::limits::Source;
 
-/// The most bytes for one address; one answer is let through however large it is.
+/// Maximum bytes for one address; a single answer may exceed it.
 const MAX_BYTES_OF_SOURCE: usize = 4 << 20;
 
-/// The most bytes for all addresses, of which the last quarter is for small answers.
+/// Maximum bytes for all addresses. The last quarter is reserved for small answers.
 const MAX_BYTES: usize = 48 << 20;
 const MAX_BYTES_OF_LARGE: usize = MAX_BYTES / 4 * 3;
 
-/// What is small: an hour's drive, a page of a list.
+/// Maximum size of a small answer: an hour's drive, a page of a list.
 const SMALL_BYTES: usize = 128 << 10;
 
-/// The answers that are on their way.
+/// The answers that are being sent.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
     is_unbounded: bool,
@@ -32,7 +32,7 @@ struct BytesInFlight {
     of_source: BTreeMap<Source, usize>,
 }
 
-/// Room for an answer, until it is dropped.
+/// The permit for an answer, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct BodyPermit {
     bodies: Arc<Bodies>,
@@ -41,12 +41,13 @@ pub(crate) struct BodyPermit {
 }
 
 impl Bodies {
-    /// No bound on what is on its way: for measuring what the relay can do.
+    /// Without a limit, for benchmarks.
     pub(crate) fn unbounded() -> Arc<Bodies> {
         Arc::new(Bodies { is_unbounded: true, held: Mutex::default() })
     }
 
-    /// Room for an answer of so many bytes; `None` if too much is on its way, to this address or to all.
+    /// Returns the permit for an answer of this size; `None` if too many bytes are being sent, to this address or to
+    /// all.
     pub(crate) fn reserve(self: &Arc<Bodies>, source: Source, bytes: usize) -> Option<BodyPermit> {
         let mut held = self.lock();
         let of_source = held.of_source.get(&source).copied().unwrap_or(0);
@@ -61,27 +62,27 @@ impl Bodies {
     }
 
     fn lock(&self) -> MutexGuard<'_, BytesInFlight> {
-        // Sums are changed by single additions, after everything that may panic.
+        // The sums stay consistent after a panic: each change is a single addition after everything that may panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BodyPermit {
-    /// A body of pieces that are made when they are asked for. It gives its room back when it was read, or its reader has
-    /// gone.
+    /// Returns a body whose pieces are made on demand. The permit is released when the body was read or its reader
+    /// disconnected.
     pub(crate) fn body(self, pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
         Body::from_stream(stream::unfold((pieces, self), async |(mut pieces, room)| {
             Some((Ok::<_, Infallible>(pieces.next()?), (pieces, room)))
         }))
     }
 
-    /// A body that is in memory as a whole.
+    /// Returns a body that is in memory as a whole.
     pub(crate) fn whole(self, bytes: Bytes) -> Body {
         Body::from(Bytes::from_owner(Whole { bytes, _room: self }))
     }
 }
 
-/// A body in its room.
+/// A body with its permit.
 struct Whole {
     bytes: Bytes,
     _room: BodyPermit,

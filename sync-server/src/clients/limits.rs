@@ -1,6 +1,7 @@
-//! What the relay puts up with, from whom: options, and the books of who is here and what they took lately.
+//! The limits of clients: the options, and the tables of present clients and their recent use.
 //!
-//! It counts and says how long to wait. It knows neither sockets nor messages, and of the account only its name.
+//! This module counts and returns waiting times. It must not depend on sockets or messages; of an account it uses only
+//! the id.
 
 mod client_table;
 
@@ -188,7 +189,7 @@ impl Default for Limits {
     }
 }
 
-/// Counts connections, requests and pushes by address and by account, and bounds them.
+/// Counts connections, requests and pushes by address and by account, and limits them.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     limits: Limits,
@@ -196,14 +197,14 @@ pub(crate) struct RateLimiter {
     accounts: Mutex<ClientTable<AccountId, AccountUsage>>,
 }
 
-/// Addresses, and the networks that some of them are part of.
+/// Addresses, and the networks of IPv6 addresses.
 #[derive(Debug, Default)]
 struct Sources {
     hosts: ClientTable<Source, SourceUsage>,
     networks: ClientTable<Network, SourceUsage>,
 }
 
-/// One connection or stream that is counted until this is dropped.
+/// A counted connection or stream, released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     limiter: Arc<RateLimiter>,
@@ -216,7 +217,7 @@ enum PermitOwner {
     Account { account: AccountId, seat: TableEntry },
 }
 
-/// Too much was asked for; it may be tried again after a while.
+/// A limit is exceeded; the client may try again after this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateLimited {
     pub(crate) retry_in: Duration,
@@ -247,12 +248,12 @@ impl RateLimiter {
         &self.limits
     }
 
-    /// Lets a connection from an address in, unless there are too many.
+    /// Admits a connection from an address, unless there are too many.
     pub(crate) fn admit_source(self: &Arc<Self>, source: Source) -> Option<ConnectionPermit> {
         self.admit(source, |entry| &mut entry.connections, self.limits.max_connections_per_address)
     }
 
-    /// Lets an event stream to an address begin, unless there are too many.
+    /// Admits an event stream to an address, unless there are too many.
     pub(crate) fn admit_stream(self: &Arc<Self>, source: Source) -> Option<ConnectionPermit> {
         self.admit(source, |entry| &mut entry.streams, self.limits.max_streams_per_address)
     }
@@ -278,7 +279,7 @@ impl RateLimiter {
         Some(ConnectionPermit { limiter: self.clone(), of: PermitOwner::Source { source, open, seat, in_network } })
     }
 
-    /// Lets a sync connection of an account in, unless there are too many.
+    /// Admits a sync connection of an account, unless there are too many.
     pub(crate) fn admit_account(self: &Arc<Self>, account: AccountId) -> Option<ConnectionPermit> {
         let most = self.limits.max_connections_per_account;
         let seat = lock(&self.accounts).open(account, |entry| &mut entry.connections, most)?;
@@ -290,19 +291,19 @@ impl RateLimiter {
         self.requests(source, 1)
     }
 
-    /// Counts work for an address that is worth so many requests.
+    /// Counts work for an address that costs as much as this number of requests.
     pub(crate) fn requests(&self, source: Source, count: usize) -> Result<(), RateLimited> {
         let rate = f64::from(self.limits.max_requests_per_second);
         self.take(source, |entry| &mut entry.requests, count as f64, rate, BURST_S)
     }
 
-    /// Counts an account that is to be founded from an address.
+    /// Counts a new account from an address.
     pub(crate) fn found_account(&self, source: Source) -> Result<(), RateLimited> {
         let rate = f64::from(self.limits.max_new_accounts_per_hour) / 3_600.0;
         self.take(source, |entry| &mut entry.accounts, 1.0, rate, ACCOUNTS_BURST_S)
     }
 
-    /// Takes from an address and from its network, or from neither.
+    /// Takes from the limits of an address and of its network, or from neither.
     fn take(
         &self,
         source: Source,
@@ -325,13 +326,13 @@ impl RateLimiter {
         Ok(())
     }
 
-    /// Counts a message of an account and says how long the next one is to wait.
+    /// Counts a message of an account and returns how long the next one must wait.
     pub(crate) fn message(&self, account: AccountId) -> Duration {
         let rate = f64::from(self.limits.max_messages_per_second);
         lock(&self.accounts).entry(account).messages.take(1.0, rate, BURST_S)
     }
 
-    /// Counts a push of an account and says how long it is to wait; one that would have to wait longer than `patience` is
+    /// Counts a push of an account and returns how long it must wait; a push that would wait longer than `patience` is
     /// not counted.
     pub(crate) fn push(
         &self,
@@ -353,7 +354,7 @@ impl RateLimiter {
         Ok(wait)
     }
 
-    /// Counts what an account made the relay do besides, as if it had pushed so many changes.
+    /// Counts additional work of an account, as if it had pushed this number of changes.
     pub(crate) fn charge(&self, account: AccountId, changes: u64) {
         let rate = f64::from(self.limits.max_changes_per_second);
         lock(&self.accounts).entry(account).changes.take(changes as f64, rate, BURST_S);
@@ -390,7 +391,7 @@ impl ClientUsage for AccountUsage {
 }
 
 fn lock<T>(book: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change to a book is a single assignment after which it is whole.
+    // The tables stay consistent after a panic: each change is a single assignment.
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

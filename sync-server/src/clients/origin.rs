@@ -1,8 +1,8 @@
-//! Web origins, and the origins at which clients reach this relay: links and ids in feeds derive from the first one, they
-//! say which pages are the relay's own, and phones sign for them.
+//! Web origins, and the origins at which clients reach this relay. The first one is used for links and ids in feeds;
+//! all of them identify the relay's own pages and are signed by phones.
 //!
-//! The origins are those of `--public-url` if that is set. Otherwise links take the origin from each request, and phones
-//! may sign for the address that their connection has at this end, which no header can make up.
+//! The origins are those of `--public-url`, if it is set. Otherwise links use the origin of each request, and phones
+//! may sign for the local address of their connection, which no header can fake.
 
 use std::fmt::{Display, Formatter};
 use std::net::{IpAddr, SocketAddr};
@@ -17,13 +17,13 @@ use url::Host;
 
 use crate::clients::proxy;
 
-/// The longest host that is repeated in an answer, bytes.
+/// Maximum length of a host that an answer may contain, bytes.
 const MAX_HOST: usize = 255;
 
-/// How long refusals are not logged after one was: a page that is refused tries again every few seconds.
+/// The time without log lines after a refusal: a refused page tries again every few seconds.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long to wait between two log lines about phones of version 1.
+/// The time between two log lines about phones of version 1.
 const OLD_PHONES_LOG_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The scheme of a web origin.
@@ -53,30 +53,30 @@ impl Scheme {
     }
 }
 
-/// Scheme, host and port (RFC 6454). Two are equal if browsers take them for the same: case does not count, and a
-/// scheme's default port is the same as none.
+/// Scheme, host and port (RFC 6454). Two origins are equal if browsers treat them as equal: case does not matter, and a
+/// scheme's default port equals no port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: Scheme,
-    /// As the URL standard writes it: in lower case, an internationalised name as ASCII, an IPv6 address in brackets.
+    /// As in the URL standard: lower case, an internationalised name as ASCII, an IPv6 address in brackets.
     host: String,
     port: u16,
 }
 
-/// A text is no origin.
+/// The text is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an origin is a scheme and a host, such as https://relay.example or http://localhost:8080, without a path")]
 pub struct NoOrigin;
 
 impl Origin {
-    /// The origin of a scheme and what a `Host` header holds.
+    /// Returns the origin of a scheme and the content of a `Host` header.
     pub(crate) fn of(scheme: Scheme, authority: &str) -> Result<Origin, NoOrigin> {
         let (host, port) = match authority.rsplit_once(':') {
-            // The colons of an IPv6 address stand within its brackets.
+            // The colons of an IPv6 address are within its brackets.
             Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| NoOrigin)?),
             Some(_) | None => (authority, scheme.default_port()),
         };
-        // Stricter than the URL standard, which decodes percent signs and lets names have quotes.
+        // Stricter than the URL standard, which decodes percent signs and allows quotes in names.
         let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
         let is_named = host.starts_with('[') || host.chars().all(is_part);
         let host = Host::parse(host).ok().filter(|_| is_named).ok_or(NoOrigin)?.to_string();
@@ -85,7 +85,7 @@ impl Origin {
 }
 
 impl From<SocketAddr> for Origin {
-    /// The origin of whatever is reached at this address without TLS.
+    /// Returns the origin of this address without TLS.
     fn from(address: SocketAddr) -> Origin {
         let host = match address.ip().to_canonical() {
             IpAddr::V4(address) => address.to_string(),
@@ -98,7 +98,7 @@ impl From<SocketAddr> for Origin {
 impl FromStr for Origin {
     type Err = NoOrigin;
 
-    /// Reads an `Origin` header or a URL that has no path.
+    /// Parses an `Origin` header or a URL without a path.
     fn from_str(text: &str) -> Result<Origin, NoOrigin> {
         let (scheme, authority) = text.split_once("://").ok_or(NoOrigin)?;
         let scheme = Scheme::parse(scheme).ok_or(NoOrigin)?;
@@ -114,20 +114,20 @@ impl Display for Origin {
     }
 }
 
-/// The relay's own origins as its clients see them, and the other origins whose pages may sync.
+/// The relay's own origins as seen by its clients, and the other origins whose pages may sync.
 #[derive(Debug)]
 pub(crate) struct PublicOrigin {
-    /// Of `--public-url`; the first one is for links.
+    /// The values of `--public-url`; the first one is for links.
     configured: Vec<Origin>,
     allowed: Vec<Origin>,
-    /// Whether a proxy stands before the relay, whose headers say which scheme clients use.
+    /// Whether the relay is behind a proxy whose headers contain the scheme that clients use.
     is_proxied: bool,
     oldest_protocol: u16,
     refused_at: Mutex<Option<Instant>>,
     old_phones: Mutex<OldPhones>,
 }
 
-/// The handshakes of phones that speak version 1, of which nothing but their number is kept.
+/// The number of handshakes of phones with version 1.
 #[derive(Debug, Default)]
 struct OldPhones {
     handshakes: u64,
@@ -145,7 +145,7 @@ impl PublicOrigin {
         PublicOrigin { configured, allowed, is_proxied, oldest_protocol, refused_at, old_phones }
     }
 
-    /// Tells the operator of a relay that phones elsewhere are to reach what they need `--public-url` for.
+    /// Warns the operator of a relay that other machines can reach if `--public-url` is missing.
     pub(crate) fn warn_if_unnamed(&self, listen: SocketAddr) {
         if self.configured.is_empty() && (self.is_proxied || !listen.ip().to_canonical().is_loopback()) {
             tracing::warn!(
@@ -155,14 +155,14 @@ impl PublicOrigin {
         }
     }
 
-    /// For which origins phones may sign on a connection that ends at this address. Without `--public-url` these are the
-    /// address itself and, on the same machine, `localhost`: a name could be anybody's who passes on what they hear. Of
-    /// a request that came through a proxy the address says nothing. `[H9]`
+    /// Returns the origins that phones may sign on a connection to this local address. Without `--public-url` these are
+    /// the address itself and, on the same machine, `localhost`; a name could belong to anybody who forwards a
+    /// challenge. For a request through a proxy the local address means nothing. `[H9]`
     pub(crate) fn policy(&self, local: SocketAddr, headers: &HeaderMap) -> OriginPolicy {
         let own = match &self.configured[..] {
             [] if proxy::is_forwarded(headers) => Vec::new(),
             [] => {
-                // The relay itself speaks no TLS: whatever speaks it stands before the relay.
+                // The relay itself has no TLS: a proxy terminates it.
                 let by_address = Origin::from(local);
                 let localhost = Origin { host: "localhost".to_owned(), ..by_address.clone() };
                 let by_name = local.ip().to_canonical().is_loopback().then_some(localhost);
@@ -173,7 +173,7 @@ impl PublicOrigin {
         OriginPolicy { own: own.iter().map(Origin::to_string).collect(), oldest_protocol: self.oldest_protocol }
     }
 
-    /// Logs that a phone signed for an origin that is not the relay's, with what was expected. `[H9]`
+    /// Logs that a phone signed for another origin than the relay's own, with the expected ones. `[H9]`
     pub(crate) fn report(&self, dialled: &str, policy: &OriginPolicy) {
         if self.is_to_be_logged() {
             let dialled: String = dialled.chars().take(MAX_HOST).collect();
@@ -186,9 +186,9 @@ impl PublicOrigin {
         }
     }
 
-    /// Counts the handshake of a phone that speaks version 1, and logs once in an hour how many there were.
+    /// Counts the handshake of a phone with version 1, and logs the number once an hour.
     pub(crate) fn count_old_phone(&self) {
-        // Each change is a single assignment after which it is whole.
+        // The state stays consistent after a panic: each change is a single assignment.
         let mut old_phones = self.old_phones.lock().unwrap_or_else(PoisonError::into_inner);
         old_phones.handshakes += 1;
         if old_phones.logged_at.is_none_or(|last| last.elapsed() >= OLD_PHONES_LOG_PAUSE) {
@@ -200,7 +200,7 @@ impl PublicOrigin {
         }
     }
 
-    /// The relay's origin as the client of a request sees it.
+    /// Returns the relay's origin as seen by the client of a request.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Origin {
         if let Some(origin) = self.configured.first() {
             return origin.clone();
@@ -210,14 +210,14 @@ impl PublicOrigin {
         host.unwrap_or_else(|| Origin { scheme, host: "localhost".to_owned(), port: scheme.default_port() })
     }
 
-    /// The one of the relay's origins by which a request reached it, as far as its headers tell.
+    /// Returns the own origin by which a request reached the relay, as far as its headers show.
     pub(crate) fn reached(&self, headers: &HeaderMap) -> Origin {
         let is_it = |own: &&Origin| host(headers).is_some_and(|host| Origin::of(own.scheme, host).as_ref() == Ok(*own));
         self.configured.iter().find(is_it).cloned().unwrap_or_else(|| self.of(headers))
     }
 
-    /// Whether an origin is the relay's own. Without `--public-url` either scheme is: a proxy need not say which of them
-    /// its clients use.
+    /// Returns whether an origin is the relay's own. Without `--public-url` both schemes are, because a proxy need not
+    /// state which one its clients use.
     pub(crate) fn is_own(&self, headers: &HeaderMap, origin: &Origin) -> bool {
         match &self.configured[..] {
             [] => host(headers).is_some_and(|host| Origin::of(origin.scheme, host).as_ref() == Ok(origin)),
@@ -225,9 +225,9 @@ impl PublicOrigin {
         }
     }
 
-    /// Whether a request may open a sync connection: it comes from a page of this relay, from an allowed origin, or from
-    /// no page at all (native clients). Browsers do not hold WebSockets to the same origin: the server must. A refusal is
-    /// logged, with what was expected.
+    /// Returns whether a request may open a sync connection: from a page of this relay, from an allowed origin, or from
+    /// no page (native clients). Browsers do not apply the same-origin policy to WebSockets, so the server must. A
+    /// refusal is logged with the expected origins.
     pub(crate) fn may_sync(&self, headers: &HeaderMap) -> bool {
         let Some(header) = headers.get(header::ORIGIN) else { return true };
         let origin = header.to_str().ok().and_then(|text| text.parse::<Origin>().ok());

@@ -1,8 +1,8 @@
-//! The headers in which reverse proxies say who asks, and how they were reached themselves: `X-Forwarded-For`,
-//! `X-Forwarded-Proto`, and `Forwarded` (RFC 7239).
+//! The headers in which reverse proxies state the client's address and scheme: `X-Forwarded-For`, `X-Forwarded-Proto`,
+//! and `Forwarded` (RFC 7239).
 //!
-//! Clients can send these headers, too, and proxies append to what they get. Only what trusted proxies appended counts,
-//! which are the last entries.
+//! Clients can send these headers, too, and proxies append to them. Only the entries of trusted proxies count, which
+//! are the last ones.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -15,18 +15,19 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
-/// The header in which a proxy names its client. The other one is not read: a proxy passes on what clients put there.
+/// The header in which a proxy names its client. The other header is ignored, because a proxy passes on what clients
+/// put into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClientHeader {
-    /// What nginx, Caddy, HAProxy, Traefik and load balancers send.
+    /// The header of nginx, Caddy, HAProxy, Traefik and load balancers.
     XForwardedFor,
     /// RFC 7239.
     Forwarded,
 }
 
 impl ClientHeader {
-    /// The client that the outermost of so many trusted proxies saw. If fewer entries are there than proxies are trusted,
-    /// some were not passed: the first entry is then the one that a trusted proxy appended.
+    /// Returns the client that the outermost of this number of trusted proxies saw. If there are fewer entries than
+    /// trusted proxies, the request bypassed some of them: the first entry is then that of a trusted proxy.
     pub(crate) fn client(self, headers: &HeaderMap, trusted_hops: u32) -> Option<IpAddr> {
         let hops: Vec<String> = match self {
             ClientHeader::XForwardedFor => {
@@ -39,19 +40,19 @@ impl ClientHeader {
     }
 }
 
-/// Whether a request has been through a proxy.
+/// Returns whether a request came through a proxy.
 pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED)
 }
 
-/// The scheme by which the first proxy was reached, if the proxies say it.
+/// Returns the scheme by which the first proxy was reached, if the proxies state it.
 pub(crate) fn scheme(headers: &HeaderMap) -> Option<Scheme> {
     let plain = headers.get(X_FORWARDED_PROTO).and_then(|value| value.to_str().ok());
     let plain = plain.and_then(|value| Scheme::parse(value.split(',').next()?.trim()));
     plain.or_else(|| Scheme::parse(&parameter(elements(headers).first()?, "proto")))
 }
 
-/// An address with or without a port; an IPv6 address with or without brackets.
+/// Parses an address with or without a port; an IPv6 address with or without brackets.
 fn node(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_canonical());
@@ -59,7 +60,7 @@ fn node(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Some(address.ip().to_canonical());
     }
-    // Ports need not be numbers (RFC 7239, section 6), and an address in brackets need not have one.
+    // Ports need not be numbers (RFC 7239, section 6), and an address in brackets may have none.
     let address: IpAddr = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?.0.parse::<Ipv6Addr>().ok()?.into(),
         None => text.split_once(':')?.0.parse::<Ipv4Addr>().ok()?.into(),
@@ -67,13 +68,13 @@ fn node(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The elements of `Forwarded`, each a list of parameters, in the order in which proxies appended them.
+/// Returns the elements of `Forwarded`, each a list of parameters, in the order in which proxies appended them.
 fn elements(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or_default());
     values.flat_map(|value| split(value, ',')).collect()
 }
 
-/// A parameter of an element, without the quotes it may have; empty if it is not there.
+/// Returns a parameter of an element without quotes; empty if it is absent.
 fn parameter(element: &str, name: &str) -> String {
     let pairs = split(element, ';');
     let value = pairs.iter().find_map(|pair| {
@@ -83,7 +84,7 @@ fn parameter(element: &str, name: &str) -> String {
     value.unwrap_or_default().trim_matches('"').replace('\\', "")
 }
 
-/// Splits at a character, but not within quotes.
+/// Splits at a character outside of quotes.
 fn split(text: &str, at: char) -> Vec<String> {
     let (mut parts, mut is_quoted, mut is_escaped) = (vec![String::new()], false, false);
     for character in text.chars() {

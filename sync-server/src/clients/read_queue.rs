@@ -1,8 +1,10 @@
-//! Whose read comes next: how many are done at the same time, in which order, and how much time each client may take.
+//! Orders the reads of clients: how many run at the same time, which one is next, and how much time each client may
+//! use.
 //!
-//! A read counts for the address that it comes from, and for the account that asks. Of those that wait, one comes next
-//! whose client has the fewest reads under way, so that nobody keeps others waiting for longer than a statement takes. The
-//! time that a read took is known when it is done; who took too much waits before the next one. This knows no SQL.
+//! A read counts for its address, and for the account that it authenticates. Of the waiting reads the next one is that
+//! of the client with the fewest running reads, so that no client delays others for longer than a statement takes. The
+//! time of a read is charged when it has ended; a client that used too much waits before its next read. This module
+//! must not depend on SQL.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,37 +16,37 @@ use tourismo_core::id::AccountId;
 
 use crate::clients::limits::{RateLimited, Source};
 
-/// How many reads of one client are done at the same time.
+/// Maximum number of running reads of one client.
 const MAX_RUNNING_OF_CLIENT: usize = 2;
 
-/// How many reads of one client may wait.
+/// Maximum number of waiting reads of one client.
 const MAX_WAITING_OF_CLIENT: usize = 256;
 
-/// How many seconds' worth of time a client may take at once.
+/// The burst of read time, in seconds of the rate.
 const BURST_S: u32 = 20;
 
-/// How long a client waits that took too much, before it is sent away.
+/// Maximum waiting time of a client that used too much; beyond it, the read is refused.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many clients are remembered before those that owe nothing are forgotten.
+/// The number of remembered clients from which on those without debt are forgotten.
 const SWEPT_ABOVE: usize = 1 << 12;
 
-/// For whom something counts.
+/// A client that reads are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Consumer {
-    /// An account, wherever it is.
+    /// An account at any address.
     Account(AccountId),
-    /// Everybody at an address.
+    /// All clients of an address.
     Source(Source),
 }
 
-/// The reads that are done, and those that wait.
+/// The running and the waiting reads.
 #[derive(Debug)]
 pub(crate) struct ReadQueue {
     max_running: usize,
     max_running_of_client: usize,
     max_waiting_of_client: usize,
-    /// How many milliseconds of reading a client may take in a second.
+    /// The read time of a client in a second, milliseconds.
     millis_per_second: u32,
     state: Mutex<QueueState>,
 }
@@ -60,7 +62,7 @@ struct QueueState {
 struct ConsumerUsage {
     running: usize,
     waiting: usize,
-    /// When all that it took is paid off.
+    /// When its debt is paid off.
     paid_at: Option<Instant>,
 }
 
@@ -70,24 +72,24 @@ struct Waiting {
     reply: oneshot::Sender<ReadPermit>,
 }
 
-/// The right to read, until it is dropped.
+/// The permit for a read, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct ReadPermit {
     queue: Arc<ReadQueue>,
     consumers: Vec<Consumer>,
     began: Instant,
-    /// Nobody took it.
+    /// Whether the waiting request was dropped before it got the permit.
     is_unused: bool,
 }
 
-/// A place among those that wait, until it is dropped.
+/// A waiting read, removed when it is dropped.
 struct QueueSlot<'q> {
     queue: &'q ReadQueue,
     consumers: &'q [Consumer],
 }
 
 impl ReadQueue {
-    /// A queue in which so many reads are done at the same time. Without a bound on time, one client may take all of it.
+    /// Returns a queue with this maximum of running reads. Without a limit of time, one client may use all of it.
     pub(crate) fn new(max_running: u32, millis_per_second: u32) -> Arc<ReadQueue> {
         let max_running = max_running as usize;
         let (max_running_of_client, max_waiting_of_client) = match millis_per_second {
@@ -98,7 +100,7 @@ impl ReadQueue {
         Arc::new(ReadQueue { max_running, max_running_of_client, max_waiting_of_client, millis_per_second, state })
     }
 
-    /// Waits for a turn to read. Refused is a client of which too many reads wait, or who would wait for too long.
+    /// Waits for the turn of a read. Refuses clients with too many waiting reads or too much debt.
     pub(crate) async fn acquire(
         self: &Arc<ReadQueue>,
         source: Source,
@@ -143,7 +145,7 @@ impl ReadQueue {
         Ok(QueueSlot { queue: self, consumers })
     }
 
-    /// How long until what these took is paid off, but for what they may take at once.
+    /// Returns the time until the debt of these clients is within the burst.
     fn wait_ms(&self, consumers: &[Consumer]) -> Duration {
         let state = self.lock();
         let paid_at = consumers.iter().filter_map(|consumer| state.clients.get(consumer)?.paid_at).max();
@@ -151,7 +153,7 @@ impl ReadQueue {
         owed.saturating_sub(Duration::from_secs(BURST_S.into()))
     }
 
-    /// Gives turns to those who come next, as long as there are any.
+    /// Starts the next reads, as long as there is room.
     fn advance(self: &Arc<ReadQueue>) {
         while let Some((reply, turn)) = self.grant_next() {
             if let Err(mut turn) = reply.send(turn) {
@@ -180,7 +182,7 @@ impl ReadQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
-        // Counts are changed by single additions, after everything that may panic.
+        // The counts stay consistent after a panic: each change is a single addition after everything that may panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -205,7 +207,7 @@ impl Drop for QueueSlot<'_> {
 impl Drop for ReadPermit {
     fn drop(&mut self) {
         let now = Instant::now();
-        // A day is for ever.
+        // Limited to a day.
         let cost_s = (now - self.began).as_secs_f64() * 1e3 / f64::from(self.queue.millis_per_second.max(1));
         let cost = Duration::from_secs_f64(cost_s.min(86_400.0));
         {
@@ -218,7 +220,7 @@ impl Drop for ReadPermit {
                 }
             }
         }
-        // Whoever found that it was not taken gives others their turn.
+        // An unused permit is passed on to the next read.
         if !self.is_unused {
             self.queue.advance();
         }

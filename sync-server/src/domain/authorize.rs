@@ -1,61 +1,61 @@
-//! Who may read what: the one function behind every read of somebody's data.
+//! Authorization: the one function that decides about every read of an account's data.
 
 use tourismo_core::docs::Visibility;
 use tourismo_core::id::AccountId;
 
-/// Who asks.
+/// The reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Viewer {
-    /// Anyone.
+    /// A reader without a token.
     Anonymous,
-    /// A device of this account, which showed a read token.
+    /// A device of this account, authenticated by a read token.
     Account(AccountId),
 }
 
-/// Whom something is meant for.
+/// The readers for whom something is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Audience {
-    /// Whose it is.
+    /// The owner.
     pub(crate) owner: AccountId,
-    /// How far the owner shows it.
+    /// The visibility that the owner set.
     pub(crate) visibility: Visibility,
-    /// What the viewer has to do with the owner.
+    /// The relation of the viewer to the owner.
     pub(crate) relation: Relation,
 }
 
-/// What a viewer has to do with an owner.
+/// The relation of a viewer to an owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Relation {
-    /// Whether the viewer says to follow the owner.
+    /// Whether the viewer states to follow the owner.
     pub(crate) follows: bool,
-    /// Whether the viewer is told that the follow counts: the owner accepted the viewer, or accepts everyone. A block does not
-    /// show in it.
+    /// Whether the viewer is told that the follow counts: the owner accepted the viewer, or lets everybody follow. A
+    /// block does not change it.
     pub(crate) is_accepted: bool,
-    /// Whether it does count.
+    /// Whether the follow counts.
     pub(crate) is_follower: bool,
-    /// Whether the viewer blocks the owner, and wants to see nothing of them.
+    /// Whether the viewer blocks the owner, and therefore sees nothing of them.
     pub(crate) blocks: bool,
-    /// Whether the owner blocks the viewer, who is anyone then.
+    /// Whether the owner blocks the viewer, who then reads like an anonymous reader.
     pub(crate) is_blocked: bool,
-    /// Whether the owner lets the viewer change the thing.
+    /// Whether the viewer is a co-organiser.
     pub(crate) is_organiser: bool,
 }
 
-/// How the viewer came to it.
+/// The kind of access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It is shown among others.
+    /// As an item of a list.
     Listed,
-    /// The viewer named it.
+    /// By its id.
     ById,
 }
 
-/// Not for this viewer, who must not be able to tell this from something that does not exist.
+/// Hidden from this viewer, for whom it must look like something that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hidden;
 
 impl Viewer {
-    /// The account that asks, if it is known.
+    /// Returns the account of the viewer, if authenticated.
     pub(crate) fn account(self) -> Option<AccountId> {
         match self {
             Viewer::Anonymous => None,
@@ -65,14 +65,14 @@ impl Viewer {
 }
 
 impl Audience {
-    /// Of what everybody may know of a person, by people with this relation.
+    /// Returns the audience of an account's public profile.
     pub(crate) fn of_person(owner: AccountId, relation: Relation) -> Audience {
         Audience { owner, visibility: Visibility::Public, relation }
     }
 }
 
-/// Whether `viewer` may read what is meant for `audience`. Whoever is blocked reads what anyone reads without a token, so that
-/// no answer tells that they are. `[R6]`
+/// Checks that `viewer` may read something with this `audience`. A blocked viewer reads like an anonymous one, so that
+/// no answer reveals the block. `[R6]`
 pub(crate) fn authorize(viewer: Viewer, audience: Audience, access: Access) -> Result<(), Hidden> {
     let Audience { owner, visibility, relation } = audience;
     let may = match viewer {
@@ -100,7 +100,7 @@ mod tests {
     const OTHER: AccountId = AccountId::from_bytes([2; 16]);
     const BOOLS: [bool; 2] = [false, true];
 
-    /// All there is to ask: who, with which relation, how.
+    /// All combinations of viewer, relation and access.
     fn cases() -> impl Iterator<Item = (Viewer, Relation, Access)> {
         let viewers = [Viewer::Anonymous, Viewer::Account(OWNER), Viewer::Account(OTHER)];
         let relations = (0..64).map(|bits| {

@@ -1,14 +1,14 @@
-//! Squares of degrees, by which what lies within bounds is found without looking at the rest of the world.
+//! Squares of degrees, by which searches within bounds read only rows nearby.
 //!
-//! Knows degrees and numbers of squares; never what is in them.
+//! This module handles degrees and numbers of squares, and must not depend on their contents.
 
-/// How many narrow squares may be looked at one by one; larger bounds look at wide ones, of which there are 288.
+/// Maximum number of narrow squares of a search; larger bounds use wide squares, of which there are 288.
 const MAX_NARROW: usize = 64;
 
 /// The side of a wide square, degrees.
 const WIDE_DEGREES: f64 = 15.0;
 
-/// Bounds on the map, degrees: west is greater than east over the date line (RFC 7946).
+/// Bounds on the map, degrees: west is greater than east if they cross the date line (RFC 7946).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
     pub(crate) west: f64,
@@ -17,17 +17,17 @@ pub(crate) struct Bounds {
     pub(crate) north: f64,
 }
 
-/// The squares that bounds touch.
+/// The squares that touch bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cells {
-    /// Of one degree.
+    /// Squares of one degree.
     Narrow(Vec<i64>),
-    /// Of fifteen degrees.
+    /// Squares of fifteen degrees.
     Wide(Vec<i64>),
 }
 
 impl Bounds {
-    /// Bounds of `west,south,east,north`; nothing if they are none.
+    /// Parses bounds of `west,south,east,north`; nothing if they are invalid.
     pub(crate) fn parse(text: &str) -> Option<Bounds> {
         let numbers: Vec<f64> = text.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
         let [west, south, east, north] = numbers[..] else { return None };
@@ -37,12 +37,12 @@ impl Bounds {
         (is_sound && south <= north).then_some(Bounds { west, south, east, north })
     }
 
-    /// Bounds that hold everything within a distance of a place, and a little more (a degree of latitude has at least
-    /// 110,574 m on the WGS 84 ellipsoid).
+    /// Returns bounds that contain everything within a distance of a position, and slightly more (a degree of latitude
+    /// has at least 110,574 m on the WGS 84 ellipsoid).
     pub(crate) fn around(lon: f64, lat: f64, radius_m: f64) -> Bounds {
         let up = radius_m / 110_574.0;
         let (south, north) = ((lat - up).max(-90.0), (lat + up).min(90.0));
-        // At the latitude farthest from the equator a degree of longitude is shortest.
+        // A degree of longitude is shortest at the latitude farthest from the equator.
         let aside = up / south.abs().max(north.abs()).to_radians().cos().max(1e-9);
         if aside >= 180.0 {
             return Bounds { west: -180.0, south, east: 180.0, north };
@@ -63,25 +63,25 @@ impl Bounds {
         self.west > self.east
     }
 
-    /// Whether every longitude is within the bounds, and so everything over the date line, too.
+    /// Returns whether the bounds contain every longitude, and therefore also everything that crosses the date line.
     pub(crate) fn is_all_the_way_round(&self) -> bool {
         self.east - self.west >= 360.0
     }
 
-    /// The squares that the bounds touch.
+    /// Returns the squares that touch the bounds.
     pub(crate) fn cells(&self) -> Cells {
         let narrow = self.squares(1.0);
         if narrow.len() <= MAX_NARROW { Cells::Narrow(narrow) } else { Cells::Wide(self.squares(WIDE_DEGREES)) }
     }
 
-    /// How many squares of this side the bounds touch at most.
+    /// Returns the maximum number of squares of this side that touch the bounds.
     pub(crate) fn count(&self, degrees: f64) -> usize {
         let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
         let touched = |length: f64| (length / degrees) as usize + 2;
         touched(width) * touched(self.north - self.south)
     }
 
-    /// The squares of this side that the bounds touch.
+    /// Returns the squares of this side that touch the bounds.
     pub(crate) fn squares(&self, degrees: f64) -> Vec<i64> {
         let columns = columns(degrees);
         let (from, to) = (index(self.west + 180.0, degrees, columns), index(self.east + 180.0, degrees, columns));
@@ -90,13 +90,13 @@ impl Bounds {
             if self.is_over_date_line() { (from..columns).chain(0..=to).collect() } else { (from..=to).collect() };
         let mut squares: Vec<i64> =
             rows.flat_map(|row| across.iter().map(move |column| row * columns + column)).collect();
-        // Bounds that go round the whole world come back to where they began.
+        // Bounds around the whole world contain their first column twice.
         squares.sort_unstable();
         squares.dedup();
         squares
     }
 
-    /// The narrow and the wide square that the middle of the bounds is in.
+    /// Returns the narrow and the wide square that contain the middle of the bounds.
     pub(crate) fn home(&self) -> (i64, i64) {
         let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
         let lon = (self.west + width / 2.0 + 180.0).rem_euclid(360.0) - 180.0;
@@ -105,7 +105,7 @@ impl Bounds {
     }
 }
 
-/// The square of this side that a place is in.
+/// Returns the square of this side that contains a position.
 pub(crate) fn square(lon: f64, lat: f64, degrees: f64) -> i64 {
     let columns = columns(degrees);
     index(lat + 90.0, degrees, columns / 2) * columns + index(lon + 180.0, degrees, columns)

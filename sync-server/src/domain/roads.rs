@@ -1,9 +1,9 @@
-//! Roads, found in the drives that everybody may see.
+//! Roads, found in public drives.
 //!
-//! A drive becomes a [`Trace`]: the cells that it passed and what there is to count in each. A [`Network`] puts traces
-//! together: cells that mean the same road become one node, ordered pairs of nodes that enough drivers passed become
-//! [`Segment`]s between junctions. All of it is a pure function of the set of traces: nothing depends on the order in which
-//! drives arrive. This knows nothing of SQL, accounts or the clock.
+//! A drive becomes a [`Trace`]: its cells with the counts of each. A [`Network`] combines traces: cells of the same
+//! road become one node, and ordered pairs of nodes that enough drivers passed become [`Segment`]s between junctions.
+//! The result is a pure function of the set of traces and does not depend on the order of drives. This module must not
+//! depend on SQL, accounts or the clock.
 
 mod network;
 mod segment;

@@ -10,32 +10,32 @@ use std::time::{Duration, Instant};
 
 use tourismo_core::id::AccountId;
 
-/// The changes after which a transaction is full; its last job may bring more.
+/// The number of changes after which a transaction is full; its last job may exceed it.
 const MAX_CHANGES: usize = 128;
 
-/// The most jobs in one transaction.
+/// Maximum number of jobs in one transaction.
 const MAX_JOBS: usize = 128;
 
-/// The most changes of an account that all come into the next transaction.
+/// Maximum number of changes of a short line, all of which are in the very next transaction.
 const FEW_CHANGES: usize = 8;
 
-/// How many changes a long line gives in its turn.
+/// The number of changes that a long line gives in its turn.
 pub(super) const SHARE: usize = 16;
 
-/// How many changes long lines give to one transaction while others come and go.
+/// The number of changes that all long lines give to one transaction while accounts with short lines are active.
 const SHARE_OF_LONG_LINES: usize = 64;
 
-/// For how long an account with few changes is expected to come again.
+/// How long an account with few changes counts as active.
 const LATELY: Duration = Duration::from_secs(1);
 
 /// The owner of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
-    /// An account, also one that a connection only claims.
+    /// An account, also one whose device is not admitted yet.
     Account(AccountId),
-    /// The relay itself: health checks and the end.
+    /// The relay itself: health checks and the stop.
     Relay,
-    /// Rows that were derived beside the writer.
+    /// Rows that were derived in the background.
     Rows,
     /// The compactor.
     Snapshots,
@@ -44,7 +44,7 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    /// Whether nobody waits for its jobs.
+    /// Returns whether no client waits for its jobs.
     fn can_wait(self) -> bool {
         match self {
             Owner::Account(_) | Owner::Relay => false,
@@ -53,24 +53,24 @@ impl Owner {
     }
 }
 
-/// Jobs that wait.
+/// The waiting jobs.
 #[derive(Debug)]
 pub(super) struct FairQueue<J> {
     lines: BTreeMap<Owner, Line<J>>,
     /// The owners of lines, each once, in the order of their turns.
     turns: VecDeque<Owner>,
-    /// When accounts with few changes came last.
+    /// When accounts with few changes last had a job.
     seen: BTreeMap<Owner, Instant>,
 }
 
-/// Jobs of one owner in the order in which they came, each with how many changes it brings. There is at least one.
+/// Jobs of one owner in order of arrival, each with its number of changes. Never empty.
 #[derive(Debug)]
 struct Line<J> {
     jobs: VecDeque<(J, usize)>,
     changes: usize,
 }
 
-/// What a transaction takes.
+/// The jobs of a transaction.
 struct Taken<J> {
     jobs: Vec<J>,
     changes: usize,
@@ -83,7 +83,7 @@ impl<J> Default for FairQueue<J> {
 }
 
 impl<J> FairQueue<J> {
-    /// Adds a job that brings so many changes to the end of its owner's line.
+    /// Adds a job with this number of changes to the end of its owner's line.
     pub(super) fn push(&mut self, owner: Owner, job: J, changes: usize) {
         let line = self.lines.entry(owner).or_insert_with(|| {
             self.turns.push_back(owner);
@@ -97,7 +97,8 @@ impl<J> FairQueue<J> {
         self.turns.is_empty()
     }
 
-    /// Takes out the jobs of the next transaction; none only if none wait. Jobs of one owner keep their order.
+    /// Removes and returns the jobs of the next transaction; none only if no job waits. Jobs of one owner keep their
+    /// order.
     pub(super) fn next_transaction(&mut self, now: Instant) -> Vec<J> {
         let mut taken = Taken { jobs: Vec::new(), changes: 0 };
         let turns = std::mem::take(&mut self.turns);
@@ -118,7 +119,7 @@ impl<J> FairQueue<J> {
             let long: BTreeSet<&Owner> = long.iter().collect();
             self.seen.keys().any(|owner| !long.contains(owner))
         };
-        // The first long line has its turn also in a full transaction: nobody waits for ever.
+        // The first long line has its turn also in a full transaction, so that no line waits for ever.
         let most = if are_others_here { SHARE_OF_LONG_LINES } else { MAX_CHANGES };
         let mut given = 0;
         while given < most
@@ -139,7 +140,7 @@ impl<J> FairQueue<J> {
         !owner.can_wait() && self.lines.get(&owner).is_some_and(|line| line.changes <= FEW_CHANGES)
     }
 
-    /// Takes a share out of a line, one job at least; says how many changes that were, and one for a job without any.
+    /// Takes a share from a line, at least one job; returns its number of changes, and one for a job without changes.
     fn give(&mut self, owner: Owner, taken: &mut Taken<J>) -> usize {
         let Some(line) = self.lines.get_mut(&owner) else { return 0 };
         let mut given = 0;
@@ -173,7 +174,7 @@ mod tests {
         Owner::Account(AccountId::from_bytes([number; 16]))
     }
 
-    /// A queue in which an account waits with so many jobs of a share each.
+    /// A queue in which an account waits with this number of jobs of one share each.
     fn flooded(jobs: usize) -> FairQueue<(u8, usize)> {
         let mut queue = FairQueue::default();
         (0..jobs).for_each(|number| queue.push(account(1), (1, number), SHARE));

@@ -1,10 +1,10 @@
 //! The table of clients: their open connections, and their rates as token buckets.
 //!
-//! Crate `governor` (0.10) does not fit: the cost of a fold or a read is charged when it is known, and `governor` counts
-//! nothing that exceeds the burst, nor anything that it refuses.
+//! The crate `governor` (0.10) does not fit: the cost of a fold or a read is charged when it is known, and `governor`
+//! counts nothing that exceeds the burst, nor anything that it refuses.
 //!
-//! It is bounded: an entry is forgotten once nobody is connected and nothing is owed, and when there are too many to
-//! remember, the rest share one entry.
+//! The table is bounded: an entry without connections and debt is removed, and when the table is full, new clients
+//! share one entry.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,13 +16,13 @@ use tourismo_core::wire::RelayId;
 
 use super::RateLimited;
 
-/// The most addresses, and the most accounts, that are remembered one by one.
+/// Maximum number of addresses, and of accounts, with entries of their own.
 pub(super) const MAX_REMEMBERED: usize = 1 << 16;
 
-/// How often those that need not be remembered are looked for, at most.
+/// The minimum time between two removals of unneeded entries.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Whom an address stands for: a host by its IPv4 address, a network of one customer by the /64 of its IPv6 address.
+/// The client of an address: a host by its IPv4 address, or the network of one customer by the /64 of its IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source(IpAddr);
 
@@ -35,15 +35,15 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// The /48 of an IPv6 address: the most that one customer gets as a rule, 65,536 times a [`Source`].
+/// The /48 of an IPv6 address: usually the maximum of one customer, 65,536 times a [`Source`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Network(Ipv6Addr);
 
-/// Names a [`Source`] to one relay alone, so that it need not store addresses.
+/// A name of a [`Source`] that only one relay can compute, so that it need not store addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SourceName(pub(crate) [u8; 16]);
 
-/// Names a [`Source`], and the [`Network`] that it is part of.
+/// The names of a [`Source`] and of its [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SourceNames {
     pub(crate) host: SourceName,
@@ -51,7 +51,7 @@ pub(crate) struct SourceNames {
 }
 
 impl Source {
-    /// What a relay calls it, and its network.
+    /// Returns a relay's names of the source and its network.
     pub(crate) fn names(self, relay: &RelayId) -> SourceNames {
         let name = |text: String| {
             let hash = Sha256::new().chain_update(relay.0).chain_update(text).finalize();
@@ -61,7 +61,7 @@ impl Source {
         SourceNames { host: name(self.0.to_string()), network }
     }
 
-    /// The network that the source is part of, if that may hold others of the same customer.
+    /// Returns the network of the source, if it may contain other sources of the same customer.
     pub(crate) fn network(self) -> Option<Network> {
         match self.0 {
             IpAddr::V4(_) => None,
@@ -74,24 +74,24 @@ fn prefix(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() >> (128 - bits) << (128 - bits))
 }
 
-/// What was taken at a rate, as the moment at which all of it is paid off (the generic cell rate algorithm, ITU-T I.371).
+/// The use of a rate, as the time at which all of it is paid off (the generic cell rate algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
     paid_at: Option<Instant>,
 }
 
 impl Bucket {
-    /// Takes, and says how long until what is owed is within the burst.
+    /// Takes an amount, and returns the time until the debt is within the burst.
     pub(super) fn take(&mut self, count: f64, per_second: f64, burst_s: f64) -> Duration {
         let now = Instant::now();
-        // A day is for ever.
+        // Limited to a day.
         let cost = Duration::from_secs_f64((count / per_second.max(1e-9)).min(86_400.0));
         let paid_at = self.paid_at.unwrap_or(now).max(now) + cost;
         self.paid_at = Some(paid_at);
         (paid_at - now).saturating_sub(Duration::from_secs_f64(burst_s))
     }
 
-    /// Takes if what is owed stays within the burst.
+    /// Takes an amount if the debt stays within the burst.
     pub(super) fn take_or_refuse(&mut self, count: f64, per_second: f64, burst_s: f64) -> Result<(), RateLimited> {
         let mut after = *self;
         let retry_in = after.take(count, per_second, burst_s);
@@ -107,13 +107,13 @@ impl Bucket {
     }
 }
 
-/// What is counted of somebody.
+/// The counted use of a client.
 pub(super) trait ClientUsage: Copy + Default {
-    /// Whether nothing of theirs is open, and all buckets are as full as those of somebody who was never here.
+    /// Returns whether the client has nothing open, and no debt.
     fn is_forgettable(&self, now: Instant) -> bool;
 }
 
-/// Which entry a connection is counted in.
+/// The entry in which a connection is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TableEntry {
     Own,
@@ -123,7 +123,7 @@ pub(super) enum TableEntry {
 #[derive(Debug)]
 pub(super) struct ClientTable<K, V> {
     pub(super) entries: BTreeMap<K, V>,
-    /// Shared by those for whom there is no room.
+    /// Shared by clients without an entry of their own.
     others: V,
     swept_at: Option<Instant>,
 }
@@ -139,7 +139,7 @@ impl<K: Ord, V: ClientUsage> ClientTable<K, V> {
         self.find_entry(key).0
     }
 
-    /// Counts one more in a field of an entry, unless it has reached its bound.
+    /// Increments a field of an entry, unless it has reached its limit.
     pub(super) fn open(&mut self, key: K, open: fn(&mut V) -> &mut u32, most: u32) -> Option<TableEntry> {
         let (entry, seat) = self.find_entry(key);
         let open = open(entry);
@@ -149,10 +149,10 @@ impl<K: Ord, V: ClientUsage> ClientTable<K, V> {
         })
     }
 
-    /// Counts one less.
+    /// Decrements a field of an entry.
     pub(super) fn close(&mut self, key: &K, open: fn(&mut V) -> &mut u32, seat: TableEntry) {
         let entry = match seat {
-            // An entry with something open is not forgotten.
+            // An entry with something open is never removed.
             TableEntry::Own => self.entries.get_mut(key),
             TableEntry::Shared => Some(&mut self.others),
         };

@@ -1,7 +1,7 @@
-//! Many traces put together: which cells are the same road, and who passed from where to where.
+//! Combines many traces: finds cells of the same road, and counts drivers between them.
 //!
-//! It takes three passes over the traces, one at a time: [`CellCounts`], [`Nodes`], [`Network`]. What it keeps grows with the
-//! roads, not with the drives.
+//! This takes three passes over the traces, one at a time: [`CellCounts`], [`Nodes`], [`Network`]. The memory grows
+//! with the roads, not with the drives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -11,21 +11,22 @@ use tourismo_core::roads::Tally;
 
 use super::trace::{Trace, Visit, middle_e6, turned_e6};
 
-/// Who drove: one account, whatever the number of its devices.
+/// A driver: one account with any number of devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Driver(pub u128);
 
-/// A stay no longer than this, after which the car is back where it was, is the receiver's jitter: steps of 20 m.
+/// A stay of at most this length after which the car is back at the cell before is jitter of the receiver: steps of 20
+/// m.
 const JITTER_STEPS: u32 = 2;
 
-/// The first pass: how many drives passed each cell.
+/// The first pass: the number of drives in each cell.
 #[derive(Debug, Default)]
 pub struct CellCounts {
     drives: HashMap<CellIndex, u32>,
 }
 
 impl CellCounts {
-    /// Counts one more drive.
+    /// Counts another drive.
     pub fn count(&mut self, trace: &Trace) {
         let cells: HashSet<CellIndex> = trace.visits.iter().map(|visit| visit.cell).collect();
         for cell in cells {
@@ -34,17 +35,18 @@ impl CellCounts {
         }
     }
 
-    /// Finds the cells that stand for themselves and those around them.
+    /// Finds the cells that become nodes.
     ///
-    /// Two laps of a road do not pass quite the same cells, but cells next to each other. So the most driven cells become
-    /// nodes, none beside another (a maximal independent set, taken greedily), and every other cell stands for the best node
-    /// beside it. What counts is the order of magnitude of how often a cell was driven, so that one drive more seldom changes
-    /// a node; equals are ordered by a hash.
+    /// Two laps of a road pass different but neighbouring cells. So the most driven cells become nodes, no two of them
+    /// neighbours (a maximal independent set, found greedily), and every other cell belongs to its best neighbouring
+    /// node. The order of magnitude of a cell's count matters, so that one more drive rarely changes a node; equal
+    /// cells are ordered by a hash.
     pub fn settle(self) -> Nodes {
         let rank = |cell: CellIndex, drives: u32| (drives.ilog2(), hash(cell), u64::from(cell));
         let mut cells: Vec<_> = self.drives.iter().map(|(&cell, &drives)| (rank(cell, drives), cell)).collect();
         cells.sort_unstable_by(|a, b| b.cmp(a));
-        // A node by its cell, from the best; the nodes beside a cell are known when its turn comes, or are none.
+        // The node of each cell, starting with the best cells. When a cell is reached, its neighbouring nodes are
+        // known.
         let mut nodes: HashMap<CellIndex, CellIndex> = HashMap::with_capacity(cells.len());
         for (_, cell) in cells {
             if nodes.contains_key(&cell) {
@@ -52,7 +54,7 @@ impl CellCounts {
             }
             for beside in cell.grid_disk::<Vec<_>>(1) {
                 if self.drives.contains_key(&beside) {
-                    // What already has a node has a better one.
+                    // A cell that has a node already has a better one.
                     nodes.entry(beside).or_insert(cell);
                 }
             }
@@ -61,7 +63,7 @@ impl CellCounts {
     }
 }
 
-/// Spreads cells that lie side by side over all numbers (the finalizer of SplitMix64, Steele et al. 2014).
+/// Distributes neighbouring cells over all numbers (the finalizer of SplitMix64, Steele et al. 2014).
 fn hash(cell: CellIndex) -> u64 {
     let mut bits = u64::from(cell);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -69,7 +71,7 @@ fn hash(cell: CellIndex) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The second pass: how many drivers passed from which node to which.
+/// The second pass: the number of drivers from node to node.
 #[derive(Debug, Default)]
 pub struct Nodes {
     nodes: HashMap<CellIndex, CellIndex>,
@@ -78,8 +80,8 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Counts one more drive, of the same driver as the last one or of a greater one; see [`Network::add`]. Cells that the
-    /// census did not count are left out.
+    /// Counts another drive, of the same driver as the last one or of a greater one; see [`Network::add`]. Cells that
+    /// the first pass did not count are left out.
     pub fn count(&mut self, driver: Driver, trace: &Trace) {
         if !self.turn.is_of(driver) {
             return;
@@ -94,7 +96,7 @@ impl Nodes {
         }
     }
 
-    /// Knows which way is the usual one.
+    /// Finds the usual way between nodes.
     pub fn settle(mut self) -> Network {
         self.turn = DriverGroup::default();
         let mut onwards: HashMap<CellIndex, Vec<CellIndex>> = HashMap::new();
@@ -104,7 +106,7 @@ impl Nodes {
         Network { nodes: self, onwards, ..Network::default() }
     }
 
-    /// The nodes of a section with what was counted on the way to each.
+    /// Returns the nodes of a section with the counts on the way to each.
     fn way(&self, section: &[Visit]) -> Vec<NodeVisit> {
         let mut way: Vec<NodeVisit> = Vec::with_capacity(section.len());
         for (index, visit) in section.iter().enumerate() {
@@ -127,20 +129,21 @@ impl Nodes {
         self.drivers.get(&(from, to)).copied().unwrap_or(0)
     }
 
-    /// How many drivers came from the first node to the last over the one between them, at most.
+    /// Returns the maximum number of drivers from the first node to the last through the one between them.
     fn drivers_over(&self, from: CellIndex, over: CellIndex, to: CellIndex) -> u32 {
         self.drivers(from, over).min(self.drivers(over, to))
     }
 
-    /// Whether a cell is a node's, or beside it: whoever was there passed the node, even if the cell stands for another one.
+    /// Returns whether a cell is a node or its neighbour: a car there passed the node, even if the cell belongs to
+    /// another one.
     fn is_at(&self, cell: CellIndex, node: CellIndex) -> bool {
         self.nodes.get(&cell) == Some(&node) || cell.is_neighbor_with(node).unwrap_or(false)
     }
 }
 
-/// Whose drives are being counted, and what is known of this driver alone.
+/// The driver whose drives are being counted, with the counts of this driver only.
 ///
-/// Drives come driver after driver, so that this is all there is to remember in order to count nobody twice.
+/// Drives come driver by driver, so this is enough to count every driver once.
 #[derive(Debug, Default)]
 struct DriverGroup<T> {
     driver: Option<Driver>,
@@ -148,7 +151,7 @@ struct DriverGroup<T> {
 }
 
 impl<T: Default> DriverGroup<T> {
-    /// Whether a drive of this driver may come. If it is another one than the last, what was known is forgotten.
+    /// Returns whether a drive of this driver is in order. Clears the counts if it is another driver than the last.
     fn is_of(&mut self, driver: Driver) -> bool {
         let is_later = self.driver.is_none_or(|last| last < driver);
         if is_later {
@@ -158,12 +161,13 @@ impl<T: Default> DriverGroup<T> {
     }
 }
 
-/// A node on the way of a drive, and what was counted until there.
+/// A node on the way of a drive, with the counts up to it.
 #[derive(Clone)]
 struct NodeVisit {
     node: CellIndex,
     tally: Tally,
-    /// Where in the section the car was there. What most passed and this car did not has all of what is around it.
+    /// The visits of the section during which the car was there. A node that most cars pass and this one did not has
+    /// all neighbouring visits.
     visits: Range<usize>,
 }
 
@@ -174,7 +178,7 @@ impl NodeVisit {
     }
 }
 
-/// The third pass: who passed from which node to which.
+/// The third pass: the drivers from node to node.
 #[derive(Debug, Default)]
 pub struct Network {
     nodes: Nodes,
@@ -184,14 +188,14 @@ pub struct Network {
     pub(super) edges: BTreeMap<(CellIndex, CellIndex), Edge>,
 }
 
-/// What one driver has passed.
+/// The passes of one driver.
 #[derive(Debug, Default)]
 struct DriverPasses {
     edges: HashSet<(CellIndex, CellIndex)>,
     places: HashMap<CellIndex, Mean>,
 }
 
-/// Where the road passes a node: the mean over all drivers, each of whom counts once however often they come.
+/// The position of the road at a node: the mean over all drivers, each counted once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NodePosition(Mean);
 
@@ -203,7 +207,7 @@ struct Mean {
 }
 
 impl Mean {
-    /// Whole numbers, so that sums of means do not depend on their order.
+    /// Integers, so that sums do not depend on their order.
     fn value_e6(&self) -> [i64; 2] {
         self.sum_e6.map(|sum_e6| sum_e6.div_euclid(self.count.max(1)))
     }
@@ -212,9 +216,9 @@ impl Mean {
 /// The way from one node to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Edge {
-    /// How many people passed it themselves: from a cell at the one node straight to a cell at the other.
+    /// The number of drivers who passed it: directly from a cell at the one node to a cell at the other.
     pub(super) drivers: u32,
-    /// How often it was passed, with what came near enough to be taken for it.
+    /// The number of passes, including ones that passed nearby.
     pub(super) passes: u32,
     pub(super) tally: Tally,
 }
@@ -229,8 +233,8 @@ impl NodePosition {
 }
 
 impl Network {
-    /// Takes one drive in, of the same driver as the last one or of a greater one. A drive that comes too late is left out:
-    /// better one driver too few than one counted twice. Cells that the census did not count are left out.
+    /// Adds a drive, of the same driver as the last one or of a greater one. A drive out of order is left out, because
+    /// no driver may count twice. Cells that the first pass did not count are left out.
     pub fn add(&mut self, driver: Driver, trace: &Trace) {
         if !self.turn.is_of(driver) {
             return;
@@ -243,7 +247,7 @@ impl Network {
                 let is_driven = self.is_driven(section, pair);
                 let edge = self.edges.entry(nodes).or_default();
                 edge.tally.add(&pair[1].tally);
-                // The first stay of a section has no way that leads to it.
+                // The first visit of a section has no way before it.
                 if index == 0 {
                     edge.tally.add(&pair[0].tally);
                 }
@@ -255,8 +259,8 @@ impl Network {
         }
     }
 
-    /// The nodes of a section, where three of them lie close together as most have passed them: over the one in the middle,
-    /// over another one, or straight.
+    /// Returns the nodes of a section. Where three nodes are close together, it uses the way of most drivers: through
+    /// the middle one, through another one, or directly.
     fn usual_way(&self, section: &[Visit]) -> Vec<NodeVisit> {
         let straight = self.nodes.way(section);
         let mut way: Vec<NodeVisit> = Vec::with_capacity(straight.len());
@@ -286,7 +290,7 @@ impl Network {
         way
     }
 
-    /// The node over which one usually comes from one to the other, if it is not the straight way.
+    /// Returns the node through which most drivers go from one node to another, if they do not go directly.
     fn between(&self, from: CellIndex, to: CellIndex) -> Option<CellIndex> {
         let straight = self.nodes.drivers(from, to);
         let onwards = self.onwards.get(&from)?.iter();
@@ -295,7 +299,8 @@ impl Network {
         (drivers > 0 && drivers >= straight).then_some(over)
     }
 
-    /// Whether the car was itself at a cell of the first node and then at one of the second, with nothing between them.
+    /// Returns whether the car was at a cell of the first node and then at one of the second, with nothing between
+    /// them.
     fn is_driven(&self, section: &[Visit], pair: &[NodeVisit]) -> bool {
         let (from, to) = (&pair[0], &pair[1]);
         if from.visits.end == to.visits.start {
@@ -325,13 +330,13 @@ impl Network {
         }
     }
 
-    /// The ordered pairs of nodes of a drive as most have passed them: what two laps of a road share.
+    /// Returns the ordered pairs of nodes of a drive on the usual ways, which two laps of a road share.
     pub fn pairs(&self, trace: &Trace) -> Vec<[u64; 2]> {
         let ways: Vec<_> = trace.sections().map(|section| self.usual_way(section)).collect();
         ways.iter().flat_map(|way| way.windows(2).map(nodes)).collect()
     }
 
-    /// Those of them that the drive passed itself.
+    /// Returns those of the pairs that the drive itself passed.
     pub fn driven_pairs(&self, trace: &Trace) -> Vec<[u64; 2]> {
         let driven = |section| {
             let way = self.usual_way(section);

@@ -9,7 +9,7 @@ use tourismo_core::roads::{RoadScore, SHORTEST_SCORED_M, STEP_M, Tally};
 
 use super::network::{Edge, Network};
 
-/// What a segment is called: the ordered pair of nodes with which it begins. No two segments of a network share one.
+/// The id of a segment: its first ordered pair of nodes. No two segments of a network have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId(pub u64, pub u64);
 
@@ -31,24 +31,24 @@ impl FromStr for SegmentId {
 /// A piece of road in one direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
-    /// What it is called.
+    /// Its id.
     pub id: SegmentId,
-    /// How good it is; if it is short, with the road before and behind it.
+    /// Its score; for a short one, that of the road before and after it is included.
     pub score: RoadScore,
-    /// How long it is, metres.
+    /// Its length, metres.
     pub length_m: u32,
-    /// How many drivers drove it.
+    /// The class of its number of drivers.
     pub evidence: Evidence,
-    /// Its nodes, in the order in which they are driven.
+    /// Its nodes, in the direction of travel.
     pub nodes: Vec<u64>,
-    /// `[longitude, latitude]` of each node, degrees: the mean over everybody who passed.
+    /// `[longitude, latitude]` of each node, degrees: the mean over all drivers.
     pub line: Vec<[f64; 2]>,
 }
 
-/// How many distinct drivers drove a segment, coarsely: nobody can tell who was the last to come or to go.
+/// The number of distinct drivers of a segment in classes, so that nobody can detect the last driver who came or left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// As many as it takes to be shown, or more.
+    /// At least the number required to be shown.
     Few = 0,
     /// At least 10.
     Some = 1,
@@ -59,14 +59,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// The evidence with this number.
+    /// Returns the evidence with this number.
     pub fn from_number(number: i64) -> Option<Evidence> {
         Evidence::ALL.into_iter().find(|evidence| *evidence as i64 == number)
     }
 
     const ALL: [Evidence; 4] = [Evidence::Few, Evidence::Some, Evidence::Many, Evidence::Most];
 
-    /// The fewest drivers of it.
+    /// Returns the minimum number of drivers.
     pub fn at_least(self, fewest: usize) -> usize {
         match self {
             Evidence::Few => fewest,
@@ -76,8 +76,8 @@ impl Evidence {
         }
     }
 
-    /// It rises only when two drivers more than it takes have come, and falls when it lacks one: a driver who comes and goes
-    /// does not make it flap.
+    /// A class is entered with two drivers more than its minimum and left with one less than it, so that a driver who
+    /// comes and goes does not change it.
     fn of(drivers: usize, fewest: usize, before: Option<Evidence>) -> Evidence {
         let reached = |evidence: &&Evidence| {
             let margin = if before.is_some_and(|before| **evidence > before) { 2 } else { 0 };
@@ -87,19 +87,20 @@ impl Evidence {
     }
 }
 
-/// A score that moves by less stays what it was.
+/// A smaller change of the score is ignored.
 const SCORE_HYSTERESIS: u8 = 3;
 
-/// What is shorter than this is scored with the road before and behind it, metres: a corner more or less in so much moves a
-/// score by a few points.
+/// A shorter segment is scored with the road before and after it, metres: on such a length one corner changes a score
+/// by a few points.
 const SCORED_WITH_M: f64 = 2_000.0;
 
-/// A segment that is longer is cut here, metres.
+/// A longer segment is cut at this length, metres.
 const LONGEST_M: u32 = 5_000;
 
 impl Network {
-    /// The segments whose every pair of nodes at least `fewest` distinct drivers passed in this direction, ascending by id.
-    /// `before` is what was shown: it keeps evidence and score from flapping, and changes nothing else.
+    /// Returns the segments each of whose pairs of nodes was passed by at least `fewest` distinct drivers in this
+    /// direction, ascending by id. `before` has the published values: it only prevents frequent changes of evidence and
+    /// score.
     pub fn segments(&self, fewest: usize, before: &BTreeMap<SegmentId, (Evidence, RoadScore)>) -> Vec<Segment> {
         let graph = Graph::of(self, fewest);
         let mut segments: Vec<Segment> =
@@ -143,7 +144,7 @@ fn mean_m(edge: &Edge) -> f64 {
     f64::from(edge.tally.steps) * f64::from(STEP_M) / f64::from(edge.passes.max(1))
 }
 
-/// What enough drivers passed.
+/// The pairs that enough drivers passed.
 struct Graph<'n> {
     edges: BTreeMap<(CellIndex, CellIndex), &'n Edge>,
     neighbours: BTreeMap<CellIndex, BTreeSet<CellIndex>>,
@@ -161,7 +162,7 @@ impl<'n> Graph<'n> {
         Graph { edges, neighbours }
     }
 
-    /// Every pair of nodes in exactly one chain, from junction to junction, or to where nobody goes on.
+    /// Returns chains from junction to junction, or to a dead end, which contain every pair of nodes exactly once.
     fn chains(&self) -> Vec<Vec<CellIndex>> {
         let mut left: BTreeSet<(CellIndex, CellIndex)> = self.edges.keys().copied().collect();
         let begins = |&(from, to): &(CellIndex, CellIndex)| {
@@ -171,14 +172,14 @@ impl<'n> Graph<'n> {
         for start in self.edges.keys().copied().filter(begins) {
             self.walk(start, &mut left, &mut chains);
         }
-        // What has no beginning is a round.
+        // The rest are loops.
         while let Some(start) = left.first().copied() {
             self.walk(start, &mut left, &mut chains);
         }
         chains
     }
 
-    /// Walks from a first pair of nodes as far as there is only one way, and cuts what is too long.
+    /// Follows the road from a first pair of nodes while there is one way only, and cuts it at the maximum length.
     fn walk(
         &self,
         start: (CellIndex, CellIndex),
@@ -205,8 +206,8 @@ impl<'n> Graph<'n> {
         }
     }
 
-    /// What there is to count on a chain. A short one is a corner or a straight, and says nothing of the road: it is counted
-    /// with the way that most take before and behind it. `None` if even that is too short.
+    /// Returns the counts of a chain. A short one may be a single corner, so the usual way before and after it is
+    /// included. `None` if even that is too short.
     fn tally(&self, chain: &[CellIndex]) -> Option<Tally> {
         let mut way: VecDeque<CellIndex> = chain.iter().copied().collect();
         let mut tally = Tally::default();
@@ -232,7 +233,7 @@ impl<'n> Graph<'n> {
                 way.push_front(before);
                 counted_m = count((before, first))?;
             }
-            // The one node may be at both ends.
+            // One node may be at both ends.
             if let Some(behind) = behind.filter(|behind| before != Some(*behind)) {
                 way.push_back(behind);
                 counted_m = count((last, behind))?;
@@ -241,7 +242,8 @@ impl<'n> Graph<'n> {
         (counted_m >= f64::from(SHORTEST_SCORED_M)).then_some(tally)
     }
 
-    /// Of the nodes beside one, those on the way left out, the one to or from which most drove; of equals the greatest.
+    /// Of the neighbours of a node, without those on the way, returns the one to or from which most drivers went; of
+    /// equal ones the greatest.
     fn most_driven(
         &self,
         node: CellIndex,
@@ -255,7 +257,7 @@ impl<'n> Graph<'n> {
             .map(|(_, beside)| beside)
     }
 
-    /// The node behind another one, seen from the first; `None` at junctions and ends.
+    /// Returns the node after another one, seen from the first; `None` at junctions and ends.
     fn beyond(&self, from: CellIndex, through: CellIndex) -> Option<CellIndex> {
         let neighbours = self.neighbours.get(&through)?;
         if neighbours.len() != 2 {

@@ -9,20 +9,20 @@ use tourismo_core::time::Timestamp;
 use super::trace::Visit;
 use super::*;
 
-/// A road of 60 cells, some 3 km.
+/// A road of 60 cells, about 3 km.
 const LONG: i32 = 60;
 
 fn origin() -> CellIndex {
     LatLng::new(47.0, 8.5).unwrap().to_cell(Resolution::Eleven)
 }
 
-/// The cell so many cells from the origin, along both axes of its grid.
+/// The cell at this distance from the origin along both axes of its grid.
 fn cell(i: i32, j: i32) -> CellIndex {
     let here = origin().to_local_ij(origin()).unwrap();
     CellIndex::try_from(h3o::LocalIJ::new(origin(), h3o::CoordIJ::new(here.coord.i + i, here.coord.j + j))).unwrap()
 }
 
-/// A drive through these cells, or next to them, with no bend and no hole in it.
+/// A drive through these cells, which must be neighbours, without bends and gaps.
 fn through(cells: impl IntoIterator<Item = CellIndex>) -> Trace {
     let tally = Tally { steps: 3, flowing: 3, bends: [3, 0, 0, 0, 0], ..Tally::default() };
     let visit = |cell| Visit { cell, begins_section: false, tally, offset_e6: [0; 2] };
@@ -31,7 +31,7 @@ fn through(cells: impl IntoIterator<Item = CellIndex>) -> Trace {
     Trace { visits }
 }
 
-/// Over the cells on the straight lines between these.
+/// A drive over the cells on the straight lines between these.
 fn over(corners: &[CellIndex]) -> Trace {
     let leg = |pair: &[CellIndex]| pair[0].grid_path_cells(pair[1]).unwrap().map(Result::unwrap).collect::<Vec<_>>();
     through(corners.windows(2).flat_map(leg))
@@ -41,7 +41,7 @@ fn straight() -> Trace {
     over(&[cell(0, 0), cell(LONG, 0)])
 }
 
-/// The same with a way around in the middle: four cells long, with its far side two cells off the road.
+/// A drive with a detour in the middle: four cells long, two cells off the road.
 fn with_detour() -> Trace {
     over(&[cell(0, 0), cell(28, 0), apex(), cell(32, 0), cell(LONG, 0)])
 }
@@ -66,7 +66,7 @@ fn shown(drives: &[(u128, Trace)], fewest: usize) -> Vec<Segment> {
     network(drives).segments(fewest, &BTreeMap::new())
 }
 
-/// How many cells the nearest shown node is from a cell.
+/// Returns the distance in cells from a cell to the nearest shown node.
 fn nearest(segments: &[Segment], to: CellIndex) -> Option<i32> {
     let nodes = segments.iter().flat_map(|segment| &segment.nodes);
     nodes.map(|&node| CellIndex::try_from(node).unwrap().grid_distance(to).unwrap()).min()
@@ -77,11 +77,11 @@ fn what_one_person_drives_is_not_shown_for_others_who_pass_beside_it() {
     let others = |count: u128| (1..=count).map(|driver| (driver, straight())).collect::<Vec<_>>();
     for others_count in [4, 5, 9] {
         let mut drives = others(others_count);
-        // However often, and whether first or last of all.
+        // The number of detours does not matter, nor whether they come first or last.
         for lone in [0, 100] {
             drives.extend((0..200).map(|_| (lone, with_detour())));
             let segments = shown(&drives, 5);
-            // Two cells are what nodes beside the road may have.
+            // Nodes may be up to two cells from the road.
             assert!(nearest(&segments, apex()).is_none_or(|cells| cells >= 2), "{others_count} others");
             drives.retain(|(driver, _)| *driver != lone);
         }
@@ -135,7 +135,7 @@ fn a_person_counts_once_however_many_drives_they_have_and_whenever_they_come() {
     let drives: Vec<_> = (0..50).map(|index| (index % 4, straight())).collect();
     assert!(shown(&drives, 5).is_empty());
     assert!(!shown(&drives, 4).is_empty());
-    // Drives that do not come driver after driver count for nothing, so that nobody can count twice.
+    // Drives out of order do not count, so that no driver counts twice.
     let mut census = CellCounts::default();
     census.count(&straight());
     let mut nodes = census.settle();
@@ -177,7 +177,7 @@ fn a_road_lies_at_the_mean_of_its_drivers_not_where_one_of_them_drives_every_day
 
 #[test]
 fn what_is_too_short_to_be_scored_is_scored_with_the_road_around_it() {
-    // A crossroads in the middle cuts the road in two, and a short road between two crossroads.
+    // A crossroads in the middle cuts the road in two; between two crossroads there is a short road.
     let across = |i| over(&[cell(i, -30), cell(i, 30)]);
     let mut drives = Vec::new();
     for driver in 0..3 {
@@ -190,7 +190,8 @@ fn what_is_too_short_to_be_scored_is_scored_with_the_road_around_it() {
     assert!(shown(&alone, 3).is_empty(), "600 m by themselves say nothing");
 }
 
-/// Four kilometres at 15 m/s; the place is that at each metre, from 2,000 before the middle of the road to 2,000 behind it.
+/// Four kilometres at 15 m/s; `place` returns the position at each metre, from 2,000 before the middle of the road to
+/// 2,000 after it.
 fn measured(place: impl Fn(f64) -> Position) -> Vec<Fix> {
     let fix = |second: i32| {
         let Position { lat_deg, lon_deg } = place(f64::from(15 * second) - 2_000.0);

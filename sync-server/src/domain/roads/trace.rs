@@ -1,10 +1,10 @@
-//! The cells that a drive passed, and what there is to count in each.
+//! The cells of a drive with the counts of each.
 
 use h3o::{CellIndex, LatLng, Resolution};
 use tourismo_core::roads::{RoadSteps, Tally};
 
-/// Cells of some 29 m edge: two drives over one road share nine of ten, and all within one ring. The next finer resolution
-/// shares six of ten, the next coarser joins a road with its own hairpins.
+/// Cells with edges of about 29 m: two drives over one road share nine of ten cells, and all within one ring. The next
+/// finer resolution shares six of ten, and the next coarser one joins a road with its own hairpins.
 const RESOLUTION: Resolution = Resolution::Eleven;
 
 /// The measured way of one drive.
@@ -17,31 +17,31 @@ pub struct Trace {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Visit {
     pub(super) cell: CellIndex,
-    /// Whether what comes before was not measured.
+    /// Whether the way before it was not measured.
     pub(super) begins_section: bool,
     pub(super) tally: Tally,
-    /// The mean place of its steps, millionths of a degree from the middle of the cell: north and east.
+    /// The mean position of its steps, millionths of a degree from the middle of the cell: north and east.
     pub(super) offset_e6: [i32; 2],
 }
 
-/// Bytes that are no trace.
+/// The bytes are not a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these bytes are no trace")]
 pub struct TraceError;
 
-/// Latitude and longitude of a cell's middle, millionths of a degree.
+/// Returns latitude and longitude of a cell's middle, millionths of a degree.
 pub(super) fn middle_e6(cell: CellIndex) -> [i64; 2] {
     let middle = LatLng::from(cell);
     [(middle.lat() * 1e6).round() as i64, (middle.lng() * 1e6).round() as i64]
 }
 
-/// The way from one longitude to another over the shorter side, millionths of a degree.
+/// Returns the shorter way from one longitude to another, millionths of a degree.
 pub(super) fn turned_e6(from_e6: i64, to_e6: i64) -> i64 {
     (to_e6 - from_e6 + 180_000_000).rem_euclid(360_000_000) - 180_000_000
 }
 
 impl Trace {
-    /// The trace of what was measured.
+    /// Returns the trace of measured road.
     pub fn of(survey: &RoadSteps) -> Trace {
         let mut visits: Vec<Visit> = Vec::new();
         let mut sums_e6 = [0_i64; 2];
@@ -59,30 +59,30 @@ impl Trace {
             let [lat_e6, lon_e6] = middle_e6(cell);
             sums_e6[0] += (position.lat_deg * 1e6).round() as i64 - lat_e6;
             sums_e6[1] += turned_e6(lon_e6, (position.lon_deg * 1e6).round() as i64);
-            // Within a cell, that is within a few hundredths of a degree even near the poles, but for the poles themselves.
+            // Within a cell, this is within some hundredths of a degree everywhere except at the poles.
             visit.offset_e6 = sums_e6.map(|sum_e6| (sum_e6 / i64::from(visit.tally.steps)) as i32);
         }
         Trace { visits }
     }
 
-    /// The stays with nothing unknown between them but where the car stood.
+    /// Returns the runs of visits without an unmeasured span, except where the car stood.
     pub(super) fn sections(&self) -> impl Iterator<Item = &[Visit]> {
         self.visits.chunk_by(|last, next| !next.begins_section || is_near(last.cell, next.cell))
     }
 
-    /// How many cells were passed, each stay counted.
+    /// Returns the number of visits.
     pub fn len(&self) -> usize {
         self.visits.len()
     }
 
-    /// Whether nothing was measured.
+    /// Returns whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.visits.is_empty()
     }
 
-    /// As a table keeps it: some ten bytes for each cell.
+    /// Encodes the trace for storage: about ten bytes for each cell.
     ///
-    /// Cells are written as what differs from the one before; numbers as LEB128.
+    /// Cells are stored as differences to the one before; numbers as LEB128.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(12 * self.visits.len());
         let mut last = 0;
@@ -92,7 +92,7 @@ impl Trace {
             last = cell;
             let Tally { steps, flowing, bends, corners, graded, grade_sum } = visit.tally;
             let [_, curved @ ..] = bends;
-            // The straight ones are what flows and does not bend.
+            // Flowing steps that do not bend are straight.
             for value in [steps, steps - flowing, corners, steps - graded, grade_sum].into_iter().chain(curved) {
                 number(&mut bytes, value.into());
             }
@@ -101,7 +101,7 @@ impl Trace {
         bytes
     }
 
-    /// What [`Trace::encode`] wrote.
+    /// Decodes the result of [`Trace::encode`].
     ///
     /// # Errors
     /// [`TraceError`] for any other bytes.
@@ -128,13 +128,13 @@ impl Trace {
     }
 }
 
-/// The digits of the resolutions finer than [`RESOLUTION`], three bits each, are all ones.
+/// The digits of resolutions finer than [`RESOLUTION`], three bits each, are all ones.
 const UNUSED_BITS: u32 = 3 * (15 - RESOLUTION as u32);
 
-/// How many cells apart the ends of two sections may be for the road between them to be known all the same.
+/// Maximum distance in cells between the ends of two sections for the road between them to count as known.
 ///
-/// A car that stands for more than a few seconds ends a section, and the samples at its ends are not counted: 40 to 80 m of
-/// road, in which nobody turns off and comes back.
+/// A car that stands for more than a few seconds ends a section, and the samples at its ends are not counted: 40 to 80
+/// m of road, on which no car turns off and comes back.
 const STANDING_CELLS: i32 = 2;
 
 fn is_near(a: CellIndex, b: CellIndex) -> bool {
