@@ -13,6 +13,7 @@ mod invariants;
 pub mod io;
 mod journal;
 mod published_copies;
+mod reconcile;
 mod recording;
 mod recovery;
 mod signing;
@@ -31,7 +32,10 @@ use crate::replica::commands::CommandQueue;
 use crate::replica::crash_guard::CrashGuard;
 use crate::replica::device::Device;
 use crate::replica::documents::DocumentStore;
+use crate::replica::drive_stats::StatsReconciler;
 use crate::replica::io::{CommandOutcome, Effect, Input, Topic};
+use crate::replica::published_copies::CopyReconciler;
+use crate::replica::reconcile::ReconcileContext;
 use crate::replica::recording::Recording;
 use crate::replica::signing::{Signatures, Signing};
 use crate::replica::storage_reads::{StorageRead, StorageReads};
@@ -52,16 +56,8 @@ pub struct Replica {
     recording: Option<Recording>,
     opened: Option<TrackView>,
     commands: CommandQueue,
-    /// Drives that were merged and whose published copies may differ.
-    misaligned: Set<DocId>,
-    /// Merged drives whose published copies are not here yet.
-    awaiting_copies: Set<DocId>,
-    /// Drives that changed remotely, or whose copies did, to be compared with their copies.
-    unchecked: Set<DocId>,
-    /// Drives that are being compared with their copies.
-    checking: Set<DocId>,
-    /// Drives whose tracks were merged and whose statistics may cover only a part.
-    miscounted: Set<DocId>,
+    copy_reconciler: CopyReconciler,
+    stats_reconciler: StatsReconciler,
     reads: StorageReads,
     signatures: Signatures,
     output: Output,
@@ -112,11 +108,8 @@ impl Replica {
             device,
             opened: None,
             commands: CommandQueue::default(),
-            misaligned: Set::new(),
-            awaiting_copies: Set::new(),
-            unchecked: Set::new(),
-            checking: Set::new(),
-            miscounted: Set::new(),
+            copy_reconciler: CopyReconciler::default(),
+            stats_reconciler: StatsReconciler::default(),
             reads: StorageReads::default(),
             signatures: Signatures::default(),
             output: Output::default(),
@@ -217,8 +210,7 @@ impl Replica {
             self.output.topics.insert(Topic::Drives);
         }
         self.fold_stale();
-        self.align_copies();
-        self.count_again();
+        self.reconcile();
         self.leave_finished();
         if self.sync_client.should_connect(now_ms) {
             self.output.effects.push(Effect::Connect);
@@ -237,9 +229,9 @@ impl Replica {
         }
         // The documents of a waiting command stay in memory until it is complete; otherwise they could evict each
         // other.
-        if !self.commands.has_waiting() && self.misaligned.is_empty() {
+        if !self.commands.has_waiting() && !self.copy_reconciler.is_aligning() {
             let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
-            in_use.extend(self.note_compared());
+            in_use.extend(self.copy_reconciler.in_use(&self.documents, &self.device.identity.account));
             self.documents.evict(&in_use);
         }
         self.documents.write(&mut self.writes);
@@ -248,6 +240,25 @@ impl Replica {
         if !self.output.topics.is_empty() {
             self.output.effects.push(Effect::Changed { topics: self.output.topics.take() });
         }
+    }
+
+    /// Polls the reconcilers.
+    fn reconcile(&mut self) {
+        for event in self.documents.take_events() {
+            self.copy_reconciler.note(event);
+            self.stats_reconciler.note(event);
+        }
+        let mut context = ReconcileContext {
+            account: self.device.identity.account,
+            documents: &mut self.documents,
+            writes: &mut self.writes,
+            reads: &mut self.reads,
+            sync_client: &mut self.sync_client,
+            output: &mut self.output,
+            recorded: self.recording.as_ref().map(Recording::drive),
+        };
+        self.copy_reconciler.poll(&mut context);
+        self.stats_reconciler.poll(&mut context);
     }
 
     fn set_timer(&mut self, now_ms: u64) {

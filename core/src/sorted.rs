@@ -135,6 +135,14 @@ impl<T: Ord> Set<T> {
         self.0.retain(|item, ()| keeps(item));
     }
 
+    /// Takes out all that are to be taken, ascending.
+    pub(crate) fn take_where(&mut self, is_taken: impl Fn(&T) -> bool) -> Vec<T> {
+        let (taken, left) = self.take().into_iter().partition(is_taken);
+        let left: Vec<T> = left;
+        self.extend(left);
+        taken
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.0.iter().map(|(item, ())| item)
     }

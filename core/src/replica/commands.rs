@@ -17,7 +17,7 @@ use automerge::Automerge;
 use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
 use crate::docs::automerge_doc::{EditError, NewChange};
-use crate::docs::{self, Invalid, Visibility, drive, profile, published, settings};
+use crate::docs::{Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::privacy;
 use crate::projection::DocumentRow;
@@ -28,7 +28,6 @@ use crate::replica::views::TrackView;
 use crate::replica::{Replica, bootstrap};
 use crate::session::client::Identity;
 use crate::time::Now;
-use crate::track::Stretch;
 use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
 
@@ -291,7 +290,7 @@ impl Replica {
         fields: &drive::DriveFields,
         visibility: Visibility,
     ) -> Result<published::PublishedFields, CommandError> {
-        let stretches = self.stretches(track);
+        let stretches = self.documents.stretches(track);
         // Where the drive ended cannot be hidden while that part of the track is still on the way from another device.
         if merged(&stretches).len() < fields.stats.map_or(0, |stats| stats.fixes as usize) {
             return Err(CommandError::TrackNotHere);
@@ -301,7 +300,7 @@ impl Replica {
         let blocks = published_blocks::pack(&redacted.fixes).ok_or(CommandError::TooLongToPublish)?;
         Ok(published::PublishedFields {
             title: fields.title.clone(),
-            car: self.car_name(fields.car),
+            car: self.documents.car_name(fields.car),
             started_at: redacted.started_at,
             utc_offset: fields.utc_offset,
             visibility,
@@ -343,7 +342,7 @@ impl Replica {
     /// Brings a published copy up to date with its drive.
     fn change_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<(), CommandError> {
         let fields = self.drive(&drive)?.clone();
-        let car = self.car_name(fields.car);
+        let car = self.documents.car_name(fields.car);
         let document = self.documents.loaded(&copy).ok_or(CommandError::NotFound)?;
         let change = published::change(document, &fields.title, &car, visibility).map_err(unreadable)?;
         self.documents.add_own(&mut self.writes, copy, change);
@@ -358,20 +357,9 @@ impl Replica {
         }
     }
 
-    /// The published copy of a drive, see [`Replica::copy_of`].
+    /// The published copy of a drive, see [`DocumentStore::copy_of`](crate::replica::documents::DocumentStore::copy_of).
     fn copy(&self, drive: &DocId) -> Result<Option<DocId>, CommandError> {
-        Ok(self.copy_of(self.drive(drive)?))
-    }
-
-    pub(super) fn car_name(&self, car: Option<DocId>) -> String {
-        match car.and_then(|car| self.documents.row(&car)) {
-            Some(DocumentRow::Car(fields, _)) => fields.name(),
-            _ => String::new(),
-        }
-    }
-
-    pub(super) fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
-        self.documents.loaded(track).map(|track| docs::track::stretches(track)).unwrap_or_default()
+        Ok(self.documents.copy_of(self.drive(drive)?))
     }
 }
 

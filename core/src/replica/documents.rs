@@ -30,12 +30,14 @@ use self::snapshot::AnnouncedSnapshot;
 pub(crate) use self::unsent::ChangeTotals;
 use crate::change::{self, ChangeLimits, ScannedChange};
 use crate::digest::Digest;
+use crate::docs;
 use crate::docs::automerge_doc::{self, NewChange, Unreadable};
 use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, DocumentRow};
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::sorted::Set;
+use crate::track::Stretch;
 use crate::wire::{DocHistory, DocKind};
 
 /// Maximum number of unused documents in memory.
@@ -48,13 +50,8 @@ pub(crate) struct DocumentStore {
     actor: [u8; 16],
     documents: Documents,
     folds: FoldQueue,
-    /// Drives, tracks and published copies with changes of two devices, and drives with a published copy that changed
-    /// remotely.
-    merged: Set<DocId>,
-    /// Drives whose state overrides the state of their published copies; see [`DocumentStore::decides`].
-    decisive: Set<DocId>,
-    /// Drives and published copies that changed remotely and were not compared with each other.
-    unchecked: Set<DocId>,
+    /// What the reconcilers have not taken yet.
+    events: Set<DocumentEvent>,
     /// Documents whose changed records are not queued for the disk; see [`DocumentStore::write`].
     unwritten: Set<DocId>,
     /// Documents whose changed rows are not queued for the disk.
@@ -66,6 +63,18 @@ pub(crate) struct DocumentStore {
     digest: Digest,
 }
 
+/// What happened to a document and concerns a reconciler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DocumentEvent {
+    /// A drive, a track or a published copy has changes of two devices, or a drive with a published copy changed
+    /// remotely.
+    Merged(DocId),
+    /// A drive has changes of two devices.
+    Concurrent(DocId),
+    /// A drive or a published copy changed remotely, and the two were not compared with each other.
+    Changed(DocId),
+}
+
 impl DocumentStore {
     /// Opens the document store from stored entries. Unreadable entries are left out; the relay has their documents.
     pub(crate) fn open(actor: [u8; 16], stored: &[StoredEntry]) -> DocumentStore {
@@ -73,9 +82,7 @@ impl DocumentStore {
             actor,
             documents: Documents::default(),
             folds: FoldQueue::default(),
-            merged: Set::new(),
-            decisive: Set::new(),
-            unchecked: Set::new(),
+            events: Set::new(),
             unwritten: Set::new(),
             unwritten_rows: Set::new(),
             outbox: Outbox::default(),
@@ -93,10 +100,10 @@ impl DocumentStore {
                 documents.folds.push(doc);
             }
             if record.needs_alignment() {
-                documents.merged.insert(doc);
+                documents.events.insert(DocumentEvent::Merged(doc));
             }
             if record.is_unchecked {
-                documents.unchecked.insert(doc);
+                documents.events.insert(DocumentEvent::Changed(doc));
             }
             documents.documents.insert(doc, record);
         }
@@ -106,7 +113,7 @@ impl DocumentStore {
                 documents.folds.remove(&doc);
             }
             if rows::is_contested(&stored.row) {
-                documents.merged.insert(doc);
+                documents.events.insert(DocumentEvent::Merged(doc));
             }
             // A row is shown although the record is damaged: the relay may have the document.
             documents.documents.record_or_new(doc, stored.row.kind());
@@ -150,26 +157,14 @@ impl DocumentStore {
         self.documents.loaded_mut(doc)
     }
 
-    /// Takes the drives, tracks and published copies that received changes of two devices since the last call, and the
-    /// drives with a published copy that changed remotely.
-    pub(crate) fn take_merged(&mut self) -> Vec<DocId> {
-        // A stale document is examined after its next fold.
-        let (later, merged) = self.merged.take().into_iter().partition(|doc| self.is_stale(doc));
-        let later: Vec<DocId> = later;
-        self.merged.extend(later);
-        merged
+    /// Takes what concerns the reconcilers and happened since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<DocumentEvent> {
+        self.events.take()
     }
 
-    /// Makes [`DocumentStore::take_merged`] return these tracks again.
-    pub(crate) fn look_again(&mut self, docs: Vec<DocId>) {
-        let is_track = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.kind == DocKind::Track);
-        self.merged.extend(docs.into_iter().filter(is_track));
-    }
-
-    /// Takes the drives and published copies that changed remotely and were not checked; see
-    /// [`DocumentStore::checked`].
-    pub(crate) fn take_unchecked(&mut self) -> Vec<DocId> {
-        self.unchecked.take()
+    /// Returns the stretches of a track; none if it is not in memory.
+    pub(crate) fn stretches(&mut self, track: &DocId) -> Vec<Stretch> {
+        self.loaded(track).map(|track| docs::track::stretches(track)).unwrap_or_default()
     }
 
     /// Records that a drive was compared with its published copy, or that a copy without a drive was withdrawn.
@@ -181,39 +176,28 @@ impl DocumentStore {
         }
     }
 
-    /// Records that a drive overrides its published copy: either received changes of two devices, or this phone changed
-    /// the copy. For other drives with remote changes it is unknown whether the copy is newer.
-    pub(crate) fn make_decisive(&mut self, drive: DocId) {
-        self.decisive.insert(drive);
-    }
-
-    /// Returns whether a drive overrides its published copy. Other drives may only narrow the visibility of theirs.
-    pub(crate) fn decides(&self, drive: &DocId) -> bool {
-        self.decisive.contains(drive)
-    }
-
     /// Records a remote change of a document.
     fn note_remote_change(&mut self, doc: DocId) {
         let Some(record) = self.documents.record_mut(&doc) else { return };
         let (kind, is_merged) = (record.kind, record.needs_alignment());
         if matches!(kind, DocKind::Drive | DocKind::Published) {
             record.is_unchecked = true;
-            self.unchecked.insert(doc);
+            self.events.insert(DocumentEvent::Changed(doc));
         }
         // The device that changed the drive also changed its copy, perhaps before this phone did. The copy follows the
         // drive.
         let has_copy =
             matches!(self.documents.row(&doc), Some(DocumentRow::Drive(fields)) if fields.published.is_some());
         if is_merged && kind == DocKind::Drive {
-            self.decisive.insert(doc);
+            self.events.insert(DocumentEvent::Concurrent(doc));
         }
         if is_merged || has_copy {
-            self.merged.insert(doc);
+            self.events.insert(DocumentEvent::Merged(doc));
         }
         // Another device may have recorded after it received the end of the drive.
         if let Some(DocumentRow::Drive(fields)) = self.documents.row(&doc) {
             let meets = |track: &DocId| self.documents.record(track).is_some_and(DocumentRecord::needs_alignment);
-            self.merged.extend(fields.track.filter(meets));
+            self.events.extend(fields.track.filter(meets).map(DocumentEvent::Merged));
         }
     }
 
@@ -530,7 +514,7 @@ impl DocumentStore {
         record.relay_heads = heads;
         record.clear_refusal();
         if record.kind == DocKind::Track && record.needs_alignment() {
-            self.merged.insert(doc);
+            self.events.insert(DocumentEvent::Merged(doc));
         }
         self.unwritten.insert(doc);
     }
@@ -542,6 +526,10 @@ impl DocumentStore {
     pub(crate) fn take_unsent(&mut self, count: usize, bytes: usize) -> Vec<Unsent> {
         let read = self.read_unsent(count, bytes);
         read.and_then(|(reading, _)| self.outbox.take_reading(reading)).unwrap_or_default()
+    }
+
+    pub(crate) fn unload(&mut self, doc: &DocId) {
+        self.documents.unload(doc);
     }
 
     pub(crate) fn mark_stale(&mut self, doc: DocId, kind: DocKind) {

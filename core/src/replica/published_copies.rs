@@ -10,12 +10,16 @@
 //! withdrew it is lost. During publishing the drive names the copy before the copy exists, and the copy is pushed once
 //! the relay has the drive.
 
+#[cfg(test)]
+mod tests;
+
 use crate::docs::{Visibility, drive, published};
-use crate::id::DocId;
+use crate::id::{AccountId, DocId};
 use crate::projection::DocumentRow;
-use crate::replica::Replica;
-use crate::replica::documents::DocumentRecord;
+use crate::replica::documents::{DocumentEvent, DocumentRecord, DocumentStore};
 use crate::replica::io::Topic;
+use crate::replica::reconcile::ReconcileContext;
+use crate::sorted::Set;
 use crate::wire::DocKind;
 
 /// Maximum number of copies that are compared at once.
@@ -34,54 +38,76 @@ enum Alignment {
     Awaiting,
 }
 
-impl Replica {
+/// The reconciler of published copies.
+#[derive(Debug, Default)]
+pub(super) struct CopyReconciler {
+    /// Drives and published copies with changes of two devices, and drives with a published copy that changed
+    /// remotely. Stale ones are examined after their next fold.
+    merged: Set<DocId>,
+    /// Drives whose state overrides the state of their published copies: either received changes of two devices, or this
+    /// phone changed the copy. For other drives with remote changes it is unknown whether the copy is newer; they may
+    /// only narrow the visibility of theirs.
+    decisive: Set<DocId>,
+    /// Drives that were merged and whose published copies may differ.
+    misaligned: Set<DocId>,
+    /// Merged drives whose published copies are not here yet.
+    awaiting_copies: Set<DocId>,
+    /// Drives and published copies that changed remotely, until phone and relay agree.
+    changed: Set<DocId>,
+    /// Drives that changed remotely, or whose copies did, to be compared with their copies.
+    unchecked: Set<DocId>,
+    /// Drives that are being compared with their copies.
+    checking: Set<DocId>,
+}
+
+impl CopyReconciler {
+    /// Handles a change of a document.
+    pub(super) fn note(&mut self, event: DocumentEvent) {
+        match event {
+            DocumentEvent::Merged(doc) => drop(self.merged.insert(doc)),
+            DocumentEvent::Concurrent(drive) => drop(self.decisive.insert(drive)),
+            DocumentEvent::Changed(doc) => drop(self.changed.insert(doc)),
+        }
+    }
+
     /// Aligns the copies of merged drives that are in memory, and reads the others.
-    pub(super) fn align_copies(&mut self) {
-        if self.reads.is_waiting() {
+    pub(super) fn poll(&mut self, context: &mut ReconcileContext<'_>) {
+        if context.reads.is_waiting() {
             return;
         }
-        let mut unknown = Vec::new();
-        for doc in self.documents.take_merged() {
-            if let Some(drive) = self.drive_of(&doc) {
+        for doc in self.merged.take_where(|doc| !context.documents.is_stale(doc)) {
+            if let Some(drive) = drive_of(context.documents, &doc) {
                 if drive != doc {
-                    self.documents.make_decisive(drive);
+                    self.decisive.insert(drive);
                 }
                 self.misaligned.insert(drive);
             }
-            match self.drive_in_doubt(&doc) {
-                Some(drive) => drop(self.miscounted.insert(drive)),
-                None => unknown.push(doc),
-            }
-        }
-        // A track may arrive before its drive is folded.
-        if !self.documents.some_stale(1).is_empty() {
-            self.documents.look_again(unknown);
         }
         let drives = self.misaligned.take().into_iter().chain(self.awaiting_copies.take());
         for drive in drives.collect::<Vec<_>>() {
-            match self.align_copy(drive) {
+            match self.align_copy(drive, context) {
                 Alignment::Settled => {}
                 Alignment::Reading => drop(self.misaligned.insert(drive)),
                 Alignment::Awaiting => drop(self.awaiting_copies.insert(drive)),
             }
         }
-        self.check_copies();
+        self.check_copies(context);
     }
 
     /// Compares drives with remote changes with their copies once phone and relay agree, a few at a time because each
     /// is read.
-    fn check_copies(&mut self) {
+    fn check_copies(&mut self, context: &mut ReconcileContext<'_>) {
         // A stale row has the earlier values.
-        if self.documents.some_stale(1).is_empty() && self.sync_client.take_agreement(&self.documents) {
-            for doc in self.documents.take_unchecked() {
-                self.unchecked.insert(self.drive_of(&doc).unwrap_or(doc));
+        if context.documents.some_stale(1).is_empty() && context.sync_client.take_agreement(context.documents) {
+            for doc in self.changed.take() {
+                self.unchecked.insert(drive_of(context.documents, &doc).unwrap_or(doc));
             }
         }
         loop {
             for doc in self.checking.take() {
-                let alignment = match self.drive_of(&doc) {
-                    Some(drive) => self.check_copy(drive),
-                    None => self.withdraw_unnamed(doc),
+                let alignment = match drive_of(context.documents, &doc) {
+                    Some(drive) => self.check_copy(drive, context),
+                    None => withdraw_unnamed(doc, context),
                 };
                 if matches!(alignment, Alignment::Reading) {
                     self.checking.insert(doc);
@@ -95,11 +121,16 @@ impl Replica {
         }
     }
 
+    /// Returns whether the copies of merged drives are being read. No document may be evicted meanwhile.
+    pub(super) fn is_aligning(&self) -> bool {
+        !self.misaligned.is_empty()
+    }
+
     /// Returns the documents being compared.
-    pub(super) fn note_compared(&self) -> Vec<DocId> {
-        let copies = |drive: &DocId| match self.documents.row(drive) {
+    pub(super) fn in_use(&self, documents: &DocumentStore, account: &AccountId) -> Vec<DocId> {
+        let copies = |drive: &DocId| match documents.row(drive) {
             Some(DocumentRow::Drive(fields)) => {
-                let others = self.other_copies(drive, fields.renewals, fields.published);
+                let others = other_copies(documents, account, drive, fields.renewals, fields.published);
                 fields.published.into_iter().chain(others).collect()
             }
             _ => Vec::new(),
@@ -108,171 +139,170 @@ impl Replica {
     }
 
     /// Aligns a drive and its copy, whichever is newer.
-    fn check_copy(&mut self, drive: DocId) -> Alignment {
-        let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive).cloned() else { return Alignment::Settled };
-        if self.documents.is_stale(&drive) {
+    fn check_copy(&mut self, drive: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+        let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive).cloned() else {
+            return Alignment::Settled;
+        };
+        if context.documents.is_stale(&drive) {
             return Alignment::Reading;
         }
-        if self.documents.is_unreadable(&drive) {
+        if context.documents.is_unreadable(&drive) {
             return Alignment::Settled;
         }
         // This applies also if the named copy is lost.
-        if let Alignment::Reading = self.withdraw_others(drive) {
+        if let Alignment::Reading = withdraw_others(drive, context) {
             return Alignment::Reading;
         }
         let Some(copy) = fields.published else { return Alignment::Settled };
-        let is_here = |doc: &DocId| self.documents.record(doc).is_some_and(|record| record.is_here());
-        if !is_here(&copy) || self.documents.is_unreadable(&copy) {
+        let is_here = |doc: &DocId| context.documents.record(doc).is_some_and(|record| record.is_here());
+        if !is_here(&copy) || context.documents.is_unreadable(&copy) {
             return Alignment::Settled;
         }
-        let Some(document) = self.documents.loaded(&copy) else {
-            self.read_document(copy);
+        let Some(document) = context.documents.loaded(&copy) else {
+            context.read_document(copy);
             return Alignment::Reading;
         };
         let (title, shown_to) = published::title_and_visibility(document);
         let narrower = if fields.deleted { Visibility::Private } else { fields.visibility.narrower(shown_to) };
         if title == fields.title && shown_to == narrower && (fields.deleted || fields.visibility == narrower) {
-            self.documents.checked([drive, copy]);
+            context.documents.checked([drive, copy]);
             return Alignment::Settled;
         }
-        self.documents.make_decisive(drive);
+        self.decisive.insert(drive);
         if !fields.deleted && fields.visibility != narrower {
-            let Some(document) = self.documents.loaded(&drive) else {
-                self.read_document(drive);
+            let Some(document) = context.documents.loaded(&drive) else {
+                context.read_document(drive);
                 return Alignment::Reading;
             };
             let edit = drive::DriveEdit { published: Some((copy, narrower)), ..drive::DriveEdit::default() };
             // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
             if let Ok(change) = drive::change(document, &edit) {
-                self.documents.add_own(&mut self.writes, drive, change);
-                self.output.topics.insert(Topic::Drives);
+                context.documents.add_own(context.writes, drive, change);
+                context.output.topics.insert(Topic::Drives);
             }
         }
-        match self.align_copy(drive) {
+        match self.align_copy(drive, context) {
             Alignment::Reading => Alignment::Reading,
             Alignment::Settled | Alignment::Awaiting => {
-                self.documents.checked([drive, copy]);
+                context.documents.checked([drive, copy]);
                 Alignment::Settled
             }
         }
     }
 
-    /// Withdraws a published copy without a drive that names it. An unreadable drive may name it.
-    fn withdraw_unnamed(&mut self, copy: DocId) -> Alignment {
-        let hides = |doc: &DocId, record: &DocumentRecord| record.lacks_any() || self.documents.is_unreadable(doc);
-        let drives = || self.documents.records().filter(|(_, record)| record.kind == DocKind::Drive);
-        if drives().any(|(doc, record)| hides(doc, record)) {
-            return Alignment::Settled;
-        }
-        if drives().any(|(doc, _)| self.documents.is_stale(doc)) {
-            return Alignment::Reading;
-        }
-        self.withdraw(copy)
-    }
-
-    /// Withdraws a published copy. Its other fields stay; they are not visible.
-    fn withdraw(&mut self, copy: DocId) -> Alignment {
-        let is_copy = |record: &DocumentRecord| record.kind == DocKind::Published && record.is_here();
-        if !self.documents.record(&copy).is_some_and(is_copy) || self.documents.is_unreadable(&copy) {
-            return Alignment::Settled;
-        }
-        let Some(document) = self.documents.loaded(&copy) else {
-            self.read_document(copy);
-            return Alignment::Reading;
-        };
-        // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
-        if let Ok(change) = published::withdraw(document) {
-            self.documents.add_own(&mut self.writes, copy, change);
-            self.documents.checked([copy]);
-        }
-        Alignment::Settled
-    }
-
-    /// Returns the published copy of a drive; none if phone and relay have both lost it. Another phone may bring it
-    /// back.
-    pub(super) fn copy_of(&self, drive: &drive::DriveFields) -> Option<DocId> {
-        let is_somewhere =
-            |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.is_here() || record.lacks_any());
-        drive.published.filter(is_somewhere)
-    }
-
-    /// Returns the drive itself, or the drive of a copy.
-    fn drive_of(&self, doc: &DocId) -> Option<DocId> {
-        if matches!(self.documents.row(doc), Some(DocumentRow::Drive(_))) {
-            return Some(*doc);
-        }
-        let is_of = |(_, row): &(&DocId, &DocumentRow)| matches!(row, DocumentRow::Drive(fields) if fields.published.as_ref() == Some(doc));
-        self.documents.rows().find(is_of).map(|(id, _)| *id)
-    }
-
     /// Aligns the copy of a drive.
-    fn align_copy(&mut self, drive: DocId) -> Alignment {
-        let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive) else { return Alignment::Settled };
+    fn align_copy(&mut self, drive: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+        let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive).cloned() else {
+            return Alignment::Settled;
+        };
         let Some(copy) = fields.published else { return Alignment::Settled };
-        let (title, car) = (fields.title.clone(), self.car_name(fields.car));
-        let visibility = if fields.deleted { Visibility::Private } else { fields.visibility };
-        if self.documents.is_stale(&drive) {
+        if context.documents.is_stale(&drive) {
             return Alignment::Reading;
         }
-        if let Alignment::Reading = self.withdraw_others(drive) {
+        if let Alignment::Reading = withdraw_others(drive, context) {
             return Alignment::Reading;
         }
-        self.edit_drive_for_copy(drive, copy, &title, &car, visibility)
-    }
-
-    /// Withdraws the copies of a drive that it does not name.
-    fn withdraw_others(&mut self, drive: DocId) -> Alignment {
-        let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive) else { return Alignment::Settled };
-        for other in self.other_copies(&drive, fields.renewals, fields.published) {
-            if let Alignment::Reading = self.withdraw(other) {
-                return Alignment::Reading;
-            }
-        }
-        Alignment::Settled
-    }
-
-    /// Returns the other copies of a drive: of renewed links, and of earlier versions with other ids.
-    fn other_copies(&self, drive: &DocId, renewals: u32, named: Option<DocId>) -> Vec<DocId> {
-        let account = &self.device.identity.account;
-        let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
-        let bound = earlier.map(|renewals| DocId::of_copy(account, drive, renewals));
-        let unbound = DocId::of_unbound_copy(account, drive);
-        let is_here = |id: &DocId| self.documents.record(id).is_some_and(|record| record.is_here());
-        bound.chain([unbound]).filter(|id| Some(*id) != named && is_here(id)).collect()
-    }
-
-    /// Updates a copy of a drive; it is widened only if the drive overrides it.
-    fn edit_drive_for_copy(
-        &mut self,
-        drive: DocId,
-        copy: DocId,
-        title: &str,
-        car: &str,
-        visibility: Visibility,
-    ) -> Alignment {
-        match self.documents.record(&copy) {
+        match context.documents.record(&copy) {
             Some(record) if record.kind != DocKind::Published => return Alignment::Settled,
             Some(record) if record.is_here() => {}
             // The drive may arrive before its copy.
             Some(_) | None => return Alignment::Awaiting,
         }
-        if self.documents.is_unreadable(&copy) {
+        if context.documents.is_unreadable(&copy) {
             return Alignment::Settled;
         }
-        let decides = self.documents.decides(&drive);
-        let Some(document) = self.documents.loaded(&copy) else {
-            self.read_document(copy);
+        self.edit_copy(drive, copy, &fields, context)
+    }
+
+    /// Updates a copy with the fields of its drive; it is widened only if the drive overrides it.
+    fn edit_copy(
+        &mut self,
+        drive: DocId,
+        copy: DocId,
+        fields: &drive::DriveFields,
+        context: &mut ReconcileContext<'_>,
+    ) -> Alignment {
+        let car = context.documents.car_name(fields.car);
+        let Some(document) = context.documents.loaded(&copy) else {
+            context.read_document(copy);
             return Alignment::Reading;
         };
         let (_, shown_to) = published::title_and_visibility(document);
-        let visibility = if decides { visibility } else { visibility.narrower(shown_to) };
+        let wanted = if fields.deleted { Visibility::Private } else { fields.visibility };
+        let visibility = if self.decisive.contains(&drive) { wanted } else { wanted.narrower(shown_to) };
         // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
-        if let Ok(change) = published::change(document, title, car, visibility) {
+        if let Ok(change) = published::change(document, &fields.title, &car, visibility) {
             if change.is_some() {
-                self.documents.make_decisive(drive);
+                self.decisive.insert(drive);
             }
-            self.documents.add_own(&mut self.writes, copy, change);
+            context.documents.add_own(context.writes, copy, change);
         }
         Alignment::Settled
     }
+}
+
+/// Withdraws a published copy without a drive that names it. An unreadable drive may name it.
+fn withdraw_unnamed(copy: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+    let hides = |doc: &DocId, record: &DocumentRecord| record.lacks_any() || context.documents.is_unreadable(doc);
+    let drives = || context.documents.records().filter(|(_, record)| record.kind == DocKind::Drive);
+    if drives().any(|(doc, record)| hides(doc, record)) {
+        return Alignment::Settled;
+    }
+    if drives().any(|(doc, _)| context.documents.is_stale(doc)) {
+        return Alignment::Reading;
+    }
+    withdraw(copy, context)
+}
+
+/// Withdraws a published copy. Its other fields stay; they are not visible.
+fn withdraw(copy: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+    let is_copy = |record: &DocumentRecord| record.kind == DocKind::Published && record.is_here();
+    if !context.documents.record(&copy).is_some_and(is_copy) || context.documents.is_unreadable(&copy) {
+        return Alignment::Settled;
+    }
+    let Some(document) = context.documents.loaded(&copy) else {
+        context.read_document(copy);
+        return Alignment::Reading;
+    };
+    // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
+    if let Ok(change) = published::withdraw(document) {
+        context.documents.add_own(context.writes, copy, change);
+        context.documents.checked([copy]);
+    }
+    Alignment::Settled
+}
+
+/// Withdraws the copies of a drive that it does not name.
+fn withdraw_others(drive: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+    let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive) else { return Alignment::Settled };
+    for other in other_copies(context.documents, &context.account, &drive, fields.renewals, fields.published) {
+        if let Alignment::Reading = withdraw(other, context) {
+            return Alignment::Reading;
+        }
+    }
+    Alignment::Settled
+}
+
+/// Returns the other copies of a drive: of renewed links, and of earlier versions with other ids.
+fn other_copies(
+    documents: &DocumentStore,
+    account: &AccountId,
+    drive: &DocId,
+    renewals: u32,
+    named: Option<DocId>,
+) -> Vec<DocId> {
+    let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
+    let bound = earlier.map(|renewals| DocId::of_copy(account, drive, renewals));
+    let unbound = DocId::of_unbound_copy(account, drive);
+    let is_here = |id: &DocId| documents.record(id).is_some_and(|record| record.is_here());
+    bound.chain([unbound]).filter(|id| Some(*id) != named && is_here(id)).collect()
+}
+
+/// Returns the drive itself, or the drive of a copy.
+fn drive_of(documents: &DocumentStore, doc: &DocId) -> Option<DocId> {
+    if matches!(documents.row(doc), Some(DocumentRow::Drive(_))) {
+        return Some(*doc);
+    }
+    let is_of = |(_, row): &(&DocId, &DocumentRow)| matches!(row, DocumentRow::Drive(fields) if fields.published.as_ref() == Some(doc));
+    documents.rows().find(is_of).map(|(id, _)| *id)
 }

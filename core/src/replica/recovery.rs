@@ -78,4 +78,18 @@ impl Replica {
         }
         Ok(drive)
     }
+
+    /// Drops the recording of a killed app if another device has finished the drive.
+    pub(super) fn leave_finished(&mut self) {
+        let Some(recording) = self.recording.as_ref() else { return };
+        let (drive, track) = (recording.drive(), recording.track());
+        let is_finished =
+            matches!(self.documents.row(&drive), Some(DocumentRow::Drive(fields)) if fields.ended_at.is_some());
+        if recording.state() == RecordingState::Unfinished && is_finished && self.documents.loaded(&track).is_some() {
+            let mut recording = self.recording.take().expect("it was there a moment ago");
+            recording.close(&mut self.documents, &mut self.writes);
+            self.stats_reconciler.request(drive);
+            self.output.topics.extend([Topic::Recording, Topic::Drives]);
+        }
+    }
 }

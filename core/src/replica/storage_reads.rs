@@ -3,8 +3,8 @@
 use crate::id::DocId;
 use crate::replica::documents::{DocumentRecord, DocumentStore};
 use crate::replica::io::{Effect, StorageFailure, StoredEntry};
-use crate::replica::write_queue::WriteSeq;
-use crate::replica::{DOCUMENT_TOPICS, Replica};
+use crate::replica::write_queue::{WriteQueue, WriteSeq};
+use crate::replica::{DOCUMENT_TOPICS, Output, Replica};
 use crate::sorted::Map;
 use crate::time::Now;
 
@@ -48,6 +48,16 @@ impl StorageReads {
         self.in_flight.insert(request, reading);
     }
 
+    /// Reads a document, unless it is being read.
+    pub(super) fn read_document(&mut self, doc: DocId, writes: &WriteQueue, output: &mut Output) {
+        if self.is_reading(&doc) {
+            return;
+        }
+        let request = output.next_request();
+        self.begin(request, StorageRead::Document(doc, writes.durable_seq()));
+        output.effects.push(Effect::Load { request, ranges: vec![DocumentStore::change_range(&doc)] });
+    }
+
     /// Returns whether reads are suspended after a failure.
     pub(super) fn is_waiting(&self) -> bool {
         self.retry_at_ms.is_some()
@@ -83,12 +93,7 @@ impl StorageReads {
 
 impl Replica {
     pub(super) fn read_document(&mut self, doc: DocId) {
-        if self.reads.is_reading(&doc) {
-            return;
-        }
-        let request = self.output.next_request();
-        self.reads.begin(request, StorageRead::Document(doc, self.writes.durable_seq()));
-        self.output.effects.push(Effect::Load { request, ranges: vec![DocumentStore::change_range(&doc)] });
+        self.reads.read_document(doc, &self.writes, &mut self.output);
     }
 
     pub(super) fn read_again(&mut self, now_ms: u64) {

@@ -92,7 +92,7 @@ impl Replica {
                 if fields.ended_at.is_none() {
                     return Err(CommandError::NotFinished.into());
                 }
-                match self.copy_of(fields) {
+                match self.documents.copy_of(fields) {
                     Some(copy) => self.require_loaded(&copy, DocKind::Published),
                     None if *visibility == docs::Visibility::Private => Ok(()),
                     None => self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals)),
@@ -102,7 +102,7 @@ impl Replica {
                 self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
                 // Whose copy is lost, nobody sees: to publish it again is for its owner to say.
-                let before = self.copy_of(fields).ok_or(CommandError::NotFound)?;
+                let before = self.documents.copy_of(fields).ok_or(CommandError::NotFound)?;
                 self.require_loaded(&before, DocKind::Published)?;
                 self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals.saturating_add(1)))
             }
@@ -112,7 +112,7 @@ impl Replica {
                 let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
                 if *ends == fields.private_ends {
                     Ok(())
-                } else if self.copy_of(fields).is_some() {
+                } else if self.documents.copy_of(fields).is_some() {
                     Err(CommandError::AlreadyPublished.into())
                 } else {
                     // The track that is shown says what of it is hidden.

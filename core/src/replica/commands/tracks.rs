@@ -40,7 +40,7 @@ impl Replica {
         if let Ok(change) = &change {
             self.documents.add_own(&mut self.writes, track, change.clone());
         }
-        let stretches = self.stretches(&track);
+        let stretches = self.documents.stretches(&track);
         if let Some(mut recording) = recording {
             recording.count_again(&stretches);
             self.recording = Some(recording);
@@ -58,7 +58,7 @@ impl Replica {
     /// Shows the track of a drive that is in memory.
     pub(super) fn show_track(&mut self, drive: DocId, track: &DocId) {
         let private = self.drive(&drive).map(|fields| fields.private_ends).unwrap_or_default();
-        let stretches = self.stretches(track);
+        let stretches = self.documents.stretches(track);
         let refused = self.documents.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
         self.opened = Some(build::track(drive, private, &stretches, refused));
         self.output.topics.insert(Topic::Track);

@@ -4,9 +4,10 @@ use automerge::Automerge;
 use minicbor::{Decode, Encode};
 
 use crate::docs::automerge_doc::Unreadable;
+use crate::docs::drive::DriveFields;
 use crate::id::{ChangeHash, DocId};
 use crate::projection::{self, DocumentRow};
-use crate::replica::documents::{DocumentStore, cbor};
+use crate::replica::documents::{DocumentEvent, DocumentStore, cbor};
 use crate::replica::io::{Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::wire::DocKind;
@@ -42,6 +43,22 @@ impl DocumentStore {
     /// Returns the row of a document.
     pub(crate) fn row(&self, doc: &DocId) -> Option<&DocumentRow> {
         self.documents.row(doc)
+    }
+
+    /// Returns the name of a car; empty if it is unknown.
+    pub(crate) fn car_name(&self, car: Option<DocId>) -> String {
+        match car.and_then(|car| self.row(&car)) {
+            Some(DocumentRow::Car(fields, _)) => fields.name(),
+            _ => String::new(),
+        }
+    }
+
+    /// Returns the published copy of a drive; none if phone and relay have both lost it. Another phone may bring it
+    /// back.
+    pub(crate) fn copy_of(&self, drive: &DriveFields) -> Option<DocId> {
+        let is_somewhere =
+            |copy: &DocId| self.record(copy).is_some_and(|record| record.is_here() || record.lacks_any());
+        drive.published.filter(is_somewhere)
     }
 
     /// Returns whether the row of a document lacks local changes.
@@ -115,7 +132,7 @@ impl DocumentStore {
         match kind.and_then(|kind| projection::fold(kind, document)) {
             Some(row) => {
                 if is_contested(&row) {
-                    self.merged.insert(doc);
+                    self.events.insert(DocumentEvent::Merged(doc));
                 }
                 self.documents.set_row(&doc, Some(row));
             }

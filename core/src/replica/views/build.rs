@@ -165,7 +165,7 @@ impl Replica {
 
     fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, ChangeTotals>) -> DriveView {
         let (road, bounds) = self.way(fields).unzip();
-        let published = self.copy_of(fields);
+        let published = self.documents.copy_of(fields);
         // What has no copy, nobody else sees, whatever the drive says.
         let is_lost = fields.published.is_some() && published.is_none();
         DriveView {

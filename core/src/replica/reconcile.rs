@@ -1,0 +1,149 @@
+//! The state of the replica that the reconcilers use. Each reconciler owns its queue of drives.
+
+use crate::id::{AccountId, DocId};
+use crate::replica::Output;
+use crate::replica::documents::DocumentStore;
+use crate::replica::storage_reads::StorageReads;
+use crate::replica::sync_client::SyncClient;
+use crate::replica::write_queue::WriteQueue;
+
+/// The state outside a reconciler that its methods use.
+pub(super) struct ReconcileContext<'a> {
+    pub(super) account: AccountId,
+    pub(super) documents: &'a mut DocumentStore,
+    pub(super) writes: &'a mut WriteQueue,
+    pub(super) reads: &'a mut StorageReads,
+    pub(super) sync_client: &'a mut SyncClient,
+    pub(super) output: &'a mut Output,
+    /// The drive that is being recorded.
+    pub(super) recorded: Option<DocId>,
+}
+
+impl ReconcileContext<'_> {
+    /// Reads a document into memory.
+    pub(super) fn read_document(&mut self, doc: DocId) {
+        self.reads.read_document(doc, self.writes, self.output);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    //! A phone for the reconcilers' tests: it has documents, and a disk that answers when it is read.
+
+    use super::*;
+    use crate::docs::automerge_doc::NewChange;
+    use crate::docs::drive::{self, DriveEdit};
+    use crate::docs::published::{self, PublishedFields};
+    use crate::docs::{self, Visibility};
+    use crate::id::DeviceKey;
+    use crate::replica::io::{Effect, StoreOp, StoredEntry};
+    use crate::session::client::Identity;
+    use crate::time::Timestamp;
+    use crate::wire::DocKind;
+
+    pub(in crate::replica) const DRIVE: DocId = DocId::from_bytes([1; 16]);
+    pub(in crate::replica) const TRACK: DocId = DocId::from_bytes([2; 16]);
+
+    pub(in crate::replica) struct Phone {
+        pub(in crate::replica) documents: DocumentStore,
+        pub(in crate::replica) output: Output,
+        account: AccountId,
+        writes: WriteQueue,
+        reads: StorageReads,
+        sync_client: SyncClient,
+        disk: Vec<StoredEntry>,
+    }
+
+    impl Phone {
+        /// Returns a phone with an unfinished drive and its empty track.
+        pub(in crate::replica) fn new() -> Phone {
+            let device = DeviceKey([7; 32]);
+            let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
+            let mut phone = Phone {
+                documents: DocumentStore::open([7; 16], &[]),
+                output: Output::default(),
+                account: identity.account,
+                writes: WriteQueue::default(),
+                reads: StorageReads::default(),
+                sync_client: SyncClient::open(identity, &[]),
+                disk: Vec::new(),
+            };
+            let change = docs::track::create(phone.documents.create(TRACK, DocKind::Track)).unwrap();
+            phone.add(TRACK, change);
+            let document = phone.documents.create(DRIVE, DocKind::Drive);
+            let change = drive::create(document, Timestamp(0), TRACK, None, None).unwrap();
+            phone.add(DRIVE, change);
+            phone
+        }
+
+        pub(in crate::replica) fn context(&mut self) -> ReconcileContext<'_> {
+            ReconcileContext {
+                account: self.account,
+                documents: &mut self.documents,
+                writes: &mut self.writes,
+                reads: &mut self.reads,
+                sync_client: &mut self.sync_client,
+                output: &mut self.output,
+                recorded: None,
+            }
+        }
+
+        fn add(&mut self, doc: DocId, change: Option<NewChange>) {
+            self.documents.add_own(&mut self.writes, doc, change);
+        }
+
+        pub(in crate::replica) fn edit_drive(&mut self, edit: &DriveEdit<'_>) {
+            let change = drive::change(self.documents.loaded(&DRIVE).unwrap(), edit).unwrap();
+            self.add(DRIVE, change);
+        }
+
+        /// Creates the published copy of the drive, which is visible to these.
+        pub(in crate::replica) fn make_copy(&mut self, copy: DocId, visibility: Visibility) {
+            let fields = PublishedFields {
+                title: String::new(),
+                car: String::new(),
+                started_at: Timestamp(0),
+                utc_offset: None,
+                visibility,
+                blocks: Vec::new(),
+            };
+            let change = published::create(self.documents.create(copy, DocKind::Published), &fields).unwrap();
+            self.add(copy, change);
+        }
+
+        /// Returns the id of the copy after so many renewals of the link.
+        pub(in crate::replica) fn copy_id(&self, renewals: u32) -> DocId {
+            DocId::of_copy(&self.account, &DRIVE, renewals)
+        }
+
+        /// Returns the title and visibility of a copy in memory.
+        pub(in crate::replica) fn shown(&mut self, copy: DocId) -> (String, Visibility) {
+            published::title_and_visibility(self.documents.loaded(&copy).unwrap())
+        }
+
+        /// Stores everything, and removes a document from memory.
+        pub(in crate::replica) fn unload(&mut self, doc: DocId) {
+            self.documents.write(&mut self.writes);
+            if let Some(Effect::Store { batch, ops }) = self.writes.next(0) {
+                self.disk.extend(ops.into_iter().filter_map(|op| match op {
+                    StoreOp::Put(entry) => Some(entry),
+                    StoreOp::Delete(_) => None,
+                }));
+                self.writes.stored(batch);
+            }
+            self.documents.unload(&doc);
+        }
+
+        /// Reads a document for which the disk was asked. Returns whether it was.
+        pub(in crate::replica) fn disk_answers(&mut self, doc: DocId) -> bool {
+            let range = DocumentStore::change_range(&doc);
+            let asked = self
+                .output
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Load { ranges, .. } if ranges.contains(&range)));
+            self.output.effects.clear();
+            asked && self.documents.load(doc, &self.disk, &self.writes, self.writes.durable_seq())
+        }
+    }
+}
