@@ -88,7 +88,8 @@ impl Replica {
         self.commands.wait(request, command);
     }
 
-    pub(super) fn retry_parked(&mut self, now: Now) {
+    /// Attempts the commands that wait for a document.
+    pub(super) fn retry_waiting(&mut self, now: Now) {
         for (request, command) in self.commands.take_waiting() {
             self.command(now, request, command);
         }
@@ -189,7 +190,7 @@ impl Replica {
         bootstrap::store_identity(&self.device.identity, &mut self.writes);
         self.sync_client.join(self.device.identity);
         // What is signed for the connection that ends proves nothing on the next.
-        self.signatures.forget_proof();
+        self.device.signatures.forget_proof();
         self.output.effects.push(Effect::Disconnect);
         self.output.topics.extend([Topic::Account, Topic::Status]);
         Ok(None)

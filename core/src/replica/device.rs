@@ -4,6 +4,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::id::DocId;
+use crate::replica::signing::Signatures;
 use crate::session::client::Identity;
 use crate::time::{Now, UtcOffset};
 
@@ -16,6 +17,8 @@ pub(super) struct Device {
     pub(super) actor: [u8; 16],
     /// The zone of the phone's clock, if the shell has told it.
     pub(super) utc_offset: Option<UtcOffset>,
+    /// The signatures that are awaited.
+    pub(super) signatures: Signatures,
     rng: ChaCha12Rng,
 }
 
@@ -26,7 +29,7 @@ impl Device {
         let mut actor = [0; 16];
         actor[..8].copy_from_slice(&identity.device.actor_prefix());
         rng.fill_bytes(&mut actor[8..]);
-        Device { identity, actor, utc_offset: None, rng }
+        Device { identity, actor, utc_offset: None, signatures: Signatures::default(), rng }
     }
 
     /// Returns a random number.

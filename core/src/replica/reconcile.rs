@@ -1,11 +1,46 @@
-//! The state of the replica that the reconcilers use. Each reconciler owns its queue of drives.
+//! The reconcilers, and the state of the replica that they use. Each owns its queue of drives.
 
 use crate::id::{AccountId, DocId};
-use crate::replica::Output;
 use crate::replica::documents::DocumentStore;
+use crate::replica::drive_stats::StatsReconciler;
+use crate::replica::output::Output;
+use crate::replica::published_copies::CopyReconciler;
 use crate::replica::storage_reads::StorageReads;
 use crate::replica::sync_client::SyncClient;
-use crate::replica::write_queue::WriteQueue;
+use crate::replica::write_queue::{WriteQueue, WriteSeq};
+
+/// The reconcilers.
+#[derive(Debug, Default)]
+pub(super) struct Reconcilers {
+    pub(super) copies: CopyReconciler,
+    pub(super) stats: StatsReconciler,
+}
+
+impl Reconcilers {
+    /// Hands over to each reconciler what happened to documents.
+    fn take_events(&mut self, documents: &mut DocumentStore) {
+        for event in documents.take_events() {
+            self.copies.note(event);
+            self.stats.note(event);
+        }
+    }
+
+    /// Polls the reconciler of published copies. Returns whether there was anything to do.
+    pub(super) fn poll_copies(&mut self, context: &mut ReconcileContext<'_>) -> bool {
+        self.take_events(context.documents);
+        let before = context.activity();
+        self.copies.poll(context);
+        context.activity() != before
+    }
+
+    /// Polls the reconciler of statistics. Returns whether there was anything to do.
+    pub(super) fn poll_stats(&mut self, context: &mut ReconcileContext<'_>) -> bool {
+        self.take_events(context.documents);
+        let before = context.activity();
+        self.stats.poll(context);
+        context.activity() != before
+    }
+}
 
 /// The state outside a reconciler that its methods use.
 pub(super) struct ReconcileContext<'a> {
@@ -23,6 +58,11 @@ impl ReconcileContext<'_> {
     /// Reads a document into memory.
     pub(super) fn read_document(&mut self, doc: DocId) {
         self.reads.read_document(doc, self.writes, self.output);
+    }
+
+    /// Returns what changes whenever a reconciler writes, reads or fetches something.
+    fn activity(&self) -> (WriteSeq, usize, usize) {
+        (self.writes.write_seq(), self.output.effects.len(), self.sync_client.fetches().count())
     }
 }
 
@@ -59,12 +99,14 @@ pub(super) mod fixture {
         pub(in crate::replica) fn new() -> Phone {
             let device = DeviceKey([7; 32]);
             let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
+            let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
+            let reads = StorageReads::open(&[], &mut documents, &mut writes);
             let mut phone = Phone {
-                documents: DocumentStore::open([7; 16], &[]),
+                documents,
                 output: Output::default(),
                 account: identity.account,
-                writes: WriteQueue::default(),
-                reads: StorageReads::default(),
+                writes,
+                reads,
                 sync_client: SyncClient::open(identity, &[]),
                 disk: Vec::new(),
             };

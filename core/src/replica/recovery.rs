@@ -79,17 +79,19 @@ impl Replica {
         Ok(drive)
     }
 
-    /// Drops the recording of a killed app if another device has finished the drive.
-    pub(super) fn leave_finished(&mut self) {
-        let Some(recording) = self.recording.as_ref() else { return };
+    /// Drops the recording of a killed app if another device has finished the drive. Returns whether it did.
+    pub(super) fn poll_recovery(&mut self) -> bool {
+        let Some(recording) = self.recording.as_ref() else { return false };
         let (drive, track) = (recording.drive(), recording.track());
         let is_finished =
             matches!(self.documents.row(&drive), Some(DocumentRow::Drive(fields)) if fields.ended_at.is_some());
-        if recording.state() == RecordingState::Unfinished && is_finished && self.documents.loaded(&track).is_some() {
-            let mut recording = self.recording.take().expect("it was there a moment ago");
+        let drops =
+            recording.state() == RecordingState::Unfinished && is_finished && self.documents.loaded(&track).is_some();
+        if let Some(mut recording) = self.recording.take_if(|_| drops) {
             recording.close(&mut self.documents, &mut self.writes);
-            self.stats_reconciler.request(drive);
+            self.reconcilers.stats.request(drive);
             self.output.topics.extend([Topic::Recording, Topic::Drives]);
         }
+        drops
     }
 }

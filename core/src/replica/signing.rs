@@ -48,13 +48,13 @@ impl Replica {
     /// Asks the device for a signature.
     pub(super) fn sign(&mut self, bytes: Vec<u8>, signing: Signing) {
         let request = self.output.next_request();
-        self.signatures.0.insert(request, signing);
+        self.device.signatures.0.insert(request, signing);
         self.output.effects.push(Effect::Sign { request, bytes });
     }
 
     /// Takes in a signature.
     pub(super) fn signed(&mut self, request: u32, signature: &[u8]) {
-        let Some(signing) = self.signatures.0.remove(&request) else { return };
+        let Some(signing) = self.device.signatures.0.remove(&request) else { return };
         let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };
         let (account, device) = (self.device.identity.account, self.device.identity.device);
         let (request, outcome) = match signing {

@@ -1,10 +1,12 @@
 //! Reads from storage and their consumers: documents that commands wait for, rows to fold, changes to push.
 
 use crate::id::DocId;
+use crate::replica::Replica;
+use crate::replica::crash_guard::CrashGuard;
 use crate::replica::documents::{DocumentRecord, DocumentStore};
-use crate::replica::io::{Effect, StorageFailure, StoredEntry};
+use crate::replica::io::{StorageFailure, StoredEntry};
+use crate::replica::output::{DOCUMENT_TOPICS, Output};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
-use crate::replica::{DOCUMENT_TOPICS, Output, Replica};
 use crate::sorted::Map;
 use crate::time::Now;
 
@@ -31,18 +33,25 @@ struct RowsRead {
     since: WriteSeq,
 }
 
-/// Reads in progress and reads to retry.
-#[derive(Debug, Default)]
+/// Reads in progress, reads to retry, and what was read of documents to fold.
+#[derive(Debug)]
 pub(super) struct StorageReads {
     in_flight: Map<u32, StorageRead>,
-    rows: Option<RowsRead>,
     /// Documents whose read failed.
     failed: Vec<DocId>,
     /// The time of the next attempt on the monotonic clock; until then nothing else is read.
     retry_at_ms: Option<u64>,
+    crash_guard: CrashGuard,
+    rows: Option<RowsRead>,
 }
 
 impl StorageReads {
+    /// Opens the reads: no document that may have crashed the app is folded with others.
+    pub(super) fn open(stored: &[StoredEntry], documents: &mut DocumentStore, writes: &mut WriteQueue) -> StorageReads {
+        let crash_guard = CrashGuard::open(stored, documents, writes);
+        StorageReads { in_flight: Map::new(), failed: Vec::new(), retry_at_ms: None, crash_guard, rows: None }
+    }
+
     /// Records a read request to the shell.
     pub(super) fn begin(&mut self, request: u32, reading: StorageRead) {
         self.in_flight.insert(request, reading);
@@ -53,9 +62,8 @@ impl StorageReads {
         if self.is_reading(&doc) {
             return;
         }
-        let request = output.next_request();
+        let request = output.load(vec![DocumentStore::change_range(&doc)]);
         self.begin(request, StorageRead::Document(doc, writes.durable_seq()));
-        output.effects.push(Effect::Load { request, ranges: vec![DocumentStore::change_range(&doc)] });
     }
 
     /// Returns whether reads are suspended after a failure.
@@ -96,31 +104,36 @@ impl Replica {
         self.reads.read_document(doc, &self.writes, &mut self.output);
     }
 
-    pub(super) fn read_again(&mut self, now_ms: u64) {
-        for doc in self.reads.take_due(now_ms) {
-            self.read_document(doc);
-        }
+    /// Reads documents again whose read failed. Returns whether there were any.
+    pub(super) fn poll_reads(&mut self, now: Now) -> bool {
+        let due = self.reads.take_due(now.monotonic_ms as u64);
+        let any = !due.is_empty();
+        due.into_iter().for_each(|doc| self.read_document(doc));
+        any
     }
 
-    pub(super) fn fold_stale(&mut self) {
-        if self.crash_guard.may_fold(&self.writes)
-            && let Some(RowsRead { docs, entries, since }) = self.reads.rows.take()
-        {
+    /// Folds the documents that were read once the crash guard's note is on disk, or reads the next ones. Returns whether
+    /// there was anything to do.
+    pub(super) fn poll_rows(&mut self) -> bool {
+        let is_noted = self.reads.crash_guard.may_fold(&self.writes);
+        let folded = self.reads.rows.take_if(|_| is_noted);
+        let folds = folded.is_some();
+        if let Some(RowsRead { docs, entries, since }) = folded {
             self.documents.fold_stale(&self.writes, &docs, &entries, since);
-            self.crash_guard.fold_finished(&docs, &mut self.writes);
+            self.reads.crash_guard.fold_finished(&docs, &mut self.writes);
             docs.into_iter().for_each(|doc| self.request_repair(doc));
             self.output.topics.extend(DOCUMENT_TOPICS);
         }
         if self.reads.is_waiting() {
-            return;
+            return folds;
         }
-        let docs = self.crash_guard.next(&self.documents);
-        if !docs.is_empty() {
-            let request = self.output.next_request();
-            let ranges = docs.iter().map(DocumentStore::change_range).collect();
+        let docs = self.reads.crash_guard.next(&self.documents);
+        let reads = !docs.is_empty();
+        if reads {
+            let request = self.output.load(docs.iter().map(DocumentStore::change_range).collect());
             self.reads.begin(request, StorageRead::Rows(docs, self.writes.durable_seq()));
-            self.output.effects.push(Effect::Load { request, ranges });
         }
+        folds || reads
     }
 
     pub(super) fn loaded(&mut self, now: Now, request: u32, entries: &[StoredEntry]) {
@@ -136,14 +149,16 @@ impl Replica {
                 }
                 self.request_repair(doc);
                 self.recover(now, &doc, entries);
-                self.retry_parked(now);
+                self.retry_waiting(now);
             }
             Some(StorageRead::Rows(docs, since)) => {
-                self.crash_guard.read(&docs, &mut self.writes);
+                self.reads.crash_guard.read(&docs, &mut self.writes);
                 self.reads.rows = Some(RowsRead { docs, entries: entries.to_vec(), since });
             }
             Some(StorageRead::Push(number)) => {
-                self.with_sync_client(now, |link, context| link.read(number, entries, context).into_iter().collect());
+                self.with_sync_client(now, |sync_client, context| {
+                    sync_client.read(number, entries, context).into_iter().collect()
+                });
             }
         }
     }
@@ -154,11 +169,11 @@ impl Replica {
             None => {}
             Some(StorageRead::Document(doc, _)) => self.reads.retry_later(now_ms, Some(doc)),
             Some(StorageRead::Rows(..)) => {
-                self.crash_guard.read_failed();
+                self.reads.crash_guard.read_failed();
                 self.reads.retry_later(now_ms, None);
             }
-            Some(StorageRead::Push(number)) => self.with_sync_client(now, |link, context| {
-                link.read_failed(number, context);
+            Some(StorageRead::Push(number)) => self.with_sync_client(now, |sync_client, context| {
+                sync_client.read_failed(number, context);
                 Vec::new()
             }),
         }

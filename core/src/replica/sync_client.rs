@@ -409,7 +409,7 @@ impl SyncClient {
 
     /// Returns the messages that can be sent now, and the ranges to read from storage for the next push, with the
     /// number of that read.
-    pub(crate) fn pump(&mut self, context: &mut SyncContext<'_>) -> (Vec<SyncEffect>, Option<(u32, Vec<KeyRange>)>) {
+    pub(crate) fn poll(&mut self, context: &mut SyncContext<'_>) -> (Vec<SyncEffect>, Option<(u32, Vec<KeyRange>)>) {
         let newly_to_fetch = context.documents.take_newly_to_fetch();
         if self.comparison.is_settled() && matches!(self.state, ConnectionState::Open(_)) {
             newly_to_fetch.into_iter().for_each(|doc| self.request_fetch(doc));

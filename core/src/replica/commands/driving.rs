@@ -79,7 +79,7 @@ impl Replica {
         let finished = Some((ended_at, recording.stats()));
         self.change_drive(drive, &drive::DriveEdit { finished, track: Some(track), ..drive::DriveEdit::default() })?;
         if self.documents.record(&track).is_some_and(DocumentRecord::needs_alignment) {
-            self.stats_reconciler.request(drive);
+            self.reconcilers.stats.request(drive);
         }
         self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))

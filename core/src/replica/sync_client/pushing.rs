@@ -139,7 +139,7 @@ impl SyncClient {
         context.documents.read_unsent(MAX_BATCH, BATCH_BYTES)
     }
 
-    /// Handles the entries that [`SyncClient::pump`] requested, and pushes their changes.
+    /// Handles the entries that [`SyncClient::poll`] requested, and pushes their changes.
     pub(crate) fn read(
         &mut self,
         reading: u32,
