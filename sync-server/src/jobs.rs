@@ -1,4 +1,4 @@
-//! Jobs beside the writer. Each reads with connections of its own and hands the writer what is to be written.
+//! Background jobs. Each reads with its own connections and passes its results to the writer.
 
 pub(crate) mod background_projector;
 pub(crate) mod compactor;

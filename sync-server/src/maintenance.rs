@@ -1,7 +1,7 @@
-//! What an operator does with a database: copy it while it is served, put a copy back, look whether it is sound.
+//! Maintenance commands: copying a served database, restoring a copy, checking.
 //!
-//! Each is one function from where a database is to a report. Nothing here prints, and nothing here serves. Postgres has
-//! tools of its own to copy a database; what they cannot do is to say that another life of the log begins.
+//! Each is one function from the location of a database to a report. Nothing here prints or serves. Postgres has its
+//! own tools for copies; they cannot begin another epoch of the log.
 
 mod backup;
 mod check;
@@ -19,10 +19,10 @@ pub use self::restore::{Restored, begin_again, restore};
 use crate::db::sqlite::Obstacle;
 use crate::db::{ClaimError, Location, OpenError};
 
-/// Why an operator's wish was not done. What was there before is there still.
+/// Why a maintenance command failed. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
-    /// The database cannot be had.
+    /// The database cannot be claimed.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// The database cannot be opened.
@@ -31,62 +31,62 @@ pub enum MaintenanceError {
     /// The database cannot be read or written.
     #[error("{database} cannot be read or written: {error}")]
     Database {
-        /// Which.
+        /// The database.
         database: Location,
-        /// Why.
+        /// The cause.
         error: sqlx::Error,
     },
-    /// The file is something else.
+    /// The file is not a database.
     #[error("{database} is no SQLite database, or its beginning was overwritten")]
     NoDatabase {
-        /// Which.
+        /// The file.
         database: Location,
     },
-    /// The user or the file system stands in the way. It says nothing of what is stored.
+    /// The user or the file system prevents reading. This error contains nothing of the stored content.
     #[error(
         "{database} cannot be read here ({error}): SQLite writes files beside it, -wal and -shm. Run this as the user who \
          serves it, or on a copy in a folder that this user may write to"
     )]
     NotAllowed {
-        /// Which.
+        /// The database.
         database: Location,
-        /// What SQLite says.
+        /// The error of SQLite.
         error: sqlx::Error,
     },
     /// A file cannot be written.
     #[error("{path} cannot be written: {error}")]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// The backup is there already.
+    /// The backup exists already.
     #[error("{path} is there already: name another file, or add --replace")]
     Exists {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
-    /// The copy would take the place of what it is a copy of, or of another database that is served.
+    /// The copy would replace the database itself, or another database that is served.
     #[error("{path} is {database} itself, or a file of it: name another file")]
     SameFile {
-        /// The file that was named.
+        /// The target.
         path: PathBuf,
         /// The database.
         database: PathBuf,
     },
-    /// What is or would be a backup is not sound. The findings say what is wrong.
+    /// The database or backup is damaged.
     #[error("{database} is damaged; nothing was replaced")]
     Damaged {
-        /// Which.
+        /// Its location.
         database: Location,
-        /// What is wrong with it.
+        /// The damage.
         findings: Vec<Finding>,
     },
     /// The database was written by another version of this program.
     #[error("{database} was written by another version: use that version, or start this one's server on it first")]
     OtherVersion {
-        /// Which.
+        /// Its location.
         database: Location,
     },
 }
@@ -108,7 +108,7 @@ impl MaintenanceError {
         }
     }
 
-    /// For a database that could not be opened.
+    /// Returns the conversion of the errors of opening a database.
     fn opening(database: &Location) -> impl Fn(OpenError) -> MaintenanceError {
         let failed = MaintenanceError::database(database.clone());
         move |error| match error {

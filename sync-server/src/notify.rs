@@ -1,4 +1,4 @@
-//! What the writer tells after a commit: sync connections, event streams, and the newest page of the public feed.
+//! Notifications after a commit: sync connections, event streams, and the newest page of the public feed.
 
 pub(crate) mod event_bus;
 pub(crate) mod head_notifier;

@@ -1,7 +1,7 @@
 //! `GET /v1/sync`: carries a sync session over a WebSocket.
 //!
-//! The session (core) decides; this performs its effects in order and brings back what came of them. Nothing here knows
-//! a message.
+//! The session (core) decides; this module performs its effects in order and passes the results back. It must not
+//! depend on messages.
 
 mod connection;
 
@@ -27,26 +27,27 @@ use crate::runtime::log_throttle::LogThrottle;
 use crate::runtime::metrics::Metrics;
 use crate::writer::Writer;
 
-/// How many bytes a connection reads, and writes, at once: most messages are smaller, and every connection has these.
+/// The sizes of a connection's read and write buffers: most messages are smaller, and every connection has these
+/// buffers.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// What sync connections share.
+/// The state that sync connections share.
 #[derive(Debug)]
 pub(crate) struct SyncState {
     pub(crate) identity: Identity,
-    /// Reads for sync connections.
+    /// Connections that read for sync.
     pub(crate) sync_readers: Pool,
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<Clock>,
     pub(crate) head_notifier: HeadNotifier,
     pub(crate) public_origin: Arc<PublicOrigin>,
-    /// Tells the operator of phones that know more of the log than there is.
+    /// Reports phones whose cursors are beyond the log.
     pub(crate) short_log: LogThrottle,
     pub(crate) limiter: Arc<RateLimiter>,
     pub(crate) metrics: Arc<Metrics>,
-    /// One permit for each sync connection that may still be opened.
+    /// One permit for each further sync connection.
     pub(crate) places: Arc<Semaphore>,
-    /// One permit for each push that may be looked at, before it is judged, at the same time.
+    /// One permit for each push that may be scanned at the same time.
     pub(crate) examining: Arc<Semaphore>,
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -1,7 +1,8 @@
-//! Derives the rows of due documents: those that are too large, or too many, for the transaction that stored their changes.
+//! Derives the rows of due documents: those that are too large, or too many, for the transaction that stored their
+//! changes.
 //!
-//! One account after the other has its turn, one document at a time, on a thread that yields to everything else. The table of
-//! due documents is all there is to know: whatever is interrupted is found there at the next start.
+//! Accounts take turns, one document at a time, on a thread with low priority. Its only state is the table of due
+//! documents, so interrupted work is found there at the next start.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,20 +21,20 @@ use crate::runtime::metrics::{FoldedBy, Metrics};
 use crate::writer::projector::{Step, prepare};
 use crate::writer::{ROWS_OF_A_JOB, Unavailable, Writer};
 
-/// How many documents of an account are looked for at a time.
+/// The number of due documents of an account that are read at a time.
 const PAGE: u32 = 64;
 
-/// How long an account has its turn.
+/// The length of an account's turn.
 const TURN: Duration = Duration::from_millis(100);
 
-/// How long to wait after an error, such as a full disk.
+/// The waiting time after an error, such as a full disk.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 pub(crate) struct BackgroundProjector {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
     pub(crate) limiter: Arc<RateLimiter>,
-    /// Told after every commit that left documents due.
+    /// Notified after every commit that left documents due.
     pub(crate) due: Arc<Notify>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -55,10 +56,10 @@ impl From<Unavailable> for Stopped {
 }
 
 impl BackgroundProjector {
-    /// Starts to derive.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// If the system starts no more threads.
+    /// If the system cannot start another thread.
     pub(crate) fn spawn(self) -> std::io::Result<JoinHandle<()>> {
         let thread = BackgroundThread::start_beside("rows")?;
         Ok(tokio::spawn(self.run(thread)))
@@ -75,7 +76,7 @@ impl BackgroundProjector {
                 Ok(None) => (last.take().is_some(), None),
                 Err((account, error)) => {
                     tracing::warn!(%error, "deriving rows failed, will retry");
-                    // Others have their turn before it is tried again.
+                    // Other accounts have their turns before this one is tried again.
                     last = account;
                     (false, Some(AFTER_ERROR))
                 }
@@ -97,7 +98,7 @@ impl BackgroundProjector {
         }
     }
 
-    /// Derives what the next account has due, as long as its turn lasts; says whose turn it was.
+    /// Derives due documents of the next account until its turn ends; returns the account.
     async fn turn(
         &mut self,
         thread: &BackgroundThread,

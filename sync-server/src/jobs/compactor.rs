@@ -1,8 +1,8 @@
-//! Makes snapshots in the background, of documents that have rested a while, when they pay.
+//! Makes snapshots of documents in the background, when the documents have rested and the snapshot is worth its cost.
 //!
-//! It reads beside everybody else, works where a panic is contained, and has the writer keep what it made. Nothing relies
-//! on a snapshot before it was read back from the database and loaded again; a document that resists is marked and left
-//! alone. It may be killed at any moment: what is half done is found and finished.
+//! It reads with its own connections, works where a panic is contained, and lets the writer store the result. Nothing
+//! depends on a snapshot before it was read back from the database and loaded again; a document that fails is marked
+//! and skipped. The compactor may be killed at any moment: unfinished work is found and finished.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,19 +19,19 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::writer::{Compaction, Unavailable, Writer};
 
-/// How many documents are looked for at a time.
+/// The number of documents that are read at a time.
 const PAGE: u32 = 64;
 
-/// How many loose changes are too many to wait for a document to rest: some twenty rooms in a page of the log.
+/// The number of loose changes from which on a document need not rest: about twenty entries of a page of the log.
 const MAX_LOOSE: u64 = 1_000;
 
 pub(crate) struct Compactor {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<Clock>,
-    /// Told after every commit that added to a log.
+    /// Notified after every commit that added to a log.
     pub(crate) grown: Arc<Notify>,
-    /// How long a document must have rested.
+    /// The time without changes that a document needs.
     pub(crate) rest: Duration,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -60,7 +60,7 @@ impl Compactor {
     }
 
     async fn run(mut self) {
-        // What the last run left, or what grew while nobody made snapshots.
+        // The last run may have left work, and logs may have grown meanwhile.
         let mut is_more_to_come = true;
         while !*self.stopping.borrow() {
             let grown = self.grown.clone();
@@ -86,13 +86,13 @@ impl Compactor {
                 }
             };
             if is_more_to_come {
-                // Without any rest to wait for, an error must not turn this into a busy loop.
+                // Without a resting time, an error must not cause a busy loop.
                 let _ = timeout(Duration::from_secs(1), self.grown.notified()).await;
             }
         }
     }
 
-    /// Finishes what was begun and makes what is due. Says whether documents are due that have not rested yet.
+    /// Finishes started snapshots and makes due ones. Returns whether documents are due that have not rested yet.
     async fn round(&mut self) -> Result<bool, Stopped> {
         self.finish().await?;
         let (mut last, mut is_more_to_come) = (None, false);
@@ -108,7 +108,7 @@ impl Compactor {
         }
     }
 
-    /// Makes a snapshot of a document, if it has rested; says whether it had.
+    /// Makes a snapshot of a document, if it has rested; returns whether it had.
     async fn compact(&mut self, subject: SnapshotTarget) -> Result<bool, Stopped> {
         let material = {
             let mut moment = self.readers.snapshot().await?;
@@ -136,7 +136,7 @@ impl Compactor {
         Ok(true)
     }
 
-    /// Brings every snapshot that was written to where the log relies on it alone, or throws it away.
+    /// Finishes every stored snapshot: makes it part of the log and removes the covered changes, or deletes it.
     async fn finish(&mut self) -> Result<(), Stopped> {
         while let Some((subject, seq, state)) = snapshots::unfinished(&mut self.readers.acquire().await?).await? {
             if state == SnapshotState::Written {
@@ -163,7 +163,8 @@ impl Compactor {
         Ok(())
     }
 
-    /// Does what Automerge may panic over, off the threads that serve sockets, and then rests as long as that took.
+    /// Runs code in which Automerge may panic on another thread than those of sockets, and then waits as long as that
+    /// took.
     async fn contained<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,

@@ -1,7 +1,7 @@
-//! Finds the roads in all public drives, in batches: the cells of drives go in, roads come out.
+//! Finds the roads in all public drives, in batches.
 //!
-//! It reads beside everybody else, at one moment of the database, one page of drives at a time, and hands the writer only
-//! what has changed. A batch that is interrupted leaves no batch behind: the next one finishes it.
+//! It reads from one state of the database with its own connections, one page of drives at a time, and passes only
+//! changes to the writer. An interrupted batch is not stored as a batch, so the next one completes it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,27 +22,27 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::writer::{Unavailable, Writer};
 
-/// How many drives are read at a time.
+/// The number of drives that are read at a time.
 const PAGE: u32 = 64;
 
-/// How many roads are written in one transaction: others write between.
+/// The number of roads that are written in one transaction, so that other jobs are done in between.
 const WRITTEN_AT_ONCE: usize = 250;
 
-/// For how long a drive counts: a year.
+/// How long a drive counts: a year.
 const COUNTS_FOR_MS: i64 = 365 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
-/// How much later than the beginning of the day a drive may have begun: the day, and another one for clocks that go wrong.
+/// How much later than the beginning of the day a drive may have begun: the day, and another one for wrong clocks.
 const AHEAD_MS: i64 = 2 * DAY_MS;
 
 pub(crate) struct RoadBuilder {
     pub(crate) readers: sql::Pool,
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<Clock>,
-    /// Told after every commit that changed what is public.
+    /// Notified after every commit that changed public drives.
     pub(crate) published: Arc<Notify>,
-    /// How long to wait between two batches.
+    /// The time between two batches.
     pub(crate) every: Duration,
-    /// How many distinct drivers a road takes.
+    /// The minimum number of distinct drivers of a road.
     pub(crate) fewest: u32,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -84,7 +84,7 @@ impl RoadBuilder {
             let (published, every) = (self.published.clone(), self.every);
             let next = async {
                 sleep(every).await;
-                // Without news a batch a day lets old drives go.
+                // A batch a day removes old drives also if nothing changes.
                 let _ = timeout(Duration::from_secs(86_400), published.notified()).await;
             };
             tokio::select! {
@@ -108,7 +108,7 @@ impl RoadBuilder {
         };
         found.retain(|road| before.remove(&road.id).as_ref() != Some(road));
         let gone: Vec<_> = before.into_keys().collect();
-        // What may be shown no more goes first.
+        // Roads that must not be shown any more are removed first.
         for remove in gone.chunks(WRITTEN_AT_ONCE) {
             self.writer.apply_road_update(RoadUpdate { remove: remove.to_vec(), ..RoadUpdate::default() }).await?;
         }
@@ -121,7 +121,7 @@ impl RoadBuilder {
     }
 }
 
-/// The roads in all drives that count on a day. `before` keeps scores and evidence from flapping.
+/// Finds the roads in all drives that count on a day. `before` prevents frequent changes of scores and evidence.
 pub(crate) async fn find(
     reader: &mut Connection,
     day: Timestamp,
@@ -148,7 +148,7 @@ pub(crate) async fn find(
     Ok(segments.into_iter().zip(passing.newest).map(record).collect())
 }
 
-/// A digest of all drives that count on a day.
+/// Returns a digest of all drives that count on a day.
 pub(crate) async fn digest(reader: &mut Connection, day: Timestamp) -> Result<Vec<u8>, sqlx::Error> {
     let hash = |hash: &mut Sha256, record: &TraceRecord, _: &Trace| {
         hash.update(record.doc.as_bytes());
@@ -157,12 +157,12 @@ pub(crate) async fn digest(reader: &mut Connection, day: Timestamp) -> Result<Ve
     Ok(over_traces(reader, day, Sha256::new(), hash).await?.finalize().to_vec())
 }
 
-/// A person is an account, with all its devices. Drivers are in the order of accounts, in which drives are read.
+/// A driver is an account with all its devices. Drivers have the order of accounts, in which drives are read.
 fn driver(account: AccountId) -> Driver {
     Driver(u128::from_be_bytes(*account.as_bytes()))
 }
 
-/// Takes every drive that counts into a state, off the threads that serve sockets.
+/// Passes every drive that counts to a function, on another thread than those of sockets.
 async fn over_traces<S: Send + 'static>(
     reader: &mut Connection,
     day: Timestamp,
@@ -180,7 +180,7 @@ async fn over_traces<S: Send + 'static>(
                 (-AHEAD_MS..=COUNTS_FOR_MS).contains(&day.millis_since(record.started_at))
             };
             for record in page.iter().filter(counts) {
-                // What cannot be read counts for nothing; `check` finds it.
+                // An unreadable trace does not count; `check` reports it.
                 if let Ok(trace) = Trace::decode(&record.trace) {
                     each(&mut state, record, &trace);
                 }
@@ -191,11 +191,11 @@ async fn over_traces<S: Send + 'static>(
     }
 }
 
-/// The fourth pass: which drives passed which road.
+/// The fourth pass: the drives of each road.
 struct TraceSummary {
     network: Network,
     roads: HashMap<[u64; 2], usize>,
-    /// How many pairs of nodes each road has.
+    /// The number of pairs of nodes of each road.
     pairs: Vec<usize>,
     newest: Vec<Vec<(Timestamp, DocId)>>,
 }
@@ -215,7 +215,7 @@ impl TraceSummary {
         for road in self.network.driven_pairs(trace).iter().filter_map(|pair| self.roads.get(pair)) {
             *passed.entry(*road).or_default() += 1;
         }
-        // Over most of it, not just across.
+        // A drive counts for a road if it passed at least half of it, not if it only crossed it.
         for (road, _) in passed.into_iter().filter(|(road, passed)| 2 * passed >= self.pairs[*road]) {
             let newest = &mut self.newest[road];
             newest.push((record.started_at, record.doc));

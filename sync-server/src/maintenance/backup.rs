@@ -1,4 +1,4 @@
-//! Copies a database into one file, whether or not it is being served.
+//! Copies a database into one file, also while it is served.
 
 use std::path::Path;
 
@@ -10,28 +10,28 @@ use crate::db;
 use crate::db::data_file::{folder_of, is_one_file, is_unclaimed, sync_folder_of, to_read};
 use crate::db::sql::{self, Connection};
 
-/// A backup that was made.
+/// A finished backup.
 #[derive(Clone, Copy, Debug)]
 pub struct Backup {
     /// Its size.
     pub bytes: u64,
-    /// How many accounts are in it.
+    /// The number of its accounts.
     pub accounts: u64,
-    /// How many changes are in it.
+    /// The number of its changes.
     pub changes: u64,
 }
 
-/// Writes a copy of the database as it is at one moment. The file has its name only when it was checked and is on disk.
+/// Writes a copy of one state of the database. The file gets its name when it was checked and is on disk.
 ///
 /// # Errors
-/// [`MaintenanceError`] if the copy cannot be made or is not sound, or if the file is there and not to be replaced.
+/// [`MaintenanceError`] if the copy cannot be made or is damaged, or if the file exists and must not be replaced.
 pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, MaintenanceError> {
     let data = to_read(data)?;
     let is_same = is_one_file(&data, to).map_err(MaintenanceError::io(to))?;
     if is_same {
         return Err(MaintenanceError::SameFile { path: to.to_owned(), database: data });
     }
-    // Nor may it replace a database that another server serves.
+    // It must not replace a database that another server serves.
     is_unclaimed(to)?;
     if !replace && to.exists() {
         return Err(MaintenanceError::Exists { path: to.to_owned() });
@@ -51,9 +51,9 @@ pub async fn back_up(data: &Path, to: &Path, replace: bool) -> Result<Backup, Ma
     Ok(Backup { bytes, ..backup })
 }
 
-/// Copies a database into a new file in the folder of another: the pages in use, without a write-ahead log.
+/// Copies a database into a new file in the folder of another file: the pages in use, without a write-ahead log.
 ///
-/// The file is removed when it is dropped without having been given a name.
+/// The file is deleted if it is dropped without getting a name.
 pub(super) async fn copy_beside(from: &Path, beside: &Path) -> Result<TempPath, MaintenanceError> {
     let copy = tempfile::Builder::new().prefix("tourismo-").suffix(".partial").tempfile_in(folder_of(beside));
     let copy = copy.map(NamedTempFile::into_temp_path).map_err(MaintenanceError::io(beside))?;
@@ -65,7 +65,7 @@ pub(super) async fn copy_beside(from: &Path, beside: &Path) -> Result<TempPath, 
     Ok(copy)
 }
 
-/// Looks whether a copy is as sound as can be told without reading every change of it.
+/// Checks a copy as far as possible without reading every change.
 async fn is_intact(connection: &mut Connection, path: &Path) -> Result<Backup, MaintenanceError> {
     let failed = MaintenanceError::database(path);
     let findings: Vec<Finding> = check::storage(connection).await.map_err(&failed)?;

@@ -1,7 +1,7 @@
-//! Looks whether a database is sound, and derives again what can be derived.
+//! Checks a database, and derives data again.
 //!
-//! The log is the truth: each entry is read as it was when it came, also out of a snapshot that covers it; the books (heads,
-//! digest, numbers) are counted again, and every row is folded again and compared.
+//! The log is authoritative: each entry is read as it arrived, also from a snapshot that covers it. The account states
+//! (heads, digest, numbers) are computed again, and every row is folded again and compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,35 +22,35 @@ use crate::db::{self, Claim, Location, accounts, documents, due, profiles, read_
 use crate::jobs::road_builder;
 use crate::writer::projector::{self, Derived, DueFold, Scope};
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// How many accounts were looked at.
+    /// The number of checked accounts.
     pub accounts: u64,
-    /// How many documents.
+    /// The number of documents.
     pub documents: u64,
-    /// How many changes.
+    /// The number of changes.
     pub changes: u64,
-    /// How many rows there are to be derived.
+    /// The number of derived rows.
     pub rows: u64,
-    /// The documents that are kept and synced, but in quarantine: what is shown of them is what was read last, if anything.
+    /// The quarantined documents: they are kept and synced, and their rows, if any, stay as they were last read.
     pub quarantined: Vec<Quarantined>,
-    /// How many documents' rows are still to be derived: that happens while the database is served.
+    /// The number of due documents, whose rows are derived while the database is served.
     pub due: u64,
-    /// What is wrong; empty if nothing is.
+    /// The faults; empty if there are none.
     pub findings: Vec<Finding>,
 }
 
-/// A document in quarantine. Its owner is told, too.
+/// A quarantined document. Its owner is informed, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Whose it is.
+    /// Its account.
     pub account: AccountId,
     /// The document.
     pub doc: DocId,
     /// Its kind.
     pub kind: DocKind,
-    /// Why: `unreadable` or `too_large`.
+    /// The reason: `unreadable` or `too_large`.
     pub reason: &'static str,
 }
 
@@ -61,71 +61,71 @@ impl fmt::Display for Quarantined {
     }
 }
 
-/// Something that is wrong with a database. Names what it is about, never what that holds.
+/// A fault of a database. It names the affected thing, never its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// SQLite or Postgres finds what it stores damaged.
+    /// SQLite or Postgres reports damage.
     #[error("storage: {0}")]
     Storage(String),
-    /// The relay does not know who it is.
+    /// The relay has no identity.
     #[error("this is no relay's database: it has no identity")]
     NoIdentity,
     /// An account's positions are not 1, 2, 3… up to its head.
     #[error("account {account}: its log does not have the entries that its head counts")]
     Positions {
-        /// Whose log.
+        /// The account of the log.
         account: AccountId,
     },
-    /// An entry of a log is not as it must be.
+    /// An entry of a log has a fault.
     #[error("account {account}: entry {seq} of its log {fault}")]
     Entry {
-        /// Whose log.
+        /// The account of the log.
         account: AccountId,
         /// Its position.
         seq: u64,
-        /// What it is not.
+        /// The fault.
         fault: EntryFault,
     },
-    /// An account's head, digest or numbers are not those of its log.
+    /// An account's head, digest or numbers differ from its log.
     #[error("account {account}: its books are not those of its log")]
     Books {
-        /// Whose.
+        /// The account.
         account: AccountId,
     },
-    /// A document's heads are not those of its changes.
+    /// A document's heads differ from its changes.
     #[error("document {doc}: its heads are not those of its changes")]
     Heads {
-        /// Which.
+        /// The document.
         doc: DocId,
     },
-    /// A document's row is not what its changes fold to.
+    /// A document's row differs from the fold of its changes.
     #[error("document {doc}: its row is not what its changes say")]
     Row {
-        /// Which.
+        /// The document.
         doc: DocId,
     },
-    /// A profile has a handle that another one claimed before it, or lacks its own.
+    /// A profile holds a handle that another one claimed before it, or does not hold its own.
     #[error("document {doc}: its handle is not with who claimed it first")]
     Handle {
-        /// Which.
+        /// The document.
         doc: DocId,
     },
-    /// The roads are not what the drives say that they were found in.
+    /// The roads differ from those found in the drives.
     #[error("{roads} roads are not what the drives say")]
     Roads {
-        /// How many.
+        /// Their number.
         roads: u64,
     },
-    /// There are rows of no document.
+    /// There are rows without a document.
     #[error("{rows} rows belong to no document")]
     StrayRows {
-        /// How many.
+        /// Their number.
         rows: u64,
     },
 }
 
 impl Finding {
-    /// Whether it is about something that can be derived from the log again.
+    /// Returns whether the affected data can be derived from the log again.
     pub fn is_derived(&self) -> bool {
         match self {
             Finding::Books { .. }
@@ -139,10 +139,10 @@ impl Finding {
     }
 }
 
-/// Looks at a database, also while it is served: at one moment of it.
+/// Checks one state of a database, also while it is served.
 ///
 /// # Errors
-/// [`MaintenanceError`] if it cannot be looked at.
+/// [`MaintenanceError`] if it cannot be read.
 pub async fn check(database: &Location) -> Result<Report, MaintenanceError> {
     let failed = MaintenanceError::database(database.clone());
     let mut connection = db::connect_to_read(database).await.map_err(MaintenanceError::opening(database))?;
@@ -158,10 +158,10 @@ pub async fn check(database: &Location) -> Result<Report, MaintenanceError> {
     Ok(report)
 }
 
-/// Throws away what can be derived from the log and derives it again, then looks at the database.
+/// Deletes all derived data, derives it again, then checks the database.
 ///
 /// # Errors
-/// [`MaintenanceError`] if somebody serves the database, or it cannot be written.
+/// [`MaintenanceError`] if the database is being served, or cannot be written.
 pub async fn repair(database: &Location) -> Result<Report, MaintenanceError> {
     let failed = MaintenanceError::database(database.clone());
     let (_claim, mut connection) = Claim::alone(database).await?;
@@ -176,12 +176,12 @@ pub async fn repair(database: &Location) -> Result<Report, MaintenanceError> {
     Ok(report)
 }
 
-/// What the engine itself finds.
+/// Returns the damage that the engine reports.
 pub(super) async fn storage(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
     Ok(db::damage(connection).await?.into_iter().map(Finding::Storage).collect())
 }
 
-/// Looks at what costs no reading of changes: the identity, and whether the logs have no gaps.
+/// Checks what needs no reading of changes: the identity, and gaps in the logs.
 pub(super) async fn positions(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
     if db::relay::identity(connection).await?.is_none() {
         return Ok(vec![Finding::NoIdentity]);
@@ -190,7 +190,7 @@ pub(super) async fn positions(connection: &mut Connection) -> Result<Vec<Finding
     Ok(accounts.into_iter().map(|account| Finding::Positions { account }).collect())
 }
 
-/// Looks at everything, at one moment of the database.
+/// Checks everything in one state of the database.
 async fn inspect(connection: &mut Connection) -> Result<Report, sqlx::Error> {
     connection.begin_snapshot().await?;
     let snapshot = connection;
@@ -221,8 +221,7 @@ async fn inspect(connection: &mut Connection) -> Result<Report, sqlx::Error> {
     Ok(report)
 }
 
-/// Looks at everything, and derives again what can be derived if that is all that differs: another version may derive other
-/// rows.
+/// Checks everything, and derives data again if only derived data differs: another version may derive other rows.
 pub(super) async fn inspect_and_repair(connection: &mut Connection) -> Result<Report, sqlx::Error> {
     let report = inspect(connection).await?;
     if report.findings.is_empty() || !report.findings.iter().all(Finding::is_derived) {
@@ -232,7 +231,7 @@ pub(super) async fn inspect_and_repair(connection: &mut Connection) -> Result<Re
     inspect(connection).await
 }
 
-/// Finds the roads again, if the last batch was made of the drives that there are; otherwise the next one makes them anew.
+/// Finds the roads again, if the drives are those of the last batch; otherwise the next batch will replace the roads.
 async fn compare_roads(reader: &mut Connection) -> Result<Option<Finding>, sqlx::Error> {
     let Some(batch) = roads::batch(reader).await? else { return Ok(None) };
     if road_builder::digest(reader, batch.day).await? != batch.traces {
@@ -257,7 +256,7 @@ async fn compare_rows(
     report.due += u64::from(is_due);
     let stored = projector::stored(reader, state, doc).await?;
     if is_due {
-        // Its rows are older than the log, and may be half written.
+        // Its rows are older than the log and may be incomplete.
         report.rows += stored.rows();
         for meet in meets_of(state, doc, &stored) {
             report.rows += meets::stored(reader, state.owner, meet).await?.as_ref().map_or(0, meets::rows);
@@ -268,12 +267,12 @@ async fn compare_rows(
     report.rows += derived.rows().max(stored.rows());
     let mut is_right = derived == stored;
     for meet in meets_of(state, doc, &stored) {
-        // What counts of a meet is made of several documents.
+        // An effective meet depends on several documents.
         let effective = meets::effective(reader, state.owner, meet).await?;
         let stored = meets::stored(reader, state.owner, meet).await?;
         let rows = |meet: &Option<(MeetRecord, Vec<AccountId>)>| meet.as_ref().map_or(0, meets::rows);
         report.rows += rows(&effective).max(rows(&stored));
-        // Its owner may have blocked a co-organiser just now.
+        // Its owner may have blocked a co-organiser just before.
         let is_to_be_settled = due::find(reader, state.owner, social::people(&state.owner)).await?.is_some();
         is_right &= effective == stored || is_to_be_settled;
     }
@@ -283,7 +282,7 @@ async fn compare_rows(
     Ok(())
 }
 
-/// The ids by which others find what a document says of a meet, or found it before its link was renewed.
+/// Returns the ids by which others find, or found before a renewal, the meets of a document.
 fn meets_of(state: &DocumentState, doc: DocId, stored: &Derived) -> BTreeSet<DocId> {
     let found_by = match stored {
         Derived::Meet(part) => part.row.link_id(&state.owner, &doc),
@@ -292,13 +291,13 @@ fn meets_of(state: &DocumentState, doc: DocId, stored: &Derived) -> BTreeSet<Doc
     found_by.into_iter().chain([doc]).filter(|_| state.kind == DocKind::Meet).collect()
 }
 
-/// Writes the books and the rows anew, of every account whose log is whole, a few accounts in a transaction: with a large log
-/// one for all of them would take as much of the disk again. While this lasts, the database says that nobody made its rows, so
-/// that whoever comes after an interruption begins again.
+/// Writes the account states and the rows again, of every account whose log is complete, a few accounts in a
+/// transaction: one transaction for all would need as much disk again. Meanwhile the stored version of the rows is
+/// none, so that the next start begins again after an interruption.
 async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
     let derived = derive_in_steps(connection).await;
     if derived.is_err() {
-        // This fails if it was rolled back already.
+        // This fails if the transaction was rolled back already.
         drop(connection.roll_back().await);
     }
     derived
@@ -331,10 +330,10 @@ async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
     writer.commit().await
 }
 
-/// After how many documents what was derived is committed.
+/// The number of documents after which derived data is committed.
 const DERIVED_IN_A_STEP: usize = 1_000;
 
-/// Writes the books of an account anew, if its log is whole, and the rows of its documents; says how many these are.
+/// Writes the state of an account again, if its log is complete, and the rows of its documents; returns their number.
 async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<usize, sqlx::Error> {
     let mut report = Report::default();
     let recount = recount(writer, account, &mut report).await?;
@@ -342,7 +341,7 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
         accounts::correct(writer, &recount.log).await?;
         let docs: Vec<_> = recount.docs.iter().map(|(doc, state)| (*doc, state, 0)).collect();
         documents::write(writer, &docs).await?;
-        // Who appended with an actor is in no log.
+        // The log does not contain the device that pushed an actor's changes.
         let before = documents::actor_uses(writer, account).await?;
         documents::remove_actor_uses(writer, account).await?;
         let counted = recount.last_seqs.iter().map(|(key, last_seq)| {
@@ -352,7 +351,7 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
         documents::write_actor_uses(writer, &counted.collect::<Vec<_>>()).await?;
     }
     let due = |doc: &DocId| DueFold::unknown(*doc, &recount.docs[doc], recount.revisions[doc]);
-    // A drive may say that its copy may be shown.
+    // A drive may allow its copy to be shown, so drives come first.
     let (drives, others): (Vec<_>, Vec<_>) =
         shown_docs(&recount).into_iter().partition(|doc| recount.docs[doc].kind == DocKind::Drive);
     for docs in [&drives, &others] {
@@ -361,7 +360,7 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
     Ok(drives.len() + others.len())
 }
 
-/// Derives all rows again if another version made them, as after an upgrade.
+/// Derives all rows again if another version derived them, as after an upgrade.
 pub(crate) async fn bring_rows_up_to_date(writer: &mut Connection) -> Result<(), sqlx::Error> {
     if relay::projected(writer).await? == projector::VERSION {
         return Ok(());
@@ -369,7 +368,7 @@ pub(crate) async fn bring_rows_up_to_date(writer: &mut Connection) -> Result<(),
     derive_again(writer).await
 }
 
-/// Counts the books of an account again, and reports the entries that are not as they must be.
+/// Computes the state of an account from its entries, and reports faulty entries.
 async fn recount(reader: &mut Connection, account: AccountId, report: &mut Report) -> Result<Recount, sqlx::Error> {
     let books = accounts::log(reader, account).await?;
     let all = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
@@ -414,7 +413,7 @@ async fn compare_books(
     Ok(())
 }
 
-/// The documents that rows are derived from, in the order of the log; of an account's profiles the one that was written last.
+/// Returns the documents with rows, in the order of the log; of an account's profile documents the one written last.
 fn shown_docs(recount: &Recount) -> Vec<DocId> {
     let kind = |doc: &DocId| recount.docs[doc].kind;
     let revision = |doc: &DocId| recount.revisions[doc];

@@ -1,4 +1,4 @@
-//! All entries of an account's log in order, whether they are stored one by one or in snapshots.
+//! Reads all entries of an account's log in order, whether they are stored as changes or in snapshots.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use crate::db::change_log::{self, StoredEntry};
 use crate::db::snapshots::{self, CoveredChanges};
 
-/// How many entries are in memory at a time.
+/// The number of entries in memory.
 const PAGE: u32 = 256;
 
-/// How many snapshots are taken apart at a time.
+/// The number of snapshots that are loaded at a time.
 const OPENED: usize = 32;
 
-/// A walk along a log.
+/// A reader of a log.
 pub(super) struct Entries {
     account: AccountId,
     covered: BTreeMap<u64, CoveredChanges>,
-    /// The changes of snapshots by name; none of one that cannot be read.
+    /// The changes of snapshots by hash; none of an unreadable one.
     opened: BTreeMap<DocId, BTreeMap<ChangeHash, Vec<u8>>>,
     last: u64,
 }
@@ -31,10 +31,10 @@ impl Entries {
         Ok(Entries { account, covered, opened: BTreeMap::new(), last: 0 })
     }
 
-    /// The next entries; none at the end. What a snapshot should hold and does not has no bytes.
+    /// Returns the next entries; none at the end. A change that is missing in its snapshot has no bytes.
     pub(super) async fn next(&mut self, reader: &mut Connection) -> Result<Vec<StoredEntry>, sqlx::Error> {
         let mut page = change_log::stored(reader, self.account, self.last, PAGE).await?;
-        // Those that stand between the entries of the page, or behind the last of all.
+        // The covered changes between the entries of the page, or after the last entry.
         let until = if page.len() < PAGE as usize { u64::MAX } else { page.last().map_or(u64::MAX, |entry| entry.seq) };
         let covered: Vec<(u64, CoveredChanges)> =
             self.covered.extract_if(.., |seq, _| *seq <= until).take(PAGE as usize).collect();
@@ -67,9 +67,9 @@ impl Entries {
     }
 }
 
-/// The changes in a snapshot, by name.
+/// Returns the changes in a snapshot, by hash.
 async fn taken_apart(snapshot: Vec<u8>) -> BTreeMap<ChangeHash, Vec<u8>> {
-    // A task of its own contains a panic.
+    // A separate task contains a panic.
     let changes = tokio::task::spawn_blocking(move || {
         automerge_doc::load(&[0; 16], [snapshot.as_slice()]).map(|doc| automerge_doc::chunks(&doc).collect())
     });

@@ -1,6 +1,6 @@
-//! The books of one account's log, counted again from its entries.
+//! Computes the state of one account from the entries of its log.
 //!
-//! It knows entries and what core reads off them. What the books say otherwise is for others to compare.
+//! The caller compares it with the stored state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use tourismo_core::wire::DocKind;
 
 use crate::db::change_log::StoredEntry;
 
-/// What an entry of the log is not.
+/// The faults of an entry of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryFault {
     /// Positions before it have no entry.
@@ -20,24 +20,24 @@ pub enum EntryFault {
     /// Its change cannot be read.
     #[error("holds no change that can be read")]
     Unreadable,
-    /// Name, dependencies or counter are not those of its change.
+    /// Hash, dependencies or counter differ from those of its change.
     #[error("is not what its columns say")]
     Misnamed,
-    /// Its change builds on one that is not before it.
+    /// Its change depends on one that is not before it.
     #[error("builds on a change that is not before it")]
     Orphan,
-    /// Its change does not follow the last one of its actor.
+    /// Its change has a sequence number that does not follow its actor's last one.
     #[error("does not follow the last change of its actor")]
     SeqGap,
     /// Its actor belongs to no device of the account.
     #[error("was made by no device of the account")]
     ForeignActor,
-    /// Its document is not in the books.
+    /// Its document is not in the stored state.
     #[error("belongs to a document that is not there")]
     NoDocument,
 }
 
-/// The books as they should be after the entries so far.
+/// The state after the entries so far.
 pub(super) struct Recount {
     /// Head, digest and usage.
     pub(super) log: AccountState,
@@ -45,24 +45,25 @@ pub(super) struct Recount {
     pub(super) docs: BTreeMap<DocId, DocumentState>,
     /// The position of the last entry of each document.
     pub(super) revisions: BTreeMap<DocId, u64>,
-    /// The last number of each actor.
+    /// The last sequence number of each actor.
     pub(super) last_seqs: BTreeMap<(DocId, Actor), u64>,
     names: BTreeMap<DocId, BTreeSet<ChangeHash>>,
 }
 
 impl Recount {
-    /// Before the first entry of an account. `books` tell its devices, `kinds` what its documents are.
+    /// Creates the state before the first entry of an account. `books` has its devices, `kinds` the kinds of its
+    /// documents.
     pub(super) fn new(books: &AccountState, kinds: &BTreeMap<DocId, DocKind>) -> Recount {
         let log = AccountState { head: 0, digest: Default::default(), usage: Default::default(), ..books.clone() };
         let docs = kinds.iter().map(|(id, kind)| (*id, DocumentState::new(books.account, *kind))).collect();
         Recount { log, docs, revisions: BTreeMap::new(), last_seqs: BTreeMap::new(), names: BTreeMap::new() }
     }
 
-    /// Counts the next entry. One with a fault is counted as far as it can be.
+    /// Adds the next entry. A faulty one is added as far as possible.
     pub(super) fn enter(&mut self, entry: &StoredEntry) -> Result<(), EntryFault> {
         let follows = entry.seq == self.log.head + 1;
         let counted = self.count(entry);
-        // Whatever it holds, its position is taken.
+        // Its position is used in any case.
         self.log.head = entry.seq;
         if follows { counted } else { counted.and(Err(EntryFault::Gap)) }
     }

@@ -1,4 +1,4 @@
-//! Puts a backup in the place of a database.
+//! Replaces a database by a backup.
 
 use std::path::{Path, PathBuf};
 
@@ -11,22 +11,22 @@ use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location};
 use crate::runtime::random;
 
-/// A database that was restored.
+/// A restored database.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// What is in it.
+    /// The result of its check.
     pub report: check::Report,
-    /// Where what it replaced is kept, if there was anything.
+    /// The path of the replaced database, if there was one.
     pub kept: Option<PathBuf>,
 }
 
-/// Puts a backup in the place of the database, as another life of its log: phones compare what they have with it and
-/// offer again what it lacks. `[H4]` `[C1]`
+/// Replaces the database by a backup, and begins another epoch: phones compare their documents with it and push what it
+/// lacks. `[H4]` `[C1]`
 ///
-/// The backup may be older than this program: its schema is brought up to date. It is not touched itself.
+/// The backup may be older than this program: the copy is migrated. The backup itself is not changed.
 ///
 /// # Errors
-/// [`MaintenanceError`] if the backup is not sound, or if somebody serves the database.
+/// [`MaintenanceError`] if the backup is damaged, or if the database is being served.
 pub async fn restore(from: &Path, data: &Path) -> Result<Restored, MaintenanceError> {
     let from = to_read(from)?;
     if is_one_file(data, &from).map_err(MaintenanceError::io(data))? {
@@ -39,22 +39,22 @@ pub async fn restore(from: &Path, data: &Path) -> Result<Restored, MaintenanceEr
     let from = Location::from(from);
     let report = is_intact(&mut connection, &from).await?;
     let failed = MaintenanceError::database(from);
-    // The copy has the new epoch before it is anybody's database.
+    // The copy gets its new epoch before it becomes the database.
     db::relay::begin_epoch(&mut connection, Epoch(random())).await.map_err(&failed)?;
     connection.close().await.map_err(&failed)?;
 
     let kept = file.replace_with(&copy).map_err(MaintenanceError::io(file.path()))?;
-    // The file has left its temporary name.
+    // The file has its final name.
     let _ = copy.keep();
     Ok(Restored { report, kept })
 }
 
-/// Begins another life of the log of a database that was put back by other means, such as `pg_restore`. `[H4]` `[C1]`
+/// Begins another epoch of the log of a database that was put back by other means, such as `pg_restore`. `[H4]` `[C1]`
 ///
-/// Its schema is brought up to date, and what is derived from the log and differs is derived again.
+/// It is migrated, and derived data that differs is derived again.
 ///
 /// # Errors
-/// [`MaintenanceError`] if the database is not sound, or if somebody serves it.
+/// [`MaintenanceError`] if the database is damaged, or if it is being served.
 pub async fn begin_again(database: &Location) -> Result<check::Report, MaintenanceError> {
     let (_claim, mut connection) = Claim::alone(database).await?;
     let report = is_intact(&mut connection, database).await?;
@@ -64,11 +64,11 @@ pub async fn begin_again(database: &Location) -> Result<check::Report, Maintenan
     Ok(report)
 }
 
-/// Brings the schema up to date and looks at everything; what differs and can be derived from the log is derived again.
+/// Migrates the schema and checks everything; derived data that differs is derived again.
 async fn is_intact(connection: &mut Connection, database: &Location) -> Result<check::Report, MaintenanceError> {
     let failed = MaintenanceError::database(database.clone());
     let damaged = |findings| MaintenanceError::Damaged { database: database.clone(), findings };
-    // Before the schema is touched: statements may fail in strange ways on a damaged file.
+    // Before the migration, because statements may fail in strange ways on a damaged file.
     let findings = check::storage(connection).await.map_err(&failed)?;
     if !findings.is_empty() {
         return Err(damaged(findings));

@@ -1,8 +1,8 @@
-//! Tells open streams what changed, after the commit. Knows names of things only, never what they say: who may see them is
-//! asked anew for everyone who listens.
+//! Notifies open streams of changes after a commit. Events carry ids and no contents; authorization is checked again
+//! for every stream.
 //!
-//! A stream that nobody reads costs its position: events wait in one log for all streams, each thing once, and bodies are
-//! made when a client takes them.
+//! A stream that nobody reads costs only its position: one log has the newest event of each thing for all streams, and
+//! bodies are made when a client reads them.
 
 mod budget;
 mod event_log;
@@ -21,44 +21,44 @@ use self::event_log::EventLog;
 pub(crate) use self::event_log::FeedEvent;
 use crate::clients::limits::Source;
 
-/// How many streams may be open: all of them, and those of one account. How many of one address is for its limits to say.
+/// Maximum number of open streams: in total, and of one account. `limits` limits those of an address.
 const MAX_STREAMS: usize = 4_096;
 const MAX_STREAMS_OF_ACCOUNT: usize = 16;
 
-/// How many things a stream is told one by one. Whoever is further behind reads the feed again at less cost.
+/// Maximum number of single events for a stream. A client that is further behind reads the feed again at less cost.
 const MAX_BEHIND: usize = 64;
 
-/// How long a stream rests after what it told, so that what comes meanwhile is told together.
+/// The time between two deliveries of a stream, so that several changes are delivered together.
 const REST: Duration = Duration::from_millis(250);
 const REST_AFTER_STALE: Duration = Duration::from_secs(2);
 
-/// How many streams are looked at before others have their turn.
+/// The number of streams that are examined before other tasks get their turn.
 const STREAMS_AT_ONCE: usize = 256;
 
-/// Something that a commit changed.
+/// A change by a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BusEvent {
-    /// In home feeds.
+    /// A change in home feeds.
     Feed(FeedEvent),
-    /// A meet, or how many answered what to it.
+    /// A changed meet, or changed answers to it.
     Meet { doc: DocId },
-    /// Whether `owner` shows anything to `viewer`.
+    /// A change of the block between `owner` and `viewer`.
     Block { owner: AccountId, viewer: AccountId },
 }
 
-/// Who has a stream open.
+/// The client of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StreamClient {
     /// An account.
     Account(AccountId),
-    /// Anybody at this address.
+    /// Anonymous readers at this address.
     Source(Source),
 }
 
-/// Passes events on to open streams.
+/// Delivers events to open streams.
 #[derive(Debug)]
 pub(crate) struct EventBus {
-    /// Tells this life of the server from others: positions in them mean other events.
+    /// Identifies this run of the server: positions of other runs refer to other events.
     life: u64,
     state: Mutex<BusState>,
     budget: Arc<ByteBudget>,
@@ -68,9 +68,9 @@ pub(crate) struct EventBus {
 #[derive(Debug, Default)]
 struct BusState {
     log: EventLog,
-    /// What was announced and not yet passed on.
+    /// Announced events that were not delivered yet.
     announced: BTreeSet<BusEvent>,
-    /// Whether every stream is to look.
+    /// Whether every stream must look for changes.
     is_for_all: bool,
     next_stream: u64,
     streams: BTreeMap<u64, Stream>,
@@ -82,20 +82,21 @@ struct BusState {
 struct Stream {
     interest: StreamTopic,
     wake: Arc<Notify>,
-    /// Whether something that concerns it may stand in the log behind `quiet_until`.
+    /// Whether the log may contain events for it after `quiet_until`.
     is_concerned: bool,
-    /// Nothing that concerns it was announced before this position, besides what it was woken for.
+    /// No event for it was announced before this position, except those it was woken for.
     quiet_until: u64,
 }
 
-/// What a stream is about.
+/// The subject of a stream.
 #[derive(Clone, Copy, Debug)]
 enum StreamTopic {
     Home { me: AccountId },
     Meet { doc: DocId, owner: AccountId, viewer: Option<AccountId> },
 }
 
-/// Whom an account follows, four bytes each: enough to be told of little else, and the database has the last word.
+/// The accounts that an account follows, four bytes each: a filter with few false positives, which the database
+/// corrects.
 #[derive(Debug, Default)]
 struct Followees {
     streams: usize,
@@ -109,7 +110,7 @@ pub(crate) struct EventId {
     next: u64,
 }
 
-/// A stream's place among all streams, until it is dropped.
+/// A stream among all open streams, removed when this is dropped.
 #[derive(Debug)]
 struct Registration {
     bus: Arc<EventBus>,
@@ -120,39 +121,39 @@ struct Registration {
     budget: StreamBudget,
 }
 
-/// Listens for what comes new into a home feed.
+/// Listens for changes of a home feed.
 #[derive(Debug)]
 pub(crate) struct HomeListener {
     registration: Registration,
-    /// Everything before this position was told; `None` if it is not known what was.
+    /// Everything before this position was delivered; `None` if that is unknown.
     at: Option<u64>,
-    /// Up to where the log was looked at.
+    /// The position up to which the log was examined.
     until: u64,
     rests_until: Instant,
 }
 
-/// Listens for what becomes of a meet.
+/// Listens for changes of a meet.
 #[derive(Debug)]
 pub(crate) struct MeetListener {
     registration: Registration,
     rests_until: Instant,
 }
 
-/// What a home feed's stream is to tell next.
+/// The next delivery of a home feed's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// A drive or meet, as it is when it is told.
+    /// A drive or meet in its newest state.
     Item { owner: AccountId, doc: DocId },
-    /// Anything may be different.
+    /// Anything may have changed.
     Stale,
 }
 
-/// There are as many streams as there may be.
+/// The maximum number of streams is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyStreams;
 
 impl EventBus {
-    /// The beginning of a life that no other one is like. A task passes events on until this is dropped.
+    /// Creates the bus of a run with a unique number. A task delivers events until the bus is dropped.
     pub(crate) fn new(life: u64) -> Arc<EventBus> {
         let announced = Arc::new(Notify::new());
         let (state, budget) = (Mutex::default(), Arc::default());
@@ -168,7 +169,7 @@ impl EventBus {
         bus
     }
 
-    /// Tells what a commit changed.
+    /// Announces the changes of a commit.
     pub(crate) fn announce(&self, events: Vec<BusEvent>) {
         if events.is_empty() {
             return;
@@ -184,7 +185,7 @@ impl EventBus {
         self.announced.notify_one();
     }
 
-    /// Tells everybody that something may have changed that nobody knows of.
+    /// Announces that unknown changes may have happened.
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
         state.log.forget();
@@ -193,7 +194,7 @@ impl EventBus {
         self.announced.notify_one();
     }
 
-    /// Wakes the streams that are concerned by what was announced, beside whoever announces.
+    /// Wakes the streams concerned by announced events, on a task of its own.
     async fn dispatch(&self) {
         let (events, is_for_all, end) = {
             let mut state = self.lock();
@@ -208,7 +209,7 @@ impl EventBus {
         }
     }
 
-    /// Opens a stream of an account's home feed, from a position on if it is named, else from here on.
+    /// Opens a stream of an account's home feed, from a position if given, else from now on.
     pub(crate) fn listen_home(
         self: &Arc<EventBus>,
         me: AccountId,
@@ -267,7 +268,7 @@ impl EventBus {
     }
 
     fn lock(&self) -> MutexGuard<'_, BusState> {
-        // Nothing that may panic comes between two changes that belong together.
+        // The state stays consistent after a panic, because related changes have nothing between them that may panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -279,7 +280,7 @@ impl Drop for EventBus {
 }
 
 impl BusState {
-    /// Wakes those of the next streams that are concerned by what was announced before `end`; returns the last of them.
+    /// Wakes those of the next streams that events announced before `end` concern; returns the last examined one.
     fn pass_on(&mut self, from: u64, events: &BTreeSet<BusEvent>, is_for_all: bool, end: u64) -> Option<u64> {
         let numbers: Vec<u64> = self.streams.range(from..).take(STREAMS_AT_ONCE).map(|(number, _)| *number).collect();
         for number in &numbers {
@@ -336,15 +337,15 @@ fn prefix(account: &AccountId) -> u32 {
 }
 
 impl EventId {
-    /// A position of no life: whoever comes from there has missed something.
+    /// A position of no run: a client with it has missed events.
     pub(crate) const UNKNOWN: EventId = EventId { life: 0, next: u64::MAX };
 
-    /// The id that an event stream gives to it.
+    /// Returns the id of the position in an event stream.
     pub(crate) fn text(self) -> String {
         format!("{:x}-{}", self.life, self.next)
     }
 
-    /// The position of an id; nothing if it is none.
+    /// Parses an id; nothing if it is invalid.
     pub(crate) fn parse(id: &str) -> Option<EventId> {
         let (life, next) = id.split_once('-')?;
         Some(EventId { life: u64::from_str_radix(life, 16).ok()?, next: next.parse().ok()? })
@@ -352,7 +353,7 @@ impl EventId {
 }
 
 impl HomeListener {
-    /// Takes note of whom the account follows.
+    /// Stores the accounts that the account follows.
     pub(crate) fn follows(&self, followees: &[AccountId]) {
         let StreamTopic::Home { me } = self.registration.interest else { return };
         let mut prefixes: Vec<u32> = followees.iter().map(prefix).collect();
@@ -363,13 +364,13 @@ impl HomeListener {
         }
     }
 
-    /// The position up to which everything was told.
+    /// Returns the position up to which everything was delivered.
     pub(crate) fn id(&self) -> EventId {
         let bus = &self.registration.bus;
         EventId { life: bus.life, next: self.at.unwrap_or_else(|| bus.lock().log.next()) }
     }
 
-    /// Waits until there is something to tell. Cancelling loses nothing.
+    /// Waits for the next delivery. Cancelling loses nothing.
     pub(crate) async fn next(&mut self) -> Delivery {
         loop {
             if self.at.is_none_or(|at| at != self.until)
@@ -384,7 +385,7 @@ impl HomeListener {
         }
     }
 
-    /// Looks how far the log goes; false if everything in it was told.
+    /// Reads the end of the log; returns false if everything was delivered.
     fn look(&mut self) -> bool {
         let mut state = self.registration.bus.lock();
         let next = state.log.next();
@@ -396,14 +397,14 @@ impl HomeListener {
         is_behind
     }
 
-    /// Passes over everything that waits: it is told as a whole.
+    /// Skips all waiting events, because the whole feed is delivered.
     pub(crate) fn skip(&mut self) {
         let next = self.registration.bus.lock().log.next();
         (self.at, self.until) = (Some(next), next);
         self.rests_until = Instant::now() + REST_AFTER_STALE;
     }
 
-    /// The event to be sent; `None` if too much is on its way.
+    /// Returns the event for sending; `None` if too many bytes are on their way.
     pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
         self.registration.budget.take(event)
     }
@@ -441,14 +442,14 @@ impl HomeListener {
 }
 
 impl MeetListener {
-    /// Waits until the meet may be different. Cancelling loses nothing.
+    /// Waits until the meet may have changed. Cancelling loses nothing.
     pub(crate) async fn next(&mut self) {
         sleep_until(self.rests_until).await;
         self.registration.wake.notified().await;
         self.rests_until = Instant::now() + REST;
     }
 
-    /// The event to be sent; `None` if too much is on its way.
+    /// Returns the event for sending; `None` if too many bytes are on their way.
     pub(crate) fn hold(&self, event: String) -> Option<Bytes> {
         self.registration.budget.take(event)
     }

@@ -1,4 +1,4 @@
-//! Tells connections that an account's log has grown, after the commit. Knows positions only, never changes.
+//! Notifies connections after a commit that an account's log has grown. It carries positions only, never changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tourismo_core::id::AccountId;
 
-/// Who listens to which account. A listener that is slow misses positions, never the last one.
+/// The subscriptions to accounts. A slow subscriber may miss positions, but never the last one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeadNotifier(Arc<Mutex<BTreeMap<AccountId, watch::Sender<u64>>>>);
 
-/// Listens to one account until it is dropped.
+/// A subscription to one account, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     head_notifier: HeadNotifier,
@@ -19,36 +19,36 @@ pub(crate) struct Subscription {
 }
 
 impl HeadNotifier {
-    /// Listens to an account. Positions announced before are not told.
+    /// Subscribes to an account. Earlier positions are not delivered.
     pub(crate) fn subscribe(&self, account: AccountId) -> Subscription {
         let heads = self.lock().entry(account).or_insert_with(|| watch::Sender::new(0)).subscribe();
         Subscription { head_notifier: self.clone(), account, heads }
     }
 
-    /// Says that the account's log reaches up to `head`, on disk.
+    /// Announces that the account's log on disk has grown to `head`.
     pub(crate) fn announce(&self, account: AccountId, head: u64) {
         if let Some(sender) = self.lock().get(&account) {
             sender.send_replace(head);
         }
     }
 
-    /// The accounts that somebody listens to.
+    /// Returns the accounts that have subscriptions.
     pub(crate) fn accounts(&self) -> Vec<AccountId> {
         self.lock().keys().copied().collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AccountId, watch::Sender<u64>>> {
-        // A map of senders is whole at every moment, also when somebody panicked while holding it.
+        // A map of senders is always consistent, also after a panic of a holder.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscription {
-    /// The next position that was announced. Cancelling loses nothing.
+    /// Returns the next announced position. Cancelling loses nothing.
     pub(crate) async fn next(&mut self) -> u64 {
         match self.heads.changed().await {
             Ok(()) => *self.heads.borrow_and_update(),
-            // The sender lives as long as the subscription does.
+            // The sender exists as long as the subscription.
             Err(_) => std::future::pending().await,
         }
     }

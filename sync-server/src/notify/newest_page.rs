@@ -1,4 +1,4 @@
-//! The newest page of the public feed, kept in memory: what most readers ask for most of the time.
+//! The newest page of the public feed, kept in memory, because most reads request it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,18 +14,18 @@ struct PageState {
     rows: Option<Arc<[FeedRow]>>,
 }
 
-/// When a page was asked for: what is read for it may be outdated by the time that it is kept.
+/// The time of a request for a page: rows that are read for it may be outdated before they are stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Generation(u64);
 
 impl NewestPage {
-    /// The rows, or else the generation under which freshly read ones may be kept.
+    /// Returns the rows, or else the generation with which rows may be stored after reading them.
     pub(crate) fn get(&self) -> Result<Arc<[FeedRow]>, Generation> {
         let state = self.lock();
         state.rows.clone().ok_or(Generation(state.generation))
     }
 
-    /// Keeps rows, if no commit came between the asking and now.
+    /// Stores rows, unless a commit happened since the generation.
     pub(crate) fn keep(&self, generation: Generation, rows: Arc<[FeedRow]>) {
         let mut state = self.lock();
         if state.generation == generation.0 {
@@ -33,7 +33,7 @@ impl NewestPage {
         }
     }
 
-    /// Forgets the rows. Called after the commit that may have changed them.
+    /// Drops the rows. Must be called after a commit that may have changed them.
     pub(crate) fn invalidate(&self) {
         let mut state = self.lock();
         state.generation += 1;
@@ -41,7 +41,7 @@ impl NewestPage {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PageState> {
-        // Every change to the state is a single assignment after which it is whole.
+        // The state stays consistent after a panic: each change is a single assignment.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! A thread that does one piece of work after the other.
+//! A thread that does one job after the other.
 //!
-//! For work that takes much memory for a moment: an allocator keeps for each thread what the thread once took, so that the
-//! same work on many threads holds that memory many times. This does not know what the work is.
+//! For work that needs much memory for a moment: an allocator keeps the memory that each thread once used, so the same
+//! work on many threads would hold that memory many times. This module must not depend on the work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The thread, which ends when this is dropped and all that waits is done.
+/// The thread, which ends when this is dropped and all jobs are done.
 #[derive(Debug)]
 pub(crate) struct BackgroundThread(mpsc::Sender<Job>);
 
-/// The work panicked, or the thread could not be started.
+/// The job panicked, or the thread could not be started.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
@@ -23,15 +23,15 @@ impl BackgroundThread {
     /// Starts a thread of this name.
     ///
     /// # Errors
-    /// If the system starts no more threads.
+    /// If the system cannot start another thread.
     pub(crate) fn start(name: &str) -> std::io::Result<BackgroundThread> {
         BackgroundThread::spawn(name, || {})
     }
 
-    /// The same for work that nobody waits for: where the system has priorities of threads, everything else comes first.
+    /// Starts a thread for work that nobody waits for: if the system has thread priorities, all other work comes first.
     ///
     /// # Errors
-    /// If the system starts no more threads.
+    /// If the system cannot start another thread.
     pub(crate) fn start_beside(name: &str) -> std::io::Result<BackgroundThread> {
         BackgroundThread::spawn(name, || yield_to_others(NICE))
     }
@@ -41,18 +41,18 @@ impl BackgroundThread {
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             first();
             for job in jobs {
-                // Whoever waits for a job that panicked sees that its answer never comes.
+                // The reply of a job that panicked is dropped, which its caller detects.
                 let _ = catch_unwind(AssertUnwindSafe(job));
             }
         })?;
         Ok(BackgroundThread(sender))
     }
 
-    /// Does this after what was given before, and returns what came of it. It is done even if nobody waits any more.
+    /// Does a job after all earlier ones, and returns its result. It is done also if the caller no longer waits.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move || {
-            // Nobody waits any more.
+            // The caller may no longer wait.
             let _ = reply.send(work());
         });
         self.0.send(job).map_err(|_| Failed)?;
@@ -60,17 +60,17 @@ impl BackgroundThread {
     }
 }
 
-/// How much lower the priority of work is that nobody waits for, as nice(1) has it.
+/// The decrease of the priority of background work, as of nice(1).
 const NICE: i32 = 10;
 
-/// Lowers the priority of this thread, as nice(1) has it.
+/// Lowers the priority of this thread, as nice(1) does.
 #[cfg(target_os = "linux")]
 pub(crate) fn yield_to_others(nice: i32) {
-    // On Linux a thread has a priority of its own. One that may not lower it works as fast as others.
+    // On Linux a thread has its own priority. If this is not permitted, the thread keeps its priority.
     let _ = rustix::process::setpriority_process(None, nice);
 }
 
-/// Elsewhere the priority would be that of the whole process.
+/// On other systems the priority would be that of the whole process.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn yield_to_others(_: i32) {}
 

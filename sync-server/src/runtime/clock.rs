@@ -1,7 +1,7 @@
-//! The relay's clock: the machine's, unless that is behind what the log holds.
+//! The relay's clock: the machine's, unless that is behind the log.
 //!
-//! Entries of the log have the time at which they came, and much is ordered by it. A machine whose clock is wrong (a dead
-//! battery, a virtual machine that was put back) must not put what comes now behind what came before.
+//! Entries of the log have their time of arrival, which orders much. A machine with a wrong clock (a dead battery, a
+//! virtual machine that was put back) must not date new entries before existing ones.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tourismo_core::time::Timestamp;
 
-/// How far behind the log the machine's clock may be before that is worth a word, milliseconds: clocks are set by seconds
-/// while everything is well.
+/// How far the machine's clock must be behind the log to be reported, milliseconds: setting a clock normally changes it
+/// by seconds.
 const WORTH_A_WORD_MS: i64 = 60_000;
 
-/// Where the time comes from.
+/// The source of the time.
 #[derive(Clone)]
 pub struct TimeSource(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl TimeSource {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     pub fn machine() -> TimeSource {
         TimeSource::from_fn(|| {
             let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -27,7 +27,7 @@ impl TimeSource {
         })
     }
 
-    /// A clock that a function tells.
+    /// Returns a clock that calls a function.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> TimeSource {
         TimeSource(Arc::new(now))
     }
@@ -39,7 +39,7 @@ impl Debug for TimeSource {
     }
 }
 
-/// Tells the time to everything in the relay.
+/// The clock of the whole relay.
 #[derive(Debug)]
 pub(crate) struct Clock {
     source: TimeSource,
@@ -49,19 +49,20 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock for a log whose entries came until then.
+    /// Creates a clock for a log with entries up to this time.
     pub(crate) fn new(source: TimeSource, newest: Timestamp) -> Arc<Clock> {
         let clock = Clock { source, newest: newest.as_millis().into(), is_behind: AtomicBool::new(false) };
         clock.look();
         Arc::new(clock)
     }
 
-    /// What time it is: never before what the log holds.
+    /// Returns the present time, which is never before the newest time of the log.
     pub(crate) fn now(&self) -> Timestamp {
         (self.source.0)().max(Timestamp(self.newest.load(Ordering::Relaxed)))
     }
 
-    /// The time of a transaction: that of the machine, or just after the one before it if the machine's clock is behind.
+    /// Returns the time of a transaction: that of the machine, or just after the last transaction if the machine's
+    /// clock is behind.
     pub(crate) fn next(&self) -> Timestamp {
         self.look();
         let machine = (self.source.0)().as_millis();
@@ -70,8 +71,8 @@ impl Clock {
         Timestamp(next(before.unwrap_or_else(|newest| newest)))
     }
 
-    /// How far the machine's clock is behind the log, milliseconds, if that is worth a word. Says so in the log when it
-    /// begins and when it ends.
+    /// Returns how far the machine's clock is behind the log, milliseconds, if that must be reported. Logs the
+    /// beginning and the end of this state.
     pub(crate) fn look(&self) -> Option<i64> {
         let machine = (self.source.0)();
         let behind_ms = self.newest.load(Ordering::Relaxed).saturating_sub(machine.as_millis());

@@ -1,23 +1,23 @@
-//! Tells the operator that phones know more of the log than there is, as after a database was put back to an older state.
+//! Logs that phones know a longer log than the relay has, as after a database was put back to an older state.
 //!
-//! Anybody with an account can say so of their own log. So nothing follows from it but words, once in a while.
+//! Any account can claim this of its own log, so the only consequence is a log line once in a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tourismo_core::id::AccountId;
 
-/// How long nothing more is said of it.
+/// The time between two log lines.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// Says it at most once in an hour.
+/// Logs at most once in an hour.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle {
     told_at: Mutex<Option<Instant>>,
 }
 
 impl LogThrottle {
-    /// Logs that a phone knows the log of an account up to a position behind its end. `[C6]`
+    /// Logs that a phone's cursor is beyond the log of its account. `[C6]`
     pub(crate) fn report(&self, account: AccountId, cursor: u64, head: u64) {
         if self.is_due() {
             tracing::warn!(
@@ -32,7 +32,7 @@ impl LogThrottle {
     }
 
     fn is_due(&self) -> bool {
-        // A single assignment, after which it is whole.
+        // The state stays consistent after a panic: each change is a single assignment.
         let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = told_at.is_none_or(|at| at.elapsed() >= PAUSE);
         if is_due {

@@ -1,7 +1,7 @@
-//! Counts what the relay does for its operator, and writes it in the text format of OpenMetrics.
+//! Metrics of the relay for its operator, in the text format of OpenMetrics.
 //!
 //! Durations are in seconds, sizes in bytes. Labels come from small fixed sets: never an account, an address, an id or
-//! anything that somebody wrote.
+//! any content.
 
 use std::fmt;
 use std::hash::Hash;
@@ -17,18 +17,18 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) sync: SyncMetrics,
     pub(crate) writer: WriterMetrics,
     http: HttpMetrics,
-    /// Requests, connections and changes that were refused, by code.
+    /// Refused requests, connections and changes, by code.
     refusals: Family<Refusal, Counter>,
 }
 
-/// What phones do.
+/// Metrics of sync.
 #[derive(Clone, Debug)]
 pub(crate) struct SyncMetrics {
     connections: Gauge,
@@ -37,7 +37,7 @@ pub(crate) struct SyncMetrics {
     acknowledgement: Histogram,
 }
 
-/// What the writer and the work beside it do.
+/// Metrics of the writer and the background jobs.
 #[derive(Clone, Debug)]
 pub(crate) struct WriterMetrics {
     commits: Histogram,
@@ -50,7 +50,7 @@ pub(crate) struct WriterMetrics {
     jobs: Family<Job, Histogram>,
 }
 
-/// What is read over HTTP.
+/// Metrics of HTTP reads.
 #[derive(Clone, Debug)]
 struct HttpMetrics {
     requests: Family<HttpAnswer, Counter>,
@@ -63,11 +63,11 @@ struct HttpMetrics {
 pub(crate) enum FoldedBy {
     /// In the transaction that stored a change to it.
     Writer,
-    /// Beside the writer.
+    /// In the background.
     Background,
 }
 
-/// The code with which a request was refused; its answer carries it.
+/// The code of a refused request, attached to its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefusalCode(pub(crate) &'static str);
 
@@ -103,7 +103,7 @@ struct Route {
     route: String,
 }
 
-/// Durations from a quarter of a millisecond to 16 s, in buckets that double.
+/// A histogram from a quarter of a millisecond to 16 s, in buckets that double.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_25, 2.0, 17))
 }
@@ -112,7 +112,7 @@ fn seconds_of_each<L: Clone + Eq + Hash>() -> Family<L, Histogram> {
     Family::new_with_constructor(seconds)
 }
 
-/// Something that is counted for as long as it lasts.
+/// A gauge that counts something while it exists.
 #[derive(Debug)]
 pub(crate) struct OpenGauge(Gauge);
 
@@ -179,7 +179,7 @@ impl Metrics {
         Arc::new(Metrics { registry, sync, writer, http, refusals })
     }
 
-    /// Counts a change that was refused.
+    /// Counts a refused change.
     pub(crate) fn refuse_change(&self, code: impl Serialize) {
         self.refuse("change", word(code));
     }
@@ -189,7 +189,7 @@ impl Metrics {
         self.refuse("connection", word(code));
     }
 
-    /// Counts an event stream for as long as it is open.
+    /// Counts an event stream while it is open.
     pub(crate) fn stream(&self) -> OpenGauge {
         OpenGauge::begins(&self.http.streams)
     }
@@ -203,7 +203,7 @@ impl Metrics {
         self.http.requests.get_or_create(&HttpAnswer { route, status }).inc();
     }
 
-    /// Everything that is counted, in the text format of OpenMetrics.
+    /// Returns all metrics in the text format of OpenMetrics.
     ///
     /// # Errors
     /// If a metric cannot be written.
@@ -219,17 +219,17 @@ impl Metrics {
 }
 
 impl SyncMetrics {
-    /// Counts a connection for as long as it is open.
+    /// Counts a connection while it is open.
     pub(crate) fn connection(&self) -> OpenGauge {
         OpenGauge::begins(&self.connections)
     }
 
-    /// Counts a device that proved its key.
+    /// Counts an authenticated device.
     pub(crate) fn handshake(&self, protocol: u16) {
         self.handshakes.get_or_create(&Handshake { protocol }).inc();
     }
 
-    /// Counts a push that began at a moment, and so many of whose changes are acknowledged now.
+    /// Counts a push that began at this time, and its acknowledged changes.
     pub(crate) fn acknowledge(&self, changes: u64, began: Instant) {
         self.changes.inc_by(changes);
         self.acknowledgement.observe(began.elapsed().as_secs_f64());
@@ -237,12 +237,12 @@ impl SyncMetrics {
 }
 
 impl WriterMetrics {
-    /// Counts a transaction that began at a moment and is on disk now.
+    /// Counts a transaction that began at this time and is on disk.
     pub(crate) fn commit(&self, began: Instant) {
         self.commits.observe(began.elapsed().as_secs_f64());
     }
 
-    /// Counts documents that were folded.
+    /// Counts folded documents.
     pub(crate) fn fold(&self, place: FoldedBy, documents: u64) {
         let place = match place {
             FoldedBy::Writer => "writer",
@@ -251,30 +251,30 @@ impl WriterMetrics {
         self.folds.get_or_create(&Fold { place }).inc_by(documents);
     }
 
-    /// Counts documents that went into quarantine.
+    /// Counts quarantined documents.
     pub(crate) fn quarantine(&self, documents: u64) {
         self.quarantines.inc_by(documents);
     }
 
-    /// Notes how many jobs and how many bytes of changes wait.
+    /// Sets the numbers of waiting jobs and bytes of changes.
     pub(crate) fn waiting(&self, jobs: usize, bytes: usize) {
         self.waiting_jobs.set(count(jobs));
         self.waiting_bytes.set(count(bytes));
     }
 
-    /// Notes how many documents' rows are still to be derived, and how large the database is.
+    /// Sets the number of due documents and the size of the database.
     pub(crate) fn database(&self, due: u64, bytes: u64) {
         self.due.set(count(due));
         self.database_bytes.set(count(bytes));
     }
 
-    /// Counts a round of work beside the writer.
+    /// Counts a round of a background job.
     pub(crate) fn round(&self, job: &'static str, began: Instant) {
         self.jobs.get_or_create(&Job { job }).observe(began.elapsed().as_secs_f64());
     }
 }
 
-/// A code as it is written everywhere, such as `over_quota`.
+/// Returns a code as written everywhere, such as `over_quota`.
 fn word(code: impl Serialize) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(code)) => code,

@@ -1,4 +1,4 @@
-//! One sync connection: a loop that hands the session what happened and does what it says.
+//! One sync connection: a loop that passes events to the session and performs its effects.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -24,23 +24,23 @@ use crate::http::serving::ByteAllowance;
 use crate::notify::head_notifier::Subscription;
 use crate::writer::{Admitted, Committing, Examined, Pusher, Unavailable};
 
-/// How long the socket may take to accept one message. A reader that is slower is cut off and resumes by its cursor.
+/// Maximum time for sending one message. A slower reader is disconnected and resumes by its cursor.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long the other side may take to close after it was told to.
+/// Maximum time for the other side to close the connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The longest that a push may wait for its turn; a phone takes a longer silence for a broken connection.
+/// Maximum waiting time of a push; after a longer silence a phone treats the connection as broken.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// Work for the session that is under way. The session bounds how much there can be.
+/// Running work for the session, which limits its amount.
 type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = RelayInput> + Send>>>;
 
-/// Who is at the other end, before they say their name.
+/// The client before its handshake.
 pub(super) struct Client {
     pub(super) source: Source,
     pub(super) allowance: Arc<ByteAllowance>,
-    /// For which origins they may sign.
+    /// The origins that it may sign.
     pub(super) policy: OriginPolicy,
 }
 
@@ -52,14 +52,14 @@ pub(super) struct Connection {
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
     pending: Pending,
-    /// Pushes are looked at one after the other, and reach the writer as they came: later ones build on earlier ones.
+    /// Pushes are scanned one after the other and reach the writer in order, because later ones depend on earlier ones.
     in_order: Arc<Mutex<()>>,
-    /// The device's admission, while it is looked into.
+    /// The device's admission while it is being checked.
     admitting: Option<Admitting>,
     account: Option<(AccountId, Subscription)>,
-    /// Whose changes it may bring, once it is known whose connection it is.
+    /// The actors whose changes it may push, once the account is known.
     claims: Option<ActorClaims>,
-    /// Counts this connection among the account's.
+    /// Counts this connection for the account.
     place: Option<ConnectionPermit>,
     /// When the next message is read.
     read_at: Instant,
@@ -68,7 +68,7 @@ pub(super) struct Connection {
 /// An answer that is being read from the database.
 type Reading<'c> = Pin<Box<dyn Future<Output = Result<RelayInput, sqlx::Error>> + Send + 'c>>;
 
-/// The socket is of no more use.
+/// The socket is closed or broken.
 struct SocketClosed;
 
 impl Connection {
@@ -97,7 +97,7 @@ impl Connection {
         let mut stopping = self.relay.stopping.clone();
         while !self.session.is_closed() {
             let deadline = self.session.next_deadline().map(|(due_ms, _)| self.opened + Duration::from_millis(due_ms));
-            // Answers come before the news of a longer log: what this client pushed itself is then not read back.
+            // Answers come before news of a longer log, so that this client's own changes are not read back.
             let input = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => RelayInput::Stop(ByeCode::GoingAway),
@@ -107,7 +107,7 @@ impl Connection {
                 Some(()) = due(deadline) => RelayInput::Tick,
                 frame = next(&mut self.stream, self.read_at) => match frame {
                     Some(Ok(Message::Binary(bytes))) => RelayInput::Received(bytes.into()),
-                    // The socket answers these by itself; only messages of the protocol are signs of life. `[M5]`
+                    // The socket answers these by itself; only messages of the protocol count as signs of life. `[M5]`
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                         self.count_message();
                         continue;
@@ -153,7 +153,7 @@ impl Connection {
                 let candidate = Candidate { account, device, granted_by };
                 self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.client.source)));
             }
-            // All that follows comes from a session that was admitted.
+            // All following effects come from a session after its admission.
             RelayEffect::Commit { push, changes } => {
                 let (account, claims) = (self.account()?, self.claims.clone().ok_or(SocketClosed)?);
                 let pusher = Pusher { account, source: self.client.source.names(&self.relay.identity.id), claims };
@@ -191,7 +191,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes the seat of a device that was let in, and tells the session.
+    /// Stores the admission of a device and informs the session.
     fn admit_device(&mut self, admission: Result<AdmittedDevice, RelayInput>) -> RelayInput {
         self.admitting = None;
         match admission {
@@ -212,14 +212,15 @@ impl Connection {
         }
     }
 
-    /// Counts what an account says, so that one who says too much is read more slowly. Strangers have their allowance.
+    /// Counts messages of an account, so that one that sends too much is read more slowly. Others have their byte
+    /// allowance.
     fn count_message(&mut self) {
         if let Some((account, _)) = &self.account {
             self.read_at = Instant::now() + self.relay.limiter.message(*account).min(LONGEST_WAIT);
         }
     }
 
-    /// Reads for the session, in one snapshot.
+    /// Reads for the session, from one state of the database.
     fn read<F>(&mut self, read: F) -> Result<(), SocketClosed>
     where
         F: for<'c> FnOnce(&'c mut sql::Connection, AccountId) -> Reading<'c> + Send + 'static,
@@ -237,19 +238,19 @@ impl Connection {
         self.account.as_ref().map(|(account, _)| *account).ok_or(SocketClosed)
     }
 
-    /// Says goodbye, and lets what was sent arrive: closing a socket with unread bytes in it would throw that away.
+    /// Sends the close frame and waits until it arrives: closing a socket with unread bytes would discard sent ones.
     async fn close(mut self) {
         let goodbye = async {
             if self.sink.close().await.is_ok() {
                 while self.stream.next().await.is_some_and(|frame| frame.is_ok()) {}
             }
         };
-        // Whoever does not answer in time is left alone.
+        // A client that does not answer in time is disconnected.
         let _ = timeout(CLOSE_DEADLINE, goodbye).await;
     }
 }
 
-/// A device that proved its key, and wants to speak for an account.
+/// A device with a verified key that requests admission to an account.
 #[derive(Clone, Copy)]
 struct Candidate {
     account: AccountId,
@@ -257,7 +258,7 @@ struct Candidate {
     granted_by: Option<DeviceKey>,
 }
 
-/// What a device has that was let in.
+/// The result of an admission.
 struct AdmittedDevice {
     account: AccountId,
     place: ConnectionPermit,
@@ -265,11 +266,11 @@ struct AdmittedDevice {
     head: u64,
 }
 
-/// An admission that is looked into: a seat, or what to tell the session.
+/// A running admission: its result, or the input for the session.
 type Admitting = Pin<Box<dyn Future<Output = Result<AdmittedDevice, RelayInput>> + Send>>;
 
-/// Looks whether the device may speak for the account. One that is known costs no write; one that nobody of the account
-/// let in costs two look-ups, and takes neither a seat of the account nor time of the writer. `[H4]` `[H5]`
+/// Checks whether the device belongs to the account. A known device costs no write. A device without a grant costs two
+/// lookups, and neither a connection of the account nor time of the writer. `[H4]` `[H5]`
 async fn admit(relay: Arc<SyncState>, candidate: Candidate, source: Source) -> Result<AdmittedDevice, RelayInput> {
     let Candidate { account, device, granted_by } = candidate;
     let standing = standing(&relay, candidate).await.map_err(cannot_read)?;
@@ -289,23 +290,23 @@ async fn admit(relay: Arc<SyncState>, candidate: Candidate, source: Source) -> R
             Err(Unavailable) => return Err(RelayInput::NotAdmitted(ByeCode::GoingAway)),
         }
     }
-    // Listening begins before the log is looked at, so that no growth falls in between.
+    // The subscription begins before the log is read, so that no growth is missed.
     let subscription = relay.head_notifier.subscribe(account);
     let head = async { accounts::head(&mut relay.sync_readers.acquire().await?, account).await };
     let (head, _) = head.await.map_err(cannot_read)?;
     Ok(AdmittedDevice { account, place, subscription, head })
 }
 
-/// What a device is to an account, as far as the database and the account's id tell.
+/// The standing of a device in an account, by the database and the account's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeviceStanding {
     /// It is one of the account's devices.
     Known,
-    /// A device of the account let it in.
+    /// A device of the account granted it.
     Granted,
-    /// The account is not here yet, and it or the device that let it in founded it.
+    /// The account does not exist here, and the device or the one that granted it founded it.
     Founds,
-    /// Neither.
+    /// None of these.
     Stranger,
 }
 
@@ -325,13 +326,13 @@ async fn standing(relay: &SyncState, candidate: Candidate) -> Result<DeviceStand
     }
 }
 
-/// How many inflated bytes cost what storing a change does.
+/// The number of inflated bytes that cost as much as storing a change.
 const INFLATED_BYTES_OF_A_CHANGE: u64 = 16 << 10;
 
-/// How many changes of a push are looked at before others have their turn.
+/// The number of changes of a push that are scanned before others have their turn.
 const EXAMINED_AT_ONCE: usize = 64;
 
-/// Looks at some changes of a push, off the threads that serve sockets and beside few others.
+/// Scans some changes of a push, on another thread than those of sockets, with a limit of parallel scans.
 async fn examine(
     relay: &SyncState,
     mut budget: InflationBudget,
@@ -347,7 +348,7 @@ async fn examine(
     examined.await.map_err(|_| Unavailable)
 }
 
-/// Has the writer keep what can be kept of a push, and counts what became of it.
+/// Lets the writer store the acceptable changes of a push, and counts the outcomes.
 async fn commit(
     relay: Arc<SyncState>,
     in_order: Arc<Mutex<()>>,
@@ -368,7 +369,7 @@ async fn commit(
     RelayInput::Committed { push, outcomes }
 }
 
-/// Looks at the changes of a push when it is their turn, and has the writer keep them, some at a time.
+/// Scans the changes of a push in its turn and lets the writer store them, some at a time.
 async fn take_in(
     relay: &SyncState,
     in_order: &Mutex<()>,
@@ -382,7 +383,7 @@ async fn take_in(
         Ok(wait) => Instant::now() + wait,
         Err(_) => return refuse_all(),
     };
-    // The one that waited longest is next, and they begin to wait in the order in which they came.
+    // The lock is fair: pushes get it in the order in which they began to wait.
     let turn = in_order.lock().await;
     sleep_until(begins_at).await;
     let (mut budget, mut committing) = (InflationBudget::of_a_push(), Committing::default());
@@ -399,9 +400,9 @@ async fn take_in(
         }
         changes = rest;
     }
-    // Its account pays for what had to be inflated.
+    // The account is charged for inflating.
     relay.limiter.charge(pusher.account, budget.used() / INFLATED_BYTES_OF_A_CHANGE);
-    // The next push is looked at when all of this one waits for the writer.
+    // The next push is scanned when all jobs of this one wait for the writer.
     drop(turn);
     committing.outcomes().await
 }
@@ -411,7 +412,7 @@ fn cannot_read(error: sqlx::Error) -> RelayInput {
     RelayInput::Stop(ByeCode::GoingAway)
 }
 
-/// What to say after a frame that could not be read, if anything can be said.
+/// Returns the code for a frame that could not be read, if an answer is possible.
 fn close_frame(error: axum::Error) -> Option<ByeCode> {
     match *error.into_inner().downcast::<tungstenite::Error>().ok()? {
         tungstenite::Error::Capacity(_) => Some(ByeCode::TooLarge),

@@ -1,4 +1,4 @@
-//! How many bytes of events may be on their way to clients: of one stream, of one client's streams, and of all.
+//! Limits the bytes of events on their way to clients: for one stream, for the streams of one client, and in total.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use axum::body::Bytes;
 
 use super::StreamClient;
 
-/// The most bytes of one stream, of the streams of one client, and of all streams.
+/// Maximum bytes of one stream, of the streams of one client, and of all streams.
 const MAX_BYTES_OF_STREAM: usize = 64 << 10;
 const MAX_BYTES_OF_CLIENT: usize = 256 << 10;
 const MAX_BYTES: usize = 16 << 20;
@@ -23,7 +23,7 @@ struct Held {
     of_client: BTreeMap<StreamClient, usize>,
 }
 
-/// The share of one stream.
+/// The part of one stream.
 #[derive(Debug)]
 pub(super) struct StreamBudget {
     budget: Arc<ByteBudget>,
@@ -31,7 +31,7 @@ pub(super) struct StreamBudget {
     held: Arc<AtomicUsize>,
 }
 
-/// An event that counts until its last byte was written, or its client has gone.
+/// An event that counts until its last byte was written or its client disconnected.
 struct Counted {
     bytes: Vec<u8>,
     budget: Arc<ByteBudget>,
@@ -44,7 +44,7 @@ impl StreamBudget {
         StreamBudget { budget, client, held: Arc::default() }
     }
 
-    /// The event to be sent; `None` if too much is on its way.
+    /// Returns the event for sending; `None` if too many bytes are on their way.
     pub(super) fn take(&self, event: String) -> Option<Bytes> {
         let size = event.len();
         if self.held.load(Ordering::Relaxed) + size > MAX_BYTES_OF_STREAM {
@@ -66,11 +66,11 @@ impl StreamBudget {
 
 impl ByteBudget {
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // Sums are changed by single additions, after everything that may panic.
+        // The sums stay consistent after a panic: each change is a single addition after everything that may panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many bytes are on their way.
+    /// Returns the number of bytes on their way.
     #[cfg(test)]
     pub(super) fn total(&self) -> usize {
         self.lock().total

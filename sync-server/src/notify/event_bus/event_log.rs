@@ -1,33 +1,33 @@
-//! What happened lately in home feeds, for streams that are behind: the newest event of each thing, bounded in number.
+//! Recent events of home feeds, for streams that are behind: the newest event of each thing, limited in number.
 //!
-//! It knows names only, neither streams nor who may see what.
+//! It stores ids only, and must not depend on streams or authorization.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::id::{AccountId, DocId};
 
-/// The most events that are remembered.
+/// Maximum number of stored events.
 pub(super) const MAX_EVENTS: usize = 4_096;
 
-/// The most events of one owner that are remembered one by one. Beyond it one event stands for everything of the owner, so
-/// that one account alone cannot push the events of others out of the log.
+/// Maximum number of stored events of one owner. Beyond it one event stands for everything of the owner, so that one
+/// account alone cannot remove the events of others from the log.
 pub(super) const MAX_EVENTS_OF_OWNER: usize = 64;
 
-/// Something that is different in home feeds.
+/// A change in home feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FeedEvent {
-    /// A drive or a meet that followers of its owner find, or found until then.
+    /// A drive or a meet that followers of its owner see or saw.
     Item { owner: AccountId, doc: DocId },
-    /// Anything that followers of the owner find.
+    /// Anything of the owner that followers see.
     Everything { owner: AccountId },
-    /// What `owner` shows to `follower`, who follows them.
+    /// The access of `follower`, who follows `owner`.
     Access { follower: AccountId, owner: AccountId },
-    /// Whom the account follows or blocks.
+    /// The follows or blocks of the account.
     Follows { account: AccountId },
 }
 
 impl FeedEvent {
-    /// The owner whose events are replaced by [`FeedEvent::Everything`] if they are too many.
+    /// Returns the owner whose events are replaced by [`FeedEvent::Everything`] if they are too many.
     fn counted_for(&self) -> Option<AccountId> {
         match self {
             FeedEvent::Item { owner, .. } | FeedEvent::Access { owner, .. } => Some(*owner),
@@ -41,7 +41,7 @@ impl FeedEvent {
 pub(super) struct EventLog {
     /// The position of the next event.
     next: u64,
-    /// From which position on nothing was forgotten.
+    /// The position from which on the log is complete.
     complete_from: u64,
     events: BTreeMap<u64, FeedEvent>,
     positions: BTreeMap<FeedEvent, u64>,
@@ -49,12 +49,12 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    /// The position of the next event.
+    /// Returns the position of the next event.
     pub(super) fn next(&self) -> u64 {
         self.next
     }
 
-    /// Adds an event, in place of an earlier one of the same thing.
+    /// Adds an event in place of an earlier one of the same thing.
     pub(super) fn push(&mut self, event: FeedEvent) {
         self.remove(&event);
         match event.counted_for() {
@@ -87,14 +87,14 @@ impl EventLog {
         }
     }
 
-    /// Forgets everything, because something may have happened that nobody knows of.
+    /// Removes all events, because unknown changes may have happened.
     pub(super) fn forget(&mut self) {
         let next = self.next + 1;
         *self = EventLog { next, complete_from: next, ..EventLog::default() };
     }
 
-    /// The events from a position on with their positions, ascending; `None` if some of them were forgotten, or the position
-    /// is none.
+    /// Returns the events from a position on with their positions, ascending; `None` if some of them were removed, or
+    /// the position is unknown.
     pub(super) fn from(&self, position: u64) -> Option<impl Iterator<Item = (u64, FeedEvent)> + '_> {
         let is_known = (self.complete_from..=self.next).contains(&position);
         is_known.then(|| self.events.range(position..).map(|(position, event)| (*position, *event)))
@@ -113,7 +113,7 @@ impl EventLog {
         }
     }
 
-    /// How many events are remembered.
+    /// Returns the number of stored events.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.events.len(), self.positions.len());

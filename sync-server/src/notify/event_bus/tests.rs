@@ -26,7 +26,7 @@ async fn home(bus: &Arc<EventBus>, from: Option<EventId>) -> HomeListener {
     listener
 }
 
-/// Whether nothing is told, however long one waits.
+/// Returns whether nothing is delivered, however long one waits.
 async fn is_silent(listener: &mut HomeListener) -> bool {
     timeout(Duration::from_secs(3_600), listener.next()).await.is_err()
 }
