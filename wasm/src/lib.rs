@@ -1,8 +1,8 @@
-//! The binding of the core for JavaScript: convert, call, convert. It decides nothing.
+//! The binding of the core for JavaScript: it converts arguments and results, and decides nothing.
 //!
-//! Values cross as plain objects of the shapes in `pwa-shim/src/generated/types.ts`: bytes as `Uint8Array`, integers as
-//! `number`, absent values as `null`. Whatever cannot be converted, and an opening that does not fit, is thrown as an
-//! `Error` with a `code`. A panic is reported on the console and ends the instance: every later call throws.
+//! Values are plain objects of the types in `pwa-shim/src/generated/types.ts`: bytes as `Uint8Array`, integers as
+//! `number`, absent values as `null`. A value that cannot be converted, and an invalid argument of the constructor,
+//! throws an `Error` with a `code`. A panic is reported on the console and ends the instance: every later call throws.
 
 mod read;
 
@@ -35,7 +35,7 @@ impl Core {
         Ok(Core { replica: Replica::open(&opening).map_err(failed)? })
     }
 
-    /// Takes in what happened; gives what to do, in this order.
+    /// Handles an input; returns the effects in order.
     ///
     /// # Errors
     /// `not_convertible`
@@ -44,7 +44,7 @@ impl Core {
         to_js(&self.replica.handle(now, input))
     }
 
-    /// The drive that is being recorded, or `null`.
+    /// Returns the drive that is being recorded, or `null`.
     ///
     /// # Errors
     /// `not_convertible`
@@ -52,7 +52,7 @@ impl Core {
         to_js(&self.replica.recording_view(from_js(now)?))
     }
 
-    /// All drives on the lists, newest first.
+    /// Returns all drives, newest first.
     ///
     /// # Errors
     /// `not_convertible`
@@ -60,7 +60,7 @@ impl Core {
         to_js(&self.replica.drives())
     }
 
-    /// All cars, the newest first.
+    /// Returns all cars, the newest first.
     ///
     /// # Errors
     /// `not_convertible`
@@ -68,7 +68,7 @@ impl Core {
         to_js(&self.replica.cars())
     }
 
-    /// What the account says about others and their things.
+    /// Returns the account's statements about accounts, drives and meets.
     ///
     /// # Errors
     /// `not_convertible`
@@ -76,7 +76,7 @@ impl Core {
         to_js(&self.replica.social())
     }
 
-    /// The account's meets, the latest first.
+    /// Returns the account's meets, the latest first.
     ///
     /// # Errors
     /// `not_convertible`
@@ -84,7 +84,7 @@ impl Core {
         to_js(&self.replica.meets())
     }
 
-    /// The track of the opened drive, or `null`.
+    /// Returns the track of the opened drive, or `null`.
     ///
     /// # Errors
     /// `not_convertible`
@@ -92,7 +92,7 @@ impl Core {
         to_js(&self.replica.track())
     }
 
-    /// The account on this phone.
+    /// Returns the account on this phone.
     ///
     /// # Errors
     /// `not_convertible`
@@ -100,7 +100,7 @@ impl Core {
         to_js(&self.replica.account())
     }
 
-    /// How storage and sync are.
+    /// Returns the state of storage and sync.
     ///
     /// # Errors
     /// `not_convertible`
@@ -109,7 +109,7 @@ impl Core {
     }
 }
 
-/// Reports panics on the console; without it they are a bare `unreachable`.
+/// Reports panics on the console; otherwise they are a bare `unreachable`.
 #[wasm_bindgen(start)]
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|info| console_error(&info.to_string())));

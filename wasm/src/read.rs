@@ -1,8 +1,9 @@
-//! Reads Rust values out of JavaScript's, in the shapes that `pwa-shim/src/generated/types.ts` declares.
+//! Converts values of JavaScript to Rust, for the types in `pwa-shim/src/generated/types.ts`.
 //!
-//! An enum is an object whose `type` names the variant and which holds the variant's fields, or a string if no variant has
-//! fields. serde can read such objects by itself (`tag = "type"`), but then it buffers each value before it knows its
-//! type, and reads it a second time: that was a tenth of the whole module. Reading JavaScript's object in place is not.
+//! An enum is an object whose `type` names the variant and which holds the variant's fields, or a string if no variant
+//! has fields. serde can read such objects by itself (`tag = "type"`), but it buffers each value before it knows its
+//! type and reads it a second time, which takes a tenth of the whole module. This module reads JavaScript's objects in
+//! place.
 
 use std::fmt;
 
@@ -11,23 +12,23 @@ use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// A value that is not of the shape asked for.
+/// A value of another type than the expected one.
 #[derive(Debug)]
 pub(crate) struct Mismatch(String);
 
-/// Reads a value.
+/// Converts a value.
 ///
 /// # Errors
-/// [`Mismatch`] if it, or anything in it, is of another shape.
+/// [`Mismatch`] if the value, or anything in it, has another type.
 pub(crate) fn read<T: de::DeserializeOwned>(value: JsValue) -> Result<T, Mismatch> {
     T::deserialize(Source(value))
 }
 
-/// A JavaScript value that serde reads from.
+/// A JavaScript value as a source for serde.
 struct Source(JsValue);
 
 impl Source {
-    /// A property, unless it is absent or `undefined`.
+    /// Returns a property, unless it is absent or `undefined`.
     fn get(&self, name: &str) -> Option<Source> {
         let value = Reflect::get(&self.0, &JsValue::from_str(name)).ok()?;
         (!value.is_undefined()).then_some(Source(value))
@@ -41,7 +42,7 @@ impl Source {
     fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
         match self.0.as_f64() {
-            // The cast is exact in this range. serde checks the range of the integer that it is for.
+            // The cast is exact in this range, and serde checks the range of the target type.
             Some(number) if number.fract() == 0.0 && number.abs() <= MAX_SAFE => visitor.visit_i64(number as i64),
             Some(_) | None => Err(self.mismatch("an integer")),
         }
@@ -166,7 +167,7 @@ impl<'de> de::SeqAccess<'de> for Items {
     }
 }
 
-/// The fields of a struct or variant that an object has. What else it has is passed over.
+/// The fields of a struct or variant that an object has. Other fields are ignored.
 struct Fields {
     object: Source,
     names: std::slice::Iter<'static, &'static str>,
