@@ -1,22 +1,22 @@
-//! Hostile clients against the real relay over loopback, with an honest phone and an honest reader beside them.
+//! Hostile clients against the real relay over loopback, beside an honest phone and an honest reader.
 //!
-//! Each attack has a fresh relay with default limits, as a process of its own, and runs in these steps:
+//! Each attack has a fresh relay with default limits, as a separate process, and these steps:
 //!
 //! 1. The honest phone pushes and the honest reader reads, without the attack.
-//! 2. The attack runs beside them. Its threads have a lower priority: an attacker has a machine of their own, and the
-//!    relay shall not have to share its cores with them.
-//! 3. The attack has ended and its sockets are closed. The relay has to come back to rest.
-//! 4. The honest clients go on for a while.
+//! 2. The attack runs beside them. Its threads have a lower priority, because an attacker uses another machine, whose
+//!    work must not take time from the relay's cores.
+//! 3. The attack has ended and its sockets are closed. The relay must return to rest.
+//! 4. The honest clients continue for a while.
 //!
-//! Two kinds of bounds are judged. Those in [`Report::broken`] hold on any machine, and in the tests: nothing honest is
-//! refused, memory, time on a core, the return to rest. Those in [`Report::slow`] are times on the clock, which hold
-//! only on a machine with nothing else to do: the honest phone's p99 during the attack and after it is at most twice that
-//! before, and rest comes within ten seconds.
+//! There are two kinds of bounds. Those in [`Report::broken`] hold on any machine, and in the tests: nothing honest is
+//! refused, memory, CPU time, the return to rest. Those in [`Report::slow`] are real times, which hold only on a
+//! machine with no other work: the honest phone's p99 during and after the attack is at most twice that before, and the
+//! relay is at rest within ten seconds.
 //!
-//! To add an attack: write `async fn name(field: Environment) -> anyhow::Result<String>` in a module below `attack/`, which says
-//! what became of what it sent, and fails if a bound on counts does not hold; add an [`Attack::new`] to the list that the
-//! module's `attacks()` returns, with the bounds and options that differ from the usual ones; add a new module to
-//! [`Attack::all`]. A bound on counts belongs into the attack's function, since only that knows what was sent.
+//! To add an attack: write `async fn name(field: Environment) -> anyhow::Result<String>` in a module below `attack/`,
+//! which returns what became of the sent data and fails if a bound on counts does not hold; add an [`Attack::new`] to
+//! the list of the module's `attacks()`, with the bounds and options that differ from the defaults; add a new module to
+//! [`Attack::all`]. Bounds on counts belong to the attack's function, because only it has the counts.
 
 mod admission;
 mod changes;
@@ -46,7 +46,7 @@ use self::rest::State;
 use crate::bench::{Table, grouped};
 use crate::daemon::Start;
 
-/// How much of everything.
+/// The size of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     /// Some seconds for each attack.
@@ -56,7 +56,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// A count at this scale.
+    /// Returns a count at this scale.
     fn of(self, full: usize) -> usize {
         match self {
             Scale::Small => (full / 20).max(2),
@@ -64,7 +64,7 @@ impl Scale {
         }
     }
 
-    /// After how many acknowledgements the honest phone's times are known.
+    /// Returns the number of acknowledgements after which the honest phone's times are known.
     fn acks(self) -> usize {
         match self {
             Scale::Small => 20,
@@ -72,9 +72,9 @@ impl Scale {
         }
     }
 
-    /// How much lower the priority of an attack's threads is, as nice(1) has it. What an attacker's machine works is no
-    /// cost of the relay: at full scale it comes last of all. At the small one the machine may be busy with other tests,
-    /// beside which an attack shall come to an end.
+    /// Returns the decrease of the priority of an attack's threads, as of nice(1). The work of an attacker's machine is
+    /// no cost of the relay, so at full scale it has the lowest priority. At the small scale other tests may use the
+    /// machine, and the attack must end nevertheless.
     fn nice(self) -> i32 {
         match self {
             Scale::Small => 10,
@@ -86,98 +86,98 @@ impl Scale {
 /// One attack.
 #[derive(Clone, Copy)]
 pub struct Attack {
-    /// What is done.
+    /// Its name.
     pub name: &'static str,
-    /// The most that the relay's memory may grow, in MiB.
+    /// Maximum growth of the relay's memory, MiB.
     pub max_growth_mib: u64,
-    /// The most time on a core that the relay may take during the attack, the honest clients' share included.
+    /// Maximum CPU time of the relay during the attack, including the work for the honest clients.
     pub max_cpu: Duration,
-    /// More options of `tourismo-server serve`.
+    /// Further options of `tourismo-server serve`.
     pub options: &'static [&'static str],
-    /// The origin at which clients reach the relay, as it is told by `--public-url`; the address where it listens if absent.
+    /// The value of `--public-url`; the address of the relay if absent.
     pub public_url: Option<&'static str>,
     run: fn(Environment) -> Running,
 }
 
-/// How many acknowledgements are too few for a percentile.
+/// The number of acknowledgements below which there is no percentile.
 const FEW_ACKS: usize = 100;
 
 type Running = Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>>;
 
-/// Where an attack takes place.
+/// The environment of an attack.
 #[derive(Clone, Debug)]
 struct Environment {
     relay: SocketAddr,
-    /// Where honest clients dial it.
+    /// The origin that honest clients dial.
     origin: String,
     scale: Scale,
 }
 
 impl Environment {
-    /// A hostile host; another one for each number.
+    /// Returns a hostile host; a different one for each number.
     fn hostile(&self, host: u8) -> HostileClient {
         HostileClient { relay: self.relay, from: IpAddr::V4(Ipv4Addr::new(127, 66, 0, host)) }
     }
 }
 
-/// What an attack came to.
+/// The result of an attack.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The attack's name.
     pub name: &'static str,
-    /// What became of what was sent.
+    /// The result for the sent data.
     pub outcome: String,
-    /// How far the relay's memory grew, in bytes.
+    /// The growth of the relay's memory, bytes.
     pub growth_bytes: u64,
-    /// Time on a core during the attack.
+    /// The CPU time during the attack.
     pub cpu: Duration,
-    /// What the honest clients saw before the attack, during it, and after it.
+    /// The figures of the honest clients before, during and after the attack.
     pub honest: [Figures; 3],
-    /// How long after the attack's end the relay was at rest.
+    /// The time from the end of the attack until the relay was at rest.
     pub rested_in: Duration,
-    /// Which bounds do not hold on any machine.
+    /// The broken bounds that must hold on any machine.
     pub broken: Vec<String>,
-    /// Which bounds on times do not hold. They say something only on a machine with nothing else to do.
+    /// The broken bounds on times, which are meaningful only on a machine with no other work.
     pub slow: Vec<String>,
 }
 
 impl Attack {
-    /// The most that a relay's memory may grow by an attack, in MiB, where the attack names no other bound.
+    /// The default maximum growth of a relay's memory, MiB.
     pub const MAX_GROWTH_MIB: u64 = 64;
 
-    /// How many times as long as without the attack 99 of 100 acknowledgements of the honest phone may take.
+    /// Maximum ratio of the p99 of the honest phone's acknowledgements to that without the attack.
     pub const MAX_RATIO: f64 = 2.0;
 
-    /// How long after its end the relay may be busy with an attack.
+    /// Maximum time until the relay is at rest after an attack.
     pub const MAX_REST: Duration = Duration::from_secs(10);
 
-    /// An attack with the usual bounds.
+    /// Creates an attack with the default bounds.
     const fn new(name: &'static str, run: fn(Environment) -> Running) -> Attack {
         let (max_growth_mib, max_cpu) = (Attack::MAX_GROWTH_MIB, Duration::from_secs(20));
         Attack { name, max_growth_mib, max_cpu, options: &[], public_url: None, run }
     }
 
-    /// The same with another bound on memory.
+    /// Sets another bound on memory.
     const fn growth_mib(self, max_growth_mib: u64) -> Attack {
         Attack { max_growth_mib, ..self }
     }
 
-    /// The same with another bound on time on a core, in seconds.
+    /// Sets another bound on CPU time, in seconds.
     const fn cpu_s(self, cpu_s: u64) -> Attack {
         Attack { max_cpu: Duration::from_secs(cpu_s), ..self }
     }
 
-    /// The same on a relay that is started with more options.
+    /// Sets further options of the relay.
     const fn options(self, options: &'static [&'static str]) -> Attack {
         Attack { options, ..self }
     }
 
-    /// The same on a relay that is told at which origin clients reach it.
+    /// Sets the relay's public URL.
     const fn public_url(self, public_url: &'static str) -> Attack {
         Attack { public_url: Some(public_url), ..self }
     }
 
-    /// All attacks.
+    /// Returns all attacks.
     pub fn all() -> Vec<Attack> {
         let parts = [
             admission::attacks,
@@ -211,12 +211,12 @@ impl Attack {
         let (attack, before) = (Instant::now(), State::of(pid)?);
         let outcome =
             on_threads_of_its_own((self.run)(Environment { relay: relay.addr(), origin, scale }), scale.nice()).await?;
-        // An attack may be over before the phone's next change. Of two more, one was sent since it began.
+        // An attack may end before the phone's next change. Of two more changes, one was sent since it began.
         let _ = honest.acknowledged(2).await;
         let (end, after) = (Instant::now(), State::of(pid)?);
         let rested = rest::wait(pid, &before, before.share_since(&begun)).await?;
         let rest = Instant::now();
-        // Of a phone that was refused something, that is what is reported.
+        // The refusals of a phone are reported by its figures.
         let _ = honest.acknowledged(scale.acks()).await;
         let honest = honest.end([(begin, attack), (attack, end), (end, rest), (rest, Instant::now())]).await?;
         relay.stop().await?;
@@ -245,7 +245,7 @@ impl Attack {
         let mut slow = Vec::new();
         for (when, figures) in [("during the attack", &attacked), ("after it", &later)] {
             let ratio = figures.ack_p99.as_secs_f64() / quiet.ack_p99.as_secs_f64().max(1e-6);
-            // Of few acknowledgements it is a single one, which may wait for the most expensive change.
+            // With few acknowledgements the p99 is a single one, which may wait for the most expensive change.
             let single = if figures.acks < FEW_ACKS { worst::MAX_CPU } else { Duration::ZERO };
             if figures.ack_p99 > quiet.ack_p99.mul_f64(Attack::MAX_RATIO) + single {
                 slow.push(format!("the honest phone waited {ratio:.1} times as long {when}: {:.1?}", figures.ack_p99));
@@ -268,13 +268,13 @@ impl Attack {
     }
 }
 
-/// Runs an attack on threads that yield to the relay and to the honest clients.
+/// Runs an attack on threads with a lower priority than those of the honest clients.
 async fn on_threads_of_its_own(attack: Running, nice: i32) -> anyhow::Result<anyhow::Result<String>> {
     open_many_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        // A thread that may not lower its priority attacks nevertheless.
+        // If the priority cannot be lowered, the attack runs nevertheless.
         .on_thread_start(move || {
             let _ = rustix::process::setpriority_process(None, nice);
         })
@@ -284,14 +284,14 @@ async fn on_threads_of_its_own(attack: Running, nice: i32) -> anyhow::Result<any
     outcome.context("the attack panicked")
 }
 
-/// Takes all the open files that the system allows: a process begins with fewer than a relay has sockets.
+/// Raises the limit of open files to the maximum: a process begins with fewer than a relay has sockets.
 fn open_many_files() -> anyhow::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     Ok(rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?)
 }
 
-/// The reports as a table.
+/// Returns the reports as a table.
 pub fn table(reports: &[Report]) -> Table {
     let row = |report: &Report| {
         let ms = |figures: &Figures| format!("{:.1}", figures.ack_p99.as_secs_f64() * 1e3);

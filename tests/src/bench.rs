@@ -1,5 +1,4 @@
-//! What the benchmarks measure: modules that make tables, and modules with a function from data to figures; nothing here
-//! prints.
+//! The benchmarks: modules that make tables, and modules with a function from data to figures. Nothing here prints.
 
 pub mod append;
 pub mod codec;
@@ -34,9 +33,9 @@ use crate::synthetic::{self, Kind, Options};
 /// A table as people read it.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// What it shows.
+    /// Its title.
     pub title: &'static str,
-    /// How it was measured.
+    /// The conditions of the measurement.
     pub notes: String,
     /// The names of the columns.
     pub columns: Vec<&'static str>,
@@ -45,7 +44,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table in Markdown.
+    /// Returns the table in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {}\n\n{}\n\n", self.title, self.notes);
         let mut line = |cells: &[String]| writeln!(text, "| {} |", cells.join(" | ")).expect("memory takes all");
@@ -58,7 +57,7 @@ impl Table {
         text
     }
 
-    /// A document of tables with this one in the place of the one of its title, or at the end.
+    /// Returns a document of tables with this one in place of that with the same title, or at the end.
     pub fn put_into(&self, document: &str) -> String {
         let mut sections: Vec<&str> = document.split("\n## ").collect();
         let table = self.markdown();
@@ -71,13 +70,13 @@ impl Table {
     }
 }
 
-/// The middle one of some values; 0 of none.
+/// Returns the median of values; 0 without any.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// A whole number as people read it.
+/// Returns a whole number with separators.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -85,7 +84,7 @@ pub fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// A made drive, always the same.
+/// A synthetic drive, always the same.
 fn made_drive(minutes: u32, kind: Kind) -> Vec<Fix> {
     synthetic::drive(1, Options { start: Timestamp(1_717_232_400_000), minutes, kind })
 }

@@ -1,6 +1,6 @@
-//! A client that speaks the protocol message by message: what a phone says, without a replica behind it.
+//! A client of the protocol, message by message: the messages of a phone without a replica.
 //!
-//! It keeps promises apart: what was offered and what was acknowledged, by name. It decides nothing.
+//! It records which changes were offered and which were acknowledged, by hash. It decides nothing.
 
 mod document;
 
@@ -25,27 +25,27 @@ use tourismo_server::Origin;
 
 pub use self::document::Document;
 
-/// Long enough for any machine: whoever waits so long waits in vain.
+/// Longer than any machine needs: waiting longer is futile.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A device of an account.
 #[derive(Clone, Debug)]
 pub struct Device {
     key: SigningKey,
-    /// The account it speaks for.
+    /// Its account.
     pub account: AccountId,
     grant: Option<Grant>,
 }
 
 impl Device {
-    /// The device that founds an account; another one for each seed.
+    /// Returns the founding device of an account, which depends on the seed.
     pub fn founder(seed: [u8; 32]) -> Device {
         let key = SigningKey::from_bytes(&seed);
         let account = AccountId::founded_by(&DeviceKey(key.verifying_key().to_bytes()));
         Device { key, account, grant: None }
     }
 
-    /// Another device of the account, let in by this one.
+    /// Returns another device of the account with a grant of this one.
     pub fn link(&self, seed: [u8; 32]) -> Device {
         let key = SigningKey::from_bytes(&seed);
         let device = DeviceKey(key.verifying_key().to_bytes());
@@ -53,28 +53,28 @@ impl Device {
         Device { key, account: self.account, grant: Some(Grant { granted_by: self.key(), signature }) }
     }
 
-    /// A device that nobody of the account let in: its grant is by a key that the account does not know.
+    /// Returns a device without a valid grant: its grant is by a key that is not in the account.
     pub fn intruder(account: AccountId, seed: [u8; 32]) -> Device {
         Device { account, ..Device::founder(seed) }.link(seed.map(|byte| !byte))
     }
 
-    /// How it begins a handshake.
+    /// Returns its first message.
     pub fn hello(&self) -> Message {
         Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }
     }
 
-    /// How it answers a challenge of the relay at an origin.
+    /// Returns its answer to a challenge of the relay at an origin.
     pub fn proof(&self, relay: &RelayId, nonce: &[u8; 32], origin: &str) -> Message {
         let signature = self.key.sign(&proof_bytes(relay, nonce, &self.account, &self.key(), origin)).to_bytes();
         Message::Proof { signature, grant: self.grant, origin: Some(origin.to_owned()) }
     }
 
-    /// Its public key.
+    /// Returns its public key.
     pub fn key(&self) -> DeviceKey {
         DeviceKey(self.key.verifying_key().to_bytes())
     }
 
-    /// A token to read as the account until then, from the relay of a connection. `[R1]`
+    /// Returns a token for reading as the account until this time, from the relay of a connection. `[R1]`
     pub fn read_token(&self, client: &Client, expires_at: Timestamp) -> String {
         let (account, device) = (self.account, self.key());
         let bytes = read_bytes(&client.relay, &account, &device, expires_at, &client.origin);
@@ -82,26 +82,26 @@ impl Device {
         BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin }.to_bytes())
     }
 
-    /// Connects, goes through the handshake and catches up from the head of the log, without reading what is there.
+    /// Connects, completes the handshake and catches up from the head of the log, without reading entries.
     ///
     /// # Errors
-    /// If the relay does not let it in.
+    /// If the relay refuses it.
     pub async fn connect(&self, relay: SocketAddr) -> anyhow::Result<Client> {
         self.connect_from(relay, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
     }
 
-    /// The same from another address of this machine.
+    /// Like [`Device::connect`], from another address of this machine.
     ///
     /// # Errors
-    /// If the relay does not let it in.
+    /// If the relay refuses it.
     pub async fn connect_from(&self, relay: SocketAddr, from: IpAddr) -> anyhow::Result<Client> {
         self.connect_as(&Origin::from(relay).to_string(), relay, from).await
     }
 
-    /// The same where something stands before the relay, such as a proxy that speaks TLS, so that another origin is dialled.
+    /// Like [`Device::connect`], through a proxy with TLS or the like, with another dialled origin.
     ///
     /// # Errors
-    /// If the relay does not let it in.
+    /// If the relay refuses it.
     pub async fn connect_as(&self, origin: &str, relay: SocketAddr, from: IpAddr) -> anyhow::Result<Client> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::new(from, 0))?;
@@ -125,12 +125,12 @@ impl Device {
     }
 }
 
-/// What the relay answered to pushes.
+/// The relay's answers to pushes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answers {
-    /// What it promised to keep.
+    /// The acknowledged changes.
     pub acked: Vec<ChangeHash>,
-    /// What it refused: the number of the push, the place in it, the reason.
+    /// The refused changes: the number of the push, the index in it, the code.
     pub nacked: Vec<(u64, u32, NackCode)>,
 }
 
@@ -139,36 +139,36 @@ pub struct Answers {
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
     relay: RelayId,
-    /// What was dialled.
+    /// The dialled origin.
     origin: String,
 }
 
 impl Client {
-    /// Who the relay says that it is.
+    /// Returns the relay's id.
     pub fn relay(&self) -> RelayId {
         self.relay
     }
 
-    /// Says something.
+    /// Sends a message.
     ///
     /// # Errors
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub async fn send(&mut self, message: &Message) -> anyhow::Result<()> {
         Ok(self.socket.send(Frame::Binary(message.encode().into())).await?)
     }
 
-    /// Offers changes.
+    /// Pushes changes.
     ///
     /// # Errors
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub async fn push(&mut self, changes: Vec<Offer>) -> anyhow::Result<()> {
         self.send(&Message::Push { changes }).await
     }
 
-    /// The next message.
+    /// Returns the next message.
     ///
     /// # Errors
-    /// If the connection is gone, or nothing comes.
+    /// If the connection is closed, or nothing arrives.
     pub async fn receive(&mut self) -> anyhow::Result<Message> {
         loop {
             let frame = timeout(PATIENCE, self.socket.next()).await.context("the relay said nothing")?;
@@ -180,10 +180,10 @@ impl Client {
         }
     }
 
-    /// Receives until so many changes have been acknowledged or refused. What other devices push is passed over.
+    /// Receives until this number of changes is acknowledged or refused. Skips entries of other devices.
     ///
     /// # Errors
-    /// If something else comes.
+    /// If another message arrives.
     pub async fn answers(&mut self, count: usize) -> anyhow::Result<Answers> {
         let mut answers = Answers::default();
         while answers.acked.len() + answers.nacked.len() < count {
@@ -197,10 +197,10 @@ impl Client {
         Ok(answers)
     }
 
-    /// All changes of a document.
+    /// Returns all changes of a document.
     ///
     /// # Errors
-    /// If something else comes.
+    /// If another message arrives.
     pub async fn fetch(&mut self, doc: DocId) -> anyhow::Result<Vec<Vec<u8>>> {
         self.send(&Message::Fetch { doc }).await?;
         let mut all = Vec::new();

@@ -1,7 +1,7 @@
-//! A community that does not exist: people who follow each other, their cars and drives, meets and who comes to them.
+//! A synthetic community: people who follow each other, their cars and drives, meets with their answers.
 //!
-//! A seed and a size decide everything: the same give the same people, also one by one and in any order. What is popular is
-//! much more popular than the rest: the follower counts have a heavy tail.
+//! A seed and a size decide everything: the same values give the same people, also one by one and in any order.
+//! Popularity is very uneven: the numbers of followers have a heavy tail.
 
 pub mod roads;
 pub mod tables;
@@ -19,16 +19,16 @@ const DAY_MS: i64 = 86_400_000;
 /// How far back drives reach, days.
 const SPAN_DAYS: u64 = 1_000;
 
-/// How large a community is. What is counted over all people is reached within a few percent.
+/// The size of a community. Totals are reached within a few percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// People; each has a handle and two cars.
     pub people: u64,
-    /// Who follows whom.
+    /// Follows.
     pub follows: u64,
-    /// Drives, nine of ten for everyone, one for followers.
+    /// Drives, of which nine of ten are public and one is for followers.
     pub drives: u64,
-    /// Meets, each with as many answers as people come to such.
+    /// Meets with realistic numbers of answers.
     pub meets: u64,
     /// Reactions to drives, one in four with a comment.
     pub reactions: u64,
@@ -37,30 +37,30 @@ pub struct Size {
 /// A community.
 #[derive(Clone, Copy, Debug)]
 pub struct Community {
-    /// Decides everything that the size does not.
+    /// Decides everything except the size.
     pub seed: u64,
-    /// How large it is.
+    /// Its size.
     pub size: Size,
-    /// Everything in the past lies before this.
+    /// All past events are before this time.
     pub until: Timestamp,
 }
 
-/// Somebody.
+/// A person.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// Their place among the people; the first are the most popular.
+    /// The index of the person; the first ones are the most popular.
     pub number: u64,
-    /// The key of their only device.
+    /// The key of the only device.
     pub key: SigningKey,
-    /// Their account.
+    /// The account.
     pub account: AccountId,
-    /// A handle that nobody else has.
+    /// A unique handle.
     pub handle: String,
-    /// The name that others see.
+    /// The displayed name.
     pub display_name: String,
     /// Whether followers must be accepted: one in ten.
     pub by_approval: bool,
-    /// Their cars, such as "Mazda MX-5".
+    /// The cars, such as "Mazda MX-5".
     pub cars: [(DocId, &'static str, &'static str); 2],
 }
 
@@ -71,21 +71,21 @@ pub struct Drive {
     pub id: DocId,
     /// Its published copy.
     pub published: DocId,
-    /// Which of the person's cars.
+    /// The index of the person's car.
     pub car: usize,
-    /// When it began.
+    /// The start.
     pub started_at: Timestamp,
-    /// What it is called.
+    /// The title.
     pub title: &'static str,
     /// Minutes.
     pub minutes: u64,
     /// Metres.
     pub distance_m: f64,
-    /// Metres climbed.
+    /// The ascent, metres.
     pub ascent_m: f64,
-    /// Where it began, longitude and latitude in degrees.
+    /// The position of the start, longitude and latitude in degrees.
     pub at: [f64; 2],
-    /// Only for followers.
+    /// Whether it is for followers only.
     pub for_followers: bool,
 }
 
@@ -94,27 +94,27 @@ pub struct Drive {
 pub struct Meet {
     /// Its document.
     pub id: DocId,
-    /// Who organises it.
+    /// The organiser.
     pub organiser: u64,
-    /// What it is called.
+    /// The title.
     pub title: &'static str,
-    /// When it begins, in the past or in the future.
+    /// The start, in the past or in the future.
     pub starts_at: Timestamp,
-    /// Where, longitude and latitude in degrees.
+    /// The position, longitude and latitude in degrees.
     pub at: [f64; 2],
-    /// Who answers.
+    /// The people who answer.
     pub guests: Vec<u64>,
 }
 
-/// The people who stand for the figures that are promised: they follow this many others, whatever the size allows.
+/// The person with the number of follows of a promised figure: 500, whatever the size allows.
 pub const FOLLOWS_500: u64 = 10;
 /// See [`FOLLOWS_500`].
 pub const FOLLOWS_5000: u64 = 11;
-/// How many answers the first meet has, if there are so many people.
+/// The number of answers of the first meet, if there are enough people.
 pub const LARGE_MEET: u64 = 1_000;
 
 impl Community {
-    /// Somebody by their place, below [`Size::people`].
+    /// Returns a person by index, below [`Size::people`].
     pub fn person(&self, number: u64) -> Person {
         let mut chance = self.chance("person", number);
         let key = SigningKey::from_bytes(&chance.bytes());
@@ -136,14 +136,14 @@ impl Community {
         }
     }
 
-    /// Whom somebody follows, ascending.
+    /// Returns the people whom a person follows, ascending.
     pub fn follows(&self, number: u64) -> BTreeSet<u64> {
         let mut chance = self.chance("follows", number);
         let mean = self.size.follows / self.size.people.max(1);
         let wanted = match number {
             FOLLOWS_500 => 500,
             FOLLOWS_5000 => 5_000,
-            // A few follow many, most follow few; the mean is as it should be.
+            // A few people follow many, most follow few; the mean is right.
             _ if chance.below(20) == 0 => mean * 5,
             _ => mean * 30 / 38 + chance.below(mean / 4 + 1) - mean / 8,
         };
@@ -158,7 +158,7 @@ impl Community {
         follows
     }
 
-    /// What somebody drove.
+    /// Returns the drives of a person.
     pub fn drives(&self, number: u64) -> Vec<Drive> {
         let mut chance = self.chance("drives", number);
         let mean = self.size.drives / self.size.people.max(1);
@@ -184,7 +184,7 @@ impl Community {
         }
     }
 
-    /// A meet by its place, below [`Size::meets`].
+    /// Returns a meet by index, below [`Size::meets`].
     pub fn meet(&self, number: u64) -> Meet {
         let mut chance = self.chance("meet", number);
         let starts_at = self.until + (chance.below(400) as i64 - 300) * DAY_MS;
@@ -203,7 +203,7 @@ impl Community {
         }
     }
 
-    /// Somebody, the popular ones much more often.
+    /// Returns a random person, popular ones much more often.
     fn somebody(&self, chance: &mut Random) -> u64 {
         let share = chance.below(1 << 20) as f64 / f64::from(1 << 20);
         (share * share * self.size.people as f64) as u64
@@ -235,7 +235,7 @@ impl Random {
         bytes
     }
 
-    /// Somewhere in Europe.
+    /// Returns a position in Europe.
     fn place(&mut self) -> [f64; 2] {
         [self.below(30_000_000) as f64 / 1e6 - 8.0, self.below(20_000_000) as f64 / 1e6 + 38.0]
     }

@@ -1,6 +1,6 @@
-//! The relay's real binary as a process of its own: started, watched, killed.
+//! The real binary of the relay as a separate process: started, observed, killed.
 //!
-//! Knows how the binary is built and told what to do; nothing of what it serves.
+//! This module handles building and starting the binary, and must not depend on what it serves.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,28 +15,28 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
 use tourismo_server::Location;
 
-/// How to start a relay.
+/// The parameters of a relay's start.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The database.
     pub database: Location,
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// More arguments for `serve`.
+    /// Further arguments for `serve`.
     pub arguments: Vec<OsString>,
-    /// A program, with arguments, that runs the relay under it and keeps its process id.
+    /// A program with arguments that runs the relay and keeps its process id.
     pub under: Vec<OsString>,
-    /// What it notes of what it does, as `RUST_LOG` has it.
+    /// The log filter, as in `RUST_LOG`.
     pub log: String,
 }
 
 impl Start {
-    /// A relay with this database file on a free port.
+    /// Returns a relay with this database file on a free port.
     pub fn on(data: &Path) -> Start {
         Start::at(data.into())
     }
 
-    /// A relay with this database on a free port.
+    /// Returns a relay with this database on a free port.
     pub fn at(database: Location) -> Start {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Start { database, listen, arguments: Vec::new(), under: Vec::new(), log: "info".to_owned() }
@@ -62,7 +62,7 @@ impl Start {
             if let ("listening", Some(addr)) = (text(&entry["fields"]["message"]), entry["fields"]["addr"].as_str()) {
                 let addr = addr.parse()?;
                 let said = Arc::new(StatementCounts::default());
-                // A pipe that nobody empties would stop the relay.
+                // A pipe that nobody reads would block the relay.
                 tokio::spawn(said.clone().listen(log));
                 return Ok(Daemon { child, addr, said });
             }
@@ -72,7 +72,7 @@ impl Start {
     }
 }
 
-/// How the binary is told where the database is.
+/// Returns the argument for the location of the database.
 fn option(database: &Location) -> [OsString; 2] {
     match database {
         Location::File(path) => ["--data".into(), path.into()],
@@ -92,7 +92,7 @@ pub struct Daemon {
     said: Arc<StatementCounts>,
 }
 
-/// How many statements a relay has said to its database, if it notes that.
+/// The numbers of statements that a relay has executed, if it logs them.
 #[derive(Debug, Default)]
 struct StatementCounts {
     statements: AtomicU64,
@@ -112,23 +112,22 @@ impl StatementCounts {
 }
 
 impl Daemon {
-    /// Where it listens.
+    /// Returns its address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// How many statements it has said to its database until now, and how many of them were commits, as far as it was told
-    /// to note them.
+    /// Returns the numbers of executed statements and of commits, as far as they are logged.
     pub fn statements(&self) -> (u64, u64) {
         (self.said.statements.load(Relaxed), self.said.commits.load(Relaxed))
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap_or_default()
     }
 
-    /// Kills it with SIGKILL: nothing is flushed, nobody is told.
+    /// Kills it with SIGKILL, without flushing or closing anything.
     ///
     /// # Errors
     /// If it was dead already.
@@ -137,10 +136,10 @@ impl Daemon {
         Ok(self.child.kill().await?)
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops it, and waits until it has ended.
     ///
     /// # Errors
-    /// If it does not end well.
+    /// If it fails.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
         anyhow::ensure!(told.success(), "the relay cannot be told to stop");
@@ -150,10 +149,10 @@ impl Daemon {
     }
 }
 
-/// Has the binary check a database.
+/// Runs the binary's check of a database.
 ///
 /// # Errors
-/// What it finds.
+/// The findings.
 pub fn check(database: impl Into<Location>) -> anyhow::Result<()> {
     let output =
         Command::new(binary()?).arg("check").args(option(&database.into())).env("RUST_LOG", "error").output()?;
@@ -162,13 +161,13 @@ pub fn check(database: impl Into<Location>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The relay's binary: from the folder that `TOURISMO_BINARIES` names, or built once with the profile of this program.
+/// Returns the relay's binary: from the folder in `TOURISMO_BINARIES`, or built once with the profile of this program.
 ///
-/// A run of all tests has built it and says so: built by itself it has other features, so that every dependency would be
-/// compiled a second time.
+/// A run of all tests has built it and sets the variable: built alone it has other features, so every dependency would
+/// be compiled again.
 ///
 /// # Errors
-/// If it is not there, or cannot be built.
+/// If it does not exist, or cannot be built.
 pub fn binary() -> anyhow::Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}"))) {
@@ -184,7 +183,7 @@ fn build() -> anyhow::Result<PathBuf> {
         return Ok(binary);
     }
     let this = std::env::current_exe()?;
-    // Programs lie in target/<profile>, tests in target/<profile>/deps.
+    // Programs are in target/<profile>, tests in target/<profile>/deps.
     let folder = this.parent().context("a program lies in a folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().context("deps lies in a folder")? } else { folder };
     let profile = if folder.ends_with("debug") { "dev" } else { "release" };

@@ -26,9 +26,9 @@ use tourismo_core::fix::{Fix, InvalidFix};
 use self::point::{PointText, Value};
 pub use self::write::write;
 
-/// The largest file that is read: 50 hours at one fix a second are about 40 MB.
+/// Maximum size of a file: 50 hours at one fix a second are about 40 MB.
 pub const MAX_BYTES: usize = 64 << 20;
-/// So many problems are told one by one; the others are counted.
+/// Maximum number of listed problems; further ones are counted.
 pub const MAX_PROBLEMS: usize = 100;
 
 /// Why a file cannot be read as a drive.
@@ -40,10 +40,10 @@ pub enum GpxError {
         /// Its size.
         bytes: usize,
     },
-    /// It declares an encoding that nobody knows.
+    /// It declares an unknown encoding.
     #[error("the file's encoding {label:?} is unknown")]
     UnknownEncoding {
-        /// What it declares.
+        /// The declared encoding.
         label: String,
     },
     /// Not XML, before the first track point.
@@ -51,7 +51,7 @@ pub enum GpxError {
     NotXml {
         /// Counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// The error.
         error: quick_xml::Error,
     },
     /// It ends before its first track point does.
@@ -62,35 +62,35 @@ pub enum GpxError {
     NotGpx,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GpxFile {
     /// The name of the first track that has one.
     pub name: Option<String>,
-    /// The track points that are a position at a time, in the order of time, those of one time in the file's order. GPX
-    /// does not tell when a phone recorded, so that `recorded_at` equals `fixed_at`.
+    /// The track points with a valid position and time, ordered by time; those with equal times in the file's order.
+    /// GPX has no time of recording, so `recorded_at` equals `fixed_at`.
     pub fixes: Vec<Fix>,
-    /// How many track points the file has, readable or not.
+    /// The number of track points, readable or not.
     pub point_count: usize,
-    /// Whether the file has its points in another order than that of time.
+    /// Whether the order of the points in the file is not that of time.
     pub is_reordered: bool,
-    /// What could not be read, in the file's order; at most [`MAX_PROBLEMS`].
+    /// The problems in the file's order; at most [`MAX_PROBLEMS`].
     pub problems: Vec<Problem>,
-    /// How many problems there are.
+    /// The number of problems.
     pub problem_count: usize,
 }
 
-/// Something in a file that cannot be read.
+/// A problem in a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct Problem {
-    /// Where, counted from 1; for a track point the line on which it begins.
+    /// The line, from 1; for a track point the line on which it begins.
     pub line: usize,
-    /// What.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What cannot be read, and what that costs.
+/// A fault, and its consequence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A track point without a readable latitude and longitude.
@@ -99,10 +99,10 @@ pub enum Fault {
     /// A track point without a time: a route, not a drive.
     #[error("a track point has no time; it is left out")]
     NoTime,
-    /// A time in no known form.
+    /// A time in an unknown format.
     #[error("a track point has a time that cannot be read; it is left out")]
     NotATime,
-    /// Numbers that are no position at a time.
+    /// Numbers that are not a valid position and time.
     #[error("a track point is left out: {0}")]
     Invalid(InvalidFix),
     /// A value that is not a number.
@@ -117,7 +117,7 @@ pub enum Fault {
     /// It ends before its outermost element does.
     #[error("the file is cut short")]
     CutShort,
-    /// Bytes that are no text in the file's encoding.
+    /// Bytes that are not text in the file's encoding.
     #[error("some characters are not in the file's encoding")]
     Malformed,
 }
@@ -125,7 +125,8 @@ pub enum Fault {
 /// Reads a GPX file.
 ///
 /// # Errors
-/// [`GpxError`] if the bytes are no GPX file. A file without any readable point is no error; [`GpxFile::problems`] tells.
+/// [`GpxError`] if the bytes are not a GPX file. A file without any readable point is not an error;
+/// [`GpxFile::problems`] lists the reasons.
 pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
     if bytes.len() > MAX_BYTES {
         return Err(GpxError::TooLarge { bytes: bytes.len() });
@@ -138,7 +139,7 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
         reading.file.problem_count += 1;
     }
     let mut xml = NsReader::from_str(&text.text);
-    // People write "Cars & Coffee" into names.
+    // Users write "Cars & Coffee" into names.
     xml.config_mut().allow_dangling_amp = true;
     loop {
         let place = xml.buffer_position() as usize;
@@ -164,7 +165,7 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
     Ok(file)
 }
 
-/// What an element is, by where it stands.
+/// The meaning of an element, by its position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Element {
     Gpx,
@@ -179,10 +180,10 @@ enum Element {
     Other,
 }
 
-/// Whose an element is.
+/// The namespace of an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Namespace {
-    /// That of the outermost element.
+    /// The namespace of the outermost element.
     Gpx,
     Garmin,
     OpenTracks,
@@ -196,7 +197,7 @@ impl Namespace {
         let name = match name {
             ResolveResult::Bound(name) => Some(name.0),
             ResolveResult::Unbound => None,
-            // A prefix that nobody declared is Garmin's where an element of Garmin's can stand.
+            // An undeclared prefix is Garmin's where an element of Garmin's is possible.
             ResolveResult::Unknown(_) => return Namespace::Garmin,
         };
         match name {
@@ -213,7 +214,7 @@ impl Namespace {
 }
 
 impl Element {
-    /// What an element of this name is below `parent`.
+    /// Returns the meaning of an element of this name below `parent`.
     fn below(parent: Element, namespace: Namespace, name: &str) -> Element {
         let motion = match name {
             "speed" => Some(Value::Speed),
@@ -247,11 +248,11 @@ impl Element {
     }
 }
 
-/// A file that is being read.
+/// The state of reading a file.
 struct Reading<'a> {
     file: GpxFile,
     lines: Lines<'a>,
-    /// Whether the outermost element was GPX's, and what its namespace is called.
+    /// Whether the outermost element is GPX's, and its namespace.
     is_gpx: bool,
     gpx: Option<String>,
     open: Vec<Element>,
@@ -272,7 +273,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Takes an event that begins at `place`. Says whether it is the last one.
+    /// Handles an event that begins at `place`. Returns whether it is the last one.
     fn take(&mut self, place: usize, namespace: &ResolveResult<'_>, event: Event<'_>) -> Result<bool, GpxError> {
         match event {
             Event::Start(tag) => {
@@ -283,7 +284,7 @@ impl<'a> Reading<'a> {
                 self.open.push(element);
                 self.content.clear();
             }
-            // A point without a child has no time; any other empty element says nothing.
+            // A point without a child has no time; any other empty element has no value.
             Event::Empty(tag) => {
                 if self.element(namespace, &tag)? == Element::Point {
                     self.point = PointText::of(&tag, place);
@@ -296,7 +297,7 @@ impl<'a> Reading<'a> {
                 Ok(Some(character)) => self.content.push(character),
                 Ok(None) | Err(_) => match resolve_predefined_entity(&reference) {
                     Some(text) => self.content.push_str(text),
-                    // One of the file's own stays as it stands there, so that it makes no number.
+                    // An entity of the file's own is kept unexpanded, so that it is not a number.
                     None => self.content.extend(["&", &*reference, ";"]),
                 },
             },
@@ -318,7 +319,7 @@ impl<'a> Reading<'a> {
         Ok(false)
     }
 
-    /// What a tag is, in the place where it stands.
+    /// Returns the meaning of a tag at its position.
     fn element(&mut self, namespace: &ResolveResult<'_>, tag: &BytesStart<'_>) -> Result<Element, GpxError> {
         let element = match self.open.last() {
             Some(parent) => {
@@ -380,7 +381,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Counts lines from place to place, so that a file is gone through once.
+/// Counts lines from position to position, so that a file is read once.
 #[derive(Clone)]
 struct Lines<'a> {
     text: &'a str,
@@ -389,7 +390,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of a place that is not before the last one; counted from 1.
+    /// Returns the line, from 1, of a position that is not before the last one.
     fn at(&mut self, place: usize) -> usize {
         let place = place.min(self.text.len());
         if place > self.place {

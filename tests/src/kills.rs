@@ -1,8 +1,8 @@
-//! Kills the real relay, or the Postgres behind it, at random moments while clients push, and looks up everything that was
+//! Kills the real relay, or its Postgres, at random moments while clients push, and then looks up everything that was
 //! ever acknowledged.
 //!
-//! The seed decides what is pushed and after which acknowledgement the kill comes; how far the relay has got by then is
-//! the machine's doing.
+//! The seed decides the pushes and the acknowledgement after which the kill comes; the relay's progress at that moment
+//! depends on the machine.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -23,46 +23,46 @@ use crate::client::{Client, Device, Document};
 use crate::daemon::{Daemon, Start, check};
 use crate::sim::SimRng;
 
-/// How many pushes a client has under way.
+/// The number of outstanding pushes of a client.
 const IN_FLIGHT: usize = 4;
 
-/// How long a relay may take to find its way back to Postgres: it needs milliseconds.
+/// Maximum time for a relay to reconnect to Postgres: it needs milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is killed.
+/// The process to kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Victim {
-    /// The relay, with its database in a file.
+    /// The relay with a database file.
     Relay,
-    /// The relay, with its database in Postgres.
+    /// The relay with Postgres.
     RelayOnPostgres,
-    /// Postgres, under a relay that goes on.
+    /// Postgres, while the relay runs.
     Postgres,
 }
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Decides everything that chance decides.
+    /// The seed of all random decisions.
     pub seed: u64,
-    /// What to kill.
+    /// The process to kill.
     pub victim: Victim,
-    /// How many times to kill it.
+    /// The number of kills.
     pub times: u32,
-    /// How many clients push at the same time, each for an account of its own.
+    /// The number of clients that push at the same time, each for an account of its own.
     pub clients: usize,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many times it was killed.
+    /// The number of kills.
     pub kills: u32,
-    /// How many changes were acknowledged.
+    /// The number of acknowledged changes.
     pub acknowledged: u64,
-    /// How many of them were missing after a restart.
+    /// The number of acknowledged changes that were missing after a restart.
     pub lost: u64,
-    /// How many changes were on disk though the acknowledgement did not get out any more.
+    /// The number of changes on disk whose acknowledgement was not sent.
     pub unheard: u64,
 }
 
@@ -72,24 +72,24 @@ struct Pusher {
     document: Document,
     chance: SimRng,
     acknowledged: BTreeSet<ChangeHash>,
-    /// Offered and never answered, in order: to be offered again first. `[P6]`
+    /// Pushed changes without an answer, in order, which are pushed again first. `[P6]`
     unanswered: VecDeque<(ChangeHash, Offer)>,
 }
 
-/// A relay, its database, and what is to be killed of them.
+/// A relay, its database, and the process to kill.
 struct Stage {
     victim: Victim,
     database: Location,
     cluster: Option<Cluster>,
     relay: Option<Daemon>,
-    /// Held, not read.
+    /// Kept so that it is not deleted.
     _folder: TempDir,
 }
 
-/// Carries out a plan.
+/// Performs a run.
 ///
 /// # Errors
-/// If something goes wrong other than a loss, such as a change that is refused or a database that is damaged.
+/// If anything fails other than a loss, such as a refused change or a damaged database.
 pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     let mut stage = Stage::set(plan.victim)?;
     let mut chance = SimRng::new(plan.seed);
@@ -98,7 +98,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     for _ in 0..plan.times {
         let addr = stage.up().await?;
         look_up(&stage.database, &mut pushers, &mut report).await?;
-        // Some kills come before anything was acknowledged, some after a dozen groups.
+        // Some kills come before the first acknowledgement, some after a dozen transactions.
         let acknowledgements = if chance.one_in(8) { 0 } else { chance.between(1, 60) };
         let (tell, mut told) = mpsc::unbounded_channel();
         let at_work: Vec<_> =
@@ -142,7 +142,7 @@ impl Stage {
         Ok(Stage { victim, database, cluster, relay: None, _folder: folder })
     }
 
-    /// Brings back what was killed, and waits until the relay lets somebody in.
+    /// Restarts the killed process, and waits until the relay accepts connections.
     async fn up(&mut self) -> anyhow::Result<SocketAddr> {
         let Some(relay) = &self.relay else {
             return Ok(self.relay.insert(Start::at(self.database.clone()).start().await?).addr());
@@ -163,7 +163,7 @@ impl Stage {
     }
 }
 
-/// Looks up every acknowledged change in the database of a relay that has just come back.
+/// Looks up every acknowledged change in the database of a restarted relay.
 async fn look_up(database: &Location, pushers: &mut [Pusher], report: &mut Report) -> anyhow::Result<()> {
     let sql = "SELECT doc, hash FROM change";
     let rows: Vec<(Vec<u8>, Vec<u8>)> = match database {
@@ -198,10 +198,10 @@ impl Pusher {
         Pusher { device, document, chance, acknowledged: BTreeSet::new(), unanswered: VecDeque::new() }
     }
 
-    /// Pushes and listens until the connection breaks. What arrived before it broke was promised.
+    /// Pushes and receives until the connection breaks. Acknowledgements that arrived before count.
     async fn push_until_cut(mut self, relay: SocketAddr, tell: UnboundedSender<u64>) -> anyhow::Result<Pusher> {
         let Ok(mut client) = self.device.connect(relay).await else { return Ok(self) };
-        // How many changes of each push on its way are not answered.
+        // The number of unanswered changes of each outstanding push.
         let mut on_the_way: VecDeque<usize> = VecDeque::new();
         let mut next = 0;
         loop {
@@ -221,7 +221,7 @@ impl Pusher {
             }
             let Ok(message) = client.receive().await else { return Ok(self) };
             let Some(acked) = self.take(message)? else { return Ok(self) };
-            // Nobody listens any more once the kill is on its way.
+            // The receiver is gone once the kill is under way.
             let _ = tell.send(acked as u64);
             next -= acked;
             let mut left = acked;
@@ -237,7 +237,7 @@ impl Pusher {
         }
     }
 
-    /// Takes in what had arrived before the connection broke.
+    /// Handles messages that arrived before the connection broke.
     async fn drain(&mut self, client: &mut Client) -> anyhow::Result<()> {
         while let Ok(message) = client.receive().await {
             if self.take(message)?.is_none() {
@@ -247,7 +247,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Counts what was acknowledged; `None` if the relay cannot store anything at the moment.
+    /// Counts acknowledged changes; `None` if the relay cannot store anything at the moment.
     fn take(&mut self, message: Message) -> anyhow::Result<Option<usize>> {
         let hashes = match message {
             Message::Ack { hashes, .. } => hashes,

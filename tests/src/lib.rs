@@ -1,7 +1,7 @@
-//! What the tests, the samples and the tools share: drives made from a seed, files of drives, phones and clients, the
-//! relay as a process, the simulator.
+//! The shared parts of tests, samples and tools: synthetic drives, drive files, phones and clients, the relay as a
+//! process, the simulator.
 //!
-//! Nothing of the product depends on this crate.
+//! The product must not depend on this crate.
 
 pub mod attack;
 pub mod bench;

@@ -1,4 +1,4 @@
-//! What many drives make of the roads that they share.
+//! The road network that many drives form.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use tourismo_core::fix::Fix;
 use tourismo_core::roads::RoadSteps;
 use tourismo_server::roads::{CellCounts, Driver, Network, Trace};
 
-/// The trace of a drive.
+/// Returns the trace of a drive.
 pub fn trace(fixes: &[Fix]) -> Trace {
     Trace::of(&RoadSteps::of(fixes))
 }
 
-/// The network of some drives, in any order.
+/// Returns the network of drives, in any order.
 pub fn network(traces: &[(Driver, Trace)]) -> Network {
-    // Driver after driver, as the relay reads them; the drives of one stay in the order given.
+    // Driver by driver, as the relay reads them; the drives of one driver keep their order.
     let mut traces: Vec<_> = traces.iter().collect();
     traces.sort_by_key(|(driver, _)| *driver);
     let mut census = CellCounts::default();
@@ -25,7 +25,7 @@ pub fn network(traces: &[(Driver, Trace)]) -> Network {
     network
 }
 
-/// The share of the second lap's pairs of nodes that the first lap passed, too.
+/// Returns the share of the second lap's pairs of nodes that the first lap also passed.
 pub fn shared(network: &Network, first: &Trace, second: &Trace) -> f64 {
     let first: BTreeSet<_> = network.pairs(first).into_iter().collect();
     let second = network.pairs(second);
@@ -95,7 +95,7 @@ mod tests {
         traces.iter().cloned().zip(1..).map(|(trace, number)| (Driver(number), trace)).collect()
     }
 
-    /// Laps of three roads, in both directions, each by somebody else.
+    /// Laps of three roads in both directions, each by another driver.
     fn crowd() -> Vec<(Driver, Trace)> {
         let mut traces = Vec::new();
         for (road, kind) in [(1, Kind::Mountain), (2, Kind::Mountain), (1, Kind::Lane)] {

@@ -1,6 +1,6 @@
 //! A phone without a browser: performs a replica's effects with a file, a key, a socket and a clock.
 //!
-//! It decides nothing. The replica is the one that runs in the browser; what differs is who stores, signs and connects.
+//! It decides nothing. The replica is the same as in the browser; only storage, signing and connections differ.
 
 mod clock;
 mod socket;
@@ -30,24 +30,25 @@ const KEY_FILE: &str = "device.key";
 /// The name of the storage in a phone's folder.
 const STORAGE_FILE: &str = "storage.log";
 
-/// What a phone is made of.
+/// The parameters of a phone.
 #[derive(Debug)]
 pub struct Setup {
-    /// Where it keeps things.
+    /// Its storage.
     pub storage: Storage,
     /// The device's key, the same at every start.
     pub key: SigningKey,
-    /// Names the writer of this start's changes: never the same twice for one key, unless the same changes are to come.
+    /// Determines the actor of this start: it must differ for every start with one key, unless the same changes are
+    /// wanted.
     pub seed: [u8; 32],
-    /// At the first start of a device that another one let in: what that one gave it.
+    /// For the first start of a device with a grant: the grant.
     pub grant: Option<Vec<u8>>,
-    /// Where the relay is, such as `ws://localhost:8080/v1/sync`.
+    /// The URL of the relay, such as `ws://localhost:8080/v1/sync`.
     pub relay: String,
-    /// The relay's origin, if `relay` leads to it by way of something that only counts bytes; absent if it is what is dialled.
+    /// The relay's origin, if `relay` leads to it through a byte counter; absent if `relay` itself is dialled.
     pub origin: Option<String>,
-    /// The time on the phone.
+    /// Its clock.
     pub clock: Clock,
-    /// Whether there is a network from the beginning.
+    /// Whether there is a network at the start.
     pub online: bool,
 }
 
@@ -66,45 +67,45 @@ pub enum PhoneError {
         /// Its length.
         bytes: usize,
     },
-    /// The replica refuses what it was given.
+    /// The replica refuses the arguments.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
 
-/// Why a phone and its relay do not come to agree.
+/// Why a phone and its relay do not agree.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The relay cannot be reached.
     #[error("no relay at {relay}: {reason}")]
     NoRelay {
-        /// Its address.
+        /// Its URL.
         relay: String,
-        /// What the last attempt ended with.
+        /// The reason of the last failure.
         reason: String,
     },
-    /// The relay sent the phone away for good.
+    /// The relay refused the phone with a lasting code.
     #[error("the relay sends this device away: {code:?}")]
     Rejected {
-        /// Why.
+        /// The code.
         code: ByeCode,
     },
-    /// The relay refuses to keep something.
+    /// The relay refuses changes.
     #[error("the relay refuses something of {documents} documents")]
     Refused {
-        /// Of how many documents.
+        /// The number of documents with refused changes.
         documents: u32,
     },
-    /// Nothing moves.
+    /// Nothing progresses.
     #[error("nothing has moved for {seconds} s; {unsent} changes are not acknowledged")]
     Stalled {
-        /// For how long.
+        /// The time without progress.
         seconds: u64,
-        /// How many changes wait.
+        /// The number of unsent changes.
         unsent: u32,
     },
 }
 
-/// What has gone over the sockets, in messages and in bytes with the WebSocket frames around them (RFC 6455).
+/// The traffic of the sockets, in messages and in bytes including the WebSocket frames (RFC 6455).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Binary messages to the relay.
@@ -127,10 +128,10 @@ pub struct Phone {
     origin: String,
     clock: Clock,
     online: bool,
-    /// When the replica wants to be woken, on its monotonic clock.
+    /// When the replica's timer fires, on its monotonic clock.
     timer_ms: Option<f64>,
     socket: Option<Socket>,
-    /// What the last connection ended with.
+    /// The reason of the end of the last connection.
     lost: Option<String>,
     requests: u32,
     settled: Vec<(u32, CommandOutcome)>,
@@ -138,12 +139,12 @@ pub struct Phone {
 }
 
 impl Setup {
-    /// A phone that forgets everything at its end: a new key, a new account.
+    /// Returns a phone without permanent storage: a new key, a new account.
     pub fn in_memory(relay: &str) -> Setup {
         Setup::with(Storage::in_memory(), SigningKey::from_bytes(&random()), relay)
     }
 
-    /// A phone that keeps its key and its data in a folder, which is made if it is not there.
+    /// Returns a phone whose key and data are in a folder, which is created if it does not exist.
     ///
     /// # Errors
     /// [`PhoneError`] if the folder cannot be used, or another process uses it.
@@ -160,7 +161,7 @@ impl Setup {
 }
 
 impl Phone {
-    /// Opens the phone on what its storage holds.
+    /// Opens the phone with its storage.
     ///
     /// # Errors
     /// [`PhoneError`] if the storage cannot be read or the grant does not fit.
@@ -198,37 +199,37 @@ impl Phone {
         Ok(phone)
     }
 
-    /// The replica, to be read.
+    /// Returns the replica, for reading.
     pub fn replica(&self) -> &Replica {
         &self.replica
     }
 
-    /// How storage and sync are.
+    /// Returns the state of storage and sync.
     pub fn status(&self) -> StatusView {
         self.replica.status()
     }
 
-    /// The public key of the device, as [`Command::GrantDevice`] wants it.
+    /// Returns the public key of the device, for [`Command::GrantDevice`].
     pub fn device(&self) -> [u8; 32] {
         self.key.verifying_key().to_bytes()
     }
 
-    /// What has gone over the sockets so far.
+    /// Returns the traffic of the sockets so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// Ends the phone and leaves what it stored.
+    /// Ends the phone and returns its storage.
     pub fn into_storage(self) -> Storage {
         self.storage
     }
 
-    /// The time on the phone.
+    /// Returns the phone's clock.
     pub fn clock(&mut self) -> &mut Clock {
         &mut self.clock
     }
 
-    /// Takes the network away or gives it back.
+    /// Removes or restores the network.
     pub fn network(&mut self, online: bool) {
         self.online = online;
         if !online && self.socket.take().is_some() {
@@ -237,12 +238,12 @@ impl Phone {
         self.handle(Input::Network { online });
     }
 
-    /// Gives the replica a measurement.
+    /// Passes a measurement to the replica.
     pub fn feed(&mut self, fix: Fix) {
         self.handle(Input::Fix { fix, arrived_ms: None });
     }
 
-    /// Moves the phone to another time at once. What was due on the way happens when it was due.
+    /// Moves the phone to another time at once. Timers that are due on the way fire when they are due.
     pub fn travel(&mut self, to: Timestamp) {
         let ahead_ms = to.millis_since(self.clock.now().wall) as f64;
         let arrival_ms = self.clock.now().monotonic_ms + ahead_ms.max(0.0);
@@ -253,12 +254,12 @@ impl Phone {
         self.clock.set(to);
     }
 
-    /// Has the phone hear what its relay would say if it lived in the phone's time.
+    /// Passes a message of the relay to the phone in the phone's time.
     pub fn receive(&mut self, message: &Message) {
         self.take(PhoneEvent::Socket(SocketEvent::Message(message.encode())));
     }
 
-    /// Lets the phone live until its clock shows this time.
+    /// Runs the phone until its clock shows this time.
     pub async fn run_until(&mut self, wall: Timestamp) {
         while let Some(left) = self.clock.real_time_to(wall).filter(|left| !left.is_zero()) {
             tokio::select! {
@@ -268,7 +269,7 @@ impl Phone {
         }
     }
 
-    /// Has a command carried out and says how it ended; `None` if it has not ended after `patience`.
+    /// Performs a command and returns its outcome; `None` if it has not ended after `patience`.
     pub async fn command(&mut self, command: Command, patience: Duration) -> Option<CommandOutcome> {
         self.requests += 1;
         let request = self.requests;
@@ -282,7 +283,7 @@ impl Phone {
         }
     }
 
-    /// Lets the phone live until something is so. Says whether it came to be within `patience`.
+    /// Runs the phone until a condition holds. Returns whether it holds within `patience`.
     pub async fn until(&mut self, patience: Duration, is_so: impl Fn(&Replica) -> bool) -> bool {
         let deadline = Instant::now() + patience;
         while !is_so(&self.replica) {
@@ -293,10 +294,10 @@ impl Phone {
         true
     }
 
-    /// Lets the phone live until the relay has acknowledged everything and both agree.
+    /// Runs the phone until the relay has acknowledged everything and both agree.
     ///
     /// # Errors
-    /// [`SyncError`] if the relay refuses, or if nothing has moved for as long as `patience`.
+    /// [`SyncError`] if the relay refuses, or if nothing progressed for `patience`.
     pub async fn sync(&mut self, patience: Duration) -> Result<(), SyncError> {
         let mut deadline = Instant::now() + patience;
         let mut before = (self.traffic, self.status().unsent_changes);
@@ -325,7 +326,7 @@ impl Phone {
         }
     }
 
-    /// Waits for the next thing that happens, and takes it in.
+    /// Waits for the next event and handles it.
     async fn step(&mut self) {
         let happening = next(&mut self.socket, self.clock.real_time_until(self.timer_ms)).await;
         self.take(happening);
@@ -353,7 +354,7 @@ impl Phone {
         self.handle(Input::Tick);
     }
 
-    /// Hands the replica what happened, and then what came of its effects, until nothing more comes at once.
+    /// Passes an input to the replica, and then the answers of its effects, until there are no further immediate ones.
     fn handle(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -404,7 +405,7 @@ impl Phone {
     }
 }
 
-/// Something that happens to a phone by itself.
+/// An event from outside of the phone.
 enum PhoneEvent {
     Socket(SocketEvent),
     TimerDue,
@@ -430,14 +431,14 @@ async fn next(socket: &mut Option<Socket>, timer: Option<Duration>) -> PhoneEven
     }
 }
 
-/// The origin that a WebSocket URL leads to, as browsers write it; empty for what no socket can be opened to.
+/// Returns the origin of a WebSocket URL, as browsers write it; empty for an unusable URL.
 fn origin_dialled(url: &str) -> String {
     let web = url.replacen("ws", "http", 1);
     let end = web.find("://").and_then(|scheme| web[scheme + 3..].find(['/', '?', '#']).map(|end| scheme + 3 + end));
     web[..end.unwrap_or(web.len())].parse::<Origin>().map(|origin| origin.to_string()).unwrap_or_default()
 }
 
-/// The size of a WebSocket frame with so many bytes in it (RFC 6455, 5.2); `mask` is 4 from a client, 0 from a server.
+/// Returns the size of a WebSocket frame with this payload (RFC 6455, 5.2); `mask` is 4 from a client, 0 from a server.
 fn framed(bytes: usize, mask: u64) -> u64 {
     let head = match bytes {
         0..126 => 2,

@@ -1,8 +1,8 @@
-//! What a power cut would leave of the relay's database, worked out from what the real relay wrote and when it synced.
+//! Computes the relay's database after a power cut, from the writes and syncs of the real relay.
 //!
-//! The relay runs under strace, which notes every write and every sync of its files and every message to its clients.
-//! From that the disk can be rebuilt as it may be after a cut at any moment: what a sync had covered is there; of what it
-//! had not, each sector is there or not, as chance will have it. Names of files are taken to be durable at once.
+//! The relay runs under strace, which records every write and sync of its files and every message to its clients. From
+//! that the disk is rebuilt as it may be after a cut at any moment: synced writes are there; of other writes, each
+//! sector is there or not, at random. Names of files are assumed to be durable at once.
 
 mod trace;
 
@@ -16,24 +16,24 @@ pub use self::trace::{DataPart, Trace, TraceEvent, under_strace};
 use crate::daemon::{Daemon, check};
 use crate::sim::SimRng;
 
-/// What a disk writes as a whole or not at all.
+/// The unit that a disk writes as a whole or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// What becomes of writes that no sync has covered.
+/// The fate of writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
     /// None of them is there.
     Dropped,
-    /// Each is there, is not there, or some sectors of it are.
+    /// Each is there, is not there, or is there in part.
     Torn,
     /// All of them are there.
     Kept,
 }
 
-/// Kills a relay that runs under strace, and waits until everything that it did is noted.
+/// Kills a relay that runs under strace, and waits until everything is recorded.
 ///
 /// # Errors
-/// If it was dead already, or the notes cannot be read.
+/// If it was dead already, or the record cannot be read.
 pub async fn kill_traced(relay: Daemon, notes: &Path) -> anyhow::Result<()> {
     let relay_id = relay.pid().to_string();
     relay.kill().await?;
@@ -45,16 +45,16 @@ pub async fn kill_traced(relay: Daemon, notes: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was found on a disk after a cut.
+/// The result of looking at a disk after a cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// How many changes had been acknowledged before the cut.
+    /// The number of changes that were acknowledged before the cut.
     pub acknowledged: usize,
-    /// How many of them are missing.
+    /// The number of missing ones.
     pub lost: usize,
 }
 
-/// A database as it was before the trace began, and what was done to it then.
+/// A database before the trace began, and the events since.
 #[derive(Debug)]
 pub struct Disk<'t> {
     base: &'t [u8],
@@ -62,16 +62,16 @@ pub struct Disk<'t> {
 }
 
 impl<'t> Disk<'t> {
-    /// The disk of a relay that was started on a database file with these bytes and no write-ahead log.
+    /// Returns the disk of a relay that was started on a database file with these bytes and without a write-ahead log.
     pub fn new(base: &'t [u8], trace: &'t Trace) -> Disk<'t> {
         Disk { base, trace }
     }
 
-    /// Cuts the power before an event, has the real binary check what is left, and looks up every change whose
-    /// acknowledgement had been sent.
+    /// Cuts the power before an event, runs the real binary's check of the rest, and looks up every change whose
+    /// acknowledgement was sent.
     ///
     /// # Errors
-    /// If what is left is damaged.
+    /// If the rest is damaged.
     pub async fn cut(
         &self,
         before: usize,
@@ -137,7 +137,7 @@ fn write(file: &mut Vec<u8>, offset: usize, written: &[u8], fate: Unsynced, chan
     };
     let mut from = 0;
     while from < written.len() {
-        // Up to the end of the sector, wherever in it the write begins.
+        // Up to the end of the sector, at any position of the write.
         let to = (from + SECTOR_BYTES - (offset + from) % SECTOR_BYTES).min(written.len());
         if is_there(chance) {
             file.resize(file.len().max(offset + to), 0);
@@ -147,7 +147,7 @@ fn write(file: &mut Vec<u8>, offset: usize, written: &[u8], fate: Unsynced, chan
     }
 }
 
-/// The names of all changes in a database.
+/// Returns the hashes of all changes in a database.
 async fn names(data: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
     let mut database = SqliteConnection::connect(&format!("sqlite://{}", data.display())).await?;
     let names: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM change").fetch_all(&mut database).await?;
@@ -159,7 +159,7 @@ async fn names(data: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
 }
 
 impl DataPart {
-    /// Where this part of a database is.
+    /// Returns the path of this part of a database.
     pub fn path(self, data: &Path) -> PathBuf {
         match self {
             DataPart::Database => data.to_owned(),

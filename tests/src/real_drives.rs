@@ -1,5 +1,5 @@
-//! Drives that people drove, for those who have them: `../shared/tracks` beside the repository. The project itself holds
-//! only drives that it made, and needs no other.
+//! Real drives, for those who have them: `../shared/tracks` beside the repository. The project itself contains only
+//! synthetic drives, and needs no others.
 
 use std::path::{Path, PathBuf};
 
@@ -11,20 +11,20 @@ use tourismo_core::time::Timestamp;
 
 use crate::gpx_file;
 
-/// The drives of `omaha/` in the order of their names, quantised, strictly increasing in time; none if the folder is not
-/// there. They are cars at 1 Hz with altitude, speed and heading, without accuracies.
+/// Returns the drives of `omaha/` in the order of their names, quantised, with strictly increasing times; none if the
+/// folder does not exist. They are cars at 1 Hz with altitude, speed and heading, without accuracies.
 ///
 /// # Errors
-/// A file that cannot be read, or is no GPX.
+/// If a file cannot be read, or is not GPX.
 pub fn omaha() -> anyhow::Result<Vec<Vec<Fix>>> {
     files("omaha", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
 }
 
-/// The drives of `aracaju/`, by the names of their files, likewise: cars and buses in a city, a fix every 5 s or so, without
-/// anything but place and time.
+/// Returns the drives of `aracaju/` in the same way, with the names of their files: cars and buses in a city, a fix
+/// about every 5 s, with position and time only.
 ///
 /// # Errors
-/// A file that cannot be read, or is no table of times, latitudes and longitudes.
+/// If a file cannot be read, or is not a table of times, latitudes and longitudes.
 pub fn aracaju() -> anyhow::Result<Vec<(String, Vec<Fix>)>> {
     let paths = files("aracaju", "csv")?;
     let drive = |path: &PathBuf| {
@@ -35,10 +35,10 @@ pub fn aracaju() -> anyhow::Result<Vec<(String, Vec<Fix>)>> {
     paths.iter().map(drive).collect()
 }
 
-/// The GPX files of `import/`, likewise: of other programs, with what each of them writes.
+/// Returns the GPX files of `import/` in the same way: written by other programs, with their peculiarities.
 ///
 /// # Errors
-/// A file that cannot be read, or is no GPX.
+/// If a file cannot be read, or is not GPX.
 pub fn imported() -> anyhow::Result<Vec<Vec<Fix>>> {
     files("import", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
 }
@@ -61,7 +61,7 @@ fn row(line: &str) -> anyhow::Result<Fix> {
     })
 }
 
-/// The files of a folder in the order of their names; none if it is not there.
+/// Returns the files of a folder in the order of their names; none if it does not exist.
 fn files(folder: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tracks").join(folder);
     if !folder.is_dir() {
@@ -73,7 +73,7 @@ fn files(folder: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The fixes that are a position and later than all before them, quantised.
+/// Returns the valid fixes that are later than all before them, quantised.
 pub fn ordered(fixes: &[Fix]) -> Vec<Fix> {
     let mut kept: Vec<Fix> = Vec::with_capacity(fixes.len());
     for fix in fixes.iter().filter_map(|fix| fix.quantised().ok()) {
@@ -84,8 +84,8 @@ pub fn ordered(fixes: &[Fix]) -> Vec<Fix> {
     kept
 }
 
-/// Fills in the accuracies that a drive lacks, as slow drifts around 5 and 7 m, and delays of 80 to 180 ms: what a phone
-/// adds to such a drive. The same seed gives the same values.
+/// Adds the missing accuracies of a drive, as slow drifts around 5 and 7 m, and delays of 80 to 180 ms, as a phone
+/// would report them. The same seed gives the same values.
 pub fn complete(fixes: &mut [Fix], seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut unit = move || f64::from(random.next_u32()) / f64::from(u32::MAX);

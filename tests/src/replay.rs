@@ -1,6 +1,6 @@
-//! Drives a [`Phone`] along drives that exist already: from a file, or made from a seed.
+//! Replays drives on a [`Phone`]: from a file, or synthetic ones.
 //!
-//! What a person would do with their thumb is done here by commands: start, finish, name, publish.
+//! The actions of a user are commands here: start, finish, rename, publish.
 
 pub mod people;
 
@@ -14,54 +14,54 @@ use tourismo_core::replica::views::DriveView;
 
 use crate::phone::Phone;
 
-/// How long a command may take that needs nothing but the phone.
+/// Maximum time of a command that needs only the phone.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A drive to be recorded.
+/// A drive to record.
 #[derive(Clone, Debug)]
 pub struct Ride {
-    /// What it is called; may be empty.
+    /// Its title; may be empty.
     pub title: String,
-    /// The car it is driven with.
+    /// Its car.
     pub car: Option<DocId>,
-    /// What the sensor measures, at least one fix, in the order in which it tells.
+    /// The measurements, at least one fix, in the order in which the sensor reports them.
     pub fixes: Vec<Fix>,
 }
 
-/// How fast a drive is replayed.
+/// The speed of a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// So many times as fast as it was driven. All of the phone's time runs as fast: with 60, a relay that answers
-    /// within a second looks like one that takes a minute.
+    /// A multiple of the original speed. All of the phone's time runs as fast: with 60, a relay that answers within a
+    /// second seems to take a minute.
     Times(f64),
-    /// As fast as the machine can. The phone's clock jumps from fix to fix, so that there must be no network meanwhile.
+    /// As fast as the machine can. The phone's clock jumps from fix to fix, so there must be no network meanwhile.
     Max,
 }
 
-/// Why a drive was not recorded as it should be.
+/// Why a drive was not recorded properly.
 #[derive(Debug, thiserror::Error)]
 pub enum RideError {
     /// There is no fix.
     #[error("there is no fix to record")]
     Empty,
-    /// The recorder took none of the fixes.
+    /// The recorder accepted none of the fixes.
     #[error("none of the {fixes} fixes can be used")]
     AllRefused {
-        /// How many there were.
+        /// The number of fixes.
         fixes: usize,
     },
-    /// The recorder kept next to nothing; see [`is_next_to_nothing`].
+    /// The recorder accepted almost nothing; see [`is_next_to_nothing`].
     #[error("only {kept} of {fixes} fixes can be used; the drive is not kept")]
     NextToNothing {
-        /// How many it kept.
+        /// The number of accepted fixes.
         kept: usize,
-        /// How many there were.
+        /// The number of fixes.
         fixes: usize,
     },
     /// The replica refused a command because of a field.
     #[error("{command}: {field}: {expected}")]
     Invalid {
-        /// Which.
+        /// The command.
         command: &'static str,
         /// The name of the field.
         field: &'static str,
@@ -71,33 +71,33 @@ pub enum RideError {
     /// The replica refused a command.
     #[error("{command}: {code}")]
     Refused {
-        /// Which.
+        /// The command.
         command: &'static str,
-        /// Why.
+        /// The code.
         code: CommandError,
     },
     /// The phone could not store it.
     #[error("{command}: the phone's storage fails: {failure:?}")]
     NotStored {
-        /// Which command.
+        /// The command.
         command: &'static str,
-        /// Why.
+        /// The cause.
         failure: StorageFailure,
     },
     /// A command was not answered.
     #[error("{command}: no answer")]
     NoAnswer {
-        /// Which.
+        /// The command.
         command: &'static str,
     },
 }
 
 impl Ride {
-    /// Records the drive, names it, and says what came of it. The phone's clock is left as the drive had it: with
-    /// [`Pace::Max`] it stands.
+    /// Records the drive, names it, and returns it. The phone's clock stays at the end of the drive: with [`Pace::Max`]
+    /// it stands.
     ///
     /// # Errors
-    /// [`RideError`]. A drive of which next to nothing can be used is taken off the lists again.
+    /// [`RideError`]. A drive with almost no accepted fixes is deleted again.
     pub async fn record(&self, phone: &mut Phone, pace: Pace) -> Result<DriveView, RideError> {
         let Some(first) = self.fixes.first() else { return Err(RideError::Empty) };
         phone.clock().set(first.recorded_at);
@@ -130,21 +130,21 @@ impl Ride {
     }
 }
 
-/// Whether so few of so many fixes are no drive: none, or less than one in ten.
+/// Returns whether the accepted fixes are too few for a drive: none, or less than one in ten.
 pub fn is_next_to_nothing(kept: usize, of: usize) -> bool {
     kept == 0 || kept * 10 < of
 }
 
-/// Lets others see a drive.
+/// Publishes a drive.
 ///
 /// # Errors
-/// [`RideError::Refused`] with [`CommandError::NothingLeftToPublish`] if it never gets far from its ends, and others.
+/// [`RideError::Refused`] with [`CommandError::NothingLeftToPublish`] if it stays near its ends, and others.
 pub async fn publish(phone: &mut Phone, drive: DocId, visibility: Visibility) -> Result<DriveView, RideError> {
     order(phone, "publish the drive", Command::PublishDrive { drive, visibility }).await?;
     Ok(view(phone, drive))
 }
 
-/// Finishes the drive that an earlier run left unfinished, if it did.
+/// Finishes the drive that an earlier run left unfinished, if there is one.
 ///
 /// # Errors
 /// [`RideError`] if that is refused.
@@ -156,7 +156,7 @@ pub async fn finish_left_behind(phone: &mut Phone) -> Result<Option<DocId>, Ride
     }
 }
 
-/// The car of this name, made if the account has none.
+/// Returns the car of this name; makes it if the account has none.
 ///
 /// # Errors
 /// [`RideError`] if the name is refused.
@@ -168,10 +168,10 @@ pub async fn car(phone: &mut Phone, fields: CarFields) -> Result<DocId, RideErro
     Ok(made.expect("a car that was made has an id"))
 }
 
-/// Has a command carried out that must succeed.
+/// Performs a command that must succeed.
 ///
 /// # Errors
-/// [`RideError`] if it does not.
+/// [`RideError`] if it fails.
 pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> Result<Option<DocId>, RideError> {
     match phone.command(command, COMMAND_PATIENCE).await {
         Some(CommandOutcome::Done { doc }) => Ok(doc),

@@ -1,5 +1,5 @@
-//! What the score of a road says of drives that are known, and what it must not mind: the direction, the receiver's noise,
-//! how often it measures.
+//! Evaluates road scores on known drives, and their independence of the direction, of the receiver's noise and of the
+//! rate of measurement.
 
 use std::fmt::Write as _;
 
@@ -12,29 +12,29 @@ use tourismo_core::time::Timestamp;
 use crate::real_drives;
 use crate::synthetic::{self, Kind, Options};
 
-/// A drive, and what is known of its road.
+/// A drive with a known road.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// How the tables name it.
+    /// Its name in the tables.
     pub name: String,
-    /// What road it is.
+    /// The type of its road.
     pub road: Road,
-    /// Whether the score was made with it in sight.
+    /// Whether the score was developed with it.
     pub half: Half,
-    /// Its fixes, quantised, strictly increasing in time.
+    /// Its fixes, quantised, with strictly increasing times.
     pub fixes: Vec<Fix>,
 }
 
-/// What people would call a road.
+/// Types of roads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Road {
-    /// A made mountain pass.
+    /// A synthetic mountain pass.
     Mountain,
-    /// A made country lane.
+    /// A synthetic country lane.
     Lane,
-    /// A made town.
+    /// A synthetic town.
     Town,
-    /// A made motorway.
+    /// A synthetic motorway.
     Motorway,
     /// Real drives around a town in the plains: suburbs, commutes, motorways.
     RealSuburb,
@@ -43,7 +43,7 @@ pub enum Road {
 }
 
 impl Road {
-    /// How the tables name it.
+    /// Returns its name in the tables.
     fn name(self) -> &'static str {
         match self {
             Road::Mountain => "made mountain",
@@ -56,17 +56,17 @@ impl Road {
     }
 }
 
-/// Whether a drive is one of those that weights and floors were chosen on, or was kept for the proof.
+/// Whether weights and limits were chosen on a drive, or it was kept for the evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
-    /// Looked at while the score was made: the made drives 1 to 6, and half of the real ones.
+    /// Used while the score was developed: the synthetic drives 1 to 6, and half of the real ones.
     ChosenOn,
-    /// Kept: the made drives 101 to 106, and the other half of the real ones.
+    /// Kept: the synthetic drives 101 to 106, and the other half of the real ones.
     Kept,
 }
 
 impl Half {
-    /// The half of a real drive, by its name: the lowest bit of its hash (FNV-1a), which nobody chose.
+    /// Returns the half of a real drive, by its name: the lowest bit of its hash (FNV-1a), which nobody chose.
     fn of(name: &str) -> Half {
         let hash = name
             .bytes()
@@ -75,7 +75,7 @@ impl Half {
     }
 }
 
-/// What is done to a drive before it is scored.
+/// A modification of a drive before it is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Nothing.
@@ -95,7 +95,7 @@ impl Change {
     pub const ALL: [Change; 5] =
         [Change::AsDriven, Change::Reversed, Change::Noisy, Change::ReversedAndNoisy, Change::EveryFiveSeconds];
 
-    /// The drive after this.
+    /// Returns the modified drive.
     pub fn of(self, fixes: &[Fix], seed: u64) -> Vec<Fix> {
         match self {
             Change::AsDriven => fixes.to_vec(),
@@ -107,10 +107,10 @@ impl Change {
     }
 }
 
-/// Made drives of every road, and real ones if they are there.
+/// Returns synthetic drives of every road, and real ones if they exist.
 ///
 /// # Errors
-/// A real drive that cannot be read.
+/// If a real drive cannot be read.
 pub fn known() -> anyhow::Result<Vec<Known>> {
     let kinds = [
         (Kind::Mountain, Road::Mountain),
@@ -150,7 +150,7 @@ fn reversed(fixes: &[Fix]) -> Vec<Fix> {
     fixes.iter().rev().map(turned).collect()
 }
 
-/// An error with a memory of a minute (a first-order Gauss–Markov process), which is what receivers have.
+/// Adds an error with a memory of a minute (a first-order Gauss–Markov process), like that of receivers.
 fn noisy(fixes: &[Fix], seed: u64) -> Vec<Fix> {
     const DEVIATION_M: f64 = 5.0;
     const MEMORY_S: f64 = 60.0;
@@ -181,8 +181,8 @@ fn thinned(fixes: &[Fix], interval_ms: i64) -> Vec<Fix> {
     kept
 }
 
-/// What every part says of every known drive, and what changes the score, as Markdown. Drives of less than a kilometre of
-/// measured road are left out.
+/// Returns a Markdown table with every part of every known drive and the effects of modifications. Drives with less
+/// than a kilometre of measured road are left out.
 pub fn table(known: &[Known]) -> String {
     let mut table = String::from(
         "| drive | measured km | of the way % | twist m/km | corners /km | grade m/km | flow | variety | score | reversed \
@@ -221,26 +221,26 @@ pub fn table(known: &[Known]) -> String {
     table
 }
 
-/// How far the scores of good roads and those of plain ones are apart.
+/// The difference between the scores of good roads and of plain ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Separation {
-    /// The lowest score of a made mountain or lane, and whose it is.
+    /// The lowest score of a synthetic mountain or lane, with its name.
     pub worst_good: (u8, String),
-    /// The highest score of everything else, [`WINDING`] left out, and whose it is.
+    /// The highest score of all others except [`WINDING`], with its name.
     pub best_plain: (u8, String),
-    /// The score of [`WINDING`], if it is among them.
+    /// The score of [`WINDING`], if it is included.
     pub winding: Option<u8>,
-    /// How many drives there are.
+    /// The number of drives.
     pub drives: usize,
 }
 
-/// The one real drive that stands among the good roads: three kilometres there and back through a suburb whose street winds
-/// like a lane, at 37 km/h (median), just above the gate. The score cannot tell it from a lane. Drive 15, on another day, has its
-/// best stretch on the same street.
+/// The only real drive among the good roads: three kilometres there and back through a suburb whose street winds like a
+/// lane, at 37 km/h (median), just above the gate. The score cannot distinguish it from a lane. Drive 15, on another
+/// day, has its best stretch on the same street.
 pub const WINDING: &str = "omaha 9";
 
-/// Separates one half of the known drives after a change. What was measured of a drive is scored even where it is too little of
-/// its way for the score to be shown: a kilometre is enough.
+/// Separates one half of the known drives after a modification. The measured part of a drive is scored even if it is
+/// too small a part for the score to be shown: a kilometre is enough.
 pub fn separation(known: &[Known], half: Half, change: Change, noise_seed: u64) -> Separation {
     let nobody = String::new();
     let mut found =
@@ -262,7 +262,8 @@ pub fn separation(known: &[Known], half: Half, change: Change, noise_seed: u64) 
     found
 }
 
-/// What separates good roads from plain ones, on the drives that the score was made with and on those that were kept.
+/// Returns a table of the separation of good roads from plain ones, on the drives used for development and on those
+/// that were kept.
 pub fn separations(known: &[Known]) -> String {
     let mut table = String::from(
         "| drives | how many | as driven | reversed | noisy | both | omaha 9 |\n|---|---|---|---|---|---|---|\n",
@@ -300,7 +301,8 @@ mod tests {
         }
     }
 
-    /// The score by other weights: twist, corners, relief, flow, variety, which sum up to 1, and what a part counts at least.
+    /// Returns the score with other weights (twist, corners, relief, flow, variety, with the sum 1) and another minimum
+    /// of a part.
     fn score_by(tally: &Tally, weights: [f64; 5], least: f64) -> f64 {
         let relief = tally.grade_m_per_km().map(|grade| 0.3 + 0.7 * ((grade - 10.0) / 50.0).clamp(0.0, 1.0));
         let parts = [
@@ -330,7 +332,7 @@ mod tests {
             let score = f64::from(tally.score().unwrap().score);
             assert!((score_by(tally, ours, 0.03) - score).abs() <= 0.51, "what follows is about another score");
         }
-        // How many points good roads are above plain ones.
+        // The margin of good roads in points.
         let margin = |half: Half, weights: [f64; 5], least: f64| {
             let scores = |is_good: bool| {
                 let of = move |road: Road| matches!(road, Road::Mountain | Road::Lane) == is_good;
@@ -359,7 +361,7 @@ mod tests {
         assert!(margins.iter().all(|margin| *margin >= 10.0), "{margins:?}");
     }
 
-    /// How far a change of a drive moves its score, over all known drives of at least 2 km.
+    /// Returns the largest effect of a modification on a score, over all known drives of at least 2 km.
     fn largest_shift(change: Change, roads: &[Road]) -> u8 {
         let shift = |drive: &Known| {
             let before = RoadSteps::of(&drive.fixes).score().filter(|score| score.measured_m >= 2_000)?;

@@ -1,11 +1,11 @@
-//! The simulator: real replicas and real relay sessions in a simulated network of disks that fail and fill up, links that break
-//! in one direction or both, messages that come twice or too early, apps that are killed or handed from tab to tab, phones
-//! that sleep, whose clocks run as they like, that are wiped, copied or put back to an old backup, relays that crash, are
-//! restored, or are given up for another one.
+//! The simulator: real replicas and real relay sessions in a simulated network. Disks fail and fill up. Links break in
+//! one direction or both, and messages come twice or too early. Apps are killed or handed from tab to tab. Phones
+//! sleep, have wrong clocks, and are wiped, copied or put back to an old backup. Relays crash, are restored, or are
+//! replaced by another one.
 //!
-//! One seed decides everything, time is a number, and one queue orders what happens, so that a seed that fails once fails
-//! always. While it runs, promises are checked: what was called saved is there after a kill, what
-//! was acknowledged is there after a crash, and everybody agrees once the faults are over.
+//! One seed decides everything, time is a number, and one queue orders all events, so that a seed that fails once fails
+//! always. Promises are checked during a run: saved data is there after a kill, acknowledged changes are there after a
+//! crash, and all phones and relays agree once the faults are over.
 
 mod actions;
 mod clock_faults;

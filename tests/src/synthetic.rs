@@ -1,7 +1,7 @@
-//! Drives that nobody drove, made from a seed: a winding road, a car that brakes for its corners, and the receiver that
-//! measures it, with drift, noise, missing seconds and a tunnel.
+//! Synthetic drives: a winding road, a car that brakes for its corners, and the receiver that measures it, with drift,
+//! noise, missing seconds and a tunnel.
 //!
-//! The same seed and options give the same bits everywhere. The roads lie where nobody lives.
+//! The same seed and options give the same bits everywhere. The roads are in uninhabited places.
 
 mod devices;
 mod receiver;
@@ -16,12 +16,12 @@ pub use devices::Device;
 use receiver::Receiver;
 use road::Trip;
 
-/// What kind of drive to make.
+/// The parameters of a drive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// When the first fix is measured.
+    /// The time of the first fix.
     pub start: Timestamp,
-    /// How long the drive takes.
+    /// The duration of the drive.
     pub minutes: u32,
     /// The road.
     pub kind: Kind,
@@ -33,7 +33,7 @@ impl Options {
     }
 }
 
-/// A road and how one drives on it.
+/// A road and the style of driving on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Hairpins and sweepers around a mountain pass (Stelvio, 46.53° N 10.45° E), a tunnel, 800 m between top and bottom.
@@ -48,21 +48,21 @@ pub enum Kind {
 
 /// Makes one drive: about one fix a second with all eight values, as a phone would report them (not rounded).
 ///
-/// Drives of ten minutes and more on a mountain or a motorway have one tunnel of 25 to 60 seconds without a fix.
+/// Drives of at least ten minutes on a mountain or a motorway have one tunnel of 25 to 60 seconds without a fix.
 pub fn drive(seed: u64, options: Options) -> Vec<Fix> {
     let mut chance = Random(ChaCha8Rng::seed_from_u64(seed));
     let trip = Trip::make(options.kind, options.duration_s(), &mut chance);
     measured(&trip, options, &mut chance)
 }
 
-/// Makes one drive along a road that others take, too: all that begin at `road`, each as far as its time allows, and as
-/// the receiver of `seed` measures it.
+/// Makes one drive along a shared road: all drives with the same `road` begin there, go as far as their time allows,
+/// and are measured by the receiver of `seed`.
 pub fn drive_along(road: u64, seed: u64, options: Options) -> Vec<Fix> {
     let trip = Trip::make(options.kind, options.duration_s(), &mut Random(ChaCha8Rng::seed_from_u64(road)));
     measured(&trip, options, &mut Random(ChaCha8Rng::seed_from_u64(seed)))
 }
 
-/// Makes one drive as another device than that of [`drive`] records it: other rhythms, other values.
+/// Makes one drive as recorded by another device than that of [`drive`]: other rhythms, other values.
 pub fn drive_with(device: Device, seed: u64, options: Options) -> Vec<Fix> {
     let mut chance = Random(ChaCha8Rng::seed_from_u64(seed));
     let trip = Trip::make(options.kind, options.duration_s(), &mut chance);

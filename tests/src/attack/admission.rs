@@ -1,4 +1,5 @@
-//! Attacks on who is let in: seats of an account that strangers take, and sockets that one client behind a proxy takes.
+//! Attacks on admission: strangers that take an account's connections, and one client behind a proxy that takes all
+//! sockets.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +11,14 @@ use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::Device;
 
-/// The most sync connections of an account, and the most connections of a client, as operators get them.
+/// The default maximum of sync connections of an account, and of connections of a client.
 const SEATS_OF_AN_ACCOUNT: usize = 32;
 const SOCKETS_OF_A_CLIENT: usize = 256;
 
-/// The most sockets that a relay has by default.
+/// The default maximum of a relay's sockets.
 const SOCKETS: usize = 4_096;
 
-/// How long the relay may take to answer health while it is flooded; a socket of its reserve is given up after 2 s.
+/// Maximum time of a health check during a flood; a reserved socket is closed after 2 s.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -30,7 +31,8 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Knocks as more strangers than the account has seats, keeps their sockets, and lets the account's own device in.
+/// Connects as more strangers than the account may have connections, keeps their sockets, and connects the account's
+/// own device.
 async fn strangers(field: Environment) -> anyhow::Result<String> {
     let victim = Device::founder([7; 32]);
     let home = field.hostile(200);
@@ -41,7 +43,7 @@ async fn strangers(field: Environment) -> anyhow::Result<String> {
         for number in 0..2 * SEATS_OF_AN_ACCOUNT {
             let mut seed = [0xee; 32];
             seed[..2].copy_from_slice(&[round as u8, number as u8]);
-            // The relay waits a while for a stranger to close, too.
+            // The relay also waits a while for a stranger to close.
             held.push(field.hostile(1).open_tcp(&Device::intruder(victim.account, seed)).await?);
             refused += 1;
         }
@@ -52,7 +54,7 @@ async fn strangers(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{} strangers refused, the account let in {joined} times", grouped(refused)))
 }
 
-/// Opens connections as a proxy does for one client, and asks for health meanwhile.
+/// Opens connections as a proxy does for one client, with health checks meanwhile.
 async fn one_client(field: Environment) -> anyhow::Result<String> {
     let mut held = Vec::new();
     let (mut synced, count) = (0, field.scale.of(SOCKETS + 400).max(SOCKETS_OF_A_CLIENT + 50));
@@ -78,9 +80,9 @@ async fn one_client(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{synced} of {} let in, health answers", grouped(count as u64)))
 }
 
-/// Opens more sockets than there are, without a word, and asks for health.
+/// Opens more sockets than the maximum without sending anything, with health checks meanwhile.
 async fn all_sockets(field: Environment) -> anyhow::Result<String> {
-    // Fewer than all of them at the small scale: what else the tests have open counts, too.
+    // Fewer than all of them at the small scale, because sockets of other tests count, too.
     let count = if field.scale.of(100) < 100 { 400 } else { SOCKETS + 200 };
     let mut held: Vec<TcpStream> = Vec::new();
     for number in 0..count {

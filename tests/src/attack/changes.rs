@@ -1,4 +1,4 @@
-//! Attacks with changes: a phone that was let in and offers what no phone should.
+//! Attacks with changes: an admitted phone that offers changes that no real phone makes.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl Intruder {
         Ok(Intruder { device, client, answers: BTreeMap::new(), documents: 0 })
     }
 
-    /// The id of a document that is new.
+    /// Returns the id of a new document.
     fn document(&mut self) -> DocId {
         self.documents += 1;
         let mut id = [0; 16];
@@ -79,7 +79,7 @@ impl Intruder {
         DocId::from_bytes(id)
     }
 
-    /// The id of something that others find by it.
+    /// Returns a new id that is bound to the account.
     fn bound_document(&mut self) -> DocId {
         self.documents += 1;
         let mut part = [0; 6];
@@ -89,7 +89,7 @@ impl Intruder {
 
     fn offer(&mut self, kind: DocKind, chunk: Vec<u8>) -> Offer {
         let doc = match kind {
-            // What is found by its id is folded only if that is bound to the account.
+            // A document that is found by its id is folded only if the id is bound to the account.
             DocKind::Published => self.bound_document(),
             _ => self.document(),
         };
@@ -107,7 +107,7 @@ impl Intruder {
         Ok(())
     }
 
-    /// What became of all that was offered.
+    /// Returns the answers to all offered changes.
     fn nacks(&self) -> String {
         told(&self.answers)
     }
@@ -118,7 +118,7 @@ impl Intruder {
     }
 }
 
-/// Answers, and how many there were of each.
+/// Returns the answers with their numbers.
 fn told(answers: &BTreeMap<Option<NackCode>, u64>) -> String {
     let told = answers.iter().filter(|(_, count)| **count > 0).map(|(code, count)| match code {
         Some(code) => format!("{} {code:?}", grouped(*count)),
@@ -139,7 +139,8 @@ async fn inflation_bombs(field: Environment) -> anyhow::Result<String> {
 
 async fn small_bombs(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
-    // Each inflates to less than one change may be, and all of a push to a gigabyte. The relay takes its time for each.
+    // Each inflates to less than the limit of a change, and all of a push to a gigabyte. The relay examines each in its
+    // turn.
     let chunk = bomb(1_000);
     for _ in 0..field.scale.of(20) {
         let offers = (0..1_000).map(|_| intruder.offer(DocKind::Car, chunk.clone())).collect();
@@ -148,8 +149,8 @@ async fn small_bombs(field: Environment) -> anyhow::Result<String> {
     intruder.must_keep_nothing()
 }
 
-/// One change of some 90 bytes that sets a key as often as a change may, so that all values compete; then one word after
-/// the other about the same document.
+/// One change of about 90 bytes that sets a key as often as a change may, so that all values conflict; then single
+/// changes of the same document.
 async fn competing_values(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
@@ -188,7 +189,7 @@ async fn operation_bombs(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(40) as u64 {
-        // The first has just as many operations as are folded, the others more.
+        // The first has the maximum number of operations that is folded, the others more.
         let chunk =
             |writer| Forged::sets(key, push * 100 + writer, if writer == 0 { 10_000 } else { 20_000 }).chunk().1;
         let offers = (0..100).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
@@ -197,14 +198,14 @@ async fn operation_bombs(field: Environment) -> anyhow::Result<String> {
     Ok(intruder.nacks())
 }
 
-/// A published drive whose blocks say to hold many fixes in few bytes.
+/// A published drive whose blocks declare many fixes in few bytes.
 fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyhow::Result<automerge_doc::NewChange> {
     let mut actor = [0; 16];
     actor[..8].copy_from_slice(&intruder.device.key().actor_prefix());
     actor[8..].copy_from_slice(&writer.to_be_bytes());
     let mut doc = automerge_doc::new(&actor);
-    // A key block of 4,096 fixes: of version 1, of which the range coder makes something out of zeros, or of version 2, of
-    // a car that stands.
+    // A key block of 4,096 fixes: of version 1, for which the range coder decodes zeros to valid fixes, or of version
+    // 2, of a standing car.
     let block = if writer % 4 < 2 { [&[0x10, 0x80, 0x40][..], &[0; 509]].concat() } else { standing_block()? };
     let fields = PublishedFields {
         title: "Pass".to_owned(),
@@ -217,7 +218,7 @@ fn drive_of_many_fixes(intruder: &Intruder, writer: u64, blocks: usize) -> anyho
     Ok(published::create(&mut doc, &fields)?.expect("a drive is a change"))
 }
 
-/// As many fixes as a block can hold, in as few bytes.
+/// The maximum number of fixes of a block, in as few bytes.
 fn standing_block() -> anyhow::Result<Vec<u8>> {
     let fix = |second: i64| Fix {
         fixed_at: Timestamp(1_717_232_400_000 + 1000 * second),
@@ -237,7 +238,7 @@ fn standing_block() -> anyhow::Result<Vec<u8>> {
 async fn fix_bombs(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     for writer in 0..field.scale.of(200) as u64 {
-        // As many as are shown, and ten times as many.
+        // The maximum number that is shown, and ten times as many.
         let blocks = if writer % 2 == 0 { 24 } else { 250 };
         let change = drive_of_many_fixes(&intruder, writer, blocks)?;
         let offer = intruder.offer(DocKind::Published, change.chunk);
@@ -351,7 +352,7 @@ async fn projections(field: Environment) -> anyhow::Result<String> {
     Ok(intruder.nacks())
 }
 
-/// Every shape of change that is known to be expensive, each by an account of its own, all at the same time.
+/// Every known expensive shape of change, each by an account of its own, all at the same time.
 async fn worst_changes(field: Environment) -> anyhow::Result<String> {
     let part = match field.scale {
         Scale::Small => 8,

@@ -1,4 +1,4 @@
-//! Changes that no phone makes: put together part by part, with a checksum that fits.
+//! Changes that no phone makes: assembled from parts, with the right checksum.
 //!
 //! The format is Automerge's [binary document format](https://automerge.org/automerge-binary-format-spec/).
 
@@ -17,27 +17,27 @@ const OBJ_COUNTER: u64 = 0x02;
 /// The parts of a change.
 #[derive(Clone, Debug)]
 pub struct Forged {
-    /// The changes it depends on.
+    /// Its dependencies.
     pub deps: Vec<ChangeHash>,
-    /// Who made it.
+    /// Its actor.
     pub actor: Vec<u8>,
-    /// Its number.
+    /// Its sequence number.
     pub seq: u64,
     /// The counter of its first operation.
     pub start_op: u64,
-    /// When it was made.
+    /// Its time.
     pub time: i64,
     /// Columns of operations: specification and data.
     pub columns: Vec<(u64, Vec<u8>)>,
 }
 
 impl Forged {
-    /// A sound change by a device that sets one key of the root to null, so many times.
+    /// A valid change of a device that sets one key of the root to null this number of times.
     pub fn sets(device: DeviceKey, writer: u64, rows: u64) -> Forged {
         Forged::sets_key(device, writer, "k", rows)
     }
 
-    /// The same for a key of this name, shorter than 128 bytes. Its values compete: none knows of the others.
+    /// The same for a key of this name, shorter than 128 bytes. Its values conflict, because none replaces another.
     pub fn sets_key(device: DeviceKey, writer: u64, key: &str, rows: u64) -> Forged {
         Forged {
             deps: Vec::new(),
@@ -55,10 +55,10 @@ impl Forged {
         }
     }
 
-    /// Has its one operation set bytes.
+    /// Makes its one operation set bytes.
     pub fn value(&mut self, bytes: Vec<u8>) {
         self.columns.retain(|(spec, _)| *spec != VALUE_META);
-        // Type 7 is bytes; the length stands above it.
+        // Type 7 is bytes; the length is in the bits above it.
         self.columns.push((VALUE_META, run(1, &uleb((bytes.len() as u64) << 4 | 7))));
         self.columns.push((VALUE, bytes));
         self.columns.sort_by_key(|(spec, _)| *spec);
@@ -70,7 +70,7 @@ impl Forged {
         let nulls = [0, 1];
         change.columns.retain(|(spec, _)| *spec != ACTION);
         change.columns.push((ACTION, run(depth, &[0])));
-        // The root is no object's; every other map is in the one made just before, by the author.
+        // The root is no object's id; every other map is in the one that the author made just before.
         change.columns.push((OBJ_ACTOR, [&nulls[..], &run(depth - 1, &[0])].concat()));
         let counters: Vec<u8> = (1..depth).flat_map(uleb).collect();
         change.columns.push((OBJ_COUNTER, [&nulls[..], &sleb(-(depth as i64 - 1)), &counters].concat()));
@@ -78,7 +78,7 @@ impl Forged {
         change
     }
 
-    /// The chunk, and the name of the change.
+    /// Returns the chunk and the hash of the change.
     pub fn chunk(&self) -> (ChangeHash, Vec<u8>) {
         let body = self.body();
         let hash = name(&body);
@@ -102,7 +102,7 @@ impl Forged {
     }
 }
 
-/// A deflated chunk of some length, at most, that inflates to a thousand times as many zeros.
+/// A deflated chunk of at most this length that inflates to a thousand times as many zeros.
 pub fn bomb(bytes: usize) -> Vec<u8> {
     let mut zeros = bytes * 1_025;
     loop {
@@ -117,13 +117,13 @@ pub fn bomb(bytes: usize) -> Vec<u8> {
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
-/// The SHA-256 of the body behind the head of an undeflated chunk.
+/// The SHA-256 of the body after the header of an undeflated chunk.
 fn name(body: &[u8]) -> ChangeHash {
     let head = [vec![1], uleb(body.len() as u64)].concat();
     ChangeHash(Sha256::new().chain_update(head).chain_update(body).finalize().into())
 }
 
-/// So many times the same value.
+/// The same value this number of times.
 fn run(rows: u64, value: &[u8]) -> Vec<u8> {
     let count = i64::try_from(rows).unwrap_or(i64::MAX);
     [&sleb(if count == 1 { -1 } else { count }), value].concat()

@@ -1,8 +1,8 @@
-//! Attacks by a relay that phones dial: it passes the challenge of another relay on to a phone, to get in there as the
-//! phone, or has the phone sign a read token and reads with it there.
+//! Attacks by a relay that phones dial: it forwards another relay's challenge to a phone, to be admitted there as the
+//! phone, or lets the phone sign a read token and reads with it there.
 //!
-//! The victim is a phone with a real replica, which has an account at the relay that is attacked. The hostile relay
-//! listens on the same machine as that one, where a check that looks at the address alone would not tell them apart.
+//! The victim is a phone with a real replica and an account at the attacked relay. The hostile relay listens on the
+//! same machine, where a check of the address alone could not distinguish them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,7 +29,7 @@ use super::{Attack, Environment};
 use crate::client::Device;
 use crate::phone::{Phone, Setup, SyncError};
 
-/// Long enough for any machine: whoever waits so long waits in vain.
+/// Longer than any machine needs: waiting longer is futile.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The victim's key.
@@ -45,16 +45,17 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// What a hostile relay changes of what it passes on.
+/// The modification of forwarded messages by a hostile relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trick {
     /// Nothing.
     PassOn,
-    /// It tells the relay that the phone speaks version 1 alone, and the phone that version 1 was chosen.
+    /// It tells the relay that the phone supports version 1 only, and the phone that version 1 was chosen.
     Downgrade,
-    /// It has the relay speak version 1, tells the phone that version 2 was chosen, and leaves the origin out of the proof.
+    /// It makes the relay choose version 1, tells the phone that version 2 was chosen, and removes the origin from the
+    /// proof.
     LeaveOriginOut,
-    /// It says in the proof that the relay's own origin was dialled.
+    /// It states the relay's own origin in the proof.
     NameRelaysOrigin,
 }
 
@@ -79,7 +80,7 @@ impl Trick {
         }
     }
 
-    /// How the phone learns that it is not let in.
+    /// Returns the code with which the phone is refused.
     fn refusal(self) -> ByeCode {
         match self {
             Trick::PassOn => ByeCode::WrongOrigin,
@@ -104,7 +105,8 @@ async fn forwarding(field: Environment) -> anyhow::Result<String> {
                 other => bail!("{trick:?}: the phone was not told: {other:?}"),
             }
         }
-        // A device that takes the relay's word for what it dialled gets in: what is refused above could come through.
+        // A device that takes the dialled origin from the relay is admitted: so the refusals above are not due to the
+        // harness.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let credulous = victim.connect_as(&field.origin, listener.local_addr()?, Ipv4Addr::LOCALHOST.into());
         tokio::select! {
@@ -146,7 +148,7 @@ async fn reading(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{refused} refused"))
 }
 
-/// The victim's phone, which was told another relay's address.
+/// Returns the victim's phone, with the hostile relay's address.
 fn phone(hostile: SocketAddr) -> anyhow::Result<Phone> {
     let setup = Setup::in_memory(&format!("ws://{hostile}/v1/sync"));
     Ok(Phone::open(Setup { key: SigningKey::from_bytes(&SEED), ..setup })?)
@@ -157,7 +159,8 @@ async fn read(field: &Environment, token: &str) -> anyhow::Result<u16> {
     field.hostile(1).ask(format!("{head}authorization: Bearer {token}\r\n\r\n").as_bytes()).await
 }
 
-/// Takes one connection and passes on what comes both ways, until an end is closed. Says whether the relay let it in.
+/// Accepts one connection and forwards messages in both directions, until an end is closed. Returns whether the relay
+/// admitted the device.
 async fn pass_on(listener: &TcpListener, field: &Environment, trick: Trick) -> anyhow::Result<bool> {
     let mut phone = accept(listener).await?;
     let mut relay = field.hostile(1).upgrade().await?;
@@ -179,7 +182,7 @@ async fn pass_on(listener: &TcpListener, field: &Environment, trick: Trick) -> a
     }
 }
 
-/// Takes one connection and serves it as an honest relay would, under the id of another relay.
+/// Accepts one connection and serves it as an honest relay would, with the id of another relay.
 async fn play_relay(listener: &TcpListener, id: RelayId, at: Timestamp) -> anyhow::Result<()> {
     let mut phone = accept(listener).await?;
     let own = vec![Origin::from(listener.local_addr()?).to_string()];

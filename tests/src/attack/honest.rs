@@ -1,5 +1,5 @@
-//! The honest side of an attack: a phone that pushes all the time, and a reader who reads the public feed, a published
-//! drive and their own drives. Both run on a thread of their own, so that the attack's work does not delay them.
+//! The honest side of an attack: a phone that pushes all the time, and a reader of the public feed, of a published
+//! drive and of their own drives. Both run on a thread of their own, so that the attack's work does not delay them.
 //!
 //! Each push and each read is recorded with the time at which it was sent. The caller divides them into phases.
 
@@ -28,26 +28,26 @@ use crate::synthetic::{self, Kind, Options};
 /// The honest clients' host.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// How long the phone rests between two changes.
+/// The time between two changes of the phone.
 const PUSH_PAUSE: Duration = Duration::from_millis(20);
 
-/// How many changes the phone makes of one document: more than anybody makes of a car in a minute.
+/// The number of changes of one document: more than anybody makes of a car in a minute.
 const CHANGES_OF_A_DOCUMENT: u64 = 200;
 
-/// How long the reader rests between two reads.
+/// The time between two reads.
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// A read that takes longer counts as refused.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
 
-/// An honest phone and an honest reader at work.
+/// A running honest phone and reader.
 pub(super) struct Honest {
     stop: watch::Sender<bool>,
     work: JoinHandle<anyhow::Result<()>>,
     log: Arc<Mutex<Log>>,
 }
 
-/// What they sent, when, and what came of it.
+/// The sent requests with their times and results.
 #[derive(Debug, Default)]
 struct Log {
     acks: Vec<(Instant, Duration)>,
@@ -55,23 +55,23 @@ struct Log {
     refusals: Vec<(Instant, String)>,
 }
 
-/// What they saw of the relay in one phase.
+/// The figures of one phase.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// How many changes were acknowledged.
+    /// The number of acknowledged changes.
     pub acks: usize,
-    /// How long 99 of 100 acknowledgements took at most.
+    /// The p99 of the times of acknowledgements.
     pub ack_p99: Duration,
-    /// How many reads were answered.
+    /// The number of answered reads.
     pub reads: usize,
-    /// How long 99 of 100 reads took at most.
+    /// The p99 of the times of reads.
     pub read_p99: Duration,
-    /// What was refused, and how.
+    /// The refusals.
     pub refusals: Vec<String>,
 }
 
 impl Honest {
-    /// Joins a relay as two people, publishes drives, and starts to push and read.
+    /// Connects to a relay as two people, publishes drives, and starts to push and read.
     pub(super) async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Honest> {
         let phone = Phone::join(relay, origin).await?;
         let reader = Reader::join(relay, origin).await?;
@@ -90,7 +90,7 @@ impl Honest {
         Ok(Honest { stop, work, log })
     }
 
-    /// Waits until so many more changes were acknowledged.
+    /// Waits until this number of further changes is acknowledged.
     pub(super) async fn acknowledged(&self, more: usize) -> anyhow::Result<()> {
         let goal = lock(&self.log).acks.len() + more;
         while lock(&self.log).acks.len() < goal {
@@ -100,7 +100,7 @@ impl Honest {
         Ok(())
     }
 
-    /// Lets both finish what they sent; their figures in each of the phases.
+    /// Waits for outstanding answers; returns the figures of each of the phases.
     pub(super) async fn end<const N: usize>(self, phases: [(Instant, Instant); N]) -> anyhow::Result<[Figures; N]> {
         self.stop.send_replace(true);
         let work = self.work;
@@ -137,14 +137,14 @@ fn p99(sorted: &[Duration]) -> Duration {
 }
 
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
-    // Each change is one push to a list, after which the log is whole.
+    // The log stays consistent after a panic: each change is a single push to a list.
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The phone, before it is connected from its own thread.
 struct Phone {
     device: Device,
-    /// What it dials.
+    /// The dialled origin.
     origin: String,
     document: Document,
     changes: u64,
@@ -156,7 +156,7 @@ impl Phone {
         let mut client = device.connect_as(origin, relay, HERE).await?;
         let document = Document::new(device.key(), [1; 16], DocKind::Car);
         let mut phone = Phone { device, origin: origin.to_owned(), document, changes: 0 };
-        // What the relay allocates once is allocated before anything is measured.
+        // Single allocations of the relay are done before the measurement.
         for _ in 0..20 {
             phone.push(&mut client).await?;
         }
@@ -190,7 +190,7 @@ impl Phone {
                 Ok(()) => lock(log).acks.push((sent, sent.elapsed())),
                 Err(error) => {
                     lock(log).refusals.push((sent, format!("a push: {error:#}")));
-                    // What follows in this document would be refused for its number alone.
+                    // Further changes of this document would be refused for their sequence numbers only.
                     return Ok(());
                 }
             }
@@ -205,7 +205,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Publishes some drives, so that there is something to read.
+    /// Publishes some drives as content for reads.
     async fn join(relay: SocketAddr, origin: &str) -> anyhow::Result<Reader> {
         let device = Device::founder([3; 32]);
         let mut client = device.connect_as(origin, relay, HERE).await?;
@@ -242,7 +242,7 @@ impl Reader {
     }
 }
 
-/// Rests, unless it is time to stop; says whether it is.
+/// Waits, unless it must stop; returns whether it must.
 async fn is_stopped(stopping: &mut watch::Receiver<bool>, rest: Duration) -> bool {
     timeout(rest, stopping.wait_for(|stopping| *stopping)).await.is_ok()
 }
@@ -271,12 +271,12 @@ async fn read(relay: SocketAddr, kept: &mut Option<TcpStream>, request: &str) ->
     }
 }
 
-/// Publishes a made drive for everybody, and returns its id.
+/// Publishes a synthetic drive for everybody, and returns its id.
 pub(super) async fn publish(client: &mut Client, device: &Device, number: u8, minutes: u32) -> anyhow::Result<DocId> {
     publish_for(client, device, number, minutes, Visibility::Public).await
 }
 
-/// Publishes a made drive, and returns its id.
+/// Publishes a synthetic drive, and returns its id.
 pub(super) async fn publish_for(
     client: &mut Client,
     device: &Device,

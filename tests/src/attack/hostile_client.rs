@@ -1,4 +1,4 @@
-//! A hostile host: connections from an address of its own, and whatever bytes it likes on them.
+//! A hostile host: connections from an address of its own, with arbitrary bytes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -37,12 +37,12 @@ impl HostileClient {
         Ok(socket)
     }
 
-    /// Goes through the handshake as a device.
+    /// Completes the handshake as a device.
     pub(super) async fn join(&self, device: &Device) -> anyhow::Result<Client> {
         device.connect_from(self.relay, self.from).await
     }
 
-    /// Begins a handshake as a device that is not let in, and keeps the connection open after the goodbye.
+    /// Begins a handshake as a device that is refused, and keeps the connection open after the `Bye`.
     pub(super) async fn open_tcp(&self, device: &Device) -> anyhow::Result<WebSocketStream<TcpStream>> {
         let mut socket = self.upgrade().await?;
         let Message::Challenge { relay, nonce, .. } = exchange(&mut socket, &device.hello()).await? else {
@@ -54,7 +54,7 @@ impl HostileClient {
         }
     }
 
-    /// A connection that was upgraded by hand, to send frames on that no library would.
+    /// A connection that was upgraded by hand, for frames that no library would send.
     pub(super) async fn raw(&self) -> anyhow::Result<TcpStream> {
         let mut stream = self.connect().await?;
         let request = format!(
@@ -71,10 +71,10 @@ impl HostileClient {
         Ok(stream)
     }
 
-    /// Sends a binary message on a fresh connection and returns the goodbye, if one comes through.
+    /// Sends a binary message on a new connection and returns the code of the `Bye`, if one arrives.
     pub(super) async fn send(&self, bytes: Vec<u8>) -> anyhow::Result<Option<ByeCode>> {
         let mut socket = self.upgrade().await?;
-        // The relay may close while this is being sent.
+        // The relay may close during sending.
         let _ = socket.send(Frame::Binary(bytes.into())).await;
         loop {
             match timeout(PATIENCE, socket.next()).await.context("the relay keeps the connection")? {
@@ -88,7 +88,7 @@ impl HostileClient {
         }
     }
 
-    /// Says one request on a fresh connection and returns the status, 0 if the connection is closed without one.
+    /// Sends one request on a new connection and returns the status, 0 if the connection is closed without one.
     pub(super) async fn ask(&self, request: &[u8]) -> anyhow::Result<u16> {
         let mut stream = self.connect().await?;
         // The relay may close before it has read everything.
@@ -100,7 +100,7 @@ impl HostileClient {
     }
 }
 
-/// Says something, and waits for what the relay says to it.
+/// Sends a message and waits for the answer.
 async fn exchange(socket: &mut WebSocketStream<TcpStream>, message: &Message) -> anyhow::Result<Message> {
     socket.send(Frame::Binary(message.encode().into())).await?;
     loop {
@@ -112,14 +112,14 @@ async fn exchange(socket: &mut WebSocketStream<TcpStream>, message: &Message) ->
     }
 }
 
-/// Waits until the relay has closed a connection, whatever it sends before.
+/// Waits until the relay has closed a connection, ignoring what it sends before.
 pub(super) async fn closed(stream: &mut TcpStream) -> anyhow::Result<()> {
     let mut bytes = vec![0; 64 << 10];
     let end = async { while matches!(stream.read(&mut bytes).await, Ok(count) if count > 0) {} };
     timeout(PATIENCE, end).await.context("the relay keeps the connection")
 }
 
-/// A frame of RFC 6455, masked with zeros, that says to hold `length` bytes.
+/// A frame of RFC 6455, masked with zeros, that declares `length` bytes.
 pub(super) fn frame(first_byte: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first_byte];
     match length {

@@ -1,5 +1,5 @@
-//! Attacks on what is somebody else's: documents whose ids can be computed from a public account or read off a page, and the
-//! numbers of another device of one's own account.
+//! Attacks on other accounts and devices: documents whose ids can be computed from a public account or read from a
+//! page, and the sequence numbers of another device of the same account.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,7 +38,7 @@ fn meet_of(title: &str, visibility: Visibility) -> MeetFields {
     MeetFields { title: title.to_owned(), starts_at: now() + 86_400_000, visibility, ..MeetFields::default() }
 }
 
-/// A drive of a minute, to be shown to everybody.
+/// A public drive of a minute.
 fn drive_of(title: &str) -> anyhow::Result<PublishedFields> {
     let began = Timestamp(1_717_232_400_000);
     let fix = |second: i64| Fix {
@@ -63,7 +63,7 @@ fn drive_of(title: &str) -> anyhow::Result<PublishedFields> {
     })
 }
 
-/// Every id of an account that can be computed from it, and those of its meets.
+/// Returns every id of an account that can be computed from it, and those of its meets.
 fn ids_of(account: &AccountId, meets: &[DocId]) -> Vec<(DocId, DocKind)> {
     let things = (0..16).map(|digit| DocId::from_bytes([digit; 16]));
     let mut ids: Vec<_> = things.map(|thing| (social::about(account, &thing), DocKind::Social)).collect();
@@ -77,7 +77,7 @@ fn ids_of(account: &AccountId, meets: &[DocId]) -> Vec<(DocId, DocKind)> {
     ids
 }
 
-/// Has everything kept that is offered.
+/// Pushes offers that must all be accepted.
 async fn keep(client: &mut Client, offers: Vec<Offer>) -> anyhow::Result<()> {
     let count = offers.len();
     client.push(offers).await?;
@@ -86,7 +86,7 @@ async fn keep(client: &mut Client, offers: Vec<Offer>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Status and body of a read.
+/// Returns status and body of a read.
 async fn read(hostile: HostileClient, path: &str, token: Option<&str>) -> anyhow::Result<(u16, String)> {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let mut stream = hostile.connect().await?;
@@ -101,9 +101,9 @@ async fn read(hostile: HostileClient, path: &str, token: Option<&str>) -> anyhow
     Ok((status, text))
 }
 
-/// A stranger writes to every id of a victim: first of all, and again after the victim. What the victim shows, hides and
-/// forbids is what the victim says. A link that was read before a restore is one of these ids; so is that of a drive which an
-/// app published that knows of no bound ids, and the new link of a meet.
+/// A stranger writes to every id of a victim: before the victim, and again afterwards. Only the victim's own data may
+/// decide what is shown, hidden and forbidden. The ids include links that were read before a restore, drives that were
+/// published by apps older than bound ids, and the new link of a meet.
 async fn squatting(field: Environment) -> anyhow::Result<String> {
     let (host, hostile) = (field.hostile(1), field.hostile(2));
     let (device, stranger) = (Device::founder([0x61; 32]), Device::founder([0x62; 32]));
@@ -194,7 +194,7 @@ async fn squatting(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{} changes to {} ids, to no effect", (rounds + 1) * ids.len(), ids.len()))
 }
 
-/// A device of the account, which has all that the account has, uses the numbers that another one will use next.
+/// A device of the account, with all of its data, uses the next sequence numbers of another device.
 async fn taken_numbers(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder([0x63; 32]);
     let thief = device.link([0x64; 32]);

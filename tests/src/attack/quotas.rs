@@ -1,4 +1,4 @@
-//! Attacks on what an account may keep: a disk that one host fills, and documents that are made too large to be read.
+//! Attacks on storage: a disk that one host fills, and documents that are made too large to be read.
 
 use anyhow::{bail, ensure};
 use tourismo_core::docs::Visibility;
@@ -13,10 +13,10 @@ use super::{Attack, Environment};
 use crate::bench::grouped;
 use crate::client::Document;
 
-/// What new accounts may push from one host in a day: less than operators get, so that an attack reaches it.
+/// The bytes that new accounts may push from one host in a day: less than the default, so that an attack reaches it.
 const BYTES_OF_A_HOST: u64 = 32 << 20;
 
-/// How many bytes one change brings.
+/// The size of a change.
 const CHANGE: usize = 400_000;
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -28,7 +28,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Pushes as much as one account after the other takes, all from one host; then a little from another host.
+/// Pushes the maximum of one account after the other, all from one host; then a little from another host.
 async fn disk_filled(field: Environment) -> anyhow::Result<String> {
     let (mut kept, mut accounts, mut refused) = (0, 0, 0);
     while refused < 3 {
@@ -56,7 +56,7 @@ async fn disk_filled(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{accounts} accounts keep {} bytes", grouped(kept)))
 }
 
-/// Blocks a reader, makes the document that says so too large to be read, and goes on blocking people in it.
+/// Blocks a reader, makes the document with the block too large to be read, and blocks further people in it.
 async fn too_large(field: Environment) -> anyhow::Result<String> {
     let mut owner = Account::join(&field, 1, 1).await?;
     let mut reader = Account::join(&field, 2, 2).await?;
@@ -79,7 +79,7 @@ async fn too_large(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{words} words in a document of {} bytes, the block stays", grouped(25 * CHANGE as u64)))
 }
 
-/// Pushes one change; says as what it was refused, if it was.
+/// Pushes one change; returns the code of its refusal, if it was refused.
 async fn push(account: &mut Account, offer: Offer) -> anyhow::Result<Option<NackCode>> {
     account.client.push(vec![offer]).await?;
     Ok(account.client.answers(1).await?.nacked.first().map(|(_, _, code)| *code))

@@ -1,5 +1,5 @@
-//! Attacks with reads: event streams that nobody reads, reads that cost much, words that wake streams, answers that are read
-//! a byte at a time.
+//! Attacks with reads: unread event streams, expensive reads, changes that wake streams, answers that are read a byte
+//! at a time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,7 +51,7 @@ impl Account {
         Ok(Account { hostile, device, client, people })
     }
 
-    /// Has this said about so many accounts that do not exist, in changes of a thousand.
+    /// Makes statements about this number of nonexistent accounts, in changes of a thousand.
     async fn made_up(&mut self, about: &str, count: usize, value: ScalarValue) -> anyhow::Result<()> {
         for thousand in 0..count.div_ceil(1_000) {
             let numbers = thousand * 1_000..count.min((thousand + 1) * 1_000);
@@ -83,7 +83,7 @@ impl Account {
         format!("GET {path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {token}\r\n{more}\r\n")
     }
 
-    /// The status of what is read as the account.
+    /// Returns the status of a read as the account.
     pub(super) async fn status(&self, path: &str) -> anyhow::Result<u16> {
         self.hostile.ask(self.request(path, "connection: close\r\n").as_bytes()).await
     }
@@ -101,7 +101,7 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Reads from a stream until this has come.
+/// Reads from a stream until this text has arrived.
 async fn read_until(stream: &mut TcpStream, what: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     while !text.contains(what) {
@@ -113,7 +113,8 @@ async fn read_until(stream: &mut TcpStream, what: &str) -> anyhow::Result<String
     Ok(text)
 }
 
-/// Opens as many streams as four accounts may have, from before sixty drives were published, and reads none of them.
+/// Opens the maximum number of streams of four accounts, from a position before sixty drives were published, and reads
+/// none of them.
 async fn unread_streams(field: Environment) -> anyhow::Result<String> {
     let drives = field.scale.of(240).min(60);
     let mut owner = Account::join(&field, 1, 1).await?;
@@ -143,7 +144,7 @@ async fn unread_streams(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{} streams opened, none read", streams.len()))
 }
 
-/// Has a meet with attendees who follow thousands, and asks who comes and what is in a home feed, ten times in a second.
+/// Makes a meet with attendees who follow thousands, and reads its attendees and a home feed ten times in a second.
 async fn expensive_reads(field: Environment) -> anyhow::Result<String> {
     let (attendees, followees, seconds) = match field.scale {
         Scale::Small => (4, 1_000, 2),
@@ -187,7 +188,7 @@ async fn expensive_reads(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{answered} answered, {put_off} put off"))
 }
 
-/// Asks ten times in a second, whether or not there are answers; returns how many there were, and how many refusals.
+/// Reads ten times in a second, whether or not answers arrive; returns the numbers of answers and of refusals.
 async fn ask_all_the_time(account: Account, meet: DocId, seconds: u32) -> anyhow::Result<(u32, u32)> {
     let (hostile, mut asking) = (account.hostile, tokio::task::JoinSet::new());
     let paths = [format!("/v1/meets/{meet}/attendees?limit=100"), "/v1/me/feed?limit=100".to_owned()];
@@ -208,7 +209,8 @@ async fn ask_all_the_time(account: Account, meet: DocId, seconds: u32) -> anyhow
     Ok((answered, put_off))
 }
 
-/// Accepts thousands who do not exist, and then one more and one less all the time, while others have streams open.
+/// Accepts thousands of nonexistent accounts, and then one more and one less all the time, while others have streams
+/// open.
 async fn made_up_accepts(field: Environment) -> anyhow::Result<String> {
     let (accepted, words) = (field.scale.of(9_600), field.scale.of(400));
     let mut owner = Account::join(&field, 1, 1).await?;
@@ -245,7 +247,7 @@ async fn made_up_accepts(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{accepted} accepted, {words} words, {} streams were told nothing", streams.len()))
 }
 
-/// Asks from five hosts for a drive of ten hours, as a text and compressed, and reads a byte of each now and then.
+/// Requests a drive of ten hours from five hosts, as text and compressed, and reads single bytes of each.
 async fn sips(field: Environment) -> anyhow::Result<String> {
     let mut owner = Account::join(&field, 1, 1).await?;
     let doc = publish(&mut owner.client, &owner.device, 1, 600).await?;
@@ -261,7 +263,7 @@ async fn sips(field: Environment) -> anyhow::Result<String> {
     let mut sips = 0;
     for _ in 0..rounds {
         for reader in &mut readers {
-            // A reader that was given up reads nothing more.
+            // A disconnected reader reads nothing more.
             let sip = timeout(Duration::from_millis(1), reader.read_u8()).await;
             sips += usize::from(matches!(sip, Ok(Ok(_))));
         }

@@ -1,4 +1,4 @@
-//! Attacks over HTTP: floods of look-ups, requests that are none, readers that do not read.
+//! Attacks over HTTP: floods of lookups, invalid requests, readers that do not read.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Asks on kept connections, some requests at once.
+/// Sends requests on kept connections, several at once.
 async fn look_ups(field: Environment) -> anyhow::Result<String> {
     const AT_ONCE: usize = 50;
     let rounds = field.scale.of(100_000) / AT_ONCE;
@@ -82,7 +82,7 @@ async fn nonsense(field: Environment) -> anyhow::Result<String> {
     Ok(format!("{} of {} refused", grouped(refused), grouped(asked)))
 }
 
-/// Publishes a drive of ten hours, and asks for it without reading what comes.
+/// Publishes a drive of ten hours, and requests it without reading the answer.
 async fn slow_readers(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder([9; 32]);
     let mut client = field.hostile(9).join(&device).await?;

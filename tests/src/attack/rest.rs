@@ -1,4 +1,4 @@
-//! Whether a relay is back at rest after an attack: time on a core, memory and connections as before it.
+//! Checks that a relay returns to rest after an attack: CPU time, memory and connections as before it.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use anyhow::Context;
 use super::Attack;
 use crate::bench::machine::Usage;
 
-/// How often the relay is looked at.
+/// The time between two checks of the relay.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// The longest to wait for a relay that does not come to rest, however slow the machine is.
+/// Maximum waiting time, however slow the machine is.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How a relay is doing.
+/// The state of a relay's process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
     pub(super) usage: Usage,
@@ -24,21 +24,21 @@ pub(super) struct State {
 impl State {
     pub(super) fn of(process: u32) -> anyhow::Result<State> {
         let folder = std::fs::read_dir(format!("/proc/{process}/fd")).context("the relay has ended")?;
-        // A file may be closed between the listing and this look.
+        // A file may be closed between the listing and this read.
         let links = folder.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
         let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
         Ok(State { usage: Usage::of(process)?, sockets, at: Instant::now() })
     }
 
-    /// The share of one core that the relay took since then.
+    /// Returns the share of one core that the relay used since then.
     pub(super) fn share_since(&self, before: &State) -> f64 {
         let cpu = self.usage.cpu.saturating_sub(before.usage.cpu);
         cpu.as_secs_f64() / self.at.duration_since(before.at).as_secs_f64().max(1e-3)
     }
 }
 
-/// Waits until a relay is as it was before an attack, while honest clients go on. Returns how long that took, or what is
-/// not as before.
+/// Waits until a relay is as it was before an attack, while honest clients continue. Returns how long that took, or
+/// what differs.
 pub(super) async fn wait(process: u32, before: &State, quiet_share: f64) -> anyhow::Result<Result<Duration, String>> {
     let began = Instant::now();
     let mut last = State::of(process)?;
@@ -58,7 +58,7 @@ pub(super) async fn wait(process: u32, before: &State, quiet_share: f64) -> anyh
 
 fn unlike(state: &State, before: &State, share: f64, quiet_share: f64) -> Vec<String> {
     let mut unlike = Vec::new();
-    // Ticks of a core are hundredths of a second.
+    // The CPU clock counts in hundredths of a second.
     if share > 2.0 * quiet_share + 0.05 {
         unlike.push(format!("{:.0} % of a core, {:.0} % before", share * 100.0, quiet_share * 100.0));
     }

@@ -1,4 +1,4 @@
-//! Attacks with connections: too many, too slow, half open, and frames that are none.
+//! Attacks with connections: too many, too slow, half open, and invalid frames.
 
 use std::time::Duration;
 
@@ -75,12 +75,12 @@ async fn wrong_proofs(field: Environment) -> anyhow::Result<String> {
 async fn absurd_cbor(field: Environment) -> anyhow::Result<String> {
     let hello = |protocols: &[u8]| [&[0x84, 0x00][..], protocols].concat();
     let messages = [
-        // Arrays, byte strings and texts of 2^63 items and bytes.
+        // Arrays, byte strings and texts that declare 2^63 items and bytes.
         hello(&[0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         hello(&[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         hello(&[0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-        // Arrays in arrays, tags on tags, and what never ends.
+        // Nested arrays and tags, and items without an end.
         vec![0x81; 60_000],
         hello(&[0x81; 60_000]),
         vec![0x9f; 60_000],
@@ -152,7 +152,7 @@ async fn slow_readers(field: Environment) -> anyhow::Result<String> {
     let device = Device::founder(seed(1));
     let mut client = hostile.join(&device).await?;
     let mut document = Document::new(device.key(), [2; 16], DocKind::Track);
-    // Ten megabytes, of which the system's buffers take a part.
+    // Ten megabytes, a part of which is in the system's buffers.
     for _ in 0..field.scale.of(40) {
         let (_, offer) = document.change(250_000);
         client.push(vec![offer]).await?;
@@ -215,7 +215,7 @@ async fn connection_flood(field: Environment) -> anyhow::Result<String> {
     let mut held = Vec::new();
     let (mut refused, count) = (0, field.scale.of(4_000));
     for number in 0..count {
-        // 256 from each of several addresses are let in, and no more.
+        // 256 connections from each of several addresses are admitted, and no more.
         let hostile = field.hostile(1 + (number % 4) as u8);
         match hostile.raw().await {
             Ok(stream) => held.push(stream),

@@ -1,9 +1,9 @@
-//! The search for the change that costs the relay's one writer the most: whatever it holds, within the limits that it is held
-//! to, and whatever its document held before.
+//! The search for the change that costs the relay's writer the most, with any content within the limits, and any
+//! document before it.
 //!
-//! Changes come from the corpus of the fuzz targets and from shapes that are known to be expensive, each of which is climbed:
-//! its numbers are altered by chance, and what costs more is altered next. Every push of a shape is measured alone, and so is
-//! every portion of rows that is written later.
+//! Changes come from the corpus of the fuzz targets and from known expensive shapes. The numbers of a shape are mutated
+//! at random, and mutants that cost more are mutated next. Every push of a shape is measured alone, and so is every
+//! portion of rows that is written later.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,13 +29,13 @@ use crate::bench::Table;
 use crate::real_drives;
 use crate::synthetic::{self, Kind, Options};
 
-/// How long one change, and one portion of rows, may keep the writer at work.
+/// Maximum time of the writer for one change, and for one portion of rows.
 pub const MAX_CPU: Duration = Duration::from_millis(20);
 
-/// How expensive one transaction of a shape was at most.
+/// The maximum cost of a transaction of a shape.
 #[derive(Clone, Debug)]
 pub struct Worst {
-    /// What was pushed.
+    /// The pushed shape.
     pub name: String,
     /// The most expensive push of one change.
     pub push: TransactionCost,
@@ -48,16 +48,16 @@ pub struct Worst {
 /// A document that becomes expensive step by step; each list is one push.
 pub(super) type Build = Vec<(DocKind, DocId, Vec<u8>)>;
 
-/// A shape of changes with two numbers to climb.
+/// A shape of changes with two numbers to optimise.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,
-    /// The most of each number.
+    /// The maximum of each number.
     most: [u32; 2],
     make: fn(&Author, [u32; 2]) -> anyhow::Result<Build>,
 }
 
-/// Who makes the changes.
+/// The author of the changes.
 struct Author {
     device: DeviceKey,
     account: AccountId,
@@ -79,10 +79,10 @@ const SHAPES: [Shape; 12] = [
     Shape { name: "maps in maps", most: [2_000, 3], make: nested },
 ];
 
-/// The first tries: as much as there may be, and as much as is just derived while others wait.
+/// The first tries: the maximum, and the maximum that is derived while others wait.
 const EDGES: [u32; 3] = [u32::MAX, 990, 250];
 
-/// Looks for the worst change, with as many tries for each shape as are asked for, and through the corpus of the fuzz targets
+/// Searches for the worst change, with this number of tries for each shape, and through the corpus of the fuzz targets
 /// in a folder. The same seed tries the same changes.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ pub async fn search(seed: u64, tries: u32, corpus: &Path) -> anyhow::Result<Vec<
     Ok(found)
 }
 
-/// What a shape costs at a size between 0 and 1 of what it may be at most; for comparing sizes.
+/// Returns the cost of each shape at a size between 0 and 1 of its maximum; for comparing sizes.
 ///
 /// # Errors
 /// If the database cannot be used.
@@ -123,7 +123,7 @@ pub async fn at_size(size: f64) -> anyhow::Result<Vec<Worst>> {
     Ok(found)
 }
 
-/// What an account pushes of each shape, as large as it may be, or a part of that.
+/// Returns the pushes of each shape, at its maximum size or a part of that.
 pub(super) fn stories(devices: impl Iterator<Item = DeviceKey>, part: u32) -> anyhow::Result<Vec<Build>> {
     let story = |(shape, device): (Shape, DeviceKey)| {
         let author = Author { device, account: AccountId::founded_by(&device) };
@@ -132,10 +132,10 @@ pub(super) fn stories(devices: impl Iterator<Item = DeviceKey>, part: u32) -> an
     SHAPES.into_iter().zip(devices).map(story).collect()
 }
 
-/// How many shapes there are.
+/// The number of shapes.
 pub(super) const SHAPE_COUNT: u8 = SHAPES.len() as u8;
 
-/// The results as a table.
+/// Returns the results as a table.
 pub fn table(worst: &[Worst]) -> Table {
     let ms = |cpu: Duration| format!("{:.1}", cpu.as_secs_f64() * 1e3);
     let row = |worst: &Worst| {
@@ -161,7 +161,7 @@ pub fn table(worst: &[Worst]) -> Table {
 fn altered(chance: &mut ChaCha8Rng, numbers: [u32; 2], most: [u32; 2]) -> [u32; 2] {
     let mut altered = numbers;
     for (number, most) in altered.iter_mut().zip(most) {
-        // By up to half, and now and then to anything.
+        // By up to half, and sometimes to any value.
         *number = match chance.next_u32() % 4 {
             0 => chance.next_u32() % (most + 1),
             1 => *number,
@@ -172,7 +172,7 @@ fn altered(chance: &mut ChaCha8Rng, numbers: [u32; 2], most: [u32; 2]) -> [u32; 
     altered
 }
 
-/// Pushes a story to a fresh database, each change alone, also as a writer that remembers nothing.
+/// Pushes the changes of a shape to a fresh database, each change alone, also with an empty memory of the writer.
 async fn measure(shape: &Shape, numbers: [u32; 2]) -> anyhow::Result<Worst> {
     let device = DeviceKey([1; 32]);
     let author = Author { device, account: AccountId::founded_by(&device) };
@@ -189,7 +189,7 @@ async fn told(name: String, device: DeviceKey, vouched: &[[u8; 8]], pushes: Vec<
     let last = pushes.len().saturating_sub(20);
     for (number, push) in pushes.into_iter().enumerate() {
         let offer = |(kind, doc, chunk)| Offer { doc, kind, chunk: Chunk(chunk) };
-        // What comes last is the most expensive; by a writer that has just been started, too.
+        // The last changes are the most expensive; also directly after a start of the writer.
         if number >= last && number % 2 == 0 {
             probe.forget();
         }
@@ -213,7 +213,7 @@ fn dearer(one: TransactionCost, other: TransactionCost) -> TransactionCost {
     TransactionCost { cpu: one.cpu.max(other.cpu), statements: one.statements.max(other.statements) }
 }
 
-/// Every change of the corpus, document by document.
+/// Returns every change of the corpus, document by document.
 async fn of_corpus(corpus: &Path) -> anyhow::Result<Worst> {
     let mut worst: Option<Worst> = None;
     for target in ["document", "change"] {
@@ -253,7 +253,7 @@ async fn of_corpus(corpus: &Path) -> anyhow::Result<Worst> {
     worst.context("the corpus is empty")
 }
 
-/// A list of pieces as the corpus holds it: u16 lengths, each before its piece.
+/// Splits a list of the corpus: u16 lengths, each before its piece.
 fn pieces(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
@@ -264,7 +264,7 @@ fn pieces(mut bytes: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// The chunk of a change with this body, with the checksum that it needs.
+/// Returns the chunk of a change with this body and the right checksum.
 fn plain_chunk(body: &[u8]) -> Vec<u8> {
     let (mut length, mut rest) = (Vec::new(), body.len());
     while rest > 0x7f {
@@ -296,7 +296,7 @@ fn other(number: u32) -> AccountId {
     AccountId::from_bytes(bytes.to_be_bytes())
 }
 
-/// What an edit makes, if it is a change that fits into a message.
+/// Returns the change of an edit, if it fits into a message.
 fn made(change: Result<Option<automerge_doc::NewChange>, automerge_doc::EditError>) -> anyhow::Result<Vec<u8>> {
     let chunk = change?.context("it changes something")?.chunk;
     anyhow::ensure!(chunk.len() <= MAX_CHUNK_BYTES, "{} bytes", chunk.len());
@@ -393,7 +393,7 @@ fn comments(author: &Author, [count, chars]: [u32; 2]) -> anyhow::Result<Build> 
             edit.entry("comment", other(number).as_bytes(), Some(ScalarValue::Bytes(bytes)))
         })
     });
-    // What is too much for one change is said in several.
+    // A change that is too large is split into several.
     if all.as_ref().is_ok_and(|made| made.as_ref().is_some_and(|made| made.chunk.len() > MAX_CHUNK_BYTES)) {
         return comments(author, [count / 2, chars]);
     }

@@ -1,4 +1,4 @@
-//! What a fix costs the core, at the first and at the last of a day's drive, and how long that drive takes to load.
+//! The cost of a fix in the core, at the beginning and at the end of a day's drive, and the time to load that drive.
 
 use std::hint::black_box;
 
@@ -16,15 +16,15 @@ use super::machine::Stopwatch;
 use super::median;
 use crate::phone::Storage;
 
-/// How many fixes are timed together: ten blocks.
+/// The number of fixes that are timed together: ten blocks.
 const WINDOW: usize = 600;
-/// How many windows at the beginning and at the end are looked at.
+/// The number of windows at the beginning and at the end.
 const WINDOWS: usize = 6;
 const LOADS: usize = 21;
 /// How far a drive's line on the phone may be from its track, metres.
 const LINE_TOLERANCE_M: f64 = 3.0;
 
-/// What was measured.
+/// The result.
 #[derive(Clone, Copy, Debug)]
 pub struct Appending {
     /// Microseconds of CPU per fix over the first hour: the median of six windows of 600.
@@ -63,7 +63,7 @@ pub fn appending(fixes: &[Fix]) -> anyhow::Result<Appending> {
     Ok(Appending { first_us, last_us, load_ms, show_ms })
 }
 
-/// A replica whose disk takes everything and which has no network.
+/// A replica whose disk accepts everything, without a network.
 struct Bare {
     replica: Replica,
     now: Now,
@@ -99,7 +99,7 @@ impl Bare {
     }
 }
 
-/// Loads the largest document that was stored, again and again.
+/// Loads the largest stored document repeatedly.
 fn loading(ops: &[StoreOp]) -> anyhow::Result<(f64, f64)> {
     let mut storage = Storage::in_memory();
     storage.write(ops).ok().context("memory takes all")?;

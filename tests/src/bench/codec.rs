@@ -1,4 +1,4 @@
-//! How many bytes a fix takes, packed as a track packs it and in other ways, and how long packing takes.
+//! The size of a fix in the encoding of tracks and in others, and the time of encoding.
 
 use automerge::transaction::Transactable;
 use automerge::{Automerge, AutomergeError, ObjType, ROOT, ScalarValue};
@@ -9,21 +9,21 @@ use tourismo_core::track::block::{BlockDecoder, BlockEncoder};
 use crate::bench::machine::Stopwatch;
 use crate::gpx_file;
 
-/// One way of keeping drives.
+/// A form of storing drives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackSize {
-    /// Which way.
+    /// Its name.
     pub form: &'static str,
     /// Bytes per fix at rest, over all drives.
     pub stored: f64,
-    /// Bytes per fix of the Automerge changes as they are sent while driving, one per minute, without the protocol's
-    /// frames; `None` if the form has no changes.
+    /// Bytes per fix of the Automerge changes sent while driving, one per minute, without the protocol's frames; `None`
+    /// if the form has no changes.
     pub live: Option<f64>,
-    /// Nanoseconds per fix to pack and to unpack; `None` where this is not measured.
+    /// Nanoseconds per fix to encode and to decode; `None` if not measured.
     pub encode_and_decode_ns: Option<(f64, f64)>,
 }
 
-/// How many fixes are packed together: a minute at 1 Hz.
+/// The number of fixes in a block: a minute at 1 Hz.
 const FIXES_PER_BLOCK: usize = 60;
 
 /// Measures each form on the drives, of which each becomes a document or a file of its own. The fixes are quantised and
@@ -124,7 +124,7 @@ fn map_of_blocks(blocks: &[Vec<u8>]) -> anyhow::Result<Sizes> {
     Ok(Sizes { saved: document.save().len(), changes: document.save_after(&heads).len() })
 }
 
-/// What one would do without a codec: `fixes: [{t, lat, …}, …]` in whole numbers, one change per minute.
+/// Without a codec: `fixes: [{t, lat, …}, …]` in integers, one change per minute.
 fn list_of_maps(fixes: &[Fix]) -> anyhow::Result<Sizes> {
     let mut document = Automerge::new();
     let list = document

@@ -1,4 +1,4 @@
-//! What a fix and a day's drive cost the core, natively and as WebAssembly, as a table.
+//! The costs of a fix and of a day's drive in the core, natively and as WebAssembly, as a table.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How soon a follower who has the home feed open hears of a drive, once its owner knows that it is kept.
+//! The time until a follower with an open home feed is notified of a drive, from its acknowledgement.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ use super::load::{Content, name, prepared, push_in_time, seed, start};
 use crate::client::{Client, Device, Document};
 use crate::synthetic::{self, Kind, Options};
 
-/// How many drives are published, one after the other, and how long to wait between two.
+/// The number of drives, published one after the other, and the time between two.
 const DRIVES: u64 = 300;
 const BETWEEN: Duration = Duration::from_millis(50);
 /// Long enough for any machine.
@@ -98,7 +98,7 @@ async fn timeout_of(event: impl Future<Output = anyhow::Result<Instant>>) -> any
     timeout(PATIENCE, event).await.context("the follower was told nothing")?
 }
 
-/// A drive of twenty minutes as others may see it.
+/// A published drive of twenty minutes.
 fn shown(seed: u64) -> PublishedFields {
     let start = Timestamp(1_790_000_000_000);
     let fixes = synthetic::drive(seed, Options { start, minutes: 20, kind: Kind::Town });
@@ -117,7 +117,7 @@ fn shown(seed: u64) -> PublishedFields {
     }
 }
 
-/// The home feed that a follower has open.
+/// An open home feed of a follower.
 struct Feed(Lines<BufReader<TcpStream>>);
 
 impl Feed {
@@ -133,7 +133,7 @@ impl Feed {
         Ok(feed)
     }
 
-    /// When the event of this drive is there.
+    /// Returns when the event of this drive arrived.
     async fn item(&mut self, drive: DocId) -> anyhow::Result<Instant> {
         self.until(&drive.to_string()).await.map(|()| Instant::now())
     }

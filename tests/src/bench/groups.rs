@@ -1,4 +1,4 @@
-//! How much the relay asks of its database and of the disk: counted, while clients push.
+//! The numbers of the relay's database statements and disk syncs while clients push.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::load::{Content, prepared, push_all, start};
 use super::{Table, grouped};
 use crate::daemon::{Daemon, Start};
 
-/// What the relay did for some pushes.
+/// The counts for some pushes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
     statements: u64,
@@ -82,7 +82,7 @@ async fn count(content: Content, clients: usize, pushes: usize) -> anyhow::Resul
     })
 }
 
-/// What has been noted when nothing more comes.
+/// Returns the counts when nothing more comes.
 async fn seen(relay: &Daemon, notes: &Path) -> anyhow::Result<Counted> {
     loop {
         let (statements, commits) = relay.statements();

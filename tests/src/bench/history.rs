@@ -1,5 +1,5 @@
-//! What history costs: a new device of an account that has been there for a while, and a document that is edited without end,
-//! with the relay's snapshots and without.
+//! The cost of history: a new device of an account with an old log, and a document with very many edits, with snapshots
+//! of the relay and without.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
 use crate::synthetic::{self, Kind, Options};
 
-/// How long nothing may move.
+/// Maximum time without progress.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// When the first drive begins: 1 June 2024, 11:00 UTC.
 const START: Timestamp = Timestamp(1_717_232_400_000);
@@ -76,7 +76,7 @@ pub async fn table() -> anyhow::Result<Table> {
 /// Whether the relay makes snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Snapshots {
-    /// As soon as they pay.
+    /// When they are due.
     Made,
     /// Never.
     NotMade,
@@ -85,15 +85,15 @@ pub enum Snapshots {
 /// A new device of an account.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDevice {
-    /// How many changes the account's log has.
+    /// The number of changes in the account's log.
     pub changes: u64,
     /// What the relay stores of them, bytes of chunks.
     pub relay_bytes: u64,
-    /// What the new device got, the handshake included.
+    /// The traffic to the new device, including the handshake.
     pub down: Count,
-    /// From its first frame to the last.
+    /// The time from its first frame to the last.
     pub took: Duration,
-    /// How many chunks it stored.
+    /// The number of chunks that it stored.
     pub chunks: usize,
 }
 
@@ -131,7 +131,7 @@ pub async fn of_edits(edits: usize, snapshots: Snapshots) -> anyhow::Result<NewD
     relay.new_device(phone, snapshots).await
 }
 
-/// What a device has stored that came to a drive later and opened it once: its track is one snapshot.
+/// The storage of a device that was added to a drive later and opened it once: its track is one snapshot.
 #[derive(Debug)]
 pub struct Opened {
     /// The device's public key.
@@ -160,7 +160,7 @@ pub async fn opened_elsewhere(fixes: &[Fix]) -> anyhow::Result<Opened> {
     Ok(Opened { device, drive, stored })
 }
 
-/// Records a drive with no signal, one fix after the other.
+/// Records a drive without a network, one fix after the other.
 async fn record(phone: &mut Phone, fixes: impl Iterator<Item = &Fix>) -> anyhow::Result<DocId> {
     let mut fixes = fixes.peekable();
     phone.travel(fixes.peek().context("a drive has fixes")?.recorded_at);
@@ -188,7 +188,7 @@ impl Relay {
         Ok(Relay { running: Server::start(config).await?, folder })
     }
 
-    /// A phone with no signal.
+    /// A phone without a network.
     fn phone(&self) -> anyhow::Result<Phone> {
         let setup = Setup::in_memory(&url(self.running.addr()));
         Ok(Phone::open(Setup { clock: Clock::standing_at(START), online: false, ..setup })?)

@@ -1,4 +1,4 @@
-//! What one hostile message costs the relay, and what the same bytes cost Automerge when it is given them as they are.
+//! The cost of one hostile message for the relay, and for Automerge without any check.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::attack::forge::{Forged, bomb};
 use crate::client::Device;
 use crate::daemon::Start;
 
-/// How many messages the relay is sent, one after the other.
+/// The number of messages that are sent to the relay, one after the other.
 const MESSAGES: u32 = 20;
-/// What Automerge alone may take before it is stopped: seconds of a core, and kilobytes of addresses.
+/// The limits at which Automerge alone is stopped: seconds of CPU time, and kilobytes of address space.
 const ALONE_S: u32 = 20;
 const ALONE_KB: u32 = 8 << 20;
 
@@ -49,7 +49,7 @@ pub async fn table() -> anyhow::Result<Table> {
             let answers = client.answers(count).await?;
             kept += answers.acked.len();
             if kind == "operations" && number == 3 {
-                // More would wait for their turn.
+                // More messages would only wait for their turn.
                 break;
             }
         }
@@ -92,14 +92,14 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// What Automerge took.
+/// The cost for Automerge.
 struct Alone {
     peak_bytes: u64,
     cpu: Duration,
     stopped: bool,
 }
 
-/// Has this very program give a message to Automerge, and watches it.
+/// Runs this program to give a message to Automerge, and observes it.
 async fn alone(kind: &str) -> anyhow::Result<Alone> {
     let limits = format!("ulimit -v {ALONE_KB}; ulimit -t {ALONE_S}; exec \"$0\" --automerge-alone {kind}");
     let mut child = tokio::process::Command::new("sh")
@@ -111,21 +111,21 @@ async fn alone(kind: &str) -> anyhow::Result<Alone> {
         .spawn()?;
     let (began, process) = (Instant::now(), child.id().unwrap_or_default());
     let mut seen = Usage { cpu: Duration::ZERO, peak_bytes: 0, resident_bytes: 0 };
-    // It may also wait for a core for a long time.
+    // It may also wait a long time for a core.
     while began.elapsed() < Duration::from_secs(u64::from(ALONE_S) * 6) {
         match tokio::time::timeout(Duration::from_millis(10), child.wait()).await {
             Ok(ended) => {
                 let stopped = !ended?.success();
                 return Ok(Alone { peak_bytes: seen.peak_bytes, cpu: seen.cpu, stopped });
             }
-            // A process that is ending has no memory any more.
+            // A process that is ending has no memory.
             Err(_) => seen = Usage::of(process).unwrap_or(seen),
         }
     }
     Ok(Alone { peak_bytes: seen.peak_bytes, cpu: seen.cpu, stopped: true })
 }
 
-/// Gives the changes of a message to Automerge. What happens is for others to watch.
+/// Gives the changes of a message to Automerge. Another process observes this one.
 pub fn automerge_alone(kind: &str) {
     let mut doc = Automerge::new();
     for offer in offers(kind, DeviceKey([1; 32]), 0) {

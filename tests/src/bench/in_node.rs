@@ -1,4 +1,4 @@
-//! What the core costs as WebAssembly, and what Automerge's own npm module costs: both measured by scripts in Node.
+//! The costs of the core as WebAssembly, and of Automerge's npm module: both measured by scripts in Node.
 
 use std::path::Path;
 use std::process::Command;
@@ -45,7 +45,7 @@ pub struct TheirWasm {
     pub brotli_bytes: u64,
 }
 
-/// Has Node measure our core on these fixes.
+/// Measures our core on these fixes in Node.
 ///
 /// # Errors
 /// If the package is not built, or Node fails.
@@ -53,7 +53,7 @@ pub fn ours(root: &Path, fixes: &[Fix]) -> anyhow::Result<OurWasm> {
     measured(&root.join("tests/bench/wasm.mjs"), fixes)
 }
 
-/// How long a drive takes to open that another device recorded, by `tests/bench/open.mjs`.
+/// The time to open a drive that another device recorded, by `tests/bench/open.mjs`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Openings {
@@ -63,7 +63,7 @@ pub struct Openings {
     pub reopen_ms: f64,
 }
 
-/// Has Node open the drive from what another device has stored.
+/// Measures in Node how a drive is opened from another device's storage.
 ///
 /// # Errors
 /// If the package is not built, or Node fails.
@@ -74,7 +74,7 @@ pub fn openings(root: &Path, opened: &Opened) -> anyhow::Result<Openings> {
     measured(&root.join("tests/bench/open.mjs"), &given)
 }
 
-/// Has Node measure Automerge's npm module on the same fixes.
+/// Measures Automerge's npm module on the same fixes in Node.
 ///
 /// # Errors
 /// If its packages are not installed, or Node fails.

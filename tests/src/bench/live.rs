@@ -1,4 +1,4 @@
-//! How many bytes a fix takes on the wire while somebody drives, with a connection that lasts.
+//! Bytes per fix on the wire while driving, with a lasting connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,21 +17,21 @@ use crate::phone::{Clock, Phone, Setup};
 use crate::replay;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How far the phone's clock jumps at most. What it sends is answered before the next jump, and a relay's ping comes in time:
-/// a phone that waits for either in vain gives the connection up, and where its clock stands it never tries another.
+/// Maximum jump of the phone's clock. Answers and pings must arrive before the next jump: a phone that waits too long
+/// for them closes the connection, and with a standing clock it never tries again.
 const STEP_MS: i64 = 1_000;
 
 /// Bytes per fix, over all drives.
 #[derive(Clone, Copy, Debug)]
 pub struct LiveSize {
-    /// While driving: the pushes of blocks, their acknowledgements, and the pings of a connection that is quiet for long, over
-    /// the fixes in those blocks.
+    /// While driving: the pushes of blocks, their acknowledgements, and the pings of a quiet connection, divided by the
+    /// fixes in those blocks.
     pub driving: UpAndDown,
     /// From start to finish: also the drive's own document, the first change of its track, and the last block.
     pub whole: UpAndDown,
-    /// In the phone's storage: every change of drive and track as it was made.
+    /// In the phone's storage: every change of drive and track.
     pub stored: f64,
-    /// The same documents as snapshots: what the relay keeps of them once they rest, and what it sends to other devices.
+    /// The same documents as snapshots, which the relay keeps once they rest and sends to other devices.
     pub snapshots: f64,
 }
 
@@ -44,7 +44,7 @@ pub struct UpAndDown {
     pub down: f64,
 }
 
-/// What has been counted so far.
+/// The counts so far.
 #[derive(Default)]
 struct Sum {
     fixes: usize,
@@ -59,7 +59,7 @@ impl Sum {
         self.down += count(frames, Direction::Down, 0).bytes;
     }
 
-    /// Adds pings that were said for the relay, in their frames.
+    /// Adds pings that were sent in place of the relay, with their frames.
     fn add_pings(&mut self, pings: u64) {
         self.down += pings * (2 + Message::Ping.encode().len() as u64);
     }
@@ -70,8 +70,8 @@ impl Sum {
     }
 }
 
-/// Records the drives with a real phone and a real relay, which acknowledges every block before the drive goes on. The
-/// phone's clock jumps. The relay's does not: what it says when it hears nothing for long is said for it.
+/// Records the drives with a real phone and a real relay, which acknowledges every block before the drive continues.
+/// The phone's clock jumps and the relay's does not, so the relay's pings are sent for it.
 ///
 /// # Errors
 /// If phone and relay do not come to agree.
@@ -136,7 +136,7 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
     })
 }
 
-/// Lets the phone push what it has just packed. Says whether it had something.
+/// Lets the phone push what it has just packed. Returns whether there was anything.
 async fn is_pushed(phone: &mut Phone) -> anyhow::Result<bool> {
     let has_packed = phone.status().unsent_changes > 0;
     if has_packed {
@@ -145,7 +145,7 @@ async fn is_pushed(phone: &mut Phone) -> anyhow::Result<bool> {
     Ok(has_packed)
 }
 
-/// The size of the documents that consist of these stored changes, each as one snapshot.
+/// Returns the size of the documents of these stored changes, each as one snapshot.
 fn snapshot_bytes(changes: &[StoredEntry]) -> anyhow::Result<usize> {
     let mut documents: BTreeMap<DocId, Vec<&[u8]>> = BTreeMap::new();
     for entry in changes {
@@ -168,7 +168,7 @@ mod tests {
     async fn drives_with_gaps_are_sent_over_one_connection() -> anyhow::Result<()> {
         let options = Options { start: Timestamp(1_717_232_400_000), minutes: 9, kind: Kind::Motorway };
         let drive = real_drives::ordered(&drive(1, options));
-        // One gap ends between giving a connection up and trying the next, in the other a block is packed.
+        // One gap ends between closing a connection and the next attempt; in the other a block is packed.
         for (from, gap_ms) in [(250, 75_400), (210, 200_000)] {
             let gap = drive[from].fixed_at;
             let is_measured = |fix: &&Fix| !(0..gap_ms).contains(&fix.fixed_at.millis_since(gap));

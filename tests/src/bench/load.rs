@@ -1,4 +1,4 @@
-//! How much the relay keeps in a second, how soon it says so, and what that takes of a machine.
+//! The throughput of the relay, the latency of acknowledgements, and the resources that they need.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use super::{Table, grouped};
 use crate::client::{Client, Device, Document};
 use crate::daemon::{Daemon, Start};
 
-/// How many bytes a change holds besides: about what a minute of driving takes.
+/// The additional bytes of a change: about those of a minute of driving.
 pub(super) const CHANGE_BYTES: usize = 170;
-/// How many changes a document gets: making the next one takes Automerge the longer, the more there are.
+/// The number of changes of a document, because making the next one takes Automerge longer, the more there are.
 const CHANGES_PER_DOCUMENT: usize = 16;
-/// How many pushes of a client are on their way when it sends as much as it can.
+/// The number of outstanding pushes of a client at full load.
 const IN_FLIGHT: usize = 3;
 
 /// What the relay keeps in a second and how soon it says so, as a table.
@@ -70,35 +70,35 @@ async fn at_2_500() -> anyhow::Result<Loaded> {
     at_a_rate(relay, Content::Tracks, 100, 2_500, 10).await
 }
 
-/// A relay that stores changes.
+/// A relay under load.
 #[derive(Clone, Copy, Debug)]
 pub struct Loaded {
-    /// How many clients pushed.
+    /// The number of clients.
     pub clients: usize,
-    /// How many changes were in each push.
+    /// The number of changes in each push.
     pub batch: usize,
-    /// Changes that were on its disk, acknowledged, per second.
+    /// Acknowledged changes per second.
     pub changes_per_s: f64,
-    /// How long an acknowledgement took: the median.
+    /// The median of the latency of acknowledgements.
     pub median_ms: f64,
-    /// And the slowest but one in a hundred.
+    /// The p99 of that latency.
     pub p99_ms: f64,
-    /// What the relay used of a core for a thousand changes.
+    /// The relay's CPU time for a thousand changes.
     pub cpu_ms_per_1_000: f64,
 }
 
-/// What clients push.
+/// The pushed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Blocks of tracks, which no rows are derived from.
+    /// Blocks of tracks, which have no rows.
     Tracks,
     /// Drives of ten minutes: each begins a drive, has ten blocks of its track, and finishes it.
     Driving,
-    /// Drives and nothing else: each is begun, finished and named.
+    /// Drives only: each is started, finished and renamed.
     Drives,
 }
 
-/// A relay to which all clients come from one address.
+/// Returns a relay that allows all clients from one address.
 pub fn start(data: &std::path::Path) -> Start {
     let few = ["--max-connections-per-address", "--max-new-accounts-per-hour", "--max-requests-per-second"];
     let rates = ["--max-changes-per-second", "--max-messages-per-second", "--max-bytes-per-second"];
@@ -106,8 +106,8 @@ pub fn start(data: &std::path::Path) -> Start {
     Start { arguments: lifted.collect(), ..Start::on(data) }
 }
 
-/// Measures how many changes a second the relay keeps, from so many clients that each send so many in a push, as fast as
-/// they are acknowledged.
+/// Measures the throughput with this number of clients and of changes in a push, each pushed as soon as earlier ones
+/// are acknowledged.
 ///
 /// # Errors
 /// If a phone is not let in, or a change is refused.
@@ -127,8 +127,8 @@ pub async fn as_fast_as_it_goes(clients: usize, batch: usize, pushes: usize) -> 
     Ok(Loaded::of(clients, batch, took, used, waits_ms))
 }
 
-/// Measures how long acknowledgements take when so many changes a second come, one in a push, from so many clients in
-/// turn, whatever becomes of the ones before.
+/// Measures the latency of acknowledgements at this rate of changes, one in a push, from the clients in turn,
+/// independent of outstanding ones.
 ///
 /// # Errors
 /// If a phone is not let in, or a change is refused.
@@ -147,7 +147,7 @@ pub async fn at_a_rate(
         .into_iter()
         .zip(0..)
         .map(|((client, pushes), place)| {
-            // Evenly through the period, not all at once.
+            // Distributed over the period, not all at once.
             let first = period.mul_f64(f64::from(place) / clients as f64);
             tokio::spawn(push_in_time(client, pushes, first, period))
         })
@@ -164,7 +164,7 @@ pub async fn at_a_rate(
 
 pub(super) type Pushes = Vec<Vec<Offer>>;
 
-/// Connected clients with what each will push.
+/// Returns connected clients with their pushes.
 pub(super) async fn prepared(
     relay: &Daemon,
     content: Content,
@@ -183,7 +183,7 @@ pub(super) async fn prepared(
 }
 
 impl Content {
-    /// So many changes of an account.
+    /// Returns this number of changes of an account.
     fn changes(self, device: &Device, account: u64, count: usize) -> Vec<Offer> {
         let mut documents = 0;
         let mut fresh = |kind| {
@@ -228,7 +228,7 @@ fn finished(drive: &mut Document) -> Offer {
     drive.edit(|doc| drive::change(doc, &edit)).1
 }
 
-/// Pushes as fast as pushes are acknowledged, and says how long each waited, in milliseconds.
+/// Pushes as soon as pushes are acknowledged, and returns each latency in milliseconds.
 pub(super) async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Result<Vec<f64>> {
     let mut sent = std::collections::VecDeque::new();
     let mut waits_ms = Vec::new();
@@ -248,7 +248,7 @@ pub(super) async fn push_all(mut client: Client, pushes: Pushes) -> anyhow::Resu
     }
 }
 
-/// Pushes one after the other, each when its time has come; if that is past already, the wait counts from then.
+/// Pushes one after the other, each at its time; if that is past already, the latency counts from then.
 pub(super) async fn push_in_time(
     mut client: Client,
     pushes: Pushes,

@@ -1,4 +1,4 @@
-//! The machine that measures, and what a thread or a process has used of it.
+//! The measuring machine, and the resources that a thread or a process has used.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The processor's name and how many of its cores there are; nothing that tells whose machine it is.
+/// Returns the processor's name and its number of cores; nothing that identifies the machine.
 pub fn description() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -15,7 +15,7 @@ pub fn description() -> String {
     format!("{cores} cores of {model}")
 }
 
-/// Measures how long this thread has really been at work: what others take from it does not count.
+/// Measures the CPU time of this thread, so that other work does not count.
 #[derive(Debug)]
 pub struct Stopwatch {
     began_ns: i128,
@@ -38,14 +38,14 @@ fn worked_ns() -> i128 {
     i128::from(spent.tv_sec) * 1_000_000_000 + i128::from(spent.tv_nsec)
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Time of all its threads on a core.
+    /// CPU time of all its threads.
     pub cpu: Duration,
-    /// The most memory it had at once, bytes of resident pages.
+    /// Maximum memory, bytes of resident pages.
     pub peak_bytes: u64,
-    /// The memory it has, bytes of resident pages.
+    /// Present memory, bytes of resident pages.
     pub resident_bytes: u64,
 }
 

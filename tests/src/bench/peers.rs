@@ -1,4 +1,4 @@
-//! The same with what others built: `tests/peers`, each in processes of its own.
+//! The same measurements of other sync engines: `tests/peers`, each in processes of its own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,24 +15,24 @@ use super::reconnect::Reconnect;
 use super::tap::{Frame, Tap};
 use super::upload::Upload;
 
-/// Nothing has passed for so long: they are done.
+/// After this time without a message they are done.
 const SILENCE: Duration = Duration::from_secs(3);
-/// The longest that anything may take.
+/// Maximum time of anything.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The messages of their handshake each way: join; peer.
+/// The messages of their handshake in each direction: join; peer.
 const HANDSHAKE: usize = 1;
 
-/// Somebody else's sync server and its client.
+/// Another sync server and its client.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<PathBuf>,
 }
 
 impl Peer {
-    /// All there are, given where the binary of samod and the folder with the npm packages are.
+    /// Returns all peers, given the binary of samod and the folder with the npm packages.
     pub fn all(samod: PathBuf, folder: &Path) -> [Peer; 2] {
         [
             Peer { name: "samod 0.16.0", program: samod, arguments: Vec::new() },
@@ -79,7 +79,7 @@ impl Peer {
         Ok(Upload::of(documents, &frames, used, left))
     }
 
-    /// Starts the server, with a listener before it.
+    /// Starts the server, with a byte counter before it.
     async fn serve(&self) -> anyhow::Result<Pair> {
         let folder = tempfile::tempdir()?;
         let (client_folder, server_folder) = (folder.path().join("client"), folder.path().join("server"));
@@ -100,7 +100,7 @@ impl Peer {
     }
 }
 
-/// A server that runs, and what its client needs to know.
+/// A running server, with the parameters of its client.
 struct Pair {
     folder: TempDir,
     client_folder: PathBuf,
@@ -110,19 +110,19 @@ struct Pair {
     url: String,
 }
 
-/// Waits until a client has nothing more to say, and has it end. What passed until then.
+/// Waits until a client is quiet, and ends it. Returns the traffic until then.
 async fn done(tap: &Tap, mut client: Child) -> anyhow::Result<Vec<Frame>> {
     ensure!(tap.quiet(SILENCE, PATIENCE).await, "a peer is never done");
     ensure!(client.try_wait()?.is_none(), "a peer's client ended by itself");
     let frames = tap.take();
-    // The end of its input tells it to write everything to disk and to end.
+    // At the end of its input it writes everything to disk and ends.
     drop(client.stdin.take());
     tokio::time::timeout(PATIENCE, client.wait()).await.context("a peer's client does not end")??;
     tap.take();
     Ok(frames)
 }
 
-/// An address of this machine that nobody listens on.
+/// Returns an unused address of this machine.
 pub(super) fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

@@ -1,5 +1,5 @@
-//! How soon the relay answers reads when it has a large community, and what a home feed costs that is put together by the
-//! application instead of by one query.
+//! The latency of reads with a large community, and the cost of a home feed that the application combines from several
+//! queries.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -22,11 +22,11 @@ use super::{Table, grouped, median};
 use crate::community::tables::Tables;
 use crate::community::{Community, FOLLOWS_500, FOLLOWS_5000, Person, Size};
 
-/// How often each read is made, by as many people where anyone may make it.
+/// The number of reads of each kind, by as many people if anyone may make it.
 const READS: u64 = 1_000;
-/// How many are made before, so that the database has in memory what it keeps there.
+/// The number of reads before, which fill the database's caches.
 const WARMING: u64 = 200;
-/// How many a page holds.
+/// The number of items of a page.
 const PAGE: usize = 20;
 
 /// Reads in a community of so many drives and in one of a tenth of them, on either engine, as a table.
@@ -70,7 +70,7 @@ pub async fn table(drives: u64) -> anyhow::Result<Table> {
     })
 }
 
-/// The same statements on either driver, whose types have nothing in common.
+/// The same statements for both drivers, whose types are unrelated.
 macro_rules! by_hand {
     ($database:ident, $me:ident) => {{
         let followees: Vec<Vec<u8>> = sqlx::query_scalar("SELECT followee FROM follow WHERE account = $1")
@@ -94,14 +94,14 @@ macro_rules! by_hand {
         }
     }};
 }
-/// A read, made many times.
+/// The result for one kind of read.
 #[derive(Clone, Debug)]
 pub struct Reads {
-    /// Which.
+    /// The kind.
     pub what: &'static str,
-    /// Milliseconds over a kept connection on loopback, JSON and all: the median.
+    /// The median in milliseconds over a kept connection on loopback, including JSON.
     pub median_ms: f64,
-    /// And the slowest but one in a hundred.
+    /// The p99.
     pub p99_ms: f64,
 }
 
@@ -112,7 +112,7 @@ pub struct Reads {
 pub async fn of(community: &Community, database: Location, url: &str) -> anyhow::Result<Vec<Reads>> {
     let mut config = Config::new("127.0.0.1:0".parse()?, database);
     config.limits = Limits { max_requests_per_second: u32::MAX / 32, ..Limits::DEFAULT };
-    // Makes the tables.
+    // Creates the tables.
     Server::start(config.clone()).await?.shutdown().await;
     Tables::open(url).await?.load(community).await?;
     let relay = relay_id(url).await?;
@@ -150,9 +150,9 @@ pub async fn of(community: &Community, database: Location, url: &str) -> anyhow:
     Ok(reads)
 }
 
-/// The home feed of somebody who follows 500 as the first Tourismo made it: whom they follow, then the newest drives of each
-/// by a query of its own, then a merge in the application, then the rows of those that are left. Straight on the database,
-/// without HTTP.
+/// A home feed as the first version made it, for an account that follows 500 others: the followed accounts, then a
+/// query for the newest drives of each, then a merge in the application, then the rows of the remaining ones. Directly
+/// on the database, without HTTP.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -178,7 +178,7 @@ pub async fn home_feed_by_hand(community: &Community, url: &str) -> anyhow::Resu
     Ok(summary("home feed, 500 followed, by hand", samples.into_iter().map(milliseconds).collect()))
 }
 
-/// Whoever reads, over a connection.
+/// A reader with a connection.
 struct Reader {
     connection: Connection,
     relay: RelayId,
@@ -186,7 +186,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Makes a read as many people, each once; says how many milliseconds each took.
+    /// Makes a read as many people, each once; returns the time of each in milliseconds.
     async fn each(
         &mut self,
         who: impl Fn(u64) -> Person,
@@ -205,14 +205,14 @@ impl Reader {
         Ok(samples)
     }
 
-    /// The same for the page behind the first one.
+    /// Like [`Reader::each`], for the second page.
     async fn later(&mut self, who: impl Fn(u64) -> Person, path: &str) -> anyhow::Result<Vec<f64>> {
         let mut samples = Vec::new();
         let mut after = None;
         for number in 0..READS / 4 {
             let person = who(number);
             let token = self.token(&person);
-            // The public feed is read on and on; everybody's own list from its beginning.
+            // The public feed is read page after page; each account's own list from its beginning.
             if path.starts_with("me/") || after.is_none() {
                 after = next(&self.connection.get(path, Some(&token)).await?)?;
             }
@@ -243,7 +243,7 @@ impl Connection {
         Ok(Connection(TcpStream::connect(addr).await?))
     }
 
-    /// The body of what is below `/v1`; without a token, as anyone.
+    /// Returns the body of a path below `/v1`; without a token, anonymously.
     pub(super) async fn get(&mut self, path: &str, token: Option<&str>) -> anyhow::Result<Vec<u8>> {
         let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         let request = format!("GET /v1/{path} HTTP/1.1\r\nhost: relay\r\n{token}\r\n");

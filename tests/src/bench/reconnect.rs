@@ -1,4 +1,4 @@
-//! What it costs to come back when nothing has changed, or next to nothing.
+//! The cost of a reconnect after no change, or one.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,9 +17,9 @@ use super::{Table, grouped};
 use crate::phone::{Clock, Phone, Setup, Storage};
 use crate::replay;
 
-/// How long to wait for a relay that is on this machine.
+/// Maximum time for an answer of a relay on this machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The messages of our handshake each way: hello and proof; challenge and welcome.
+/// The messages of our handshake in each direction: hello and proof; challenge and welcome.
 const HANDSHAKE: usize = 2;
 
 /// Reconnects of Tourismo and of the peers, as a table. Only who is patient sees the peers with 5,000 documents.
@@ -66,7 +66,7 @@ pub async fn table(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
     })
 }
 
-/// One reconnect.
+/// The result of a reconnect.
 #[derive(Clone, Copy, Debug)]
 pub struct Reconnect {
     /// Documents that both sides have.
@@ -75,7 +75,7 @@ pub struct Reconnect {
     pub up: Count,
     /// After the handshake, to the client.
     pub down: Count,
-    /// From the first frame to the last, the handshake included.
+    /// The time from the first frame to the last, including the handshake.
     pub took: Duration,
 }
 
@@ -90,13 +90,13 @@ impl Reconnect {
         Reconnect { documents, up, down, took }
     }
 
-    /// Bytes both ways.
+    /// Returns the bytes in both directions.
     pub fn bytes(&self) -> f64 {
         (self.up.bytes + self.down.bytes) as f64
     }
 }
 
-/// What happened on the phone while it was away.
+/// The changes on the phone while it was disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meanwhile {
     /// Nothing.
@@ -105,7 +105,7 @@ pub enum Meanwhile {
     OneEdit,
 }
 
-/// A phone without a network that has made so many cars.
+/// A phone without a network with this number of cars.
 ///
 /// # Errors
 /// If the phone refuses.
@@ -127,7 +127,7 @@ fn car(nickname: String) -> CarFields {
 /// Measures a phone and a relay that have so many cars, both started afresh on what they stored.
 ///
 /// If nothing happened meanwhile, every change in the phone's storage and in the relay's database is overwritten with a
-/// zero byte before: if either side loaded a single document, they would not come to agree.
+/// zero byte before the reconnect: if either side loaded a single document, they would not agree.
 ///
 /// # Errors
 /// If they do not.

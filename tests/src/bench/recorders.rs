@@ -1,4 +1,4 @@
-//! How many bytes a fix takes of many kinds of recorders, beside general compressors of whole columns.
+//! Bytes per fix of many kinds of recorders, compared with general compressors of whole columns.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -10,7 +10,7 @@ use super::{Table, grouped};
 use crate::real_drives;
 use crate::synthetic::{self, Device, Kind, Options};
 
-/// What is packed together.
+/// The number of fixes in a block.
 const FIXES_PER_BLOCK: usize = 60;
 
 /// Drives of one kind of recorder.
@@ -34,7 +34,7 @@ pub async fn table() -> anyhow::Result<Table> {
         });
         let [blocks, zstd, pco] = sizes;
         let sizes = [blocks?, zstd?, pco?];
-        // Ten drives tell what a hundred would.
+        // Ten drives give the same result as a hundred.
         let live = live_size(&corpus.drives[..corpus.drives.len().min(10)]).await?;
         fixes += count;
         sums = [0, 1, 2].map(|form| sums[form] + sizes[form]);

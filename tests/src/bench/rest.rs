@@ -1,4 +1,4 @@
-//! What the relay takes of a machine at rest: with nothing and nobody, and with a thousand phones that are silent.
+//! The resources of a relay at rest: without clients, and with a thousand silent phones.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::{Table, grouped, median};
 use crate::client::{Client, Device, Document};
 use crate::daemon::Daemon;
 
-/// For how long a silent relay is watched.
+/// How long a silent relay is observed.
 const WATCHED: Duration = Duration::from_secs(10);
 
 /// What the relay takes at rest, as a table.
@@ -44,18 +44,18 @@ pub async fn table() -> anyhow::Result<Table> {
     })
 }
 
-/// A relay that has nothing to do.
+/// The result for a relay without work.
 #[derive(Clone, Copy, Debug)]
 pub struct Resting {
-    /// Documents that it keeps.
+    /// The number of its documents.
     pub documents: usize,
-    /// Phones that are connected and silent.
+    /// The number of connected silent phones.
     pub clients: usize,
-    /// From the start of the process to the first answer over HTTP: the median of several starts.
+    /// The time from the start of the process to the first answer over HTTP: the median of several starts.
     pub first_answer: Duration,
     /// Its memory, bytes of resident pages.
     pub resident_bytes: u64,
-    /// What it used of a core in ten seconds.
+    /// Its CPU time in ten seconds.
     pub cpu: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! How soon the relay answers reads of roads when it has a continent of them.
+//! The latency of reads of roads with the roads of a continent.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use super::{Table, grouped};
 use crate::community::roads::{FEWEST, Road, load, roads};
 use crate::community::tables::Tables;
 
-/// How often each read is made, each somewhere else.
+/// The number of reads of each kind, each at another position.
 const READS: usize = 1_000;
-/// How many are made before.
+/// The number of reads before.
 const WARMING: usize = 200;
-/// How many tiles of each zoom are drawn, each for the first time.
+/// The number of tiles of each zoom, each drawn for the first time.
 const TILES: usize = 200;
 
 /// Reads of so many roads and of a tenth of them, on either engine, as a table.
@@ -61,7 +61,7 @@ pub async fn of(roads: &[Road], database: Location, url: &str) -> anyhow::Result
     let mut config = Config::new("127.0.0.1:0".parse()?, database);
     config.limits = Limits { max_requests_per_second: u32::MAX / 32, ..Limits::DEFAULT };
     config.roads_from_drivers = FEWEST;
-    // Makes the tables.
+    // Creates the tables.
     Server::start(config.clone()).await?.shutdown().await;
     load(Tables::open(url).await?, roads).await?;
     let mut reads = Vec::new();
@@ -106,7 +106,7 @@ pub async fn of(roads: &[Road], database: Location, url: &str) -> anyhow::Result
     Ok(reads)
 }
 
-/// A read at a thousand places where there are roads.
+/// A read at a thousand positions with roads.
 async fn each(
     connection: &mut Connection,
     roads: &[Road],
@@ -143,7 +143,7 @@ async fn later(connection: &mut Connection, roads: &[Road]) -> anyhow::Result<Re
     Ok(summary("a later page within 1°", samples))
 }
 
-/// A road, another for each number: they lie where people drive.
+/// Returns a road, a different one for each number: most are where people drive.
 fn somewhere(roads: &[Road], number: usize) -> &Road {
     &roads[number * 7_919 % roads.len()]
 }

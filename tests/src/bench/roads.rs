@@ -1,4 +1,4 @@
-//! What it costs to score drives, and to find the roads in many.
+//! The costs of scoring drives, and of finding the roads in many.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -50,18 +50,18 @@ pub fn table() -> anyhow::Result<Table> {
     })
 }
 
-/// A batch over so many drives.
+/// The result of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
-    /// How many drives.
+    /// The number of drives.
     pub drives: usize,
-    /// How many different roads they took.
+    /// The number of different roads.
     pub roads: usize,
-    /// Seconds on a core.
+    /// CPU time, seconds.
     pub cpu_s: f64,
-    /// The most memory the process has had, bytes.
+    /// Maximum memory of the process, bytes.
     pub peak_bytes: u64,
-    /// How many segments were found.
+    /// The number of found segments.
     pub segments: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What it costs that rows are derived in the transaction of the change: the same relay, with them and as a log alone.
+//! The cost of deriving rows in the transaction of a change: the same relay with rows, and as a log alone.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use super::Table;
 use super::load::{Content, Loaded, at_a_rate};
 use crate::daemon::Start;
 
-/// How many changes come in a second, and for how long.
+/// The rate of changes, and the duration.
 const CHANGES_PER_S: usize = 2_500;
 const SECONDS: usize = 8;
 
@@ -69,7 +69,7 @@ async fn loaded(mode: &str, content: Content) -> anyhow::Result<Loaded> {
     at_a_rate(relay, content, 100, CHANGES_PER_S, SECONDS).await
 }
 
-/// Is the relay: `arguments` are a mode and what the real one would be started with. Ends when it is told to.
+/// Runs the relay: `arguments` are a mode and the arguments of the real one. Ends on a signal.
 ///
 /// # Errors
 /// If it cannot be.

@@ -5,7 +5,7 @@ use tourismo_core::docs::automerge_doc::{self, EditError, NewChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
 
-/// A document with one writer.
+/// A document with one actor.
 #[derive(Debug)]
 pub struct Document {
     id: DocId,
@@ -15,7 +15,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// An empty document that a device will write to. The name tells ids and writers apart.
+    /// Creates an empty document for a device. `name` determines its id and its actor.
     pub fn new(device: DeviceKey, name: [u8; 16], kind: DocKind) -> Document {
         let mut actor = name;
         actor[..8].copy_from_slice(&device.actor_prefix());
@@ -23,22 +23,22 @@ impl Document {
         Document { id: DocId::from_bytes(name), kind, doc: automerge_doc::new(&actor), changes: 0 }
     }
 
-    /// An empty document of an account that others will find by its id.
+    /// Creates an empty document with an id that is bound to the account.
     pub fn bound(account: &AccountId, device: DeviceKey, name: [u8; 16], kind: DocKind) -> Document {
         let mut part = [0; 6];
         part.copy_from_slice(&name[10..]);
         Document { id: DocId::bound(account, part), ..Document::new(device, name, kind) }
     }
 
-    /// Its id.
+    /// Returns its id.
     pub fn id(&self) -> DocId {
         self.id
     }
 
-    /// The next change, with so many bytes in it besides that cannot be deflated.
+    /// Makes the next change, with this number of incompressible bytes.
     ///
     /// # Panics
-    /// Never: a document takes bytes, and other bytes are a change.
+    /// Never: a document accepts bytes, and other bytes are a change.
     pub fn change(&mut self, bytes: usize) -> (ChangeHash, Offer) {
         self.changes += 1;
         let from = self.changes * 1_000_003;
@@ -47,7 +47,7 @@ impl Document {
         self.edit(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("value", Some(&value))))
     }
 
-    /// The change that an edit makes.
+    /// Makes a change with an edit.
     ///
     /// # Panics
     /// If the edit fails or changes nothing.

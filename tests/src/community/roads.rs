@@ -1,7 +1,7 @@
-//! Roads that nobody found, put straight into a relay's tables: as many as a continent has.
+//! Synthetic roads, inserted directly into a relay's tables: as many as a continent has.
 //!
-//! Six of ten lie in 400 valleys, the fuller the fewer; the others anywhere. Good ones lie side by side. Their names follow their
-//! places, as those of real ones do, whose names are cells.
+//! Six of ten are in 400 valleys, with very different numbers; the others are anywhere. Good ones are close together.
+//! Their ids depend on their positions, like those of real roads, whose ids are cells.
 
 use std::time::SystemTime;
 
@@ -13,26 +13,26 @@ use sqlx::Executor;
 
 use super::tables::{Cell, Tables};
 
-/// Sides of the squares by which the relay finds roads, degrees; the sixth size is the world.
+/// The sides of the squares by which the relay finds roads, degrees; the sixth size is the world.
 const SIDES_DEGREES: [f64; 5] = [0.125, 0.5, 2.0, 7.5, 30.0];
 
-/// How many drivers a road takes on a relay that shows these.
+/// The minimum number of drivers of a relay that shows these roads.
 pub const FEWEST: u32 = 5;
 
-/// A road, as far as finding it goes.
+/// A road, as far as searches need it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Road {
-    /// Its name: the interleaved bits of its place, and its number.
+    /// Its id: the interleaved bits of its position, and its number.
     pub id: (u64, u64),
     /// 0 to 100.
     pub score: u8,
     /// Longitude and latitude of its middle, degrees.
     pub at: [f64; 2],
-    /// How many points its line has, some 50 m apart.
+    /// The number of points of its line, about 50 m apart.
     points: u32,
 }
 
-/// So many roads, ascending by name. The same seed gives the same ones.
+/// Returns this number of roads, ascending by id. The same seed gives the same ones.
 pub fn roads(seed: u64, count: usize) -> Vec<Road> {
     let mut chance = Random(ChaCha8Rng::seed_from_u64(seed));
     let valleys: Vec<([f64; 2], f64, f64)> =
@@ -40,7 +40,7 @@ pub fn roads(seed: u64, count: usize) -> Vec<Road> {
     let mut roads: Vec<Road> = (0..count as u64)
         .map(|number| {
             let (at, mean_score) = if chance.between(0.0, 1.0) < 0.6 {
-                // The square makes the first ones the fullest.
+                // The product makes the first valleys the fullest.
                 let place = (400.0 * chance.between(0.0, 1.0) * chance.between(0.0, 1.0)) as usize;
                 let (middle, reach, score) = valleys[place.min(399)];
                 ([middle[0] + reach * chance.normal(), middle[1] + 0.7 * reach * chance.normal()], score)
@@ -57,19 +57,19 @@ pub fn roads(seed: u64, count: usize) -> Vec<Road> {
     roads
 }
 
-/// Between Lisbon and the Urals, Sicily and Bergen.
+/// Returns a position between Lisbon and the Urals, Sicily and Bergen.
 fn anywhere(chance: &mut Random) -> [f64; 2] {
     [chance.between(-10.0, 30.0), chance.between(36.0, 60.0)]
 }
 
-/// The bits of longitude and latitude in turn, so that what is near has names that are near (Morton's order).
+/// Returns the alternating bits of longitude and latitude, so that near roads have similar ids (Morton order).
 fn interleaved([lon, lat]: [f64; 2]) -> u64 {
     let [x, y] = [(lon + 180.0) / 360.0, (lat + 90.0) / 180.0].map(|part| (part * f64::from(u32::MAX)) as u64);
     (0..32).fold(0, |bits, bit| bits | (x >> bit & 1) << (2 * bit) | (y >> bit & 1) << (2 * bit + 1))
 }
 
 impl Road {
-    /// As the API names it.
+    /// Returns its id as in the API.
     pub fn name(&self) -> String {
         format!("{:x}-{:x}", self.id.0, self.id.1)
     }
@@ -82,7 +82,7 @@ impl Road {
         Cell::Bytes([self.id.0.to_be_bytes(), self.id.1.to_be_bytes()].concat())
     }
 
-    /// The squares that it is in, by their size.
+    /// Returns the squares that contain it, by size.
     fn squares(&self) -> impl Iterator<Item = (i64, i64)> {
         let [lon, lat] = self.at;
         let square = move |side: f64| {
@@ -110,16 +110,16 @@ impl Road {
             Cell::Int(50 * i64::from(self.points)),
             Cell::Int(0),
             Cell::Text(json!(line).to_string()),
-            // The names of ten drives that are withdrawn.
+            // The ids of ten withdrawn drives.
             Cell::Bytes(vec![7; 160]),
         ]
     }
 }
 
-/// Loads roads, ascending by name, for a relay that is started on this day, and lets the database look at what it has.
+/// Loads roads, ascending by id, for a relay that is started on this day, and updates the database's statistics.
 ///
 /// # Errors
-/// If the tables are not those of this version, or not empty.
+/// If the tables are of another version, or not empty.
 pub async fn load(mut tables: Tables, roads: &[Road]) -> anyhow::Result<()> {
     let columns = ["id", "rank", "parts", "measured_m", "length_m", "evidence", "line", "drives"];
     tables.insert("road_segment", &columns, roads.iter().map(Road::row)).await?;
@@ -135,7 +135,7 @@ pub async fn load(mut tables: Tables, roads: &[Road]) -> anyhow::Result<()> {
     };
     let columns = ["size", "square", "rank", "id", "lon", "lat"];
     tables.insert("road_square", &columns, places.into_iter().map(row)).await?;
-    // Otherwise the relay would look for the drives behind these roads, and remove them, since there are none.
+    // Otherwise the relay would look for the drives of these roads and remove the roads, because there are none.
     match &mut tables {
         Tables::Sqlite(connection) => connection.execute("DELETE FROM road_batch").await.map(drop)?,
         Tables::Postgres(connection) => connection.execute("DELETE FROM road_batch").await.map(drop)?,
@@ -151,7 +151,7 @@ pub async fn load(mut tables: Tables, roads: &[Road]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// When this day began, milliseconds since 1970.
+/// Returns the beginning of this day, milliseconds since 1970.
 fn today_ms() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.as_millis() as i64 / 86_400_000 * 86_400_000

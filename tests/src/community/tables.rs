@@ -1,6 +1,7 @@
-//! Puts rows straight into a relay's tables, many at a time: a community of a size that no protocol would bring there soon.
+//! Inserts rows directly into a relay's tables, many at a time: a community that would take too long to make through
+//! the protocol.
 //!
-//! Only for measuring reads: there is no log behind these rows.
+//! Only for measuring reads: there is no log for these rows.
 
 use std::fmt::Write;
 
@@ -14,22 +15,22 @@ use tourismo_core::stats::DriveStats;
 use super::words::SampleText;
 use super::{Community, Drive, Person};
 
-/// How many rows one statement of SQLite inserts.
+/// The number of rows that one statement of SQLite inserts.
 const ROWS: usize = 200;
-/// How many bytes go to Postgres at once.
+/// The number of bytes sent to Postgres at once.
 const COPIED_BYTES: usize = 1 << 20;
 const HOUR_MS: i64 = 3_600_000;
-/// The numbers of the kinds of documents and visibilities, as the tables have them.
+/// The numbers of kinds of documents and visibilities in the tables.
 const PUBLISHED: i64 = 5;
 const FOLLOWERS: i64 = 3;
 const EVERYONE: i64 = 2;
 
-/// A connection to a relay's database that nobody serves.
+/// A connection to a relay's database that is not served.
 #[derive(Debug)]
 pub enum Tables {
-    /// A file.
+    /// An SQLite file.
     Sqlite(SqliteConnection),
-    /// A database on a server.
+    /// A Postgres database.
     Postgres(PgConnection),
 }
 
@@ -60,15 +61,15 @@ impl Tables {
             return Ok(Tables::Postgres(connection));
         }
         let mut connection = SqliteConnection::connect(url).await?;
-        // Whoever loads can load again.
+        // A failed load can be repeated, so nothing needs to be durable.
         connection.execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -2000000; PRAGMA foreign_keys = OFF").await?;
         Ok(Tables::Sqlite(connection))
     }
 
-    /// Loads a community, and lets the database look at what it has. Says how many rows that were.
+    /// Loads a community and updates the database's statistics. Returns the number of rows.
     ///
     /// # Errors
-    /// If the tables are not those of this version, or not empty.
+    /// If the tables are of another version, or not empty.
     pub async fn load(mut self, community: &Community) -> anyhow::Result<u64> {
         let people: Vec<Person> = (0..community.size.people).map(|number| community.person(number)).collect();
         let mut order: Vec<&Person> = people.iter().collect();
@@ -91,7 +92,7 @@ impl Tables {
         let row =
             |(by, of): (u64, u64)| follow(&people[by as usize], &people[of as usize], since + (by * 31 + of) as i64);
         rows += self.insert("follow", &FOLLOW, follows().map(row)).await?;
-        // Whoever must be asked has let four of five in.
+        // People who approve their followers have accepted four of five.
         let accepted = follows().filter(|(by, of)| people[*of as usize].by_approval && (by + of) % 5 > 0);
         let row = |(by, of): (u64, u64)| vec![id(&people[of as usize]), id(&people[by as usize])];
         rows += self.insert("accept", &["account", "accepted"], accepted.map(row)).await?;
@@ -143,7 +144,7 @@ impl Tables {
         Ok(rows)
     }
 
-    /// Inserts rows into a table, in one transaction; says how many.
+    /// Inserts rows into a table in one transaction; returns their number.
     pub(super) async fn insert(
         &mut self,
         table: &str,
@@ -394,14 +395,14 @@ fn published(person: &Person, drive: &Drive) -> Vec<Cell> {
         Cell::Int(square(middle, 15.0)),
     ];
     row.push(text(json!([line]).to_string()));
-    // Some place among others.
+    // A position in the hour's order.
     let place =
         i64::from_be_bytes(*drive.published.as_bytes().last_chunk().expect("an id is longer")) & (i64::MAX >> 1);
     row.extend([place, hour, place, hour].map(Cell::Int));
     row
 }
 
-/// The square of this side that a place is in, as the relay numbers them.
+/// Returns the square of this side that contains a position, as the relay numbers them.
 fn square([lon, lat]: [f64; 2], degrees: f64) -> i64 {
     let columns = (360.0 / degrees) as i64;
     ((lat + 90.0) / degrees) as i64 * columns + ((lon + 180.0) / degrees) as i64

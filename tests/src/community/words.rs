@@ -1,4 +1,4 @@
-//! What a community says about its drives.
+//! The reactions and comments of a community.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use tourismo_core::docs::Reaction;
 
 use super::Community;
 
-/// What somebody says about a drive.
+/// A reaction of a person to a drive, perhaps with a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleText {
-    /// Who says so.
+    /// The person.
     pub by: u64,
-    /// What they feel.
+    /// The reaction.
     pub reaction: Reaction,
-    /// What they write: one in four does.
+    /// The comment, for one in four.
     pub comment: Option<&'static str>,
 }
 
 impl Community {
-    /// What others say about a drive of somebody, by its place among theirs: about most of them little or nothing, about one in
-    /// a thousand hundreds of times what is usual. Ascending by who says so.
+    /// Returns the reactions to a person's drive, by its index among the person's drives: few or none to most of them,
+    /// and hundreds of times the usual number to one in a thousand. Ascending by person.
     pub fn words(&self, author: u64, drive: u64) -> Vec<SampleText> {
         let mut chance = self.chance("words", author << 24 | drive);
         let mean = self.size.reactions as f64 / self.size.drives.max(1) as f64;
@@ -27,7 +27,7 @@ impl Community {
         let share = chance.below(1 << 20) as f64 / f64::from(1 << 20);
         let wanted = (mean / 8.1 / (share + 0.0003)) as u64;
         let mut speakers = BTreeSet::new();
-        // Popular people are drawn again and again: whoever looks for many does not find as many.
+        // Popular people are drawn repeatedly, so large numbers are not reached completely.
         for _ in 0..2 * wanted.min(self.size.people / 2) {
             let by = self.somebody(&mut chance);
             if by != author && (speakers.len() as u64) < wanted {

@@ -1,4 +1,4 @@
-//! A track point of a GPX file: what stands in it, and the fix that it makes.
+//! A track point of a GPX file, and its fix.
 
 use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
@@ -21,7 +21,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The element's name without its prefix.
+    /// Returns the element's name without its prefix.
     fn name(self) -> &'static str {
         match self {
             Value::Time => "time",
@@ -34,10 +34,10 @@ impl Value {
     }
 }
 
-/// A track point as it stands in the file.
+/// The texts of a track point in the file.
 #[derive(Default)]
 pub(super) struct PointText {
-    /// Where its tag begins, as a place in the text.
+    /// The position of its tag in the text.
     pub(super) place: usize,
     lat: Option<String>,
     lon: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct PointText {
 }
 
 impl PointText {
-    /// A point of which the tag has been read.
+    /// Creates a point from its tag.
     pub(super) fn of(tag: &BytesStart<'_>, place: usize) -> PointText {
         let attribute = |name: &str| {
             let attribute = tag.try_get_attribute(name).ok().flatten()?;
@@ -55,12 +55,12 @@ impl PointText {
         PointText { place, lat: attribute("lat"), lon: attribute("lon"), ..PointText::default() }
     }
 
-    /// Keeps a value of the point itself.
+    /// Stores a value of the point itself.
     pub(super) fn set_own(&mut self, value: Value, content: &str) {
         keep(&mut self.own[value as usize], content);
     }
 
-    /// Keeps a value of the point's extensions, which counts only if the point itself has none.
+    /// Stores a value of the point's extensions, which counts only if the point itself has none.
     pub(super) fn set_extended(&mut self, value: Value, content: &str) {
         keep(&mut self.extended[value as usize], content);
     }
@@ -69,10 +69,10 @@ impl PointText {
         self.own[value as usize].as_deref().or(self.extended[value as usize].as_deref())
     }
 
-    /// The fix, and which of its values could not be read and are absent.
+    /// Returns the fix, and which of its values were unreadable and are absent.
     ///
     /// # Errors
-    /// [`Fault`] if the point is no position at a time.
+    /// [`Fault`] if the point has no valid position or time.
     pub(super) fn fix(&self) -> Result<(Fix, Vec<Fault>), Fault> {
         let degrees = |text: &Option<String>| text.as_deref().and_then(number_of).ok_or(Fault::NoPosition);
         let (lat_deg, lon_deg) = (degrees(&self.lat)?, degrees(&self.lon)?);
@@ -101,14 +101,14 @@ impl PointText {
             speed_mps: number(Value::Speed),
         };
         match fix.quantised() {
-            // The recorder counts such a fix; to others it is no worse than one at another place.
+            // The recorder counts such a fix as invalid; other readers treat it like any position.
             Ok(_) | Err(InvalidFix::NullIsland) => Ok((fix, faults)),
             Err(invalid) => Err(Fault::Invalid(invalid)),
         }
     }
 }
 
-/// The first one of a name counts, and an empty one says nothing.
+/// The first element of a name counts, and an empty one is absent.
 fn keep(value: &mut Option<String>, content: &str) {
     if !content.is_empty() {
         value.get_or_insert_with(|| content.to_owned());

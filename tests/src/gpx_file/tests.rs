@@ -1,4 +1,4 @@
-//! What is read of GPX files as other programs write them, and of broken ones.
+//! Reading GPX files of other programs, and broken ones.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn gpx(points: &[String]) -> String {
     format!("<gpx {NAMESPACES}><trk><name>Pass</name><trkseg>\n{}\n</trkseg></trk></gpx>", points.join("\n"))
 }
 
-/// A track point at a second after nine, with this before and after its time.
+/// A track point at a second after nine, with texts before and after its time.
 fn point(second: u32, before: &str, after: &str) -> String {
     let time = format!("<time>2024-06-01T09:{:02}:{:02}Z</time>", second / 60, second % 60);
     format!("<trkpt lat=\"46.5\" lon='10.4'>{before}{time}{after}</trkpt>")
@@ -60,7 +60,7 @@ fn speed_and_course_are_found_wherever_programs_write_them() {
         format!(
             "<extensions><g:TrackPointExtension><g:{speed}g:speed><g:{course}g:course></g:TrackPointExtension></extensions>"
         ),
-        // Nobody declared this prefix.
+        // This prefix is not declared.
         format!(
             "<extensions><ns3:TrackPointExtension><ns3:{speed}ns3:speed><ns3:{course}ns3:course></ns3:TrackPointExtension></extensions>"
         ),
@@ -313,7 +313,7 @@ proptest! {
     }
 }
 
-/// The files in this folder beside the repository; none if it is not there, which the output says.
+/// Returns the files in this folder beside the repository; none if it does not exist, which is printed.
 #[expect(clippy::print_stdout, reason = "says whether there was anything to check")]
 fn beside(folder: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(folder);
@@ -349,7 +349,7 @@ fn files_of_other_programs_are_read_whole() {
     for (name, bytes) in beside("tracks/import") {
         let file = read(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(file.problem_count, file.point_count - file.fixes.len(), "{name}: {:?}", file.problems);
-        // OpenTracks writes where a recording was paused as latitudes beyond the poles.
+        // OpenTracks writes pauses as latitudes beyond the poles.
         let pauses = if name.starts_with("opentracks") { 2 } else { 0 };
         assert_eq!(file.problem_count, pauses, "{name}: {:?}", file.problems);
         assert!(file.fixes.iter().any(|fix| fix.altitude_m.is_some()), "{name}");

@@ -5,21 +5,21 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// The XML declaration is looked for in this many bytes.
+/// The XML declaration is searched in this number of bytes.
 const DECLARATION_BYTES: usize = 256;
 
 /// The text of a file.
 pub(super) struct Text<'a> {
-    /// The text without a byte order mark. What is malformed became U+FFFD.
+    /// The text without a byte order mark. Malformed bytes became U+FFFD.
     pub(super) text: Cow<'a, str>,
     /// Whether bytes were malformed in this encoding.
     pub(super) is_malformed: bool,
 }
 
-/// Decodes a file. A byte order mark counts more than the declaration; without either it is UTF-8.
+/// Decodes a file. A byte order mark takes precedence over the declaration; without either it is UTF-8.
 ///
 /// # Errors
-/// The declared encoding if nobody knows it.
+/// The declared encoding if it is unknown.
 pub(super) fn decode(bytes: &[u8]) -> Result<Text<'_>, String> {
     let encoding = match (Encoding::for_bom(bytes), bytes) {
         (Some((encoding, _)), _) => encoding,
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Text<'_>, String> {
     Ok(Text { text, is_malformed })
 }
 
-/// The encoding that the XML declaration names. Whoever can read that declaration byte by byte does not read UTF-16.
+/// Returns the encoding in the XML declaration. It is not UTF-16 if the declaration is readable byte by byte.
 fn declared(bytes: &[u8]) -> Result<&'static Encoding, String> {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION_BYTES)]);
     let Some(label) = label(&start) else { return Ok(UTF_8) };
@@ -42,7 +42,7 @@ fn declared(bytes: &[u8]) -> Result<&'static Encoding, String> {
     }
 }
 
-/// What stands in `<?xml … encoding="…"?>`.
+/// Returns the label in `<?xml … encoding="…"?>`.
 fn label(start: &str) -> Option<&str> {
     let (declaration, _) = start.strip_prefix("<?xml")?.split_once("?>")?;
     let (_, value) = declaration.split_once("encoding")?;

@@ -10,7 +10,7 @@ use tourismo_core::fix::Fix;
 /// Writes a drive as GPX 1.1 with speed and course in Garmin's TrackPointExtension v2 and the accuracies in OpenTracks'.
 ///
 /// # Panics
-/// If a fix is of a year that RFC 3339 cannot write (before 0 or after 9999).
+/// If the year of a fix cannot be written in RFC 3339 (before 0 or after 9999).
 pub fn write(name: &str, fixes: &[Fix]) -> String {
     let mut xml = String::with_capacity(300 * fixes.len() + 600);
     xml.push_str(concat!(

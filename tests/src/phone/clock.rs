@@ -1,4 +1,4 @@
-//! The time on a phone: that of this machine, that of a drive of long ago, standing, or faster.
+//! The clock of a phone: that of this machine, that of a past drive, standing, or faster.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,43 +7,43 @@ use tourismo_core::time::{Now, Timestamp};
 /// A clock that can be set, and that runs at any speed.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// What it showed when it was last touched.
+    /// Its readings when it was last used.
     shown: Now,
     touched: Instant,
     rate: f64,
 }
 
 impl Clock {
-    /// Runs as this machine's clock does.
+    /// Returns a clock that runs like that of this machine.
     pub fn of_this_machine() -> Clock {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Clock { rate: 1.0, ..Clock::standing_at(Timestamp(since_1970.as_millis() as i64)) }
     }
 
-    /// Shows this time until it is touched.
+    /// Returns a standing clock.
     pub fn standing_at(wall: Timestamp) -> Clock {
         Clock { shown: Now { wall, monotonic_ms: 0.0 }, touched: Instant::now(), rate: 0.0 }
     }
 
-    /// What it shows.
+    /// Returns its readings.
     pub fn now(&self) -> Now {
         let passed_ms = self.touched.elapsed().as_secs_f64() * 1000.0 * self.rate;
         Now { wall: self.shown.wall + passed_ms as i64, monotonic_ms: self.shown.monotonic_ms + passed_ms }
     }
 
-    /// Runs from here on so many times as fast as real time; 0 stands still.
+    /// Sets its speed as a multiple of real time; 0 stops it.
     pub fn set_rate(&mut self, rate: f64) {
         (self.shown, self.touched, self.rate) = (self.now(), Instant::now(), rate);
     }
 
-    /// Shows another time. The monotonic clock goes along, but never back.
+    /// Sets the wall clock. The monotonic clock follows, but never back.
     pub fn set(&mut self, wall: Timestamp) {
         let now = self.now();
         let ahead_ms = wall.millis_since(now.wall).max(0) as f64;
         (self.shown, self.touched) = (Now { wall, monotonic_ms: now.monotonic_ms + ahead_ms }, Instant::now());
     }
 
-    /// Goes on to a moment of the monotonic clock, if that is still to come.
+    /// Advances to a time of the monotonic clock, if that is in the future.
     pub fn advance_to(&mut self, monotonic_ms: f64) {
         let now = self.now();
         let ahead_ms = (monotonic_ms - now.monotonic_ms).max(0.0);
@@ -51,12 +51,12 @@ impl Clock {
         (self.shown, self.touched) = (shown, Instant::now());
     }
 
-    /// How long it really takes until it shows this time; never, if it stands.
+    /// Returns the real time until it shows this time; never, if it stands.
     pub fn real_time_to(&self, wall: Timestamp) -> Option<Duration> {
         self.real_time_of(wall.millis_since(self.now().wall) as f64)
     }
 
-    /// How long it really takes until a moment of the monotonic clock; never, if it stands or there is none.
+    /// Returns the real time until a time of the monotonic clock; never, if it stands or there is none.
     pub fn real_time_until(&self, monotonic_ms: Option<f64>) -> Option<Duration> {
         self.real_time_of(monotonic_ms? - self.now().monotonic_ms)
     }

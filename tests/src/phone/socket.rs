@@ -1,4 +1,4 @@
-//! A WebSocket as a task of its own, so that a message on its way out never keeps one from coming in.
+//! A WebSocket as a separate task, so that sending never blocks receiving.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -7,18 +7,18 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tourismo_core::wire::MAX_MESSAGE_BYTES;
 
-/// Something that happened to a socket. [`SocketEvent::Closed`] is the last.
+/// An event of a socket. [`SocketEvent::Closed`] is the last.
 #[derive(Debug)]
 pub(super) enum SocketEvent {
     Opened,
     Message(Vec<u8>),
-    /// It could not be opened, or it is closed; for what reason, for people.
+    /// It could not be opened, or it is closed; with a reason for people.
     Closed(String),
 }
 
 /// A socket that is being opened or is open. Dropping it closes it.
 ///
-/// Both queues are bounded by the protocol: four pushes one way, what was asked for the other.
+/// The protocol bounds both queues: four pushes one way, requested data the other way.
 #[derive(Debug)]
 pub(super) struct Socket {
     outgoing: UnboundedSender<Vec<u8>>,
@@ -31,14 +31,14 @@ impl Socket {
         let (report, events) = unbounded_channel();
         tokio::spawn(async move {
             let reason = run(&url, to_send, &report).await;
-            // Nobody listens if the phone has let the socket go.
+            // The phone may have dropped the socket.
             let _ = report.send(SocketEvent::Closed(reason));
         });
         Socket { outgoing, events }
     }
 
     pub(super) fn send(&self, bytes: Vec<u8>) {
-        // Whether the socket is closed is told by its last event.
+        // The last event tells that the socket is closed.
         let _ = self.outgoing.send(bytes);
     }
 
@@ -64,7 +64,7 @@ async fn run(url: &str, mut to_send: UnboundedReceiver<Vec<u8>>, report: &Unboun
                 return error.to_string();
             }
         }
-        // The phone let the socket go: whether the farewell arrives makes no difference.
+        // The phone dropped the socket, so the close frame need not arrive.
         let _ = sink.close().await;
         String::new()
     };

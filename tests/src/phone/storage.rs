@@ -1,8 +1,8 @@
-//! A phone's key-value storage: in memory, or in memory and in one file that is only ever appended to.
+//! A phone's key-value storage: in memory, or in memory and in one append-only file.
 //!
-//! A frame in the file is one transaction: length and CRC-32 of its body (both little endian), then the body, its
-//! operations one after another. A frame that was torn by a kill is cut off when the file is opened, so that a
-//! transaction is there as a whole or not at all. The file is never made smaller: these phones live for a few drives.
+//! A frame of the file is one transaction: length and CRC-32 of its body (both little endian), then the body, its
+//! operations one after another. A frame that a kill truncated is removed when the file is opened, so a transaction
+//! exists as a whole or not at all. The file never becomes smaller, because these phones exist for a few drives only.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use tourismo_core::replica::io::{KeyRange, Space, StorageFailure, StoreOp, StoredEntry};
 
-/// Why a file cannot serve as storage.
+/// Why a file cannot be used as storage.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Reading or writing failed.
@@ -20,10 +20,10 @@ pub enum StorageError {
     /// Another process uses it.
     #[error("another process uses this phone")]
     InUse,
-    /// A whole frame does not hold what it should.
+    /// The content of a whole frame is wrong.
     #[error("the phone's storage is no storage of a phone, from byte {at}")]
     Damaged {
-        /// Where.
+        /// Its position.
         at: u64,
     },
 }
@@ -35,7 +35,7 @@ pub struct Storage {
     file: Option<Log>,
 }
 
-/// The file, and how far it is good.
+/// The file, and the length of its valid part.
 #[derive(Debug)]
 struct Log {
     file: File,
@@ -43,15 +43,15 @@ struct Log {
 }
 
 impl Storage {
-    /// Forgets everything at its end.
+    /// Creates storage in memory only.
     pub fn in_memory() -> Storage {
         Storage { entries: BTreeMap::new(), file: None }
     }
 
-    /// Keeps everything in a file.
+    /// Opens storage in a file.
     ///
     /// # Errors
-    /// [`StorageError`] if the file cannot be used, is in use, or is something else.
+    /// [`StorageError`] if the file cannot be used, is in use, or is not such a file.
     pub fn in_file(path: &Path) -> Result<Storage, StorageError> {
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         file.try_lock().map_err(|error| match error {
@@ -78,13 +78,13 @@ impl Storage {
         Ok(storage)
     }
 
-    /// The entries with which a replica is opened.
+    /// Returns the entries with which a replica is opened.
     pub fn opening(&self) -> Vec<StoredEntry> {
         let wanted = self.entries.iter().filter(|((space, _), _)| Space::OPENING.contains(space));
         wanted.map(|((space, key), value)| entry(*space, key, value)).collect()
     }
 
-    /// The entries in these ranges, ascending in each.
+    /// Returns the entries in these ranges, ascending in each.
     pub fn read(&self, ranges: &[KeyRange]) -> Vec<StoredEntry> {
         let in_range = |range: &KeyRange| {
             let (from, to) = ((range.space, range.from.clone()), (range.space, range.to.clone()));
@@ -128,7 +128,7 @@ impl Storage {
 }
 
 impl Log {
-    /// Writes behind what is good, so that a failed attempt is written over by the next.
+    /// Writes after the valid part, so that the next attempt overwrites a failed one.
     fn append(&mut self, body: &[u8]) -> std::io::Result<()> {
         let frame = [&length(body), crc32fast::hash(body).to_le_bytes().as_slice(), body].concat();
         self.file.seek(SeekFrom::Start(self.length))?;
@@ -154,7 +154,7 @@ fn entry(space: Space, key: &[u8], value: &[u8]) -> StoredEntry {
     StoredEntry { space, key: key.to_vec(), value: value.to_vec() }
 }
 
-/// The body of the first frame and what follows it; none if there is no whole frame.
+/// Returns the body of the first frame and the rest; none if there is no whole frame.
 fn next_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
@@ -162,7 +162,7 @@ fn next_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (!body.is_empty() && crc32fast::hash(body) == u32::from_le_bytes(*crc)).then_some((body, rest))
 }
 
-/// Each operation as its kind, its space, and two byte strings with their lengths.
+/// Encodes each operation as its kind, its space, and two byte strings with their lengths.
 fn encode(ops: &[StoreOp]) -> Vec<u8> {
     let mut body = Vec::new();
     for op in ops {
@@ -204,7 +204,7 @@ fn length(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).expect("no transaction of a phone has 4 GiB").to_le_bytes()
 }
 
-/// The number that stands for a space in the file.
+/// Returns the number of a space in the file.
 fn number(space: Space) -> u8 {
     match space {
         Space::Meta => 0,

@@ -1,4 +1,4 @@
-//! Reads what strace noted of a relay: writes and syncs of its database, and what it sent.
+//! Reads strace's record of a relay: writes and syncs of its database, and sent messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -16,45 +16,45 @@ pub enum DataPart {
     Log,
 }
 
-/// Something that the relay did.
+/// An event of the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TraceEvent {
     /// It began to write.
     Write {
-        /// To which file.
+        /// The file.
         part: DataPart,
-        /// Where.
+        /// The position.
         offset: usize,
-        /// What.
+        /// The bytes.
         bytes: Vec<u8>,
     },
-    /// It began to set a file's length.
+    /// It began to set the length of a file.
     Truncate {
-        /// Which file's.
+        /// The file.
         part: DataPart,
         /// The length in bytes.
         length: usize,
     },
     /// A sync returned.
     Synced {
-        /// Of which file.
+        /// The file.
         part: DataPart,
-        /// How many events had happened when it began: those of the file among them are on the disk.
+        /// The number of events before the sync began: the file's events among them are on disk.
         covers: usize,
-        /// Whether the thread had written to the file since it synced it last. A checkpoint syncs a log that others write.
+        /// Whether the thread had written to the file since its last sync. A checkpoint syncs a log that others write.
         wrote: bool,
     },
     /// It began to send to a client.
     Sent(Vec<u8>),
 }
 
-/// What a relay did, in order.
+/// The events of a relay, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     events: Vec<TraceEvent>,
 }
 
-/// What to start a relay under, so that strace notes what it does and leaves it its process id.
+/// Returns the command under which a relay is started, so that strace records it and it keeps its process id.
 pub fn under_strace(output: &Path) -> Vec<OsString> {
     let calls = "trace=pwrite64,pwritev,write,writev,sendto,sendmsg,ftruncate,fsync,fdatasync";
     let arguments = ["strace", "-D", "-f", "-q", "-y", "-xx", "-s", "2000000", "-e", calls, "-o"];
@@ -62,16 +62,16 @@ pub fn under_strace(output: &Path) -> Vec<OsString> {
 }
 
 impl Trace {
-    /// Reads what strace noted of the relay with this database.
+    /// Reads strace's record of the relay with this database.
     ///
     /// # Errors
-    /// If there is something in it that is not understood.
+    /// If it contains something unknown.
     pub fn read(notes: &Path, data: &Path) -> anyhow::Result<Trace> {
         let text = std::fs::read_to_string(notes)?;
         let data = data.canonicalize()?;
         let files = [DataPart::Database, DataPart::Log].map(|part| (part.path(&data).display().to_string(), part));
         let mut trace = Trace::default();
-        // What each thread is in the middle of syncing, and to what it has written since it synced that last.
+        // The sync that each thread is performing, and the files it has written to since it last synced them.
         let mut syncing: BTreeMap<&str, TraceEvent> = BTreeMap::new();
         let mut writing: BTreeSet<(&str, DataPart)> = BTreeSet::new();
         for line in text.lines() {
@@ -84,7 +84,7 @@ impl Trace {
                 continue;
             }
             let Some((name, arguments)) = call.split_once('(') else { continue };
-            // A call begins with a number and, unless the process was killed in the middle of it, the name of what that is.
+            // A call begins with a number and, unless the process was killed during it, the name of the file.
             let rest = arguments.trim_start_matches(|digit: char| digit.is_ascii_digit());
             let Some((place, arguments)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
                 continue;
@@ -123,7 +123,7 @@ impl Trace {
 
     fn end_sync(&mut self, synced: Option<TraceEvent>, call: &str) -> anyhow::Result<()> {
         let Some(synced) = synced else { return Ok(()) };
-        // A call that a kill cut short has no result.
+        // A call that a kill interrupted has no result.
         if call.ends_with("= 0") {
             self.events.push(synced);
         }
@@ -131,36 +131,37 @@ impl Trace {
         Ok(())
     }
 
-    /// A trace of these events.
+    /// Returns a trace of these events.
     pub fn of(events: Vec<TraceEvent>) -> Trace {
         Trace { events }
     }
 
-    /// What happened.
+    /// Returns the events.
     pub fn events(&self) -> &[TraceEvent] {
         &self.events
     }
 
-    /// How often the write-ahead log was synced by whoever had written to it: behind its header and behind every commit.
+    /// Returns how often the write-ahead log was synced by a thread that had written to it: after its header and after
+    /// every commit.
     pub fn log_syncs_of_writers(&self) -> usize {
         let is_it = |event: &&TraceEvent| matches!(event, TraceEvent::Synced { part: DataPart::Log, wrote: true, .. });
         self.events.iter().filter(is_it).count()
     }
 
-    /// How often the database itself was synced: at the end of every checkpoint that moved all there was. One beside which
-    /// somebody reads or commits moves a part, having synced the log, and leaves this to the next.
+    /// Returns how often the database itself was synced: at the end of every complete checkpoint. A checkpoint beside a
+    /// reader or a commit moves a part, syncs the log, and leaves this to the next one.
     pub fn database_syncs(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, TraceEvent::Synced { part: DataPart::Database, .. })).count()
     }
 
-    /// How often the write-ahead log was begun: its header is synced by itself.
+    /// Returns how often the write-ahead log was restarted: its header is synced separately.
     pub fn log_headers(&self) -> usize {
         let is_header = |event: &&TraceEvent| matches!(event, TraceEvent::Write { part: DataPart::Log, offset: 0, .. });
         self.events.iter().filter(is_header).count()
     }
 
-    /// How many transactions were committed: a frame of the write-ahead log that ends one says how large the database is
-    /// then, all others say 0 (the WAL format of SQLite, section 2).
+    /// Returns the number of committed transactions: the last frame of a transaction in the write-ahead log has the
+    /// size of the database, all others have 0 (the WAL format of SQLite, section 2).
     pub fn commits(&self) -> usize {
         let ends_a_commit = |event: &&TraceEvent| match event {
             TraceEvent::Write { part: DataPart::Log, offset, bytes } => {
@@ -174,14 +175,14 @@ impl Trace {
         self.events.iter().filter(ends_a_commit).count()
     }
 
-    /// Where something that names one of these changes was sent: the events right behind it.
+    /// Returns the events directly after those that sent the hash of one of these changes.
     pub fn behind_acknowledgements(&self, pushed: &BTreeSet<ChangeHash>) -> Vec<usize> {
         let names_any =
             |event: &TraceEvent| matches!(event, TraceEvent::Sent(bytes) if !named(bytes, pushed).is_empty());
         (0..self.events.len()).filter(|at| names_any(&self.events[*at])).map(|at| at + 1).collect()
     }
 
-    /// Which of these changes had been named to a client before an event.
+    /// Returns those of these changes that were acknowledged to a client before an event.
     pub fn acknowledged(&self, before: usize, pushed: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
         let sent = self.events[..before].iter().filter_map(|event| match event {
             TraceEvent::Sent(bytes) => Some(bytes),
@@ -191,13 +192,13 @@ impl Trace {
     }
 }
 
-/// The changes whose names are somewhere in these bytes.
+/// Returns the changes whose hashes these bytes contain.
 fn named(bytes: &[u8], pushed: &BTreeSet<ChangeHash>) -> Vec<ChangeHash> {
     let names = bytes.windows(32).filter_map(|window| window.try_into().ok().map(ChangeHash));
     names.filter(|name| pushed.contains(name)).collect()
 }
 
-/// `, "\x00…", 24, 4152) = 24`, or without the result if another thread came in between.
+/// Parses `, "\x00…", 24, 4152) = 24`, or without the result if another thread came in between.
 fn written(part: DataPart, arguments: &str) -> anyhow::Result<TraceEvent> {
     let bytes = strings(arguments)?;
     let (_, numbers) = arguments.rsplit_once("\", ").context("a length and an offset follow")?;
@@ -208,13 +209,13 @@ fn written(part: DataPart, arguments: &str) -> anyhow::Result<TraceEvent> {
     Ok(TraceEvent::Write { part, offset, bytes })
 }
 
-/// The bytes of all strings in some arguments.
+/// Returns the bytes of all strings in the arguments.
 fn strings(arguments: &str) -> anyhow::Result<Vec<u8>> {
     let strings = arguments.split('"').skip(1).step_by(2).map(hexadecimal);
     Ok(strings.collect::<anyhow::Result<Vec<_>>>()?.concat())
 }
 
-/// The bytes that `\x2f\x74…` stands for.
+/// Returns the bytes of `\x2f\x74…`.
 fn hexadecimal(text: &str) -> anyhow::Result<Vec<u8>> {
     let byte = |byte: &[u8]| {
         let digits = byte.strip_prefix(b"\\x").and_then(|digits| std::str::from_utf8(digits).ok());

@@ -1,9 +1,8 @@
-//! People who do not exist, their cars, their drives of the last months, and what they have to do with each other: something
-//! to see on a new relay.
+//! Synthetic people with cars, drives of the last months, and relations to each other: sample data for a new relay.
 //!
-//! Seed and place in the row make a person's key, so that everyone who knows the seed can speak for them. The same crowd
-//! makes the same accounts, documents and changes again, so that an interrupted loading is completed on the same day and
-//! nothing comes twice; a person with a profile is complete and is left alone on any day.
+//! Seed and index make a person's key, so that everyone who knows the seed can act for them. The same parameters make
+//! the same accounts, documents and changes again, so an interrupted load can be completed on the same day without
+//! duplicates. A person with a profile is complete and is skipped on any day.
 
 mod social;
 
@@ -27,40 +26,40 @@ pub use self::social::{Made, SocialPlan, Statement};
 const DAY_MS: i64 = 86_400_000;
 /// How far back the drives reach, days. Nobody drives twice a day: more drives than days reach farther.
 const SPAN_DAYS: u64 = 120;
-/// How many passes they all drive over, for roads to be found there.
+/// The number of passes on which all drive, so that roads are found there.
 const PASSES: u64 = 2;
 
-/// Some people and what they drove together.
+/// People and their drives.
 #[derive(Clone, Debug)]
 pub struct People {
-    /// Makes everything.
+    /// The seed of everything.
     pub seed: u64,
-    /// How many people.
+    /// The number of people.
     pub people: u64,
-    /// How many drives they have together.
+    /// The number of drives in total.
     pub drives: u64,
     /// All drives lie before the day of this time.
     pub until: Timestamp,
-    /// Where the relay is.
+    /// The URL of the relay.
     pub relay: String,
-    /// How long to wait for a relay that does not answer.
+    /// Maximum time for an answer of the relay.
     pub patience: Duration,
 }
 
-/// What came of loading a person or more.
+/// The result of loading one person or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Loaded {
-    /// People whose drives the relay had already.
+    /// People whose drives the relay already had.
     pub present: u64,
-    /// Drives that were recorded.
+    /// Recorded drives.
     pub drives: u64,
-    /// Fixes that were recorded.
+    /// Recorded fixes.
     pub fixes: u64,
-    /// Bytes that went to the relay.
+    /// Bytes sent to the relay.
     pub sent_bytes: u64,
-    /// Time spent with recording.
+    /// Time spent on recording.
     pub recording: Duration,
-    /// Time spent with bringing it to the relay.
+    /// Time spent on syncing.
     pub syncing: Duration,
 }
 
@@ -79,8 +78,8 @@ pub enum LoadError {
 }
 
 impl People {
-    /// Records one person's drives, announces their meets, and brings all of it to the relay, unless that person is there
-    /// already. They speak of others when these are there, too: [`People::social`].
+    /// Records one person's drives, makes their meets, and syncs everything to the relay, unless the relay has that
+    /// person already. Relations to others follow when all people are there: [`People::social`].
     ///
     /// # Errors
     /// [`LoadError`] if anything is refused, or the relay does not answer.
@@ -105,17 +104,17 @@ impl People {
         Ok((loaded, made))
     }
 
-    /// The private key of a person's device.
+    /// Returns the private key of a person's device.
     pub fn key(&self, person: u64) -> SigningKey {
         SigningKey::from_bytes(&self.key_seed(person))
     }
 
-    /// A person's account.
+    /// Returns a person's account.
     pub fn account(&self, person: u64) -> AccountId {
         AccountId::founded_by(&DeviceKey(self.key(person).verifying_key().to_bytes()))
     }
 
-    /// What a complete person made. Asks the relay, as that person's device would that has lost all its data.
+    /// Returns what a complete person made. Asks the relay as a device of that person would that has lost all its data.
     async fn present(&self, person: u64) -> Result<Option<Made>, LoadError> {
         let mut phone = Phone::open(self.phone_of(person, self.random(person, "look")))?;
         phone.sync(self.patience).await?;
@@ -131,7 +130,7 @@ impl People {
         }))
     }
 
-    /// A person's last months.
+    /// Makes a person's last months.
     async fn live(&self, person: u64, phone: &mut Phone) -> Result<(Loaded, Made), LoadError> {
         let mut chance = Random(ChaCha8Rng::from_seed(self.random(person, "life")));
         let mut garage = Vec::new();
@@ -144,7 +143,7 @@ impl People {
             let drive = ride.record(phone, Pace::Max).await?;
             made.drives.push(match replay::publish(phone, drive.id, Visibility::Public).await {
                 Ok(drive) => drive.published,
-                // A drive that never gets far from its ends stays private, as anybody's would.
+                // A drive that stays near its ends cannot be published.
                 Err(RideError::Refused { code: CommandError::NothingLeftToPublish, .. }) => None,
                 Err(error) => return Err(error.into()),
             });
@@ -184,7 +183,7 @@ impl People {
         }
     }
 
-    /// Who a person is for others.
+    /// Returns a person's profile.
     pub fn profile(&self, person: u64) -> ProfileFields {
         let mut chance = Random(ChaCha8Rng::from_seed(self.random(person, "name")));
         let first = FIRST_NAMES[(person % FIRST_NAMES.len() as u64) as usize];
@@ -225,7 +224,7 @@ impl People {
         self.today() - self.days(person) as i64 * DAY_MS
     }
 
-    /// The day before which all drives lie, and on which people speak of each other.
+    /// Returns the day before which all drives are, and on which people react to each other.
     fn today(&self) -> Timestamp {
         self.until - self.until.as_millis().rem_euclid(DAY_MS)
     }
@@ -234,12 +233,12 @@ impl People {
         self.first_day_of(0)
     }
 
-    /// The same for a person whatever they drive and whenever.
+    /// The same for a person, whatever the other parameters.
     fn key_seed(&self, person: u64) -> [u8; 32] {
         seed_of([self.seed, person, 0, 0])
     }
 
-    /// Another one for everything that makes other changes: two different changes of one writer may not have one number.
+    /// Differs for every purpose, because two different changes of one actor must not have one sequence number.
     fn random(&self, person: u64, purpose: &str) -> [u8; 32] {
         let purpose = purpose.bytes().fold(1, |sum, byte| sum * 257 + u64::from(byte));
         let extent = self.drives_of(person) << 32 | self.until.as_millis().div_euclid(DAY_MS) as u64;

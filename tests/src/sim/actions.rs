@@ -287,7 +287,7 @@ impl ScenarioRun<'_> {
         }
     }
 
-    /// What somebody does with a phone.
+    /// A random action of a user with a phone.
     fn user_action(&mut self, phone: usize) {
         let sim = &mut *self.sim;
         let now = sim.now(phone);
@@ -304,7 +304,7 @@ impl ScenarioRun<'_> {
         let any = |rng: &mut SimRng, docs: &[DocId]| (!docs.is_empty()).then(|| rng.pick(docs));
         let (mut drive, car, unfinished) = (any(rng, &drives), any(rng, &cars), any(rng, &unfinished));
         if rng.one_in(2) {
-            // The drive that is most worth showing is what people return to, from all their devices.
+            // Users return to their longest drive on all their devices.
             drive = longest.or(drive);
         }
         let visibility = rng.pick(&[Visibility::Private, Visibility::Link, Visibility::Public, Visibility::Public]);

@@ -1,7 +1,7 @@
-//! What clocks do to recordings, in some of the scenarios: phones whose clock is wrong or is set while they drive, sensors whose
-//! clock tells another time, stamps single fixes wrongly, or tells one fix again and again.
+//! Clock faults in some of the scenarios: phones whose clock is wrong or is set while they drive, sensors whose clock
+//! differs, gives wrong times to single fixes, or repeats one fix.
 //!
-//! What a sensor measured is noted before anything else sees it. What must become of it is checked in [`super::recordings`].
+//! Every measurement is noted before any fault is applied. [`super::recordings`] checks what becomes of it.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,24 @@ use tourismo_core::fix::Fix;
 use crate::sim::recordings::{Measured, Recordings};
 use crate::sim::{InjectedBug, Network, SimRng};
 
-/// 1,024 weeks, after which the number of the week in a GPS signal begins at 0 again, in milliseconds.
+/// 1,024 weeks, after which the week number of a GPS signal starts at 0 again, in milliseconds.
 const WEEK_ROLLOVER_MS: i64 = 1_024 * 7 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// The clocks of a scenario. They have a source of chance of their own: whatever else happens in a scenario does not depend on it.
+/// The clocks of a scenario. They have their own random numbers, so that everything else in the scenario does not
+/// depend on them.
 #[derive(Debug)]
 pub(super) struct ClockFaults {
     rng: SimRng,
-    /// What is wrong with each phone's sensor for a while.
+    /// The temporary fault of each phone's sensor.
     sensor_faults: BTreeMap<usize, SensorFault>,
     /// A fix that an injected bug holds back.
     kept_back: Option<Fix>,
-    /// The measured and the reported fix.
+    /// The measured and the reported fixes.
     pub(super) recordings: Recordings,
 }
 
-/// Something that is wrong with a sensor until it passes.
+/// A fault of a sensor, until it passes.
 #[derive(Clone, Copy, Debug)]
 struct SensorFault {
     until_ms: u64,
@@ -35,7 +36,7 @@ struct SensorFault {
 
 #[derive(Clone, Copy, Debug)]
 enum SensorFaultKind {
-    /// Every fix tells some time.
+    /// Every fix has a random time.
     AnyTime,
     /// One fix is reported repeatedly.
     Stuck(Option<Fix>),
@@ -50,8 +51,8 @@ enum ClockAction {
 }
 
 impl ClockFaults {
-    /// The clocks of the scenario of this seed, if they are wrong in it. Of a thousand scenarios 250 have such clocks, and none
-    /// of the seeds that failed before there were any: their traces stay as they were.
+    /// Returns the clocks of the scenario with this seed, if it has clock faults. Of a thousand scenarios 250 have
+    /// them, but none of the kept seeds from before they existed, whose traces stay unchanged.
     pub(super) fn of(seed: u64) -> Option<ClockFaults> {
         (500..750).contains(&(seed % 1_000)).then(|| ClockFaults {
             rng: SimRng::new(!seed),
@@ -61,7 +62,8 @@ impl ClockFaults {
         })
     }
 
-    /// A fix as the sensor tells it, and whether it is right: of a place where the phone was, at a time that others agree with.
+    /// Returns a fix as the sensor reports it, and whether it is right: the position of the phone, at a time that is
+    /// consistent with others.
     fn faulty_fix(&mut self, phone: usize, now_ms: u64, fix: Fix) -> (Fix, bool) {
         let sensor_fault = self.sensor_faults.get_mut(&phone).filter(|sensor_fault| now_ms < sensor_fault.until_ms);
         match sensor_fault.map(|sensor_fault| &mut sensor_fault.kind) {
@@ -85,11 +87,11 @@ impl ClockFaults {
 }
 
 impl Network {
-    /// Gives every phone and every sensor a clock of its own, in a scenario with such clocks.
+    /// Gives every phone and every sensor a clock of its own, in a scenario with clock faults.
     pub(super) fn begin_clock_faults(&mut self) {
         let Some(faults) = &mut self.clock_faults else { return };
         for phone in &mut self.phones {
-            // Nothing else is wrong with what is measured, so that all of it has to be in the drive.
+            // The measurements have no other faults, so all of them must be in the drive.
             phone.sensor.is_odd = false;
             phone.sensor.ahead_ms = faults.rng.pick(&[0, 0, 0, -WEEK_ROLLOVER_MS, -2 * HOUR_MS, 90_000]);
             phone.clock_ms += faults.rng.pick(&[0, 0, 180_000, -180_000]);
@@ -105,7 +107,7 @@ impl Network {
         }
     }
 
-    /// Does something to a clock, now and then.
+    /// A random action on a clock.
     pub(super) fn clock_action(&mut self) {
         let now_ms = self.now_ms;
         let Some(faults) = self.clock_faults.as_mut() else { return };
@@ -149,7 +151,7 @@ impl Network {
         self.trace.note(now_ms, format_args!("phone {phone}: {act:?} {by_ms}"));
     }
 
-    /// Hands a phone what its sensor measured, as the sensor tells it.
+    /// Delivers a measurement to a phone as its sensor reports it.
     pub(super) fn hand_over_fix(&mut self, phone: usize, fix: Fix) {
         let (now_ms, now) = (self.now_ms, self.now(phone));
         let Some(faults) = &mut self.clock_faults else { return self.measure(phone, fix) };
@@ -160,7 +162,7 @@ impl Network {
             faults.recordings.measured(before, measured);
         }
         match self.bug {
-            // Whose time the phone finds impossible.
+            // Fixes whose time seems impossible to the phone.
             InjectedBug::DropsMistimed if fix.fixed_at.millis_since(now.wall).abs() > 10_000 => {}
             InjectedBug::SwapsFixes if faults.kept_back.is_none() && faults.rng.one_in(10) => {
                 faults.kept_back = Some(fix)

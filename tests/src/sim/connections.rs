@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Names a connection.
+/// The id of a connection.
 pub(super) type ConnId = u32;
 
 /// One of the two ends of a connection.
@@ -12,7 +12,7 @@ pub(super) enum End {
     Relay,
 }
 
-/// What went over one connection.
+/// The messages of one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Tag and length in bytes of each message from the phone.
@@ -32,43 +32,43 @@ impl Traffic {
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) phone: usize,
-    /// Which start of the phone's app it belongs to.
+    /// The start of the phone's app to which it belongs.
     pub(super) life: u32,
     pub(super) relay: usize,
-    /// Whether a hostile relay was dialled, which passes everything on to this one and back.
+    /// Whether the phone dialled a hostile relay, which forwards everything in both directions.
     pub(super) is_forwarded: bool,
     /// Whether the relay has accepted it.
     pub(super) is_open: bool,
     /// Whether messages still arrive at each end.
     carries: [bool; 2],
-    /// Whether anything was wrong with it, so that giving it up is no surprise.
+    /// Whether it had any fault, so that closing it is expected.
     pub(super) is_troubled: bool,
     /// Whether a message came twice or too early.
     pub(super) has_misdelivered: bool,
-    /// When the last message on its way to each end arrives.
+    /// The arrival of the last message on its way to each end.
     last_at_ms: [u64; 2],
     pub(super) traffic: Traffic,
 }
 
 impl Connection {
-    /// Whether messages still arrive at an end.
+    /// Returns whether messages still arrive at an end.
     pub(super) fn carries_to(&self, end: End) -> bool {
         self.carries[end as usize]
     }
 
-    /// Whether messages still arrive at both ends.
+    /// Returns whether messages still arrive at both ends.
     pub(super) fn is_whole(&self) -> bool {
         self.carries == [true; 2]
     }
 
-    /// From here on nothing arrives at an end.
+    /// From now on nothing arrives at an end.
     pub(super) fn fall_silent(&mut self, end: End) {
         self.carries[end as usize] = false;
         self.is_troubled = true;
     }
 }
 
-/// All connections there ever were.
+/// All connections of the run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections {
     conns: BTreeMap<ConnId, Connection>,
@@ -95,7 +95,7 @@ impl Connections {
         self.next
     }
 
-    /// Which relay a connection leads to.
+    /// Returns the relay of a connection.
     pub(super) fn relay_of(&self, id: ConnId) -> usize {
         self.conns[&id].relay
     }
@@ -108,12 +108,12 @@ impl Connections {
         self.conns.get_mut(&id)
     }
 
-    /// The connections that are open and whole.
+    /// Returns the open connections without a fault.
     pub(super) fn whole(&self) -> Vec<ConnId> {
         self.conns.iter().filter(|(_, conn)| conn.is_open && conn.is_whole()).map(|(id, _)| *id).collect()
     }
 
-    /// When a message that leaves at `now_ms` arrives at an end, if it does. Messages keep their order.
+    /// Returns when a message sent at `now_ms` arrives at an end, if it does. Messages keep their order.
     pub(super) fn arrival_ms(
         &mut self,
         id: ConnId,

@@ -1,4 +1,4 @@
-//! The end of a scenario: all faults are over, every drive is finished, and everybody must come to agree in time.
+//! The end of a scenario: all faults are over, every drive is finished, and all phones and relays must agree in time.
 
 use tourismo_core::replica::io::{Command, Input};
 use tourismo_core::replica::views::RecordingState;
@@ -7,12 +7,12 @@ use tourismo_core::session::SILENCE_MS;
 use crate::sim::network::HOME;
 use crate::sim::{FaultProfile, Network};
 
-/// How long everybody may take to agree once the faults are over, in virtual milliseconds: until a connection that is cut in
-/// silence is given up, the longest wait before the next is tried, and half a minute to talk.
+/// Maximum time until all agree after the faults are over, in virtual milliseconds: the time until a silently cut
+/// connection is closed, the longest wait before the next attempt, and half a minute for messages.
 pub const CONVERGENCE_MS: u64 = SILENCE_MS + 60_000 + 30_000;
 
 impl Network {
-    /// Ends all faults, lets every drive be finished, and waits until everybody agrees. Says how long that took.
+    /// Ends all faults, finishes every drive, and waits until all agree. Returns how long that took.
     pub(super) fn converge(&mut self) -> u64 {
         if self.broken.is_some() {
             return 0;
@@ -46,7 +46,7 @@ impl Network {
         }
         let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled(phone).is_ok());
         let mut converged = self.run_until(CONVERGENCE_MS, all);
-        // Whoever takes a drive over waits for its track, and may begin to record only then.
+        // A phone that takes a drive over waits for its track, and may begin to record only then.
         if converged && (0..self.phones.len()).any(|phone| self.is_recording(phone).is_some()) {
             (0..self.phones.len()).for_each(|phone| self.finish(phone));
             converged = self.run_until(CONVERGENCE_MS, all);
@@ -58,7 +58,7 @@ impl Network {
             let reasons: Vec<_> = (0..self.phones.len()).map(|phone| self.is_settled(phone)).collect();
             return self.breaks_at(format!("everybody agrees within {CONVERGENCE_MS} ms: {reasons:?}"));
         }
-        // Devices of an account hear of each other within moments, and what was slow on its way before has arrived.
+        // Devices of an account exchange changes within moments, and slow messages from before have arrived.
         for _ in 0..2 {
             self.advance(4_000);
             self.run_until(CONVERGENCE_MS, all);
@@ -104,7 +104,7 @@ impl Network {
         self.replica(phone).recording_view(self.now(phone)).map(|view| view.state)
     }
 
-    /// When nothing changed, a new connection costs a handshake, one question and one answer.
+    /// Without changes, a new connection costs a handshake, one question and one answer.
     fn check_reconnect(&mut self) {
         self.cut_all();
         let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled(phone).is_ok());

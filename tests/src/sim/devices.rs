@@ -1,4 +1,4 @@
-//! What becomes of phones: they are added, killed, started again, copied, restored, wiped, handed from tab to tab, and moved to
+//! Events of phones: they are added, killed, restarted, copied, restored, wiped, handed from tab to tab, and moved to
 //! another relay.
 
 use serde_bytes::ByteBuf;
@@ -17,7 +17,7 @@ impl Network {
         self.add(None)
     }
 
-    /// Adds a phone that another one lets into its account.
+    /// Adds a phone to the account of another one.
     pub fn add_device(&mut self, of: usize) -> usize {
         let secret = self.rng.bytes();
         let device = ByteBuf::from(Phone::new(secret, None).device().0);
@@ -39,25 +39,25 @@ impl Network {
         phone
     }
 
-    /// Damages a phone's disk: of every document the change at this place, counted from 0, is gone.
+    /// Damages a phone's disk: in every document the change at this index, from 0, is gone.
     pub fn lose_change(&mut self, phone: usize, index: u32) {
         self.phones[phone].disk.lose(index);
         self.reference.may_differ = true;
     }
 
-    /// Takes away what a phone's disk holds about every document, but not the documents.
+    /// Deletes the records of all documents from a phone's disk, but not the documents.
     pub fn lose_records(&mut self, phone: usize) {
         self.phones[phone].disk.lose_records();
         self.reference.may_differ = true;
     }
 
-    /// Kills a phone's app. What its disk was writing is there or is not.
+    /// Kills a phone's app. The transaction in progress is on disk or is not.
     pub fn kill(&mut self, phone: usize) {
         let Some(replica) = self.phones[phone].replica.take() else { return };
         self.trace.note(self.now_ms, format_args!("phone {phone} is killed"));
-        // Time enough for the slowest transaction; and a replica that says that storage fails has said it.
+        // The slowest transaction has ended by then, and a replica with failing storage has reported it.
         let is_failing = matches!(replica.status().storage, StorageStatus::Failing { .. });
-        // Asleep, it hears nothing and writes nothing.
+        // A sleeping phone receives and writes nothing.
         let awake_since = |ms| self.phones[phone].awake_since(self.now_ms, ms);
         let is_healthy = !is_failing && awake_since(4_000) >= self.storage_degraded_ms;
         let complaint = self.reference.killed(phone, awake_since(1_000), is_healthy);
@@ -104,7 +104,7 @@ impl Network {
         Ok(())
     }
 
-    /// Starts a phone's app with what another device gave it.
+    /// Starts a phone's app with another device's grant.
     ///
     /// # Errors
     /// [`OpenError`] if the replica does not open.
@@ -119,13 +119,13 @@ impl Network {
         self.schedule(in_ms, NetworkEvent::Starts { phone });
     }
 
-    /// Has a phone's clocks show so many minutes more than UTC.
+    /// Sets the UTC offset of a phone, minutes.
     pub fn set_utc_offset(&mut self, phone: usize, utc_offset_min: i64) {
         self.deliver(phone, Input::Zone { utc_offset_min });
     }
 
-    /// Another tab takes a phone over from the one that owned it: it opens the same storage, and whatever the old one still
-    /// does has no effect. Its connection stays open for as long as it takes the relay to notice.
+    /// Another tab takes over a phone: it opens the same storage, and effects of the old tab are ignored. The old
+    /// connection stays open until the relay notices.
     pub fn hand_over(&mut self, phone: usize) {
         self.trace.note(self.now_ms, format_args!("phone {phone} goes to another tab"));
         let conn = self.phones[phone].conn.take();
@@ -138,7 +138,7 @@ impl Network {
         }
     }
 
-    /// Puts a phone to sleep: until it wakes nothing happens on it, and what was due then comes all at once.
+    /// Makes a phone sleep: until it wakes nothing happens on it, and everything that was due then happens at once.
     pub fn sleep(&mut self, phone: usize, ms: u64, stops_clock: bool) {
         self.trace.note(self.now_ms, format_args!("phone {phone} sleeps for {ms} ms, {stops_clock}"));
         if stops_clock && let Some(faults) = &mut self.clock_faults {
@@ -146,19 +146,19 @@ impl Network {
         }
         let state = &mut self.phones[phone];
         state.naps.push(Nap { from_ms: self.now_ms, until_ms: self.now_ms + ms, stops_clock });
-        // Whoever does not answer is given up, and on waking up it may give up by itself.
+        // A phone without an answer is disconnected, and may disconnect by itself when it wakes.
         let conn = state.conn.and_then(|conn| self.connections.get_mut(conn));
         conn.into_iter().for_each(|conn| conn.is_troubled = true);
     }
 
-    /// What is on a phone's disk, as a backup of the phone has it.
+    /// Returns a copy of a phone's disk, as in a backup.
     pub fn snapshot(&self, phone: usize) -> Disk {
         let mut disk = self.phones[phone].disk.clone();
         disk.kill(|_| 0);
         disk
     }
 
-    /// Kills a phone's app and puts an older state of its disk in the place of what is there. What was only there is lost.
+    /// Kills a phone's app and restores an older state of its disk. Anything newer on it is lost.
     pub fn restore_phone(&mut self, phone: usize, disk: Disk) {
         self.kill(phone);
         self.trace.note(self.now_ms, format_args!("phone {phone} is restored"));
@@ -170,13 +170,13 @@ impl Network {
         self.phones[phone].disk = disk;
     }
 
-    /// Wipes a phone's storage, as a browser may that needs the room. Its key is kept elsewhere.
+    /// Wipes a phone's storage, as a browser may when it needs space. The key is stored elsewhere.
     pub fn evict(&mut self, phone: usize) {
         self.restore_phone(phone, Disk::default());
     }
 
-    /// Adds a phone with the key of another one and a copy of its storage, as after a move to a new machine. Both may be used
-    /// from then on.
+    /// Adds a phone with the key of another one and a copy of its storage, as after a move to a new machine. Both may
+    /// be used from then on.
     pub fn copy_phone(&mut self, of: usize, disk: Disk) -> usize {
         let state = &self.phones[of];
         let (secret, grant, relay) = (state.key.to_bytes(), state.grant.clone(), state.relay);
@@ -188,7 +188,7 @@ impl Network {
         phone
     }
 
-    /// Makes a phone talk to another relay from its next start on.
+    /// Makes a phone use another relay from its next start on.
     pub fn move_phone(&mut self, phone: usize, relay: usize) {
         if self.phones[phone].relay != relay {
             self.kill(phone);

@@ -1,38 +1,38 @@
-//! How slow and how unreliable the network is at a moment, and bugs that are injected to prove that the checks find them.
+//! Fault profiles of the network, and bugs that are injected to prove that the checks find them.
 
 use tourismo_core::replica::io::StorageFailure;
 
 use crate::sim::SimRng;
 
-/// How slow and how unreliable everything is. Times are drawn between two bounds, in milliseconds.
+/// The delays and faults of a moment. Times are drawn between two bounds, in milliseconds.
 #[derive(Clone, Debug)]
 pub struct FaultProfile {
-    /// How long a phone's transaction takes.
+    /// The duration of a phone's transaction.
     pub store_ms: (u64, u64),
-    /// How long a phone's reading takes.
+    /// The duration of a phone's read.
     pub load_ms: (u64, u64),
-    /// How long a signature takes.
+    /// The duration of signing.
     pub sign_ms: (u64, u64),
-    /// How long it takes to open a connection, or to find that there is no way.
+    /// The time until a connection is open or has failed.
     pub connect_ms: (u64, u64),
-    /// How long a message travels, besides its length.
+    /// The delay of a message, in addition to its transmission.
     pub delay_ms: (u64, u64),
-    /// How many bytes travel in a second, each way.
+    /// The bandwidth in bytes per second, in each direction.
     pub bytes_per_s: u64,
-    /// How long the relay takes to read.
+    /// The duration of a relay's read.
     pub relay_read_ms: (u64, u64),
-    /// How long the relay takes to sync its disk.
+    /// The duration of syncing the relay's disk.
     pub fsync_ms: (u64, u64),
-    /// How the phones' transactions fail, and once in how many times; never if 0.
+    /// The failure of phones' transactions, and its rate as once in this number; never if 0.
     pub store_fails: (StorageFailure, u64),
-    /// Once in how many times a phone's reading fails; never if 0.
+    /// The rate of failed reads of a phone, once in this number; never if 0.
     pub load_fails: u64,
-    /// Once in how many times a message arrives twice, or before those that were sent before it; never if 0.
+    /// The rate of messages that arrive twice or too early, once in this number; never if 0.
     pub misdelivers: u64,
-    /// Once in how many times a phone dials a hostile relay, which passes everything on to the phone's own relay and back;
-    /// never if 0.
+    /// The rate at which a phone dials a hostile relay, which forwards everything between the phone and its own relay,
+    /// once in this number; never if 0.
     pub forwards: u32,
-    /// Whether there is any network.
+    /// Whether there is a network.
     pub has_network: bool,
 }
 
@@ -56,12 +56,12 @@ impl FaultProfile {
         }
     }
 
-    /// Whether what a phone begins to write at this moment may take longer than a second, or fail.
+    /// Returns whether a write of a phone at this moment may take longer than a second, or fail.
     pub(super) fn is_storage_degraded(&self) -> bool {
         self.store_ms.1 > 300 || self.store_fails.1 > 0
     }
 
-    /// Any fault profile there is.
+    /// Returns a random fault profile.
     pub(super) fn random(rng: &mut SimRng) -> FaultProfile {
         let calm = FaultProfile::calm();
         let failures = [StorageFailure::QuotaExceeded, StorageFailure::Aborted, StorageFailure::Unavailable];
@@ -87,55 +87,55 @@ impl FaultProfile {
 /// A bug in the system, injected to prove that the checks find it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InjectedBug {
-    /// Everything works as it should.
+    /// No bug.
     #[default]
     Nothing,
     /// The relay acknowledges before its disk has the changes.
     AcksBeforeSync,
-    /// The relay passes changes on before its disk has them.
+    /// The relay sends changes to other devices before its disk has them.
     TellsBeforeSync,
-    /// The phone's shell says that a transaction is done before it is.
+    /// The phone's shell reports a transaction as done before it is.
     StoredTooEarly,
     /// A kill leaves half of a transaction on the phone's disk.
     TornTransactions,
-    /// Once in a while the relay leaves a change out that another device should hear of.
+    /// Sometimes the relay leaves out a change that another device should get.
     LeavesEntriesOut,
-    /// Once in a while the phone's shell forgets a transaction and says that it is done.
+    /// Sometimes the phone's shell drops a transaction and reports it as done.
     ForgetsTransactions,
-    /// The relay reads from the log of another account once in a while.
+    /// Sometimes the relay reads from the log of another account.
     LeaksAccounts,
-    /// Others get to see the private track in the place of the copy.
+    /// Others see the private track in place of the copy.
     ShowsOriginals,
-    /// Once in a while the relay does not fold a document again that has changed.
+    /// Sometimes the relay does not fold a changed document again.
     ForgetsToFold,
-    /// Once in a while a phone's shell writes a row that says something else.
+    /// Sometimes a phone's shell writes a wrong row.
     WrongRows,
-    /// Once in a while a phone's shell forgets to set a timer.
+    /// Sometimes a phone's shell does not set a timer.
     ForgetsTimers,
-    /// Every start of an app is given the same randomness.
+    /// Every start of an app gets the same randomness.
     ReusesSeeds,
     /// The phone's shell drops fixes whose time is more than ten seconds off the phone's clock.
     DropsMistimed,
-    /// Once in a while the phone's shell gives two fixes the times of each other.
+    /// Sometimes the phone's shell swaps the times of two fixes.
     SwapsFixes,
-    /// The phone's shell listens to two sensors, of which one measures beside the place.
+    /// The phone's shell uses two sensors, one of which measures a wrong position.
     HearsTwoSensors,
-    /// The phone's shell takes the wall clock for the monotonic one.
+    /// The phone's shell uses the wall clock as the monotonic one.
     MonotonicIsSet,
-    /// No screen says that fixes are refused.
+    /// No screen shows that fixes are refused.
     HidesRefusals,
     /// The relay's account state omits a change that is in the log.
     WrongDigest,
-    /// The relay lets phones in for whatever origin they signed.
+    /// The relay accepts signatures for any origin.
     AcceptsAnyOrigin,
-    /// A phone's shell tells the origin of the relay that speaks, and not the one that it dialled.
+    /// A phone's shell reports the origin of the relay that answers, not the dialled one.
     TellsRelaysOrigin,
-    /// The relay sends a phone away that knows a longer log than there is.
+    /// The relay refuses a phone whose cursor is beyond its log.
     SendsAwayWhoKnowsMore,
-    /// The relay does not verify whose an id is by which something is found.
+    /// The relay does not verify that ids are bound to their accounts.
     TrustsIds,
     /// The relay shows a meet under the id of its document, also after its link was renewed.
     KeepsOldLinks,
-    /// The relay lets a device of an account continue the numbers of another one at any time.
+    /// The relay lets a device continue the sequence numbers of another device at any time.
     LetsNumbersBeTaken,
 }

@@ -1,5 +1,5 @@
-//! Who means harm: a hostile account with an account of their own, who writes to every id of others that anybody can know or compute;
-//! and a device of an account that makes changes in the name of another one.
+//! Attackers: a hostile account that writes to every id of others that can be known or computed, and a device of an
+//! account that makes changes in the name of another one.
 
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::docs::published::{self, PublishedFields};
@@ -12,26 +12,27 @@ use crate::sim::Network;
 use crate::sim::network::HOME;
 use crate::sim::relay::WaitingPush;
 
-/// No signature is looked at here: what a hostile account sends is for the relay's admission to judge.
+/// Signatures are not checked here, because this tests the relay's admission.
 const HOSTILE_DEVICE: DeviceKey = DeviceKey([0xee; 32]);
 
-/// A device that its account let in, and should not have.
+/// A device that its account should not have granted.
 const STOLEN_DEVICE: DeviceKey = DeviceKey([0xdd; 32]);
 
 impl Network {
-    /// Has a hostile account write to every id of everybody at the first relay; see [`Network::squat`].
+    /// Makes a hostile account write to every id of all accounts at the first relay; see [`Network::squat`].
     pub fn squat_first_relay(&mut self) {
         self.squat(HOME);
     }
 
-    /// Whether the first relay gives an id to whoever writes to it first, as relays of earlier versions did.
+    /// Sets whether the first relay gives an id to the first account that writes to it, as relays of earlier versions
+    /// did.
     pub fn give_ids_away(&mut self, does: bool) {
         self.relays[HOME].disk.gives_ids_away = does;
         self.reference.may_differ |= does;
     }
 
-    /// Has a hostile account write one change to every id of every account at a relay that can be known: computed from the account, or
-    /// read off a page. It is the hostile account's first one to each; more would change nothing.
+    /// Makes a hostile account write one change to every known id of every account at a relay: computed from the
+    /// account, or read from a page. It is the hostile account's first change of each; more would change nothing.
     pub(super) fn squat(&mut self, relay: usize) {
         let stranger = AccountId::founded_by(&HOSTILE_DEVICE);
         self.relays[relay].disk.admit(stranger, HOSTILE_DEVICE, None);
@@ -69,7 +70,8 @@ impl Network {
         }
     }
 
-    /// Has a device of an account vouch for another one and make a change with that one's next number.
+    /// Makes a device of an account vouch for another one and make a change with the next sequence number of that
+    /// device.
     pub(super) fn take_number(&mut self, relay: usize) {
         let at = self.relay_time(relay);
         let accounts = &self.relays[relay].disk.accounts;
@@ -98,7 +100,7 @@ impl Network {
         }
     }
 
-    /// What everybody can read of a published copy.
+    /// Returns the publicly readable content of a published copy.
     fn public_copy(&self, relay: usize, owner: &AccountId, doc: &DocId) -> Option<PublishedFields> {
         let documents = self.relays[relay].documents(owner);
         let (kind, chunks) = documents.get(doc)?;

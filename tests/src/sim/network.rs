@@ -1,4 +1,4 @@
-//! The network: time, the queue of what will happen, and what phones, relay and connections do to each other.
+//! The network: time, the queue of events, and the interactions of phones, relays and connections.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ use crate::sim::{FaultProfile, InjectedBug, SimRng, Traffic};
 
 /// 2024-06-01T06:13:20Z.
 pub(super) const BEGINNING: Timestamp = Timestamp(1_717_222_400_000);
-/// The relay that all phones talk to in the end.
+/// The relay that all phones use in the end.
 pub(super) const HOME: usize = 0;
-/// So many events at one instant are a loop that does not end.
+/// Maximum number of events at one time: more are an endless loop.
 const MAX_EVENTS_AT_ONCE: u32 = 20_000;
 
 /// A simulated network.
@@ -33,20 +33,20 @@ pub struct Network {
     at_once: u32,
     events: u64,
     pub(super) rng: SimRng,
-    /// How slow and unreliable everything is.
+    /// The present fault profile.
     pub faults: FaultProfile,
     pub(super) bug: InjectedBug,
     pub(super) phones: Vec<Phone>,
     pub(super) relays: Vec<Relay>,
     pub(super) connections: Connections,
     pub(super) reference: ReferenceModel,
-    /// What is wrong with clocks, in some of the scenarios.
+    /// The clock faults, in some of the scenarios.
     pub(super) clock_faults: Option<ClockFaults>,
     pub(super) trace: Trace,
     requests: u32,
-    /// Whether the machines of the phones believe that there is a network.
+    /// Whether the phones' operating systems report a network.
     pub(super) believes_online: bool,
-    /// When a phone last began to write to storage that was slow, failing or full.
+    /// When a phone last began to write to slow, failing or full storage.
     pub(super) storage_degraded_ms: u64,
     /// The first broken promise.
     pub(super) broken: Option<String>,
@@ -55,15 +55,15 @@ pub struct Network {
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum NetworkEvent {
-    /// The shell of a phone tells its replica something.
+    /// A phone's shell passes an input to its replica.
     Deliver { phone: usize, life: u32, input: Input },
     /// A transaction reaches the disk.
     DiskCommits { phone: usize, life: u32, batch: u32 },
     /// A transaction fails.
     DiskFails { phone: usize, life: u32, batch: u32, failure: StorageFailure },
-    /// A reading takes its snapshot.
+    /// A read takes its snapshot.
     DiskReads { phone: usize, life: u32, request: u32, ranges: Vec<KeyRange> },
-    /// A phone's timer rings.
+    /// A phone's timer fires.
     TimerFires { phone: usize, life: u32, timer: u32 },
     /// A phone's sensor measures, every second while the app runs.
     Measures { phone: usize, life: u32 },
@@ -73,7 +73,7 @@ pub(super) enum NetworkEvent {
     Dialled { conn: ConnId },
     /// A message arrives.
     Arrives { conn: ConnId, at: End, message: Vec<u8> },
-    /// An end learns that its connection is gone.
+    /// An end detects that its connection is gone.
     Disconnects { conn: ConnId, end: End },
     /// The relay reads for a session.
     RelayReads { conn: ConnId, boot: u32, effect: serve::RelayEffect },
@@ -88,7 +88,7 @@ pub(super) enum NetworkEvent {
 }
 
 impl Network {
-    /// A calm network without phones.
+    /// Creates a calm network without phones.
     pub fn new(seed: u64) -> Network {
         Network::with(seed, InjectedBug::Nothing, false)
     }
@@ -118,38 +118,38 @@ impl Network {
         }
     }
 
-    /// How many phones there are.
+    /// Returns the number of phones.
     pub fn phones(&self) -> usize {
         self.phones.len()
     }
 
-    /// A phone.
+    /// Returns a phone.
     pub fn phone(&self, phone: usize) -> &Phone {
         &self.phones[phone]
     }
 
-    /// A phone's running app.
+    /// Returns a phone's running app.
     pub fn replica(&self, phone: usize) -> &Replica {
         self.phones[phone].replica.as_ref().expect("the app runs")
     }
 
-    /// The first relay.
+    /// Returns the first relay.
     pub fn relay(&self) -> &Relay {
         &self.relays[HOME]
     }
 
-    /// The account of a phone.
+    /// Returns the account of a phone.
     pub fn account(&self, phone: usize) -> AccountId {
         self.replica(phone).account().account
     }
 
-    /// What went over a phone's present connection.
+    /// Returns the messages of a phone's present connection.
     pub fn traffic(&self, phone: usize) -> Traffic {
         let conn = self.phones[phone].conn.and_then(|conn| self.connections.get(conn));
         conn.map(|conn| conn.traffic.clone()).unwrap_or_default()
     }
 
-    /// What a phone's clocks show.
+    /// Returns the readings of a phone's clocks.
     pub fn now(&self, phone: usize) -> Now {
         let phone = &self.phones[phone];
         let set_ms = if self.bug == InjectedBug::MonotonicIsSet { phone.clock_ms.max(0) as f64 } else { 0.0 };
@@ -157,12 +157,12 @@ impl Network {
         Now { wall: BEGINNING + phone.clocked_ms(self.now_ms) as i64 + phone.clock_ms, monotonic_ms }
     }
 
-    /// How many things happened so far.
+    /// Returns the number of events so far.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// The first promise that was found broken.
+    /// Returns the first broken promise.
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
     }
@@ -172,7 +172,7 @@ impl Network {
         self.broken.get_or_insert(promise);
     }
 
-    /// Lets so much time pass.
+    /// Runs for this time.
     ///
     /// # Panics
     /// If a promise is broken.
@@ -187,7 +187,7 @@ impl Network {
         self.now_ms = self.now_ms.max(until_ms);
     }
 
-    /// Lets time pass until something is so, but no longer than `within_ms`. Says whether it came to be so.
+    /// Runs until a condition holds, but no longer than `within_ms`. Returns whether it holds.
     pub fn run_until(&mut self, within_ms: u64, mut is_so: impl FnMut(&Network) -> bool) -> bool {
         let until_ms = self.now_ms + within_ms;
         while !is_so(self) {
@@ -199,7 +199,7 @@ impl Network {
         true
     }
 
-    /// Gives a phone a command and waits for its outcome.
+    /// Sends a phone a command and waits for its outcome.
     ///
     /// # Panics
     /// If there is none within two minutes.
@@ -209,13 +209,13 @@ impl Network {
         self.outcome(phone, request).cloned().expect("every command is settled")
     }
 
-    /// Gives a phone a command. Its number is that of the outcome.
+    /// Sends a phone a command. Returns its number, which its outcome has, too.
     pub fn command(&mut self, phone: usize, command: Command) -> u32 {
         self.requests += 1;
         let request = self.requests;
         self.reference.commanded(phone, request, &command);
         if let Command::JoinAccount { .. } = command {
-            // Who enters another account leaves a connection that is healthy.
+            // A phone that enters another account closes a healthy connection.
             let conn = self.phones[phone].conn.and_then(|conn| self.connections.get_mut(conn));
             conn.into_iter().for_each(|conn| conn.is_troubled = true);
         }
@@ -223,7 +223,7 @@ impl Network {
         request
     }
 
-    /// How a command ended, if it did.
+    /// Returns the outcome of a command, if it has ended.
     pub fn outcome(&self, phone: usize, request: u32) -> Option<&CommandOutcome> {
         self.phones[phone].outcomes.get(&request)
     }
@@ -239,22 +239,22 @@ impl Network {
         self.phones[phone].clock_ms += by_ms;
     }
 
-    /// Sets the clock of a phone's sensor against the phone's.
+    /// Sets the clock of a phone's sensor relative to the phone's clock.
     pub fn set_sensor_clock(&mut self, phone: usize, by_ms: i64) {
         self.phones[phone].sensor.ahead_ms += by_ms;
     }
 
-    /// Hands a phone one measurement.
+    /// Delivers one measurement to a phone.
     pub fn measure(&mut self, phone: usize, fix: Fix) {
         self.deliver(phone, Input::Fix { fix, arrived_ms: None });
     }
 
-    /// Tells a phone that its sensor failed.
+    /// Reports a failure of a phone's sensor.
     pub fn sensor_fails(&mut self, phone: usize, reason: SensorFailure) {
         self.deliver(phone, Input::SensorFailed { reason });
     }
 
-    /// Hides or shows the page of a phone. A hidden page measures nothing.
+    /// Hides or shows the page of a phone. A hidden page gets no measurements.
     pub fn show(&mut self, phone: usize, is_shown: bool) {
         self.phones[phone].is_shown = is_shown;
         self.deliver(phone, if is_shown { Input::Shown } else { Input::Hidden });
@@ -265,7 +265,7 @@ impl Network {
         self.queue.insert((self.now_ms + in_ms, self.order), event);
     }
 
-    /// Lets the next thing happen that is due by `until_ms`.
+    /// Performs the next event that is due by `until_ms`.
     fn step(&mut self, until_ms: u64) -> bool {
         let Some(next) = self.queue.first_entry().filter(|next| next.key().0 <= until_ms) else { return false };
         let ((at_ms, _), event) = next.remove_entry();
@@ -283,7 +283,7 @@ impl Network {
         true
     }
 
-    /// The phone that has to be awake for something to happen.
+    /// Returns the phone that must be awake for an event.
     fn happens_on(&self, event: &NetworkEvent) -> Option<usize> {
         match event {
             NetworkEvent::Deliver { phone, .. }

@@ -1,4 +1,4 @@
-//! What must be true in the end, whatever happened: everybody agrees, and nothing that was promised is missing.
+//! The conditions at the end of a run: all phones and relays agree, and everything promised is there.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::sim::Network;
 use crate::sim::network::HOME;
 
 impl Network {
-    /// Whether a phone has nothing left to store, send or get, and why not.
+    /// Returns whether a phone has nothing left to store, send or receive, or why not.
     pub fn is_settled(&self, phone: usize) -> Result<(), String> {
         let Some(replica) = &self.phones[phone].replica else { return Err("the app does not run".to_owned()) };
         let status = replica.status();
@@ -29,7 +29,7 @@ impl Network {
         }
     }
 
-    /// What was acknowledged must be in the relay's log, also after a crash.
+    /// Acknowledged changes must be in the relay's log, also after a crash.
     pub(super) fn check_acknowledged(&mut self) {
         let lost =
             self.reference.acknowledged.iter().find(|(relay, hash)| !self.relays[*relay].disk.has(hash)).copied();
@@ -38,7 +38,7 @@ impl Network {
         }
     }
 
-    /// The accounts, and the phones of each.
+    /// Returns the accounts with their phones.
     pub(super) fn accounts(&self) -> BTreeMap<AccountId, Vec<usize>> {
         let mut accounts: BTreeMap<AccountId, Vec<usize>> = BTreeMap::new();
         for phone in 0..self.phones.len() {
@@ -47,7 +47,7 @@ impl Network {
         accounts
     }
 
-    /// Checks everything that must be true once all phones are settled.
+    /// Checks all conditions that must hold once all phones are settled.
     pub(super) fn check_end(&mut self) {
         self.reference.close();
         self.check_acknowledged();
@@ -70,7 +70,7 @@ impl Network {
         }
     }
 
-    /// The documents of an account that the relay has, loaded.
+    /// Returns the loaded documents of an account on the relay.
     pub(super) fn loaded(&self, account: AccountId) -> Result<BTreeMap<DocId, (DocKind, Automerge)>, String> {
         let load = |(id, (kind, chunks)): (DocId, (DocKind, Vec<&[u8]>))| {
             let doc =
@@ -80,7 +80,7 @@ impl Network {
         self.relays[HOME].documents(&account).into_iter().map(load).collect()
     }
 
-    /// A phone holds nothing of other accounts, and nothing that the relay lacks.
+    /// A phone has nothing of other accounts, and nothing that the relay lacks.
     fn check_holdings(&self, account: AccountId, phones: &[usize]) -> Result<(), String> {
         for phone in phones {
             for (doc, _) in self.phones[*phone].disk.changes() {
@@ -96,13 +96,13 @@ impl Network {
         Ok(())
     }
 
-    /// What was called done is done.
+    /// Done commands had an effect.
     fn check_promises(&self, account: AccountId, phones: &[usize]) -> Result<(), String> {
         let replica = self.replica(phones[0]);
         let is_ours = |id: &&DocId| self.reference.owners.get(id) == Some(&account);
         let drives: BTreeMap<DocId, DriveView> = replica.drives().into_iter().map(|view| (view.id, view)).collect();
         let is_gone = |id: &&DocId| is_ours(id) && !drives.contains_key(id) && !self.reference.deleted.contains(id);
-        // A deletion that was not settled may have happened all the same.
+        // A deletion that was not settled may have happened.
         let is_deleted = |id: &DocId| {
             self.relay_row(&account, id).is_some_and(|row| matches!(row, DocumentRow::Drive(f) if f.deleted))
         };
@@ -121,7 +121,7 @@ impl Network {
         if let Some(id) = self.reference.cars.iter().find(|id| is_ours(id) && !cars.contains(id)) {
             return Err(format!("a car that was put is there: {id}"));
         }
-        // What a phone wrote before it was put back meets what it wrote after that, as two phones' edits do.
+        // Changes of a phone before and after it was put back are merged like those of two phones.
         if phones.len() == 1 && !self.reference.has_copies {
             for (id, titles) in &self.reference.titles {
                 if let Some(drive) = drives.get(id)

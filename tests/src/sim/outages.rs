@@ -1,4 +1,4 @@
-//! What becomes of the network and of relays: connections are cut, relays crash and come back as they were or as a backup was.
+//! Events of the network and of relays: connections are cut, relays crash and return as they were or from a backup.
 
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::Input;
@@ -11,7 +11,7 @@ use crate::sim::relay::{AccountLog, RelayDisk};
 use crate::sim::{InjectedBug, Network, Relay};
 
 impl Network {
-    /// Gives all phones a network, or takes it away with every connection.
+    /// Gives all phones a network, or removes it and every connection.
     pub fn set_network(&mut self, has_network: bool) {
         self.faults.has_network = has_network;
         self.believes_online = has_network;
@@ -30,14 +30,14 @@ impl Network {
         }
     }
 
-    /// Cuts every connection; both ends learn it some moments later.
+    /// Cuts every connection; both ends detect it some moments later.
     pub fn cut_all(&mut self) {
         for conn in self.connections.whole() {
             self.cut(conn, 2_000);
         }
     }
 
-    /// Cuts every connection in silence: nothing arrives at these ends, and nobody learns why.
+    /// Cuts every connection silently: nothing arrives at these ends.
     pub fn silence_all(&mut self, at_phones: bool, at_relay: bool) {
         for conn in self.connections.whole() {
             self.silence(conn, at_phones, at_relay);
@@ -52,7 +52,7 @@ impl Network {
         }
     }
 
-    /// Cuts a connection: what is under way is lost, and the ends learn it within `within_ms`.
+    /// Cuts a connection: messages on their way are lost, and the ends detect it within `within_ms`.
     pub(super) fn cut(&mut self, conn: ConnId, within_ms: u64) {
         self.trace.note(self.now_ms, format_args!("connection {conn} is cut"));
         let Some(state) = self.connections.get_mut(conn) else { return };
@@ -65,7 +65,7 @@ impl Network {
         }
     }
 
-    /// Stops the first relay at once. What its disk was writing is there or is not.
+    /// Stops the first relay at once. The transaction in progress is on disk or is not.
     pub fn crash_relay(&mut self, down_ms: u64) {
         self.crash(HOME, down_ms);
     }
@@ -91,28 +91,28 @@ impl Network {
         self.schedule(down_ms, NetworkEvent::RelayStarts { relay });
     }
 
-    /// Has the first relay make snapshots; see [`Network::compact`].
+    /// Makes the first relay compact; see [`Network::compact`].
     pub fn compact_relay(&mut self, gone_quarters: u64) {
         self.compact(HOME, gone_quarters);
     }
 
-    /// Has a relay make snapshots. Of the changes in them so many parts of four have left its log.
+    /// Makes a relay compact. This number of quarters of the covered changes has left its log.
     pub(super) fn compact(&mut self, relay: usize, gone_quarters: u64) {
         self.trace.note(self.now_ms, format_args!("relay {relay} makes snapshots"));
         self.relays[relay].disk.compact(gone_quarters);
     }
 
-    /// From here on the first relay takes nobody's word for a device that it does not know.
+    /// From now on the first relay accepts no vouch for an unknown device.
     pub fn let_nobody_vouch(&mut self) {
         self.relays[HOME].has_devices_enough = true;
     }
 
-    /// Replaces the first relay's data by a backup that has only part of each log. Its epoch is another.
+    /// Replaces the first relay's data by a backup with a part of each log. Its epoch is another one.
     pub fn restore_relay(&mut self, keeps_percent: usize) {
         self.restore_part(HOME, keeps_percent);
     }
 
-    /// Replaces the first relay's data by one that lacks the last change of a document. Its epoch is another.
+    /// Replaces the first relay's data by data without the last change of a document. Its epoch is another one.
     pub fn forget_last_change(&mut self, doc: &DocId) {
         let last = |account: &AccountLog| account.entries.iter().rposition(|stored| stored.doc == *doc);
         self.replace_disk(|account, index| last(account) != Some(index));
@@ -145,7 +145,7 @@ impl Network {
         self.relays[relay].backup = Some(self.relays[relay].disk.clone());
     }
 
-    /// Replaces the first relay's data by its last backup, if there is one. Its epoch is another.
+    /// Replaces the first relay's data by its last backup, if there is one. Its epoch is another one.
     pub fn restore_backup(&mut self) {
         self.restore(HOME);
     }
@@ -156,7 +156,7 @@ impl Network {
         }
     }
 
-    /// Puts back what a relay had before it was restored last: two lives of one log, each with entries of its own.
+    /// Restores what a relay had before its last restore: two histories of one log with different entries.
     pub fn return_to_other_epoch(&mut self, relay: usize) {
         if let Some((disk, epoch)) = self.relays[relay].other_life.clone() {
             self.begin_epoch(relay, disk, Some(epoch));
@@ -173,7 +173,7 @@ impl Network {
         self.relays[relay].image = Some((self.relays[relay].disk.clone(), self.relays[relay].epoch));
     }
 
-    /// Puts the first relay's disk back to its image, if there is one. Nobody tells the relay: its epoch is that of the image.
+    /// Puts the first relay's disk back to its image, if there is one, without a new epoch: it is that of the image.
     pub fn put_back_relay(&mut self) {
         self.put_back(HOME);
     }

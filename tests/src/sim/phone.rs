@@ -16,30 +16,30 @@ use crate::sim::disk::Disk;
 #[derive(Debug)]
 pub struct Phone {
     pub(super) key: SigningKey,
-    /// What let it into another phone's account.
+    /// The grant for another phone's account.
     pub(super) grant: Option<Vec<u8>>,
     pub(super) disk: Disk,
-    /// The most bytes that its disk takes.
+    /// Maximum size of its disk, bytes.
     pub(super) quota_bytes: Option<usize>,
-    /// The relay that it talks to.
+    /// The relay that it uses.
     pub(super) relay: usize,
     /// The running app, if it runs.
     pub(super) replica: Option<Replica>,
-    /// How often the app was started.
+    /// The number of starts of the app.
     pub(super) life: u32,
     pub(super) born_ms: u64,
-    /// How far the wall clock is off.
+    /// The error of the wall clock.
     pub(super) clock_ms: i64,
-    /// How much faster than true time its clocks and timers run, in parts per million.
+    /// The rate of its clocks and timers above true time, in parts per million.
     pub(super) fast_ppm: i64,
-    /// When it slept since its app was started, or will wake.
+    /// Its sleeps since the app was started, past and future.
     pub(super) naps: Vec<Nap>,
     pub(super) conn: Option<ConnId>,
     pub(super) timer: u32,
     pub(super) is_shown: bool,
     pub(super) sensor: Sensor,
     pub(super) outcomes: BTreeMap<u32, CommandOutcome>,
-    /// How many reads of storage were asked for, by the space they went to.
+    /// The number of requested reads of storage, by space.
     pub(super) loads: u32,
 }
 
@@ -48,16 +48,16 @@ pub struct Phone {
 pub(super) struct Nap {
     pub(super) from_ms: u64,
     pub(super) until_ms: u64,
-    /// Whether the monotonic clock stands still meanwhile, as some machines have it.
+    /// Whether the monotonic clock stands still meanwhile, as on some machines.
     pub(super) stops_clock: bool,
 }
 
-/// A position sensor that drives along a made route.
+/// A position sensor that drives along a synthetic route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sensor {
     pub(super) route: Vec<Fix>,
     pub(super) next: usize,
-    /// Whether broken measurements come in between.
+    /// Whether it also reports invalid measurements.
     pub(super) is_odd: bool,
     /// How far its clock is ahead of the phone's.
     pub(super) ahead_ms: i64,
@@ -86,17 +86,17 @@ impl Phone {
         }
     }
 
-    /// How much of a span of true time its clocks show.
+    /// Returns how much its clocks advance in a span of true time.
     pub(super) fn clocked_ms(&self, true_ms: u64) -> f64 {
         true_ms as f64 * (1.0 + self.fast_ppm as f64 / 1e6)
     }
 
-    /// The nap that it has at this moment.
+    /// Returns its sleep at this moment.
     pub(super) fn nap(&self, now_ms: u64) -> Option<Nap> {
         self.naps.last().copied().filter(|nap| now_ms < nap.until_ms)
     }
 
-    /// Since when it has been awake for so long.
+    /// Returns since when it has been awake for this time.
     pub(super) fn awake_since(&self, now_ms: u64, awake_ms: u64) -> u64 {
         let past = |since_ms: u64, nap: &Nap| match nap.until_ms.min(now_ms) {
             woke_ms if woke_ms > since_ms => since_ms.saturating_sub(woke_ms - nap.from_ms),
@@ -105,35 +105,35 @@ impl Phone {
         self.naps.iter().rev().fold(now_ms.saturating_sub(awake_ms), past)
     }
 
-    /// How long its monotonic clock has run since its app was started, in true milliseconds.
+    /// Returns how long its monotonic clock has run since the app was started, in true milliseconds.
     pub(super) fn ran_ms(&self, now_ms: u64) -> u64 {
         let still_ms = |nap: &Nap| nap.until_ms.min(now_ms) - nap.from_ms;
         now_ms - self.born_ms - self.naps.iter().filter(|nap| nap.stops_clock).map(still_ms).sum::<u64>()
     }
 
-    /// Its public key.
+    /// Returns its public key.
     pub fn device(&self) -> DeviceKey {
         DeviceKey(self.key.verifying_key().to_bytes())
     }
 
-    /// What is on its disk.
+    /// Returns its disk.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// The running app.
+    /// Returns the running app.
     pub fn replica(&self) -> Option<&Replica> {
         self.replica.as_ref()
     }
 
-    /// How often storage was asked to be read.
+    /// Returns the number of requested reads of storage.
     pub fn loads(&self) -> u32 {
         self.loads
     }
 }
 
 impl Sensor {
-    /// The next measurement, as if it had been made a moment ago.
+    /// Returns the next measurement, as made a moment ago.
     pub(super) fn measure(&mut self, wall: Timestamp) -> Option<Fix> {
         let fix = *self.route.get(self.next)?;
         self.next += 1;

@@ -1,5 +1,5 @@
-//! What must become of what sensors measure, whatever the clocks show: it is in the drive or can be taken back, in the order in
-//! which it was measured, and the drive is as long as it was. The view never reports a recording that does not happen.
+//! Checks what becomes of measurements under any clock fault: each is in the drive or can be taken back, in the order
+//! of measurement, and the drive has the right duration. The view never reports a recording that does not happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use tourismo_core::wire::DocKind;
 use crate::sim::Network;
 use crate::sim::reference_model::{FixKey, key};
 
-/// So many right fixes are refused at most after something has happened to a clock, to a recording, or to a fix before.
+/// Maximum number of right fixes that are refused after an event of a clock, of a recording, or of an earlier fix.
 const REFUSED_EACH: usize = 3;
 /// So many fixes in a row are not taken in before it must be said: two whose time is in doubt and one whose place is, as when
 /// a drive is taken over from a phone elsewhere with another time.
@@ -30,30 +30,30 @@ const OFF_M: (f64, f64, f64) = (100.0, 100.0, 0.1);
 #[derive(Debug, Default)]
 pub(super) struct Recordings {
     drives: BTreeMap<DocId, Vec<Measured>>,
-    /// When something happened to the clock of a phone or of its sensor.
+    /// The times of events of the clock of a phone or of its sensor.
     disturbed: Vec<(usize, u64)>,
-    /// When the clock of a phone or of its sensor was set, and whether the page was hidden.
+    /// The times at which the clock of a phone or of its sensor was set, and whether the page was hidden.
     set: Vec<(usize, u64, bool)>,
-    /// The phones that slept with their monotonic clocks, and lost count of the time.
+    /// The phones that slept with their monotonic clocks, and lost the time.
     lost_count: BTreeSet<usize>,
-    /// The fixes that were not taken in, for each drive that a phone has recorded in one of its lives.
+    /// The fixes that were not accepted, for each drive that a phone recorded in one of its lives.
     in_a_row: BTreeMap<(usize, u32, DocId), NotTakenIn>,
 }
 
-/// The last fixes that a recording has not taken in.
+/// The last fixes that a recording did not accept.
 #[derive(Clone, Copy, Debug, Default)]
 struct NotTakenIn {
-    /// How many there are in a row.
+    /// Their number.
     all: u32,
-    /// How many of them were right, in a row.
+    /// The number of consecutive right ones among them.
     right: u32,
     /// When the first of the right ones was measured.
     since_ms: u64,
-    /// How many fixes were in the drive then.
+    /// The number of fixes in the drive at that time.
     known: u32,
 }
 
-/// What a sensor measured while a drive was recorded.
+/// A measurement during a recorded drive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     phone: usize,
@@ -70,7 +70,7 @@ impl Measured {
         Measured { phone, life, at_ms, key: quantised.as_ref().map(key), place: Position::from(fix), is_right }
     }
 
-    /// Whether nothing was measured between two: paused, hidden, asleep, killed.
+    /// Returns whether there was a break between two measurements: paused, hidden, asleep, killed.
     fn are_apart(from: &Measured, to: &Measured) -> bool {
         to.at_ms - from.at_ms > 1_500 || from.life != to.life
     }
@@ -90,9 +90,9 @@ impl Recordings {
         self.lost_count.insert(phone);
     }
 
-    /// Whether a clock was set while nothing was measured, or too late to be known after a kill. Then nobody can tell how long
-    /// that took: a clock that was set back looks like a fix that came late. Nor can anybody while the page is hidden: a clock
-    /// that is set forward looks like a machine that has slept.
+    /// Returns whether a clock was set while nothing was measured, or too late to be detected after a kill. Then the
+    /// duration of the break is unknown: a clock that was set back looks like a late fix. It is also unknown while the
+    /// page is hidden: a clock that was set forward looks like a machine that has slept.
     fn lost_time(&self, found: &[(&Fix, &Measured)]) -> bool {
         let ([(_, first), ..], [.., (_, last)]) = (found, found) else { return false };
         let is_set_in = |from_ms: u64, to_ms: u64, only_hidden: bool| {
@@ -109,14 +109,14 @@ impl Recordings {
             || found.windows(2).any(is_set_between)
     }
 
-    /// A sensor has measured.
+    /// Notes a measurement.
     pub(super) fn measured(&mut self, recording: &RecordingView, measured: Measured) {
         if recording.state == RecordingState::Active {
             self.drives.entry(recording.drive).or_default().push(measured);
         }
     }
 
-    /// A phone has taken a fix in. Complains about what it shows then.
+    /// Notes how a phone handled a fix, and checks what it shows then.
     pub(super) fn note_disturbance(
         &mut self,
         (phone, life): (usize, u32),
@@ -129,7 +129,7 @@ impl Recordings {
         let (Some(before), Some(after)) = (before, after) else { return None };
         let is_active = |view: &RecordingView| view.state == RecordingState::Active;
         let row = self.in_a_row.entry((phone, life, after.drive)).or_default();
-        // What was held back may have been taken in meanwhile, by a pause.
+        // A pause may have accepted waiting fixes meanwhile.
         if before.stats.fixes > row.known {
             *row = NotTakenIn::default();
         }
@@ -164,7 +164,7 @@ impl Recordings {
         })
     }
 
-    /// How much happened while a drive was recorded that may cost some of its fixes.
+    /// Returns the number of events during a drive that may cost some of its fixes.
     fn disturbances(&self, measured: &[Measured]) -> usize {
         let (Some(first), Some(last)) = (measured.first(), measured.last()) else { return 0 };
         let happened = self.disturbed.iter().filter(|(phone, at_ms)| {
@@ -224,8 +224,8 @@ impl Network {
         if turned_away > REFUSED_EACH * disturbances {
             return Err(format!("what is right is in the drive: {turned_away} of {} were refused", right.len()));
         }
-        // In the order of the track. What was measured in one place twice tells nothing, nor does what was taken back: a block
-        // keeps the arrival of its last fix alone.
+        // In the order of the track. Positions that were measured twice do not count, nor do fixes that were taken
+        // back, because a block stores the arrival of its last fix only.
         let mut measured_at: BTreeMap<FixKey, Vec<&Measured>> = BTreeMap::new();
         for measured in measured {
             measured.key.into_iter().for_each(|key| measured_at.entry(key).or_default().push(measured));
@@ -238,7 +238,7 @@ impl Network {
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        // A fix with a wrong time is of a right place all the same, and one that is reported again is of one place.
+        // A fix with a wrong time has a right position, and a repeated fix has one position.
         let mut told = BTreeSet::new();
         let driven: Vec<Position> = measured
             .iter()
@@ -248,7 +248,7 @@ impl Network {
         self.check_lengths(disturbances, stretches, &found, &driven)
     }
 
-    /// Durations and ways are those that were driven.
+    /// Checks that durations and distances are those that were driven.
     fn check_lengths(
         &self,
         disturbances: usize,
@@ -257,7 +257,7 @@ impl Network {
         driven: &[Position],
     ) -> Result<(), String> {
         let many = disturbances as i64;
-        // Where a sensor reported a wrong time, nobody knows when it measured.
+        // The times of a sensor's wrong reports are unknown.
         let timed: Vec<_> = found.iter().filter(|(_, measured)| measured.is_right).collect();
         let lost_time = self.clock_faults.as_ref().is_some_and(|faults| faults.recordings.lost_time(found));
         if let ([(first, from), ..], [.., (last, to)], false) = (timed.as_slice(), timed.as_slice(), lost_time) {
@@ -277,10 +277,10 @@ impl Network {
         Ok(())
     }
 
-    /// Somebody takes back what was refused of a drive: of one that a single phone has recorded, since of two at a time the
-    /// track follows one. Says whether there was anything.
+    /// Takes back the refused fixes of a drive that a single phone has recorded (of two at a time the track follows
+    /// one). Returns whether there were any.
     pub(super) fn take_back_refused(&mut self) -> bool {
-        // Of a track that was lost in part nobody can take anything back.
+        // Fixes of a track that is lost in part cannot be taken back.
         if self.reference.has_copies || self.reference.was_rolled_back {
             return false;
         }

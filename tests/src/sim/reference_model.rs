@@ -1,4 +1,4 @@
-//! What was promised: a small model beside the system, of what phones called saved and what the relay acknowledged.
+//! The promises: a small model beside the system of what phones reported as saved and what the relay acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,61 +10,61 @@ use tourismo_core::replica::views::{RecordingState, RecordingView};
 
 use crate::sim::relay::RelayDisk;
 
-/// A fix as its place in a track is found again: latitude and longitude in micro-degrees. Its time is for the recorder to
-/// settle.
+/// The position of a fix, by which it is found in a track: latitude and longitude in micro-degrees. The recorder
+/// decides its time.
 pub(super) type FixKey = (i64, i64);
 
-/// A title, and the phone and the request that wanted it; none for the first.
+/// A title, with the phone and the request that set it; none for the first.
 pub(super) type Title = (Option<(usize, u32)>, String);
 
-/// Everything that was promised.
+/// All promises.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReferenceModel {
-    /// What was taken in for each drive.
+    /// The accepted fixes of each drive.
     pub(super) drives: BTreeMap<DocId, RecordedFixes>,
-    /// What is being recorded on each phone since its app started.
+    /// The present recording of each phone since its app started.
     live: BTreeMap<usize, LiveRecording>,
-    /// What was finished in memory on each phone, and is not settled yet, by drive.
+    /// The recordings that were finished in memory and are not settled yet, by phone and drive.
     finishing: BTreeMap<(usize, DocId), LiveRecording>,
     /// Commands that are not settled yet.
     commands: BTreeMap<(usize, u32), Command>,
-    /// What each relay has acknowledged.
+    /// The changes that each relay has acknowledged.
     pub(super) acknowledged: BTreeSet<(usize, ChangeHash)>,
-    /// Drives and cars that were said to be made, finished, deleted.
+    /// Drives and cars that were reported as made, finished, deleted.
     pub(super) started: BTreeSet<DocId>,
     pub(super) finished: BTreeSet<DocId>,
     pub(super) deleted: BTreeSet<DocId>,
     pub(super) cars: BTreeSet<DocId>,
-    /// Links to meets that were given, and those that others took the place of.
+    /// The present links to meets, and the replaced ones.
     pub(super) links: BTreeSet<DocId>,
     pub(super) old_links: BTreeSet<DocId>,
-    /// For each drive the titles that it may have, oldest first.
+    /// The possible titles of each drive, oldest first.
     pub(super) titles: BTreeMap<DocId, Vec<Title>>,
-    /// Whether the relay was restored, another took its place, or a link misdelivered, so that it may have something else than
-    /// a phone believes.
+    /// Whether the relay was restored or replaced, or a link misdelivered, so that the relay's state may differ from a
+    /// phone's knowledge.
     pub(super) may_differ: bool,
-    /// Whether a relay's disk was full, so that it refused what other changes build on.
+    /// Whether a relay's disk was full, so that it refused dependencies of other changes.
     pub(super) was_full: bool,
-    /// Whether a phone's storage was copied or put back, so that what one phone took in may be in a track twice.
+    /// Whether a phone's storage was copied or put back, so that fixes of one phone may be in a track twice.
     pub(super) has_copies: bool,
-    /// Whose each document is that was ever pushed.
+    /// The owner of each document that was ever pushed.
     pub(super) owners: BTreeMap<DocId, AccountId>,
-    /// Which change each number of an actor named.
+    /// The change of each sequence number of an actor.
     numbers: BTreeMap<(DocId, Vec<u8>, u64), ChangeHash>,
-    /// Whether a phone lost what was only there, and nobody else may have it.
+    /// Whether a phone lost data that no other device may have.
     pub(super) was_rolled_back: bool,
     /// The phones that recorded each drive.
     recorded_on: BTreeMap<DocId, BTreeSet<usize>>,
 }
 
-/// What was taken in for a drive, in order.
+/// The accepted fixes of a drive, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordedFixes {
-    /// What was called saved.
+    /// The fixes reported as saved.
     pub(super) saved: Vec<FixKey>,
-    /// What was in memory only when the app was killed: it may have reached the disk.
+    /// The fixes that were in memory only when the app was killed: they may be on disk.
     pub(super) perhaps: Vec<FixKey>,
-    /// How many fixes that were no positions were called saved, and how many were not.
+    /// The numbers of invalid fixes reported as saved, and not.
     pub(super) invalid_saved: u32,
     pub(super) invalid_perhaps: u32,
 }
@@ -72,7 +72,7 @@ pub(super) struct RecordedFixes {
 #[derive(Clone, Debug)]
 struct LiveRecording {
     drive: DocId,
-    /// When each was taken in; no key for what is no position.
+    /// The arrival of each fix; without a key for invalid ones.
     fixes: Vec<(u64, Option<FixKey>)>,
     unsaved: usize,
 }
@@ -125,7 +125,7 @@ impl ReferenceModel {
         }
     }
 
-    /// A replica has handled an input; `fed` is the fix, if it was one.
+    /// Notes that a replica has handled an input; `fed` is the fix, if it was one.
     pub(super) fn handled(
         &mut self,
         phone: usize,
@@ -153,7 +153,7 @@ impl ReferenceModel {
         }
     }
 
-    /// An app was killed. Complains if anything is lost that it heard before this moment.
+    /// Notes that an app was killed. Fails if data from before this moment is lost.
     pub(super) fn killed(&mut self, phone: usize, since_ms: u64, is_healthy: bool) -> Option<String> {
         self.commands.retain(|(of, _), _| *of != phone);
         let finishing: Vec<LiveRecording> =
@@ -172,12 +172,12 @@ impl ReferenceModel {
         self.acknowledged.extend(hashes.iter().map(|hash| (relay, *hash)));
     }
 
-    /// The relay went back to a backup: what it acknowledged since then, the phones still have.
+    /// Notes that the relay went back to a backup: the phones still have what it acknowledged since then.
     pub(super) fn restored(&mut self, relay: usize, disk: &RelayDisk) {
         self.may_differ = true;
         self.acknowledged.retain(|(of, hash)| *of != relay || disk.has(hash));
         if self.was_rolled_back {
-            // What a phone had lost, the relay alone may have had.
+            // The relay may have been the only one with what a phone had lost.
             for phone in self.recorded_on.values().flatten().copied().collect::<BTreeSet<_>>() {
                 self.forget_fixes(phone);
             }
@@ -185,7 +185,8 @@ impl ReferenceModel {
         }
     }
 
-    /// A phone's storage is not what it was. What was only there, and is not safe elsewhere, nobody has promised.
+    /// Notes that a phone's storage changed. Data that only this phone had, and that is not safe elsewhere, is not
+    /// promised.
     pub(super) fn rolled_back(&mut self, phone: usize, is_safe: bool) {
         (self.has_copies, self.was_rolled_back) = (true, true);
         if !is_safe {
@@ -194,7 +195,7 @@ impl ReferenceModel {
         }
     }
 
-    /// Nobody has promised what a phone recorded.
+    /// Removes the promises about a phone's recordings.
     fn forget_fixes(&mut self, phone: usize) {
         for (drive, taken) in &mut self.drives {
             if self.recorded_on.get(drive).is_some_and(|phones| phones.contains(&phone)) {
@@ -204,7 +205,7 @@ impl ReferenceModel {
         }
     }
 
-    /// Nobody has promised what was made or said.
+    /// Removes the promises about documents.
     fn forget_documents(&mut self) {
         let of_drives = [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars];
         for promised in of_drives.into_iter().chain([&mut self.links, &mut self.old_links]) {
@@ -213,12 +214,12 @@ impl ReferenceModel {
         self.titles.clear();
     }
 
-    /// How many phones recorded a drive.
+    /// Returns the number of phones that recorded a drive.
     pub(super) fn recorders(&self, drive: &DocId) -> usize {
         self.recorded_on.get(drive).map_or(0, BTreeSet::len)
     }
 
-    /// A phone pushes a change. Complains if its number names another one already.
+    /// Notes that a phone pushes a change. Fails if its sequence number is that of another change.
     pub(super) fn pushed(&mut self, account: AccountId, doc: DocId, change: &ScannedChange) -> Option<String> {
         self.owners.insert(doc, account);
         let number = (doc, change.actor.as_bytes().to_vec(), change.seq);
@@ -236,7 +237,7 @@ impl ReferenceModel {
         taken.invalid_perhaps += invalid(unsaved);
     }
 
-    /// The run is over: what is still open counts as it stands.
+    /// Ends the run: open recordings count as they are.
     pub(super) fn close(&mut self) {
         let lives =
             std::mem::take(&mut self.finishing).into_values().chain(std::mem::take(&mut self.live).into_values());
@@ -252,7 +253,7 @@ impl LiveRecording {
     }
 }
 
-/// The key of a quantised fix.
+/// Returns the key of a quantised fix.
 pub(super) fn key(fix: &Fix) -> FixKey {
     ((fix.lat_deg * 1e6).round() as i64, (fix.lon_deg * 1e6).round() as i64)
 }

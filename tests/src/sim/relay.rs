@@ -1,4 +1,4 @@
-//! A relay in memory: the log as a real relay keeps it, judged by the same rules, with a disk that is synced in groups.
+//! A relay in memory: a log as in a real relay, with the same admission, and a disk that is synced in groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,21 +22,21 @@ use crate::sim::connections::ConnId;
 pub struct Relay {
     pub(super) id: RelayId,
     pub(super) epoch: Epoch,
-    /// Which start of the relay this is.
+    /// The number of this start of the relay.
     pub(super) boot: u32,
     pub(super) is_up: bool,
     pub(super) disk: RelayDisk,
-    /// An older state of the disk, kept elsewhere.
+    /// An older state of the disk, stored elsewhere.
     pub(super) backup: Option<RelayDisk>,
-    /// An older state of its whole disk, epoch included, as of a machine that is put back to a snapshot.
+    /// An older state of the whole disk, including the epoch, as of a machine that is put back to a snapshot.
     pub(super) image: Option<(RelayDisk, Epoch)>,
-    /// What it had before it was restored last.
+    /// The state before the last restore.
     pub(super) other_life: Option<(RelayDisk, Epoch)>,
-    /// Whether its disk takes nothing more.
+    /// Whether its disk is full.
     pub(super) is_full: bool,
-    /// Whether an account has as many devices as it may have, so that nobody is vouched for.
+    /// Whether accounts have their maximum number of devices, so that no vouch is stored.
     pub(super) has_devices_enough: bool,
-    /// How far its wall clock is off.
+    /// The error of its wall clock.
     pub(super) clock_ms: i64,
     pub(super) sessions: BTreeMap<ConnId, ServedConnection>,
     /// Pushes that wait for the disk.
@@ -48,7 +48,7 @@ pub struct Relay {
 pub(super) struct ServedConnection {
     pub(super) session: RelaySession,
     pub(super) account: Option<AccountId>,
-    /// Whose changes it may bring.
+    /// The actors whose changes it may push.
     pub(super) claims: Option<ActorClaims>,
     pub(super) timer_at_ms: Option<u64>,
 }
@@ -64,13 +64,13 @@ pub(super) struct WaitingPush {
     pub(super) received_at: Timestamp,
 }
 
-/// Everything that is on the relay's disk.
+/// The content of the relay's disk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RelayDisk {
     pub(super) accounts: BTreeMap<AccountId, AccountLog>,
-    /// Whether an id belongs to whoever wrote to it first, as relays of earlier versions had it.
+    /// Whether an id belongs to the first account that wrote to it, as in relays of earlier versions.
     pub(super) gives_ids_away: bool,
-    /// What others may see of the documents.
+    /// The public rows of the documents.
     pub(super) rows: BTreeMap<(AccountId, DocId), DocumentRow>,
 }
 
@@ -97,7 +97,7 @@ struct StoredDocument {
 /// The snapshot of a document.
 #[derive(Clone, Debug)]
 struct StoredSnapshot {
-    /// The changes behind this position and up to that one have left the log; the snapshot stands at the latter.
+    /// The changes after this position and up to that of the snapshot have left the log.
     rest: u64,
     seq: u64,
     heads: Vec<ChangeHash>,
@@ -106,7 +106,7 @@ struct StoredSnapshot {
 }
 
 impl StoredSnapshot {
-    /// Whether the log has the snapshot, if anything, in place of a change.
+    /// Returns whether the log has the snapshot, if anything, in place of a change.
     fn covers(&self, seq: u64) -> bool {
         self.rest < seq && seq <= self.seq
     }
@@ -123,14 +123,15 @@ pub(super) struct LogEntry {
     pub(super) received_at: Timestamp,
 }
 
-/// How long an actor's numbers are reserved for its own device here, milliseconds: scenarios are too short for two weeks.
+/// How long an actor's numbers are reserved for its own device here, milliseconds: scenarios are too short for two
+/// weeks.
 const IN_USE_MS: i64 = 20_000;
 
 fn is_in_use(own_at: Timestamp, at: Timestamp) -> bool {
     at.millis_since(own_at).abs() < IN_USE_MS
 }
 
-/// Whether others may see what the relay derives from documents of a kind.
+/// Returns whether others may see rows of documents of a kind.
 pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
     match kind {
         DocKind::Profile | DocKind::Published | DocKind::Meet => true,
@@ -139,7 +140,7 @@ pub(super) fn is_shown_to_others(kind: DocKind) -> bool {
 }
 
 impl Relay {
-    /// The relay's name.
+    /// Returns the relay's id.
     pub fn id(&self) -> RelayId {
         self.id
     }
@@ -162,18 +163,18 @@ impl Relay {
         }
     }
 
-    /// Everything stored for an account: document, kind and chunk, in the order of the log.
+    /// Returns everything stored for an account: document, kind and chunk, in the order of the log.
     pub fn entries(&self, account: &AccountId) -> Vec<(DocId, DocKind, &[u8])> {
         let entries = self.disk.accounts.get(account).map_or(&[][..], |account| &account.entries);
         entries.iter().map(|stored| (stored.doc, stored.kind, stored.chunk.as_slice())).collect()
     }
 
-    /// The digest over everything stored for an account.
+    /// Returns the digest of everything stored for an account.
     pub fn digest(&self, account: &AccountId) -> Digest {
         self.disk.accounts.get(account).map_or(Digest::default(), |account| account.log.digest)
     }
 
-    /// The changes of every document of an account with its kind, in the order of the log.
+    /// Returns the changes of every document of an account with its kind, in the order of the log.
     pub fn documents(&self, account: &AccountId) -> BTreeMap<DocId, (DocKind, Vec<&[u8]>)> {
         let mut documents: BTreeMap<DocId, (DocKind, Vec<&[u8]>)> = BTreeMap::new();
         for (doc, kind, chunk) in self.entries(account) {
@@ -193,14 +194,14 @@ impl RelayDisk {
         self.accounts.values().any(|account| account.docs.values().any(|doc| doc.positions.contains_key(hash)))
     }
 
-    /// Whether a device is in.
+    /// Returns whether a device belongs to an account.
     pub(super) fn knows(&self, account: &AccountId, device: &DeviceKey) -> bool {
         self.accounts.get(account).is_some_and(|disk| disk.devices.contains(device))
     }
 
-    /// Lets a device in, if it may: as founder, or because a device of the account says so.
+    /// Admits a device, if it is the founding device or has a grant of a device of the account.
     pub(super) fn admit(&mut self, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> bool {
-        // The account's name tells who founded it, also when another device of it comes first.
+        // The account's id proves its founding device, also if another device connects first.
         let founder = granted_by.unwrap_or(device);
         if AccountId::founded_by(&founder) == account {
             self.accounts.entry(account).or_insert_with(|| AccountLog::new(account, founder));
@@ -217,7 +218,7 @@ impl RelayDisk {
         may
     }
 
-    /// Takes the account's word that a device whose actors begin like this belongs to it.
+    /// Stores a vouch for a device with this actor prefix.
     pub(super) fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) {
         if let Some(disk) = self.accounts.get_mut(&account) {
             disk.log.actor_prefixes.insert(actor_prefix);
@@ -260,7 +261,7 @@ impl RelayDisk {
         };
     }
 
-    /// What a link to a published copy or to a meet shows, and whose it is. No row shows anything by its id unless that is
+    /// Returns what a link to a published copy or to a meet shows, and its owner. A row is found only by an id that is
     /// bound to its account.
     pub(super) fn shown_by_link(&self, id: DocId, bug: InjectedBug) -> Option<(AccountId, &DocumentRow)> {
         let is_right = |account: &AccountId| bug == InjectedBug::TrustsIds || id.is_bound_to(account);
@@ -275,7 +276,7 @@ impl RelayDisk {
         rows.next().map(|((account, _), row)| (*account, row))
     }
 
-    /// Returns the disk with some entries of each log only; whatever is kept must not build on what is not.
+    /// Returns the disk with some entries of each log only; kept entries must not depend on others.
     pub(super) fn keeping(&self, keeps: impl Fn(&AccountLog, usize) -> bool) -> RelayDisk {
         let mut disk = RelayDisk::default();
         for (id, account) in &self.accounts {
@@ -285,14 +286,14 @@ impl RelayDisk {
             let mut claims = ActorClaims::new(&founder);
             account.log.actor_prefixes.iter().for_each(|prefix| claims.vouch(*prefix));
             old.devices.extend(devices);
-            // Of devices that it let in, and of those that were vouched for.
+            // Prefixes of admitted devices and of those that were vouched for.
             old.log.actor_prefixes.extend(&account.log.actor_prefixes);
             for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
                 let outcome = old.offer_change(&offer, &claims, stored.received_at, InjectedBug::Nothing);
                 assert!(matches!(outcome, ChangeOutcome::Stored { .. }), "what was stored once is stored again");
             }
-            // Another life of the log begins: whoever holds it may bring what it lacks.
+            // A new epoch begins: every device may continue every actor.
             old.docs.values_mut().for_each(|doc| doc.own_at.clear());
             disk.accounts.insert(*id, old);
         }
@@ -325,8 +326,8 @@ impl AccountLog {
         self.docs.get(doc)?.snapshot.as_ref().filter(|snapshot| snapshot.covers(seq))
     }
 
-    /// Makes a snapshot of every document of which one pays. Of the changes that one covers so many parts of four have left
-    /// the log, the newest first: a relay may stop at any moment of that.
+    /// Makes every due snapshot. This number of quarters of the covered changes has left the log, the newest first,
+    /// because a relay may stop at any moment.
     pub(super) fn compact(&mut self, gone_quarters: u64) {
         for (id, doc) in &mut self.docs {
             let covered = doc.snapshot.as_ref().map_or(0, |snapshot| u64::from(snapshot.changes));
@@ -351,7 +352,7 @@ impl AccountLog {
         self.log.digest = Digest::default();
     }
 
-    /// The actor that its own device appended with last, and the document, if its numbers are reserved for that device.
+    /// Returns the actor that its own device used last, and the document, if its numbers are reserved for that device.
     pub(super) fn in_use(&self, at: Timestamp) -> Option<(DocId, Actor)> {
         let uses =
             self.docs.iter().flat_map(|(id, doc)| doc.own_at.iter().map(move |(actor, own_at)| (own_at, id, actor)));
@@ -359,7 +360,7 @@ impl AccountLog {
         is_in_use(*own_at, at).then(|| (*id, actor.clone()))
     }
 
-    /// A device that may let others in.
+    /// Returns a device that may grant others.
     pub(super) fn any_device(&self) -> DeviceKey {
         *self.devices.first().expect("an account has a device")
     }
@@ -474,7 +475,7 @@ impl AccountLog {
         DocPage { doc, changes, done: true }
     }
 
-    /// A page of a few documents, so that comparisons have several.
+    /// Returns a page of few documents, so that comparisons have several pages.
     pub(super) fn heads_page(&self, from: DocId, to: DocId) -> HeadsPage {
         let heads =
             |(id, doc): (&DocId, &StoredDocument)| (DocHeads { doc: *id, heads: doc.log.heads.clone() }, doc.log.kind);
@@ -483,7 +484,7 @@ impl AccountLog {
         HeadsPage { docs, through, head: self.head() }
     }
 
-    /// A page of a few names.
+    /// Returns a page of few hashes.
     pub(super) fn names_page(&self, docs: &[DocId], after: Option<ChangeHash>, upto: u64) -> NamesPage {
         const NAMES: usize = 5;
         let mut page = NamesPage { names: Vec::new(), goes_on: false };

@@ -1,4 +1,4 @@
-//! Whether rows are what a fold over the documents gives, on phones and on the relay.
+//! Checks that rows equal the fold of the documents, on phones and on the relay.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,11 +17,11 @@ use crate::sim::Network;
 use crate::sim::network::HOME;
 use crate::sim::relay::is_shown_to_others;
 
-/// What a phone's lists show.
+/// The lists of a phone.
 type Lists = (Vec<DriveView>, Vec<CarView>, AccountView, SocialView, Vec<MeetView>);
 
 impl Network {
-    /// Every phone shows what the relay's rows say.
+    /// Every phone must show the same as the relay's rows.
     pub(super) fn check_views(&self, account: AccountId, phones: &[usize]) -> Result<(), String> {
         let loaded = self.loaded(account)?;
         let rows = loaded.iter().filter_map(|(id, (kind, doc))| Some((*id, projection::fold(*kind, doc)?)));
@@ -37,7 +37,7 @@ impl Network {
             for (id, fields) in listed {
                 count += 1;
                 let view = shown.get(id).ok_or_else(|| format!("phone {phone} shows drive {id}"))?;
-                // What everybody has lost, nobody sees.
+                // A copy that all have lost is visible to nobody.
                 let published = fields.published.filter(|copy| loaded.contains_key(copy));
                 let is_lost = fields.published.is_some() && published.is_none();
                 let visibility = if is_lost { Visibility::Private } else { fields.visibility };
@@ -113,7 +113,7 @@ impl Network {
         Ok(())
     }
 
-    /// A phone that has lost every row shows the same as before.
+    /// A phone that has lost every row must show the same as before.
     pub(super) fn check_phone_rows(&self) -> Result<(), String> {
         for phone in 0..self.phones.len() {
             let before = lists(self.replica(phone));
@@ -125,7 +125,7 @@ impl Network {
         Ok(())
     }
 
-    /// A phone as it would be after a start with every row gone.
+    /// Returns a phone as after a start without rows.
     fn without_rows(&self, phone: usize) -> Result<Replica, String> {
         let state = &self.phones[phone];
         let stored = state.disk.opening().into_iter().filter(|entry| entry.space != Space::Row).collect();
@@ -154,7 +154,7 @@ impl Network {
         Ok(replica)
     }
 
-    /// The relay's rows are those that its documents give.
+    /// The relay's rows must equal the fold of its documents.
     pub(super) fn check_relay_rows(&self) -> Result<(), String> {
         for account in self.relays[HOME].disk.accounts.keys() {
             for (id, (kind, chunks)) in self.relays[HOME].documents(account) {
@@ -168,7 +168,8 @@ impl Network {
         Ok(())
     }
 
-    /// A link shows what its owner published, whatever a hostile account wrote under the same id, until it is renewed.
+    /// A link must show what its owner published, whatever a hostile account wrote under the same id, until it is
+    /// renewed.
     pub(super) fn check_links(&self) -> Result<(), String> {
         let shown = |link| self.relays[HOME].disk.shown_by_link(link, self.bug);
         for phone in 0..self.phones.len() {

@@ -1,4 +1,4 @@
-//! A random scenario: people who drive, edit and publish while things break; then the faults end, and everybody must agree.
+//! A random scenario: users drive, edit and publish while faults happen; then the faults end, and all must agree.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,44 +9,44 @@ use crate::sim::clock_faults::ClockFaults;
 use crate::sim::faults::InjectedBug;
 use crate::sim::network::HOME;
 
-/// One scenario in so many has machines that sleep, clocks that run at rates of their own, and links that deliver twice or too
-/// early. The others go on as they went, so that the traces of earlier failing seeds stay as they were.
+/// The part of scenarios in which machines sleep, clocks have rates of their own, and links deliver twice or too early.
+/// The others are unchanged, so that the traces of earlier failing seeds stay the same.
 const HOSTILE_ONE_IN: u64 = 4;
 
-/// Of a thousand scenarios those in which the disks of relays are put back again and again, and nobody tells the relays.
+/// Of a thousand scenarios those in which the disks of relays are put back several times without a new epoch.
 const RESTORED_IMAGE_SEEDS: Range<u64> = 440..490;
 
-/// What a scenario is made of.
+/// The parameters of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// Decides everything.
     pub seed: u64,
-    /// How many things people and faults do.
+    /// The number of actions of users and faults.
     pub steps: u32,
-    /// A fault that should be found.
+    /// A bug that should be found.
     pub bug: InjectedBug,
-    /// Whether to keep the lines of the trace.
+    /// Whether the lines of the trace are kept.
     pub keeps_lines: bool,
 }
 
-/// How a scenario went.
+/// The result of a scenario.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The promise that was broken first, if one was.
+    /// The first broken promise, if any.
     pub broken: Option<String>,
     /// Equal for equal scenarios.
     pub trace_hash: u64,
     /// The lines of the trace, if they were kept.
     pub lines: Vec<String>,
-    /// How much virtual time it took.
+    /// Its virtual duration.
     pub virtual_ms: u64,
-    /// How long it took until everybody agreed.
+    /// The time until all agreed.
     pub converged_ms: u64,
-    /// How many changes the relay has in the end.
+    /// The number of changes on the relay at the end.
     pub changes: usize,
-    /// How many fixes were taken in.
+    /// The number of accepted fixes.
     pub fixes: usize,
-    /// How many things happened: each message, each answer of a disk, each timer, each measurement is one.
+    /// The number of events: messages, answers of disks, timers, measurements.
     pub events: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What goes over the connections, and how the relay serves them.
+//! Messages on connections, and the relay's answers.
 
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
@@ -68,7 +68,7 @@ impl Network {
                 if let Some(state) = self.connections.get_mut(conn) {
                     state.is_troubled = true;
                 }
-                // What was said before goes out first.
+                // Earlier messages are sent first.
                 let at_ms = self.connections.arrival_ms(conn, End::Phone, self.now_ms, 50, 0, self.faults.bytes_per_s);
                 let in_ms = at_ms.map_or(50, |at_ms| at_ms - self.now_ms);
                 self.schedule(in_ms, NetworkEvent::Disconnects { conn, end: End::Phone });
@@ -113,7 +113,7 @@ impl Network {
         }
     }
 
-    /// Answers a session's question from what is on disk at this moment; the answer takes its time, too.
+    /// Answers a read of a session from the present disk; the answer takes its time, too.
     pub(super) fn relay_reads(&mut self, conn: ConnId, boot: u32, effect: &serve::RelayEffect) {
         let relay = self.connections.relay_of(conn);
         if boot != self.relays[relay].boot {
@@ -213,7 +213,7 @@ impl Network {
         }
     }
 
-    /// The relay's disk is synced with everything that waits; then, and not before, it is acknowledged.
+    /// Syncs the relay's disk with everything that waits; only then it is acknowledged.
     pub(super) fn relay_commits(&mut self, relay: usize, boot: u32) {
         if boot != self.relays[relay].boot {
             return;
@@ -315,7 +315,7 @@ impl Network {
         self.carry(conn, End::Phone, bytes);
     }
 
-    /// What travels to a phone must be of its account.
+    /// Checks that a document sent to a phone belongs to its account.
     fn check_account(&mut self, conn: ConnId, doc: DocId) {
         let Some(phone) = self.connections.get(conn).map(|conn| conn.phone) else { return };
         let Some(replica) = &self.phones[phone].replica else { return };
@@ -325,7 +325,7 @@ impl Network {
         }
     }
 
-    /// Tells all sessions that the relay is stopping.
+    /// Informs all sessions that the relay is stopping.
     pub(super) fn stop_sessions(&mut self, relay: usize) {
         let boot = self.relays[relay].boot;
         let conns: Vec<_> = self.relays[relay].sessions.keys().copied().collect();

@@ -1,4 +1,4 @@
-//! The shell of a phone: tells its replica what happens, and does what it wants.
+//! The shell of a phone: passes inputs to its replica and performs its effects.
 
 use ed25519_dalek::Signer;
 use serde_bytes::ByteBuf;
@@ -41,7 +41,7 @@ impl Network {
         self.hand_over_fix(phone, fix);
     }
 
-    /// Tells a running replica something and does what it wants.
+    /// Passes an input to a running replica and performs the effects.
     pub(super) fn deliver(&mut self, phone: usize, input: Input) {
         let now = self.now(phone);
         self.trace.note(self.now_ms, format_args!("phone {phone} <- {}", describe(&input)));
@@ -138,7 +138,7 @@ impl Network {
     }
 }
 
-/// Changes what a row says, and nothing else.
+/// Changes the content of a row, and nothing else.
 fn corrupt_row(op: &mut StoreOp) {
     if let StoreOp::Put(entry) = op
         && entry.space == Space::Row

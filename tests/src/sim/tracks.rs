@@ -1,4 +1,4 @@
-//! Whether tracks hold what was taken in, once, and published copies no more than they may.
+//! Checks that tracks hold each accepted fix once, and that published copies hold no more than allowed.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::sim::reference_model::{FixKey, RecordedFixes, key};
 use crate::sim::{InjectedBug, Network};
 
 impl Network {
-    /// Every fix that was called saved is in its track exactly once, and nothing else is.
+    /// Every fix reported as saved must be in its track exactly once, and nothing else.
     pub(super) fn check_tracks(&self, account: AccountId) -> Result<(), String> {
         let loaded = self.loaded(account)?;
         for (id, (kind, doc)) in &loaded {
@@ -28,7 +28,7 @@ impl Network {
             }
             let drive = docs::drive::read(doc);
             let Some(track) = drive.track.and_then(|track| loaded.get(&track)) else {
-                // A phone that was put back may know of a track that only another relay has.
+                // A phone that was put back may have a track that only another relay has.
                 if self.reference.was_rolled_back {
                     continue;
                 }
@@ -42,7 +42,7 @@ impl Network {
             }
             let stretches = docs::track::stretches(&track.1);
             self.check_fixes(id, &stretches).map_err(|broken| format!("{broken} (drive {id})"))?;
-            // Nobody counts again what is on no list, and nobody can who has lost a part.
+            // Statistics of deleted drives are not counted again, nor those of drives with a lost part.
             let is_whole = !(self.reference.was_rolled_back && self.reference.may_differ);
             if let Some(stats) = drive.stats.filter(|_| !drive.deleted && is_whole) {
                 let again = Recorder::resume(drive.started_at, &stretches).stats();
@@ -52,14 +52,14 @@ impl Network {
             }
             if let Some(copy) = drive.published {
                 let Some(copy) = loaded.get(&copy) else {
-                    // A phone that was put back has lost the copy which waited for the relay to have its drive.
+                    // A phone that was put back has lost the copy that waited for the relay to have its drive.
                     if self.reference.was_rolled_back {
                         continue;
                     }
                     return Err(format!("a published copy is on the relay: {copy}"));
                 };
                 let shown = self.published_blocks(&copy.1, &track.1);
-                // Another device may have driven on after the drive was published.
+                // Another device may have continued the drive after it was published.
                 let is_of_one = !self.reference.has_copies && self.reference.recorders(id) < 2;
                 check_published(&copy.1, shown, &merged(&stretches), &drive, is_of_one)?;
             }
@@ -118,7 +118,7 @@ impl Network {
         Ok(())
     }
 
-    /// What others get to see of a track.
+    /// Returns the blocks that others see of a track.
     fn published_blocks(&self, copy: &Automerge, private: &Automerge) -> Vec<Vec<u8>> {
         match self.bug {
             InjectedBug::ShowsOriginals => docs::track::sessions(private).concat(),
@@ -127,7 +127,7 @@ impl Network {
     }
 }
 
-/// Nothing published lies near the ends of a drive.
+/// Checks that nothing published is near the ends of a drive.
 fn check_published(
     copy: &Automerge,
     blocks: Vec<Vec<u8>>,

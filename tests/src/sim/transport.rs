@@ -1,5 +1,4 @@
-//! The connections at work: phones open and close them, messages travel on them, and both ends learn or do not learn of their
-//! end.
+//! Phones open and close connections, messages travel on them, and the ends detect their end or do not.
 
 use tourismo_core::admission::scan_candidate;
 use tourismo_core::origin::OriginPolicy;
@@ -13,10 +12,10 @@ use crate::sim::relay::ServedConnection;
 use crate::sim::trace::{name, short, tag};
 use crate::sim::{InjectedBug, Network};
 
-/// Where a hostile relay is dialled.
+/// The dialled origin of a hostile relay.
 const HOSTILE_ORIGIN: &str = "https://hostile.example";
 
-/// Where a relay is dialled.
+/// Returns the dialled origin of a relay.
 pub(super) fn origin_of(relay: usize) -> String {
     format!("https://relay-{relay}.example")
 }
@@ -40,7 +39,7 @@ impl Network {
             self.deliver(phone, Input::Disconnected);
             return;
         }
-        // By its number, so that a scenario without hostile relays is run as before.
+        // By its number, so that scenarios without hostile relays are unchanged.
         let is_forwarded = conn.is_multiple_of(self.faults.forwards);
         let mut own = vec![origin_of(relay)];
         if self.bug == InjectedBug::AcceptsAnyOrigin {
@@ -61,7 +60,7 @@ impl Network {
         self.deliver(phone, Input::Connected { origin: dialled });
     }
 
-    /// The phone closes its connection by itself; the relay learns it a little later.
+    /// The phone closes its connection; the relay detects it slightly later.
     pub(super) fn hang_up(&mut self, phone: usize) {
         self.trace.note(self.now_ms, format_args!("phone {phone} hangs up"));
         let Some(conn) = self.phones[phone].conn.take() else { return };
@@ -113,7 +112,7 @@ impl Network {
         let at_ms =
             self.connections.arrival_ms(conn, to, self.now_ms, delay_ms, message.len(), self.faults.bytes_per_s);
         if at_ms.is_some() && self.rng.one_in(self.faults.misdelivers) {
-            // No link does that to a WebSocket; a proxy that is broken might.
+            // No link does that to a WebSocket, but a broken proxy might.
             let state = self.connections.get_mut(conn).expect("a message travels on it");
             (state.is_troubled, state.has_misdelivered) = (true, true);
             self.reference.may_differ = true;

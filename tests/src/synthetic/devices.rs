@@ -1,5 +1,5 @@
-//! Devices that record otherwise than once a second on the second: phones whose clocks jitter, loggers that seldom measure,
-//! and receivers that measure many times a second.
+//! Devices that do not record once a second on the second: phones whose clocks jitter, loggers that measure rarely, and
+//! receivers that measure many times a second.
 //!
 //! The figures of phones are those that people see in their logs: Android's fused location repeats few accuracies (3.79,
 //! 4.288, 12.5 m, …), measures about once a second and now and then twice or not at all; an iPhone is steady to the
@@ -11,14 +11,14 @@ use tourismo_core::time::Timestamp;
 use super::road::{Trip, Truth};
 use super::{Options, Random};
 
-/// What records a drive.
+/// The device that records a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     /// A phone with Android's fused location.
     Android,
     /// An iPhone.
     Iphone,
-    /// A logger that writes place, time and whole metres of altitude every so many seconds, and sometimes a second later.
+    /// A logger that writes position, time and whole metres of altitude at this interval, sometimes a second later.
     Logger {
         /// Seconds between fixes.
         interval_s: u32,
@@ -30,13 +30,13 @@ pub enum Device {
     },
 }
 
-/// Accuracies that Android's fused location gives, metres.
+/// Accuracies that Android's fused location reports, metres.
 const ANDROID_M: [f64; 9] = [3.79, 3.9, 4.288, 4.55, 5.36, 6.433, 8.576, 12.5, 20.1];
 const ANDROID_VERTICAL_M: [f64; 6] = [1.0, 1.38, 2.0, 3.1, 4.6, 9.5];
-/// Accuracies that an iPhone gives, metres.
+/// Accuracies that an iPhone reports, metres.
 const IPHONE_M: [f64; 8] = [3.5, 4.7, 5.0, 7.1, 10.0, 14.3, 24.0, 35.0];
 
-/// Makes the fixes of a drive as a device records them.
+/// Returns the fixes of a drive as a device records them.
 pub(super) fn recorded(device: Device, trip: &Trip, options: Options, chance: &mut Random) -> Vec<Fix> {
     let mut errors = Errors::of(device, chance);
     let mut accuracy = Choice::begin(chance);
@@ -50,7 +50,7 @@ pub(super) fn recorded(device: Device, trip: &Trip, options: Options, chance: &m
             return fixes;
         }
         let at = at_ms.round() as i64;
-        // A fix that comes as late as the next one is lost.
+        // A fix that is as late as the next one is lost.
         if at <= last_ms {
             continue;
         }
@@ -70,7 +70,7 @@ pub(super) fn recorded(device: Device, trip: &Trip, options: Options, chance: &m
             Device::Logger { .. } => {
                 fix.altitude_m = fix.altitude_m.map(f64::round);
                 (fix.speed_mps, fix.heading_deg) = (None, None);
-                // Five places, as many programs write them.
+                // Five decimal places, as many programs write them.
                 fix.lat_deg = (fix.lat_deg * 1e5).round() / 1e5;
                 fix.lon_deg = (fix.lon_deg * 1e5).round() / 1e5;
             }
@@ -80,14 +80,14 @@ pub(super) fn recorded(device: Device, trip: &Trip, options: Options, chance: &m
     }
 }
 
-/// When the fix of a slot is measured, in milliseconds from the start, and which slot is next.
+/// Returns when the fix of a slot is measured, in milliseconds from the start, and the next slot.
 fn when(device: Device, slot: u32, phase_ms: f64, chance: &mut Random) -> (f64, u32) {
     let number = f64::from(slot);
     match device {
         Device::Android => {
             let jitter_ms = 6.0 * chance.normal();
             let rare = chance.between(0.0, 1.0);
-            // Half seconds are slots, too: a fix between two others now and then.
+            // Half seconds are slots, too: sometimes a fix is between two others.
             let step = if rare < 0.03 {
                 1
             } else if rare < 0.92 {
@@ -107,7 +107,7 @@ fn when(device: Device, slot: u32, phase_ms: f64, chance: &mut Random) -> (f64, 
     }
 }
 
-/// What is wrong with positions: an error with a memory of a minute and one without.
+/// The errors of positions: one with a memory of a minute and one without.
 struct Errors {
     east_m: f64,
     north_m: f64,
@@ -131,7 +131,7 @@ impl Errors {
         Errors { east_m: drift(), north_m: drift(), up_m: 2.0 * drift(), drift_m, noise_m, speed_mps, heading_deg }
     }
 
-    /// Lets the slow errors wander for this time (a first-order Gauss–Markov process).
+    /// Advances the slow errors by this time (a first-order Gauss–Markov process).
     fn pass(&mut self, ms: i64, chance: &mut Random) {
         let kept = libm::exp(-(ms as f64) / 60_000.0);
         let fresh_m = (1.0 - kept * kept).sqrt() * self.drift_m;

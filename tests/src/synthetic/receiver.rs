@@ -1,4 +1,4 @@
-//! The receiver in the phone: what it makes of the truth.
+//! The receiver in the phone, which measures the true state.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -6,7 +6,7 @@ use tourismo_core::time::Timestamp;
 use super::road::Truth;
 use super::{Kind, Random};
 
-/// A receiver whose error wanders slowly, as that of real ones does: what is measured twice is wrong in the same way.
+/// A receiver whose error changes slowly, like that of real ones: repeated measurements have the same error.
 pub(super) struct Receiver {
     drift_m: f64,
     east: Drift,

@@ -1,4 +1,4 @@
-//! The road and the car on it: where the car truly is at each moment.
+//! The road and the car on it: the true position of the car at each moment.
 
 use super::{Kind, Random};
 
@@ -25,7 +25,7 @@ struct RoadPoint {
     wait_s: f64,
 }
 
-/// What is true at one moment.
+/// The true state at one moment.
 pub(super) struct Truth {
     pub(super) lat_deg: f64,
     pub(super) lon_deg: f64,
@@ -34,12 +34,12 @@ pub(super) struct Truth {
     pub(super) speed_mps: f64,
 }
 
-/// How a road is built and driven.
+/// The style of a road and of driving on it.
 struct RoadStyle {
     origin: (f64, f64),
     altitude_m: f64,
     top_mps: f64,
-    /// Sideways acceleration that the driver likes in corners, m/s².
+    /// The driver's preferred lateral acceleration in corners, m/s².
     lateral_mps2: f64,
     straight_m: (f64, f64),
     radius_m: (f64, f64),
@@ -50,7 +50,7 @@ struct RoadStyle {
     relief_m: f64,
     /// The chance that a straight ends at a red light.
     red_light: f64,
-    /// How far the road leads from its origin before it bends back.
+    /// The distance from its origin at which the road turns back.
     reach_m: f64,
 }
 
@@ -122,7 +122,7 @@ impl Trip {
         let mut reached_s = vec![0.0];
         let mut at_s = points[0].wait_s;
         for (index, pair) in speeds_mps.windows(2).enumerate() {
-            // Uniform acceleration between two points: the time is the way by the mean of both speeds.
+            // Uniform acceleration between two points: the time is the way divided by the mean of both speeds.
             at_s += STEP_M / ((pair[0] + pair[1]) / 2.0).max(0.3);
             reached_s.push(at_s);
             at_s += points[index + 1].wait_s;
@@ -130,7 +130,7 @@ impl Trip {
         Trip { points, reached_s }
     }
 
-    /// Where the car is `at_s` seconds after the start.
+    /// Returns the state of the car `at_s` seconds after the start.
     pub(super) fn at(&self, at_s: f64) -> Truth {
         let next = self.reached_s.partition_point(|&reached_s| reached_s <= at_s).clamp(1, self.points.len() - 1);
         let (from, to) = (&self.points[next - 1], &self.points[next]);
@@ -148,7 +148,7 @@ impl Trip {
     }
 }
 
-/// Lays straights and corners one after the other; when the road is far out, its corners lead back.
+/// Adds straights and corners one after the other; far from the origin the corners lead back.
 fn generate(character: &RoadStyle, length_m: f64, chance: &mut Random) -> Vec<RoadPoint> {
     let mut generator = RoadGenerator {
         point: RoadPoint {

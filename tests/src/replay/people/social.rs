@@ -1,5 +1,5 @@
-//! What people who do not exist have to do with each other: whom they follow and let follow, what they say about each other's
-//! drives, to which meets they come. Who with whom is decided as in a [`Community`] of the same size.
+//! The relations of synthetic people: follows and acceptances, reactions and comments, answers to meets. They are the
+//! same as in a [`Community`] of the same size.
 
 use std::collections::BTreeSet;
 
@@ -13,44 +13,44 @@ use crate::community::{Community, Size};
 use crate::phone::{Phone, Setup};
 use crate::replay;
 
-/// What somebody made, that others may speak of.
+/// The public things of a person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Made {
-    /// The published copies of their drives, the oldest first; none for one that never got far from its ends.
+    /// The published copies of the drives, the oldest first; none for a drive that stays near its ends.
     pub drives: Vec<Option<DocId>>,
-    /// Their meets, by the places that these have among all of the community.
+    /// The meets, by their indices in the community.
     pub meets: Vec<(u64, DocId)>,
 }
 
-/// All that a crowd has to say.
+/// The statements of all people.
 #[derive(Clone, Debug)]
 pub struct SocialPlan {
     crowd: People,
     people: Vec<Statement>,
 }
 
-/// What one person has to say.
+/// The statements of one person.
 #[derive(Clone, Debug, Default)]
 pub struct Statement {
-    /// Whom they follow.
+    /// The followed people.
     pub follows: BTreeSet<u64>,
-    /// Whom they let follow, if they want to be asked.
+    /// The accepted followers, if the person approves them.
     pub accepts: BTreeSet<u64>,
-    /// What they feel about which drive, and what they write.
+    /// The reactions to drives, perhaps with comments.
     pub words: Vec<(DocId, Reaction, Option<&'static str>)>,
-    /// What they answer to which meet.
+    /// The answers to meets.
     pub answers: Vec<(DocId, Answer)>,
 }
 
 impl People {
-    /// The community that decides who has to do with whom.
+    /// Returns the community that decides the relations.
     pub fn community(&self) -> Community {
         let (people, drives) = (self.people, self.drives);
         let size = Size { people, follows: 6 * people, drives, meets: people.div_ceil(4), reactions: 4 * drives };
         Community { seed: self.seed, size, until: self.until }
     }
 
-    /// The meets that a person organises, by their places: all to come, one a week, in the morning.
+    /// Returns the meets of a person, by index: all in the future, one a week, in the morning.
     pub(super) fn meets_of(&self, person: u64) -> Vec<(u64, MeetFields)> {
         let community = self.community();
         let own = (0..community.size.meets).map(|place| (place, community.meet(place)));
@@ -72,7 +72,8 @@ impl People {
         own.filter(|(_, meet)| meet.organiser == person).map(fields).collect()
     }
 
-    /// What everybody has to say, when all drives and meets are made: one [`Made`] for each person, in their order.
+    /// Returns the statements of all people, when all drives and meets exist: one [`Made`] for each person, in their
+    /// order.
     pub fn talk(&self, made: &[Made]) -> SocialPlan {
         let community = self.community();
         let mut people: Vec<Statement> = (0..self.people)
@@ -80,7 +81,7 @@ impl People {
             .collect();
         for by in 0..self.people {
             for of in people[by as usize].follows.clone() {
-                // Whoever wants to be asked lets four of five in.
+                // People who approve their followers accept four of five.
                 if community.person(of).by_approval && (by + of) % 5 > 0 {
                     people[of as usize].accepts.insert(by);
                 }
@@ -105,19 +106,19 @@ impl People {
 }
 
 impl SocialPlan {
-    /// What a person has to say.
+    /// Returns the statements of a person.
     pub fn of(&self, person: u64) -> &Statement {
         &self.people[person as usize]
     }
 
-    /// Has a person say it all on a phone of their own, and brings it to the relay. The profile comes last: whoever has one is
-    /// complete, however often loading was interrupted before.
+    /// Makes a person's statements on a phone of their own, and syncs them to the relay. The profile comes last: a
+    /// person with a profile is complete, however often loading was interrupted.
     ///
     /// # Errors
     /// [`LoadError`] if anything is refused, or the relay does not answer.
     pub async fn speak(&self, person: u64) -> Result<(), LoadError> {
         let SocialPlan { crowd, .. } = self;
-        // What was said before an interruption is on the relay, and another writer goes on.
+        // Statements from before an interruption are on the relay, so another actor continues.
         let setup = Setup::in_memory(&crowd.relay);
         let mut phone = Phone::open(Setup { key: crowd.key(person), ..setup })?;
         phone.sync(crowd.patience).await?;
@@ -135,7 +136,7 @@ impl SocialPlan {
         for (drive, reaction, comment) in words {
             let command = Command::React { drive: *drive, reaction: Some(*reaction) };
             replay::order(&mut phone, "react to a drive", command).await?;
-            // A comment that is there would be another one the second time.
+            // A repeated comment would be a second one.
             if let Some(text) = comment.filter(|_| !said.comments.iter().any(|said| said.drive == *drive)) {
                 let command = Command::Comment { drive: *drive, text: text.to_owned() };
                 replay::order(&mut phone, "comment on a drive", command).await?;
